@@ -11,58 +11,60 @@ from starlette.types import Scope
 
 from api.accounts.router import accounts, failed_tries, grants, oneself
 from api.archive.router import router as archive
-from api.audit.proof import router as proof
 from api.audit.router import router as audit
-from api.audit.witness import Witness
 from api.auth.caller import Caller
 from api.auth.failures import Failures
-from api.auth.nodes import is_node
+from api.auth.node_tokens import is_node
 from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.deps import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
-from api.description import TITLE, described
+from api.checkpoints.job import Witness
+from api.checkpoints.router import router as proof
+from api.documentation.openapi import TITLE, described
+from api.documentation.router import router as documentation
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
 from api.exemptions.router import router as exemptions
-from api.idempotency import Replayed
+from api.explain.router import router as decisions
+from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
+from api.http.idempotency import Replayed
+from api.http.problems import install
+from api.http.routes import Route
+from api.local_suspensions.router import local as suspensions_by_hand
+from api.node_api.router import router as own_of_node
 from api.nodes.fleet import Fleet
-from api.nodes.own import router as own_of_node
 from api.nodes.router import beside as beside_nodes
 from api.nodes.router import router as nodes
 from api.notices.router import router as notices
 from api.onboarding.router import router as onboarding
+from api.overlaps.nesting import Layouts
+from api.overlaps.router import overlaps
 from api.policies.router import router as policies
-from api.problems import install
-from api.publish.remade import Remade
-from api.publish.router import router as decisions
+from api.publish.past_cache import Remade
 from api.publish.service import Publisher
-from api.ranges.imports import Imports
-from api.ranges.layout import Layouts
-from api.ranges.overlaps import overlaps
+from api.range_import.router import tables
+from api.range_import.running import Imports
 from api.ranges.router import ranges, sites
-from api.ranges.tables import tables
 from api.requests.router import router as requests
 from api.revisions.router import router as revisions
-from api.routing import Route
+from api.server.access_log import AccessMiddleware
+from api.server.bodies import BodyMiddleware
+from api.server.forwarded import ForwardedMiddleware
+from api.server.load import OF_NODES, READS, LoadMiddleware
+from api.server.metrics import NodesCollector, Registry, make_registry
+from api.server.request_ids import RequestMiddleware
+from api.server.router import router as system
 from api.services.router import router as services
 from api.spaces.router import router as spaces
 from api.succession.router import router as succession
-from api.suspensions.byhand import local as suspensions_by_hand
-from api.suspensions.holding import Holding
+from api.suspensions.current import Holding
 from api.suspensions.router import router as suspensions
-from api.system.access import AccessMiddleware
-from api.system.body import BodyMiddleware
-from api.system.forwarded import ForwardedMiddleware
-from api.system.load import OF_NODES, READS, LoadMiddleware
-from api.system.metrics import NodesCollector, Registry, make_registry
-from api.system.request import RequestMiddleware
-from api.system.router import router as system
 from api.trace.router import router as trace
 from dnsfilter import __version__
 
 ROUTERS = (
     system,
+    documentation,
     authorities,
     succession,
     onboarding,

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel
 
-from api.ctl.client import Client, parse_url
-from api.ctl.commands import PROGRAM, Options, Result, Verb
-from api.ctl.errors import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
+from api.ctl.command import PROGRAM, Options, Result, Verb
+from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
+from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
 from api.ctl.parser import make_parser
-from api.ctl.places import places_of
-from api.ctl.terminal import dump_json, escape, lines_of, print_line
-from api.ctl.token import Token, exposure, load_token
+from api.ctl.remote.client import Client, parse_url
+from api.ctl.remote.request_places import places_of
+from api.ctl.remote.token_file import Token, exposure, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
 CA_VARIABLE = "DNSFILTER_CA"

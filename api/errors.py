@@ -12,14 +12,21 @@ ApiError
 ├── Stale                 the caller's view (`If-Match`) is not the current one
 ├── Invalid               the request contradicts itself or the policy; carries every fault
 │   └── BadRows           rows of a file, by line
-├── Unusable              the database is not the one that was opened, or it is damaged (`api.unusable`)
+├── Unusable              the database is not the one that was opened, or it is damaged (`api.db.unusable`)
 └── NotPublished          the act is recorded, the snapshot is not yet out; it is retried
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from typing import ClassVar
+
+MAX_COMPARED = 64
+"""Characters of a text that is compared; a longer one is similar to no name."""
+MAX_NAMES = 5_000
+"""The most names that a text is compared with: some hundred milliseconds of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +139,14 @@ class BadRows(Invalid):
 
 class NotPublished(ApiError):
     """An act is committed but its snapshot could not be published; publication is retried until it succeeds."""
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return a question that names the most similar name, to append to a sentence; "" if none is similar."""
+    near = get_close_matches(given, islice(known, MAX_NAMES), n=1) if len(given) <= MAX_COMPARED else []
+    return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def unknown(kind: str, given: str, known: Iterable[str]) -> str:
+    """Return the message about an unknown name of that kind. `dnsfilterctl KIND list` shows the known ones."""
+    return f'No {kind} "{given}".{did_you_mean(given, known) or f" See dnsfilterctl {kind} list."}'

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.db.unusable import Unusable
 from api.installation.environment import PACKAGED, read_environment
 from api.settings import DEFAULTS, KEYS, PREFIX, Settings, parse_settings
-from api.unusable import Unusable
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.logs import emit
@@ -62,17 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Act once, or serve. Each imports only what it needs: a command takes a third of the server's start."""
-    from api.installation import making, opening
-    from api.installation.user import become_owner
+    from api.installation import commands, opening
+    from api.installation.owner import become_owner
 
     try:
         become_owner(settings, create=arguments.create or arguments.command == "init")
         if arguments.command in COMMANDS:
             gc.enable()
-            print(f"dnsfilter-api: {making.run(arguments.command, settings, keep=arguments.keep)}")
+            print(f"dnsfilter-api: {commands.run(arguments.command, settings, keep=arguments.keep)}")
             return 0
-        if arguments.create and making.is_first_start(settings):
-            emit(log, logging.INFO, "first start", done=making.create(settings))
+        if arguments.create and commands.is_first_start(settings):
+            emit(log, logging.INFO, "first start", done=commands.create(settings))
         from api.serving import serve
 
         return serve(settings)

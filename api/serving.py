@@ -9,34 +9,34 @@ from contextlib import ExitStack
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import idempotency
 from api.application import make_application
-from api.audit.key import load_signing_key
-from api.audit.witness import Witness
 from api.auth.failures import sweep
 from api.auth.tokens import make_first_token
+from api.checkpoints.job import Witness
+from api.checkpoints.signing_key import load_signing_key
+from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
 from api.db.session import Database
-from api.db.turn import Turn, turn_on
-from api.deps import Runtime
 from api.errors import NotPublished
-from api.installation import making, opening
-from api.listening import listen_on_all, taken
+from api.http import idempotency
+from api.http.dependencies import Runtime
+from api.installation import commands, opening
 from api.nodes.fleet import Fleet
-from api.notices.notifier import Notifier
+from api.notices.job import Notifier
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
-from api.publish.signing import Signing
-from api.publish.start import keep_history, meet_store
+from api.publish.snapshot_key import Signing
+from api.publish.startup_check import keep_history, meet_store
+from api.server.connections import raise_limit
+from api.server.http_server import Server
+from api.server.listening import listen_on_all, taken
+from api.server.metrics import DamageCollector, MetricsServer, Registry
+from api.server.notice_metrics import NoticesCollector
 from api.settings import Endpoint, Settings, TlsFiles
-from api.system.connections import raise_limit
-from api.system.metrics import DamageCollector, MetricsServer, Registry
-from api.system.notices import NoticesCollector
-from api.system.server import Server
-from api.tls import Certificate, warn_if_exposed
+from api.tls.certificates import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
 from dnsfilter.errors import UnavailableError
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
 
 COLLECTED_AFTER = 50_000, 20, 50
@@ -53,9 +53,9 @@ def serve(settings: Settings) -> int:
         # Before it listens: clients of a control plane that waits find it closed, and try the other.
         turn = _take_turn(settings, stack)
         opening.demand_installation(settings)
-        stack.enter_context(making.file_locked(settings))
+        stack.enter_context(commands.file_locked(settings))
         listeners = listen_on_all(settings, stack)
-        token_key = making.token_key(settings)
+        token_key = commands.token_key(settings)
         database = opening.open_database(settings)
         stack.callback(database.close)
         integrity = _integrity(settings, database)
@@ -152,7 +152,7 @@ def _signing(settings: Settings) -> Signing:
         return Signing(load_signing_key(settings.snapshot_key))
     except FileNotFoundError as error:
         consequence = "each node goes on with what it has until it is enrolled again"
-        raise making.missing_key(settings, error, consequence) from error
+        raise commands.missing_key(settings, error, consequence) from error
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of snapshots: {error}") from error
 
@@ -161,7 +161,7 @@ def _witness(settings: Settings, runtime: Runtime) -> Witness:
     try:
         key = load_signing_key(settings.checkpoint_key)
     except FileNotFoundError as error:
-        raise making.missing_key(settings, error, "the audit log says so") from error
+        raise commands.missing_key(settings, error, "the audit log says so") from error
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
     return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
@@ -180,8 +180,8 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     opening.demand_key(settings, runtime.database, runtime.token_key)
     opening.demand_known_snapshots(settings, runtime.database, publisher)
     if runtime.database.obstacle is None:
-        making.note_key(settings, runtime.database, runtime.token_key)
-        making.look_after_node(settings, runtime.database, runtime.token_key)
+        commands.note_key(settings, runtime.database, runtime.token_key)
+        commands.look_after_node(settings, runtime.database, runtime.token_key)
     kept = keep_history(runtime.database, now_s)
     if kept:
         emit(log, logging.INFO, "first versions of the policy kept", objects=kept)

@@ -12,8 +12,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from api.places import FilePlace, MailPlace, Place, SyslogPlace, parse_file_place, parse_mail_place, parse_syslog_place
-from api.tls import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
+from api.delivery.destinations import (
+    FilePlace,
+    MailPlace,
+    Place,
+    SyslogPlace,
+    parse_file_place,
+    parse_mail_place,
+    parse_syslog_place,
+)
+from api.tls.pem import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
 
 PREFIX = "DNSFILTER_API_"

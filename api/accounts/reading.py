@@ -3,10 +3,10 @@
 from api.accounts.schemas import AccountKind, AccountRead, FailedTryRead, GrantRead, TokenRead
 from api.accounts.state import grant_state
 from api.auth.permissions import Role
-from api.auth.revoking import shown_token
+from api.auth.revocation import shown_token
 from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
-from api.moments import moment_text, optional_text
+from api.timestamps import moment_text, optional_text
 from dnsfilter.policy.model import Instant
 
 

@@ -7,13 +7,12 @@ from sqlalchemy.orm import Session
 
 from api.accounts.state import has_ended
 from api.audit.repository import actors
-from api.auth.descent import heirs
+from api.auth.lineage import heirs
 from api.auth.permissions import Role
 from api.auth.state import is_valid
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
-from api.errors import Invalid, NotFound
-from api.near import did_you_mean
-from api.pagination import select_page
+from api.errors import Invalid, NotFound, did_you_mean
+from api.http.pagination import select_page
 
 
 def get(session: Session, number: int) -> AccountRow:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api import idempotency
 from api.accounts import repository, service
 from api.accounts.reading import read_account, read_failed_try, read_grant, read_token
 from api.accounts.schemas import (
@@ -26,13 +25,13 @@ from api.audit.repository import has_acted
 from api.auth.caller import Permit
 from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, TokenRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.db.zones import time_zone_of
-from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.errors import Forbidden, Invalid, invalid_at
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
-from api.moments import given_moment, parse_end
-from api.permits import (
+from api.http import idempotency
+from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.permits import (
     Administrator,
     AnyAccount,
     ApproverOfObject,
@@ -43,9 +42,10 @@ from api.permits import (
     SelfOrAuditor,
     SelfOrReader,
 )
-from api.problems import CONFLICT, NOT_FOUND, STALE, documented
-from api.routing import Route
-from api.schemas import Page
+from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page
+from api.timestamps import given_moment, parse_end
 
 oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])

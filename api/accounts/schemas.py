@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.auth.permissions import Role
-from api.schemas import LOGIN, Day, EndText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
+from api.http.schemas import LOGIN, Day, EndText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
 

@@ -9,15 +9,15 @@ from api.accounts import repository
 from api.accounts.reading import read_grant
 from api.accounts.schemas import AccountKind, AccountWrite
 from api.accounts.state import has_ended
-from api.auth.descent import made_for_others
+from api.auth.lineage import made_for_others
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
-from api.auth.revoking import revoke, shown_token
+from api.auth.revocation import revoke, shown_token
 from api.auth.tokens import DAY_S, Fresh, new_token
 from api.authorities.state import demand_within
 from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Forbidden, Invalid
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant

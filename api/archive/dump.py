@@ -7,7 +7,7 @@ from typing import BinaryIO
 from sqlalchemy import LargeBinary, MetaData, Table, select, text
 from sqlalchemy.orm import Session
 
-from api.archive.layout import (
+from api.archive.backup_format import (
     FORMAT,
     MANIFEST,
     TOKEN_KEY,
@@ -21,10 +21,10 @@ from api.archive.layout import (
 from api.archive.zipping import Written, ZipWriter
 from api.db import models
 from api.db.base import Base
-from api.db.migrating import schema_of
-from api.db.models.record import INSTALLATION
-from api.db.unit import head
-from api.moments import moment_text
+from api.db.migration import schema_of
+from api.db.models.audit_log import INSTALLATION
+from api.db.unit_of_work import head
+from api.timestamps import moment_text
 from dnsfilter import __version__
 
 BATCH = 500

@@ -18,18 +18,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
+from api.archive.backup_format import BadBackup, Manifest, member_of
+from api.archive.backup_reader import Backup, open_backup
 from api.archive.dump import BATCH, batch_of
-from api.archive.layout import BadBackup, Manifest, member_of
-from api.archive.reading import Backup, open_backup
 from api.auth.tokens import KEY_OCTETS
-from api.db import matters
+from api.db import authority_index
 from api.db.base import Json
 from api.db.integrity import ChainReader
-from api.db.migrating import NEWEST, is_known, upgrade
+from api.db.migration import NEWEST, is_known, upgrade
 from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
-from api.db.unit import LOCAL, UnitOfWork
-from api.durable import give, made_directories, place_exclusively, sync_directory, write_secret
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.files import give, made_directories, place_exclusively, sync_directory, write_secret
 from api.settings import Settings
 
 SCHEMA_TABLE = "alembic_version"
@@ -218,7 +218,7 @@ def _into(url: str, backup: Backup, order: Order) -> _Filled:
                 fault = _fault(session, backup.manifest)
                 if fault is not None and not order.broken:
                     raise BadBackup(f"{member_of(AuditRow.__tablename__)}: {fault}")
-                matters.derive(session)
+                authority_index.derive(session)
                 revision = _record(session, backup.manifest, order, fault)
     except _ODD as error:
         raise BadBackup(f"it has a value that no database holds: {type(error).__name__}") from error

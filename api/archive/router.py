@@ -10,12 +10,12 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from api.archive.dump import Source, backup
-from api.archive.records import archive
-from api.deps import COSTLY, Runtime, RuntimeDep
-from api.downloads import Download, file_download, spooled
-from api.permits import Administrator, Auditor
-from api.problems import DATABASE, TOO_MANY_AT_ONCE, documented
-from api.routing import Route
+from api.archive.readable import archive
+from api.http.dependencies import COSTLY, Runtime, RuntimeDep
+from api.http.downloads import Download, file_download, spooled
+from api.http.permits import Administrator, Auditor
+from api.http.problems import DATABASE, TOO_MANY_AT_ONCE, documented
+from api.http.routes import Route
 
 MEDIA_TYPE = "application/zip"
 router = APIRouter(route_class=Route, prefix="/v1", tags=["installation"])

@@ -6,8 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuditRow
-from api.errors import Invalid
-from api.near import did_you_mean
+from api.errors import Invalid, did_you_mean
 
 _VERBS: Mapping[str, Sequence[str]] = {
     "account": ("make", "disable", "enable", "erase"),

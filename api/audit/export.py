@@ -11,10 +11,10 @@ from json import dumps
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db import matters
+from api.db import authority_index
 from api.db.models import AuditRow
 from api.db.session import Database
-from api.db.unit import entry_of, head
+from api.db.unit_of_work import entry_of, head
 from dnsfilter.telemetry.logs import emit
 
 PART = 500
@@ -46,7 +46,7 @@ def export(database: Database, after: int) -> Iterator[bytes]:
 def _part(session: Session, after: int, until: int) -> bytes:
     try:
         rows = _read(session, after, until)
-        fault = matters.first_fault(session, rows)
+        fault = authority_index.first_fault(session, rows)
         if fault is not None:
             emit(log, logging.ERROR, "the index of the audit log differs from its entries", reason=fault)
         return b"".join(map(_line, rows))

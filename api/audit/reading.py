@@ -1,9 +1,9 @@
 """Audit entries and checkpoints as the API shows them."""
 
-from api.audit.checkpoints import checkpoint_of
 from api.audit.schemas import AuditRead, CheckpointRead
+from api.checkpoints.service import checkpoint_of
 from api.db.models import AuditRow, CheckpointRow
-from api.db.unit import entry_of
+from api.db.unit_of_work import entry_of
 
 
 def read_entry(row: AuditRow) -> AuditRead:

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.models import AuditRow, MatterRow
-from api.filters import demand_authority
-from api.pagination import cut_page, decode_cursor
+from api.http.pagination import cut_page, decode_cursor
+from api.http.parameters import demand_authority
 from dnsfilter.policy.model import Instant
 
 DAY_S = 86_400

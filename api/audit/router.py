@@ -10,13 +10,13 @@ from api.audit.acts import demand_act
 from api.audit.reading import read_entry
 from api.audit.schemas import AuditRead
 from api.db.zones import time_zone_of
-from api.deps import UnitDep
-from api.filters import DEFAULT_LIMIT, Cursor, Limit
-from api.moments import given_bound, given_moment
-from api.permits import ReaderOfSome
-from api.problems import documented
-from api.routing import Route
-from api.schemas import EndText, MomentText, Page, Slug
+from api.http.dependencies import UnitDep
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.permits import ReaderOfSome
+from api.http.problems import documented
+from api.http.routes import Route
+from api.http.schemas import EndText, MomentText, Page, Slug
+from api.timestamps import given_bound, given_moment
 
 router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from api.schemas import Read, Timestamp
+from api.http.schemas import Read, Timestamp
 
 
 class AuditRead(Read):

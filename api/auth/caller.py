@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.descent import derived, makers
+from api.auth.lineage import derived, makers
 from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
 from api.db.models import AuthorityRow, GrantRow, TokenRow
-from api.db.unit import Actor
+from api.db.unit_of_work import Actor
 from api.errors import Forbidden
 from dnsfilter.policy.calendar import last_day
 from dnsfilter.policy.model import Instant

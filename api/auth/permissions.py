@@ -1,4 +1,4 @@
-"""Roles, and the rules that are made of them. `api.permits` has those that routes name in their signatures."""
+"""Roles, and the rules that are made of them. `api.http.permits` has those that routes name in their signatures."""
 
 from dataclasses import dataclass
 from enum import StrEnum

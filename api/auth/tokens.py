@@ -17,13 +17,12 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, Held, narrowed, roles_at
 from api.auth.permissions import Role
-from api.auth.revoking import Revoked, revoke
+from api.auth.revocation import Revoked, revoke
 from api.auth.state import Refusal, token_refusal
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database
-from api.db.unit import LOCAL, Access, Actor, UnitOfWork
-from api.durable import write_secret
-from api.keyfiles import read_key_file
+from api.db.unit_of_work import LOCAL, Access, Actor, UnitOfWork
+from api.files import read_key_file, write_secret
 
 PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"

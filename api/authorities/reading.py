@@ -3,7 +3,7 @@
 from api.authorities.schemas import AuthorityRead, ClosureRead
 from api.authorities.state import authority_state
 from api.db.models import AuthorityRow
-from api.moments import optional_text
+from api.timestamps import optional_text
 from dnsfilter.policy.model import Instant, Kind
 
 DECIDED = frozenset(ClosureRead.model_fields)

@@ -17,9 +17,9 @@ from api.db.models import (
     SpaceRow,
     SuspensionRow,
 )
-from api.db.names import no_authority
+from api.db.unknown_names import no_authority
 from api.errors import NotFound
-from api.pagination import Sorting, sorted_page
+from api.http.pagination import Sorting, sorted_page
 
 SORTING = Sorting(
     AuthorityRow.slug,

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Response
 from api.authorities import repository, service
 from api.authorities.reading import read_authority
 from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules
-from api.deps import PreconditionDep, UnitDep, tag
-from api.filters import DEFAULT_LIMIT, Cursor, Limit
-from api.permits import Administrator, AnyAccount, ApproverOfPath
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.routing import Route
-from api.schemas import Page, ShortLine, Slug, validated
+from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.permits import Administrator, AnyAccount, ApproverOfPath
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page, ShortLine, Slug, validated
 from dnsfilter.policy.model import Kind
 
 Sort = Annotated[

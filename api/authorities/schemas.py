@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-from api.decisions import DecidedRead
-from api.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
+from api.http.formal_decisions import DecidedRead
+from api.http.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.check import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE

@@ -5,7 +5,7 @@ from api.authorities import repository
 from api.authorities.reading import read_authority
 from api.db.base import Json
 from api.db.models import AuthorityRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden
 from dnsfilter.policy.model import Authority
 

@@ -12,8 +12,8 @@ from api.bans.state import DAY_S, due, goes_on_after, state_of, switch_at, under
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid, invalid_at
-from api.moments import moment_text, optional_text, parse_end, parse_moment, through
 from api.suspensions.state import Suspended, is_suspended
+from api.timestamps import moment_text, optional_text, parse_end, parse_moment, through
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 

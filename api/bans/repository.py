@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 from api.bans.schemas import State
 from api.bans.state import in_state, sql_mode_at
 from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, RequestRow, TermRow
-from api.db.names import no_ban
-from api.errors import Invalid, NotFound
-from api.near import did_you_mean
-from api.pagination import Sorting, sorted_page
+from api.db.unknown_names import no_ban
+from api.errors import Invalid, NotFound, did_you_mean
+from api.http.pagination import Sorting, sorted_page
 from dnsfilter.policy.model import Instant
 
 SORTING = Sorting(

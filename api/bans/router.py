@@ -11,26 +11,25 @@ from api.auth.permissions import READERS
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
-from api.bans.change import BanChange
 from api.bans.reading import Subject, answered, decision_value, read_ban, read_bans, term_value, term_values
 from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal, State
 from api.bans.state import goes_on_from
+from api.bans.wanted_change import BanChange
 from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
-from api.db.unit import UnitOfWork
-from api.deps import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
-from api.errors import Invalid, NotFound, invalid_at
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, ServiceFilter
-from api.moments import given_moment, parse_end
-from api.near import unknown
-from api.permits import AnyAccount, OperatorOfPath
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Invalid, NotFound, invalid_at, unknown
+from api.http.dependencies import PreconditionDep, Runtime, RuntimeDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, ServiceFilter
+from api.http.permits import AnyAccount, OperatorOfPath
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page, ServiceSlug, Slug
 from api.requests.reading import read_request
 from api.requests.schemas import RequestRead
 from api.requests.service import asked
-from api.routing import Route
-from api.schemas import Page, ServiceSlug, Slug
 from api.suspensions.repository import suspended
+from api.timestamps import given_moment, parse_end
 from dnsfilter.policy.model import Instant, Mode
 
 WAITING: dict[str, Any] = {"model": RequestRead, "description": "it waits for an approver of the authority"}

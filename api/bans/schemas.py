@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, field_validator
 
-from api.decisions import DecidedRead, DecidedWrite
-from api.schemas import (
+from api.http.formal_decisions import DecidedRead, DecidedWrite
+from api.http.schemas import (
     BAN_REFERENCE,
     Day,
     EndText,

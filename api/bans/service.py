@@ -9,16 +9,16 @@ from typing import TypeAlias
 
 from api.authorities.state import demand_open, demand_within
 from api.bans import repository
-from api.bans.change import BanChange
-from api.bans.following import followed, renewed
-from api.bans.formal import demand_ahead, demand_basis, demand_own, demand_renewal
+from api.bans.followed_ban import followed, renewed
+from api.bans.formal_requirements import demand_ahead, demand_basis, demand_own, demand_renewal
+from api.bans.mode_setting import first_mode, set_mode, switched
 from api.bans.reading import decision_columns, decision_record, kept, read_ban, same_span, same_term
 from api.bans.schemas import BanRead
 from api.bans.state import has_begun, has_lapsed, live_terms
-from api.bans.switching import first_mode, set_mode, switched
-from api.db.history import columns
+from api.bans.wanted_change import BanChange
 from api.db.models import AuthorityRow, BanRow, TermRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
+from api.db.versions import columns
 from api.errors import Conflict, Invalid
 from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import (

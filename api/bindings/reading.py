@@ -3,7 +3,7 @@
 from api.bindings.schemas import BindingRead
 from api.bindings.state import binding_state
 from api.db.models import BindingRow
-from api.moments import moment_text, optional_text, through
+from api.timestamps import moment_text, optional_text, through
 from dnsfilter.policy.model import Ground, Instant
 
 

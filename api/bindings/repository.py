@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.bindings.state import is_bound
 from api.db.models import BanRow, BindingRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.http.pagination import select_page
 
 
 def get(session: Session, number: int) -> BindingRow:

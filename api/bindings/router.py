@@ -12,15 +12,15 @@ from api.bindings import repository, service
 from api.bindings.reading import read_binding
 from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite
 from api.db.models import BanRow, BindingRow
-from api.db.unit import UnitOfWork
-from api.deps import PreconditionDep, UnitDep, tag
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid, invalid_at
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
-from api.moments import given_moment, parse_end
-from api.permits import AnyAccount, OperatorOfObject
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.routing import Route
-from api.schemas import Page
+from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.permits import AnyAccount, OperatorOfObject
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page
+from api.timestamps import given_moment, parse_end
 from dnsfilter.policy.model import Binding, Ground, Instant
 
 router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
-from api.schemas import (
+from api.http.schemas import (
     Day,
     DayText,
     EndText,

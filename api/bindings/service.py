@@ -9,7 +9,7 @@ from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from dnsfilter.policy.model import Binding, Ground, Instant
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic
 
-from api.ctl.accounts import Accounts
-from api.ctl.answers import Found
-from api.ctl.client import Client, path
-from api.ctl.commands import Body, Options, Result, Run, given
-from api.ctl.names import Names
+from api.ctl.command import Body, Options, Result, Run, given
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.names import Names
+from api.ctl.remote.answers import Found
+from api.ctl.remote.client import Client, path
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,23 @@
 
 from functools import cache
 
-from api.ctl import (
-    audit,
+from api.ctl.command import PROGRAM, Help, Parser, add_global
+from api.ctl.network import nodes, ranges, spaces
+from api.ctl.operation import audit, backups, completion, notices, status
+from api.ctl.people import accounts, failures, grants, login, tokens
+from api.ctl.policy import (
     authorities,
-    backups,
     bans,
     bindings,
-    completion,
     exemptions,
-    failures,
-    grants,
-    login,
-    nodes,
-    notices,
+    explain,
     policies,
-    questions,
-    ranges,
     requests,
     revisions,
     services,
-    spaces,
     suspensions,
-    system,
-    tokens,
     trace,
-    users,
 )
-from api.ctl.commands import PROGRAM, Help, Parser, add_global
 from dnsfilter import __version__
 
 _TOPICS = (
@@ -42,19 +32,19 @@ _TOPICS = (
     bindings,
     exemptions,
     suspensions,
-    questions,
+    explain,
     trace,
     policies,
     revisions,
     audit,
     notices,
-    users,
+    accounts,
     grants,
     tokens,
     failures,
     backups,
     nodes,
-    system,
+    status,
     completion,
 )
 

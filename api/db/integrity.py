@@ -14,11 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from api.chain import GENESIS, entry_hash
-from api.db import matters
-from api.db.models.record import AuditRow
+from api.chain.entry_hash import GENESIS, entry_hash
+from api.db import authority_index
+from api.db.models.audit_log import AuditRow
 from api.db.session import Database
-from api.db.unit import entry_of
+from api.db.unit_of_work import entry_of
 from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 
@@ -110,7 +110,7 @@ class Integrity:
         with self._database.reading() as session:
             rows = session.scalars(newest).all()[::-1]
             reader = ChainReader(rows[0].seq - 1, rows[0].previous) if rows else ChainReader()
-            return _fault(session, reader, rows) or matters.surplus_fault(session)
+            return _fault(session, reader, rows) or authority_index.surplus_fault(session)
 
     def _chain_fault(self) -> str | None:
         reader, found = ChainReader(), None
@@ -119,7 +119,7 @@ class Integrity:
             with self._database.reading() as session:
                 rows = _batch(session, reader.seq)
                 if not rows:
-                    return matters.surplus_fault(session)
+                    return authority_index.surplus_fault(session)
                 found = _fault(session, reader, rows)
             # As long again for others: verifying is work of this process's one interpreter.
             self._job.pause(monotonic() - began)
@@ -157,7 +157,7 @@ def _batch(session: Session, after: int) -> Sequence[AuditRow]:
 def _fault(session: Session, reader: ChainReader, rows: Sequence[AuditRow]) -> str | None:
     """Return the first fault of the entries that follow. The index is compared only with a chain that holds."""
     reader.follow(rows)
-    return reader.fault or matters.first_fault(session, rows)
+    return reader.fault or authority_index.first_fault(session, rows)
 
 
 def is_damage(error: BaseException | None) -> bool:

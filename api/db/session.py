@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine,
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.db import history
-from api.db.migrating import upgrade
-from api.db.models.record import INSTALLATION, InstallationRow
-from api.db.unit import DAMAGE
-from api.unusable import Unusable
+from api.db import versions
+from api.db.migration import upgrade
+from api.db.models.audit_log import INSTALLATION, InstallationRow
+from api.db.unit_of_work import DAMAGE
+from api.db.unusable import Unusable
 from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
@@ -116,9 +116,9 @@ class Database:
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 session.info[DAMAGE] = self.damage
                 session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
-                history.watch(session)
+                versions.watch(session)
                 yield session
-                history.keep(session)
+                versions.keep(session)
             self._demand_same()
             self._stale_log |= _FORGOTTEN in session.info
             self._empty_stale_log()

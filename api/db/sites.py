@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from api.db.models import SiteRow
-from api.db.names import no_site
+from api.db.unknown_names import no_site
 from api.errors import NotFound
 
 

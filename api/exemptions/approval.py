@@ -20,12 +20,12 @@ from api.auth.caller import Permit
 from api.auth.permissions import Role
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, ConcernRow, ExemptionRow, MatterRow, RangeRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Forbidden
 from api.exemptions import repository
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, exemption_state, is_approved
-from api.prefixes import maps_by_site
+from api.http.prefixes import maps_by_site
 from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import Instant
 

@@ -4,8 +4,8 @@ from api.db.base import Json
 from api.db.models import ExemptionRow
 from api.exemptions.schemas import ExemptionRead
 from api.exemptions.state import exemption_state
-from api.moments import moment_text, optional_text, through
-from api.publish.source import exemption_value
+from api.publish.policy_rows import exemption_value
+from api.timestamps import moment_text, optional_text, through
 from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import Instant
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
 from api.db.zones import time_zone_of
 from api.errors import NotFound
-from api.pagination import Sorting, sorted_page
+from api.http.pagination import Sorting, sorted_page
 
 SORTING = Sorting(
     ExemptionRow.number,

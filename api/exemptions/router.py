@@ -9,20 +9,20 @@ from api.auth.caller import Permit
 from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
-from api.db.unit import UnitOfWork
-from api.deps import PreconditionDep, UnitDep, tag
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead, ExemptionState, ExemptionWrite, Note, Refusal
 from api.exemptions.state import in_state
-from api.filters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
-from api.moments import given_moment, parse_end, parse_zoned_hours
-from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
-from api.prefixes import parse_prefix
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.routing import Route
-from api.schemas import Page
+from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
+from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
+from api.http.prefixes import parse_prefix
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page
+from api.timestamps import given_moment, parse_end, parse_zoned_hours
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Exemption, Instant, Prefix
 

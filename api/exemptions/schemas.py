@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
-from api.prefixes import PrefixText
-from api.schemas import PRINTABLE, Day, EndText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
+from api.http.prefixes import PrefixText
+from api.http.schemas import PRINTABLE, Day, EndText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
 from dnsfilter.policy.model import DEFAULT_SITE
 
 HoursText = Annotated[

@@ -8,13 +8,13 @@ from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
 from api.db.sites import find_site
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
 from api.exemptions.reading import shown_exemption
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, LIVE, exemption_end, exemption_state
-from api.moments import zoned_hours_text
+from api.timestamps import zoned_hours_text
 from dnsfilter.policy.check import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 

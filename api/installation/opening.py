@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.auth.tokens import fingerprint, fingerprint_on_record
-from api.chainverify import RESTORE_ACT
+from api.chain.verification import RESTORE_ACT
 from api.db.integrity import is_damage
-from api.db.migrating import schema_of
+from api.db.migration import schema_of
 from api.db.models import AuditRow
 from api.db.session import Database
 from api.installation.environment import PACKAGED, read_environment

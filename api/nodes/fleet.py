@@ -11,16 +11,16 @@ from sqlalchemy.orm import Session
 from api.auth.failures import Bucket
 from api.db.models import NodeRow
 from api.db.session import Database
-from api.moments import moment_text
+from api.http.quota import Quota
 from api.nodes import repository
-from api.nodes.board import UNREGISTERED_S, Board
+from api.nodes.last_reports import UNREGISTERED_S, Board
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
 from api.nodes.state import Standing, read_node, said, standing_of
-from api.nodes.unregistered import Place
-from api.publish.news import News
+from api.publish.newest import News
 from api.publish.service import Publisher
-from api.quota import Quota
+from api.timestamps import moment_text
+from api.unregistered.networks import Place
 
 MAX_DOWNLOADS = 64
 """Files on their way at once."""

@@ -7,20 +7,20 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import event
 
 from api.db.models import InstallationRow, NodeRow
-from api.db.models.record import INSTALLATION
-from api.db.unit import UnitOfWork
-from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
-from api.filters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
+from api.db.models.audit_log import INSTALLATION
+from api.db.unit_of_work import UnitOfWork
+from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.pagination import cut_page, decode_cursor, not_ours
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, SiteFilter
+from api.http.permits import Administrator, AnyAccount, Auditor
+from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page, Slug
+from api.node_api.permits import FleetDep
 from api.nodes import repository, service
-from api.nodes.callers import FleetDep
 from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
-from api.nodes.unregistered import Place, place_of
-from api.pagination import cut_page, decode_cursor, not_ours
-from api.permits import Administrator, AnyAccount, Auditor
-from api.problems import CONFLICT, NOT_FOUND, STALE, documented
-from api.routing import Route
-from api.schemas import Page, Slug
+from api.unregistered.networks import Place, place_of
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 beside = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])

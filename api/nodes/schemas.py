@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas import InstantText, Line, Read, ShortLine, Slug, Strict, Timestamp
+from api.http.schemas import InstantText, Line, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_UNREGISTERED = 256

@@ -7,17 +7,17 @@ from typing import get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.nodes import JOURNAL
+from api.auth.node_tokens import JOURNAL
 from api.auth.tokens import Fresh, new_token
 from api.db.base import Json
 from api.db.models import AuditRow, AuthorityRow, NodeRow, SiteRow
-from api.db.unit import UnitOfWork, head
+from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Invalid
-from api.moments import moment_text, parse_moment
 from api.nodes import repository
 from api.nodes.schemas import JournalEntry, LocalAct
 from api.ranges.repository import authorities_at
-from api.suspensions.bound import concerned
+from api.suspensions.bound_bans import concerned
+from api.timestamps import moment_text, parse_moment
 
 ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500

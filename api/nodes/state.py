@@ -5,11 +5,11 @@ from typing import Any
 
 from api.db.base import Json
 from api.db.models import NodeRow
-from api.moments import moment_text, optional_text
-from api.nodes.board import Heard
+from api.nodes.last_reports import Heard
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State
-from api.publish.news import Newest, News
+from api.publish.newest import Newest, News
+from api.timestamps import moment_text, optional_text
 
 BEHIND_S = 10
 """A node that has had something newer before it for so long, and reports, is behind."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.db.base import Json
-from api.notices.dates import at_words, end_words
+from api.notices.date_phrases import at_words, end_words
 from api.notices.kinds import Kind
 from api.notices.texts import COMMANDS, TEXTS, Phrases
 from api.notices.translations import FALLBACK, LOCALES, phrases_in, translations

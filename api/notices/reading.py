@@ -1,9 +1,9 @@
 """Notices as the API shows them."""
 
 from api.db.models import NoticeRow
-from api.moments import moment_text, optional_text
 from api.notices.repository import state_of
 from api.notices.schemas import NoticeRead
+from api.timestamps import moment_text, optional_text
 
 
 def read_notice(row: NoticeRow) -> NoticeRead:

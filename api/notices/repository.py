@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, NoticeRow
+from api.http.pagination import select_page
 from api.notices.kinds import DAY_S, Due
 from api.notices.schemas import NoticeState
-from api.pagination import select_page
-from api.publish.source import authority_value
+from api.publish.policy_rows import authority_value
 from dnsfilter.policy.model import Authority, Instant
 
 BEGINNING = "beginning"

@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter
 
-from api.deps import RuntimeDep, UnitDep
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.permits import ReaderOfSome
+from api.http.problems import documented
+from api.http.routes import Route
 from api.notices import repository
 from api.notices.reading import read_notice
 from api.notices.schemas import NoticesRead, NoticeState
-from api.permits import ReaderOfSome
-from api.problems import documented
-from api.routing import Route
 
 router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from api.schemas import Page, Read, Timestamp
+from api.http.schemas import Page, Read, Timestamp
 
 
 class NoticeState(StrEnum):

@@ -4,13 +4,13 @@ from fastapi import APIRouter
 
 from api.auth.permissions import AUDITORS
 from api.authorities import repository
-from api.deps import UnitDep
+from api.http.dependencies import UnitDep
+from api.http.permits import ReaderOfPath
+from api.http.problems import NOT_FOUND, documented
+from api.http.routes import Route
+from api.http.schemas import Slug
 from api.onboarding.schemas import OnboardingRead
 from api.onboarding.service import onboarding
-from api.permits import ReaderOfPath
-from api.problems import NOT_FOUND, documented
-from api.routing import Route
-from api.schemas import Slug
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authorities"])
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from api.authorities.schemas import AuthorityState
-from api.schemas import Read, Slug, Timestamp
+from api.http.schemas import Read, Slug, Timestamp
 
 
 class Step(StrEnum):

@@ -14,11 +14,11 @@ from api.authorities.state import authority_state
 from api.bans.schemas import State
 from api.bans.state import state_of, switch_at
 from api.db.models import AuthorityRow, BanRow, NodeRow, RangeRow, SpaceRow
-from api.moments import optional_text
+from api.delivery.destinations import is_mailbox
+from api.http.prefixes import maps_by_site
 from api.onboarding.schemas import OnboardingRead, Step, StepRead
-from api.places import is_mailbox
-from api.prefixes import maps_by_site
-from api.ranges.words import use_words
+from api.ranges.device_phrase import use_words
+from api.timestamps import optional_text
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Instant, Mode
 

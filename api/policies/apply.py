@@ -20,21 +20,21 @@ from sqlalchemy import select
 from api.authorities import service as authority_acts
 from api.authorities.state import demand_open
 from api.bans import service as ban_acts
-from api.bans.change import BanChange
-from api.bans.formal import demand_own_decisions
+from api.bans.formal_requirements import demand_own_decisions
 from api.bans.reading import decision_columns, shown_all
+from api.bans.wanted_change import BanChange
 from api.bindings import service as binding_acts
 from api.bindings.repository import binders
 from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Base, Json
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
-from api.db.models.record import INSTALLATION
-from api.db.unit import Act, UnitOfWork
+from api.db.models.audit_log import INSTALLATION
+from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
 from api.exemptions.state import APPROVED, exemption_state
-from api.policies.matching import demand_same_end, is_binding, is_exemption
+from api.policies.recorded import demand_same_end, is_binding, is_exemption
 from api.publish.repository import is_empty
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts

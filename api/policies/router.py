@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from api.db.models import AuditRow
-from api.deps import COSTLY, RuntimeDep, UnitDep
 from api.errors import Fault, Invalid
-from api.filebody import FileBody
-from api.permits import Administrator, Auditor
+from api.http.dependencies import COSTLY, RuntimeDep, UnitDep
+from api.http.file_bodies import FileBody
+from api.http.permits import Administrator, Auditor
+from api.http.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
+from api.http.routes import Route
+from api.http.schemas import FaultRead
 from api.policies import service
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead, PolicyRead, PolicyWrite
-from api.problems import NOT_PUBLISHED, TOO_LARGE, TOO_MANY_AT_ONCE, documented
-from api.routing import Route
-from api.schemas import FaultRead
 from dnsfilter.config.policytext import dump_policy
 from dnsfilter.policy.model import Policy
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanWarningRead
-from api.schemas import FaultRead, Read, Strict
+from api.http.schemas import FaultRead, Read, Strict
 
 MAX_TEXT = 1024 * 1024
 """Characters of a policy file within JSON. A larger file is sent as TOML."""

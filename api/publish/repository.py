@@ -7,7 +7,6 @@ from sqlalchemy import event, exists, func, inspect, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.base import Base
-from api.db.history import is_watched
 from api.db.models import (
     AuthorityRow,
     BanRow,
@@ -19,9 +18,10 @@ from api.db.models import (
     SpaceRow,
     SuspensionRow,
 )
-from api.db.models.record import INSTALLATION
-from api.prefixes import narrowest, prefixes_around
-from api.publish.source import (
+from api.db.models.audit_log import INSTALLATION
+from api.db.versions import is_watched
+from api.http.prefixes import narrowest, prefixes_around
+from api.publish.policy_rows import (
     Values,
     authority_value,
     ban_value,

@@ -9,22 +9,22 @@ from time import perf_counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.db.session import Database
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Fault, Invalid, NotPublished
 from api.jobs import Job
-from api.publish.again import is_ours
-from api.publish.news import News
-from api.publish.recorder import Recorder
+from api.publish.in_force_log import Recorder
+from api.publish.newest import News
+from api.publish.policy_rows import policy_of
+from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
-from api.publish.signing import Signing
-from api.publish.source import policy_of
+from api.publish.snapshot_key import Signing
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.check import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.policy.rows import remembered
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import parse_manifest
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0

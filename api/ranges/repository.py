@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.db.models import ExemptionRow, NodeRow, RangeRow, SiteRow, SpaceRow
 from api.errors import NotFound
 from api.exemptions.state import is_live
-from api.pagination import Sorting, select_page, sorted_page
+from api.http.pagination import Sorting, select_page, sorted_page
 from dnsfilter.policy.model import Prefix
 
 SORTING = Sorting(

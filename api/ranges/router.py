@@ -6,17 +6,17 @@ from fastapi import APIRouter, Query, Response
 
 from api.db.sites import find_site
 from api.db.sites import get_site as named_site
-from api.deps import PreconditionDep, UnitDep, tag
 from api.exemptions.approval import leaving_some
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
-from api.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
-from api.prefixes import parse_prefix
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
+from api.http.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
+from api.http.prefixes import parse_prefix
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page, Slug
 from api.ranges import repository, service
 from api.ranges.reading import read_range, read_site
 from api.ranges.schemas import RangePatch, RangeRead, RangeWrite, SiteRead, SiteWrite, range_value
-from api.routing import Route
-from api.schemas import Page, Slug
 from api.spaces import service as spaces
 from dnsfilter.policy.model import Audience, Funding
 

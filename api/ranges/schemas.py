@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.prefixes import PrefixText
-from api.schemas import ProblemRead, Read, ShortLine, Slug, Strict
+from api.http.prefixes import PrefixText
+from api.http.schemas import ProblemRead, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 
 MAX_LISTED = 10_000

@@ -13,7 +13,7 @@ from api.bindings import repository as bindings
 from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
 from api.db.sites import find_site, get_site
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
 from api.ranges.reading import read_site

@@ -2,9 +2,9 @@
 
 from api.db.base import Json
 from api.db.models import BanRow, RequestRow
-from api.moments import moment_text, optional_text
 from api.requests.schemas import RequestRead
 from api.requests.state import request_state
+from api.timestamps import moment_text, optional_text
 from dnsfilter.policy.model import Instant, Mode
 
 

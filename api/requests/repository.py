@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, RequestRow
 from api.errors import NotFound
-from api.pagination import Sorting, sorted_page
+from api.http.pagination import Sorting, sorted_page
 from api.requests.schemas import RequestState
 from api.requests.state import in_state
 from dnsfilter.policy.model import Instant

@@ -6,18 +6,18 @@ from fastapi import APIRouter, Path, Response
 
 from api.auth.caller import Permit
 from api.db.models import BanRow, RequestRow
-from api.db.unit import UnitOfWork
-from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.db.unit_of_work import UnitOfWork
 from api.errors import NotFound
 from api.exemptions.schemas import Note, Refusal
-from api.filters import DEFAULT_LIMIT, Cursor, Limit
-from api.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page
 from api.requests import repository, service
 from api.requests.reading import read_request
 from api.requests.schemas import RequestRead, RequestState
-from api.routing import Route
-from api.schemas import Page
 
 router = APIRouter(route_class=Route, prefix="/v1/requests", tags=["requests"])
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from api.schemas import Read, Timestamp
+from api.http.schemas import Read, Timestamp
 from dnsfilter.policy.model import Mode
 
 

@@ -2,11 +2,11 @@
 
 from api.auth.caller import Permit
 from api.bans import service as bans
-from api.bans.change import BanChange
+from api.bans.mode_setting import demand_reason, sets_only_mode, stops_refusing, switched
 from api.bans.state import Switch, has_lapsed, switch_at
-from api.bans.switching import demand_reason, sets_only_mode, stops_refusing, switched
+from api.bans.wanted_change import BanChange
 from api.db.models import AuthorityRow, BanRow, RequestRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.requests import repository
 from api.requests.reading import shown_request

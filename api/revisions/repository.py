@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import AuditRow, PublicationRow, VersionRow
 from api.errors import Invalid, NotFound
-from api.pagination import cut_page, decode_cursor, encode_cursor
+from api.http.pagination import cut_page, decode_cursor, encode_cursor
 from dnsfilter.policy.model import Instant
 
 SHOWN_PUBLICATIONS = 20

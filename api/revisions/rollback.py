@@ -11,13 +11,13 @@ from sqlalchemy import select
 
 from api.audit.repository import of_revision
 from api.bans import service as ban_acts
-from api.bans.change import as_decided
+from api.bans.wanted_change import as_decided
 from api.bindings.repository import binders
 from api.db.models import AuditRow, AuthorityRow, BanRow, InstallationRow, RangeRow, SiteRow
-from api.db.models.record import INSTALLATION
-from api.db.unit import UnitOfWork
+from api.db.models.audit_log import INSTALLATION
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Fault, NotFound, collect_faults
-from api.publish.past import kept_since, objects_at, ranges_at
+from api.publish.past_policies import kept_since, objects_at, ranges_at
 from api.ranges import repository as ranges
 from api.ranges import service as range_acts
 from dnsfilter.policy.model import Range, Service

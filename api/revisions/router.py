@@ -4,20 +4,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from api.deps import RuntimeDep, UnitDep
-from api.filters import DEFAULT_LIMIT, Cursor, Limit
-from api.moments import moment_text, optional_text
-from api.permits import Administrator, Auditor
+from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.permits import Administrator, Auditor
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.http.routes import Route
+from api.http.schemas import Page
 from api.policies.schemas import ActRead
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
-from api.publish.past import kept_since, publication_of
+from api.publish.past_policies import kept_since, publication_of
 from api.revisions import repository
-from api.revisions.changes import changes
+from api.revisions.object_versions import changes
 from api.revisions.repository import Made
 from api.revisions.rollback import roll_back
 from api.revisions.schemas import RevisionRead, RevisionSummary, RollbackRead, RollbackWrite
-from api.routing import Route
-from api.schemas import Page
+from api.timestamps import moment_text, optional_text
 from api.trace.service import read_publication
 from dnsfilter.policy.model import Instant
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
+from api.http.schemas import Page, Read, Reason, Strict, Timestamp
 from api.policies.schemas import ActRead
-from api.schemas import Page, Read, Reason, Strict, Timestamp
 from api.trace.schemas import PublicationRead
 
 

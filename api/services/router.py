@@ -2,15 +2,14 @@
 
 from fastapi import APIRouter
 
-from api.deps import RuntimeDep
-from api.errors import NotFound
-from api.filters import DEFAULT_LIMIT, Cursor, Limit
-from api.near import unknown
-from api.pagination import cut_page, decode_cursor
-from api.permits import AnyAccount
-from api.problems import NOT_FOUND, documented
-from api.routing import Route
-from api.schemas import Page, ServiceSlug
+from api.errors import NotFound, unknown
+from api.http.dependencies import RuntimeDep
+from api.http.pagination import cut_page, decode_cursor
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
+from api.http.permits import AnyAccount
+from api.http.problems import NOT_FOUND, documented
+from api.http.routes import Route
+from api.http.schemas import Page, ServiceSlug
 from api.services.reading import read_service, read_summary
 from api.services.schemas import ServiceRead, ServiceSummary
 

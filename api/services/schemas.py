@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from api.schemas import Read
+from api.http.schemas import Read
 
 
 class TierRead(Read):

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from api.db.models import RangeRow, SpaceRow
 from api.errors import NotFound
-from api.pagination import select_page
-from api.prefixes import prefixes_around
-from api.spaces.ground import Ground, make_ground
+from api.http.pagination import select_page
+from api.http.prefixes import prefixes_around
+from api.spaces.registration import Ground, make_ground
 from dnsfilter.policy.model import Prefix
 
 

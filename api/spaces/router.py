@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Response
 
-from api.deps import PreconditionDep, UnitDep, tag
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
-from api.permits import Administrator, AnyAccount
-from api.prefixes import parse_prefix
-from api.problems import CONFLICT, NOT_FOUND, STALE, documented
-from api.routing import Route
-from api.schemas import Page, Slug
+from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
+from api.http.permits import Administrator, AnyAccount
+from api.http.prefixes import parse_prefix
+from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page, Slug
 from api.spaces import repository, service
 from api.spaces.reading import read_space
 from api.spaces.schemas import SpaceRead, SpaceWrite

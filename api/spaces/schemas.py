@@ -1,6 +1,6 @@
 """Space as written and as read."""
 
-from api.schemas import Read, Slug, Strict
+from api.http.schemas import Read, Slug, Strict
 
 
 class SpaceWrite(Strict):

@@ -6,7 +6,7 @@ from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.sites import get_site
-from api.db.unit import UnitOfWork, head
+from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Forbidden, Invalid
 from api.spaces import repository
 from api.spaces.reading import read_space

@@ -4,12 +4,12 @@ from api.accounts import service as accounts
 from api.authorities.schemas import AuthorityState
 from api.authorities.service import shown
 from api.authorities.state import authority_state
-from api.bans import closing as bans
+from api.bans import end_with_authority as bans
 from api.bans.reading import decision_columns
 from api.bindings import service as bindings
 from api.db.base import Json
 from api.db.models import AuthorityRow, BindingRow, ExemptionRow, RequestRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Invalid
 from api.exemptions import service as exemptions
 from api.exemptions.state import LIVE, exemption_end

@@ -13,21 +13,21 @@ from itertools import chain
 
 from api.bans import repository as bans
 from api.bans import service as ban_acts
-from api.bans.change import as_decided
 from api.bans.state import has_lapsed, live_terms, switch_at
+from api.bans.wanted_change import as_decided
 from api.bindings import repository as bindings
 from api.bindings import service as binding_acts
 from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict
 from api.exemptions import repository as exemptions
 from api.exemptions import service as exemption_acts
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end
-from api.moments import parse_zoned_hours
 from api.requests import repository as requests
 from api.succession import repository
 from api.succession.outcome import Outcome
+from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union, until
 from dnsfilter.policy.model import (
     Binding,

@@ -6,10 +6,10 @@ the merged authority binds the successor. Then the merged authority is closed.
 
 from collections.abc import Mapping
 
-from api.bans.formal import demand_formal
+from api.bans.formal_requirements import demand_formal
 from api.bindings import repository as bindings
 from api.db.models import AuthorityRow, ConcernRow
-from api.db.unit import UnitOfWork, head
+from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Conflict, Invalid
 from api.ranges.service import shown as range_shown
 from api.spaces.reading import read_space

@@ -6,16 +6,16 @@ from fastapi import APIRouter, Response
 
 from api.authorities import repository as authorities
 from api.authorities.reading import read_authority
-from api.db.unit import UnitOfWork, head
-from api.deps import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.db.unit_of_work import UnitOfWork, head
 from api.errors import Invalid
-from api.moments import given_moment
-from api.permits import Administrator
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.routing import Route
-from api.schemas import Slug
+from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.permits import Administrator
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Slug
 from api.succession import closing, merging, repository
 from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
+from api.timestamps import given_moment
 from dnsfilter.policy.model import DecisionRecord
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["authorities"])

@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from api.authorities.schemas import AuthorityRead
-from api.decisions import DecidedWrite
-from api.schemas import MomentText, Read, Reason, Slug, Strict
+from api.http.formal_decisions import DecidedWrite
+from api.http.schemas import MomentText, Read, Reason, Slug, Strict
 from dnsfilter.policy.model import DecisionRecord
 
 

@@ -1,9 +1,9 @@
 """Suspensions as the API shows them."""
 
 from api.db.models import SuspensionRow
-from api.moments import moment_text, optional_text
 from api.suspensions.schemas import SuspensionRead
 from api.suspensions.state import suspension_state
+from api.timestamps import moment_text, optional_text
 from dnsfilter.policy.model import Instant
 
 

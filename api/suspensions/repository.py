@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import SuspensionRow
 from api.errors import NotFound
-from api.pagination import select_page
+from api.http.pagination import select_page
 from api.suspensions.schemas import SuspensionState
 from api.suspensions.state import Suspended, in_state, is_holding
 from dnsfilter.policy.check import MAX_SUSPENSION_S

@@ -5,19 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.db.models import SuspensionRow
-from api.db.unit import UnitOfWork
+from api.db.unit_of_work import UnitOfWork
 from api.db.zones import time_zone_of
-from api.deps import PreconditionDep, UnitDep, tag
 from api.errors import Invalid
-from api.filters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
-from api.moments import given_bound
-from api.permits import AnyAccount, SuspenderOfObject
-from api.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
-from api.routing import Route
-from api.schemas import Page
+from api.http.dependencies import PreconditionDep, UnitDep, tag
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
+from api.http.permits import AnyAccount, SuspenderOfObject
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
+from api.http.routes import Route
+from api.http.schemas import Page
 from api.suspensions import repository, service
 from api.suspensions.reading import read_suspension
 from api.suspensions.schemas import SuspensionEnding, SuspensionRead, SuspensionState, SuspensionWrite
+from api.timestamps import given_bound
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.model import Instant
 

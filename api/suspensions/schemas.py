@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from api.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
+from api.http.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.check import MAX_SUSPENSION_S
 

@@ -5,16 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.db.zones import time_zone_of
-from api.deps import RuntimeDep, UnitDep, part_of
-from api.filters import QuestionText
-from api.permits import ReaderOfObject
-from api.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
-from api.publish.answers import parse_client, parse_question
-from api.publish.past import Held, authority_at, kept_publication_at
-from api.publish.remade import Remade
+from api.explain.answers import parse_client, parse_question
+from api.http.dependencies import RuntimeDep, UnitDep, part_of
+from api.http.parameters import QuestionText
+from api.http.permits import ReaderOfObject
+from api.http.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
+from api.http.routes import Route
+from api.http.schemas import MomentText, Slug
+from api.publish.past_cache import Remade
+from api.publish.past_policies import Held, authority_at, kept_publication_at
 from api.publish.repository import authority_of
-from api.routing import Route
-from api.schemas import MomentText, Slug
 from api.trace.schemas import TraceRead
 from api.trace.service import Asked, parse_at
 from api.trace.service import trace as traced

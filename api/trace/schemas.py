@@ -3,8 +3,8 @@
 from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
 from api.exemptions.schemas import ExemptionRead
-from api.publish.schemas import DecisionRead
-from api.schemas import Read, Timestamp
+from api.explain.schemas import DecisionRead
+from api.http.schemas import Read, Timestamp
 from api.services.schemas import SourceRead
 
 

@@ -15,16 +15,16 @@ from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead
-from api.moments import given_moment, moment_text, optional_text
-from api.publish.answers import decision_read
-from api.publish.past import RAISE_ACT, Held, Past, Publication, lost_after
-from api.publish.remade import Made
-from api.publish.schemas import DecisionRead
+from api.explain.answers import decision_read
+from api.explain.schemas import DecisionRead
+from api.publish.past_cache import Made
+from api.publish.past_policies import RAISE_ACT, Held, Past, Publication, lost_after
 from api.services.schemas import SourceRead
 from api.suspensions.state import suspended_at
-from api.trace.acts import acts_on, acts_on_ban, acts_on_mode
-from api.trace.listing import Listed, Lists, listed
+from api.timestamps import given_moment, moment_text, optional_text
+from api.trace.object_acts import acts_on, acts_on_ban, acts_on_mode
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
+from api.trace.service_lists_naming import Listed, Lists, listed
 from blocklists.catalogue import Catalogue
 from dnsfilter.policy.decide import Standing
 from dnsfilter.policy.model import Address, Instant, WireName

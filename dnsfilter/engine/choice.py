@@ -14,7 +14,7 @@ from dnsfilter.errors import ConfigError, Problem, UnavailableError
 
 if TYPE_CHECKING:
     from dnsfilter.engine._engine import CompiledEngine
-    from dnsfilter.engine.reference import ReferenceEngine
+    from dnsfilter.engine.reference.engine import ReferenceEngine
 
 VARIABLE = "DNSFILTER_ENGINE"
 """The environment's variable that names a kind; a supervisor sets it for workers that are to fall back."""
@@ -56,7 +56,7 @@ def engine_class(kind: EngineKind) -> "type[ReferenceEngine | CompiledEngine]":
                 raise UnavailableError(f"load the compiled engine: {error}") from error
             return CompiledEngine
         case EngineKind.REFERENCE:
-            from dnsfilter.engine.reference import ReferenceEngine
+            from dnsfilter.engine.reference.engine import ReferenceEngine
 
             return ReferenceEngine
         case _:

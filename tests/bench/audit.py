@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from api.audit.key import make_signing_key
 from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token, make_key, new_token
-from api.chain import entry_hash
+from api.chain.entry_hash import entry_hash
+from api.checkpoints.signing_key import make_signing_key
 from api.db.models import AccountRow, AuthorityRow, GrantRow, TokenRow
 from api.db.session import Database
-from api.db.unit import head
-from api.moments import moment_text
-from api.pagination import encode_cursor
+from api.db.unit_of_work import head
+from api.http.pagination import encode_cursor
+from api.timestamps import moment_text
 from tests.support.control_planes import Api
 from tests.support.many_authorities import policy_text
 

@@ -18,7 +18,7 @@ import dns.query
 import dns.rcode
 
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.bench.cases import Case
 from tests.bench.large import client_of, make_policy, make_ranges, make_service, name_of
 from tests.bench.machine import pinned

@@ -27,7 +27,7 @@ import httpx
 
 from dnsfilter.policy.model import Mode
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.bench.large import (
     SERVICE,
     authority_of,

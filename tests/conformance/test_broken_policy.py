@@ -7,7 +7,7 @@ import pytest
 
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN
 from tests.support.nodes import Node, program

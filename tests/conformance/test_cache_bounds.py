@@ -11,7 +11,7 @@ import dns.message
 import pytest
 
 from dnsfilter.config.model import Limits
-from dnsfilter.engine.room import MOST_EXCHANGES
+from dnsfilter.engine.reference.room import MOST_EXCHANGES
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from dnsfilter.wire.iana import Rcode

@@ -13,7 +13,7 @@ import pytest
 
 from dnsfilter.config.model import Endpoint
 from dnsfilter.engine.interface import Miss
-from dnsfilter.engine.pool import HIGHEST_PORT, LIFETIME_MS, LOWEST_PORT, UpstreamPool
+from dnsfilter.engine.reference.pool import HIGHEST_PORT, LIFETIME_MS, LOWEST_PORT, UpstreamPool
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, office

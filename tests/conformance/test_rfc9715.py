@@ -15,7 +15,7 @@ import pytest
 
 from dnsfilter.config.model import Endpoint
 from dnsfilter.engine.interface import Miss
-from dnsfilter.engine.pool import UpstreamPool
+from dnsfilter.engine.reference.pool import UpstreamPool
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import MECHELEN, data, query

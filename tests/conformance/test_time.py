@@ -31,7 +31,7 @@ from dnsfilter.policy.model import (
     Term,
 )
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
 from tests.support.engines import BOUND, GHENT, MECHELEN, Rig, data, edes, query, ttls

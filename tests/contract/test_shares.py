@@ -7,8 +7,8 @@ import dns.rcode
 import pytest
 
 from dnsfilter.engine.interface import Miss
-from dnsfilter.engine.room import MOST_EXCHANGES
-from dnsfilter.engine.shares import OLD_MS
+from dnsfilter.engine.reference.room import MOST_EXCHANGES
+from dnsfilter.engine.reference.shares import OLD_MS
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.slots import LIMITED
 from tests.contract.cases import office

@@ -15,7 +15,7 @@ import pytest
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Mode, Range, Service
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.bench.large import NAMES, RANGES, authority_of, client_of, make_policy, make_ranges, make_service, name_of
 from tests.support.engines import edes

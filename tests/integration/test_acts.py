@@ -15,9 +15,9 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from api.db.unit import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.publish.policy_rows import policy_of
 from api.publish.repository import Policies
-from api.publish.source import policy_of
 from dnsfilter.policy.decide import decide
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name

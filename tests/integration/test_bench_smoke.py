@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from api.chain import GENESIS, entry_hash
+from api.chain.entry_hash import GENESIS, entry_hash
 from api.db.models import AuditRow
 from api.db.session import Database
-from api.db.unit import entry_of
+from api.db.unit_of_work import entry_of
 from tests.support.components import component
 from tests.support.nodes import ROOT
 

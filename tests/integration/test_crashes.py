@@ -14,11 +14,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from api.chain import GENESIS, entry_hash
+from api.chain.entry_hash import GENESIS, entry_hash
 from api.db.models import AuditRow, InstallationRow
 from api.db.session import Database
-from api.db.unit import entry_of
-from dnsfilter.snapshot.store import SnapshotStore
+from api.db.unit_of_work import entry_of
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.forked_planes import Nursery
 from tests.support.many_authorities import SERVICE, body_of, policy_text
 from tests.support.nodes import eventually

@@ -15,12 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.archive.restore import NotEmpty, Order, restore
-from api.chainverify import verify
+from api.chain.verification import verify
+from api.db.exclusive import Turn
 from api.db.models import AuditRow
 from api.db.session import Database
-from api.db.turn import Turn
-from api.db.unit import LOCAL, UnitOfWork
-from api.pagination import encode_cursor
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.http.pagination import encode_cursor
 from api.settings import Settings, parse_settings
 from tests.support.control_planes import Api
 from tests.support.nodes import eventually, program

@@ -12,8 +12,8 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from dnsfilter.cli import publish_policy_file
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.engines import data, query
 from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice
@@ -325,7 +325,7 @@ class Replaced(Node):
         script = self.directory / "dnsfilter"
         script.write_text(
             "import sys\nfrom pathlib import Path\nif 'serve' in sys.argv:\n"
-            f"    exec(Path({str(self.lines)!r}).read_text())\nfrom dnsfilter.cli import main\nmain()\n"
+            f"    exec(Path({str(self.lines)!r}).read_text())\nfrom dnsfilter.cli.main import main\nmain()\n"
         )
         self.lines.touch()
         return [sys.executable, str(script), *super().command()[1:]]

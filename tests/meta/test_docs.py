@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.ctl.parser import make_parser
-from dnsfilter import cli
+from dnsfilter.cli import main
 from dnsfilter.completion import every
 from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
 from tests.support.documents import FENCE, commands, text
@@ -127,13 +127,13 @@ def test_make_targets_exist(name: str) -> None:
 @pytest.mark.parametrize("command", sorted(set().union(*(mentioned(name, "dnsfilter") for name in DOCUMENTS))))
 def test_a_command_of_dnsfilter_exists(command: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
     assert ended.value.code == 0
 
 
 @pytest.mark.parametrize("name", GUIDES)
 def test_commands_in_shell_blocks_are_accepted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    parsers = {"dnsfilter": cli.make_parser(), "dnsfilterctl": make_parser()}
+    parsers = {"dnsfilter": main.make_parser(), "dnsfilterctl": make_parser()}
     refused = []
     for line in commands(name):
         if line[0] in parsers:

@@ -5,8 +5,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.chain import GENESIS, canonical, entry_hash
-from api.checkpoint import Checkpoint, Statement, public_text
+from api.chain.checkpoint import Checkpoint, Statement, public_text
+from api.chain.entry_hash import GENESIS, canonical, entry_hash
 
 INSTALLATION = "0123456789abcdef" * 2
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

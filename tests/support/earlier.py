@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import text, update
 
-from api.db.history import KINDS
 from api.db.models import TermRow, VersionRow
 from api.db.session import Database
+from api.db.versions import KINDS
 from tests.support.backups import with_manifest, with_rows
 
 ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {

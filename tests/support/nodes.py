@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dnsfilter.cli import publish_policy_file
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.dig import DigResult, dig
 from tests.support.ports import free_port
 
@@ -136,7 +136,7 @@ class Node(Process):
         """The process ids of its workers in the order of their start; a spare one is the last."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return sorted(int(pid) for pid in children if "dnsfilter.node.worker" in _command_line(int(pid)))
+        return sorted(int(pid) for pid in children if "dnsfilter.worker.process" in _command_line(int(pid)))
 
     def worker_pid(self) -> int:
         """The process id of the worker that serves, of a node with one and its spare."""

@@ -2,7 +2,7 @@
 
 from dnsfilter.policy.model import DEFAULT_SITE
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 
 
 def opened(store: SnapshotStore) -> Snapshot:

@@ -5,7 +5,7 @@ from time import time
 
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.nodes import Node
 
 

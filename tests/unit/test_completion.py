@@ -10,7 +10,7 @@ import pytest
 
 from api.cli import main as main_of_ctl
 from api.ctl.parser import fresh_parser
-from dnsfilter.cli import main, make_parser
+from dnsfilter.cli.main import main, make_parser
 from dnsfilter.completion import SHELLS, Words, completion_script, every
 
 pytestmark = pytest.mark.slow
@@ -117,8 +117,8 @@ def test_a_shell_without_a_script_is_wrong_input(
     [
         "from api.cli import main; main(['--help'])",
         "from api.cli import main; main(['ban', 'list', '--help'])",
-        "from dnsfilter.cli import main; main(['--help'])",
-        "import dnsfilter.node.worker; sys.exit(0)",
+        "from dnsfilter.cli.main import main; main(['--help'])",
+        "import dnsfilter.worker.process; sys.exit(0)",
     ],
 )
 def test_help_and_workers_load_neither_columns_nor_completion(statement: str) -> None:

@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from dnsfilter.config.model import Endpoint
-from dnsfilter.engine import room, shares
 from dnsfilter.engine.clock import SystemClock
 from dnsfilter.engine.limits import client_block
+from dnsfilter.engine.reference import room, shares
 from dnsfilter.resolver import Resolver
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import upstream_slots

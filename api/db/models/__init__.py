@@ -1,14 +1,7 @@
 """The tables, one file per topic."""
 
 from api.db.models.account import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
-from api.db.models.authority import AuthorityRow
-from api.db.models.ban import BanRow, TermRow
-from api.db.models.binding import BindingRow
-from api.db.models.exemption import ConcernRow, ExemptionRow
-from api.db.models.node import NodeRow
-from api.db.models.notice import NoticeRow
-from api.db.models.place import RangeRow, SiteRow, SpaceRow
-from api.db.models.record import (
+from api.db.models.audit_log import (
     AuditRow,
     CatalogueRow,
     CheckpointRow,
@@ -19,6 +12,13 @@ from api.db.models.record import (
     PublicationRow,
     VersionRow,
 )
+from api.db.models.authority import AuthorityRow
+from api.db.models.ban import BanRow, TermRow
+from api.db.models.binding import BindingRow
+from api.db.models.exemption import ConcernRow, ExemptionRow
+from api.db.models.network import RangeRow, SiteRow, SpaceRow
+from api.db.models.node import NodeRow
+from api.db.models.notice import NoticeRow
 from api.db.models.request import RequestRow
 from api.db.models.suspension import SuspensionRow
 

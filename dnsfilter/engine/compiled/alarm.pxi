@@ -1,4 +1,4 @@
-# The one alarm: a descriptor that becomes readable at an instant of CLOCK_BOOTTIME, as engine/timer.py has it.
+# The one alarm: a descriptor that becomes readable at an instant of CLOCK_BOOTTIME, as engine/reference/timer.py has it.
 
 cdef extern from *:
     """

@@ -1,7 +1,7 @@
 # The questions on their way: found by what they ask, by the socket and id they were sent under, and by their deadlines.
 
 cdef enum:
-    MOST_EXCHANGES = 4096       # as engine/room.py says
+    MOST_EXCHANGES = 4096       # as engine/reference/room.py says
     CROWDED_FROM = 3072
     FLIGHT_BUCKETS = 4096
     KEPT_SHORT = 128            # octets of a query up to which its memory is used again

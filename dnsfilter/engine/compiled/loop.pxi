@@ -14,9 +14,9 @@
 #   the alarm               12 late, timed out, probes, worn sockets: all the slow path's
 #
 # A step that is not certain hands over to the slow path, and the steps behind it are not taken. Policy comes before names
-# of ours and before the cache, as in engine/deciding.py: both have it in them, the cache by what its entries remember.
+# of ours and before the cache, as in engine/slow_path/deciding.py: both have it in them, the cache by what its entries remember.
 
-from dnsfilter.engine.case import Turn
+from dnsfilter.engine.slow_path.case import Turn
 from dnsfilter.engine.interface import Drop, Reply
 
 cdef extern from "<sys/epoll.h>" nogil:

@@ -178,5 +178,5 @@ cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept
 
 
 cdef void look_for_alias(Asked* asked) noexcept nogil:
-    """Answer a question for ANY by what its name has of type CNAME, as `asks_any` of engine/local.py says."""
+    """Answer a question for ANY by what its name has of type CNAME, as `asks_any` of engine/slow_path/local.py says."""
     asked.any, asked.qtype = True, TYPE_CNAME

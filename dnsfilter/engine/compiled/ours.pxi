@@ -1,9 +1,9 @@
-# Replies from records of ours, as wire/reply.py's `local_reply` and engine/refusals.py write them, octet for octet.
+# Replies from records of ours, as wire/reply.py's `local_reply` and engine/slow_path/refusals.py write them, octet for octet.
 #
 # The data of the records is made once, by the functions that the reference calls: here they get owner, TTL and class.
 
-from dnsfilter.engine.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
-from dnsfilter.engine.refusals import SYNTHESISED_TTL_S
+from dnsfilter.engine.slow_path.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
+from dnsfilter.engine.slow_path.refusals import SYNTHESISED_TTL_S
 from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
 from dnsfilter.wire.iana import Type

@@ -1,6 +1,6 @@
-# Where a name is answered: here (engine/local.py), or by the servers of which view (upstream/zones.py).
+# Where a name is answered: here (engine/slow_path/local.py), or by the servers of which view (upstream/zones.py).
 
-from dnsfilter.engine.local import CANARY_NAME, LOCALHOST, OURS, RESOLVER_ARPA, SIGNAL_NAMES
+from dnsfilter.engine.slow_path.local import CANARY_NAME, LOCALHOST, OURS, RESOLVER_ARPA, SIGNAL_NAMES
 from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
 
 cdef enum:

@@ -1,4 +1,4 @@
-# Sockets towards the upstreams, as engine/pool.py has them: connected, on unpredictable ports, soon retired
+# Sockets towards the upstreams, as engine/reference/pool.py has them: connected, on unpredictable ports, soon retired
 # (RFC 5452 section 9.2). One class holds the pools of all servers.
 #
 #   draw(server, now_ms)    a socket that is fit to send from, NULL where none can be had

@@ -1,4 +1,4 @@
-# Who waits, client by client, as engine/room.py bounds it. A client is what `client_block` says.
+# Who waits, client by client, as engine/reference/room.py bounds it. A client is what `client_block` says.
 #
 #   enter(octets, size)    one more query of that client waits; NULL where there is no room
 #   leave(client)          one less; the pointer is void after the last

@@ -1,6 +1,6 @@
 # The rules file: what a query meets. `dnsfilter.snapshot.rulebook.RuleTable` and the reader's `judge` are its twins.
 
-from dnsfilter.engine.judging import ENCRYPTED_DNS
+from dnsfilter.engine.slow_path.judging import ENCRYPTED_DNS
 
 
 cdef inline bint keep_pair(int32_t* pairs, int* count, uint32_t pair) noexcept nogil:

@@ -1,4 +1,4 @@
-# Which question gives way when the table is full: the twin of engine/shares.py, which defines the words and the rules.
+# Which question gives way when the table is full: the twin of engine/reference/shares.py, which defines the words and the rules.
 
 cdef enum:
     HEAVY = 64

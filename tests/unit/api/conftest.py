@@ -19,22 +19,22 @@ from sqlalchemy import Engine, create_engine
 from api.accounts.repository import get
 from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
 from api.application import make_application
-from api.audit.key import load_signing_key, make_signing_key
-from api.audit.witness import Witness
 from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token, make_key
+from api.checkpoints.job import Witness
+from api.checkpoints.signing_key import load_signing_key, make_signing_key
 from api.db.base import Base
 from api.db.session import Database
-from api.db.unit import LOCAL, UnitOfWork
-from api.deps import Runtime
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.http.dependencies import Runtime
 from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, believed
-from api.publish.signing import Signing
-from api.publish.start import keep_history
+from api.publish.snapshot_key import Signing
+from api.publish.startup_check import keep_history
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
 from blocklists.schema import Category
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.compiled_statements import share_compiled
 from tests.support.postgresql import Server, postgresql

@@ -14,13 +14,13 @@ from prometheus_client import generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api import problems
 from api.db.integrity import Integrity
-from api.notices.notifier import Status
-from api.system.load import LoadMiddleware, Work
-from api.system.metrics import DamageCollector
-from api.system.notices import NoticesCollector
-from api.system.rooms import Room
+from api.http import problems
+from api.notices.job import Status
+from api.server.load import LoadMiddleware, Work
+from api.server.metrics import DamageCollector
+from api.server.notice_metrics import NoticesCollector
+from api.server.request_places import Room
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component
 from tests.unit.api.conftest import Plane, authority

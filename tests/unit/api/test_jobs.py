@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.audit import witness
+from api.checkpoints import job
+from api.db.exclusive import Turn
 from api.db.models import PublicationRow
-from api.db.turn import Turn
+from api.delivery.destinations import FilePlace
 from api.jobs import Job
-from api.nodes.board import Board
-from api.places import FilePlace
-from api.publish import recorder
-from api.tls import Certificate
+from api.nodes.last_reports import Board
+from api.publish import in_force_log
+from api.tls.certificates import Certificate
 from dnsfilter.errors import UnavailableError
 from tests.support.audit_records import KEY
 from tests.support.certificates import Authority
@@ -151,11 +151,16 @@ class _Broken:
 @pytest.fixture
 def patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """No thread waits for long before it tries again."""
-    for name in ("api.nodes.board.LOOK_S", "api.tls.LOOK_S", "api.db.turn.LOOK_S", "api.audit.witness.LOOK_S"):
+    for name in (
+        "api.nodes.last_reports.LOOK_S",
+        "api.tls.certificates.LOOK_S",
+        "api.db.exclusive.LOOK_S",
+        "api.checkpoints.job.LOOK_S",
+    ):
         monkeypatch.setattr(name, 0.01)
-    for name in ("api.publish.service.FIRST_RETRY_S", "api.publish.recorder.FIRST_RETRY_S"):
+    for name in ("api.publish.service.FIRST_RETRY_S", "api.publish.in_force_log.FIRST_RETRY_S"):
         monkeypatch.setattr(name, 0.01)
-    monkeypatch.setattr("api.audit.witness.INTERVAL_S", 0)
+    monkeypatch.setattr("api.checkpoints.job.INTERVAL_S", 0)
     return monkeypatch
 
 
@@ -217,7 +222,7 @@ def test_publishing_is_tried_on(town: Plane, patch: pytest.MonkeyPatch, caplog: 
 def test_what_came_into_force_is_recorded_on(
     town: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = _Broken(patch, recorder, "_last")
+    broken = _Broken(patch, in_force_log, "_last")
     town.publisher.start()
     revision = town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})["revision"]
     assert broken.goes_on()
@@ -228,8 +233,8 @@ def test_what_came_into_force_is_recorded_on(
 
 
 def test_checkpoints_are_made_on(plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    broken = _Broken(patch, witness, "make_checkpoint")
-    made = witness.Witness(plane.database, KEY, (), plane.clock)
+    broken = _Broken(patch, job, "make_checkpoint")
+    made = job.Witness(plane.database, KEY, (), plane.clock)
     made.start()
     assert broken.goes_on()
     made.stop()
@@ -239,8 +244,8 @@ def test_checkpoints_are_made_on(plane: Plane, patch: pytest.MonkeyPatch, caplog
 def test_checkpoints_are_delivered_on(
     plane: Plane, tmp_path: Path, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _Broken(patch, witness, "deliver")
-    made = witness.Witness(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
+    _Broken(patch, job, "deliver")
+    made = job.Witness(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
     made.make()
     assert [made.settle(), made.settle()] == [False, True]
     assert [(place.failures, place.undelivered) for place in made.status()] == [(1, 0)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.system.body import MAX_OCTETS
+from api.server.bodies import MAX_OCTETS
 from tests.support.certificates import Authority
 from tests.support.forked_api import run_api
 from tests.support.namespaces import Namespace

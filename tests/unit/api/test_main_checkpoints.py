@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from api.audit.export import export
-from api.chainverify import verify
-from api.checkpoint import Checkpoint, parse_checkpoint
+from api.chain.checkpoint import Checkpoint, parse_checkpoint
+from api.chain.verification import verify
 from api.db.session import Database
 from tests.support.forked_api import run_api
 from tests.support.ports import free_port

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dnsfilter.snapshot.store import SnapshotStore
+from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.places import Login, MailPlace
+from api.delivery.destinations import Login, MailPlace
 from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.places import FilePlace, MailPlace, SyslogPlace, Transport
+from api.delivery.destinations import FilePlace, MailPlace, SyslogPlace, Transport
 from api.settings import parse_settings
 from dnsfilter.errors import ConfigError
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from api.notices.notifier import Status
-from api.system.metrics import CheckpointsCollector, DamageCollector, NodesCollector, PlaceStatus, SuspensionsCollector
-from api.system.notices import NoticesCollector
+from api.notices.job import Status
+from api.server.metrics import CheckpointsCollector, DamageCollector, NodesCollector, PlaceStatus, SuspensionsCollector
+from api.server.notice_metrics import NoticesCollector
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
 

@@ -11,7 +11,7 @@ import pytest
 from api.installation.environment import parse_environment
 from api.settings import PREFIX, parse_settings
 from dnsfilter.config.load import load_config
-from dnsfilter.node.sockets import RECEIVE_BUFFER, buffer_advice
+from dnsfilter.supervisor.sockets import RECEIVE_BUFFER, buffer_advice
 
 PROJECT = Path(__file__).parents[3]
 SYSTEMD = PROJECT / "deploy" / "systemd"

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from dnsfilter.engine.choice import VARIABLE, EngineKind, chosen_kind, engine_class, why_not_compiled
-from dnsfilter.engine.reference import ReferenceEngine
+from dnsfilter.engine.reference.engine import ReferenceEngine
 from dnsfilter.errors import ConfigError, UnavailableError
 from tests.support.engines import KINDS
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.checkpoint import public_text
+from api.chain.checkpoint import public_text
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy

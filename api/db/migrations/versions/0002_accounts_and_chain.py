@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from api.chain import GENESIS, entry_hash
+from api.chain.entry_hash import GENESIS, entry_hash
 
 revision = "0002"
 down_revision = "0001"

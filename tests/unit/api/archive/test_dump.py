@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import JSON, Boolean, Integer, LargeBinary, String, text
 
+from api.archive.backup_format import MANIFEST, TOKEN_KEY, member_of
 from api.archive.dump import Source, batch_of
 from api.archive.dump import backup as dumped
-from api.archive.layout import MANIFEST, TOKEN_KEY, member_of
 from api.db import models
 from api.db.base import Base
-from api.problems import MEDIA_TYPE
+from api.http.problems import MEDIA_TYPE
 from tests.support.backups import members, rows
 from tests.unit.api.conftest import Plane
 

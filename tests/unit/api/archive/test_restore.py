@@ -17,16 +17,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from api.archive.layout import BadBackup
+from api.archive.backup_format import BadBackup
 from api.archive.restore import ACT, NotEmpty, Order, Restored, restore
 from api.auth.tokens import load_key
-from api.chain import entry_hash
-from api.db import migrating
+from api.chain.entry_hash import entry_hash
+from api.db import migration
 from api.db.base import Base
 from api.db.models import AuditRow
 from api.db.session import Database
-from api.db.unit import entry_of
-from api.publish.start import raise_above
+from api.db.unit_of_work import entry_of
+from api.publish.startup_check import raise_above
 from api.settings import Settings
 from tests.support.backups import rows, with_lines, with_manifest, with_rows
 from tests.unit.api.conftest import START, Plane, make_plane
@@ -176,17 +176,17 @@ def test_a_backup_of_an_older_schema_is_loaded_as_that_and_then_migrated(
     backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripts = tmp_path / "migrations"
-    shutil.copytree(migrating.SCRIPTS, scripts)
+    shutil.copytree(migration.SCRIPTS, scripts)
     (scripts / "versions" / "9999_later.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
         f'revision, down_revision, branch_labels, depends_on = "9999", "{_newest()}", None, None\n'
         "def upgrade():\n"
         '    op.add_column("sites", sa.Column("region", sa.String(9), nullable=False, server_default="north"))\n'
     )
-    monkeypatch.setattr(migrating, "SCRIPTS", scripts)
+    monkeypatch.setattr(migration, "SCRIPTS", scripts)
     restored(backup, target)
     with opened(target) as database, database.engine.connect() as connection:
-        assert migrating.schema_of(connection) == "9999"
+        assert migration.schema_of(connection) == "9999"
         assert connection.execute(text("SELECT slug, region FROM sites")).all() == [("default", "north")]
 
 
@@ -198,7 +198,7 @@ def _newest() -> str:
     database = Database("sqlite://")
     database.migrate()
     with database.engine.connect() as connection:
-        schema = migrating.schema_of(connection)
+        schema = migration.schema_of(connection)
     database.close()
     assert schema is not None
     return schema

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.pool import QueuePool
 from starlette.types import Message
 
-from api.quota import Quota
+from api.http.quota import Quota
 from tests.unit.api.conftest import Plane, on_both_databases
 
 pytestmark = pytest.mark.slow

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import event, text
 
 from api.audit.export import PART, export
-from api.chain import canonical, entry_hash
-from api.chainverify import verify
-from api.checkpoint import Checkpoint, parse_checkpoint
+from api.chain.checkpoint import Checkpoint, parse_checkpoint
+from api.chain.entry_hash import canonical, entry_hash
+from api.chain.verification import verify
 from api.db.models import AuditRow
-from api.db.unit import LOCAL, UnitOfWork, entry_of
+from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.unit.api.conftest import Plane, on_both_databases
 

@@ -6,7 +6,7 @@ import pytest
 
 from api.application import routes
 from api.auth.caller import Caller, Permit
-from api.db.unit import LOCAL
+from api.db.unit_of_work import LOCAL
 from api.errors import Forbidden
 
 RULES = {route.operation_id: route.rule for route in routes()}

@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from api.application import routes
 from api.auth.permissions import Where
-from api.moments import moment_text
+from api.timestamps import moment_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane
 

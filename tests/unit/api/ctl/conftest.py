@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from api.cli import main
-from api.ctl.token import VARIABLE
+from api.ctl.remote.token_file import VARIABLE
 from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import Plane, authority, make_plane

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from api.ctl.token import VARIABLE
+from api.ctl.remote.token_file import VARIABLE
 from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
 from tests.support.documents import FENCE, TELLING, commands, text
@@ -52,7 +52,7 @@ def shown_table(name: str) -> str:
 def plane(tmp_path: Path, packaged: Catalogue, door: Door, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
     made = make_plane(tmp_path / ".run", packaged)
     monkeypatch.setenv("DNSFILTER_URL", door.url)
-    monkeypatch.setattr("api.ctl.suspensions.time", SimpleNamespace(time=made.clock))
+    monkeypatch.setattr("api.ctl.policy.suspensions.time", SimpleNamespace(time=made.clock))
     door.app = made.app
     yield made
     door.app = None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.ctl.commands import PROGRAM
-from api.ctl.errors import DONE, FOUND
+from api.ctl.command import PROGRAM
+from api.ctl.exit_codes import DONE, FOUND
 from api.ctl.parser import make_parser
 from dnsfilter.completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Base
 from api.db.session import Database, forget
-from api.db.unit import LOCAL, UnitOfWork
-from api.unusable import Unusable
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.db.unusable import Unusable
 from tests.unit.api.conftest import Plane
 
 

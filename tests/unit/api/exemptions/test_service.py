@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.moments import parse_moment
+from api.timestamps import parse_moment
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.archive.restore import Order, restore
-from api.installation import making, opening
+from api.installation import commands, opening
 from api.settings import Settings, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.unit.api.conftest import START, Plane, make_plane
@@ -56,7 +56,7 @@ def test_an_older_copy_is_refused_until_it_is_accepted(town: Plane) -> None:
     with closing(plane.database):
         with pytest.raises(ConfigError, match=f"{UNKNOWN}.*type: dnsfilter-api accept --state-dir {directory}"):
             _demand(plane)
-        making.accept(plane.settings)
+        commands.accept(plane.settings)
         assert not _is_refused(plane)
         plane.publisher.publish_current()
         assert plane.publisher.stored_revision() == plane.revision() > town.revision()
@@ -65,13 +65,13 @@ def test_an_older_copy_is_refused_until_it_is_accepted(town: Plane) -> None:
 def test_an_empty_policy_never_replaces_a_policy(town: Plane, tmp_path: Path) -> None:
     directory = tmp_path / "empty"
     plane = make_plane(directory)
-    making.note_key(plane.settings, plane.database, making.token_key(plane.settings))
+    commands.note_key(plane.settings, plane.database, commands.token_key(plane.settings))
     shutil.copytree(town.settings.snapshot_dir, directory / "snapshots")
     with pytest.raises(ConfigError, match=UNKNOWN) as caught:
         _demand(plane)
     assert "dnsfilter-api accept" not in str(caught.value)
     with pytest.raises(ConfigError, match="holds no policy"):
-        making.accept(plane.settings)
+        commands.accept(plane.settings)
     plane.database.close()
 
 

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from api.auth.tokens import load_key
-from api.db.unit import LOCAL, UnitOfWork
-from api.moments import moment_text
+from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.nodes import service
+from api.timestamps import moment_text
 from tests.unit.api.conftest import START, Plane
 
 

@@ -7,8 +7,8 @@ from email.message import EmailMessage
 from sqlalchemy import select
 
 from api.db.models import NoticeRow
-from api.notices.notifier import Notifier
-from api.places import MailPlace
+from api.delivery.destinations import MailPlace
+from api.notices.job import Notifier
 from tests.support.mail_and_syslog import Mailbox
 from tests.unit.api.conftest import Plane
 

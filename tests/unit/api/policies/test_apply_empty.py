@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.db.unit import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.policies.service import load_into_empty
 from dnsfilter.policy.decide import Decision, decide
 from dnsfilter.policy.model import Policy

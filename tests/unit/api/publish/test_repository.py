@@ -9,9 +9,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from api.db.models import BanRow, RangeRow
-from api.db.unit import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.publish.policy_rows import policy_of
 from api.publish.repository import Policies
-from api.publish.source import policy_of
 from tests.unit.api.conftest import Plane, authority, ban, catalogue, on_both_databases
 
 pytestmark = pytest.mark.slow

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 
 from api.errors import NotPublished
 from api.publish import service
-from api.publish.start import raise_above
+from api.publish.startup_check import raise_above
 from dnsfilter.errors import PolicyError, UnavailableError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.files import RELEASED_S
+from dnsfilter.snapshot.contents import RELEASED_S
 from dnsfilter.wire.names import parse_name
 from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import Plane, authority, make_plane, on_both_databases

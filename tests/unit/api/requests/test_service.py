@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.moments import moment_text
+from api.timestamps import moment_text
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds
 

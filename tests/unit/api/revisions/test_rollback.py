@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.db.unit import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, UnitOfWork
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
 BAN = "/v1/authorities/town/bans/alpha"

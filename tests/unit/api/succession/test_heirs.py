@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from api.db.unit import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, UnitOfWork
 from dnsfilter.policy.decide import Verdict, decide
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name

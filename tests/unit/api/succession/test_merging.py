@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from api.db.models import AuditRow, ConcernRow
-from api.db.unit import LOCAL, UnitOfWork
+from api.db.unit_of_work import LOCAL, UnitOfWork
 from dnsfilter.policy.decide import Decision, Verdict, decide
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name

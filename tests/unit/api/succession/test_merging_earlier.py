@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, BindingRow, ExemptionRow, TermRow
-from api.notices.due import due
+from api.notices.due.all_due import due
+from api.notices.due.merged_bans import successions
 from api.notices.kinds import Hour
-from api.notices.mergers import successions
 from tests.support.earlier import set_back
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 

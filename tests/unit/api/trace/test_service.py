@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from api.db.models import PublicationRow
-from api.publish.start import raise_above
+from api.publish.startup_check import raise_above
 from blocklists.catalogue import Catalogue, CatalogueName
 from blocklists.schema import Source
 from dnsfilter.wire.names import parse_name

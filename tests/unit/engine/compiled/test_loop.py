@@ -7,7 +7,7 @@ import dns.flags
 import dns.message
 import pytest
 
-from dnsfilter.engine.slow_path import SlowPath
+from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.policy.model import WireName
 from dnsfilter.snapshot.reader import Matched, Snapshot
 from tests.contract.cases import internet, office

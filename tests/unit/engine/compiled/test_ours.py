@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from dnsfilter.config.model import Clients, Unregistered
 from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.interface import Reply as Replied
-from dnsfilter.engine.local import OURS
-from dnsfilter.engine.slow_path import SlowPath
+from dnsfilter.engine.slow_path.local import OURS
+from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.policy.model import DecisionRecord, Policy, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text, parse_name

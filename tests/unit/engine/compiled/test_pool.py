@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.model import Endpoint
-from dnsfilter.engine.exchange import Exchange
-from dnsfilter.engine.pool import HIGHEST_PORT, LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
+from dnsfilter.engine.reference.pool import HIGHEST_PORT, LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
+from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.wire.query import build_upstream_query, question_of
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.tables import Bench, bench, key_of, no_more_descriptors

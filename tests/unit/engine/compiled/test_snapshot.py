@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Reply as Replied
-from dnsfilter.engine.judging import ENCRYPTED_DNS
+from dnsfilter.engine.slow_path.judging import ENCRYPTED_DNS
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Address, Instant, Mode, Policy, Reply, Service, Suspension, Term, Tier, WireName
 from dnsfilter.snapshot.compiler import compile_policy

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.engine.slow_path import SlowPath
+from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.iana import OptionCode, Type
 from dnsfilter.wire.query import Fault, parse_query

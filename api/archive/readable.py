@@ -1,0 +1,190 @@
+"""The archive: decisions, acts and reports, for readers who may have neither this program nor its database.
+
+For the same state of the record it is the same file, octet by octet. What depends on the hour of reading, as whether
+a ban is in force, is not in it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.archive import readable_texts
+from api.archive.readable_texts import Ban
+from api.archive.zipping import Written, ZipWriter
+from api.authorities.service import shown as shown_authority
+from api.bans.reading import read_bans
+from api.bindings.reading import read_binding
+from api.chain.checkpoint import Checkpoint, Statement
+from api.chain.entry_hash import canonical
+from api.db.base import Base, Json
+from api.db.models import (
+    AccountRow,
+    AuditRow,
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    CheckpointRow,
+    ExemptionRow,
+    InstallationRow,
+    NameRow,
+    SuspensionRow,
+)
+from api.db.models.audit_log import INSTALLATION
+from api.db.unit_of_work import entry_of, head
+from api.exemptions.reading import shown_exemption
+from api.suspensions.service import shown as shown_suspension
+from api.timestamps import moment_text, optional_text
+
+FORMAT = 1
+_MODE = 0o644
+_BATCH = 500
+_HOURLY = {"state", "ending", "notes", "revision"}
+
+Row = TypeVar("Row", bound=Base)
+
+
+def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
+    """Write the archive; with `names` a file of it says what accounts are called."""
+    found, written = _Found(session), dict[str, Written]()
+    with ZipWriter(file, _MODE) as made:
+
+        def add(name: str, parts: Iterable[str]) -> None:
+            written[name] = made.add(name, map(str.encode, parts))
+
+        add("README.txt", (_packaged("README.txt"),))
+        add("check.py", (_packaged("check.py"),))
+        for name, objects in found.collections(names=names).items():
+            add(name, _json_list(objects))
+        add("decisions/decisions.txt", readable_texts.decisions(found.dossiers))
+        for ban in found.dossiers:
+            add(f"reports/{ban.name}.json", (_json(found.report(ban)), "\n"))
+            add(f"reports/{ban.name}.txt", readable_texts.report(ban, found.acts_of(ban)))
+        add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
+        add("acts/acts.txt", chain.from_iterable(map(readable_texts.act, found.entries())))
+        add("checkpoints/checkpoints.jsonl", (f"{line}\n" for line in found.checkpoints()))
+        manifest = {"format": FORMAT, **found.standing(), "files": {name: _digest(written[name]) for name in written}}
+        add("manifest.json", (_json(manifest), "\n"))
+        add("SHA256SUMS", [f"{written[name].sha256}  {name}\n" for name in sorted(written)])
+
+
+@dataclass
+class _Found:
+    """What the record has, as of one state of the database."""
+
+    session: Session
+
+    @cached_property
+    def dossiers(self) -> Sequence[Ban]:
+        """Every ban with all that belongs to it, by number."""
+        authorities = {row.slug: row for row in self._rows(AuthorityRow, AuthorityRow.slug)}
+        zones = {slug: row.time_zone for slug, row in authorities.items()}
+        rows = self._rows(BanRow, BanRow.number)
+        # The instant is of no account: what depends on it is left out.
+        bans = read_bans(self.session, rows, 0, zones, frozenset())
+        references = {row.number: f"{row.authority}/{row.service}" for row in rows}
+        bindings, exemptions = defaultdict[int, list[Json]](list), defaultdict[int, list[Json]](list)
+        for binding in self._rows(BindingRow, BindingRow.number):
+            read = read_binding(binding, references[binding.ban], 0, zones[binding.authority])
+            bindings[binding.ban].append(read.model_dump(mode="json", exclude=_HOURLY))
+        for row in self._rows(ExemptionRow, ExemptionRow.number):
+            exemptions[row.ban].append(shown_exemption(row, references[row.ban]))
+        return [
+            Ban(
+                ban.model_dump(mode="json", exclude=_HOURLY),
+                shown_authority(authorities[ban.authority]),
+                bindings[ban.number],
+                exemptions[ban.number],
+            )
+            for ban in bans
+        ]
+
+    def collections(self, *, names: bool) -> dict[str, Iterable[Json]]:
+        """The files that are lists of objects."""
+        return {
+            "decisions/authorities.json": map(shown_authority, self._rows(AuthorityRow, AuthorityRow.slug)),
+            "decisions/bans.json": (ban.ban for ban in self.dossiers),
+            "decisions/bindings.json": (binding for ban in self.dossiers for binding in ban.bindings),
+            "decisions/exemptions.json": (exemption for ban in self.dossiers for exemption in ban.exemptions),
+            "decisions/suspensions.json": map(shown_suspension, self._rows(SuspensionRow, SuspensionRow.number)),
+            "accounts.json": self._accounts(names=names),
+        }
+
+    def entries(self) -> Iterator[Json]:
+        """Every entry of the audit, in order."""
+        statement = select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=_BATCH)
+        return map(entry_of, self.session.scalars(statement))
+
+    def acts_of(self, ban: Ban) -> Iterator[Json]:
+        """The entries on a ban, its bindings and its exemptions, in order.
+
+        Not those on another ban of the same service, removed since, which were recorded under the same name.
+        """
+        statement = select(AuditRow).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq)
+        for row in self.session.scalars(statement.execution_options(yield_per=_BATCH)):
+            said = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
+            if row.object != ban.object or said <= {ban.ban["number"]}:
+                yield entry_of(row)
+
+    def report(self, ban: Ban) -> Json:
+        """The life of a ban; `acts` are the numbers of the entries on it."""
+        life = [{"time": at, "event": what} for at, what in ban.life]
+        acts = [entry["seq"] for entry in self.acts_of(ban)]
+        parts = {"ban": ban.ban, "bindings": ban.bindings, "exemptions": ban.exemptions}
+        return {**parts, "life": life, "use": None, "acts": acts}
+
+    def checkpoints(self) -> Iterator[str]:
+        """Every checkpoint, as one line of JSON each."""
+        identity = self._installation.identity
+        for row in self._rows(CheckpointRow, CheckpointRow.number):
+            statement = Statement(row.number, identity, row.seq, row.hash, moment_text(row.time_s))
+            yield Checkpoint(statement, row.key, row.signature).line
+
+    def standing(self) -> Json:
+        """Whose record this is, and how far it goes."""
+        seq, digest = head(self.session)
+        row = self._installation
+        return {"installation": row.identity, "revision": row.revision, "audit": {"seq": seq, "hash": digest}}
+
+    def _accounts(self, *, names: bool) -> Iterator[Json]:
+        called = {row.account: row for row in self._rows(NameRow, NameRow.account)} if names else {}
+        for row in self._rows(AccountRow, AccountRow.id):
+            account: Json = {"number": row.id, "kind": row.kind, "authority": row.authority}
+            account |= {"created": moment_text(row.created_s), "disabled": optional_text(row.disabled_s)}
+            name = called.get(row.id)
+            yield account if name is None else {**account, "login": name.login, "name": name.name}
+
+    @property
+    def _installation(self) -> InstallationRow:
+        return self.session.get_one(InstallationRow, INSTALLATION)
+
+    def _rows(self, kind: type[Row], key: Any) -> Sequence[Row]:
+        return self.session.scalars(select(kind).order_by(key)).all()
+
+
+def _json_list(objects: Iterable[Json]) -> Iterator[str]:
+    """A JSON array, an object at a time."""
+    opening = "[\n"
+    for item in objects:
+        yield opening + _json(item)
+        opening = ",\n"
+    yield "[]\n" if opening == "[\n" else "\n]\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
+
+
+def _digest(written: Written) -> Json:
+    return {"sha256": written.sha256, "octets": written.octets}
+
+
+def _packaged(name: str) -> str:
+    return (Path(__file__).parent / "packaged" / name).read_text(encoding="utf-8")

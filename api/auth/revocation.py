@@ -1,0 +1,56 @@
+"""Revoke tokens: no token outlives a revoked maker."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, select
+
+from api.auth.lineage import heirs
+from api.auth.state import has_expired
+from api.db.base import Json
+from api.db.models import TokenRow
+from api.db.unit_of_work import UnitOfWork
+from api.timestamps import moment_text, optional_text
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """How many tokens were revoked that had not expired, of how many accounts: their owners need others."""
+
+    tokens: int
+    accounts: int
+
+    def __str__(self) -> str:
+        of = "account" if self.accounts == 1 else "accounts"
+        return f"{self.tokens} {'token' if self.tokens == 1 else 'tokens'} of {self.accounts} {of}"
+
+
+def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
+    """Revoke the tokens that `makers` selects, and all that were made with them; each is on record.
+
+    Whoever had a token may have made others with it, for any account. Tokens that are revoked already are makers too.
+    """
+    found = select(TokenRow).where(TokenRow.id.in_(select(heirs(makers).c.id)), TokenRow.revoked_s.is_(None))
+    rows = unit.session.scalars(found.order_by(TokenRow.id)).all()
+    for row in rows:
+        before = shown_token(row)
+        row.revoked_s = unit.now_s
+        unit.note("token.revoke", f"token/{row.id}", before, shown_token(row))
+    missed = [row.account for row in rows if not has_expired(row, unit.now_s)]
+    return Revoked(len(missed), len(set(missed)))
+
+
+def shown_token(row: TokenRow) -> Json:
+    """The token as the audit log keeps it."""
+    return {
+        "number": row.id,
+        "account": row.account,
+        "public": row.public,
+        "label": row.label,
+        "roles": sorted(row.roles),
+        "authorities": sorted(row.authorities),
+        "created": moment_text(row.created_s),
+        "expires": optional_text(row.expires_s),
+        "revoked": optional_text(row.revoked_s),
+        "made_by": row.made_by,
+        "made_with": row.made_with,
+    }

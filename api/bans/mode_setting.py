@@ -1,0 +1,111 @@
+"""Setting a ban's mode: enforce, monitor, or off, for a time or until it is set again."""
+
+from collections.abc import Sequence
+
+from api.bans.reading import decision_record, same_term
+from api.bans.state import Switch, switch_at
+from api.bans.wanted_change import BanChange
+from api.db.models import AuthorityRow, BanRow
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Invalid
+from dnsfilter.policy.instants import at_words
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply, Term
+
+
+def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
+    """Set the mode, its end and its reason as the change says; raise Invalid if the authority wants a reason."""
+    known, wanted = switch_at(row, unit.now_s), switched(unit, row, change)
+    if wanted != known:
+        demand_reason(unit, row, known, wanted)
+        _write(unit, row, wanted)
+
+
+def first_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
+    """Set the mode of a new ban. It has refused nothing, so the authority wants no reason."""
+    _write(unit, row, switched(unit, row, change))
+
+
+def _write(unit: UnitOfWork, row: BanRow, wanted: Switch) -> None:
+    if wanted.mode is not Mode.OFF:
+        row.returns_to = None
+    else:
+        row.returns_to = wanted.returns or _returning(row, unit.now_s)
+    row.mode, row.mode_reason, row.off_until_s = str(wanted.mode), wanted.reason, wanted.until
+    row.mode_set_s, row.mode_set_by = wanted.since, wanted.by
+
+
+def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
+    """Return what the change makes of the mode; raise Invalid if no mode can return."""
+    known = switch_at(row, unit.now_s)
+    if change.mode is None:
+        return known
+    # If the end has passed, as in an old policy file, the mode has returned already.
+    until = change.off_until if change.off_until is not None and change.off_until > unit.now_s else None
+    returns = None
+    if until is not None:
+        returns = _returning(row, unit.now_s) if change.mode is Mode.OFF else change.mode
+        if returns is None:
+            message = f"{row.authority}/{row.service} had no other mode that could return: set enforce or monitor first"
+            raise Invalid.at("body.until", message)
+    mode = change.mode if until is None else Mode.OFF
+    # A reason stands until the mode changes, or another is given.
+    kept = known.reason if mode is known.mode else ""
+    reason = kept if change.mode_reason is None else change.mode_reason
+    if (mode, until, returns, reason) == (known.mode, known.until, known.returns, known.reason):
+        return known
+    # Another end or reason of the same mode does not change since when it holds.
+    since = unit.now_s if mode is not known.mode or known.since is None else known.since
+    return Switch(mode, since, unit.actor.account, reason, until, returns)
+
+
+def sets_only_mode(row: BanRow, change: BanChange) -> bool:
+    """Return whether the change leaves everything but the mode as it is. A PUT of all fields may do that."""
+    same = (
+        change.reply in (None, Reply(row.reply)),
+        change.addresses in (None, tuple(row.addresses)),
+        change.tiers in (None, frozenset(row.tiers)),
+        change.funding in (None, frozenset(map(Funding, row.funding))),
+        change.audience in (None, frozenset(map(Audience, row.audience))),
+        change.decision in (None, decision_record(row.decision)),
+        change.provisional in (None, row.provisional),
+    )
+    return all(same) and (change.terms is None or _has_terms(row, change.terms))
+
+
+def _has_terms(row: BanRow, wanted: Sequence[Term]) -> bool:
+    """Return whether the ban has the wanted terms and no others."""
+    known = row.decided_terms
+    repeated = all(any(same_term(term, other) for other in wanted) for term in known)
+    return repeated and all(any(same_term(other, term) for other in known) for term in wanted)
+
+
+def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
+    """Raise Invalid if the authority wants a reason why the ban stops refusing, and there is none."""
+    if after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
+        return
+    owner = unit.session.get_one(AuthorityRow, row.authority)
+    if owner.off_needs_reason:
+        until = "" if after.until is None else f' --until "{at_words(after.until, owner.time_zone)}"'
+        command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode}{until} --reason "…"'
+        message = f"{row.authority} wants to know why {row.authority}/{row.service} shall not refuse. Say it: {command}"
+        raise Invalid.at("body.mode_reason", message)
+
+
+def stops_refusing(before: Switch, after: Switch) -> bool:
+    """Return whether the ban refuses from a later instant on than before, or no longer."""
+    return _refuses_from(after) > _refuses_from(before)
+
+
+def _refuses_from(switch: Switch) -> Instant:
+    if switch.mode is Mode.ENFORCE:
+        return 0
+    return switch.until if switch.until is not None and switch.returns is Mode.ENFORCE else FOREVER
+
+
+def _returning(row: BanRow, now: Instant) -> Mode | None:
+    """Return the mode of the ban, or the one before it was off; None if it was never anything else."""
+    known = switch_at(row, now)
+    if known.mode is not Mode.OFF:
+        return known.mode
+    return None if row.returns_to is None else Mode(row.returns_to)

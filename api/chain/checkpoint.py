@@ -1,0 +1,135 @@
+"""Checkpoints: signed statements that the record's entry of a number has a hash. Pure.
+
+A checkpoint is one line of JSON. `signature` is Ed25519 (RFC 8032) over the other fields as `canonical` in
+entry_hash.py writes them. `key` is the public key. Numbers and signatures are in hexadecimal.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from api.chain.entry_hash import canonical
+
+MAX_LINE_OCTETS = 4096
+MAX_NUMBER = 2**63 - 1
+_BEGIN = b'{"checkpoint":'
+_SHAPES = {
+    "installation": re.compile(r"[0-9a-f]{32}"),
+    "hash": re.compile(r"[0-9a-f]{64}"),
+    "time": re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"),
+    "key": re.compile(r"[0-9a-f]{64}"),
+    "signature": re.compile(r"[0-9a-f]{128}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is signed: in `installation`, the record's entry `seq` has `hash`. `time` is RFC 3339 in UTC."""
+
+    number: int
+    installation: str
+    seq: int
+    hash: str
+    time: str
+
+    def signed_by(self, key: Ed25519PrivateKey) -> "Checkpoint":
+        """The checkpoint that says this."""
+        public = public_text(key)
+        return Checkpoint(self, public, key.sign(_octets(self, public)).hex())
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A statement with the public key and the signature, both in hexadecimal."""
+
+    statement: Statement
+    key: str
+    signature: str
+
+    @property
+    def genuine(self) -> bool:
+        """Whether the signature is that of `key`."""
+        try:
+            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.key))
+            public.verify(bytes.fromhex(self.signature), _octets(self.statement, self.key))
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+            return False
+        return True
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """It as a JSON object."""
+        return {**_fields(self.statement, self.key), "signature": self.signature}
+
+    @property
+    def line(self) -> str:
+        """It as one line of JSON, without the line's end."""
+        return canonical(self.fields).decode()
+
+
+def parse_checkpoint(line: bytes) -> Checkpoint:
+    """The checkpoint in a line; what a log has put before it is left out. Raises ValueError."""
+    if len(line) > MAX_LINE_OCTETS:
+        raise ValueError(f"longer than {MAX_LINE_OCTETS} octets")
+    text = line.rstrip(b"\r\n")
+    begin = text.find(_BEGIN)
+    if begin < 0:
+        raise ValueError(f"no checkpoint: one begins with {_BEGIN.decode()}")
+    try:
+        found = json.loads(text[begin:])
+    except (ValueError, RecursionError) as error:
+        raise ValueError("no checkpoint: not JSON") from error
+    if not isinstance(found, dict) or found.keys() != {"checkpoint", "seq", *_SHAPES}:
+        raise ValueError("no checkpoint: other fields than one has")
+    return _parsed(found)
+
+
+def _parsed(found: Mapping[str, Any]) -> Checkpoint:
+    for field in ("checkpoint", "seq"):
+        if type(found[field]) is not int or not 0 < found[field] <= MAX_NUMBER:
+            raise ValueError(f"no checkpoint: {field} is no number of one")
+    for field, shape in _SHAPES.items():
+        if not isinstance(found[field], str) or not shape.fullmatch(found[field]):
+            raise ValueError(f"no checkpoint: {field} is not written as in one")
+    statement = Statement(found["checkpoint"], found["installation"], found["seq"], found["hash"], found["time"])
+    return Checkpoint(statement, found["key"], found["signature"])
+
+
+def public_text(key: Ed25519PrivateKey) -> str:
+    """The public key as checkpoints name it."""
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def parse_public(content: bytes) -> str:
+    """The public key, as checkpoints name it, of hexadecimal or PEM; raises ValueError."""
+    text = content.strip()
+    if _SHAPES["key"].fullmatch(text.decode("latin-1")):
+        return text.decode("latin-1")
+    try:
+        found = load_pem_public_key(text)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError("no public key: 64 hexadecimal digits or PEM are expected") from error
+    if not isinstance(found, Ed25519PublicKey):
+        raise ValueError("a public key that is not of Ed25519")
+    return found.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def _fields(statement: Statement, key: str) -> dict[str, object]:
+    return {
+        "checkpoint": statement.number,
+        "installation": statement.installation,
+        "seq": statement.seq,
+        "hash": statement.hash,
+        "time": statement.time,
+        "key": key,
+    }
+
+
+def _octets(statement: Statement, key: str) -> bytes:
+    return canonical(_fields(statement, key))

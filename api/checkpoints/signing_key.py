@@ -1,0 +1,32 @@
+"""The key that signs checkpoints: a PEM file outside the database and its backup."""
+
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from api.files import read_key_file, write_secret
+
+MAX_OCTETS = 16 * 1024
+
+
+def make_signing_key(path: Path) -> None:
+    """Make a private key, readable by its owner only. Raises OSError, FileExistsError if the file exists."""
+    key = Ed25519PrivateKey.generate()
+    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), exclusive=True)
+
+
+def load_signing_key(path: Path) -> Ed25519PrivateKey:
+    """The private key of a PEM file.
+
+    Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
+    """
+    pem = read_key_file(path, MAX_OCTETS)
+    try:
+        found = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"{path} holds no private key in PEM without a password") from error
+    if not isinstance(found, Ed25519PrivateKey):
+        raise ValueError(f"{path} holds a key that is not of Ed25519")
+    return found

@@ -1,0 +1,1 @@
+"""What people see of answers: columns, times, names, progress. Nothing here asks the API."""

@@ -1,0 +1,51 @@
+"""Acts with what they change, as lines: for a policy file's differences and for the audit. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.ctl.display.local_times import at_words
+from api.policies.schemas import ActRead
+from api.ranges.schemas import RangeChangeRead
+from api.revisions.schemas import ChangeRead
+
+_INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
+MAX_VALUE = 200
+"""Longer values are cut here; `--json` has them whole."""
+
+
+def act_lines(act: ActRead | RangeChangeRead) -> Iterator[str]:
+    """A line for the act, and one for each field that differs."""
+    return _object_lines(f"{act.object}  {act.act}", act.before, act.after)
+
+
+def changed_lines(change: ChangeRead) -> Iterator[str]:
+    """A line for the object that changed, and one for each field that differs."""
+    return _object_lines(change.object, change.before, change.after)
+
+
+def _object_lines(what: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[str]:
+    yield f"{'+' if before is None else '-' if after is None else '~'} {what}"
+    if before is not None and after is not None:
+        yield from change_lines(before, after)
+
+
+def change_lines(before: Mapping[str, Any], after: Mapping[str, Any], zone: str | None = None) -> Iterator[str]:
+    """A line for each field that differs, with its instants by the clock of the zone; None: the default zone."""
+    for field in sorted(before.keys() | after.keys()):
+        was, became = before.get(field), after.get(field)
+        if was != became:
+            yield f"    {field}: {_value(was, zone)} -> {_value(became, zone)}"
+
+
+def _value(value: object, zone: str | None) -> str:
+    text = _INSTANT.sub(lambda found: _said(found, zone), json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
+
+
+def _said(found: re.Match[str], zone: str | None) -> str:
+    try:
+        return f'"{at_words(found[1], zone)}"'
+    except (ValueError, OverflowError):
+        return found[0]

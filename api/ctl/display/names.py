@@ -1,0 +1,71 @@
+"""Names beside slugs: authorities and services, asked for once each."""
+
+from collections.abc import Collection
+
+from api.authorities.schemas import AuthorityRead
+from api.ctl.display.local_times import usable_zone
+from api.ctl.remote.client import Client, path
+from api.services.schemas import ServiceRead, ServiceSummary
+
+LISTED = 6
+"""From so many unknown slugs on, the whole list is asked for instead of each."""
+MAX_LISTED = 5_000
+
+
+def name_of(authority: AuthorityRead) -> str:
+    """The name in the first of its languages that has one, else the slug."""
+    return next((authority.names[tag] for tag in authority.languages if tag in authority.names), authority.slug)
+
+
+class Names:
+    """What slugs stand for at one control plane. A slug that it does not know stands for itself."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._authorities: dict[str, AuthorityRead | None] = {}
+        self._services: dict[str, str] = {}
+
+    def prepare(self, authorities: Collection[str], services: Collection[str] = ()) -> None:
+        """Learn many at once; raises CtlError."""
+        if len(set(authorities) - self._authorities.keys()) >= LISTED:
+            found = self._client.list(AuthorityRead, path("authorities"), MAX_LISTED)
+            self._authorities |= {authority.slug: authority for authority in found.items}
+        if len(set(services) - self._services.keys()) >= LISTED:
+            listed = self._client.list(ServiceSummary, path("services"), MAX_LISTED)
+            self._services |= {service.slug: service.name for service in listed.items}
+
+    def authority(self, slug: str) -> str:
+        """The authority's name."""
+        found = self._authority(slug)
+        return slug if found is None else name_of(found)
+
+    def labelled(self, slug: str | None, without: str = "none") -> str:
+        """The slug and the name of an authority, "ghent  Stad Gent"; or the text that is said without one."""
+        return f"{slug}  {self.authority(slug)}" if slug else without
+
+    def service(self, slug: str) -> str:
+        """The service's name."""
+        if slug not in self._services:
+            found = self._client.find(ServiceRead, path("services", slug))
+            self._services[slug] = slug if found is None else found.name
+        return self._services[slug]
+
+    def time_zone(self, slug: str | None) -> str | None:
+        """The authority's time zone, UTC where that is not known here; None, the default zone, without an authority."""
+        found = None if slug is None else self._authority(slug)
+        return None if found is None else usable_zone(found.time_zone)
+
+    def both(self, reference: str) -> tuple[str, str, str, str]:
+        """Authority and service of a reference like "ghent/tiktok", each as slug and name."""
+        authority, _, service = reference.partition("/")
+        return authority, self.authority(authority), service, self.service(service)
+
+    def words(self, reference: str) -> str:
+        """A reference as a phrase: "Stad Gent (ghent) on TikTok (tiktok)"."""
+        authority, authority_name, service, service_name = self.both(reference)
+        return f"{authority_name} ({authority}) on {service_name} ({service})"
+
+    def _authority(self, slug: str) -> AuthorityRead | None:
+        if slug not in self._authorities:
+            self._authorities[slug] = self._client.find(AuthorityRead, path("authorities", slug))
+        return self._authorities[slug]

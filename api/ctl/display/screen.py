@@ -1,0 +1,60 @@
+"""Lay out what only a terminal shows, with rich: wrapped columns, bold headings, progress of long work.
+
+Callers escape texts, and nothing in them is markup. Without a terminal this module is not loaded.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from api.ctl.display.safe_text import GAP
+
+NARROW = 8
+_BOLD = "bold"
+
+
+def wrapped(rows: Sequence[Sequence[str]], room: int, *, headed: bool) -> Iterator[tuple[str, bool]]:
+    """Lines of columns that are no wider than `room`, and whether each is of the heading: the first row if `headed`.
+
+    The widest columns are narrowed, and what does not fit into them goes on in the next line. Where there is too little
+    room even for narrow columns, the lines are wider.
+    """
+    least = [min(NARROW, max(map(cell_len, column))) for column in zip(*rows, strict=True)]
+    room = max(room, sum(least) + len(GAP) * (len(least) - 1))
+    grid = Table.grid(padding=(0, len(GAP), 0, 0))
+    for _ in rows[0]:
+        grid.add_column(overflow="fold")
+    for at, row in enumerate(rows):
+        grid.add_row(*map(Text, row), style=_BOLD if headed and at == 0 else "")
+    for line in Console(width=room, color_system=None).render_lines(grid, pad=False):
+        bold = any(segment.style is not None and segment.style.bold for segment in line)
+        yield "".join(segment.text for segment in line).rstrip(), bold
+
+
+def print_heading(text: str) -> None:
+    """Print one line in bold on standard output; plain if the terminal or `NO_COLOR` asks for no escapes."""
+    _console(sys.stdout).print(Text(text, style=_BOLD), soft_wrap=True)
+
+
+def make_bar() -> Progress:
+    """A text, how much is done and for how long, on standard error; gone when it stops."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=_console(sys.stderr),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def _console(file: TextIO) -> Console:
+    return Console(file=file, color_system=None if os.environ.get("NO_COLOR") else "auto")

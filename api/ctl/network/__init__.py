@@ -1,0 +1,1 @@
+"""Commands on ranges, space and nodes, one file per noun."""

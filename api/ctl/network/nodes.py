@@ -1,0 +1,262 @@
+"""dnsfilterctl node: the machines that answer queries; and the networks in no range from which they were asked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, counted, table
+from api.ctl.input_files import SECRET, writing
+from api.ctl.remote.client import Client, path
+from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State, UnregisteredRead
+
+STATES = get_args(State)
+CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
+TOKEN_FILE = "/etc/dnsfilter/enrolment-token"
+_ONCE = "the token is shown this once, and taken once"
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "node", "machines that answer queries, and whether they are up to date")
+    register = add_verb(
+        group,
+        "register",
+        _register,
+        "register a node; tells the token with which it enrols, and what to run there",
+        "node register office-1",
+        "node register depot-1 --site depot --out enrolment-token",
+    )
+    register.add_argument("name", type=slug, metavar="NAME", help="what the node is called")
+    add_site(register)
+    _add_out(register)
+    lister = add_verb(group, "list", _list, "list nodes", "node list", "node list --behind", "node list --state silent")
+    chosen = lister.add_mutually_exclusive_group()
+    chosen.add_argument(
+        "--behind",
+        action="store_const",
+        const="true",
+        help="only those with an older policy: behind, or held there by hand",
+    )
+    chosen.add_argument("--state", choices=STATES, metavar="STATE", help=f"only these: {', '.join(STATES)}")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    add_limit(lister)
+    show = add_verb(group, "show", _show, "show a node and what it reported last", "node show office-1")
+    show.add_argument("name", type=slug, metavar="NAME")
+    token = add_verb(
+        group,
+        "token",
+        _token,
+        "make a new token with which a node enrols again, say on another machine",
+        "node token office-1",
+        "node token office-1 --out enrolment-token",
+    )
+    token.add_argument("name", type=slug, metavar="NAME")
+    _add_out(token)
+    remove = add_verb(
+        group, "remove", _remove, "give a node nothing newer and take no report of it", "node remove office-1"
+    )
+    remove.add_argument("name", type=slug, metavar="NAME")
+    add_verb(group, "key", _key, "show the public key under which snapshots are signed", "node key")
+
+
+def add_unregistered(group: Group) -> None:
+    """Add `range unregistered`."""
+    lister = add_verb(
+        group,
+        "unregistered",
+        _unregistered,
+        "list networks in no range from which nodes were asked lately",
+        "range unregistered --site default",
+    )
+    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    add_limit(lister)
+
+
+def _add_out(parser: Parser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the token here, and show it nowhere")
+
+
+def _register(client: Client, options: Options) -> Result:
+    return _invited(client, options, path("nodes"), given(options, "name", "site"))
+
+
+def _token(client: Client, options: Options) -> Result:
+    return _invited(client, options, path("nodes", options.name, "enrolment"), None)
+
+
+def _invited(client: Client, options: Options, where: str, body: dict[str, str] | None) -> Result:
+    if options.out is None:
+        made = client.send(NodeMade, "POST", where, body)
+        once = _ONCE if made.enrolment_until is None else f"{_ONCE}, until {at_words(made.enrolment_until)}"
+        return Result(made, lambda: _made(made, client), notes=(once,))
+    # The file is opened first: a token that can be written nowhere is not made.
+    with writing(options.out, SECRET) as file:
+        made = client.send(NodeMade, "POST", where, body)
+        file.write(f"{made.enrolment_token}\n".encode())
+    data = {**made.model_dump(mode="json", exclude={"enrolment_token"}), "file": str(options.out)}
+    lines = [*_lines(made, Names(client)), f"written to {options.out}", "", *_steps(made, options.out)]
+    return Result(data, lambda: lines)
+
+
+def _made(made: NodeMade, client: Client) -> Iterator[str]:
+    yield from _lines(made, Names(client), ("token", made.enrolment_token))
+    yield ""
+    yield from _steps(made, None)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(NodeRead, path("nodes"), options.limit, given(options, "state", "behind", "site"))
+    return listed(page, lambda: _table(page.items, Names(client)), "nodes")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(NodeRead, path("nodes", options.name))
+    return Result(found, lambda: _lines(found, Names(client)))
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(path("nodes", options.name))
+    done = {"removed": options.name}
+    return Result(done, lambda: [f"removed {options.name}: it goes on with what it has, and gets nothing newer"])
+
+
+def _key(client: Client, _options: Options) -> Result:
+    found = client.get(SnapshotKeyRead, path("snapshot-key"))
+    rows = [("key", found.key), ("installation", found.installation)]
+    return Result(found, lambda: columns(rows))
+
+
+def _unregistered(client: Client, options: Options) -> Result:
+    page = client.list(UnregisteredRead, path("unregistered"), options.limit, given(options, "site"))
+    rows = [
+        (item.prefix, item.site, str(item.queries), at_words(item.seen), ", ".join(item.nodes)) for item in page.items
+    ]
+    return listed(
+        page,
+        lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows, ("nodes",)),
+        "networks in no range",
+    )
+
+
+_HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version", "trouble")
+
+
+def _table(items: list[NodeRead], names: Names) -> Iterator[str]:
+    names.prepare({one.authority for item in items for one in item.suspended if one.authority is not None})
+    yield from table(_HEADER, [_row(item, names) for item in items], ("version", "site", "last seen"))
+
+
+def _row(item: NodeRead, names: Names) -> tuple[str, ...]:
+    revision = "" if item.revision is None else str(item.revision)
+    return (
+        item.name,
+        item.site,
+        item.state,
+        revision,
+        _behind(item),
+        _at(item.seen) or "never",
+        _text(item.version),
+        _why(item, names),
+    )
+
+
+def _behind(item: NodeRead) -> str:
+    """By how much, where the node is not up to date."""
+    if item.state in ("removed", "waiting") or not item.behind_for_s:
+        return ""
+    by = "" if item.behind_by is None else f"{counted(item.behind_by, 'revision')}, "
+    return by + _span(item.behind_for_s)
+
+
+def _why(item: NodeRead, names: Names) -> str:
+    """What a person should know of it at once: who is suspended, then why it is not up to date."""
+    suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
+    return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])
+
+
+def _suspended(one: NodeSuspensionRead, names: Names) -> str:
+    return f"{one.authority or 'all'} until {at_words(one.until, names.time_zone(one.authority))}"
+
+
+def _at(moment: str | None) -> str | None:
+    return None if moment is None else at_words(moment)
+
+
+def _held(item: NodeRead) -> str:
+    """That somebody at the node chose what it decides by, and for how long; empty where nobody did."""
+    if item.held_up_to is None or item.state == "removed":
+        return ""
+    return f"revision {_text(item.revision)} chosen by hand, until one above {item.held_up_to}"
+
+
+def _span(seconds: int) -> str:
+    """A length of time in its largest unit."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _lines(item: NodeRead, names: Names, *more: tuple[str, str]) -> Iterator[str]:
+    rows = [
+        *(("suspended", _suspended(one, names)) for one in item.suspended),
+        ("node", item.name),
+        ("site", item.site),
+        ("state", item.state),
+        ("registered", at_words(item.registered)),
+        ("enrolled", _at(item.enrolled) or "not yet"),
+        ("last seen", _at(item.seen) or "never"),
+    ]
+    optional = [
+        ("removed", _at(item.removed)),
+        (
+            "enrolment",
+            None if item.enrolment_until is None else f"its token is taken until {_at(item.enrolment_until)}",
+        ),
+        ("decides by", _revisions(item)),
+        ("behind", _behind(item) or None),
+        ("held", _held(item) or None),
+        ("trouble", item.trouble or None),
+        ("version", None if item.version is None else _program(item)),
+        ("up for", None if item.uptime_s is None else _span(item.uptime_s)),
+        ("load", None if item.load is None else _load(item.load)),
+        ("clock", None if not item.clock_off_s else f"{item.clock_off_s:+d} s from the control plane's"),
+    ]
+    yield from columns([*rows, *((name, value) for name, value in optional if value is not None), *more])
+
+
+def _revisions(item: NodeRead) -> str | None:
+    if item.revision is None:
+        return None
+    return f"revision {item.revision}, {_span(item.age_s or 0)} old; published is {_text(item.published) or 'none'}"
+
+
+def _program(item: NodeRead) -> str:
+    return f"{item.version}, engine {item.engine}, {counted(item.workers or 0, 'worker')}"
+
+
+def _load(load: LoadRead) -> str:
+    return (
+        f"{load.queries_per_second:.0f} queries/s, {load.cpu_percent:.0f} % CPU, "
+        f"{load.memory_octets / 2**20:.0f} MiB, {counted(load.cache_entries, 'answer')} in the cache"
+    )
+
+
+def _steps(made: NodeMade, file: Path | None) -> Iterator[str]:
+    """What to run on the node; the token is in `file` here, or has been shown."""
+    yield f"on {made.name}, once {CONFIGURATION} there has url and site of [control_plane]:"
+    if file is None:
+        yield f"  install -m 600 /dev/stdin {TOKEN_FILE}    # then paste the token"
+    else:
+        yield f"  install -m 600 {file.name} {TOKEN_FILE}    # once it is copied there"
+    # The key comes from here, so that nobody between the node and the control plane can give it another.
+    yield f"  dnsfilter enrol --config {CONFIGURATION} --token-file {TOKEN_FILE} \\"
+    yield f"    --key {made.key}"

@@ -1,0 +1,161 @@
+"""dnsfilterctl range and site: which networks are whose."""
+
+from collections.abc import Iterator
+
+from api.ctl.command import (
+    AUDIENCE,
+    FUNDING,
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_group,
+    add_limit,
+    add_site,
+    add_verb,
+    given,
+    prefix,
+    slug,
+)
+from api.ctl.display.listing import listed
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, table
+from api.ctl.network.nodes import add_unregistered
+from api.ctl.network.overlaps import add_layout
+from api.ctl.network.range_import import add_import
+from api.ctl.remote.client import Client, path
+from api.ranges.schemas import RangeRead, SiteRead
+
+
+def add(groups: Group) -> None:
+    """Add the groups' commands."""
+    group = add_group(groups, "range", "networks, and the authorities that they are registered to")
+    lister = add_verb(group, "list", _list, "list ranges", "range list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    add_limit(lister)
+    adder = add_verb(
+        group,
+        "add",
+        _add,
+        "register a range to an authority",
+        'range add ghent 192.0.2.0/24 --funding public --audience staff --label "town hall"',
+    )
+    adder.add_argument("authority", type=slug, metavar="AUTHORITY")
+    _add_fields(adder, required=True)
+    setter = add_verb(group, "set", _set, "change what is given of a range", "range set 192.0.2.0/24 --audience public")
+    _add_fields(setter, required=False)
+    remove = add_verb(group, "remove", _remove, "deregister a range", "range remove 192.0.2.0/24")
+    remove.add_argument("prefix", type=prefix, metavar="PREFIX")
+    add_site(remove)
+    add_import(group)
+    add_layout(group)
+    add_unregistered(group)
+    _add_sites(groups)
+
+
+def _add_fields(parser: Parser, *, required: bool) -> None:
+    parser.add_argument("prefix", type=prefix, metavar="PREFIX")
+    parser.add_argument(
+        "--funding", choices=FUNDING, required=required, metavar="WORD", help=f"who paid: {', '.join(FUNDING)}"
+    )
+    parser.add_argument(
+        "--audience", choices=AUDIENCE, required=required, metavar="WORD", help=f"who uses it: {', '.join(AUDIENCE)}"
+    )
+    parser.add_argument("--label", metavar="TEXT", help="what people call it")
+    add_site(parser)
+
+
+def _add_sites(groups: Group) -> None:
+    group = add_group(groups, "site", "networks with an address plan of their own")
+    add_limit(add_verb(group, "list", _list_sites, "list sites", "site list"))
+    adder = add_verb(group, "add", _add_site, "register a site", 'site add harbour --name "Harbour office"')
+    setter = add_verb(group, "set", _set_site, "register or rename a site", 'site set harbour --name "Harbour office"')
+    for parser in (adder, setter):
+        parser.add_argument("site", type=slug, metavar="SITE")
+        parser.add_argument("--name", default="", metavar="TEXT", help="what people call it")
+    remove = add_verb(group, "remove", _remove_site, "remove a site without ranges", "site remove harbour")
+    remove.add_argument("site", type=slug, metavar="SITE")
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(RangeRead, path("ranges"), options.limit, given(options, "authority", "site"))
+    return listed(page, lambda: _table(page.items, Names(client)), "ranges")
+
+
+def _add(client: Client, options: Options) -> Result:
+    body = given(options, "authority", "funding", "audience", "label")
+    return _shown(client, client.send(RangeRead, "PUT", _where(options), body, {"If-None-Match": "*"}))
+
+
+def _set(client: Client, options: Options) -> Result:
+    body = given(options, "funding", "audience", "label")
+    return _shown(client, client.send(RangeRead, "PATCH", _where(options), body))
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(_where(options))
+    removed = {"removed": options.prefix, "site": options.site}
+    return Result(removed, lambda: [f"removed range {options.prefix} of site {options.site}"])
+
+
+def _list_sites(client: Client, options: Options) -> Result:
+    page = client.list(SiteRead, path("sites"), options.limit)
+    return listed(page, lambda: table(("site", "name"), [(item.slug, item.name) for item in page.items]), "sites")
+
+
+def _add_site(client: Client, options: Options) -> Result:
+    return _site(client, options, {"If-None-Match": "*"})
+
+
+def _set_site(client: Client, options: Options) -> Result:
+    return _site(client, options, None)
+
+
+def _site(client: Client, options: Options, headers: dict[str, str] | None) -> Result:
+    site = client.send(SiteRead, "PUT", path("sites", options.site), {"name": options.name}, headers)
+    return Result(site, lambda: columns([("site", f"{site.slug}  {site.name}")]))
+
+
+def _remove_site(client: Client, options: Options) -> Result:
+    client.delete(path("sites", options.site))
+    return Result({"removed": options.site}, lambda: [f"removed site {options.site}"])
+
+
+def _where(options: Options) -> str:
+    return path("ranges", options.site, *options.prefix.split("/"))
+
+
+def _shown(client: Client, found: RangeRead) -> Result:
+    return Result(found, lambda: _lines(found, Names(client)))
+
+
+def _lines(found: RangeRead, names: Names) -> Iterator[str]:
+    yield from columns(
+        [
+            ("range", found.prefix),
+            ("site", found.site),
+            ("authority", names.labelled(found.authority)),
+            ("funding", found.funding),
+            ("audience", found.audience),
+            ("label", found.label or "none"),
+            ("revision", str(found.revision)),
+        ]
+    )
+
+
+def _table(items: list[RangeRead], names: Names) -> Iterator[str]:
+    names.prepare({item.authority for item in items})
+    rows = [
+        (
+            item.prefix,
+            item.authority,
+            names.authority(item.authority),
+            item.funding,
+            item.audience,
+            item.label,
+            item.site,
+        )
+        for item in items
+    ]
+    yield from table(("range", "authority", "name", "funding", "audience", "label", "site"), rows, ("name", "label"))

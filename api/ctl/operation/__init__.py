@@ -1,0 +1,1 @@
+"""Commands on the control plane itself: audit, backups, notices, status."""

@@ -1,0 +1,20 @@
+"""dnsfilterctl completion: what a shell needs to complete commands."""
+
+from api.ctl.command import Group, Options, Result, Verb, add_verb
+from api.ctl.remote.client import Client
+from dnsfilter.completion import SHELLS, SUMMARY, completion_script
+
+
+def add(groups: Group) -> None:
+    """Add the command."""
+    verb = Verb(_completion, needs_token=False, local=True)
+    parser = add_verb(groups, "completion", verb, SUMMARY, "completion bash")
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
+
+
+def _completion(_client: Client, options: Options) -> Result:
+    # Imported here: the parser is made of this module too.
+    from api.ctl.parser import fresh_parser
+
+    script = completion_script(fresh_parser(), options.shell)
+    return Result({"shell": options.shell, "script": script}, script.splitlines, raw=f"{script}\n")

@@ -1,0 +1,56 @@
+"""dnsfilterctl notice: what authorities were told by mail."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from api.ctl.command import Group, Options, Result, add_group, add_limit, add_state, add_verb, given, slug
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import table
+from api.ctl.remote.client import Client, path
+from api.notices.schemas import NoticeRead, NoticesRead, NoticeState
+
+
+def add(groups: Group) -> None:
+    """Add the group's command."""
+    group = add_group(groups, "notice", "what authorities were told by mail")
+    lister = add_verb(group, "list", _list, "list notices, newest first", "notice list --state failed")
+    add_state(lister, NoticeState)
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those to one authority")
+    add_limit(lister)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(NoticeRead, path("notices"), options.limit, given(options, "state", "authority"))
+    found = listed(page, lambda: _table(page.items, Names(client)), "notices")
+    if client.get(NoticesRead, path("notices"), {"limit": 1}).mail:
+        return found
+    return replace(
+        found, notes=(*found.notes, "no mail server is set at the control plane (--notices-mail): none is sent")
+    )
+
+
+def _table(items: list[NoticeRead], names: Names) -> Iterator[str]:
+    names.prepare({item.authority for item in items if item.authority is not None})
+    rows = [
+        (
+            str(item.number),
+            item.kind.replace("_", " "),
+            item.ban or "",
+            item.authority or "",
+            "the installation" if item.authority is None else names.authority(item.authority),
+            _state_words(item, names.time_zone(item.authority)),
+            item.failure,
+        )
+        for item in items
+    ]
+    yield from table(("no.", "about", "ban", "to", "name", "state", "failure"), rows, ("name",))
+
+
+def _state_words(item: NoticeRead, time_zone: str | None) -> str:
+    if item.sent is not None:
+        return f"sent {at_words(item.sent, time_zone)}"
+    if item.next_try is None:
+        return f"failed, made {at_words(item.made, time_zone)}"
+    return f"waiting since {at_words(item.made, time_zone)}, tries: {item.tries}"

@@ -1,0 +1,1 @@
+"""Commands on accounts, their roles and tokens, one file per noun."""

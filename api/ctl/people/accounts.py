@@ -1,0 +1,123 @@
+"""dnsfilterctl user: the persons and programs that may act."""
+
+from collections.abc import Iterator
+
+from api.accounts.schemas import AccountRead
+from api.ctl.command import Group, Options, Parser, Result, Run, add_group, add_limit, add_verb, given, slug
+from api.ctl.display.account_names import Accounts, account, login, own_token_notes
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, table
+from api.ctl.remote.client import Client, path
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "user", "accounts: the persons and programs that may act")
+    lister = add_verb(group, "list", _list, "list accounts by number", "user list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that work for one authority")
+    add_limit(lister)
+    _add_account(group, "show", _show, "show an account", "user show ict-ghent")
+    adder = add_verb(
+        group,
+        "add",
+        _add,
+        "make an account: a person's, or with --service a program's; it may nothing before it is granted a role",
+        'user add ict-ghent --name "the ICT desk of Ghent" --authority ghent',
+        'user add inventory --service --name "the inventory\'s export"',
+    )
+    adder.add_argument("login", type=login, metavar="LOGIN", help="what it is called in commands")
+    adder.add_argument("--name", required=True, metavar="TEXT", help="what people call it; it can be erased")
+    adder.add_argument("--authority", type=slug, metavar="AUTHORITY", help="the body that it works for")
+    adder.add_argument("--service", action="store_true", help="a program acts, not a person")
+    _add_account(
+        group,
+        "disable",
+        _disable,
+        "refuse an account's tokens from now on, and revoke those made with them for others",
+        "user disable ict-ghent",
+    )
+    _add_account(group, "enable", _enable, "take an account's own tokens again", "user enable ict-ghent")
+    _add_account(
+        group,
+        "erase",
+        _erase,
+        "forget login and name of an account for good, disable it, and revoke its tokens and what was made with them; "
+        "its acts stay on record, under its number",
+        "user erase 7",
+    )
+
+
+def _add_account(group: Group, name: str, run: Run, summary: str, example: str) -> Parser:
+    parser = add_verb(group, name, run, summary, example)
+    parser.add_argument("account", type=account, metavar="ACCOUNT", help="its number or login")
+    return parser
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(AccountRead, path("accounts"), options.limit, given(options, "authority"))
+    return listed(page, lambda: table(_HEADER, [_row(item) for item in page.items], ("name", "kind")), "accounts")
+
+
+def _show(client: Client, options: Options) -> Result:
+    return _shown(client, client.get(AccountRead, path("accounts", _number(client, options))))
+
+
+def _add(client: Client, options: Options) -> Result:
+    body = {"kind": "service" if options.service else "user", **given(options, "login", "name", "authority")}
+    return _shown(client, client.send(AccountRead, "POST", path("accounts"), body))
+
+
+def _disable(client: Client, options: Options) -> Result:
+    found = client.send(AccountRead, "POST", path("accounts", _number(client, options), "disable"))
+    notes = own_token_notes(client)
+    if notes:
+        # Nothing more can be asked.
+        return Result(found, lambda: [f"disabled account {found.number}"], notes=notes)
+    return _shown(client, found)
+
+
+def _enable(client: Client, options: Options) -> Result:
+    return _shown(client, client.send(AccountRead, "POST", path("accounts", _number(client, options), "enable")))
+
+
+def _erase(client: Client, options: Options) -> Result:
+    number = _number(client, options)
+    client.delete(path("accounts", number, "name"))
+    said = f"erased what account {number} was called; it is disabled"
+    return Result({"erased": number}, lambda: [said], notes=own_token_notes(client))
+
+
+def _number(client: Client, options: Options) -> int:
+    return Accounts(client).number(options.account)
+
+
+_HEADER = ("no.", "login", "name", "kind", "authority", "state")
+
+
+def _row(item: AccountRead) -> tuple[str, ...]:
+    return str(item.number), item.login or "erased", item.name or "", item.kind, item.authority or "", _state(item)
+
+
+def _state(item: AccountRead) -> str:
+    return "enabled" if item.disabled is None else f"disabled {at_words(item.disabled)}"
+
+
+def _shown(client: Client, found: AccountRead) -> Result:
+    return Result(found, lambda: _lines(found, Names(client)))
+
+
+def _lines(found: AccountRead, names: Names) -> Iterator[str]:
+    authority = names.labelled(found.authority)
+    yield from columns(
+        [
+            ("account", str(found.number)),
+            ("login", found.login or "erased"),
+            ("name", found.name or "erased"),
+            ("kind", found.kind),
+            ("authority", authority),
+            ("made", at_words(found.created)),
+            ("state", _state(found)),
+        ]
+    )

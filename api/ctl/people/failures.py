@@ -1,0 +1,46 @@
+"""dnsfilterctl failures: tokens that were not taken."""
+
+from collections.abc import Iterator
+
+from api.accounts.schemas import FailedTryRead
+from api.ctl.command import Group, Options, Result, add_group, add_limit, add_verb
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.safe_text import table
+from api.ctl.remote.client import Client, path
+
+
+def add(groups: Group) -> None:
+    """Add the group's command."""
+    group = add_group(groups, "failures", "requests with a token that was not taken")
+    add_limit(
+        add_verb(
+            group,
+            "list",
+            _list,
+            "list failed tries of the last 90 days, newest first: the only place where addresses are kept",
+            "failures list --limit 20",
+        )
+    )
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(FailedTryRead, path("failed-tries"), options.limit)
+    return listed(page, lambda: _table(page.items, Accounts(client)), "failed tries")
+
+
+def _table(items: list[FailedTryRead], accounts: Accounts) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
+    rows = [
+        (
+            at_words(item.time),
+            item.address,
+            item.reason,
+            "" if item.token is None else str(item.token),
+            "" if item.account is None else accounts.words(item.account),
+            item.request,
+        )
+        for item in items
+    ]
+    yield from table(("time", "address", "reason", "token", "of", "request"), rows, ("request", "token"))

@@ -1,0 +1,118 @@
+"""dnsfilterctl grant: which account holds which role, where, and how long."""
+
+from collections.abc import Iterator
+
+from api.accounts.schemas import GrantRead
+from api.ctl.command import (
+    Group,
+    Options,
+    Result,
+    add_group,
+    add_limit,
+    add_numbered,
+    add_reason,
+    add_term,
+    add_verb,
+    given,
+    slug,
+    term_body,
+)
+from api.ctl.display.account_names import ROLES, Accounts, account
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words, effective_end, period_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, table
+from api.ctl.numbered import Numbered
+from api.ctl.remote.client import Client, path
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "grant", "roles of accounts, in authorities and in the installation")
+    lister = add_verb(
+        group,
+        "list",
+        _list,
+        "list grants, also those that have ended, of the authorities in which you hold a role",
+        "grant list --authority ghent",
+        "grant list --account ict-ghent",
+    )
+    lister.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those in one authority")
+    add_limit(lister)
+    _add_add(group)
+    end = _GRANTS.act("end", "reason")
+    add_reason(add_numbered(group, "end", end, "end a grant now", 'grant end 4 --reason "left the desk"'))
+
+
+def _add_add(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "add",
+        _add,
+        "grant a role in an authority, else in the installation; a mandate, of a person of another body, has an end",
+        'grant add ict-ghent operator ghent --reason "the desk carries out the bans"',
+        'grant add 7 approver diest --for "6 months" --reason "stands in"',
+    )
+    parser.add_argument("account", type=account, metavar="ACCOUNT", help="its number or login")
+    parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
+    parser.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="not for the last two roles")
+    add_reason(parser)
+    add_term(parser)
+
+
+def _list(client: Client, options: Options) -> Result:
+    query = given(options, "authority")
+    if options.account is not None:
+        query["account"] = Accounts(client).number(options.account)
+    page = client.list(GrantRead, path("grants"), options.limit, query)
+    return listed(page, lambda: _table(page.items, Accounts(client), Names(client)), "grants")
+
+
+def _add(client: Client, options: Options) -> Result:
+    body = {"account": Accounts(client).number(options.account), **given(options, "role", "authority", "reason")}
+    return _GRANTS.make(client, {**body, **term_body(options)})
+
+
+def _lines(found: GrantRead, names: Names, accounts: Accounts) -> Iterator[str]:
+    zone = _zone(found, names)
+    place = names.labelled(found.authority, "the installation")
+    rows = [
+        ("grant", str(found.number)),
+        ("of", accounts.words(found.account)),
+        ("role", found.role),
+        ("in", place),
+        ("term", period_words(found.start, found.end, zone)),
+        ("state", found.state.replace("_", " ")),
+        ("reason", found.reason),
+        ("recorded", f"{at_words(found.recorded, zone)} by {accounts.words(found.recorded_by)}"),
+    ]
+    if found.ended is not None:
+        rows.append(("ended", f"{at_words(found.ended, zone)}: {found.ended_reason}"))
+    yield from columns(rows)
+
+
+_GRANTS = Numbered(GrantRead, "grants", _lines)
+
+
+def _table(items: list[GrantRead], accounts: Accounts, names: Names) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
+    names.prepare({item.authority for item in items if item.authority is not None})
+    rows = [
+        (
+            str(item.number),
+            str(item.account),
+            accounts.login(item.account),
+            item.role,
+            item.authority or "the installation",
+            item.state.replace("_", " "),
+            period_words(item.start, effective_end(item), _zone(item, names)),
+            item.reason,
+        )
+        for item in items
+    ]
+    yield from table(("no.", "account", "login", "role", "in", "state", "term", "reason"), rows, ("reason", "login"))
+
+
+def _zone(item: GrantRead, names: Names) -> str | None:
+    return names.time_zone(item.authority or None)

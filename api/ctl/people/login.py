@@ -1,0 +1,103 @@
+"""dnsfilterctl login, logout and whoami: whose token commands carry."""
+
+import os
+from collections.abc import Iterator
+
+from api.accounts.schemas import HeldRead, SelfRead, TokenRead
+from api.ctl.command import Group, Options, Result, Verb, add_verb
+from api.ctl.display.account_names import called
+from api.ctl.display.local_times import at_words, end_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns
+from api.ctl.exit_codes import WrongInput
+from api.ctl.remote.client import Client, path
+from api.ctl.remote.token_file import VARIABLE, ask_token, keep, kept_path
+
+
+def add(groups: Group) -> None:
+    """Add the commands."""
+    add_verb(
+        groups,
+        "login",
+        Verb(_login, needs_token=False, asks_token=True),
+        "check a token and keep it for this control plane: that of --token-file, else asked for without echo, "
+        "else from standard input",
+        "login",
+        "login --token-file new-token",
+    )
+    add_verb(
+        groups,
+        "logout",
+        Verb(_logout, needs_token=False),
+        "forget the token that is kept for this control plane; it stays good until `token revoke`",
+        "logout",
+    )
+    add_verb(groups, "whoami", _whoami, "tell whose token is used, and which roles it lets through", "whoami")
+
+
+def _login(client: Client, options: Options) -> Result:
+    target = kept_path(os.environ, client.url)
+    if target is None:
+        raise WrongInput("there is no place for the token: set HOME or XDG_CONFIG_HOME to an absolute path")
+    given = ask_token(getattr(options, "token_file", None))
+    client.present(given.value)
+    found = client.get(SelfRead, path("self"))
+    keep(target, given.value)
+    notes = [f"warning: {given.warning}"] if given.warning else []
+    if os.environ.get(VARIABLE):
+        notes.append(f"warning: {VARIABLE} is set, and its file comes before what is kept")
+    data = {**found.model_dump(mode="json"), "file": str(target)}
+    return Result(data, lambda: _kept(client.url, found, str(target)), notes=tuple(notes))
+
+
+def _kept(url: str, found: SelfRead, target: str) -> Iterator[str]:
+    who = called(found.account.number, found.account.login)
+    yield f"logged in at {url} as {who}; the token {validity_words(found.token)}"
+    yield f"it is kept in {target}"
+
+
+def _logout(client: Client, options: Options) -> Result:
+    target = kept_path(os.environ, client.url)
+    removed = target is not None and target.exists()
+    if target is not None:
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise WrongInput(f"cannot remove {target}: {error.strerror}") from error
+    said = f"removed {target}" if removed else f"no token was kept for {client.url}"
+    return Result({"removed": str(target) if removed else None}, lambda: [said])
+
+
+def _whoami(client: Client, options: Options) -> Result:
+    found = client.get(SelfRead, path("self"))
+    return Result(found, lambda: _lines(found, Names(client)))
+
+
+def _lines(found: SelfRead, names: Names) -> Iterator[str]:
+    account, token = found.account, found.token
+    yield from columns(
+        [
+            ("account", called(found.account.number, found.account.login)),
+            ("name", account.name or "none"),
+            (
+                "authority",
+                names.labelled(account.authority),
+            ),
+            ("token", f"{token.number}, {token.label}; {validity_words(token)}"),
+            *(("role", _role(held, names)) for held in found.roles),
+            *([] if found.roles else [("role", "none")]),
+        ]
+    )
+
+
+def validity_words(token: TokenRead) -> str:
+    """How long a token is taken."""
+    if token.revoked is not None:
+        return f"revoked {at_words(token.revoked)}"
+    return "lasts until it is revoked" if token.expires is None else f"lasts {end_words(token.expires, None)}"
+
+
+def _role(held: HeldRead, names: Names) -> str:
+    if held.authority is None:
+        return f"{held.role} of the installation"
+    return f"{held.role} of {names.labelled(held.authority)}"

@@ -1,0 +1,150 @@
+"""dnsfilterctl token: what an account acts with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.accounts.schemas import TokenMade, TokenRead
+from api.ctl.command import (
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_end,
+    add_group,
+    add_limit,
+    add_verb,
+    number,
+    slug,
+    term_body,
+)
+from api.ctl.display.account_names import ROLES, TOKEN_PREFIX, Accounts, account
+from api.ctl.display.listing import listed
+from api.ctl.display.safe_text import columns, table
+from api.ctl.input_files import SECRET, writing
+from api.ctl.people.login import validity_words
+from api.ctl.remote.client import Client, path
+
+_ONCE = "the token is shown this once: keep it, for example with `dnsfilterctl login`"
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "token", "tokens, one's own and others'")
+    lister = add_verb(
+        group,
+        "list",
+        _list,
+        "list an account's tokens, also those that are no longer taken",
+        "token list",
+        "token list --account ict-ghent",
+    )
+    _add_account(lister)
+    add_limit(lister)
+    maker = add_verb(
+        group,
+        "make",
+        _make,
+        "make a token; it is shown this once, or written to a file that you alone read",
+        'token make --label workstation --for "90 days" --out new-token',
+        'token make --account inventory --label export --for "1 year" --role reader --authority ghent --out token',
+    )
+    _add_account(maker)
+    maker.add_argument("--label", required=True, metavar="TEXT", help="where it is used, to know it again")
+    maker.add_argument(
+        "--role",
+        dest="roles",
+        action="append",
+        choices=ROLES,
+        metavar="ROLE",
+        help=f"narrow it to this role of the account; may be repeated: {', '.join(ROLES)}",
+    )
+    maker.add_argument(
+        "--authority",
+        dest="authorities",
+        action="append",
+        type=slug,
+        metavar="AUTHORITY",
+        help="narrow it to roles in this authority; may be repeated",
+    )
+    maker.add_argument(
+        "--outlives-maker",
+        action="store_true",
+        help="let it end later than the token that you make it with; for administrators, and on record",
+    )
+    maker.add_argument("--out", type=Path, metavar="FILE", help="write it here, and show it nowhere")
+    add_end(maker.add_argument_group("the end, within a year and no later than your own token's"), required=True)
+    revoker = add_verb(
+        group,
+        "revoke",
+        _revoke,
+        "take a token no longer, from the next request on",
+        "token revoke 3",
+        "token revoke 4 --account inventory",
+    )
+    revoker.add_argument("number", type=number, metavar="NUMBER")
+    _add_account(revoker)
+
+
+def _add_account(parser: Parser) -> None:
+    parser.add_argument("--account", type=account, metavar="ACCOUNT", help="whose, by number or login (your own)")
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(TokenRead, _where(client, options), options.limit)
+    return listed(
+        page,
+        lambda: table(_HEADER, [_row(item) for item in page.items], ("begins with", "last used", "narrowed to")),
+        "tokens",
+    )
+
+
+def _make(client: Client, options: Options) -> Result:
+    where = _where(client, options)
+    body = {"label": options.label, "roles": options.roles or [], "authorities": options.authorities or []}
+    body |= term_body(options) | ({"outlives_maker": True} if options.outlives_maker else {})
+    if options.out is None:
+        made = client.send(TokenMade, "POST", where, body)
+        lines = [*_lines(made), made.token]
+        return Result(made, lambda: lines, notes=(_ONCE,), raw=f"{made.token}\n")
+    # The file is opened first: a token that can be written nowhere is not made.
+    with writing(options.out, SECRET) as file:
+        made = client.send(TokenMade, "POST", where, body)
+        file.write(f"{made.token}\n".encode())
+    data = {**made.model_dump(mode="json", exclude={"token"}), "file": str(options.out)}
+    return Result(data, lambda: [*_lines(made), f"written to {options.out}"])
+
+
+def _revoke(client: Client, options: Options) -> Result:
+    owner = Accounts(client).number(options.account)
+    client.delete(path("accounts", owner, "tokens", options.number))
+    done = {"revoked": options.number, "account": owner}
+    return Result(done, lambda: [f"revoked token {options.number} of account {owner}"])
+
+
+def _where(client: Client, options: Options) -> str:
+    return path("accounts", Accounts(client).number(options.account), "tokens")
+
+
+_HEADER = ("no.", "label", "begins with", "narrowed to", "last used", "validity")
+
+
+def _row(item: TokenRead) -> tuple[str, ...]:
+    return (
+        str(item.number),
+        item.label,
+        f"{TOKEN_PREFIX}{item.public}_",
+        ", ".join([*item.roles, *item.authorities]),
+        item.last_used or "never",
+        validity_words(item),
+    )
+
+
+def _lines(made: TokenRead) -> Iterator[str]:
+    yield from columns(
+        [
+            ("token", f"{made.number} of account {made.account}, {made.label}"),
+            ("roles", ", ".join(made.roles) or "all of the account"),
+            ("authorities", ", ".join(made.authorities) or "all of the account"),
+            ("validity", validity_words(made)),
+        ]
+    )

@@ -1,0 +1,44 @@
+"""What exemptions and requests have in common: somebody asks, and an approver decides."""
+
+from collections.abc import Collection
+from typing import Any, TypeAlias
+
+from api.ctl.command import Group, add_numbered, add_reason
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.local_times import at_words
+from api.ctl.display.names import Names
+from api.ctl.numbered import Numbered
+from api.exemptions.schemas import ExemptionRead
+from api.requests.schemas import RequestRead
+
+Asked: TypeAlias = ExemptionRead | RequestRead
+
+
+def add_deciding(group: Group, noun: str, kind: Numbered[Any]) -> None:
+    """Add the commands to approve, reject and withdraw."""
+    approve = add_numbered(group, "approve", kind.act("approve", "note"), "approve a request", f"{noun} approve 1")
+    approve.add_argument("--note", metavar="TEXT", help="what the approver adds")
+    for act, summary, why in (
+        ("reject", "reject a request", "no end in sight"),
+        ("withdraw", "take a request back that nobody has decided about", "found another way"),
+    ):
+        add_reason(add_numbered(group, act, kind.act(act, "reason"), summary, f'{noun} {act} 1 --reason "{why}"'))
+
+
+def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:
+    """Learn what a table of them names; raise CtlError if that fails."""
+    bans = [item.ban.partition("/") for item in items]
+    names.prepare({ban[0] for ban in bans}, {ban[2] for ban in bans})
+    accounts.prepare({item.requested_by for item in items})
+
+
+def outcome_rows(found: Asked, zone: str | None, accounts: Accounts) -> list[tuple[str, str]]:
+    """Return who asked, what became of it, and who decided."""
+    last = ("revoked", found.revoked) if isinstance(found, ExemptionRead) else ("withdrawn", found.withdrawn)
+    acts = (("approved", found.approved), ("rejected", found.rejected), last)
+    rows = [("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}")]
+    rows += [(act, at_words(at, zone)) for act, at in acts if at is not None]
+    if found.decided_by is not None:
+        who = accounts.words(found.decided_by)
+        rows.append(("decided by", f"{who}: {found.note}" if found.note else who))
+    return rows

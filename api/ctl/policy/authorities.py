@@ -1,0 +1,183 @@
+"""dnsfilterctl authority: public bodies."""
+
+import argparse
+from collections.abc import Iterator
+
+from api.authorities.schemas import AuthorityRead
+from api.ctl.command import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words, end_words, usable_zone
+from api.ctl.display.names import Names, name_of
+from api.ctl.display.safe_text import columns, table
+from api.ctl.exit_codes import WrongInput
+from api.ctl.policy.onboarding import add_onboard
+from api.ctl.policy.succession import add_ends
+from api.ctl.policy.suspensions import first_lines, holding
+from api.ctl.remote.client import Client, path
+from dnsfilter.policy.check import usage_fault
+from dnsfilter.policy.instants import DEFAULT_ZONE
+from dnsfilter.policy.model import Usage
+
+_OFF_RULES = {
+    "reason": "whether switching a ban off takes a reason; approvers set this too",
+    "approver": "whether an operator's switching off waits for an approver; only administrators set no",
+}
+_FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "authority", "public bodies")
+    lister = add_verb(group, "list", _list, "list authorities by slug", "authority list --kind municipality")
+    lister.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    lister.add_argument("--group", metavar="NAME", help="those of one group")
+    add_limit(lister)
+    show = add_verb(group, "show", _show, "show one authority", "authority show ghent")
+    show.add_argument("authority", type=slug, metavar="AUTHORITY")
+    _add_set(group)
+    add_onboard(group)
+    remove = add_verb(
+        group, "remove", _remove, "remove an authority without ranges, bans and bindings", "authority remove ghent"
+    )
+    remove.add_argument("authority", type=slug, metavar="AUTHORITY")
+    add_ends(group)
+
+
+def _add_set(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "set",
+        _set,
+        "register an authority, or change what is given of one that exists",
+        'authority set ghent --kind municipality --name "nl=Stad Gent" --languages nl --contact ict@ghent.example',
+        "authority set ghent --usage none",
+        "authority set ghent --off-needs-reason yes --off-needs-approver yes",
+    )
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument(
+        "--name", action="append", type=_name, metavar="LANGUAGE=NAME", help="its name in a language; may be repeated"
+    )
+    parser.add_argument("--languages", type=_words, metavar="LIST", help="its languages in order, for example nl,fr")
+    parser.add_argument("--time-zone", metavar="ZONE", help=f"its time zone (a new one: {DEFAULT_ZONE})")
+    parser.add_argument("--contact", metavar="TEXT", help="a function's address or number, never a person's")
+    parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what is counted: {' or '.join(Usage)}")
+    parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")
+    for option, what in _OFF_RULES.items():
+        parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(AuthorityRead, path("authorities"), options.limit, given(options, "kind", "group"))
+    return listed(page, lambda: _table(page.items), "authorities")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(AuthorityRead, path("authorities", options.authority))
+    return Result(found, lambda: _shown_first(client, found))
+
+
+def _shown_first(client: Client, found: AuthorityRead) -> Iterator[str]:
+    yield from first_lines(holding(client, found.slug), Names(client))
+    yield from _lines(found)
+
+
+def _set(client: Client, options: Options) -> Result:
+    where = path("authorities", options.authority)
+    body: Body = given(options, *_FIELDS)
+    names = dict(options.name or ())
+    rules = {name: value == "yes" for name, value in given(options, "off_needs_reason", "off_needs_approver").items()}
+    if rules:
+        if body or names:
+            raise WrongInput("--off-needs-reason and --off-needs-approver take no other option: give those separately")
+        return _shown(client.send(AuthorityRead, "PATCH", f"{where}/off-rules", rules))
+    known = client.find(AuthorityRead, where)
+    if known is None:
+        return _shown(client.send(AuthorityRead, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))
+    if names:
+        body["names"] = {**known.names, **names}
+    # Names are merged here: what another has changed since must not be lost.
+    return _shown(client.send(AuthorityRead, "PATCH", where, body, {"If-Match": f'"r{known.revision}"'}))
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(path("authorities", options.authority))
+    return Result({"removed": options.authority}, lambda: [f"removed authority {options.authority}"])
+
+
+def _shown(found: AuthorityRead) -> Result:
+    return Result(found, lambda: _lines(found))
+
+
+def _lines(found: AuthorityRead) -> Iterator[str]:
+    yield from columns(
+        [
+            ("authority", f"{found.slug}  {name_of(found)}"),
+            *(("name", f"{tag}: {name}") for tag, name in found.names.items()),
+            ("kind", found.kind),
+            ("languages", ", ".join(found.languages)),
+            ("time zone", found.time_zone),
+            ("contact", found.contact),
+            ("usage", found.usage),
+            ("group", found.group or "none"),
+            ("off needs", _off_words(found)),
+            *_end_rows(found),
+            ("revision", str(found.revision)),
+        ]
+    )
+
+
+def _off_words(found: AuthorityRead) -> str:
+    """Return what it takes to switch a ban off."""
+    needs = (("a reason", found.off_needs_reason), ("an approver", found.off_needs_approver))
+    return " and ".join(what for what, needed in needs if needed) or "nothing more"
+
+
+def _end_rows(found: AuthorityRead) -> Iterator[tuple[str, str]]:
+    if found.closes is None:
+        return
+    verb = "closed" if found.state == "closed" else "closes"
+    yield verb, f"{at_words(found.closes, usable_zone(found.time_zone))}: {found.closed_reason}"
+    if found.closed_decision is not None:
+        words = (found.closed_decision.organ, found.closed_decision.reference, found.closed_decision.date)
+        yield "decision", ", ".join(filter(None, words))
+    if found.successor is not None:
+        yield "successor", found.successor
+
+
+def _table(items: list[AuthorityRead]) -> Iterator[str]:
+    rows = [
+        (item.slug, name_of(item), item.kind, _state(item), item.time_zone, item.usage, item.contact) for item in items
+    ]
+    yield from table(
+        ("authority", "name", "kind", "state", "time zone", "usage", "contact"),
+        rows,
+        ("usage", "contact", "time zone", "name"),
+    )
+
+
+def _state(item: AuthorityRead) -> str:
+    if item.closes is None:
+        return item.state
+    end = end_words(item.closes, usable_zone(item.time_zone))
+    return f"closed, was served {end}" if item.state == "closed" else f"closing, served {end}"
+
+
+def _name(text: str) -> tuple[str, str]:
+    language, equals, name = text.partition("=")
+    if not language or not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f'{text!r} is no name in a language: write for example "nl=Stad Gent"')
+    return language, name.strip()
+
+
+def _usage(text: str) -> str:
+    fault = usage_fault(text)
+    if fault is None and text not in list(Usage):
+        fault = f"{text!r} is none of {', '.join(Usage)}"
+    if fault is not None:
+        raise argparse.ArgumentTypeError(fault)
+    return text
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]

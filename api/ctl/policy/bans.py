@@ -1,0 +1,379 @@
+"""dnsfilterctl ban: an authority's decisions on services."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+from api.bans.schemas import BanRead, BanWarningRead, FormalRead, State
+from api.bindings.schemas import BindingRead
+from api.ctl.command import (
+    AUDIENCE,
+    FUNDING,
+    PROGRAM,
+    Body,
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_at,
+    add_decision,
+    add_group,
+    add_limit,
+    add_reason,
+    add_state,
+    add_term,
+    add_verb,
+    decision_body,
+    given,
+    reference,
+    slug,
+    term_body,
+    tiers,
+    with_decision,
+    words_of,
+)
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words, reach_words, term_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, counted, table
+from api.ctl.exit_codes import WrongInput
+from api.ctl.policy.bindings import standing_words
+from api.ctl.policy.off_bans import off_end, off_term, table_of_off
+from api.ctl.policy.requests import waiting
+from api.ctl.policy.suspensions import first_lines, holding
+from api.ctl.remote.client import Client, path
+from api.requests.schemas import RequestRead
+from dnsfilter.completion import Words
+from dnsfilter.policy.calendar import parse_instant
+from dnsfilter.policy.model import Mode, Reply
+
+Table: TypeAlias = Callable[[list[BanRead], Names, Accounts], Iterator[str]]
+MAX_RELATED = 1_000
+"""So many bindings, and followers, are shown with a ban."""
+_FIELDS = ("mode", "reply", "tiers", "funding", "audience")
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "ban", "authorities' decisions on services")
+    lister = add_verb(
+        group, "list", _list, "list bans", "ban list --authority ghent --state in_force", "ban list --state off"
+    )
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
+    lister.add_argument("--service", type=slug, metavar="SERVICE", help="those on one service")
+    lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="those that follow this ban")
+    add_state(lister, State)
+    add_limit(lister)
+    summary = "show a ban with its decision and terms, where it applies besides, and who follows it"
+    _add_subject(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
+    _add_adopt(group)
+    _add_set(group)
+    renew = add_verb(
+        group,
+        "renew",
+        _renew,
+        "add a term, with the decision to renew",
+        'ban renew ghent tiktok --start 2026-10-01 --for "6 months" --reference 2026/311',
+        "ban renew mechelen tiktok --following federal/tiktok --reference 2026/40",
+    )
+    _add_subject(renew)
+    renew.add_argument(
+        "--following",
+        type=reference,
+        metavar="AUTHORITY/SERVICE",
+        help="take over what is left of this ban's terms, and its scope; its later acts change nothing",
+    )
+    add_term(renew, review=True, start="where the terms in force end")
+    add_decision(renew, "the decision to renew")
+    end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
+    _add_subject(end)
+    add_at(end)
+    add_reason(end)
+    add_decision(end, "the decision to end it")
+    remove = add_verb(group, "remove", _remove, "remove a ban that has not begun", "ban remove ghent tiktok")
+    _add_subject(remove)
+
+
+def _add_subject(parser: Parser) -> None:
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("service", type=slug, metavar="SERVICE")
+
+
+def _add_adopt(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "adopt",
+        _adopt,
+        "adopt a ban: with a decision and a term, following another authority's, or provisionally",
+        'ban adopt ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
+        'ban adopt mechelen tiktok --following federal/tiktok --legal-basis "decree" --reference 2026/9',
+        "ban adopt diest tiktok --provisional",
+    )
+    _add_subject(parser)
+    parser.add_argument(
+        "--following",
+        type=reference,
+        metavar="AUTHORITY/SERVICE",
+        help="take over terms, scope and mode of this ban, by one's own decision; its later acts change nothing",
+    )
+    parser.add_argument("--provisional", action="store_true", help="without a decision yet, for 72 hours")
+    _add_fields(parser)
+    add_term(parser, review=True)
+    add_decision(parser)
+
+
+def _add_set(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "set",
+        _set,
+        "toggle or change a ban; adopt one, with its decision and a term, or provisionally",
+        'ban set ghent tiktok --mode off --for "8 hours" --reason "election night"',
+        'ban set ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
+        "ban set ghent tiktok --provisional",
+    )
+    _add_subject(parser)
+    _add_fields(parser)
+    standing = parser.add_mutually_exclusive_group()
+    standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
+    standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
+    term = add_term(parser, review=True)
+    term.description = f"{term.description} With --mode off alone, --until and --for say how long the ban is off."
+    add_decision(parser)
+
+
+def _add_fields(parser: Parser) -> None:
+    parser.add_argument(
+        "--mode", choices=words_of(Mode), metavar="MODE", help="enforce, monitor (answer and count), or off"
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set; it stays on record")
+    parser.add_argument(
+        "--reply",
+        choices=words_of(Reply),
+        metavar="REPLY",
+        help="refused, nxdomain, nodata or address; after refused, many clients ask the next resolver they know",
+    )
+    parser.add_argument(
+        "--address", action="append", dest="addresses", metavar="ADDRESS", help="for --reply address; may be repeated"
+    )
+    parser.add_argument("--tiers", type=tiers, metavar="LIST", help="tiers of the service (a new ban: 1,2)")
+    parser.add_argument(
+        "--funding", type=Words(*FUNDING), metavar="LIST", help="covers ranges paid so: " + ",".join(FUNDING)
+    )
+    parser.add_argument(
+        "--audience", type=Words(*AUDIENCE), metavar="LIST", help="covers ranges used by: " + ",".join(AUDIENCE)
+    )
+
+
+def _list(client: Client, options: Options) -> Result:
+    query = given(options, "authority", "service", "state", "follows")
+    page = client.list(BanRead, path("bans"), options.limit, query)
+    table_of = table_of_off if options.state == "off" else _table
+    return listed(page, lambda: _listed(client, page.items, options.authority, table_of), "bans")
+
+
+def _show(client: Client, options: Options) -> Result:
+    ban = client.get(BanRead, _where(options))
+    return Result(ban, lambda: _whole(client, ban), notes=warning_notes(ban.warnings))
+
+
+def _whole(client: Client, ban: BanRead) -> Iterator[str]:
+    """A ban with what else belongs to it."""
+    subject, names = f"{ban.authority}/{ban.service}", Names(client)
+    bound = client.list(BindingRead, path("bindings"), MAX_RELATED, {"ban": subject}).items
+    followers = client.list(BanRead, path("bans"), MAX_RELATED, {"follows": subject}).items
+    names.prepare({item.authority for item in bound} | {item.authority for item in followers})
+    rows = [("applies in", f"{names.labelled(item.authority)}: {_standing(item, names)}") for item in bound]
+    if ban.mode_set_by is not None:
+        rows.append(("mode set by", Accounts(client).words(ban.mode_set_by)))
+    rows += [("followed by", names.labelled(item.authority)) for item in followers]
+    yield from _lines(ban, names, rows)
+
+
+def _standing(item: BindingRead, names: Names) -> str:
+    return standing_words(item, names.time_zone(item.authority))
+
+
+def _adopt(client: Client, options: Options) -> Result:
+    body = _change(options)
+    if options.following is not None:
+        body["decision"] = _following(options)
+    if not body.keys() & {"decision", "terms", "provisional"}:
+        raise WrongInput("a ban needs a decision and a term, a ban to follow, or --provisional: see --help")
+    ban = client.ask(BanRead, RequestRead, "PUT", _where(options), body)
+    return waiting(ban) if isinstance(ban, RequestRead) else _shown(client, ban)
+
+
+def _set(client: Client, options: Options) -> Result:
+    off = off_term(options)
+    body = {**_fields(options), **off} if off else _change(options)
+    if not body:
+        raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
+    # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
+    method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
+    ban = client.ask(BanRead, RequestRead, method, _where(options), body)
+    if isinstance(ban, RequestRead):
+        return waiting(ban)
+    lapsed = f"the ban has lapsed: whatever its mode, it refuses nothing; `{PROGRAM} ban renew` gives it a further term"
+    told = _shown(client, ban)
+    return replace(told, notes=(*told.notes, lapsed)) if ban.state == "lapsed" else told
+
+
+def _fields(options: Options) -> Body:
+    """Return what the options give of a ban, except its decision and term."""
+    reason = {} if options.reason is None else {"mode_reason": options.reason}
+    return {**given(options, *_FIELDS, "addresses"), **reason}
+
+
+def _change(options: Options) -> Body:
+    body = with_decision(options, _fields(options))
+    term = term_body(options)
+    if term:
+        body["terms"] = [term]
+    if options.provisional or vars(options).get("confirm"):
+        body["provisional"] = options.provisional
+    return body
+
+
+def _following(options: Options) -> Body:
+    """The decision that takes over the terms of the ban that --following names."""
+    if term_body(options) or options.follows is not None:
+        raise WrongInput("--following takes over the terms of a ban: give no term and no --follows besides")
+    return {**decision_body(options), "follows": options.following}
+
+
+def _renew(client: Client, options: Options) -> Result:
+    if not options.reference:
+        raise WrongInput("a renewal is a decision of its own: give its --reference")
+    if options.following is not None:
+        body: Body = {"decision": _following(options)}
+    else:
+        body = with_decision(options, term_body(options))
+    return _shown(client, client.send(BanRead, "POST", _where(options, "terms"), body))
+
+
+def _end(client: Client, options: Options) -> Result:
+    before = client.get(BanRead, _where(options))
+    ended = client.send(BanRead, "POST", _where(options, "end"), with_decision(options, given(options, "at", "reason")))
+    return Result(ended, lambda: _lines(ended, Names(client), _removed(client, before, ended)))
+
+
+def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[str, str]]:
+    """The planned terms that an early end has taken away: they would have begun after it."""
+    zone = Names(client).time_zone(ended.authority)
+    left = {(term.start, term.end) for term in ended.terms}
+    for term in before.terms:
+        if (term.start, term.end) not in left:
+            yield "removed", f"the term {term_words(term, zone)}"
+
+
+def _remove(client: Client, options: Options) -> Result:
+    client.delete(_where(options))
+    subject = f"{options.authority}/{options.service}"
+    return Result({"removed": subject}, lambda: [f"removed ban {subject}"])
+
+
+def _where(options: Options, *parts: str) -> str:
+    return path("authorities", options.authority, "bans", options.service, *parts)
+
+
+def warning_notes(warnings: Iterable[BanWarningRead] | None) -> tuple[str, ...]:
+    """Return a line for each warning."""
+    return tuple(f"warning: {one.message}" for one in warnings or ())
+
+
+def _notes(ban: BanRead) -> tuple[str, ...]:
+    return *ban.notes, *warning_notes(ban.warnings)
+
+
+def _shown(client: Client, ban: BanRead) -> Result:
+    return Result(ban, lambda: _lines(ban, Names(client)), notes=_notes(ban))
+
+
+def _lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
+    zone = names.time_zone(ban.authority)
+    rows = [
+        ("authority", names.labelled(ban.authority)),
+        ("service", f"{ban.service}  {names.service(ban.service)}"),
+        ("mode", _mode(ban, zone)),
+        ("state", _state(ban)),
+        ("reply", " ".join([ban.reply, *ban.addresses])),
+        ("tiers", ",".join(map(str, ban.tiers))),
+        ("funding", ", ".join(ban.funding)),
+        ("audience", ", ".join(ban.audience)),
+        ("number", f"{ban.number}, revision {ban.revision}"),
+        *decision_rows(ban.decision),
+    ]
+    for term in ban.terms:
+        rows.append(("term", term_words(term, zone)))
+        rows += decision_rows(term.decision, "  ")
+        if term.ended_decision is not None:
+            rows += decision_rows(term.ended_decision, "  ended: ")
+    yield from columns([*rows, *more])
+
+
+def decision_rows(decision: FormalRead, prefix: str = "") -> list[tuple[str, str]]:
+    """A formal decision, a line for each field that is known."""
+    fields = [
+        ("organ", decision.organ),
+        ("reference", decision.reference),
+        ("decided", decision.date),
+        ("legal basis", decision.legal_basis),
+        ("advice", decision.advice),
+        ("link", decision.link),
+        ("follows", decision.follows or ""),
+    ]
+    return [(prefix + name, value) for name, value in fields if value]
+
+
+def _mode(ban: BanRead, zone: str | None) -> str:
+    words = ban.mode if ban.mode_set is None else f"{ban.mode}, set {at_words(ban.mode_set, zone)}"
+    if ban.off_until is not None:
+        words += f", until {off_end(ban, zone)}"
+    return f"{words}: {ban.mode_reason}" if ban.mode_reason else words
+
+
+def _state(ban: BanRead) -> str:
+    words = [ban.state.replace("_", " ")]
+    if ban.ending is not None:
+        left = ban.ending.days_left
+        days = counted(left, "day")
+        if ban.ending.what == "review":
+            words.append(f"review in {days}" if left else "review overdue")
+        else:
+            words.append(f"{days} left")
+    return ", ".join([*words, "provisional"] if ban.provisional else words)
+
+
+def _urgency(ban: BanRead) -> tuple[int, int]:
+    """What comes first in a list: the suspended, then those that end, the soonest first."""
+    if ban.state == "suspended":
+        return 0, 0
+    return (1, parse_instant(ban.ending.at)) if ban.ending is not None else (2, 0)
+
+
+def _listed(client: Client, items: list[BanRead], authority: str | None, table_of: Table) -> Iterator[str]:
+    names = Names(client)
+    yield from first_lines(holding(client, authority), names)
+    yield from table_of(items, names, Accounts(client))
+
+
+def _table(items: list[BanRead], names: Names, _accounts: Accounts) -> Iterator[str]:
+    names.prepare({item.authority for item in items}, {item.service for item in items})
+    rows = [
+        (
+            item.authority,
+            names.authority(item.authority),
+            item.service,
+            names.service(item.service),
+            item.mode,
+            item.reply,
+            _state(item),
+            reach_words(item.terms, names.time_zone(item.authority)),
+        )
+        for item in sorted(items, key=_urgency)
+    ]
+    yield from table(
+        ("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows, ("name", "reply")
+    )

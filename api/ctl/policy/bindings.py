@@ -1,0 +1,133 @@
+"""dnsfilterctl binding: bans that apply in another authority too."""
+
+from collections.abc import Iterator
+
+from api.bindings.schemas import BindingRead
+from api.ctl.command import (
+    Group,
+    Options,
+    Result,
+    add_at,
+    add_group,
+    add_limit,
+    add_numbered,
+    add_reason,
+    add_term,
+    add_verb,
+    given,
+    reference,
+    slug,
+    term_body,
+    words_of,
+)
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words, effective_end, end_words, period_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, table
+from api.ctl.numbered import Numbered
+from api.ctl.remote.client import Client, path
+from dnsfilter.policy.model import Ground
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "binding", "bans that apply in another authority too")
+    lister = add_verb(group, "list", _list, "list bindings", "binding list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="in which bans of others apply")
+    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those of one ban")
+    add_limit(lister)
+    add_numbered(group, "show", _BINDINGS.show, "show a binding", "binding show 1")
+    _add_add(group)
+    add_numbered(
+        group, "accept", _BINDINGS.act("accept"), "accept an agreement, as the bound authority", "binding accept 1"
+    )
+    _add_finish(group, "withdraw", "withdraw from an agreement, as the bound authority")
+    _add_finish(group, "end", "record that the law or the agreement itself has ended")
+
+
+def _add_add(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "add",
+        _add,
+        "record a law, or propose an agreement: it has effect once it is accepted",
+        'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --date 2026-03-16 '
+        "--until 2026-09-30",
+    )
+    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="where it shall apply too")
+    parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
+    parser.add_argument("--instrument", required=True, metavar="TEXT", help="the law, or the agreement")
+    parser.add_argument("--date", required=True, metavar="DATE", help="of the instrument")
+    add_term(parser)
+
+
+def _add_finish(group: Group, name: str, summary: str) -> None:
+    example = f'binding {name} 1 --at 2026-10-01 --reason "council of 24 September"'
+    run = _BINDINGS.act(name, "at", "reason", "reference")
+    parser = add_numbered(group, name, run, summary, example)
+    add_at(parser)
+    add_reason(parser)
+    parser.add_argument("--reference", metavar="TEXT", help="of the decision behind it, if there is one")
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(BindingRead, path("bindings"), options.limit, given(options, "authority", "ban"))
+    return listed(page, lambda: _table(page.items, Names(client)), "bindings")
+
+
+def _add(client: Client, options: Options) -> Result:
+    body = {**given(options, "ban", "authority", "ground", "instrument", "date"), **term_body(options)}
+    return _BINDINGS.make(client, body)
+
+
+def _lines(found: BindingRead, names: Names, _accounts: Accounts) -> Iterator[str]:
+    zone = names.time_zone(found.authority)
+    rows = [
+        ("binding", str(found.number)),
+        ("ban", f"{found.ban}: {names.words(found.ban)}"),
+        ("applies in", names.labelled(found.authority)),
+        ("ground", found.ground),
+        ("instrument", f"{found.instrument} ({found.date})" if found.date else found.instrument),
+        ("term", period_words(found.start, found.end, zone)),
+        ("state", found.state.replace("_", " ")),
+    ]
+    if found.accepted is not None:
+        rows.append(("accepted", at_words(found.accepted, zone)))
+    if found.ended is not None:
+        reference = f" ({found.ended_reference})" if found.ended_reference else ""
+        rows.append(("ended", f"{end_words(found.ended, zone)}: {found.ended_reason}{reference}"))
+    yield from columns(rows)
+
+
+_BINDINGS = Numbered(BindingRead, "bindings", _lines)
+
+
+def _table(items: list[BindingRead], names: Names) -> Iterator[str]:
+    parts = [item.ban.partition("/") for item in items]
+    names.prepare({part[0] for part in parts} | {item.authority for item in items}, {part[2] for part in parts})
+    rows = [
+        (
+            str(item.number),
+            *names.both(item.ban),
+            item.authority,
+            names.authority(item.authority),
+            item.ground,
+            item.state.replace("_", " "),
+            _reach(item, names.time_zone(item.authority)),
+        )
+        for item in items
+    ]
+    header = ("no.", "ban of", "name", "service", "name", "applies in", "name", "ground", "state", "term")
+    yield from table(header, rows, ("name", "ground"))
+
+
+def standing_words(item: BindingRead, zone: str | None) -> str:
+    """Ground, state and end of a binding: "agreement, in force, through 30 September 2026"."""
+    return f"{item.ground}, {item.state.replace('_', ' ')}, {_reach(item, zone)}"
+
+
+def _reach(item: BindingRead, zone: str | None) -> str:
+    end = effective_end(item)
+    return "no end" if end is None else end_words(end, zone)

@@ -1,0 +1,121 @@
+"""dnsfilterctl exemption: one ban set aside in named ranges."""
+
+from collections.abc import Iterator
+
+from api.ctl.command import (
+    Group,
+    Options,
+    Result,
+    add_group,
+    add_limit,
+    add_numbered,
+    add_reason,
+    add_site,
+    add_state,
+    add_term,
+    add_verb,
+    given,
+    prefix,
+    reference,
+    slug,
+    term_body,
+)
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words, period_words, usable_zone
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, table
+from api.ctl.numbered import Numbered
+from api.ctl.policy.approvals import add_deciding, outcome_rows, prepare
+from api.ctl.remote.client import Client, path
+from api.exemptions.schemas import ExemptionRead, ExemptionState
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "exemption", "bans set aside in named ranges")
+    lister = add_verb(group, "list", _list, "list exemptions, requests too", "exemption list --ban ghent/tiktok")
+    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those from one ban")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="those at one site")
+    add_state(lister, ExemptionState)
+    add_limit(lister)
+    add_numbered(group, "show", _EXEMPTIONS.show, "show an exemption", "exemption show 1")
+    _add_ask(group)
+    add_deciding(group, "exemption", _EXEMPTIONS)
+    revoke = _EXEMPTIONS.act("revoke", "reason")
+    add_reason(add_numbered(group, "revoke", revoke, "revoke an exemption", 'exemption revoke 1 --reason "not used"'))
+
+
+def _add_ask(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "ask",
+        _ask,
+        "ask for an exemption; it has no effect before it is approved",
+        'exemption ask ghent/tiktok 192.0.2.0/28 --for "3 months" --hours "Mon-Fri 09:00-12:00" --reason "promotion"',
+    )
+    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
+    parser.add_argument("ranges", nargs="+", type=prefix, metavar="PREFIX", help="registered ranges, as registered")
+    parser.add_argument(
+        "--hours", action="append", metavar="HOURS", help='weekly hours, "Mon-Fri 09:00-12:00"; may be repeated'
+    )
+    parser.add_argument("--time-zone", metavar="ZONE", help="of hours and dates (the ranges' authority's)")
+    add_reason(parser)
+    add_site(parser)
+    add_term(parser)
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(ExemptionRead, path("exemptions"), options.limit, given(options, "ban", "site", "state"))
+    return listed(page, lambda: _table(page.items, Names(client), Accounts(client)), "exemptions")
+
+
+def _ask(client: Client, options: Options) -> Result:
+    body = {**given(options, "ban", "site", "ranges", "hours", "time_zone", "reason"), **term_body(options)}
+    return _EXEMPTIONS.make(client, body)
+
+
+def _lines(found: ExemptionRead, names: Names, accounts: Accounts) -> Iterator[str]:
+    zone = usable_zone(found.time_zone)
+    rows = [
+        ("exemption", str(found.number)),
+        ("from the ban", f"{found.ban}: {names.words(found.ban)}"),
+        ("ranges", f"{', '.join(found.ranges)} at site {found.site}"),
+        ("term", period_words(found.start, found.end, zone)),
+        *(("hours", f"{hours} {found.time_zone}") for hours in found.hours),
+        ("reason", found.reason),
+        ("state", _state(found)),
+        *([("next", f"from {at_words(found.next, zone)}")] if found.next is not None else []),
+        *outcome_rows(found, zone, accounts),
+    ]
+    yield from columns(rows)
+
+
+_EXEMPTIONS = Numbered(ExemptionRead, "exemptions", _lines)
+
+
+def _state(found: ExemptionRead) -> str:
+    """The state; of one in force also that it does not hold at this hour."""
+    words = found.state.replace("_", " ")
+    return f"{words}, but not at this hour" if found.state == "in_force" and found.holds is False else words
+
+
+def _table(items: list[ExemptionRead], names: Names, accounts: Accounts) -> Iterator[str]:
+    prepare(items, names, accounts)
+    rows = [
+        (
+            str(item.number),
+            *names.both(item.ban),
+            ",".join(item.ranges),
+            _state(item),
+            period_words(item.start, item.end, usable_zone(item.time_zone)),
+            "; ".join(item.hours),
+            accounts.words(item.requested_by),
+        )
+        for item in items
+    ]
+    yield from table(
+        ("no.", "ban of", "name", "service", "name", "ranges", "state", "term", "hours", "asked by"),
+        rows,
+        ("name", "asked by", "hours"),
+    )

@@ -1,0 +1,45 @@
+"""What `dnsfilterctl ban` reads and prints about bans that are off."""
+
+from collections.abc import Iterator
+
+from api.bans.schemas import BanRead
+from api.ctl.command import Body, Options, decision_body, given
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.local_times import at_words
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import table
+from api.ctl.exit_codes import WrongInput
+
+
+def off_term(options: Options) -> Body:
+    """Return how long `ban set` switches a ban off; empty if its options give a term instead. Raise WrongInput."""
+    reach = given(options, "end", "until", "for_")
+    more = {**decision_body(options), **given(options, "start", "review_by")}
+    if options.mode is None or not reach or more or options.provisional or options.confirm:
+        return {}
+    if options.mode != "off":
+        (option,) = reach
+        ways = f"leave out --{option.rstrip('_')}, or give the decision too if the ban gets a term by it"
+        raise WrongInput(f"only --mode off takes an end, --mode {options.mode} does not: {ways}")
+    if "end" in reach:
+        raise WrongInput("with --mode off say --until or --for: when the mode that the ban has now returns")
+    return {key.rstrip("_"): value for key, value in reach.items()}
+
+
+def off_end(ban: BanRead, zone: str | None) -> str:
+    """Return until when a ban is off."""
+    return "set again" if ban.off_until is None else f"{at_words(ban.off_until, zone)}, then {ban.returns_to}"
+
+
+def table_of_off(items: list[BanRead], names: Names, accounts: Accounts) -> Iterator[str]:
+    """Return a table of bans that are off: since when, until when, by whom and why."""
+    names.prepare({item.authority for item in items}, {item.service for item in items})
+    accounts.prepare({item.mode_set_by for item in items})
+    rows = []
+    for item in items:
+        zone = names.time_zone(item.authority)
+        since = "" if item.mode_set is None else at_words(item.mode_set, zone)
+        by = "" if item.mode_set_by is None else accounts.words(item.mode_set_by)
+        subject = (item.authority, names.authority(item.authority), item.service, names.service(item.service))
+        rows.append((*subject, since, off_end(item, zone), by, item.mode_reason))
+    yield from table(("authority", "name", "service", "name", "off since", "until", "by", "reason"), rows, ("name",))

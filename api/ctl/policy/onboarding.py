@@ -1,0 +1,393 @@
+"""dnsfilterctl authority onboard: what a new body still needs, shown, or asked for one by one and done."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pydantic import BaseModel
+
+from api.authorities.schemas import AuthorityRead
+from api.bans.schemas import BanRead
+from api.ctl.command import (
+    AUDIENCE,
+    FUNDING,
+    KINDS,
+    PROGRAM,
+    Body,
+    Group,
+    Options,
+    Result,
+    add_verb,
+    prefix,
+    reference,
+    slug,
+)
+from api.ctl.display.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
+from api.ctl.display.local_times import end_words, reach_words, usable_zone
+from api.ctl.display.names import Names
+from api.ctl.display.safe_text import columns, counted
+from api.ctl.exit_codes import DONE, FOUND, Denied, WrongInput
+from api.ctl.policy.bans import warning_notes
+from api.ctl.remote.answers import answer_of
+from api.ctl.remote.client import Client, path
+from api.http.schemas import LANGUAGE
+from api.onboarding.schemas import OnboardingRead, StepRead
+from api.ranges.schemas import RangeRead, SiteRead
+from api.services.schemas import ServiceRead
+from api.spaces.schemas import SpaceRead
+from api.timestamps import parse_date, parse_moment
+from dnsfilter.policy.calendar import parse_span, zone
+from dnsfilter.policy.instants import DEFAULT_ZONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """A conversation about one authority, and what it has done so far."""
+
+    client: Client
+    name: str
+    done: list[str] = field(default_factory=list)
+
+    def did(self, what: str) -> None:
+        """Say, and keep, that something is done."""
+        say(f"  {what}")
+        self.done.append(what)
+
+    def site(self, typed: str) -> str:
+        """Reads a site that is registered; raises ValueError."""
+        return self._known("site", slug(typed), path("sites", typed), SiteRead)
+
+    def service(self, typed: str) -> str:
+        """Reads a service that is in the catalogue; raises ValueError."""
+        return self._known("service", slug(typed), path("services", typed), ServiceRead)
+
+    def subject(self, typed: str) -> str:
+        """Reads a service, or another body's ban that is registered; raises ValueError."""
+        if "/" not in typed:
+            return self.service(typed)
+        authority, _, service = reference(typed).partition("/")
+        return self._known("ban", typed, path("authorities", authority, "bans", service), BanRead)
+
+    def _known(self, what: str, typed: str, where: str, kind: type[BaseModel]) -> str:
+        if self.client.find(kind, where) is None:
+            raise ValueError(f"{what} {typed} is not registered: `{PROGRAM} {what} list` shows those that are")
+        return typed
+
+
+Act: TypeAlias = Callable[[_Talk], bool]
+"""Asks for what a step needs and does it; says whether to ask for more. Raises CtlError and Ended."""
+
+_ZONE, _SITE, _SPAN = DEFAULT_ZONE, "default", "6 months"
+_TAG = re.compile(LANGUAGE)
+_WORDS = {
+    "authority": "authority",
+    "names": "names",
+    "contact": "contact",
+    "time_zone": "time zone",
+    "space": "space",
+    "ranges": "ranges",
+    "ban": "ban",
+    "operator": "operator",
+    "approver": "approver",
+    "node": "nodes",
+}
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "operator": (
+        "user add LOGIN --name NAME --authority {slug}",
+        "grant add LOGIN operator {slug} --for SPAN --reason TEXT",
+    ),
+    "approver": (
+        "user add LOGIN --name NAME --authority {slug}",
+        "grant add LOGIN approver {slug} --for SPAN --reason TEXT",
+    ),
+    "node": ("node register NAME --site SITE",),
+}
+"""What is done for people and machines, who are not there to be asked."""
+
+
+def add_onboard(group: Group) -> None:
+    """Add the verb to those of authorities."""
+    parser = add_verb(
+        group,
+        "onboard",
+        _onboard,
+        "lead a new body through what it needs: asks on a terminal, else shows what is missing (exit code 1)",
+        "authority onboard harbour",
+        "authority onboard ghent --check",
+    )
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("--check", action="store_true", help="only show what is missing, and ask nothing")
+
+
+def _onboard(client: Client, options: Options) -> Result:
+    where, name = path("authorities", options.authority, "onboarding"), options.authority
+    if at_terminal() and not options.check and not getattr(options, "json", False):
+        talk = _Talk(client, name)
+        try:
+            _lead(talk)
+        except Ended:
+            say(f"ended; done is: {'; '.join(talk.done)}" if talk.done else "ended; nothing was done")
+    found = client.find(OnboardingRead, where) or _unregistered(name)
+    if found.state == "closed":
+        last = client.get(AuthorityRead, path("authorities", name))
+        return Result(found, lambda: _closed(last, Names(client)), DONE)
+    return Result(found, lambda: _lines(found, Names(client)), DONE if found.complete else FOUND)
+
+
+def _unregistered(name: str) -> OnboardingRead:
+    """What a body needs that nobody has registered: all, and that first."""
+    todo = (
+        f"register it: {PROGRAM} authority set {name} --kind KIND --name LANGUAGE=NAME --languages LIST "
+        "--contact ADDRESS, or answer this command at a terminal"
+    )
+    steps = [{"step": step, "done": False, "found": "", "todo": todo if step == "authority" else ""} for step in _WORDS]
+    found = {"authority": name, "state": "unregistered", "closes": None, "complete": False, "steps": steps}
+    answer: OnboardingRead = answer_of(OnboardingRead).model_validate(found)
+    return answer
+
+
+def _closed(last: AuthorityRead, names: Names) -> Iterator[str]:
+    """What is said of one that is no more."""
+    end = "" if last.closes is None else f" {end_words(last.closes, usable_zone(last.time_zone))}"
+    yield f"CLOSED: {last.slug} was served{end}; nothing is missing of it"
+    if last.successor is not None:
+        yield f"it was merged into {names.labelled(last.successor)}"
+
+
+def _lines(found: OnboardingRead, names: Names) -> Iterator[str]:
+    yield from _end(found, names)
+    rows = [
+        (_WORDS.get(step.step, step.step), "done" if step.done else "missing", step.found if step.done else step.todo)
+        for step in found.steps
+    ]
+    yield from columns(rows)
+    missing = sum(not step.done for step in found.steps)
+    if missing:
+        yield f"{missing} of {counted(len(rows), 'step')} {'is' if missing == 1 else 'are'} missing"
+    elif found.complete:
+        yield f"{found.authority} has all that it needs"
+
+
+def _end(found: OnboardingRead, names: Names) -> Iterator[str]:
+    """What stands first of an authority that will be closed."""
+    if found.closes is not None:
+        end = end_words(found.closes, names.time_zone(found.authority))
+        yield f"{found.state.upper()}: {found.authority} is served {end}, and not after"
+        yield ""
+
+
+def _lead(talk: _Talk) -> None:
+    """Ask for each step that is missing. Raises Ended, and CtlError where nothing more can be done."""
+    say("An empty answer leaves a question out; end with Ctrl-D.")
+    if talk.client.find(AuthorityRead, path("authorities", talk.name)) is None:
+        say(f"{talk.name} is not registered yet")
+        while _again(talk, _register):
+            pass
+    taken = set[str]()
+    while (step := _following(talk, taken)) is not None:
+        taken.add(step.step)
+        _take(talk, step)
+
+
+def _following(talk: _Talk, taken: set[str]) -> StepRead | None:
+    """The next step that is missing now, and was not yet taken: what was done for one may have done others."""
+    found = talk.client.get(OnboardingRead, path("authorities", talk.name, "onboarding"))
+    if found.state == "closed":
+        return None
+    return next((step for step in found.steps if not step.done and step.step not in taken), None)
+
+
+def _take(talk: _Talk, step: StepRead) -> None:
+    say()
+    say(f"{_WORDS.get(step.step, step.step)}: {step.todo}")
+    act = _ACTS.get(step.step)
+    if act is None:
+        for command in _COMMANDS.get(step.step, ()):
+            say(f"  {PROGRAM} {command.format(slug=talk.name)}")
+        return
+    while _again(talk, act):
+        pass
+
+
+def _again(talk: _Talk, act: Act) -> bool:
+    """Take a step once; says whether to ask again, which it is where the control plane did not take the answers."""
+    try:
+        return act(talk)
+    except (WrongInput, Denied) as error:
+        for line in error.lines:
+            say(f"  {line}")
+        return isinstance(error, WrongInput)
+
+
+def _register(talk: _Talk) -> bool:
+    kind = ask_for(f"kind ({', '.join(KINDS)})", choice(KINDS))
+    if kind is None:
+        raise Ended
+    languages = ask_for("its languages in order", _languages, "nl") or []
+    names = {tag: text for tag in languages if (text := ask(f"its name in {tag}"))}
+    contact = ask("the contact: a function's address, never a person's")
+    time_zone = _asked_zone()
+    body: Body = {"kind": kind, "languages": languages, "names": names, "contact": contact, "time_zone": time_zone}
+    talk.client.send(AuthorityRead, "PUT", path("authorities", talk.name), body, {"If-None-Match": "*"})
+    talk.did(f"{talk.name} is registered")
+    return False
+
+
+def _names(talk: _Talk) -> bool:
+    known = talk.client.get(AuthorityRead, path("authorities", talk.name))
+    missing = [tag for tag in known.languages if tag not in known.names]
+    given = {tag: text for tag in missing if (text := ask(f"its name in {tag}"))}
+    return _change(talk, known, {"names": {**known.names, **given}} if given else {}, "the names are recorded")
+
+
+def _contact(talk: _Talk) -> bool:
+    contact = ask("the contact: a function's address, never a person's")
+    known = talk.client.get(AuthorityRead, path("authorities", talk.name))
+    return _change(talk, known, {"contact": contact} if contact else {}, "the contact is recorded")
+
+
+def _zone(talk: _Talk) -> bool:
+    body = {"time_zone": _asked_zone()}
+    known = talk.client.get(AuthorityRead, path("authorities", talk.name))
+    return _change(talk, known, body, "the time zone is recorded")
+
+
+def _asked_zone() -> str:
+    return ask_for("its time zone", lambda typed: zone(typed).key, _ZONE) or _ZONE
+
+
+def _change(talk: _Talk, known: AuthorityRead, body: Body, what: str) -> bool:
+    if body:
+        where, unless_changed = path("authorities", known.slug), {"If-Match": f'"r{known.revision}"'}
+        talk.client.send(AuthorityRead, "PATCH", where, body, unless_changed)
+        talk.did(what)
+    return False
+
+
+def _space(talk: _Talk) -> bool:
+    held = ask_for("a prefix that it may use", prefix)
+    if held is None:
+        return False
+    site = ask_for("at site", talk.site, _SITE) or _SITE
+    talk.client.send(SpaceRead, "PUT", path("spaces", site, *held.split("/")), {"authority": talk.name})
+    talk.did(f"{held} at site {site} is allotted")
+    return True
+
+
+def _range(talk: _Talk) -> bool:
+    held = ask_for("the prefix of a network", prefix)
+    if held is None:
+        return False
+    site = ask_for("at site", talk.site, _SITE) or _SITE
+    funding = ask_for(f"who paid for the devices ({', '.join(FUNDING)})", choice(FUNDING))
+    audience = ask_for(f"who uses them ({', '.join(AUDIENCE)})", choice(AUDIENCE))
+    if funding is None or audience is None:
+        say("  left out: neither has a default, somebody has to know")
+        return True
+    body = {"authority": talk.name, "funding": funding, "audience": audience, "label": ask("what people call it")}
+    talk.client.send(RangeRead, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
+    talk.did(f"{held} at site {site} is registered")
+    return True
+
+
+def _ban(talk: _Talk) -> bool:
+    subject = ask_for("the service, for example tiktok, or a ban to follow, for example federal/tiktok", talk.subject)
+    if subject is None:
+        return False
+    return _follow(talk, subject) if "/" in subject else _own(talk, subject)
+
+
+def _follow(talk: _Talk, source: str) -> bool:
+    """Take over what is left of another body's ban, by a decision of one's own."""
+    authority, _, service = source.partition("/")
+    say(f"  following {source} is a decision of {talk.name}'s own: it needs a legal basis and a reference")
+    basis = ask("the legal basis")
+    decision = _decision(basis) if basis else {}
+    if not decision.get("reference"):
+        say("  left out: nothing is recorded of a ban")
+        return False
+    found = talk.client.get(BanRead, path("authorities", authority, "bans", service))
+    reach = reach_words(found.terms, Names(talk.client).time_zone(authority))
+    return _adopt(
+        talk,
+        service,
+        {"decision": {**decision, "follows": source}},
+        f"take over what is left of the terms of {source} ({reach}), its mode and its scope",
+    )
+
+
+def _own(talk: _Talk, service: str) -> bool:
+    """Decide by oneself, or refuse for now without a decision."""
+    basis = ask("the legal basis (without one a ban is provisional: it holds for 72 hours)")
+    body: Body = _formal(talk, basis) if basis else {"provisional": True}
+    if not basis:
+        question = f"refuse {service} from now on for 72 hours, without a decision"
+    elif "start" in body["terms"][0]:
+        question = f"record the ban of {service} from {body['terms'][0]['start']} on"
+    else:
+        question = f"refuse {service} from now on"
+    return _adopt(talk, service, body, question)
+
+
+def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
+    """Record a ban, where that is agreed to."""
+    if not agreed(question):
+        say("  left out: nothing is recorded of a ban")
+        return False
+    found = talk.client.send(
+        BanRead, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"}
+    )
+    if found.provisional:
+        talk.did(f"the ban of {service} is in force for 72 hours: record the decision before they are over")
+    else:
+        talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
+    for line in warning_notes(found.warnings):
+        say(f"  {line}")
+    return False
+
+
+def _formal(talk: _Talk, basis: str) -> Body:
+    """The body of a ban with a decision."""
+    time_zone = usable_zone(talk.client.get(AuthorityRead, path("authorities", talk.name)).time_zone)
+    decision = _decision(basis)
+    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_moment(typed, time_zone)))
+    span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
+    return {"decision": decision, "terms": [_given({"start": start, "for": span})]}
+
+
+def _decision(basis: str) -> Body:
+    decision = {
+        "organ": ask("who decided, for example college"),
+        "reference": ask("the decision's reference, which clients are shown"),
+        "date": ask_for("its date, for example 2023-03-24", lambda typed: parse_date(typed).isoformat()),
+        "legal_basis": basis,
+    }
+    return _given(decision)
+
+
+def _readable(typed: str, _read: object) -> str:
+    """What was typed, once it was read: the control plane reads it again."""
+    return typed
+
+
+def _languages(typed: str) -> list[str]:
+    tags = [word.strip() for word in typed.split(",") if word.strip()]
+    wrong = [tag for tag in tags if not _TAG.fullmatch(tag)]
+    if wrong or len(set(tags)) < len(tags):
+        raise ValueError(f"{typed!r} are no languages in order: write for example nl,fr")
+    return tags
+
+
+def _given(texts: Mapping[str, str | None]) -> Body:
+    return {key: text for key, text in texts.items() if text}
+
+
+_ACTS: Mapping[str, Act] = {
+    "names": _names,
+    "contact": _contact,
+    "time_zone": _zone,
+    "space": _space,
+    "ranges": _range,
+    "ban": _ban,
+}

@@ -1,0 +1,168 @@
+"""dnsfilterctl revision: what changed when, and the way back."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb, whole_number
+from api.ctl.display.account_names import Accounts
+from api.ctl.display.act_lines import act_lines, changed_lines
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.safe_text import columns, table
+from api.ctl.exit_codes import DONE, FOUND
+from api.ctl.remote.client import PAGE, Client, path
+from api.policies.schemas import ActRead
+from api.revisions.schemas import ChangeRead, RevisionRead, RevisionSummary, RollbackRead
+from api.trace.schemas import PublicationRead
+
+MAX_NUMBER = 2**63 - 1
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "revision", "what the policy was, and what changed it")
+    add_limit(add_verb(group, "list", _list, "list revisions, newest first", "revision list --limit 20"))
+    _add_number(add_verb(group, "show", _show, "show when a revision was in force, and as what", "revision show 12"))
+    diff = add_verb(
+        group,
+        "diff",
+        _diff,
+        "tell what a revision changed, object by object: exit code 1 for differences",
+        "revision diff 12",
+    )
+    _add_number(diff)
+    add_limit(diff)
+    back = add_verb(
+        group,
+        "rollback",
+        _rollback,
+        "restore a revision's ranges, modes, tiers and replies, as a new revision; never terms, bindings or exemptions",
+        "revision rollback 12 --dry-run --reason check",
+        'revision rollback 12 --reason "ranges registered to the wrong authority"',
+    )
+    _add_number(back)
+    back.add_argument("--dry-run", action="store_true", help="show what it would do, and do nothing")
+    add_reason(back)
+
+
+def _add_number(parser: Parser) -> None:
+    parser.add_argument(
+        "number",
+        type=whole_number(0, MAX_NUMBER, "is no number of a revision: `revision list` shows them"),
+        metavar="REVISION",
+    )
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(RevisionSummary, path("revisions"), options.limit)
+    return listed(page, lambda: _table(page.items, Accounts(client)), "revisions")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(RevisionRead, path("revisions", options.number), {"limit": 1})
+    data = found.model_dump(mode="json")
+    del data["changes"]
+    return Result(data, lambda: _lines(found, Accounts(client)))
+
+
+def _diff(client: Client, options: Options) -> Result:
+    items: list[ChangeRead] = []
+    cursor: str | None = None
+    while True:
+        query = {"limit": min(PAGE, options.limit - len(items)), "cursor": cursor}
+        found = client.get(RevisionRead, path("revisions", options.number), query)
+        items += found.changes.items
+        cursor = found.changes.next
+        if cursor is None or len(items) >= options.limit:
+            break
+    data = {"number": found.number, "items": [item.model_dump(mode="json") for item in items], "next": cursor}
+    return Result(
+        data,
+        lambda: chain.from_iterable(map(changed_lines, items)),
+        FOUND if items else DONE,
+        _notes(found, items, cursor),
+    )
+
+
+def _rollback(client: Client, options: Options) -> Result:
+    where = path("revisions", options.number, "rollback")
+    query = {"dry_run": "true" if options.dry_run else "false"}
+    done = client.send(RollbackRead, "POST", where, {"reason": options.reason}, query=query)
+    return Result(done, lambda: _done(done))
+
+
+def _table(items: list[RevisionSummary], accounts: Accounts) -> Iterator[str]:
+    accounts.prepare({item.account for item in items})
+    rows = [
+        (
+            str(item.number),
+            at_words(item.time),
+            accounts.words(item.account),
+            str(item.acts),
+            item.act,
+            item.object,
+            "no" if item.in_force is None else at_words(item.in_force),
+        )
+        for item in items
+    ]
+    yield from table(
+        ("revision", "recorded", "by", "acts", "last act", "object", "in force since"),
+        rows,
+        ("acts", "in force since", "object"),
+    )
+
+
+def _lines(found: RevisionRead, accounts: Accounts) -> Iterator[str]:
+    since = "no snapshot is known" if found.in_force is None else f"since {at_words(found.in_force)}"
+    yield from columns(
+        [
+            ("revision", str(found.number)),
+            ("recorded", at_words(found.time)),
+            ("by", accounts.words(found.account)),
+            ("acts", f"{found.acts}, audit entries {found.first_seq} to {found.last_seq}"),
+            ("last act", f"{found.act}  {found.object}"),
+            ("in force", since),
+        ]
+    )
+    for publication in found.publications:
+        yield ""
+        yield from columns(_publication(publication))
+
+
+def digest_rows(publication: PublicationRead) -> Sequence[tuple[str, str]]:
+    """Return what a publication was made by, and the digests of its files."""
+    return [
+        ("compiled by", f"dnsfilter {publication.version}"),
+        ("rules", publication.rules),
+        ("ranges", publication.ranges),
+        ("names", publication.names),
+        ("catalogue", publication.catalogue),
+    ]
+
+
+def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
+    until = "still in force" if publication.until is None else f"until {at_words(publication.until)}"
+    return [
+        ("publication", f"{publication.number}: {at_words(publication.since)}, {until}"),
+        *digest_rows(publication),
+    ]
+
+
+def _notes(found: RevisionRead, items: list[ChangeRead], cursor: str | None) -> tuple[str, ...]:
+    if found.number < found.kept_since:
+        return (f"what revisions before {found.kept_since} changed is not kept: `audit list` shows their acts",)
+    if cursor is not None:
+        return (f"more changes follow the first {len(items)}: raise --limit",)
+    return () if items else (f"revision {found.number} changed no object",)
+
+
+def _done(done: RollbackRead) -> Iterator[str]:
+    acts: Sequence[ActRead] = done.acts
+    for act in acts:
+        yield from act_lines(act)
+    if not acts:
+        yield f"nothing to do: revision {done.revision} says the same"
+    elif done.dry_run:
+        yield f"nothing was done: revision {done.revision} stays"
+    else:
+        yield f"rolled back: revision {done.revision}"

@@ -1,0 +1,57 @@
+"""dnsfilterctl service: the catalogue."""
+
+from collections.abc import Iterator
+
+from api.ctl.command import Group, Options, Result, add_group, add_limit, add_verb, slug
+from api.ctl.display.listing import listed
+from api.ctl.display.safe_text import columns, table
+from api.ctl.remote.client import Client, path
+from api.services.schemas import ServiceRead, ServiceSummary, TierRead
+
+
+def add(groups: Group) -> None:
+    """Add the group's commands."""
+    group = add_group(groups, "service", "the catalogue of services that can be banned")
+    add_limit(add_verb(group, "list", _list, "list services by slug", "service list"))
+    show = add_verb(group, "show", _show, "show a service with every name of it", "service show tiktok")
+    show.add_argument("service", type=slug, metavar="SERVICE")
+
+
+def _list(client: Client, options: Options) -> Result:
+    page = client.list(ServiceSummary, path("services"), options.limit)
+    return listed(page, lambda: _table(page.items), "services")
+
+
+def _show(client: Client, options: Options) -> Result:
+    found = client.get(ServiceRead, path("services", options.service))
+    return Result(found, lambda: _lines(found))
+
+
+def _table(items: list[ServiceSummary]) -> Iterator[str]:
+    rows = [
+        (item.slug, item.name, item.category, ",".join(map(str, item.tiers)), str(item.names), f"{item.reviewed}")
+        for item in items
+    ]
+    yield from table(
+        ("service", "name", "category", "tiers", "names", "reviewed"), rows, ("reviewed", "names", "category")
+    )
+
+
+def _lines(found: ServiceRead) -> Iterator[str]:
+    yield from columns(
+        [
+            ("service", f"{found.slug}  {found.name}"),
+            ("category", found.category),
+            ("reviewed", f"{found.reviewed}"),
+            *(("source", f"{source.id}  {source.what}") for source in found.sources),
+        ]
+    )
+    for tier in found.tiers:
+        yield ""
+        yield f"tier {tier.number}: {tier.title}"
+        yield from columns(_names(tier), indent="  ")
+
+
+def _names(tier: TierRead) -> list[tuple[str, str]]:
+    below = [(name, "and all below it") for name in tier.domains]
+    return below + [(name, "this name only") for name in tier.hosts]

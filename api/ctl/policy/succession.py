@@ -1,0 +1,102 @@
+"""dnsfilterctl authority close and merge: the end of a public body."""
+
+from collections.abc import Iterator
+
+from api.ctl.command import (
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_at,
+    add_decision,
+    add_reason,
+    add_verb,
+    decision_body,
+    given,
+    slug,
+    with_decision,
+)
+from api.ctl.display.local_times import at_words, usable_zone
+from api.ctl.display.names import name_of
+from api.ctl.remote.client import Client, path
+from api.succession.schemas import ClosedRead, DoneRead, MergedRead
+
+
+def add_ends(group: Group) -> None:
+    """Add the verbs to those of authorities."""
+    close = add_verb(
+        group,
+        "close",
+        _close,
+        "end on a date all that an authority has decided; its ranges stay, and it is not taken back",
+        'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
+    )
+    close.add_argument("authority", type=slug, metavar="AUTHORITY")
+    add_at(close)
+    _add_common(close, "the decision to close it")
+    merge = add_verb(
+        group,
+        "merge",
+        _merge,
+        "make an authority part of another from now on: ranges, space and what holds there go to that one",
+        'authority merge village --into ghent --reason merger --legal-basis "decree 343" --reference 2026/4 --dry-run',
+    )
+    merge.add_argument("authority", type=slug, metavar="AUTHORITY")
+    merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="its successor")
+    _add_common(
+        merge,
+        "the decision, also of bans that go on: at least its reference and legal basis",
+    )
+
+
+def _add_common(parser: Parser, what: str) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+    add_reason(parser)
+    add_decision(parser, what, of_ban=False)
+
+
+def _close(client: Client, options: Options) -> Result:
+    body = with_decision(options, given(options, "at", "reason", "dry_run"))
+    done = client.send(ClosedRead, "POST", path("authorities", options.authority, "close"), body)
+    return Result(done, lambda: _closed(done))
+
+
+def _merge(client: Client, options: Options) -> Result:
+    body = {**given(options, "into", "reason", "dry_run"), "decision": decision_body(options)}
+    done = client.send(MergedRead, "POST", path("authorities", options.authority, "merge"), body)
+    return Result(done, lambda: _merged(done))
+
+
+def _closed(done: ClosedRead) -> Iterator[str]:
+    row = done.authority
+    zone = usable_zone(row.time_zone)
+    when = "now" if row.closes is None else at_words(row.closes, zone)
+    verb = "closed" if row.state == "closed" else "closes"
+    yield from _heading(done.dry_run)
+    yield f"{row.slug}  {name_of(row)} {verb} {when}; its ranges and space stay registered"
+    yield from _acts(done.acts)
+
+
+def _merged(done: MergedRead) -> Iterator[str]:
+    yield from _heading(done.dry_run)
+    yield f"{done.authority.slug}  {name_of(done.authority)} is part of {done.into.slug}  {name_of(done.into)}"
+    for item in done.continued:
+        yield f"  {item.object} goes on as {item.by}"
+    for item in done.covered:
+        yield f"  {item.object} ends: {item.by} applies"
+    for item in done.overruled:
+        yield f"  {item.object} had another mode or scope than {item.by}, which DECIDES from now on"
+    for ended in done.ended:
+        yield f"  {ended} ends, and nothing goes on in its place"
+    yield from _acts(done.acts)
+
+
+def _heading(dry_run: bool) -> Iterator[str]:
+    if dry_run:
+        yield "nothing was done; this would be:"
+
+
+def _acts(acts: list[DoneRead]) -> Iterator[str]:
+    yield ""
+    yield "acts:"
+    yield from (f"  {act.object}  {act.act}" for act in acts)

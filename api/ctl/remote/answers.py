@@ -1,0 +1,85 @@
+"""Read the API's answers with its own schemas, as a client of an older or newer control plane has to.
+
+Fields that a newer control plane adds are kept, so that `--json` shows them. A word that a newer one adds to an
+enumeration is shown rather than refused. What an older one does not say is null, if the schema lets it be null.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+
+from api.http.schemas import FaultRead, Timestamp
+
+MAX_ITEMS = 200_000
+"""The most items of one list: the acts of a rollback of a large policy."""
+
+Found = TypeVar("Found", bound=BaseModel)
+
+
+class Answer(BaseModel):
+    """A JSON object; unknown fields are kept, wrong types are errors."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Problem(Answer):
+    """RFC 9457 problem details. A proxy in front of the control plane may write them too, with fewer fields."""
+
+    type: str
+    title: str
+    detail: str = ""
+    faults: list[FaultRead] = []
+
+
+def _checked(text: str) -> str:
+    at = datetime.fromisoformat(text)
+    # A day more or less, as a zone's offset adds, stays a date.
+    if at.tzinfo is None or not 1900 <= at.year <= 9000:
+        raise ValueError("no instant with a zone from 1900 to 9000")
+    return text
+
+
+Instant = Annotated[str, AfterValidator(_checked)]
+Number = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+
+
+@cache
+def answer_of(schema: type[Found]) -> type[Found]:
+    """Return the schema as an answer is read with it."""
+    fields: dict[str, Any] = {}
+    for name, field in schema.model_fields.items():
+        kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        default = None if type(None) in get_args(field.annotation) else ...
+        fields[name] = (_answered(kind), default if field.is_required() else field.default)
+    bases: tuple[type[Any], ...] = (schema, Answer)
+    found: type[Found] = create_model(schema.__name__, __base__=bases, **fields)
+    return found
+
+
+def _answered(kind: Any) -> Any:
+    """Return the type of a field as an answer is read with it. Bounds of texts are left to the control plane."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return Instant if kind == Timestamp else _answered(parts[0])
+    if origin is Literal:
+        return _or(kind, type(parts[0]))
+    if origin in (Union, UnionType):
+        return Union[tuple(map(_answered, parts))]  # noqa: UP007
+    if origin is list:
+        return Annotated[list[_answered(parts[0])], Field(max_length=MAX_ITEMS)]  # type: ignore[misc]
+    if not isinstance(kind, type):
+        return kind
+    if issubclass(kind, BaseModel):
+        return answer_of(kind)
+    if issubclass(kind, StrEnum):
+        return _or(kind, str)
+    return Number if kind is int else kind
+
+
+def _or(known: Any, other: type) -> Any:
+    """Return the type of a value that is one of the known ones as far as it can be."""
+    return Annotated[Union[known, other], Field(union_mode="left_to_right")]  # noqa: UP007

@@ -1,0 +1,128 @@
+"""HTTP to a control plane: one connection, bounded in time and size; a failure is an `Unreachable`."""
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from api.ctl.exit_codes import Unreachable, WrongInput
+from dnsfilter import __version__
+
+CONNECT_S = 5.0
+MADE_S = 600.0
+"""The wait for the first byte of a file: a large backup is complete before it."""
+WHOLE_S = 120.0
+MAX_BYTES = 32 * 1024 * 1024
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+
+Params = Mapping[str, str | int]
+
+
+class Connection:
+    """A connection to `url`, through the socket `file` if that is given. Raise WrongInput.
+
+    `ca` is a file of certificates that the control plane may be signed by; None: those that the machine trusts.
+    """
+
+    def __init__(self, url: str, file: str | None, ca: str | None) -> None:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"dnsfilterctl/{__version__}",
+        }
+        self.url = url
+        # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
+        # list of authorities; an office's control plane is signed by one that the machine trusts.
+        secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._http = httpx.Client(
+            base_url=url if file is None else "http://localhost",
+            headers=headers,
+            transport=httpx.HTTPTransport(verify=secure, trust_env=False, uds=file),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    @property
+    def has_token(self) -> bool:
+        """Whether it asks with a token."""
+        return "Authorization" in self._http.headers
+
+    def present(self, token: str) -> None:
+        """Ask with this token from now on."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def ask(self, method: str, where: str, params: Params, within_s: float, **content: Any) -> tuple[int, bytes]:
+        """Return the status and the body of the answer; `content` is what httpx sends. Raise Unreachable."""
+        deadline = time.monotonic() + WHOLE_S
+        timeout = httpx.Timeout(within_s, connect=CONNECT_S)
+        try:
+            with self._http.stream(method, where, params=params, timeout=timeout, **content) as response:
+                return response.status_code, self._bounded(response, deadline)
+        except httpx.TimeoutException as error:
+            raise self._unanswered(method, _late(error, within_s)) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url} is not reachable: {_why(error)}") from error
+
+    def pieces(self, where: str, params: Params, refused: Callable[[int, bytes], Exception]) -> Iterator[bytes]:
+        """A file of any size, piece by piece. Raise Unreachable, or what `refused` makes of another answer."""
+        try:
+            timeout = httpx.Timeout(MADE_S, connect=CONNECT_S)
+            headers = {"Accept": "*/*"}
+            with self._http.stream("GET", where, params=params, headers=headers, timeout=timeout) as response:
+                if response.status_code != 200:
+                    raise refused(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
+                yield from response.iter_bytes()
+        except httpx.TimeoutException as error:
+            raise self._unanswered("GET", _late(error, MADE_S)) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{self.url} is not reachable, or broke off: {_why(error)}") from error
+
+    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_BYTES:
+                raise self.foreign(f"the answer is larger than {MAX_BYTES} bytes")
+            if time.monotonic() > deadline:
+                raise self._unanswered(response.request.method, f"not finished after {WHOLE_S:.0f} s")
+        return b"".join(parts)
+
+    def foreign(self, what: str) -> Unreachable:
+        """Return what is raised for an answer that no control plane gives."""
+        return Unreachable(f"{self.url} does not answer as a dnsfilter control plane does: {what}")
+
+    def _unanswered(self, method: str, what: str) -> Unreachable:
+        lines = [f"{self.url} is not reachable in time: {what}"]
+        if method != "GET":
+            lines.append("whether the act was recorded is not known: look before you repeat it")
+        return Unreachable(*lines)
+
+
+def _trusting(ca: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        # OpenSSL names no file.
+        raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, without the number that only programs know it by."""
+    return _ERRNO.sub("", str(error)) or type(error).__name__
+
+
+def _late(error: httpx.TimeoutException, within_s: float) -> str:
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {CONNECT_S:g} s"
+        case httpx.ReadTimeout():
+            return f"no answer within {within_s:g} s"
+    return type(error).__name__

@@ -1,0 +1,23 @@
+"""What is said of an authority, a site or a ban that there is not. Every account may read these names."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, BanRow, SiteRow
+from api.errors import unknown
+
+
+def no_authority(session: Session, slug: str) -> str:
+    """Return what is said of an authority that is not registered."""
+    return unknown("authority", slug, session.scalars(select(AuthorityRow.slug)))
+
+
+def no_site(session: Session, slug: str) -> str:
+    """Return what is said of a site that is not registered."""
+    return unknown("site", slug, session.scalars(select(SiteRow.slug)))
+
+
+def no_ban(session: Session, reference: str) -> str:
+    """Return what is said of a ban `authority/service` that there is not."""
+    rows = session.execute(select(BanRow.authority, BanRow.service))
+    return unknown("ban", reference, [f"{row.authority}/{row.service}" for row in rows])

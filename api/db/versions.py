@@ -1,0 +1,108 @@
+"""What the policy was at every revision: each transaction leaves a version of each object that it changed.
+
+Kept beside the audit, in which texts are for people: from the versions a past policy is made again, row by row.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any, TypeAlias
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session, UOWTransaction
+
+from api.db.base import Base, Json
+from api.db.bulk import BATCH, insert_all
+from api.db.models import (
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    InstallationRow,
+    RangeRow,
+    SiteRow,
+    SuspensionRow,
+    TermRow,
+    VersionRow,
+)
+from api.db.models.audit_log import INSTALLATION
+
+KINDS: Mapping[str, type[Base]] = {
+    "authority": AuthorityRow,
+    "site": SiteRow,
+    "range": RangeRow,
+    "ban": BanRow,
+    "binding": BindingRow,
+    "exemption": ExemptionRow,
+    "suspension": SuspensionRow,
+}
+"""What is kept, by the word under which it is. A term is kept within its ban."""
+
+_VERSIONS = Base.metadata.tables[VersionRow.__tablename__]
+_OF_CLASS = {row: kind for kind, row in KINDS.items()}
+_CHANGED = "changed objects"
+_BANS = "bans of changed terms"
+_Changed: TypeAlias = dict[tuple[type[Base], Any], Base | None]
+"""Each object that changed; None where it is gone. The rows are kept: a session would ask for each of them anew."""
+
+
+def watch(session: Session) -> None:
+    """Note from now on which objects the session changes."""
+    session.info[_CHANGED] = {}
+    session.info[_BANS] = set()
+    event.listen(session, "after_flush", _noted)
+
+
+def is_watched(session: Session) -> bool:
+    """Whether the session is a watched one: it may have changed what it yet rolls back."""
+    return _CHANGED in session.info
+
+
+def keep(session: Session) -> None:
+    """Add a version of every object that a watched session changed; to be called before its commit.
+
+    Raises RuntimeError where one was changed without being given the revision that this makes.
+    """
+    session.flush()
+    changed: _Changed = session.info[_CHANGED]
+    for number in session.info[_BANS]:
+        if (BanRow, number) not in changed:
+            changed[BanRow, number] = session.get(BanRow, number)
+    if not changed:
+        return
+    revision = session.get_one(InstallationRow, INSTALLATION).revision
+    for (cls, key), row in changed.items():
+        body = None if row is None else columns(row)
+        if body is not None and body["revision"] != revision:
+            # Whoever keeps what a row says would take it for the one of before.
+            raise RuntimeError(f"keep a version: {_OF_CLASS[cls]} {key} was changed without a new revision")
+        session.add(VersionRow(kind=_OF_CLASS[cls], key=str(key), revision=revision, body=body))
+    changed.clear()
+    session.info[_BANS].clear()
+
+
+def keep_all(session: Session, kind: str, revision: int, bodies: Iterable[tuple[int | str, Json | None]]) -> None:
+    """Add a version of each of many objects, by key, that were not changed through the session's own rows."""
+    rest = iter(bodies)
+    while batch := list(islice(rest, BATCH)):
+        rows = [{"kind": kind, "key": str(key), "revision": revision, "body": body} for key, body in batch]
+        insert_all(session, _VERSIONS, rows)
+
+
+def columns(row: Base) -> Json:
+    """A row as a JSON object by attribute; a ban with its terms."""
+    found: Json = {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+    if isinstance(row, BanRow):
+        found["terms"] = [columns(term) for term in row.terms]
+    return found
+
+
+def _noted(session: Session, _context: UOWTransaction) -> None:
+    changed: _Changed = session.info[_CHANGED]
+    deleted = set(session.deleted)
+    # A row to which only what it has already was assigned is dirty too.
+    for row in (*session.new, *filter(session.is_modified, session.dirty), *deleted):
+        if type(row) in _OF_CLASS:
+            key = inspect(row).mapper.primary_key_from_instance(row)[0]
+            changed[type(row), key] = None if row in deleted else row
+        elif isinstance(row, TermRow):
+            session.info[_BANS].add(row.ban)

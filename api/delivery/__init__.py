@@ -1,0 +1,1 @@
+"""Take notices and checkpoints out of this machine: mail, syslog, files. What is sent is decided elsewhere."""

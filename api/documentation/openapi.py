@@ -1,0 +1,299 @@
+"""The API's description, OpenAPI 3.1: what FastAPI knows of the routes, and what holds for all of them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from api.http import idempotency, problems
+from api.http.dependencies import MAX_TAGS, permit, precondition, unit_of_work
+from api.http.file_bodies import FileBody
+from api.http.problems import MEDIA_TYPE, Kind
+from api.node_api.permits import enrolled_node, enrolling_token
+from dnsfilter import __version__
+
+TITLE = "dnsfilter"
+SUMMARY = "Which services are banned on whose networks, by whose decision, and for how long"
+TEXT = """\
+The control plane of **dnsfilter** holds the policy, records every act, and publishes snapshots that resolvers read.
+
+- **Token.** Everything under `/v1` needs `Authorization: Bearer TOKEN`. Roles are held in an authority (`reader`,
+  `operator`, `approver`) or in the installation (`auditor`, `administrator`).
+- **Errors** are `application/problem+json` (RFC 9457) with a stable `type`. Any request can also be answered with 405
+  (`Allow` names what there is), and what is not HTTP with 400.
+- **`X-Request-ID`** of every answer stands in the log and in the audit entries of that request. One that is sent is
+  not looked at.
+- **Entity tags.** `If-Match` with the `ETag` that was read makes an act 412 where somebody else has changed the object
+  since. `If-None-Match: *` only creates; on a `GET`, the tag that is held already is answered with 304.
+- **Keys.** An act with an `Idempotency-Key` is done once: within a day, the same request of the same account with the
+  same key is answered as it was, with `Idempotency-Replayed: true`. With other roles than then it is 422.
+- **Unknown names and parameters** are 422, in the path 404. The answer names a similar one: `Did you mean "ghent"?`
+- **Pages.** `next` of a list goes into `cursor` for what follows, with the same filters and the same `sort`.
+- **Times** in answers are RFC 3339 in UTC. Requests also take a date, and a time without a zone. Both are by the clock
+  of the authority concerned, else of Europe/Brussels. A date is its local midnight; as `until` it is the last day.
+"""
+TAGS: Mapping[str, str] = {
+    "system": "Is it alive, ready, of which version; and this description. No token is needed.",
+    "authorities": "Public bodies. Administrators register them.",
+    "sites": "Networks with an address plan of their own. A node serves one.",
+    "spaces": "Prefixes inside which an authority's operators register ranges by themselves.",
+    "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
+    "services": "The catalogue: services and their names, in tiers.",
+    "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
+    "requests": "A ban to be switched off where that needs a second person: one asks, another approves.",
+    "bindings": "A ban that applies in another authority too, by law or by an agreement that it accepts.",
+    "exemptions": "A ban set aside in named ranges for a time: asked for by one person, approved by another.",
+    "suspensions": "Nothing is refused for an authority, or for all, for some minutes: the emergency switch.",
+    "decision": "What a node answers a client, what it answered then, and why.",
+    "policy": "The whole policy as one file.",
+    "revisions": "What each change of the policy changed, and the way back.",
+    "audit": "The record of acts: a chain that is only added to, its signed checkpoints, and its export.",
+    "nodes": "Machines that answer queries: registered, enrolled, given signed snapshots, and what they report.",
+    "notices": "What authorities are told by mail, and what became of it.",
+    "installation": "Everything, to be kept elsewhere.",
+    "accounts": "People and programs, their tokens, the roles that they hold, and tokens that were not taken.",
+}
+WITH_BODY = (problems.TIMEOUT, problems.TOO_LARGE, problems.MEDIA)
+_PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
+_ACTS = ("post", "put", "patch", "delete")
+
+
+def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
+    """The description of these routes."""
+    shown = [route for route in routes if route.include_in_schema]
+    found: dict[str, Any] = get_openapi(
+        title=TITLE,
+        version=__version__,
+        summary=SUMMARY,
+        description=TEXT,
+        routes=shown,
+        openapi_version="3.1.0",
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        servers=[{"url": "/", "description": "this control plane"}],
+    )
+    examples = load_examples()
+    first = {example["operation"]: example for example in reversed(examples)}
+    for route in shown:
+        for method in route.methods or ():
+            operation = found["paths"][route.path_format][method.lower()]
+            _describe_file(found["components"]["schemas"], operation, route)
+            _complete(operation, route, method.lower())
+            if route.operation_id in first:
+                _exemplify(operation, route, first[route.operation_id])
+    found["components"]["schemas"] = dict(sorted(found["components"]["schemas"].items()))
+    found["components"]["examples"] = _answers(found, {route.operation_id: route for route in shown}, examples)
+    _share(found)
+    found["components"]["headers"] = _HEADERS
+    found["components"]["parameters"] = _PARAMETERS
+    return found
+
+
+def load_examples() -> list[dict[str, Any]]:
+    """Requests and answers that follow each other: the first of each operation is its example."""
+    text = files("api.documentation").joinpath("examples.json").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = json.loads(text)
+    return found
+
+
+def tagged(route: APIRoute) -> bool:
+    """Whether a route answers one object, with its entity tag: those take the response to tag it."""
+    return route.dependant.response_param_name is not None and unit_of_work in _calls(route.dependant)
+
+
+def _calls(dependant: Dependant) -> Iterator[Any]:
+    yield dependant.call
+    for needed in dependant.dependencies:
+        yield from _calls(needed)
+
+
+def _describe_file(schemas: dict[str, Any], operation: dict[str, Any], route: APIRoute) -> None:
+    """Add the body of a route with a `FileBody`, and the models of its JSON."""
+    for body in (call for call in _calls(route.dependant) if isinstance(call, FileBody)):
+        operation["requestBody"] = body.described(lambda model: _schema(schemas, model))
+
+
+def _schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, str]:
+    found = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, schema in ({model.__name__: found} | found.pop("$defs", {})).items():
+        schemas.setdefault(name, schema)
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
+    """Add what middleware and dependencies do to every operation of a sort."""
+    responses = operation["responses"]
+    for response in responses.values():
+        # FastAPI takes every answer of a route for one media type; problems have their own.
+        if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
+            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+    calls = set(_calls(route.dependant))
+    act = method in _ACTS and unit_of_work in calls
+    _also(responses, problems.OVERLOADED)
+    _also(responses, problems.INVALID)
+    if calls & {permit, enrolled_node, enrolling_token}:
+        _also(responses, problems.DATABASE)
+    if "requestBody" in operation:
+        for kind in WITH_BODY:
+            _also(responses, kind)
+    if precondition in calls:
+        names = ("IfMatch", "IfNoneMatchAny") if method == "put" else ("IfMatch",)
+        parameters = operation.setdefault("parameters", [])
+        parameters += ({"$ref": f"#/components/parameters/{name}"} for name in names)
+        _also(responses, problems.STALE)
+    if act:
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+        _also(responses, problems.CONFLICT)
+    if tagged(route) and method == "get":
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IfNoneMatch"})
+        responses["304"] = {"description": "it is what the tag in If-None-Match says"}
+    operation["responses"] = {status: responses[status] for status in sorted(responses)}
+    for status, response in responses.items():
+        response["headers"] = dict(_headers(status, created=method == "post", act=act, tag=tagged(route)))
+        if route.operation_id == "get_own_snapshot" and status in ("200", "304"):
+            response["headers"]["ETag"] = _SNAPSHOT_TAG
+
+
+def _share(found: dict[str, Any]) -> None:
+    """Put the problems of a status, which most operations have alike, into components."""
+    slugs = {kind.title: kind.slug for kind in vars(problems).values() if isinstance(kind, Kind)}
+    shared: dict[str, Any] = {}
+    for item in found["paths"].values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if status < "400" or list(response["content"]) != [MEDIA_TYPE]:
+                    continue
+                name = ".".join(sorted(slugs[title] for title in response["description"].split("; ")))
+                shared[name] = response
+                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    found["components"]["responses"] = dict(sorted(shared.items()))
+
+
+def _also(responses: dict[str, Any], kind: Kind) -> None:
+    """Document a problem, beside what the status means already."""
+    response = responses.setdefault(str(kind.status), {"description": ""})
+    said = response["description"].split("; ") if response["description"] else []
+    response["description"] = "; ".join(sorted({*said, kind.title}))
+    response.setdefault("content", {})[MEDIA_TYPE] = {"schema": _PROBLEM}
+
+
+def _headers(status: str, *, created: bool, act: bool, tag: bool) -> Iterator[tuple[str, Any]]:
+    names = ["X-Request-ID"]
+    if tag and status in ("200", "201", "304"):
+        names.append("ETag")
+    if created and tag and status == "201":
+        names.append("Location")
+    if act and status < "300":
+        names.append(idempotency.REPLAYED)
+    names += {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}.get(status, [])
+    for name in names:
+        yield name, {"$ref": f"#/components/headers/{name}"}
+
+
+def _exemplify(operation: dict[str, Any], route: APIRoute, example: Mapping[str, Any]) -> None:
+    address = urlsplit(example["path"])
+    matched = route.path_regex.match(address.path)
+    given = {**dict(parse_qsl(address.query)), **(matched.groupdict() if matched else {})}
+    for parameter in operation.get("parameters", []):
+        if parameter.get("name") in given:
+            value = given[parameter["name"]]
+            whole = parameter["schema"].get("type") == "integer"
+            parameter["example"] = int(value) if whole else value
+    contents = operation.get("requestBody", {}).get("content", {})
+    for name, content in contents.items():
+        content["example"] = example["body" if name == "application/json" else "text"]
+
+
+def _answers(
+    found: dict[str, Any], by_id: Mapping[str | None, APIRoute], examples: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """An example for each shape of an answer; the answers of that shape refer to it."""
+    answers: dict[str, Any] = {}
+    for example in examples:
+        route = by_id.get(example["operation"])
+        if route is None or "answer" not in example:
+            continue
+        for method in route.methods or ():
+            for name in _shapes(found["paths"][route.path_format][method.lower()]):
+                answers.setdefault(name, {"value": example["answer"]})
+    for item in found["paths"].values():
+        for operation in item.values():
+            for name, content in _shapes(operation).items():
+                if name in answers:
+                    content["examples"] = {"example": {"$ref": f"#/components/examples/{name}"}}
+    return dict(sorted(answers.items()))
+
+
+def _shapes(operation: dict[str, Any]) -> dict[str, Any]:
+    """What an operation answers in JSON where it succeeds, by the name of its shape."""
+    contents = [
+        response["content"]["application/json"]
+        for status, response in operation["responses"].items()
+        if status.startswith("2") and "application/json" in response.get("content", {})
+    ]
+    return {
+        content["schema"]["$ref"].rpartition("/")[2]: content for content in contents if "$ref" in content["schema"]
+    }
+
+
+_TEXT = {"type": "string"}
+_SNAPSHOT_TAG: Mapping[str, Any] = {
+    "description": "the SHA-256 of the manifest",
+    "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
+}
+_HEADERS: Mapping[str, Any] = {
+    "X-Request-ID": {
+        "description": "the request's id, which is in the log and in the audit",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+    },
+    "ETag": {
+        "description": "for If-Match, and for If-None-Match",
+        "schema": {"type": "string", "pattern": r'^"r\d+\.[0-9a-f]{16}"$'},
+    },
+    "Location": {"description": "where the new object is", "schema": _TEXT},
+    idempotency.REPLAYED: {
+        "description": "the act was done before with this key; this is the answer of then",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "WWW-Authenticate": {"description": "Bearer", "schema": _TEXT},
+    "Retry-After": {
+        "description": "seconds after which to try again",
+        "schema": {"type": "string", "pattern": r"^\d+$"},
+    },
+}
+_PARAMETERS: Mapping[str, Any] = {
+    "IdempotencyKey": {
+        "name": idempotency.HEADER,
+        "in": "header",
+        "required": False,
+        "description": "makes the act one that is done once, however often it is sent within a day",
+        "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": idempotency.MAX_KEY},
+        "example": "0b1f3c1e-7d0a-4c0f-9a55-2f3f0c6d9c1b",
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "the entity tag that was read: 412 where the object has changed since",
+        "schema": {"type": "string", "maxLength": MAX_TAGS},
+    },
+    "IfNoneMatchAny": {
+        "name": "If-None-Match",
+        "in": "header",
+        "required": False,
+        "description": "`*`: 412 where there is one already",
+        "schema": {"type": "string", "maxLength": MAX_TAGS},
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "required": False,
+        "description": "the entity tag of what is held already: 304 where that is what there is",
+        "schema": {"type": "string", "maxLength": MAX_TAGS},
+    },
+}

@@ -1,0 +1,72 @@
+"""/v1/decision and /v1/who: what the policy says of a client."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.db.sites import get_site
+from api.db.unit_of_work import UnitOfWork
+from api.db.zones import time_zone_of
+from api.explain.answers import decision_read, parse_client, parse_question, who_read
+from api.explain.schemas import AllottedRead, DecisionRead, WhoRead
+from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.parameters import QuestionText
+from api.http.permits import ReaderOfObject
+from api.http.problems import NOT_FOUND, documented
+from api.http.routes import Route
+from api.http.schemas import MomentText, Slug
+from api.publish.repository import authority_of, off_since, space_of, suspensions_at
+from api.timestamps import given_moment
+from dnsfilter.policy.model import DEFAULT_SITE
+
+router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
+
+AddressText = Annotated[str, Query(max_length=60, examples=["192.0.2.10"])]
+
+
+@router.get("/decision", operation_id="get_decision", summary="Explain a decision", responses=documented(NOT_FOUND))
+def get_decision(
+    unit: UnitDep,
+    permit: ReaderOfObject,
+    held: RuntimeDep,
+    client: AddressText,
+    name: QuestionText,
+    at: MomentText | None = None,
+    site: Slug = DEFAULT_SITE,
+) -> DecisionRead:
+    """What a node answers this client for this name at this instant (now, if absent), with every ban considered.
+
+    Of the past it is what the newest policy says; `trace` has what was said then. A time without a zone is by
+    the clock of the client's authority; for an unregistered client, of Europe/Brussels.
+    """
+    _demand_site(unit, site)
+    address = parse_client(client, "query.client")
+    question = parse_question(name, "query.name")
+    authority = authority_of(unit.session, site, address)
+    permit.demand(authority)
+    instant = given_moment(at, unit.now_s, time_zone_of(unit.session, authority), "query.at")
+    policy = held.publishing.current(unit)
+    if instant < unit.now_s:
+        # The policy knows those of late only.
+        policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
+    return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
+
+
+@router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented(NOT_FOUND))
+def get_who(
+    unit: UnitDep, permit: ReaderOfObject, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
+) -> WhoRead:
+    """The address's range with those around it, authority, contact and bans."""
+    _demand_site(unit, site)
+    client = parse_client(address, "query.address")
+    permit.demand(authority_of(unit.session, site, client))
+    policy = held.publishing.current(unit)
+    space = space_of(unit.session, site, client)
+    allotted = None if space is None else AllottedRead(prefix=space.prefix, authority=space.authority)
+    return who_read(policy, site, client, unit.now_s, permit.visible(), allotted)
+
+
+def _demand_site(unit: UnitOfWork, site: str) -> None:
+    """Raises NotFound: at a site that nobody has registered, every client would seem to be in no range."""
+    get_site(unit.session, site)

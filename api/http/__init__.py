@@ -1,0 +1,1 @@
+"""What every route shares: dependencies, permits, problems, pagination, entity tags, schemas. No domain's rules."""

@@ -1,0 +1,25 @@
+"""What is written and read of a formal decision, whatever was decided."""
+
+from api.http.schemas import Line, Link, OptionalDay, OptionalDayText, Read, Strict
+
+
+class DecidedWrite(Strict):
+    """A formal decision."""
+
+    organ: Line = ""
+    reference: Line = ""
+    date: OptionalDayText = ""
+    legal_basis: Line = ""
+    advice: Line = ""
+    link: Link = ""
+
+
+class DecidedRead(Read):
+    """A formal decision."""
+
+    organ: str = ""
+    reference: str = ""
+    date: OptionalDay = ""
+    legal_basis: str = ""
+    advice: str = ""
+    link: str = ""

@@ -1,0 +1,72 @@
+"""Parameters that several routes have: parts of paths, a question, and filters by authority, site and service.
+
+A filter refuses an unknown name. With an empty list, a misspelled name would look as if it had nothing.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, BanRow, SiteRow
+from api.db.unknown_names import no_authority, no_site
+from api.errors import Invalid, unknown
+from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.schemas import ServiceSlug, Slug
+from dnsfilter.wire.asked import MAX_ASKED
+
+MAX_LIMIT = 200
+MAX_CURSOR = 2000
+DEFAULT_LIMIT = 50
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before")]
+
+QuestionText = Annotated[
+    str,
+    Query(
+        max_length=MAX_ASKED,
+        description="a domain name, or a URL, which stands for its host",
+        examples=["www.example.org"],
+    ),
+]
+PrefixAddress = Annotated[str, Path(max_length=39, description="the prefix's first address")]
+PrefixLength = Annotated[int, Path(ge=0, le=128)]
+
+
+def demand_authority(session: Session, slug: str) -> None:
+    """Raise Invalid if the authority is not registered."""
+    if session.get(AuthorityRow, slug) is None:
+        raise Invalid.at("query.authority", no_authority(session, slug))
+
+
+def demand_site(session: Session, slug: str) -> None:
+    """Raise Invalid if the site is not registered."""
+    if session.get(SiteRow, slug) is None:
+        raise Invalid.at("query.site", no_site(session, slug))
+
+
+def _authority(unit: UnitDep, authority: Slug | None = None) -> str | None:
+    if authority is not None:
+        demand_authority(unit.session, authority)
+    return authority
+
+
+def _site(unit: UnitDep, site: Slug | None = None) -> str | None:
+    if site is not None:
+        demand_site(unit.session, site)
+    return site
+
+
+def _service(unit: UnitDep, held: RuntimeDep, service: ServiceSlug | None = None) -> str | None:
+    # A ban outlives its service in the catalogue.
+    banned = exists().where(BanRow.service == service)
+    if service is not None and service not in held.services and not unit.session.scalar(select(banned)):
+        raise Invalid.at("query.service", unknown("service", service, held.services))
+    return service
+
+
+AuthorityFilter = Annotated[str | None, Depends(_authority)]
+SiteFilter = Annotated[str | None, Depends(_site)]
+ServiceFilter = Annotated[str | None, Depends(_service)]

@@ -1,0 +1,62 @@
+"""Who may call a route: every route has one of these, or of `api.node_api.permits`, in its signature.
+
+They are checked before the route's other dependencies and before its transaction. They make `docs/permissions.md`.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from api.auth.caller import Permit
+from api.auth.permissions import ADMINISTRATORS, APPROVERS, AUDITORS, OPERATORS, READERS, Rule, Where
+from api.http.dependencies import permit
+
+
+async def _anybody() -> None:
+    """Check nothing."""
+
+
+Anybody = Annotated[None, Depends(_anybody), Rule(Where.OPEN)]
+"""Anybody, without a token."""
+
+AnyAccount = Annotated[Permit, Depends(permit), Rule(Where.ACCOUNT)]
+"""Any account of the installation, with or without a role."""
+
+ReaderOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, READERS)]
+"""Any role in the authority `{slug}` of the path, or in the installation."""
+
+OperatorOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, OPERATORS)]
+"""An operator of the authority `{slug}` of the path, or an administrator."""
+
+ApproverOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, APPROVERS)]
+"""An approver of the authority `{slug}` of the path, or an administrator."""
+
+ReaderOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, READERS)]
+"""Any role in the authority of the object, which the route gives to `Permit.demand`, or in the installation."""
+
+OperatorOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, OPERATORS)]
+"""An operator of the authority of the object, which the route gives to `Permit.demand`, or an administrator."""
+
+ApproverOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, APPROVERS)]
+"""An approver of the authority of the object, which the route gives to `Permit.demand`, or an administrator."""
+
+SuspenderOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, OPERATORS | APPROVERS)]
+"""An operator or approver of the authority that the route gives to `Permit.demand`, or an administrator."""
+
+ReaderOfSome = Annotated[Permit, Depends(permit), Rule(Where.SOME, READERS)]
+"""Any role in any authority: the route shows what concerns those of `Permit.visible`. In the installation: all."""
+
+Auditor = Annotated[Permit, Depends(permit), Rule(Where.INSTALLATION, AUDITORS)]
+"""An auditor or administrator of the installation."""
+
+Administrator = Annotated[Permit, Depends(permit), Rule(Where.INSTALLATION, ADMINISTRATORS)]
+"""An administrator of the installation."""
+
+SelfOrAuditor = Annotated[Permit, Depends(permit), Rule(Where.SELF, AUDITORS)]
+"""The account `{account}` of the path, an auditor or an administrator."""
+
+SelfOrAdministrator = Annotated[Permit, Depends(permit), Rule(Where.SELF, ADMINISTRATORS)]
+"""The account `{account}` of the path, or an administrator."""
+
+SelfOrReader = Annotated[Permit, Depends(permit), Rule(Where.ACTED, READERS)]
+"""The account `{account}` of the path; others with any role in an authority of `Permit.visible` where it has acted."""

@@ -1,0 +1,192 @@
+"""Errors as RFC 9457 problems: the one table from type to status, and the handlers that use it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from api import errors
+from api.db.unusable import Unusable
+from api.http.schemas import MAX_PLACE, ProblemRead, place_of, words_of
+from dnsfilter.telemetry.logs import emit
+
+MEDIA_TYPE = "application/problem+json"
+MAX_FAULTS = errors.Invalid.MAX_LISTED
+
+log = logging.getLogger("dnsfilter.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of problem: its status, the last part of its `type`, and its title."""
+
+    status: int
+    slug: str
+    title: str
+
+
+BAD_REQUEST = Kind(400, "bad-request", "the request is not HTTP as it should be")
+NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
+FORBIDDEN = Kind(403, "forbidden", "not allowed")
+NOT_FOUND = Kind(404, "not-found", "not found")
+METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
+TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
+CONFLICT = Kind(409, "conflict", "what is recorded forbids it")
+WITHHELD = Kind(409, "withheld", "more would be done than the request allows")
+STALE = Kind(412, "stale", "the resource has changed")
+TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
+MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted here")
+INVALID = Kind(422, "invalid", "the request is not valid")
+TOO_MANY = Kind(429, "too-many-failures", "too many tokens from this address were not taken")
+TOO_MANY_AT_ONCE = Kind(429, "too-many-at-once", "too many requests of one caller at once")
+INTERNAL = Kind(500, "internal", "the control plane failed")
+DATABASE = Kind(503, "database-unavailable", "the database did not take the transaction")
+OVERLOADED = Kind(503, "overloaded", "too many requests at once")
+NOT_PUBLISHED = Kind(503, "not-published", "recorded, but not yet in force")
+
+OF_ERROR: dict[type[errors.ApiError], Kind] = {
+    errors.NotAuthenticated: NOT_AUTHENTICATED,
+    errors.Forbidden: FORBIDDEN,
+    errors.TooMany: TOO_MANY,
+    errors.TooManyAtOnce: TOO_MANY_AT_ONCE,
+    errors.Overloaded: OVERLOADED,
+    errors.NotFound: NOT_FOUND,
+    errors.Conflict: CONFLICT,
+    errors.Withheld: WITHHELD,
+    errors.Stale: STALE,
+    errors.Invalid: INVALID,
+    errors.BadRows: INVALID,
+    Unusable: DATABASE,
+    errors.NotPublished: NOT_PUBLISHED,
+}
+_OF_STATUS = {
+    kind.status: kind for kind in (NOT_AUTHENTICATED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, MEDIA, INVALID, INTERNAL)
+}
+
+
+_HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"'}}
+
+
+def problem(
+    kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
+) -> JSONResponse:
+    """The response for a problem; `request` is the request's id, and at most `most` faults are told."""
+    headers = _HEADERS_OF.get(kind, {})
+    return JSONResponse(content(kind, detail, request, faults, most), kind.status, headers, MEDIA_TYPE)
+
+
+def content(
+    kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
+) -> dict[str, Any]:
+    """The body of a problem."""
+    told: dict[str, Any] = {
+        "type": f"/problems/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "request": request,
+    }
+    if faults:
+        told["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:most]]
+    return told
+
+
+def id_of(scope: Mapping[str, Any]) -> str:
+    """The id that the request was given when it came in."""
+    return str(scope.get("request_id", ""))
+
+
+def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that can answer with these problems, besides 401, 403, 422 and 429."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for kind in (NOT_AUTHENTICATED, FORBIDDEN, *kinds, INVALID, TOO_MANY):
+        earlier = found.get(kind.status)
+        title = f"{earlier['description']}; {kind.title}" if earlier else kind.title
+        found[kind.status] = {"description": title, "model": ProblemRead}
+    return found
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error as a problem; what nobody foresaw is answered by the outermost middleware."""
+    app.add_exception_handler(errors.ApiError, _of_api_error)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(SQLAlchemyError, _of_database)
+
+
+def _of_api_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, errors.ApiError):
+        raise error
+    return of_error(error, id_of(request.scope))
+
+
+def of_error(error: Exception, request: str) -> JSONResponse:
+    """Return the response for an error; `request` is the request's id."""
+    kind, detail, faults = cause(error)
+    most = error.MAX_LISTED if isinstance(error, errors.Invalid) else MAX_FAULTS
+    response = problem(kind, detail, request, faults, most)
+    if isinstance(error, errors.TooMany):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, errors.TooManyAtOnce | errors.Overloaded):
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def cause(error: Exception) -> tuple[Kind, str, Sequence[errors.Fault]]:
+    """Return the kind, detail and faults of the problem that an error is answered with."""
+    match error:
+        case errors.Invalid() | errors.Conflict():
+            return OF_ERROR[type(error)], str(error), error.faults
+        case errors.ApiError():
+            return OF_ERROR[type(error)], str(error), ()
+        case DataError():
+            # PostgreSQL takes no NUL in a text, and no number or text that is larger than the column.
+            return INVALID, "there is a value in the request that cannot be stored or looked for", ()
+        case SQLAlchemyError():
+            return DATABASE, "nothing was recorded; try again", ()
+    return INTERNAL, "the log of the control plane says why", ()
+
+
+def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    # pydantic's own rendering repeats the input, which may be long or private.
+    faults = [errors.Fault(place_of(fault["loc"]), words_of(fault)) for fault in error.errors()]
+    count = len(faults)
+    detail = f"{count} fault{'s' if count != 1 else ''} in the request"
+    return problem(INVALID, detail, id_of(request.scope), faults)
+
+
+def _of_http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    known = id_of(request.scope)
+    if error.status_code == 400:
+        return problem(INVALID, "the request's body cannot be read", known)
+    kind = _OF_STATUS.get(error.status_code, INTERNAL)
+    details = {
+        NOT_FOUND: "there is no such resource; /openapi.json lists them",
+        METHOD: f"{request.method} is not possible here",
+    }
+    response = problem(kind, details.get(kind, kind.title), known)
+    if error.headers:
+        response.headers.update(error.headers)
+    if kind is METHOD:
+        # The router knows only the methods of the first route with that path.
+        response.headers["Allow"] = ", ".join(request.app.state.allowed(request.url.path))
+    return response
+
+
+def _of_database(request: Request, error: Exception) -> JSONResponse:
+    known = id_of(request.scope)
+    if isinstance(error, DataError):
+        emit(log, logging.WARNING, "the database refused a value", failure=error, request=known)
+    else:
+        emit(log, logging.ERROR, "the database failed", failure=error, request=known)
+    return of_error(error, known)

@@ -1,0 +1,142 @@
+"""The routes of the API: known query parameters only, entity tags that cover the answer, 304, answers that are kept."""
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from inspect import signature
+from typing import Any, get_args
+
+from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Depends as Needed
+from fastapi.routing import APIRoute
+
+from api.auth.permissions import Rule, Where
+from api.errors import Fault, Invalid, did_you_mean
+from api.http.schemas import place_of
+
+TAG_DIGITS = 16
+MAX_UNKNOWN = 20
+"""The most unknown parameters that an answer names."""
+_LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
+_NAMED_IN: Mapping[Where, str] = {Where.PATH: "{slug}", Where.SELF: "{account}", Where.ACTED: "{account}"}
+"""What the path of a route has if its rule is about whoever the path names."""
+_OF_REVISION = '"r'
+"""How tags begin that routes give; others are a whole answer's already."""
+
+
+class Route(APIRoute):
+    """A route whose answer is in `request.state.answer` before its transaction ends.
+
+    A parameter of its endpoint says who may call it: one of `api.http.permits` or `api.node_api.permits`. It is asked
+    first. Without one the route cannot be made.
+
+    What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
+    clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
+
+    A query parameter that the route does not declare, or that is given twice, raises Invalid: a misspelled filter would
+    have no effect. The token is checked first. Probes and nodes may send parameters that this version does not know.
+    """
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, dependencies: Sequence[Needed] | None = None, **options: Any
+    ) -> None:
+        self.rule, first = _permission(path, endpoint)
+        # Before a transaction begins.
+        checked = [first, *(dependencies or ()), Depends(_demand_known)]
+        super().__init__(path, endpoint, dependencies=checked, **options)
+
+    @cached_property
+    def parameters(self) -> frozenset[str]:
+        """The query parameters that the route and its dependencies declare."""
+        return frozenset(_declared(self.dependant))
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, whose response FastAPI sends once every dependency of the function's scope has ended."""
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            answer = await handle(request)
+            known = answer.headers.get("etag")
+            if known is not None and known.startswith(_OF_REVISION):
+                answer.headers["ETag"] = whole_tag(known, bytes(answer.body))
+                if request.method == "GET" and _is_known(request.headers.get("if-none-match", ""), answer):
+                    answer = Response(status_code=304, headers={"ETag": answer.headers["ETag"]})
+            request.state.answer = answer
+            return answer
+
+        return handled
+
+
+def route_of(request: Request) -> Route:
+    """Return the route that a request has come to."""
+    found = request.scope["route"]
+    assert isinstance(found, Route)
+    return found
+
+
+def _permission(path: str, endpoint: Callable[..., Any]) -> tuple[Rule, Needed]:
+    """Return who may call an endpoint, and the dependency that checks it. Raise TypeError if its signature is unclear.
+
+    Both are in the annotation of one parameter.
+    """
+    named = f"{endpoint.__module__}.{endpoint.__qualname__}"
+    parts = [get_args(given.annotation)[1:] for given in signature(endpoint, eval_str=True).parameters.values()]
+    found = [
+        (part, needed)
+        for needs in parts
+        for part in needs
+        if isinstance(part, Rule)
+        for needed in needs
+        if isinstance(needed, Needed)
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{named} has {len(found)} permits in its signature: give it one of api.http.permits")
+    rule, needed = found[0]
+    if _NAMED_IN.get(rule.where, "") not in path:
+        raise TypeError(f"the path of {named} has no {_NAMED_IN[rule.where]}, which its permit is about")
+    return rule, needed
+
+
+def _declared(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for needed in dependant.dependencies:
+        yield from _declared(needed)
+
+
+async def _demand_known(request: Request) -> None:
+    """Raise Invalid for query parameters that the route does not declare, or that are given twice."""
+    route = route_of(request)
+    if route.rule.where in _LENIENT:
+        return
+    known = route.parameters
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    wrong = [(name, times) for name, times in given.items() if name not in known or times > 1]
+    if wrong:
+        raise Invalid(
+            [Fault(place_of(("query", name)), _wrong(name, times, known)) for name, times in wrong[:MAX_UNKNOWN]]
+        )
+
+
+def _wrong(name: str, times: int, known: frozenset[str]) -> str:
+    if name in known:
+        return f"given {times} times: give it once"
+    others = f" This request takes {', '.join(sorted(known)) or 'none'}."
+    return f"unknown parameter.{did_you_mean(name, known) or others}"
+
+
+def whole_tag(tag: str, body: bytes) -> str:
+    """The tag `"r5"` with what the answer's body adds to it."""
+    return f'{tag[:-1]}.{sha256(body).hexdigest()[:TAG_DIGITS]}"'
+
+
+def revision_tag(tag: str) -> str:
+    """What an act compares of a tag that the caller sends: whether the object was changed, whatever the clock did."""
+    name, dot, _ = tag.strip().removeprefix("W/").partition(".")
+    return f'{name}"' if dot else name
+
+
+def _is_known(header: str, answer: Response) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return answer.status_code == 200 and ("*" in tags or answer.headers["ETag"] in tags)

@@ -1,0 +1,252 @@
+"""Shapes that every resource shares: strict bodies, slugs, pages, problems; and what is said of what has another."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from api.errors import Fault, Invalid, did_you_mean
+from api.timestamps import check_instant, parse_date, written_end, written_moment
+from dnsfilter.policy.calendar import parse_span
+
+SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
+# Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT, and what nobody sees would let
+# it read otherwise than it is: as `text_fault` of every policy has it. By their numbers, since not every library that
+# reads the description knows Unicode's category Cf by name.
+PRINTABLE = (
+    r"^[^\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    r"]*$"
+)
+DAY = r"^\d{4}-\d{2}-\d{2}$"
+DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
+LINK = r"^(https?://[\x21-\x7e]+)?$"
+BAN_REFERENCE = r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"
+LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
+
+_NO_SLUG = "{} is no short name: lower-case letters, digits and hyphens"
+_NO_DAY = "{} is no date: write for example 2026-09-30"
+OF_PATTERN: Mapping[str, str] = {
+    SLUG: _NO_SLUG,
+    SERVICE_SLUG: _NO_SLUG,
+    PRINTABLE: "has a line break or another control character, or one that nobody sees",
+    DAY: _NO_DAY,
+    DAY_OR_NONE: _NO_DAY,
+    # A link may hold a password, and so is not repeated.
+    LINK: "is no link: write for example https://www.example.org/decisions/118",
+    BAN_REFERENCE: "{} names no ban: write for example ghent/tiktok",
+    LANGUAGE: "{} is no language: write for example nl, fr or de",
+    LOGIN: "{} is no login: lower-case letters, digits, dots and hyphens",
+}
+"""What is said of a text that does not match a pattern; {} is the text."""
+
+MAX_REPEATED = 60
+"""Characters of an input that a message repeats."""
+_TOKEN = "dnsf_"
+MAX_TIME = 40
+"""The most characters of a written time."""
+
+
+def read_by(parse: Callable[[str], object]) -> AfterValidator:
+    """A text is kept as it is, once `parse` can read it: what it means depends on more, such as a time zone."""
+
+    def checked(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(checked)
+
+
+def _optional_date(text: str) -> object:
+    return parse_date(text) if text else None
+
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
+ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
+Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
+ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
+# Generated clients write and read these as the dates and times of their language.
+_TIMESTAMP = {"type": "string", "format": "date-time"}
+_DAY = {"type": "string", "format": "date"}
+_OPTIONAL_DAY = {"anyOf": [_DAY, {"type": "string", "const": ""}]}
+Timestamp = Annotated[str, WithJsonSchema(_TIMESTAMP)]
+"""An instant in an answer: RFC 3339, in UTC."""
+Day = Annotated[str, WithJsonSchema(_DAY)]
+OptionalDay = Annotated[str, WithJsonSchema(_OPTIONAL_DAY)]
+"""A date in an answer, empty if there is none."""
+
+
+def _time_schema(*examples: str) -> WithJsonSchema:
+    """Describe a written time. The other forms that `parse_written` reads are for people."""
+    return WithJsonSchema({"anyOf": [_TIMESTAMP, _DAY], "maxLength": MAX_TIME, "examples": list(examples)})
+
+
+MomentText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_TIME),
+    read_by(written_moment),
+    _time_schema("2026-11-25T10:00:00Z", "2026-11-25"),
+]
+EndText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_TIME),
+    read_by(written_end),
+    _time_schema("2026-09-30", "2026-09-30T17:00:00+02:00"),
+]
+InstantText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_TIME),
+    read_by(check_instant),
+    _time_schema("2026-11-25T10:00:00Z"),
+]
+"""A time that a node sends."""
+DayText = Annotated[
+    str,
+    StringConstraints(pattern=DAY),
+    read_by(parse_date),
+    Field(examples=["2026-09-30"], json_schema_extra={"format": "date"}),
+]
+OptionalDayText = Annotated[
+    str,
+    StringConstraints(pattern=DAY_OR_NONE),
+    read_by(_optional_date),
+    WithJsonSchema({**_OPTIONAL_DAY, "pattern": DAY_OR_NONE}),
+]
+SpanText = Annotated[
+    str,
+    StringConstraints(max_length=20),
+    read_by(parse_span),
+    Field(examples=["6 months", "72 hours"], json_schema_extra={"minLength": 2}),
+]
+Link = Annotated[str, StringConstraints(max_length=500, pattern=LINK)]
+
+MAX_PLACE = 200
+"""Characters of a fault's place: the names of fields in it are the client's own, of any length."""
+
+Item = TypeVar("Item")
+
+
+class Strict(BaseModel):
+    """A request's body: a field that is not known is an error, and so is a number where a text belongs."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class Read(BaseModel):
+    """A response's body."""
+
+    # `dnsfilterctl` loads all of them, and reads one or two.
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
+
+
+class Page(Read, Generic[Item]):
+    """A part of a list; `next` is the cursor of the following part, or null at the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class FaultRead(Read):
+    """One thing wrong in a request."""
+
+    place: str
+    message: str
+
+
+class ProblemRead(Read):
+    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong.
+
+    `request` is the request's id, which is in the answer's X-Request-ID, in the log and in the audit.
+    """
+
+    type: str = Field(examples=["/problems/not-found"])
+    title: str
+    status: int
+    detail: str
+    request: str = Field(examples=["5f0c2a9be01d47c3a1b2c3d4"])
+    faults: list[FaultRead] | None = None
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def validated(kind: type[Body], values: dict[str, object]) -> Body:
+    """A body of merged values; raises Invalid where they contradict the shape."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _invalid(error) from error
+
+
+def validated_json(kind: type[Body], text: bytes) -> Body:
+    """Read a body from JSON. Raise Invalid if it is not JSON, or not of that shape."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise _invalid(error) from error
+
+
+def _invalid(error: ValidationError) -> Invalid:
+    return Invalid([Fault(place_of(("body", *fault["loc"])), words_of(fault)) for fault in error.errors()])
+
+
+def place_of(keys: Iterable[object]) -> str:
+    """The place of a fault, from the keys that lead there; cut where it is long."""
+    return ".".join(str(key) for key in keys if key != "[key]")[:MAX_PLACE]
+
+
+def words_of(fault: Mapping[str, Any]) -> str:
+    """What is to be done about a fault that pydantic has found, in our own words as far as administrators meet it."""
+    context: Mapping[str, Any] = fault.get("ctx", {})
+    match fault["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "there is no such field"
+        case "value_error":
+            return str(context["error"])
+        case "string_pattern_mismatch" if context["pattern"] in OF_PATTERN:
+            return OF_PATTERN[context["pattern"]].format(_repeated(fault.get("input")))
+        case "string_too_short":
+            return "is empty" if context["min_length"] == 1 else f"give at least {context['min_length']} characters"
+        case "string_too_long":
+            return f"give at most {context['max_length']} characters"
+        case "too_short":
+            return f"give at least {'one' if context['min_length'] == 1 else context['min_length']}"
+        case "too_long":
+            return f"give at most {context['max_length']}"
+        case "enum" | "literal_error":
+            return f"is none of {context['expected']}{_near(fault.get('input'), context['expected'])}"
+        case "greater_than_equal":
+            return f"give at least {context['ge']}"
+        case "less_than_equal":
+            return f"give at most {context['le']}"
+        case "json_invalid":
+            return f"is not JSON: {context['error']}"
+    return str(fault["msg"])
+
+
+def _near(given: object, expected: str) -> str:
+    """Return the question that names a word near the given one; `expected` has the words in quotes."""
+    near = did_you_mean(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    return near and f".{near}"
+
+
+def _repeated(given: object) -> str:
+    """An input within a message: what no terminal obeys, not long, and no token that somebody has given by mistake."""
+    if not isinstance(given, str) or _TOKEN in given:
+        return "what was given"
+    return repr(given) if len(given) <= MAX_REPEATED else f"{given[:MAX_REPEATED]!r}…"

@@ -1,0 +1,252 @@
+"""Commands that act once: make an installation, missing keys or a token, enrol a node, accept another database."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.auth.tokens import load_key, make_first_token, make_key, record_key, replace_token
+from api.checkpoints.signing_key import make_signing_key
+from api.db.exclusive import Busy, locked, turn_on
+from api.db.integrity import Integrity
+from api.db.session import Database
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.errors import Conflict
+from api.installation.opening import (
+    Held,
+    cannot_open,
+    command,
+    database_file,
+    database_name,
+    demand_installation,
+    demand_key,
+    demand_nothing,
+    held_by,
+    open_database,
+    restored_at,
+    start_command,
+    traces,
+    unreachable,
+    wrong_database,
+)
+from api.nodes.local_enrolment import invite, look_after
+from api.publish.repository import is_empty
+from api.publish.service import believed
+from api.publish.startup_check import raise_above
+from api.settings import Settings
+from dnsfilter.control.local_enrolment import NAME
+from dnsfilter.errors import UnavailableError
+from dnsfilter.snapshot.stored.store import SnapshotStore
+
+
+def run(command: str, settings: Settings, *, keep: bool) -> str:
+    """Run a command that acts once, and return what it did. `keep` is for new-token: revoke none."""
+    if command == "new-token":
+        return make_token(settings, keep=keep)
+    return _COMMANDS[command](settings)
+
+
+def create(settings: Settings) -> str:
+    """Make an installation; raises ConfigError if there is one, or a trace of one. Returns what was done."""
+    demand_nothing(settings)
+    _make_state_directory(settings)
+    with alone_on(settings), _opened(settings, create=True) as database:
+        # Another process may have made it before this one was alone.
+        demand_nothing(settings)
+        _make_keys(settings)
+        key = token_key(settings)
+        make_first_token(database, key, settings.token_path, _now_s(settings))
+        note_key(settings, database, key)
+        invite(database, key, settings.enrolment_token_path, _now_s(settings))
+    return f"made {database_name(settings)}; the administrator's token is in {settings.token_path}"
+
+
+def is_first_start(settings: Settings) -> bool:
+    """Whether there is neither an installation nor a trace of one."""
+    held = held_by(settings)
+    return held is not Held.INSTALLATION and not traces(settings, held)
+
+
+def make_missing_keys(settings: Settings) -> str:
+    """Make the keys that are missing; returns what was done.
+
+    With the key of token hashes it makes a new administrator's token.
+    """
+    demand_installation(settings)
+    with alone_on(settings), _opened(settings) as database:
+        made = _make_keys(settings)
+        if settings.token_key_path in made:
+            key = token_key(settings)
+            note_key(settings, database, key)
+            replace_token(database, key, settings.token_path, _now_s(settings))
+            made.append(settings.token_path)
+    return f"made {', '.join(map(str, made))}" if made else "no key is missing"
+
+
+def make_token(settings: Settings, *, keep: bool = False) -> str:
+    """Replace the administrator's token, or with `keep` make another; returns what was done."""
+    demand_installation(settings)
+    with _opened(settings) as database:
+        key = token_key(settings)
+        demand_key(settings, database, key)
+        revoked = replace_token(database, key, settings.token_path, _now_s(settings), keep=keep)
+    made = f"a new administrator's token is in {settings.token_path}"
+    if not revoked.tokens:
+        return f"{made}; the other tokens stay valid"
+    return f"{made}; revoked {revoked}: dnsfilterctl audit list --act token.revoke lists them, their owners need others"
+
+
+def enrol_node(settings: Settings) -> str:
+    """Leave a one-time token for this machine's node, which is registered unless it is; returns what was done."""
+    demand_installation(settings)
+    path = settings.enrolment_token_path
+    with _opened(settings) as database:
+        key = token_key(settings)
+        demand_key(settings, database, key)
+        try:
+            invite(database, key, path, _now_s(settings))
+        except Conflict as error:
+            raise UnavailableError(f"cannot register {NAME}: {error}") from error
+    return (
+        f"a one-time token for {NAME} is in {path}: a node that has not enrolled uses it within seconds; "
+        f"one that has needs: dnsfilter enrol --config FILE --token-file {shlex.quote(str(path))}"
+    )
+
+
+def look_after_node(settings: Settings, database: Database, key: bytes) -> None:
+    """Before anything changes after a restore: see to the one-time token of this machine's node."""
+    with database.reading() as session:
+        restored_s = restored_at(session)
+    look_after(database, key, settings.enrolment_token_path, _now_s(settings), restored_s)
+
+
+def accept(settings: Settings) -> str:
+    """Let the database's policy replace that of snapshots that it does not know; returns what was done.
+
+    Raises ConfigError if it holds no policy.
+    """
+    demand_installation(settings)
+    stored = SnapshotStore(settings.snapshot_dir).current_revision()
+    with alone_on(settings), _opened(settings) as database:
+        key = token_key(settings)
+        demand_key(settings, database, key)
+        with database.reading() as session:
+            if is_empty(session):
+                name = database_name(settings)
+                raise wrong_database(f"{name} holds no policy, so it may not replace one: check --database")
+        note_key(settings, database, key)
+        raise_above(database, stored, _now_s(settings), foreign=True)
+    return f"{database_name(settings)} is accepted; to publish its policy, type: {start_command(settings)}"
+
+
+def token_key(settings: Settings) -> bytes:
+    """The key of token hashes; raises UnavailableError."""
+    try:
+        return load_key(settings.token_key_path)
+    except FileNotFoundError as error:
+        raise missing_key(settings, error, "every token is void") from error
+    except (OSError, ValueError) as error:
+        raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
+
+
+def missing_key(settings: Settings, error: FileNotFoundError, consequence: str) -> UnavailableError:
+    """Return the error for a missing key. `consequence` is what follows from making another."""
+    return UnavailableError(
+        f"{error.filename} does not exist: put the key back from a copy. If there is none, "
+        f"{command('new-keys', settings)} makes another, and {consequence}"
+    )
+
+
+@contextmanager
+def alone_on(settings: Settings) -> Iterator[None]:
+    """Be the only process that changes the database; raises UnavailableError if another one may."""
+    with ExitStack() as stack:
+        stack.enter_context(file_locked(settings))
+        turn = turn_on(settings.database)
+        if turn is not None:
+            stack.callback(turn.close)
+            try:
+                taken = turn.take()
+            except SQLAlchemyError as error:
+                raise cannot_open(settings, error) from error
+            if not taken:
+                message = f"another control plane uses the database {database_name(settings)}: stop it first"
+                raise UnavailableError(message)
+        yield
+
+
+@contextmanager
+def file_locked(settings: Settings) -> Iterator[None]:
+    """Hold the lock of an SQLite database. Raise UnavailableError if another process holds it."""
+    file = database_file(settings)
+    with ExitStack() as stack:
+        if file is not None:
+            try:
+                stack.enter_context(locked(file))
+            except Busy as error:
+                raise UnavailableError(f"{error}: stop that process, or name another with --database") from error
+            except OSError as error:
+                raise unreachable("lock", error) from error
+        yield
+
+
+def note_key(settings: Settings, database: Database, key: bytes) -> None:
+    """Record the key of token hashes, unless the audit log knows it."""
+    with database.writing() as session:
+        record_key(UnitOfWork(session, LOCAL, _now_s(settings)), key)
+
+
+def _make_keys(settings: Settings) -> list[Path]:
+    """Make each key that is missing."""
+    made = []
+    for path, make in (
+        (settings.token_key_path, make_key),
+        (settings.snapshot_key, make_signing_key),
+        (settings.checkpoint_key, make_signing_key),
+    ):
+        if not path.exists():
+            make(path)
+            made.append(path)
+    return made
+
+
+def _make_state_directory(settings: Settings) -> None:
+    try:
+        settings.state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        message = (
+            f"cannot make the state directory {settings.state_dir}: {error.strerror}; name another with --state-dir"
+        )
+        raise UnavailableError(message) from error
+
+
+@contextmanager
+def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
+    """The database, closed at the end; raises UnavailableError, also for a file that cannot be written."""
+    database = open_database(settings, create=create)
+    try:
+        # A damaged database takes no act from a command either.
+        Integrity(database, accepted=settings.broken_record).check_quickly()
+        yield database
+    except OSError as error:
+        raise unreachable("write", error) from error
+    except SQLAlchemyError as error:
+        raise cannot_open(settings, error) from error
+    finally:
+        database.close()
+
+
+def _now_s(settings: Settings) -> int:
+    return int(believed(time.time, SnapshotStore(settings.snapshot_dir))())
+
+
+_COMMANDS: Mapping[str, Callable[[Settings], str]] = {
+    "init": create,
+    "new-keys": make_missing_keys,
+    "enrol-node": enrol_node,
+    "accept": accept,
+}
+"""Each acts once, and returns what it did; raises ConfigError and UnavailableError."""

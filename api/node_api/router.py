@@ -1,0 +1,154 @@
+"""/v1/nodes/enrol and /v1/nodes/self: what a node itself asks, with its own token."""
+
+from contextlib import AbstractContextManager, ExitStack
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from api.auth.node_tokens import NodeCaller, authenticate_enrolment
+from api.auth.tokens import Refused
+from api.db.models import InstallationRow, NodeRow
+from api.db.models.audit_log import INSTALLATION
+from api.db.unit_of_work import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
+from api.errors import Invalid, NotAuthenticated, NotFound, NotPublished
+from api.http.dependencies import MAX_TAGS, TOKEN_NOT_ACCEPTED, Runtime, RuntimeDep, request_id
+from api.http.downloads import Download, file_download
+from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
+from api.http.routes import Route
+from api.node_api.permits import EnrollingDep, FleetDep, NodeDep, refused
+from api.nodes import service
+from api.nodes.local_enrolment import remove_used
+from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
+from api.publish.newest import Dismissed
+from api.timestamps import parse_moment
+from dnsfilter.policy.check import MAX_SUSPENSION_S
+
+MAX_WAIT_S = 30
+CLOCK_SLACK_S = 300
+"""So far a node's clock may be ahead of this one."""
+_OCTETS = {"type": "string", "format": "binary"}
+
+router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
+
+
+@router.post("/enrol", operation_id="enrol_node", summary="Enrol as a node", status_code=201, responses=documented())
+def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: RuntimeDep, fleet: FleetDep) -> Enrolled:
+    """For the token that registering a node has shown: the node's own, and the key under which snapshots are signed.
+
+    Neither that token nor one that the node had before are taken from then on.
+    """
+    with held.database.writing() as session:
+        unit = UnitOfWork(session, _actor(request), int(held.clock()))
+        found = authenticate_enrolment(session, held.token_key, token, unit.now_s)
+        if isinstance(found, NodeRow):
+            fresh = service.enrol(unit, held.token_key, found, body.version)
+            identity = session.get_one(InstallationRow, INSTALLATION).identity
+    # A failed try is written in a transaction of its own.
+    if isinstance(found, Refused):
+        raise refused(request, held, found, token)
+    fleet.forget(found.number)
+    remove_used(found.name, held.settings.enrolment_token_path)
+    return Enrolled(
+        name=found.name, site=found.site, token=fresh.text, key=fleet.publisher.public_key, installation=identity
+    )
+
+
+@router.get(
+    "/self/snapshot",
+    operation_id="get_own_snapshot",
+    summary="Get the newest snapshot's manifest",
+    response_class=Response,
+    responses={
+        **documented(NOT_PUBLISHED),
+        200: {
+            "description": "the signed manifest, exactly as it is signed",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        304: {"description": "nothing is newer than what the tag in If-None-Match says"},
+    },
+)
+async def get_own_snapshot(
+    request: Request,
+    node: NodeDep,
+    fleet: FleetDep,
+    wait: Annotated[int, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for something newer")] = 0,
+    if_none_match: Annotated[str, Header(max_length=MAX_TAGS, description="the tag of what the node has")] = "",
+) -> Response:
+    """Answered as soon as there is another one than the node has, or once the time is over. Its tag is its SHA-256.
+
+    A node waits once: asking again ends the earlier waiting.
+    """
+    tags = {part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")}
+    newest = fleet.news.newest
+    known = newest.digest if newest is not None and newest.digest in tags else None
+    # Whoever waits takes nobody's place.
+    resting: AbstractContextManager[None] = request.scope["rest"]()
+    try:
+        with resting:
+            newest = await fleet.news.next(known, wait, node.number)
+    except Dismissed:
+        raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
+    if newest is None:
+        raise NotPublished("no snapshot is published yet")
+    headers = {"ETag": f'"{newest.digest}"'}
+    if newest.digest in tags:
+        return Response(status_code=304, headers=headers)
+    return Response(newest.manifest, headers=headers, media_type="application/json")
+
+
+@router.get(
+    "/self/files/{sha256}",
+    operation_id="get_own_file",
+    summary="Get a snapshot's file",
+    response_class=Response,
+    responses={
+        **documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
+        200: {"description": "its octets", "content": {"application/octet-stream": {"schema": _OCTETS}}},
+    },
+)
+def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetDep) -> Download:
+    """A file that the newest manifest or one that is still kept names, by its SHA-256."""
+    with ExitStack() as held:
+        held.enter_context(fleet.downloads.held(node.number))
+        file = fleet.publisher.store.open_named(sha256)
+        if file is None:
+            raise NotFound(f"no snapshot has a file {sha256}")
+        held.enter_context(file)
+        return file_download(file, held.pop_all(), "application/octet-stream")
+
+
+@router.post("/self/report", operation_id="report_node", summary="Report", responses=documented())
+def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
+    """What a node decides by and how it fares; with what was done on it by hand, which goes on record once."""
+    now_s = int(held.clock())
+    _check_suspended(body, now_s)
+    told = sorted(body.journal, key=lambda entry: entry.number)
+    admitted = fleet.admitted(node.number, len(told))
+    journal = _on_record(request, held, node, told[:admitted]) if admitted else node.journal
+    if admitted < len(told):
+        journal = min(journal, told[admitted].number - 1)
+    fleet.board.hear(node.number, node.site, body, parse_moment(body.clock, "UTC") - now_s)
+    return Reported(journal=journal)
+
+
+def _check_suspended(body: ReportWrite, now_s: int) -> None:
+    """Raise Invalid for a suspension of a length that no node allows."""
+    for place, one in enumerate(body.suspended):
+        if parse_moment(one.until, "UTC") > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
+            raise Invalid.at(f"body.suspended.{place}.until", "no suspension lasts longer than 4 hours")
+
+
+def _on_record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:
+    with held.database.writing() as session:
+        unit = UnitOfWork(session, _actor(request), int(held.clock()))
+        row = session.get(NodeRow, node.number)
+        taken = row is not None and row.removed_s is None and row.public == node.public
+        highest = service.take_journal(unit, row, entries) if row is not None and taken else None
+    if highest is None:
+        # It was removed just now; its next try is kept.
+        raise NotAuthenticated(TOKEN_NOT_ACCEPTED)
+    return highest
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(INSTALLATION_ACCOUNT, Access.NODE, request_id(request))

@@ -1,0 +1,37 @@
+"""The notices that the database's state asks for at an instant, made already or not."""
+
+from itertools import chain
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.authorities.state import sql_is_closed
+from api.db.models import AuthorityRow
+from api.notices.due.due_acts import due_bindings, due_exemptions, due_mergers, due_suspensions
+from api.notices.due.due_bans import due_bans
+from api.notices.due.due_followed_bans import due_sources
+from api.notices.due.due_modes import due_modes, due_requests
+from api.notices.due.due_nodes import due_nodes
+from api.notices.kinds import Due, Hour
+
+
+def due(session: Session, hour: Hour) -> list[Due]:
+    """Every notice, each key once; none to an authority that has closed."""
+    statement = select(AuthorityRow.slug).where(sql_is_closed(hour.now))
+    closed = frozenset(session.scalars(statement))
+    found: dict[str, Due] = {}
+    topics = (
+        due_bans,
+        due_modes,
+        due_requests,
+        due_sources,
+        due_exemptions,
+        due_bindings,
+        due_mergers,
+        due_suspensions,
+        due_nodes,
+    )
+    for one in chain.from_iterable(topic(session, hour) for topic in topics):
+        if one.authority not in closed:
+            found.setdefault(one.key, one)
+    return list(found.values())

@@ -1,0 +1,134 @@
+"""Notices about bans: what ends or has ended, and what is to be reviewed."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from api.bans.state import quoted_term, reviewed_term
+from api.db.base import Json
+from api.db.models import BanRow, BindingRow, TermRow
+from api.notices.due.merged_bans import Heir, heirs
+from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
+from dnsfilter.policy.model import Instant
+
+BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
+BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
+"""Of a provisional ban, which lasts for 72 hours."""
+
+
+def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
+    """Ends and reviews of bans, to their authorities and to those in which they apply."""
+    last = hour.now + BEFORE_END_S[-1]
+    end = TermRow.sql_period().end
+    ending = and_(end > hour.oldest, end <= last)
+    reviewed = and_(TermRow.review_by_s > hour.now, TermRow.review_by_s <= last)
+    rows = bans_with(session, or_(ending, reviewed))
+    bindings, merged = bindings_of(session, [row.number for row in rows]), heirs(session, hour)
+    for row in rows:
+        bound = [binding for binding in bindings if binding.ban == row.number]
+        for term in row.terms:
+            yield from _of_end(row, term, bound, hour, merged.get(row.number))
+        yield from _of_review(row, bound, hour)
+
+
+def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
+    """The bans with a term like that."""
+    statement = select(BanRow).where(BanRow.number.in_(select(TermRow.ban).where(wanted)))
+    return session.scalars(statement.order_by(BanRow.number)).all()
+
+
+def bindings_of(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
+    """The bindings of these bans that bind."""
+    statement = select(BindingRow).where(BindingRow.ban.in_(numbers), BindingRow.sql_is_agreed())
+    return session.scalars(statement).all() if numbers else ()
+
+
+def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None) -> Iterator[Due]:
+    end = term.period.end
+    # One that was ended before it began, or recorded when it was over, has never held.
+    if end is None or end <= hour.oldest or term.period.begins is None or is_continued(row, term, end):
+        return
+    facts = {**ban_facts(row, term), "until_s": end}
+    if end <= hour.now:
+        begins = [other.start_s for other in row.terms if other.start_s > end]
+        facts |= {"resumes_s": min(begins)} if begins else {}
+        own = {**facts, "provisional": True} if row.provisional else facts
+        yield Due(f"ban_lapsed/{row.number}/{end}", Kind.BAN_LAPSED, row.authority, own)
+        for authority in bound_at(bound, end - 1):
+            if heir is not None and heir.continues(term) and heir.reaches(authority):
+                continue
+            key = f"ban_lapsed/{row.number}/{end}/{authority}"
+            yield Due(key, Kind.BOUND_BAN_LAPSED, authority, facts)
+        return
+    # An early end is a decision too, of an hour that is not known: nobody is spared the notice of that.
+    known = term.recorded_s if term.ended_s is None else 0
+    if row.provisional:
+        yield from _before(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
+        return
+    kinds = (Kind.BAN_ENDING, Kind.BOUND_BAN_ENDING)
+    yield from _before(row, end, known, hour, BEFORE_END_S, kinds, bound_at(bound, end - 1), facts)
+
+
+def _of_review(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
+    term = reviewed_term(row.terms, hour.now)
+    review = None if term is None else term.review_by_s
+    if term is None or review is None or review <= hour.now:
+        return
+    kinds = (Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
+    facts = {**ban_facts(row, term), "review_s": review}
+    yield from _before(row, review, term.recorded_s, hour, BEFORE_END_S, kinds, bound_at(bound, review), facts)
+
+
+def _before(
+    row: BanRow,
+    at: Instant,
+    known: Instant,
+    hour: Hour,
+    lengths: Sequence[int],
+    kinds: tuple[Kind, Kind | None],
+    bound: Sequence[str],
+    facts: Json,
+) -> Iterator[Due]:
+    """The notice before `at` whose turn it is: the first kind to the ban's authority, the other to those bound."""
+    reached = threshold(at, known, hour.now, lengths)
+    if reached is None:
+        return
+    own, other = kinds
+    for authority in (None, *bound):
+        kind = own if authority is None else other
+        if kind is not None:
+            key = f"{kind}/{row.number}/{at}/{authority or row.authority}"
+            said = tuple(f"{key}/{length}" for length in reached[1])
+            yield Due(f"{key}/{reached[0]}", kind, authority or row.authority, facts, said)
+
+
+def ban_facts(row: BanRow, term: TermRow | None = None) -> Json:
+    """What tells which ban it is."""
+    return {"ban": reference_of(row), "reference": reference_in(row, term)}
+
+
+def facts_at(row: BanRow, at: Instant) -> Json:
+    """As `ban_facts`, with the decision behind the term that holds at that instant, or else that held last."""
+    return ban_facts(row, quoted_term(row.terms, at))
+
+
+def reference_of(row: BanRow) -> str:
+    """The ban as commands name it: `authority/service`."""
+    return f"{row.authority}/{row.service}"
+
+
+def reference_in(row: BanRow, term: TermRow | None) -> str:
+    """The reference of the decision behind the term, or else of that behind the ban."""
+    own = term.decision.get("reference") if term is not None else None
+    return str(own or row.decision.get("reference") or "")
+
+
+def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
+    """Whether another term holds when this one has ended."""
+    return any(other.period.covers(end) for other in row.terms if other is not term)
+
+
+def bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
+    """Return the authorities that are bound at that instant, also by what was recorded later."""
+    return sorted({row.authority for row in bindings if row.period.covers(at)})

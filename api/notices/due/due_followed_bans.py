@@ -1,0 +1,120 @@
+"""Notices to whoever decided a ban that follows another: what became of that one.
+
+A merger makes no difference to who follows whom: a ban that goes on with a successor is followed, and follows, as
+before, from then on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from api.db.base import Json
+from api.db.models import BanRow, TermRow
+from api.notices.due.due_bans import bans_with, facts_at, is_continued, reference_in, reference_of
+from api.notices.due.merged_bans import Heir, heirs, successions
+from api.notices.kinds import DAY_S, Due, Hour, Kind
+from dnsfilter.policy.model import Instant
+
+FOLLOWED_S = 30 * DAY_S
+"""For so long after its own ban has lapsed an authority is still told what became of the one that it followed."""
+
+
+def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
+    """Renewals and early ends of bans that other decisions follow, and that one goes on with a successor."""
+    sources = bans_with(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
+    if not sources:
+        return
+    merged, later = heirs(session, hour), successions(session)
+    origins = {source.number: _origins(source.number, later) for source in sources}
+    followers = _followers(session, frozenset(chain.from_iterable(origins.values())), later)
+    for source in sources:
+        heir, since = merged.get(source.number), origins[source.number]
+        for (follower, own_since), followed in followers.items():
+            numbers = followed & since.keys()
+            if not numbers or follower.number in since:
+                continue
+            known = max(own_since, min(since[number] for number in numbers))
+            if heir is None or heir.ban.number != follower.number:
+                yield from _of_source(source, follower, known, hour, heir)
+
+
+def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, heir: Heir | None) -> Iterator[Due]:
+    """To the follower, which follows since then by a merger; 0: by its own decision."""
+    adopted = min(term.recorded_s for term in follower.terms)
+    own = _reach(follower, hour.now)
+    if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
+        return
+    facts = {"ban": reference_of(follower), "source": source.authority, **own}
+    if heir is not None and hour.fresh(heir.at) and heir.at >= adopted and heir.goes_on():
+        key = f"{Kind.SOURCE_GOES_ON}/{source.number}/{follower.number}"
+        told = {**facts, "source": heir.ban.authority, "reference": facts_at(heir.ban, heir.at)["reference"]}
+        told |= {"former": source.authority, "at_s": heir.at}
+        yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, told)
+    first = min(term.recorded_s for term in source.terms)
+    # What was to follow, and was ended with the rest, is told with the rest.
+    begun = bool(source.decided_terms)
+    for term in source.terms:
+        end = term.period.end
+        told = {**facts, "reference": reference_in(source, term), **({} if end is None else {"until_s": end})}
+        renewed = term.recorded_s > max(first, since) and term.ended_s is None
+        if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
+            yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
+        ended = term.ended_s
+        if (heir is not None and heir.continues(term)) or (begun and term.period.is_void):
+            continue
+        if ended is not None and ended > max(hour.oldest, adopted, since) and not is_continued(source, term, ended):
+            key = f"source_ended/{source.number}/{ended}/{follower.number}"
+            yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)
+
+
+def _reach(row: BanRow, now: Instant) -> Json:
+    """How far a ban reaches: to an end, or to a date of review, or further."""
+    endless = [term for term in row.terms if term.period.end is None]
+    if endless:
+        reviews = [term.review_by_s for term in endless if term.review_by_s is not None]
+        return {"own_review_s": max(reviews)} if reviews else {}
+    last = max(end for term in row.terms if (end := term.period.end) is not None)
+    return {"own_until_s": last, "own_lapsed": last <= now}
+
+
+def _origins(number: int, later: Mapping[int, tuple[int, Instant]]) -> Mapping[int, Instant]:
+    """The ban, and those that go on as it, each with the instant since when they do."""
+    found, reached = {number: 0}, [number]
+    while reached:
+        heir = reached.pop()
+        for was, (ban, at) in later.items():
+            if ban == heir and was not in found:
+                found[was] = max(at, found[heir])
+                reached.append(was)
+    return found
+
+
+def _followers(
+    session: Session, numbers: frozenset[int], later: Mapping[int, tuple[int, Instant]]
+) -> Mapping[tuple[BanRow, Instant], frozenset[int]]:
+    """The bans of which a decision follows one of these, or go on with one of which it does: which, and since when."""
+    of_terms = select(TermRow.ban).where(_follows(TermRow.decision, numbers))
+    wanted = or_(_follows(BanRow.decision, numbers), BanRow.number.in_(of_terms))
+    found: dict[tuple[BanRow, Instant], frozenset[int]] = {}
+    for row in session.scalars(select(BanRow).where(wanted).order_by(BanRow.number)).all():
+        follower, since = row, 0
+        while True:
+            known = found.get((follower, since), frozenset())
+            found[follower, since] = known | (_followed(row) & numbers)
+            if follower.number not in later:
+                break
+            number, since = later[follower.number]
+            follower = session.get_one(BanRow, number)
+    return found
+
+
+def _follows(decision: InstrumentedAttribute[Json], numbers: frozenset[int]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = decision["follows"].as_integer().in_(numbers)
+    return found
+
+
+def _followed(row: BanRow) -> frozenset[int]:
+    decisions: Sequence[Json] = (row.decision, *(term.decision for term in row.terms))
+    return frozenset(number for decision in decisions if (number := decision.get("follows")) is not None)

@@ -1,0 +1,110 @@
+"""Notices about bans that are switched off, only count, or refuse again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise, zip_longest
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from api.bans.state import has_lapsed, is_held
+from api.db.base import Json
+from api.db.models import AuditRow, BanRow, RequestRow
+from api.notices.due.due_bans import bindings_of, bound_at, facts_at, reference_of
+from api.notices.kinds import Due, Hour, Kind
+from api.requests.schemas import RequestState
+from api.requests.state import in_state
+from api.timestamps import parse_moment
+from dnsfilter.policy.intervals import span
+from dnsfilter.policy.model import Instant, Mode
+
+_ACTS = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A mode that a ban had from `start` on; `entry` is the act that set it, None if it returned by itself.
+
+    One that is off for a time has `until`.
+    """
+
+    start: Instant
+    mode: Mode
+    entry: AuditRow | None
+    until: Instant | None = None
+
+
+def due_modes(session: Session, hour: Hour) -> Iterator[Due]:
+    """Modes that an act set or that returned by themselves, to the ban's authority and to those bound by it."""
+    for ban in _changed(session, hour):
+        spells = _spells(session, ban, hour.now)
+        for index, spell in enumerate(spells):
+            kind = _kind(spell) if hour.fresh(spell.start) else None
+            if kind is None or (kind is Kind.BAN_BACK and not _is_back(ban, spells[: index + 1])):
+                continue
+            more = {} if spell.until is None else {"until_s": spell.until}
+            yield from _notices(session, ban, kind, spell.start, more)
+
+
+def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
+    """Return the bans whose mode was set or has returned recently enough for a notice."""
+    row = AuditRow
+    acts = select(row.object).where(row.act.in_(_ACTS), row.time_s > hour.oldest, row.time_s <= hour.now)
+    returned = and_(BanRow.off_until_s > hour.oldest, BanRow.off_until_s <= hour.now)
+    statement = select(BanRow).where(or_(returned, ("ban/" + BanRow.authority + "/" + BanRow.service).in_(acts)))
+    return session.scalars(statement.order_by(BanRow.number)).all()
+
+
+def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
+    """Return the modes that the ban has had, by the audit log. Every act on it begins a spell."""
+    statement = select(AuditRow).where(AuditRow.object == f"ban/{reference_of(ban)}", AuditRow.time_s <= now)
+    entries = session.scalars(statement.order_by(AuditRow.seq)).all()
+    known = [entry for entry in entries if (entry.after or {}).get("number") == ban.number]
+    spells = []
+    for entry, following in zip_longest(known, known[1:]):
+        after = entry.after or {}
+        off_until = after.get("off_until")
+        until = None if off_until is None else parse_moment(off_until, "UTC")
+        spells.append(_Spell(entry.time_s, Mode(after["mode"]), entry, until))
+        if until is not None and until <= (now if following is None else following.time_s):
+            spells.append(_Spell(until, Mode(after["returns_to"]), None))
+    return spells
+
+
+def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
+    """Return whether the ban refuses in the last spell, and refused in an earlier one."""
+    if not is_held(ban.terms, spells[-1].start):
+        return False
+    if spells[0].until is not None:
+        return True  # It came by a merger or a policy file, and refused before that.
+    refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
+    held = list(chain.from_iterable(span(term.period) for term in ban.terms))
+    return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)
+
+
+def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
+    """Requests that wait for an approver, to the ban's authority."""
+    waiting = in_state(RequestState.REQUESTED, hour.now)
+    for row in session.scalars(select(RequestRow).where(waiting, RequestRow.requested_s > hour.oldest)).all():
+        ban, kind = session.get_one(BanRow, row.ban), Kind.REQUEST_WAITING
+        facts = {**facts_at(ban, hour.now), "number": row.number, "at_s": row.requested_s}
+        yield Due(f"{kind}/{row.number}", kind, ban.authority, facts)
+
+
+def _kind(spell: _Spell) -> Kind | None:
+    """Return the kind of notice about a spell; None if its act changes neither mode nor end."""
+    if spell.entry is not None:
+        before, after = spell.entry.before or {}, spell.entry.after or {}
+        same = (before.get("mode"), before.get("off_until")) == (after.get("mode"), after.get("off_until"))
+        if same or spell.entry.act not in _ACTS:
+            return None
+    return {Mode.OFF: Kind.BAN_OFF, Mode.MONITOR: Kind.BAN_MONITORED, Mode.ENFORCE: Kind.BAN_BACK}[spell.mode]
+
+
+def _notices(session: Session, ban: BanRow, kind: Kind, at: Instant, more: Json) -> Iterator[Due]:
+    if has_lapsed(ban.terms, at):
+        return
+    bound = bound_at(bindings_of(session, [ban.number]), at) if is_held(ban.terms, at) else []
+    for authority in chain((ban.authority,), bound):
+        facts = {**facts_at(ban, at), **more, "at_s": at}
+        yield Due(f"{kind}/{ban.number}/{at}/{authority}", kind, authority, facts)

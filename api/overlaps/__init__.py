@@ -1,0 +1,1 @@
+"""How registered ranges and allotted space lie in each other. Reads only."""

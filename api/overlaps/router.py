@@ -1,0 +1,191 @@
+"""/v1/ranges/overlaps and /v1/spaces/gaps: how registered ranges and allotted space lie."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import SpaceRow
+from api.errors import Invalid
+from api.http.dependencies import COSTLY, RuntimeDep, UnitDep, part_of
+from api.http.pagination import cut_page, decode_cursor
+from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter
+from api.http.permits import ReaderOfSome
+from api.http.problems import TOO_MANY_AT_ONCE, documented
+from api.http.routes import Route
+from api.http.schemas import Page
+from api.overlaps.nesting import Key, Layout, Layouts, Overlap, Span, gaps, key_of
+from api.ranges.schemas import GapRead, HolderRead, OverlapRead
+from dnsfilter.policy.model import Prefix, Range
+
+overlaps = APIRouter(route_class=Route, prefix="/v1", tags=["ranges"])
+
+Own = Annotated[bool, Query(description="also ranges inside one of the same authority")]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A prefix of a site, and the authority that it is allotted to."""
+
+    key: Key
+    prefix: Prefix
+    authority: str
+
+    @property
+    def site(self) -> str:
+        """Its site."""
+        return self.key[0]
+
+    @property
+    def span(self) -> Span:
+        """Its first and last address."""
+        return int(self.prefix.network_address), int(self.prefix.broadcast_address)
+
+
+def layout(request: Request, held: RuntimeDep, unit: UnitDep) -> Layout:
+    """How the ranges of the policy lie."""
+    return part_of(request, "layouts", Layouts).of(held.publishing.current(unit).ranges)
+
+
+LayoutDep = Annotated[Layout, Depends(layout)]
+
+
+@overlaps.get(
+    "/ranges/overlaps",
+    operation_id="list_overlaps",
+    summary="List ranges inside others",
+    dependencies=[COSTLY],
+    responses=documented(TOO_MANY_AT_ONCE),
+)
+def list_overlaps(
+    permit: ReaderOfSome,
+    found: LayoutDep,
+    authority: AuthorityFilter,
+    site: SiteFilter,
+    own: Own = False,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[OverlapRead]:
+    """Ranges inside one of another authority, each with the narrowest that holds it, by site and address.
+
+    `authority` is that of either. Clients in such a range are the inner one's alone.
+    """
+    visible = permit.visible()
+    after = None if cursor is None else _keys(cursor, 1)[0]
+
+    def wanted(item: Overlap) -> bool:
+        inner, outer = item.value.authority, item.within.authority
+        seen = {slug for slug in (inner, outer) if visible is None or slug in visible}
+        return (
+            inner in seen
+            and (own or inner != outer)
+            and (site is None or item.value.site == site)
+            and (authority is None or authority in seen)
+        )
+
+    page = list(islice(filter(wanted, found.overlaps_after(after)), limit + 1))
+    items, following = cut_page(page, limit, lambda item: _place(item.value.site, item.value.prefix))
+    return Page(items=[_overlap(item, visible) for item in items], next=following)
+
+
+@overlaps.get(
+    "/spaces/gaps",
+    operation_id="list_gaps",
+    summary="List unused space",
+    dependencies=[COSTLY],
+    responses=documented(TOO_MANY_AT_ONCE),
+)
+def list_gaps(
+    unit: UnitDep,
+    permit: ReaderOfSome,
+    found: LayoutDep,
+    authority: AuthorityFilter,
+    site: SiteFilter,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[GapRead]:
+    """Allotted space that no range covers, whose ever it is, as the fewest prefixes, by site and address.
+
+    Where space lies in other space, the narrower one counts.
+    """
+    visible = permit.visible()
+    spaces = _spaces(unit.session)
+    keys = [] if cursor is None else _keys(cursor, 2)
+
+    def wanted(space: Space) -> bool:
+        allowed = visible is None or space.authority in visible
+        return allowed and authority in (None, space.authority) and site in (None, space.site)
+
+    page = list(islice(_gaps(spaces, found, list(map(wanted, spaces)), keys), limit + 1))
+    items, following = cut_page(page, limit, lambda item: _place(item.site, item.space, item.prefix))
+    return Page(items=list(items), next=following)
+
+
+def _gaps(spaces: Sequence[Space], found: Layout, wanted: Sequence[bool], keys: Sequence[Key]) -> Iterator[GapRead]:
+    """The gaps of the spaces that are wanted; with the keys of a space and a gap of it, those that follow."""
+    first, after = 0, None
+    if keys:
+        first = bisect_right([space.key for space in spaces], keys[0]) - 1
+        resumed = first >= 0 and spaces[first].key == keys[0]
+        _, version, address, length = keys[1]
+        after = address + (1 << ((32 if version == 4 else 128) - length)) - 1 if resumed else None
+        first += not resumed
+    for index in range(first, len(spaces)):
+        space = spaces[index]
+        if wanted[index]:
+            covered = found.covered.get((space.site, space.prefix.version), ())
+            for prefix in gaps(space.prefix, _inside(spaces, index), covered, after):
+                yield GapRead(site=space.site, prefix=str(prefix), space=str(space.prefix), authority=space.authority)
+        after = None
+
+
+def _inside(spaces: Sequence[Space], index: int) -> Iterator[Span]:
+    """What is allotted anew inside a space: it follows the space in their order."""
+    space = spaces[index]
+    for other in islice(spaces, index + 1, None):
+        if other.key[:2] != space.key[:2] or other.span[0] > space.span[1]:
+            return
+        yield other.span
+
+
+def _spaces(session: Session) -> list[Space]:
+    rows = session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority))
+    found = ((row.site, ip_network(row.prefix), row.authority) for row in rows)
+    return sorted(
+        (Space(key_of(site, prefix), prefix, slug) for site, prefix, slug in found), key=lambda item: item.key
+    )
+
+
+def _overlap(item: Overlap, visible: frozenset[str] | None) -> OverlapRead:
+    holder: Range | None = item.within if visible is None or item.within.authority in visible else None
+    return OverlapRead(
+        site=item.value.site,
+        prefix=str(item.value.prefix),
+        authority=item.value.authority,
+        label=item.value.label,
+        within=None
+        if holder is None
+        else HolderRead(prefix=str(holder.prefix), authority=holder.authority, label=holder.label),
+    )
+
+
+def _place(site: str, *prefixes: Prefix | str) -> str:
+    return " ".join((site, *map(str, prefixes)))
+
+
+def _keys(cursor: str, count: int) -> list[Key]:
+    """The keys of the prefixes in a cursor; raises Invalid."""
+    site, *prefixes = decode_cursor(cursor, str).split(" ")
+    try:
+        keys = [key_of(site, ip_network(prefix)) for prefix in prefixes]
+    except ValueError:
+        keys = []
+    if len(keys) != count:
+        raise Invalid.at("query.cursor", "not a cursor of this list")
+    return keys

@@ -1,0 +1,57 @@
+"""Keep the past policies that were made again last: questions about the same time share one."""
+
+from collections import OrderedDict
+from hashlib import sha256
+from threading import Lock
+from typing import TypeAlias
+
+from sqlalchemy import Text, and_, cast, func, select
+from sqlalchemy.orm import Session
+
+from api.db.models import VersionRow
+from api.publish.past_policies import Held, Past, Publication, policy_in
+from api.publish.recompiled import is_reproduced
+
+MAX_KEPT = 3
+"""A policy of 100,000 ranges takes some 100 MB."""
+
+Made: TypeAlias = tuple[Past, bool | None]
+"""A past policy, and whether it makes the files of its publication."""
+
+
+class Remade:
+    """Past policies by publication. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._kept: OrderedDict[tuple[Publication, bytes], Made] = OrderedDict()
+
+    def of(self, session: Session, found: Publication, held: Held) -> Made:
+        """Return a past policy, and whether it is reproduced. Make it again if its stored versions were altered."""
+        key = found, _digest(session, found.revision)
+        # One is made at a time: each takes a core for seconds.
+        with self._turn:
+            made = self._kept.get(key)
+            if made is None:
+                past = policy_in(session, found, held)
+                made = self._kept[key] = past, is_reproduced(past)
+            self._kept.move_to_end(key)
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+            return made
+
+
+def _digest(session: Session, revision: int) -> bytes:
+    """Return a digest of all versions of which a revision's policy is made, as they are stored."""
+    latest = (
+        select(VersionRow.kind, VersionRow.key, func.max(VersionRow.revision).label("revision"))
+        .where(VersionRow.revision <= revision)
+        .group_by(VersionRow.kind, VersionRow.key)
+        .subquery()
+    )
+    same = and_(*(getattr(VersionRow, name) == latest.c[name] for name in ("kind", "key", "revision")))
+    rows = select(VersionRow.kind, VersionRow.key, cast(VersionRow.body, Text)).join(latest, same)
+    digest = sha256()
+    for row in session.execute(rows.order_by(VersionRow.kind, VersionRow.key)):
+        digest.update(repr(tuple(row)).encode())
+    return digest.digest()

@@ -1,0 +1,280 @@
+"""A table of ranges -> acts, all or none: the same entries and versions as single requests would leave, in bulk.
+
+What is compared and refused is found by `make_plan`, which writes nothing: once before it is a writer's turn, so that
+nobody waits for a file that cannot be taken, and again when it is.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from api.authorities.state import is_closed
+from api.bindings.repository import binders
+from api.db import versions
+from api.db.base import Base, Json
+from api.db.bulk import BATCH, insert_all, update_all
+from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
+from api.db.unit_of_work import Act, UnitOfWork
+from api.errors import BadRows, Conflict, Fault, Withheld
+from api.range_import.running import Import
+from api.range_import.table import LINE, Row, fault, line_of
+from api.ranges import repository
+from api.ranges.schemas import Stage
+from api.ranges.service import shown_fields
+from api.spaces.registration import Ground, make_ground
+from dnsfilter.policy.model import Instant, Prefix, Range
+
+DEFAULT_REMOVALS = 10
+_RANGES = Base.metadata.tables[RangeRow.__tablename__]
+T = TypeVar("T")
+_Columns: TypeAlias = tuple[str, str, str, str, str, str]
+"""Site, prefix, authority, label, funding and audience of a range."""
+
+
+class Known(NamedTuple):
+    """A range as it is registered, by the columns of its row."""
+
+    id: int
+    site: str
+    prefix: str
+    authority: str
+    label: str
+    funding: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """That what `authority` has at `site` and the table has not, is removed: at most `most` ranges.
+
+    Without a number at most DEFAULT_REMOVALS, and none by a table without rows, which may be an export that failed.
+    """
+
+    authority: str
+    site: str
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The good rows of a table, what is wrong with the others, and whether they are all that there is to be."""
+
+    rows: tuple[Row, ...]
+    sync: Sync | None = None
+    faults: tuple[Fault, ...] = ()
+    where: str = LINE
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a table asks for, in the order of its lines; nothing of it is done."""
+
+    register: list[Range] = field(default_factory=list)
+    change: list[tuple[Known, Range]] = field(default_factory=list)
+    remove: list[Known] = field(default_factory=list)
+    unchanged: int = 0
+    withheld: str = ""
+    """Why it is not carried out though every row can be taken; empty where it is."""
+
+    @property
+    def count(self) -> int:
+        """How many acts it is."""
+        return len(self.register) + len(self.change) + len(self.remove)
+
+    def acts(self, concerned: Mapping[str, tuple[str, ...]]) -> Iterator[Act]:
+        """The acts, removals first; `concerned` has by authority the others whose matter its ranges are too."""
+        for known in self.remove:
+            yield _act("range.remove", known[1:], None, concerned)
+        for wanted in self.register:
+            yield _act("range.register", None, _columns(wanted), concerned)
+        for known, wanted in self.change:
+            yield _act("range.change", known[1:], _columns(wanted), concerned)
+
+
+def make_plan(
+    session: Session, wanted: Wanted, acting_for: frozenset[str] | None, now_s: Instant, *, administers: bool
+) -> Plan:
+    """What the table asks for; `acting_for` are the authorities whose operator the caller is, None for all.
+
+    Raises BadRows with every row that cannot be taken, and Conflict for ranges that exemptions name. Where more would
+    be removed than the request allows, the plan is withheld.
+    """
+    plan, faults = Plan(), list(wanted.faults)
+    known = _known(session, wanted)
+    authorities = {row.slug: row.closes_s for row in session.execute(select(AuthorityRow.slug, AuthorityRow.closes_s))}
+    sites = set(session.scalars(select(SiteRow.slug)))
+    grounds = {} if administers else _grounds(session, wanted, known)
+    for row in wanted.rows:
+        value = row.value
+        held = known.get((value.site, str(value.prefix)))
+        wrong = _unknown(value, authorities, sites) or _foreign(value, wanted.sync, acting_for)
+        differs = held is None or held[1:] != _columns(value)
+        # Outside its space an operator learns no more: not what others have there either.
+        if wrong is None and differs and not administers:
+            wrong = grounds[value.site].refusal(value.prefix, value.authority)
+        if wrong is None and held is None:
+            wrong = _closed(value.authority, authorities[value.authority], now_s)
+        if wrong is None and held is not None:
+            wrong = _taken(value, held, acting_for)
+        if wrong is not None:
+            faults.append(fault(row.line, wrong, wanted.where))
+        elif held is None:
+            plan.register.append(value)
+        elif differs:
+            plan.change.append((held, value))
+        else:
+            plan.unchanged += 1
+    faults.sort(key=line_of)
+    # What the file has not is not known while rows of it cannot be read.
+    if wanted.sync is not None and not wanted.faults:
+        plan.remove = _missing(wanted, known, wanted.sync)
+        faults += [] if administers else _not_theirs(plan.remove, grounds)
+    if faults:
+        raise BadRows(faults)
+    if wanted.sync is not None:
+        _check_exempted(session, plan, now_s)
+        plan.withheld = _withheld(plan, wanted, wanted.sync)
+    return plan
+
+
+def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
+    """Do what is planned, with an entry and a version for each range; raises Withheld."""
+    if plan.withheld:
+        raise Withheld(f"{plan.withheld}: nothing was done")
+    if not plan.count:
+        return
+    watched.enter(Stage.RECORDING, plan.count)
+    session, revision = unit.session, unit.new_revision()
+    session.flush()
+    unit.record_all(plan.acts(binders(session, unit.now_s)), watched.reach)
+    for known in _batches(plan.remove):
+        session.execute(delete(_RANGES).where(_RANGES.c.id.in_([one.id for one in known])))
+    for fresh in _batches(plan.register):
+        insert_all(session, _RANGES, [_row(value, revision) for value in fresh])
+    for changes in _batches(plan.change):
+        update_all(session, _RANGES, [{"id": held.id, **_changed(value, revision)} for held, value in changes])
+    versions.keep_all(session, "range", revision, _versions(session, plan, revision))
+
+
+def _versions(session: Session, plan: Plan, revision: int) -> Iterator[tuple[int, Json | None]]:
+    """Each range that is gone, and each whose row has the revision, as the session's own rows would leave it."""
+    yield from ((known.id, None) for known in plan.remove)
+    names = _RANGES.columns.keys()
+    for row in session.execute(select(_RANGES).where(_RANGES.c.revision == revision).order_by(_RANGES.c.id)):
+        yield row.id, dict(zip(names, row, strict=True))
+
+
+def _known(session: Session, wanted: Wanted) -> dict[tuple[str, str], Known]:
+    sites = {row.value.site for row in wanted.rows} | ({wanted.sync.site} if wanted.sync else set())
+    columns = [getattr(RangeRow, name) for name in Known._fields]
+    rows = session.execute(select(*columns).where(RangeRow.site.in_(sites)).order_by(RangeRow.id))
+    return {(row.site, row.prefix): Known(*row) for row in rows}
+
+
+def _grounds(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], Known]) -> dict[str, Ground]:
+    """What the caller may do at each site: by the ranges that are registered, and those that are to be."""
+    ranges: defaultdict[str, dict[str, tuple[Prefix, str]]] = defaultdict(dict)
+    for row in wanted.rows:
+        ranges[row.value.site][str(row.value.prefix)] = row.value.prefix, row.value.authority
+    for (site, prefix), held in known.items():
+        ranges[site][prefix] = ip_network(prefix), held.authority
+    spaces: defaultdict[str, list[tuple[Prefix, str]]] = defaultdict(list)
+    for space in session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority)):
+        spaces[space.site].append((ip_network(space.prefix), space.authority))
+    return {site: make_ground(spaces[site], found.values()) for site, found in ranges.items()}
+
+
+def _unknown(value: Range, authorities: Collection[str], sites: Collection[str]) -> str | None:
+    if value.authority not in authorities:
+        return f"authority {value.authority} is not registered"
+    return f"site {value.site} is not registered" if value.site not in sites else None
+
+
+def _closed(authority: str, closes_s: Instant | None, now_s: Instant) -> str | None:
+    return f"authority {authority} is closed" if is_closed(closes_s, now_s) else None
+
+
+def _foreign(value: Range, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:
+    """Why the row is not of the authority that it may be of, or None."""
+    if acting_for is not None and value.authority not in acting_for:
+        return f"you do not act for {value.authority}"
+    if sync is not None and (value.authority, value.site) != (sync.authority, sync.site):
+        return f"only ranges of {sync.authority} at site {sync.site} are synchronised"
+    return None
+
+
+def _taken(value: Range, held: Known, acting_for: frozenset[str] | None) -> str | None:
+    """That another authority has the prefix already, or None."""
+    if held.authority == value.authority:
+        return None
+    owner = held.authority if acting_for is None or held.authority in acting_for else "another authority"
+    return f"{value.prefix} at site {value.site} is registered to {owner}"
+
+
+def _missing(wanted: Wanted, known: Mapping[tuple[str, str], Known], sync: Sync) -> list[Known]:
+    told = {(row.value.site, str(row.value.prefix)) for row in wanted.rows}
+    return [
+        held
+        for key, held in known.items()
+        if key not in told and (held.authority, held.site) == (sync.authority, sync.site)
+    ]
+
+
+def _not_theirs(removed: Sequence[Known], grounds: Mapping[str, Ground]) -> list[Fault]:
+    refused = ((held, grounds[held.site].refusal(ip_network(held.prefix), held.authority)) for held in removed)
+    return [Fault(_subject(held), f"is not in the file, and {why}") for held, why in refused if why is not None]
+
+
+def _check_exempted(session: Session, plan: Plan, now_s: Instant) -> None:
+    exempted = repository.exempted(session, now_s)
+    named = [held for held in plan.remove if (held.site, held.prefix) in exempted]
+    if named:
+        told = "is not in the file, and an exemption names it: revoke or reject it first"
+        raise Conflict("nothing was done: exemptions name ranges", [Fault(_subject(held), told) for held in named])
+
+
+def _withheld(plan: Plan, wanted: Wanted, sync: Sync) -> str:
+    most = DEFAULT_REMOVALS if sync.most is None else sync.most
+    count = len(plan.remove)
+    if count > most:
+        return f"{_ranges(count)} would be removed, and at most {most} may be"
+    if count and not wanted.rows and sync.most is None:
+        left = f"the file has no rows, and {sync.authority} would be left without a range at site {sync.site}"
+        return f"{left}: say how many may be removed where that is meant ({_ranges(count)})"
+    return ""
+
+
+def _ranges(count: int) -> str:
+    return f"{count} range{'' if count == 1 else 's'}"
+
+
+def _act(name: str, before: _Columns | None, after: _Columns | None, concerned: Mapping[str, tuple[str, ...]]) -> Act:
+    site, prefix, authority, *_ = after or before or ("",) * 6
+    was, becomes = (None if columns is None else shown_fields(*columns) for columns in (before, after))
+    return Act(name, f"range/{site}/{prefix}", was, becomes, (authority, *concerned.get(authority, ())))
+
+
+def _columns(value: Range) -> _Columns:
+    return value.site, str(value.prefix), value.authority, value.label, str(value.funding), str(value.audience)
+
+
+def _row(value: Range, revision: int) -> Json:
+    return {**dict(zip(Known._fields[1:], _columns(value), strict=True)), "revision": revision}
+
+
+def _changed(value: Range, revision: int) -> Json:
+    """What may be changed of a range, by column."""
+    return {"label": value.label, "funding": str(value.funding), "audience": str(value.audience), "revision": revision}
+
+
+def _subject(known: Known) -> str:
+    return f"range/{known.site}/{known.prefix}"
+
+
+def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))

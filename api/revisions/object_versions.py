@@ -1,0 +1,114 @@
+"""Versions of objects as the audit shows them, by the names that the audit gives them."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from api.authorities.service import shown as authority_shown
+from api.bans.reading import shown as ban_shown
+from api.bindings.reading import read_binding
+from api.db.base import Base, Json
+from api.db.models import (
+    AuthorityRow,
+    BanRow,
+    BindingRow,
+    ExemptionRow,
+    RangeRow,
+    SiteRow,
+    SuspensionRow,
+    VersionRow,
+)
+from api.db.versions import KINDS
+from api.db.zones import time_zone_of
+from api.exemptions.reading import shown_exemption
+from api.publish.past_policies import row_of
+from api.ranges.reading import read_site
+from api.ranges.service import shown as range_shown
+from api.revisions.schemas import ChangeRead
+from api.suspensions.service import shown as suspension_shown
+from dnsfilter.policy.model import Instant
+
+
+def changes(
+    session: Session, rows: Sequence[VersionRow], before: Mapping[tuple[str, str], VersionRow], at: Instant
+) -> list[ChangeRead]:
+    """Each version with the one that it replaced."""
+    reader = _Reader(session, at)
+    found = []
+    for row in rows:
+        replaced = before.get((row.kind, row.key))
+        was = reader.row(row.kind, replaced.body) if replaced is not None else None
+        became = reader.row(row.kind, row.body)
+        named = became if became is not None else was
+        if named is None:
+            # Made and removed in one revision: nobody ever saw it.
+            continue
+        found.append(
+            ChangeRead(
+                kind=row.kind,
+                key=row.key,
+                object=_object(named),
+                before=reader.shown(was),
+                after=reader.shown(became),
+            )
+        )
+    return found
+
+
+class _Reader:
+    """Bodies of versions as the audit shows them. Of bans and authorities that are gone the numbers and slugs do."""
+
+    def __init__(self, session: Session, at: Instant) -> None:
+        self._session = session
+        self._at = at
+
+    def row(self, kind: str, body: Json | None) -> Base | None:
+        """The row of a body, which belongs to no session."""
+        return None if body is None else row_of(KINDS[kind], body)
+
+    def shown(self, row: Base | None) -> Json | None:
+        """The row as the audit has it."""
+        match row:
+            case None:
+                return None
+            case AuthorityRow():
+                return authority_shown(row)
+            case SiteRow():
+                return read_site(row).model_dump(mode="json", exclude={"revision"})
+            case RangeRow():
+                return range_shown(row)
+            case BanRow():
+                return ban_shown(self._session, row, self._at, time_zone_of(self._session, row.authority))
+            case BindingRow():
+                read = read_binding(row, self._reference(row.ban), self._at, time_zone_of(self._session, row.authority))
+                return read.model_dump(mode="json", exclude={"revision", "state"})
+            case ExemptionRow():
+                return shown_exemption(row, self._reference(row.ban))
+            case SuspensionRow():
+                return suspension_shown(row)
+            case _:
+                raise TypeError(f"no version is kept of {type(row).__name__}")
+
+    def _reference(self, number: int) -> str:
+        row = self._session.get(BanRow, number)
+        return f"{number}" if row is None else f"{row.authority}/{row.service}"
+
+
+def _object(row: Base) -> str:
+    match row:
+        case AuthorityRow():
+            return f"authority/{row.slug}"
+        case SiteRow():
+            return f"site/{row.slug}"
+        case RangeRow():
+            return f"range/{row.site}/{row.prefix}"
+        case BanRow():
+            return f"ban/{row.authority}/{row.service}"
+        case BindingRow():
+            return f"binding/{row.number}"
+        case ExemptionRow():
+            return f"exemption/{row.number}"
+        case SuspensionRow():
+            return f"suspension/{row.number}"
+        case _:
+            raise TypeError(f"no version is kept of {type(row).__name__}")

@@ -1,0 +1,1 @@
+"""The process as clients meet it: listening, TLS, limits of bodies and connections, access log, health, metrics."""

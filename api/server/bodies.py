@@ -1,0 +1,179 @@
+"""Bodies are bounded before anything reads them: in size, in time, in type."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import errors
+from api.http.file_bodies import JSON
+from api.http.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
+from api.range_import import table
+from api.server.load import OF_NODES, token_of
+from api.server.request_places import Room
+
+MAX_OCTETS = 1024 * 1024
+MAX_UNKNOWN_OCTETS = 64 * 1024
+MAX_POLICY_OCTETS = 8 * 1024 * 1024
+_POLICY = (MAX_POLICY_OCTETS, ("application/toml", "text/plain"))
+OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "/v1/policy/diff": _POLICY,
+    "/v1/policy/apply": _POLICY,
+    "/v1/ranges/import": (table.MAX_OCTETS, (table.MEDIA_TYPE, "text/plain")),
+}
+"""The most bytes and the types of a file, on paths that take one. Every path takes JSON of at most `MAX_OCTETS`."""
+READ_TIMEOUT_S = 30.0
+LARGE_QUEUED_S = READ_TIMEOUT_S + 5
+"""Wait for a large body's place longer than slow uploads can hold all of them."""
+MAX_LARGE, MAX_LARGE_EACH = 8, 4
+"""Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all accounts or all nodes, and of one: being read, or held
+until they are answered."""
+
+MAX_CHECKS = 8
+"""Tokens of large requests that are checked at the same time."""
+
+
+class BodyMiddleware:
+    """Read a body, then pass the request on. Answer 400, 401, 403, 408, 413, 415, 429 and 503 without the application.
+
+    Never pass on an incomplete body: the part that came could be taken for an act of its own.
+
+    If the request has an Idempotency-Key, put the body's SHA-256 into the scope.
+
+    Read a large body only if `sender` names its sender, and only once there is a place for it. Answer others with
+    `refusal`, or with 413 if that is None.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sender: Callable[[str, Scope], str | None],
+        refusal: Callable[[str, Scope], errors.ApiError | None],
+        most_large: int = MAX_LARGE,
+        most_large_each: int = MAX_LARGE_EACH,
+        queued_s: float = LARGE_QUEUED_S,
+    ) -> None:
+        self._app = app
+        self._sender = sender
+        self._refusal = refusal
+        # Who is refused goes on record, once it is its turn: no thread of a request that has a place waits for that.
+        self._checking = CapacityLimiter(MAX_CHECKS)
+        self._of_nodes, self._of_people = (Room(most_large, most_large_each, queued_s) for _ in range(2))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request whose body is whole, small enough and of an accepted type."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        if b"transfer-encoding" in headers and b"content-length" in headers:
+            # RFC 9112 section 6.1: nobody can say which of the two whoever is between here and there went by.
+            await _refuse(scope, receive, send, BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both")
+            return
+        announced = _announced(headers)
+        small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_OCTETS
+        sender = None if small else await self._sender_of(scope)
+        room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
+        if sender is None:
+            await self._whole(scope, receive, send, headers, large=False)
+        elif await room.begin(sender):
+            try:
+                await self._whole(scope, receive, send, headers, large=True)
+            finally:
+                room.end(sender)
+        else:
+            error = errors.Overloaded("many large bodies are being read; try again soon")
+            await _close(scope, receive, send, of_error(error, id_of(scope)))
+
+    async def _whole(
+        self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool
+    ) -> None:
+        kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+        most, files = OF_PATH.get(scope["path"], (MAX_OCTETS, ()))
+        limit = (MAX_OCTETS if kind == JSON else most) if large else MAX_UNKNOWN_OCTETS
+        try:
+            body = await asyncio.wait_for(_read(receive, _announced(headers), limit), READ_TIMEOUT_S)
+        except TimeoutError:
+            await _refuse(scope, receive, send, TIMEOUT, f"the body did not arrive within {READ_TIMEOUT_S:.0f} s")
+            return
+        except ClientDisconnect:
+            # Nobody gets this answer: the log and the metrics do.
+            await _refuse(scope, receive, send, BAD_REQUEST, "the body broke off before it was whole")
+            return
+        if body is None:
+            error = None if large else await run_sync(self._refusal, token_of(scope), scope, limiter=self._checking)
+            hint = f": send a larger file as {files[0]}" if files and limit < most and kind == JSON else ""
+            too_large = problem(TOO_LARGE, f"at most {limit} bytes are accepted here{hint}", id_of(scope))
+            await _close(scope, receive, send, of_error(error, id_of(scope)) if error else too_large)
+            return
+        if body and kind not in (JSON, *files):
+            await _refuse(scope, receive, send, MEDIA, f"send the body as {' or '.join((JSON, *files))}")
+            return
+        scope["media_type"] = kind
+        scope["body_sha256"] = sha256(body).hexdigest() if b"idempotency-key" in headers else ""
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _sender_of(self, scope: Scope) -> str | None:
+        token = token_of(scope)
+        try:
+            return await run_sync(self._sender, token, scope, limiter=self._checking) if token else None
+        except SQLAlchemyError:
+            return token  # The route meets the same database, and answers what is to be answered then.
+
+
+def _announced(headers: Mapping[bytes, bytes]) -> bytes:
+    """What Content-Length says, which is nothing of a body in chunks."""
+    return b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
+
+
+async def _read(receive: Receive, announced: bytes, limit: int) -> bytes | None:
+    """The body, or None where it is larger than `limit`; stops reading as soon as that is known.
+
+    Raises ClientDisconnect where less came than was announced, or no end.
+    """
+    if announced.isdigit() and int(announced) > limit:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            return None
+        parts.append(part)
+        if not message.get("more_body", False):
+            if announced.isdigit() and size < int(announced):
+                raise ClientDisconnect
+            return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replayed() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, kind: Kind, detail: str) -> None:
+    await _close(scope, receive, send, problem(kind, detail, id_of(scope)))
+
+
+async def _close(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    # What is left of the body is not read: the connection cannot be used again.
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)

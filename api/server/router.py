@@ -1,0 +1,64 @@
+"""/healthz, /readyz, /version: what the process says of itself, without a token."""
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.http.dependencies import part_of, runtime
+from api.http.permits import Anybody
+from api.http.routes import Route
+from api.nodes.fleet import Fleet, Reach
+from api.publish.service import Publisher
+from api.server.schemas import HealthRead, ReadinessRead, VersionRead
+from api.suspensions.current import Holding
+from dnsfilter import __version__
+
+router = APIRouter(route_class=Route, tags=["system"])
+
+
+@router.get("/healthz", operation_id="health", summary="Is the process alive?")
+def health(_permit: Anybody) -> HealthRead:
+    """Answers as long as the process does; asks nothing else."""
+    return HealthRead(status="ok")
+
+
+@router.get(
+    "/readyz",
+    operation_id="readiness",
+    summary="Is the control plane ready?",
+    responses={503: {"model": ReadinessRead, "description": "acts are not recorded, or not published"}},
+)
+def readiness(_permit: Anybody, request: Request, response: Response) -> ReadinessRead:
+    """Ready: acts can be recorded, and the database's last revision is published."""
+    publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", Holding)
+    revision: int | None = None
+    suspensions: int | None = None
+    reach: Reach | None = None
+    try:
+        revision, suspensions = publisher.database_revision(), len(holding.suspended())
+        reach = part_of(request, "fleet", Fleet).reach()
+    except SQLAlchemyError:
+        revision = None
+    published = publisher.status.revision
+    reason = runtime(request).database.obstacle
+    if revision is None:
+        reason = reason or "the database is away"
+    elif published is None or published < revision:
+        reason = reason or f"revision {revision} is not published yet"
+    ready = reason is None
+    response.status_code = 200 if ready else 503
+    return ReadinessRead(
+        ready=ready,
+        reason=reason,
+        database=revision is not None,
+        revision=revision,
+        published=published,
+        suspensions=suspensions,
+        nodes=None if reach is None else reach.nodes,
+        nodes_in_force=None if reach is None else reach.in_force,
+    )
+
+
+@router.get("/version", operation_id="version", summary="Which version is this?")
+def version(_permit: Anybody) -> VersionRead:
+    """The program's version."""
+    return VersionRead(version=__version__)

@@ -1,0 +1,69 @@
+"""What an operator alone may suspend: four hours of 24, and nothing that holds by law. The rest needs an approver."""
+
+from bisect import bisect_right
+
+from api.auth.caller import Caller
+from api.auth.permissions import APPROVERS
+from api.db.models import AuthorityRow
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Forbidden
+from api.suspensions import repository
+from api.suspensions.bound_bans import bound_bans
+from api.suspensions.repository import DAY_S
+from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.instants import local_time
+from dnsfilter.policy.intervals import Intervals, union
+from dnsfilter.policy.model import Instant
+
+OPERATORS_S = 4 * 3600
+"""So long an authority may be suspended within a day without an approver."""
+
+
+def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant) -> None:
+    """Raise Forbidden if the caller, who may suspend the authority, may not do so from now until `end`."""
+    if caller.has(APPROVERS, authority):
+        return
+    whom = f"ask an approver of {authority} or an administrator of the installation."
+    bound = bound_bans(unit.session, (authority,), (unit.now_s, end))
+    by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(APPROVERS, ban.authority)]
+    if by_law:
+        verb = "holds" if len(by_law) == 1 else "hold"
+        raise Forbidden(f"{', '.join(by_law)} {verb} in {authority} by law, which an operator may not suspend: {whom}")
+    now = unit.now_s
+    spans = repository.spans(unit.session, authority, now - DAY_S, now + DAY_S)
+    if suspended_s((*spans, (now, end)), now, end) <= OPERATORS_S:
+        return
+    time_zone = unit.session.get_one(AuthorityRow, authority).time_zone
+    before = f"{authority} is suspended for {_hours(suspended_s(spans, now, end))} in the 24 hours before "
+    latest = _latest(spans, now)
+    held = max((stop for start, stop in spans if start <= now), default=now)
+    # The clock shows minutes: less than one cannot be said.
+    left = f"until {_clock(latest, time_zone)} at most" if latest - max(now, held) >= 60 else "none is left"
+    most = f"An operator may suspend it for {_hours(OPERATORS_S)} in 24: {left}"
+    raise Forbidden(f"{before}{_clock(end, time_zone)}, without this request. {most}. For more, {whom}")
+
+
+def suspended_s(spans: Intervals, now: Instant, end: Instant) -> int:
+    """The seconds of `spans` within the day before `end`, each second once.
+
+    What begins after `now` counts in full, wherever it lies: it was recorded before a clock was set back.
+    """
+    counted = union((max(start, end - DAY_S), stop if start > now else min(stop, end)) for start, stop in spans)
+    return sum(stop - start for start, stop in counted)
+
+
+def _latest(spans: Intervals, now: Instant) -> Instant:
+    """The last end that needs no approver; `now` if there is none."""
+    ends = range(now + 1, now + MAX_SUSPENSION_S + 1)
+    # With a later end more of the day is suspended, never less.
+    return now + bisect_right(ends, OPERATORS_S, key=lambda end: suspended_s((*spans, (now, end)), now, end))
+
+
+def _hours(seconds: int) -> str:
+    """Hours and minutes, rounded up."""
+    hours, minutes = divmod(-(-seconds // 60), 60)
+    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
+
+
+def _clock(at: Instant, time_zone: str) -> str:
+    return f"{local_time(at, time_zone):%H:%M %Z}"

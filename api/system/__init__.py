@@ -1,1 +1,0 @@
-"""Health, version, description, metrics, access log."""

@@ -1,0 +1,106 @@
+"""Which kept lists named a domain, and since when."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.db.models import CatalogueRow, ListRow, PublicationRow
+from api.publish.past_policies import Publication, publication_of
+from api.publish.service_lists import content_of
+from dnsfilter.policy.decide import matched_tiers
+from dnsfilter.policy.model import Service, WireName
+from dnsfilter.wire.names import name_text
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A name of a service's tier that covers a question; `digest` is that of the list, `since` its first publication.
+
+    `since` is the first of an unbroken row of publications, each of whose lists had the name in that tier.
+    """
+
+    service: str
+    tier: int
+    name: str
+    exact: bool
+    digest: str
+    since: Publication
+
+
+def listed(session: Session, found: Publication, services: Mapping[str, Service], name: WireName) -> list[Listed]:
+    """Every list of the publication that names `name`, by service and tier."""
+    lists = Lists(session)
+    return [
+        Listed(
+            service,
+            tier,
+            name_text(suffix),
+            exact,
+            lists.digest(found.catalogue, service),
+            lists.since(found, service, tier, name_text(suffix)),
+        )
+        for service, tier, suffix, exact in _named(services, name)
+    ]
+
+
+@dataclass(slots=True)
+class Lists:
+    """The kept catalogues, each list of theirs read at most once."""
+
+    session: Session
+    _catalogues: dict[str, Mapping[str, str]] = field(init=False)
+    _names: dict[str, Mapping[int, frozenset[str]]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._catalogues = {row.digest: row.lists for row in self.session.scalars(select(CatalogueRow))}
+
+    def digest(self, catalogue: str, service: str) -> str:
+        """The digest of a service's list in a catalogue; empty where the catalogue is not kept, or has no such list."""
+        return self._catalogues.get(catalogue, {}).get(service, "")
+
+    def since(self, found: Publication, service: str, tier: int, name: str) -> Publication:
+        """The first publication from which on, up to `found`, each list of the service had the name in that tier."""
+        first, catalogue = found.number, found.catalogue
+        while True:
+            before = self._last_other(first, catalogue)
+            if before is None or not self._has(before.catalogue, service, tier, name):
+                break
+            first, catalogue = before.id, before.catalogue
+        floor = 0 if before is None else before.id
+        statement = select(PublicationRow).where(PublicationRow.id > floor).order_by(PublicationRow.id).limit(1)
+        return publication_of(self.session, self.session.scalars(statement).one())
+
+    def _last_other(self, first: int, catalogue: str) -> PublicationRow | None:
+        """The last publication before `first` that was made with another catalogue."""
+        # One by one: an index finds the last of each at once, and there are as many as there were upgrades.
+        found = (
+            self.session.scalar(
+                select(PublicationRow)
+                .where(PublicationRow.catalogue == other, PublicationRow.id < first)
+                .order_by(PublicationRow.id.desc())
+                .limit(1)
+            )
+            for other in self._catalogues
+            if other != catalogue
+        )
+        return max((row for row in found if row is not None), key=lambda row: row.id, default=None)
+
+    def _has(self, catalogue: str, service: str, tier: int, name: str) -> bool:
+        digest = self.digest(catalogue, service)
+        if digest not in self._names:
+            self._names[digest] = self._read(digest)
+        return name in self._names[digest].get(tier, frozenset())
+
+    def _read(self, digest: str) -> Mapping[int, frozenset[str]]:
+        body = self.session.scalar(select(ListRow.body).where(ListRow.digest == digest))
+        tiers = content_of(body)["tiers"] if body is not None else []
+        return {tier["number"]: frozenset(tier["domains"]) | frozenset(tier["hosts"]) for tier in tiers}
+
+
+def _named(services: Mapping[str, Service], name: WireName) -> Iterator[tuple[str, int, WireName, bool]]:
+    for service in services.values():
+        for number, suffix in sorted(matched_tiers(service, name).items()):
+            tier = next(tier for tier in service.tiers if tier.number == number)
+            yield service.slug, number, suffix, suffix not in tier.domains

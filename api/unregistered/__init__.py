@@ -1,0 +1,1 @@
+"""Networks in no range that sent queries, as nodes reported them: in memory only."""

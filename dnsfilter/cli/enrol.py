@@ -1,0 +1,47 @@
+"""`dnsfilter enrol`: make this node known to its control plane."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import DONE, add_command
+from dnsfilter.config.load import load_config
+from dnsfilter.control.identity import is_key, load_token
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.supervisor.start import give_up_root
+from dnsfilter.telemetry.terminal import say
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.options import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    enrol = add_command(commands, "enrol", enrol_node, "make this node known to its control plane")
+    enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
+    enrol.add_argument("--token-file", type=Path, required=True, help="file that holds the one-time token")
+    enrol.add_argument("--ca", type=Path, help="certificates of who vouches for the control plane (PEM)")
+    enrol.add_argument(
+        "--key", metavar="HEX", help="refuse any other key of snapshots than `dnsfilterctl node key` says"
+    )
+    enrol.add_argument("--allow-plain", action="store_true", help="plain HTTP also where others hear it")
+
+
+def enrol_node(options: argparse.Namespace) -> int:
+    """Give the one-time token for an identity, which is kept. Raise DnsfilterError."""
+    from dnsfilter.control.enrolment import enrol
+
+    config = load_config(options.config)
+    control = config.control_plane
+    if control.url is None:
+        raise ConfigError((Problem(f"{options.config}: control_plane.url", "is needed to enrol"),))
+    if options.key is not None and not is_key(options.key):
+        raise ConfigError((Problem("--key", "write the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
+    token = load_token(options.token_file)
+    give_up_root(config)
+    control = replace(control, ca=options.ca or control.ca, key=options.key or control.key)
+    identity = enrol(control, token, config.node_dir, allow_plain=options.allow_plain)
+    say(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
+    say(f"snapshots are taken that are signed under the key {identity.key}, and no others")
+    return DONE

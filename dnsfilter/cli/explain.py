@@ -1,0 +1,124 @@
+"""`dnsfilter explain`: what this node's snapshot decides for a client and a name, and why."""
+
+import argparse
+import json
+import sys
+import time
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, local_node, store_of
+from dnsfilter.cli.publishing import policy_files
+from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
+from dnsfilter.config.model import Config
+from dnsfilter.errors import UnavailableError
+from dnsfilter.policy.decide import Decision
+from dnsfilter.policy.explain import unregistered_text
+from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
+from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.snapshot.compiler import KEPT_PAST_S
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.supervisor.snapshot_watch import laid_over
+from dnsfilter.telemetry.terminal import say
+from dnsfilter.wire.names import name_text
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.options import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "explain", explain, "what this node's snapshot decides")
+    add_files(command)
+    command.add_argument("client", help="the client's address")
+    command.add_argument("name", help="the name it asks for, or a URL")
+    command.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone, {DEFAULT_ZONE} (default: now)")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print the decision. Exit code 2 for a wrong address, name or time."""
+    from dnsfilter.wire.asked import parse_asked
+
+    config = config_of(options)
+    now = store_of(options, config).making_s(int(time.time()))
+    try:
+        client, name = ip_address(options.client), parse_asked(options.name)
+        at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE)
+    except ValueError as error:
+        say(f"dnsfilter: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    suspensions = _suspensions(options)
+    snapshot = _snapshot(options, config, now, at, suspensions)
+    if at < (known_from := snapshot.made_s - KEPT_PAST_S):
+        say(f"dnsfilter: this snapshot tells nothing of before {at_words(known_from)}: ask trace", file=sys.stderr)
+        return WRONG_INPUT
+    decision = snapshot.decide(client, name, at)
+    concerning = (None, decision.authority)
+    aside = [each for each in suspensions if each.period.holds(at) and each.authority in concerning]
+    given = {(each.authority, each.start, each.end) for each in aside}
+    published = [
+        each
+        for each in snapshot.suspensions(at)
+        if each.authority in concerning and (each.authority, each.start, each.end) not in given
+    ]
+    if options.json:
+        suspended = [suspension_value(suspension) for suspension in aside]
+        suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
+        answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision)}
+        print(json.dumps({**answer, "suspended": suspended}))
+        return DONE
+    for suspension in aside:
+        say(suspension_text(suspension))
+    for suspension in published:
+        say(published_text(suspension, snapshot.revision))
+    when = "" if options.at is None else f" at {at_words(at)}"
+    say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
+    return DONE
+
+
+def _suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
+    """What is suspended on this node itself; nothing, which is said, where others may not know that."""
+    try:
+        return local_node(options).suspensions()
+    except UnavailableError as error:
+        say(f"dnsfilter: without what is suspended on this node itself: {error}", file=sys.stderr)
+        return ()
+
+
+def _snapshot(
+    options: argparse.Namespace, config: Config, now: Instant, at: Instant, suspensions: tuple[Suspension, ...]
+) -> Snapshot:
+    """What the node decides by, or would by that policy file at an instant; nothing is written."""
+    if options.policy is None:
+        files, passed_over = store_of(options, config).read_best()
+        if passed_over is not None:
+            say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
+    else:
+        # A snapshot leaves out what was over a day before its making.
+        files = policy_files(options.policy, config, now, min(now, at))
+    laid = laid_over(files, suspensions, now)
+    return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)
+
+
+def decision_value(decision: Decision) -> dict[str, object]:
+    """For JSON."""
+    return {
+        "verdict": decision.verdict,
+        "authority": decision.authority,
+        "ban": decision.ban,
+        "service": decision.service,
+        "bound": decision.bound,
+        "monitored": sorted(decision.monitored),
+        "exempted": sorted(decision.exempted),
+        "admitted": decision.admitted,
+    }
+
+
+def decision_text(decision: Decision) -> str:
+    """One line, for people."""
+    if decision.authority is None:
+        return unregistered_text(decision)
+    because = "" if decision.ban is None else f" by ban {decision.ban} on {decision.service}"
+    aside = f" (set aside: {', '.join(sorted(decision.exempted))})" if decision.exempted else ""
+    return f"{decision.verdict}{because} for a client of {decision.authority}{aside}"

@@ -1,0 +1,51 @@
+"""The `dnsfilter` command: everything that is done on a node. It brings catalogue and resolver together.
+
+Exit codes: 0 done, 1 a check found something or a needed thing is missing, 2 wrong input.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from dnsfilter import __version__
+from dnsfilter.cli import check, enrol, explain, serve, snapshot, suspend, up
+from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
+from dnsfilter.completion import add_completion
+from dnsfilter.errors import ConfigError, DnsfilterError
+from dnsfilter.telemetry.terminal import say
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: runs one command and exits."""
+    options = make_parser().parse_args(arguments)
+    try:
+        code = int(options.run(options))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if options.run in (serve.serve, up.up):
+            raise
+        # Whoever read the output has seen enough; the interpreter must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except ConfigError as error:
+        for problem in error.problems:
+            say(problem, file=sys.stderr)
+        code = WRONG_INPUT
+    except DnsfilterError as error:
+        say(f"dnsfilter: {error}", file=sys.stderr)
+        code = FOUND
+    except KeyboardInterrupt:
+        code = FOUND
+    sys.exit(code)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(prog="dnsfilter", description="An office resolver that carries out bans.")
+    parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (serve, check, explain, enrol, suspend, snapshot, up):
+        command.add(commands)
+    add_completion(commands, make_parser)
+    return parser

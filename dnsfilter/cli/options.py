@@ -1,0 +1,73 @@
+"""What the commands share: exit codes, the files that they are given, and the store that they mean."""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from dnsfilter.config.load import default_config, load_config
+from dnsfilter.config.model import Config
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
+from dnsfilter.local.private_files import make_private
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.telemetry import logs
+
+if TYPE_CHECKING:
+    from dnsfilter.local.acts import LocalNode
+
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+
+DONE, FOUND, WRONG_INPUT = 0, 1, 2
+_LOG = logging.getLogger("dnsfilter.node")
+
+
+def add_command(commands: "Commands", name: str, run: object, text: str) -> argparse.ArgumentParser:
+    """Add a command that `run` carries out: options in, exit code out."""
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    return command
+
+
+def add_files(command: argparse.ArgumentParser) -> None:
+    """Add `--config` and `--policy`."""
+    command.add_argument("--config", type=Path, help="configuration (TOML)")
+    command.add_argument("--policy", type=Path, help="policy file (TOML): the node decides by it, without an API")
+
+
+def config_of(options: argparse.Namespace) -> Config:
+    """Load the configuration that the options name. Raise ConfigError with every problem."""
+    if options.config is None and options.policy is None:
+        raise ConfigError((Problem("command line", "give --config, --policy or both"),))
+    return default_config() if options.config is None else load_config(options.config)
+
+
+def follows(options: argparse.Namespace, config: Config) -> bool:
+    """Whether this node has its policy from a control plane that it asks."""
+    return options.policy is None and config.control_plane.url is not None
+
+
+def store_of(options: argparse.Namespace, config: Config) -> SnapshotStore:
+    """The store that this node decides by: of what it pulls, else one that a control plane on this machine fills.
+
+    With a policy file it has one of its own.
+    """
+    if follows(options, config):
+        return SnapshotStore(config.node_dir / "snapshots")
+    return SnapshotStore(config.state_dir / ("snapshots" if options.policy is None else "policy-snapshots"))
+
+
+def node_dir(config: Config) -> Path:
+    """The node's own directory, which is made while we are the node; without it nothing can be suspended by hand."""
+    try:
+        make_private(config.node_dir)
+    except UnavailableError as error:
+        logs.emit(_LOG, logging.WARNING, "nothing can be done to this node by hand", reason=error)
+    return config.node_dir
+
+
+def local_node(options: argparse.Namespace) -> "LocalNode":
+    """Open the node that the options name, for acts on it."""
+    from dnsfilter.local.acts import LocalNode
+
+    config = config_of(options)
+    return LocalNode(config, store_of(options, config), by_policy_file=options.policy is not None)

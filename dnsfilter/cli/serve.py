@@ -1,0 +1,109 @@
+"""`dnsfilter serve`: run the resolver in the foreground.
+
+What it does not need without a policy file is imported where it is used: a resolver that starts is waited for.
+"""
+
+import argparse
+import asyncio
+import resource
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import DONE, add_command, add_files, config_of, follows, node_dir, store_of
+from dnsfilter.cli.publishing import policy_files, publish_policy_file
+from dnsfilter.config.model import Config
+from dnsfilter.control.identity import IDENTITY, load_token
+from dnsfilter.engine.choice import chosen_kind
+from dnsfilter.errors import UnavailableError
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.supervisor.first_snapshot import load_first
+from dnsfilter.supervisor.reload import check_listen
+from dnsfilter.supervisor.snapshot_watch import PolicyFeed
+from dnsfilter.supervisor.start import give_up_root, open_sockets, start_recruit, this_program
+from dnsfilter.supervisor.supervisor import Means, Supervisor
+from dnsfilter.supervisor.upgrade import take_handover
+from dnsfilter.telemetry import logs
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.options import Commands
+    from dnsfilter.control.link import Control
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    add_files(add_command(commands, "serve", serve, "run the resolver in the foreground"))
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raise DnsfilterError before the first answer only."""
+    handover = take_handover()
+    config = config_of(options)
+    check_listen(config, handover.endpoints)
+    engine = chosen_kind()
+    logs.setup()
+    one_time_token = _one_time_token(config)  # which may be root's to read
+    follow = partial(_follow, config, one_time_token) if follows(options, config) else None
+    give_up_root(config)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
+    listening, status = open_sockets(config, handover)
+    recruit = start_recruit(listening, engine)  # it starts while the snapshot is read
+    store = store_of(options, config)
+    feed = PolicyFeed(store, config.control_plane.site, node_dir=node_dir(config))
+    if options.policy is not None and handover.is_trial:
+        now = store.making_s(int(time.time()))
+        feed.take(policy_files(options.policy, config, now, now))
+    else:
+        _publish(options, config, store)
+        pull = None if follow is None else partial(pull_policy, config, one_time_token)
+        load_first(feed, config, pull, least=handover.trial_of or 0)
+
+    def load() -> Config:
+        fresh = config_of(options)
+        _publish(options, config, store)
+        return fresh
+
+    async def run() -> None:
+        means = Means(load, this_program(), None if handover.is_trial else follow)
+        supervisor = Supervisor(config, engine, listening, status, feed, means, handover, recruit)
+        if handover.is_trial:
+            from dnsfilter.supervisor.trial import rehearse
+
+            await rehearse(supervisor, listening.endpoints[0])
+        else:
+            await supervisor.run()
+
+    asyncio.run(run())
+    return DONE
+
+
+def _publish(options: argparse.Namespace, config: Config, store: SnapshotStore) -> None:
+    """Publish the policy file, if one is given."""
+    if options.policy is not None:
+        publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+
+
+def _one_time_token(config: Config) -> str | None:
+    """What the configured file holds, where it is needed and can be read now."""
+    path = config.control_plane.token
+    if path is None or (config.node_dir / IDENTITY).exists():
+        return None
+    with suppress(UnavailableError):
+        return load_token(path)
+    return None
+
+
+def _follow(config: Config, one_time_token: str | None, placed: Callable[[], object]) -> "Control":
+    from dnsfilter.control.link import Control
+
+    return Control(config, one_time_token, placed)
+
+
+def pull_policy(config: Config, one_time_token: str | None) -> None:
+    """Have a node that has nothing to decide by ask for it. Raises DnsfilterError."""
+    from dnsfilter.control.link import pull_first
+
+    pull_first(config, one_time_token)

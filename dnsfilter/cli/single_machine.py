@@ -1,0 +1,368 @@
+"""Resolver and control plane together on one machine, in the foreground: what `dnsfilter up` does."""
+
+import contextlib
+import fcntl
+import os
+import pwd
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, ip_address
+from pathlib import Path
+from types import FrameType
+
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.load import load_config
+from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.control.local_enrolment import join
+from dnsfilter.control.puller import SNAPSHOTS
+from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.supervisor.sockets import BOTH, TCP, check_free
+from dnsfilter.telemetry.terminal import escape, say
+from dnsfilter.wire.names import parse_name
+from dnsfilter.worker.privileges import end_with
+
+START_S = 60.0
+STOP_S = 10.0
+API_PORT = 8080
+_PAUSE_S = 0.05
+_LOOPBACK, _ANY = IPv4Address("127.0.0.1"), IPv4Address("0.0.0.0")
+_NAME = "www.tiktok.com"
+_TOLD = {
+    "127.0.0.1": ("brussels-city", Verdict.REFUSE),
+    "127.0.22.10": ("brussels-city", Verdict.PASS),
+    "127.0.5.10": ("ghent", Verdict.REFUSE),
+}
+"""What the banner says of the example policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where state lives and who listens where. `policy` is loaded into an empty database only.
+
+    `workers` None: one for each core.
+    """
+
+    state_dir: Path
+    policy: Path | None
+    upstreams: tuple[Endpoint, ...]
+    workers: int | None
+    listen: Endpoint
+    metrics: Endpoint
+    api: Endpoint
+    api_metrics: Endpoint
+
+
+class _Interrupted(Exception):
+    """Ctrl-C, or a request to end."""
+
+
+def run_single(options: Options) -> int:
+    """Run both until Ctrl-C or SIGTERM; the exit code. Raises ConfigError or UnavailableError if they cannot start.
+
+    A control plane that cannot start keeps no resolver from its clients that has a snapshot: then it runs alone, which
+    is said at first and at the end, and the exit code is 1.
+    """
+    with _alone(options):
+        return _run(options)
+
+
+def _run(options: Options) -> int:
+    config_path = _write_config(options, follows=True)
+    config = load_config(config_path)
+    if taken := tuple(_taken(options)):
+        raise ConfigError(taken)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    api: subprocess.Popen[bytes] | None = None
+    node: subprocess.Popen[bytes] | None = None
+    down: str | None = None
+    try:
+        api = _start([*_api_command(options), "--create"])
+        down = _reason_not_ready(api, options)
+        follows = _is_joined(options, config) if down is None else _has_pulled(config, down)
+        if not follows:
+            _write_config(options, follows=False)
+        node = _start([_program("dnsfilter"), "serve", "--config", str(config_path)])
+        _await_ready(node, "resolver", options.metrics, "/readyz")
+        print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
+        return _watch(api, node, options, told=down is not None)
+    except _Interrupted:
+        print("\nstopping", flush=True)
+        if down is None:
+            return 0
+        say(f"dnsfilter: the resolver ran without a control plane: {down}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        _ignore_signals()
+        for process in (node, api):
+            if process is not None:
+                _stop(process)
+
+
+@contextlib.contextmanager
+def _alone(options: Options) -> Iterator[None]:
+    """Hold the state directory. Raises ConfigError if another process does, and names the addresses in use too."""
+    path = options.state_dir / "up.lock"
+    try:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise UnavailableError(f"write {path}: {(error.strerror or str(error)).lower()}") from error
+    with open(lock, "rb"):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another `dnsfilter up` uses {options.state_dir}: stop it or choose another directory"
+            raise ConfigError((Problem("--state-dir", message), *_taken(options))) from None
+        yield
+
+
+def _taken(options: Options) -> Iterator[Problem]:
+    """Yield a problem for each address that cannot be had."""
+    for argument, endpoint, kinds in (
+        ("--listen", options.listen, BOTH),
+        ("--metrics-listen", options.metrics, TCP),
+        ("--api-listen", options.api, TCP),
+        ("--api-metrics-listen", options.api_metrics, TCP),
+    ):
+        try:
+            check_free([endpoint], kinds=kinds)
+        except UnavailableError as error:
+            yield Problem(argument, str(error))
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a program that ends when this process does, however that ends."""
+    parent = os.getpid()  # which has one thread, as `preexec_fn` needs
+
+    def tie() -> None:
+        if not end_with(parent):
+            os._exit(1)
+
+    return subprocess.Popen(command, preexec_fn=tie)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
+    raise _Interrupted
+
+
+def _ignore_signals() -> None:
+    """Let nothing break off the stop that has begun."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not SIG_IGN: Python prints a traceback for a signal that arrived before its handler was replaced.
+        signal.signal(number, lambda _number, _frame: None)
+
+
+def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | None:
+    """Why the control plane has not started; None once it has."""
+    try:
+        # Not `/readyz`: a control plane that takes no act, because its database is damaged, still serves nodes.
+        _await_ready(api, "control plane", options.api, "/healthz")
+    except UnavailableError as error:
+        return str(error)
+    return None
+
+
+def _has_pulled(config: Config, down: str) -> bool:
+    """Whether this machine's node has something that it pulled, by which it can go on, else by the files on disk.
+
+    Raises UnavailableError, with why the control plane is `down`, where neither is whole.
+    """
+    for directory, is_pulled in ((config.node_dir, True), (config.state_dir, False)):
+        try:
+            SnapshotStore(directory / SNAPSHOTS).read_best()
+        except SnapshotError:
+            continue
+        return is_pulled
+    raise UnavailableError(f"{down}; there is no snapshot by which the resolver could go on without it")
+
+
+def _is_joined(options: Options, config: Config) -> bool:
+    """Whether the control plane knows this machine's node. If not, which is said, the node reads its files on disk."""
+    try:
+        join(config.control_plane, config.node_dir, options.state_dir / "admin-token")
+    except UnavailableError as error:
+        say(f"this machine is not registered as a node, and reads snapshots from the disk: {error}", flush=True)
+        return False
+    return True
+
+
+def _write_config(options: Options, *, follows: bool) -> Path:
+    """The resolver's configuration, written anew at each start, so that it can be looked at and copied.
+
+    If it `follows` the control plane it asks it for snapshots, as every other node does.
+    """
+    lines = [
+        "# Written by `dnsfilter up` at each start.",
+        f'listen = ["{endpoint_text(options.listen)}"]',
+        f'metrics_listen = "{endpoint_text(options.metrics)}"',
+        'state_dir = "."',
+        # Both programs share the state directory, so both are whoever started them.
+        f'user = "{pwd.getpwuid(os.geteuid()).pw_name}"',
+    ]
+    if options.workers is not None:
+        lines.append(f"workers = {options.workers}")
+    if options.upstreams:
+        servers = ", ".join(f'"{endpoint_text(server)}"' for server in options.upstreams)
+        lines += ["", "[upstream]", f"servers = [{servers}]"]
+    if follows:
+        lines += ["", "[control_plane]", f'url = "http://{endpoint_text(options.api)}"']
+    lines += [
+        "",
+        "# This machine may ask as much as it likes, so that what the resolver can do may be measured from here.",
+        "[[limits.override]]",
+        'prefix = "127.0.0.1/32"',
+        "queries_per_second = 0",
+    ]
+    path = options.state_dir / "dnsfilter.toml"
+    try:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n")
+    except OSError as error:
+        raise UnavailableError(f"write {path}: {(error.strerror or str(error)).lower()}") from error
+    return path
+
+
+def _api_command(options: Options) -> list[str]:
+    command = [
+        *(_program("dnsfilter-api"), "--state-dir", str(options.state_dir)),
+        *("--listen", endpoint_text(options.api), "--metrics-listen", endpoint_text(options.api_metrics)),
+    ]
+    return command if options.policy is None else [*command, "--init-policy", str(options.policy)]
+
+
+def _program(name: str) -> str:
+    """The command of that name beside the running one, else on the path."""
+    beside = Path(sys.argv[0]).resolve().with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise UnavailableError(f"find program {name}: it is neither beside {sys.argv[0]} nor on the path")
+    return found
+
+
+def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint, page: str) -> None:
+    url = f"http://{endpoint_text(endpoint)}{page}"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise UnavailableError(f"start {what}: it ended {_ending(process.returncode)}; its reason stands above")
+        with contextlib.suppress(OSError), direct.open(url, timeout=1):
+            return
+        time.sleep(_PAUSE_S)
+    raise UnavailableError(f"start {what}: not ready within {START_S:g} s")
+
+
+def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options: Options, *, told: bool) -> int:
+    """Wait until the resolver ends. The control plane may end before, if that is not `told`: answers need it not."""
+    while node.poll() is None:
+        if api.poll() is not None and not told:
+            told = True
+            command = " ".join(_api_command(options))
+            ended = f"the control plane has ended {_ending(api.returncode)}; the resolver goes on"
+            print(f"{ended}. To start it again: {command}", flush=True)
+        time.sleep(_PAUSE_S)
+    print(f"dnsfilter: the resolver ended {_ending(node.returncode)}", file=sys.stderr)
+    return 1
+
+
+def _ending(code: int) -> str:
+    """How a process ended, by what `Popen` says of it: below zero it is a signal."""
+    return f"with status {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _banner_alone(options: Options, down: str) -> str:
+    return f"""
+The resolver runs without its control plane, by the last policy that is on this machine: no ban can be changed.
+
+  DNS       {endpoint_text(options.listen)}, UDP and TCP
+  API       {escape(down)}
+            to start it: {" ".join(_api_command(options))}
+
+Ctrl-C stops everything."""
+
+
+def _banner(options: Options, config: Config, now: Instant) -> str:
+    upstreams = ", ".join(endpoint_text(server) for server in config.upstream.servers)
+    advice = _examples(options) if _has_example(config, now) else _first_steps()
+    return f"""
+dnsfilter is running.
+
+  DNS       {endpoint_text(options.listen)}, UDP and TCP; asks {upstreams}
+  API       http://{endpoint_text(options.api)}/docs
+  metrics   http://{endpoint_text(options.metrics)}/metrics (resolver), \
+http://{endpoint_text(options.api_metrics)}/metrics (API)
+  state     {options.state_dir} (the administrator's token: {options.state_dir / "admin-token"})
+
+Try, in another terminal:
+
+{_variables(options)}{advice}
+
+Ctrl-C stops everything."""
+
+
+def _variables(options: Options) -> str:
+    """What tells `dnsfilterctl` where this API and its token are; empty where it looks by itself."""
+    api, token = options.api, (options.state_dir / "admin-token").absolute()
+    if api == Endpoint(_LOOPBACK, API_PORT) and token.parent == Path.cwd() / ".run":
+        return ""
+    host = endpoint_text(replace(api, address=_LOOPBACK) if api.address == _ANY else api)
+    return f"  export DNSFILTER_URL=http://{host} DNSFILTER_TOKEN_FILE={shlex.quote(escape(str(token)))}\n"
+
+
+def _examples(options: Options) -> str:
+    dns, port, control = options.listen.address, options.listen.port, _shown_program("dnsfilterctl")
+    return f"""\
+  dig @{dns} -p {port} www.tiktok.com                    refused: this machine counts as Brussels City's
+  dig -b 127.0.22.10 @{dns} -p {port} www.tiktok.com     answered: its public Wi-Fi
+  {control} explain 127.0.5.10 www.tiktok.com
+  {control} ban set ghent tiktok --mode off
+  dig -b 127.0.5.10 @{dns} -p {port} www.tiktok.com      answered, until the mode is enforce again"""
+
+
+def _first_steps() -> str:
+    control = _shown_program("dnsfilterctl")
+    return f"""\
+  {control} status
+  {control} authority list
+  {control} authority onboard AUTHORITY     asks for what a body needs: names, ranges, a ban"""
+
+
+def _has_example(config: Config, now: Instant) -> bool:
+    """Whether what the control plane has published says what the examples tell."""
+    try:
+        files, _ = SnapshotStore(config.state_dir / SNAPSHOTS).read_last_good()
+        held = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, config.control_plane.site)
+    except SnapshotError:
+        return False
+    decisions = [(client, held.decide(ip_address(client), parse_name(_NAME), now)) for client in _TOLD]
+    return all((decision.authority, decision.verdict) == _TOLD[client] for client, decision in decisions)
+
+
+def _shown_program(name: str) -> str:
+    path = Path(_program(name))
+    with contextlib.suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return str(path)

@@ -1,0 +1,90 @@
+"""`dnsfilter suspend`: have nothing refused on this node for a while, without the control plane."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import DONE, add_command, add_files, local_node
+from dnsfilter.policy.calendar import instant_text
+from dnsfilter.policy.instants import at_words
+from dnsfilter.telemetry.terminal import say
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.options import Commands
+    from dnsfilter.local.acts import Published
+    from dnsfilter.policy.model import Suspension
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    text = "have nothing refused on this node for a while, without the control plane"
+    command = add_command(commands, "suspend", suspend, text)
+    add_files(command)
+    command.add_argument(
+        "authority",
+        nargs="?",
+        metavar="AUTHORITY",
+        help="for its clients alone (default: for all, unregistered clients too)",
+    )
+    command.add_argument("--reason", default="", help="why; it is kept in the node's journal")
+    other = command.add_mutually_exclusive_group(required=True)
+    other.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
+    other.add_argument("--end", action="store_true", help="end it now")
+    other.add_argument("--list", action="store_true", help="what is suspended on this node, also as it was published")
+    command.add_argument("--json", action="store_true", help="print the list as JSON")
+
+
+def suspend(options: argparse.Namespace) -> int:
+    """Suspend, end a suspension, or list those of this node."""
+    if options.list:
+        node = local_node(options)
+        _show_suspensions(node.suspensions(), node.published(), as_json=options.json)
+        return DONE
+    if options.end:
+        local_node(options).end_suspension(options.authority, options.reason)
+        say(f"{options.authority or 'all'}: the suspension on this node has ended")
+        return DONE
+    say(suspension_text(local_node(options).suspend(options.authority, options.duration, options.reason)))
+    return DONE
+
+
+def suspension_text(suspension: "Suspension") -> str:
+    """One line, for people."""
+    return f"{_whom(suspension, ' on this node')}: {suspension.reason}"
+
+
+def published_text(suspension: "Suspension", revision: int) -> str:
+    """One line, for people, of one that the snapshot of that revision holds."""
+    return f"{_whom(suspension)}: published in revision {revision}; only a later one ends it sooner"
+
+
+def _whom(suspension: "Suspension", where: str = "") -> str:
+    """Who is refused nothing, and until when."""
+    too = "" if suspension.authority else ", and unregistered clients are answered too"
+    return f"{suspension.authority or 'all'}: nothing is refused{where} until {at_words(suspension.end)}{too}"
+
+
+def suspension_value(suspension: "Suspension", published: int | None = None) -> dict[str, str | int | None]:
+    """For JSON; `published` is the revision that holds it, None for one that was given on this node."""
+    return {
+        "authority": suspension.authority,
+        "start": instant_text(suspension.start),
+        "until": instant_text(suspension.end),
+        "reason": suspension.reason,
+        "published": published,
+    }
+
+
+def _show_suspensions(
+    suspensions: "tuple[Suspension, ...]", published: "tuple[Published, ...]", *, as_json: bool
+) -> None:
+    if as_json:
+        values = [suspension_value(suspension) for suspension in suspensions]
+        print(json.dumps(values + [suspension_value(each.suspension, each.revision) for each in published]))
+        return
+    for suspension in suspensions:
+        say(suspension_text(suspension))
+    for each in published:
+        say(published_text(each.suspension, each.revision))
+    if not suspensions and not published:
+        print("nothing is suspended on this node")

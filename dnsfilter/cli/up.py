@@ -1,0 +1,50 @@
+"""`dnsfilter up`: run resolver and control plane together on this machine. How stands in single_machine.py."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import WRONG_INPUT, add_command
+from dnsfilter.config.endpoint import parse_endpoint
+from dnsfilter.telemetry.terminal import say
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.options import Commands
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "up", up, "run resolver and control plane together on this machine")
+    command.add_argument(
+        "--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)"
+    )
+    command.add_argument(
+        "--upstream", action="append", default=[], metavar="HOST:PORT", help="ask this server (repeatable)"
+    )
+    command.add_argument("--policy", type=Path, help="policy file to load into an empty database")
+    command.add_argument("--workers", type=int, help="processes that answer (default: one for each core)")
+    command.add_argument("--listen", default="127.0.0.1:5300", help="DNS (default: %(default)s)")
+    command.add_argument(
+        "--metrics-listen", default="127.0.0.1:9153", help="the resolver's metrics (default: %(default)s)"
+    )
+    command.add_argument("--api-listen", default="127.0.0.1:8080", help="API (default: %(default)s)")
+    command.add_argument(
+        "--api-metrics-listen", default="127.0.0.1:9154", help="the API's metrics (default: %(default)s)"
+    )
+
+
+def up(options: argparse.Namespace) -> int:
+    """Run resolver and control plane until Ctrl-C."""
+    from dnsfilter.cli.single_machine import Options, run_single
+
+    try:
+        endpoints = [
+            parse_endpoint(text)
+            for text in (options.listen, options.metrics_listen, options.api_listen, options.api_metrics_listen)
+        ]
+        upstreams = tuple(parse_endpoint(text) for text in options.upstream)
+    except ValueError as error:
+        say(f"dnsfilter: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    return run_single(Options(options.state_dir, options.policy, upstreams, options.workers, *endpoints))

@@ -1,0 +1,1 @@
+"""The reference engine: the readable specification of what the compiled one does."""

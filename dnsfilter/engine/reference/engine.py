@@ -1,0 +1,226 @@
+"""The reference engine: plain Python, and with the modules that it calls the specification of what a compiled one does.
+
+A query meets the steps in the one order that the rules allow: receive, parse, client and limits (`answer`); policy,
+names of ours, cache (`Deciding.decide`); join or forward (`Settling.ask`); the answer, once more by policy
+(`Judging.serve`). Then come datagrams from upstreams (`Inflight.arrived`) and timers (`Inflight.expire`).
+"""
+
+import secrets
+import select
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from dnsfilter.cache.answers import AnswerCache, Cache
+from dnsfilter.cache.failures import Failures
+from dnsfilter.config.model import Clients, Limits
+from dnsfilter.engine.clock import Anchor, Clock
+from dnsfilter.engine.interface import Drop, Event, Miss, Reply
+from dnsfilter.engine.limits import KEY_OCTETS, Admission, Limiter
+from dnsfilter.engine.listening import UdpListener, packed_peer
+from dnsfilter.engine.reference.own_table import OwnTable
+from dnsfilter.engine.reference.room import Room
+from dnsfilter.engine.reference.timer import BootTimer
+from dnsfilter.engine.slow_path.case import Case, Turn
+from dnsfilter.engine.slow_path.exchange import Waiter
+from dnsfilter.engine.slow_path.settling import STREAM_LIMIT
+from dnsfilter.engine.slow_path.slow_path import SlowPath
+from dnsfilter.engine.unregistered import TABLE_KEY_OCTETS, Noted, UnregisteredTable
+from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
+from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, LIMITED
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.upstream.health import Health
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.query import Fault, Query, parse_query
+from dnsfilter.wire.reply import empty_reply, truncated_reply, udp_limit
+
+BATCH = 64
+
+
+class ReferenceEngine:
+    """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
+
+    make_cache: ClassVar[Callable[[int, int], Cache]] = AnswerCache
+    """Octets at most, and seconds that an answer is kept past its TTL -> what this engine keeps answers in."""
+
+    def __init__(
+        self,
+        *,
+        listeners: Sequence[UdpListener],
+        zones: Zones,
+        cache: Cache,
+        clients: Clients,
+        limits: Limits,
+        trust_ad: bool,
+        longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
+        clock: Clock,
+        counters: CounterBlock,
+        snapshot: Snapshot,
+        since_ms: int | None = None,
+    ) -> None:
+        self._cache = cache
+        self._limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
+        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_OCTETS))
+        self._clock = clock
+        self._slots = counters.slots
+        self._epoll = select.epoll()
+        self._timer = BootTimer()
+        self._alarm_ms: int | None = None
+        self._epoll.register(self._timer.fileno(), select.EPOLLIN)
+        self._listeners: dict[int, UdpListener] = {}
+        for listener in listeners:
+            self.listen(listener)
+        self._table = OwnTable(zones.endpoints, self._epoll, Room(limits))
+        self._path = SlowPath(
+            table=self._table,
+            health=Health(len(zones.endpoints)),
+            failures=Failures(),
+            cache=cache,
+            zones=zones,
+            clients=clients,
+            trust_ad=trust_ad,
+            longest_wait_ms=longest_wait_ms,
+            clock=clock,
+            counters=counters,
+        )
+        self._judging = self._path.judging
+        self.swap(snapshot, since_ms)
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def close(self) -> None:
+        self._table.close()
+        self._timer.close()
+        self._epoll.close()
+
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
+        now_ms = self._clock.boot_ns() // 1_000_000
+        self._path.swap(snapshot, Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms))
+
+    def listen(self, listener: UdpListener) -> None:
+        self._listeners[listener.fileno()] = listener
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+    def unlisten(self, listener: UdpListener) -> None:
+        del self._listeners[listener.fileno()]
+        self._epoll.unregister(listener.fileno())
+
+    def in_hand(self) -> int:
+        return len(self._table)
+
+    def take_unregistered(self) -> Sequence[Noted]:
+        return self._unregistered.take()
+
+    # The main loop.
+
+    def poll(self, budget: int) -> Sequence[Event]:
+        events: list[Event] = []
+        for _ in range(budget):
+            ready = self._epoll.poll(0, BATCH)
+            if not ready:
+                break
+            turn = self._turn()
+            for fd, _mask in ready:
+                self._work_off(turn, fd)
+            events += turn.events
+        self._set_alarm()
+        self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
+        return events
+
+    def _turn(self) -> Turn:
+        return Turn(self._clock.wall_s(), self._clock.boot_ns())
+
+    def _work_off(self, turn: Turn, fd: int) -> None:
+        """Read what one descriptor has, at most a batch of it."""
+        listener = self._listeners.get(fd)
+        if listener is not None:
+            self._read_queries(turn, listener)
+        elif fd == self._timer.fileno():
+            self._timer.clear()
+            self._alarm_ms = None
+            self._path.expire(turn)
+        else:
+            for server, number, message in self._table.receive(fd, BATCH):
+                self._path.arrived(turn, server, number, message)
+
+    def _read_queries(self, turn: Turn, listener: UdpListener) -> None:
+        for message, peer, source in listener.receive(BATCH):
+            client = packed_peer(peer)
+            outcome = self.answer(message, client, Transport.UDP, turn.wall_s, turn.boot_ms)
+            match outcome:
+                case Reply(reply):
+                    listener.send(reply, peer, source)
+                    self._path.time(turn.boot_ns)
+                case Miss():
+                    waiter = Waiter(outcome.query, client, turn.boot_ns, listener, peer, source)
+                    self._path.ask(turn, outcome, waiter)
+                case Drop():
+                    pass
+
+    def _set_alarm(self) -> None:
+        alarm_ms = self._path.next_alarm_ms()
+        if alarm_ms is not None and alarm_ms != self._alarm_ms:
+            self._timer.set(alarm_ms)
+            self._alarm_ms = alarm_ms
+
+    # One query.
+
+    def answer(
+        self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
+    ) -> Reply | Miss | Drop:
+        judging = self._judging
+        # 1. Parse; what is too short, or itself a response, gets no answer.
+        query = parse_query(message)
+        if query is None:
+            judging.count(transport, Outcome.DROPPED)
+            return Drop()
+        # 2. The client, and whether it may ask.
+        range_class = judging.snapshot.find(client)
+        if range_class is None:
+            self._unregistered.note(client, boot_ms)
+        at = judging.anchor.instant(wall_s, boot_ms)
+        may_ask = judging.may_ask(client, range_class, at)
+        # 3. Its limits.
+        forgeable = transport is Transport.UDP
+        admission = self._limiter.admit(client, may_ask, forgeable, boot_ms)
+        if admission is not Admission.PASS:
+            limit = Limit.CLIENT if may_ask or not forgeable else Limit.UNREGISTERED
+            return self._limited(query, transport, limit, admission)
+        # 4. Faults, and who may not ask.
+        octets = udp_limit(query) if forgeable else STREAM_LIMIT
+        if isinstance(query, Fault):
+            judging.count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
+            return Reply(empty_reply(query, query.rcode, limit=octets))
+        case = Case(query, transport, client, range_class, at, boot_ms, octets)
+        if not may_ask:
+            return Reply(judging.unregistered(case))
+        # 5. Policy, names of ours, the cache, or a miss.
+        return self._path.decide(case)
+
+    def _limited(self, query: Query | Fault, transport: Transport, limit: Limit, admission: Admission) -> Reply | Drop:
+        self._judging.count(transport, Outcome.LIMITED)
+        self._slots[LIMITED[limit]] += 1
+        if admission is Admission.SLIP and isinstance(query, Query):
+            return Reply(truncated_reply(query))
+        return Drop()
+
+    # Streams: of clients, and to upstreams.
+
+    def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
+        turn = self._turn()
+        self._path.forward(turn, miss, ticket)
+        self._set_alarm()
+        return turn.events
+
+    def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]:
+        turn = self._turn()
+        self._path.complete(turn, exchange, message, server_failed)
+        self._set_alarm()
+        return turn.events
+
+    def is_open(self, exchange: int) -> bool:
+        return self._table.get(exchange) is not None

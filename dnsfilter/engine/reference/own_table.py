@@ -1,0 +1,176 @@
+"""The reference engine's table of pending questions: dictionaries, a heap of deadlines, pools of sockets."""
+
+import heapq
+import select
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Endpoint
+from dnsfilter.engine.reference.pool import PoolSocket, UpstreamPool
+from dnsfilter.engine.reference.room import MOST_WAITERS, Room
+from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
+from dnsfilter.engine.slow_path.table import PROBE
+from dnsfilter.wire.query import Question
+
+SWEEP_MS = 1000
+_LARGEST_ANSWER = 65535
+
+
+class Arrival(NamedTuple):
+    """A datagram from `server`, or without `message` an ICMP error.
+
+    `number` is the exchange's that was sent under its id, PROBE, or 0 if it is nobody's.
+    """
+
+    server: int
+    number: int
+    message: bytes | None
+
+
+class OwnTable:
+    """Implements `Table` over pools of sockets to `endpoints`; every socket is registered with `poller`."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], poller: select.epoll, room: Room) -> None:
+        self._pools = [UpstreamPool(number, endpoint, poller) for number, endpoint in enumerate(endpoints)]
+        self._room = room
+        self._exchanges: dict[int, Exchange] = {}
+        self._by_key: dict[CacheKey, Exchange] = {}
+        self._waiters: dict[int, list[Waiter]] = {}
+        self._sends: dict[int, list[tuple[PoolSocket, int]]] = {}
+        self._probes: dict[int, tuple[PoolSocket, int, int]] = {}
+        self._deadlines: list[tuple[int, int]] = []
+        self._last_number = 0
+        self._sweep_at_ms = 0
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def close(self) -> None:
+        """Close every socket."""
+        for pool in self._pools:
+            pool.close()
+
+    # Questions and those who wait for them.
+
+    def get(self, number: int) -> Exchange | None:
+        return self._exchanges.get(number)
+
+    def find(self, key: CacheKey) -> Exchange | None:
+        return self._by_key.get(key)
+
+    def open(self, key: CacheKey, question: Question, waiter: Waiter, now_ns: int) -> Exchange:
+        now_ms = now_ns // 1_000_000
+        self._room.enter(waiter.client, key, now_ms)
+        self._last_number += 1
+        exchange = Exchange(self._last_number, key, question, now_ms, waiter.client)
+        self._exchanges[exchange.number] = self._by_key[key] = exchange
+        self._waiters[exchange.number], self._sends[exchange.number] = [waiter], []
+        return exchange
+
+    def join(self, exchange: Exchange, waiter: Waiter) -> None:
+        waiters = self._waiters[exchange.number]
+        if len(waiters) >= MOST_WAITERS:
+            raise OverflowError("too many clients wait for one question")
+        self._room.enter(waiter.client)
+        waiters.append(waiter)
+
+    def giving_way(self, key: CacheKey, client: bytes, now_ms: int) -> Exchange | None:
+        leaving = None if key in self._by_key else self._room.giving_way(client, key, now_ms)
+        return None if leaving is None else self._by_key[leaving]
+
+    def is_crowded(self) -> bool:
+        return self._room.is_crowded()
+
+    def dismiss(self, exchange: Exchange) -> list[Waiter]:
+        waiters, self._waiters[exchange.number] = self._waiters[exchange.number], []
+        for waiter in waiters:
+            self._room.leave(waiter.client)
+        return waiters
+
+    def finish(self, exchange: Exchange) -> list[Waiter]:
+        self.withdraw(exchange)
+        waiters = self.dismiss(exchange)
+        for by_number in (self._exchanges, self._waiters, self._sends):
+            del by_number[exchange.number]
+        del self._by_key[exchange.key]
+        self._room.shut(exchange.key)
+        return waiters
+
+    # Deadlines.
+
+    def schedule(self, exchange: Exchange) -> None:
+        deadline_ms = exchange.deadline_ms
+        if deadline_ms is not None:
+            heapq.heappush(self._deadlines, (deadline_ms, exchange.number))
+
+    def due(self, now_ms: int) -> Exchange | None:
+        while self._deadlines and self._deadlines[0][0] <= now_ms:
+            when_ms, number = heapq.heappop(self._deadlines)
+            exchange = self._exchanges.get(number)
+            if exchange is not None and exchange.deadline_ms == when_ms:
+                return exchange
+        return None
+
+    def sweep(self, now_ms: int) -> None:
+        if now_ms >= self._sweep_at_ms:
+            self._sweep_at_ms = now_ms + SWEEP_MS
+            for pool in self._pools:
+                pool.sweep(now_ms)
+
+    def next_alarm_ms(self) -> int | None:
+        alarms = [until_ms for _, _, until_ms in self._probes.values()]
+        if self._deadlines:
+            alarms.append(self._deadlines[0][0])
+        elif any(pool.by_fd for pool in self._pools):
+            alarms.append(self._sweep_at_ms)
+        return min(alarms, default=None)
+
+    # What is sent, and what arrives.
+
+    def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int) -> None:
+        held, number = self._send(server, message, now_ms)
+        held.waiting[number] = exchange.number
+        self._sends[exchange.number].append((held, number))
+
+    def withdraw(self, exchange: Exchange) -> None:
+        sends = self._sends[exchange.number]
+        for held, number in sends:
+            held.forget(number)
+        sends.clear()
+
+    def send_probe(self, server: int, message: bytes, until_ms: int, now_ms: int) -> None:
+        held, number = self._send(server, message, now_ms)
+        held.waiting[number] = PROBE
+        self._probes[server] = (held, number, until_ms)
+
+    def end_probe(self, server: int) -> None:
+        held, number, _ = self._probes.pop(server)
+        held.forget(number)
+
+    def is_probed(self, server: int) -> bool:
+        return server in self._probes
+
+    def overdue_probes(self, now_ms: int) -> list[int]:
+        return [server for server, (_, _, until_ms) in self._probes.items() if until_ms <= now_ms]
+
+    def receive(self, fd: int, most: int) -> Iterator[Arrival]:
+        """What has arrived at one socket towards an upstream."""
+        held = next((pool.by_fd[fd] for pool in self._pools if fd in pool.by_fd), None)
+        for _ in range(most):
+            if held is None or held.sock.fileno() != fd:
+                return
+            try:
+                message = held.sock.recv(_LARGEST_ANSWER)
+            except BlockingIOError:
+                return
+            except OSError:  # ICMP says that nobody listens there; anybody could have sent that
+                for number in list(held.waiting.values()):
+                    yield Arrival(held.server, number, None)
+                continue
+            yield Arrival(held.server, held.waiting.get(int.from_bytes(message[:2], "big"), 0), message)
+
+    def _send(self, server: int, message: bytes, now_ms: int) -> tuple[PoolSocket, int]:
+        held, number = self._pools[server].draw(now_ms)
+        held.send(number.to_bytes(2, "big") + message[2:])
+        return held, number

@@ -1,0 +1,100 @@
+"""Decide a query that may be answered: by policy, from local names, from the cache, or by an upstream.
+
+Both engines decide through this: the reference every query, the compiled one what it is not certain of.
+"""
+
+from dnsfilter.cache.answers import Cache
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.interface import Miss, Reply
+from dnsfilter.engine.slow_path.case import Case
+from dnsfilter.engine.slow_path.failing import FailureBook, known_failure, stale_answer
+from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.local import SIGNAL_NAMES, Local, asks_any, signal_answer, special_answer
+from dnsfilter.engine.slow_path.table import HealthBook
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.telemetry.metrics import Outcome
+from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.edns import Ede
+from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
+from dnsfilter.wire.reply import empty_reply
+
+_UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
+
+
+class Deciding:
+    """Decide queries of clients that may ask and are within their limits."""
+
+    def __init__(
+        self,
+        judging: Judging,
+        zones: Zones,
+        cache: Cache,
+        failures: FailureBook,
+        health: HealthBook,
+        slots: "memoryview[int]",
+    ) -> None:
+        self._judging = judging
+        self._zones = zones
+        self._cache = cache
+        self._failures = failures
+        self._health = health
+        self._slots = slots
+
+    def decide(self, case: Case) -> Reply | Miss:
+        """Return the reply, or a miss that says which upstreams to ask."""
+        judging, query, question, boot_ms = self._judging, case.query, case.query.question, case.boot_ms
+        # 1. Policy on the question.
+        matches = judging.snapshot.match(question.name)
+        judgement = judging.judge(case, matches)
+        if judgement.verdict is Verdict.REFUSE:
+            return Reply(judging.refuse(case, judgement, matches))
+        # 2. Names that are answered here, and what is never passed on.
+        immediate = self._without_upstream(case)
+        if immediate is not None:
+            judging.note(judgement)
+            return Reply(immediate)
+        # 3. The cache; what it leads to is judged too.
+        qtype = Type.CNAME if asks_any(question) else question.qtype
+        route = self._zones.route(question.name, qtype)
+        key = CacheKey(route.view, question.name, qtype, question.qclass, query.do, query.cd)
+        entry = self._cache.get(key, boot_ms)
+        if entry is not None and entry.is_fresh(boot_ms):
+            self._slots[CACHE_HITS] += 1
+            return Reply(judging.serve(case, entry, Outcome.CACHED))
+        # 4. The upstreams, unless it is known that they fail.
+        failed = known_failure(self._failures, self._health, key, route.servers, entry, boot_ms)
+        if failed is None:
+            return Miss(query, key, case.client, case.transport, route.servers)
+        stale = stale_answer(self._cache, key, boot_ms)
+        if stale is None:
+            return Reply(judging.fail(case, failed))
+        self._slots[CACHE_HITS] += 1
+        return Reply(judging.serve(case, stale, Outcome.STALE))
+
+    def _without_upstream(self, case: Case) -> bytes | None:
+        """Return the reply to a query that is never forwarded; None for all other queries."""
+        query, count = case.query, self._judging.count
+        if not query.rd:
+            count(case.transport, Outcome.NOT_RECURSIVE)
+            return empty_reply(query, Rcode.REFUSED, Ede(EdeCode.NOT_AUTHORITATIVE), case.limit)
+        if query.question.qclass in _UNANSWERED_CLASSES:
+            count(case.transport, Outcome.UNSUPPORTED)
+            return empty_reply(query, Rcode.REFUSED, None, case.limit)
+        local = self._local(case)
+        if local is None:
+            return None
+        count(case.transport, Outcome.LOCAL)
+        if local.bypass is not None:
+            self._slots[BYPASS[local.bypass]] += 1
+        return local.message
+
+    def _local(self, case: Case) -> Local | None:
+        question = case.query.question
+        if question.qclass == Class.IN and question.name in SIGNAL_NAMES and self._enforces(case):
+            return signal_answer(case.query, case.limit)
+        revision = self._judging.snapshot.revision
+        return special_answer(case.query, self._zones.covers(question.name), revision, case.limit)
+
+    def _enforces(self, case: Case) -> bool:
+        return case.range_class is not None and self._judging.snapshot.enforcing(case.range_class, case.at)

@@ -1,0 +1,54 @@
+"""Questions that are not sent upstream, because their failure is known (RFC 9520 section 3.2)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from dnsfilter.cache.answers import Cache, Entry
+from dnsfilter.cache.failures import Unresolved
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.slow_path.case import Failed
+from dnsfilter.engine.slow_path.table import HealthBook
+from dnsfilter.wire.answer import follow, kept
+from dnsfilter.wire.iana import EdeCode
+
+
+class FailureBook(Protocol):
+    """What `cache.failures.Failures` does, or a twin of it."""
+
+    def get(self, key: CacheKey, recoveries: int, now_ms: int) -> Unresolved | None: ...
+    def note(
+        self, key: CacheKey, code: EdeCode | None, targets: tuple[bytes, ...], recoveries: int, now_ms: int
+    ) -> None: ...
+    def forget(self, key: CacheKey) -> None: ...
+
+
+def known_failure(
+    failures: FailureBook, health: HealthBook, key: CacheKey, servers: Sequence[int], stale: Entry | None, boot_ms: int
+) -> Failed | None:
+    """Return why `servers` are not asked now, None if they are.
+
+    The question failed a short while ago, or all servers are dead. In the second case a question without a stale answer
+    is asked if none was within the last second.
+    """
+    found = failures.get(key, health.recoveries, boot_ms)
+    if found is not None:
+        health.want_probes()
+        return Failed(found.code, found.targets, remembered=True)
+    if not health.all_dead(servers) or (stale is None and health.may_try(servers, boot_ms)):
+        return None
+    health.want_probes()
+    return Failed(EdeCode.NO_REACHABLE_AUTHORITY, (), remembered=True)
+
+
+def stale_answer(cache: Cache, key: CacheKey, boot_ms: int) -> Entry | None:
+    """Return what the cache has of a question that cannot be resolved, None if it has nothing.
+
+    The answer to the question that differs in DO serves as well: its data is true too, but not proved.
+    """
+    if (entry := cache.get(key, boot_ms)) is not None:
+        return entry
+    if (other := cache.get(key._replace(do=not key.do), boot_ms)) is None:
+        return None
+    answer = other.answer if key.do else kept(other.answer, follow(other.answer, other.answer.question), False)
+    return replace(other, answer=answer, ad=False)

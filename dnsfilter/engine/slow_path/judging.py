@@ -1,0 +1,141 @@
+"""What policy makes of a query and of the answer to it, by the snapshot in force; and the count of that.
+
+Both engines decide through this.
+"""
+
+from dataclasses import replace
+from typing import cast
+
+from dnsfilter.cache.answers import Entry
+from dnsfilter.config.model import Clients
+from dnsfilter.engine.clock import Anchor
+from dnsfilter.engine.slow_path.case import Case, Failed
+from dnsfilter.engine.slow_path.local import any_answer, asks_any
+from dnsfilter.engine.slow_path.refusals import refusal, ttl_cap_s
+from dnsfilter.policy.decide import Verdict
+from dnsfilter.policy.model import Instant
+from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
+from dnsfilter.telemetry.slots import BYPASS, QUERY, PolicyKind
+from dnsfilter.wire.answer import ANSWER, beside, without_additional
+from dnsfilter.wire.edns import Ede
+from dnsfilter.wire.iana import EdeCode, Rcode
+from dnsfilter.wire.query import Question
+from dnsfilter.wire.reply import empty_reply, relay
+
+STALE_TTL_S = 30
+"""TTL of a stale record (RFC 8767 section 4)."""
+ENCRYPTED_DNS = "encrypted_dns"
+
+
+class Judging:
+    """Decides and counts by one snapshot at a time; `swap` puts the first one in force."""
+
+    snapshot: Snapshot
+    anchor: Anchor
+
+    def __init__(self, clients: Clients, counters: CounterBlock) -> None:
+        self._clients = clients
+        self._counters = counters
+        self._slots = counters.slots
+
+    def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
+        """Decide by `snapshot` from now on."""
+        self._counters.open_policy(snapshot.rules_digest, len(snapshot.pairs))
+        self.snapshot, self.anchor = snapshot, anchor
+
+    def may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
+        """Whether the client is registered, is allowed by configuration, or asks while all are suspended."""
+        return range_class is not None or self._clients.admits(client) or self.snapshot.suspends_all(at)
+
+    def unregistered(self, case: Case) -> bytes:
+        """The refusal to a client that may not ask."""
+        self.count(case.transport, Outcome.UNREGISTERED)
+        return empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit)
+
+    def judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
+        """The judgement on what `matches` names belong to; nothing is counted."""
+        if case.range_class is None:
+            return PASS
+        return self.snapshot.judge(case.range_class, matches, case.at)
+
+    def serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
+        """The reply from an entry, by the policy on the question and on every name that the answer leads to."""
+        matches = self._matches(case.query.question, entry)
+        judgement = self.judge(case, matches)
+        if judgement.verdict is Verdict.REFUSE:
+            return self.refuse(case, judgement, matches)
+        self.note(judgement)
+        self.count(case.transport, outcome)
+        stale = outcome is Outcome.STALE
+        added = cast(tuple[tuple[Matched, ...], ...], entry.beside)
+        hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in added)
+        answer = without_additional(entry.answer) if hidden else entry.answer
+        age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
+        if asks_any(case.query.question):
+            answer = replace(answer, question=case.query.question)
+            if answer.rcode == Rcode.NOERROR and not answer.section(ANSWER):
+                answer, age_s, ad = any_answer(answer.question), 0, False
+        stale_code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
+        return relay(
+            case.query,
+            answer,
+            age_s=age_s,
+            ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in added for hit in found))),
+            stale_ttl_s=STALE_TTL_S if stale else None,
+            ad=ad,
+            ede=Ede(stale_code) if stale else None,
+            limit=case.limit,
+            turn=case.query.id,
+        )
+
+    def _matches(self, question: Question, entry: Entry) -> tuple[Matched, ...]:
+        """What question and targets belong to; kept in the entry for as long as the names are the same ones."""
+        snapshot = self.snapshot
+        if entry.matches is None or entry.names_digest != snapshot.names_digest:
+            entry.matches = snapshot.match_all((question.name, *entry.targets))
+            entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
+            entry.names_digest = snapshot.names_digest
+        return cast(tuple[Matched, ...], entry.matches)
+
+    def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
+        """How long the client may keep an answer, None without a bound of ours."""
+        if not matches or not self.snapshot.concerned(matches):
+            return None
+        if case.range_class is None:
+            return ttl_cap_s(case.at, None)
+        return ttl_cap_s(case.at, self.snapshot.next_change(case.range_class, matches, case.at))
+
+    def refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
+        """The reply to a query that policy refuses."""
+        self.note(judgement)
+        self.count(case.transport, Outcome.BLOCKED)
+        cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
+        return refusal(case.query, judgement, cap_s, case.limit)
+
+    def note(self, judgement: Judgement) -> None:
+        """Count what the bans made of a query, once it is certain."""
+        counted = self._counters.count
+        if judgement.refused >= 0:
+            counted(judgement.refused, PolicyKind.REFUSED)
+        for pair in judgement.monitored:
+            counted(pair, PolicyKind.MONITORED)
+        for pair in judgement.exempted:
+            counted(pair, PolicyKind.EXEMPTED)
+        if judgement.ban is not None and judgement.ban.service == ENCRYPTED_DNS:
+            self._slots[BYPASS[Bypass.ENCRYPTED_DNS]] += 1
+
+    def count(self, transport: Transport, outcome: Outcome) -> None:
+        """Count a query once it is certain what it gets."""
+        self._slots[QUERY[transport][outcome]] += 1
+
+    def fail(self, case: Case, failed: Failed) -> bytes:
+        """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question or what it led to."""
+        matches = self.snapshot.match_all((case.query.question.name, *failed.targets))
+        judgement = self.judge(case, matches)
+        if judgement.verdict is Verdict.REFUSE:
+            return self.refuse(case, judgement, matches)
+        self.note(judgement)
+        self.count(case.transport, Outcome.FAILED)
+        return empty_reply(case.query, Rcode.SERVFAIL, failed.edes, case.limit)

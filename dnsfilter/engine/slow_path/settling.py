@@ -1,0 +1,173 @@
+"""Settle questions that went upstream: cache and deliver answers, follow chains, remember failures.
+
+Both engines settle through this: the reference every question, the compiled one what needs more than one answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from dnsfilter.cache.answers import Cache, Entry
+from dnsfilter.cache.failures import MOST_TARGETS
+from dnsfilter.engine.clock import Clock
+from dnsfilter.engine.interface import Answered, Miss, Truncated
+from dnsfilter.engine.slow_path.case import FAILED_AS, Case, Failed, Turn
+from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
+from dnsfilter.engine.slow_path.failing import FailureBook, stale_answer
+from dnsfilter.engine.slow_path.inflight import Inflight
+from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.local import local_leg, others_than
+from dnsfilter.errors import MalformedMessage
+from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
+from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, LIMITED
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
+from dnsfilter.wire.iana import EdeCode
+from dnsfilter.wire.query import question_of
+from dnsfilter.wire.reply import udp_limit
+
+MOST_HOPS = 8
+SAMPLE_EVERY = 8
+"""The duration of every eighth answer is measured."""
+STREAM_LIMIT = 65535
+
+
+class Settling:
+    """Settle the questions of one `Inflight`. `trust_ad` says whether to believe the default upstreams' AD bit."""
+
+    def __init__(
+        self,
+        judging: Judging,
+        inflight: Inflight,
+        zones: Zones,
+        cache: Cache,
+        failures: FailureBook,
+        trust_ad: bool,
+        clock: Clock,
+        slots: "memoryview[int]",
+    ) -> None:
+        self._judging = judging
+        self._inflight = inflight
+        self._zones = zones
+        self._cache = cache
+        self._failures = failures
+        self._trust_ad = trust_ad
+        self._clock = clock
+        self._slots = slots
+        self._answered = 0
+
+    def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
+        """Forward the query, or join it to an equal one. Return False if there is neither room nor a stale answer."""
+        key = miss.key
+        question = question_of(key.name, key.qtype, key.qclass)
+        # Without room another question may give way; those who wait for it are answered.
+        ended = self._inflight.make_way(key, miss.client, turn.boot_ns)
+        self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
+        self.settle(turn, ended)
+        try:
+            results = self._inflight.join(key, question, miss.servers, waiter, turn.boot_ns)
+        except OverflowError:
+            if (entry := stale_answer(self._cache, key, turn.boot_ms)) is not None:
+                self._slots[CACHE_HITS] += 1
+                self.deliver(turn, waiter, entry, Outcome.STALE)
+                return True
+            self._judging.count(miss.transport, Outcome.LIMITED)
+            self._slots[LIMITED[Limit.WAITING]] += 1
+            return False
+        self.settle(turn, results)
+        return True
+
+    def settle(self, turn: Turn, results: Iterable[Result]) -> None:
+        """Handle each result before the next one is made."""
+        for result in results:
+            match result:
+                case Got(exchange, answer):
+                    self.settle(turn, self._got(turn, exchange, answer))
+                case Cut(exchange, server, message, until_ms):
+                    turn.events.append(Truncated(exchange.number, server, message, exchange.client, until_ms))
+                case Gone(exchange):
+                    self._gone(turn, exchange, FAILED_AS[exchange.reason])
+                case Late(exchange):
+                    self._late(turn, exchange)
+                case _:
+                    assert_never(result)
+
+    def deliver(self, turn: Turn, waiter: Waiter, found: Entry | Failed, outcome: Outcome) -> None:
+        """Decide a waiting query again, and send the reply or hand it up."""
+        judging = self._judging
+        transport = Transport.TCP if waiter.listener is None else Transport.UDP
+        limit = STREAM_LIMIT if waiter.listener is None else udp_limit(waiter.query)
+        at = judging.anchor.instant(turn.wall_s, turn.boot_ms)
+        range_class = judging.snapshot.find(waiter.client)
+        case = Case(waiter.query, transport, waiter.client, range_class, at, turn.boot_ms, limit)
+        if not judging.may_ask(waiter.client, range_class, at):
+            message = judging.unregistered(case)
+        elif isinstance(found, Entry):
+            message = judging.serve(case, found, outcome)
+        else:
+            message = judging.fail(case, found)
+        if waiter.listener is not None and waiter.peer is not None:
+            waiter.listener.send(message, waiter.peer, waiter.source)
+        else:
+            turn.events.append(Answered(waiter.ticket, message))
+        self.time(waiter.asked_ns)
+
+    def time(self, asked_ns: int) -> None:
+        """Measure how long a reply took, if it is one of those that are measured."""
+        self._answered += 1
+        if self._answered % SAMPLE_EVERY == 0:
+            ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
+
+    def _got(self, turn: Turn, exchange: Exchange, answer: Answer) -> Sequence[Result]:
+        """Cache what the question reaches and answer all who wait; or follow a CNAME that leads out of the answer."""
+        chain = follow(answer, exchange.question, others_than(exchange.question, self._zones))
+        exchange.walked.append((answer, chain))
+        if not chain.complete:
+            return self._ask_on(turn, exchange, chain)
+        try:
+            joined, chain = join_legs(exchange.walked)
+            relayed = kept(joined, chain, exchange.key.do)
+        except MalformedMessage:  # an answer that only compression kept within a message
+            self._gone(turn, exchange, EdeCode.OTHER)
+            return ()
+        # What `trust_ad` says of the upstreams says nothing of a conditional zone's servers.
+        ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
+        entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms)
+        self._failures.forget(exchange.key)
+        for waiter in self._inflight.finish(exchange):
+            self.deliver(turn, waiter, entry, Outcome.FORWARDED)
+        return ()
+
+    def _ask_on(self, turn: Turn, exchange: Exchange, chain: Chain) -> Sequence[Result]:
+        name, asked = chain.end, exchange.question
+        if len(exchange.walked) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.walked):
+            self._gone(turn, exchange, EdeCode.OTHER)
+            return ()
+        question = question_of(name, asked.qtype, asked.qclass)
+        local = local_leg(question, self._zones.covers(name), self._judging.snapshot.revision)
+        if local is not None:
+            exchange.question = question
+            return self._got(turn, exchange, local)
+        servers = self._zones.route(name, asked.qtype).servers
+        return self._inflight.follow(exchange, question, servers, turn.boot_ns)
+
+    def _gone(self, turn: Turn, exchange: Exchange, code: EdeCode | None) -> None:
+        """Answer all who wait from stale data (RFC 8767), else with SERVFAIL."""
+        waiters = self._inflight.finish(exchange)
+        entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
+        if entry is not None and waiters:
+            self._slots[CACHE_HITS] += 1
+        targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
+        if exchange.reason is not None and len(targets) <= MOST_TARGETS:
+            self._failures.note(exchange.key, code, targets, self._inflight.health.recoveries, turn.boot_ms)
+        for waiter in waiters:
+            self.deliver(turn, waiter, entry or Failed(code, targets), Outcome.STALE)
+
+    def _late(self, turn: Turn, exchange: Exchange) -> None:
+        """Answer all who wait from stale data, and go on asking upstream (RFC 8767 section 5)."""
+        entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
+        waiters = self._inflight.dismiss(exchange) if entry is not None else []
+        if entry is None or not waiters:
+            return
+        self._slots[CACHE_HITS] += 1
+        for waiter in waiters:
+            self.deliver(turn, waiter, entry, Outcome.STALE)

@@ -1,0 +1,123 @@
+"""The slow path: what happens to a query, and to a question that goes upstream, in readable Python.
+
+The reference engine uses it for everything. The compiled engine uses it for what it cannot decide alone: odd queries,
+chains, truncated answers, failures, timeouts, streams.
+"""
+
+from collections.abc import Iterable
+
+from dnsfilter.cache.answers import Cache
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Clients
+from dnsfilter.engine.clock import Anchor, Clock
+from dnsfilter.engine.interface import Answered, Miss, Reply
+from dnsfilter.engine.slow_path.case import Case, Turn
+from dnsfilter.engine.slow_path.deciding import Deciding
+from dnsfilter.engine.slow_path.exchange import Waiter
+from dnsfilter.engine.slow_path.failing import FailureBook
+from dnsfilter.engine.slow_path.inflight import Inflight
+from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
+from dnsfilter.engine.slow_path.table import HealthBook, Table
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.query import Query, parse_query
+from dnsfilter.wire.reply import empty_reply, udp_limit
+
+
+class SlowPath:
+    """Decide queries and settle answers, over the table, health, cache and failures of one engine. Call `swap` first.
+
+    What is to be handed up is added to the events of the turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        health: HealthBook,
+        failures: FailureBook,
+        cache: Cache,
+        zones: Zones,
+        clients: Clients,
+        trust_ad: bool,
+        longest_wait_ms: int,
+        clock: Clock,
+        counters: CounterBlock,
+    ) -> None:
+        slots, upstreams = counters.slots, upstream_slots(len(zones.endpoints))
+        self._table = table
+        self._cache = cache
+        self.judging = Judging(clients, counters)
+        self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
+        self._inflight = Inflight(table, health, zones.suffixes, upstreams, slots, trust_ad, longest_wait_ms)
+        self._settling = Settling(self.judging, self._inflight, zones, cache, failures, trust_ad, clock, slots)
+
+    def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
+        """Decide by `snapshot` from now on."""
+        self.judging.swap(snapshot, anchor)
+
+    # Queries.
+
+    def decide(self, case: Case) -> Reply | Miss:
+        """Decide a query whose client may ask and is within its limits."""
+        return self._deciding.decide(case)
+
+    def decide_message(
+        self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
+    ) -> Reply | Miss:
+        """Parse a query and decide it. Raise ValueError if the message is no query."""
+        query = parse_query(message)
+        if not isinstance(query, Query):
+            raise ValueError(f"decide {message.hex()}: no query")
+        limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
+        at = self.judging.anchor.instant(turn.wall_s, turn.boot_ms)
+        return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))
+
+    # Questions upstream.
+
+    def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
+        """Ask upstream, or join an equal question. Return False if there is neither room nor a stale answer."""
+        return self._settling.ask(turn, miss, waiter)
+
+    def forward(self, turn: Turn, miss: Miss, ticket: int) -> None:
+        """Ask for a stream's client, whose reply is this ticket's event, now or in a later turn."""
+        if not self.ask(turn, miss, Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket)):
+            turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
+
+    def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:
+        """Settle a datagram of an upstream for the exchange of that number. A message of None is an ICMP error."""
+        self._settling.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
+
+    def complete(self, turn: Turn, number: int, message: bytes | None, server_failed: bool) -> None:
+        """Settle the answer of a stream for the exchange of that number, if it is still pending."""
+        exchange = self._table.get(number)
+        if exchange is not None:
+            results = self._inflight.came_by_stream(exchange, message, turn.boot_ns, server_failed)
+            self._settling.settle(turn, results)
+
+    def expire(self, turn: Turn) -> None:
+        """Handle what is due: late answers, timeouts, probes, worn sockets."""
+        self._settling.settle(turn, self._inflight.expire(turn.boot_ns))
+
+    def next_alarm_ms(self) -> int | None:
+        """Return when `expire` next has work; None if there is none."""
+        return self._inflight.next_alarm_ms()
+
+    # Replies.
+
+    def deliver(self, turn: Turn, waiters: Iterable[Waiter], key: CacheKey) -> None:
+        """Answer waiting queries from the entry that was just cached."""
+        entry = self._cache.get(key, turn.boot_ms)
+        if entry is None:
+            raise ValueError(f"deliver {key}: it is not in the cache")
+        for waiter in waiters:
+            self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
+
+    def time(self, asked_ns: int) -> None:
+        """Measure how long a reply took, if it is one of those that are measured."""
+        self._settling.time(asked_ns)

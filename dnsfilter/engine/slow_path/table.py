@@ -1,0 +1,98 @@
+"""What the slow path needs of its engine: the one table of pending questions, and the health of servers.
+
+The reference engine's are `OwnTable` and `upstream.health.Health`; the compiled engine has both in C.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
+from dnsfilter.wire.query import Question
+
+PROBE: Final = -1
+"""In place of the number of an exchange: a probe."""
+
+
+class Table(Protocol):
+    """All pending questions: who waits for each, what was sent for it, and when it is due."""
+
+    def __len__(self) -> int:
+        """Return the number of pending questions."""
+
+    def get(self, number: int) -> Exchange | None:
+        """Return the pending exchange of this number."""
+
+    def find(self, key: CacheKey) -> Exchange | None:
+        """Return the pending exchange of this key."""
+
+    def open(self, key: CacheKey, question: Question, waiter: Waiter, now_ns: int) -> Exchange:
+        """Begin an exchange; the caller gives it its attempt. Raise OverflowError, and change nothing, without room."""
+
+    def join(self, exchange: Exchange, waiter: Waiter) -> None:
+        """Let one more query wait. Raise OverflowError, and change nothing, without room."""
+
+    def giving_way(self, key: CacheKey, client: bytes, now_ms: int) -> Exchange | None:
+        """Return the exchange that has to end before one of `key` can begin; None if none has to, or none gives way."""
+
+    def is_crowded(self) -> bool:
+        """Return whether waits have to be short, for there is little room left."""
+
+    def dismiss(self, exchange: Exchange) -> list[Waiter]:
+        """Return those who wait for the exchange; they take up no room any more."""
+
+    def finish(self, exchange: Exchange) -> list[Waiter]:
+        """Forget the exchange and return those who wait for it; a later answer is ignored."""
+
+    def schedule(self, exchange: Exchange) -> None:
+        """Note that the exchange's `deadline_ms` has changed."""
+
+    def due(self, now_ms: int) -> Exchange | None:
+        """Return an exchange whose deadline has passed, the earliest first."""
+
+    def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int) -> None:
+        """Send a query from a random socket under a random id. Raise OSError if it cannot be sent."""
+
+    def withdraw(self, exchange: Exchange) -> None:
+        """Wait for no answer to what was sent."""
+
+    def send_probe(self, server: int, message: bytes, until_ms: int, now_ms: int) -> None:
+        """Send a probe in the same way; it is overdue at `until_ms`."""
+
+    def end_probe(self, server: int) -> None:
+        """Wait for no answer to the server's probe."""
+
+    def is_probed(self, server: int) -> bool:
+        """Return whether the server has a probe to answer."""
+
+    def overdue_probes(self, now_ms: int) -> list[int]:
+        """Return the servers that did not answer a probe in time."""
+
+    def sweep(self, now_ms: int) -> None:
+        """Retire worn sockets, once a second."""
+
+    def next_alarm_ms(self) -> int | None:
+        """Return when work is due without a datagram; None if there is none."""
+
+
+class HealthBook(Protocol):
+    """The interface of `upstream.health.Health`, which its twin has too."""
+
+    def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]: ...
+    def sent(self, server: int, now_ms: int) -> None: ...
+    def heard(self, server: int) -> None: ...
+    def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None: ...
+    def failed(self, server: int, now_ms: int) -> None: ...
+    def has_edns(self, server: int, now_ms: int) -> None: ...
+    def lacks_edns(self, server: int, now_ms: int) -> None: ...
+    def is_plain(self, server: int, now_ms: int) -> bool: ...
+    def first_wait_ms(self, server: int) -> int: ...
+    @property
+    def recoveries(self) -> int: ...
+    def all_dead(self, servers: Sequence[int]) -> bool: ...
+    def may_try(self, servers: Sequence[int], now_ms: int) -> bool: ...
+    def want_probes(self) -> None: ...
+    def next_probe_ms(self) -> int | None: ...
+    def due(self, now_ms: int) -> list[int]: ...
+    def answered_probe(self, server: int, now_ms: int) -> None: ...
+    def missed_probe(self, server: int) -> None: ...

@@ -1,1 +1,0 @@
-"""One machine: sockets, the supervisor and its workers."""

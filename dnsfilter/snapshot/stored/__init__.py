@@ -1,0 +1,1 @@
+"""Snapshots on disk: published atomically, verified when read, older ones and quarantined ones."""

@@ -1,0 +1,89 @@
+"""Immutable files whose digests are known: verified, read, and kept twice.
+
+DIRECTORY/NAME
+DIRECTORY/copy/NAME     of the current revision's files: read where the first is damaged
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.manifest import FileRef
+from dnsfilter.snapshot.stored.disk import read_bounded, write_whole
+
+COPY = "copy"
+
+
+class ImmutableFiles:
+    """The files of one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        # Files whose digest this process has checked: path, inode, change time. A toggle need not hash all names again.
+        self._verified: set[tuple[Path, int, int]] = set()
+
+    def is_whole(self, name: str, file: FileRef) -> bool:
+        """Return whether that file is here, with its digest. A file that this object has checked is not read again."""
+        return self._is_whole(self._directory / name, file)
+
+    def trust(self, name: str) -> None:
+        """Count a file as checked that was just written."""
+        self._verified.add(_identity(self._directory / name))
+
+    def read(self, name: str, file: FileRef, damaged: list[str] | None = None, *, exact: bool = True) -> bytes:
+        """Read a file, or its second copy if it is damaged; then `damaged` gets the reason. Raises SnapshotError.
+
+        Unless `exact`, the size is only the most that is read.
+        """
+        try:
+            return _read(self._directory / name, file, exact=exact)
+        except SnapshotError as error:
+            with suppress(SnapshotError):
+                data = _read(self._directory / COPY / name, file, exact=exact)
+                if damaged is not None:
+                    damaged.append(str(error))
+                return data
+            raise
+
+    def copy(self, files: Mapping[str, FileRef]) -> None:
+        """Keep a second copy of these files and of no others, and read it back. A full disk gets no copy.
+
+        The copy is not synced: a power cut that damages it damages no synced file.
+        """
+        copies = self._directory / COPY
+        with suppress(OSError, SnapshotError):
+            copies.mkdir(mode=0o755, exist_ok=True)
+            for path in copies.iterdir():
+                if path.name not in files:
+                    path.unlink()
+            for name, file in files.items():
+                if not self._is_whole(copies / name, file):
+                    write_whole(copies / name, _read(self._directory / name, file), sync=False)
+                    self._is_whole(copies / name, file)
+
+    def _is_whole(self, path: Path, file: FileRef) -> bool:
+        if not path.exists() or path.stat().st_size != file.size:
+            return False
+        if _identity(path) in self._verified:
+            return True
+        if sha256(path.read_bytes()).digest() != file.digest:
+            return False
+        self._verified.add(_identity(path))
+        return True
+
+
+def _identity(path: Path) -> tuple[Path, int, int]:
+    """Return what differs between two contents of a file: its path, inode and change time."""
+    status = path.stat()
+    return path, status.st_ino, status.st_ctime_ns
+
+
+def _read(path: Path, file: FileRef, *, exact: bool = True) -> bytes:
+    data = read_bounded(path, file.size)
+    if exact and len(data) != file.size:
+        raise SnapshotError(f"read {path}: {len(data)} bytes instead of {file.size}")
+    if sha256(data).digest() != file.digest:
+        raise SnapshotError(f"read {path}: its content does not match its digest")
+    return data

@@ -1,0 +1,71 @@
+"""Which manifests a directory of snapshots holds, which is current, and what a choice by hand keeps back.
+
+DIRECTORY/REVISION.SHA256.manifest      one per revision
+DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST"
+DIRECTORY/held                          "REVISION", up to which nothing received takes the place of what was chosen
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.stored.disk import read_bounded
+
+CURRENT = "current"
+HELD = "held"
+_CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
+_HELD = re.compile(rb"(\d{1,19})\n")
+_MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
+_OCTETS = 128
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pointer:
+    """A manifest on disk."""
+
+    revision: int
+    digest: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.revision}.{self.digest}.manifest"
+
+    @property
+    def octets(self) -> bytes:
+        """What `current` holds to name it."""
+        return f"{self.revision} {self.digest}\n".encode()
+
+
+def current_in(directory: Path) -> Pointer:
+    """The manifest that `current` names; raises SnapshotError where it names none."""
+    path = directory / CURRENT
+    match = _CURRENT.fullmatch(read_bounded(path, _OCTETS))
+    if match is None:
+        raise SnapshotError(f"read {path}: it names no revision and manifest")
+    return Pointer(int(match[1]), match[2].decode())
+
+
+def pointers_in(directory: Path) -> list[Pointer]:
+    """Every manifest there, in no order."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    matches = (_MANIFEST.fullmatch(name) for name in names)
+    return [Pointer(int(match[1]), match[2]) for match in matches if match is not None]
+
+
+def held_octets(revision: int) -> bytes:
+    """What `held` holds to keep back what is received up to a revision."""
+    return f"{revision}\n".encode()
+
+
+def held_up_to(directory: Path) -> int:
+    """The revision up to which what is received is only kept; -1 where nothing older was chosen."""
+    try:
+        match = _HELD.fullmatch(read_bounded(directory / HELD, _OCTETS))
+    except SnapshotError:
+        return -1
+    return -1 if match is None else int(match[1])

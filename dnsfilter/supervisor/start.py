@@ -1,0 +1,76 @@
+"""What a node needs before it serves: its user, its sockets, its first worker."""
+
+import os
+import pwd
+import socket
+import sys
+
+from dnsfilter.config.model import Config
+from dnsfilter.engine.choice import EngineKind
+from dnsfilter.errors import UnavailableError
+from dnsfilter.supervisor.sockets import Listening, open_listening, open_tcp
+from dnsfilter.supervisor.upgrade import Handover
+from dnsfilter.supervisor.worker_process import Recruit
+from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
+
+
+def give_up_root(config: Config) -> None:
+    """Become the configured user, or `dnsfilter`, if we can; a state directory that is made for it is its own."""
+    user = unprivileged_user(config.user)
+    if user is None:
+        return
+    try:
+        if not config.state_dir.exists():
+            config.state_dir.mkdir(parents=True)
+            os.chown(config.state_dir, user.pw_uid, user.pw_gid)
+    except OSError as error:
+        raise UnavailableError(f"make state directory {config.state_dir}: {_reason(error)}") from error
+    for problem in take_user(user):
+        raise UnavailableError(problem)
+
+
+def take_user(user: pwd.struct_passwd) -> tuple[str, ...]:
+    """Become that user with the capability that the unit keeps. Return why it cannot run this program.
+
+    Raise UnavailableError if the kernel refuses.
+    """
+    try:
+        become(user, {CAP_NET_BIND_SERVICE})
+    except OSError as error:
+        raise UnavailableError(f"become user {user.pw_name}: {_reason(error)}") from error
+    if os.access(sys.executable, os.X_OK):
+        return ()
+    advice = f'install the program elsewhere, or set user = "{pwd.getpwuid(0).pw_name}"'
+    return (f"become user {user.pw_name}: it may not run {sys.executable}: {advice}",)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.socket]:
+    """Return listening sockets and the one for metrics: those handed over where there are any, or a trial's own."""
+    if handover.is_trial:
+        from dnsfilter.supervisor.trial import open_trial
+
+        return open_trial(config, handover)
+    listening = open_listening(config.listen, config.workers, handover.sockets)
+    if handover.status is not None:
+        endpoint, status = handover.status
+        if endpoint == config.metrics_listen:
+            return listening, status
+        status.close()
+    return listening, open_tcp(config.metrics_listen)
+
+
+def start_recruit(listening: Listening, engine: EngineKind) -> Recruit:
+    """Start the first worker. Raises UnavailableError."""
+    try:
+        return Recruit.start(listening, engine)
+    except OSError as error:
+        raise UnavailableError(f"start a worker: {_reason(error)}") from error
+
+
+def this_program() -> tuple[str, ...]:
+    """Return the command that started this process, to run the program that is installed by then."""
+    return sys.executable, *sys.orig_argv[1:]

@@ -1,0 +1,449 @@
+"""The supervisor: holds sockets and snapshot, keeps its workers serving, answers probes, does what signals ask.
+
+It answers no query itself. A worker that dies loses what was in its hands and nothing else: the sockets are the
+supervisor's, and another worker reads what arrives meanwhile.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Collection, Coroutine, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from dnsfilter import __version__
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.control.report import Facts, Pace, queries_and_entries
+from dnsfilter.control.unregistered_networks import UnregisteredNetwork
+from dnsfilter.engine.choice import EngineKind, why_not_compiled
+from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
+from dnsfilter.supervisor.crew import STOP_S, Crew, Death
+from dnsfilter.supervisor.reload import as_far_as_possible, listen_text
+from dnsfilter.supervisor.snapshot_watch import PolicyFeed
+from dnsfilter.supervisor.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
+from dnsfilter.supervisor.upgrade import Handover, Predecessor, hand_over, try_out
+from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed
+from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.nodestate import NodeState
+from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
+from dnsfilter.telemetry.totals import Totals
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.worker.counters_directory import make_counters_dir
+from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, keep_only
+
+if TYPE_CHECKING:
+    from dnsfilter.control.link import Control
+    from dnsfilter.supervisor.web import StatusServer
+
+POLL_S = 0.02
+"""How often the store is looked at: a fifth of the time in which a change must be in force."""
+CONTROL_STOP_S = 0.5
+"""How long the end waits for what is being said to the control plane, or put on disk."""
+UNSERVED_S = 1.0
+"""How long after its start a node that does not serve yet has no page for machines."""
+_LOG = logging.getLogger("dnsfilter.node")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a running node gets its configuration read anew, its program's newest form, and its control plane's news.
+
+    `follow` is for a node that has one, and is called once it serves, with what is to be called from any thread when
+    the store has another snapshot.
+    """
+
+    load_config: Callable[[], Config]
+    program: Sequence[str]
+    follow: "Callable[[Callable[[], object]], Control] | None" = None
+
+
+class Supervisor:
+    """One node. `run` serves until SIGTERM or SIGINT; SIGHUP reloads, SIGUSR2 upgrades."""
+
+    def __init__(
+        self,
+        config: Config,
+        engine: EngineKind,
+        listening: Listening,
+        status: socket.socket,
+        feed: PolicyFeed,
+        means: Means,
+        handover: Handover,
+        recruit: Recruit | None = None,
+    ) -> None:
+        """Takes over the sockets and the recruit; `feed` has a snapshot loaded.
+
+        What was handed over is let go of once we serve.
+        """
+        self._feed = feed
+        self._means = means
+        self._status_socket = status
+        self._status: StatusServer | None = None
+        self._status_due = time.monotonic() + UNSERVED_S
+        self._listening = listening
+        self._superseded: list[Listening] = []
+        self._handover = handover
+        self._predecessors: tuple[Predecessor, ...] = handover.workers
+        self._dismissed_at: float | None = None
+        self._totals = Totals()
+        self._counters_dir = make_counters_dir()
+        orders = Orders(1, config, listening, engine, _upstreams(config))
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir, recruit)
+        self._crashes = CrashLog()
+        self._in_force_since: float | None = None
+        """Since when it may be why workers die; None if none has served by it yet, or it was returned to."""
+        self._set_aside = 0
+        self._fallen_back = self._ready_said = self._stopping = self._reload_waits = False
+        self._stirred = asyncio.Event()
+        self._errand: asyncio.Task[None] | None = None
+        self._control: Control | None = None
+        self._pace = Pace()
+        self._watchdog_s, self._watchdog_at = watchdog_s(), 0.0
+
+    async def run(self) -> None:
+        """Keep workers serving; afterwards everything that this object took over is closed."""
+        keep_only({CAP_NET_BIND_SERVICE})
+        _say_engine(self._crew.orders.engine)
+        _say_buffer(self._listening)
+        _say_addresses(self._crew.orders.config, self._handover.endpoints)
+        self._handle_signals()
+        self._learn(self._snapshot)
+        try:
+            while not self._stopping:
+                self._look(time.monotonic())
+                await self._pause(POLL_S)
+            notify("STOPPING=1")
+            if self._errand is not None:
+                self._errand.cancel()
+            self._dismiss_predecessors()
+            if self._control is not None:
+                self._control.close()
+            await self._crew.stop()
+        finally:
+            if self._control is not None:
+                self._control.join(CONTROL_STOP_S)
+            await self._close_status()
+            self._status_socket.close()
+            self._listening.close()
+            for listening in self._superseded:
+                listening.close()
+            self._feed.close()
+            shutil.rmtree(self._counters_dir, ignore_errors=True)
+
+    def unready(self) -> str | None:
+        """Why the node should get no clients; None when it is ready."""
+        serving = self._crew.serving()
+        if not serving:
+            return "no worker is serving"
+        if all(worker.revision != self._snapshot.revision for worker in serving):
+            return f"revision {serving[0].revision} is in force, {self._snapshot.revision} is not yet"
+        return None
+
+    def _unready_page(self) -> str | None:
+        """Why `/readyz` says no. A start does not wait until the store can be read: it has loaded a snapshot."""
+        return self.unready() or self._feed.unreadable
+
+    def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
+        """The networks in no range that asked within a day, those with the most queries first."""
+        return self._crew.unregistered()
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._feed.snapshot
+        if snapshot is None:
+            raise RuntimeError("the supervisor runs without a snapshot")
+        return snapshot
+
+    def _sealed(self) -> tuple[Sealed, int]:
+        sealed = Sealed(self._snapshot.revision, self._feed.anchor.boot_ms, self._feed.descriptors)
+        return sealed, len(self._snapshot.pairs)
+
+    def _revision_in_force(self) -> int | None:
+        """The oldest that one of the serving workers decides by; None while none does."""
+        revisions = (worker.revision for worker in self._crew.serving() if worker.revision is not None)
+        return min(revisions, default=None)
+
+    def _decides_by(self) -> Hashable:
+        """What changes with what is decided: the revision in force, its making, and what is suspended here."""
+        return self._revision_in_force(), self._feed.manifest_digest, self._feed.suspensions
+
+    def _state(self) -> NodeState:
+        serving, revision = self._crew.serving(), self._revision_in_force()
+        return NodeState(
+            __version__,
+            self._crew.orders.engine,
+            len(serving),
+            self._crew.restarts,
+            revision,
+            None if revision is None else self._feed.age_s(),
+            any(worker.clock_doubted for worker in serving),
+            self._set_aside,
+            self._fallen_back,
+            receive_buffer(self._listening.sets[0].udp[0]),
+            tuple(sorted(authority or "" for authority in self._feed.suspended())),
+        )
+
+    def _open_status(self) -> None:
+        """The page for machines; it closes the socket it is given, and ours has to last.
+
+        Its libraries take long to import, longer than a worker to start: so that happens here, and workers come first.
+        """
+        from dnsfilter.supervisor.web import StatusServer
+        from dnsfilter.telemetry.collector import node_registry, render
+
+        registry = node_registry(self._totals.snapshot, self._state)
+        self._status = StatusServer(self._status_socket.dup(), lambda: render(registry), self._unready_page)
+
+    async def _close_status(self) -> None:
+        if self._status is not None:
+            await self._status.close()
+            self._status = None
+
+    def _follow(self) -> None:
+        """Hear from the control plane from now on, and report to it; what that takes is imported after the start."""
+        if self._means.follow is None or self._control is not None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._stir))
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.ERROR, "control plane cannot be asked before a restart", reason=error)
+
+    def _facts(self) -> Facts:
+        state = self._state()
+        queries, entries = queries_and_entries(self._totals.snapshot())
+        return Facts(
+            state.snapshot_revision,
+            self._feed.manifest_digest,
+            None if state.snapshot_age_s is None else int(state.snapshot_age_s),
+            state.engine,
+            state.workers,
+            self._feed.unreadable or self._feed.trouble,
+            queries,
+            entries,
+            (os.getpid(), *(member.process.pid for member in self._crew.members)),
+            self._feed.by_hand(),
+            self.unregistered(),
+            self._feed.held_up_to,
+        )
+
+    # The loop.
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._run_errand, self._reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._run_errand, self._upgrade)
+
+    def stop(self) -> None:
+        """Have `run` come back, once what is in hand is answered."""
+        self._stopping = True
+        self._stir()
+
+    def _stir(self) -> None:
+        self._stirred.set()
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stirred.wait(), seconds)
+        self._stirred.clear()
+
+    def _look(self, now: float) -> None:
+        for death in self._crew.tend(now):
+            self._judge(death, now)
+        self._look_for_snapshot(now)
+        if not self._ready_said and self.unready() is None:
+            self._ready_said, self._in_force_since = True, now
+            notify("READY=1")
+        if self._status is None and (self._ready_said or now >= self._status_due):
+            self._open_status()
+            self._follow()
+        if self._control is not None and self._pace.is_due(now, self._decides_by()):
+            self._control.report(self._facts())
+        if self._crew.is_renewed:
+            self._let_go_of_the_past(now)
+        if self._watchdog_s is not None and now >= self._watchdog_at:
+            self._watchdog_at = now + self._watchdog_s
+            notify("WATCHDOG=1")
+
+    def _let_go_of_the_past(self, now: float) -> None:
+        """Close what only workers with older orders, or an older program's, read from, once they are no more."""
+        while self._superseded:
+            self._superseded.pop().close(but=self._listening)
+        if not self._predecessors and not self._handover.sockets:
+            return
+        self._dismiss_predecessors()
+        self._predecessors = tuple(worker for worker in self._predecessors if not worker.has_ended())
+        if self._dismissed_at is not None and now - self._dismissed_at > STOP_S:
+            for worker in self._predecessors:
+                worker.kill()
+        if not self._predecessors:
+            ours = {sock.fileno() for _, sock in self._listening.placed()}
+            for _, sock in self._handover.sockets:
+                if sock.fileno() not in ours:
+                    sock.close()
+            self._handover = replace(self._handover, sockets=())
+
+    def _dismiss_predecessors(self) -> None:
+        if self._dismissed_at is None:
+            self._dismissed_at = time.monotonic()
+            for worker in self._predecessors:
+                worker.dismiss()
+
+    # Snapshots.
+
+    def _look_for_snapshot(self, now: float) -> None:
+        snapshot = self._feed.poll()
+        if snapshot is not None:
+            self._put_in_force(snapshot, now)
+
+    def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
+        """Have every worker decide by this one; `since` None: it is not suspected of anything."""
+        self._in_force_since = since
+        self._learn(snapshot)
+        self._crew.send_policy()
+
+    def _learn(self, snapshot: Snapshot) -> None:
+        self._totals.learn(snapshot.rules_digest, snapshot.pairs)
+
+    def _judge(self, death: Death, now: float) -> None:
+        if death.status == 0:
+            return  # somebody told it to end
+        if self._handover.is_trial:  # ends the node, and blames no snapshot
+            raise UnavailableError(f"worker {death.pid} ended with status {death.status}")
+        match self._crashes.died(now, Suspect(self._snapshot.revision, self._in_force_since)):
+            case Verdict.START_AGAIN:
+                return
+            case Verdict.QUARANTINE:
+                helped = self._quarantine() or self._fall_back()
+            case Verdict.FALL_BACK:
+                helped = self._fall_back() or self._quarantine()
+            case verdict:
+                assert_never(verdict)
+        if not helped:
+            logs.emit(_LOG, logging.ERROR, "workers die too often", engine=self._crew.orders.engine)
+
+    def _quarantine(self) -> bool:
+        """Whether there is an older snapshot to return to; it is put in force."""
+        revision = self._snapshot.revision
+        snapshot = self._feed.set_aside(revision, "workers died of it, three times within a minute")
+        if snapshot is None:
+            return False
+        self._set_aside += 1
+        logs.emit(_LOG, logging.ERROR, "snapshot quarantined", revision=revision, using=snapshot.revision)
+        self._put_in_force(snapshot, None)
+        return True
+
+    def _fall_back(self) -> bool:
+        """Whether workers ran the compiled engine; new ones take over that run the reference engine."""
+        orders = self._crew.orders
+        if orders.engine is EngineKind.REFERENCE:
+            return False
+        self._fallen_back = True
+        logs.emit(_LOG, logging.ERROR, "workers die too often: the reference engine takes over", engine=orders.engine)
+        self._crew.renew(replace(orders, engine=EngineKind.REFERENCE))
+        return True
+
+    # What signals ask for.
+
+    def _run_errand(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Start it, unless another one runs: then a reload waits for its end, and an upgrade is not made."""
+        if self._errand is None or self._errand.done():
+            self._errand = asyncio.get_running_loop().create_task(self._work(errand))
+        elif errand == self._reload:
+            self._reload_waits = True
+        else:
+            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="the one before is still being worked on")
+
+    async def _work(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
+        await errand()
+        while self._reload_waits:
+            self._reload_waits = False
+            await self._reload()
+
+    async def _reload(self) -> None:
+        notify_reloading()
+        try:
+            config = await asyncio.to_thread(self._means.load_config)
+            config, kept = as_far_as_possible(config, self._crew.orders.config)
+            for key in kept:
+                logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key=key)
+            self._apply(config)
+        except (DnsfilterError, OSError) as error:
+            for problem in error.problems if isinstance(error, ConfigError) else (error,):
+                logs.emit(_LOG, logging.ERROR, "configuration not reloaded, the old one goes on", reason=problem)
+        notify("READY=1")
+
+    def _apply(self, config: Config) -> None:
+        """Have new workers take over with it. Raises UnavailableError for an address that is not to be had."""
+        orders = self._crew.orders
+        if config == orders.config:
+            logs.emit(_LOG, logging.INFO, "configuration is unchanged")
+            return
+        listening = open_listening(config.listen, config.workers, list(self._listening.placed()))
+        self._superseded.append(self._listening)
+        self._listening = listening
+        logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
+        _say_addresses(config, orders.config.listen)
+        self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
+
+    async def _upgrade(self) -> None:
+        """Become the newest form of this program, once that has proved in a trial that it answers."""
+        notify_reloading()
+        metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
+        reason: str | None = "workers of the program before are still there"
+        if not self._predecessors:
+            logs.emit(_LOG, logging.INFO, "upgrade is tried", program=" ".join(self._means.program))
+            reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
+        if self._stopping:
+            return
+        if reason is None:
+            logs.emit(_LOG, logging.INFO, "upgrade")
+            await self._close_status()
+            workers = [member.hand_over() for member in self._crew.members if not member.gone]
+            try:
+                hand_over(self._means.program, self._listening, metrics, workers)
+            except OSError as error:
+                reason = str(error)
+                for member in self._crew.members:
+                    member.watch(self._stir)
+                self._open_status()
+        logs.emit(_LOG, logging.ERROR, "no upgrade, the old program goes on", reason=reason)
+        notify("READY=1")
+
+
+def _upstreams(config: Config) -> tuple[str, ...]:
+    return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
+
+
+def _say_engine(kind: EngineKind) -> None:
+    logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
+    if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
+        logs.emit(_LOG, logging.WARNING, "compiled engine is not here", reason=reason)
+
+
+def _say_addresses(config: Config, before: Collection[Endpoint]) -> None:
+    come = listen_text(each for each in config.listen if each not in before)
+    go = listen_text(each for each in before if each not in config.listen)
+    if before and (come or go):
+        logs.emit(_LOG, logging.INFO, "addresses change", come=come or "none", go=go or "none")
+    if config.left_out:
+        left_out = listen_text(config.left_out)
+        logs.emit(_LOG, logging.WARNING, "default addresses left out: no such family here", addresses=left_out)
+
+
+def _say_buffer(listening: Listening) -> None:
+    octets = receive_buffer(listening.sets[0].udp[0])
+    advice = buffer_advice(octets)
+    level = logging.INFO if advice is None else logging.WARNING
+    holds = f"{buffer_ms(octets):.0f} ms at 50000 queries per second"
+    logs.emit(_LOG, level, "receive buffer", octets=octets, holds=holds, advice=advice or "none")

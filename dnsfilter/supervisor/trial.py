@@ -1,0 +1,92 @@
+"""A trial of the program that an upgrade would run: a node next to the running one, which no client reaches.
+
+It listens on free ports of loopback, answers queries of its own twice, and ends. It writes no policy, and asks no
+control plane unless it has nothing else to serve.
+"""
+
+import asyncio
+import secrets
+import socket
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from dnsfilter.config.endpoint import family_of
+from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.engine.slow_path.local import HEALTH_NAME
+from dnsfilter.errors import UnavailableError
+from dnsfilter.supervisor.sockets import TCP, Listening, check_free, open_private, open_tcp
+from dnsfilter.supervisor.upgrade import ANSWERED, Handover
+from dnsfilter.wire.iana import Type
+from dnsfilter.wire.names import HEADER_SIZE
+from dnsfilter.wire.query import build_upstream_query, question_of
+
+if TYPE_CHECKING:
+    from dnsfilter.supervisor.supervisor import Supervisor
+
+STEADY_S = 1.0
+"""A program that answers must still answer after so long."""
+_MOST_OCTETS = 4096
+
+
+def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.socket]:
+    """Return listening sockets and one for metrics, all on loopback.
+
+    Raises UnavailableError for a configured address that the running node does not hold and that cannot be bound.
+    """
+    check_free(config.listen, [place for place, _ in handover.sockets])
+    if handover.status is None or handover.status[0] != config.metrics_listen:
+        check_free([config.metrics_listen], kinds=TCP)
+    listening = open_private(config.workers)
+    return listening, open_tcp(Endpoint(listening.endpoints[0].address, 0))
+
+
+async def rehearse(supervisor: "Supervisor", endpoint: Endpoint) -> None:
+    """Run the node until it has proved that it answers at `endpoint`; then say so on standard output.
+
+    Raises UnavailableError, and what `run` raises, when it does not.
+    """
+    import_module("dnsfilter.control.link")  # which a node that serves imports
+    running = asyncio.create_task(supervisor.run())
+    proving = asyncio.create_task(_prove(supervisor, endpoint))
+    await asyncio.wait((running, proving), return_when=asyncio.FIRST_COMPLETED)
+    if not proving.done():
+        proving.cancel()
+        await running
+        raise UnavailableError("it ended before it answered")
+    supervisor.stop()
+    await running
+    await proving
+    print(ANSWERED, flush=True)
+
+
+async def _prove(supervisor: "Supervisor", endpoint: Endpoint) -> None:
+    await _ask(endpoint)
+    await asyncio.sleep(STEADY_S)
+    await _ask(endpoint)
+    reason = supervisor.unready()
+    if reason is not None:
+        raise UnavailableError(f"it answered, and then: {reason}")
+
+
+async def _ask(endpoint: Endpoint) -> None:
+    """Return once a query over UDP and one over TCP are answered."""
+    question = question_of(HEALTH_NAME, Type.TXT)
+    message = build_upstream_query(question, id=secrets.randbelow(1 << 16), cd=False, do=False)
+    await _exchange(endpoint, socket.SOCK_DGRAM, message, b"")
+    await _exchange(endpoint, socket.SOCK_STREAM, message, len(message).to_bytes(2, "big"))
+
+
+async def _exchange(endpoint: Endpoint, kind: socket.SocketKind, message: bytes, prefix: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket(family_of(endpoint.address), kind) as sock:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (str(endpoint.address), endpoint.port))
+        await loop.sock_sendall(sock, prefix + message)
+        reply = b""
+        while len(reply) < len(prefix) + HEADER_SIZE:
+            more = await loop.sock_recv(sock, _MOST_OCTETS)
+            if not more:
+                raise UnavailableError("it closed a connection without an answer")
+            reply += more
+    if reply[len(prefix) : len(prefix) + 2] != message[:2]:
+        raise UnavailableError("it gave an answer to another query")

@@ -1,0 +1,285 @@
+"""A process with an engine. It is given every descriptor it uses, and holds no privilege.
+
+Started by the supervisor as `python -m dnsfilter.worker.process FD`, where FD is its end of the channel.
+"""
+
+import asyncio
+import gc
+import logging
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from dnsfilter.config.model import Config
+from dnsfilter.engine.choice import chosen_kind, engine_class
+from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.engine.listening import UdpListener
+from dnsfilter.errors import SnapshotError
+from dnsfilter.resolver import Resolver
+from dnsfilter.server.stream import StreamServer
+from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.metrics import Limit
+from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
+from dnsfilter.upstream.stream import StreamPool
+from dnsfilter.upstream.zones import Zones
+from dnsfilter.worker.channel import (
+    MOST_REASON,
+    Alive,
+    InForce,
+    Listen,
+    Policy,
+    Rejected,
+    Setup,
+    Stop,
+    UnknownMessage,
+    UnregisteredNetworks,
+    receive_order,
+    send,
+)
+from dnsfilter.worker.privileges import keep_only
+from dnsfilter.worker.sealed import map_sealed
+from dnsfilter.worker.start_config import Inherited, unpack_config
+
+HEARTBEAT_S = 0.25
+TELL_UNREGISTERED_S = 5.0
+"""How often the supervisor is told who has asked that is in no range."""
+DRAIN_S = 4.5
+"""How long what is in hand may take to be answered once a worker is told to stop."""
+PAUSE_S = 0.02
+ORDERED_S = 0.1
+"""How long a policy that is ordered is waited for: a supervisor sends it at once, unless it is kept from running."""
+_LOG = logging.getLogger("dnsfilter.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What stands for one set of sockets while it is read."""
+
+    udp: Sequence[UdpListener]
+    tcp: Sequence[asyncio.Server]
+
+
+class Worker:
+    """One engine on the running event loop, told what to do over `channel`."""
+
+    def __init__(self, channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
+        config, sets = _read_config(descriptors[0])
+        descriptors = descriptors[1:]
+        self._channel = channel
+        self._site = config.control_plane.site
+        self._clock = SystemClock()
+        self._counters = CounterBlock.open(Path(setup.counters))
+        snapshot = self._open(descriptors)
+        self._adopt(snapshot, setup.since_ms)
+        self._told_of = self._waited_for = self._revision
+        """The revision that the supervisor's last policy had, whether it could be used or not."""
+        zones = Zones(config.upstream.servers, config.zones)
+        engine = engine_class(chosen_kind())
+        self._engine = engine(
+            listeners=(),
+            zones=zones,
+            cache=engine.make_cache(config.cache.max_bytes, config.cache.serve_stale_s),
+            clients=config.clients,
+            limits=config.limits,
+            trust_ad=config.upstream.trust_ad,
+            longest_wait_ms=config.upstream.timeout_ms,
+            clock=self._clock,
+            counters=self._counters,
+            snapshot=snapshot,
+            since_ms=setup.since_ms,
+        )
+        self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
+        self._streams = StreamServer(
+            self._resolver,
+            config.limits,
+            lambda count: self._counters.set(TCP_CONNECTIONS, count),
+            lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),
+        )
+        self._sets = [_open_set(inherited) for inherited in sets]
+        self._reading: dict[int, _Reading] = {}
+        self._wanted: frozenset[int] = frozenset()
+        self._told_to_read = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop, or until the supervisor is gone; what is in hand then is still answered."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
+        # Ctrl-C in a terminal reaches the whole process group; the supervisor decides what it means.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        loop.add_reader(self._channel.fileno(), self._told)
+        send(self._channel, InForce(self._revision))
+        tasks = [loop.create_task(self._beat()), loop.create_task(self._read_as_told())]
+        stopped = loop.create_task(self._stopped.wait())
+        done, _ = await asyncio.wait((stopped, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # one that has failed ends the process: a worker that hears but does not read is of no use
+        await self._drain()
+        for task in (stopped, *tasks):
+            task.cancel()
+        loop.remove_reader(self._channel.fileno())
+        self._streams.close()
+        await self._resolver.close()
+        self._engine.close()
+
+    async def _drain(self) -> None:
+        """Take nothing new, and wait until all that is in hand has been answered, but not for ever."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + DRAIN_S
+        self._wanted = frozenset()
+        self._told_to_read.set()
+        await asyncio.sleep(0)
+        while (self._reading or self._engine.in_hand() or self._streams.is_busy) and loop.time() < deadline:
+            await asyncio.sleep(PAUSE_S)
+
+    def _keep_up(self) -> None:
+        """Take the policy that is ordered, if it is another than the last, before more queries are decided.
+
+        A worker that was kept from running finds queries and policy waiting side by side, and others have answered by
+        that policy meanwhile. The order stands before the policy is sent: it may have to be waited for, but not twice.
+        """
+        while (ordered := self._counters.ordered) != self._told_of and not self._stopped.is_set():
+            if not self._told() and not self._arrives(ordered):
+                return
+
+    def _arrives(self, ordered: int) -> bool:
+        """Whether the supervisor's next message is there within `ORDERED_S`; waits once for what is ordered."""
+        if ordered == self._waited_for:
+            return False
+        self._waited_for = ordered
+        return bool(select.select([self._channel], [], [], ORDERED_S)[0])
+
+    def _told(self) -> bool:
+        """Do what the next message says; whether there was one."""
+        try:
+            received = receive_order(self._channel)
+        except BlockingIOError:
+            return False
+        except OSError:
+            received = None
+        match received:
+            case None:
+                # Not to be read again, or the loop would turn on it while what is in hand is answered.
+                asyncio.get_running_loop().remove_reader(self._channel.fileno())
+                self._stopped.set()
+            case (Policy(revision, since_ms), descriptors):
+                self._swap(revision, since_ms, descriptors)
+            case (Listen(sets), _):
+                self._wanted = sets
+                self._told_to_read.set()
+            case (Stop(), _):
+                self._stopped.set()
+            case (message, _):
+                raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
+        return True
+
+    async def _read_as_told(self) -> None:
+        """Read the sets of sockets that are wanted, and leave the others."""
+        while True:
+            await self._told_to_read.wait()
+            self._told_to_read.clear()
+            if self._stopped.is_set():
+                self._wanted = frozenset()
+            for number in self._reading.keys() - self._wanted:
+                reading = self._reading.pop(number)
+                for listener in reading.udp:
+                    self._engine.unlisten(listener)
+                for server in reading.tcp:
+                    self._streams.unlisten(server)
+            for number in self._wanted - self._reading.keys():
+                udp, tcp = self._sets[number]
+                listeners = [UdpListener(sock) for sock in udp]
+                for listener in listeners:
+                    self._engine.listen(listener)
+                # The server closes what it is given; this process may be told to listen there again.
+                servers = [await self._streams.listen(sock.dup()) for sock in tcp]
+                self._reading[number] = _Reading(listeners, servers)
+
+    def _swap(self, revision: int, since_ms: int, descriptors: Sequence[int]) -> None:
+        self._told_of = revision
+        try:
+            snapshot = self._open(descriptors)
+            self._engine.swap(snapshot, since_ms)
+        except (SnapshotError, ValueError) as error:
+            send(self._channel, Rejected(revision, str(error)[:MOST_REASON]))
+            return
+        self._adopt(snapshot, since_ms)
+        send(self._channel, InForce(revision))
+
+    def _open(self, descriptors: Sequence[int]) -> Snapshot:
+        manifest, names, ranges, rules = [map_sealed(descriptor) for descriptor in descriptors]
+        return Snapshot.open(bytes(manifest), names, ranges, rules, self._site)
+
+    def _adopt(self, snapshot: Snapshot, since_ms: int) -> None:
+        self._revision = snapshot.revision
+        self._anchor = Anchor(snapshot.made_s, since_ms)
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        tell_at = loop.time() + TELL_UNREGISTERED_S
+        while True:
+            try:
+                send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
+                if loop.time() >= tell_at:
+                    tell_at = loop.time() + TELL_UNREGISTERED_S
+                    self._tell_unregistered()
+            except BlockingIOError:
+                logs.emit(_LOG, logging.WARNING, "supervisor does not read")
+            except OSError:
+                self._stopped.set()
+                return
+            await asyncio.sleep(HEARTBEAT_S)
+
+    def _tell_unregistered(self) -> None:
+        noted = self._engine.take_unregistered()
+        if noted:
+            send(self._channel, UnregisteredNetworks(noted))
+
+
+def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
+    """The UDP and the TCP sockets of a set."""
+    udp, tcp = ([socket.socket(fileno=fd) for fd in numbers] for numbers in (inherited.udp, inherited.tcp))
+    return udp, tcp
+
+
+def _read_config(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
+    with map_sealed(descriptor) as packed:
+        return unpack_config(bytes(packed))
+
+
+def main() -> None:
+    """Entry of the worker process."""
+    logs.setup()
+    keep_only()
+    engine_class(chosen_kind())  # its modules are imported by the time that orders come
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        received = receive_order(channel)
+    except UnknownMessage as error:
+        logs.emit(_LOG, logging.ERROR, "supervisor is not understood", reason=error)
+        sys.exit(1)
+    match received:
+        case (Setup() as setup, descriptors):
+            channel.setblocking(False)
+            uvloop.run(_serve(channel, setup, descriptors))
+        case _:
+            sys.exit(1)
+
+
+async def _serve(channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
+    worker = Worker(channel, setup, descriptors)
+    gc.collect()
+    gc.freeze()
+    await worker.run()
+
+
+if __name__ == "__main__":
+    main()

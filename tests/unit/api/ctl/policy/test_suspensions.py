@@ -1,0 +1,234 @@
+"""suspend and suspension; and the line that stands first while one holds."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.api.conftest import authority
+from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.nodes.conftest import Machine
+
+pytestmark = pytest.mark.slow
+
+WHY = ("--reason", "crisis centre")
+FIRST = "SUSPENDED: nothing is refused for ghent  Stad Gent until 21 September 2026 16:43:20 CEST (crisis centre)"
+
+
+def test_an_authority_is_suspended_and_told_until_when_in_its_own_time(served: Served, ctl: Ctl) -> None:
+    done = ctl("suspend", "ghent", "--for", "30m", *WHY)
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            "suspension 1: from now on NOTHING is refused for ghent  Stad Gent",
+            "it ends by itself at 21 September 2026 16:43:20 CEST",
+        ],
+    )
+    assert "verdict    pass" in ctl("explain", "127.0.5.10", "tiktok.com").out
+    served.plane.clock.now += 60
+    further = ctl("suspend", "ghent", "--until", "2026-09-21T16:00:00Z", *WHY)
+    assert further.out.splitlines()[-1] == "suspended without a break since 21 September 2026 16:13:20 CEST"
+    assert ctl("suspend", "ghent", "--for", "5h", *WHY).code == 2
+    assert ctl("suspend", "ghent", *WHY).code == 2
+    assert ctl("suspend", "ghent", "--for", "1m", "--end", *WHY).code == 2
+
+
+def test_one_that_reaches_nobody_is_told_as_that(served: Served, ctl: Ctl) -> None:
+    served.plane.done("PUT", "/v1/authorities/harbour", authority(names={"nl": "Haven"}))
+    done = ctl("suspend", "harbour", "--for", "30m", *WHY)
+    assert (done.code, done.out.splitlines()[-1]) == (0, "no range is harbour's: this reaches no client")
+    assert "reaches no client" not in ctl("suspend", "--for", "10m", *WHY).out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ban", "list"),
+        ("ban", "list", "--authority", "ghent"),
+        ("who", "127.0.5.10"),
+        ("explain", "127.0.5.10", "tiktok.com"),
+        ("authority", "show", "ghent"),
+    ],
+)
+def test_it_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+    before = ctl(*command).out.splitlines()
+    assert "SUSPENDED" not in before[0]
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    assert ctl(*command).out.splitlines()[:2] == [FIRST, ""]
+    served.plane.clock.now += 1800
+    assert ctl(*command).out.splitlines()[0] == before[0]
+
+
+def test_another_authoritys_does_not_stand_first_and_one_of_all_does(served: Served, ctl: Ctl) -> None:
+    ctl("suspend", "diest", "--for", "30m", *WHY)
+    assert "SUSPENDED" not in ctl("who", "127.0.5.10").out + ctl("authority", "show", "ghent").out
+    done = ctl("suspend", "--for", "10m", *WHY)
+    assert "NOTHING is refused for everybody" in done.out
+    first = "SUSPENDED: nothing is refused for everybody until 21 September 2026 16:23:20 CEST (crisis centre)"
+    for command in (("who", "127.0.5.10"), ("authority", "show", "ghent"), ("ban", "list")):
+        assert ctl(*command).out.splitlines()[0] == first
+    assert ctl("ban", "list").out.splitlines()[1].startswith("SUSPENDED: nothing is refused for diest")
+
+
+def test_one_of_all_says_that_it_serves_unregistered_clients(served: Served, ctl: Ctl) -> None:
+    asked = ("explain", "203.0.113.9", "tiktok.com")
+    assert "unregistered" not in ctl("suspend", "ghent", "--for", "10m", *WHY).out
+    assert "SUSPENDED" not in ctl(*asked).out
+    done = ctl("suspend", "--for", "10m", *WHY)
+    assert done.out.splitlines()[1] == "unregistered clients are answered too"
+    explained = ctl(*asked).out
+    assert explained.splitlines()[0].startswith("SUSPENDED: nothing is refused for everybody until ")
+    assert "the client is in no registered range, and is answered while all are suspended" in explained
+    assert ctl("who", "203.0.113.9").out.splitlines()[0] == explained.splitlines()[0]
+
+
+def test_what_needs_an_approver_says_until_when_an_operator_may_and_whom_to_ask(served: Served, ctl: Ctl) -> None:
+    _, token = served.plane.account("desk", ("operator", "diest"), ("operator", "ghent"))
+    Path("desk-token").write_text(token)
+    Path("desk-token").chmod(0o600)
+    ctl("suspend", "diest", "--for", "3h", *WHY, "--token-file", "desk-token")
+    served.plane.clock.now += 4 * 3600
+    refused = ctl("suspend", "diest", "--for", "2h", *WHY, "--token-file", "desk-token")
+    assert refused.code == 3
+    assert "diest is suspended for 3 h in the 24 hours before 22:13 CEST, without this request." in refused.err
+    assert "An operator may suspend it for 4 h in 24: until 21:13 CEST at most." in refused.err
+    assert "ask an approver of diest or an administrator of the installation" in refused.err
+    assert ctl("suspend", "diest", "--for", "1h", *WHY, "--token-file", "desk-token").code == 0
+
+
+def test_status_names_whom_where_a_token_is_at_hand(
+    served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "SUSPENDED" not in ctl("status").out
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    assert ctl("status").out.splitlines()[:2] == [FIRST, ""]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = "SUSPENDED: 1 in force, see dnsfilterctl suspension list"
+    assert ctl("status").out.splitlines()[:2] == [told, ""]
+    Path("wrong").write_text("dnsf_0123456789ab_" + "x" * 43)
+    Path("wrong").chmod(0o600)
+    assert ctl("status", "--token-file", "wrong").out.splitlines()[0] == told
+    assert ctl("status", "--token-file", "missing").code == 3
+
+
+BY_HAND = "LOCAL: node office-2 refuses nothing for ghent  Stad Gent until 21 September 2026 16:43:20 CEST"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",),
+        ("ban", "list"),
+        ("who", "127.0.5.10"),
+        ("explain", "127.0.5.10", "tiktok.com"),
+        ("authority", "show", "ghent"),
+        ("suspension", "list"),
+        ("suspend", "--list"),
+    ],
+)
+def test_one_that_was_made_on_a_node_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+    machine = Machine.enrolled(served.plane, "office-2")
+    assert "LOCAL" not in ctl(*command).out
+    machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
+    assert ctl(*command).out.splitlines()[:2] == [BY_HAND, ""]
+    machine.report(suspended=[{"authority": "diest", "until": "2026-09-21T14:43:20Z"}])
+    of_ghent = command[0] in ("who", "explain", "authority")
+    assert ("LOCAL" in ctl(*command).out) == (not of_ghent)
+
+
+@pytest.mark.parametrize("command", [("who", "203.0.113.9"), ("explain", "203.0.113.9", "tiktok.com")])
+def test_of_those_made_on_a_node_one_of_all_stands_first_for_a_client_in_no_range(
+    served: Served, ctl: Ctl, command: tuple[str, ...]
+) -> None:
+    machine = Machine.enrolled(served.plane, "office-2")
+    machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
+    assert "LOCAL" not in ctl(*command).out
+    machine.report(suspended=[{"authority": None, "until": "2026-09-21T14:43:20Z"}])
+    assert ctl(*command).out.startswith("LOCAL: node office-2 refuses nothing for everybody until ")
+
+
+def test_one_that_was_made_on_a_node_is_ended_there(served: Served, ctl: Ctl) -> None:
+    machine = Machine.enrolled(served.plane, "office-2")
+    machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
+    done = ctl("suspend", "ghent", "--end", *WHY)
+    assert (done.code, "node office-2 was told so by hand" in done.err) == (2, True)
+    listed = json.loads(ctl("suspension", "list", "--json").out)
+    assert [one["node"] for one in listed["by_hand"]] == ["office-2"]
+
+
+def test_a_time_of_the_day_is_the_authoritys(served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.ctl.policy.suspensions.time.time", lambda: served.plane.clock.now)
+    done = ctl("suspend", "ghent", "--until", "17:30", *WHY)
+    assert done.out.splitlines()[-1] == "it ends by itself at 21 September 2026 17:30:00 CEST"
+    wrong = ctl("suspend", "ghent", "--until", "24:30", *WHY)
+    assert (wrong.code, "'24:30' is no time of a day" in wrong.err) == (2, True)
+
+
+def test_what_is_suspended_now_is_listed_as_on_a_node(served: Served, ctl: Ctl) -> None:
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    assert ctl("suspend", "--list").out == ctl("suspension", "list", "--state", "in_force").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(("--for", "30m"), "give --reason"), (("--for", "30m", "--reason", "no"), "at least three characters")],
+)
+def test_a_suspension_has_a_reason(served: Served, ctl: Ctl, arguments: tuple[str, ...], told: str) -> None:
+    done = ctl("suspend", "ghent", *arguments)
+    assert (done.code, told in done.err) == (2, True)
+
+
+def test_it_is_ended_by_authority_or_by_number_and_what_still_holds_is_said(served: Served, ctl: Ctl) -> None:
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    ctl("suspend", "--for", "10m", *WHY)
+    served.plane.clock.now += 60
+    ended = ctl("suspend", "ghent", "--end", "--reason", "it is over")
+    assert ended.out.splitlines() == [
+        "SUSPENDED: nothing is refused for everybody until 21 September 2026 16:23:20 CEST (crisis centre)",
+        "",
+        "suspension 1 has ended, and all are still suspended: nothing is refused yet for ghent  Stad Gent",
+    ]
+    ctl("suspend", "--for", "20m", *WHY)
+    served.plane.clock.now += 60
+    told = "suspensions 2, 3 have ended: what is banned is refused again for everybody\n"
+    assert ctl("suspension", "end", "2", "--reason", "it is over").out == told
+    for command in (("suspension", "end", "2"), ("suspend", "ghent", "--end"), ("suspend", "--end")):
+        again = ctl(*command, "--reason", "once more")
+        assert (again.code, again.out) == (2, "")
+    assert "no suspension of everybody is in force" in again.err
+
+
+def test_suspensions_are_listed_and_shown(served: Served, ctl: Ctl) -> None:
+    assert ctl("suspension", "list").err == "no suspensions\n"
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    ctl("suspend", "--for", "1m", *WHY)
+    served.plane.clock.now += 90
+    lines = ctl("suspension", "list").out.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [["2", "everybody", "ended"], ["1", "ghent", "in"]]
+    assert [
+        found["number"] for found in json.loads(ctl("suspension", "list", "--state", "in_force", "--json").out)["items"]
+    ] == [1]
+    shown = ctl("suspension", "show", "1").out
+    assert "unbroken since  21 September 2026 16:13:20 CEST" in shown
+    assert "reason          crisis centre" in shown
+
+
+def test_the_record_says_whom_it_concerned_until_when_and_why(served: Served, ctl: Ctl) -> None:
+    ctl("suspend", "ghent", "--for", "30m", *WHY)
+    ctl("suspend", "--for", "10m", *WHY)
+    entry = {"number": 1, "time": "2026-09-21T14:00:00Z", "uid": 0, "act": "suspend", "authority": "ghent"}
+    entry |= {"until": "2026-09-21T14:30:00Z", "revision": None, "reason": "the API is away"}
+    chosen = {**entry, "number": 2, "act": "use_revision", "authority": None, "until": None, "revision": 1}
+    ended = {**entry, "number": 3, "uid": 1000, "act": "end_suspension", "until": None, "reason": ""}
+    Machine.enrolled(served.plane, "office-2").report(journal=[entry, chosen, ended])
+    lines = ctl("audit", "list", "--limit", "7").out.splitlines()
+    assert [line.strip() for line in lines if line.startswith("    ")] == [
+        "for ghent (done 21 September 2026 16:00:00 CEST)",
+        "revision 1 (done 21 September 2026 16:00:00 CEST): the API is away",
+        "for ghent until 21 September 2026 16:30:00 CEST (done 21 September 2026 16:00:00 CEST): the API is away",
+        "for everybody until 21 September 2026 16:23:20 CEST: crisis centre",
+        "for ghent until 21 September 2026 16:43:20 CEST: crisis centre",
+    ]
+    who = [line.split("  ")[2] for line in lines if not line.startswith("    ")]
+    assert who[:3] == ["user 1000 on the node", "user 0 on the node", "user 0 on the node"]

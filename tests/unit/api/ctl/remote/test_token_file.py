@@ -1,0 +1,116 @@
+"""Where the token comes from, and that nothing repeats it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from api.ctl.exit_codes import Denied, WrongInput
+from api.ctl.remote.token_file import keep, kept_path, load_token
+
+URL = "https://dns.example.org"
+SECRET = "dnsf_abcdefghijklmnopqrstuvwxyz"
+
+
+def _write(path: Path, text: str = SECRET, mode: int = 0o600) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_the_option_comes_before_the_environment_then_what_login_keeps_then_the_working_directory(
+    tmp_path: Path,
+) -> None:
+    environ = {"DNSFILTER_TOKEN_FILE": str(_write(tmp_path / "of-environment", "environment\n"))}
+    option = str(_write(tmp_path / "of-option", "option"))
+    of_login = {"HOME": str(tmp_path / "home")}
+    _write(tmp_path / "admin-token", "plain")
+    assert load_token(None, of_login, URL).value == "plain"
+    _write(tmp_path / ".run" / "admin-token", "run")
+    assert load_token(None, of_login, URL).value == "run"
+    keep(tmp_path / "home" / ".config" / "dnsfilter" / "tokens" / "https%3A%2F%2Fdns.example.org", "kept")
+    assert load_token(None, of_login, URL).value == "kept"
+    environ |= of_login
+    assert load_token(None, environ, URL).value == "environment"
+    assert load_token(option, environ, URL).value == "option"
+
+
+def test_without_any_the_message_says_what_to_do() -> None:
+    with pytest.raises(Denied, match=r"\./\.run/admin-token and \./admin-token do not exist here.*--token-file"):
+        load_token(None, {}, URL)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o622])
+def test_a_file_that_others_can_reach_is_used_with_a_warning(tmp_path: Path, mode: int) -> None:
+    path = _write(tmp_path / "token", mode=mode)
+    found = load_token(str(path), {}, URL)
+    assert found.value == SECRET
+    assert found.warning is not None
+    assert f"mode {mode:04o}" in found.warning
+    assert SECRET not in found.warning
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_file_of_one_s_own_is_used_in_silence(tmp_path: Path, mode: int) -> None:
+    assert load_token(str(_write(tmp_path / "token", mode=mode)), {}, URL).warning is None
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, f"{SECRET}\n".encode())
+    os.close(writing)
+    found = load_token(f"/dev/fd/{reading}", {}, URL)
+    os.close(reading)
+    assert (found.value, found.warning) == (SECRET, None)
+
+
+@pytest.mark.parametrize("text", ["", "\n", f"{SECRET} x", f"{SECRET}\r\nX-Other: 1", "é" + SECRET, SECRET * 100])
+def test_a_file_that_holds_no_token_is_refused_without_repeating_it(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Denied, match="holds no token") as caught:
+        load_token(str(_write(tmp_path / "token", text)), {}, URL)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Denied, match=r"cannot read the token's file .*: Is a directory"):
+        load_token(str(tmp_path), {}, URL)
+
+
+def test_a_token_does_not_show_itself(tmp_path: Path) -> None:
+    assert SECRET not in repr(load_token(str(_write(tmp_path / "token")), {}, URL))
+
+
+@pytest.mark.parametrize(
+    ("environ", "directory"),
+    [
+        ({"XDG_CONFIG_HOME": "/etc/one", "HOME": "/srv/one"}, "/etc/one"),
+        ({"XDG_CONFIG_HOME": "relative", "HOME": "/srv/one"}, "/srv/one/.config"),
+        ({"XDG_CONFIG_HOME": "", "HOME": "/srv/one"}, "/srv/one/.config"),
+        ({"HOME": "relative"}, None),
+        ({}, None),
+    ],
+)
+def test_what_login_keeps_is_in_the_user_s_configuration(environ: dict[str, str], directory: str | None) -> None:
+    found = kept_path(environ, URL)
+    assert found == (directory and Path(directory) / "dnsfilter" / "tokens" / "https%3A%2F%2Fdns.example.org")
+
+
+def test_a_kept_token_is_for_one_control_plane_and_one_user(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "configuration")}
+    path = kept_path(environ, URL)
+    assert path is not None
+    keep(path, SECRET)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    found = load_token(None, environ, URL)
+    assert (found.value, found.warning) == (SECRET, None)
+    for other in ("http://dns.example.org", "https://dns.example.org:8443", "unix:/run/api.sock"):
+        with pytest.raises(Denied, match="dnsfilterctl login"):
+            load_token(None, environ, other)
+
+
+def test_a_token_that_cannot_be_kept_is_said_without_it(tmp_path: Path) -> None:
+    _write(tmp_path / "file")
+    with pytest.raises(WrongInput, match=r"cannot make .*: (Not a directory|File exists)") as caught:
+        keep(tmp_path / "file" / "token", SECRET)
+    assert SECRET not in str(caught.value)

@@ -1,0 +1,145 @@
+"""Migrations on both databases: from nothing, and from a version with rows in it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from api.chain.verification import verify
+from api.db.base import Base
+from api.db.migration import schema_of, upgrade
+from api.db.models import AuditRow
+from api.db.session import Database
+from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
+from tests.unit.api.conftest import START, on_both_databases
+
+FIRST = "0001"
+_AUTHORITY = {
+    "slug": "town",
+    "kind": "municipality",
+    "names": '{"en": "Town"}',
+    "languages": '["en"]',
+    "time_zone": "UTC",
+    "contact": "ict@example.org",
+    "usage": "none",
+    "display_group": "",
+    "revision": 1,
+}
+_BAN = {
+    "number": 1,
+    "authority": "town",
+    "service": "alpha",
+    "mode": "enforce",
+    "tiers": "[1]",
+    "funding": '["public"]',
+    "audience": '["staff"]',
+    "reply": "refused",
+    "addresses": "[]",
+    "provisional": False,
+    "decision": "{}",
+    "revision": 1,
+}
+_EXEMPTION = {
+    "ban": 1,
+    "site": "default",
+    "ranges": "[]",
+    "start_s": START,
+    "end_s": START + 9,
+    "hours": "[]",
+    "time_zone": "UTC",
+    "reason": "r",
+    "requested_s": START,
+    "requested_by": "administrator",
+    "note": "n",
+    "revision": 1,
+}
+_UNDECIDED = {**_EXEMPTION, "number": 1, "approved_s": None, "decided_by": ""}
+_APPROVED = {**_EXEMPTION, "number": 2, "approved_s": START, "decided_by": "administrator"}
+
+
+@pytest.fixture
+def empty(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database without any table."""
+    postgresql = backend == "postgresql"
+    url = request.getfixturevalue("server").make() if postgresql else f"sqlite:///{tmp_path / 'file.sqlite3'}"
+    database = Database(url, create=True)
+    yield database
+    database.close()
+
+
+def _insert(connection: Connection, table: str, row: dict[str, Any]) -> None:
+    values = ", ".join(f":{name}" for name in row)
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"), row)
+
+
+def _filled_by_the_first_version(connection: Connection) -> None:
+    upgrade(connection, FIRST)
+    _insert(connection, "authorities", _AUTHORITY)
+    _insert(connection, "bans", _BAN)
+    for exemption in (_UNDECIDED, _APPROVED):
+        _insert(connection, "exemptions", exemption)
+    for seq in (1, 2):
+        entry = {"time_s": START, "actor": "administrator", "act": "ban.adopt", "object": "ban/town/alpha"}
+        after = json.dumps({"mode": "enforce", "number": seq})
+        _insert(connection, "audit", {**entry, "seq": seq, "after": after, "revision": seq})
+
+
+def _differences(database: Database) -> list[Any]:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert schema_of(connection) is not None
+        return list(compare_metadata(context, Base.metadata))
+
+
+@on_both_databases
+def test_an_empty_database_gets_the_schema_that_the_models_say(empty: Database) -> None:
+    empty.migrate()
+    assert _differences(empty) == []
+    empty.migrate()
+    assert _differences(empty) == []
+
+
+@on_both_databases
+def test_rows_of_the_first_version_are_kept(empty: Database) -> None:
+    with empty.engine.begin() as connection:
+        _filled_by_the_first_version(connection)
+    empty.migrate()
+    assert _differences(empty) == []
+    with empty.writing() as session:
+        UnitOfWork(session, LOCAL, START).note("example", "nothing", None, None)
+    with empty.reading() as session:
+        entries = [entry_of(row) for row in session.query(AuditRow).order_by(AuditRow.seq)]
+        exemptions = session.execute(text("SELECT requested_by, decided_by FROM exemptions ORDER BY number")).all()
+        concerns = session.execute(text("SELECT authority, exemption FROM concerns ORDER BY exemption")).all()
+        identity = session.scalar(text("SELECT identity FROM installation"))
+    report = verify(json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n" for entry in entries)
+    assert (report.chain.fault, report.chain.seq) == (None, 3)
+    assert [entry["after"] for entry in entries[:2]] == [{"mode": "enforce", "number": seq} for seq in (1, 2)]
+    assert [tuple(row) for row in exemptions] == [(0, None), (0, 0)]
+    assert [tuple(row) for row in concerns] == [("town", 1), ("town", 2)]
+    assert len(identity or "") == 32
+
+
+@on_both_databases
+def test_a_migration_that_fails_leaves_the_version_that_was_there(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_entry: object) -> str:
+        raise KeyError("interrupted")
+
+    with empty.engine.begin() as connection:
+        _filled_by_the_first_version(connection)
+    with monkeypatch.context() as patch:
+        patch.setattr("api.chain.entry_hash.entry_hash", interrupted)
+        with pytest.raises(KeyError, match="interrupted"):
+            empty.migrate()
+    with empty.engine.connect() as connection:
+        assert schema_of(connection) == FIRST
+        assert connection.scalar(text("SELECT count(*) FROM audit WHERE actor = 'administrator'")) == 2
+    empty.migrate()
+    assert _differences(empty) == []

@@ -1,0 +1,257 @@
+"""The description: as it is kept in the repository, and as the control plane answers."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from api.application import ROUTERS, make_description, routes
+from api.documentation.openapi import TAGS, load_examples, tagged
+from api.http.dependencies import precondition, unit_of_work
+from api.http.file_bodies import FileBody
+from blocklists.catalogue import Catalogue
+from tests.unit.api.conftest import Plane, make_plane
+
+PAGE = Path(__file__).parents[3] / "docs" / "openapi.json"
+FORMATS = {"date": r"\d{4}-\d\d-\d\d", "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"}
+BY_ID = {route.operation_id: route for route in routes()}
+
+
+@cache
+def _described() -> dict[str, Any]:
+    return make_description([]).openapi()
+
+
+def _operations() -> list[tuple[str, str, dict[str, Any]]]:
+    described = _described()
+    return [
+        (method, path, operation) for path, item in described["paths"].items() for method, operation in item.items()
+    ]
+
+
+def test_the_kept_description_is_what_the_program_says() -> None:
+    told = json.loads(PAGE.read_text(encoding="utf-8"))
+    assert told == _described(), "docs/openapi.json is not what is served: dnsfilter-api openapi > docs/openapi.json"
+
+
+@pytest.mark.slow
+def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
+    command = [sys.executable, "-m", "api.main", "openapi"]
+    said = {
+        subprocess.run(
+            command, capture_output=True, check=True, cwd=PAGE.parents[1], env={**os.environ, "PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+    assert json.loads(said.pop()) == _described()
+
+
+def test_every_tag_is_described_and_every_operation_has_one_of_them() -> None:
+    used = {tag for _, _, operation in _operations() for tag in operation["tags"]}
+    assert used == set(TAGS)
+    assert all(len(operation["tags"]) == 1 for _, _, operation in _operations())
+
+
+def test_every_reference_leads_somewhere() -> None:
+    described = _described()
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described))):
+        found = described
+        for part in reference.split("/"):
+            found = found[part]
+        assert found
+
+
+def test_every_schema_has_a_title_of_its_own_and_is_used() -> None:
+    described = _described()
+    schemas = described["components"]["schemas"]
+    assert [name for name in schemas if "__" in name] == [], "models of two modules have one name"
+    titles = Counter(re.sub(r"\W|_", "", schema.get("title", "")).lower() for schema in schemas.values())
+    assert [title for title, count in titles.items() if not title or count > 1] == []
+    used = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(described)))
+    assert set(schemas) - used == set()
+
+
+def test_an_instant_or_a_date_of_an_example_has_its_format_in_the_description() -> None:
+    schemas = _described()["components"]["schemas"]
+    by_id = {operation["operationId"]: operation for _, _, operation in _operations()}
+    for example in load_examples():
+        operation = by_id[example["operation"]]
+        answers = [found for status, found in operation["responses"].items() if status in ("200", "201")]
+        for part, described in (("body", [operation.get("requestBody", {})]), ("answer", answers)):
+            contents = [one["content"]["application/json"]["schema"] for one in described if part in example]
+            if part in example:
+                assert _unformatted(example[part], contents, schemas, f"{example['operation']}.{part}") == []
+
+
+def _unformatted(value: Any, alternatives: list[Any], schemas: dict[str, Any], place: str) -> list[str]:
+    """The places of texts that are a timestamp or a date, and are not described as that."""
+    found = list(_alternatives(alternatives, schemas))
+    if isinstance(value, dict):
+        parts = [
+            (key, item, [one["properties"][key] for one in found if key in one.get("properties", {})])
+            for key, item in value.items()
+        ]
+        return [
+            fault
+            for key, item, described in parts
+            if described
+            for fault in _unformatted(item, described, schemas, f"{place}.{key}")
+        ]
+    if isinstance(value, list):
+        described = [one["items"] for one in found if "items" in one]
+        return [fault for item in value for fault in _unformatted(item, described, schemas, place)]
+    if isinstance(value, str):
+        wanted = {name for name, pattern in FORMATS.items() if re.fullmatch(pattern, value)}
+        return [] if wanted <= {one.get("format") for one in found} else [f"{place}: {value}"]
+    return []
+
+
+def _alternatives(described: list[Any], schemas: dict[str, Any]) -> Iterator[Any]:
+    for one in described:
+        if "$ref" in one:
+            yield from _alternatives([schemas[one["$ref"].rpartition("/")[2]]], schemas)
+        elif "anyOf" in one:
+            yield from _alternatives(one["anyOf"], schemas)
+        else:
+            yield one
+
+
+def test_every_operation_documents_what_it_can_answer() -> None:
+    for method, path, operation in _operations():
+        route, statuses = BY_ID[operation["operationId"]], set(operation["responses"])
+        wanted = {"503"}
+        if path.startswith("/v1/"):
+            wanted |= {"401", "403", "422", "429"}
+        if "requestBody" in operation:
+            wanted |= {"408", "413", "415"}
+        if _needs(route, precondition):
+            wanted |= {"412"}
+        if "{" in path and _needs(route, unit_of_work) and method != "put":
+            wanted |= {"404"}
+        if method != "get" and _needs(route, unit_of_work):
+            wanted |= {"409"}
+        if method == "get" and tagged(route):
+            wanted |= {"304"}
+        assert wanted <= statuses, f"{operation['operationId']}: {wanted - statuses}"
+        assert all(status in ("200", "201", "202", "204", "304") or status >= "400" for status in statuses)
+
+
+def test_every_body_and_every_shape_of_an_answer_has_an_example() -> None:
+    described = _described()
+    shown = set(described["components"]["examples"])
+    for _, _, operation in _operations():
+        for body in operation.get("requestBody", {}).get("content", {}).values():
+            assert "example" in body, operation["operationId"]
+        for status, response in operation["responses"].items():
+            told = response.get("content", {}).get("application/json")
+            if told is not None and status < "300" and "$ref" in told["schema"]:
+                assert told["schema"]["$ref"].rpartition("/")[2] in shown, operation["operationId"]
+
+
+@pytest.mark.parametrize("example", load_examples(), ids=lambda example: example["operation"])
+def test_an_example_has_the_shape_that_is_described(example: dict[str, Any]) -> None:
+    route = BY_ID[example["operation"]]
+    if "body" in example and route.body_field is not None:
+        _, faults = route.body_field.validate(example["body"], {}, loc=("body",))
+        assert not faults
+    for call in _calls(route):
+        if isinstance(call, FileBody):
+            call.model.model_validate(example["body"])
+    if "answer" in example:
+        model = route.response_model
+        try:
+            model.model_validate(example["answer"])
+        except ValidationError as error:
+            pytest.fail(str(error))
+
+
+def _ask_to_switch_off(plane: Plane, login: str) -> None:
+    """Have an operator ask: an administrator does it at once."""
+    _, token = plane.account(login.replace("_", "-"), ("operator", "ghent"))
+    where = "/v1/authorities/ghent/bans/tiktok"
+    plane.done("PATCH", where, {"mode": "enforce"})
+    plane.done("PATCH", where, {"mode": "off", "mode_reason": "election night"}, token=token)
+
+
+@pytest.mark.slow
+def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged: Catalogue) -> None:
+    plane = make_plane(tmp_path / "state", packaged)
+    plane.publisher.publish_current()
+    plane.other()
+    deciding = {"approve_exemption", "reject_exemption", "approve_request", "reject_request"}
+    of_node: dict[str | None, str] = {}
+    described = _described()["paths"]
+    for example in load_examples():
+        route = BY_ID[example["operation"]]
+        method = min(route.methods or ())
+        if route.operation_id == "list_failed_tries":
+            plane.call("GET", "/v1/self", headers={"Authorization": "Bearer dnsf_0123456789ab_unknown"})
+        if route.operation_id in ("get_request", "withdraw_request", "approve_request"):
+            _ask_to_switch_off(plane, route.operation_id)
+        token = plane.other() if route.operation_id in deciding else None
+        options: dict[str, Any] = {"token": of_node.get(route.operation_id, token)}
+        if "text" in example:
+            media_type = example.get("type", "application/toml")
+            headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": media_type}
+            if "key" in example:
+                headers["Idempotency-Key"] = example["key"]
+            options = {"content": example["text"], "headers": headers}
+        body = None if "text" in example else example.get("body")
+        answer = plane.call(method, example["path"], body, **options)
+        assert answer.status_code < 300, f"{example['operation']}: {answer.text}"
+        if route.operation_id == "register_node":
+            of_node["enrol_node"] = answer.json()["enrolment_token"]
+        if route.operation_id == "enrol_node":
+            of_node["get_own_snapshot"] = of_node["report_node"] = answer.json()["token"]
+        documented = described[route.path_format][method.lower()]["responses"]
+        headers = documented[str(answer.status_code)]["headers"]
+        assert ("ETag" in headers) == ("etag" in answer.headers), example["operation"]
+        assert ("Location" in headers) == ("location" in answer.headers), example["operation"]
+        if "answer" in example:
+            assert _shape(answer.json()) == _shape(example["answer"]), example["operation"]
+    plane.database.close()
+
+
+def test_every_object_that_can_be_changed_has_a_tag_and_takes_a_precondition() -> None:
+    for route in routes():
+        method = min(route.methods or ())
+        if method in ("PUT", "PATCH", "DELETE") and route.operation_id != "revoke_token":
+            assert _needs(route, precondition), route.operation_id
+        if method in ("PUT", "PATCH"):
+            assert tagged(route), route.operation_id
+
+
+def test_the_routers_have_nothing_but_routes() -> None:
+    assert all(isinstance(route, APIRoute) for router in ROUTERS for route in router.routes)
+
+
+def _needs(route: APIRoute, call: Any) -> bool:
+    return any(found is call for found in _calls(route))
+
+
+def _calls(route: APIRoute) -> Iterator[Any]:
+    waiting = [route.dependant]
+    while waiting:
+        found = waiting.pop()
+        yield found.call
+        waiting += found.dependencies
+
+
+def _shape(value: Any) -> Any:
+    """Keys and types; of a list its first item's."""
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shape(item) for item in value[:1]]
+    return type(value).__name__

@@ -1,0 +1,153 @@
+"""An act is its caller's who may when it is done, not when it was asked for. Long reads are bounded."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from api.http.dependencies import MAX_COSTLY, MAX_COSTLY_EACH
+from tests.unit.api.conftest import Plane
+
+BAN = "/v1/authorities/town/bans/alpha"
+RANGE = "/v1/ranges/default/192.0.2.0/24"
+ACTS = [("PATCH", BAN, {"mode": "off"}), ("PATCH", RANGE, {"audience": "public"})]
+DAY_S = 86_400
+
+
+def _somebody_goes_first(plane: Plane, monkeypatch: pytest.MonkeyPatch, does: Callable[[], object]) -> None:
+    """Have the next writer wait until somebody else, whose turn was before, has done something."""
+    writing = plane.database.writing
+
+    def late() -> AbstractContextManager[Session]:
+        monkeypatch.setattr(plane.database, "writing", writing)
+        does()
+        return writing()
+
+    monkeypatch.setattr(plane.database, "writing", late)
+
+
+def _operator(plane: Plane) -> tuple[int, str]:
+    """An operator whose token was used today: asking writes nothing."""
+    plane.done("PUT", "/v1/spaces/default/192.0.2.0/24", {"authority": "town"})
+    number, token = plane.account("operator", ("operator", "town"))
+    plane.done("GET", "/v1/self", token=token)
+    return number, token
+
+
+def _end_mandate(plane: Plane, account: int) -> None:
+    grants = plane.done("GET", "/v1/grants")["items"]
+    (number,) = [grant["number"] for grant in grants if grant["account"] == account]
+    plane.done("POST", f"/v1/grants/{number}/end", {"reason": "another post"})
+
+
+def _revoke(plane: Plane, account: int) -> None:
+    (held,) = plane.done("GET", f"/v1/accounts/{account}/tokens")["items"]
+    plane.done("DELETE", f"/v1/accounts/{account}/tokens/{held['number']}")
+
+
+def _disable(plane: Plane, account: int) -> None:
+    plane.done("POST", f"/v1/accounts/{account}/disable")
+
+
+def _let_expire(plane: Plane, _account: int) -> None:
+    plane.clock.now += 91 * DAY_S
+
+
+def test_a_401_tells_no_token_from_one_that_is_not_accepted_and_not_why(town: Plane) -> None:
+    number, ended = _operator(town)
+    _revoke(town, number)
+
+    def detail(**options: Any) -> str:
+        answer = town.call("GET", "/v1/self", **options)
+        assert answer.status_code == 401
+        return str(answer.json()["detail"])
+
+    assert detail(headers={}) == "Send the header Authorization: Bearer TOKEN."
+    not_accepted = "Your token is not accepted: unknown, ended or revoked."
+    assert (detail(token=ended), detail(token="dnsf_unknown")) == (not_accepted, not_accepted)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ACTS)
+@pytest.mark.parametrize(
+    ("happens", "status", "reason"),
+    [
+        (_revoke, 401, "revoked"),
+        (_disable, 401, "disabled"),
+        (_let_expire, 401, "expired"),
+        (_end_mandate, 403, None),
+    ],
+)
+def test_who_may_no_longer_when_their_turn_comes_does_nothing(
+    town: Plane,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: Any,
+    happens: Callable[[Plane, int], None],
+    status: int,
+    reason: str | None,
+) -> None:
+    number, token = _operator(town)
+    before = town.done("GET", path)
+    _somebody_goes_first(town, monkeypatch, lambda: happens(town, number))
+    assert town.call(method, path, body, token=token).status_code == status
+    assert town.done("GET", path) == before
+    assert all(entry["account"] != number for entry in town.done("GET", "/v1/audit?limit=5")["items"])
+    tries = town.done("GET", "/v1/failed-tries")["items"]
+    assert [one["reason"] for one in tries] == ([reason] if reason is not None else [])
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ACTS)
+def test_who_still_may_when_their_turn_comes_does_it(
+    town: Plane, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any
+) -> None:
+    _, token = _operator(town)
+    _somebody_goes_first(town, monkeypatch, lambda: town.account("another"))
+    assert town.call(method, path, body, token=token).status_code == 200
+
+
+def test_a_kept_answer_is_not_told_to_who_may_no_longer_when_their_turn_comes(
+    town: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, token = _operator(town)
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "key-1"}
+    assert town.call("PATCH", BAN, {"mode": "off"}, headers=headers).status_code == 200
+    _somebody_goes_first(town, monkeypatch, lambda: _revoke(town, number))
+    refused = town.call("PATCH", BAN, {"mode": "off"}, headers=headers)
+    assert (refused.status_code, "idempotency-replayed" in refused.headers) == (401, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/archive",
+        "/v1/policy",
+        "/v1/ranges/overlaps",
+        "/v1/spaces/gaps",
+        "/v1/trace?client=192.0.2.1&name=example.org&at=2026-09-21T14:13:20Z",
+    ],
+)
+def test_one_account_has_few_long_reads_at_once_and_leaves_others_theirs(town: Plane, path: str) -> None:
+    _, auditor = town.account("auditor", ("auditor", None))
+    quota = town.app.state.runtime.costly
+    with ExitStack() as stack:
+        for _ in range(MAX_COSTLY_EACH):
+            stack.enter_context(quota.held(1))
+        assert town.call("GET", path).status_code == 429
+        assert town.call("GET", path, token=auditor).status_code == 200
+        assert town.call("GET", "/v1/bans").status_code == 200
+        for other in range(MAX_COSTLY - MAX_COSTLY_EACH):
+            stack.enter_context(quota.held(1000 + other))
+        assert town.call("GET", path, token=auditor).status_code == 503
+    assert town.call("GET", path).status_code == 200
+
+
+def test_a_refused_trace_takes_no_place_of_long_reads(town: Plane) -> None:
+    number, reader = town.account("reader", ("reader", "zone"))
+    asked = "/v1/trace?client=192.0.2.1&name=example.org&at=2026-09-21T14:13:20Z"
+    with ExitStack() as stack:
+        for _ in range(MAX_COSTLY_EACH):
+            stack.enter_context(town.app.state.runtime.costly.held(number))
+        assert town.call("GET", asked, token=reader).status_code == 403

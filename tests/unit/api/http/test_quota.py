@@ -1,0 +1,29 @@
+"""What is under way is bounded for each caller and for all, and a place comes back however it ends."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from api.errors import Overloaded, TooManyAtOnce
+from api.http.quota import Quota
+
+
+def test_one_caller_has_a_share_and_all_have_a_bound() -> None:
+    quota = Quota("downloads", 3, 2)
+    with ExitStack() as stack:
+        stack.enter_context(quota.held(1))
+        stack.enter_context(quota.held(1))
+        with pytest.raises(TooManyAtOnce, match="you already have 2 downloads"), quota.held(1):
+            pass
+        stack.enter_context(quota.held(2))
+        with pytest.raises(Overloaded, match="there are already 3 downloads"), quota.held(3):
+            pass
+    with quota.held(3):
+        pass
+
+
+def test_a_place_comes_back_where_something_fails() -> None:
+    quota = Quota("downloads", 1, 1)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="broken"), quota.held(1):
+            raise RuntimeError("broken")

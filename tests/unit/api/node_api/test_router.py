@@ -1,0 +1,163 @@
+"""What nodes are given: the signed manifest as it is stored, and the files that manifests name."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.http.quota import Quota
+from api.nodes.fleet import Fleet
+from api.server.load import PLACES
+from dnsfilter.errors import SnapshotError
+from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.signature import verify_manifest
+from tests.unit.api.conftest import Plane, make_plane, on_both_databases
+from tests.unit.api.nodes.conftest import Machine, crowd
+
+pytestmark = pytest.mark.slow
+
+WAITING = 3 * sum(most for most, _ in PLACES.values())
+
+
+def _fleet(plane: Plane) -> Fleet:
+    found = plane.app.state.fleet
+    assert isinstance(found, Fleet)
+    return found
+
+
+def test_a_node_gets_the_stored_manifest_signed_under_the_key_it_has_pinned(town: Plane) -> None:
+    machine = Machine.enrolled(town, "office-1")
+    answer = machine.call("GET", "snapshot")
+    assert answer.content == town.store.read_current().manifest
+    assert answer.headers["etag"] == f'"{sha256(answer.content).hexdigest()}"'
+    verify_manifest(answer.content, machine.key)
+    with pytest.raises(SnapshotError, match="its signature is not one"):
+        verify_manifest(answer.content.replace(b'"made_s":1', b'"made_s":2'), machine.key)
+
+
+def test_publishing_anew_after_a_restart_is_signed_under_the_same_key(town: Plane) -> None:
+    machine = Machine.enrolled(town, "office-1")
+    town.database.close()
+    again = make_plane(town.settings.state_dir, url=town.settings.database)
+    again.clock.now += 5
+    again.publisher.publish_current()
+    machine.plane = again
+    verify_manifest(machine.call("GET", "snapshot").content, machine.key)
+    again.database.close()
+
+
+def test_what_a_node_has_already_is_not_sent_again(machine: Machine) -> None:
+    tag = machine.call("GET", "snapshot").headers["etag"]
+    for sent in (tag, f'"x", {tag}', f"W/{tag}"):
+        again = machine.call("GET", "snapshot", tag=sent)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    machine.plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    newer = machine.call("GET", "snapshot", tag=tag)
+    assert (newer.status_code, newer.headers["etag"] != tag) == (200, True)
+
+
+def test_before_anything_is_published_there_is_nothing_to_get(tmp_path: Path) -> None:
+    plane = make_plane(tmp_path / "state")
+    machine = Machine.enrolled(plane, "office-1")
+    answer = machine.call("GET", "snapshot")
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-published")
+    plane.publisher.publish_current()
+    assert machine.call("GET", "snapshot").status_code == 200
+    plane.database.close()
+
+
+@pytest.mark.parametrize("wait", ["-1", "31", "long"])
+def test_nobody_waits_longer_than_half_a_minute(machine: Machine, wait: str) -> None:
+    assert machine.call("GET", f"snapshot?wait={wait}").status_code == 422
+
+
+def test_the_files_of_the_newest_and_of_kept_manifests_are_given(town: Plane) -> None:
+    machine = Machine.enrolled(town, "office-1")
+    old = parse_manifest(town.store.read_current().manifest)
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+    files = town.store.read_current()
+    new = parse_manifest(files.manifest)
+    assert old.rules.digest != new.rules.digest
+    for part, octets in ((new.names, files.names), (new.ranges, files.ranges), (new.rules, files.rules)):
+        answer = machine.call("GET", f"files/{part.digest.hex()}")
+        assert (answer.status_code, answer.content) == (200, bytes(octets))
+        assert answer.headers["content-length"] == str(part.size)
+    assert sha256(machine.call("GET", f"files/{old.rules.digest.hex()}").content).digest() == old.rules.digest
+
+
+def test_a_file_that_no_manifest_names_is_not_given_also_where_it_lies_there(machine: Machine) -> None:
+    directory = machine.plane.settings.snapshot_dir
+    left = sha256(b"left").hexdigest()
+    (directory / f"{left}.names").write_bytes(b"left")
+    assert machine.call("GET", f"files/{left}").status_code == 404
+    assert machine.call("GET", f"files/{'0' * 64}").status_code == 404
+    for odd in ("current", "..%2Fadmin-token", left.upper(), left[:-1]):
+        assert machine.call("GET", f"files/{odd}").status_code in (404, 422)
+
+
+def test_downloads_are_bounded_and_each_gives_its_place_back(machine: Machine) -> None:
+    fleet = _fleet(machine.plane)
+    digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
+    fleet.downloads = Quota("files on their way", 1, 1)
+    for _ in range(3):
+        assert machine.call("GET", f"files/{digest}").status_code == 200
+        assert machine.call("GET", f"files/{'0' * 64}").status_code == 404
+    with fleet.downloads.held(7):
+        busy = machine.call("GET", f"files/{digest}")
+    assert (busy.status_code, busy.json()["type"], busy.headers["retry-after"]) == (503, "/problems/overloaded", "1")
+
+
+def test_one_node_takes_two_files_at_once_and_leaves_room_for_others(machine: Machine) -> None:
+    other = Machine.enrolled(machine.plane, "office-2")
+    fleet = _fleet(machine.plane)
+    digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
+    with fleet.downloads.held(1):
+        with fleet.downloads.held(1):
+            busy = machine.call("GET", f"files/{digest}")
+            assert (busy.status_code, busy.json()["type"], busy.headers["retry-after"]) == (
+                429, "/problems/too-many-at-once", "1",
+            )  # fmt: skip
+            assert other.call("GET", f"files/{digest}").status_code == 200
+        assert machine.call("GET", f"files/{digest}").status_code == 200
+
+
+@on_both_databases
+def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> None:
+    tokens = crowd(town, WAITING)
+    newest = _fleet(town).news.newest
+    assert newest is not None
+
+    async def run() -> tuple[int, set[int], int]:
+        transport = httpx.ASGITransport(town.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=60) as client:
+            polls: list[asyncio.Task[httpx.Response]] = []
+            for token in tokens:
+                headers = {"Authorization": f"Bearer {token}", "If-None-Match": f'"{newest.digest}"'}
+                poll = client.get("/v1/nodes/self/snapshot?wait=30", headers=headers)
+                polls.append(asyncio.create_task(poll))
+            while _fleet(town).news.waiting < len(polls):
+                await asyncio.sleep(0.01)
+            person = {"Authorization": f"Bearer {town.token}"}
+            toggled = await client.patch("/v1/authorities/town/bans/alpha", json={"mode": "off"}, headers=person)
+            answers = await asyncio.gather(*polls)
+            return toggled.status_code, {answer.status_code for answer in answers}, len(answers)
+
+    assert asyncio.run(run()) == (200, {200}, WAITING)
+    assert _fleet(town).news.waiting == 0
+
+
+def test_a_nodes_token_brings_in_no_large_body_elsewhere(machine: Machine) -> None:
+    read: list[bytes] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            read.append(b"#" * 64 * 1024)
+            yield read[-1]
+
+    headers = {"Authorization": f"Bearer {machine.token}", "Content-Type": "text/csv"}
+    sized = {**headers, "Content-Length": str(100 * 64 * 1024)}
+    answer = machine.plane.call("POST", "/v1/ranges/import", headers=sized, content=parts())
+    assert (answer.status_code, read) == (401, [])

@@ -1,0 +1,388 @@
+"""Tables of ranges: all or nothing, every bad row told, and on record as single acts would be."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from api.chain.verification import verify
+from api.db.models import AuditRow, MatterRow, RangeRow, VersionRow
+from tests.unit.api.conftest import Plane, authority, ban, make_plane, on_both_databases
+
+pytestmark = pytest.mark.slow
+
+HEADER = "prefix,authority,funding,audience,label\n"
+IMPORT = "/v1/ranges/import"
+
+
+def send(plane: Plane, text: str, query: str = "", token: str | None = None, **headers: str) -> httpx.Response:
+    """A table, sent."""
+    told = {"Authorization": f"Bearer {token or plane.token}", "Content-Type": "text/csv", **headers}
+    return plane.call("POST", f"{IMPORT}{query}", content=text.encode(), headers=told)
+
+
+def done(plane: Plane, text: str, query: str = "", token: str | None = None) -> Any:
+    """What an import that must succeed answers."""
+    response = send(plane, text, query, token)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def faults(response: httpx.Response) -> list[tuple[str, str]]:
+    """Place and message of each fault."""
+    return [(fault["place"], fault["message"]) for fault in response.json().get("faults", ())]
+
+
+def rows(plane: Plane) -> list[tuple[str, ...]]:
+    """What is registered."""
+    listed = plane.done("GET", "/v1/ranges?limit=200")["items"]
+    return [(item["prefix"], item["authority"], item["funding"], item["audience"], item["label"]) for item in listed]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Plane, Plane]]:
+    """Two control planes in the same state: town's ban binds zone by law."""
+    planes = make_plane(tmp_path / "single"), make_plane(tmp_path / "table")
+    for plane in planes:
+        plane.publisher.publish_current()
+        for slug in ("town", "zone"):
+            plane.done("PUT", f"/v1/authorities/{slug}", authority())
+        plane.done("PUT", "/v1/authorities/town/bans/alpha", ban())
+        law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
+        plane.done("POST", "/v1/bindings", law)
+        for last in range(0, 40, 4):
+            body = {"authority": "zone", "funding": "private", "audience": "public", "label": f"old {last}"}
+            plane.done("PUT", f"/v1/ranges/default/192.0.2.{last}/30", body)
+    yield planes
+    for plane in planes:
+        plane.database.close()
+
+
+def _kept(plane: Plane) -> dict[str, Any]:
+    """What is on record of ranges, and what the policy has of them, but for numbers of revisions and requests."""
+    with plane.database.reading() as session:
+        acts = session.scalars(select(AuditRow).where(AuditRow.act.startswith("range.")).order_by(AuditRow.seq)).all()
+        matters = {(row.seq, row.authority) for row in session.scalars(select(MatterRow))}
+        versions = session.scalars(select(VersionRow).where(VersionRow.kind == "range")).all()
+        ranges = session.scalars(select(RangeRow).order_by(RangeRow.id)).all()
+        return {
+            "acts": [(row.act, row.object, row.before, row.after, row.authorities) for row in acts],
+            "matters": [sorted(whose for seq, whose in matters if seq == row.seq) for row in acts],
+            "order": [list(row.after or ()) for row in acts],
+            "versions": sorted((row.key, str({**(row.body or {}), "revision": 0})) for row in versions),
+            "ranges": [(row.id, row.site, row.prefix, row.authority, row.label, row.funding) for row in ranges],
+        }
+
+
+def test_an_import_leaves_what_as_many_single_acts_would(pair: tuple[Plane, Plane]) -> None:
+    single, table = pair
+    lines = []
+    for last in (*range(0, 12, 4), *range(40, 240, 4)):
+        owner = "town" if last >= 120 else "zone"
+        body = {"authority": owner, "funding": "public", "audience": "staff", "label": f"room {last}"}
+        lines.append(f"192.0.2.{last}/30,{owner},public,staff,room {last}\n")
+        single.done("PUT", f"/v1/ranges/default/192.0.2.{last}/30", body)
+    revision = table.revision()
+    # New ranges come first on record, whatever the order of the lines.
+    told = done(table, HEADER + "".join(lines[3:] + lines[:3]))
+    assert (told["registered"], told["changed"], told["removed"], told["unchanged"]) == (50, 3, 0, 0)
+    assert (told["revision"], table.revision(), len(told["changes"])) == (revision + 1, revision + 1, 53)
+    one, other = _kept(single), _kept(table)
+    assert {key: sorted(map(str, value)) for key, value in one.items()} == {
+        key: sorted(map(str, value)) for key, value in other.items()
+    }
+    assert one["ranges"] == other["ranges"]
+    for client in ("192.0.2.1", "192.0.2.201"):
+        question = f"/v1/decision?client={client}&name=alpha1.example.org"
+        answers = [plane.done("GET", question) for plane in pair]
+        assert answers[0]["winner"] == answers[1]["winner"]
+
+
+@on_both_databases
+def test_the_record_is_whole_after_an_import_and_the_past_can_be_told_and_restored(town: Plane) -> None:
+    before, revision = rows(town), town.revision()
+    town.clock.now += 60
+    done(town, f"{HEADER}203.0.113.0/24,town,public,staff,hall\n192.0.2.0/24,town,private,public,open\n")
+    town.clock.now += 60
+    at = "&at=2026-09-21T14:14:00Z&client=192.0.2.7&name=alpha1.example.org"
+    assert town.done("GET", f"/v1/trace?{at}")["decision"]["verdict"] == "refuse"
+    told = town.done("GET", f"/v1/revisions/{town.revision()}")
+    assert {change["object"] for change in told["changes"]["items"]} == {
+        "range/default/192.0.2.0/24",
+        "range/default/203.0.113.0/24",
+    }
+    town.done("POST", f"/v1/revisions/{revision}/rollback", {"reason": "as it was"})
+    assert rows(town) == before
+    removed = done(town, f"{HEADER}203.0.113.0/25,town,public,staff,\n", "?sync=true&authority=town")
+    assert (removed["registered"], removed["removed"]) == (1, 1)
+    exported = town.call("GET", "/v1/audit/export").text
+    assert verify(exported.encode().splitlines(keepends=True)).sound
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("192.0.2.0/24,zone,public,staff,", "registered to town"),
+        ("203.0.113.0/24,nobody,public,staff,", "authority nobody is not registered"),
+        ("203.0.113.1/24,town,public,staff,", "host bits set: write 203.0.113.0/24"),
+        ("somewhere,town,public,staff,", "is no prefix"),
+        (",town,public,staff,", "prefix: is missing"),
+        ("fe80::/64,town,public,staff,", "link-local"),
+        ("203.0.113.0/24,town,,staff,", "funding: is missing: say one of public, partly_public, private"),
+        ("203.0.113.0/24,town,public,cats,", "audience: 'cats' is none of staff, public, pupils"),
+        ("203.0.113.0/24,town,public,staff", "has 4 cells, and there are 5 columns"),
+        ('203.0.113.0/24,town,public,staff,"a\nb"', "line break"),
+        ("198.51.100.128/25,town,public,staff,\n198.51.100.128/25,town,public,public,", "is there already: line 3"),
+    ],
+)
+def test_a_bad_row_is_told_with_its_line_and_nothing_is_done(town: Plane, row: str, told: str) -> None:
+    before = rows(town), town.revision()
+    good = "203.0.113.128/25,town,public,staff,hall\n"
+    response = send(town, f"{HEADER}{good}{row}\n")
+    assert response.status_code == 422
+    [(place, message)] = faults(response)
+    assert (place, told in message) == ("line 4" if "already" in told else "line 3", True), message
+    assert (rows(town), town.revision()) == before
+
+
+def test_every_bad_row_is_told(town: Plane) -> None:
+    bad = "".join(f"192.0.2.{last}/24,town,public,staff,\n" for last in range(1, 251))
+    response = send(town, HEADER + bad)
+    assert [place for place, _ in faults(response)] == [f"line {line}" for line in range(2, 252)]
+    assert response.json()["detail"] == "250 rows cannot be taken: nothing was done"
+
+
+def test_of_very_many_bad_rows_the_first_are_told(town: Plane) -> None:
+    bad = "192.0.2.1/24,town,public,staff,\n" * 10_299
+    response = send(town, HEADER + bad)
+    assert len(faults(response)) == 10_000
+    told = "10299 rows cannot be taken, of which the first 10000 are listed: nothing was done"
+    assert response.json()["detail"] == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "prefix,authority,funding\n192.0.2.0/24,town,public\n",
+        "prefix,authority,funding,audience,colour\n",
+        "prefix,prefix,authority,funding,audience\n",
+    ],
+)
+def test_a_table_without_its_columns_is_refused_with_their_names(town: Plane, text: str) -> None:
+    response = send(town, text)
+    assert response.status_code == 422
+    [(place, message)] = faults(response)
+    assert (place, "prefix, authority, funding, audience, label" in message) == ("line 1", True)
+
+
+def test_columns_come_in_any_order_with_a_site_of_their_own_and_as_spreadsheets_write_them(town: Plane) -> None:
+    town.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    text = "\ufeffAudience;Site;prefix;funding;authority\r\nstaff;depot;192.0.2.0/24;public;zone\r\n\r\n"
+    assert done(town, text)["registered"] == 1
+    assert done(town, f"{HEADER}203.0.113.0/24,town,public,staff,\n", "?site=depot")["registered"] == 1
+    listed = town.done("GET", "/v1/ranges?site=depot")["items"]
+    assert [(item["prefix"], item["authority"]) for item in listed] == [
+        ("192.0.2.0/24", "zone"),
+        ("203.0.113.0/24", "town"),
+    ]
+    refused = send(town, f"{HEADER}203.0.113.0/24,town,public,staff,\n", "?site=hall")
+    assert faults(refused) == [("query.site", 'No site "hall". See dnsfilterctl site list.')]
+    refused = send(town, HEADER, "?sync=true&authority=twon")
+    assert faults(refused) == [("query.authority", 'No authority "twon". Did you mean "town"?')]
+
+
+def test_a_dry_run_tells_and_does_nothing(town: Plane) -> None:
+    before = rows(town), town.revision()
+    text = f"{HEADER}203.0.113.0/24,town,public,staff,hall\n192.0.2.0/24,town,private,staff,\n"
+    told = done(town, text, "?dry_run=true")
+    assert (told["dry_run"], told["registered"], told["changed"]) == (True, 1, 1)
+    assert [(change["act"], change["object"]) for change in told["changes"]] == [
+        ("range.register", "range/default/203.0.113.0/24"),
+        ("range.change", "range/default/192.0.2.0/24"),
+    ]
+    assert told["changes"][1]["before"]["funding"] == "public"
+    assert (rows(town), town.revision()) == before
+
+
+def test_what_is_registered_already_makes_no_revision(town: Plane) -> None:
+    text = f"{HEADER}192.0.2.0/24,town,public,staff,\n"
+    revision = town.revision()
+    assert (done(town, text)["unchanged"], town.revision()) == (1, revision)
+
+
+@on_both_databases
+def test_a_sync_removes_what_the_file_has_not_of_that_authority_and_site_alone(town: Plane) -> None:
+    town.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    place = {"authority": "town", "funding": "public", "audience": "staff"}
+    for path in ("default/203.0.113.0/26", "default/203.0.113.64/26", "depot/203.0.113.0/26"):
+        town.done("PUT", f"/v1/ranges/{path}", place)
+    text = f"{HEADER}192.0.2.0/24,town,private,staff,\n203.0.113.128/26,town,public,staff,\n"
+    told = done(town, text, "?sync=true&authority=town&dry_run=true")
+    assert (told["registered"], told["changed"], told["removed"]) == (1, 1, 2)
+    told = done(town, text, "?sync=true&authority=town")
+    assert (told["registered"], told["changed"], told["removed"]) == (1, 1, 2)
+    assert [row[:2] for row in rows(town)] == [
+        ("192.0.2.0/24", "town"),
+        ("198.51.100.0/24", "zone"),
+        ("203.0.113.0/26", "town"),
+        ("203.0.113.128/26", "town"),
+    ]
+    assert [item["site"] for item in town.done("GET", "/v1/ranges")["items"]] == [
+        "default", "default", "depot", "default",
+    ]  # fmt: skip
+
+
+def test_a_sync_beyond_its_cap_does_nothing(town: Plane) -> None:
+    for last in range(12):
+        place = {"authority": "town", "funding": "public", "audience": "staff"}
+        town.done("PUT", f"/v1/ranges/default/203.0.113.{last}/32", place)
+    before = rows(town), town.revision()
+    text = f"{HEADER}192.0.2.0/24,town,public,staff,\n"
+    for query in ("?sync=true&authority=town", "?sync=true&authority=town&max_removals=11"):
+        response = send(town, text, query)
+        assert (response.status_code, response.json()["type"]) == (409, "/problems/withheld")
+        assert "12 ranges would be removed" in response.json()["detail"]
+        told = done(town, text, f"{query}&dry_run=true")
+        assert (told["removed"], [change["act"] for change in told["changes"]]) == (12, ["range.remove"] * 12)
+        assert told["withheld"].startswith("12 ranges would be removed")
+    assert (rows(town), town.revision()) == before
+    assert done(town, text, "?sync=true&authority=town&max_removals=12")["removed"] == 12
+
+
+def test_a_file_without_rows_removes_nothing_unless_it_is_said_how_many(town: Plane) -> None:
+    before = rows(town), town.revision()
+    response = send(town, HEADER, "?sync=true&authority=town")
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/withheld")
+    assert "town would be left without a range at site default" in response.json()["detail"]
+    told = done(town, HEADER, "?sync=true&authority=town&dry_run=true")
+    assert (told["removed"], "has no rows" in told["withheld"]) == (1, True)
+    assert (rows(town), town.revision()) == before
+    assert done(town, HEADER, "?sync=true&authority=town&max_removals=1")["removed"] == 1
+
+
+def test_rows_that_cannot_be_read_hide_nothing_that_is_wrong_with_others(town: Plane) -> None:
+    bad = "192.0.2.0/24,zone,public,staff,\nsomewhere,town,public,staff,\n203.0.113.0/24,nobody,public,staff,\n"
+    told = [("line 2", "registered to town"), ("line 3", "is no prefix"), ("line 4", "nobody is not registered")]
+    for query in ("", "?dry_run=true"):
+        found = faults(send(town, HEADER + bad, query))
+        assert [place for place, _ in found] == [place for place, _ in told]
+        assert all(words in message for (_, words), (_, message) in zip(told, found, strict=True))
+    # What a sync would remove is not known while a row cannot be read.
+    assert [
+        place for place, _ in faults(send(town, f"{HEADER}x,town,public,staff,\n", "?sync=true&authority=town"))
+    ] == ["line 2"]
+
+
+def test_a_sync_removes_no_range_that_an_exemption_names(town: Plane) -> None:
+    body = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
+    town.done("POST", "/v1/exemptions", body)
+    before = rows(town), town.revision()
+    response = send(town, f"{HEADER}203.0.113.0/24,town,public,staff,\n", "?sync=true&authority=town")
+    assert response.status_code == 409
+    assert [place for place, _ in faults(response)] == ["range/default/192.0.2.0/24"]
+    assert (rows(town), town.revision()) == before
+
+
+@pytest.mark.parametrize("query", ["?sync=true", "?authority=town", "?sync=true&authority=town&max_removals=-1"])
+def test_a_sync_names_whose_ranges_it_is_of(town: Plane, query: str) -> None:
+    assert send(town, HEADER, query).status_code == 422
+
+
+def test_a_sync_takes_no_row_of_another_authority_or_site(town: Plane) -> None:
+    town.done("PUT", "/v1/sites/depot", {"name": "depot"})
+    of_zone, at_depot = ",203.0.113.0/25,zone,public,staff\n", "depot,192.0.2.0/24,town,public,staff\n"
+    text = f"site,prefix,authority,funding,audience\n{of_zone}{at_depot}"
+    response = send(town, text, "?sync=true&authority=town")
+    told = "only ranges of town at site default are synchronised"
+    assert faults(response) == [("line 2", told), ("line 3", told)]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "owner", "wrong"),
+    [
+        ("203.0.113.64/26", "town", None),
+        ("203.0.112.0/24", "town", "not in space allotted"),
+        ("203.0.113.5/32", "zone", "do not act for zone"),
+        ("203.0.113.200/32", "town", "another authority's range"),
+        ("203.0.113.128/25", "town", "registered to another authority"),
+        ("203.0.113.0/24", "town", "holds space of another authority"),
+        ("198.51.100.7/32", "town", "not in space"),
+    ],
+)
+def test_an_operator_imports_for_its_authority_where_it_registers_single_ranges(
+    town: Plane, prefix: str, owner: str, wrong: str | None
+) -> None:
+    _, desk = town.account("desk", ("operator", "town"), ("reader", "zone"))
+    for space, slug in (("203.0.113.0/24", "town"), ("203.0.113.0/28", "zone")):
+        town.done("PUT", f"/v1/spaces/default/{space}", {"authority": slug})
+    place = {"authority": "zone", "funding": "public", "audience": "staff"}
+    town.done("PUT", "/v1/ranges/default/203.0.113.128/25", place)
+    text = f"{HEADER}203.0.113.96/27,town,public,staff,\n{prefix},{owner},public,staff,\n"
+    response = send(town, text, token=desk)
+    if wrong is None:
+        assert response.status_code == 200, response.text
+        return
+    [(line, message)] = faults(response)
+    assert (line, wrong in message) == ("line 3", True), message
+    single = town.call("PUT", f"/v1/ranges/default/{prefix}", {**place, "authority": owner}, token=desk)
+    assert single.status_code == 403
+
+
+def test_an_import_tells_an_operator_nothing_of_what_others_have_outside_its_space(town: Plane) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    town.done("PUT", "/v1/spaces/default/203.0.113.0/24", {"authority": "town"})
+    had, free = "198.51.100.0/24", "198.51.102.0/24"
+    text = HEADER + "".join(f"{prefix},town,public,staff,\n" for prefix in (had, free))
+    told = "is not in space allotted to town: ask an administrator"
+    for query in ("?dry_run=true", ""):
+        found = faults(send(town, text, query, token=desk))
+        assert found == [("line 2", f"{had} {told}"), ("line 3", f"{free} {told}")]
+
+
+def test_who_acts_for_none_of_those_in_the_file_is_refused(town: Plane) -> None:
+    _, reader = town.account("reader", ("reader", "town"))
+    _, other = town.account("other", ("operator", "zone"))
+    text = f"{HEADER}203.0.113.0/24,town,public,staff,\n"
+    assert [send(town, text, token=token).status_code for token in (reader, other)] == [403, 403]
+
+
+def test_an_operator_synchronises_only_what_lies_in_its_space(town: Plane) -> None:
+    _, desk = town.account("desk", ("operator", "town"))
+    town.done("PUT", "/v1/spaces/default/203.0.113.0/24", {"authority": "town"})
+    text = f"{HEADER}203.0.113.0/26,town,public,staff,\n"
+    response = send(town, text, "?sync=true&authority=town", token=desk)
+    [(place, message)] = faults(response)
+    assert (place, "not in space allotted to town" in message) == ("range/default/192.0.2.0/24", True)
+    kept = f"{text}192.0.2.0/24,town,public,staff,\n"
+    assert done(town, kept, "?sync=true&authority=town", token=desk)["unchanged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        (HEADER.encode(), "application/xml", 415),
+        (b"prefix\xff", "text/csv", 422),
+        (b"p" * 17_000_000, "text/csv", 413),
+    ],
+    ids=["another type", "no UTF-8", "too large"],
+)
+def test_what_is_no_table_is_refused(town: Plane, content: bytes, media_type: str, status: int) -> None:
+    headers = {"Authorization": f"Bearer {town.token}", "Content-Type": media_type}
+    assert town.call("POST", IMPORT, content=content, headers=headers).status_code == status
+
+
+@on_both_databases
+def test_acts_wait_for_an_import_and_both_come_into_force(town: Plane) -> None:
+    text = HEADER + "".join(f"10.{i >> 8}.{i & 255}.0/24,town,public,staff,\n" for i in range(600))
+    importing = threading.Thread(target=done, args=(town, text))
+    importing.start()
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
+    importing.join()
+    told = town.done("GET", "/v1/decision?client=10.2.7.9&name=alpha1.example.org")
+    assert (told["verdict"], told["authority"]) == ("monitor", "town")
+    assert town.done("GET", "/readyz")["published"] == town.revision()

@@ -1,0 +1,155 @@
+"""A body whose connection breaks before it is whole does nothing, on a real port."""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import pytest
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+
+from api.server.connections import Connection
+from tests.unit.api.conftest import Plane, authority
+
+TABLE = b"prefix,authority,funding,audience\n" + b"".join(
+    b"203.0.113.%d/32,town,public,staff\n" % last for last in range(20)
+)
+MORE = b'\n[[range]]\nprefix = "203.0.113.0/24"\nauthority = "town"\nfunding = "public"\naudience = "staff"\n'
+RESET = struct.pack("ii", 1, 0)
+ENDINGS = [
+    ("announced", "closed"),
+    ("announced", "reset"),
+    ("chunked", "closed"),
+    ("chunked", "reset"),
+    ("chunked", "no chunk"),
+]
+
+
+class Sent(NamedTuple):
+    """A request of which the first `cut` octets of the body would be taken as a body too."""
+
+    method: str
+    path: str
+    kind: str
+    body: bytes
+    cut: int
+
+
+class Watched:
+    """An application, with the statuses of requests that have ended and the number of those that have begun."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.begun = 0
+        self.ended: list[int] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun += 1
+        statuses: list[int] = []
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        await self._app(scope, receive, noting)
+        self.ended += statuses
+
+
+def _imported(_town: Plane) -> Sent:
+    return Sent("POST", "/v1/ranges/import", "text/csv", TABLE, TABLE.index(b"203.0.113.10/"))
+
+
+def _synchronised(town: Plane) -> Sent:
+    town.done("POST", "/v1/ranges/import", content=TABLE, headers=_headers(town, "text/csv"))
+    whole = TABLE + b"192.0.2.0/24,town,public,staff\n203.0.113.20/32,town,public,staff\n"
+    path = "/v1/ranges/import?sync=true&authority=town"
+    return Sent("POST", path, "text/csv", whole, whole.index(b"192.0.2.0/24"))
+
+
+def _applied(town: Plane) -> Sent:
+    whole = town.call("GET", "/v1/policy").content + MORE
+    return Sent("POST", "/v1/policy/apply", "application/toml", whole, whole.index(b"\n[[ban]]"))
+
+
+def _put(_town: Plane) -> Sent:
+    whole = json.dumps(authority()).encode() + b"\n"
+    return Sent("PUT", "/v1/authorities/third", "application/json", whole, len(whole) - 1)
+
+
+def _headers(town: Plane, kind: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {town.token}", "Content-Type": kind}
+
+
+@asynccontextmanager
+async def _serving(app: Any) -> AsyncIterator[tuple[str, int]]:
+    config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None, port=0)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        yield server.servers[0].sockets[0].getsockname()
+    finally:
+        await server.shutdown()
+
+
+def _octets(town: Plane, sent: Sent, framing: str, count: int) -> bytes:
+    """The request with the first octets of its body; in chunks, without the last one."""
+    body, chunked = sent.body[:count], framing == "chunked"
+    lines = [
+        f"{sent.method} {sent.path} HTTP/1.1",
+        "Host: here",
+        *(f"{name}: {value}" for name, value in _headers(town, sent.kind).items()),
+        "Idempotency-Key: once",
+        "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(sent.body)}",
+    ]
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return head + (b"%x\r\n%s\r\n" % (len(body), body) if chunked else body)
+
+
+async def _break(octets: bytes, ending: str, place: tuple[str, int], watched: Watched) -> None:
+    """Send them, break the connection once the server has begun with them, and wait until it has ended that."""
+    begun, ended = watched.begun, len(watched.ended)
+    _, writer = await asyncio.open_connection(*place)
+    writer.write(octets)
+    while watched.begun == begun:
+        await asyncio.sleep(0.001)
+    if ending == "no chunk":
+        writer.write(b"no chunk\r\n")
+    else:
+        if ending == "reset":
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        writer.close()
+    while len(watched.ended) == ended:
+        await asyncio.sleep(0.001)
+    writer.close()
+
+
+@pytest.mark.parametrize("wanted", [_imported, _synchronised, _applied, _put])
+def test_a_body_that_is_not_whole_does_nothing_and_leaves_its_key_unused(
+    town: Plane, wanted: Callable[[Plane], Sent]
+) -> None:
+    sent, before = wanted(town), town.revision()
+
+    async def run() -> bytes:
+        watched = Watched(town.app)
+        async with _serving(watched) as place:
+            for framing, ending in ENDINGS:
+                await _break(_octets(town, sent, framing, sent.cut), ending, place, watched)
+            assert watched.ended == [400] * len(ENDINGS)
+            assert town.revision() == before
+            reader, writer = await asyncio.open_connection(*place)
+            writer.write(_octets(town, sent, "announced", len(sent.body)))
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+            return head
+
+    head = asyncio.run(asyncio.wait_for(run(), 30)).lower()
+    assert head.startswith(b"http/1.1 20")
+    assert b"idempotency-replayed" not in head
+    assert town.revision() == before + 1

@@ -1,0 +1,104 @@
+"""Times as requests write them, and ends in their four forms."""
+
+import pytest
+
+from api.ctl.display.local_times import end_words, start_words
+from api.errors import Invalid
+from api.timestamps import (
+    given_bound,
+    given_moment,
+    moment_text,
+    parse_bound,
+    parse_date,
+    parse_end,
+    parse_moment,
+    through,
+)
+
+ZONE = "Europe/Brussels"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026-11-25T10:00:00+01:00", "2026-11-25T09:00:00Z"),
+        ("2026-11-25", "2026-11-24T23:00:00Z"),
+        ("2026-11-25 17:00", "2026-11-25T16:00:00Z"),
+        ("from 1 July 2026", "2026-06-30T22:00:00Z"),
+    ],
+)
+def test_a_moment_is_local_unless_it_says_which_zone(text: str, shown: str) -> None:
+    assert moment_text(parse_moment(text, ZONE)) == shown
+
+
+@pytest.mark.parametrize(
+    ("end", "until", "span", "shown", "day"),
+    [
+        ("2026-12-01", None, None, "2026-11-30T23:00:00Z", "2026-11-30"),
+        ("through 30 November 2026", None, None, "2026-11-30T23:00:00Z", "2026-11-30"),
+        (None, "2026-11-30", None, "2026-11-30T23:00:00Z", "2026-11-30"),
+        (None, "30 November 2026", None, "2026-11-30T23:00:00Z", "2026-11-30"),
+        (None, "until 1 December 2026 13:00 CET", None, "2026-12-01T12:00:00Z", None),
+        (None, None, "1 month", "2026-11-30T23:00:00Z", "2026-11-30"),
+        (None, None, "72 hours", "2026-11-03T23:00:00Z", "2026-11-03"),
+        ("2026-12-01T12:00:00Z", None, None, "2026-12-01T12:00:00Z", None),
+    ],
+)
+def test_an_end_is_an_instant_a_last_day_or_a_span(
+    end: str | None, until: str | None, span: str | None, shown: str, day: str | None
+) -> None:
+    found = parse_end(parse_moment("2026-11-01", ZONE), end, until, span, ZONE)
+    assert found is not None
+    assert (moment_text(found), through(found, ZONE)) == (shown, day)
+
+
+@pytest.mark.parametrize(
+    ("start", "span", "last", "at"),
+    [
+        ("2026-11-28 09:33:08", "6 months", "2027-05-28", None),
+        ("2026-11-28 09:33:08", "3 months", "2027-02-28", None),
+        ("2026-08-31 09:33:08", "6 months", "2027-02-28", None),
+        ("2026-11-28 09:33:08", "2 weeks", "2026-12-12", None),
+        ("2026-11-28", "30 days", "2026-12-27", None),
+        ("2026-11-28 09:33:08", "72 hours", None, "2026-12-01T08:33:08Z"),
+        ("2026-10-24 12:00", "24 hours", None, "2026-10-25T10:00:00Z"),
+    ],
+)
+def test_days_and_months_reach_to_the_end_of_their_last_day_and_hours_are_exact(
+    start: str, span: str, last: str | None, at: str | None
+) -> None:
+    found = parse_end(parse_moment(start, ZONE), None, None, span, ZONE)
+    assert found is not None
+    assert through(found, ZONE) == last
+    assert at in (None, moment_text(found))
+
+
+def test_of_an_hour_that_comes_twice_a_start_is_the_first_and_an_end_the_second() -> None:
+    assert moment_text(parse_moment("2026-10-25 02:30", ZONE)) == "2026-10-25T00:30:00Z"
+    assert moment_text(parse_bound("2026-10-25 02:30", ZONE)) == "2026-10-25T01:30:00Z"
+
+
+@pytest.mark.parametrize("at", [1_790_000_000, 1_790_028_000, 1_792_888_200, 1_792_891_800])
+def test_what_lists_print_of_a_period_is_read_back_as_it_was(at: int) -> None:
+    text = moment_text(at)
+    assert parse_moment(start_words(text, ZONE), ZONE) == at
+    assert parse_end(0, None, end_words(text, ZONE), None, ZONE) == at
+    assert parse_end(0, end_words(text, ZONE), None, None, ZONE) == at
+    assert parse_end(0, text, None, None, ZONE) == at
+
+
+def test_a_fault_names_its_place_and_what_to_write() -> None:
+    with pytest.raises(Invalid) as caught:
+        given_moment("1 July 2026 09:00 CET", None, ZONE, "body.at")
+    assert caught.value.faults[0].place == "body.at"
+    assert "write CEST, or an offset such as +02:00" in caught.value.faults[0].message
+    with pytest.raises(Invalid):
+        given_bound("through 1 July 2026 09:00", ZONE, "body.until")
+    assert given_moment(None, 7, ZONE, "body.at") == 7
+    assert given_bound(None, ZONE, "body.until") is None
+
+
+@pytest.mark.parametrize("text", ["1 July 2026", "2026-02-30", "2026-07-01T10:00:00Z"])
+def test_the_date_of_a_decision_is_a_plain_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no (date|time)"):
+        parse_date(text)

@@ -1,0 +1,244 @@
+"""`dnsfilter check` as the user that the node runs as: every problem at once, and nothing left behind."""
+
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsfilter.config.endpoint import parse_endpoint
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.supervisor.sockets import open_listening
+from tests.support.nodes import program
+from tests.support.policies import policy
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.slow
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+NOBODY = "nobody"
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that every user can enter."""
+    made = Path(tempfile.mkdtemp(prefix="checkup-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def configured(place: Path, listen: str, metrics: str, more: str = "", user: str | None = None) -> Path:
+    path = place / "dnsfilter.toml"
+    named = f'user = "{user}"\n' if user is not None else ""
+    own = f'listen = ["{listen}"]\nmetrics_listen = "{metrics}"\nstate_dir = "state"\n{named}'
+    path.write_text(f'{own}[upstream]\nservers = ["192.0.2.53"]\n{more}')
+    return path
+
+
+def check(config: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and what was printed, but for an interpreter that nobody else may run."""
+    command = [program("dnsfilter"), "check", "--config", str(config), *more, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    said = json.loads(done.stdout)
+    said["problems"] = [problem for problem in said["problems"] if "it may not run" not in problem]
+    return done.returncode, said
+
+
+def free() -> tuple[str, str]:
+    return f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+
+
+def unreadable(path: Path) -> str:
+    group = pwd.getpwnam(NOBODY).pw_gid
+    return f"{path}: user nobody may not read it: type chgrp {group} {path} && chmod g+rX {path}"
+
+
+def contents(place: Path) -> dict[str, tuple[int, int, int]]:
+    """Every file and directory with its mode, owner and time of change."""
+    found = {}
+    for path in (place, *place.rglob("*")):
+        status = path.lstat()
+        found[str(path)] = (status.st_mode, status.st_uid, status.st_mtime_ns)
+    return found
+
+
+@root_only
+def test_every_file_and_directory_that_the_user_lacks_is_named_at_once(place: Path) -> None:
+    listen, metrics = free()
+    state = place / "state"
+    store = SnapshotStore(state / "snapshots")
+    store.publish(compile_policy(policy(), 1_700_000_000))
+    for path in (state, store.directory):
+        path.chmod(0o755)
+    manifest = next(store.directory.glob("*.manifest"))
+    for path in store.directory.glob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    for path in (store.directory / "copy").glob("*"):
+        path.chmod(0o644)
+    manifest.chmod(0o600)
+    (state / "node").mkdir(mode=0o700)
+    config = configured(place, listen, metrics, user=NOBODY)
+    config.chmod(0o600)
+    before = contents(place)
+    code, said = check(config)
+    assert (code, said["user"]) == (2, NOBODY)
+    assert said["problems"] == [
+        unreadable(config),
+        unreadable(manifest),
+        f"{state}/node: user nobody cannot write to it: type chown nobody {state}/node",
+    ]
+    assert contents(place) == before
+    config.chmod(0o644)
+    manifest.chmod(0o644)
+    os.chown(state / "node", pwd.getpwnam(NOBODY).pw_uid, -1)
+    assert check(config)[1]["problems"] == []
+
+
+@root_only
+def test_a_directory_that_keeps_the_user_out_is_what_the_advice_opens(place: Path) -> None:
+    (state := place / "state").mkdir(mode=0o700)
+    config = configured(place, *free(), user=NOBODY)
+    opening = f"type chgrp {pwd.getpwnam(NOBODY).pw_gid} {state} && chmod g+rX {state}"
+    assert check(config)[1]["problems"] == [
+        f"{state}/snapshots: user nobody may not read it: {opening}",
+        f"{state}/node: user nobody cannot reach it: {opening}",
+    ]
+
+
+@root_only
+def test_what_a_policy_file_and_a_control_plane_need_is_tried(place: Path) -> None:
+    listen, metrics = free()
+    token, policy_file, ca = place / "token", place / "policy.toml", place / "ca.pem"
+    for path in (token, policy_file):
+        path.touch(0o600)
+    token.write_text("dnsf_a-token-of-tests\n")
+    control = f'[control_plane]\nurl = "https://control.example.org"\ntoken = "{token}"\nca = "{ca}"\n'
+    code, said = check(configured(place, listen, metrics, control, NOBODY))
+    state = place / "state"
+    assert code == 2
+    assert said["problems"] == [
+        f"{ca}: user nobody cannot read it: no such file or directory",
+        f"read {token}: permission denied",
+        f"{state}/node: user nobody cannot make it: type install -d -o nobody {state}/node",
+        f"{state}/node/snapshots: user nobody cannot make it: type install -d -o nobody {state}/node/snapshots",
+    ]
+    code, said = check(configured(place, listen, metrics, user=NOBODY), "--policy", str(policy_file))
+    assert said["problems"] == [
+        unreadable(policy_file),
+        *(
+            f"{state}{below}: user nobody cannot make it: type install -d -o nobody {state}{below}"
+            for below in ("/node", "", "/policy-snapshots")
+        ),
+    ]
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+def test_a_policy_file_alone_is_checked_for_any_machine(place: Path, faulty: bool) -> None:
+    path = place / "policy.toml"
+    path.write_text("[[ban]]\n" if faulty else "")
+    done = subprocess.run([program("dnsfilter"), "check", "--policy", path, "--json"], capture_output=True, text=True)
+    said = json.loads(done.stdout)
+    assert (done.returncode, "user" in said) == (2 if faulty else 0, False)
+
+
+def checked_by_nobody(config: Path) -> list[str]:
+    """The problems that a person finds who is neither root nor the node's user."""
+    script = (
+        "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.checkup; "
+        "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "
+        "dnsfilter.cli.main.main(['check', '--config', sys.argv[1], '--json'])"
+    )
+    person = pwd.getpwnam(NOBODY)
+    command = [sys.executable, "-c", script, str(config), str(person.pw_gid), str(person.pw_uid)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["user"]) == (2, NOBODY), done.stderr
+    problems: list[str] = said["problems"]
+    return problems
+
+
+@root_only
+def test_a_person_without_rights_is_sent_to_root_and_gets_no_command_that_breaks_the_node(place: Path) -> None:
+    (state := place / "state").mkdir()
+    for below in ("node", "snapshots"):
+        (state / below).mkdir()
+    config = configured(place, *free(), user="daemon")
+    advice = "run the check as root, which tries it as user daemon"
+    assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot write to it: {advice}"]
+    (state / "node").rmdir()
+    assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot make it: {advice}"]
+    state.chmod(0o700)
+    assert checked_by_nobody(config) == [
+        f"{state}/snapshots: user nobody may not read it: {advice}",
+        f"{state}/node: user nobody cannot reach it: {advice}",
+    ]
+
+
+@root_only
+def test_a_machine_without_the_nodes_user_advises_for_the_person_who_checks(place: Path) -> None:
+    (place / "state" / "node").mkdir(parents=True)
+    config = configured(place, *free(), user="no-such-user")
+    node = place / "state" / "node"
+    assert checked_by_nobody(config) == [f"{node}: user nobody cannot write to it: type chown nobody {node}"]
+
+
+@root_only
+def test_a_user_that_does_not_exist_is_a_problem(place: Path) -> None:
+    listen, metrics = free()
+    code, said = check(configured(place, listen, metrics, user="no-such-user"))
+    problem = "become user no-such-user: there is none of that name: make it or change user"
+    assert (code, said["problems"]) == (2, [problem])
+
+
+@root_only
+def test_the_user_may_bind_a_low_port_as_the_unit_does(place: Path) -> None:
+    (place / "state").mkdir()
+    os.chown(place / "state", pwd.getpwnam(NOBODY).pw_uid, -1)
+    _, metrics = free()
+    _, said = check(configured(place, "127.0.0.87:87", metrics, user=NOBODY))
+    assert said["problems"] == []
+    assert "not tried" not in said
+
+
+@root_only
+def test_a_low_port_is_not_tried_without_the_capability_that_the_unit_has(place: Path) -> None:
+    (place / "state").mkdir()
+    config = configured(place, "127.0.0.87:87", free()[1])
+    script = (
+        "import sys; from dnsfilter.worker.privileges import keep_only; from dnsfilter.cli.main import main; "
+        "keep_only(); "
+        "main(['check', '--config', sys.argv[1], '--json'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, config], capture_output=True, text=True, timeout=60)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["problems"]) == (0, [])
+    assert said["not tried"] == ["127.0.0.87:87 needs CAP_NET_BIND_SERVICE, which the unit has"]
+
+
+def test_ports_of_others_are_problems_and_those_of_a_running_node_are_none(place: Path) -> None:
+    listen, metrics = free()
+    (place / "state").mkdir()
+    config = configured(place, listen, metrics)
+    with closing(open_listening([parse_endpoint(listen)], 2)):
+        assert check(config)[1]["problems"] == []
+    with (
+        closing(socket.create_server(("127.0.0.1", int(metrics.rpartition(":")[2])))),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        other.bind(("127.0.0.1", int(listen.rpartition(":")[2])))
+        code, said = check(config)
+    assert code == 2
+    words = "another program has this port; stop it or choose another address or port"
+    assert said["problems"] == [f"listen on {listen} udp: {words}", f"listen on {metrics} tcp: {words}"]

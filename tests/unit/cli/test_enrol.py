@@ -1,0 +1,120 @@
+"""`dnsfilter enrol`, and what a node that has a control plane starts by."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli.serve import pull_policy
+from dnsfilter.config.load import load_config
+from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
+from tests.unit.cli.test_main import run
+from tests.unit.control.conftest import compiled
+
+
+@pytest.fixture
+def plane() -> Iterator[Played]:
+    with Played() as made:
+        made.publish(compiled(1))
+        yield made
+
+
+def written(directory: Path, control_plane: str, top: str = "") -> Path:
+    path = directory / "dnsfilter.toml"
+    text = f'listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n{top}\n[upstream]\nservers = ["192.0.2.53"]\n'
+    path.write_text(f"{text}[control_plane]\n{control_plane}\n")
+    return path
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(f"{ONE_TIME}\n")
+    return path
+
+
+def test_enrol_says_who_the_node_is_and_whose_snapshots_it_takes(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f'url = "{plane.url}"')
+    assert run("enrol", "--config", config, "--token-file", token) == 0
+    said = capsys.readouterr().out
+    assert f"enrolled at {plane.url} as one, site default" in said
+    assert plane.key in said
+    assert TOKEN not in said
+    assert json.loads((tmp_path / "state/node/identity.json").read_text())["token"] == TOKEN
+
+
+def test_what_whoever_answers_says_commands_no_terminal(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plane.script.site = "\x1b[2J"
+    assert run("enrol", "--config", written(tmp_path, f'url = "{plane.url}"'), "--token-file", token) == 1
+    assert r"registered at site \x1b[2J" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("control_plane", "code", "reason"),
+    [
+        ("", 2, "control_plane.url: is needed to enrol"),
+        ('url = "{url}"\nsite = "annex"', 1, "registered at site default, and this node is configured for annex"),
+        ('url = "http://127.0.0.1:9"', 1, "connection refused"),
+    ],
+)
+def test_enrol_says_what_is_in_the_way_and_keeps_nothing(
+    plane: Played,
+    tmp_path: Path,
+    token: Path,
+    capsys: pytest.CaptureFixture[str],
+    control_plane: str,
+    code: int,
+    reason: str,
+) -> None:
+    config = written(tmp_path, control_plane.replace("{url}", plane.url))
+    assert run("enrol", "--config", config, "--token-file", token) == code
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "state/node/identity.json").exists()
+
+
+def test_a_key_that_was_brought_by_hand_is_compared(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f'url = "{plane.url}"')
+    assert run("enrol", "--config", config, "--token-file", token, "--key", "abc") == 2
+    assert "--key: write the 64 hexadecimal digits" in capsys.readouterr().err
+    assert plane.spoken == []
+    assert run("enrol", "--config", config, "--token-file", token, "--key", 64 * "0") == 1
+    assert f"its snapshots are signed under {plane.key}, not under 0000" in capsys.readouterr().err
+    assert not (tmp_path / "state/node/identity.json").exists()
+    plane.one_time.add(ONE_TIME)
+    assert run("enrol", "--config", config, "--token-file", token, "--key", plane.key) == 0
+
+
+def test_where_others_can_hear_it_enrol_says_nothing_unless_told_to(
+    tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, 'url = "http://control.example.invalid"')
+    assert run("enrol", "--config", config, "--token-file", token) == 1
+    assert "others on the way could take the token" in capsys.readouterr().err
+    assert run("enrol", "--config", config, "--token-file", token, "--allow-plain") == 1
+    assert "others on the way" not in capsys.readouterr().err
+
+
+def test_enrol_takes_a_token_from_a_file_alone(
+    plane: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f'url = "{plane.url}"')
+    assert run("enrol", "--config", config, "--token-file", tmp_path / "nowhere") == 1
+    assert "no such file" in capsys.readouterr().err
+    assert plane.spoken == []
+
+
+def test_explain_decides_by_what_was_pulled(
+    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, f'url = "{plane.url}"\ntoken = "token"')
+    pull_policy(load_config(path), None)
+    assert run("explain", "--config", path, "192.0.2.1", "example.org") == 0
+    assert "revision 1, example.org: refuse" in capsys.readouterr().out
+    assert not (tmp_path / "state/snapshots").exists()

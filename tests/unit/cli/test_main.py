@@ -1,0 +1,182 @@
+"""The `dnsfilter` command in this process: arguments, exit codes, what it prints."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli.main import main
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from tests.support.engines import KINDS
+from tests.support.policies import ban, policy
+
+EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("client", "name", "words"),
+    [
+        ("127.0.5.10", "www.tiktok.com", "refuse by ban"),
+        ("127.0.8.10", "www.tiktok.com", "monitor by ban"),
+        ("127.0.4.10", "www.tiktok.com", "set aside: tiktok"),
+        ("127.0.5.10", "www.example.org", "pass for a client of ghent"),
+        ("192.0.2.1", "www.tiktok.com", "no registered range"),
+    ],
+)
+def test_explain_says_what_the_node_decides(
+    config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str, words: str
+) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, client, name) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_explain_as_json_for_a_time_before_the_bans(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--at", "2023-03-01T00:00:00+01:00", "--json", "127.0.5.10", "www.tiktok.com")
+    assert run("explain", "--config", config, "--policy", EXAMPLE, *arguments) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], said["authority"], said["revision"]) == ("pass", "ghent", 1)
+
+
+def test_explain_of_a_published_snapshot_tells_nothing_of_what_it_has_left_out(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "snapshots")
+    made_s = int(time.time()) - 3600
+    store.publish(compile_policy(policy(ban(1, "ghent", "tiktok")), made_s))
+    for hours, code in ((20, 0), (24, 0), (30, 2)):
+        at = datetime.fromtimestamp(made_s - hours * 3600, UTC).isoformat()
+        assert run("explain", "--config", config, "--at", at, "127.0.5.10", "www.tiktok.com") == code
+        said = capsys.readouterr()
+    assert said.err.startswith("dnsfilter: this snapshot tells nothing of before ")
+
+
+@pytest.mark.parametrize("typed", ["https://www.tiktok.com/@x", "www.tiktok.com/", "www.TikTok.com.:443"])
+def test_explain_takes_the_host_of_a_url_and_says_which_name_it_took(
+    config: Path, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    arguments = ("explain", "--config", config, "--policy", EXAMPLE, "127.0.5.10", typed)
+    assert run(*arguments) == 0
+    assert capsys.readouterr().out.startswith("revision 1, www.tiktok.com: refuse by ban ")
+    assert run(*arguments, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["name"], said["verdict"]) == ("www.tiktok.com", "refuse")
+
+
+def test_explain_writes_nothing(config: Path, tmp_path: Path) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, "127.0.5.10", "www.tiktok.com") == 0
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("client", "name"), [("127.0.5.300", "example.org"), ("127.0.5.1", "a..b"), ("127.0.5.1", "192.0.2.9")]
+)
+def test_explain_names_an_argument_that_it_does_not_understand(
+    config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str
+) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, client, name) == 2
+    error = capsys.readouterr().err
+    assert client in error or name in error
+
+
+def test_check_of_sound_files_says_what_they_hold(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--config", config, "--policy", EXAMPLE, "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["problems"] == []
+    assert (said["authorities"], said["upstream"]) == (7, ["192.0.2.53:53"])
+
+
+def test_check_of_faulty_files_names_each_fault_of_both(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + "[cache]\nmax_bytes = -1\n")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[range]]\nprefix = "192.0.2.1/24"\nauthority = "nobody"\n')
+    assert run("check", "--config", config, "--policy", policy) == 2
+    error = capsys.readouterr().err
+    for part in ("cache.max_bytes", "range[0].prefix", "range[0].funding", str(config), str(policy)):
+        assert part in error
+
+
+def test_check_and_start_name_an_address_that_this_machine_does_not_have(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text().replace("127.0.0.1", "192.0.2.1"))
+    for command, code in (("check", 2), ("serve", 1)):
+        assert run(command, "--config", config, "--policy", EXAMPLE) == code
+        assert "listen on 192.0.2.1:5300" in (said := capsys.readouterr().err)
+        assert "this machine has no such address" in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_check_says_which_engine_runs(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setenv("DNSFILTER_ENGINE", kind)
+    assert run("check", "--config", config, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["engine"] == kind
+    assert run("check", "--config", config) == 0
+    assert f"engine: {kind};" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [("fast", "environment variable DNSFILTER_ENGINE: must be"), ("compiled", "load the compiled engine: ")],
+)
+def test_an_engine_that_is_not_here_is_found_by_check_and_before_serving(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wanted: str, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "dnsfilter.engine._engine", None)
+    monkeypatch.setenv("DNSFILTER_ENGINE", wanted)
+    assert run("check", "--config", config, "--json") == 2
+    assert words in json.loads(capsys.readouterr().out)["problems"][0]
+    assert run("serve", "--config", config, "--policy", EXAMPLE) != 0
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_without_any_file_there_is_nothing_to_work_with(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    assert "--config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["localhost:53", "127.0.0.1:99999"])
+def test_up_names_an_address_that_it_does_not_understand(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", "--upstream", address) == 2
+    assert address.rpartition(":")[0] in capsys.readouterr().err
+
+
+def test_up_refuses_an_upstream_that_is_this_resolver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("up", "--state-dir", tmp_path, "--upstream", "127.0.0.1:5300") == 2
+    assert "ask itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", ["2026-10-25 02:30", "25 October 2026 02:30:00 CEST", "2026-10-25T00:30:00Z"])
+def test_explain_reads_what_it_prints_and_a_time_without_a_zone_by_the_default_zone(
+    config: Path, capsys: pytest.CaptureFixture[str], at: str
+) -> None:
+    assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 0
+    assert capsys.readouterr().out.startswith("revision 1 at 25 October 2026 02:30:00 CEST, www.example.org: ")
+
+
+def test_explain_refuses_a_time_that_no_clock_shows(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = "1 July 2026 09:00 CET"
+    assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 2
+    assert "clocks of Europe/Brussels show CEST then, not CET: write CEST" in capsys.readouterr().err

@@ -1,0 +1,293 @@
+"""The link to the control plane: it enrols, pulls and reports, says what fails once, and ends when it is told to."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.config.model import Config
+from dnsfilter.control import link as module
+from dnsfilter.control.enrolment import enrol
+from dnsfilter.control.identity import Identity, load_identity
+from dnsfilter.control.link import BackOff, Control, pull_first
+from dnsfilter.control.puller import own_store
+from dnsfilter.control.report import Facts
+from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.local.journal import Act, Journal
+from dnsfilter.policy.model import Mode
+from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
+from tests.support.nodes import eventually
+from tests.support.policies import NOW
+from tests.unit.control.conftest import compiled
+
+ConfigFor = Callable[..., Config]
+Follow = Callable[[Config], Control]
+FACTS = Facts(1, 64 * "a", 12, "compiled", 1, None, 0, 0, ())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_BACK_OFF_S", "LONGEST_AT_HOME_S", "FIRST_PAUSE_S", "LOOK_S"):
+        monkeypatch.setattr(module, name, 0.01)
+
+
+@pytest.fixture
+def config(plane: Played, config_for: ConfigFor, tmp_path: Path) -> Config:
+    """Of a node that has a one-time token."""
+    (tmp_path / "token").write_text(ONE_TIME)
+    return config_for(plane.url, token=tmp_path / "token")
+
+
+@pytest.fixture
+def follow() -> Iterator[Follow]:
+    """Links that end with the test."""
+    with ExitStack() as ends:
+
+        def start(config: Config) -> Control:
+            made = Control(config)
+            ends.callback(made.join, 10)
+            ends.callback(made.close)
+            return made
+
+        yield start
+
+
+def has(config: Config, revision: int) -> Callable[[], bool]:
+    return lambda: own_store(config.node_dir).current_revision() == revision
+
+
+def test_a_node_with_a_one_time_token_enrols_itself_and_pulls(plane: Played, config: Config, follow: Follow) -> None:
+    follow(config)
+    assert eventually(has(config, 1))
+    identity = load_identity(config.node_dir)
+    assert identity is not None
+    assert (identity.token, identity.key) == (TOKEN, plane.key)
+
+
+def test_a_change_comes_to_who_waits_for_it(plane: Played, config: Config, follow: Follow) -> None:
+    link = follow(config)
+    assert eventually(lambda: any(each.query == {"wait": ["25"]} for each in plane.asked("/v1/nodes/self/snapshot")))
+    asked = len(plane.asked("/v1/nodes/self/snapshot"))
+    plane.publish(compiled(2, Mode.OFF))
+    assert eventually(has(config, 2))
+    assert len(plane.asked("/v1/nodes/self/snapshot")) <= asked + 1
+    assert link.trouble is None
+
+
+def test_what_is_refused_is_logged_once_and_reported_and_what_is_in_force_stays(
+    plane: Played, config: Config, follow: Follow, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(has(config, 1))
+    plane.script.alter_manifest = lambda manifest: manifest.replace(b'"made_s":1', b'"made_s":2')
+    plane.publish(compiled(2, Mode.OFF))
+    assert eventually(lambda: len(plane.asked("/v1/nodes/self/snapshot")) > 10)
+    reason = "revision 2 refused: verify revision 2: its signature is not one under"
+    assert (link.trouble or "").startswith(reason)
+    assert own_store(config.node_dir).current_revision() == 1
+    assert eventually(lambda: plane.reports[-1]["trouble"].startswith(reason))
+    plane.script.alter_manifest = bytes
+    assert eventually(has(config, 2))
+    assert eventually(lambda: plane.reports[-1]["trouble"] == "")
+    said = [record.getMessage() for record in caplog.records if record.name == "dnsfilter.control.link"]
+    assert said.count("snapshot refused") == 1
+    assert said.count("snapshots again") == 1
+
+
+def test_an_outage_is_over_once_somebody_answers_again(plane: Played, config: Config, follow: Follow) -> None:
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(has(config, 1))
+    plane.script.status = 500
+    plane.publish(compiled(2, Mode.OFF))
+    assert eventually(lambda: link.trouble is not None)
+    told = len(plane.reports)
+    plane.script.status = None
+    assert eventually(has(config, 2))
+    assert eventually(lambda: link.trouble is None)
+    assert eventually(lambda: len(plane.reports) > told)
+
+
+def test_no_token_and_no_identity_is_said(plane: Played, config_for: ConfigFor, follow: Follow) -> None:
+    link = follow(config_for(plane.url))
+    assert eventually(lambda: "this node has not enrolled: run dnsfilter enrol" in (link.trouble or ""))
+    assert plane.spoken == []
+
+
+def test_a_token_that_was_refused_is_not_tried_again_before_there_is_another(
+    plane: Played, config: Config, follow: Follow
+) -> None:
+    plane.one_time.clear()
+    link = follow(config)
+    assert eventually(lambda: "its one-time token was refused" in (link.trouble or ""))
+    assert len(plane.asked("/v1/nodes/enrol")) == 1
+    plane.one_time.add(f"{ONE_TIME}-another")
+    assert config.control_plane.token is not None
+    config.control_plane.token.write_text(f"{ONE_TIME}-another")
+    assert eventually(has(config, 1))
+
+
+def test_another_enrolment_by_hand_is_noticed_without_a_restart(plane: Played, config: Config, follow: Follow) -> None:
+    follow(config)
+    assert eventually(has(config, 1))
+    plane.token = f"{TOKEN}-of-another-enrolment"
+    plane.publish(compiled(2, Mode.OFF))
+    assert eventually(lambda: len(plane.spoken) > 5)
+    plane.one_time.add(ONE_TIME)
+    enrol(config.control_plane, ONE_TIME, config.node_dir)
+    assert eventually(has(config, 2))
+
+
+def test_a_control_plane_that_disowns_the_node_is_left_alone_until_it_enrols_again(
+    plane: Played, config: Config, follow: Follow
+) -> None:
+    link = follow(config)
+    assert eventually(has(config, 1))
+    link.report(FACTS)
+    assert eventually(lambda: bool(plane.reports))
+    plane.token = f"{TOKEN}-of-another-enrolment"
+    plane.publish(compiled(2, Mode.OFF))
+    disowned = "takes this node's token no longer; enrol it again"
+    assert eventually(lambda: (link.trouble or "").endswith(disowned))
+    link.report(replace(FACTS, revision=2))
+    before = len(plane.asked("/v1/nodes/self/snapshot"))
+    plane.one_time.add(ONE_TIME)
+    enrol(config.control_plane, ONE_TIME, config.node_dir)
+    assert eventually(has(config, 2))
+    assert eventually(lambda: link.trouble is None)
+    assert len(plane.asked("/v1/nodes/self/snapshot")) <= before + 3
+    assert eventually(lambda: plane.reports[-1]["revision"] == 2)
+
+
+def test_to_be_asked_later_is_respected(plane: Played, config: Config, follow: Follow) -> None:
+    plane.script.status, plane.script.headers = 429, {"Retry-After": "300"}
+    enrolled = config.node_dir / "identity.json"
+    enrolled.parent.mkdir(parents=True)
+    identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
+    enrolled.write_text(json.dumps(asdict(identity)))
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(lambda: "status 429" in (link.trouble or ""))
+    assert eventually(lambda: len(plane.asked("/v1/nodes/self/report")) == 1)
+    link.close()
+    link.join(20)
+    assert len(plane.spoken) == 2
+
+
+def test_whoever_does_not_wait_as_asked_is_not_asked_without_pause(
+    plane: Played, config: Config, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 30.0)
+    plane.script.waits = False
+    link = follow(config)
+    assert eventually(has(config, 1))
+    assert eventually(lambda: plane.asked("/v1/nodes/self/snapshot")[-1].query == {"wait": ["25"]})
+    asked = len(plane.asked("/v1/nodes/self/snapshot"))
+    link.close()
+    link.join(10)
+    assert len(plane.asked("/v1/nodes/self/snapshot")) == asked
+
+
+def test_the_journal_is_told_once_in_parts(plane: Played, config: Config, follow: Follow) -> None:
+    journal = Journal(config.node_dir / "journal.jsonl")
+    for number in range(103):
+        journal.add(NOW, 0, Act.SUSPEND, f"reason {number}", authority="ghent", until=NOW + 60)
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(lambda: len(plane.reports) == 3)
+    link.report(replace(FACTS, revision=2))
+    assert eventually(lambda: len(plane.reports) == 4)
+    told = [[entry["number"] for entry in report["journal"]] for report in plane.reports]
+    assert told == [[], list(range(1, 101)), [101, 102, 103], []]
+    assert journal.unreported() == ()
+
+
+def test_a_journal_that_cannot_be_read_keeps_no_report_back(plane: Played, config: Config, follow: Follow) -> None:
+    (config.node_dir / "journal.jsonl").mkdir(parents=True)
+    follow(config).report(FACTS)
+    assert eventually(lambda: bool(plane.reports))
+    assert "journal.jsonl" in plane.reports[0]["trouble"]
+
+
+@pytest.mark.parametrize("tell", [False, True])
+def test_closing_ends_both_at_once(plane: Played, config: Config, follow: Follow, tell: bool) -> None:
+    link = follow(config)
+    if tell:
+        link.report(FACTS)
+        assert eventually(lambda: bool(plane.reports))
+    assert eventually(lambda: any(each.query == {"wait": ["25"]} for each in plane.asked("/v1/nodes/self/snapshot")))
+    link.close()
+    link.join(20)
+    assert not any(thread.is_alive() for thread in link._threads)
+
+
+def test_neither_token_is_ever_logged(
+    plane: Played, config: Config, follow: Follow, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    follow(config)
+    assert eventually(has(config, 1))
+    plane.script.status = 401
+    plane.publish(compiled(2, Mode.OFF))
+    assert eventually(lambda: "no snapshot from the control plane" in caplog.text)
+    assert ONE_TIME not in caplog.text
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["http://control.example.invalid", "https://control.example.invalid"])
+def test_a_control_plane_that_others_can_overhear_is_warned_of(
+    config_for: ConfigFor, follow: Follow, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    follow(config_for(url))
+    assert ("asked without encryption" in caplog.text) == url.startswith("http:")
+
+
+def test_the_first_pull_leaves_something_to_decide_by(plane: Played, config: Config) -> None:
+    pull_first(config, None)
+    assert own_store(config.node_dir).read_current().manifest == plane.manifest
+
+
+def test_a_token_that_only_root_may_read_is_handed_on(plane: Played, config_for: ConfigFor, tmp_path: Path) -> None:
+    config = config_for(plane.url, token=tmp_path / "nowhere")
+    with pytest.raises(UnavailableError, match="no such file"):
+        pull_first(config, None)
+    pull_first(config, ONE_TIME)
+    assert own_store(config.node_dir).current_revision() == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda plane: plane.one_time.clear(), UnavailableError),
+        (lambda plane: setattr(plane, "manifest", None), UnavailableError),
+        (lambda plane: setattr(plane.script, "alter_file", lambda data: b""), SnapshotError),
+    ],
+)
+def test_a_first_pull_that_fails_says_why(
+    plane: Played, config: Config, spoil: Callable[[Played], None], kind: type[DnsfilterError]
+) -> None:
+    spoil(plane)
+    with pytest.raises(kind):
+        pull_first(config, None)
+    assert own_store(config.node_dir).current_revision() is None
+
+
+def test_nobody_there_is_asked_later_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_BACK_OFF_S", 0.2)
+    monkeypatch.setattr("secrets.SystemRandom.uniform", lambda _self, _low, high: high)
+    back_off = BackOff(30.0)
+    assert [back_off.next_s() for _ in range(10)] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
+    back_off.reset()
+    assert back_off.next_s() == 0.2
+
+
+def test_many_nodes_do_not_come_back_together() -> None:
+    waits = {BackOff(30.0).next_s() for _ in range(50)}
+    assert len(waits) > 10
+    assert all(module.FIRST_BACK_OFF_S / 2 <= wait <= module.FIRST_BACK_OFF_S for wait in waits)

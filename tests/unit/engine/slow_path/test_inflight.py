@@ -1,0 +1,361 @@
+"""Questions on their way: bounds, joining, matching, and what an ICMP error may do."""
+
+import select
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from dnsfilter.cache.keys import CacheKey
+from dnsfilter.config.model import Limits
+from dnsfilter.engine.reference.own_table import OwnTable
+from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS, Room
+from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter, resumed
+from dnsfilter.engine.slow_path.inflight import EXPIRED, LONGEST_CHAIN_MS, Inflight
+from dnsfilter.telemetry.metrics import Failure
+from dnsfilter.telemetry.slots import fixed_size, upstream_slots
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
+from dnsfilter.upstream.health import Health
+from dnsfilter.wire.edns import OUR_PAYLOAD
+from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.query import Query, Question, parse_query
+from tests.support.engines import query
+from tests.support.scripted import Asked, Scripted, fails, lies, reply, says, silent, truncated
+
+PATIENCE_S = 10
+NAME = "plain.example.org"
+KNOWN = says({(NAME, "A"): (f"{NAME}. 300 A 198.51.100.10",)})
+
+
+@dataclass
+class Bench:
+    """Exchanges with scripted upstreams, at an instant that tests set."""
+
+    inflight: Inflight
+    table: OwnTable
+    poller: select.epoll
+    upstreams: Sequence[Scripted]
+    slots: "memoryview[int]"
+    now_ms: int = 1_000
+    late: list[Exchange] = field(default_factory=list)
+
+    def join(self, name: str = NAME, client: bytes = b"\x7f\0\5\x0a") -> list[Result]:
+        asked = parse_query(query(name))
+        assert isinstance(asked, Query)
+        wire = parse_name(name)
+        question = Question(wire + b"\0\1\0\1", wire, 1, 1)
+        servers = tuple(range(len(self.upstreams)))
+        waiter = Waiter(asked, client, self.now_ms * 1_000_000)
+        return self.inflight.join(
+            CacheKey(0, wire, 1, 1, False, False), question, servers, waiter, self.now_ms * 1_000_000
+        )
+
+    def read(self) -> list[Result]:
+        """Whatever has arrived."""
+        arrivals = [arrival for fd, _ in self.poller.poll(0) for arrival in self.table.receive(fd, 64)]
+        return [result for arrival in arrivals for result in self.inflight.arrived(*arrival, self.now_ms * 1_000_000)]
+
+    def await_datagram(self) -> None:
+        assert self.poller.poll(PATIENCE_S)
+
+    def serve(self) -> None:
+        for upstream in self.upstreams:
+            if upstream.fileno() >= 0:
+                select.select([upstream], [], [], PATIENCE_S)
+                upstream.serve()
+
+    def expire(self, after_ms: int) -> list[Result]:
+        """What is over; `late` is what clients have waited long for."""
+        self.now_ms += after_ms
+        results = list(self.inflight.expire(self.now_ms * 1_000_000))
+        self.late += [result.exchange for result in results if isinstance(result, Late)]
+        return [result for result in results if not isinstance(result, Late)]
+
+    def failures(self, reason: Failure, server: int = 0) -> int:
+        return self.slots[upstream_slots(server + 1)[server].failure(reason)]
+
+
+@contextmanager
+def bench(
+    *upstreams: Scripted, longest_wait_ms: int = LONGEST_FIRST_WAIT_MS, room: Room | None = None
+) -> Iterator[Bench]:
+    with ExitStack() as stack:
+        for upstream in upstreams:
+            stack.callback(upstream.close)
+        poller = select.epoll()
+        stack.callback(poller.close)
+        count = len(upstreams)
+        slots = memoryview(bytearray(8 * fixed_size(count))).cast("Q")
+        endpoints = [upstream.endpoint for upstream in upstreams]
+        table = OwnTable(endpoints, poller, room or Room(Limits()))
+        stack.callback(table.close)
+        suffixes = [b"\0"] * count
+        inflight = Inflight(table, Health(count), suffixes, upstream_slots(count), slots, False, longest_wait_ms)
+        yield Bench(inflight, table, poller, upstreams, slots)
+
+
+def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        assert at.join() == []
+        at.serve()
+        at.await_datagram()
+        (got,) = at.read()
+        assert isinstance(got, Got)
+        assert len(at.inflight.finish(got.exchange)) == 1
+        assert len(at.table) == 0
+        assert at.table.get(got.exchange.number) is None
+        assert at.expire(10_000) == []
+
+
+def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
+    with bench(Scripted(silent)) as at:
+        for number in range(MOST_WAITERS):
+            assert at.join(client=bytes((127, 0, 5, number % 100))) == []
+        with pytest.raises(OverflowError):
+            at.join(client=bytes((127, 0, 5, 100)))
+        assert len(at.table) == 1
+        at.serve()
+        assert len(at.upstreams[0].asked) == 1
+
+
+@pytest.mark.slow
+def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
+    with bench(Scripted(silent)) as at:
+        for number in range(MOST_EXCHANGES):
+            at.join(f"n{number}.example.org", bytes((127, 0, 5, number % 100)))
+        with pytest.raises(OverflowError):
+            at.join("one-more.example.org")
+        assert at.join("n0.example.org") == []
+        assert len(at.table) == MOST_EXCHANGES
+
+
+def test_one_client_waits_for_a_bounded_number_of_answers_and_anew_once_it_has_them() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        assert at.join() == []
+        for number in range(Limits().waiting_per_client - 1):
+            at.join(f"n{number}.example.org")
+        with pytest.raises(OverflowError):
+            at.join("one-more.example.org")
+        assert at.join("one-more.example.org", b"\x7f\0\7\x0a") == []
+        at.serve()
+        at.await_datagram()
+        got = next(result for result in at.read() if isinstance(result, Got))
+        at.inflight.finish(got.exchange)
+        assert at.join("another.example.org") == []
+
+
+def test_the_next_alarm_is_when_the_first_wait_ends() -> None:
+    with bench(Scripted(silent)) as at:
+        assert at.inflight.next_alarm_ms() is None
+        at.join()
+        alarm_ms = at.inflight.next_alarm_ms()
+        assert alarm_ms is not None
+        assert at.expire(alarm_ms - at.now_ms - 1) == []
+        assert at.failures(Failure.TIMEOUT) == 0
+        assert at.expire(1) == []
+        assert at.failures(Failure.TIMEOUT) == 1
+        later_ms = at.inflight.next_alarm_ms()
+        assert later_ms is not None
+        assert later_ms > alarm_ms
+
+
+def test_the_first_wait_is_no_longer_than_configured() -> None:
+    with bench(Scripted(silent), longest_wait_ms=150) as at:
+        at.join()
+        assert at.inflight.next_alarm_ms() == at.now_ms + 150
+
+
+def test_after_three_sends_nobody_has_answered() -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        results: list[Result] = []
+        for _ in range(10):
+            results += at.expire(1_000)
+        (gone,) = results
+        assert isinstance(gone, Gone)
+        assert gone.exchange.reason is Failure.TIMEOUT
+        assert at.slots[upstream_slots(1)[0].queries] == 3
+
+
+def test_after_1800_ms_an_exchange_is_late_once_and_whoever_joins_it_then_hears_so() -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        at.expire(1_799)
+        assert at.late == []
+        at.expire(1)
+        (exchange,) = at.late
+        assert at.join(client=b"\x7f\0\5\x0b") == [Late(exchange)]
+        assert len(at.inflight.dismiss(exchange)) == 2
+        at.expire(1_000)
+        assert at.late == [exchange]
+
+
+def test_lies_change_nothing_but_the_counts() -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        at.serve()
+        (asked,) = at.upstreams[0].asked
+        for lie in lies(asked):
+            at.upstreams[0].say(asked, lie)
+            at.await_datagram()
+            assert at.read() == []
+        assert at.failures(Failure.MISMATCH) + at.failures(Failure.MALFORMED) == len(lies(asked))
+        at.upstreams[0].say(asked, next(iter(KNOWN(asked))))
+        at.await_datagram()
+        assert [type(result) for result in at.read()] == [Got]
+
+
+def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
+    with bench(Scripted(lambda asked: (truncated(asked),))) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (cut,) = at.read()
+        assert isinstance(cut, Cut)
+        assert (cut.server, cut.message[12:]) == (0, at.upstreams[0].asked[0].message[12:])
+        assert at.expire(60_000) == []  # the stream has a time of its own
+        whole = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
+        (got,) = at.inflight.came_by_stream(cut.exchange, whole, at.now_ms * 1_000_000)
+        assert isinstance(got, Got)
+
+
+@pytest.mark.parametrize("place", [2, 5], ids=["opcode", "questions"])
+def test_what_is_no_answer_to_a_query_is_not_taken_for_one_that_was_cut(place: int) -> None:
+    with bench(Scripted(silent)) as at:
+        at.join()
+        at.serve()
+        (asked,) = at.upstreams[0].asked
+        cut = truncated(asked)
+        at.upstreams[0].say(asked, cut[:place] + bytes([cut[place] ^ 0x08]) + cut[place + 1 :])
+        at.await_datagram()
+        assert at.read() == []
+        assert at.failures(Failure.MALFORMED) == 1
+
+
+@pytest.mark.parametrize(("octets", "cut"), [(OUR_PAYLOAD, False), (OUR_PAYLOAD + 1, True)])
+def test_more_than_we_said_we_take_is_asked_for_by_stream(octets: int, cut: bool) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        room = octets - len(reply(asked, (f"{NAME}. 60 TYPE65280 \\# 0",)))
+        return [reply(asked, (f"{NAME}. 60 TYPE65280 \\# {room} {'00' * room}",))]
+
+    with bench(Scripted(behave)) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (result,) = at.read()
+        assert isinstance(result, Cut if cut else Got)
+
+
+def test_a_closed_port_sends_the_question_to_the_next_server() -> None:
+    gone = Scripted(silent)
+    gone.close()
+    with bench(gone, Scripted(KNOWN)) as at:
+        at.join()
+        at.await_datagram()
+        assert at.read() == []
+        assert at.failures(Failure.UNREACHABLE) == 1
+        at.serve()
+        at.await_datagram()
+        assert [type(result) for result in at.read()] == [Got]
+
+
+def test_an_icmp_error_ends_no_wait() -> None:
+    gone = Scripted(silent)
+    gone.close()
+    with bench(gone) as at:
+        at.join()
+        at.await_datagram()
+        assert at.read() == []
+        assert len(at.table) == 1
+        assert [type(result) for result in at.expire(5_000)] == [Gone]
+
+
+def test_an_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dnsfilter.engine.reference.pool.POOL_SIZE", 1)
+    gone = Scripted(silent)
+    gone.close()
+    with bench(gone) as at:
+        at.join("first.example.org")
+        at.await_datagram()  # the error waits to be told by the next call on the socket
+        assert at.join("second.example.org") == []
+        assert len(at.table) == 2
+
+
+def test_a_failure_of_the_only_server_ends_the_wait() -> None:
+    with bench(Scripted(fails(2))) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (gone,) = at.read()
+        assert isinstance(gone, Gone)
+        assert gone.exchange.reason is Failure.SERVFAIL
+        assert at.failures(Failure.SERVFAIL) == 1
+
+
+def test_an_idle_pool_still_wakes_up_until_its_sockets_are_retired() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (got,) = at.read()
+        at.inflight.finish(got.exchange)
+        at.expire(5_000)
+        alarm_ms = at.inflight.next_alarm_ms()
+        assert alarm_ms is not None
+        assert alarm_ms > at.now_ms
+        at.expire(31_000)
+        assert at.inflight.next_alarm_ms() is None
+
+
+def test_all_legs_of_a_chain_share_one_deadline() -> None:
+    with bench(Scripted(KNOWN)) as at:
+        at.join()
+        at.serve()
+        at.await_datagram()
+        (got,) = at.read()
+        question = got.exchange.question
+        later_ns = (at.now_ms + LONGEST_CHAIN_MS) * 1_000_000
+        assert at.inflight.follow(got.exchange, question, (0,), later_ns - 1_000_000) == []
+        assert got.exchange.wait_until_ms == later_ns // 1_000_000
+        assert at.inflight.follow(got.exchange, question, (0,), later_ns) == [Gone(got.exchange)]
+
+
+def test_an_exchange_whose_first_send_was_made_before_goes_on_as_one_that_sent_it() -> None:
+    with bench(Scripted(silent), Scripted(silent)) as at:
+        at.join()
+        (opened,) = (at.table.get(1),)
+        assert opened is not None
+        number, client = opened.number, opened.client
+        again = resumed(number, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, client)
+        for name in ("question", "started_ms", "server", "sent", "sent_ns", "wait_until_ms", "deadline_ms", "reason"):
+            assert getattr(again, name) == getattr(opened, name), name
+        later_ms = at.now_ms + 800
+        assert again.attempt.on_timeout(later_ms) == opened.attempt.on_timeout(later_ms)
+
+
+@pytest.mark.parametrize(("others", "patience_ms"), [(CROWDED_FROM - 2, 3_600), (CROWDED_FROM - 1, 1_500)])
+def test_a_crowded_table_makes_waits_shorter(others: int, patience_ms: int) -> None:
+    room = Room(Limits(waiting_per_client=4096))
+    for number in range(others):
+        room.enter(b"\x7f\0\7\x0a", CacheKey(0, parse_name(f"n{number}.example.org"), 1, 1, False, False))
+    with bench(Scripted(silent), room=room) as at:
+        at.join()
+        waited_ms = 100
+        while not (results := at.expire(100)):
+            waited_ms += 100
+        assert [type(result) for result in results] == [Gone]
+        assert waited_ms == patience_ms
+
+
+def test_waits_that_end_at_once_are_dealt_with_a_few_at_a_time() -> None:
+    with bench(Scripted(silent)) as at:
+        for number in range(EXPIRED + 5):
+            at.join(f"n{number}.example.org")
+        at.expire(1_000)
+        assert at.failures(Failure.TIMEOUT) == EXPIRED
+        assert at.inflight.next_alarm_ms() == at.now_ms - 200
+        at.expire(0)
+        assert at.failures(Failure.TIMEOUT) == EXPIRED + 5

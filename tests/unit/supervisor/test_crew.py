@@ -1,0 +1,206 @@
+"""What workers report of networks in no range comes together in the crew; how long a worker may be silent."""
+
+import asyncio
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dnsfilter.config.load import load_config
+from dnsfilter.config.model import Endpoint
+from dnsfilter.engine.choice import EngineKind
+from dnsfilter.engine.unregistered import PLACES, Noted
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.supervisor.crew import LATE_S, START_S, Crew, Death
+from dnsfilter.supervisor.sockets import Listening, open_listening
+from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed
+from dnsfilter.telemetry.totals import Totals
+from dnsfilter.worker import channel
+from dnsfilter.worker.channel import MOST_BYTES, Alive, InForce, Stop, UnregisteredNetworks
+from dnsfilter.worker.sealed import seal
+from tests.support.engines import GHENT, KINDS, UNREGISTERED, Client, query
+from tests.support.policies import ban, network, policy, service
+
+pytestmark = pytest.mark.slow
+
+WORKERS = 2
+PATIENCE_S = 60.0
+TURN_S = 0.8 * LATE_S
+
+
+@pytest.fixture
+def listening() -> Iterator[Listening]:
+    made = open_listening([Endpoint(ip_address("127.0.0.1"), 0)], WORKERS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sealed() -> Iterator[Sealed]:
+    made = compile_policy(
+        policy(
+            network("127.0.5.0/24", "ghent"), service("tiktok", ("tiktok.com",)), ban(1, "ghent", "tiktok"), revision=1
+        ),
+        int(time.time()),
+    )
+    files = (made.manifest, made.names.data, made.ranges.data, made.rules.data)
+    descriptors = [seal("test", content) for content in files]
+    yield Sealed(1, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000, descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def crew_of(kind: str, listening: Listening, sealed: Sealed, directory: Path) -> Crew:
+    path = directory / "dnsfilter.toml"
+    path.write_text(f'workers = {WORKERS}\n[upstream]\nservers = ["192.0.2.1"]\n')
+    orders = Orders(1, load_config(path), listening, EngineKind(kind), ("192.0.2.1",))
+    return Crew(orders, lambda: (sealed, 1), Totals(), directory / "counters", lambda: None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_in_no_range_are_told_over_all_workers(
+    kind: str, listening: Listening, sealed: Sealed, tmp_path: Path
+) -> None:
+    counters = tmp_path / "counters"
+    crew = crew_of(kind, listening, sealed, tmp_path)
+    message = query("www.tiktok.com")
+
+    async def tend_until_told(number: int) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        asked: list[Client] = []
+        while sum(one.queries for one in crew.unregistered()) < number and time.monotonic() < deadline:
+            crew.tend(time.monotonic())
+            if not asked and len(crew.serving()) == WORKERS:
+                server = listening.sets[0].udp[0].getsockname()
+                asked = [
+                    Client(client, server, message) for client in (GHENT, *[UNREGISTERED] * (number - 1), "127.0.98.1")
+                ]
+            await asyncio.sleep(0.02)
+        for client in asked:
+            client.close()
+        await crew.stop()
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        asyncio.run(tend_until_told(12))
+    assert [(one.prefix, one.queries) for one in crew.unregistered()] == [("127.0.99.0/24", 11), ("127.0.98.0/24", 1)]
+    assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.unregistered())
+    assert list(counters.iterdir()) == []
+
+
+def test_a_worker_that_starts_slowly_is_left_alone_and_one_that_never_reports_is_ended(
+    listening: Listening, sealed: Sealed, tmp_path: Path
+) -> None:
+    async def ended_after(*seconds: float) -> list[list[int | None]]:
+        crew = crew_of(KINDS[0], listening, sealed, tmp_path)
+        start = now = time.monotonic()
+        crew.tend(now)
+        workers = [member.process for member in crew.members]
+        for worker in workers:
+            worker.send_signal(signal.SIGSTOP)
+        found = []
+        for after in seconds:
+            while now < start + after:
+                now += TURN_S
+                crew.tend(now)
+            if after > START_S:
+                for worker in workers:
+                    worker.wait(PATIENCE_S)
+            found.append([worker.poll() for worker in workers])
+        await crew.stop()
+        return found
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        found = asyncio.run(ended_after(START_S - 5, START_S + 5))
+    assert found == [[None] * WORKERS, [-signal.SIGKILL] * WORKERS]
+
+
+class Impostor:
+    """Stands where the first worker of a crew should: a process that does nothing, and its end of the channel."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self._start = Recruit.start
+        monkeypatch.setattr(Recruit, "start", self._begin)
+
+    def _begin(self, listening: Listening, engine: EngineKind) -> Recruit:
+        if self.process is not None:
+            return self._start(listening, engine)
+        ours, self.end = channel.pair()
+        self.process = subprocess.Popen(["sleep", "600"])
+        return Recruit(self.process, ours)
+
+
+def harmful(path: Path) -> bytes:
+    class Harm:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(path),)
+
+    return pickle.dumps(Harm())
+
+
+@pytest.mark.parametrize("sent", ["garbage", "oversized", "unknown", "an order", "pickle", "nothing"])
+def test_a_worker_that_is_not_understood_is_ended_and_replaced(
+    sent: str, listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sent == "nothing":
+        monkeypatch.setattr("dnsfilter.supervisor.crew.SILENCE_S", 3.0)
+    impostor = Impostor(monkeypatch)
+    crew = crew_of(KINDS[0], listening, sealed, tmp_path)
+    packet = {
+        "garbage": b"\xc1garbage",
+        "oversized": msgspec.msgpack.encode(Alive(False)) + bytes(MOST_BYTES),
+        "unknown": msgspec.msgpack.encode({"type": "Nonsense"}),
+        "an order": msgspec.msgpack.encode(Stop()),
+        "pickle": harmful(tmp_path / "made"),
+        "nothing": b"",
+    }[sent]
+
+    async def deaths() -> list[Death]:
+        deadline, found = time.monotonic() + PATIENCE_S, list(crew.tend(time.monotonic()))
+        channel.send(impostor.end, InForce(1))
+        impostor.end.send(packet)
+        while (not found or len(crew.serving()) < WORKERS) and time.monotonic() < deadline:
+            found += crew.tend(time.monotonic())
+            await asyncio.sleep(0.02)
+        assert len(crew.serving()) == WORKERS
+        await crew.stop()
+        return found
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        found = asyncio.run(deaths())
+    impostor.end.close()
+    assert impostor.process is not None
+    assert found == [Death(impostor.process.pid, -signal.SIGKILL)]
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_worker_that_floods_with_networks_is_kept_within_bounds(
+    listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impostor = Impostor(monkeypatch)
+    crew = crew_of(KINDS[0], listening, sealed, tmp_path)
+    noted = [Noted(number.to_bytes(6), 1, 2, 3) for number in range(PLACES)]
+
+    async def waiting() -> int:
+        crew.tend(time.monotonic())
+        member = next(one for one in crew.members if one.process is impostor.process)
+        for _ in range(50):
+            channel.send(impostor.end, UnregisteredNetworks(noted))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        most = len(member.unregistered)
+        member.process.kill()
+        await crew.stop()
+        return most
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        assert 0 < asyncio.run(waiting()) <= 10 * PLACES
+    impostor.end.close()

@@ -1,0 +1,46 @@
+"""What a reload changes, and what waits for a restart."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.config.model import Config, ControlPlane, Endpoint
+from dnsfilter.errors import ConfigError
+from dnsfilter.supervisor.reload import as_far_as_possible, check_listen
+
+
+def test_what_can_change_does(config_for: Callable[..., Config]) -> None:
+    running = config_for("http://192.0.2.1")
+    listen = (Endpoint(ip_address("192.0.2.53"), 53),)
+    new = replace(running, workers=running.workers + 1, listen=listen, default_listen=False)
+    assert as_far_as_possible(new, running) == (new, ())
+
+
+def test_a_file_that_names_no_address_takes_none_away(config_for: Callable[..., Config]) -> None:
+    empty = config_for("http://192.0.2.1")
+    running = replace(empty, default_listen=False, listen=(Endpoint(ip_address("192.0.2.53"), 53), *empty.listen))
+    with pytest.raises(ConfigError, match=r"^listen: .*default 127\.0\.0\.1:53.* would leave 192\.0\.2\.53:53"):
+        as_far_as_possible(empty, running)
+    with pytest.raises(ConfigError):
+        check_listen(empty, running.listen)
+    assert as_far_as_possible(replace(running, listen=empty.listen), running)[0].listen == empty.listen
+    assert as_far_as_possible(empty, replace(running, listen=empty.listen)) == (empty, ())
+
+
+def test_what_cannot_change_stays_and_is_named(config_for: Callable[..., Config], tmp_path: Path) -> None:
+    running = config_for("http://192.0.2.1")
+    new = replace(
+        running,
+        workers=running.workers + 1,
+        metrics_listen=Endpoint(ip_address("192.0.2.1"), 1),
+        state_dir=tmp_path / "elsewhere",
+        user="another",
+        control_plane=ControlPlane("https://192.0.2.2", tmp_path, "annex", tmp_path),
+    )
+    kept, keys = as_far_as_possible(new, running)
+    assert kept == replace(running, workers=new.workers)
+    tables = ("url", "token", "site", "ca")
+    assert keys == ("metrics_listen", "state_dir", "user", *(f"control_plane.{key}" for key in tables))

@@ -1,0 +1,262 @@
+"""The snapshot that workers are to use, as it comes and goes on disk."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.errors import SnapshotError
+from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.sections import Buffer
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.supervisor import snapshot_watch
+from dnsfilter.supervisor.snapshot_watch import LOOKS_BETWEEN_TRIES, PolicyFeed
+from dnsfilter.worker.sealed import seal
+from tests.support.policies import NOW, authority, ban, network, service
+
+
+def policy(revision: int, mode: Mode = Mode.ENFORCE) -> Policy:
+    return Policy(
+        revision,
+        authorities=(authority("ghent"),),
+        ranges=(network("192.0.2.0/24", "ghent"),),
+        services=(service("video", ["example.org"]),),
+        bans=(ban(1, "ghent", "video", mode),),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SnapshotStore:
+    made = SnapshotStore(tmp_path)
+    made.publish(compile_policy(policy(1), NOW))
+    return made
+
+
+@pytest.fixture
+def feed(store: SnapshotStore) -> Iterator[PolicyFeed]:
+    made = PolicyFeed(store, DEFAULT_SITE)
+    yield made
+    made.close()
+
+
+def test_load_takes_what_is_current(feed: PolicyFeed) -> None:
+    assert feed.load().revision == 1
+    assert len(feed.descriptors) == 4
+    assert feed.trouble is None
+
+
+def test_poll_gives_a_snapshot_once(feed: PolicyFeed, store: SnapshotStore) -> None:
+    feed.load()
+    assert feed.poll() is None
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    found = feed.poll()
+    assert found is not None
+    assert found.revision == 2
+    assert feed.poll() is None
+
+
+def test_a_toggle_seals_rules_and_manifest_anew_and_keeps_names_and_ranges(
+    feed: PolicyFeed, store: SnapshotStore
+) -> None:
+    feed.load()
+    manifest, names, ranges, rules = feed.descriptors
+    inodes = [os.fstat(descriptor).st_ino for descriptor in (names, ranges)]
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.poll()
+    assert list(feed.descriptors[1:3]) == [names, ranges]
+    assert [os.fstat(descriptor).st_ino for descriptor in (names, ranges)] == inodes
+    assert {manifest, rules}.isdisjoint({names, ranges})
+
+
+def test_a_broken_snapshot_is_said_and_the_one_before_stays(feed: PolicyFeed, tmp_path: Path) -> None:
+    feed.load()
+    (tmp_path / "current").write_text("2 nonsense\n")
+    assert feed.poll() is None
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
+    assert feed.trouble is not None
+    assert "current" in feed.trouble
+
+
+def test_a_snapshot_that_could_not_be_read_is_tried_again(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path
+) -> None:
+    feed.load()
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    manifest = max(tmp_path.glob("2.*.manifest"))
+    (tmp_path / "copy" / manifest.name).unlink()
+    away = manifest.rename(tmp_path / "away")
+    assert feed.poll() is None
+    assert feed.trouble is not None
+    away.rename(manifest)
+    found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
+    assert found is not None
+    assert found.revision == 2
+    assert not feed.trouble
+
+
+def test_load_passes_over_a_broken_one_for_the_last_good(store: SnapshotStore, tmp_path: Path) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    newest = max(tmp_path.glob("2.*.manifest"))
+    (tmp_path / "copy" / newest.name).unlink()
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[:-5])
+    feed = PolicyFeed(SnapshotStore(tmp_path), DEFAULT_SITE)
+    assert feed.load().revision == 1
+    assert feed.trouble is not None
+    newest.write_bytes(whole)
+    found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
+    assert found is not None
+    assert found.revision == 2
+    feed.close()
+
+
+def test_no_descriptor_is_left_open_by_a_snapshot_that_could_not_be_sealed(
+    feed: PolicyFeed, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.load()
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    calls = iter((True, False))
+
+    def short(name: str, octets: Buffer) -> int:
+        if next(calls):
+            return seal(name, octets)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(snapshot_watch, "seal", short)
+    before = sorted(os.listdir("/proc/self/fd"))
+    assert feed.poll() is None
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
+
+
+def test_an_empty_store_has_nothing_to_load(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError):
+        PolicyFeed(SnapshotStore(tmp_path / "nothing"), DEFAULT_SITE).load()
+
+
+class Ticking:
+    """A clock whose boot time a test sets; the wall stands in 1970."""
+
+    def __init__(self) -> None:
+        self.boot_s = 100
+
+    def wall_s(self) -> int:
+        return 0
+
+    def boot_ns(self) -> int:
+        return self.boot_s * 1_000_000_000
+
+
+def test_elapsed_time_counts_from_the_first_snapshot_of_a_making(store: SnapshotStore) -> None:
+    clock = Ticking()
+    feed = PolicyFeed(store, DEFAULT_SITE, clock)
+    feed.load()
+    assert (feed.anchor.made_s, feed.anchor.boot_ms) == (NOW, 100_000)
+    clock.boot_s = 160
+    assert feed.age_s() == 60
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    assert feed.poll() is not None
+    assert (feed.anchor.boot_ms, feed.age_s()) == (100_000, 60)
+    store.publish(compile_policy(policy(3), NOW + 90))
+    assert feed.poll() is not None
+    assert (feed.anchor.made_s, feed.anchor.boot_ms, feed.age_s()) == (NOW + 90, 160_000, 0)
+    feed.close()
+
+
+def test_a_snapshot_set_aside_gives_way_to_the_one_before_and_comes_not_back(
+    store: SnapshotStore, feed: PolicyFeed
+) -> None:
+    feed.load()
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    assert feed.poll() is not None
+    before = feed.set_aside(2, "workers died of it")
+    assert before is not None
+    assert before.revision == 1
+    assert all(feed.poll() is None for _ in range(2 * LOOKS_BETWEEN_TRIES))
+    store.publish(compile_policy(policy(3), NOW))
+    newer = feed.poll()
+    assert newer is not None
+    assert newer.revision == 3
+
+
+def test_a_snapshot_is_used_again_once_its_quarantine_ends(store: SnapshotStore, feed: PolicyFeed) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+    feed.set_aside(2, "workers died of it")
+    assert feed.poll() is None
+    store.unquarantine(2)
+    found = [snapshot for _ in range(LOOKS_BETWEEN_TRIES + 1) if (snapshot := feed.poll()) is not None]
+    assert [snapshot.revision for snapshot in found] == [2]
+
+
+def test_without_an_older_snapshot_nothing_is_quarantined(store: SnapshotStore, feed: PolicyFeed) -> None:
+    feed.load()
+    assert feed.set_aside(1, "workers died of it") is None
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
+    assert store.quarantine_reason(1) is None
+    assert PolicyFeed(store, DEFAULT_SITE).load().revision == 1, "a restart tries again"
+
+
+def test_a_snapshot_is_set_aside_in_a_store_that_cannot_be_written(
+    store: SnapshotStore, feed: PolicyFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+
+    def refuse(*_arguments: object) -> int:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("dnsfilter.snapshot.stored.store.flock", refuse)
+    before = feed.set_aside(2, "workers died of it")
+    assert before is not None
+    assert before.revision == 1
+    assert feed.poll() is None
+
+
+def test_what_was_chosen_by_hand_is_held_until_one_above_comes(feed: PolicyFeed, store: SnapshotStore) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+    assert feed.held_up_to is None
+    store.use(1)
+    assert feed.held_up_to is None, "it is not in use yet"
+    feed.poll()
+    assert feed.held_up_to == 2
+    store.publish(compile_policy(policy(3), NOW))
+    feed.poll()
+    assert feed.held_up_to is None
+    store.use(1)
+    store.quarantine(1)
+    assert feed.poll() is None
+    assert feed.held_up_to is None, "what was chosen is not in use"
+    store.use(3)
+    feed.poll()
+    assert feed.held_up_to is None, "the newest keeps nothing back"
+
+
+def test_a_store_that_cannot_be_read_is_said_once_until_it_can(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed.load()
+    away = tmp_path.with_name("away")
+    tmp_path.rename(away)
+    for _ in range(3):
+        assert feed.poll() is None
+    said = [feed.unreadable]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    away.rename(tmp_path)
+    store.publish(compile_policy(policy(2), NOW))
+    found = feed.poll()
+    assert found is not None
+    assert found.revision == 2
+    assert [*said, feed.unreadable] == [f"read {tmp_path}/current: No such file or directory", None]
+
+
+def test_a_store_that_was_never_there_is_no_trouble(tmp_path: Path) -> None:
+    with closing(PolicyFeed(SnapshotStore(tmp_path / "none"), DEFAULT_SITE)) as feed:
+        assert (feed.poll(), feed.unreadable) == (None, None)

@@ -1,0 +1,128 @@
+"""Listening sockets, and the words for those that cannot be had."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import pytest
+
+from dnsfilter.config.model import Endpoint
+from dnsfilter.errors import UnavailableError
+from dnsfilter.supervisor.sockets import (
+    Listening,
+    buffer_advice,
+    buffer_ms,
+    check_free,
+    open_listening,
+    open_private,
+    open_tcp,
+    receive_buffer,
+)
+from tests.support.ports import free_port
+
+LOOPBACK = ip_address("127.0.0.1")
+
+
+@contextmanager
+def listening_on(*endpoints: Endpoint, sets: int = 1) -> Iterator[Listening]:
+    """Listening sockets, closed afterwards."""
+    opened = open_listening(endpoints, sets)
+    yield opened
+    opened.close()
+
+
+def numbers(listening: Listening) -> list[int]:
+    return [sock.fileno() for _, sock in listening.placed()]
+
+
+def test_every_endpoint_is_bound_over_both_transports_in_every_set() -> None:
+    endpoints = [Endpoint(ip_address(address), free_port(address)) for address in ("127.0.0.1", "::1")]
+    expected = [(str(endpoint.address), endpoint.port) for endpoint in endpoints]
+    with listening_on(*endpoints, sets=3) as listening:
+        bound = [
+            [sock.getsockname()[:2] for sock in sockets] for each in listening.sets for sockets in (each.udp, each.tcp)
+        ]
+    assert bound == [expected] * 6
+
+
+def test_wildcards_of_both_families_can_be_bound_side_by_side() -> None:
+    port = free_port("::")
+    with listening_on(Endpoint(ip_address("0.0.0.0"), port), Endpoint(ip_address("::"), port), sets=2) as listening:
+        assert len(numbers(listening)) == 8
+
+
+def test_clients_are_spread_over_the_sets() -> None:
+    with listening_on(Endpoint(LOOPBACK, free_port()), sets=2) as listening:
+        for _ in range(64):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.sendto(b"x", listening.sets[0].udp[0].getsockname())
+        waiting = []
+        for each in listening.sets:
+            each.udp[0].setblocking(False)
+            waiting.append(each.udp[0].recv(10))
+    assert waiting == [b"x", b"x"]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("kind", "word"), [(socket.SOCK_DGRAM, "udp"), (socket.SOCK_STREAM, "tcp")])
+def test_a_busy_port_is_named_with_transport_and_advice(kind: socket.SocketKind, word: str, shared: bool) -> None:
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        other.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(UnavailableError, match=rf"127\.0\.0\.1:{port} {word}: another program"):
+            open_listening([Endpoint(LOOPBACK, port)], 2)
+
+
+def test_what_is_neither_held_nor_free_is_named() -> None:
+    listening = open_private(2)
+    places = [place for place, _ in listening.placed()]
+    check_free(listening.endpoints, places)
+    with pytest.raises(UnavailableError, match="another program has this port"):
+        check_free(listening.endpoints)
+    listening.close()
+    check_free(listening.endpoints)
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(UnavailableError, match="no such address"):
+        open_tcp(Endpoint(ip_address("192.0.2.1"), 5300))
+
+
+def test_sockets_that_are_held_are_used_again_and_none_of_their_sets_is_given_up() -> None:
+    first, second = (Endpoint(LOOPBACK, free_port()) for _ in range(2))
+    with listening_on(first, sets=2) as before:
+        after = open_listening([first, second], 1, list(before.placed()))
+        assert len(after.sets) == 2
+        assert set(numbers(before)) < set(numbers(after))
+        before.close(but=after)
+        assert -1 not in numbers(before)
+        after.close()
+        assert set(numbers(before)) == {-1}
+
+
+def test_an_address_that_is_not_to_be_had_leaves_what_is_held_open() -> None:
+    endpoint, elsewhere = Endpoint(LOOPBACK, free_port()), Endpoint(ip_address("192.0.2.1"), 5300)
+    with listening_on(endpoint) as before:
+        with pytest.raises(UnavailableError):
+            open_listening([endpoint, elsewhere], 2, list(before.placed()))
+        assert -1 not in numbers(before)
+
+
+@pytest.mark.parametrize(
+    ("octets", "milliseconds", "advice"),
+    [(425_984, 5, "sysctl net.core.rmem_max=4194304"), (8_388_608, 101, None)],
+)
+def test_a_receive_buffer_is_judged_by_how_long_it_holds_a_burst(
+    octets: int, milliseconds: int, advice: str | None
+) -> None:
+    assert round(buffer_ms(octets)) == milliseconds
+    assert buffer_advice(octets) == advice
+
+
+def test_the_receive_buffer_told_is_the_one_that_sockets_get() -> None:
+    with listening_on(Endpoint(LOOPBACK, free_port())) as listening:
+        assert receive_buffer(listening.sets[0].udp[0]) == receive_buffer()

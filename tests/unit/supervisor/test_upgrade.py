@@ -1,0 +1,122 @@
+"""What is handed over to another program in the same process, over a real exec."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dnsfilter.errors import UnavailableError
+from dnsfilter.supervisor.upgrade import NOTHING, VARIABLE, take_handover
+from dnsfilter.worker.sealed import seal
+from tests.support.ports import free_port
+
+OLD = """
+import signal, socket, subprocess, sys
+from ipaddress import ip_address
+from dnsfilter.config.model import Endpoint
+from dnsfilter.supervisor.sockets import open_listening, open_tcp
+from dnsfilter.supervisor.upgrade import hand_over
+loopback = ip_address("127.0.0.1")
+metrics = Endpoint(loopback, {metrics})
+listening = open_listening([Endpoint(loopback, {port})], 2)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    for _ in range(64):
+        client.sendto(b"waiting", ("127.0.0.1", {port}))
+ours, theirs = socket.socketpair()
+child = subprocess.Popen(["cat"], stdin=theirs.fileno())
+theirs.close()
+program = ({program!r}, "-c", {new!r})
+try:
+    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())])
+except OSError as error:
+    inheritable = [sock.get_inheritable() for _, sock in listening.placed()]
+    print(error.errno, any(inheritable), signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
+    ours.close()
+"""
+NEW = """
+import json, os, signal, time
+from dnsfilter.supervisor.upgrade import VARIABLE, take_handover
+found = take_handover()
+waiting = 0
+for (kind, _endpoint), sock in found.sockets:
+    sock.setblocking(False)
+    try:
+        while sock.recv(100) == b"waiting":
+            waiting += 1
+    except OSError:
+        pass
+(worker,) = found.workers
+alive = not worker.has_ended()
+worker.dismiss()
+while not worker.has_ended():
+    time.sleep(0.01)
+print(json.dumps({
+    "places": [[kind.name, endpoint.port] for (kind, endpoint), _ in found.sockets],
+    "metrics": found.status[0].port,
+    "waiting": waiting,
+    "alive": alive,
+    "passed on": [sock.get_inheritable() for _, sock in found.sockets] + [VARIABLE in os.environ],
+    "ignored": [signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGHUP, signal.SIGUSR2)],
+}))
+"""
+
+
+def hand_over(program: str) -> tuple[int, int, str]:
+    """The two ports, and what is printed by the old program or the new one."""
+    port, metrics = free_port(), free_port()
+    script = OLD.format(port=port, metrics=metrics, program=program, new=NEW)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return port, metrics, ended.stdout
+
+
+def test_sockets_with_what_waits_in_them_and_workers_are_handed_over() -> None:
+    port, metrics, said = hand_over(sys.executable)
+    assert json.loads(said) == {
+        "places": [["SOCK_DGRAM", port], ["SOCK_STREAM", port]] * 2,
+        "metrics": metrics,
+        "waiting": 64,
+        "alive": True,
+        "passed on": [False] * 5,
+        "ignored": [True, True],
+    }
+
+
+def test_a_program_that_cannot_be_run_leaves_everything_as_it_was() -> None:
+    assert hand_over("/nonexistent")[2].split() == ["2", "False", "True"]
+
+
+def test_a_process_that_nothing_was_handed_to_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert take_handover() == NOTHING
+
+
+def test_what_was_meant_for_another_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"pid": os.getpid() + 1, "sockets": [], "status": ["127.0.0.1:1", 0], "workers": []}
+    monkeypatch.setenv(VARIABLE, str(seal("test", json.dumps(said).encode())))
+    assert take_handover() == NOTHING
+
+
+def test_a_trial_of_a_program_that_has_ended_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"pid": os.getpid(), "sockets": [], "status": ["127.0.0.1:1", 0], "workers": [], "trial_of": 1}
+    monkeypatch.setenv(VARIABLE, str(seal("test", json.dumps(said).encode())))
+    monkeypatch.setattr("dnsfilter.supervisor.upgrade.end_with", lambda parent: parent == os.getppid())
+    with pytest.raises(UnavailableError, match="which asked for it, has ended"):
+        take_handover()
+
+
+@pytest.mark.parametrize("said", ["nonsense", "[]", '{"pid": PID}', '{"pid": PID, "sockets": [[2, "nowhere", 0]]}'])
+def test_a_handover_that_makes_no_sense_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    octets = said.replace("PID", str(os.getpid())).encode()
+    monkeypatch.setenv(VARIABLE, str(seal("test", octets)))
+    with pytest.raises(UnavailableError, match="take over from the program before"):
+        take_handover()
+
+
+@pytest.mark.parametrize("number", ["x", "99999"])
+def test_a_descriptor_that_is_none_is_an_error(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, number)
+    with pytest.raises(UnavailableError, match="take over from the program before"):
+        take_handover()

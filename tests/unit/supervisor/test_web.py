@@ -1,0 +1,51 @@
+"""The node's page for machines, asked over real HTTP."""
+
+import asyncio
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from dnsfilter.supervisor.web import StatusServer
+
+
+def ask(paths: list[tuple[str, str]], unready: str | None = None) -> Iterator[tuple[int, str]]:
+    """Status and body of each (method, path) from a server that is not ready for that reason."""
+
+    async def talk() -> list[tuple[int, str]]:
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        server = StatusServer(sock, lambda: b"dnsfilter_up 1\n", lambda: unready)
+        answers = [await asyncio.to_thread(fetch, method, f"http://127.0.0.1:{port}{path}") for method, path in paths]
+        await server.close()
+        return answers
+
+    yield from asyncio.run(talk())
+
+
+def fetch(method: str, url: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_each_path_says_what_it_is_for() -> None:
+    paths = [("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/readyz"), ("GET", "/else")]
+    answers = list(ask(paths))
+    assert answers[:4] == [(200, "dnsfilter_up 1\n"), (200, "alive\n"), (200, "ready\n"), (200, "")]
+    assert answers[4][0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_can_be_changed_there(method: str) -> None:
+    assert [status for status, _ in ask([(method, "/metrics")])] == [405]
+
+
+def test_a_node_that_is_not_ready_says_why() -> None:
+    assert list(ask([("GET", "/readyz")], "no worker is serving")) == [(503, "not ready: no worker is serving\n")]

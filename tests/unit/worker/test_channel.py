@@ -1,0 +1,198 @@
+"""Messages and descriptors between supervisor and worker."""
+
+import os
+import pickle
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dnsfilter.engine.unregistered import PLACES, Noted
+from dnsfilter.worker import channel
+from dnsfilter.worker.channel import (
+    MOST_BYTES,
+    MOST_REASON,
+    Alive,
+    InForce,
+    Policy,
+    Rejected,
+    Stop,
+    UnknownMessage,
+    UnregisteredNetworks,
+)
+
+SEEN = Noted(bytes(3), 1, 2, 3)
+
+
+class Harm:
+    """Unpickled, it makes a directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = channel.pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def descriptors_open() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -> None:
+    ours, theirs = channel.pair()
+    file = tmp_path / "file"
+    file.write_text("content")
+    with ours, theirs, file.open() as opened:
+        channel.send(ours, Policy(7, 1_000), [opened.fileno()])
+        channel.send(ours, Stop())
+        received = channel.receive_order(theirs)
+        assert received is not None
+        message, (descriptor,) = received
+        assert message == Policy(7, 1_000)
+        assert os.read(descriptor, 100) == b"content"
+        os.close(descriptor)
+        assert channel.receive_order(theirs) == (Stop(), [])
+
+
+def test_the_descriptors_of_many_listening_addresses_all_arrive() -> None:
+    ours, theirs = channel.pair()
+    with ours, theirs, open(os.devnull) as opened:
+        channel.send(ours, Policy(1, 1_000), [opened.fileno()] * (1 + 2 * 64 + 4))
+        received = channel.receive_order(theirs)
+        assert received is not None
+        assert len(received[1]) == 133
+        for descriptor in received[1]:
+            os.close(descriptor)
+
+
+def test_a_table_full_of_unregistered_networks_is_one_packet() -> None:
+    ours, theirs = channel.pair()
+    noted = [Noted(number.to_bytes(6), 2**40 + number, 2**30 + number, 2**31 + number) for number in range(PLACES)]
+    with ours, theirs:
+        channel.send(ours, UnregisteredNetworks(noted))
+        assert channel.receive_report(theirs) == UnregisteredNetworks(noted)
+
+
+def test_an_end_that_is_gone_reads_as_none() -> None:
+    ours, theirs = channel.pair()
+    with theirs:
+        channel.send(ours, InForce(1))
+        ours.close()
+        assert channel.receive_report(theirs) == InForce(1)
+        assert channel.receive_report(theirs) is None
+        assert channel.receive_order(theirs) is None
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"garbage",
+        b"\xc1",
+        b"\x91" * 100_000,
+        msgspec.msgpack.encode(Stop()),
+        msgspec.msgpack.encode({"type": "Nonsense"}),
+        msgspec.msgpack.encode({"type": "Alive"}),
+        msgspec.msgpack.encode({"type": "Alive", "clock_doubted": 1}),
+        msgspec.msgpack.encode({"type": "Alive", "clock_doubted": True, "more": 1}),
+        msgspec.msgpack.encode(InForce(-1)),
+        msgspec.msgpack.encode({"type": "InForce", "revision": "1"}),
+        b"\x82\xa4type\xa8Rejected\xa8revision\x01\xa6reason\xa1\xff",
+        msgspec.msgpack.encode(Rejected(1, "x" * (MOST_REASON + 1))),
+        msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [SEEN] * (PLACES + 1)}),
+        msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [Noted(bytes(4), 1, 2, 3)]}),
+        pickle.dumps(Alive(clock_doubted=True).clock_doubted),
+    ],
+)
+def test_a_packet_that_is_no_report_is_an_error_of_its_own(
+    packet: bytes, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = ends
+    theirs.send(packet)
+    with pytest.raises(UnknownMessage):
+        channel.receive_report(ours)
+
+
+@pytest.mark.parametrize("said", [{"type": "x" * 100_000}, {"type": "Alive", "clock_doubted": True, "x" * 100_000: 1}])
+def test_an_error_repeats_little_of_a_packet(said: object, ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.send(msgspec.msgpack.encode(said))
+    with pytest.raises(UnknownMessage, match=r"^a packet is no message: ") as raised:
+        channel.receive_report(ours)
+    assert len(str(raised.value)) <= MOST_REASON
+
+
+@pytest.mark.parametrize("packet", [b"garbage", msgspec.msgpack.encode(Alive(False))])
+def test_a_packet_that_is_no_order_is_an_error_of_its_own_and_its_descriptors_are_closed(
+    packet: bytes, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    ours, theirs = ends
+    before = descriptors_open()
+    with open(os.devnull) as opened:
+        socket.send_fds(ours, [packet], [opened.fileno()])
+    with pytest.raises(UnknownMessage):
+        channel.receive_order(theirs)
+    assert descriptors_open() == before
+
+
+def test_a_packet_beyond_the_largest_size_is_an_error_even_if_it_begins_well(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = ends
+    theirs.send(msgspec.msgpack.encode(Alive(False)) + bytes(MOST_BYTES))
+    theirs.send(msgspec.msgpack.encode(InForce(3)))
+    with pytest.raises(UnknownMessage, match=f"more than {MOST_BYTES} bytes"):
+        channel.receive_report(ours)
+    assert channel.receive_report(ours) == InForce(3)
+
+
+def test_a_pickle_runs_nothing(tmp_path: Path, ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    made = tmp_path / "made"
+    packet = pickle.dumps(Harm(made))
+    theirs.send(packet)
+    ours.send(packet)
+    with pytest.raises(UnknownMessage):
+        channel.receive_report(ours)
+    with pytest.raises(UnknownMessage):
+        channel.receive_order(theirs)
+    assert not made.exists()
+    pickle.loads(packet)
+    assert made.exists(), "the pickle does harm where it is read"
+
+
+def test_descriptors_that_a_worker_sends_do_not_stay(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    before = descriptors_open()
+    with open(os.devnull) as opened:
+        channel.send(theirs, Alive(False), [opened.fileno()] * 100)
+    assert channel.receive_report(ours) == Alive(False)
+    assert descriptors_open() == before
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(min_size=1, max_size=200) | st.sampled_from([msgspec.msgpack.encode(UnregisteredNetworks([SEEN]))]),
+    st.data(),
+)
+def test_any_packet_is_a_report_or_that_error(
+    ends: tuple[socket.socket, socket.socket], packet: bytes, data: st.DataObject
+) -> None:
+    ours, theirs = ends
+    at = data.draw(st.integers(0, len(packet) - 1))
+    theirs.send(packet[:at] + data.draw(st.binary(max_size=3)) + packet[at + 1 :] or b"\0")
+    try:
+        report = channel.receive_report(ours)
+    except UnknownMessage:
+        return
+    assert isinstance(report, InForce | Rejected | Alive | UnregisteredNetworks)
