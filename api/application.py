@@ -12,14 +12,14 @@ from starlette.types import Scope
 from api.accounts.router import accounts, failed_tries, grants, oneself
 from api.archive.router import router as archive
 from api.audit.router import router as audit
+from api.auth.authentication_failures import Failures
 from api.auth.caller import Caller
-from api.auth.failures import Failures
 from api.auth.node_tokens import is_node
 from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.checkpoints.job import Witness
+from api.checkpoints.checkpoint_job import Witness
 from api.checkpoints.router import router as proof
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
@@ -48,11 +48,11 @@ from api.ranges.router import ranges, sites
 from api.requests.router import router as requests
 from api.revisions.router import router as revisions
 from api.server.access_log import AccessMiddleware
+from api.server.api_metrics import NodesCollector, Registry, make_registry
 from api.server.bodies import BodyMiddleware
 from api.server.forwarded import ForwardedMiddleware
-from api.server.load import OF_NODES, READS, LoadMiddleware
-from api.server.metrics import NodesCollector, Registry, make_registry
 from api.server.request_ids import RequestMiddleware
+from api.server.request_limits import OF_NODES, READS, LoadMiddleware
 from api.server.router import router as system
 from api.services.router import router as services
 from api.spaces.router import router as spaces

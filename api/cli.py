@@ -15,7 +15,7 @@ from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
 from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
 from api.ctl.parser import make_parser
 from api.ctl.remote.client import Client, parse_url
-from api.ctl.remote.request_places import places_of
+from api.ctl.remote.fault_places import places_of
 from api.ctl.remote.token_file import Token, exposure, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"

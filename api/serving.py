@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application
-from api.auth.failures import sweep
+from api.auth.authentication_failures import sweep
 from api.auth.tokens import make_first_token
-from api.checkpoints.job import Witness
+from api.checkpoints.checkpoint_job import Witness
 from api.checkpoints.signing_key import load_signing_key
 from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
@@ -22,15 +22,15 @@ from api.http import idempotency
 from api.http.dependencies import Runtime
 from api.installation import commands, opening
 from api.nodes.fleet import Fleet
-from api.notices.job import Notifier
+from api.notices.notice_job import Notifier
 from api.policies.service import load_into_empty
 from api.publish.service import Publisher, believed
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history, meet_store
+from api.server.api_metrics import DamageCollector, MetricsServer, Registry
 from api.server.connections import raise_limit
 from api.server.http_server import Server
-from api.server.listening import listen_on_all, taken
-from api.server.metrics import DamageCollector, MetricsServer, Registry
+from api.server.listeners import listen_on_all, taken
 from api.server.notice_metrics import NoticesCollector
 from api.settings import Endpoint, Settings, TlsFiles
 from api.tls.certificates import Certificate, warn_if_exposed

@@ -15,7 +15,7 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     parse_span,
 )
-from dnsfilter.policy.check import LAST_INSTANT, LAST_YEAR
+from dnsfilter.policy.faults import LAST_INSTANT, LAST_YEAR
 from dnsfilter.policy.instants import Written, instant_of, parse_written
 from dnsfilter.policy.model import Instant, WeeklyHours
 

@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
-from blocklists.schema import MAX_NAME, Category, EntryTable, NameTable, Source, TierTable, read_entry
+from blocklists.catalogue_file import MAX_NAME, Category, EntryTable, NameTable, Source, TierTable, read_entry
 from dnsfilter.config.places import KeyPath
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, Tier, WireName

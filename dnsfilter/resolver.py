@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
 from dnsfilter.engine.limits import client_block
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.upstream.stream import BusyError, StreamPool
+from dnsfilter.upstream.stream_pool import BusyError, StreamPool
 
 POLL_BUDGET = 8
 """Batches per wake-up: enough to drain a burst, few enough that streams and commands get their turn."""

@@ -22,11 +22,11 @@ from api.accounts.schemas import (
 )
 from api.accounts.service import GrantWanted, TokenWanted
 from api.audit.repository import has_acted
+from api.auth.authentication_failures import KEPT_S
 from api.auth.caller import Permit
-from api.auth.failures import KEPT_S
 from api.db.models import AccountRow, TokenRow
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
-from api.db.zones import time_zone_of
 from api.errors import Forbidden, Invalid, invalid_at
 from api.http import idempotency
 from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag

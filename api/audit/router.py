@@ -9,7 +9,7 @@ from api.audit import repository
 from api.audit.acts import demand_act
 from api.audit.reading import read_entry
 from api.audit.schemas import AuditRead
-from api.db.zones import time_zone_of
+from api.db.time_zones import time_zone_of
 from api.http.dependencies import UnitDep
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import ReaderOfSome

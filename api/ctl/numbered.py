@@ -6,8 +6,8 @@ from typing import Generic
 
 from api.ctl.command import Body, Options, Result, Run, given
 from api.ctl.display.account_names import Accounts
-from api.ctl.display.names import Names
-from api.ctl.remote.answers import Found
+from api.ctl.display.shown_names import Names
+from api.ctl.remote.answer_reading import Found
 from api.ctl.remote.client import Client, path
 
 

@@ -15,7 +15,7 @@ from api.http import idempotency, problems
 from api.http.dependencies import MAX_TAGS, permit, precondition, unit_of_work
 from api.http.file_bodies import FileBody
 from api.http.problems import MEDIA_TYPE, Kind
-from api.node_api.permits import enrolled_node, enrolling_token
+from api.node_api.node_permits import enrolled_node, enrolling_token
 from dnsfilter import __version__
 
 TITLE = "dnsfilter"

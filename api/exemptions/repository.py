@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.models import BanRow, ConcernRow, ExemptionRow, RangeRow
-from api.db.zones import time_zone_of
+from api.db.time_zones import time_zone_of
 from api.errors import NotFound
 from api.http.pagination import Sorting, sorted_page
 

@@ -15,7 +15,7 @@ from api.exemptions.reading import shown_exemption
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, LIVE, exemption_end, exemption_state
 from api.timestamps import zoned_hours_text
-from dnsfilter.policy.check import lasts_too_long, prefix_order
+from dnsfilter.policy.faults import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
 SENT_AGAIN_S = 600

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.db.sites import get_site
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
-from api.db.zones import time_zone_of
-from api.explain.answers import decision_read, parse_client, parse_question, who_read
+from api.explain.policy_answers import decision_read, parse_client, parse_question, who_read
 from api.explain.schemas import AllottedRead, DecisionRead, WhoRead
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.parameters import QuestionText

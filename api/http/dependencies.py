@@ -11,8 +11,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.auth.authentication_failures import Failures, address_of, sweep
 from api.auth.caller import Caller, Permit
-from api.auth.failures import Failures, address_of, sweep
 from api.auth.permissions import Rule
 from api.auth.tokens import Refused, authenticate, note_use, standing
 from api.db.models import TokenRow

@@ -1,4 +1,4 @@
-"""Who may call a route: every route has one of these, or of `api.node_api.permits`, in its signature.
+"""Who may call a route: every route has one of these, or of `api.node_api.node_permits`, in its signature.
 
 They are checked before the route's other dependencies and before its transaction. They make `docs/permissions.md`.
 """

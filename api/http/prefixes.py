@@ -8,7 +8,7 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 from pydantic import Field, StringConstraints
 
 from api.errors import Invalid
-from dnsfilter.policy.check import prefix_fault
+from dnsfilter.policy.faults import prefix_fault
 from dnsfilter.policy.model import Address, Prefix
 
 Value = TypeVar("Value")

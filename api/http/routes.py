@@ -29,8 +29,8 @@ _OF_REVISION = '"r'
 class Route(APIRoute):
     """A route whose answer is in `request.state.answer` before its transaction ends.
 
-    A parameter of its endpoint says who may call it: one of `api.http.permits` or `api.node_api.permits`. It is asked
-    first. Without one the route cannot be made.
+    A parameter of its endpoint says who may call it: one of permits.py or node_permits.py. It is asked first.
+    Without one the route cannot be made.
 
     What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
     clock changes without an act. A GET with that tag in If-None-Match is answered with 304.

@@ -32,7 +32,7 @@ from api.installation.opening import (
     unreachable,
     wrong_database,
 )
-from api.nodes.local_enrolment import invite, look_after
+from api.nodes.enrolment_file import invite, look_after
 from api.publish.repository import is_empty
 from api.publish.service import believed
 from api.publish.startup_check import raise_above

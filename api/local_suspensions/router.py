@@ -13,7 +13,7 @@ from api.http.problems import documented
 from api.http.routes import Route
 from api.http.schemas import Page
 from api.local_suspensions.service import LocalSuspension, held_locally
-from api.node_api.permits import FleetDep
+from api.node_api.node_permits import FleetDep
 from api.suspensions.schemas import ByHandRead
 from api.timestamps import moment_text, parse_moment
 

@@ -15,13 +15,13 @@ from api.http.dependencies import MAX_TAGS, TOKEN_NOT_ACCEPTED, Runtime, Runtime
 from api.http.downloads import Download, file_download
 from api.http.problems import NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
-from api.node_api.permits import EnrollingDep, FleetDep, NodeDep, refused
+from api.node_api.node_permits import EnrollingDep, FleetDep, NodeDep, refused
 from api.nodes import service
-from api.nodes.local_enrolment import remove_used
+from api.nodes.enrolment_file import remove_used
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
 from api.publish.newest import Dismissed
 from api.timestamps import parse_moment
-from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.faults import MAX_SUSPENSION_S
 
 MAX_WAIT_S = 30
 CLOCK_SLACK_S = 300

@@ -8,7 +8,7 @@ from typing import get_args
 
 from sqlalchemy.orm import Session
 
-from api.auth.failures import Bucket
+from api.auth.authentication_failures import Bucket
 from api.db.models import NodeRow
 from api.db.session import Database
 from api.http.quota import Quota

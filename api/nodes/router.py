@@ -16,7 +16,7 @@ from api.http.permits import Administrator, AnyAccount, Auditor
 from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page, Slug
-from api.node_api.permits import FleetDep
+from api.node_api.node_permits import FleetDep
 from api.nodes import repository, service
 from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead

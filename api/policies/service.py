@@ -10,8 +10,8 @@ from api.bans.repository import find_reference
 from api.bans.schemas import BanWarningRead
 from api.bans.warnings import warnings_of
 from api.db.models import AuditRow
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import LOADED, Actor, UnitOfWork
-from api.db.zones import time_zone_of
 from api.errors import Fault, Invalid
 from api.http.dependencies import Runtime
 from api.policies.apply import apply

@@ -19,7 +19,7 @@ from api.publish.recompiled import is_ours
 from api.publish.repository import Policies, revision
 from api.publish.snapshot_key import Signing
 from dnsfilter.errors import DnsfilterError, SnapshotError
-from dnsfilter.policy.check import problems
+from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.policy.rows import remembered
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_names, compile_policy

@@ -18,9 +18,9 @@ from api.http.permits import AnyAccount, OperatorOfObject
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, TOO_LARGE, WITHHELD, documented
 from api.http.routes import Route
 from api.http.schemas import Slug
+from api.range_import.csv_table import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.range_import.running import Import, imports_of
 from api.range_import.service import DEFAULT_REMOVALS, Plan, Sync, Wanted, carry_out, make_plan
-from api.range_import.table import MAX_ROWS, MEDIA_TYPE, Table, parse_table, read_rows
 from api.ranges.schemas import ImportProgressRead, ImportRead, RangeChangeRead, RangesWrite, Stage
 from dnsfilter.policy.model import DEFAULT_SITE
 

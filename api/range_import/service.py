@@ -21,8 +21,8 @@ from api.db.bulk import BATCH, insert_all, update_all
 from api.db.models import AuthorityRow, RangeRow, SiteRow, SpaceRow
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import BadRows, Conflict, Fault, Withheld
+from api.range_import.csv_table import LINE, Row, fault, line_of
 from api.range_import.running import Import
-from api.range_import.table import LINE, Row, fault, line_of
 from api.ranges import repository
 from api.ranges.schemas import Stage
 from api.ranges.service import shown_fields

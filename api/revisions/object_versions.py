@@ -18,8 +18,8 @@ from api.db.models import (
     SuspensionRow,
     VersionRow,
 )
+from api.db.time_zones import time_zone_of
 from api.db.versions import KINDS
-from api.db.zones import time_zone_of
 from api.exemptions.reading import shown_exemption
 from api.publish.past_policies import row_of
 from api.ranges.reading import read_site

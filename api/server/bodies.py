@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import errors
 from api.http.file_bodies import JSON
 from api.http.problems import BAD_REQUEST, MEDIA, TIMEOUT, TOO_LARGE, Kind, id_of, of_error, problem
-from api.range_import import table
-from api.server.load import OF_NODES, token_of
+from api.range_import import csv_table
+from api.server.request_limits import OF_NODES, token_of
 from api.server.request_places import Room
 
 MAX_OCTETS = 1024 * 1024
@@ -25,7 +25,7 @@ _POLICY = (MAX_POLICY_OCTETS, ("application/toml", "text/plain"))
 OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/diff": _POLICY,
     "/v1/policy/apply": _POLICY,
-    "/v1/ranges/import": (table.MAX_OCTETS, (table.MEDIA_TYPE, "text/plain")),
+    "/v1/ranges/import": (csv_table.MAX_OCTETS, (csv_table.MEDIA_TYPE, "text/plain")),
 }
 """The most bytes and the types of a file, on paths that take one. Every path takes JSON of at most `MAX_OCTETS`."""
 READ_TIMEOUT_S = 30.0

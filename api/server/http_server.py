@@ -12,8 +12,8 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from api.server.connections import MAX_CONNECTIONS, Connection
-from api.server.listening import Listener
-from api.server.load import THREADS
+from api.server.listeners import Listener
+from api.server.request_limits import THREADS
 from api.tls.certificates import Certificate
 from dnsfilter.telemetry.logs import emit
 from dnsfilter.telemetry.notify import notify

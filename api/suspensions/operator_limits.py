@@ -10,7 +10,7 @@ from api.errors import Forbidden
 from api.suspensions import repository
 from api.suspensions.bound_bans import bound_bans
 from api.suspensions.repository import DAY_S
-from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.faults import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union
 from dnsfilter.policy.model import Instant

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from api.db.models import SuspensionRow
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
-from api.db.zones import time_zone_of
 from api.errors import Invalid
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.http.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
 from dnsfilter.policy.calendar import parse_duration
-from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.faults import MAX_SUSPENSION_S
 
 
 def _duration(text: str) -> int:

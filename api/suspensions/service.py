@@ -12,15 +12,15 @@ from api.auth.caller import Caller
 from api.authorities.state import demand_open
 from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
+from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
-from api.db.zones import time_zone_of
 from api.errors import Conflict, Invalid
 from api.suspensions import repository
 from api.suspensions.bound_bans import concerned
 from api.suspensions.operator_limits import demand_start
 from api.suspensions.reading import read_suspension
 from api.suspensions.state import finish, would_end_earlier
-from dnsfilter.policy.check import MAX_SUSPENSION_S
+from dnsfilter.policy.faults import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.db.zones import time_zone_of
-from api.explain.answers import parse_client, parse_question
+from api.db.time_zones import time_zone_of
+from api.explain.policy_answers import parse_client, parse_question
 from api.http.dependencies import RuntimeDep, UnitDep, part_of
 from api.http.parameters import QuestionText
 from api.http.permits import ReaderOfObject

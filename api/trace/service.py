@@ -15,7 +15,7 @@ from api.db.models import AuditRow, BanRow, PublicationRow
 from api.errors import Invalid
 from api.exemptions.reading import read_exemption
 from api.exemptions.schemas import ExemptionRead
-from api.explain.answers import decision_read
+from api.explain.policy_answers import decision_read
 from api.explain.schemas import DecisionRead
 from api.publish.past_cache import Made
 from api.publish.past_policies import RAISE_ACT, Held, Past, Publication, lost_after

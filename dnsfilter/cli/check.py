@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, store_of
 from dnsfilter.cli.publishing import services
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.supervisor.sockets import address_faults, buffer_advice, buffer_ms, receive_buffer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.here import has_address
-from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.control.identity import load_identity, load_token
 from dnsfilter.errors import UnavailableError

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, local_node, store_of
 from dnsfilter.cli.publishing import policy_files
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.decide import Decision
-from dnsfilter.policy.explain import unregistered_text
 from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
 from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.policy.reasons import unregistered_text
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.snapshot_watch import laid_over

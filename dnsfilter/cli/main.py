@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dnsfilter import __version__
 from dnsfilter.cli import check, enrol, explain, serve, snapshot, suspend, up
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
-from dnsfilter.completion import add_completion
 from dnsfilter.errors import ConfigError, DnsfilterError
+from dnsfilter.shell_completion import add_completion
 from dnsfilter.telemetry.terminal import say
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.local.private_files import make_private
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
 
 if TYPE_CHECKING:
-    from dnsfilter.local.acts import LocalNode
+    from dnsfilter.local.local_node import LocalNode
 
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -67,7 +67,7 @@ def node_dir(config: Config) -> Path:
 
 def local_node(options: argparse.Namespace) -> "LocalNode":
     """Open the node that the options name, for acts on it."""
-    from dnsfilter.local.acts import LocalNode
+    from dnsfilter.local.local_node import LocalNode
 
     config = config_of(options)
     return LocalNode(config, store_of(options, config), by_policy_file=options.policy is not None)

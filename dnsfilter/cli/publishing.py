@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.model import Instant, Service
 from dnsfilter.snapshot.compiler import compile_policy

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import DONE, add_command, add_files, config_of, follows, node_dir, store_of
 from dnsfilter.cli.publishing import policy_files, publish_policy_file
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import UnavailableError

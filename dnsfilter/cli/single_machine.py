@@ -19,7 +19,7 @@ from types import FrameType
 
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.load import load_config
-from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.control.local_enrolment import join
 from dnsfilter.control.puller import SNAPSHOTS
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError

@@ -13,7 +13,7 @@ from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
-    from dnsfilter.local.acts import Kept
+    from dnsfilter.local.local_node import Kept
 
 
 def add(commands: "Commands") -> None:

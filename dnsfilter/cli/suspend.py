@@ -11,7 +11,7 @@ from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
-    from dnsfilter.local.acts import Published
+    from dnsfilter.local.local_node import Published
     from dnsfilter.policy.model import Suspension
 
 

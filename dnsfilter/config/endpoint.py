@@ -4,9 +4,9 @@ import socket
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
-from dnsfilter.config.model import DNS_PORT, Endpoint
+from dnsfilter.config.node_config import DNS_PORT, Endpoint
 from dnsfilter.errors import ConfigError, Problem
-from dnsfilter.policy.check import prefix_fault
+from dnsfilter.policy.faults import prefix_fault
 from dnsfilter.policy.model import Address, Prefix
 
 MAX_RESOLV_CONF_BYTES = 65_536

@@ -7,8 +7,16 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
+from dnsfilter.config.file_schema import (
+    MAX_WORKERS,
+    ConfigFile,
+    ControlPlaneTable,
+    LimitsTable,
+    OverrideTable,
+    read_tables,
+)
 from dnsfilter.config.here import has_family
-from dnsfilter.config.model import (
+from dnsfilter.config.node_config import (
     Cache,
     Clients,
     Config,
@@ -21,7 +29,6 @@ from dnsfilter.config.model import (
     Zone,
 )
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
-from dnsfilter.config.schema import MAX_WORKERS, ConfigFile, ControlPlaneTable, LimitsTable, OverrideTable, read_tables
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name

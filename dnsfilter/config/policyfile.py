@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from dnsfilter.config.places import Fault, KeyPath, Written, parse_path, parse_toml
-from dnsfilter.config.schema import (
+from dnsfilter.config.file_schema import (
     AuthorityTable,
     BanTable,
     BindingTable,
@@ -24,6 +23,7 @@ from dnsfilter.config.schema import (
     TermTable,
     read_tables,
 )
+from dnsfilter.config.places import Fault, KeyPath, Written, parse_path, parse_toml
 from dnsfilter.errors import ConfigError
 from dnsfilter.policy.calendar import (
     Span,
@@ -36,7 +36,7 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     zone,
 )
-from dnsfilter.policy.check import LAST_INSTANT, problems
+from dnsfilter.policy.faults import LAST_INSTANT, problems
 from dnsfilter.policy.model import (
     DEFAULT_SITE,
     Authority,

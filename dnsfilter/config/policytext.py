@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from dnsfilter.policy.calendar import after_day, hours_text, last_day, local_day, local_midnight
-from dnsfilter.policy.check import prefix_order
+from dnsfilter.policy.faults import prefix_order
 from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,

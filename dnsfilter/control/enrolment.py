@@ -8,8 +8,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 from dnsfilter import __version__
-from dnsfilter.config.model import ControlPlane
-from dnsfilter.control.client import ControlClient, refusal
+from dnsfilter.config.node_config import ControlPlane
+from dnsfilter.control.http_client import ControlClient, refusal
 from dnsfilter.control.identity import IDENTITY, Identity, TokenRefused, parse_identity
 from dnsfilter.errors import UnavailableError
 from dnsfilter.snapshot.stored.disk import sync_directory

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dnsfilter.config.model import Config
-from dnsfilter.control.client import ControlClient, Disowned, NotNow
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.enrolment import enrol
+from dnsfilter.control.http_client import ControlClient, Disowned, NotNow
 from dnsfilter.control.identity import Identity, TokenRefused, identity_mark, load_identity, load_token
 from dnsfilter.control.puller import SNAPSHOTS, Puller, receive_published
 from dnsfilter.control.report import Facts

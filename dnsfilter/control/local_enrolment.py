@@ -4,9 +4,9 @@ import json
 from http import HTTPStatus
 from pathlib import Path
 
-from dnsfilter.config.model import ControlPlane
-from dnsfilter.control.client import Answer, ControlClient, refusal
+from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control.enrolment import enrol
+from dnsfilter.control.http_client import Answer, ControlClient, refusal
 from dnsfilter.control.identity import Identity, load_identity, load_token
 from dnsfilter.errors import UnavailableError
 

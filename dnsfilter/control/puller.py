@@ -11,8 +11,8 @@ from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
-from dnsfilter.config.model import Config
-from dnsfilter.control.client import Answer, ControlClient, failure
+from dnsfilter.config.node_config import Config
+from dnsfilter.control.http_client import Answer, ControlClient, failure
 from dnsfilter.control.identity import Identity, load_identity
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError

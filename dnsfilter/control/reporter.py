@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
-from dnsfilter.control.client import Answer, ControlClient, failure, refusal
+from dnsfilter.control.http_client import Answer, ControlClient, failure, refusal
 from dnsfilter.control.identity import Identity
 from dnsfilter.control.report import MOST_ENTRIES, Facts, Load, LoadMeter, report_body
 from dnsfilter.errors import UnavailableError

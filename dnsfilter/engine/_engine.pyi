@@ -3,7 +3,7 @@ from typing import ClassVar, TypeAlias
 
 from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Clients, Limits
+from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Drop, Event, Miss, Reply
 from dnsfilter.engine.listening import UdpListener

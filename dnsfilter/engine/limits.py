@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from mmap import mmap
 
-from dnsfilter.config.model import Limits, Rate
+from dnsfilter.config.node_config import Limits, Rate
 from dnsfilter.policy.model import Prefix
 
 SET_BITS = 13

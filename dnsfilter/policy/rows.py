@@ -24,7 +24,7 @@ from dnsfilter.policy.model import (
     Prefix,
     Suspension,
 )
-from dnsfilter.policy.texts import quoted_reference
+from dnsfilter.policy.refusal_text import quoted_reference
 
 
 class Effect(IntEnum):

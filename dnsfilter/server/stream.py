@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-from dnsfilter.config.model import Limits
+from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
 

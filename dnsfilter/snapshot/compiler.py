@@ -8,9 +8,9 @@ from dnsfilter.policy.model import Instant, Policy, Prefix, Range
 from dnsfilter.policy.rows import Made, RangeClass, RowMaker, classify, exempted_ranges, range_classes, remembered
 from dnsfilter.snapshot.layout import ENTRY, Kind, Part
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
-from dnsfilter.snapshot.names import DEFAULT_HASH_KEY, compile_names, entries_of
-from dnsfilter.snapshot.ranges import compile_ranges
-from dnsfilter.snapshot.rules import compile_rules
+from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, compile_names, entries_of
+from dnsfilter.snapshot.ranges_file import compile_ranges
+from dnsfilter.snapshot.rules_file import compile_rules
 from dnsfilter.snapshot.sections import File, read_file
 
 __all__ = ["KEPT_PAST_S", "Compiled", "File", "compile_names", "compile_policy", "compile_without_names"]

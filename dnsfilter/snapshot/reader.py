@@ -13,8 +13,8 @@ from dnsfilter.policy.model import Address, Instant, Suspension, WireName
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
-from dnsfilter.snapshot.names import Matched, NameTable
-from dnsfilter.snapshot.ranges import RangeTable
+from dnsfilter.snapshot.names_file import Matched, NameTable
+from dnsfilter.snapshot.ranges_file import RangeTable
 from dnsfilter.snapshot.rulebook import BanView, Rule, RuleTable
 from dnsfilter.snapshot.sections import Buffer
 

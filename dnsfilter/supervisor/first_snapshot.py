@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import TokenRefused
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.policy.model import Policy

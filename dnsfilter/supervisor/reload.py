@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.model import Config, ControlPlane, Endpoint
+from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError, Problem
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsfilter.engine.clock import Anchor, Clock, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.local.suspensions import FILE_NAME, LocalSuspensions, Moment, this_boot
+from dnsfilter.local.local_suspensions import FILE_NAME, LocalSuspensions, Moment, this_boot
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text, family_of
 from dnsfilter.config.here import LOOPBACK, has_address, has_family
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
 
 BACKLOG = 1024

@@ -5,7 +5,7 @@ import pwd
 import socket
 import sys
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import Listening, open_listening, open_tcp

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.control.report import Facts, Pace, queries_and_entries
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.engine.choice import EngineKind, why_not_compiled

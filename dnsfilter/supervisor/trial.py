@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dnsfilter.config.endpoint import family_of
-from dnsfilter.config.model import Config, Endpoint
+from dnsfilter.config.node_config import Config, Endpoint
 from dnsfilter.engine.slow_path.local import HEALTH_NAME
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import TCP, Listening, check_free, open_private, open_tcp

@@ -17,7 +17,7 @@ from subprocess import DEVNULL, PIPE
 from typing import NoReturn
 
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.supervisor.sockets import Listening, Place
 from dnsfilter.supervisor.worker_process import child_environment

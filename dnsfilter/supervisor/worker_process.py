@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
 from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.supervisor.sockets import Listening

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dnsfilter.config.model import Endpoint, Zone
+from dnsfilter.config.node_config import Endpoint, Zone
 from dnsfilter.upstream.special import special
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parent

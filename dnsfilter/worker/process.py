@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.engine.listening import UdpListener
@@ -28,7 +28,7 @@ from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit
 from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
-from dnsfilter.upstream.stream import StreamPool
+from dnsfilter.upstream.stream_pool import StreamPool
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.channel import (
     MOST_REASON,

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from dnsfilter.config.model import Config, Unregistered
+from dnsfilter.config.node_config import Config, Unregistered
 from dnsfilter.policy.model import Address, Prefix
 
 _READERS: dict[Any, Any] = {Address: ip_address, Prefix: ip_network, Path: Path, Unregistered: Unregistered}

@@ -24,7 +24,7 @@ import httpx
 from api.main import main as run_api
 from api.publish.service import Publisher
 from blocklists.catalogue import load_catalogue
-from dnsfilter.policy.check import problems
+from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Mode, Policy, WeeklyHours
 from dnsfilter.policy.rows import remembered
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy

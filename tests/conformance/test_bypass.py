@@ -11,7 +11,7 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.interface import Reply as Answer
 from dnsfilter.policy.model import Reply

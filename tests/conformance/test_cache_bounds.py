@@ -10,7 +10,7 @@ import dns.edns
 import dns.message
 import pytest
 
-from dnsfilter.config.model import Limits
+from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.reference.room import MOST_EXCHANGES
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.reference.pool import HIGHEST_PORT, LIFETIME_MS, LOWEST_PORT, UpstreamPool
 from dnsfilter.telemetry.metrics import Failure, Transport

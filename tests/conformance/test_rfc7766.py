@@ -16,7 +16,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.config.model import Limits
+from dnsfilter.config.node_config import Limits
 from tests.support.engines import PATIENCE_S, data, edes, query
 from tests.support.nodes import Node, eventually
 from tests.support.scripted import Asked, Scripted, reply, silent

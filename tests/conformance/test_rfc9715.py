@@ -13,7 +13,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.reference.pool import UpstreamPool
 from dnsfilter.telemetry.metrics import Transport

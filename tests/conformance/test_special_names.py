@@ -6,7 +6,7 @@ from typing import Any
 import dns.rcode
 import pytest
 
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.policy.model import Mode, Suspension, Term
 from dnsfilter.telemetry.metrics import Bypass, Transport
 from dnsfilter.telemetry.slots import BYPASS

@@ -7,7 +7,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport

@@ -6,7 +6,7 @@ import dns.rcode
 import pytest
 
 from dnsfilter.config.endpoint import parse_prefix
-from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
+from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.slots import LIMITED

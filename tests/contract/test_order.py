@@ -9,7 +9,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Drop, Reply
 from dnsfilter.policy.model import Policy, Service
 from dnsfilter.telemetry.metrics import Transport

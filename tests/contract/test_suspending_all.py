@@ -6,7 +6,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dnsfilter.config.model import Limits, Rate
+from dnsfilter.config.node_config import Limits, Rate
 from dnsfilter.engine.interface import Drop
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.telemetry.metrics import Transport

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
+from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, ip_network
 import dns.edns
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
+from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.policy.model import Binding, Ground, Instant, Mode, Policy, Prefix, Reply, Term, WireName
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text

@@ -8,7 +8,7 @@ import pytest
 
 from api.ctl.parser import make_parser
 from dnsfilter.cli import main
-from dnsfilter.completion import every
+from dnsfilter.shell_completion import every
 from tests.meta.project import PACKAGES, PROJECT, pyproject, tracked_files
 from tests.support.documents import FENCE, commands, text
 

@@ -22,7 +22,7 @@ import dns.flags
 import dns.message
 import dns.rdataclass
 
-from dnsfilter.config.model import Clients, Limits, Rate, Unregistered, Zone
+from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated

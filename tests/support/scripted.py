@@ -20,7 +20,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from tests.support.ports import free_port
 
 LARGEST = 65535

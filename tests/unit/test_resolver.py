@@ -12,16 +12,16 @@ import dns.rcode
 import pytest
 import uvloop
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.clock import SystemClock
 from dnsfilter.engine.limits import client_block
 from dnsfilter.engine.reference import room, shares
 from dnsfilter.resolver import Resolver
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import upstream_slots
-from dnsfilter.upstream import stream
+from dnsfilter.upstream import stream_pool
 from dnsfilter.upstream.attempt import TOTAL_MS
-from dnsfilter.upstream.stream import StreamPool
+from dnsfilter.upstream.stream_pool import StreamPool
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, Rig, data, query, running
 from tests.support.scripted import Asked, Scripted, reply, silent, truncated
@@ -216,7 +216,7 @@ def test_a_question_that_gives_way_is_no_longer_asked_by_stream(run: Run, monkey
 def test_a_stream_that_our_own_connections_kept_back_is_no_failure_of_the_server(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "MOST_OPEN", 0)
+    monkeypatch.setattr(stream_pool, "MOST_OPEN", 0)
 
     async def check() -> None:
         async with resolving(Scripted(big)) as (resolver, rig):

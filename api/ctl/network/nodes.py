@@ -7,8 +7,8 @@ from typing import get_args
 from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, counted, table
+from api.ctl.display.shown_names import Names
 from api.ctl.input_files import SECRET, writing
 from api.ctl.remote.client import Client, path
 from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State, UnregisteredRead

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from api.ctl.command import Group, Options, Parser, Result, add_limit, add_verb, given, slug
 from api.ctl.display.listing import listed
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import escape, table
+from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 from api.explain.schemas import AllottedRead, NestedRead
 from api.ranges.device_phrase import use_words

@@ -12,7 +12,7 @@ from api.ctl.display.safe_text import counted
 from api.ctl.exit_codes import DONE, FOUND, CtlError, WrongInput
 from api.ctl.input_files import read_text
 from api.ctl.remote.client import Client, path
-from api.range_import.table import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
+from api.range_import.csv_table import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
 from api.ranges.schemas import ImportProgressRead, ImportRead
 
 DEFAULT_REMOVALS = 10

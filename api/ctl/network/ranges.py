@@ -18,8 +18,8 @@ from api.ctl.command import (
     slug,
 )
 from api.ctl.display.listing import listed
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, table
+from api.ctl.display.shown_names import Names
 from api.ctl.network.nodes import add_unregistered
 from api.ctl.network.overlaps import add_layout
 from api.ctl.network.range_import import add_import

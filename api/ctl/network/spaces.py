@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from api.ctl.command import Group, Options, Result, add_group, add_limit, add_site, add_verb, given, prefix, slug
 from api.ctl.display.listing import listed
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, table
+from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 from api.spaces.schemas import SpaceRead
 

@@ -23,8 +23,8 @@ from api.ctl.display.account_names import Accounts, account
 from api.ctl.display.act_lines import change_lines
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import lines_of, table
+from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 from api.http.schemas import Page
 

@@ -2,7 +2,7 @@
 
 from api.ctl.command import Group, Options, Result, Verb, add_verb
 from api.ctl.remote.client import Client
-from dnsfilter.completion import SHELLS, SUMMARY, completion_script
+from dnsfilter.shell_completion import SHELLS, SUMMARY, completion_script
 
 
 def add(groups: Group) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from api.ctl.command import Group, Options, Result, add_group, add_limit, add_state, add_verb, given, slug
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import table
+from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 from api.notices.schemas import NoticeRead, NoticesRead, NoticeState
 

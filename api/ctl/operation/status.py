@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_verb
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, counted
+from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import DONE, FOUND, CtlError
 from api.ctl.policy.suspensions import first_lines, holding
 from api.ctl.remote.client import SOON_S, Client

@@ -7,8 +7,8 @@ from api.ctl.command import Group, Options, Parser, Result, Run, add_group, add_
 from api.ctl.display.account_names import Accounts, account, login, own_token_notes
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, table
+from api.ctl.display.shown_names import Names
 from api.ctl.remote.client import Client, path
 
 

@@ -20,8 +20,8 @@ from api.ctl.command import (
 from api.ctl.display.account_names import ROLES, Accounts, account
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, effective_end, period_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, table
+from api.ctl.display.shown_names import Names
 from api.ctl.numbered import Numbered
 from api.ctl.remote.client import Client, path
 

@@ -7,8 +7,8 @@ from api.accounts.schemas import HeldRead, SelfRead, TokenRead
 from api.ctl.command import Group, Options, Result, Verb, add_verb
 from api.ctl.display.account_names import called
 from api.ctl.display.local_times import at_words, end_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns
+from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.remote.client import Client, path
 from api.ctl.remote.token_file import VARIABLE, ask_token, keep, kept_path

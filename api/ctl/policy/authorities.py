@@ -7,14 +7,14 @@ from api.authorities.schemas import AuthorityRead
 from api.ctl.command import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, end_words, usable_zone
-from api.ctl.display.names import Names, name_of
 from api.ctl.display.safe_text import columns, table
+from api.ctl.display.shown_names import Names, name_of
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.onboarding import add_onboard
 from api.ctl.policy.succession import add_ends
 from api.ctl.policy.suspensions import first_lines, holding
 from api.ctl.remote.client import Client, path
-from dnsfilter.policy.check import usage_fault
+from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Usage
 

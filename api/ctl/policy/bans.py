@@ -35,8 +35,8 @@ from api.ctl.command import (
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, reach_words, term_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, counted, table
+from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_term, table_of_off
@@ -44,9 +44,9 @@ from api.ctl.policy.requests import waiting
 from api.ctl.policy.suspensions import first_lines, holding
 from api.ctl.remote.client import Client, path
 from api.requests.schemas import RequestRead
-from dnsfilter.completion import Words
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Mode, Reply
+from dnsfilter.shell_completion import Words
 
 Table: TypeAlias = Callable[[list[BanRead], Names, Accounts], Iterator[str]]
 MAX_RELATED = 1_000

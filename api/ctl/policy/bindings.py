@@ -23,8 +23,8 @@ from api.ctl.command import (
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, effective_end, end_words, period_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, table
+from api.ctl.display.shown_names import Names
 from api.ctl.numbered import Numbered
 from api.ctl.remote.client import Client, path
 from dnsfilter.policy.model import Ground

@@ -6,8 +6,8 @@ from api.bans.schemas import BanRead
 from api.ctl.command import Body, Options, decision_body, given
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import table
+from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 
 

@@ -25,11 +25,11 @@ from api.ctl.command import (
 )
 from api.ctl.display.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
 from api.ctl.display.local_times import end_words, reach_words, usable_zone
-from api.ctl.display.names import Names
 from api.ctl.display.safe_text import columns, counted
+from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import DONE, FOUND, Denied, WrongInput
 from api.ctl.policy.bans import warning_notes
-from api.ctl.remote.answers import answer_of
+from api.ctl.remote.answer_reading import answer_of
 from api.ctl.remote.client import Client, path
 from api.http.schemas import LANGUAGE
 from api.onboarding.schemas import OnboardingRead, StepRead

@@ -17,7 +17,7 @@ from api.ctl.command import (
     with_decision,
 )
 from api.ctl.display.local_times import at_words, usable_zone
-from api.ctl.display.names import name_of
+from api.ctl.display.shown_names import name_of
 from api.ctl.remote.client import Client, path
 from api.succession.schemas import ClosedRead, DoneRead, MergedRead
 

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from api.ctl.exit_codes import CtlError, Denied, NotInForce, NotTaken, Unreachable, Withheld, WrongInput
-from api.ctl.remote.answers import Problem, answer_of
-from api.ctl.remote.request_places import Places, fault_line
+from api.ctl.remote.answer_reading import Problem, answer_of
+from api.ctl.remote.fault_places import Places, fault_line
 from api.http.schemas import Page
 
 READ_S = 60.0

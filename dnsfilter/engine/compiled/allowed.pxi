@@ -1,4 +1,4 @@
-# Unregistered clients that may ask nevertheless: `Clients.admits` of config/model.py.
+# Unregistered clients that may ask nevertheless: `Clients.admits` of config/node_config.py.
 
 # A prefix, or rather its first address and how many bits of it count.
 cdef struct Allowed:

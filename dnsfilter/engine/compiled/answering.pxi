@@ -1,7 +1,7 @@
 # What the steps of the main loop do with one query: look ahead, limits, names of ours, policy, replies. What needs more is
 # handed over to the slow path before anything of it has been counted but its charge.
 
-from dnsfilter.config.model import Unregistered
+from dnsfilter.config.node_config import Unregistered
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport

@@ -11,7 +11,7 @@ from struct import unpack_from
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter, resumed
-from dnsfilter.engine.slow_path.table import PROBE
+from dnsfilter.engine.slow_path.pending_table import PROBE
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.wire.query import parse_query
 
@@ -73,7 +73,7 @@ cdef tuple packed_endpoint(endpoint):
 
 @cython.final
 cdef class PendingTable:
-    """Implements `Table` of engine/slow_path/table.py. `listeners` keeps each one that a waiter may name."""
+    """Implements `Table` of engine/slow_path/pending_table.py. `listeners` keeps each one that a waiter may name."""
 
     cdef Pending pending
     cdef dict listeners

@@ -1,4 +1,4 @@
-# The names file: which entries a name belongs to. `dnsfilter.snapshot.names.NameTable` is its twin.
+# The names file: which entries a name belongs to. `dnsfilter.snapshot.names_file.NameTable` is its twin.
 #
 # Offsets of records are looked at when one is followed, as the twin does: what does not lie within the file makes a
 # count of -1, and the twin says what is wrong.

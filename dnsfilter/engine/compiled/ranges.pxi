@@ -1,4 +1,4 @@
-# The ranges file: which class an address belongs to. `dnsfilter.snapshot.ranges.RangeTable` is its twin.
+# The ranges file: which class an address belongs to. `dnsfilter.snapshot.ranges_file.RangeTable` is its twin.
 
 
 @cython.final

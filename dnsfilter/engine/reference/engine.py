@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from dnsfilter.cache.answers import AnswerCache, Cache
 from dnsfilter.cache.failures import Failures
-from dnsfilter.config.model import Clients, Limits
+from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.interface import Drop, Event, Miss, Reply
 from dnsfilter.engine.limits import KEY_OCTETS, Admission, Limiter

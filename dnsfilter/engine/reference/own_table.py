@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.reference.pool import PoolSocket, UpstreamPool
 from dnsfilter.engine.reference.room import MOST_WAITERS, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
-from dnsfilter.engine.slow_path.table import PROBE
+from dnsfilter.engine.slow_path.pending_table import PROBE
 from dnsfilter.wire.query import Question
 
 SWEEP_MS = 1000

@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.listening import ignore_path_mtu
 
 POOL_SIZE = 256

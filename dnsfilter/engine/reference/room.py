@@ -3,7 +3,7 @@
 from collections import Counter
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Limits
+from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.limits import client_block
 from dnsfilter.engine.reference.shares import Shares
 

@@ -10,7 +10,7 @@ from dnsfilter.engine.slow_path.case import Case
 from dnsfilter.engine.slow_path.failing import FailureBook, known_failure, stale_answer
 from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.local import SIGNAL_NAMES, Local, asks_any, signal_answer, special_answer
-from dnsfilter.engine.slow_path.table import HealthBook
+from dnsfilter.engine.slow_path.pending_table import HealthBook
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.telemetry.metrics import Outcome
 from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS

@@ -8,7 +8,7 @@ from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.failures import Unresolved
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.case import Failed
-from dnsfilter.engine.slow_path.table import HealthBook
+from dnsfilter.engine.slow_path.pending_table import HealthBook
 from dnsfilter.wire.answer import follow, kept
 from dnsfilter.wire.iana import EdeCode
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 from dnsfilter.cache.answers import Entry
-from dnsfilter.config.model import Clients
+from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.slow_path.case import Case, Failed
 from dnsfilter.engine.slow_path.local import any_answer, asks_any

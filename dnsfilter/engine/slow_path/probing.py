@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dnsfilter.engine.slow_path.table import HealthBook, Table
+from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import UpstreamSlots
 from dnsfilter.upstream.health import OWN_SHORTAGES

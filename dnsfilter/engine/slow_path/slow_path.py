@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dnsfilter.cache.answers import Cache
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Clients
+from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.interface import Answered, Miss, Reply
 from dnsfilter.engine.slow_path.case import Case, Turn
@@ -17,8 +17,8 @@ from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.failing import FailureBook
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.judging import Judging
+from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
-from dnsfilter.engine.slow_path.table import HealthBook, Table
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Outcome, Transport

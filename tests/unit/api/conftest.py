@@ -21,7 +21,7 @@ from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
 from api.application import make_application
 from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token, make_key
-from api.checkpoints.job import Witness
+from api.checkpoints.checkpoint_job import Witness
 from api.checkpoints.signing_key import load_signing_key, make_signing_key
 from api.db.base import Base
 from api.db.session import Database
@@ -33,7 +33,7 @@ from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
-from blocklists.schema import Category
+from blocklists.catalogue_file import Category
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.compiled_statements import share_compiled

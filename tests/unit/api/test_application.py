@@ -16,10 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from api.db.integrity import Integrity
 from api.http import problems
-from api.notices.job import Status
-from api.server.load import LoadMiddleware, Work
-from api.server.metrics import DamageCollector
+from api.notices.notice_job import Status
+from api.server.api_metrics import DamageCollector
 from api.server.notice_metrics import NoticesCollector
+from api.server.request_limits import LoadMiddleware, Work
 from api.server.request_places import Room
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.components import component

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from api.checkpoints import job
+from api.checkpoints import checkpoint_job
 from api.db.exclusive import Turn
 from api.db.models import PublicationRow
 from api.delivery.destinations import FilePlace
@@ -34,16 +34,16 @@ def _raises(*errors: type[Exception]) -> Callable[[], None]:
 
 
 def test_what_is_done_is_given_back_and_an_error_is_not() -> None:
-    job = Job("one", lambda: None)
-    assert job.attempt(lambda: 3) == 3
-    assert job.attempt(_raises(KeyError)) is None
+    checkpoint_job = Job("one", lambda: None)
+    assert checkpoint_job.attempt(lambda: 3) == 3
+    assert checkpoint_job.attempt(_raises(KeyError)) is None
 
 
 def test_each_kind_is_told_once_with_where_it_was_raised(caplog: pytest.LogCaptureFixture) -> None:
-    job = Job("one", lambda: None)
+    checkpoint_job = Job("one", lambda: None)
     for work in (_raises(KeyError, KeyError, ValueError), lambda: [][1]):
         for _ in range(3):
-            job.attempt(work)
+            checkpoint_job.attempt(work)
     told = [record.exc_info[0].__name__ for record in caplog.records if record.exc_info and record.exc_info[0]]
     assert told == ["KeyError", "ValueError", "IndexError"]
 
@@ -58,30 +58,30 @@ def test_what_ends_the_process_is_not_held_up() -> None:
 
 def test_work_is_done_every_so_often_until_the_job_stops() -> None:
     done: list[int] = []
-    job = Job("one", lambda: done.append(1), every_s=0.001)
-    job.start()
+    checkpoint_job = Job("one", lambda: done.append(1), every_s=0.001)
+    checkpoint_job.start()
     assert eventually(lambda: len(done) > 2)
-    assert job.stop()
+    assert checkpoint_job.stop()
     count = len(done)
-    assert job.pause(0.05)
+    assert checkpoint_job.pause(0.05)
     assert len(done) == count
 
 
 def test_without_an_interval_only_who_wakes_it_has_it_done() -> None:
     done: queue.Queue[int] = queue.Queue()
-    job = Job("one", lambda: done.put(1))
-    job.start()
-    job.wake()
+    checkpoint_job = Job("one", lambda: done.put(1))
+    checkpoint_job.start()
+    checkpoint_job.wake()
     assert done.get(timeout=30) == 1
-    assert job.stop()
+    assert checkpoint_job.stop()
     assert done.empty()
 
 
 def test_what_is_left_is_done_at_the_end() -> None:
     done: list[int] = []
-    job = Job("one", lambda: done.append(1), is_done_at_end=True)
-    job.start()
-    assert job.stop()
+    checkpoint_job = Job("one", lambda: done.append(1), is_done_at_end=True)
+    checkpoint_job.start()
+    assert checkpoint_job.stop()
     assert done == [1]
 
 
@@ -103,11 +103,11 @@ def test_what_fails_is_done_again_after_pauses_that_double_up_to_the_longest(
         done.set()
         return True
 
-    job = Job("one", work, retry_s=(1.0, 6.0))
-    job.wake()
-    job.start()
+    checkpoint_job = Job("one", work, retry_s=(1.0, 6.0))
+    checkpoint_job.wake()
+    checkpoint_job.start()
     assert done.wait(timeout=30)
-    assert job.stop()
+    assert checkpoint_job.stop()
     for pause_s, least_s in zip(pauses, (1.0, 2.0, 4.0, 6.0, 6.0), strict=True):
         assert least_s <= pause_s <= least_s + 0.1
 
@@ -121,11 +121,11 @@ def test_who_waits_to_try_again_ends_at_once_and_tries_no_more() -> None:
         tried.set()
         return False
 
-    job = Job("one", work, retry_s=(3600.0, 3600.0))
-    job.wake()
-    job.start()
+    checkpoint_job = Job("one", work, retry_s=(3600.0, 3600.0))
+    checkpoint_job.wake()
+    checkpoint_job.start()
     assert tried.wait(timeout=30)
-    assert job.stop(within_s=30)
+    assert checkpoint_job.stop(within_s=30)
     assert tries == [1]
 
 
@@ -155,12 +155,12 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "api.nodes.last_reports.LOOK_S",
         "api.tls.certificates.LOOK_S",
         "api.db.exclusive.LOOK_S",
-        "api.checkpoints.job.LOOK_S",
+        "api.checkpoints.checkpoint_job.LOOK_S",
     ):
         monkeypatch.setattr(name, 0.01)
     for name in ("api.publish.service.FIRST_RETRY_S", "api.publish.in_force_log.FIRST_RETRY_S"):
         monkeypatch.setattr(name, 0.01)
-    monkeypatch.setattr("api.checkpoints.job.INTERVAL_S", 0)
+    monkeypatch.setattr("api.checkpoints.checkpoint_job.INTERVAL_S", 0)
     return monkeypatch
 
 
@@ -233,8 +233,8 @@ def test_what_came_into_force_is_recorded_on(
 
 
 def test_checkpoints_are_made_on(plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    broken = _Broken(patch, job, "make_checkpoint")
-    made = job.Witness(plane.database, KEY, (), plane.clock)
+    broken = _Broken(patch, checkpoint_job, "make_checkpoint")
+    made = checkpoint_job.Witness(plane.database, KEY, (), plane.clock)
     made.start()
     assert broken.goes_on()
     made.stop()
@@ -244,8 +244,8 @@ def test_checkpoints_are_made_on(plane: Plane, patch: pytest.MonkeyPatch, caplog
 def test_checkpoints_are_delivered_on(
     plane: Plane, tmp_path: Path, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _Broken(patch, job, "deliver")
-    made = job.Witness(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
+    _Broken(patch, checkpoint_job, "deliver")
+    made = checkpoint_job.Witness(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
     made.make()
     assert [made.settle(), made.settle()] == [False, True]
     assert [(place.failures, place.undelivered) for place in made.status()] == [(1, 0)]

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from blocklists.catalogue import Entry, load_catalogue, parse_entry
-from blocklists.schema import Category
+from blocklists.catalogue_file import Category
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "catalogue.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from blocklists.catalogue import MAX_FILE_OCTETS, load_catalogue, parse_entry
-from blocklists.schema import Category
+from blocklists.catalogue_file import Category
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
 

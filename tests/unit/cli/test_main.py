@@ -14,7 +14,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.engines import KINDS
 from tests.support.policies import ban, policy
 
-EXAMPLE = Path(__file__).parents[2] / "deploy/examples/belgium-2023.toml"
+EXAMPLE = Path(__file__).parents[3] / "deploy/examples/belgium-2023.toml"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from blocklists.catalogue import load_catalogue
 from dnsfilter.cli.single_machine import Options, _banner, _ending, _has_pulled
 from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.config.load import default_config
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.config.resolved import load_policy_file
 from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.model import Mode

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.config.endpoint import endpoint_text, load_resolv_conf, parse_endpoint, parse_prefix
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.config.load import default_config, load_config
-from dnsfilter.config.model import (
+from dnsfilter.config.node_config import (
     Cache,
     Clients,
     Config,
@@ -334,5 +334,5 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_the_configuration_as_used_needs_no_pydantic() -> None:
-    code = "import sys, dnsfilter.config.model, dnsfilter.config.endpoint; sys.exit('pydantic' in sys.modules)"
+    code = "import sys, dnsfilter.config.node_config, dnsfilter.config.endpoint; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.config.policytext import dump_policy
 from dnsfilter.policy.calendar import local_midnight
-from dnsfilter.policy.check import problems
+from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import (
     Audience,
     Authority,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.load import default_config
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.policy.model import Instant, Mode
 from dnsfilter.snapshot.compiler import Compiled, compile_policy
 from tests.support.fake_control_plane import Played

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter import __version__
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.enrolment import enrol
 from dnsfilter.control.identity import IDENTITY, TokenRefused, load_identity
 from dnsfilter.errors import UnavailableError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.control import link as module
 from dnsfilter.control.enrolment import enrol
 from dnsfilter.control.identity import Identity, load_identity

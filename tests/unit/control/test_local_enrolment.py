@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import load_identity
 from dnsfilter.control.local_enrolment import NAME, join
 from dnsfilter.errors import UnavailableError

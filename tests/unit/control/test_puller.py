@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dnsfilter.config.model import ControlPlane
+from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control import puller
-from dnsfilter.control.client import ControlClient
+from dnsfilter.control.http_client import ControlClient
 from dnsfilter.control.identity import Identity
 from dnsfilter.control.puller import Puller
 from dnsfilter.engine.clock import TOLERATED_S

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.model import ControlPlane
-from dnsfilter.control.client import ControlClient, Disowned, NotNow
+from dnsfilter.config.node_config import ControlPlane
+from dnsfilter.control.http_client import ControlClient, Disowned, NotNow
 from dnsfilter.control.identity import Identity
 from dnsfilter.control.report import Facts
 from dnsfilter.control.reporter import Reporter

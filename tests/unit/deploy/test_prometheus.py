@@ -5,8 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from api.notices.job import Status
-from api.server.metrics import CheckpointsCollector, DamageCollector, NodesCollector, PlaceStatus, SuspensionsCollector
+from api.notices.notice_job import Status
+from api.server.api_metrics import (
+    CheckpointsCollector,
+    DamageCollector,
+    NodesCollector,
+    PlaceStatus,
+    SuspensionsCollector,
+)
 from api.server.notice_metrics import NoticesCollector
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component

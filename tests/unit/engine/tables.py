@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import Any
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Endpoint, Limits
+from dnsfilter.config.node_config import Endpoint, Limits
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
-from dnsfilter.engine.slow_path.table import Table
+from dnsfilter.engine.slow_path.pending_table import Table
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.query import Query, parse_query, question_of

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Limits, Rate
+from dnsfilter.config.node_config import Limits, Rate
 from dnsfilter.engine.limits import KEY_OCTETS, SETS, TICKS_PER_MS, WAYS, Admission, Limiter, client_block
 
 KEY = bytes(range(1, KEY_OCTETS + 1))

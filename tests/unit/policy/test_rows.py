@@ -22,6 +22,7 @@ from dnsfilter.policy.model import (
     Term,
     WeeklyHours,
 )
+from dnsfilter.policy.refusal_text import quoted_reference
 from dnsfilter.policy.rows import (
     Effect,
     RangeClass,
@@ -31,7 +32,6 @@ from dnsfilter.policy.rows import (
     range_classes,
     remembered,
 )
-from dnsfilter.policy.texts import quoted_reference
 from tests.fuzz.examples import examples
 from tests.support.policies import (
     DAY,

@@ -13,11 +13,11 @@ import dns.rcode
 import pytest
 import uvloop
 
-from dnsfilter.config.model import Limits, Rate
+from dnsfilter.config.node_config import Limits, Rate
 from dnsfilter.resolver import Resolver
 from dnsfilter.server import stream
 from dnsfilter.server.stream import StreamServer
-from dnsfilter.upstream.stream import StreamPool
+from dnsfilter.upstream.stream_pool import StreamPool
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, UNREGISTERED, Rig, data, query, running
 from tests.support.scripted import Asked, Scripted, reply, says, silent

@@ -5,7 +5,7 @@ import pytest
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.compiler import compile_names
 from dnsfilter.snapshot.layout import ALIGNMENT, HEADER, PARTS, SECTION, VERSION, Kind, Part
-from dnsfilter.snapshot.names import NameTable
+from dnsfilter.snapshot.names_file import NameTable
 from dnsfilter.snapshot.sections import Strings, read_file, write_file
 from dnsfilter.wire.names import parse_name
 from tests.support.policies import service

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from dnsfilter.config.load import load_config
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.snapshot.compiler import compile_policy

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.model import Config
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.link import pull_first
 from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.model import Mode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.model import Config, ControlPlane, Endpoint
+from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError
 from dnsfilter.supervisor.reload import as_far_as_possible, check_listen
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.local.suspensions import FILE_NAME, Given, Moment, change_given, this_boot
+from dnsfilter.local.local_suspensions import FILE_NAME, Given, Moment, change_given, this_boot
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import (
     Listening,

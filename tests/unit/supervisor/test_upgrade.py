@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 OLD = """
 import signal, socket, subprocess, sys
 from ipaddress import ip_address
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.supervisor.sockets import open_listening, open_tcp
 from dnsfilter.supervisor.upgrade import hand_over
 loopback = ip_address("127.0.0.1")

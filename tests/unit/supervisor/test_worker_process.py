@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.load import load_config
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed

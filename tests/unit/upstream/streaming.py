@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.wire.names import parse_name
 
 Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]

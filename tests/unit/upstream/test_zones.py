@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Endpoint, Zone
+from dnsfilter.config.node_config import Endpoint, Zone
 from dnsfilter.upstream.zones import Route, Zones
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name

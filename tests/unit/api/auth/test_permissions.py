@@ -19,7 +19,7 @@ from api.application import routes
 from api.auth.permissions import Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
-from api.documentation.permissions import BESIDES, COLUMNS, MARK, renewed
+from api.documentation.permissions_page import BESIDES, COLUMNS, MARK, renewed
 from api.timestamps import moment_text
 from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
@@ -47,7 +47,7 @@ class Caller:
 def test_the_table_is_what_the_rules_say() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert renewed(page) == page, (
-        "docs/permissions.md is not as the rules are: python -m api.documentation.permissions docs/permissions.md"
+        "docs/permissions.md is not as the rules are: python -m api.documentation.permissions_page docs/permissions.md"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from api.ctl.command import PROGRAM
 from api.ctl.exit_codes import DONE, FOUND
 from api.ctl.parser import make_parser
-from dnsfilter.completion import every
+from dnsfilter.shell_completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 pytestmark = pytest.mark.slow

@@ -22,7 +22,7 @@ from api.http.file_bodies import FileBody
 from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import Plane, make_plane
 
-PAGE = Path(__file__).parents[3] / "docs" / "openapi.json"
+PAGE = Path(__file__).parents[4] / "docs" / "openapi.json"
 FORMATS = {"date": r"\d{4}-\d\d-\d\d", "date-time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)"}
 BY_ID = {route.operation_id: route for route in routes()}
 

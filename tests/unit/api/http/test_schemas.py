@@ -28,7 +28,7 @@ from api.http.schemas import (
     words_of,
 )
 from api.suspensions.schemas import SuspensionWrite
-from dnsfilter.policy.check import text_fault
+from dnsfilter.policy.faults import text_fault
 from dnsfilter.policy.instants import EXAMPLES
 from tests.unit.api.conftest import authority
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.http.quota import Quota
 from api.nodes.fleet import Fleet
-from api.server.load import PLACES
+from api.server.request_limits import PLACES
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from api.db.models import NoticeRow
 from api.delivery.destinations import MailPlace
-from api.notices.job import Notifier
+from api.notices.notice_job import Notifier
 from tests.support.mail_and_syslog import Mailbox
 from tests.unit.api.conftest import Plane
 

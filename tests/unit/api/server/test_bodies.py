@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api import errors
 from api.server.bodies import LARGE_QUEUED_S, MAX_UNKNOWN_OCTETS, READ_TIMEOUT_S, BodyMiddleware
-from api.server.load import OF_NODES
+from api.server.request_limits import OF_NODES
 
 LARGE = b"x" * (MAX_UNKNOWN_OCTETS + 1)
 

@@ -19,10 +19,10 @@ from starlette.types import Receive, Scope, Send
 from api.http import downloads
 from api.http.downloads import Download
 from api.server import http_server as serving
-from api.server import listening
+from api.server import listeners
 from api.server.http_server import Server
-from api.server.listening import Listener
-from api.server.load import LoadMiddleware, Work
+from api.server.listeners import Listener
+from api.server.request_limits import LoadMiddleware, Work
 from api.server.request_places import Room
 from api.settings import Endpoint, UnixSocket
 from api.tls.certificates import Certificate
@@ -41,7 +41,7 @@ Way: TypeAlias = "tuple[Path, Path, Path] | Path | None"
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system waits a moment only for whoever takes an answer."""
-    monkeypatch.setattr(listening, "UNTAKEN_S", UNTAKEN_S)
+    monkeypatch.setattr(listeners, "UNTAKEN_S", UNTAKEN_S)
 
 
 class Site:

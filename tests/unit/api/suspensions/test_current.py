@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy.exc import OperationalError
 
-from api.server.metrics import SuspensionsCollector
+from api.server.api_metrics import SuspensionsCollector
 from api.suspensions.current import Holding
 from tests.unit.api.conftest import Plane
 

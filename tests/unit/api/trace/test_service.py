@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from api.db.models import PublicationRow
 from api.publish.startup_check import raise_above
 from blocklists.catalogue import Catalogue, CatalogueName
-from blocklists.schema import Source
+from blocklists.catalogue_file import Source
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 

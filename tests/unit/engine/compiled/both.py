@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Clients
+from dnsfilter.config.node_config import Clients
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.reader import Snapshot

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Miss
 from tests.fuzz.examples import examples
 from tests.support.engines import query

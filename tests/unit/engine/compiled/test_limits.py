@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Clients, Limits, Rate, Unregistered
+from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Miss
 from dnsfilter.engine.limits import KEY_OCTETS, SETS, WAYS
 from dnsfilter.engine.unregistered import PLACES

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.config.model import Clients, Unregistered
+from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.interface import Reply as Replied
 from dnsfilter.engine.slow_path.local import OURS

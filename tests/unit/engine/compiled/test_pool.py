@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.reference.pool import HIGHEST_PORT, LIFETIME_MS, LIFETIME_SENDS, LOWEST_PORT, POOL_SIZE
 from dnsfilter.engine.slow_path.exchange import Exchange
 from dnsfilter.wire.query import build_upstream_query, question_of

@@ -15,7 +15,7 @@ from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Address, Instant, Mode, Policy, Reply, Service, Suspension, Term, Tier, WireName
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.layout import REPLIES
-from dnsfilter.snapshot.names import DEFAULT_HASH_KEY
+from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.answer import Answer, parse_answer

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.config.model import Endpoint
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.reference.pool import (
     HIGHEST_PORT,
     LIFETIME_MS,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Limits
+from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES
 from dnsfilter.engine.reference.shares import HEAVY, LOOKS, OLD_MS
 from tests.fuzz.examples import examples

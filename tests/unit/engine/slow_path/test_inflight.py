@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.config.model import Limits
+from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS, Room
 from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter, resumed

@@ -414,7 +414,7 @@ for revision in range(int(sys.argv[2]), 60, 2):
 @pytest.mark.slow
 def test_two_writers_and_a_reader_never_meet_half_a_snapshot(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1))
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     writers = [
         subprocess.Popen([sys.executable, "-c", PUBLISH, str(directory), first], cwd=root) for first in ("2", "3")
     ]

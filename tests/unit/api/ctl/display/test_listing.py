@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from api.ctl.parser import make_parser
-from dnsfilter.completion import every
+from dnsfilter.shell_completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 LISTS = (

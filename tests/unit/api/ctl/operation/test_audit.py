@@ -16,7 +16,7 @@ from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, chained, e
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Scripted, Served
 
 COUNT = 12
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 def _written(path: Path, content: list[bytes]) -> str:

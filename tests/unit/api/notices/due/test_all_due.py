@@ -10,8 +10,8 @@ from api.db.models import AuthorityRow, NodeRow, NoticeRow, TermRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.delivery.destinations import MailPlace
 from api.notices.due.all_due import due
-from api.notices.job import Notifier
 from api.notices.kinds import Hour, threshold
+from api.notices.notice_job import Notifier
 from api.publish.service import Publisher
 from api.timestamps import moment_text
 from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both_databases

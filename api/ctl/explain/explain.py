@@ -1,0 +1,203 @@
+"""dnsfilterctl explain and who: what the policy says of a client."""
+
+from collections.abc import Iterator, Sequence
+
+from api.ctl.command import WHEN, Group, Options, Result, add_site, add_verb, given, question
+from api.ctl.display.local_times import at_words, soon_words
+from api.ctl.display.safe_text import columns
+from api.ctl.display.shown_names import Names
+from api.ctl.network.overlaps import nesting_lines
+from api.ctl.policy.suspensions import by_hand_lines, suspended_lines
+from api.ctl.remote.client import Client
+from api.explain.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
+from api.ranges.device_phrase import use_words
+
+EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
+"""RFC 8914 section 5.2, the codes of our own refusals."""
+STANDINGS = {
+    "in_force": "in force",
+    "off": "switched off",
+    "not_bound": "its binding is not in force here",
+    "not_in_term": "none of its terms holds",
+    "not_covered": "does not cover devices paid for or used so",
+    "other_tier": "does not cover this tier of the service",
+    "exempted": "set aside here by an exemption",
+    "suspended": "suspended",
+}
+
+
+def add(groups: Group) -> None:
+    """Add the commands."""
+    explain = add_verb(
+        groups,
+        "explain",
+        _explain,
+        "tell what a client is answered for a name, and why",
+        "explain 127.0.5.10 www.tiktok.com",
+        "explain 127.0.5.10 https://www.tiktok.com/@ghent",
+        'explain 192.0.2.10 www.tiktok.com --at "2026-10-01 09:00"',
+    )
+    explain.add_argument("client", metavar="CLIENT", help="its address")
+    explain.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
+    explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (now)")
+    add_site(explain)
+    who = add_verb(
+        groups, "who", _who, "tell whose an address is, whom to ask, and what is banned there", "who 127.0.5.10"
+    )
+    who.add_argument("address", metavar="ADDRESS")
+    add_site(who)
+
+
+def _explain(client: Client, options: Options) -> Result:
+    found = client.get(DecisionRead, "/v1/decision", given(options, "client", "name", "at", "site"))
+    return Result(found, lambda: _explained(client, found, Names(client), now=options.at is None))
+
+
+def _who(client: Client, options: Options) -> Result:
+    found = client.get(WhoRead, "/v1/who", given(options, "address", "site"))
+    return Result(found, lambda: _owned(client, found, Names(client)))
+
+
+def _explained(client: Client, found: DecisionRead, names: Names, *, now: bool) -> Iterator[str]:
+    if now:
+        yield from by_hand_lines(client, found.authority, found.site, names)
+    yield from _explanation(found, names, now=now)
+
+
+def _owned(client: Client, found: WhoRead, names: Names) -> Iterator[str]:
+    yield from by_hand_lines(client, found.authority, found.site, names)
+    yield from _owner(found, names)
+
+
+def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[str]:
+    zone = names.time_zone(found.authority)
+    if found.suspension is not None:
+        yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
+    services = ", ".join(f"{slug}  {names.service(slug)}" for slug in found.services) or "none"
+    rows = [
+        ("verdict", found.verdict),
+        ("answer", answer_words(found)),
+        *([("text", found.text)] if found.text else []),
+        ("client", found.client),
+        ("range", place_words(found.range, found.site)),
+        ("authority", names.labelled(found.authority)),
+        ("name", found.name),
+        ("service", services),
+        ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
+        ("winner", _winner(found.winner, names)),
+        ("why", found.reason),
+    ]
+    yield from columns(rows)
+    yield ""
+    if not found.rows:
+        yield "no ban was to be considered"
+        return
+    yield "considered:"
+    yield from columns([considered_row(row, found, names) for row in found.rows], indent="  ")
+    yield from _ahead_lines(found.rows, found.at if now else None, zone)
+
+
+def _ahead_lines(rows: Sequence[ConsideredRead | ConcernRead], now: str | None, zone: str | None) -> Iterator[str]:
+    """Yield which exemptions will set bans aside, and when. `now` is None if the answer is about another time."""
+    ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
+    if not ahead:
+        return
+    yield ""
+    for row, found in ahead:
+        hours = f" {', '.join(found.hours)}" if found.hours else ""
+        when = soon_words(found.next, now, zone)
+        yield f"exemption {found.number} sets ban {row.ban_number} aside here{hours}, next {when}"
+
+
+def answer_words(found: DecisionRead) -> str:
+    """What the client is answered."""
+    if found.verdict != "refuse":
+        return "not refused: normal DNS answer" + (", counted" if found.verdict == "monitor" else "")
+    if found.ede is None:
+        return found.rcode
+    title = f" ({EDE[found.ede]})" if found.ede in EDE else ""
+    return f"{found.rcode}, EDE {found.ede}{title}"
+
+
+def place_words(place: PlaceRead | None, site: str) -> str:
+    """The range that a client is in."""
+    if place is None:
+        return f"in none that is registered at site {site}"
+    label = f"{place.label}; " if place.label else ""
+    return f"{place.prefix} ({label}{use_words(place.audience, place.funding)}) at site {place.site}"
+
+
+def _winner(winner: WinnerRead | None, names: Names) -> str:
+    if winner is None:
+        return "none"
+    how = "through a binding" if winner.bound else "its own"
+    number, reference, *both = _ban(winner, names)
+    return f"{reference} ({number}), {' on '.join(both)}, {how}, by the name {winner.suffix}"
+
+
+def _ban(ban: WinnerRead | ConsideredRead | ConcernRead, names: Names) -> tuple[str, str, str, str]:
+    """Number, reference, and the names of authority and service."""
+    return f"ban {ban.ban_number}", ban.ban, names.authority(ban.authority), names.service(ban.service)
+
+
+def considered_row(row: ConsideredRead, found: DecisionRead, names: Names) -> tuple[str, ...]:
+    """A ban that was considered, as cells of a line."""
+    if not row.bound:
+        source = "own"
+    elif row.binding is None:
+        source = "bound"
+    else:
+        source = f"bound, binding {row.binding}"
+    return (*_ban(row, names), row.mode, source, _standing(row, found))
+
+
+def _standing(row: ConsideredRead, found: DecisionRead) -> str:
+    words = _standing_words(row)
+    if row.standing == "exempted" and row.exemption is not None:
+        return f"set aside here by exemption {row.exemption}"
+    if row.standing != "in_force":
+        return words
+    if found.winner is not None and row.ban_number == found.winner.ban_number:
+        return f"{words}, counted" if row.mode == "monitor" else f"{words}, decides"
+    return f"{words}, counted besides" if row.mode == "monitor" else f"{words}, outranked"
+
+
+def _standing_words(ban: ConsideredRead | ConcernRead) -> str:
+    return STANDINGS.get(ban.standing, ban.standing.replace("_", " "))
+
+
+def _owner(found: WhoRead, names: Names) -> Iterator[str]:
+    zone = names.time_zone(found.authority)
+    if found.suspension is not None:
+        yield from suspended_lines(found.suspension.authority, found.suspension.until, found.suspension.reason, names)
+    rows = [
+        ("address", found.address),
+        ("range", place_words(found.range, found.site)),
+        ("authority", names.labelled(found.authority)),
+        ("contact", found.contact or "none"),
+        ("at", f"{at_words(found.at, zone)}, revision {found.revision}"),
+    ]
+    yield from columns(rows)
+    if found.nesting or found.space is not None:
+        yield ""
+        yield "lies in:"
+        yield from nesting_lines(found.nesting, found.space, names)
+    if found.range is None:
+        return
+    yield ""
+    if not found.bans:
+        yield "no ban concerns this range"
+        return
+    yield "bans:"
+    bans = [
+        (
+            *_ban(ban, names),
+            ban.mode,
+            "bound" if ban.bound else "own",
+            _standing_words(ban),
+            ban.reference or "",
+        )
+        for ban in found.bans
+    ]
+    yield from columns(bans, indent="  ")
+    yield from _ahead_lines(found.bans, found.at, zone)

@@ -1,0 +1,266 @@
+"""A policy's answers about a client, as the API shows them. Pure."""
+
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
+
+from api.errors import Invalid, invalid_at
+from api.explain.schemas import (
+    AheadRead,
+    AllottedRead,
+    ConcernRead,
+    ConsideredRead,
+    DecisionRead,
+    NestedRead,
+    PlaceRead,
+    SuspendedRead,
+    WhoRead,
+    WinnerRead,
+)
+from api.timestamps import moment_text, zoned_hours_text
+from dnsfilter.policy.decide import (
+    Considered,
+    Decision,
+    Standing,
+    Verdict,
+    concerning,
+    consider,
+    next_exemption,
+    range_of,
+    ranges_of,
+)
+from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
+from dnsfilter.policy.reasons import Explanation, explain
+from dnsfilter.policy.refusal_text import ede_code, quoted_reference, refusal_text
+from dnsfilter.wire.asked import parse_asked
+from dnsfilter.wire.names import name_text
+
+EDE_PROHIBITED = 18
+"""RFC 8914 section 4.19: the client is in no range."""
+_RCODES = {Reply.REFUSED: "REFUSED", Reply.NXDOMAIN: "NXDOMAIN", Reply.NODATA: "NOERROR", Reply.ADDRESS: "NOERROR"}
+
+
+def parse_client(text: str, place: str) -> Address:
+    """An address, an IPv4-mapped one as IPv4; raises Invalid."""
+    try:
+        address = ip_address(text)
+    except ValueError as error:
+        raise Invalid.at(place, f"{text!r} is no address") from error
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise Invalid.at(place, "an address with a zone index names no range")
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped if mapped is not None else address
+
+
+def parse_question(text: str, place: str) -> WireName:
+    """Return the domain name in what a person typed, which may be a URL. Raise Invalid."""
+    with invalid_at(place):
+        return parse_asked(text)
+
+
+def decision_read(
+    policy: Policy,
+    site: str,
+    client: Address,
+    name: WireName,
+    at: Instant,
+    off_since: Mapping[int, Instant] | None = None,
+) -> DecisionRead:
+    """Return the decision with everything that led to it; `off_since` is that of `explain`."""
+    explained = explain(policy, site, client, name, at, off_since)
+    decision = explained.decision
+    won = next((item for item in explained.considered if item.ban.number == decision.ban), None)
+    winner = won.ban if won is not None else None
+    refused = decision.verdict is Verdict.REFUSE or _turned_away(explained)
+    return DecisionRead(
+        verdict=str(Verdict.REFUSE if refused else decision.verdict),
+        rcode=_rcode(policy, explained, winner),
+        ede=_ede(explained),
+        text=_text(policy, explained, won),
+        reason=explained.reason,
+        winner=None if won is None else _winner(won, decision),
+        rows=[_considered(policy, explained.range, item, at) for item in explained.considered],
+        services=list(explained.services),
+        range=_place(explained.range),
+        authority=decision.authority,
+        suspension=suspension_read(policy, decision.authority, at),
+        client=str(client),
+        site=site,
+        name=name_text(name),
+        at=moment_text(at),
+        revision=policy.revision,
+    )
+
+
+def who_read(
+    policy: Policy, site: str, client: Address, at: Instant, visible: frozenset[str] | None, space: AllottedRead | None
+) -> WhoRead:
+    """Whose the address is, whom to ask, and which bans concern its range; of ranges around it those of `visible`.
+
+    `space` is what is allotted there.
+    """
+    found = range_of(policy, site, client)
+    authority = next((entry for entry in policy.authorities if found and entry.slug == found.authority), None)
+    concerns = [] if found is None else _concerns(policy, found, at)
+    return WhoRead(
+        address=str(client),
+        site=site,
+        range=_place(found),
+        nesting=_nesting(policy, site, client, visible),
+        space=space,
+        authority=authority.slug if authority else None,
+        names=dict(authority.names) if authority else {},
+        contact=authority.contact if authority else None,
+        suspension=suspension_read(policy, found.authority if found else None, at),
+        bans=concerns,
+        at=moment_text(at),
+        revision=policy.revision,
+    )
+
+
+def _nesting(policy: Policy, site: str, client: Address, visible: frozenset[str] | None) -> list[NestedRead]:
+    held = sorted(ranges_of(policy, site, client), key=lambda entry: entry.prefix.prefixlen, reverse=True)
+    return [
+        NestedRead(
+            prefix=str(entry.prefix),
+            authority=entry.authority,
+            label=entry.label,
+            funding=str(entry.funding),
+            audience=str(entry.audience),
+        )
+        for entry in held
+        if visible is None or entry.authority in visible
+    ]
+
+
+def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:
+    """Return the suspension that holds longest of those at `at` for the authority; None means unregistered clients."""
+    held = [s for s in policy.suspensions if s.authority in (None, authority) and s.period.holds(at)]
+    last = max(held, key=lambda suspension: suspension.end, default=None)
+    if last is None:
+        return None
+    return SuspendedRead(number=last.number, authority=last.authority, until=moment_text(last.end), reason=last.reason)
+
+
+def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
+    """Each ban with its standing: that of a name in the ban's own lowest tier, since a range has no name."""
+    services = {service.slug: service for service in policy.services}
+    concerns = []
+    for ban, _ in concerning(policy, found.authority):
+        tiers = [tier for tier in services[ban.service].tiers if tier.number in ban.tiers]
+        name = next((min(tier.domains or tier.hosts) for tier in tiers if tier.domains or tier.hosts), None)
+        if name is None:
+            continue
+        concerns += [
+            ConcernRead(
+                ban=_reference(ban),
+                ban_number=ban.number,
+                authority=ban.authority,
+                service=ban.service,
+                mode=str(ban.mode_at(at)),
+                bound=item.bound,
+                standing=str(item.standing),
+                reference=quoted_reference(ban, item.term) if item.term is not None else None,
+                ahead=_ahead(policy, found, item, at),
+            )
+            for item in consider(policy, found, name, at)
+            if item.ban.number == ban.number
+        ]
+    return concerns
+
+
+def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -> AheadRead | None:
+    """What will set a ban aside that is in force."""
+    if found is None or item.standing is not Standing.IN_FORCE:
+        return None
+    ahead = next_exemption(policy, found, item.ban, at)
+    if ahead is None:
+        return None
+    exemption, begins = ahead
+    zone = next(entry.time_zone for entry in policy.authorities if entry.slug == found.authority)
+    hours = [zoned_hours_text(hours, zone) for hours in exemption.hours]
+    return AheadRead(number=exemption.number, hours=hours, next=moment_text(begins))
+
+
+def _turned_away(found: Explanation) -> bool:
+    """Whether a node refuses every query of the client, because it is in no range."""
+    return found.range is None and not found.decision.admitted
+
+
+def _rcode(policy: Policy, explained: Explanation, winner: Ban | None) -> str:
+    if _turned_away(explained):
+        return "REFUSED"
+    if explained.decision.verdict is not Verdict.REFUSE or winner is None:
+        return "NOERROR"
+    denies = winner.reply is Reply.NXDOMAIN
+    return _RCODES[
+        Reply.NODATA if denies and not _covers_all_below(policy, winner, explained.decision) else winner.reply
+    ]
+
+
+def _covers_all_below(policy: Policy, winner: Ban, decision: Decision) -> bool:
+    """Whether all below the question's name is refused too, so that NXDOMAIN is true of all of it (RFC 8020)."""
+    service = next(service for service in policy.services if service.slug == winner.service)
+    return any(decision.suffix in tier.domains for tier in service.tiers if tier.number in winner.tiers)
+
+
+def _ede(explained: Explanation) -> int | None:
+    if _turned_away(explained):
+        return EDE_PROHIBITED
+    return ede_code(explained.decision.bound) if explained.decision.verdict is Verdict.REFUSE else None
+
+
+def _text(policy: Policy, explained: Explanation, won: Considered | None) -> str | None:
+    if won is None or explained.decision.verdict is not Verdict.REFUSE:
+        return None
+    winner = won.ban
+    authorities = {authority.slug: authority for authority in policy.authorities}
+    service = next(service for service in policy.services if service.slug == winner.service)
+    client = authorities[explained.decision.authority or winner.authority]
+    return refusal_text(quoted_reference(winner, won.term), service, authorities[winner.authority], client)
+
+
+def _winner(won: Considered, decision: Decision) -> WinnerRead:
+    ban = won.ban
+    return WinnerRead(
+        ban=_reference(ban),
+        ban_number=ban.number,
+        authority=ban.authority,
+        service=ban.service,
+        mode=str(ban.mode),
+        reply=str(ban.reply),
+        bound=decision.bound,
+        suffix=name_text(decision.suffix),
+        reference=quoted_reference(ban, won.term),
+    )
+
+
+def _considered(policy: Policy, found: Range | None, item: Considered, at: Instant) -> ConsideredRead:
+    return ConsideredRead(
+        ban=_reference(item.ban),
+        ban_number=item.ban.number,
+        authority=item.ban.authority,
+        service=item.ban.service,
+        mode=str(item.ban.mode_at(at)),
+        bound=item.bound,
+        standing=str(item.standing),
+        suffix=name_text(item.suffix) if item.suffix else None,
+        binding=item.binding.number if item.binding is not None else None,
+        exemption=item.exemption.number if item.exemption is not None else None,
+        ahead=_ahead(policy, found, item, at),
+    )
+
+
+def _place(found: Range | None) -> PlaceRead | None:
+    if found is None:
+        return None
+    return PlaceRead(
+        site=found.site,
+        prefix=str(found.prefix),
+        label=found.label,
+        funding=str(found.funding),
+        audience=str(found.audience),
+    )
+
+
+def _reference(ban: Ban) -> str:
+    return f"{ban.authority}/{ban.service}"

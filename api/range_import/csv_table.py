@@ -1,0 +1,206 @@
+"""A table of ranges as CSV, as an IPAM or a DHCP server exports it: text to rows, with every bad one. Pure.
+
+The first row names the columns, in any order; `site` and `label` may be missing. Commas or semicolons part the cells.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from ipaddress import ip_network
+from typing import TypeAlias, TypeVar
+
+from api.errors import Fault
+from api.http.prefixes import shown, why_no_prefix
+from dnsfilter.policy.faults import prefix_fault, text_fault
+from dnsfilter.policy.model import Audience, Funding, Prefix, Range
+
+MEDIA_TYPE = "text/csv"
+MAX_ROWS = 100_000
+MAX_OCTETS = 16 * 1024 * 1024
+MAX_LABEL = 200
+NEEDED = ("prefix", "authority", "funding", "audience")
+COLUMNS = ("site", *NEEDED, "label")
+
+LINE, ITEM = "line ", "body.rows."
+"""How the place of a row begins: in a file its line follows, in a list its index."""
+_OFTEN = 1_000
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_FUNDING = {str(word): word for word in Funding}
+_AUDIENCE = {str(word): word for word in Audience}
+
+Value = TypeVar("Value")
+_Line: TypeAlias = tuple[int, list[str] | str]
+"""The line on which a row begins, and its cells, or why they cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A good row: the line on which it begins, or its index in a list, and its range."""
+
+    line: int
+    value: Range
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a file has: its good rows in order, and a fault for each bad one, whose place is its line."""
+
+    rows: tuple[Row, ...]
+    faults: tuple[Fault, ...]
+    where: str = LINE
+
+
+def parse_table(text: str, site: str, reached: Callable[[int], None] | None = None) -> Table:
+    """The table in `text`; rows without a site are of `site`. Raises nothing: whatever is wrong is a fault.
+
+    `reached` is told now and then how many rows were read.
+    """
+    text = text.removeprefix("\ufeff")
+    lines = _lines(text)
+    line, cells = next(lines, (1, "the file is empty"))
+    header = [] if isinstance(cells, str) else [cell.strip().lower() for cell in cells]
+    wrong = cells if isinstance(cells, str) else _header_fault(header)
+    if wrong is not None:
+        return Table((), (fault(line, f"{wrong}; the first row names the columns {', '.join(COLUMNS)}"),))
+    reading = _Reading(header, site)
+    reading.read(lines, reached)
+    return Table(tuple(reading.rows), tuple(reading.faults))
+
+
+def read_rows(rows: Iterable[Mapping[str, str]], site: str) -> Table:
+    """The same table from cells by column, each row with those of `NEEDED`."""
+    reading = _Reading(COLUMNS, site, ITEM)
+    for index, cells in enumerate(rows):
+        reading.take(index, cells)
+    return Table(tuple(reading.rows), tuple(reading.faults), ITEM)
+
+
+def fault(line: int, message: str, where: str = LINE) -> Fault:
+    """What is wrong with the row that begins on a line, or has an index."""
+    return Fault(f"{where}{line}", message)
+
+
+def line_of(found: Fault) -> int:
+    """The line or index of such a fault."""
+    return int(re.split(r"[ .]", found.place)[-1])
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Every row that is not empty."""
+    heading = text.partition("\n")[0]
+    # Where the comma is a decimal sign, spreadsheets part cells by semicolons.
+    delimiter = ";" if ";" in heading and "," not in heading else ","
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, f"cannot be read as CSV: {error}"
+            continue
+        if any(map(str.strip, cells)):
+            yield line, cells
+
+
+def _header_fault(header: Sequence[str]) -> str | None:
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown:
+        return f"there is no column {shown(unknown[0])}"
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        return f"no column {', '.join(missing)}"
+    return "a column is named twice" if len(set(header)) < len(header) else None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over the rows below a header."""
+
+    header: Sequence[str]
+    site: str
+    where: str = LINE
+    rows: list[Row] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    seen: dict[tuple[str, Prefix], int] = field(default_factory=dict)
+
+    def read(self, lines: Iterator[_Line], reached: Callable[[int], None] | None) -> None:
+        for count, (line, cells) in enumerate(lines):
+            if reached is not None and count % _OFTEN == 0:
+                reached(count)
+            if count == MAX_ROWS:
+                self.faults.append(fault(line, f"the file has more than {MAX_ROWS} rows: part it"))
+                return
+            if isinstance(cells, str):
+                self.faults.append(fault(line, cells))
+            elif len(cells) != len(self.header):
+                told = f"has {len(cells)} cells, and there are {len(self.header)} columns"
+                self.faults.append(fault(line, told))
+            else:
+                self.take(line, dict(zip(self.header, map(str.strip, cells), strict=True)))
+
+    def take(self, line: int, cells: Mapping[str, str]) -> None:
+        """Read the cells of one row."""
+        wrong: list[str] = []
+
+        def read(parse: Callable[[str], Value], name: str, cell: str) -> Value | None:
+            try:
+                return parse(cell)
+            except ValueError as error:
+                wrong.append(f"{name}: {error}")
+                return None
+
+        site = read(_slug, "site", cells.get("site") or self.site)
+        prefix = read(_prefix, "prefix", cells["prefix"])
+        authority = read(_slug, "authority", cells["authority"])
+        funding = read(lambda cell: _word(_FUNDING, cell), "funding", cells["funding"])
+        audience = read(lambda cell: _word(_AUDIENCE, cell), "audience", cells["audience"])
+        label = read(_label, "label", cells.get("label", ""))
+        if site is not None and prefix is not None:
+            first = self.seen.setdefault((site, prefix), line)
+            if first != line:
+                wrong.append(f"prefix: {prefix} at site {site} is there already: {self.where}{first}")
+        if wrong or site is None or prefix is None or authority is None or label is None or not (funding and audience):
+            self.faults.append(fault(line, "; ".join(wrong), self.where))
+        else:
+            self.rows.append(Row(line, Range(prefix, authority, funding, audience, label, site)))
+
+
+def _slug(cell: str) -> str:
+    if not cell:
+        raise ValueError("is missing")
+    if not _SLUG.fullmatch(cell):
+        raise ValueError(f"{shown(cell)} is no short name: lower-case letters, digits and hyphens")
+    return cell
+
+
+def _prefix(cell: str) -> Prefix:
+    if not cell:
+        raise ValueError("is missing")
+    try:
+        prefix = ip_network(cell)
+    except ValueError as error:
+        raise ValueError(why_no_prefix(cell)) from error
+    wrong = prefix_fault(prefix)
+    if wrong is not None:
+        raise ValueError(f"{prefix} {wrong}")
+    return prefix
+
+
+def _word(words: Mapping[str, Value], cell: str) -> Value:
+    if cell in words:
+        return words[cell]
+    told = f"{shown(cell)} is none of" if cell else "is missing: say one of"
+    raise ValueError(f"{told} {', '.join(words)}")
+
+
+def _label(cell: str) -> str:
+    if len(cell) > MAX_LABEL:
+        raise ValueError(f"is longer than {MAX_LABEL} characters")
+    wrong = text_fault(cell)
+    if wrong is not None:
+        raise ValueError(wrong)
+    return cell

@@ -1,0 +1,156 @@
+"""Bounds on the requests that are worked on at once. Nodes, acts, reads and health checks have separate places."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum, auto
+from functools import partial
+from hashlib import sha256
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.auth.authentication_failures import address_of, network_of
+from api.errors import Overloaded
+from api.http.problems import id_of, of_error
+from api.server.request_places import Room
+
+OF_NODES = "/v1/nodes/self/"
+OF_HEALTH = frozenset({"/healthz", "/readyz", "/version"})
+READS = frozenset({"GET", "HEAD"})
+
+
+class Work(Enum):
+    """What a request asks for. No kind of work takes the places of another."""
+
+    NODE = auto()
+    HEALTH = auto()
+    READ = auto()
+    ACT = auto()
+
+
+PLACES: Mapping[Work, tuple[int, int]] = {
+    Work.NODE: (32, 4),
+    Work.HEALTH: (16, 4),
+    # Fewer than the database's pool has connections (15): each read keeps one until its answer is made.
+    Work.READ: (8, 4),
+    # One act at a time writes: more would only hold threads.
+    Work.ACT: (16, 4),
+}
+"""Requests at once: of all callers, and of one. A caller is a known token, or an address with all that have none."""
+OF_PLACES = sum(most for most, _ in PLACES.values())
+THREADS = OF_PLACES + 40
+"""One thread for each place, and anyio's default of 40 for answers that are sent without a place.
+
+A request uses at most one thread at a time. So acts that wait for their turn to write leave threads to all others.
+"""
+MAX_KNOWN = 10_000
+"""Tokens that are remembered as known."""
+
+
+class LoadMiddleware:
+    """Counts requests from their body until their answer is made. Those beyond the bound wait, then are refused.
+
+    An answer in several parts is made with its last part. A client that takes it slowly keeps no place from others.
+
+    The scope gets `rest`: a request that enters `with scope["rest"]():` gives its place back, because from there on it
+    only waits or sends. `rested_s` is the time spent in that block. Whoever finds the
+    request's token valid sets `token_known`.
+    """
+
+    def __init__(self, app: ASGIApp, rooms: Mapping[Work, Room] | None = None) -> None:
+        self._app = app
+        self._rooms = rooms or {work: Room(*places) for work, places in PLACES.items()}
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on as soon as there is a place for it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        work = _work_of(scope)
+        room, who = self._rooms[work], self._caller_of(scope)
+        if not await room.begin(who):
+            error = Overloaded("too many requests are being worked on: try again soon")
+            await of_error(error, id_of(scope))(scope, receive, send)
+            return
+        place = _Place(partial(room.end, who))
+        scope["rest"] = lambda: _resting(scope, place.let_go)
+        try:
+            await self._app(scope, receive, place.sending(send))
+        finally:
+            place.let_go()
+            if scope.get("token_known"):
+                self._remember(scope)
+
+    def _caller_of(self, scope: Scope) -> str:
+        """Return the request's token if it is known. Anybody can make up others: their address counts."""
+        token = token_of(scope)
+        return token if _digest(token) in self._known else network_of(address_of(scope.get("client")))
+
+    def _remember(self, scope: Scope) -> None:
+        digest = _digest(token_of(scope))
+        self._known[digest] = None
+        self._known.move_to_end(digest)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+
+def _work_of(scope: Scope) -> Work:
+    if scope["path"].startswith(OF_NODES):
+        return Work.NODE
+    if scope["path"] in OF_HEALTH:
+        return Work.HEALTH
+    return Work.READ if scope["method"] in READS else Work.ACT
+
+
+def token_of(scope: Scope) -> str:
+    """Return the bearer token of a request, however its header is written, or an empty text."""
+    header = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
+    scheme, _, token = header.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+class _Place:
+    """What a request has taken, and gives back once."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back = give_back
+        self._held = True
+
+    def let_go(self) -> None:
+        if self._held:
+            self._held = False
+            self._give_back()
+
+    def sending(self, send: Send) -> Send:
+        """`send`, which lets go before it passes on an answer's end: what comes before may have to wait."""
+        start: Message | None = None
+
+        async def passed_on(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            if not message.get("more_body", False):
+                self.let_go()
+            if start is not None:
+                first, start = start, None
+                await send(first)
+            await send(message)
+
+        return passed_on
+
+
+@contextmanager
+def _resting(scope: Scope, let_go: Callable[[], None]) -> Iterator[None]:
+    since = perf_counter()
+    let_go()
+    try:
+        yield
+    finally:
+        scope["rested_s"] = scope.get("rested_s", 0.0) + perf_counter() - since

@@ -1,0 +1,398 @@
+"""The configuration and the policy file as written: keys, types, limits and defaults. The resolver's door to pydantic.
+
+Every text that stands for a value (an endpoint, a prefix, a span) is read here, so that its fault has the key's place.
+What needs more than one key is checked where the written becomes the used: `load.py` and `policyfile.py`.
+"""
+
+import copy
+import difflib
+from collections.abc import Callable, Mapping
+from datetime import date
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+
+from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
+from dnsfilter.config.node_config import Endpoint, Limits, Unregistered
+from dnsfilter.config.places import Fault, KeyPath
+from dnsfilter.config.values import (
+    read_bytes,
+    read_date_text,
+    read_day,
+    read_day_or_instant,
+    read_duration_s,
+    read_idle_s,
+    read_key,
+    read_server,
+    read_start,
+    read_texts,
+    read_token_path,
+    read_url,
+)
+from dnsfilter.policy.calendar import Span, parse_span
+from dnsfilter.policy.faults import MAX_TEXT, usage_fault
+from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
+from dnsfilter.wire.names import parse_name
+
+MAX_ITEMS = 100_000
+MAX_WORKERS = 256
+_LIMITS = Limits()
+
+E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
+Tables = TypeVar("Tables", bound="Table")
+
+
+def _text(read: Callable[[str], T]) -> PlainValidator:
+    """A validator for a string that `read` turns into a value."""
+
+    def validate(value: object) -> T:
+        if not isinstance(value, str):
+            raise ValueError("must be a string")
+        if len(value) > MAX_TEXT:
+            raise ValueError(f"is longer than {MAX_TEXT} characters")
+        return read(value)
+
+    return PlainValidator(validate)
+
+
+def word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: None) -> PlainValidator:
+    """Make a validator for one word of an enumeration. `known_fault` returns a message of its own for some words."""
+
+    def read(value: str) -> E:
+        fault = known_fault(value)
+        if fault is not None:
+            raise ValueError(fault)
+        try:
+            return words(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is none of {', '.join(words)}") from None
+
+    return _text(read)
+
+
+Text: TypeAlias = Annotated[str, Field(max_length=MAX_TEXT)]
+AnEndpoint: TypeAlias = Annotated[Endpoint, _text(parse_endpoint)]
+AServer: TypeAlias = Annotated[Endpoint, _text(read_server)]
+APrefix: TypeAlias = Annotated[Prefix, _text(parse_prefix)]
+ASpan: TypeAlias = Annotated[Span, _text(parse_span)]
+Start: TypeAlias = Annotated[date | Literal["today"], PlainValidator(read_start)]
+DayOrInstant: TypeAlias = Annotated[date, PlainValidator(read_day_or_instant)]
+Day: TypeAlias = Annotated[date, PlainValidator(read_day)]
+# None stands in a list for an item whose own fault has been reported; TOML itself cannot write it.
+Servers: TypeAlias = Annotated[list[AServer | None], Field(min_length=1, max_length=64)]
+PerSecond: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
+Burst: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
+Prefixes: TypeAlias = Annotated[list[APrefix | None], Field(max_length=MAX_ITEMS)]
+
+
+class Table(BaseModel):
+    """A table as written: unknown keys and other types are faults."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+
+class UpstreamTable(Table):
+    servers: Annotated[Servers | None, BeforeValidator(lambda value: None if value == "resolv.conf" else value)] = None
+    trust_ad: bool | None = None
+    timeout_ms: Annotated[int, Field(ge=50, le=1_000)] = 800
+
+
+class CacheTable(Table):
+    max_bytes: Annotated[int, PlainValidator(read_bytes)] = 64 << 20
+    serve_stale: Annotated[int, PlainValidator(read_duration_s)] = 86_400
+
+
+class ClientsTable(Table):
+    unregistered: Annotated[Unregistered, word(Unregistered)] = Unregistered.REFUSE
+    allowed: Prefixes = []
+    trusted_proxies: Prefixes = []
+
+
+class OverrideTable(Table):
+    prefix: APrefix
+    queries_per_second: PerSecond
+    burst: Burst | None = None
+
+
+class LimitsTable(Table):
+    queries_per_second: PerSecond = _LIMITS.clients.per_second
+    burst: Burst | None = None
+    unregistered_per_second: PerSecond = _LIMITS.unregistered.per_second
+    slip: Annotated[int, Field(ge=0, le=10)] = _LIMITS.slip
+    waiting: Annotated[int, Field(ge=1, le=65_536)] = _LIMITS.waiting
+    waiting_per_client: Annotated[int, Field(ge=1, le=4_096)] = _LIMITS.waiting_per_client
+    connections: Annotated[int, Field(ge=1, le=100_000)] = _LIMITS.connections
+    connections_per_client: Annotated[int, Field(ge=1, le=100_000)] = _LIMITS.connections_per_client
+    connection_queries: Annotated[int, Field(ge=1, le=32)] = _LIMITS.connection_queries
+    connection_idle: Annotated[float, PlainValidator(read_idle_s)] = _LIMITS.connection_idle_s
+    override: Annotated[list[OverrideTable | None], Field(max_length=10_000)] = []
+
+
+class ZoneTable(Table):
+    suffix: Annotated[WireName, _text(parse_name)]
+    servers: Servers
+
+
+class ControlPlaneTable(Table):
+    url: Annotated[str | None, _text(read_url)] = None
+    token: Annotated[str | None, _text(read_token_path)] = None
+    site: Text = "default"
+    ca: Annotated[str | None, Field(min_length=1, max_length=MAX_TEXT)] = None
+    key: Annotated[str | None, _text(read_key)] = None
+
+
+class ConfigFile(Table):
+    """dnsfilter.toml."""
+
+    listen: Annotated[list[AnEndpoint | None], Field(min_length=1, max_length=64)] = [
+        parse_endpoint("127.0.0.1:53"),
+        parse_endpoint("[::1]:53"),
+    ]
+    metrics_listen: AnEndpoint = parse_endpoint("127.0.0.1:9153")
+    state_dir: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] = "/var/lib/dnsfilter"
+    workers: Annotated[int | None, Field(ge=1, le=MAX_WORKERS)] = None
+    user: Annotated[str | None, Field(min_length=1, max_length=32)] = None
+    start_without_snapshot: bool = False
+    upstream: UpstreamTable = UpstreamTable()
+    cache: CacheTable = CacheTable()
+    clients: ClientsTable = ClientsTable()
+    limits: LimitsTable = LimitsTable()
+    zone: Annotated[list[ZoneTable | None], Field(max_length=10_000)] = []
+    control_plane: ControlPlaneTable = ControlPlaneTable()
+
+
+class ClosedDecisionTable(Table):
+    organ: Text = ""
+    reference: Text = ""
+    date: Annotated[str, PlainValidator(read_date_text)] = ""
+    legal_basis: Text = ""
+    advice: Text = ""
+    link: Text = ""
+
+
+class DecisionTable(ClosedDecisionTable):
+    follows: Text | None = None
+
+
+class AuthorityTable(Table):
+    slug: Text
+    kind: Annotated[Kind, word(Kind)]
+    names: dict[str, Text]
+    languages: list[Text]
+    time_zone: Text
+    contact: Text
+    usage: Annotated[Usage, word(Usage, usage_fault)] = Usage.AUTHORITY
+    group: Text = ""
+    closes: DayOrInstant | None = None
+    closed_reason: Text = ""
+    closed_decision: ClosedDecisionTable = ClosedDecisionTable()
+    successor: Text | None = None
+
+
+class SiteTable(Table):
+    slug: Text
+    name: Text = ""
+
+
+class RangeTable(Table):
+    prefix: APrefix
+    authority: Text
+    site: Text = "default"
+    label: Text = ""
+    funding: Annotated[Funding, word(Funding)]
+    audience: Annotated[Audience, word(Audience)]
+
+
+class IntervalTable(Table):
+    """From `start` to at most one of `until` (a day, included), `end` (an instant, excluded) and `for`."""
+
+    start: Start
+    until: Day | None = None
+    end: DayOrInstant | None = None
+    for_: Annotated[ASpan | None, Field(alias="for")] = None
+
+
+class TermTable(IntervalTable):
+    review_by: DayOrInstant | None = None
+    review_in: ASpan | None = None
+    decision: DecisionTable = DecisionTable()
+
+
+class BanTable(Table):
+    authority: Text
+    service: Text
+    mode: Annotated[Mode, word(Mode)]
+    off_until: DayOrInstant | None = None
+    reply: Annotated[Reply, word(Reply)] = Reply.REFUSED
+    addresses: list[Annotated[Address, _text(ip_address)] | None] = []
+    tiers: list[Annotated[int, Field(ge=1, le=99)] | None] = [1, 2]
+    funding: list[Annotated[Funding, word(Funding)] | None] = [Funding.PUBLIC, Funding.PARTLY_PUBLIC]
+    audience: list[Annotated[Audience, word(Audience)] | None] = [Audience.STAFF]
+    provisional: bool = False
+    decision: DecisionTable = DecisionTable()
+    term: Annotated[list[TermTable | None], Field(max_length=1000)] = []
+
+
+class BindingTable(IntervalTable):
+    authority: Text
+    of: Text
+    service: Text
+    ground: Annotated[Ground, word(Ground)]
+    instrument: Text = ""
+    date: Annotated[str, PlainValidator(read_date_text)] = ""
+    accepted: bool = True
+
+
+class ExemptionTable(IntervalTable):
+    of: Text
+    service: Text
+    ranges: Prefixes
+    site: Text = "default"
+    hours: Annotated[tuple[str, ...], PlainValidator(read_texts)] = ()
+    time_zone: Text = ""
+    reason: Text = ""
+    approved: bool = True
+
+
+class PolicyFile(Table):
+    """policy.toml."""
+
+    authority: Annotated[list[AuthorityTable | None], Field(max_length=MAX_ITEMS)] = []
+    site: Annotated[list[SiteTable | None], Field(max_length=MAX_ITEMS)] = []
+    range: Annotated[list[RangeTable | None], Field(max_length=MAX_ITEMS)] = []
+    ban: Annotated[list[BanTable | None], Field(max_length=MAX_ITEMS)] = []
+    binding: Annotated[list[BindingTable | None], Field(max_length=MAX_ITEMS)] = []
+    exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []
+
+
+# What takes the place of a faulty value, so that the rest of its table can still be checked against other tables.
+_HARMLESS: Mapping[str, object] = {
+    "kind": "agency",
+    "names": {"en": "?"},
+    "languages": ["en"],
+    "time_zone": "UTC",
+    "contact": "?",
+    "funding": "public",
+    "audience": "staff",
+    "mode": "off",
+    "ground": "law",
+}
+_HARMLESS_INTERVAL: Mapping[str, object] = {"start": "today", "for": "1 hour"}
+_INTERVAL_KEYS = ("start", "until", "end", "for", "review_by", "review_in")
+
+
+def read_tables(schema: type[Tables], data: Mapping[str, Any]) -> tuple[Tables | None, list[Fault]]:
+    """The tables of `data`, and every fault in it.
+
+    With faults the tables hold what is sound: faulty keys at their defaults, faulty list items as None, so that
+    further checks can run and indices stay those of the file. None if not even that is possible.
+    """
+    faults: list[Fault] = []
+    harmless = _HARMLESS if issubclass(schema, PolicyFile) else {}
+    sound = copy.deepcopy(dict(data))
+    for _ in range(4):
+        try:
+            return schema.model_validate(sound), faults
+        except ValidationError as error:
+            errors = _located(error, sound)
+            faults = faults or faults_of(schema, error, sound)
+        for path, item in errors:
+            _set_aside(sound, path, item["type"] == "extra_forbidden", harmless)
+    return None, faults
+
+
+def faults_of(schema: type[Table], error: ValidationError, data: Mapping[str, Any]) -> list[Fault]:
+    """Return what is wrong with `data` by that schema, each fault with its key path and words for people."""
+    return [Fault(path, _message(schema, path, item)) for path, item in _located(error, data)]
+
+
+def _located(error: ValidationError, data: Mapping[str, Any]) -> list[tuple[KeyPath, Any]]:
+    return [(_path(item["loc"], data), item) for item in error.errors(include_url=False)]
+
+
+def _path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
+    """The part of pydantic's location that is in the file: it also names branches of unions and validators."""
+    path: KeyPath = ()
+    for position, part in enumerate(loc):
+        if isinstance(data, dict) and isinstance(part, str):
+            if part not in data:
+                # Only the last part can be a missing key; anything earlier is pydantic's own word.
+                return (*path, part) if position == len(loc) - 1 else path
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            return path
+        path = (*path, part)
+    return path
+
+
+def _set_aside(data: dict[str, Any], path: KeyPath, unknown: bool, harmless: Mapping[str, object]) -> None:
+    """Take a faulty value out of `data`: for a harmless one, else its key, else the list item that it stands in."""
+    if not path:
+        return
+    holder: Any = data
+    for part in path[:-1]:
+        holder = holder[part] if holder is not None else None
+    key: Any = path[-1]
+    in_item = len(path) > 1 and isinstance(path[-2], int)
+    match holder:
+        case None:
+            return
+        case list():
+            holder[key] = None
+        case dict() if not unknown and in_item and harmless and key in _INTERVAL_KEYS:
+            for interval_key in _INTERVAL_KEYS:
+                holder.pop(interval_key, None)
+            holder.update(_HARMLESS_INTERVAL)
+        case dict() if not unknown and in_item and key in harmless:
+            holder[key] = copy.deepcopy(harmless[key])
+        case dict() if key in holder:
+            del holder[key]
+        case _:
+            while path and not isinstance(path[-1], int):
+                path = path[:-1]
+            _set_aside(data, path, False, harmless)
+
+
+def _message(schema: type[BaseModel], path: KeyPath, item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            known = _keys_beside(schema, path)
+            near = difflib.get_close_matches(str(path[-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            return f"is no key here: {hint}"
+        case "value_error":
+            return str(item["ctx"]["error"])
+        case _:
+            message = (
+                str(item["msg"])
+                .split(" or instance of ")[0]
+                .replace("Input should", "must")
+                .replace("a valid dictionary", "a table")
+            )
+            return message.replace("an instance of", "a").replace("a valid integer", "an integer").replace("valid ", "")
+
+
+def _keys_beside(schema: type[BaseModel], path: KeyPath) -> list[str]:
+    table = schema
+    for part in path[:-1]:
+        if isinstance(part, str):
+            table = _table_of(table, part)
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _table_of(table: type[BaseModel], key: str) -> type[BaseModel]:
+    """The model behind a key that holds a table or a list of tables."""
+    pending: list[Any] = [table.model_fields[key].annotation]
+    while pending:
+        candidate = pending.pop()
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+        pending.extend(getattr(candidate, "__args__", ()))
+    raise LookupError(f"{key} holds no table")

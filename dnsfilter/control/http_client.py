@@ -1,0 +1,223 @@
+"""HTTP to the control plane as a node speaks it: bounded answers, no redirect, no proxy, and an end at any moment."""
+
+import json
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from dnsfilter import __version__
+from dnsfilter.config.node_config import ControlPlane
+from dnsfilter.errors import UnavailableError
+
+CONNECT_S = 5.0
+SILENCE_S = 10.0
+"""How long the control plane may say nothing, beyond what it was asked to wait."""
+LARGEST_PROBLEM = 65_536
+LONGEST_RETRY_S = 300
+_PIECE = 1 << 20
+_DETAIL_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, entity tag, octets, and for how long it asks to be left alone."""
+
+    status: int
+    tag: str | None
+    body: bytes
+    retry_after_s: int = 0
+
+
+class NotNow(UnavailableError):
+    """The control plane asks to be left alone for so long."""
+
+    def __init__(self, text: str, for_s: int) -> None:
+        super().__init__(text)
+        self.for_s = for_s
+
+
+class Disowned(UnavailableError):
+    """The control plane takes this node's token no longer, and will not later."""
+
+
+class ControlClient:
+    """One connection, kept while both sides like; `with` it one thread asks, and any thread may `close` it."""
+
+    def __init__(self, control: ControlPlane) -> None:
+        """Raises UnavailableError for a file of certificates that cannot be used."""
+        if control.url is None:
+            raise ValueError("make a client of the control plane: there is no url")
+        self.url = control.url
+        parts = urlsplit(control.url)
+        self._host, self._path = parts.hostname or "", parts.path
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = _trust(control) if parts.scheme == "https" else None
+        self.is_at_home = control.is_at_home
+        """Whether it is on this machine."""
+        self.is_private = self._tls is not None or self.is_at_home
+        """Whether nobody between here and there can read the token."""
+        self._connection: HTTPConnection | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._closed = True
+        self._drop()
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        largest: int = LARGEST_PROBLEM,
+        wait_s: float = 0.0,
+        within_s: float = 30.0,
+    ) -> Answer:
+        """What the control plane answers, whatever its status is; a redirection is an answer like any other.
+
+        `wait_s` is how long it was asked to wait, `within_s` how long the whole body may take from then on. Raises
+        UnavailableError when there is no whole answer of at most `largest` octets (of LARGEST_PROBLEM with an error).
+        """
+        sent = {"Authorization": f"Bearer {token}", "User-Agent": f"dnsfilter/{__version__}", **(headers or {})}
+        try:
+            response = self._respond(method, self._path + path, sent, body, wait_s)
+            limit = largest if response.status < 400 else LARGEST_PROBLEM
+            content = self._read(response, limit, time.monotonic() + within_s)
+        except (OSError, HTTPException, ValueError) as error:
+            self._drop()
+            if self._closed:
+                raise UnavailableError(f"ask {self.url}: it is given up") from error
+            raise UnavailableError(f"ask {self.url}{path.partition('?')[0]}: {_reason(error)}") from error
+        return Answer(response.status, response.getheader("ETag"), content, _seconds(response.getheader("Retry-After")))
+
+    def close(self) -> None:
+        """End what is under way, in whatever thread, and refuse what comes."""
+        self._closed = True
+        self._shut()
+
+    def _respond(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, wait_s: float
+    ) -> HTTPResponse:
+        """The beginning of an answer. On a connection that the other side has let go of meanwhile it is asked twice."""
+        kept = self._connection is not None
+        try:
+            return self._respond_once(method, path, headers, body, wait_s)
+        except ConnectionError:
+            self._drop()
+            if not kept or self._closed:
+                raise
+        return self._respond_once(method, path, headers, body, wait_s)
+
+    def _respond_once(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, wait_s: float
+    ) -> HTTPResponse:
+        connection = self._connected()
+        connection.sock.settimeout(SILENCE_S + wait_s)
+        connection.request(method, path, body, dict(headers))
+        response = connection.getresponse()
+        if connection.sock is not None:
+            connection.sock.settimeout(SILENCE_S)
+        return response
+
+    def _connected(self) -> HTTPConnection:
+        connection = self._connection
+        if connection is None:
+            if self._tls is None:
+                connection = HTTPConnection(self._host, self._port, timeout=CONNECT_S)
+            else:
+                connection = HTTPSConnection(self._host, self._port, timeout=CONNECT_S, context=self._tls)
+            connection.connect()
+            self._connection = connection
+        elif connection.sock is None:
+            connection.connect()
+        if self._closed:
+            self._shut()
+        return connection
+
+    def _read(self, response: HTTPResponse, limit: int, deadline: float) -> bytes:
+        pieces: list[bytes] = []
+        left = limit + 1
+        while left > 0 and (piece := response.read1(min(left, _PIECE))):
+            pieces.append(piece)
+            left -= len(piece)
+            if time.monotonic() > deadline:
+                raise TimeoutError("it takes too long to answer")
+        if left <= 0:
+            raise ValueError(f"its answer has more than {limit} octets")
+        if response.length:
+            raise ValueError(f"its answer ends {response.length} octets early")
+        response.close()  # without it the connection is not to be asked again
+        return b"".join(pieces)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _shut(self) -> None:
+        connection = self._connection
+        sock = None if connection is None else connection.sock
+        if sock is not None:
+            with suppress(OSError):
+                # Not SSLSocket's own, which another thread that reads would not survive.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def failure(action: str, answer: Answer) -> UnavailableError:
+    """What an answer to a node's own token is that does not give what was asked for."""
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return Disowned(f"{action}: it takes this node's token no longer; enrol it again")
+    text = f"{action}: it answers with {refusal(answer)}"
+    return NotNow(text, answer.retry_after_s) if answer.retry_after_s else UnavailableError(text)
+
+
+def _seconds(text: str | None) -> int:
+    """Of a Retry-After in seconds (RFC 9110, section 10.2.3), at most LONGEST_RETRY_S; 0 for a date, or for none."""
+    if text is None or not text.isascii() or not text.isdecimal():
+        return 0
+    return min(int(text[:9]), LONGEST_RETRY_S)
+
+
+def refusal(answer: Answer) -> str:
+    """What an answer that is none says: its status, and the detail of a problem document (RFC 9457) on one line."""
+    try:
+        value = json.loads(answer.body)
+    except ValueError:
+        value = None
+    detail = value.get("detail") if isinstance(value, dict) else None
+    said = f": {' '.join(detail.split())[:_DETAIL_CHARS]}" if isinstance(detail, str) else ""
+    return f"status {answer.status}{said}"
+
+
+def _trust(control: ControlPlane) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=control.ca)
+    except OSError as error:
+        raise UnavailableError(f"read {control.ca}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case TimeoutError():
+            return "it does not answer in time"
+        case OSError():
+            return (error.strerror or str(error) or type(error).__name__).lower()
+        case HTTPException():
+            return f"it speaks no proper http: {type(error).__name__}"
+        case _:
+            return str(error)

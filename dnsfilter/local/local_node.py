@@ -1,0 +1,319 @@
+"""What is done to a node by hand, on it, when there is no control plane to do it: suspending, going back to a snapshot.
+
+For root and the user that the node runs as. Each act is in the journal before it has effect; what cannot be written
+there is not done.
+"""
+
+import os
+import re
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from dnsfilter.config.node_config import Config
+from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
+from dnsfilter.local.local_suspensions import FILE_NAME, MAX_GIVEN, Given, Moment, change_given, load_given, this_boot
+from dnsfilter.local.private_files import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
+from dnsfilter.policy.calendar import parse_duration
+from dnsfilter.policy.faults import MAX_SUSPENSION_S
+from dnsfilter.policy.model import Instant, Suspension
+from dnsfilter.snapshot.contents import Files
+from dnsfilter.snapshot.manifest import parse_manifest
+from dnsfilter.snapshot.rulebook import RuleTable
+from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.worker.privileges import unprivileged_user
+
+_MOST_NAMED = 100
+_UID = re.compile(r"[0-9]{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot that is on this node: the one that it decides by is `in_use`.
+
+    `whole`: every file is here and intact. `copy_in_use`: the node decides by the second copy of a damaged file.
+    `trouble` is why its manifest cannot be read, `quarantined` why it must not be used.
+    """
+
+    revision: int
+    made_s: Instant | None
+    octets: int
+    in_use: bool
+    whole: bool
+    signed: bool
+    quarantined: str | None
+    trouble: str = ""
+    copy_in_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A suspension that a snapshot holds: the control plane made it, and may have ended it with a later revision."""
+
+    revision: int
+    suspension: Suspension
+
+
+class LocalNode:
+    """The node of this configuration, as whoever is at its keyboard may act on it."""
+
+    def __init__(self, config: Config, store: SnapshotStore, *, by_policy_file: bool) -> None:
+        self._config = config
+        self._store = store
+        self._by_policy_file = by_policy_file
+        self._path = config.node_dir / FILE_NAME
+        self._uid = _caller()
+
+    def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
+        """Have nothing refused for the clients of that authority (None: all), from now on and for that long.
+
+        It takes the place of one that holds for the same. Raises ConfigError for what was typed wrong, UnavailableError
+        where it may not or cannot be done.
+        """
+        for_s = _duration_s(duration)
+        _check_reason(reason)
+        if authority is not None:
+            with self._looking():
+                _check_authority(authority, self._files())
+        with self._acting():
+            now = _now(self._files())
+            until = now.instant + for_s
+
+            def add(held: tuple[Given, ...]) -> tuple[Given, ...]:
+                others = _others(held, authority)
+                if len(others) >= MAX_GIVEN:
+                    raise UnavailableError(f"suspend: {MAX_GIVEN} are suspended on this node: suspend all")
+                self._journal().add(now.instant, self._uid, Act.SUSPEND, reason, authority=authority, until=until)
+                return (*others, Given(authority, now, for_s, reason))
+
+            change_given(self._path, now, add)
+        return Suspension(authority, now.instant, until, reason)
+
+    def end_suspension(self, authority: str | None, reason: str) -> None:
+        """End the suspension of that authority, or of all, that was given here.
+
+        Raises UnavailableError where there is none, or it may not or cannot be done.
+        """
+        _check_reason(reason, needed=False)
+        with self._acting():
+            files = self._files()
+            now = _now(files)
+
+            def end(held: tuple[Given, ...]) -> tuple[Given, ...]:
+                others = _others(held, authority)
+                if len(others) == len(held):
+                    names = ", ".join(sorted(_name(given.authority) for given in held))
+                    left = f"; suspended here: {names}" if names else ""
+                    for each in _published(files, now.instant):
+                        if each.suspension.authority == authority:
+                            left += f"; revision {each.revision} has one, which only a later one ends"
+                    raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
+                self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
+                return others
+
+            change_given(self._path, now, end)
+
+    def suspensions(self) -> tuple[Suspension, ...]:
+        """Those given here that hold. Raises UnavailableError where they may not or cannot be read."""
+        with self._looking():
+            now = _now(self._files())
+            found = [given.holds(now) for given in load_given(self._path)]
+        return tuple(suspension for suspension in found if suspension is not None)
+
+    def published(self) -> tuple[Published, ...]:
+        """Those that the snapshot in use holds now."""
+        with self._looking():
+            files = self._files()
+            return _published(files, _now(files).instant)
+
+    def snapshots(self) -> tuple[Kept, ...]:
+        """The snapshots that this node has, newest first."""
+        with self._looking():
+            files = self._files()
+            used = {} if files is None else {files.revision: files}
+            return tuple(self._kept(revision, used.get(revision)) for revision in self._store.revisions())
+
+    def use_revision(self, revision: int, reason: str) -> str:
+        """Decide by a revision that is still here; says what that means. Raises as `suspend` does."""
+        _check_reason(reason)
+        with self._looking():
+            self._check_usable(revision)
+            if revision == self._store.current_revision():
+                return f"revision {revision} is in use on this node already"
+        keeper = self._keeper(revision)
+        with self._acting():
+            now = _now(self._files())
+            self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
+        with acting_as(keeper):
+            self._store.use(revision)
+        return f"revision {revision} is in use on this node until {self._superseded_when()}"
+
+    def unquarantine(self, revision: int, reason: str) -> str:
+        """Let a revision be used again; return what happens next. Raises as `suspend` does."""
+        _check_reason(reason)
+        with self._looking():
+            self._check_here(revision)
+            if self._store.quarantine_reason(revision) is None:
+                return f"revision {revision} is not quarantined on this node"
+        keeper = self._keeper(revision)
+        with self._acting():
+            now = _now(self._files())
+            self._journal().add(now.instant, self._uid, Act.UNQUARANTINE, reason, revision=revision)
+        with acting_as(keeper):
+            self._store.unquarantine(revision)
+        if revision == self._store.current_revision():
+            return f"revision {revision} is no longer quarantined; the node uses it within seconds"
+        return f"revision {revision} is no longer quarantined; to use it: dnsfilter snapshot use {revision}"
+
+    def _check_here(self, revision: int) -> None:
+        here = self._store.revisions()
+        if revision not in here:
+            known = ", ".join(map(str, here)) or "none"
+            raise ConfigError((Problem("REVISION", f"revision {revision} is not on this node; here: {known}"),))
+
+    def _check_usable(self, revision: int) -> None:
+        self._check_here(revision)
+        quarantined = self._store.quarantine_reason(revision)
+        if quarantined is not None:
+            what = f"use revision {revision}: it is quarantined: {quarantined or 'no reason is noted'}"
+            raise UnavailableError(f"{what}; to try it again: dnsfilter snapshot unquarantine {revision}")
+        try:
+            self._store.check(revision)
+        except SnapshotError as error:
+            raise UnavailableError(f"use revision {revision}: {error}") from error
+
+    def _superseded_when(self) -> str:
+        if self._by_policy_file:
+            return "the policy file is read again: at a reload or a restart"
+        if self._config.control_plane.url is not None:
+            return "a higher one is pulled from the control plane"
+        return "a newer one is published: with the next act, or when the control plane starts again"
+
+    def _keeper(self, revision: int) -> Owner:
+        """Whose the store is, which whoever asks is, or root. It may be another user's than the node's."""
+        directory = self._store.directory
+        state_dir = self._config.state_dir
+        owner = owner_below(state_dir, directory) if directory.is_relative_to(state_dir) else owner_of(directory)
+        if owner is None:
+            raise UnavailableError(f"change revision {revision}: there is no {directory}")
+        if os.geteuid() not in (0, owner.uid):
+            raise UnavailableError(f"change revision {revision}: {directory} is user {owner.uid}'s: do it as root")
+        return owner
+
+    def _kept(self, revision: int, used: Files | None) -> Kept:
+        quarantined = self._store.quarantine_reason(revision)
+        try:
+            manifest = self._store.manifest(revision)
+        except SnapshotError as error:
+            return Kept(revision, None, 0, False, False, False, quarantined, str(error))
+        octets = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
+        signed = bool(manifest.signature)
+        copied = used is not None and bool(used.damaged)
+        whole = self._store.is_whole(manifest) and not copied
+        made_s, in_use = manifest.made_s, used is not None
+        return Kept(revision, made_s, octets, in_use, whole, signed, quarantined, copy_in_use=copied)
+
+    def _files(self) -> Files | None:
+        """The snapshot that the node decides by; None without any that is whole."""
+        try:
+            return self._store.read_best()[0]
+        except SnapshotError:
+            return None
+
+    def _journal(self) -> Journal:
+        return Journal(self._config.node_dir / JOURNAL_NAME)
+
+    def _acting(self) -> AbstractContextManager[None]:
+        return acting_as(self._owner())
+
+    def _looking(self) -> AbstractContextManager[None]:
+        """For root: to read as the node does, which nothing in its directories leads to what others may not read."""
+        if os.geteuid() != 0 or owner_of(self._config.state_dir) is None:
+            return nullcontext()
+        return acting_as(self._user()[0])
+
+    def _user(self) -> tuple[Owner, Owner, bool]:
+        """The node's user, that of the directory above its own, and whether its own is there. UnavailableError."""
+        node_dir, state_dir = self._config.node_dir, self._config.state_dir
+        above = owner_of(state_dir)
+        if above is None:
+            raise UnavailableError(f"read {state_dir}: it is not there: has the node never run?")
+        owner = owner_below(state_dir, node_dir)
+        # A directory that several share is root's: then the node is whom it becomes.
+        user = unprivileged_user(self._config.user) if above.uid == 0 else None
+        wanted = above if user is None else Owner(user.pw_uid, user.pw_gid)
+        if owner is None:
+            return wanted, above, False
+        if os.geteuid() == 0 and owner.uid not in (above.uid, wanted.uid) and not is_roots_alone(state_dir.stat()):
+            raise UnavailableError(
+                f"{node_dir} is user {owner.uid}'s: set user to whom the node runs as, or give it to user {wanted.uid}"
+            )
+        return owner, above, True
+
+    def _owner(self) -> Owner:
+        """The node's user, which whoever asks is, or root. Raises UnavailableError for everybody else."""
+        node_dir, state_dir = self._config.node_dir, self._config.state_dir
+        owner, above, made = self._user()
+        if os.geteuid() not in (0, owner.uid):
+            raise UnavailableError(
+                f"only root and user {owner.uid}, whose {node_dir if made else state_dir} is, may do this on a node"
+            )
+        if not made:
+            with acting_as(above):
+                make_private(node_dir, owner if owner != above else None)
+        return owner
+
+
+def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]:
+    return tuple(given for given in held if given.authority != authority)
+
+
+def _published(files: Files | None, at: Instant) -> tuple[Published, ...]:
+    held = () if files is None else RuleTable(files.rules).suspensions
+    revision = 0 if files is None else files.revision
+    return tuple(Published(revision, each) for each in held if each.period.holds(at))
+
+
+def _caller() -> int:
+    """The number of the user who gave the command; with sudo, of who called that."""
+    uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
+    return int(before) if uid == 0 and _UID.fullmatch(before) and int(before) <= MOST_UID else uid
+
+
+def _now(files: Files | None) -> Moment:
+    """Now, by the wall clock as far as it can be right."""
+    boot_ms = SystemClock().boot_ns() // 1_000_000
+    made_s = 0 if files is None else parse_manifest(files.manifest).made_s
+    return Moment(Anchor(made_s, boot_ms).instant(int(time.time()), boot_ms), boot_ms, this_boot())
+
+
+def _duration_s(text: str) -> int:
+    try:
+        duration_s = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError((Problem("--for", str(error)),)) from error
+    if duration_s > MAX_SUSPENSION_S:
+        raise ConfigError((Problem("--for", f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours"),))
+    return duration_s
+
+
+def _check_reason(reason: str, *, needed: bool = True) -> None:
+    if (needed and not reason.strip()) or len(reason) > REASON_CHARS or not reason.isprintable():
+        raise ConfigError((Problem("--reason", f"give a reason: one line of at most {REASON_CHARS} characters"),))
+
+
+def _check_authority(authority: str, files: Files | None) -> None:
+    """Raises ConfigError for one that no range of the snapshot is of, UnavailableError without a snapshot."""
+    if files is None:
+        raise UnavailableError(f"suspend {authority}: there is no snapshot that knows it; without AUTHORITY all are")
+    known = sorted(set(RuleTable(files.rules).authorities))
+    if authority not in known:
+        more = f", and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+        names = ", ".join(known[:_MOST_NAMED]) + more or "none"
+        raise ConfigError((Problem("AUTHORITY", f"no range here is of {authority!r}; known: {names}"),))
+
+
+def _name(authority: str | None) -> str:
+    return "all" if authority is None else authority

@@ -1,0 +1,163 @@
+"""The rules file: for each class which ban has which effect when, what a refusal says, and which counters exist.
+
+A *rule* is one ban for one class of ranges under one decision, and its *spans* are when it enforces, monitors or is set
+aside. A renewed ban has a rule for each reference that it quotes; no two of them hold at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from dnsfilter.errors import PolicyError
+from dnsfilter.policy.model import Address, Authority, Ban, Instant, Policy, Service, Usage
+from dnsfilter.policy.refusal_text import ede_code, refusal_text
+from dnsfilter.policy.rows import RangeClass, Row, RowMaker
+from dnsfilter.snapshot.layout import (
+    ADDRESS,
+    BAN,
+    CLASS,
+    NONE,
+    PAIR,
+    REPLIES,
+    RULE,
+    RULE_ENTRY,
+    SPAN,
+    Kind,
+    Part,
+)
+from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
+from dnsfilter.snapshot.suspended import suspension_records
+
+_Pair = tuple[str, str]
+_Named = TypeVar("_Named")
+
+
+def compile_rules(
+    policy: Policy,
+    classes: Sequence[RangeClass],
+    entries: Sequence[tuple[str, int]],
+    since: Instant,
+    maker: RowMaker | None = None,
+) -> File:
+    """The rules file, without what ended before `since`; `entries` are those of the names file, in its order.
+
+    `maker` is one of this policy, where something is known from before. Raises PolicyError for an object that names one
+    that does not exist.
+    """
+    maker = maker or RowMaker(policy)
+    by_class = [(range_class, _by_decision(maker.rows(range_class, since))) for range_class in classes]
+    return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since))
+
+
+def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each ban and reference, in the order of the first of them."""
+    found: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.ban, row.reference), []).append(row)
+    return list(found.values())
+
+
+class _Writer:
+    """The sections while they grow; equal slices of entries and spans are kept once."""
+
+    def __init__(self, policy: Policy, entries: Sequence[tuple[str, int]]) -> None:
+        self._policy = policy
+        self._authorities: dict[str, Authority] = {authority.slug: authority for authority in policy.authorities}
+        self._services: dict[str, Service] = {service.slug: service for service in policy.services}
+        self._bans: dict[int, Ban] = {ban.number: ban for ban in policy.bans}
+        self._entries = {entry: number for number, entry in enumerate(entries)}
+        self._strings = Strings()
+        self._ban_table = bytearray()
+        self._ban_places: dict[int, int] = {}
+        self._addresses = bytearray()
+        self._spans = Slices()
+        self._rule_entries = Slices()
+
+    def file(self, by_class: list[tuple[RangeClass, list[list[Row]]]], suspensions: bytes) -> File:
+        """The whole file."""
+        pairs = self._pairs(by_class)
+        class_table, rules = bytearray(), bytearray()
+        for range_class, groups in by_class:
+            authority = _named(self._authorities, range_class.authority, "authority")
+            first = len(rules) // RULE.size
+            for rows in groups:
+                rules += self._rule(authority, rows, pairs)
+            class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rules) // RULE.size - first)
+        pair_table = b"".join(PAIR.pack(*map(self._strings.add, pair)) for pair in pairs)
+        concerned = sorted({entry for ban in self._policy.bans for entry in self._entry_numbers(ban)})
+        return write_file(
+            Kind.RULES,
+            {
+                Part.STRINGS: self._strings.data(),
+                Part.CLASSES: bytes(class_table),
+                Part.RULES: bytes(rules),
+                Part.SPANS: self._spans.data(),
+                Part.RULE_ENTRIES: self._rule_entries.data(),
+                Part.BANS: bytes(self._ban_table),
+                Part.ADDRESSES: bytes(self._addresses),
+                Part.PAIRS: pair_table,
+                Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
+                Part.SUSPENSIONS: suspensions,
+            },
+        )
+
+    def _pairs(self, by_class: list[tuple[RangeClass, list[list[Row]]]]) -> Mapping[_Pair, int]:
+        """Every (range's authority, service) that is counted, in order."""
+        found = {
+            (range_class.authority, rows[0].service)
+            for range_class, groups in by_class
+            if _named(self._authorities, range_class.authority, "authority").usage is not Usage.NONE
+            for rows in groups
+        }
+        return {pair: number for number, pair in enumerate(sorted(found))}
+
+    def _rule(self, authority: Authority, rows: list[Row], pairs: Mapping[_Pair, int]) -> bytes:
+        ban = self._bans[rows[0].ban]
+        service = _named(self._services, ban.service, "service")
+        decider = _named(self._authorities, ban.authority, "authority")
+        bound = rows[0].bound
+        spans = [SPAN.pack(row.start, row.end, row.effect) for row in sorted(rows, key=lambda row: row.start)]
+        entries = [RULE_ENTRY.pack(entry) for entry in self._entry_numbers(ban)]
+        return RULE.pack(
+            self._ban(ban),
+            self._rule_entries.add(entries),
+            self._spans.add(spans),
+            len(spans),
+            self._strings.add(refusal_text(rows[0].reference, service, decider, authority)),
+            pairs.get((authority.slug, ban.service), NONE),
+            len(entries),
+            ede_code(bound),
+            bound,
+        )
+
+    def _entry_numbers(self, ban: Ban) -> list[int]:
+        """The entries of the ban's tiers, ascending; tiers that the service does not have are left out."""
+        wanted = ((ban.service, tier) for tier in ban.tiers)
+        return sorted(self._entries[entry] for entry in wanted if entry in self._entries)
+
+    def _ban(self, ban: Ban) -> int:
+        """The ban's place in the table."""
+        place = self._ban_places.get(ban.number)
+        if place is None:
+            place = self._ban_places[ban.number] = len(self._ban_places)
+            first = len(self._addresses) // ADDRESS.size
+            self._addresses += b"".join(_packed(address) for address in ban.addresses)
+            self._ban_table += BAN.pack(
+                ban.number,
+                self._strings.add(ban.authority),
+                self._strings.add(ban.service),
+                first,
+                len(ban.addresses),
+                REPLIES.index(ban.reply),
+            )
+        return place
+
+
+def _packed(address: Address) -> bytes:
+    return ADDRESS.pack(address.version, address.packed)
+
+
+def _named(things: Mapping[str, _Named], slug: str, what: str) -> _Named:
+    try:
+        return things[slug]
+    except KeyError:
+        raise PolicyError(f"compile rules: there is no {what} {slug!r}") from None

@@ -1,0 +1,358 @@
+"""DNS over TCP to the upstreams: few connections, kept, pipelined and shared fairly among clients (RFC 7766).
+
+Each question gets an unpredictable id of its own on the connection, and the caller's back in the answer. An answer is
+matched by id and question; others are ignored and the wait goes on.
+"""
+
+import asyncio
+import secrets
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import Final, cast
+
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.node_config import Endpoint
+from dnsfilter.errors import UnavailableError
+from dnsfilter.upstream.health import OWN_SHORTAGES
+from dnsfilter.wire.names import HEADER_SIZE
+
+CONNECTIONS_PER_SERVER: Final = 8
+IDLE_S: Final = 10.0
+"""An unused connection is closed after this long (RFC 7766 section 6.2.3 asks for a few seconds)."""
+IN_FLIGHT_PER_CONNECTION: Final = 64
+MOST_OPEN: Final = 4096
+"""Questions to all servers, sent or waiting; as many as an engine has on their way."""
+MOST_BREAKS: Final = 5
+"""How many connections may break under one question before it fails."""
+SILENCE_S: Final = 2.0
+"""Seconds without a byte after which a question that times out counts against the server and ends the connection."""
+STRAYS_PER_CONNECTION: Final = 64
+"""Answers to no question until a connection is closed."""
+
+_LONGEST: Final = 65_535
+_QR: Final = 0x80
+
+
+class BusyError(UnavailableError):
+    """No answer, and no sign that the server fails: not sent, sent too late, or the server answered others."""
+
+
+@dataclass(eq=False, slots=True)
+class _Question:
+    """One client's question. On a connection it keeps its place after its time is up, until the server answers."""
+
+    client: bytes
+    message: bytes
+    section: bytes
+    answer: asyncio.Future[bytes]
+    connection: "_Connection | None" = None
+    received_before: int = 0
+    """Bytes that the connection had received when the question was sent."""
+    sent_s: float = 0.0
+    breaks: int = 0
+
+
+class StreamPool:
+    """Asks servers over TCP on one event loop; `close` when done."""
+
+    def __init__(self, connections_per_server: int = CONNECTIONS_PER_SERVER, idle_s: float = IDLE_S) -> None:
+        self._limit = connections_per_server
+        self._idle_s = idle_s
+        self._servers: dict[Endpoint, _Server] = {}
+        self._open = 0
+        self._closed = False
+
+    async def ask(self, server: Endpoint, message: bytes, timeout_s: float, client: bytes = b"") -> bytes:
+        """Send a query with one question and return the complete answer, with the query's id.
+
+        The question waits until there is a place for one of `client`. It is asked again if its connection breaks and
+        the server has been answering.
+
+        Raises BusyError if there was no place, no descriptor, or no answer from a server that answers others;
+        UnavailableError if the server cannot be reached or is silent; ValueError if `message` is no such query.
+        """
+        question = _Question(client, message, _section(message), asyncio.get_running_loop().create_future())
+        if self._closed:
+            raise UnavailableError(f"ask {endpoint_text(server)} over tcp: pool closed")
+        if self._open >= MOST_OPEN:
+            raise BusyError(f"ask {endpoint_text(server)} over tcp: {MOST_OPEN} questions open")
+        asked = self._servers.setdefault(server, _Server(server, self._limit, self._idle_s))
+        self._open += 1
+        try:
+            asked.add(question)
+            async with asyncio.timeout(timeout_s):
+                answer = await question.answer
+        except TimeoutError:
+            kind = UnavailableError if asked.time_out(question) else BusyError
+            raise kind(f"ask {endpoint_text(server)} over tcp: no answer within {timeout_s:g} s") from None
+        finally:
+            self._open -= 1
+            asked.leave(question)
+        return message[:2] + answer[2:]
+
+    def connections(self, server: Endpoint) -> int:
+        """How many connections to a server are open or being opened."""
+        return len(self._servers[server].connections) if server in self._servers else 0
+
+    def close(self) -> None:
+        """Close every connection; questions still open fail with UnavailableError, later ones too."""
+        self._closed = True
+        for server in self._servers.values():
+            server.close()
+
+
+class _Server:
+    """The connections to one server, and the questions that wait for a place on one, by client."""
+
+    def __init__(self, endpoint: Endpoint, limit: int, idle_s: float) -> None:
+        self.endpoint = endpoint
+        self.idle_s = idle_s
+        self.connections: list[_Connection] = []
+        self._most = self._limit = limit
+        self._window = IN_FLIGHT_PER_CONNECTION
+        """Questions at a time on one connection: fewer after one has broken under more than it answered."""
+        self._waiting: OrderedDict[bytes, OrderedDict[_Question, None]] = OrderedDict()
+        """Clients in the order of their turns."""
+
+    def add(self, question: _Question) -> None:
+        """Send a question as soon as it is its client's turn and there is a place."""
+        self._waiting.setdefault(question.client, OrderedDict())[question] = None
+        self.serve()
+
+    def leave(self, question: _Question) -> None:
+        """Note that nobody waits for this question any more, answered or not."""
+        if question.connection is not None:
+            question.connection.rest()
+        elif question in self._waiting.get(question.client, ()):
+            self._remove(question)
+
+    def time_out(self, question: _Question) -> bool:
+        """Return whether the server is to blame. Close the connection if it was silent."""
+        connection = question.connection
+        if connection is None or connection.received > question.received_before:
+            return False
+        silent_s = asyncio.get_running_loop().time() - question.sent_s
+        if silent_s >= SILENCE_S or not connection.open_questions():
+            connection.abort("silent")
+        return silent_s >= SILENCE_S
+
+    def serve(self) -> None:
+        """Send what waits, one question of each client in turn, while there are places."""
+        while self._waiting and self._has_place():
+            for client in self._waiting:
+                connection = self._place(client)
+                if connection is not None:
+                    break
+            else:
+                return
+            question = next(iter(self._waiting[client]))
+            self._waiting.move_to_end(client)
+            self._remove(question)
+            connection.send(question)
+
+    def answered(self, connection: "_Connection") -> None:
+        """Note how many questions a connection is known to answer."""
+        self._window = max(self._window, min(connection.answered, IN_FLIGHT_PER_CONNECTION))
+
+    def ended(self, connection: "_Connection", reason: str) -> None:
+        """Ask again what a connection left unanswered if the server has been answering; else fail it."""
+        self.connections.remove(connection)
+        open_questions = connection.open_questions()
+        works = connection.answered > 0 or any(each.answered for each in self.connections)
+        if not open_questions:
+            self._limit = self._most
+        else:
+            self._window = max(1, min(self._window, connection.answered))
+            if works and not connection.answered:  # the server may allow us no more than the others
+                self._limit = max(1, len(self.connections))
+        for question in reversed(open_questions):
+            question.connection = None
+            question.breaks += 1
+            if works and question.breaks <= MOST_BREAKS:
+                waiting = self._waiting.setdefault(question.client, OrderedDict())
+                waiting[question] = None
+                waiting.move_to_end(question, last=False)
+            else:
+                self._fail(question, reason, connection.failure)
+        self.serve()
+
+    def close(self) -> None:
+        """Fail every open question and end every connection."""
+        questions = [question for waiting in self._waiting.values() for question in waiting]
+        questions += [question for each in self.connections for question in each.open_questions()]
+        self._waiting.clear()
+        for question in questions:
+            self._fail(question, "pool closed", BusyError)
+        for connection in list(self.connections):
+            connection.abort("pool closed")
+
+    def _remove(self, question: _Question) -> None:
+        waiting = self._waiting[question.client]
+        del waiting[question]
+        if not waiting:
+            del self._waiting[question.client]
+
+    def _fail(self, question: _Question, reason: str, failure: type[UnavailableError]) -> None:
+        if not question.answer.done():
+            question.answer.set_exception(failure(f"ask {endpoint_text(self.endpoint)} over tcp: {reason}"))
+
+    def _has_place(self) -> bool:
+        return len(self.connections) < self._limit or any(len(each.places) < self._window for each in self.connections)
+
+    def _place(self, client: bytes) -> "_Connection | None":
+        """Return a connection for a question of `client`, a new one if need be; None if the question has to wait.
+
+        A client takes an unused connection only while more are unused than it has. So whoever asks much leaves some to
+        others, whose questions would otherwise stand behind its own at a server that answers them one by one.
+        """
+        own = [each for each in self.connections if each.clients[client]]
+        unused = [each for each in self.connections if not each.places]
+        if len(own) < len(unused) + self._limit - len(self.connections):
+            return unused[0] if unused else self._open()
+        usable = [each for each in own or self.connections if len(each.places) < self._window]
+        return min(usable, key=lambda each: len(each.places), default=None)
+
+    def _open(self) -> "_Connection":
+        connection = _Connection(self)
+        self.connections.append(connection)
+        connection.open()
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: questions wait in it while it opens, then by id for their answers."""
+
+    def __init__(self, server: _Server) -> None:
+        self.places: dict[int, _Question] = {}
+        self.clients: Counter[bytes] = Counter()
+        self.answered = 0
+        self.received = 0
+        self.failure = UnavailableError
+        """What questions fail with if the connection breaks."""
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
+        self._buffer = bytearray()
+        self._strays = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    def open(self) -> None:
+        """Begin to connect; whoever waits learns of a failure."""
+        self._opening = self._loop.create_task(self._open())
+
+    def send(self, question: _Question) -> None:
+        """Send a query under a random free id."""
+        number = secrets.randbelow(0x10000)
+        while number in self.places:
+            number = secrets.randbelow(0x10000)
+        question.connection = self
+        question.received_before, question.sent_s = self.received, self._loop.time()
+        self.places[number] = question
+        self.clients[question.client] += 1
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        # Length and message in one write (RFC 7766 section 8): two segments cost a round trip with some servers.
+        message = question.message
+        frame = len(message).to_bytes(2, "big") + number.to_bytes(2, "big") + message[2:]
+        if self._transport is None:
+            self._unsent.append(frame)
+        else:
+            self._transport.write(frame)
+
+    def open_questions(self) -> list[_Question]:
+        """Questions that somebody still waits for, oldest first."""
+        return [each for each in self.places.values() if not each.answer.done()]
+
+    def rest(self) -> None:
+        """Start the wait after which an unused connection is closed."""
+        if self._idle is None and not self._ended and not self.open_questions():
+            self._idle = self._loop.call_later(self._server.idle_s, self.abort, "idle")
+
+    def abort(self, reason: str) -> None:
+        """Close at once; the server decides what becomes of the open questions."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        self._server.ended(self, reason)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what has gathered."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the complete messages out of the stream. An incomplete one waits for its remainder."""
+        self.received += len(data)
+        self._buffer += data
+        start = 0
+        while len(self._buffer) - start >= 2:
+            end = start + 2 + int.from_bytes(self._buffer[start : start + 2], "big")
+            if len(self._buffer) < end:
+                break
+            self._on_message(bytes(self._buffer[start + 2 : end]))
+            start = end
+        del self._buffer[:start]
+        if self._strays > STRAYS_PER_CONNECTION:
+            self.abort("too many answers that nobody asked for")
+        else:
+            self._server.serve()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server closed, or the network did."""
+        self.abort("connection closed" if exc is None else f"connection lost: {exc}")
+
+    async def _open(self) -> None:
+        try:
+            await self._loop.create_connection(
+                lambda: self, str(self._server.endpoint.address), self._server.endpoint.port
+            )
+        except OSError as error:
+            if error.errno in OWN_SHORTAGES:
+                self.failure = BusyError
+            self.abort(f"{error.strerror or error}")
+
+    def _on_message(self, message: bytes) -> None:
+        number = int.from_bytes(message[:2], "big")
+        question = self.places.get(number)
+        if question is None or not _answers(message, question.section):
+            self._strays += 1
+            return
+        del self.places[number]
+        self.clients -= Counter((question.client,))
+        self.answered += 1
+        self._server.answered(self)
+        if not question.answer.done():
+            question.answer.set_result(message)
+
+
+def _answers(message: bytes, question: bytes) -> bool:
+    """True when a message is a response that repeats the question; the name's case may differ over TCP."""
+    if len(message) < HEADER_SIZE + len(question) or not message[2] & _QR or message[4:6] != b"\x00\x01":
+        return False
+    echoed = message[HEADER_SIZE : HEADER_SIZE + len(question)]
+    # Length octets are below 0x41 and so never change; type and class are compared as they are.
+    return echoed[:-4].lower() == question[:-4].lower() and echoed[-4:] == question[-4:]
+
+
+def _section(message: bytes) -> bytes:
+    """The octets of the only question: name, type, class; raises ValueError when there is not exactly one."""
+    if len(message) > _LONGEST or message[4:6] != b"\x00\x01":
+        raise ValueError(f"ask over tcp: {len(message)} octets are no query with one question")
+    at = HEADER_SIZE
+    while at < len(message) and message[at]:
+        at += message[at] + 1
+    end = at + 5
+    if end > len(message):
+        raise ValueError(f"ask over tcp: the question passes the end of {len(message)} octets")
+    return message[HEADER_SIZE:end]

@@ -1,0 +1,265 @@
+"""Checkpoints are made in time, and leave the machine however often that fails."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+
+from api.chain.checkpoint import parse_checkpoint
+from api.checkpoints import checkpoint_job as module
+from api.checkpoints.checkpoint_job import INTERVAL_S, PlaceStatus, Witness
+from api.db.models import CheckpointRow
+from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.delivery.bounded import deliver
+from api.delivery.destinations import FilePlace, MailPlace, Place
+from api.server.api_metrics import CheckpointsCollector
+from dnsfilter.telemetry.logs import KeyValueFormatter
+from tests.support.audit_records import KEY, OTHER_KEY
+from tests.support.mail_and_syslog import mail_server
+from tests.support.nodes import eventually
+from tests.unit.api.conftest import START, Plane
+
+
+def _witness(plane: Plane, *places: Place) -> Witness:
+    return Witness(plane.database, KEY, places, plane.clock)
+
+
+def _note(plane: Plane) -> None:
+    with plane.database.writing() as session:
+        UnitOfWork(session, LOCAL, int(plane.clock())).note("example", "thing", None, None)
+
+
+def _numbers(lines: Sequence[bytes]) -> list[int]:
+    return [parse_checkpoint(line).statement.number for line in lines]
+
+
+def _file(path: Path) -> list[int]:
+    return _numbers(path.read_bytes().splitlines()) if path.exists() else []
+
+
+def _kept(plane: Plane) -> list[tuple[int, list[str]]]:
+    with plane.database.reading() as session:
+        rows = session.scalars(select(CheckpointRow).order_by(CheckpointRow.number))
+        return [(row.number, row.delivered) for row in rows]
+
+
+def _wait(path: Path, count: int) -> None:
+    for _ in range(3000):
+        if len(_file(path)) >= count:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{path} has {len(_file(path))} checkpoints, not {count}")
+
+
+@contextmanager
+def _started(witness: Witness) -> Iterator[None]:
+    witness.start()
+    try:
+        yield
+    finally:
+        witness.stop()
+
+
+def test_one_is_made_only_of_new_entries_and_only_after_an_hour(plane: Plane) -> None:
+    witness = _witness(plane)
+    witness.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 1, "the first is made at once"
+    plane.clock.now += 10 * INTERVAL_S
+    witness.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 1, "without a new entry there is nothing to say"
+    _note(plane)
+    witness.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 2
+    _note(plane)
+    plane.clock.now += INTERVAL_S - 1
+    witness.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 2
+    plane.clock.now += 1
+    witness.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 3
+
+
+def test_a_clock_that_was_set_back_puts_none_off(plane: Plane) -> None:
+    witness = _witness(plane)
+    witness.make()
+    _note(plane)
+    plane.clock.now -= 30 * 86_400
+    witness.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 2
+
+
+def test_another_key_signs_at_once(plane: Plane) -> None:
+    _witness(plane).make()
+    Witness(plane.database, OTHER_KEY, (), plane.clock).make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 2
+
+
+def test_each_place_gets_each_checkpoint_once_and_in_order(plane: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "held"
+    with mail_server() as mailbox:
+        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        witness = _witness(plane, FilePlace(path), mail)
+        for _ in range(3):
+            _note(plane)
+            witness.make()
+            assert witness.settle()
+        assert witness.settle()
+        assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
+    assert _kept(plane) == [(number, ["file", "mail"]) for number in (1, 2, 3)]
+
+
+def test_what_failed_is_taken_later_with_all_that_came_since(plane: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "held"
+    with mail_server() as mailbox:
+        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        witness = _witness(plane, FilePlace(path), mail)
+        witness.make()
+        assert witness.settle()
+        mailbox.refusing = True
+        for _ in range(2):
+            _note(plane)
+            witness.make()
+            assert not witness.settle()
+        assert _kept(plane) == [(1, ["file", "mail"]), (2, ["file"]), (3, ["file"])]
+        plane.clock.now += 60
+        assert witness.status() == [PlaceStatus("file", 0, 0, 60), PlaceStatus("mail", 2, 2, 60)]
+        mailbox.refusing = False
+        # A new process knows from the database what is lacking.
+        assert _witness(plane, FilePlace(path), mail).settle()
+        assert len(mailbox.received) == 2
+        assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
+
+
+def test_a_failing_place_waits_longer_each_time(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "away" / "held"
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 4:
+            path.parent.mkdir()
+
+    monkeypatch.setattr("api.jobs.sleep_using_event", lambda _event: sleep)
+    witness = _witness(plane, FilePlace(path))
+    with _started(witness):
+        _wait(path, 1)
+        assert witness.status()[0].failures == 4
+    for pause_s, least_s in zip(pauses, (5, 10, 20, 40), strict=True):
+        assert least_s <= pause_s <= least_s + 0.5
+    assert _file(path) == [1]
+
+
+def test_a_new_place_gets_the_newest_and_what_follows(plane: Plane, tmp_path: Path) -> None:
+    first = _witness(plane)
+    for _ in range(3):
+        _note(plane)
+        first.make()
+    path = tmp_path / "held"
+    witness = _witness(plane, FilePlace(path))
+    assert [status.undelivered for status in witness.status()] == [1]
+    assert witness.settle()
+    assert _file(path) == [3]
+
+
+def test_the_thread_makes_one_at_its_start_and_one_at_its_end_and_one_when_asked(plane: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "held"
+    witness = _witness(plane, FilePlace(path))
+    with _started(witness):
+        _wait(path, 1)
+        _note(plane)
+        witness.make()
+        _wait(path, 2)
+        _note(plane)
+    assert _file(path) == [1, 2, 3]
+
+
+def test_a_place_that_hangs_holds_up_neither_the_others_nor_the_end(
+    plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def hanging(place: Place, installation: str, lines: Sequence[str]) -> None:
+        if isinstance(place, FilePlace):
+            # As open(2) does on a mount whose server is gone.
+            asked.set()
+            answers.wait()
+        deliver(place, installation, lines)
+
+    monkeypatch.setattr(module, "deliver", hanging)
+    monkeypatch.setattr(module, "STOP_S", 2.0)
+    with mail_server() as mailbox:
+        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        witness = _witness(plane, FilePlace(tmp_path / "held"), mail)
+        try:
+            with _started(witness):
+                assert asked.wait(timeout=30)
+                assert eventually(lambda: _kept(plane) == [(1, ["mail"])])
+                _note(plane)
+                witness.make()
+                assert eventually(lambda: _kept(plane) == [(1, ["mail"]), (2, ["mail"])])
+                _note(plane)
+            assert _kept(plane) == [(1, ["mail"]), (2, ["mail"]), (3, ["mail"])]
+        finally:
+            answers.set()
+            for thread in threading.enumerate():
+                if thread.name == "witness":
+                    thread.join(timeout=30)
+        assert _file(tmp_path / "held") == [1, 2, 3], "what hung goes on where it can"
+    told = [record for record in caplog.records if "no answer while stopping" in record.getMessage()]
+    assert len(told) == 1
+
+
+def test_a_database_that_fails_is_no_end(plane: Plane, tmp_path: Path) -> None:
+    witness = _witness(plane, FilePlace(tmp_path / "held"))
+    plane.database.close()
+    state = tmp_path / "state" / "dnsfilter.sqlite3"
+    away = state.rename(tmp_path / "away")
+    state.mkdir()
+    assert not witness.make_if_new()
+    assert not witness.settle()
+    assert [family.name for family in CheckpointsCollector(witness).collect()] == [
+        "dnsfilter_api_checkpoint_destinations"
+    ]
+    state.rmdir()
+    away.rename(state)
+    assert witness.make_if_new()
+    assert witness.settle()
+
+
+def test_a_start_without_a_destination_warns_and_a_metric_counts_destinations(
+    plane: Plane, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for places in ((), (FilePlace(tmp_path / "held"),)):
+        witness = _witness(plane, *places)
+        caplog.clear()
+        with _started(witness):
+            warned = [KeyValueFormatter().format(one) for one in caplog.records if one.levelno == logging.WARNING]
+        assert len(warned) == (0 if places else 1)
+        assert all(
+            'event="checkpoints stay on this machine" set="DNSFILTER_API_CHECKPOINT_FILE, ' in line for line in warned
+        )
+        registry = CollectorRegistry()
+        registry.register(CheckpointsCollector(witness))
+        assert registry.get_sample_value("dnsfilter_api_checkpoint_destinations") == len(places)
+
+
+def test_metrics_tell_how_far_each_place_is_behind(plane: Plane, tmp_path: Path) -> None:
+    witness = _witness(plane, FilePlace(tmp_path / "held"))
+    registry = CollectorRegistry()
+    registry.register(CheckpointsCollector(witness))
+
+    def value(name: str) -> float | None:
+        return registry.get_sample_value(f"dnsfilter_api_checkpoint{name}", {"place": "file"})
+
+    assert (value("s_undelivered"), value("_age_seconds"), value("_failures_total")) == (0, None, 0)
+    witness.make()
+    assert value("s_undelivered") == 1
+    assert witness.settle()
+    plane.clock.now = START + 7200
+    assert (value("s_undelivered"), value("_age_seconds")) == (0, 7200)

@@ -1,0 +1,120 @@
+"""Faults are told as the command's own options and files, and what they say is what to write."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from api.ctl.operation import status
+from api.ctl.parser import make_parser
+from api.ctl.remote.fault_places import places_of
+from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Served
+
+REASON = ("--reason", "because of that")
+DECISION = ("--legal-basis", "decree", "--reference", "2026/1")
+ADOPT = ("ban", "adopt", "diest", "facebook", *DECISION)
+ASK = ("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", *REASON)
+TOLD = (
+    ((*ADOPT, "--until", "31/12/2026"), "--until: '31/12/2026' is no date or time: write for example 2026-09-30"),
+    ((*ADOPT, "--start", "1/12/2026"), "--start: '1/12/2026' is no date or time"),
+    ((*ADOPT, "--for", "halfjaar"), "--for: 'halfjaar' is no span of time"),
+    ((*ADOPT, "--for", "1 year", "--link", "www.example.org"), "--link: is no link"),
+    ((*ADOPT, "--until", "2020-01-01"), "the term ends before it starts"),
+    ((*ADOPT,), "a ban needs a term"),
+    (("ban", "adopt", "diest", "facebook", "--for", "1 year"), "--legal-basis: a ban needs its legal basis;"),
+    (
+        ("ban", "adopt", "ghent", "tiktok", *DECISION, "--for", "6 months"),
+        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
+    ),
+    (
+        ("ban", "adopt", "ghent", "tiktok", *DECISION, "--start", "2027-01-01", "--for", "6 months"),
+        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
+    ),
+    (
+        ("ban", "adopt", "ghent", "tiktok", "--provisional"),
+        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
+    ),
+    (("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"), "--following: there is no ban "),
+    (("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a\nbc"), "--reason: has a line break"),
+    (("ban", "end", "ghent", "tiktok", "--at", "2027-13-01", *REASON), "--at: '2027-13-01' is no date: the calendar"),
+    (("suspend", "ghent", "--for", "5h", *REASON), "--for: '5h' is longer than 4 hours"),
+    (("suspend", "ghent", "--until", "morgen", *REASON), "dnsfilterctl: cannot suspend until morgen: 'morgen' is no "),
+    (("suspend", "nobody", "--for", "5m", *REASON), "AUTHORITY: authority nobody is not registered"),
+    (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is no date or time"),
+    (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is no date or time"),
+    (("authority", "set", "leuven"), "--name: give at least one"),
+    (("authority", "set", "ghent", "--languages", "vlaams"), "--languages: 'vlaams' is no language"),
+    ((*ASK,), "--end: an exemption has an end"),
+    ((*ASK, "--for", "5 years"), "--for: an exemption lasts at most a year"),
+    ((*ASK, "--for", "5 months", "--hours", "9-12"), "--hours: '9-12' are no weekly hours"),
+    ((*ASK, "--for", "5 months", "--time-zone", "Gent"), "--time-zone: unknown time zone 'Gent'"),
+)
+
+
+def test_what_is_wrong_is_told_by_option_with_what_to_write(served: Served, ctl: Ctl) -> None:
+    revision = served.plane.revision()
+    for arguments, told in TOLD:
+        done = ctl(*arguments)
+        assert (done.code, any(line.startswith(told) for line in done.err.splitlines())) == (2, True), done.err
+    assert served.plane.revision() == revision
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "told"),
+    [
+        ("ban adopt ghent tiktok", "body", ""),
+        ("ban adopt ghent tiktok", "body.terms", ""),
+        ("ban adopt ghent tiktok", "body.terms.0", ""),
+        ("ban adopt ghent tiktok", "body.terms.0.review_by", "--review-by"),
+        ("ban adopt ghent tiktok", "body.decision.follows", "--follows"),
+        ("ban adopt ghent tiktok --following federal/tiktok", "body.decision.follows", "--following"),
+        ("ban set ghent tiktok --confirm", "body.provisional", "--confirm"),
+        ("ban set ghent tiktok", "body.mode_reason", "--reason"),
+        ("ban show ghent tiktok", "body.decision.date", "body.decision.date"),
+        ("binding add a/b c --ground law --instrument x --date x --until 2026-09-30", "body.end", "--until"),
+        ("binding add a/b c --ground law --instrument x --date x", "body.end", "--end"),
+        ("exemption ask ghent/tiktok 192.0.2.0/24 --reason because", "body.ranges.0", "PREFIX"),
+        ("authority set ghent --name contact=x", "body.names.contact", "--name"),
+        ("authority set ghent", "body.usage", "--usage"),
+        ("explain 192.0.2.1 example.org", "query.client", "CLIENT"),
+        ("range import ranges.csv", "line 7", "line 7"),
+        ("apply bad.toml", "policy.toml", "bad.toml"),
+        ("apply bad.toml", "policy.toml:78", "bad.toml:78"),
+        ("apply bad.toml", "policy.toml ban[0].mode (ghent, x)", "bad.toml ban[0].mode (ghent, x)"),
+        ("diff -", "policy.toml ban[0].mode", "standard input ban[0].mode"),
+        ("diff bad.toml", "policy.tomlx", "policy.tomlx"),
+        ("diff bad.toml", "body.file", "body.file"),
+        ("ban list", "policy.toml:78", "policy.toml:78"),
+    ],
+)
+def test_a_place_is_told_as_the_command_s_own_where_it_has_it(line: str, place: str, told: str) -> None:
+    assert places_of(make_parser().parse_args(line.split()))(place) == told
+
+
+@pytest.mark.parametrize("verb", ["diff", "apply"])
+def test_a_policy_file_is_told_by_its_own_name(served: Served, ctl: Ctl, tmp_path: Path, verb: str) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text(EXAMPLE.read_text().replace("127.0.5.0/24", "127.0.5.1/24", 1))
+    done = ctl(verb, str(bad))
+    assert (done.code, done.err.splitlines()[1].startswith(f"{bad} range[")) == (2, True), done.err
+
+
+def test_who_sets_the_mode_of_a_ban_that_has_lapsed_is_told(served: Served, ctl: Ctl) -> None:
+    assert ctl("ban", "adopt", "diest", "facebook", "--provisional").code == 0
+    assert ctl("ban", "set", "diest", "facebook", "--mode", "off").err == ""
+    served.plane.clock.now += 73 * 3600
+    done = ctl("ban", "set", "diest", "facebook", "--mode", "enforce")
+    assert (done.code, done.err) == (
+        0,
+        "the ban has lapsed: whatever its mode, it refuses nothing; `dnsfilterctl ban renew` gives it a further term\n",
+    )
+
+
+def test_status_does_not_wait_long_for_a_control_plane_that_is_stopped(
+    ctl: Ctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "SOON_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = ctl("status", "--api", url)
+    assert (done.code, done.err) == (4, f"dnsfilterctl: {url} is not reachable in time: no answer within 0.05 s\n")

@@ -1,0 +1,48 @@
+"""The reference says what the command line says."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+import pytest
+
+from api.ctl.command_reference import MARK, renewed
+from api.ctl.parser import make_parser
+from dnsfilter.shell_completion import every
+
+PAGE = Path(__file__).parents[4] / "docs" / "dnsfilterctl.md"
+PARSERS = list(every(make_parser()))
+
+
+def _words(text: str) -> str:
+    """Python's releases break usage lines at different places."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=[parser.prog for parser in PARSERS])
+def test_the_help_of_every_command_stands_in_the_reference(parser: argparse.ArgumentParser) -> None:
+    page = _words(PAGE.read_text(encoding="utf-8"))
+    assert _words(f"### {parser.prog}\n\n```text\n{parser.format_help()}\n```") in page
+
+
+def test_the_reference_has_no_command_that_is_gone() -> None:
+    headings = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("### dnsfilterctl")]
+    assert headings == [f"### {parser.prog}" for parser in PARSERS]
+
+
+def test_every_verb_has_a_runnable_example() -> None:
+    verbs = [parser for parser in PARSERS if parser.get_default("verb") is not None]
+    assert len(verbs) > 35
+    for parser in verbs:
+        assert parser.epilog is not None
+        examples = [line.strip() for line in parser.epilog.replace("\\\n", "").splitlines()[1:]]
+        assert examples
+        for example in examples:
+            assert example.startswith(f"{parser.prog} ") or example == parser.prog
+            assert make_parser().parse_args(shlex.split(example)[1:]).verb == parser.get_default("verb")
+
+
+def test_a_page_without_the_mark_is_not_overwritten() -> None:
+    with pytest.raises(ValueError, match="has no line"):
+        renewed("# Something else\n")
+    assert renewed(f"# Page\n{MARK}\nold\n").startswith(f"# Page\n{MARK}\n\n### dnsfilterctl\n")

@@ -1,0 +1,42 @@
+"""What a node's processes import before they serve: a resolver that starts is waited for."""
+
+import subprocess
+import sys
+
+import pytest
+
+COLLECTORS = ("prometheus_client", "uvicorn", "importlib.metadata", "multiprocessing", "http", "blocklists")
+CONTROL = ("cryptography", "dnsfilter.control.link")
+ENGINES = ("dnsfilter.engine.reference.engine", "dnsfilter.engine._engine", "dnslib", "uvloop")
+# Its plugins make pydantic read what is installed.
+AT_THE_SCHEMA = {"importlib.metadata"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import dnsfilter.cli.main", {*COLLECTORS, *CONTROL, *ENGINES} - AT_THE_SCHEMA),
+        (
+            "import dnsfilter.worker.process",
+            {*COLLECTORS, *CONTROL, "pydantic", "dnsfilter.config.file_schema", "tomllib"},
+        ),
+    ],
+)
+def test_what_is_not_needed_to_serve_is_not_imported(statement: str, absent: set[str]) -> None:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert statement.split()[1] in loaded
+    assert not absent & loaded
+
+
+def test_a_worker_with_either_engine_needs_no_more() -> None:
+    code = (
+        "import sys; from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class; "
+        "import dnsfilter.worker.process; engine_class(chosen_kind()); engine_class(EngineKind.REFERENCE); "
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "dnsfilter.engine.reference.engine" in loaded
+    assert not {*COLLECTORS, "pydantic"} & loaded

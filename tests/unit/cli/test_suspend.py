@@ -1,0 +1,262 @@
+"""The commands that act on a node by hand, in this process: arguments, exit codes, what they print."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from blocklists.catalogue import load_catalogue
+from dnsfilter.cli.main import main
+from dnsfilter.cli.publishing import publish_policy_file
+from dnsfilter.config.resolved import resolved_policy
+from dnsfilter.policy.model import Policy, Suspension
+from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.stored.store import SnapshotStore
+
+pytestmark = pytest.mark.slow
+
+SERVICES = {service.slug: service for service in load_catalogue().services}
+EXAMPLE = Path(__file__).parents[3] / "deploy/examples/belgium-2023.toml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    publish_policy_file(EXAMPLE, tmp_path / "state", store, int(time.time()))
+    return path
+
+
+def run(config: Path, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--config", str(config), "--policy", str(EXAMPLE)])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def explained(config: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    capsys.readouterr()
+    assert run(config, "explain", *more, "127.0.5.10", "www.tiktok.com") == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_suspending_is_said_listed_explained_and_ended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "payroll is down") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("ghent: nothing is refused on this node until 2")
+    assert said.endswith(": payroll is down\n")
+    assert run(config, "suspend", "--list") == 0
+    assert capsys.readouterr().out == said
+    first, second = explained(config, capsys)
+    assert f"{first}\n" == said
+    assert "pass for a client of ghent (set aside: tiktok)" in second
+    assert run(config, "suspend", "--end", "ghent") == 0
+    assert "ended" in capsys.readouterr().out
+    assert run(config, "suspend", "--list") == 0
+    assert capsys.readouterr().out == "nothing is suspended on this node\n"
+    assert len(explained(config, capsys)) == 1
+
+
+def test_without_an_authority_all_are_suspended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config, "suspend", "--for", "1h", "--reason", "fire") == 0
+    assert capsys.readouterr().out.startswith("all: ")
+    assert run(config, "suspend", "--list", "--json") == 0
+    (only,) = json.loads(capsys.readouterr().out)
+    assert (only["authority"], only["reason"]) == (None, "fire")
+    (line,) = explained(config, capsys, "--json")
+    assert json.loads(line)["suspended"] == [only]
+    assert len(explained(config, capsys, "--at", "2023-04-01T00:00:00Z")) == 1
+
+
+def test_while_all_are_suspended_unregistered_clients_are_said_to_be_answered(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*more: str) -> list[str]:
+        capsys.readouterr()
+        assert run(config, "explain", *more, "203.0.113.9", "www.tiktok.com") == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
+    run(config, "suspend", "ghent", "--for", "1h", "--reason", "payroll is down")
+    assert "unregistered" not in capsys.readouterr().out
+    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
+    run(config, "suspend", "--for", "1h", "--reason", "fire")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith(", and unregistered clients are answered too: fire")
+    answered = (
+        "revision 1, www.tiktok.com: the client is in no registered range, and is answered while all are suspended"
+    )
+    assert told() == [*said, answered]
+    run(config, "suspend", "--list")
+    assert said[0] in capsys.readouterr().out.splitlines()
+    assert json.loads(told("--json")[0])["admitted"] is True
+    run(config, "suspend", "--end")
+    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
+
+
+def test_times_are_printed_in_one_zone_and_as_json_in_utc(
+    config: Path, capsys: pytest.CaptureFixture[str], zone_here: Callable[[str], None]
+) -> None:
+    zone_here("Asia/Tokyo")
+    assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "fire") == 0
+    assert capsys.readouterr().out.endswith((" CET: fire\n", " CEST: fire\n"))
+    assert run(config, "suspend", "--list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["until"].endswith("Z")
+    assert run(config, "snapshot", "list") == 0
+    assert re.search(r" CES?T, ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("suspend", "ghent"), 2, "--for --end --list"),
+        (("suspend", "gand", "--for", "30m", "--reason", "x"), 2, "known: brussels-city, "),
+        (("suspend", "ghent", "--for", "5h", "--reason", "x"), 2, "4 hours"),
+        (("suspend", "ghent", "--for", "30m"), 2, "--reason"),
+        (("suspend", "--end"), 1, "none of all"),
+        (("snapshot", "use", "7", "--reason", "x"), 2, "here: 1"),
+        (("snapshot", "use", "1"), 2, "--reason"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    assert run(config, *arguments) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_suspension_that_the_snapshot_in_use_holds_is_told_where_its_end_is_not(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = int(time.time())
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    held = resolved_policy(EXAMPLE, tmp_path / "state", services=SERVICES, now=now, keep=False)
+    suspended = replace(held, revision=2, suspensions=(Suspension("ghent", now - 60, now + 3600),))
+    store.publish(compile_policy(suspended, now))
+    store.publish(compile_policy(replace(held, revision=3), now))
+    store.directory.rename(tmp_path / "state" / "snapshots")
+
+    def done(*arguments: str) -> list[str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--config", str(config)])
+        assert ended.value.code == 0
+        return capsys.readouterr().out.splitlines()
+
+    asked = ("explain", "127.0.5.10", "www.tiktok.com")
+    assert done("suspend", "--list") == ["nothing is suspended on this node"]
+    assert len(done(*asked)) == 1
+    used, told = done("snapshot", "use", "2", "--reason", "wrong ranges")
+    assert used.startswith("revision 2 is in use")
+    assert told.startswith("ghent: nothing is refused until ")
+    assert told.endswith(": published in revision 2; only a later one ends it sooner")
+    assert done("suspend", "--list") == [told]
+    assert done(*asked)[0] == told
+    done("suspend", "ghent", "--for", "30m", "--reason", "payroll is down")
+    assert [line.endswith("payroll is down") for line in done(*asked)] == [True, False, False]
+    listed = json.loads(done("suspend", "--list", "--json")[0])
+    assert [(one["authority"], one["published"], one["reason"]) for one in listed] == [
+        ("ghent", None, "payroll is down"),
+        ("ghent", 2, ""),
+    ]
+    assert json.loads(done(*asked, "--json")[0])["suspended"] == listed
+    assert len(done("explain", "127.0.6.10", "www.tiktok.com")) == 1
+
+
+def test_snapshots_are_listed_and_an_older_one_used(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    other = tmp_path / "other.toml"
+    other.write_text(
+        EXAMPLE.read_text() + '\n[[range]]\nprefix = "192.0.2.0/24"\nauthority = "ghent"\n'
+        'funding = "public"\naudience = "staff"\n'
+    )
+    publish_policy_file(other, tmp_path / "state", store, int(time.time()))
+    assert run(config, "snapshot", "use", "1", "--reason", "wrong ranges") == 0
+    assert "until the policy file is read again" in capsys.readouterr().out
+    store.quarantine(2, "workers died of it")
+    assert run(config, "snapshot", "list") == 0
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert newest.startswith("  2: made 2")
+    assert newest.endswith("quarantined: workers died of it")
+    assert oldest.startswith("* 1: made 2")
+    assert run(config, "snapshot", "list", "--json") == 0
+    assert [each["in_use"] for each in json.loads(capsys.readouterr().out)] == [False, True]
+    assert run(config, "snapshot", "use", "2", "--reason", "again") == 1
+    assert "workers died of it" in capsys.readouterr().err
+    assert run(config, "snapshot", "use", "1", "--reason", "again") == 0
+    assert "already" in capsys.readouterr().out
+    assert run(config, "snapshot", "unquarantine", "2", "--reason", "mended") == 0
+    assert run(config, "snapshot", "use", "2", "--reason", "again") == 0
+
+
+def test_what_others_wrote_commands_no_terminal(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    store.quarantine(1, "\x1b]0;title\x07\nall is well")
+    assert run(config, "snapshot", "list") == 0
+    assert r"quarantined: \x1b]0;title\x07\x0aall is well" in capsys.readouterr().out
+    assert run(config, "snapshot", "use", "1", "--reason", "again") == 1
+    assert r"quarantined: \x1b]0;title\x07\x0aall is well" in capsys.readouterr().err
+
+
+def test_what_is_spoilt_is_said_and_passed_over(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
+    store.publish(compile_policy(Policy(2), int(time.time())))
+    node = tmp_path / "state" / "snapshots"
+    store.directory.rename(node)
+    for path in node.rglob(f"{SnapshotStore(node).manifest(2).rules.digest.hex()}.rules"):
+        path.unlink()
+    capsys.readouterr()
+    for arguments in (("snapshot", "list"), ("explain", "127.0.5.10", "www.tiktok.com")):
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--config", str(config)])
+        assert ended.value.code == 0
+    said = capsys.readouterr()
+    newest, oldest, decision = said.out.splitlines()
+    assert newest.startswith("  2: made 2")
+    assert newest.endswith(", not whole")
+    assert oldest.startswith("* 1: made 2")
+    assert decision.startswith("revision 1, www.tiktok.com: refuse")
+    assert "decided by revision 1: read " in said.err
+
+
+def test_whoever_has_seen_enough_of_a_list_ends_it_quietly(config: Path) -> None:
+    program = "import sys; from dnsfilter.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", program, "snapshot", "list", "--config", str(config)]
+    read, written = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(written)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_node_without_snapshots_has_none_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    assert run(path, "snapshot", "list") == 0
+    assert capsys.readouterr().out == "there is no snapshot on this node\n"
+
+
+def test_what_others_may_not_read_is_left_out_of_an_explanation(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "x") == 0
+    (tmp_path / "state" / "node").chmod(0o770)
+    capsys.readouterr()
+    assert run(config, "explain", "127.0.5.10", "www.tiktok.com") == 0
+    assert "without what is suspended on this node itself" in capsys.readouterr().err

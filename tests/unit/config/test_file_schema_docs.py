@@ -1,0 +1,106 @@
+"""The references name every key that the files may have, with its default, and their examples load."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from dnsfilter.config import file_schema
+from dnsfilter.config.load import load_config
+from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.policy.model import Service, Tier
+
+DOCS = Path(__file__).parents[3] / "docs"
+CONFIGURATION = (DOCS / "configuration.md").read_text()
+POLICY_FILE = (DOCS / "policy-file.md").read_text()
+
+
+def section(document: str, heading: str) -> str:
+    """The text under the heading that begins so, up to the next heading."""
+    found = re.search(rf"^#+ {re.escape(heading)}.*?$(.*?)(?=^#+ |\Z)", document, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def rows(text: str) -> dict[str, str]:
+    """Documented keys with what stands in the column of their default."""
+    table: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith("| `"):
+            keys, default = line.split(" | ")[:2]
+            table.update(dict.fromkeys(re.findall(r"`(\w+)`", keys), default.strip("`")))
+    return table
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("document", "heading", "table"),
+    [
+        (CONFIGURATION, "The node", file_schema.ConfigFile),
+        (CONFIGURATION, "`[upstream]`", file_schema.UpstreamTable),
+        (CONFIGURATION, "`[cache]`", file_schema.CacheTable),
+        (CONFIGURATION, "`[clients]`", file_schema.ClientsTable),
+        (CONFIGURATION, "`[limits]`", file_schema.LimitsTable),
+        (CONFIGURATION, "`[[limits.override]]`", file_schema.OverrideTable),
+        (CONFIGURATION, "`[[zone]]`", file_schema.ZoneTable),
+        (CONFIGURATION, "`[control_plane]`", file_schema.ControlPlaneTable),
+        (POLICY_FILE, "`[[authority]]`", file_schema.AuthorityTable),
+        (POLICY_FILE, "`[[site]]`", file_schema.SiteTable),
+        (POLICY_FILE, "`[[range]]`", file_schema.RangeTable),
+        (POLICY_FILE, "`[[ban]]`", file_schema.BanTable),
+        (POLICY_FILE, "`[ban.decision]`", file_schema.DecisionTable),  # And of a closing, less `follows`.
+        (POLICY_FILE, "`[[ban.term]]`", file_schema.TermTable),
+        (POLICY_FILE, "`[[binding]]`", file_schema.BindingTable),
+        (POLICY_FILE, "`[[exemption]]`", file_schema.ExemptionTable),
+    ],
+)
+def test_every_key_stands_in_its_table_and_no_other(document: str, heading: str, table: type[BaseModel]) -> None:
+    documented = rows(section(document, heading))
+    subsections = {
+        file_schema.ConfigFile: {"upstream", "cache", "clients", "limits", "zone", "control_plane"},
+        file_schema.LimitsTable: {"override"},
+    }
+    fields = {field.alias or name: field for name, field in table.model_fields.items()}
+    assert set(documented) == set(fields) - subsections.get(table, set())
+    needed = {key for key, field in fields.items() if field.is_required()}
+    # A ban needs a term, and an exemption one of its three ends, which one key alone cannot say.
+    assert {key for key, default in documented.items() if default == "needed"} - {
+        "term",
+        "until",
+        "end",
+        "for",
+    } == needed
+
+
+def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
+    defaults = {"": rows(section(CONFIGURATION, "The node"))}
+    for table in ("upstream", "cache", "clients", "limits", "control_plane"):
+        defaults[table] = rows(section(CONFIGURATION, f"`[{table}]`"))
+    written = ""
+    for table, keys in defaults.items():
+        written += f"[{table}]\n" if table else ""
+        for key, default in keys.items():
+            if default != "none" and key != "trust_ad":
+                written += f"{key} = {default}\n"
+    file, faults = file_schema.read_tables(file_schema.ConfigFile, tomllib.loads(written))
+    assert faults == []
+    assert file == file_schema.ConfigFile()
+
+
+@pytest.mark.parametrize("block", blocks(CONFIGURATION))
+def test_every_configuration_shown_loads(block: str, tmp_path: Path) -> None:
+    path, resolv_conf = tmp_path / "dnsfilter.toml", tmp_path / "resolv.conf"
+    path.write_text(block)
+    resolv_conf.write_text("nameserver 198.51.100.1\n")
+    assert load_config(path, resolv_conf).listen
+
+
+@pytest.mark.parametrize("block", blocks(POLICY_FILE))
+def test_every_policy_shown_loads(block: str) -> None:
+    services = {"tiktok": Service("tiktok", "TikTok", (Tier(1),))}
+    assert parse_policy(block, "policy-file.md", services=services, now=1_678_462_200).bans

@@ -1,0 +1,244 @@
+"""Suspensions given on a node: how they are kept, and when they hold."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.errors import UnavailableError
+from dnsfilter.local.local_suspensions import (
+    MAX_GIVEN,
+    Given,
+    LocalSuspensions,
+    Moment,
+    change_given,
+    given_octets,
+    load_given,
+    parse_given,
+    this_boot,
+)
+from dnsfilter.local.private_files import writing
+from dnsfilter.policy.model import Instant, Suspension
+from tests.support.policies import HOUR, NOW
+
+BOOT_MS = 5_000_000
+THEN = Moment(NOW, BOOT_MS, "boot-1")
+GIVEN = Given("ghent", THEN, 600, "payroll is down")
+
+
+def later(by_s: int, *, stepped_s: int = 0, boot: str = "boot-1") -> Moment:
+    """The moment so many seconds on, of a wall clock that has been put forward by `stepped_s` besides."""
+    boot_ms = BOOT_MS + 1000 * by_s if boot == "boot-1" else 7_000
+    return Moment(NOW + by_s + stepped_s, boot_ms, boot)
+
+
+@pytest.mark.parametrize(
+    ("now", "start"),
+    [
+        pytest.param(later(0), NOW, id="at once"),
+        pytest.param(later(599), NOW, id="until the last second"),
+        pytest.param(later(600), None, id="no longer"),
+        pytest.param(later(60, stepped_s=1), NOW, id="rounding is no step"),
+        pytest.param(later(60, stepped_s=-1), NOW, id="rounding is no step backwards either"),
+        pytest.param(later(60, stepped_s=HOUR), NOW + HOUR, id="a clock put forward ends nothing"),
+        pytest.param(later(60, stepped_s=-HOUR), NOW - HOUR, id="a clock put back prolongs nothing"),
+        pytest.param(later(600, stepped_s=-HOUR), None, id="nor does it bring back what has ended"),
+        pytest.param(later(300, boot="boot-2"), NOW, id="after a restart of the machine"),
+        pytest.param(later(600, boot="boot-2"), None, id="after a restart it ends at its instant"),
+        pytest.param(later(-59, boot="boot-2"), NOW, id="after a restart with a clock a little behind"),
+        pytest.param(later(-HOUR, boot="boot-2"), None, id="one that would begin later was given by a wrong clock"),
+        pytest.param(later(300, boot=""), NOW, id="a boot that is not known"),
+        pytest.param(
+            Moment(NOW + 300, 600_000, "boot-2"), None, id="the machine has run for longer than it was given for"
+        ),
+        pytest.param(Moment(NOW + 300, 600_000, ""), NOW, id="which is not said of a boot that is not known"),
+    ],
+)
+def test_when_a_suspension_holds(now: Moment, start: Instant | None) -> None:
+    expected = None if start is None else Suspension("ghent", start, start + 600, "payroll is down")
+    assert GIVEN.holds(now) == expected
+
+
+def test_two_boots_that_are_not_known_are_not_the_same() -> None:
+    given = replace(GIVEN, moment=replace(THEN, boot=""))
+    assert given.holds(Moment(NOW + 300, 7_000, "")) == Suspension("ghent", NOW, NOW + 600, "payroll is down")
+
+
+def test_the_boot_of_this_machine_is_the_same_each_time() -> None:
+    assert this_boot() == this_boot() != ""
+
+
+def test_what_is_kept_is_read_back() -> None:
+    given = (GIVEN, Given(None, Moment(NOW, 1, "boot-2"), 4 * HOUR, 'says "no"'))
+    assert parse_given(given_octets(given)) == given
+
+
+def changed(**values: object) -> bytes:
+    value = json.loads(given_octets((GIVEN,)))["suspensions"][0] | values
+    return json.dumps({"suspensions": [value]}).encode()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"suspensions": 7}',
+        b'{"suspensions": [{}]}',
+        b'{"suspensions": [null]}',
+        b"[" * 100_000,
+        changed(authority=7),
+        changed(for_s=0),
+        changed(for_s=4 * HOUR + 1),
+        changed(for_s=True),
+        changed(for_s="600"),
+        changed(start="yesterday"),
+        changed(start="2026-03-28T00:00:00"),
+        changed(start=7),
+        changed(boot=None),
+        changed(boot_ms="soon"),
+        changed(boot_ms=float("inf")),
+        changed(reason=7),
+        changed(reason="x" * 501),
+        changed(reason="\x1b]0;title\x07"),
+        changed(reason="two\nlines"),
+        changed(authority="ghent\r"),
+        changed(boot="\x9b31m"),
+        given_octets((GIVEN,) * (MAX_GIVEN + 1)),
+    ],
+)
+def test_what_is_no_list_of_suspensions_is_refused(octets: bytes) -> None:
+    with pytest.raises(ValueError, match="suspensions"):
+        parse_given(octets)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "node" / "suspensions.json"
+
+
+def test_a_change_keeps_what_holds_and_forgets_what_has_ended(path: Path) -> None:
+    change_given(path, THEN, lambda held: (*held, GIVEN))
+    change_given(path, THEN, lambda held: (*held, replace(GIVEN, authority=None, for_s=60)))
+    assert [given.authority for given in load_given(path)] == ["ghent", None]
+    seen: list[tuple[Given, ...]] = []
+
+    def look(held: tuple[Given, ...]) -> tuple[Given, ...]:
+        seen.append(held)
+        return held
+
+    change_given(path, later(60), look)
+    assert seen == [(GIVEN,)]
+    assert load_given(path) == (GIVEN,)
+
+
+def test_a_file_that_cannot_be_understood_is_replaced(path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.write_bytes(b"nonsense")
+    change_given(path, THEN, lambda held: (*held, GIVEN))
+    assert load_given(path) == (GIVEN,)
+
+
+def test_nothing_holds_without_a_file(path: Path) -> None:
+    assert load_given(path) == ()
+    assert LocalSuspensions(path).holding(THEN) == ()
+
+
+def test_what_another_process_changes_is_seen(path: Path) -> None:
+    watched = LocalSuspensions(path)
+    assert watched.holding(THEN) == ()
+    change_given(path, THEN, lambda _: (GIVEN,))
+    assert [held.authority for held in watched.holding(THEN)] == ["ghent"]
+    change_given(path, THEN, lambda _: ())
+    assert watched.holding(THEN) == ()
+
+
+def test_a_clock_that_was_set_moves_a_suspension_once_and_not_with_every_second(path: Path) -> None:
+    change_given(path, THEN, lambda _: (GIVEN,))
+    watched = LocalSuspensions(path)
+    starts = [
+        watched.holding(replace(later(60 + n, stepped_s=HOUR), boot_ms=BOOT_MS + 1000 * (60 + n) + jitter))[0].start
+        for n in range(5)
+        for jitter in (0, 999, -1)
+    ]
+    assert set(starts) == {NOW + HOUR}
+
+
+def restarted(at: int) -> Moment:
+    """The moment so many seconds on, of a machine that started 200 s on, by a clock that is right."""
+    return Moment(NOW + at, 1000 * (at - 200), "boot-2")
+
+
+@pytest.mark.parametrize("ahead_s", [HOUR, -HOUR, 30 * 24 * HOUR])
+def test_over_a_restart_it_ends_when_the_clock_as_it_was_put_right_says(path: Path, ahead_s: int) -> None:
+    change_given(path, THEN, lambda _: (replace(GIVEN, moment=replace(THEN, instant=NOW + ahead_s)),))
+    assert LocalSuspensions(path).holding(later(60)) == (Suspension("ghent", NOW, NOW + 600, "payroll is down"),)
+    assert load_given(path) == (GIVEN,)
+    found = [bool(LocalSuspensions(path).holding(restarted(at))) for at in (300, 599, 600, 3600, 30 * 24 * HOUR)]
+    assert found == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(restarted(300), id="begins later by the clock of another boot"),
+        pytest.param(later(600), id="has ended"),
+        pytest.param(restarted(HOUR), id="would have ended"),
+    ],
+)
+def test_what_is_over_is_forgotten_and_no_clock_brings_it_back(path: Path, seen: Moment) -> None:
+    ahead = HOUR if seen == restarted(300) else 0
+    change_given(path, THEN, lambda _: (replace(GIVEN, moment=replace(THEN, instant=NOW + ahead)),))
+    assert LocalSuspensions(path).holding(seen) == ()
+    assert load_given(path) == ()
+
+
+def test_what_is_over_does_not_come_back_though_the_file_cannot_be_written(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    change_given(path, THEN, lambda _: (GIVEN, replace(GIVEN, authority="mechelen", for_s=HOUR)))
+    watched = LocalSuspensions(path)
+    with writing("test", path.with_suffix(".lock")):
+        held = [[one.authority for one in watched.holding(now)] for now in (later(600), later(601), restarted(300))]
+    assert held == [["mechelen"], ["mechelen"], ["mechelen"]]
+    assert len(load_given(path)) == 2
+    assert [record.getMessage().split(" reason")[0] for record in caplog.records] == [
+        "suspensions of this node not corrected"
+    ]
+
+
+def test_a_broken_file_holds_nothing_and_is_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.write_bytes(b"nonsense")
+    watched = LocalSuspensions(path)
+    assert watched.holding(THEN) == ()
+    path.write_bytes(b"nonsense again")
+    assert watched.holding(THEN) == ()
+    assert len(caplog.records) == 1
+
+
+def test_a_file_that_others_may_have_written_is_not_believed(path: Path) -> None:
+    change_given(path, THEN, lambda _: (GIVEN,))
+    path.parent.chmod(0o770)
+    with pytest.raises(UnavailableError, match="others may write"):
+        load_given(path)
+    assert LocalSuspensions(path).holding(THEN) == ()
+
+
+def test_a_file_that_is_a_link_is_not_believed(path: Path, tmp_path: Path) -> None:
+    path.parent.mkdir(mode=0o700)
+    (tmp_path / "elsewhere").write_bytes(given_octets((GIVEN,)))
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnavailableError):
+        load_given(path)
+
+
+def test_a_file_without_end_is_not_read(path: Path) -> None:
+    change_given(path, THEN, lambda _: (GIVEN,))
+    os.truncate(path, 2**40)
+    with pytest.raises(UnavailableError, match="longer"):
+        load_given(path)

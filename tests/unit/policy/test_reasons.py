@@ -1,0 +1,144 @@
+"""Explanations: every ban considered, and the reason in words."""
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.policy.decide import Standing, decide
+from dnsfilter.policy.model import Binding, Ground, Mode, Policy, Suspension, Term
+from dnsfilter.policy.reasons import Explanation, explain
+from dnsfilter.wire.names import parse_name
+from tests.fuzz.examples import examples
+from tests.support.policies import (
+    NOW,
+    Thing,
+    ban,
+    clients_of,
+    exemption,
+    instants,
+    names_of,
+    network,
+    policies,
+    policy,
+    service,
+    sites,
+)
+
+GHENT = network("192.0.2.0/24", "ghent")
+TIKTOK = service("tiktok", ["tiktok.example"])
+OTHER = service("other", ["other.example"])
+WWW = service("www", ["www.tiktok.example"])
+BOUND = Binding(1, 1, "ghent", Ground.LAW, start=0)
+
+
+def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tiktok.example") -> Explanation:
+    return explain(policy(*things), "default", ip_address(client), parse_name(name), NOW)
+
+
+@pytest.mark.parametrize(
+    ("things", "reason"),
+    [
+        pytest.param((TIKTOK, ban(1, "ghent", "tiktok")), "the client is in no registered range", id="unregistered"),
+        pytest.param(
+            (TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + 60)),
+            "the client is in no registered range",
+            id="unregistered, an authority suspended",
+        ),
+        pytest.param(
+            (TIKTOK, ban(1, "ghent", "tiktok"), Suspension(None, NOW, NOW + 60)),
+            "the client is in no registered range, and is answered while all are suspended",
+            id="unregistered, all suspended",
+        ),
+        pytest.param(
+            (GHENT, OTHER, ban(1, "ghent", "other")), "the name belongs to no service of the catalogue", id="name"
+        ),
+        pytest.param((GHENT, TIKTOK, WWW), "no ban on tiktok, www concerns ghent", id="no ban"),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok", terms=(Term(0, 1),))),
+            "no ban is in force here for this name",
+            id="lapsed",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + 60)),
+            "not refused: bans are suspended for ghent",
+            id="suspended",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"])),
+            "not refused: exemption 1 from ghent/tiktok holds",
+            id="exempted",
+        ),
+        pytest.param(
+            (
+                GHENT,
+                TIKTOK,
+                ban(1, "mechelen", "tiktok", Mode.OFF),
+                BOUND,
+                ban(2, "ghent", "tiktok", off_until=NOW + 1),
+            ),
+            "not refused: mechelen/tiktok is off, ghent/tiktok is off",
+            id="off",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok", Mode.OFF, (Term(0, 1),))),
+            "no ban is in force here for this name",
+            id="off and lapsed",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok")),
+            "ban 1 of ghent on tiktok: the only one in force here",
+            id="only one",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), BOUND, ban(2, "ghent", "tiktok", Mode.MONITOR)),
+            "ban 1 of mechelen on tiktok: enforcing beats monitoring",
+            id="enforcing",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), BOUND, ban(2, "ghent", "tiktok")),
+            "ban 2 of ghent on tiktok: the authority's own decision comes before a bound one",
+            id="own",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, WWW, ban(1, "ghent", "tiktok"), ban(2, "ghent", "www")),
+            "ban 2 of ghent on www: it names the longest suffix",
+            id="longest",
+        ),
+        pytest.param(
+            (GHENT, TIKTOK, ban(1, "ghent", "tiktok"), ban(2, "ghent", "tiktok")),
+            "ban 1 of ghent on tiktok: it has the lowest number",
+            id="lowest",
+        ),
+    ],
+)
+def test_the_reason_is_told_in_words(things: tuple[Thing, ...], reason: str) -> None:
+    assert explained(*things).reason == reason
+
+
+def test_an_own_exemption_and_the_bound_ban_that_still_refuses_are_both_told() -> None:
+    found = explained(
+        GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), BOUND, ban(2, "ghent", "tiktok"), exemption(5, 2, ["192.0.2.0/24"])
+    )
+    bound, own = found.considered
+    assert (bound.ban.number, bound.standing, bound.binding) == (1, Standing.IN_FORCE, BOUND)
+    assert (own.ban.number, own.standing) == (2, Standing.EXEMPTED)
+    assert own.exemption is not None
+    assert own.exemption.number == 5
+    assert found.range == GHENT
+    assert found.services == ("tiktok",)
+
+
+@examples(60)
+@given(policies(), sites, st.data())
+def test_an_explanation_is_of_the_decision_and_always_has_a_reason(
+    made: Policy, site: str, data: st.DataObject
+) -> None:
+    client, name, at = data.draw(clients_of(made)), data.draw(names_of(made)), data.draw(instants(made))
+    found = explain(made, site, client, name, at)
+    assert found.decision == decide(made, site, client, name, at)
+    assert found.reason
+    assert (found.range is None) == (found.decision.authority is None)
+    if found.decision.ban is not None:
+        assert found.reason.startswith(f"ban {found.decision.ban} of ")

@@ -1,0 +1,129 @@
+"""Texts of refusals: reference and contact once, a phrase per language while 128 octets hold them."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsfilter.policy.model import Authority
+from dnsfilter.policy.refusal_text import TEXT_OCTETS, ede_code, refusal_text
+from tests.support.policies import authority, service
+
+TIKTOK = replace(service("tiktok"), name="TikTok")
+GHENT = replace(
+    authority("ghent", ("nl",)), names=(("nl", "Stad Gent"), ("fr", "Ville de Gand")), contact="ict@example.org"
+)
+BRUSSELS = replace(
+    authority("brussels-city", ("fr", "nl")),
+    names=(("fr", "Ville de Bruxelles"), ("nl", "Stad Brussel")),
+    contact="it@example.org",
+)
+FEDERAL = replace(
+    authority("federal", ("nl", "fr", "de")), names=(("nl", "Federale overheid"), ("fr", "État fédéral")), contact=""
+)
+
+
+def text(decider: Authority, client: Authority, reference: str = "") -> str:
+    return refusal_text(reference, TIKTOK, decider, client)
+
+
+@pytest.mark.parametrize(
+    ("decider", "client", "reference", "expected"),
+    [
+        (GHENT, GHENT, "CBS 2023/41", "CBS 2023/41; ict@example.org; TikTok geblokkeerd door Stad Gent"),
+        (GHENT, GHENT, "", "ict@example.org; TikTok geblokkeerd door Stad Gent"),
+        (
+            BRUSSELS,
+            BRUSSELS,
+            "",
+            "it@example.org; TikTok bloqué par Ville de Bruxelles; TikTok geblokkeerd door Stad Brussel",
+        ),
+        (
+            GHENT,
+            BRUSSELS,
+            "",
+            "it@example.org; TikTok bloqué par Ville de Gand; TikTok geblokkeerd door Stad Gent",
+        ),
+        (
+            FEDERAL,
+            FEDERAL,
+            "",
+            "TikTok geblokkeerd door Federale overheid; TikTok bloqué par État fédéral; "
+            "TikTok gesperrt durch Federale overheid",
+        ),
+    ],
+)
+def test_languages_and_contact_are_those_of_the_client_and_the_name_that_of_the_decider(
+    decider: Authority, client: Authority, reference: str, expected: str
+) -> None:
+    assert text(decider, client, reference) == expected
+
+
+def test_a_phrase_that_does_not_fit_is_left_out_whole_and_so_is_what_follows() -> None:
+    reference = "x" * 60
+    assert text(BRUSSELS, BRUSSELS, reference) == f"{reference}; it@example.org; TikTok bloqué par Ville de Bruxelles"
+
+
+def test_a_reference_that_does_not_fit_leaves_room_for_the_rest() -> None:
+    assert text(GHENT, GHENT, "é" * 65) == "ict@example.org; TikTok geblokkeerd door Stad Gent"
+
+
+def test_an_unknown_language_has_no_phrase() -> None:
+    assert text(GHENT, replace(GHENT, languages=("it",))) == "ict@example.org"
+
+
+FLANDERS = replace(authority("flanders", ("nl",)), names=(("nl", "Vlaamse overheid"),), contact="ict@example.org")
+WALLONIA = replace(authority("wallonia", ("fr",)), names=(("fr", "Région wallonne"),), contact="tic@example.org")
+COMMUNITY = replace(
+    authority("ostbelgien", ("de",)), names=(("de", "Ostbelgien"), ("fr", "Communauté germanophone")), contact=""
+)
+REGION = replace(
+    authority("brussels-region", ("fr", "nl")),
+    names=(("fr", "Région de Bruxelles"), ("nl", "Brussels Gewest")),
+    contact="it@example.org",
+)
+STATE = replace(FEDERAL, languages=("fr", "nl"), contact="it@example.org")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (FLANDERS, "ict@example.org; TikTok geblokkeerd door Vlaamse overheid"),
+        (WALLONIA, "tic@example.org; TikTok bloqué par Région wallonne"),
+        (COMMUNITY, "TikTok gesperrt durch Ostbelgien"),
+        (REGION, "it@example.org; TikTok bloqué par Région de Bruxelles; TikTok geblokkeerd door Brussels Gewest"),
+        (STATE, "it@example.org; TikTok bloqué par État fédéral; TikTok geblokkeerd door Federale overheid"),
+    ],
+    ids=lambda value: value.slug if isinstance(value, Authority) else None,
+)
+def test_each_body_is_spoken_for_in_its_own_languages(body: Authority, expected: str) -> None:
+    assert text(body, body) == expected
+
+
+def test_another_bodys_ban_is_told_in_the_languages_of_whoever_asks() -> None:
+    assert text(FEDERAL, COMMUNITY) == "TikTok gesperrt durch Federale overheid"
+    assert text(COMMUNITY, WALLONIA) == "tic@example.org; TikTok bloqué par Communauté germanophone"
+
+
+def test_a_region_of_a_language_is_that_language_once() -> None:
+    client = replace(STATE, languages=("nl-BE", "nl-NL", "fr-BE"), names=(("nl", "Overheid"), ("fr-BE", "État")))
+    assert text(client, client) == "it@example.org; TikTok geblokkeerd door Overheid; TikTok bloqué par État"
+
+
+def test_a_shorter_phrase_does_not_overtake_a_longer_one_that_comes_first() -> None:
+    long = replace(STATE, names=(("fr", "É" * 60), ("nl", "kort")))
+    assert text(long, long) == "it@example.org"
+
+
+@given(st.text(max_size=140), st.text(max_size=140), st.permutations(["nl", "fr", "de", "en"]))
+def test_never_longer_than_128_octets_and_never_cut(reference: str, contact: str, languages: list[str]) -> None:
+    client = replace(BRUSSELS, contact=contact, languages=tuple(languages))
+    encodable = reference.encode("utf-8", "ignore").decode()
+    found = text(BRUSSELS, replace(client, contact=contact.encode("utf-8", "ignore").decode()), encodable)
+    assert len(found.encode()) <= TEXT_OCTETS
+
+
+def test_a_decision_of_ones_own_is_blocked_and_a_binding_one_censored() -> None:
+    assert ede_code(bound=False) == 15
+    assert ede_code(bound=True) == 16

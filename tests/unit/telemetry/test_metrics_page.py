@@ -1,0 +1,17 @@
+"""The page of metrics in the documentation is the one that the tables make."""
+
+from pathlib import Path
+
+from dnsfilter.telemetry.metrics import METRICS
+from dnsfilter.telemetry.metrics_page import render_markdown
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def test_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render_markdown()
+
+
+def test_page_names_every_metric_with_its_help() -> None:
+    page = render_markdown()
+    assert all(f"| `{metric.name}` | {metric.type} |" in page and metric.help in page for metric in METRICS)

@@ -1,0 +1,347 @@
+"""Asking over TCP, against a real server on loopback."""
+
+import asyncio
+from ipaddress import ip_address
+
+import pytest
+import uvloop
+
+from dnsfilter.config.node_config import Endpoint
+from dnsfilter.errors import UnavailableError
+from dnsfilter.upstream.stream_pool import STRAYS_PER_CONNECTION, StreamPool
+from tests.unit.upstream.streaming import LONG_S, Peer, Run, answer_once, framed, query, reply, serving
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return asyncio.run if request.param == "asyncio" else uvloop.run
+
+
+def test_the_answer_comes_back_under_the_askers_id(run: Run) -> None:
+    async def main() -> None:
+        async with serving(Peer.echo) as (_, endpoint):
+            pool = StreamPool()
+            assert await pool.ask(endpoint, query("example.org"), LONG_S) == reply(query("example.org"))
+            pool.close()
+
+    run(main())
+
+
+def test_each_question_travels_under_a_fresh_id() -> None:
+    seen: list[bytes] = []
+
+    async def note(peer: Peer) -> None:
+        while (asked := await peer.read()) is not None:
+            seen.append(asked[:2])
+            peer.send(reply(asked))
+
+    async def main() -> None:
+        async with serving(note) as (_, endpoint):
+            pool = StreamPool()
+            for _ in range(50):
+                await pool.ask(endpoint, query("example.org", 7), LONG_S)
+            pool.close()
+
+    asyncio.run(main())
+    # Fifty draws from 65,536 repeat twenty times with a chance far below one in 10**50.
+    assert len(set(seen)) > 30
+
+
+def test_one_connection_is_kept_for_questions_one_after_another(run: Run) -> None:
+    async def main() -> None:
+        async with serving(Peer.echo) as (server, endpoint):
+            pool = StreamPool()
+            for number in range(20):
+                await pool.ask(endpoint, query(f"n{number}.example.org"), LONG_S)
+            assert server.accepted == 1
+            pool.close()
+
+    run(main())
+
+
+def test_questions_at_once_are_pipelined_over_two_connections_and_answered_out_of_order(run: Run) -> None:
+    async def backwards(peer: Peer) -> None:
+        asked = [await peer.read() for _ in range(10)]
+        for message in reversed(asked):
+            assert message is not None
+            peer.send(reply(message))
+        await peer.swallow()
+
+    async def main() -> None:
+        async with serving(backwards) as (server, endpoint):
+            pool = StreamPool(connections_per_server=4)
+            queries = [query(f"n{number}.example.org", number) for number in range(20)]
+            answers = await asyncio.gather(*(pool.ask(endpoint, message, LONG_S) for message in queries))
+            assert answers == [reply(message) for message in queries]
+            assert server.accepted == 2
+            pool.close()
+
+    run(main())
+
+
+def test_an_answer_may_come_octet_by_octet_and_two_in_one_piece(run: Run) -> None:
+    async def script(peer: Peer) -> None:
+        first = await peer.read()
+        assert first is not None
+        for octet in framed(reply(first)):
+            peer.writer.write(bytes([octet]))
+            await peer.writer.drain()
+            await asyncio.sleep(0)
+        second, third = await peer.read(), await peer.read()
+        assert second is not None
+        assert third is not None
+        peer.send(reply(third), reply(second))
+        await peer.swallow()
+
+    async def main() -> None:
+        async with serving(script) as (_, endpoint):
+            pool = StreamPool(connections_per_server=1)
+            assert await pool.ask(endpoint, query("a.example.org"), LONG_S) == reply(query("a.example.org"))
+            both = [query("b.example.org"), query("c.example.org")]
+            assert await asyncio.gather(*(pool.ask(endpoint, each, LONG_S) for each in both)) == [
+                reply(each) for each in both
+            ]
+            pool.close()
+
+    run(main())
+
+
+def test_the_largest_answer_passes(run: Run) -> None:
+    padding = bytes(65_535 - len(query("example.org")))
+
+    async def script(peer: Peer) -> None:
+        while (asked := await peer.read()) is not None:
+            peer.send(reply(asked) + padding)
+
+    async def main() -> None:
+        async with serving(script) as (_, endpoint):
+            pool = StreamPool()
+            assert await pool.ask(endpoint, query("example.org"), LONG_S) == reply(query("example.org")) + padding
+            pool.close()
+
+    run(main())
+
+
+def wrong_answers(asked: bytes) -> dict[str, bytes]:
+    other_type = bytearray(reply(asked))
+    other_type[-3] = 0x61  # TYPE97: what folding the case of HTTPS, 0x41, would make of it
+    return {
+        "nothing": b"",
+        "two octets": asked[:2],
+        "another id": bytes([asked[0] ^ 1]) + reply(asked)[1:],
+        "another name": reply(asked).replace(b"example", b"eXampel"),
+        "another type": bytes(other_type),
+        "a query": asked,
+        "no question": reply(asked)[:4] + bytes(8),
+        "two questions": reply(asked)[:5] + b"\2" + reply(asked)[6:],
+    }
+
+
+@pytest.mark.parametrize("kind", wrong_answers(query("example.org")).keys())
+def test_what_does_not_match_is_passed_over_and_the_wait_goes_on(kind: str) -> None:
+    async def script(peer: Peer) -> None:
+        asked = await peer.read()
+        assert asked is not None
+        peer.send(wrong_answers(asked)[kind], reply(asked))
+        await peer.swallow()
+
+    async def main() -> None:
+        async with serving(script) as (_, endpoint):
+            pool = StreamPool()
+            assert await pool.ask(endpoint, query("example.org"), LONG_S) == reply(query("example.org"))
+            pool.close()
+
+    asyncio.run(main())
+
+
+def test_an_answer_in_another_case_is_an_answer() -> None:
+    async def script(peer: Peer) -> None:
+        asked = await peer.read()
+        assert asked is not None
+        peer.send(reply(asked).replace(b"example", b"ExAmPlE"))
+        await peer.swallow()
+
+    async def main() -> None:
+        async with serving(script) as (_, endpoint):
+            pool = StreamPool()
+            answer = await pool.ask(endpoint, query("example.org"), LONG_S)
+            assert answer == reply(query("example.org")).replace(b"example", b"ExAmPlE")
+            pool.close()
+
+    asyncio.run(main())
+
+
+def test_a_server_that_only_sends_what_nobody_asked_for_is_given_up() -> None:
+    async def flood(peer: Peer) -> None:
+        await peer.read()
+        peer.send(*[reply(query("example.com"))] * (STRAYS_PER_CONNECTION + 1))
+        await peer.swallow()
+
+    async def main() -> None:
+        async with serving(flood) as (_, endpoint):
+            pool = StreamPool()
+            with pytest.raises(UnavailableError, match="nobody asked for"):
+                await pool.ask(endpoint, query("example.org"), LONG_S)
+            assert pool.connections(endpoint) == 0
+            pool.close()
+
+    asyncio.run(main())
+
+
+async def close_after_second(peer: Peer) -> None:
+    await answer_once(peer)
+    await peer.read()
+
+
+def test_a_kept_connection_that_the_server_closed_costs_one_retry(run: Run) -> None:
+    async def main() -> None:
+        async with serving(close_after_second, Peer.echo) as (server, endpoint):
+            pool = StreamPool()
+            await pool.ask(endpoint, query("a.example.org"), LONG_S)
+            assert await pool.ask(endpoint, query("b.example.org"), LONG_S) == reply(query("b.example.org"))
+            assert server.accepted == 2
+            pool.close()
+
+    run(main())
+
+
+def test_the_retry_is_the_only_one(run: Run) -> None:
+    async def main() -> None:
+        async with serving(close_after_second, Peer.read) as (server, endpoint):
+            pool = StreamPool()
+            await pool.ask(endpoint, query("a.example.org"), LONG_S)
+            with pytest.raises(UnavailableError, match="connection"):
+                await pool.ask(endpoint, query("b.example.org"), LONG_S)
+            assert server.accepted == 2
+            pool.close()
+
+    run(main())
+
+
+def test_a_fresh_connection_that_breaks_is_not_retried(run: Run) -> None:
+    async def main() -> None:
+        async with serving(Peer.read) as (server, endpoint):
+            pool = StreamPool()
+            with pytest.raises(UnavailableError, match="connection"):
+                await pool.ask(endpoint, query("example.org"), LONG_S)
+            assert (server.accepted, pool.connections(endpoint)) == (1, 0)
+            pool.close()
+
+    run(main())
+
+
+def test_a_broken_connection_fails_everyone_who_waits_on_it() -> None:
+    async def script(peer: Peer) -> None:
+        for _ in range(5):
+            await peer.read()
+
+    async def main() -> None:
+        async with serving(script) as (server, endpoint):
+            pool = StreamPool(connections_per_server=1)
+            asks = (pool.ask(endpoint, query(f"n{number}.example.org"), LONG_S) for number in range(5))
+            results = await asyncio.gather(*asks, return_exceptions=True)
+            assert server.accepted == 1
+            assert all(isinstance(result, UnavailableError) for result in results)
+            pool.close()
+
+    asyncio.run(main())
+
+
+def test_nobody_listening_is_unavailable(run: Run) -> None:
+    async def main() -> None:
+        listening = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+        endpoint = Endpoint(ip_address("127.0.0.1"), listening.sockets[0].getsockname()[1])
+        listening.close()
+        await listening.wait_closed()
+        pool = StreamPool()
+        with pytest.raises(UnavailableError, match=r"ask 127\.0\.0\.1:\d+ over tcp"):
+            await pool.ask(endpoint, query("example.org"), LONG_S)
+        assert pool.connections(endpoint) == 0
+        pool.close()
+
+    run(main())
+
+
+def test_a_silent_server_times_out_and_its_connection_is_not_kept(run: Run) -> None:
+    async def main() -> None:
+        async with serving(Peer.swallow) as (_, endpoint):
+            pool = StreamPool()
+            with pytest.raises(UnavailableError, match=r"no answer within 0\.05 s"):
+                await pool.ask(endpoint, query("example.org"), 0.05)
+            assert pool.connections(endpoint) == 0
+            pool.close()
+
+    run(main())
+
+
+def test_one_that_gives_up_does_not_take_the_others_answers_away() -> None:
+    async def script(peer: Peer) -> None:
+        asked = [await peer.read(), await peer.read()]
+        released.set()
+        await answer.wait()
+        for message in asked:
+            assert message is not None
+            peer.send(reply(message))
+        await peer.swallow()
+
+    released, answer = asyncio.Event(), asyncio.Event()
+
+    async def main() -> None:
+        async with serving(script) as (server, endpoint):
+            pool = StreamPool(connections_per_server=1)
+            impatient = asyncio.ensure_future(pool.ask(endpoint, query("a.example.org"), LONG_S))
+            patient = asyncio.ensure_future(pool.ask(endpoint, query("b.example.org"), LONG_S))
+            await released.wait()
+            impatient.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await impatient
+            answer.set()
+            assert await patient == reply(query("b.example.org"))
+            assert server.accepted == 1
+            pool.close()
+
+    asyncio.run(main())
+
+
+def test_an_idle_connection_is_closed(run: Run) -> None:
+    async def main() -> None:
+        async with serving(Peer.echo) as (server, endpoint):
+            pool = StreamPool(idle_s=0.02)
+            await pool.ask(endpoint, query("example.org"), LONG_S)
+            async with server.changed:
+                await asyncio.wait_for(server.changed.wait_for(lambda: server.closed == 1), LONG_S)
+            assert pool.connections(endpoint) == 0
+            pool.close()
+
+    run(main())
+
+
+def test_a_closed_pool_asks_nobody(run: Run) -> None:
+    async def main() -> None:
+        async with serving(Peer.echo) as (server, endpoint):
+            pool = StreamPool()
+            await pool.ask(endpoint, query("example.org"), LONG_S)
+            pool.close()
+            with pytest.raises(UnavailableError, match="pool closed"):
+                await pool.ask(endpoint, query("example.org"), LONG_S)
+            assert server.accepted == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        bytes(12),
+        query("example.org")[:-1],
+        query("example.org") + bytes(65_536),
+        bytes(5) + b"\1" + bytes(6) + b"\x3f",
+    ],
+)
+def test_what_is_no_query_is_our_mistake(message: bytes) -> None:
+    async def main() -> None:
+        await StreamPool().ask(Endpoint(ip_address("127.0.0.1"), 9), message, LONG_S)
+
+    with pytest.raises(ValueError, match="ask over tcp"):
+        asyncio.run(main())
