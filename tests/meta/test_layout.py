@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,31 @@ def test_no_source_file_grows_too_long() -> None:
         str(path): len((PROJECT / path).read_text().splitlines()) for package in PACKAGES for path in modules(package)
     }
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+
+
+# One domain, one command or one noun each; what such a file is about, its folder says.
+FIXED_NAMES = {"__init__", "main", "errors", "router", "schemas", "service", "repository", "state", "reading"}
+OF_COMMANDS = ("api/ctl", "dnsfilter/cli", "api/archive/packaged")
+MAX_FILES = 15
+# Parts of one C file, in the order in which that includes them.
+ONE_UNIT = {"dnsfilter/engine/compiled"}
+
+
+def test_a_base_name_means_one_thing() -> None:
+    found: dict[str, list[str]] = {}
+    for path in (path for package in PACKAGES for path in modules(package)):
+        if path.stem not in FIXED_NAMES and path.suffix == ".py" and not str(path).startswith(OF_COMMANDS):
+            found.setdefault(path.stem, []).append(str(path))
+    assert {stem: paths for stem, paths in found.items() if len(paths) > 1} == {}
+
+
+def test_no_folder_holds_too_many_files() -> None:
+    counts = Counter(str(path.parent) for package in PACKAGES for path in modules(package))
+    assert {folder: count for folder, count in counts.items() if count > MAX_FILES and folder not in ONE_UNIT} == {}
+
+
+def test_the_root_of_the_control_plane_has_at_most_ten_files() -> None:
+    assert len(list((PROJECT / "api").glob("*.py"))) <= 10
 
 
 def test_the_compiled_engine_includes_every_topic_once() -> None:
