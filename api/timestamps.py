@@ -33,8 +33,8 @@ def parse_date(text: str) -> date:
     return parse_written(text).local.date()
 
 
-def written_moment(text: str) -> Written:
-    """Read what `parse_moment` takes, as far as that needs no zone. Raise ValueError."""
+def written_timestamp(text: str) -> Written:
+    """Read what `parse_timestamp` takes, as far as that needs no zone. Raise ValueError."""
     return parse_written(text.removeprefix(_FROM))
 
 
@@ -53,20 +53,20 @@ def check_instant(text: str) -> None:
         raise ValueError(f"{text!r} has no zone: write for example 2026-11-25T10:00:00Z")
 
 
-def parse_moment(text: str, time_zone: str, *, second: bool = False) -> Instant:
+def parse_timestamp(text: str, time_zone: str, *, second: bool = False) -> Instant:
     """Return the instant of a written time, in `time_zone` unless it names one; of a date, its midnight.
 
     A local time that comes twice means the first one; with `second`, for an end, the second. Raise ValueError.
     """
-    return instant_of(written_moment(text), time_zone, second=second)
+    return instant_of(written_timestamp(text), time_zone, second=second)
 
 
-def given_moment(
+def given_timestamp(
     text: str | None, default: Default, time_zone: str, place: str, *, second: bool = False
 ) -> Instant | Default:
-    """Return `parse_moment` of a field, or `default` if it is absent. Raise Invalid at `place`."""
+    """Return `parse_timestamp` of a field, or `default` if it is absent. Raise Invalid at `place`."""
     with invalid_at(place):
-        return default if text is None else parse_moment(text, time_zone, second=second)
+        return default if text is None else parse_timestamp(text, time_zone, second=second)
 
 
 def given_bound(text: str | None, time_zone: str, place: str) -> Instant | None:
@@ -109,14 +109,14 @@ def parse_bound(text: str, time_zone: str, *, through: bool = True) -> Instant:
     return instant_of(written, time_zone, second=True)
 
 
-def moment_text(at: Instant) -> str:
+def timestamp_text(at: Instant) -> str:
     """RFC 3339 in UTC: "2026-11-25T10:00:00Z"."""
     return instant_text(at)
 
 
 def optional_text(at: Instant | None) -> str | None:
-    """`moment_text`, or None."""
-    return None if at is None else moment_text(at)
+    """`timestamp_text`, or None."""
+    return None if at is None else timestamp_text(at)
 
 
 def through(end: Instant | None, time_zone: str) -> str | None:

@@ -22,7 +22,7 @@ from dnsfilter.policy.model import Service, Tier, WireName
 from dnsfilter.wire.names import parse_name, suffixes
 
 MAX_FILES = 1_000
-MAX_FILE_OCTETS = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 MAX_NAMES = 10_000
 """Names in one service."""
 MAX_TIER = 9
@@ -164,9 +164,9 @@ def _names(tier: TierTable) -> tuple[CatalogueName, ...]:
 def _load_text(item: Traversable) -> str:
     try:
         with item.open("rb") as stream:
-            octets = stream.read(MAX_FILE_OCTETS + 1)
-        if len(octets) > MAX_FILE_OCTETS:
-            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_OCTETS} octets"),))
+            octets = stream.read(MAX_FILE_BYTES + 1)
+        if len(octets) > MAX_FILE_BYTES:
+            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_BYTES} octets"),))
         return octets.decode()
     except OSError as error:
         raise ConfigError((Problem(item.name, f"read file: {error.strerror}"),)) from error

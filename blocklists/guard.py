@@ -13,7 +13,7 @@ from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, WireName
 from dnsfilter.wire.names import label_count, name_text, parse_name, suffixes
 
-MAX_FILE_OCTETS = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 SINGLE_LABEL = "single label"
 """What stands in place of a file when an entry is no more than one label."""
 
@@ -141,9 +141,9 @@ def compile_guard(guarded: Iterable[GuardedName]) -> Guard:
 def _load_text(item: Traversable) -> str:
     try:
         with item.open("rb") as stream:
-            octets = stream.read(MAX_FILE_OCTETS + 1)
-        if len(octets) > MAX_FILE_OCTETS:
-            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_OCTETS} octets"),))
+            octets = stream.read(MAX_FILE_BYTES + 1)
+        if len(octets) > MAX_FILE_BYTES:
+            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_BYTES} octets"),))
         return octets.decode()
     except OSError as error:
         raise ConfigError((Problem(item.name, f"read file: {error.strerror}"),)) from error

@@ -6,7 +6,7 @@ from api.auth.permissions import Role
 from api.auth.revocation import shown_token
 from api.auth.tokens import DAY_S
 from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant
 
 
@@ -18,7 +18,7 @@ def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:
         login=name.login if name is not None else None,
         name=name.name if name is not None else None,
         authority=row.authority,
-        created=moment_text(row.created_s),
+        created=timestamp_text(row.created_s),
         disabled=optional_text(row.disabled_s),
         revision=row.revision,
     )
@@ -31,10 +31,10 @@ def read_grant(row: GrantRow, now: Instant) -> GrantRead:
         account=row.account,
         role=Role(row.role),
         authority=row.authority,
-        start=moment_text(row.start_s),
+        start=timestamp_text(row.start_s),
         end=optional_text(row.end_s),
         reason=row.reason,
-        recorded=moment_text(row.recorded_s),
+        recorded=timestamp_text(row.recorded_s),
         recorded_by=row.recorded_by,
         ended=optional_text(row.ended_s),
         ended_reason=row.ended_reason,
@@ -47,7 +47,7 @@ def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
     """A failed try as the API shows it."""
     return FailedTryRead(
         number=row.id,
-        time=moment_text(row.time_s),
+        time=timestamp_text(row.time_s),
         address=row.address,
         reason=row.reason,
         token=row.token,
@@ -58,5 +58,5 @@ def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
 
 def read_token(row: TokenRow) -> TokenRead:
     """A token as the API shows it."""
-    last_used = None if row.used_day is None else moment_text(row.used_day * DAY_S)[:10]
+    last_used = None if row.used_day is None else timestamp_text(row.used_day * DAY_S)[:10]
     return TokenRead(**shown_token(row), last_used=last_used)

@@ -45,7 +45,7 @@ from api.http.permits import (
 from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
-from api.timestamps import given_moment, parse_end
+from api.timestamps import given_timestamp, parse_end
 
 oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
@@ -258,7 +258,7 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, respon
     permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
     account = repository.get(unit.session, body.account)
     zone = time_zone_of(unit.session, body.authority)
-    start = max(unit.now_s, given_moment(body.start, unit.now_s, zone, "body.start"))
+    start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, "body.start"))
     end = _end(unit, body.authority, start, body.end, body.until, body.for_)
     row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
     response.headers["Location"] = f"/v1/grants/{row.number}"

@@ -6,7 +6,19 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.auth.permissions import Role
-from api.http.schemas import LOGIN, Day, EndText, MomentText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp
+from api.http.schemas import (
+    LOGIN,
+    Day,
+    EndText,
+    Read,
+    Reason,
+    ShortLine,
+    Slug,
+    SpanText,
+    Strict,
+    Timestamp,
+    TimestampText,
+)
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
 
@@ -54,7 +66,7 @@ class GrantWrite(Strict):
     account: Annotated[int, Field(ge=1, le=2**31 - 1)]
     role: Role
     authority: Slug | None = None
-    start: MomentText | None = None
+    start: TimestampText | None = None
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")

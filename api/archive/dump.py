@@ -24,7 +24,7 @@ from api.db.base import Base
 from api.db.migration import schema_of
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import head
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from dnsfilter import __version__
 
 BATCH = 500
@@ -63,7 +63,7 @@ def _manifest(source: Source, tables: Iterable[Table]) -> Manifest:
         format=FORMAT,
         version=__version__,
         database=schema_of(session.connection()) or "none",
-        time=moment_text(source.now_s),
+        time=timestamp_text(source.now_s),
         installation=installation.identity,
         revision=installation.revision,
         audit=Head(seq=seq, hash=digest),

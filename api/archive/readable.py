@@ -1,6 +1,6 @@
 """The archive: decisions, acts and reports, for readers who may have neither this program nor its database.
 
-For the same state of the record it is the same file, octet by octet. What depends on the hour of reading, as whether
+For the same state of the record it is the same file, byte by byte. What depends on the hour of reading, as whether
 a ban is in force, is not in it.
 """
 
@@ -41,7 +41,7 @@ from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
 from api.exemptions.reading import shown_exemption
 from api.suspensions.service import shown as shown_suspension
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 
 FORMAT = 1
 _MODE = 0o644
@@ -144,7 +144,7 @@ class _Found:
         """Every checkpoint, as one line of JSON each."""
         identity = self._installation.identity
         for row in self._rows(CheckpointRow, CheckpointRow.number):
-            statement = Statement(row.number, identity, row.seq, row.hash, moment_text(row.time_s))
+            statement = Statement(row.number, identity, row.seq, row.hash, timestamp_text(row.time_s))
             yield Checkpoint(statement, row.key, row.signature).line
 
     def standing(self) -> Json:
@@ -157,7 +157,7 @@ class _Found:
         called = {row.account: row for row in self._rows(NameRow, NameRow.account)} if names else {}
         for row in self._rows(AccountRow, AccountRow.id):
             account: Json = {"number": row.id, "kind": row.kind, "authority": row.authority}
-            account |= {"created": moment_text(row.created_s), "disabled": optional_text(row.disabled_s)}
+            account |= {"created": timestamp_text(row.created_s), "disabled": optional_text(row.disabled_s)}
             name = called.get(row.id)
             yield account if name is None else {**account, "login": name.login, "name": name.name}
 

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from api.archive.backup_format import BadBackup, Manifest, member_of
 from api.archive.backup_reader import Backup, open_backup
 from api.archive.dump import BATCH, batch_of
-from api.auth.tokens import KEY_OCTETS
+from api.auth.tokens import KEY_BYTES
 from api.db import authority_index
 from api.db.base import Json
 from api.db.integrity import ChainReader
@@ -119,8 +119,8 @@ def _usable(backup: Backup) -> None:
             f"the database's schema {manifest.database} is not known here: "
             f"the backup was made by dnsfilter {manifest.version}; restore it with that version or a newer one"
         )
-    if len(backup.token_key()) != KEY_OCTETS:
-        raise BadBackup(f"token-key: not the {KEY_OCTETS} octets of a key")
+    if len(backup.token_key()) != KEY_BYTES:
+        raise BadBackup(f"token-key: not the {KEY_BYTES} octets of a key")
 
 
 def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:

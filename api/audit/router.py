@@ -15,8 +15,8 @@ from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import ReaderOfSome
 from api.http.problems import documented
 from api.http.routes import Route
-from api.http.schemas import EndText, MomentText, Page, Slug
-from api.timestamps import given_bound, given_moment
+from api.http.schemas import EndText, Page, Slug, TimestampText
+from api.timestamps import given_bound, given_timestamp
 
 router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 
@@ -31,7 +31,7 @@ def list_audit(
     object_: Annotated[str | None, Query(alias="object", max_length=300, examples=["ban/ghent/tiktok"])] = None,
     account: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="who acted; 0 is the installation")] = None,
     authority: Annotated[Slug | None, Query(description="whose matter it is")] = None,
-    since: Annotated[MomentText | None, Query(description="not before this instant, or the start of this day")] = None,
+    since: Annotated[TimestampText | None, Query(description="from this instant, or the start of this day")] = None,
     until: Annotated[EndText | None, Query(description="before this instant, or through this day")] = None,
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
@@ -49,7 +49,7 @@ def list_audit(
     if authority is not None:
         repository.demand_concerned(unit.session, authority)
         visible = frozenset({authority}) if visible is None else visible & {authority}
-    after = given_moment(since, None, time_zone, "query.since")
+    after = given_timestamp(since, None, time_zone, "query.since")
     before = given_bound(until, time_zone, "query.until")
     wanted = repository.Wanted(visible, act, object_, account, after, before)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")

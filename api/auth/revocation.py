@@ -9,7 +9,7 @@ from api.auth.state import has_expired
 from api.db.base import Json
 from api.db.models import TokenRow
 from api.db.unit_of_work import UnitOfWork
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def shown_token(row: TokenRow) -> Json:
         "label": row.label,
         "roles": sorted(row.roles),
         "authorities": sorted(row.authorities),
-        "created": moment_text(row.created_s),
+        "created": timestamp_text(row.created_s),
         "expires": optional_text(row.expires_s),
         "revoked": optional_text(row.revoked_s),
         "made_by": row.made_by,

@@ -28,7 +28,7 @@ PREFIX = "dnsf_"
 ADMINISTRATOR = "administrator"
 KEY_ACT = "token.key"
 MAX_LENGTH = 200
-KEY_OCTETS = 32
+KEY_BYTES = 32
 DAY_S = 86_400
 _TOKEN = re.compile(r"dnsf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
@@ -104,10 +104,10 @@ def load_key(path: Path) -> bytes:
 
     Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
     """
-    key = read_key_file(path, KEY_OCTETS + 1)
-    if len(key) != KEY_OCTETS:
-        held = str(len(key)) if len(key) <= KEY_OCTETS else f"more than {KEY_OCTETS}"
-        raise ValueError(f"{path} holds {held} octets, not the {KEY_OCTETS} of a key")
+    key = read_key_file(path, KEY_BYTES + 1)
+    if len(key) != KEY_BYTES:
+        held = str(len(key)) if len(key) <= KEY_BYTES else f"more than {KEY_BYTES}"
+        raise ValueError(f"{path} holds {held} octets, not the {KEY_BYTES} of a key")
     return key
 
 
@@ -116,7 +116,7 @@ def make_key(path: Path) -> None:
 
     Raises OSError, FileExistsError if the file exists.
     """
-    write_secret(path, secrets.token_bytes(KEY_OCTETS), exclusive=True)
+    write_secret(path, secrets.token_bytes(KEY_BYTES), exclusive=True)
 
 
 def fingerprint(key: bytes) -> str:

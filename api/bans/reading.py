@@ -13,7 +13,7 @@ from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.errors import Invalid, invalid_at
 from api.suspensions.state import Suspended, is_suspended
-from api.timestamps import moment_text, optional_text, parse_end, parse_moment, through
+from api.timestamps import optional_text, parse_end, parse_timestamp, through, timestamp_text
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
 
@@ -129,9 +129,9 @@ def term_value(
     """
     time_zone = subject.time_zone
     with invalid_at(place):
-        start = (now if begins is None else begins) if body.start is None else parse_moment(body.start, time_zone)
+        start = (now if begins is None else begins) if body.start is None else parse_timestamp(body.start, time_zone)
         end = parse_end(start, body.end, body.until, body.for_, time_zone, exact=exact)
-        review_by = None if body.review_by is None else parse_moment(body.review_by, time_zone)
+        review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone)
     if end is not None and end <= start:
         raise Invalid.at(place, "the term ends before it starts")
     if end is None and review_by is None:
@@ -171,11 +171,11 @@ def _decision(stored: Json, names: Mapping[int, str]) -> FormalRead:
 
 def _term(term: TermRow, time_zone: str, names: Mapping[int, str]) -> TermRead:
     return TermRead(
-        start=moment_text(term.start_s),
+        start=timestamp_text(term.start_s),
         end=optional_text(term.end_s),
         through=through(term.end_s, time_zone),
         review_by=optional_text(term.review_by_s),
-        recorded=moment_text(term.recorded_s),
+        recorded=timestamp_text(term.recorded_s),
         decision=_decision(term.decision, names),
         ended=optional_text(term.ended_s),
         ended_reason=term.ended_reason,
@@ -189,7 +189,7 @@ def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
         return None
     # Begun days count whole.
     left = max(0, -((now - found.at) // DAY_S))
-    return EndingRead(at=moment_text(found.at), what=found.what, days=found.days, days_left=left)
+    return EndingRead(at=timestamp_text(found.at), what=found.what, days=found.days, days_left=left)
 
 
 def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:

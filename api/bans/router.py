@@ -29,7 +29,7 @@ from api.requests.reading import read_request
 from api.requests.schemas import RequestRead
 from api.requests.service import asked
 from api.suspensions.repository import suspended
-from api.timestamps import given_moment, parse_end
+from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.model import Instant, Mode
 
 WAITING: dict[str, Any] = {"model": RequestRead, "description": "it waits for an approver of the authority"}
@@ -269,7 +269,7 @@ def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> Ba
     decision = None
     if body.decision is not None:
         decision = decision_value(unit.session, body.decision, _subject(owner, row.service, row), "body.decision")
-    at = given_moment(body.at, unit.now_s, owner.time_zone, "body.at", second=True)
+    at = given_timestamp(body.at, unit.now_s, owner.time_zone, "body.at", second=True)
     return acts.end(unit, owner, row, at, body.reason, decision)
 
 

@@ -11,7 +11,6 @@ from api.http.schemas import (
     BAN_REFERENCE,
     Day,
     EndText,
-    MomentText,
     Read,
     Reason,
     ServiceSlug,
@@ -19,6 +18,7 @@ from api.http.schemas import (
     SpanText,
     Strict,
     Timestamp,
+    TimestampText,
 )
 from dnsfilter.policy.model import Audience, Funding, Mode, Reply
 
@@ -67,11 +67,11 @@ class TermWrite(Strict):
     Without `start` it is the term that has begun and fits the rest, else one that begins now: a PUT can be repeated.
     """
 
-    start: MomentText | None = None
+    start: TimestampText | None = None
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
-    review_by: MomentText | None = None
+    review_by: TimestampText | None = None
     decision: DecisionWrite | None = None
 
 
@@ -132,7 +132,7 @@ class Renewal(TermWrite):
 class Ending(Strict):
     """An early end: at `at` (now, if absent)."""
 
-    at: MomentText | None = None
+    at: TimestampText | None = None
     reason: Reason
     decision: DecisionWrite | None = None
 

@@ -14,7 +14,7 @@ from api.exemptions import repository as exemptions
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import exemption_end, exemption_state, is_approved
 from api.notices.date_phrases import end_words
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from dnsfilter.policy.calendar import last_day, local_day
 from dnsfilter.policy.instants import is_midnight
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode
@@ -140,7 +140,7 @@ def _from(at: Instant, now: Instant, time_zone: str) -> str:
     length = ' --for "3 months"'
     if at <= now:
         return length
-    return f" --start {local_day(at, time_zone) if is_midnight(at, time_zone) else moment_text(at)}{length}"
+    return f" --start {local_day(at, time_zone) if is_midnight(at, time_zone) else timestamp_text(at)}{length}"
 
 
 def _until(end: Instant, time_zone: str) -> str:

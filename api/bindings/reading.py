@@ -3,7 +3,7 @@
 from api.bindings.schemas import BindingRead
 from api.bindings.state import binding_state
 from api.db.models import BindingRow
-from api.timestamps import moment_text, optional_text, through
+from api.timestamps import optional_text, through, timestamp_text
 from dnsfilter.policy.model import Ground, Instant
 
 
@@ -17,10 +17,10 @@ def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) 
         ground=Ground(row.ground),
         instrument=row.instrument,
         date=row.date,
-        start=moment_text(row.start_s),
+        start=timestamp_text(row.start_s),
         end=optional_text(row.end_s),
         through=through(row.end_s, time_zone),
-        recorded=moment_text(row.recorded_s),
+        recorded=timestamp_text(row.recorded_s),
         accepted=optional_text(row.accepted_s),
         ended=optional_text(row.ended_s),
         ended_by=row.ended_by,

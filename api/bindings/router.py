@@ -20,7 +20,7 @@ from api.http.permits import AnyAccount, OperatorOfObject
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
-from api.timestamps import given_moment, parse_end
+from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.model import Binding, Ground, Instant
 
 router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])
@@ -66,7 +66,7 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: OperatorOfObject, 
     bound = authorities.find(unit.session, body.authority)
     if bound is None:
         raise Invalid.at("body.authority", f"authority {body.authority} is not registered")
-    start = given_moment(body.start, unit.now_s, bound.time_zone, "body.start")
+    start = given_timestamp(body.start, unit.now_s, bound.time_zone, "body.start")
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, bound.time_zone)
     wanted = Binding(
@@ -143,7 +143,7 @@ def _ender(ground: Ground, ban: BanRow) -> str | None:
 
 def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
     zone = authorities.get(unit.session, row.authority).time_zone
-    at = given_moment(body.at, unit.now_s, zone, "body.at", second=True)
+    at = given_timestamp(body.at, unit.now_s, zone, "body.at", second=True)
     act(unit, row, at, body.reason, body.reference)
     return _answer(unit, row, response)
 

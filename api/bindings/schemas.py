@@ -11,7 +11,6 @@ from api.http.schemas import (
     DayText,
     EndText,
     Line,
-    MomentText,
     OptionalDay,
     Read,
     Reason,
@@ -19,6 +18,7 @@ from api.http.schemas import (
     SpanText,
     Strict,
     Timestamp,
+    TimestampText,
 )
 from dnsfilter.policy.model import Ground
 
@@ -43,7 +43,7 @@ class BindingWrite(Strict):
     ground: Ground
     instrument: Annotated[Line, StringConstraints(min_length=1)]
     date: DayText
-    start: MomentText | None = None
+    start: TimestampText | None = None
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")
@@ -52,7 +52,7 @@ class BindingWrite(Strict):
 class BindingEnding(Strict):
     """An end by an act: at `at` (now, if absent). `reference` is that of the decision behind it, if there is one."""
 
-    at: MomentText | None = None
+    at: TimestampText | None = None
     reason: Reason
     reference: Line = ""
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from api.chain.entry_hash import canonical
 
-MAX_LINE_OCTETS = 4096
+MAX_LINE_BYTES = 4096
 MAX_NUMBER = 2**63 - 1
 _BEGIN = b'{"checkpoint":'
 _SHAPES = {
@@ -75,8 +75,8 @@ class Checkpoint:
 
 def parse_checkpoint(line: bytes) -> Checkpoint:
     """The checkpoint in a line; what a log has put before it is left out. Raises ValueError."""
-    if len(line) > MAX_LINE_OCTETS:
-        raise ValueError(f"longer than {MAX_LINE_OCTETS} octets")
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"longer than {MAX_LINE_BYTES} octets")
     text = line.rstrip(b"\r\n")
     begin = text.find(_BEGIN)
     if begin < 0:

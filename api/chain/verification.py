@@ -14,7 +14,7 @@ from typing import Any
 from api.chain.checkpoint import Checkpoint, Statement
 from api.chain.entry_hash import FIELDS, GENESIS, TOKEN
 
-MAX_LINE_OCTETS = 4 * 1024 * 1024
+MAX_LINE_BYTES = 4 * 1024 * 1024
 """More than an entry can have: a request's body has at most a quarter of it."""
 KEY_ACT, RESTORE_ACT = "checkpoint.key", "installation.restore"
 MAX_RESTORES = 100
@@ -162,8 +162,8 @@ class _Reader:
 
 def _parsed(line: bytes) -> dict[str, Any]:
     """The entry of a line; raises ValueError."""
-    if len(line) > MAX_LINE_OCTETS:
-        raise ValueError(f"not an entry: longer than {MAX_LINE_OCTETS} octets")
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"not an entry: longer than {MAX_LINE_BYTES} octets")
     text = line[:-1] if line.endswith(b"\n") else line
     try:
         entry = json.loads(text, parse_float=_refused, parse_constant=_refused)

@@ -12,7 +12,7 @@ from api.db.models import AuditRow, CheckpointRow, InstallationRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import LOCAL, UnitOfWork, head
 from api.http.pagination import select_page
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 
 
 def make_checkpoint(session: Session, key: Ed25519PrivateKey, now_s: int) -> tuple[CheckpointRow, bool]:
@@ -65,4 +65,4 @@ def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[Che
 
 
 def _statement(row: CheckpointRow, installation: str) -> Statement:
-    return Statement(row.number, installation, row.seq, row.hash, moment_text(row.time_s))
+    return Statement(row.number, installation, row.seq, row.hash, timestamp_text(row.time_s))

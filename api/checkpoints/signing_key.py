@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from api.files import read_key_file, write_secret
 
-MAX_OCTETS = 16 * 1024
+MAX_BYTES = 16 * 1024
 
 
 def make_signing_key(path: Path) -> None:
@@ -22,7 +22,7 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
 
     Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
     """
-    pem = read_key_file(path, MAX_OCTETS)
+    pem = read_key_file(path, MAX_BYTES)
     try:
         found = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

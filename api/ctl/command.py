@@ -159,7 +159,7 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
     """--limit of a list."""
     parser.add_argument(
         "--limit",
-        type=whole_number(1, MAX_LIMIT),
+        type=integer(1, MAX_LIMIT),
         default=DEFAULT_LIMIT,
         metavar="N",
         help=f"print at most N entries ({DEFAULT_LIMIT})",
@@ -274,7 +274,7 @@ def question(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def whole_number(least: int, most: int, fault: str = "") -> Callable[[str], int]:
+def integer(least: int, most: int, fault: str = "") -> Callable[[str], int]:
     """Return the reader of an argument that is a number from `least` to `most`; `fault` is what is said of others."""
     said = fault or f"is not a number from {least} to {most}"
 
@@ -286,7 +286,7 @@ def whole_number(least: int, most: int, fault: str = "") -> Callable[[str], int]
     return parse
 
 
-number = whole_number(1, 999_999_999, "is no number of one: lists show them")
+number = integer(1, 999_999_999, "is no number of one: lists show them")
 """An argument that numbers a binding, an exemption, a grant or a token."""
 
 

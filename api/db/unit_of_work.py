@@ -14,7 +14,7 @@ from api.db.base import Base, Json
 from api.db.bulk import BATCH, insert_all
 from api.db.models.audit_log import INSTALLATION, AuditRow, InstallationRow
 from api.db.unusable import Unusable
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 
 DAMAGE = "damage"
 """What a writing session knows of damage to the database: no act continues a broken audit log."""
@@ -133,7 +133,7 @@ class UnitOfWork:
             "revision": revision,
             "previous": previous,
         }
-        row["hash"] = entry_hash({**row, "time": moment_text(self.now_s)})
+        row["hash"] = entry_hash({**row, "time": timestamp_text(self.now_s)})
         self._head = row["seq"], row["hash"]
         return row
 
@@ -153,7 +153,7 @@ def entry_of(row: AuditRow) -> Json:
     return {
         **made_with,
         "seq": row.seq,
-        "time": moment_text(row.time_s),
+        "time": timestamp_text(row.time_s),
         "account": row.account,
         "access": row.access,
         "request": row.request,

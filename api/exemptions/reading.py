@@ -5,7 +5,7 @@ from api.db.models import ExemptionRow
 from api.exemptions.schemas import ExemptionRead
 from api.exemptions.state import exemption_state
 from api.publish.policy_rows import exemption_value
-from api.timestamps import moment_text, optional_text, through
+from api.timestamps import optional_text, through, timestamp_text
 from dnsfilter.policy.decide import exemption_begins
 from dnsfilter.policy.model import Instant
 
@@ -20,13 +20,13 @@ def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> Exemption
         ban_number=row.ban,
         site=row.site,
         ranges=row.ranges,
-        start=moment_text(row.start_s),
-        end=moment_text(row.end_s),
+        start=timestamp_text(row.start_s),
+        end=timestamp_text(row.end_s),
         through=through(row.end_s, row.time_zone),
         hours=row.hours,
         time_zone=row.time_zone,
         reason=row.reason,
-        requested=moment_text(row.requested_s),
+        requested=timestamp_text(row.requested_s),
         requested_by=row.requested_by,
         approved=optional_text(row.approved_s),
         rejected=optional_text(row.rejected_s),

@@ -22,7 +22,7 @@ from api.http.prefixes import parse_prefix
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
-from api.timestamps import given_moment, parse_end, parse_zoned_hours
+from api.timestamps import given_timestamp, parse_end, parse_zoned_hours
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.model import Exemption, Instant, Prefix
 
@@ -200,7 +200,7 @@ def _wanted(
         zone(time_zone)
     with invalid_at("body.hours"):
         hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
-    start = given_moment(body.start, unit.now_s, time_zone, "body.start")
+    start = given_timestamp(body.start, unit.now_s, time_zone, "body.start")
     end = _end(body, start, time_zone)
     return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
 

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
 from api.http.prefixes import PrefixText
-from api.http.schemas import PRINTABLE, Day, EndText, MomentText, Read, Reason, Slug, SpanText, Strict, Timestamp
+from api.http.schemas import PRINTABLE, Day, EndText, Read, Reason, Slug, SpanText, Strict, Timestamp, TimestampText
 from dnsfilter.policy.model import DEFAULT_SITE
 
 HoursText = Annotated[
@@ -41,7 +41,7 @@ class ExemptionWrite(Strict):
     ban: BanReference
     site: Slug = DEFAULT_SITE
     ranges: Annotated[list[PrefixText], Field(min_length=1, max_length=200)]
-    start: MomentText | None = None
+    start: TimestampText | None = None
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for")

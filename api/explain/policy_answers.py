@@ -16,7 +16,7 @@ from api.explain.schemas import (
     WhoRead,
     WinnerRead,
 )
-from api.timestamps import moment_text, zoned_hours_text
+from api.timestamps import timestamp_text, zoned_hours_text
 from dnsfilter.policy.decide import (
     Considered,
     Decision,
@@ -86,7 +86,7 @@ def decision_read(
         client=str(client),
         site=site,
         name=name_text(name),
-        at=moment_text(at),
+        at=timestamp_text(at),
         revision=policy.revision,
     )
 
@@ -112,7 +112,7 @@ def who_read(
         contact=authority.contact if authority else None,
         suspension=suspension_read(policy, found.authority if found else None, at),
         bans=concerns,
-        at=moment_text(at),
+        at=timestamp_text(at),
         revision=policy.revision,
     )
 
@@ -138,7 +138,9 @@ def suspension_read(policy: Policy, authority: str | None, at: Instant) -> Suspe
     last = max(held, key=lambda suspension: suspension.end, default=None)
     if last is None:
         return None
-    return SuspendedRead(number=last.number, authority=last.authority, until=moment_text(last.end), reason=last.reason)
+    return SuspendedRead(
+        number=last.number, authority=last.authority, until=timestamp_text(last.end), reason=last.reason
+    )
 
 
 def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
@@ -178,7 +180,7 @@ def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -
     exemption, begins = ahead
     zone = next(entry.time_zone for entry in policy.authorities if entry.slug == found.authority)
     hours = [zoned_hours_text(hours, zone) for hours in exemption.hours]
-    return AheadRead(number=exemption.number, hours=hours, next=moment_text(begins))
+    return AheadRead(number=exemption.number, hours=hours, next=timestamp_text(begins))
 
 
 def _turned_away(found: Explanation) -> bool:

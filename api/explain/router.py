@@ -15,9 +15,9 @@ from api.http.parameters import QuestionText
 from api.http.permits import ReaderOfObject
 from api.http.problems import NOT_FOUND, documented
 from api.http.routes import Route
-from api.http.schemas import MomentText, Slug
+from api.http.schemas import Slug, TimestampText
 from api.publish.repository import authority_of, off_since, space_of, suspensions_at
-from api.timestamps import given_moment
+from api.timestamps import given_timestamp
 from dnsfilter.policy.model import DEFAULT_SITE
 
 router = APIRouter(route_class=Route, prefix="/v1", tags=["decision"])
@@ -32,7 +32,7 @@ def get_decision(
     held: RuntimeDep,
     client: AddressText,
     name: QuestionText,
-    at: MomentText | None = None,
+    at: TimestampText | None = None,
     site: Slug = DEFAULT_SITE,
 ) -> DecisionRead:
     """What a node answers this client for this name at this instant (now, if absent), with every ban considered.
@@ -45,7 +45,7 @@ def get_decision(
     question = parse_question(name, "query.name")
     authority = authority_of(unit.session, site, address)
     permit.demand(authority)
-    instant = given_moment(at, unit.now_s, time_zone_of(unit.session, authority), "query.at")
+    instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), "query.at")
     policy = held.publishing.current(unit)
     if instant < unit.now_s:
         # The policy knows those of late only.

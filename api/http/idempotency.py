@@ -19,7 +19,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEPT_S = 24 * 3600
 MAX_KEY = 200
-MAX_ANSWER_OCTETS = 1024 * 1024
+MAX_ANSWER_BYTES = 1024 * 1024
 _KEPT_HEADERS = ("content-type", "etag", "location")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -85,7 +85,7 @@ def keep(session: Session, asked: Keyed, answer: Response | None, now_s: int) ->
     """Keep the answer of an act in its own transaction; None, or one that is too large: only that it was done."""
     sweep(session, now_s)
     content = b"" if answer is None else bytes(answer.body)
-    told = answer is not None and len(content) <= MAX_ANSWER_OCTETS
+    told = answer is not None and len(content) <= MAX_ANSWER_BYTES
     row = IdempotencyRow(
         account=asked.account,
         key=asked.key,

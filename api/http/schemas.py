@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from api.errors import Fault, Invalid, did_you_mean
-from api.timestamps import check_instant, parse_date, written_end, written_moment
+from api.timestamps import check_instant, parse_date, written_end, written_timestamp
 from dnsfilter.policy.calendar import parse_span
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
@@ -94,10 +94,10 @@ def _time_schema(*examples: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [_TIMESTAMP, _DAY], "maxLength": MAX_TIME, "examples": list(examples)})
 
 
-MomentText = Annotated[
+TimestampText = Annotated[
     str,
     StringConstraints(max_length=MAX_TIME),
-    read_by(written_moment),
+    read_by(written_timestamp),
     _time_schema("2026-11-25T10:00:00Z", "2026-11-25"),
 ]
 EndText = Annotated[

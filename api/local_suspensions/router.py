@@ -15,7 +15,7 @@ from api.http.schemas import Page
 from api.local_suspensions.service import LocalSuspension, held_locally
 from api.node_api.node_permits import FleetDep
 from api.suspensions.schemas import ByHandRead
-from api.timestamps import moment_text, parse_moment
+from api.timestamps import parse_timestamp, timestamp_text
 
 local = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
@@ -54,13 +54,13 @@ def list_suspensions_by_hand(
 
 
 def _read(one: LocalSuspension) -> ByHandRead:
-    return ByHandRead(node=one.node, site=one.site, authority=one.authority, until=moment_text(one.until_s))
+    return ByHandRead(node=one.node, site=one.site, authority=one.authority, until=timestamp_text(one.until_s))
 
 
 def _without_names(found: Iterable[ByHandRead]) -> Iterable[ByHandRead]:
     """Of each site and authority the one that holds longest."""
     longest: dict[tuple[str, str | None], ByHandRead] = {}
-    for one in sorted(found, key=lambda one: parse_moment(one.until, "UTC")):
+    for one in sorted(found, key=lambda one: parse_timestamp(one.until, "UTC")):
         longest[one.site, one.authority] = one.model_copy(update={"node": None})
     return longest.values()
 

@@ -20,13 +20,13 @@ from api.nodes import service
 from api.nodes.enrolment_file import remove_used
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
 from api.publish.newest import Dismissed
-from api.timestamps import parse_moment
+from api.timestamps import parse_timestamp
 from dnsfilter.policy.faults import MAX_SUSPENSION_S
 
 MAX_WAIT_S = 30
 CLOCK_SLACK_S = 300
 """So far a node's clock may be ahead of this one."""
-_OCTETS = {"type": "string", "format": "binary"}
+_BYTES = {"type": "string", "format": "binary"}
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 
@@ -103,7 +103,7 @@ async def get_own_snapshot(
     response_class=Response,
     responses={
         **documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
-        200: {"description": "its octets", "content": {"application/octet-stream": {"schema": _OCTETS}}},
+        200: {"description": "its octets", "content": {"application/octet-stream": {"schema": _BYTES}}},
     },
 )
 def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetDep) -> Download:
@@ -127,14 +127,14 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     journal = _on_record(request, held, node, told[:admitted]) if admitted else node.journal
     if admitted < len(told):
         journal = min(journal, told[admitted].number - 1)
-    fleet.board.hear(node.number, node.site, body, parse_moment(body.clock, "UTC") - now_s)
+    fleet.board.hear(node.number, node.site, body, parse_timestamp(body.clock, "UTC") - now_s)
     return Reported(journal=journal)
 
 
 def _check_suspended(body: ReportWrite, now_s: int) -> None:
     """Raise Invalid for a suspension of a length that no node allows."""
     for place, one in enumerate(body.suspended):
-        if parse_moment(one.until, "UTC") > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
+        if parse_timestamp(one.until, "UTC") > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
             raise Invalid.at(f"body.suspended.{place}.until", "no suspension lasts longer than 4 hours")
 
 

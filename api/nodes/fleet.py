@@ -19,7 +19,7 @@ from api.nodes.schemas import NodeRead, State, UnregisteredRead
 from api.nodes.state import Standing, read_node, said, standing_of
 from api.publish.newest import News
 from api.publish.service import Publisher
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from api.unregistered.networks import Place
 
 MAX_DOWNLOADS = 64
@@ -112,7 +112,7 @@ class Fleet:
                 site=found.place.site,
                 prefix=found.prefix,
                 queries=sum(one.queries for one in found.asked.values()),
-                seen=moment_text(max(0, int(max(one.seen_s for one in found.asked.values())))),
+                seen=timestamp_text(max(0, int(max(one.seen_s for one in found.asked.values())))),
                 nodes=sorted(names[number] for number in found.asked),
             )
             for found in self.board.unregistered.listed(site, after, since_s, limit, names.__contains__)

@@ -97,7 +97,7 @@ class Load(Told):
 
     queries_per_second: Amount
     cpu_percent: Amount
-    memory_octets: Count
+    memory_bytes: Count
     cache_entries: Count
 
 
@@ -160,7 +160,7 @@ class LoadRead(Read):
 
     queries_per_second: float
     cpu_percent: float
-    memory_octets: int
+    memory_bytes: int
     cache_entries: int
 
 

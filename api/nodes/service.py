@@ -17,7 +17,7 @@ from api.nodes import repository
 from api.nodes.schemas import JournalEntry, LocalAct
 from api.ranges.repository import authorities_at
 from api.suspensions.bound_bans import concerned
-from api.timestamps import moment_text, parse_moment
+from api.timestamps import parse_timestamp, timestamp_text
 
 ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500
@@ -125,7 +125,7 @@ def _words(act: str, after: Json) -> str:
 
 def _may_be_recorded(row: NodeRow, highest: int, told: Sequence[JournalEntry]) -> bool:
     """Whether entries may be on record: by their numbers, or because they are from before the node enrolled."""
-    oldest_s = min(parse_moment(entry.time, "UTC") for entry in told)
+    oldest_s = min(parse_timestamp(entry.time, "UTC") for entry in told)
     return told[0].number <= highest or highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
 
 
@@ -152,7 +152,7 @@ def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, 
         known = authorities_at(session, row.site) if entry.act in _SUSPENDING else ()
     if entry.act != "suspend" or entry.until is None:
         return tuple(known)
-    return concerned(session, known, (parse_moment(entry.time, "UTC"), parse_moment(entry.until, "UTC")))
+    return concerned(session, known, (parse_timestamp(entry.time, "UTC"), parse_timestamp(entry.until, "UTC")))
 
 
 def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
@@ -176,7 +176,7 @@ def _next(unit: UnitOfWork) -> int:
 
 def _shown(row: NodeRow) -> Json:
     until_s = row.enrolment_until_s
-    until = None if until_s is None else moment_text(until_s)
+    until = None if until_s is None else timestamp_text(until_s)
     return {"name": row.name, "site": row.site, "enrolment_until": until}
 
 

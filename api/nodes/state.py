@@ -9,7 +9,7 @@ from api.nodes.last_reports import Heard
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State
 from api.publish.newest import Newest, News
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 
 BEHIND_S = 10
 """A node that has had something newer before it for so long, and reports, is behind."""
@@ -80,7 +80,7 @@ def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> No
         name=row.name,
         site=row.site,
         state=stands.state,
-        registered=moment_text(row.registered_s),
+        registered=timestamp_text(row.registered_s),
         enrolled=optional_text(row.enrolled_s),
         removed=optional_text(row.removed_s),
         enrolment_until=optional_text(_enrolment_until(row, now_s)),

@@ -3,7 +3,7 @@
 from api.db.models import NoticeRow
 from api.notices.repository import state_of
 from api.notices.schemas import NoticeRead
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 
 
 def read_notice(row: NoticeRow) -> NoticeRead:
@@ -14,7 +14,7 @@ def read_notice(row: NoticeRow) -> NoticeRead:
         authority=row.authority,
         ban=row.facts.get("ban"),
         state=state_of(row),
-        made=moment_text(row.made_s),
+        made=timestamp_text(row.made_s),
         sent=optional_text(row.sent_s),
         next_try=optional_text(row.next_try_s),
         tries=row.tries,

@@ -22,7 +22,7 @@ from dnsfilter.policy.model import Policy
 
 MAX_OBJECTS = 50_000
 """Of all kinds, terms too, together: nobody else acts while they are compared."""
-MAX_OCTETS = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 
 
 class _Undo(Exception):
@@ -124,9 +124,9 @@ def _count(policy: Policy) -> int:
 def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_OCTETS + 1)
-        if len(data) > MAX_OCTETS:
-            raise ConfigError((Problem(str(path), f"is larger than {MAX_OCTETS} octets"),))
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError((Problem(str(path), f"is larger than {MAX_BYTES} octets"),))
         return data.decode()
     except OSError as error:
         raise ConfigError((Problem(str(path), f"cannot be read: {error.strerror}"),)) from error

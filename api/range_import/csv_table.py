@@ -18,7 +18,7 @@ from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 
 MEDIA_TYPE = "text/csv"
 MAX_ROWS = 100_000
-MAX_OCTETS = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 MAX_LABEL = 200
 NEEDED = ("prefix", "authority", "funding", "audience")
 COLUMNS = ("site", *NEEDED, "label")

@@ -4,7 +4,7 @@ from api.db.base import Json
 from api.db.models import BanRow, RequestRow
 from api.requests.schemas import RequestRead
 from api.requests.state import request_state
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant, Mode
 
 
@@ -17,7 +17,7 @@ def read_request(row: RequestRow, ban: BanRow, now: Instant) -> RequestRead:
         mode=Mode(row.mode),
         until=optional_text(row.until_s),
         reason=row.reason,
-        requested=moment_text(row.requested_s),
+        requested=timestamp_text(row.requested_s),
         requested_by=row.requested_by,
         approved=optional_text(row.approved_s),
         rejected=optional_text(row.rejected_s),

@@ -17,7 +17,7 @@ from api.revisions.object_versions import changes
 from api.revisions.repository import Made
 from api.revisions.rollback import roll_back
 from api.revisions.schemas import RevisionRead, RevisionSummary, RollbackRead, RollbackWrite
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 from api.trace.service import read_publication
 from dnsfilter.policy.model import Instant
 
@@ -92,7 +92,7 @@ def rollback(
 def _summary(found: Made, in_force: Instant | None) -> dict[str, Any]:
     return {
         "number": found.number,
-        "time": moment_text(found.first.time_s),
+        "time": timestamp_text(found.first.time_s),
         "in_force": optional_text(in_force),
         "account": found.first.account,
         "access": found.first.access,

@@ -18,21 +18,21 @@ from api.range_import import csv_table
 from api.server.request_limits import OF_NODES, token_of
 from api.server.request_places import Room
 
-MAX_OCTETS = 1024 * 1024
-MAX_UNKNOWN_OCTETS = 64 * 1024
-MAX_POLICY_OCTETS = 8 * 1024 * 1024
-_POLICY = (MAX_POLICY_OCTETS, ("application/toml", "text/plain"))
+MAX_BYTES = 1024 * 1024
+MAX_UNKNOWN_BYTES = 64 * 1024
+MAX_POLICY_BYTES = 8 * 1024 * 1024
+_POLICY = (MAX_POLICY_BYTES, ("application/toml", "text/plain"))
 OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/diff": _POLICY,
     "/v1/policy/apply": _POLICY,
-    "/v1/ranges/import": (csv_table.MAX_OCTETS, (csv_table.MEDIA_TYPE, "text/plain")),
+    "/v1/ranges/import": (csv_table.MAX_BYTES, (csv_table.MEDIA_TYPE, "text/plain")),
 }
-"""The most bytes and the types of a file, on paths that take one. Every path takes JSON of at most `MAX_OCTETS`."""
+"""The most bytes and the types of a file, on paths that take one. Every path takes JSON of at most `MAX_BYTES`."""
 READ_TIMEOUT_S = 30.0
 LARGE_QUEUED_S = READ_TIMEOUT_S + 5
 """Wait for a large body's place longer than slow uploads can hold all of them."""
 MAX_LARGE, MAX_LARGE_EACH = 8, 4
-"""Bodies of more than `MAX_UNKNOWN_OCTETS` at once, of all accounts or all nodes, and of one: being read, or held
+"""Bodies of more than `MAX_UNKNOWN_BYTES` at once, of all accounts or all nodes, and of one: being read, or held
 until they are answered."""
 
 MAX_CHECKS = 8
@@ -77,7 +77,7 @@ class BodyMiddleware:
             await _refuse(scope, receive, send, BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both")
             return
         announced = _announced(headers)
-        small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_OCTETS
+        small = announced.isdigit() and int(announced) <= MAX_UNKNOWN_BYTES
         sender = None if small else await self._sender_of(scope)
         room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
         if sender is None:
@@ -95,8 +95,8 @@ class BodyMiddleware:
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool
     ) -> None:
         kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-        most, files = OF_PATH.get(scope["path"], (MAX_OCTETS, ()))
-        limit = (MAX_OCTETS if kind == JSON else most) if large else MAX_UNKNOWN_OCTETS
+        most, files = OF_PATH.get(scope["path"], (MAX_BYTES, ()))
+        limit = (MAX_BYTES if kind == JSON else most) if large else MAX_UNKNOWN_BYTES
         try:
             body = await asyncio.wait_for(_read(receive, _announced(headers), limit), READ_TIMEOUT_S)
         except TimeoutError:

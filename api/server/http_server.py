@@ -18,7 +18,7 @@ from api.tls.certificates import Certificate
 from dnsfilter.telemetry.logs import emit
 from dnsfilter.telemetry.notify import notify
 
-MAX_HEADER_OCTETS = 16 * 1024
+MAX_HEADER_BYTES = 16 * 1024
 SHUTDOWN_S = 5
 BACKLOG = 2048
 HANDSHAKE_S = 10.0
@@ -101,7 +101,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=MAX_HEADER_OCTETS,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )

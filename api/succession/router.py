@@ -15,7 +15,7 @@ from api.http.routes import Route
 from api.http.schemas import Slug
 from api.succession import closing, merging, repository
 from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
-from api.timestamps import given_moment
+from api.timestamps import given_timestamp
 from dnsfilter.policy.model import DecisionRecord
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["authorities"])
@@ -43,7 +43,7 @@ def close_authority(
     precondition.check(row.revision)
     decision = DecisionRecord() if body.decision is None else body.decision.value()
     revision, (before, _) = row.revision, head(unit.session)
-    at = given_moment(body.at, unit.now_s, row.time_zone, "body.at", second=True)
+    at = given_timestamp(body.at, unit.now_s, row.time_zone, "body.at", second=True)
     closing.close(unit, row, at, body.reason, decision)
     unit.rehearsing = body.dry_run
     tag(response, revision if body.dry_run else row.revision)

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from api.authorities.schemas import AuthorityRead
 from api.http.formal_decisions import DecidedWrite
-from api.http.schemas import MomentText, Read, Reason, Slug, Strict
+from api.http.schemas import Read, Reason, Slug, Strict, TimestampText
 from dnsfilter.policy.model import DecisionRecord
 
 
@@ -19,7 +19,7 @@ class EndDecision(DecidedWrite):
 class ClosingWrite(Strict):
     """That an authority ceases to be at `at` (now, if absent). With `dry_run` nothing is recorded."""
 
-    at: MomentText | None = None
+    at: TimestampText | None = None
     reason: Reason
     decision: EndDecision | None = None
     dry_run: bool = False

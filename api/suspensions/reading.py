@@ -3,7 +3,7 @@
 from api.db.models import SuspensionRow
 from api.suspensions.schemas import SuspensionRead
 from api.suspensions.state import suspension_state
-from api.timestamps import moment_text, optional_text
+from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant
 
 
@@ -12,9 +12,9 @@ def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> Suspens
     return SuspensionRead(
         number=row.number,
         authority=row.authority,
-        start=moment_text(row.start_s),
-        end=moment_text(row.end_s),
-        since=moment_text(since),
+        start=timestamp_text(row.start_s),
+        end=timestamp_text(row.end_s),
+        since=timestamp_text(since),
         reason=row.reason,
         recorded_by=row.recorded_by,
         ended=optional_text(row.ended_s),

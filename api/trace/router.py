@@ -11,7 +11,7 @@ from api.http.parameters import QuestionText
 from api.http.permits import ReaderOfObject
 from api.http.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
-from api.http.schemas import MomentText, Slug
+from api.http.schemas import Slug, TimestampText
 from api.publish.past_cache import Remade
 from api.publish.past_policies import Held, authority_at, kept_publication_at
 from api.publish.repository import authority_of
@@ -44,7 +44,7 @@ def get_trace(
     remade: RemadeDep,
     client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],
     name: QuestionText,
-    at: MomentText,
+    at: TimestampText,
     site: Slug = DEFAULT_SITE,
 ) -> TraceRead:
     """What a node decided for this client, this name and this past instant, with everything that led to it.

@@ -21,7 +21,7 @@ from api.publish.past_cache import Made
 from api.publish.past_policies import RAISE_ACT, Held, Past, Publication, lost_after
 from api.services.schemas import SourceRead
 from api.suspensions.state import suspended_at
-from api.timestamps import given_moment, moment_text, optional_text
+from api.timestamps import given_timestamp, optional_text, timestamp_text
 from api.trace.object_acts import acts_on, acts_on_ban, acts_on_mode
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
 from api.trace.service_lists_naming import Listed, Lists, listed
@@ -42,7 +42,7 @@ class Asked:
 
 def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
     """Return the past instant of a written time, in the zone unless it names one. Raise Invalid."""
-    at = given_moment(text, now, time_zone, "query.at")
+    at = given_timestamp(text, now, time_zone, "query.at")
     if at > now:
         raise Invalid.at(
             "query.at",
@@ -63,9 +63,9 @@ def trace(session: Session, asked: Asked, made: Made, held: Held, catalogue: Cat
     return TraceRead(
         meaning=_meaning(session, past.publication, reproduced),
         reproduced=reproduced,
-        at=moment_text(asked.at),
+        at=timestamp_text(asked.at),
         revision=past.publication.revision,
-        since=moment_text(since_s),
+        since=timestamp_text(since_s),
         until=optional_text(until_s),
         publication=read_publication(past.publication),
         decision=decision,
@@ -84,7 +84,7 @@ def read_publication(found: Publication) -> PublicationRead:
     return PublicationRead(
         number=found.number,
         revision=found.revision,
-        since=moment_text(found.since_s),
+        since=timestamp_text(found.since_s),
         until=optional_text(found.until_s),
         names=found.names,
         ranges=found.ranges,
@@ -181,7 +181,7 @@ def _acts(
     return [
         TracedActRead(
             seq=row.seq,
-            time=moment_text(row.time_s),
+            time=timestamp_text(row.time_s),
             account=row.account,
             act=row.act,
             object=row.object,

@@ -22,7 +22,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.start import give_up_root, open_sockets, start_recruit, this_program
+from dnsfilter.supervisor.start import give_up_root, open_sockets, start_standby, this_program
 from dnsfilter.supervisor.supervisor import Means, Supervisor
 from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.telemetry import logs
@@ -50,7 +50,7 @@ def serve(options: argparse.Namespace) -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
     listening, status = open_sockets(config, handover)
-    recruit = start_recruit(listening, engine)  # it starts while the snapshot is read
+    standby = start_standby(listening, engine)  # it starts while the snapshot is read
     store = store_of(options, config)
     feed = PolicyFeed(store, config.control_plane.site, node_dir=node_dir(config))
     if options.policy is not None and handover.is_trial:
@@ -68,7 +68,7 @@ def serve(options: argparse.Namespace) -> int:
 
     async def run() -> None:
         means = Means(load, this_program(), None if handover.is_trial else follow)
-        supervisor = Supervisor(config, engine, listening, status, feed, means, handover, recruit)
+        supervisor = Supervisor(config, engine, listening, status, feed, means, handover, standby)
         if handover.is_trial:
             from dnsfilter.supervisor.trial import rehearse
 

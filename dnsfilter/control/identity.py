@@ -14,8 +14,8 @@ from pathlib import Path
 from dnsfilter.errors import UnavailableError
 
 IDENTITY = "identity.json"
-LARGEST_OCTETS = 65_536
-TOKEN_OCTETS = 1024
+LARGEST_BYTES = 65_536
+TOKEN_BYTES = 1024
 _KEY = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"[!-~]{16,1024}")
 
@@ -49,7 +49,7 @@ def load_identity(directory: Path) -> Identity | None:
     path = directory / IDENTITY
     try:
         with path.open("rb") as file:
-            value = json.loads(file.read(LARGEST_OCTETS))
+            value = json.loads(file.read(LARGEST_BYTES))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -74,7 +74,7 @@ def load_token(path: Path) -> str:
     """The one-time token in a file, which is never repeated. Raises UnavailableError."""
     try:
         with path.open("rb") as file:
-            text = file.read(TOKEN_OCTETS + 2).decode("ascii", "replace").strip()
+            text = file.read(TOKEN_BYTES + 2).decode("ascii", "replace").strip()
     except OSError as error:
         raise UnavailableError(f"read {path}: {(error.strerror or str(error)).lower()}") from error
     if _TOKEN.fullmatch(text) is None:
@@ -92,7 +92,7 @@ def parse_identity(value: object) -> Identity | None:
     if not isinstance(value, dict):
         return None
     found = {field.name: value.get(field.name) for field in fields(Identity)}
-    texts = {name: text for name, text in found.items() if isinstance(text, str) and len(text) <= TOKEN_OCTETS}
+    texts = {name: text for name, text in found.items() if isinstance(text, str) and len(text) <= TOKEN_BYTES}
     if texts.keys() != found.keys() or not _KEY.fullmatch(texts["key"]) or not _TOKEN.fullmatch(texts["token"]):
         return None
     return Identity(**texts)

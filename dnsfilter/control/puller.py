@@ -18,8 +18,8 @@ from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local.private_files import read_private, replace_private
 from dnsfilter.policy.model import Instant
-from dnsfilter.snapshot.contents import octets_by_digest
-from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
+from dnsfilter.snapshot.contents import bytes_by_digest
+from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -77,7 +77,7 @@ class Puller:
         headers = {} if self._tag is None else {"If-None-Match": f'"{self._tag}"'}
         path = f"/v1/nodes/self/snapshot?wait={wait_s}"
         answer = self._client.ask(
-            "GET", path, self.identity.token, headers=headers, largest=MAX_MANIFEST_OCTETS, wait_s=wait_s
+            "GET", path, self.identity.token, headers=headers, largest=MAX_MANIFEST_BYTES, wait_s=wait_s
         )
         if answer.status == HTTPStatus.NOT_MODIFIED and self._tag is not None:
             return None
@@ -190,7 +190,7 @@ def receive_published(config: Config) -> bool:
             verify_manifest(files.manifest, key)
     except SnapshotError:
         return False
-    contents = {digest: bytes(content) for digest, content in octets_by_digest(files).items()}
+    contents = {digest: bytes(content) for digest, content in bytes_by_digest(files).items()}
     own_store(config.node_dir).receive(files.manifest, contents, over_choice=True)
     return True
 

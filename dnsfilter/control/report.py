@@ -53,7 +53,7 @@ class Load:
 
     queries_per_second: float = 0.0
     cpu_percent: float = 0.0
-    memory_octets: int = 0
+    memory_bytes: int = 0
     cache_entries: int = 0
 
 
@@ -83,7 +83,7 @@ class LoadMeter:
     def read(self, facts: Facts, now_s: float) -> Load:
         """`now_s` is of a clock that only grows. The first load knows no rates, and a new process has had no time."""
         used = {process: _cpu_s(process) for process in facts.processes}
-        memory = sum(_memory_octets(process) for process in facts.processes)
+        memory = sum(_memory_bytes(process) for process in facts.processes)
         span_s = 0.0 if self._at_s is None else now_s - self._at_s
         rate = percent = 0.0
         if span_s > 0:
@@ -124,7 +124,7 @@ def report_body(
         "load": {
             "queries_per_second": load.queries_per_second,
             "cpu_percent": load.cpu_percent,
-            "memory_octets": load.memory_octets,
+            "memory_bytes": load.memory_bytes,
             "cache_entries": load.cache_entries,
         },
         "unregistered": [
@@ -148,7 +148,7 @@ def _cpu_s(process: int) -> float:
     return 0.0
 
 
-def _memory_octets(process: int) -> int:
+def _memory_bytes(process: int) -> int:
     """Memory that is a process' own, not the snapshot, which all share (proc_pid_status(5))."""
     with suppress(OSError, ValueError, IndexError):
         for line in (_PROC / str(process) / "status").read_text().splitlines():

@@ -39,7 +39,7 @@ SET_BITS = 13
 SETS = 1 << SET_BITS
 WAYS = 4
 TICKS_PER_MS = 16_000
-KEY_OCTETS = 32
+KEY_BYTES = 32
 _TICKS_PER_S = 1000 * TICKS_PER_MS
 _NETWORK = 2
 _U64 = 2**64 - 1
@@ -73,9 +73,9 @@ class Limiter:
     """The buckets of one engine. `key` is drawn at start, so that nobody knows who shares a set with whom."""
 
     def __init__(self, limits: Limits, key: bytes) -> None:
-        if len(key) != KEY_OCTETS:
-            raise ValueError(f"make limiter: a key has {KEY_OCTETS} octets, not {len(key)}")
-        self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, KEY_OCTETS, 8))
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"make limiter: a key has {KEY_BYTES} octets, not {len(key)}")
+        self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, KEY_BYTES, 8))
         self.slip = limits.slip
         self.v4, self.v6 = charges(limits, 4), charges(limits, 6)
         self.network = _ticks(limits.unregistered)

@@ -35,7 +35,7 @@ SET_BITS = 6
 SETS = 1 << SET_BITS
 WAYS = 8
 PLACES = SETS * WAYS
-TABLE_KEY_OCTETS = 24
+TABLE_KEY_BYTES = 24
 MOST_STEADY = 7
 FIRST_STAY_S = 2
 SPREAD = 0x9E37_79B9_7F4A_7C15
@@ -61,9 +61,9 @@ class UnregisteredTable:
     """What one engine has met. `key` is drawn at start, so that nobody knows who shares a set with whom."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) != TABLE_KEY_OCTETS:
-            raise ValueError(f"make table of unregistered networks: a key has {TABLE_KEY_OCTETS} bytes, not {len(key)}")
-        self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, TABLE_KEY_OCTETS, 8))
+        if len(key) != TABLE_KEY_BYTES:
+            raise ValueError(f"make table of unregistered networks: a key has {TABLE_KEY_BYTES} bytes, not {len(key)}")
+        self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, TABLE_KEY_BYTES, 8))
         # Of pages of its own, so that a set is a cache line of each column.
         self.table: memoryview[int] = memoryview(mmap(-1, 3 * PLACES * 8)).cast("Q")
 

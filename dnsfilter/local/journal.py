@@ -40,8 +40,8 @@ _MOST_REVISION = 2**63 - 1
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _SPARE = 500
 """How many entries too many may gather before the file is written anew."""
-_MAX_LINE_OCTETS = 16_384
-_MAX_FILE_OCTETS = 64 * 1024 * 1024
+_MAX_LINE_BYTES = 16_384
+_MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class Act(StrEnum):
@@ -190,7 +190,7 @@ class Journal:
         return self._seen[1]
 
     def _read(self) -> _Content:
-        data = read_private(self._path, _MAX_FILE_OCTETS) or b""
+        data = read_private(self._path, _MAX_FILE_BYTES) or b""
         entries: list[Entry] = []
         mark, broken = _Mark(), 0
         for line in data.splitlines():
@@ -240,7 +240,7 @@ def _line(value: dict[str, Any]) -> str:
 
 def _parsed(line: bytes) -> Entry | _Mark | None:
     """An entry, a note of what is reported, or None for a line that is neither."""
-    if len(line) > _MAX_LINE_OCTETS:
+    if len(line) > _MAX_LINE_BYTES:
         return None
     try:
         value = json.loads(line)

@@ -211,7 +211,7 @@ class LocalNode:
         octets = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
         signed = bool(manifest.signature)
         copied = used is not None and bool(used.damaged)
-        whole = self._store.is_whole(manifest) and not copied
+        whole = self._store.is_complete(manifest) and not copied
         made_s, in_use = manifest.made_s, used is not None
         return Kept(revision, made_s, octets, in_use, whole, signed, quarantined, copy_in_use=copied)
 

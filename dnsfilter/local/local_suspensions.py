@@ -24,7 +24,7 @@ from dnsfilter.telemetry import logs
 FILE_NAME = "suspensions.json"
 MAX_GIVEN = 200
 """How many may hold at a time on a node; whoever would need more suspends all."""
-_MAX_OCTETS = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 _STEADY_S = 2
 """Two clocks read in whole seconds differ by this much without either having been set."""
 _LOG = logging.getLogger("dnsfilter.node")
@@ -112,7 +112,7 @@ class LocalSuspensions:
 
 def load_given(path: Path) -> tuple[Given, ...]:
     """What the file holds, ended or not; nothing without a file. Raises UnavailableError."""
-    octets = read_private(path, _MAX_OCTETS)
+    octets = read_private(path, _MAX_BYTES)
     if octets is None:
         return ()
     try:
@@ -130,15 +130,15 @@ def change_given(
     before anything is written; where it raises, nothing is. Without `wait` it raises where another command writes.
     """
     with writing(f"write {path}", path.with_suffix(".lock"), wait=wait):
-        octets = read_private(path, _MAX_OCTETS)
+        octets = read_private(path, _MAX_BYTES)
         try:
             given = parse_given(octets) if octets is not None else ()
         except ValueError:
             given = ()
-        replace_private(path, given_octets(change(tuple(each for each in given if each.holds(now) is not None))))
+        replace_private(path, given_bytes(change(tuple(each for each in given if each.holds(now) is not None))))
 
 
-def given_octets(given: tuple[Given, ...]) -> bytes:
+def given_bytes(given: tuple[Given, ...]) -> bytes:
     """The file."""
     values = [
         {
@@ -155,7 +155,7 @@ def given_octets(given: tuple[Given, ...]) -> bytes:
 
 
 def parse_given(octets: bytes) -> tuple[Given, ...]:
-    """What `given_octets` wrote; raises ValueError for anything else."""
+    """What `given_bytes` wrote; raises ValueError for anything else."""
     try:
         values = json.loads(octets)["suspensions"]
         given = tuple(_given(value) for value in values)

@@ -10,7 +10,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.snapshot.stored.disk import sync_directory, write_whole
+from dnsfilter.snapshot.stored.disk import sync_directory, write_atomically
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
@@ -132,7 +132,7 @@ def writing(action: str, lock: Path, *, wait: bool = True) -> Iterator[None]:
 
 def replace_private(path: Path, octets: bytes) -> None:
     """Replace a file, to last. To be called by whoever holds the lock. Raises OSError."""
-    write_whole(path, octets, sync=True, mode=FILE_MODE)
+    write_atomically(path, octets, sync=True, mode=FILE_MODE)
     sync_directory(path.parent)
 
 

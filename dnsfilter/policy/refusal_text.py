@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from dnsfilter.policy.model import Authority, Ban, Service, Term
 
-TEXT_OCTETS = 128
+TEXT_BYTES = 128
 EDE_BLOCKED = 15
 EDE_CENSORED = 16
 
@@ -66,4 +66,4 @@ def _name(authority: Authority, tag: str, language: str) -> str:
 def _joined(text: str, part: str) -> str:
     """`text; part` while it fits, else `text`: a phrase is never cut."""
     longer = f"{text}; {part}" if text else part
-    return longer if len(longer.encode()) <= TEXT_OCTETS else text
+    return longer if len(longer.encode()) <= TEXT_BYTES else text

@@ -25,7 +25,7 @@ class Files:
     damaged: tuple[str, ...] = ()
 
 
-def octets_by_digest(known: Files | None) -> dict[bytes, Buffer]:
+def bytes_by_digest(known: Files | None) -> dict[bytes, Buffer]:
     """Octets by digest of what was verified before."""
     if known is None:
         return {}

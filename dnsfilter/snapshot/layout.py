@@ -17,7 +17,7 @@ BYTE_ORDER_MARK: Final = 0x0A0B0C0D
 ALIGNMENT: Final = 64
 """Sections start at multiples of a cache line."""
 MAX_SECTIONS: Final = 64
-MAX_MANIFEST_OCTETS: Final = 4096
+MAX_MANIFEST_BYTES: Final = 4096
 
 # magic, kind, version, byte order mark, number of sections, file size, place for a signature
 HEADER: Final = Struct("<8sHHII4xQ64s")
@@ -112,7 +112,7 @@ REPLIES: Final = (Reply.REFUSED, Reply.NXDOMAIN, Reply.NODATA, Reply.ADDRESS)
 HASH_PRIME: Final = 2**61 - 1
 HASH_WORD: Final = 7
 HASH_SPREAD: Final = 0x9E37_79B9_7F4A_7C15
-HASH_KEY_OCTETS: Final = 16
+HASH_KEY_BYTES: Final = 16
 
 PARTS: Final = {
     Kind.NAMES: {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnsfilter.errors import SnapshotError
-from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS, READABLE_VERSIONS, VERSION
+from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES, READABLE_VERSIONS, VERSION
 
 _LARGEST = 2**63 - 1
 _FILE_KEYS = frozenset({"sha256", "size"})
@@ -47,8 +47,8 @@ def write_manifest(manifest: Manifest) -> bytes:
 
 def parse_manifest(data: bytes) -> Manifest:
     """The manifest of these octets; raises SnapshotError. Keys that it does not know are skipped."""
-    if len(data) > MAX_MANIFEST_OCTETS:
-        raise SnapshotError(f"read manifest: {len(data)} octets are more than {MAX_MANIFEST_OCTETS}")
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise SnapshotError(f"read manifest: {len(data)} octets are more than {MAX_MANIFEST_BYTES}")
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ from dnsfilter.snapshot.hashing import extend, hash_parameters, spread
 from dnsfilter.snapshot.layout import (
     DOMAIN,
     ENTRY,
-    HASH_KEY_OCTETS,
+    HASH_KEY_BYTES,
     HOST,
     MAX_ENTRIES,
     NAMES_META,
@@ -53,8 +53,8 @@ def entries_of(services: Iterable[Service]) -> tuple[tuple[str, int], ...]:
 
 def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY) -> File:
     """The names file of these services; the same for the same services and key. Raises PolicyError for a bad name."""
-    if len(hash_key) != HASH_KEY_OCTETS:
-        raise ValueError(f"compile names: the hash key has {len(hash_key)} octets instead of {HASH_KEY_OCTETS}")
+    if len(hash_key) != HASH_KEY_BYTES:
+        raise ValueError(f"compile names: the hash key has {len(hash_key)} octets instead of {HASH_KEY_BYTES}")
     entries = entries_of(services)
     if len(entries) > MAX_ENTRIES:
         raise PolicyError(f"compile names: {len(entries)} tiers are more than {MAX_ENTRIES}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview | mmap"
 
-_MAX_STRING_OCTETS = 0xFFFF
+_MAX_STRING_BYTES = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Strings:
         if known is not None:
             return known
         octets = text.encode()
-        if len(octets) > _MAX_STRING_OCTETS:
-            raise SnapshotError(f"compile snapshot: a text of {len(octets)} octets is longer than {_MAX_STRING_OCTETS}")
+        if len(octets) > _MAX_STRING_BYTES:
+            raise SnapshotError(f"compile snapshot: a text of {len(octets)} octets is longer than {_MAX_STRING_BYTES}")
         reference = self._references[text] = len(self._data)
         self._data += STRING.pack(len(octets)) + octets
         return reference

@@ -12,7 +12,7 @@ from dnsfilter.control.unregistered_networks import UnregisteredBook, Unregister
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
 from dnsfilter.supervisor.stalls import any_waits, queries_counted
-from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed, WorkerProcess, block_path
+from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.totals import Totals
@@ -60,11 +60,11 @@ class Crew:
         totals: Totals,
         counters_dir: Path,
         stirred: Callable[[], None],
-        recruit: Recruit | None = None,
+        standby: Standby | None = None,
     ) -> None:
         """`snapshot` gives what new workers are to decide by, and for how many pairs they need counters.
 
-        `recruit` becomes the first worker.
+        `standby` becomes the first worker.
         """
         self.orders = orders
         self.restarts = 0
@@ -72,7 +72,7 @@ class Crew:
         self._totals = totals
         self._counters_dir = counters_dir
         self._stirred = stirred
-        self._recruit = recruit
+        self._standby = standby
         self._members: list[WorkerProcess] = []
         self._seats: dict[int, _Seat] = {}
         self._numbers = count(1)
@@ -215,8 +215,8 @@ class Crew:
         block = CounterBlock.create(path, len(self.orders.upstreams), _capacity(pairs))
         block.ordered = sealed.revision
         try:
-            recruit, self._recruit = self._recruit, None
-            member = WorkerProcess.start(self.orders, seat, block, sealed, time.monotonic, recruit)
+            standby, self._standby = self._standby, None
+            member = WorkerProcess.start(self.orders, seat, block, sealed, time.monotonic, standby)
         except OSError:
             block.close()
             block.path.unlink(missing_ok=True)

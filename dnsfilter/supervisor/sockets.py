@@ -18,7 +18,7 @@ from dnsfilter.errors import UnavailableError
 BACKLOG = 1024
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets asked for; the kernel grants at most net.core.rmem_max, and counts twice as many (socket(7))."""
-OCTETS_PER_DATAGRAM = 1664
+BYTES_PER_DATAGRAM = 1664
 """What the kernel counts for a waiting query: 832 on loopback, up to twice that behind a network card."""
 BURST_QPS = 50_000
 BURST_MS = 100
@@ -168,7 +168,7 @@ def receive_buffer(sock: socket.socket | None = None) -> int:
 
 def buffer_ms(octets: int) -> float:
     """For how long a receive buffer of that size holds what comes in at BURST_QPS, in milliseconds."""
-    return octets / OCTETS_PER_DATAGRAM / BURST_QPS * 1000
+    return octets / BYTES_PER_DATAGRAM / BURST_QPS * 1000
 
 
 def buffer_advice(octets: int) -> str | None:

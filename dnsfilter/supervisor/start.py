@@ -10,7 +10,7 @@ from dnsfilter.engine.choice import EngineKind
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import Listening, open_listening, open_tcp
 from dnsfilter.supervisor.upgrade import Handover
-from dnsfilter.supervisor.worker_process import Recruit
+from dnsfilter.supervisor.worker_process import Standby
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 
 
@@ -63,10 +63,10 @@ def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.
     return listening, open_tcp(config.metrics_listen)
 
 
-def start_recruit(listening: Listening, engine: EngineKind) -> Recruit:
+def start_standby(listening: Listening, engine: EngineKind) -> Standby:
     """Start the first worker. Raises UnavailableError."""
     try:
-        return Recruit.start(listening, engine)
+        return Standby.start(listening, engine)
     except OSError as error:
         raise UnavailableError(f"start a worker: {_reason(error)}") from error
 

@@ -30,7 +30,7 @@ from dnsfilter.supervisor.reload import as_far_as_possible, listen_text
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.supervisor.upgrade import Handover, Predecessor, hand_over, try_out
-from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed
+from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
@@ -77,9 +77,9 @@ class Supervisor:
         feed: PolicyFeed,
         means: Means,
         handover: Handover,
-        recruit: Recruit | None = None,
+        standby: Standby | None = None,
     ) -> None:
-        """Takes over the sockets and the recruit; `feed` has a snapshot loaded.
+        """Takes over the sockets and the standby; `feed` has a snapshot loaded.
 
         What was handed over is let go of once we serve.
         """
@@ -96,7 +96,7 @@ class Supervisor:
         self._totals = Totals()
         self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, _upstreams(config))
-        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir, recruit)
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir, standby)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
         """Since when it may be why workers die; None if none has served by it yet, or it was returned to."""

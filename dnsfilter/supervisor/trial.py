@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 STEADY_S = 1.0
 """A program that answers must still answer after so long."""
-_MOST_OCTETS = 4096
+_MOST_BYTES = 4096
 
 
 def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.socket]:
@@ -84,7 +84,7 @@ async def _exchange(endpoint: Endpoint, kind: socket.SocketKind, message: bytes,
         await loop.sock_sendall(sock, prefix + message)
         reply = b""
         while len(reply) < len(prefix) + HEADER_SIZE:
-            more = await loop.sock_recv(sock, _MOST_OCTETS)
+            more = await loop.sock_recv(sock, _MOST_BYTES)
             if not more:
                 raise UnavailableError("it closed a connection without an answer")
             reply += more

@@ -52,14 +52,14 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Recruit:
+class Standby:
     """A process that starts as a worker and waits for its orders; it ends when its channel closes."""
 
     process: subprocess.Popen[bytes]
     sock: socket.socket
 
     @classmethod
-    def start(cls, listening: Listening, engine: EngineKind) -> "Recruit":
+    def start(cls, listening: Listening, engine: EngineKind) -> "Standby":
         """A new process that inherits every listening socket. OSError when there is no room for it."""
         ours, theirs = channel.pair()
         numbers = [sock.fileno() for _, sock in listening.placed()]
@@ -134,12 +134,12 @@ class WorkerProcess:
         block: CounterBlock,
         snapshot: Sealed,
         clock: Callable[[], float],
-        recruit: Recruit | None = None,
+        standby: Standby | None = None,
     ) -> "WorkerProcess":
-        """The recruit with its orders, or a new process. OSError when there is no room for it."""
-        recruit = recruit or Recruit.start(orders.listening, orders.engine)
-        recruit.order(orders, block, snapshot)
-        return cls(recruit.process, recruit.sock, block, orders, seat, clock(), clock)
+        """The standby with its orders, or a new process. OSError when there is no room for it."""
+        standby = standby or Standby.start(orders.listening, orders.engine)
+        standby.order(orders, block, snapshot)
+        return cls(standby.process, standby.sock, block, orders, seat, clock(), clock)
 
     def watch(self, stirred: Callable[[], None]) -> None:
         """Listen to it on the running loop; `stirred` is called when something has changed."""

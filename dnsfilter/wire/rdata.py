@@ -11,7 +11,7 @@ from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.wire.iana import Class, Type
 from dnsfilter.wire.names import HopBudget, read_name, skip_labels
 
-_ADDRESS_OCTETS: Final[dict[int, int]] = {Type.A: 4, Type.AAAA: 16}
+_ADDRESS_BYTES: Final[dict[int, int]] = {Type.A: 4, Type.AAAA: 16}
 _IN: Final = int(Class.IN)
 
 
@@ -71,7 +71,7 @@ _LONGEST_WINDOW: Final = 32
 
 def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, hops: HopBudget) -> None:
     """Hold the record data in `[start, end)` against its type's layout; MalformedMessage names what does not fit."""
-    octets = _ADDRESS_OCTETS.get(rtype)
+    octets = _ADDRESS_BYTES.get(rtype)
     if octets is not None:
         # The address types of other classes have other forms (RFC 1035 section 3.4.1 is about IN).
         if rclass == _IN and end - start != octets:

@@ -30,7 +30,7 @@ from api.db.models import AccountRow, AuthorityRow, GrantRow, TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import head
 from api.http.pagination import encode_cursor
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.support.control_planes import Api
 from tests.support.many_authorities import policy_text
 
@@ -128,7 +128,7 @@ def _entries(made: int, last: str, count: int, first_s: int) -> Iterator[Json]:
         service = f"service-{draw.randrange(SERVICES)}"
         entry = {
             "seq": seq,
-            "time": moment_text(time_s),
+            "time": timestamp_text(time_s),
             "account": draw.randrange(1, ACCOUNTS),
             "access": "token",
             "token": 1,

@@ -127,7 +127,7 @@ def reading(client: httpx.Client, path: str) -> list[float]:
 def populate(client: httpx.Client) -> None:
     """Enrol nodes that have reported once, each with other networks in no range."""
     clock = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    load = {"queries_per_second": 900.0, "cpu_percent": 3.5, "memory_octets": 2**28, "cache_entries": 100_000}
+    load = {"queries_per_second": 900.0, "cpu_percent": 3.5, "memory_bytes": 2**28, "cache_entries": 100_000}
     said = {"revision": 1, "manifest": 64 * "0", "age_s": 3, "version": "1", "engine": "compiled", "workers": 2}
     for number in range(NODES):
         body = {"name": f"node-{number}", "site": "default"}

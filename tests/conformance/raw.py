@@ -1,4 +1,4 @@
-"""What an upstream says octet by octet, where lines of zone text cannot say it."""
+"""What an upstream says byte by byte, where lines of zone text cannot say it."""
 
 from tests.support.scripted import Asked
 

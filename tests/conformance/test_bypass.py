@@ -310,7 +310,7 @@ def test_the_cache_of_one_type_opens_no_other(start: Start, qtype: str) -> None:
     assert refused(rig.judge(query(BANNED, qtype)))
 
 
-# The shape of a refusal, octet by octet.
+# The shape of a refusal, byte by byte.
 
 
 @pytest.mark.parametrize("reply", tuple(Reply))

@@ -1,4 +1,4 @@
-"""Faults that other parsers and packers had, octet by octet: from clients, over UDP and TCP, and from upstream.
+"""Faults that other parsers and packers had, byte by byte: from clients, over UDP and TCP, and from upstream.
 
 That work is linear is shown by counting steps of a message and for one twice as long, never by a clock.
 """

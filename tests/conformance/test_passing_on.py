@@ -1,4 +1,4 @@
-"""What is legal passes octet by octet, what is relayed can be read, and rewriting costs no more than its length."""
+"""What is legal passes byte by byte, what is relayed can be read, and rewriting costs no more than its length."""
 
 import dns.message
 import dns.rcode

@@ -11,7 +11,7 @@ import pytest
 
 from dnsfilter.engine.interface import Drop
 from dnsfilter.telemetry.metrics import Transport
-from tests.conformance.ways import WAYS, Way, ask, octets_of
+from tests.conformance.ways import WAYS, Way, ask, bytes_of
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, PATIENCE_S, data, query
 from tests.support.nodes import Node
@@ -128,7 +128,7 @@ MALFORMED = {
 @pytest.mark.parametrize("octets", MALFORMED.values(), ids=MALFORMED)
 def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
     rig = start(office(), internet())
-    found = octets_of(rig, octets, transport=transport)
+    found = bytes_of(rig, octets, transport=transport)
     assert found[:2] == octets[:2]
     assert (found[2] & 0xF8, found[3] & 15) == (0x80, dns.rcode.FORMERR)
     assert found[6:12] == bytes(6)
@@ -228,7 +228,7 @@ def _strings(number: int) -> Scripted:
 
 def test_without_opt_a_datagram_holds_512_octets_of_whole_records_and_says_what_it_lacks(start: Start) -> None:
     rig = start(office(), _strings(10))
-    octets = octets_of(rig, query(*SIZES, edns=False))
+    octets = bytes_of(rig, query(*SIZES, edns=False))
     found = dns.message.from_wire(octets)
     assert 400 < len(octets) <= 512
     assert found.flags & dns.flags.TC

@@ -8,7 +8,7 @@ import pytest
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.raw import QUESTION, answers
-from tests.conformance.ways import octets_of
+from tests.conformance.ways import bytes_of
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import MECHELEN, data, query, ttls
 from tests.support.scripted import Asked, Scripted, reply, says, truncated
@@ -42,7 +42,7 @@ def test_a_record_set_has_one_ttl_the_least(
 ) -> None:
     rig = start(office(), Scripted(lambda asked: (with_ttls(asked, *sent),)))
     wire = query(NAME)
-    assert raw_ttls(octets_of(rig, wire, transport=transport), wire) == [given] * len(sent)
+    assert raw_ttls(bytes_of(rig, wire, transport=transport), wire) == [given] * len(sent)
     if given > 1:
         found = rig.at_once(wire, MECHELEN, later_s=1)
         assert (ttls(found), len(data(found))) == ([given - 1], len(sent))
@@ -54,7 +54,7 @@ def test_a_ttl_with_its_top_bit_set_is_nought(start: Start, seconds: int) -> Non
     rig = start(office(), Scripted(lambda asked: (with_ttls(asked, seconds),)))
     wire = query(NAME)
     for _ in range(2):
-        assert raw_ttls(octets_of(rig, wire), wire) == [0]
+        assert raw_ttls(bytes_of(rig, wire), wire) == [0]
     assert len(rig.forwarded) == 2
 
 
@@ -94,7 +94,7 @@ def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
     wire = query(".", 65400)
     wire = wire[:12] + name + wire[13:]
     for transport in (*Transport, *Transport):
-        octets = octets_of(rig, wire, transport=transport)
+        octets = bytes_of(rig, wire, transport=transport)
         assert octets[12 : 12 + len(name)] == name
         assert name in octets[12 + len(name) :]
         assert b"beside" not in octets

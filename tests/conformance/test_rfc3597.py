@@ -8,7 +8,7 @@ import pytest
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.raw import QUESTION, answers, question_of
-from tests.conformance.ways import octets_of
+from tests.conformance.ways import bytes_of
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, query
 from tests.support.scripted import Asked, Scripted, denial
@@ -41,7 +41,7 @@ def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes,
     for rtype in TYPES:
         wire = query(NAME, rtype, edns=0)
         for client in (GHENT, MECHELEN):
-            octets = octets_of(rig, wire, client, transport)
+            octets = bytes_of(rig, wire, client, transport)
             assert octets[6:12] == b"\0\1\0\0\0\1"
             assert octets[len(wire) - 11 : -11] == record(QUESTION, rtype, rdata)
     assert len(rig.forwarded) == len(TYPES)
@@ -79,7 +79,7 @@ def test_an_unknown_class_is_asked_and_answered_like_any_other(start: Start, qcl
     rig = start(office(), Scripted(lambda asked: (answers(asked, sent),)))
     wire = query(NAME, "A", qclass)
     for _ in range(2):
-        octets = octets_of(rig, wire, transport=transport)
+        octets = bytes_of(rig, wire, transport=transport)
         assert octets[len(wire) - 11 : -11] == sent
     assert isinstance(rig.judge(query(NAME)), Miss)
 
@@ -94,7 +94,7 @@ def test_types_and_classes_are_kept_apart(start: Start) -> None:
     tails = [(rtype, rclass) for rtype in (666, 65_400) for rclass in (1, 5, 65_280)]
     for _ in range(2):
         for rtype, rclass in tails:
-            octets = octets_of(rig, query(NAME, rtype, rclass))
+            octets = bytes_of(rig, query(NAME, rtype, rclass))
             assert octets[-15:-11] == rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big")
     assert len(rig.upstream.asked) == len(tails)
 
@@ -122,7 +122,7 @@ def test_names_in_data_of_known_types_are_written_out_where_a_message_is_compose
 
     rig = start(office(), Scripted(behave))
     for _ in range(2):
-        octets = octets_of(rig, query(NAME, qtype))
+        octets = bytes_of(rig, query(NAME, qtype))
         assert b"\4Mail\7example\3org\0" + after in octets
         assert b"beside" not in octets
         dns.message.from_wire(octets)

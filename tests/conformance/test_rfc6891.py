@@ -11,7 +11,7 @@ import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.edns import OUR_PAYLOAD
-from tests.conformance.ways import BIG, OURS, WAYS, Way, ask, octets_of
+from tests.conformance.ways import BIG, OURS, WAYS, Way, ask, bytes_of
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, silent
@@ -120,7 +120,7 @@ def test_another_version_is_badvers_with_ours_and_without_an_answer(
 ) -> None:
     rig = start(office(), internet())
     for options in (b"", option(100), b"\0\0\1"):
-        octets = octets_of(rig, with_records(wire, opt(options, version=version, flags=0xC000)), client, transport)
+        octets = bytes_of(rig, with_records(wire, opt(options, version=version, flags=0xC000)), client, transport)
         found = dns.message.from_wire(octets)
         assert found.rcode() == dns.rcode.BADVERS
         assert (found.edns, found.ednsflags & 0xFFFFFF, found.options) == (0, 0x8000, ())
@@ -151,7 +151,7 @@ BAD = {
 @pytest.mark.parametrize("octets", BAD.values(), ids=BAD)
 def test_a_second_misplaced_or_broken_opt_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
     rig = start(office(), internet())
-    found = dns.message.from_wire(octets_of(rig, octets, transport=transport))
+    found = dns.message.from_wire(bytes_of(rig, octets, transport=transport))
     assert (found.rcode(), found.answer) == (dns.rcode.FORMERR, [])
     assert rig.forwarded == []
 
@@ -174,7 +174,7 @@ def _of_size(asked: Asked) -> tuple[bytes, ...]:
 @pytest.mark.parametrize("payload", [0, 1, 12, 511, 512])
 def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
-    octets = octets_of(rig, query(BIG, "TXT", payload=payload))
+    octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
     assert 440 < len(octets) <= 512
     found = dns.message.from_wire(octets)
     assert found.flags & dns.flags.TC
@@ -184,8 +184,8 @@ def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
 @pytest.mark.parametrize("payload", [1232, 1233, 1400, 4096, 65535])
 def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
-    octets = octets_of(rig, query(BIG, "TXT", payload=payload))
-    whole = octets_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
+    octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
+    whole = bytes_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
     assert 512 < len(octets) <= OUR_PAYLOAD
     assert len(dns.message.from_wire(octets).answer[0]) == len(dns.message.from_wire(whole).answer[0]) == 18
 
@@ -193,7 +193,7 @@ def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Star
 @pytest.mark.parametrize("payload", [600, 800, 1000])
 def test_a_payload_between_is_kept_to(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
-    octets = octets_of(rig, query(BIG, "TXT", payload=payload))
+    octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
     assert payload - 70 < len(octets) <= payload
     assert dns.message.from_wire(octets).flags & dns.flags.TC
 
@@ -253,7 +253,7 @@ def test_an_opt_of_upstreams_is_neither_passed_on_nor_kept(
     address = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc6\x33\x64\x0a"
     others = [record for record in additional if record == NAMESERVER]
     for transport in (Transport.UDP, Transport.TCP):
-        octets = octets_of(rig, wire, transport=transport)
+        octets = bytes_of(rig, wire, transport=transport)
         found = dns.message.from_wire(octets)
         assert (data(found), found.edns, found.options) == (TRUTH, -1 if edns is False else 0, ())
         assert octets.startswith(address, len(PLAIN))
@@ -374,8 +374,8 @@ def test_what_one_client_said_of_itself_is_nothing_to_the_next(start: Start) -> 
     for payload, do, options in product(sizes, (False, True), (b"", SPOKEN)):
         rig.ask(with_records(PLAIN, opt(options, payload=payload, flags=0x8000 if do else 0)), MECHELEN)
     for edns in (False, 0):
-        octets = octets_of(rig, query(NAME, edns=edns, id=7))
-        assert octets == octets_of(start(office(), internet()), query(NAME, edns=edns, id=7))
+        octets = bytes_of(rig, query(NAME, edns=edns, id=7))
+        assert octets == bytes_of(start(office(), internet()), query(NAME, edns=edns, id=7))
     assert len(rig.forwarded) == 2
 
 

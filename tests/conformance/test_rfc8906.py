@@ -11,7 +11,7 @@ import dns.rcode
 import pytest
 
 from dnsfilter.telemetry.metrics import Transport
-from tests.conformance.ways import octets_of
+from tests.conformance.ways import bytes_of
 from tests.contract.cases import office
 from tests.support.dig import dig
 from tests.support.engines import GHENT, MECHELEN, query
@@ -151,7 +151,7 @@ def test_every_probe_is_answered_octet_by_octet(start: Start, probe: Octets, rd:
         asked = b"" if probe.header_only else question
         head = b"\xbe\xef" + (probe.flags | recursion).to_bytes(2, "big")
         counts = bytes([0, len(asked) > 0, 0, 0, 0, 0, 0, len(probe.opt) > 0])
-        octets = octets_of(rig, head + counts + asked + probe.opt, client, transport)
+        octets = bytes_of(rig, head + counts + asked + probe.opt, client, transport)
         sound = probe.rcode == dns.rcode.NOERROR
         refused = sound and (not rd or (question is BANNED and client == GHENT))
         rcode = dns.rcode.REFUSED if refused else probe.rcode

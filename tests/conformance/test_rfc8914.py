@@ -26,7 +26,7 @@ STRUCTURED = (65001, 65280, OPTION_EDE)
 
 
 def raw_options(message: bytes) -> list[tuple[int, bytes]]:
-    """The options of the OPT that ends a message without records, octet by octet."""
+    """The options of the OPT that ends a message without records, byte by byte."""
     end = message.index(b"\0", 12) + 5
     assert message[end : end + 3] == b"\0\0\x29"
     length = int.from_bytes(message[end + 9 : end + 11], "big")

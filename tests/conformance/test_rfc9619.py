@@ -6,7 +6,7 @@ import dns.rcode
 import pytest
 
 from dnsfilter.telemetry.metrics import Transport
-from tests.conformance.ways import octets_of
+from tests.conformance.ways import bytes_of
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
 from tests.support.scripted import Asked, Scripted, reply, silent
@@ -43,14 +43,14 @@ def test_a_query_with_several_questions_is_formerr_and_goes_nowhere(
     start: Start, octets: bytes, client: str, transport: Transport
 ) -> None:
     rig = start(office(), internet())
-    assert octets_of(rig, octets, client, transport) == b"\xbe\xef\x81\x81" + bytes(8)
+    assert bytes_of(rig, octets, client, transport) == b"\xbe\xef\x81\x81" + bytes(8)
     assert rig.forwarded == []
 
 
 @each_transport
 def test_a_query_without_a_question_is_formerr(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
-    assert octets_of(rig, _message(questions=0), transport=transport) == b"\xbe\xef\x81\x81" + bytes(8)
+    assert bytes_of(rig, _message(questions=0), transport=transport) == b"\xbe\xef\x81\x81" + bytes(8)
 
 
 @pytest.mark.parametrize("opt", [OPT, COOKIE], ids=["plain", "with a cookie"])
@@ -59,7 +59,7 @@ def test_an_opt_beside_the_wrong_number_of_questions_is_answered_with_one(
     start: Start, parts: tuple[bytes, ...], opt: bytes
 ) -> None:
     rig = start(office(), internet())
-    found = dns.message.from_wire(octets_of(rig, _message(*parts, opt, questions=len(parts), additional=1)))
+    found = dns.message.from_wire(bytes_of(rig, _message(*parts, opt, questions=len(parts), additional=1)))
     assert (found.rcode(), found.question, found.edns, found.options) == (dns.rcode.FORMERR, [], 0, ())
 
 
@@ -69,7 +69,7 @@ def test_other_opcodes_keep_their_own_answer_whatever_the_number(
     start: Start, parts: tuple[bytes, ...], opcode: int
 ) -> None:
     rig = start(office(), internet())
-    found = dns.message.from_wire(octets_of(rig, _message(*parts, questions=len(parts), opcode=opcode)))
+    found = dns.message.from_wire(bytes_of(rig, _message(*parts, questions=len(parts), opcode=opcode)))
     assert (found.rcode(), found.opcode()) == (dns.rcode.NOTIMP, opcode)
 
 

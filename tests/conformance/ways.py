@@ -112,15 +112,15 @@ def ask(
     rig = start(office(reply=way.reply, addresses=ADDRESSES), Scripted(upstream or way.upstream), trust_ad=trust_ad)
     wire = change(query(way.name, way.qtype, way.qclass, rd=way.rd, edns=edns, payload=payload, do=do, cd=cd, ad=ad))
     if way.warm:
-        octets_of(rig, wire, MECHELEN, transport)
+        bytes_of(rig, wire, MECHELEN, transport)
     if way.stale:
         rig.pass_time(3000)
         rig.upstream.behave = fails(dns.rcode.SERVFAIL)
-    return wire, octets_of(rig, wire, way.client, transport), rig
+    return wire, bytes_of(rig, wire, way.client, transport), rig
 
 
-def octets_of(rig: Rig, wire: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
-    """The reply to one query, octet by octet as the client gets it."""
+def bytes_of(rig: Rig, wire: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
+    """The reply to one query, byte by byte as the client gets it."""
     if transport is Transport.UDP:
         return rig.until(rig.send(wire, client).receive)
     outcome = rig.judge(wire, client, transport)

@@ -55,7 +55,7 @@ def test_a_first_start_enrols_pulls_and_serves_and_the_next_needs_nobody(plane: 
         assert answers(pulling, "NOERROR")
         assert eventually(lambda: bool(plane.reports) and plane.reports[-1]["revision"] == 2)
         assert plane.reports[-1]["workers"] == 1
-        assert plane.reports[-1]["load"]["memory_octets"] > 0
+        assert plane.reports[-1]["load"]["memory_bytes"] > 0
     plane.script.status = 500
     with pulling:
         assert answers(pulling, "NOERROR")

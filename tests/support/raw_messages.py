@@ -1,4 +1,4 @@
-"""Messages about one allowed name octet by octet, and what an engine makes of them."""
+"""Messages about one allowed name byte by byte, and what an engine makes of them."""
 
 from dnsfilter.engine.interface import Reply
 from dnsfilter.telemetry.metrics import Transport

@@ -332,7 +332,7 @@ DIFFERENCES: Final = (
     Difference(
         "denied-target",
         "what the upstream denies of an alias's target is believed",
-        "Knot 3.4 denies it wrongly for names with a zero octet below a wildcard; Unbound asks for each target anew",
+        "Knot 3.4 denies it wrongly for names with a zero byte below a wildcard; Unbound asks for each target anew",
         frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS}),
         _denied_target,
     ),

@@ -246,7 +246,7 @@ def _program(item: NodeRead) -> str:
 def _load(load: LoadRead) -> str:
     return (
         f"{load.queries_per_second:.0f} queries/s, {load.cpu_percent:.0f} % CPU, "
-        f"{load.memory_octets / 2**20:.0f} MiB, {counted(load.cache_entries, 'answer')} in the cache"
+        f"{load.memory_bytes / 2**20:.0f} MiB, {counted(load.cache_entries, 'answer')} in the cache"
     )
 
 

@@ -5,14 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.ctl.command import Group, Options, Result, add_site, add_verb, given, slug, whole_number
+from api.ctl.command import Group, Options, Result, add_site, add_verb, given, integer, slug
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress
 from api.ctl.display.safe_text import counted
 from api.ctl.exit_codes import DONE, FOUND, CtlError, WrongInput
 from api.ctl.input_files import read_text
 from api.ctl.remote.client import Client, path
-from api.range_import.csv_table import MAX_OCTETS, MAX_ROWS, MEDIA_TYPE
+from api.range_import.csv_table import MAX_BYTES, MAX_ROWS, MEDIA_TYPE
 from api.ranges.schemas import ImportProgressRead, ImportRead
 
 DEFAULT_REMOVALS = 10
@@ -47,7 +47,7 @@ def add_import(group: Group) -> None:
     parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="with --sync: whose ranges the file has")
     parser.add_argument(
         "--max-removals",
-        type=whole_number(0, MAX_ROWS),
+        type=integer(0, MAX_ROWS),
         metavar="N",
         help=f"with --sync: where more would be removed, nothing is done, and the exit code is 1 ({DEFAULT_REMOVALS}); "
         "needed for a file without rows",
@@ -58,7 +58,7 @@ def add_import(group: Group) -> None:
 def _import(client: Client, options: Options) -> Result:
     if options.sync != (options.authority is not None) or (options.max_removals is not None and not options.sync):
         raise WrongInput("--sync, --authority and --max-removals belong together: say whose ranges the file has")
-    text = read_text(options.file, MAX_OCTETS, "; save it as CSV UTF-8")
+    text = read_text(options.file, MAX_BYTES, "; save it as CSV UTF-8")
     with Progress() as progress:
         key = secrets.token_hex(16)
         query = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from api.chain.checkpoint import Checkpoint, parse_checkpoint, parse_public
-from api.chain.verification import MAX_LINE_OCTETS, Held, Report, verify
+from api.chain.verification import MAX_LINE_BYTES, Held, Report, verify
 from api.ctl.command import Result
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns
@@ -16,7 +16,7 @@ from api.ctl.exit_codes import DONE, FOUND, WrongInput
 MARK = b'{"checkpoint"'
 MAX_HELD_LINE = 64 * 1024
 MAX_HELD = 1_000_000
-MAX_KEY_OCTETS = 16 * 1024
+MAX_KEY_BYTES = 16 * 1024
 MAX_SHOWN = 20
 TORN_SEARCH = 100
 """How many checkpoints after a torn line may be the whole one: more than are taken to a place at once."""
@@ -47,7 +47,7 @@ def verified(files: Sequence[str], held_files: Sequence[str] | None, keys: Seque
 def _lines(files: Sequence[str]) -> Iterator[bytes]:
     for name in files:
         with _opened(name) as file:
-            while line := file.readline(MAX_LINE_OCTETS + 1):
+            while line := file.readline(MAX_LINE_BYTES + 1):
                 yield line
 
 
@@ -86,7 +86,7 @@ def _key(given: str) -> str:
         return parse_public(given.encode())
     except ValueError:
         with _opened(given) as file:
-            content = file.read(MAX_KEY_OCTETS)
+            content = file.read(MAX_KEY_BYTES)
     try:
         return parse_public(content)
     except ValueError as error:

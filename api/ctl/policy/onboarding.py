@@ -36,7 +36,7 @@ from api.onboarding.schemas import OnboardingRead, StepRead
 from api.ranges.schemas import RangeRead, SiteRead
 from api.services.schemas import ServiceRead
 from api.spaces.schemas import SpaceRead
-from api.timestamps import parse_date, parse_moment
+from api.timestamps import parse_date, parse_timestamp
 from dnsfilter.policy.calendar import parse_span, zone
 from dnsfilter.policy.instants import DEFAULT_ZONE
 
@@ -351,7 +351,7 @@ def _formal(talk: _Talk, basis: str) -> Body:
     """The body of a ban with a decision."""
     time_zone = usable_zone(talk.client.get(AuthorityRead, path("authorities", talk.name)).time_zone)
     decision = _decision(basis)
-    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_moment(typed, time_zone)))
+    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_timestamp(typed, time_zone)))
     span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
     return {"decision": decision, "terms": [_given({"start": start, "for": span})]}
 

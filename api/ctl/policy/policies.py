@@ -12,7 +12,7 @@ from api.ctl.policy.bans import warning_notes
 from api.ctl.remote.client import Client, path
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 
-MAX_OCTETS = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 """As much as the API takes."""
 
 
@@ -83,7 +83,7 @@ def _archive(client: Client, options: Options) -> Result:
 
 
 def _diff(client: Client, options: Options) -> Result:
-    text = read_text(options.file, MAX_OCTETS)
+    text = read_text(options.file, MAX_BYTES)
     with Progress() as progress:
         progress.say("comparing")
         found = client.send_text(DifferenceRead, path("policy", "diff"), text)
@@ -94,7 +94,7 @@ def _diff(client: Client, options: Options) -> Result:
 
 
 def _apply(client: Client, options: Options) -> Result:
-    text = read_text(options.file, MAX_OCTETS)
+    text = read_text(options.file, MAX_BYTES)
     with Progress() as progress:
         progress.say("applying")
         done = client.send_text(AppliedRead, path("policy", "apply"), text)

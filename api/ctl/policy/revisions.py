@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb, whole_number
+from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb, integer
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.act_lines import act_lines, changed_lines
 from api.ctl.display.listing import listed
@@ -48,7 +48,7 @@ def add(groups: Group) -> None:
 def _add_number(parser: Parser) -> None:
     parser.add_argument(
         "number",
-        type=whole_number(0, MAX_NUMBER, "is no number of a revision: `revision list` shows them"),
+        type=integer(0, MAX_NUMBER, "is no number of a revision: `revision list` shows them"),
         metavar="REVISION",
     )
 

@@ -16,7 +16,7 @@ from api.ctl.input_files import SECRET, writing
 VARIABLE = "DNSFILTER_TOKEN_FILE"
 DEFAULTS = (Path(".run/admin-token"), Path("admin-token"))
 """Relative to the working directory: where a control plane started there writes it."""
-MAX_OCTETS = 1024
+MAX_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def ask_token(option: str | None) -> Token:
     if option is not None:
         return _load(Path(option))
     if not sys.stdin.isatty():
-        return _parse(sys.stdin.buffer.read(MAX_OCTETS + 1), "standard input")
+        return _parse(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
     try:
         typed = getpass.getpass("token: ")
     except EOFError as error:
@@ -108,7 +108,7 @@ def _load(path: Path) -> Token:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            data = file.read(MAX_OCTETS + 1)
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Denied(f"cannot read the token's file {path}: {error.strerror}") from error
     return _parse(data, f"the file {path}", _warning(path, mode))
@@ -117,7 +117,7 @@ def _load(path: Path) -> Token:
 def _parse(data: bytes, source: str, warning: str | None = None) -> Token:
     value = data.strip().decode("latin-1")
     # What a header can carry, RFC 6750 section 2.1; a longer file is no token's.
-    if not value or len(data) > MAX_OCTETS or not all("!" <= mark <= "~" for mark in value):
+    if not value or len(data) > MAX_BYTES or not all("!" <= mark <= "~" for mark in value):
         raise Denied(f"{source} holds no token: one line of printable characters is expected")
     return Token(value, source, warning)
 

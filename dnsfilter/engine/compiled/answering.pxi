@@ -327,7 +327,7 @@ cdef class Answering:
                 return <int>size
             edes.count = 1
         return <int>write_denial(
-            asked, RCODE_NXDOMAIN if absent else RCODE_NOERROR, asked.message + HEADER_OCTETS, suffix,
+            asked, RCODE_NXDOMAIN if absent else RCODE_NOERROR, asked.message + HEADER_BYTES, suffix,
             &self.records.denials[ttl_s], &edes, limit, out,
         )
 

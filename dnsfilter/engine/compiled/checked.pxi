@@ -185,7 +185,7 @@ cdef int numbered(const uint8_t* message, uint32_t size, uint32_t offset, Readin
     cdef uint8_t name[256]
     cdef uint32_t length
     cdef int hops = MOST_POINTERS
-    if message[offset] == 0xC0 and message[offset + 1] == HEADER_OCTETS:
+    if message[offset] == 0xC0 and message[offset + 1] == HEADER_BYTES:
         return 0
     if read_name(message, size, offset, &hops, name, &length) == 0:
         return -1

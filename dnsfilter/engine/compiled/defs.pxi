@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 cdef enum:
-    HEADER_OCTETS = 12
+    HEADER_BYTES = 12
     MOST_NAME = 255
     MOST_LABEL = 63
     MOST_LABELS = 127

@@ -88,7 +88,7 @@ cdef class Delivering:
         if not found.lifetime_s or (flight.view and flight.qtype == TYPE_DS):
             return NULL
         for i in range(found.target_count):
-            size = octets_of_name(name, found.names_size - <uint32_t>(name - found.names))
+            size = bytes_of_name(name, found.names_size - <uint32_t>(name - found.names))
             memcpy(target.name, name, size)
             target.name_size = <uint16_t>size
             target.labels = <uint8_t>label_starts(name, <int>size, target.starts)

@@ -4,9 +4,9 @@ import secrets
 import select
 
 from dnsfilter.engine.clock import Anchor
-from dnsfilter.engine.limits import KEY_OCTETS, Limiter
+from dnsfilter.engine.limits import KEY_BYTES, Limiter
 from dnsfilter.engine.slow_path.slow_path import SlowPath
-from dnsfilter.engine.unregistered import TABLE_KEY_OCTETS, UnregisteredTable
+from dnsfilter.engine.unregistered import TABLE_KEY_BYTES, UnregisteredTable
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 
@@ -21,7 +21,7 @@ class CompiledEngine:
         counters, snapshot, since_ms=None,
     ):
         self._cache, self._clock, self._counters, self._slots = cache, clock, counters, counters.slots
-        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_OCTETS))
+        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
         self._epoll, self._alarm = select.epoll(), Alarm()
         self._epoll.register(self._alarm.fd, select.EPOLLIN)
         # Replies leave by descriptors of our own: a listener's may be closed, and its number another's, meanwhile.
@@ -38,7 +38,7 @@ class CompiledEngine:
             table=self._table, health=self._pending.health, failures=failures, cache=cache, zones=zones,
             clients=clients, trust_ad=trust_ad, longest_wait_ms=longest_wait_ms, clock=clock, counters=counters,
         )
-        limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
+        limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._fast = Answering(cache, zones, clients, self._slots, limiter, self._unregistered, failures)
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._seats, self._epoll.fileno(), trust_ad, clock,

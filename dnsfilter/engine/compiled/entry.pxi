@@ -7,7 +7,7 @@ from libc.stdlib cimport free
 
 cdef enum:
     MATCH_ROOM = 40         # octets for what the names of an entry belong to: four for each match, one for each name
-    MATCH_OCTETS = 4
+    MATCH_BYTES = 4
     MATCH_DOMAIN = 1
     MATCH_TARGET = 2
 
@@ -111,15 +111,15 @@ cdef bint add_matches(Entry* entry, const Matches* matches) noexcept nogil:
     """Whether there was room."""
     cdef uint8_t* at = entry.found + entry.found_size
     cdef int index
-    if matches.count < 0 or entry.found_size + 1 + MATCH_OCTETS * matches.count > MATCH_ROOM:
+    if matches.count < 0 or entry.found_size + 1 + MATCH_BYTES * matches.count > MATCH_ROOM:
         return False
     at[0] = <uint8_t>matches.count
     for index in range(matches.count):
         write_16(at + 1, matches.at[index].entry)
         at[3] = matches.at[index].suffix
         at[4] = (MATCH_DOMAIN if matches.at[index].domain else 0) | (MATCH_TARGET if matches.at[index].target else 0)
-        at += MATCH_OCTETS
-    entry.found_size += 1 + MATCH_OCTETS * matches.count
+        at += MATCH_BYTES
+    entry.found_size += 1 + MATCH_BYTES * matches.count
     return True
 
 
@@ -133,8 +133,8 @@ cdef uint32_t read_matches(const Entry* entry, uint32_t at, Matches* out) noexce
         out.at[index].suffix = where[3]
         out.at[index].domain = where[4] & MATCH_DOMAIN != 0
         out.at[index].target = where[4] & MATCH_TARGET != 0
-        where += MATCH_OCTETS
-    return at + 1 + MATCH_OCTETS * out.count
+        where += MATCH_BYTES
+    return at + 1 + MATCH_BYTES * out.count
 
 
 cdef inline Key key_of(
@@ -243,14 +243,14 @@ cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
     entry.target_count = found.target_count
     entry.beside_count = found.beside_count
     for index in range(found.target_count + found.beside_count):
-        size = octets_of_name(found.names + at, found.names_size - at)
+        size = bytes_of_name(found.names + at, found.names_size - at)
         names[0] = <uint8_t>size
         memcpy(names + 1, found.names + at, size)
         names += size + 1
         at += size
 
 
-cdef uint32_t octets_of_name(const uint8_t* name, uint32_t room) noexcept nogil:
+cdef uint32_t bytes_of_name(const uint8_t* name, uint32_t room) noexcept nogil:
     """Octets of an uncompressed name with its root, at most `room`."""
     cdef uint32_t size = 0
     while size < room and name[size] != 0:

@@ -35,18 +35,18 @@ cdef extern from *:
 
 # Octets of records, and where their fields are: as `layout` defines them.
 cdef enum:
-    HASH_WORD_OCTETS = 7
-    SLOT_OCTETS = 8
-    RECORD_OCTETS = 3
-    RECORD_ENTRY_OCTETS = 3
+    HASH_WORD_BYTES = 7
+    SLOT_BYTES = 8
+    RECORD_BYTES = 3
+    RECORD_ENTRY_BYTES = 3
     RECORD_ENTRY_DOMAIN = 1
     RECORD_ENTRY_HOST = 2
-    RANGE_OCTETS = 32
+    RANGE_BYTES = 32
     RANGE_CLASS = 20
-    V4_OCTETS = 4
-    V6_OCTETS = 16
-    CLASS_OCTETS = 12
-    RULE_OCTETS = 32
+    V4_BYTES = 4
+    V6_BYTES = 16
+    CLASS_BYTES = 12
+    RULE_BYTES = 32
     RULE_FIRST_ENTRY = 4
     RULE_FIRST_SPAN = 8
     RULE_SPANS = 12
@@ -55,17 +55,17 @@ cdef enum:
     RULE_ENTRIES = 24
     RULE_EDE = 26
     RULE_BOUND = 28
-    SPAN_OCTETS = 24
+    SPAN_BYTES = 24
     SPAN_END = 8
     SPAN_EFFECT = 16
-    BAN_OCTETS = 20
+    BAN_BYTES = 20
     BAN_SERVICE = 8
     BAN_FIRST_ADDRESS = 12
     BAN_ADDRESSES = 16
     BAN_REPLY = 18
-    ADDRESS_OCTETS = 20
+    ADDRESS_BYTES = 20
     ADDRESS_AT = 4
-    STRING_OCTETS = 2
+    STRING_BYTES = 2
     EFFECT_NONE = 0
     EFFECT_ENFORCE = 1
     EFFECT_MONITOR = 2
@@ -95,7 +95,7 @@ cdef struct Octets:
     uint64_t size
 
 
-cdef Octets octets_of(object view):
+cdef Octets bytes_of(object view):
     """Where a view's octets are: they stay there for as long as it lives."""
     cdef Py_buffer buffer
     cdef Octets found
@@ -110,7 +110,7 @@ cdef Octets section_of(list views, object snapshot, object kind, object part):
     """A section of the snapshot, kept alive in `views`."""
     view = memoryview(snapshot.section(kind, part))
     views.append(view)
-    return octets_of(view)
+    return bytes_of(view)
 
 
 cdef inline int64_t earlier(int64_t found, int64_t at, int64_t change) noexcept nogil:

@@ -137,7 +137,7 @@ cdef class NamesFile:
             start = starts[label]
             running = self._extend(running, name + start, end - start, size - start)
             slot = self._slot_of(running, &upper)
-            at = self._slots.at + <uint64_t>slot * SLOT_OCTETS
+            at = self._slots.at + <uint64_t>slot * SLOT_BYTES
             if not records:
                 __builtin_prefetch(at)
             elif little32(at) == upper:
@@ -157,9 +157,9 @@ cdef class NamesFile:
         cdef int place = 0
         cdef uint64_t word
         while place < octets:
-            word = hash_word(label + place, min(octets - place, HASH_WORD_OCTETS), readable - place)
+            word = hash_word(label + place, min(octets - place, HASH_WORD_BYTES), readable - place)
             running = snapshot_hash_step(running, word, self._multiplier)
-            place += HASH_WORD_OCTETS
+            place += HASH_WORD_BYTES
         return running
 
     cdef bint _look_up(self, uint64_t running, const uint8_t* name, int size, uint64_t* record) noexcept nogil:
@@ -170,18 +170,18 @@ cdef class NamesFile:
         cdef uint64_t offset
         record[0] = 0
         for probe in range(self._probes):
-            at = self._slots.at + <uint64_t>slot * SLOT_OCTETS
+            at = self._slots.at + <uint64_t>slot * SLOT_BYTES
             offset = little32(at + 4)
             if offset == 0:
                 return True
             if little32(at) == upper:
-                if offset + RECORD_OCTETS > self._records.size:
+                if offset + RECORD_BYTES > self._records.size:
                     return False
                 at = self._records.at + offset
                 if at[2] == size:
-                    if offset + RECORD_OCTETS + size > self._records.size:
+                    if offset + RECORD_BYTES + size > self._records.size:
                         return False
-                    if memcmp(at + RECORD_OCTETS, name, size) == 0:
+                    if memcmp(at + RECORD_BYTES, name, size) == 0:
                         record[0] = offset
                         return True
             slot = (slot + 1) & self._mask
@@ -192,8 +192,8 @@ cdef class NamesFile:
         cdef const uint8_t* at = self._records.at + record
         cdef uint16_t count = little16(at), entry
         cdef uint8_t flags
-        cdef uint64_t place = record + RECORD_OCTETS + at[2]
-        if place + <uint64_t>count * RECORD_ENTRY_OCTETS > self._records.size:
+        cdef uint64_t place = record + RECORD_BYTES + at[2]
+        if place + <uint64_t>count * RECORD_ENTRY_BYTES > self._records.size:
             return False
         for _ in range(count):
             at = self._records.at + place
@@ -202,5 +202,5 @@ cdef class NamesFile:
                 return False
             if flags & RECORD_ENTRY_DOMAIN or (flags & RECORD_ENTRY_HOST and whole):
                 keep_match(out, entry, suffix, (flags & RECORD_ENTRY_DOMAIN) != 0, False)
-            place += RECORD_ENTRY_OCTETS
+            place += RECORD_ENTRY_BYTES
         return out.count >= 0

@@ -44,7 +44,7 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
     cdef OptFound opt
     cdef int rcode = -1, said
     cdef bint known = False
-    if size < HEADER_OCTETS or message[2] & 0x80:
+    if size < HEADER_BYTES or message[2] & 0x80:
         return ODD_SILENT
     flags = big16(message + 2)
     out.message, out.size, out.id = message, size, big16(message)
@@ -75,11 +75,11 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
 
 cdef uint32_t read_question(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
     """The offset behind the only question, which is then in `out`; 0 where it is cut short or compressed."""
-    cdef uint32_t run = labels_end(message, size, HEADER_OCTETS)
+    cdef uint32_t run = labels_end(message, size, HEADER_BYTES)
     if run == 0 or message[run] != 0 or run + 5 > size:
         return 0
-    out.name_size = <uint16_t>(run + 1 - HEADER_OCTETS)
-    fold(out.name, message + HEADER_OCTETS, out.name_size)
+    out.name_size = <uint16_t>(run + 1 - HEADER_BYTES)
+    fold(out.name, message + HEADER_BYTES, out.name_size)
     out.labels = <uint8_t>label_starts(out.name, out.name_size, out.starts)
     out.qtype, out.qclass = big16(message + run + 1), big16(message + run + 3)
     return run + 5
@@ -87,7 +87,7 @@ cdef uint32_t read_question(const uint8_t* message, uint32_t size, Asked* out) n
 
 cdef uint32_t behind_questions(const uint8_t* message, uint32_t size, uint32_t count) noexcept nogil:
     """The offset behind so many questions that nobody answers; 0 where they are cut short."""
-    cdef uint32_t position = HEADER_OCTETS, run
+    cdef uint32_t position = HEADER_BYTES, run
     while count:
         run = labels_end(message, size, position)
         if run == 0:

@@ -144,16 +144,16 @@ cdef int read_ordinary(
     cdef bint found
     if size < 2 or big16(message) != id:
         return -1
-    if size < HEADER_OCTETS:
+    if size < HEADER_BYTES:
         return 0
     flags = big16(message + 2)
     if (flags & (BIT_QR | BITS_OPCODE)) != BIT_QR or big16(message + 4) != 1:
         return 0
-    end = labels_end(message, size, HEADER_OCTETS)
+    end = labels_end(message, size, HEADER_BYTES)
     if end == 0 or message[end] != 0 or end + 5 > size:
         return 0
-    reading.names_size = end + 1 - HEADER_OCTETS
-    fold(reading.names, message + HEADER_OCTETS, reading.names_size)
+    reading.names_size = end + 1 - HEADER_BYTES
+    fold(reading.names, message + HEADER_BYTES, reading.names_size)
     end += 5
     if (
         reading.names_size != name_size

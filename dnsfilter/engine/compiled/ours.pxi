@@ -1,4 +1,4 @@
-# Replies from records of ours, as wire/reply.py's `local_reply` and engine/slow_path/refusals.py write them, octet for octet.
+# Replies from records of ours, as wire/reply.py's `local_reply` and engine/slow_path/refusals.py write them, byte for byte.
 #
 # The data of the records is made once, by the functions that the reference calls: here they get owner, TTL and class.
 
@@ -15,7 +15,7 @@ cdef enum:
     COUNT_AUTHORITY = 8
     CLASS_AT = 2            # of a record behind its owner
     TTL_AT = 4
-    POINTER_OCTETS = 2
+    POINTER_BYTES = 2
     TO_QUESTION = 0xC00C
     MOST_BODY = 96          # octets of a record of ours without its owner
     MOST_SYNTHESISED = 10   # refusals.SYNTHESISED_TTL_S
@@ -94,9 +94,9 @@ cdef void take_answer(answer, Body* into) except *:
 cdef void begin_draft(const Asked* asked, uint32_t limit, uint8_t* out, Draft* draft) noexcept nogil:
     """Header and question; `limit` is at least 512."""
     draft.out, draft.limit, draft.count, draft.cut = out, limit, 0, False
-    draft.end = HEADER_OCTETS + asked.name_size + 4
-    memset(out, 0, HEADER_OCTETS)
-    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
+    draft.end = HEADER_BYTES + asked.name_size + 4
+    memset(out, 0, HEADER_BYTES)
+    memcpy(out + HEADER_BYTES, asked.message + HEADER_BYTES, asked.name_size + 4)
 
 
 cdef uint8_t* add_our_record(
@@ -108,9 +108,9 @@ cdef uint8_t* add_our_record(
     Gives where its type stands. Room is kept for an OPT, which a reply to EDNS has however much is cut.
     """
     cdef bint whole = suffix >= asked.name_size
-    cdef uint32_t owner = POINTER_OCTETS if whole else suffix
+    cdef uint32_t owner = POINTER_BYTES if whole else suffix
     cdef uint8_t* at = draft.out + draft.end
-    if draft.cut or draft.end + owner + body.size + (OPT_OCTETS if asked.edns else 0) > draft.limit:
+    if draft.cut or draft.end + owner + body.size + (OPT_BYTES if asked.edns else 0) > draft.limit:
         draft.cut = True
         return NULL
     if whole:
@@ -133,9 +133,9 @@ cdef uint32_t end_draft(
     write_16(draft.out + section, draft.count)
     if not asked.edns:
         return draft.end
-    room = draft.limit - draft.end - OPT_OCTETS
+    room = draft.limit - draft.end - OPT_BYTES
     text = edes.text_size if edes.text_size <= MOST_TEXT else 0
-    size = edes.count * EDE_OCTETS
+    size = edes.count * EDE_BYTES
     if size + text > room:
         text = 0
     if size > room:
@@ -146,10 +146,10 @@ cdef uint32_t end_draft(
     write_opt(asked, rcode, edes.codes[0], edes.text, text, at)
     write_16(at + 9, size + text)
     for i in range(1, edes.count):
-        write_16(at + OPT_OCTETS + text + i * EDE_OCTETS, OPTION_EDE)
-        write_16(at + OPT_OCTETS + text + i * EDE_OCTETS + 2, 2)
-        write_16(at + OPT_OCTETS + text + i * EDE_OCTETS + 4, edes.codes[i])
-    return draft.end + OPT_OCTETS + size + text
+        write_16(at + OPT_BYTES + text + i * EDE_BYTES, OPTION_EDE)
+        write_16(at + OPT_BYTES + text + i * EDE_BYTES + 2, 2)
+        write_16(at + OPT_BYTES + text + i * EDE_BYTES + 4, edes.codes[i])
+    return draft.end + OPT_BYTES + size + text
 
 
 cdef uint32_t write_denial(
@@ -186,8 +186,8 @@ cdef uint32_t write_addresses(
     write_16(body.octets + 8, octets)
     begin_draft(asked, limit, out, &draft)
     for i in range(count):
-        if has_address(asked.qtype, addresses + i * ADDRESS_OCTETS):
-            memcpy(body.octets + RECORD_FIXED, addresses + i * ADDRESS_OCTETS + ADDRESS_AT, octets)
+        if has_address(asked.qtype, addresses + i * ADDRESS_BYTES):
+            memcpy(body.octets + RECORD_FIXED, addresses + i * ADDRESS_BYTES + ADDRESS_AT, octets)
             add_our_record(asked, &draft, asked.name, asked.name_size, &body)
     if not draft.count and not draft.cut:
         return 0
@@ -224,8 +224,8 @@ cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_
 
 cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) noexcept nogil:
     """The error that answers a query, 288 octets at most: as `empty_reply` of a `Fault`."""
-    cdef uint32_t size = HEADER_OCTETS + fault.question_size
-    memset(out, 0, HEADER_OCTETS)
+    cdef uint32_t size = HEADER_BYTES + fault.question_size
+    memset(out, 0, HEADER_BYTES)
     write_header(asked, fault.rcode, <uint32_t>fault.opcode << 11, out)
     if fault.opcode > OPCODE_STATUS:  # as reply._flags
         out[2] &= ~<uint8_t>(REPLY_RD >> 8)
@@ -233,7 +233,7 @@ cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) 
     elif fault.opcode:
         out[3] &= ~<uint8_t>REPLY_CD
     write_16(out + 4, 1 if fault.question_size else 0)
-    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, fault.question_size)
+    memcpy(out + HEADER_BYTES, asked.message + HEADER_BYTES, fault.question_size)
     if not asked.edns:
         return size
     write_16(out + 10, 1)

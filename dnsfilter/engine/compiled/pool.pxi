@@ -64,7 +64,7 @@ cdef enum:
     LIFETIME_SENDS = 1000
     LOWEST_PORT = 1024      # up to 65535
     BIND_TRIES = 16
-    DRAWN_OCTETS = 256      # getrandom(2) gives so many without ever stopping short
+    DRAWN_BYTES = 256      # getrandom(2) gives so many without ever stopping short
 
 cdef struct Pooled:
     int fd
@@ -224,9 +224,9 @@ cdef class Pools:
     cdef uint16_t random16(self) noexcept nogil:
         cdef uint16_t number
         if self.left < 2:
-            if draw_octets(self.drawn, DRAWN_OCTETS, 0) != DRAWN_OCTETS:
+            if draw_octets(self.drawn, DRAWN_BYTES, 0) != DRAWN_BYTES:
                 abort()  # it cannot fail once the system is up; ids that could be guessed are worse than no worker
-            self.left = DRAWN_OCTETS
+            self.left = DRAWN_BYTES
         self.left -= 2
         memcpy(&number, self.drawn + self.left, 2)
         return number

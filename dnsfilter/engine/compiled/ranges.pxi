@@ -23,15 +23,15 @@ cdef class RangesFile:
     cdef int find(self, const uint8_t* address, int size) noexcept nogil:
         """The class of the most specific range that holds an address of 4 or 16 octets, -1 for none."""
         cdef uint32_t index
-        if size == V4_OCTETS:
+        if size == V4_BYTES:
             index = self._find_v4(address)
-        elif size == V6_OCTETS:
+        elif size == V6_BYTES:
             index = self._find_v6(address)
         else:
             return -1
         if index == SNAPSHOT_NONE:
             return -1
-        return <int>little32(self._ranges.at + <uint64_t>index * RANGE_OCTETS + RANGE_CLASS)
+        return <int>little32(self._ranges.at + <uint64_t>index * RANGE_BYTES + RANGE_CLASS)
 
     cdef uint32_t _find_v4(self, const uint8_t* address) noexcept nogil:
         cdef uint64_t low = self._v4_first, high = self._v4_end, middle
@@ -39,7 +39,7 @@ cdef class RangesFile:
         wanted |= (<uint32_t>address[2] << 8) | address[3]
         while low < high:
             middle = (low + high) // 2
-            if wanted < little32(self._v4_starts.at + middle * V4_OCTETS):
+            if wanted < little32(self._v4_starts.at + middle * V4_BYTES):
                 high = middle
             else:
                 low = middle + 1
@@ -49,7 +49,7 @@ cdef class RangesFile:
         cdef uint64_t low = self._v6_first, high = self._v6_end, middle
         while low < high:
             middle = (low + high) // 2
-            if memcmp(address, self._v6_starts.at + middle * V6_OCTETS, V6_OCTETS) < 0:
+            if memcmp(address, self._v6_starts.at + middle * V6_BYTES, V6_BYTES) < 0:
                 high = middle
             else:
                 low = middle + 1

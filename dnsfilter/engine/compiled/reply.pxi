@@ -1,9 +1,9 @@
-# What the client gets, as wire/reply.py writes it, octet for octet: our header, its question, records whose TTLs have
+# What the client gets, as wire/reply.py writes it, byte for byte: our header, its question, records whose TTLs have
 # aged, and an OPT of ours if it sent one. QR=1, RA=1, AA=0, RD and CD as asked.
 
 cdef enum:
-    OPT_OCTETS = 11         # an OPT without options (RFC 6891 section 6.1.2)
-    EDE_OCTETS = 6          # an extended error without text: code and length of the option, code of the error
+    OPT_BYTES = 11         # an OPT without options (RFC 6891 section 6.1.2)
+    EDE_BYTES = 6          # an extended error without text: code and length of the option, code of the error
     MOST_TEXT = 1024        # octets of its text that are sent
     OPTION_EDE = 15         # RFC 8914 section 2
     REPLY_FLAGS = 0x8080    # QR, RA
@@ -39,7 +39,7 @@ cdef uint32_t write_opt(
     const Asked* asked, uint32_t rcode, int ede, const uint8_t* text, uint32_t text_size, uint8_t* out
 ) noexcept nogil:
     """Our OPT with that extended error, -1 for none; gives the octet behind it."""
-    cdef uint32_t options = 0 if ede < 0 else EDE_OCTETS + text_size
+    cdef uint32_t options = 0 if ede < 0 else EDE_BYTES + text_size
     out[0] = 0
     write_16(out + 1, TYPE_OPT)
     write_16(out + 3, OUR_PAYLOAD)
@@ -52,7 +52,7 @@ cdef uint32_t write_opt(
         write_16(out + 15, <uint32_t>ede)
         if text_size:
             memcpy(out + 17, text, text_size)
-    return OPT_OCTETS + options
+    return OPT_BYTES + options
 
 
 cdef uint32_t write_empty(
@@ -68,17 +68,17 @@ cdef uint32_t write_empty(
 
     What does not fit loses the extended error's text (`text`, in UTF-8), then the error (-1 for none), then the OPT.
     """
-    cdef uint32_t size = HEADER_OCTETS + asked.name_size + 4
+    cdef uint32_t size = HEADER_BYTES + asked.name_size + 4
     cdef uint32_t room
-    memset(out, 0, HEADER_OCTETS)
+    memset(out, 0, HEADER_BYTES)
     write_header(asked, rcode, 0, out)
-    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
-    if not asked.edns or size + OPT_OCTETS > limit:
+    memcpy(out + HEADER_BYTES, asked.message + HEADER_BYTES, asked.name_size + 4)
+    if not asked.edns or size + OPT_BYTES > limit:
         return size
-    room = limit - size - OPT_OCTETS
-    if text_size > MOST_TEXT or (ede >= 0 and EDE_OCTETS + <uint32_t>text_size > room):
+    room = limit - size - OPT_BYTES
+    if text_size > MOST_TEXT or (ede >= 0 and EDE_BYTES + <uint32_t>text_size > room):
         text_size = 0
-    if ede >= 0 and EDE_OCTETS + <uint32_t>text_size > room:
+    if ede >= 0 and EDE_BYTES + <uint32_t>text_size > room:
         ede = -1
     write_16(out + 10, 1)
     return size + write_opt(asked, rcode, ede, text, text_size, out + size)
@@ -143,10 +143,10 @@ cdef uint32_t write_relayed(
     cdef int ede = -1
     if stale:
         ede = EDE_STALE_NXDOMAIN if entry.rcode == RCODE_NXDOMAIN else EDE_STALE
-    if size + (OPT_OCTETS + (EDE_OCTETS if stale else 0) if asked.edns else 0) > limit or asked.name_size != entry.name_size:
+    if size + (OPT_BYTES + (EDE_BYTES if stale else 0) if asked.edns else 0) > limit or asked.name_size != entry.name_size:
         return 0
     memcpy(out, entry_message(entry), size)
-    memcpy(out + HEADER_OCTETS, asked.message + HEADER_OCTETS, asked.name_size + 4)
+    memcpy(out + HEADER_BYTES, asked.message + HEADER_BYTES, asked.name_size + 4)
     write_header(asked, entry.rcode, REPLY_AD if ad else 0, out)
     if stale:
         set_ttls(entry, cap_s if 0 <= cap_s < STALE_TTL else STALE_TTL, out)

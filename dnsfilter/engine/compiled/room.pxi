@@ -7,7 +7,7 @@ from os import urandom
 
 cdef enum:
     CLIENT_BUCKETS = 16384
-    CLIENT_OCTETS = 8           # an IPv4 address has fewer, an IPv6 address is one of its /64
+    CLIENT_BYTES = 8           # an IPv4 address has fewer, an IPv6 address is one of its /64
 
 cdef struct Client:
     Client* next
@@ -55,7 +55,7 @@ cdef class Seats:
 
     cdef Client* find(self, const uint8_t* octets, uint32_t size, uint64_t* hash) noexcept nogil:
         cdef Client* client
-        size = min(size, <uint32_t>CLIENT_OCTETS)
+        size = min(size, <uint32_t>CLIENT_BYTES)
         hash[0] = sip_hash(self.secret, size, octets, size)
         client = self.buckets[hash[0] % CLIENT_BUCKETS]
         while client != NULL:
@@ -81,7 +81,7 @@ cdef class Seats:
             client = <Client*>calloc(1, sizeof(Client))
             if client == NULL:
                 return NULL
-            client.hash, client.size = hash, min(size, <uint32_t>CLIENT_OCTETS)
+            client.hash, client.size = hash, min(size, <uint32_t>CLIENT_BYTES)
             memcpy(client.octets, octets, client.size)
             client.next = self.buckets[hash % CLIENT_BUCKETS]
             self.buckets[hash % CLIENT_BUCKETS] = client

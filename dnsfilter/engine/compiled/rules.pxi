@@ -59,8 +59,8 @@ cdef class RulesFile:
         self._bans = section_of(self._views, snapshot, Kind.RULES, Part.BANS)
         self._addresses = section_of(self._views, snapshot, Kind.RULES, Part.ADDRESSES)
         self._strings = section_of(self._views, snapshot, Kind.RULES, Part.STRINGS)
-        self._class_count = <uint32_t>(self._classes.size // CLASS_OCTETS)
-        self._rule_count = <uint32_t>(self._rules.size // RULE_OCTETS)
+        self._class_count = <uint32_t>(self._classes.size // CLASS_BYTES)
+        self._rule_count = <uint32_t>(self._rules.size // RULE_BYTES)
         self._bypass_name = ENCRYPTED_DNS.encode()
         self._bypass = self._bypass_name
         self._bypass_size = <uint16_t>len(self._bypass_name)
@@ -89,7 +89,7 @@ cdef class RulesFile:
         out.verdict, out.refused, out.monitored_count, out.exempted_count = VERDICT_PASS, -1, 0, 0
         rule = self._first_rule(range_class, matches, &end)
         while fits and rule < end:
-            record = self._rules.at + <uint64_t>rule * RULE_OCTETS
+            record = self._rules.at + <uint64_t>rule * RULE_BYTES
             hit = self._hit(record, matches, question_only)
             effect = EFFECT_NONE if hit == NULL else self._effect(record, at)
             if effect == EFFECT_EXEMPT:
@@ -103,7 +103,7 @@ cdef class RulesFile:
             out.verdict = -1
         elif out.verdict != VERDICT_PASS:
             out.exempted_count = 0
-            record = self._rules.at + <uint64_t>out.rule * RULE_OCTETS
+            record = self._rules.at + <uint64_t>out.rule * RULE_BYTES
             if out.verdict == VERDICT_REFUSE and little32(record + RULE_PAIR) != SNAPSHOT_NONE:
                 out.refused = <int32_t>little32(record + RULE_PAIR)
 
@@ -114,7 +114,7 @@ cdef class RulesFile:
         end[0] = 0
         if range_class < 0 or <uint32_t>range_class >= self._class_count or matches.count <= 0:
             return 0
-        record = self._classes.at + <uint64_t>range_class * CLASS_OCTETS
+        record = self._classes.at + <uint64_t>range_class * CLASS_BYTES
         first = little32(record + 4)
         end[0] = first + little32(record + 8)
         return first
@@ -144,12 +144,12 @@ cdef class RulesFile:
 
     cdef void _contend(self, uint32_t rule, const Match* hit, int verdict, Judged* out) noexcept nogil:
         """Lets the rule win over the one that has won so far, where it comes before it."""
-        cdef const uint8_t* ours = self._rules.at + <uint64_t>rule * RULE_OCTETS
+        cdef const uint8_t* ours = self._rules.at + <uint64_t>rule * RULE_BYTES
         cdef const uint8_t* theirs
         if verdict < out.verdict:
             return
         if verdict == out.verdict:
-            theirs = self._rules.at + <uint64_t>out.rule * RULE_OCTETS
+            theirs = self._rules.at + <uint64_t>out.rule * RULE_BYTES
             if (ours[RULE_BOUND] != 0) != (theirs[RULE_BOUND] != 0):
                 if ours[RULE_BOUND]:
                     return
@@ -167,7 +167,7 @@ cdef class RulesFile:
         cdef uint64_t high = low + little32(rule + RULE_SPANS)
         while low < high:
             middle = (low + high) // 2
-            if at < <int64_t>little64(self._spans.at + middle * SPAN_OCTETS):
+            if at < <int64_t>little64(self._spans.at + middle * SPAN_BYTES):
                 high = middle
             else:
                 low = middle + 1
@@ -178,7 +178,7 @@ cdef class RulesFile:
         cdef const uint8_t* span
         if place == little32(rule + RULE_FIRST_SPAN):
             return EFFECT_NONE
-        span = self._spans.at + (place - 1) * SPAN_OCTETS
+        span = self._spans.at + (place - 1) * SPAN_BYTES
         return span[SPAN_EFFECT] if at < <int64_t>little64(span + SPAN_END) else EFFECT_NONE
 
     cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
@@ -187,10 +187,10 @@ cdef class RulesFile:
         cdef uint32_t rule, first
         if range_class < 0 or <uint32_t>range_class >= self._class_count:
             return False
-        record = self._classes.at + <uint64_t>range_class * CLASS_OCTETS
+        record = self._classes.at + <uint64_t>range_class * CLASS_BYTES
         first = little32(record + 4)
         for rule in range(first, first + little32(record + 8)):
-            if self._effect(self._rules.at + <uint64_t>rule * RULE_OCTETS, at) == EFFECT_ENFORCE:
+            if self._effect(self._rules.at + <uint64_t>rule * RULE_BYTES, at) == EFFECT_ENFORCE:
                 return True
         return False
 
@@ -212,23 +212,23 @@ cdef class RulesFile:
         cdef int64_t found = INT64_MAX
         rule = self._first_rule(range_class, matches, &end)
         while rule < end:
-            record = self._rules.at + <uint64_t>rule * RULE_OCTETS
+            record = self._rules.at + <uint64_t>rule * RULE_BYTES
             if self._hit(record, matches, False) != NULL:
                 first = little32(record + RULE_FIRST_SPAN)
                 place = self._place(record, at)
                 if place > first:
-                    found = earlier(found, at, little64(self._spans.at + (place - 1) * SPAN_OCTETS + SPAN_END))
+                    found = earlier(found, at, little64(self._spans.at + (place - 1) * SPAN_BYTES + SPAN_END))
                 if place < first + little32(record + RULE_SPANS):
-                    found = earlier(found, at, little64(self._spans.at + place * SPAN_OCTETS))
+                    found = earlier(found, at, little64(self._spans.at + place * SPAN_BYTES))
             rule += 1
         return found
 
     cdef inline const uint8_t* _ban(self, const uint8_t* rule) noexcept nogil:
-        return self._bans.at + <uint64_t>little32(rule) * BAN_OCTETS
+        return self._bans.at + <uint64_t>little32(rule) * BAN_BYTES
 
     cdef int reply_of(self, uint32_t rule) noexcept nogil:
         """The place of a rule's reply in `layout.REPLIES`, -1 where there is no such rule."""
-        return self._ban(self._rules.at + <uint64_t>rule * RULE_OCTETS)[BAN_REPLY] if rule < self._rule_count else -1
+        return self._ban(self._rules.at + <uint64_t>rule * RULE_BYTES)[BAN_REPLY] if rule < self._rule_count else -1
 
     cdef const uint8_t* text_of(self, uint32_t rule, uint16_t* size, uint16_t* ede) noexcept nogil:
         """The UTF-8 text of a rule's refusals, its octets and the extended error; NULL where there is no such rule."""
@@ -236,10 +236,10 @@ cdef class RulesFile:
         cdef const uint8_t* text
         if rule >= self._rule_count:
             return NULL
-        record = self._rules.at + <uint64_t>rule * RULE_OCTETS
+        record = self._rules.at + <uint64_t>rule * RULE_BYTES
         text = self._strings.at + little32(record + RULE_TEXT)
         size[0], ede[0] = little16(text), little16(record + RULE_EDE)
-        return text + STRING_OCTETS
+        return text + STRING_BYTES
 
     cdef const uint8_t* addresses_of(self, uint32_t rule, uint32_t* count) noexcept nogil:
         """The addresses of a rule's ban, as records of the file; none where there is no such rule."""
@@ -247,16 +247,16 @@ cdef class RulesFile:
         count[0] = 0
         if rule >= self._rule_count:
             return NULL
-        ban = self._ban(self._rules.at + <uint64_t>rule * RULE_OCTETS)
+        ban = self._ban(self._rules.at + <uint64_t>rule * RULE_BYTES)
         count[0] = little16(ban + BAN_ADDRESSES)
-        return self._addresses.at + <uint64_t>little32(ban + BAN_FIRST_ADDRESS) * ADDRESS_OCTETS
+        return self._addresses.at + <uint64_t>little32(ban + BAN_FIRST_ADDRESS) * ADDRESS_BYTES
 
     cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
         """Whether the ban is on the service of encrypted resolvers."""
         cdef const uint8_t* name
         if rule >= self._rule_count:
             return False
-        name = self._strings.at + little32(self._ban(self._rules.at + <uint64_t>rule * RULE_OCTETS) + BAN_SERVICE)
+        name = self._strings.at + little32(self._ban(self._rules.at + <uint64_t>rule * RULE_BYTES) + BAN_SERVICE)
         if little16(name) != self._bypass_size:
             return False
-        return memcmp(name + STRING_OCTETS, self._bypass, self._bypass_size) == 0
+        return memcmp(name + STRING_BYTES, self._bypass, self._bypass_size) == 0

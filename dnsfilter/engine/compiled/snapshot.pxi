@@ -73,7 +73,7 @@ cdef class Table:
         return self._rules.text_of(rule, size, ede)
 
     cdef const uint8_t* addresses_of(self, uint32_t rule, uint32_t* count) noexcept nogil:
-        """The addresses of a rule's ban, each of ADDRESS_OCTETS; none where there is no such rule."""
+        """The addresses of a rule's ban, each of ADDRESS_BYTES; none where there is no such rule."""
         return self._rules.addresses_of(rule, count)
 
     cdef bint is_bypass(self, uint32_t rule) noexcept nogil:

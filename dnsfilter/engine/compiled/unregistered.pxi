@@ -33,11 +33,11 @@ cdef class UnregisteredNetworks:
         """Count one query of a packed address."""
         cdef uint64_t whose = 0, now_s = <uint64_t>(now_ms // 1000), steady = 0, queries = 0, seen
         cdef int at
-        if size != V4_OCTETS and size != V6_OCTETS:
+        if size != V4_BYTES and size != V6_BYTES:
             return
-        for at in range(3 if size == V4_OCTETS else 6):
+        for at in range(3 if size == V4_BYTES else 6):
             whose = whose << 8 | client[at]
-        whose = whose << 2 | (1 if size == V4_OCTETS else 3)
+        whose = whose << 2 | (1 if size == V4_BYTES else 3)
         at = self.place_of(whose)
         seen = self.table[NOTED_PLACES + at]
         if self.table[at] == whose:

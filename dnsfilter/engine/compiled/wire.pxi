@@ -105,7 +105,7 @@ cdef uint32_t read_name(
         if pointers == 1:
             after = run + 2
         target = ((message[run] & 0x3F) << 8) | message[run + 1]
-        if target < HEADER_OCTETS or target >= start:
+        if target < HEADER_BYTES or target >= start:
             return 0
         before = start
         start = target
@@ -135,10 +135,10 @@ cdef bint is_plain_type(uint16_t qtype) noexcept nogil:
 
 cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
     """Whether `message` is a plain query, of which `out` then tells all; on False `out` holds nothing."""
-    cdef uint32_t position = HEADER_OCTETS, length
+    cdef uint32_t position = HEADER_BYTES, length
     cdef uint16_t flags
     cdef int labels = 0
-    if size < HEADER_OCTETS + 5:
+    if size < HEADER_BYTES + 5:
         return False
     flags = big16(message + 2)
     # One question, no answer, no authority; of the flags only RD, and perhaps AD and CD.
@@ -150,15 +150,15 @@ cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept
         if message[position] == 0:
             break
         # The root label needs the last of the 255 octets, so that there are never more than 127 labels.
-        if position + message[position] + 1 - HEADER_OCTETS >= MOST_NAME:
+        if position + message[position] + 1 - HEADER_BYTES >= MOST_NAME:
             return False
-        out.starts[labels] = <uint8_t>(position - HEADER_OCTETS)
+        out.starts[labels] = <uint8_t>(position - HEADER_BYTES)
         labels += 1
         position += message[position] + 1
     position += 1
     if position + 4 > size or big16(message + position + 2) != CLASS_IN:
         return False
-    length = position - HEADER_OCTETS
+    length = position - HEADER_BYTES
     out.message = message
     out.size = size
     out.id = big16(message)
@@ -170,7 +170,7 @@ cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept
     out.rd = True
     out.ad = (flags & BIT_AD) != 0
     out.cd = (flags & BIT_CD) != 0
-    fold(out.name, message + HEADER_OCTETS, length)
+    fold(out.name, message + HEADER_BYTES, length)
     return is_plain_type(out.qtype) and read_plain_opt(message, size, position + 4, out)
 
 

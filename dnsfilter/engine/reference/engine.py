@@ -15,7 +15,7 @@ from dnsfilter.cache.failures import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.interface import Drop, Event, Miss, Reply
-from dnsfilter.engine.limits import KEY_OCTETS, Admission, Limiter
+from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
@@ -24,7 +24,7 @@ from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT
 from dnsfilter.engine.slow_path.slow_path import SlowPath
-from dnsfilter.engine.unregistered import TABLE_KEY_OCTETS, Noted, UnregisteredTable
+from dnsfilter.engine.unregistered import TABLE_KEY_BYTES, Noted, UnregisteredTable
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
@@ -62,8 +62,8 @@ class ReferenceEngine:
         since_ms: int | None = None,
     ) -> None:
         self._cache = cache
-        self._limiter = Limiter(limits, secrets.token_bytes(KEY_OCTETS))
-        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_OCTETS))
+        self._limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
+        self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
         self._clock = clock
         self._slots = counters.slots
         self._epoll = select.epoll()

@@ -11,7 +11,7 @@ from dnsfilter.wire.message import address_record, soa_record
 from dnsfilter.wire.query import Query
 from dnsfilter.wire.reply import empty_reply, local_reply
 
-_ADDRESS_OCTETS = {int(Type.A): 4, int(Type.AAAA): 16}
+_ADDRESS_BYTES = {int(Type.A): 4, int(Type.AAAA): 16}
 SYNTHESISED_TTL_S = 10
 CONCERNED_TTL_S = 60
 """The longest that an answer about a service under some ban may be kept by a client."""
@@ -56,6 +56,6 @@ def _soa(query: Query, hit: Matched, ttl_s: int) -> RawRecord:
 def _addresses(query: Query, ban: BanView, ttl_s: int) -> list[RawRecord]:
     if query.question.qclass != Class.IN:  # elsewhere type A has other data (RFC 1035 section 3.4.1)
         return []
-    octets = _ADDRESS_OCTETS.get(query.question.qtype, 0)
+    octets = _ADDRESS_BYTES.get(query.question.qtype, 0)
     asked = query.question.wire[:-4]
     return [address_record(asked, ttl_s, address) for address in ban.addresses if len(address) == octets]

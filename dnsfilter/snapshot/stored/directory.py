@@ -10,15 +10,15 @@ from typing import BinaryIO
 
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Instant
-from dnsfilter.snapshot.contents import RELEASED_S, Files, octets_by_digest
-from dnsfilter.snapshot.layout import MAX_MANIFEST_OCTETS
+from dnsfilter.snapshot.contents import RELEASED_S, Files, bytes_by_digest
+from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import FileRef, Manifest, named_files, parse_manifest
 from dnsfilter.snapshot.stored.disk import read_bounded
 from dnsfilter.snapshot.stored.immutable import ImmutableFiles
 from dnsfilter.snapshot.stored.pointers import CURRENT, Pointer, current_in, held_up_to, pointers_in
 
 _READ_RETRIES = 4
-_REASON_OCTETS = 512
+_REASON_BYTES = 512
 
 
 class StoredSnapshots:
@@ -36,9 +36,9 @@ class StoredSnapshots:
 
     def missing(self, manifest: Manifest) -> tuple[FileRef, ...]:
         """Return which of its files are missing or damaged, in the order names, ranges, rules."""
-        return tuple(file for name, file in named_files(manifest) if not self._immutable.is_whole(name, file))
+        return tuple(file for name, file in named_files(manifest) if not self._immutable.is_complete(name, file))
 
-    def is_whole(self, manifest: Manifest) -> bool:
+    def is_complete(self, manifest: Manifest) -> bool:
         """Return whether all its files are complete; False also if one cannot be read."""
         try:
             return not self.missing(manifest)
@@ -132,7 +132,7 @@ class StoredSnapshots:
         """
         for pointer in sorted(self._pointers(), key=lambda each: (self._quarantined(each.revision), -each.revision)):
             with suppress(SnapshotError):
-                return self._read_whole(pointer, None)
+                return self._read_complete(pointer, None)
         raise SnapshotError(f"read {self._directory}: no revision is complete")
 
     def open_named(self, digest: str) -> BinaryIO | None:
@@ -164,7 +164,7 @@ class StoredSnapshots:
     def quarantine_reason(self, revision: int) -> str | None:
         """Why a revision is quarantined; None while it is not."""
         try:
-            return read_bounded(self._mark(revision), _REASON_OCTETS).decode(errors="replace")
+            return read_bounded(self._mark(revision), _REASON_BYTES).decode(errors="replace")
         except SnapshotError:
             return "" if self._quarantined(revision) else None
 
@@ -180,15 +180,15 @@ class StoredSnapshots:
     def _read(self, pointer: Pointer, known: Files | None) -> Files:
         if self._quarantined(pointer.revision):
             raise self._quarantine_error(pointer.revision)
-        return self._read_whole(pointer, known)
+        return self._read_complete(pointer, known)
 
     def _quarantine_error(self, revision: int) -> SnapshotError:
         return SnapshotError(f"read revision {revision} in {self._directory}: it is quarantined")
 
-    def _read_whole(self, pointer: Pointer, known: Files | None) -> Files:
+    def _read_complete(self, pointer: Pointer, known: Files | None) -> Files:
         damaged: list[str] = []
         data, manifest = self._manifest(pointer, damaged)
-        held = octets_by_digest(known)
+        held = bytes_by_digest(known)
         names, ranges, rules = (
             held[file.digest] if file.digest in held else self._immutable.read(name, file, damaged)
             for name, file in named_files(manifest)
@@ -196,7 +196,7 @@ class StoredSnapshots:
         return Files(pointer.revision, data, names, ranges, rules, tuple(damaged))
 
     def _manifest(self, pointer: Pointer, damaged: list[str] | None = None) -> tuple[bytes, Manifest]:
-        file = FileRef(bytes.fromhex(pointer.digest), MAX_MANIFEST_OCTETS)
+        file = FileRef(bytes.fromhex(pointer.digest), MAX_MANIFEST_BYTES)
         data = self._immutable.read(pointer.file_name, file, damaged, exact=False)
         manifest = parse_manifest(data)
         if manifest.revision != pointer.revision:

@@ -10,7 +10,7 @@ from dnsfilter.errors import SnapshotError
 TEMPORARY = ".new"
 
 
-def write_whole(path: Path, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
+def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
     """Writes a file beside its place and renames it there. Who calls it is the only one that writes. Raises OSError."""
     temporary = path.with_name(path.name + TEMPORARY)
     temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import FileRef
-from dnsfilter.snapshot.stored.disk import read_bounded, write_whole
+from dnsfilter.snapshot.stored.disk import read_bounded, write_atomically
 
 COPY = "copy"
 
@@ -24,9 +24,9 @@ class ImmutableFiles:
         # Files whose digest this process has checked: path, inode, change time. A toggle need not hash all names again.
         self._verified: set[tuple[Path, int, int]] = set()
 
-    def is_whole(self, name: str, file: FileRef) -> bool:
+    def is_complete(self, name: str, file: FileRef) -> bool:
         """Return whether that file is here, with its digest. A file that this object has checked is not read again."""
-        return self._is_whole(self._directory / name, file)
+        return self._is_complete(self._directory / name, file)
 
     def trust(self, name: str) -> None:
         """Count a file as checked that was just written."""
@@ -59,11 +59,11 @@ class ImmutableFiles:
                 if path.name not in files:
                     path.unlink()
             for name, file in files.items():
-                if not self._is_whole(copies / name, file):
-                    write_whole(copies / name, _read(self._directory / name, file), sync=False)
-                    self._is_whole(copies / name, file)
+                if not self._is_complete(copies / name, file):
+                    write_atomically(copies / name, _read(self._directory / name, file), sync=False)
+                    self._is_complete(copies / name, file)
 
-    def _is_whole(self, path: Path, file: FileRef) -> bool:
+    def _is_complete(self, path: Path, file: FileRef) -> bool:
         if not path.exists() or path.stat().st_size != file.size:
             return False
         if _identity(path) in self._verified:

@@ -18,7 +18,7 @@ HELD = "held"
 _CURRENT = re.compile(rb"(\d{1,19}) ([0-9a-f]{64})\n")
 _HELD = re.compile(rb"(\d{1,19})\n")
 _MANIFEST = re.compile(r"(\d{1,19})\.([0-9a-f]{64})\.manifest")
-_OCTETS = 128
+_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,7 +41,7 @@ class Pointer:
 def current_in(directory: Path) -> Pointer:
     """The manifest that `current` names; raises SnapshotError where it names none."""
     path = directory / CURRENT
-    match = _CURRENT.fullmatch(read_bounded(path, _OCTETS))
+    match = _CURRENT.fullmatch(read_bounded(path, _BYTES))
     if match is None:
         raise SnapshotError(f"read {path}: it names no revision and manifest")
     return Pointer(int(match[1]), match[2].decode())
@@ -57,7 +57,7 @@ def pointers_in(directory: Path) -> list[Pointer]:
     return [Pointer(int(match[1]), match[2]) for match in matches if match is not None]
 
 
-def held_octets(revision: int) -> bytes:
+def held_bytes(revision: int) -> bytes:
     """What `held` holds to keep back what is received up to a revision."""
     return f"{revision}\n".encode()
 
@@ -65,7 +65,7 @@ def held_octets(revision: int) -> bytes:
 def held_up_to(directory: Path) -> int:
     """The revision up to which what is received is only kept; -1 where nothing older was chosen."""
     try:
-        match = _HELD.fullmatch(read_bounded(directory / HELD, _OCTETS))
+        match = _HELD.fullmatch(read_bounded(directory / HELD, _BYTES))
     except SnapshotError:
         return -1
     return -1 if match is None else int(match[1])

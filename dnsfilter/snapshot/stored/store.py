@@ -23,8 +23,8 @@ from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.snapshot.compiler import Compiled
 from dnsfilter.snapshot.manifest import FileRef, named_files, parse_manifest
 from dnsfilter.snapshot.stored.directory import StoredSnapshots
-from dnsfilter.snapshot.stored.disk import TEMPORARY, sync_directory, sync_files, write_whole
-from dnsfilter.snapshot.stored.pointers import CURRENT, HELD, Pointer, held_octets, held_up_to
+from dnsfilter.snapshot.stored.disk import TEMPORARY, sync_directory, sync_files, write_atomically
+from dnsfilter.snapshot.stored.pointers import CURRENT, HELD, Pointer, held_bytes, held_up_to
 
 _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 
@@ -90,7 +90,7 @@ class SnapshotStore(StoredSnapshots):
             for name, file in named_files(read):
                 if file.digest in files:
                     self._keep(name, files[file.digest], file.digest)
-                elif not self._immutable.is_whole(name, file):
+                elif not self._immutable.is_complete(name, file):
                     raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
             if not over_choice and pointer.revision <= held_up_to(self._directory):
@@ -125,7 +125,7 @@ class SnapshotStore(StoredSnapshots):
             self._read(pointer, None)
             newest = max(other.revision for other in self._pointers())
             if newest > revision:
-                self._write(HELD, held_octets(newest))
+                self._write(HELD, held_bytes(newest))
             else:
                 self._path(HELD).unlink(missing_ok=True)
             self._point(pointer)
@@ -229,12 +229,12 @@ class SnapshotStore(StoredSnapshots):
 
     def _keep(self, name: str, data: bytes, digest: bytes) -> None:
         """Writes an immutable file unless it is here and whole."""
-        if not self._immutable.is_whole(name, FileRef(digest, len(data))):
+        if not self._immutable.is_complete(name, FileRef(digest, len(data))):
             self._write(name, data)
             self._immutable.trust(name)
 
     def _write(self, name: str, data: bytes) -> None:
         """Puts a file in its place, whole. The lock makes its temporary name ours."""
-        write_whole(self._path(name), data, sync=not self._sync_late)
+        write_atomically(self._path(name), data, sync=not self._sync_late)
         if self._sync_late:
             self._unsynced.append(self._path(name))

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.server.bodies import MAX_OCTETS
+from api.server.bodies import MAX_BYTES
 from tests.support.certificates import Authority
 from tests.support.forked_api import run_api
 from tests.support.namespaces import Namespace
@@ -63,7 +63,7 @@ def test_each_address_has_a_socket_with_the_same_rules(tmp_path: Path) -> None:
             transport = httpx.HTTPTransport(uds=str(path)) if is_unix else None
             with httpx.Client(base_url="http://localhost" if is_unix else url, transport=transport) as client:
                 assert client.get("/readyz").json()["ready"] is True
-                assert client.post("/v1/accounts", content=b"x" * (MAX_OCTETS + 1), headers=known).status_code == 413
+                assert client.post("/v1/accounts", content=b"x" * (MAX_BYTES + 1), headers=known).status_code == 413
                 wrong = {"Authorization": "Bearer dnsf_unknown", "X-Forwarded-For": "192.0.2.77"}
                 assert client.get("/v1/bans", headers=wrong).status_code == 401
         asked = httpx.get(f"{urls[0]}/v1/failed-tries", headers=known)

@@ -6,13 +6,13 @@ from api.ctl.display.local_times import end_words, start_words
 from api.errors import Invalid
 from api.timestamps import (
     given_bound,
-    given_moment,
-    moment_text,
+    given_timestamp,
     parse_bound,
     parse_date,
     parse_end,
-    parse_moment,
+    parse_timestamp,
     through,
+    timestamp_text,
 )
 
 ZONE = "Europe/Brussels"
@@ -28,7 +28,7 @@ ZONE = "Europe/Brussels"
     ],
 )
 def test_a_moment_is_local_unless_it_says_which_zone(text: str, shown: str) -> None:
-    assert moment_text(parse_moment(text, ZONE)) == shown
+    assert timestamp_text(parse_timestamp(text, ZONE)) == shown
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_a_moment_is_local_unless_it_says_which_zone(text: str, shown: str) -> N
 def test_an_end_is_an_instant_a_last_day_or_a_span(
     end: str | None, until: str | None, span: str | None, shown: str, day: str | None
 ) -> None:
-    found = parse_end(parse_moment("2026-11-01", ZONE), end, until, span, ZONE)
+    found = parse_end(parse_timestamp("2026-11-01", ZONE), end, until, span, ZONE)
     assert found is not None
-    assert (moment_text(found), through(found, ZONE)) == (shown, day)
+    assert (timestamp_text(found), through(found, ZONE)) == (shown, day)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +67,21 @@ def test_an_end_is_an_instant_a_last_day_or_a_span(
 def test_days_and_months_reach_to_the_end_of_their_last_day_and_hours_are_exact(
     start: str, span: str, last: str | None, at: str | None
 ) -> None:
-    found = parse_end(parse_moment(start, ZONE), None, None, span, ZONE)
+    found = parse_end(parse_timestamp(start, ZONE), None, None, span, ZONE)
     assert found is not None
     assert through(found, ZONE) == last
-    assert at in (None, moment_text(found))
+    assert at in (None, timestamp_text(found))
 
 
 def test_of_an_hour_that_comes_twice_a_start_is_the_first_and_an_end_the_second() -> None:
-    assert moment_text(parse_moment("2026-10-25 02:30", ZONE)) == "2026-10-25T00:30:00Z"
-    assert moment_text(parse_bound("2026-10-25 02:30", ZONE)) == "2026-10-25T01:30:00Z"
+    assert timestamp_text(parse_timestamp("2026-10-25 02:30", ZONE)) == "2026-10-25T00:30:00Z"
+    assert timestamp_text(parse_bound("2026-10-25 02:30", ZONE)) == "2026-10-25T01:30:00Z"
 
 
 @pytest.mark.parametrize("at", [1_790_000_000, 1_790_028_000, 1_792_888_200, 1_792_891_800])
 def test_what_lists_print_of_a_period_is_read_back_as_it_was(at: int) -> None:
-    text = moment_text(at)
-    assert parse_moment(start_words(text, ZONE), ZONE) == at
+    text = timestamp_text(at)
+    assert parse_timestamp(start_words(text, ZONE), ZONE) == at
     assert parse_end(0, None, end_words(text, ZONE), None, ZONE) == at
     assert parse_end(0, end_words(text, ZONE), None, None, ZONE) == at
     assert parse_end(0, text, None, None, ZONE) == at
@@ -89,12 +89,12 @@ def test_what_lists_print_of_a_period_is_read_back_as_it_was(at: int) -> None:
 
 def test_a_fault_names_its_place_and_what_to_write() -> None:
     with pytest.raises(Invalid) as caught:
-        given_moment("1 July 2026 09:00 CET", None, ZONE, "body.at")
+        given_timestamp("1 July 2026 09:00 CET", None, ZONE, "body.at")
     assert caught.value.faults[0].place == "body.at"
     assert "write CEST, or an offset such as +02:00" in caught.value.faults[0].message
     with pytest.raises(Invalid):
         given_bound("through 1 July 2026 09:00", ZONE, "body.until")
-    assert given_moment(None, 7, ZONE, "body.at") == 7
+    assert given_timestamp(None, 7, ZONE, "body.at") == 7
     assert given_bound(None, ZONE, "body.until") is None
 
 

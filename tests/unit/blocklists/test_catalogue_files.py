@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blocklists.catalogue import MAX_FILE_OCTETS, load_catalogue, parse_entry
+from blocklists.catalogue import MAX_FILE_BYTES, load_catalogue, parse_entry
 from blocklists.catalogue_file import Category
 from dnsfilter.errors import ConfigError
 from dnsfilter.wire.names import parse_name
@@ -149,7 +149,7 @@ def test_any_file_is_an_entry_or_problems(text: str) -> None:
 def test_problems_of_all_files_come_at_once_in_order_of_files(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("slug = [", encoding="utf-8")
     (tmp_path / "b.toml").write_bytes(b"\xff")
-    (tmp_path / "c.toml").write_bytes(b"#" * (MAX_FILE_OCTETS + 1))
+    (tmp_path / "c.toml").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     bad = (
         replaced('"social"', '"nonsense"').replace("number = 1", "number = 0").replace('slug = "sample"', 'slug = "d"')
     )

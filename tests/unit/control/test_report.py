@@ -37,7 +37,7 @@ def test_everything_is_said_under_its_name() -> None:
             {"authority": "ghent", "until": entry.value()["time"]},
             {"authority": None, "until": entry.value()["time"]},
         ],
-        "load": {"queries_per_second": 1.5, "cpu_percent": 99.9, "memory_octets": 4096, "cache_entries": 30},
+        "load": {"queries_per_second": 1.5, "cpu_percent": 99.9, "memory_bytes": 4096, "cache_entries": 30},
         "unregistered": [{"prefix": "192.0.2.0/24", "queries": 5, "seen_s_ago": 60}],
         "journal": [entry.value()],
     }
@@ -75,7 +75,7 @@ def test_no_part_of_it_grows_without_bound() -> None:
 def test_load_is_since_the_last_time(monkeypatch: pytest.MonkeyPatch) -> None:
     used = {10: 5.0, 11: 100.0}
     monkeypatch.setattr(report, "_cpu_s", lambda process: used[process])
-    monkeypatch.setattr(report, "_memory_octets", lambda process: 1000 * process)
+    monkeypatch.setattr(report, "_memory_bytes", lambda process: 1000 * process)
     meter = LoadMeter()
     assert meter.read(replace(FACTS, processes=(10,)), 50.0) == Load(0.0, 0.0, 10_000, 30)
     used[10] = 6.0
@@ -87,10 +87,10 @@ def test_load_is_since_the_last_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_that_runs_has_used_time_and_memory_and_one_that_ended_has_not() -> None:
     assert report._cpu_s(os.getpid()) > 0
-    assert report._memory_octets(os.getpid()) > 1 << 20
+    assert report._memory_bytes(os.getpid()) > 1 << 20
     gone = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(gone, 0)
-    assert (report._cpu_s(gone), report._memory_octets(gone)) == (0.0, 0)
+    assert (report._cpu_s(gone), report._memory_bytes(gone)) == (0.0, 0)
 
 
 def test_queries_are_those_of_every_transport_and_outcome() -> None:

@@ -16,7 +16,7 @@ from dnsfilter.control.unregistered_networks import (
     merge,
     prefix_text,
 )
-from dnsfilter.engine.unregistered import TABLE_KEY_OCTETS, Noted, UnregisteredTable
+from dnsfilter.engine.unregistered import TABLE_KEY_BYTES, Noted, UnregisteredTable
 
 V4, V6 = bytes((192, 0, 2)), bytes.fromhex("20010db80007")
 NOW_S = 200_000
@@ -86,7 +86,7 @@ def test_never_more_than_the_bound_and_nobody_with_more_than_he_asked(told: list
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 4))
 def test_a_flood_takes_no_query_from_those_who_ask_steadily(seed: int, steady: int, workers: int) -> None:
     drawn = random.Random(seed)
-    tables = [UnregisteredTable(drawn.randbytes(TABLE_KEY_OCTETS)) for _ in range(workers)]
+    tables = [UnregisteredTable(drawn.randbytes(TABLE_KEY_BYTES)) for _ in range(workers)]
     book = UnregisteredBook()
     asked: Counter[str] = Counter()
     for now_s in range(1, 31):

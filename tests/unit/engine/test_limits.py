@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.config.node_config import Limits, Rate
-from dnsfilter.engine.limits import KEY_OCTETS, SETS, TICKS_PER_MS, WAYS, Admission, Limiter, client_block
+from dnsfilter.engine.limits import KEY_BYTES, SETS, TICKS_PER_MS, WAYS, Admission, Limiter, client_block
 
-KEY = bytes(range(1, KEY_OCTETS + 1))
-ONE_SET = bytes(KEY_OCTETS)
+KEY = bytes(range(1, KEY_BYTES + 1))
+ONE_SET = bytes(KEY_BYTES)
 """A key under which all clients share one set."""
 PASS, SLIP, DROP = Admission.PASS, Admission.SLIP, Admission.DROP
 
@@ -193,7 +193,7 @@ def test_two_that_share_the_table_and_the_key_are_one() -> None:
     assert [admit(each, "192.0.2.1") for each in (first, second) * 3] == [PASS] * 4 + [DROP] * 2
 
 
-@pytest.mark.parametrize("octets", [0, KEY_OCTETS - 1, KEY_OCTETS + 1])
+@pytest.mark.parametrize("octets", [0, KEY_BYTES - 1, KEY_BYTES + 1])
 def test_a_key_of_another_length_is_refused(octets: int) -> None:
     with pytest.raises(ValueError, match="make limiter: a key has 32 octets"):
         Limiter(Limits(), bytes(octets))

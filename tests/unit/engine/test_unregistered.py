@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.engine.unregistered import PLACES, SETS, SPREAD, TABLE_KEY_OCTETS, WAYS, Noted, UnregisteredTable
+from dnsfilter.engine.unregistered import PLACES, SETS, SPREAD, TABLE_KEY_BYTES, WAYS, Noted, UnregisteredTable
 
-KEY = bytes(range(1, TABLE_KEY_OCTETS + 1))
-ONE_SET = bytes(TABLE_KEY_OCTETS)
+KEY = bytes(range(1, TABLE_KEY_BYTES + 1))
+ONE_SET = bytes(TABLE_KEY_BYTES)
 """A key under which all networks share one set."""
 DAY_S = 24 * 3600
 
@@ -108,7 +108,7 @@ def test_whoever_is_silent_for_longer_than_his_time_keeps_his_place_until_anothe
 def test_neighbours_do_not_crowd_into_few_sets(step: int) -> None:
     drawn = random.Random(7)
     for _ in range(200):
-        table = UnregisteredTable(drawn.randbytes(TABLE_KEY_OCTETS))
+        table = UnregisteredTable(drawn.randbytes(TABLE_KEY_BYTES))
         for number in range(0, 64 * step, step):
             table.note((0x0A00_0000 + (number << 8)).to_bytes(4), 5_000)
         assert len(table.take()) >= 60
@@ -145,7 +145,7 @@ def test_a_flood_of_sources_that_come_once_makes_none_of_them_look_steady() -> N
 
 
 @given(
-    st.binary(min_size=TABLE_KEY_OCTETS, max_size=TABLE_KEY_OCTETS),
+    st.binary(min_size=TABLE_KEY_BYTES, max_size=TABLE_KEY_BYTES),
     st.lists(
         st.tuples(
             st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16) | st.just(bytes(4)),
@@ -186,7 +186,7 @@ def test_the_table_is_as_its_description_says() -> None:
     assert PLACES == SETS * WAYS
 
 
-@pytest.mark.parametrize("octets", [0, TABLE_KEY_OCTETS - 1, TABLE_KEY_OCTETS + 1])
+@pytest.mark.parametrize("octets", [0, TABLE_KEY_BYTES - 1, TABLE_KEY_BYTES + 1])
 def test_a_key_of_another_length_is_refused(octets: int) -> None:
     with pytest.raises(ValueError, match="make table of unregistered networks: a key has 24 bytes"):
         UnregisteredTable(bytes(octets))

@@ -14,7 +14,7 @@ from dnsfilter.local.local_suspensions import (
     LocalSuspensions,
     Moment,
     change_given,
-    given_octets,
+    given_bytes,
     load_given,
     parse_given,
     this_boot,
@@ -72,11 +72,11 @@ def test_the_boot_of_this_machine_is_the_same_each_time() -> None:
 
 def test_what_is_kept_is_read_back() -> None:
     given = (GIVEN, Given(None, Moment(NOW, 1, "boot-2"), 4 * HOUR, 'says "no"'))
-    assert parse_given(given_octets(given)) == given
+    assert parse_given(given_bytes(given)) == given
 
 
 def changed(**values: object) -> bytes:
-    value = json.loads(given_octets((GIVEN,)))["suspensions"][0] | values
+    value = json.loads(given_bytes((GIVEN,)))["suspensions"][0] | values
     return json.dumps({"suspensions": [value]}).encode()
 
 
@@ -108,7 +108,7 @@ def changed(**values: object) -> bytes:
         changed(reason="two\nlines"),
         changed(authority="ghent\r"),
         changed(boot="\x9b31m"),
-        given_octets((GIVEN,) * (MAX_GIVEN + 1)),
+        given_bytes((GIVEN,) * (MAX_GIVEN + 1)),
     ],
 )
 def test_what_is_no_list_of_suspensions_is_refused(octets: bytes) -> None:
@@ -231,7 +231,7 @@ def test_a_file_that_others_may_have_written_is_not_believed(path: Path) -> None
 
 def test_a_file_that_is_a_link_is_not_believed(path: Path, tmp_path: Path) -> None:
     path.parent.mkdir(mode=0o700)
-    (tmp_path / "elsewhere").write_bytes(given_octets((GIVEN,)))
+    (tmp_path / "elsewhere").write_bytes(given_bytes((GIVEN,)))
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UnavailableError):
         load_given(path)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.model import Authority
-from dnsfilter.policy.refusal_text import TEXT_OCTETS, ede_code, refusal_text
+from dnsfilter.policy.refusal_text import TEXT_BYTES, ede_code, refusal_text
 from tests.support.policies import authority, service
 
 TIKTOK = replace(service("tiktok"), name="TikTok")
@@ -121,7 +121,7 @@ def test_never_longer_than_128_octets_and_never_cut(reference: str, contact: str
     client = replace(BRUSSELS, contact=contact, languages=tuple(languages))
     encodable = reference.encode("utf-8", "ignore").decode()
     found = text(BRUSSELS, replace(client, contact=contact.encode("utf-8", "ignore").decode()), encodable)
-    assert len(found.encode()) <= TEXT_OCTETS
+    assert len(found.encode()) <= TEXT_BYTES
 
 
 def test_a_decision_of_ones_own_is_blocked_and_a_binding_one_censored() -> None:

@@ -44,10 +44,10 @@ def test_every_section_is_documented_with_its_file_and_record() -> None:
         f"magic `{layout.MAGIC[:-1].decode()}\\0`",
         f"version ({layout.VERSION})",
         f"byte order mark 0x{layout.BYTE_ORDER_MARK:08X}",
-        f"multiple of {layout.ALIGNMENT} octets",
-        f"at most {layout.MAX_MANIFEST_OCTETS} octets",
+        f"multiple of {layout.ALIGNMENT} bytes",
+        f"at most {layout.MAX_MANIFEST_BYTES} bytes",
         f"0x{layout.HASH_SPREAD:X}",
-        f"words of {layout.HASH_WORD} octets",
+        f"words of {layout.HASH_WORD} bytes",
         f"{layout.DOMAIN} (domain)",
         f"{layout.HOST} (host)",
         f"0x{layout.NONE:X}",
@@ -63,7 +63,7 @@ def test_numbers_written_as_powers_and_words_hold() -> None:
     assert layout.HASH_PRIME == 2**61 - 1
     assert FOREVER == 2**62
     assert KEPT_PAST_S == 24 * 3600
-    assert layout.HASH_KEY_OCTETS == 2 * 8
+    assert layout.HASH_KEY_BYTES == 2 * 8
 
 
 def test_every_reply_has_a_code() -> None:

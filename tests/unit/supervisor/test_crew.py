@@ -21,7 +21,7 @@ from dnsfilter.engine.unregistered import PLACES, Noted
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.supervisor.crew import LATE_S, START_S, Crew, Death
 from dnsfilter.supervisor.sockets import Listening, open_listening
-from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed
+from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import MOST_BYTES, Alive, InForce, Stop, UnregisteredNetworks
@@ -127,15 +127,15 @@ class Impostor:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.process: subprocess.Popen[bytes] | None = None
-        self._start = Recruit.start
-        monkeypatch.setattr(Recruit, "start", self._begin)
+        self._start = Standby.start
+        monkeypatch.setattr(Standby, "start", self._begin)
 
-    def _begin(self, listening: Listening, engine: EngineKind) -> Recruit:
+    def _begin(self, listening: Listening, engine: EngineKind) -> Standby:
         if self.process is not None:
             return self._start(listening, engine)
         ours, self.end = channel.pair()
         self.process = subprocess.Popen(["sleep", "600"])
-        return Recruit(self.process, ours)
+        return Standby(self.process, ours)
 
 
 def harmful(path: Path) -> bytes:

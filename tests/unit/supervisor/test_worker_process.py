@@ -10,7 +10,7 @@ from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.supervisor.sockets import Listening, open_listening
-from dnsfilter.supervisor.worker_process import Orders, Recruit, Sealed
+from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry.block import CounterBlock
 
 
@@ -24,32 +24,32 @@ def listening() -> Iterator[Listening]:
 def test_a_recruit_without_orders_ends_with_its_channel_and_says_nothing(
     listening: Listening, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    recruit = Recruit.start(listening, EngineKind.REFERENCE)
-    recruit.sock.close()
-    assert recruit.process.wait(30) == 1
+    standby = Standby.start(listening, EngineKind.REFERENCE)
+    standby.sock.close()
+    assert standby.process.wait(30) == 1
     assert capfd.readouterr().err == ""
 
 
 def test_a_recruit_whose_orders_are_no_message_ends_and_says_so(
     listening: Listening, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    recruit = Recruit.start(listening, EngineKind.REFERENCE)
-    recruit.sock.send(b"garbage")
-    assert recruit.process.wait(30) == 1
+    standby = Standby.start(listening, EngineKind.REFERENCE)
+    standby.sock.send(b"garbage")
+    assert standby.process.wait(30) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert "supervisor is not understood" in line
-    recruit.sock.close()
+    standby.sock.close()
 
 
 def test_a_recruit_that_is_no_more_takes_no_orders(listening: Listening, tmp_path: Path) -> None:
     path = tmp_path / "dnsfilter.toml"
     path.write_text('[upstream]\nservers = ["192.0.2.1"]\n')
-    recruit = Recruit.start(listening, EngineKind.REFERENCE)
-    recruit.process.kill()
-    recruit.process.wait(30)
+    standby = Standby.start(listening, EngineKind.REFERENCE)
+    standby.process.kill()
+    standby.process.wait(30)
     block = CounterBlock.create(tmp_path / "block", 1)
     orders = Orders(1, load_config(path), listening, EngineKind.REFERENCE, ("192.0.2.1",))
     with pytest.raises(OSError, match=r"pipe|reset"):
-        recruit.order(orders, block, Sealed(1, 0, ()))
-    assert recruit.sock.fileno() == -1
+        standby.order(orders, block, Sealed(1, 0, ()))
+    assert standby.sock.fileno() == -1
     block.close()

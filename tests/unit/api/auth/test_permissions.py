@@ -20,7 +20,7 @@ from api.auth.permissions import Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
 from api.documentation.permissions_page import BESIDES, COLUMNS, MARK, renewed
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
 
@@ -65,7 +65,7 @@ def test_every_route_answers_every_caller_as_the_table_says(plane: Plane, monkey
     told = _table()
     world = make_world(plane)
     callers = _callers(plane)
-    asked = requests(world, suspend(plane), moment_text(int(plane.clock.now)))
+    asked = requests(world, suspend(plane), timestamp_text(int(plane.clock.now)))
     assert asked.keys() == told.keys(), "tests/unit/api/auth/world.py has to say how each route is asked"
     _undo(plane, monkeypatch)
     wrong = asyncio.run(_walk(plane, callers, asked, told))

@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from api.application import routes
 from api.auth.permissions import Where
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane
 
@@ -68,7 +68,7 @@ def _refused(plane: Plane, rows: Rows, token: str, route: str, case: Asked) -> t
 def test_no_route_reads_more_than_a_few_rows_before_it_refuses(plane: Plane) -> None:
     world = make_world(plane)
     _grow(plane)
-    asked = requests(world, suspend(plane), moment_text(int(plane.clock.now)))
+    asked = requests(world, suspend(plane), timestamp_text(int(plane.clock.now)))
     tokens = [plane.account("nobody")[1], plane.account("elsewhere", *((role, "hamlet") for role in ROLES))[1]]
     plane.publisher.settle()
     # One that has no policy in memory yet, as after a start.

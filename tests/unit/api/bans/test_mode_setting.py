@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.support.backups import members
 from tests.unit.api.conftest import START, Plane, authority, ban
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 BAN = "/v1/authorities/town/bans/alpha"
 HOUR = 3600
-UNTIL = moment_text(START + HOUR)
+UNTIL = timestamp_text(START + HOUR)
 
 
 def _set(town: Plane, **body: Any) -> Any:
@@ -34,7 +34,7 @@ def test_the_mode_before_returns_at_the_end_without_an_act(town: Plane, before: 
     _set(town, mode=before)
     off = _set(town, mode="off", mode_reason="election night", **term)
     assert (off["mode"], off["mode_reason"], off["state"]) == ("off", "election night", "off")
-    assert (off["mode_set"], off["mode_set_by"]) == (moment_text(START), 1)
+    assert (off["mode_set"], off["mode_set_by"]) == (timestamp_text(START), 1)
     assert (off["off_until"], off["returns_to"], _verdict(town)) == (UNTIL, before, "pass")
     town.clock.now += HOUR - 1
     assert (town.done("GET", BAN)["mode"], _verdict(town)) == ("off", "pass")
@@ -64,7 +64,7 @@ def test_the_same_again_is_no_act(town: Plane) -> None:
     for _ in range(2):
         _set(town, mode="off", until=UNTIL, mode_reason="a test")
     assert _acts(town, 2)[1] != "ban.set_off"
-    _set(town, mode="off", until=moment_text(START + 2 * HOUR))
+    _set(town, mode="off", until=timestamp_text(START + 2 * HOUR))
     assert _acts(town, 2) == ["ban.set_off", "ban.set_off"]
 
 
@@ -74,7 +74,7 @@ def test_the_same_again_is_no_act(town: Plane) -> None:
         ({"until": UNTIL}, "body.until", "only the mode off takes an end: give mode off too"),
         ({"mode": "monitor", "for": "1 hour"}, "body.for", "only the mode off takes an end"),
         ({"mode": "off", "for": "300 years"}, "body.for", "'300 years' ends after the year 2199"),
-        ({"mode": "off", "until": moment_text(START)}, "body.until", "has passed: give a later time"),
+        ({"mode": "off", "until": timestamp_text(START)}, "body.until", "has passed: give a later time"),
         ({"mode": "off", "until": UNTIL, "for": "1 hour"}, "body.until", "give only one of"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.chain.checkpoint import MAX_LINE_OCTETS, parse_checkpoint, parse_public, public_text
+from api.chain.checkpoint import MAX_LINE_BYTES, parse_checkpoint, parse_public, public_text
 from tests.support.audit_records import KEY, held, record
 
 CHECKPOINT = held(record(3), 3)[0]
@@ -66,7 +66,7 @@ def test_no_field_can_be_changed_under_its_signature(field: str, value: object) 
         CHECKPOINT.line.replace('"seq":3', '"seq":0').encode(),
         CHECKPOINT.line.replace('"seq":3', f'"seq":{2**63}').encode(),
         CHECKPOINT.line.replace('"signature":"', '"signature":"0').encode(),
-        CHECKPOINT.line.encode() + b" " * MAX_LINE_OCTETS,
+        CHECKPOINT.line.encode() + b" " * MAX_LINE_BYTES,
     ],
 )
 def test_what_is_no_checkpoint_is_refused(line: bytes) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.chain.checkpoint import Checkpoint, Statement, public_text
 from api.chain.entry_hash import canonical, entry_hash
-from api.chain.verification import MAX_LINE_OCTETS, Report, verify
+from api.chain.verification import MAX_LINE_BYTES, Report, verify
 from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
 
 COUNT = 12
@@ -126,7 +126,7 @@ def test_an_edited_entry_with_a_hash_made_anew_is_found_by_the_next() -> None:
         (lambda all_: [*all_[:4], b"[]\n", *all_[4:]], (5, None), "other fields"),
         (lambda all_: [*all_[:4], b"[" * 100_000 + b"\n", *all_[4:]], (5, None), "no JSON"),
         (lambda all_: [*all_[:4], b"\xff\n", *all_[4:]], (5, None), "no JSON"),
-        (lambda all_: [*all_[:4], b" " * (MAX_LINE_OCTETS + 1), *all_[4:]], (5, None), "longer than"),
+        (lambda all_: [*all_[:4], b" " * (MAX_LINE_BYTES + 1), *all_[4:]], (5, None), "longer than"),
         (lambda all_: [*all_[:4], all_[4].replace(b'"seq":5', b'"seq":5.0'), *all_[5:]], (5, None), "whole numbers"),
         (lambda all_: [*all_[:4], all_[4].replace(b'"off"', b'"\\ud800"'), *all_[5:]], (5, None), "written anew"),
         (lambda all_: [*all_[:4], all_[4].replace(b'"off"', _deep(300)), *all_[5:]], (5, 5), "entry 5 was changed"),

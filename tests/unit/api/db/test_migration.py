@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from api.chain.verification import verify
 from api.db.base import Base
 from api.db.migration import schema_of, upgrade
-from api.db.models import AuditRow
+from api.db.models import AuditRow, NodeRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
 from tests.unit.api.conftest import START, on_both_databases
@@ -58,6 +58,7 @@ _EXEMPTION = {
     "note": "n",
     "revision": 1,
 }
+_NODE = {"site": "default", "registered_s": START, "enrolment_digest": "", "digest": "", "revision": 1}
 _UNDECIDED = {**_EXEMPTION, "number": 1, "approved_s": None, "decided_by": ""}
 _APPROVED = {**_EXEMPTION, "number": 2, "approved_s": START, "decided_by": "administrator"}
 
@@ -123,6 +124,21 @@ def test_rows_of_the_first_version_are_kept(empty: Database) -> None:
     assert [tuple(row) for row in exemptions] == [(0, None), (0, 0)]
     assert [tuple(row) for row in concerns] == [("town", 1), ("town", 2)]
     assert len(identity or "") == 32
+
+
+@on_both_databases
+def test_the_last_report_of_a_node_keeps_its_memory(empty: Database) -> None:
+    load = {"queries_per_second": 1.5, "memory_octets": 4096}
+    with empty.engine.begin() as connection:
+        upgrade(connection, "0008")
+        for number, report in ((1, {"load": load}), (2, {"load": None}), (3, {})):
+            _insert(
+                connection, "nodes", {**_NODE, "number": number, "name": f"n{number}", "report": json.dumps(report)}
+            )
+    empty.migrate()
+    with empty.reading() as session:
+        reports = [row.report for row in session.query(NodeRow).order_by(NodeRow.number)]
+    assert reports == [{"load": {"queries_per_second": 1.5, "memory_bytes": 4096}}, {"load": None}, {}]
 
 
 @on_both_databases

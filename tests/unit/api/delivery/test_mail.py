@@ -57,11 +57,11 @@ def _say(connection: socket.socket, said: Sequence[Said]) -> None:
 LINES = [(0.0, b"250-x\r\n" * 200), (0.0, b"250 end\r\n")]
 OCTETS = [(0.0, (b"250-" + b"x" * 8000 + b"\r\n") * 20), (0.0, b"250 end\r\n")]
 SLOW_LINES = [(0.02, b"250-x\r\n")] * 50 + [(0.0, b"250 end\r\n")]
-SLOW_OCTETS = [(0.02, octet) for octet in [b"2", b"5", b"0", b"-"] + [b"x"] * 50] + [(0.0, b"\r\n250 end\r\n")]
+SLOW_BYTES = [(0.02, octet) for octet in [b"2", b"5", b"0", b"-"] + [b"x"] * 50] + [(0.0, b"\r\n250 end\r\n")]
 
 
 @pytest.mark.parametrize(
-    "reply", [LINES, OCTETS, SLOW_LINES, SLOW_OCTETS], ids=["lines", "octets", "slow lines", "slow octets"]
+    "reply", [LINES, OCTETS, SLOW_LINES, SLOW_BYTES], ids=["lines", "octets", "slow lines", "slow octets"]
 )
 def test_a_reply_without_an_end_is_a_failure(monkeypatch: pytest.MonkeyPatch, reply: list[Said]) -> None:
     monkeypatch.setattr(mail, "PATIENCE_S", 0.3)

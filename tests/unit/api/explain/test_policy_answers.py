@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from blocklists.catalogue import Catalogue, CatalogueName
 from dnsfilter.wire.names import parse_name
 from tests.support.opened_snapshot import opened
@@ -60,7 +60,7 @@ def test_other_replies_do_not_depend_on_the_kind_of_name(with_hosts: Plane, repl
 
 @pytest.mark.parametrize("path", ["/v1/decision", "/v1/trace"])
 def test_a_urls_host_is_the_name_that_is_decided_on(with_hosts: Plane, path: str) -> None:
-    asked = {"client": "192.0.2.10", **({"at": moment_text(START)} if path == "/v1/trace" else {})}
+    asked = {"client": "192.0.2.10", **({"at": timestamp_text(START)} if path == "/v1/trace" else {})}
     for typed in ("https://www.Alpha1.example.org/@x", "www.alpha1.example.org/", "www.alpha1.example.org.:443"):
         found = with_hosts.done("GET", path, params={**asked, "name": typed})
         decision = found.get("decision", found)
@@ -69,7 +69,7 @@ def test_a_urls_host_is_the_name_that_is_decided_on(with_hosts: Plane, path: str
 
 @pytest.mark.parametrize("path", ["/v1/decision", "/v1/trace"])
 def test_an_address_in_place_of_a_name_is_a_fault_of_the_request(with_hosts: Plane, path: str) -> None:
-    asked = {"client": "192.0.2.10", "name": "https://user:secret@[2001:db8::1]/", "at": moment_text(START)}
+    asked = {"client": "192.0.2.10", "name": "https://user:secret@[2001:db8::1]/", "at": timestamp_text(START)}
     answer = with_hosts.call("GET", path, params=asked)
     assert answer.status_code == 422
     fault = {"place": "query.name", "message": "a name is wanted, not an address: [2001:db8::1]"}
@@ -130,7 +130,7 @@ def test_a_past_suspension_stays_in_the_answer_however_long_ago(town: Plane) -> 
     def told() -> list[tuple[str, int | None]]:
         found = []
         for at_s in asked:
-            query = {"client": "192.0.2.10", "name": "alpha1.example.org", "at": moment_text(at_s)}
+            query = {"client": "192.0.2.10", "name": "alpha1.example.org", "at": timestamp_text(at_s)}
             answer = town.done("GET", "/v1/decision", params=query)
             found.append((answer["verdict"], (answer["suspension"] or {}).get("number")))
         return found

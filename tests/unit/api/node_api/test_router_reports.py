@@ -64,7 +64,7 @@ def test_a_node_is_shown_as_it_reported(machine: Machine) -> None:
         "engine": "compiled",
         "workers": 2,
         "uptime_s": 60,
-        "load": {"queries_per_second": 12.5, "cpu_percent": 1.0, "memory_octets": 2**28, "cache_entries": 9},
+        "load": {"queries_per_second": 12.5, "cpu_percent": 1.0, "memory_bytes": 2**28, "cache_entries": 9},
         "trouble": "no room",
         "held_up_to": None,
         "suspended": suspended,
@@ -142,7 +142,7 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
         {"trouble": "two\nlines"},
         {"trouble": "t" * 1001},
         {"load": {}},
-        {"load": {"queries_per_second": -1, "cpu_percent": 0, "memory_octets": 0, "cache_entries": 0}},
+        {"load": {"queries_per_second": -1, "cpu_percent": 0, "memory_bytes": 0, "cache_entries": 0}},
         {"suspended": [{"authority": "Town", "until": "2026-09-21T15:00:00Z"}]},
         {"suspended": [{"authority": "town", "until": "2026-09-21T15:00:00Z"}] * 2},
         {"suspended": [{"authority": f"b-{number}", "until": "2026-09-21T15:00:00Z"} for number in range(202)]},
@@ -184,7 +184,7 @@ def test_what_a_newer_node_says_besides_is_passed_over(machine: Machine) -> None
 
 
 def test_infinity_is_no_load(machine: Machine) -> None:
-    text = '{"queries_per_second": 1e999, "cpu_percent": 0, "memory_octets": 0, "cache_entries": 0}'
+    text = '{"queries_per_second": 1e999, "cpu_percent": 0, "memory_bytes": 0, "cache_entries": 0}'
     body = str(report(load="LOAD")).replace("'LOAD'", text).replace("'", '"').replace("None", "null")
     headers = {"Authorization": f"Bearer {machine.token}", "Content-Type": "application/json"}
     answer = machine.plane.call("POST", "/v1/nodes/self/report", headers=headers, content=body.encode())

@@ -9,7 +9,7 @@ import pytest
 from api.auth.tokens import load_key
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.nodes import service
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Plane
 
 
@@ -45,7 +45,7 @@ class Machine:
 
     def report(self, **changes: Any) -> int:
         """Reports what it should, but for what changes; gives how far its journal is on record."""
-        clock = moment_text(int(self.plane.clock.now))
+        clock = timestamp_text(int(self.plane.clock.now))
         answer = self.call("POST", "report", report(**{"manifest": self.manifest(), "clock": clock, **changes}))
         assert answer.status_code == 200, answer.text
         return int(answer.json()["journal"])
@@ -74,11 +74,11 @@ def report(**changes: Any) -> dict[str, Any]:
         "version": "1",
         "engine": "compiled",
         "workers": 2,
-        "clock": moment_text(START),
+        "clock": timestamp_text(START),
         "uptime_s": 60,
         "trouble": "",
         "suspended": [],
-        "load": {"queries_per_second": 12.5, "cpu_percent": 1, "memory_octets": 2**28, "cache_entries": 9},
+        "load": {"queries_per_second": 12.5, "cpu_percent": 1, "memory_bytes": 2**28, "cache_entries": 9},
         "unregistered": [],
         "journal": [],
         **changes,

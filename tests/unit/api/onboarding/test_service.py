@@ -32,7 +32,7 @@ def _enrol(plane: Plane, name: str, site: str) -> str:
 
 def _seen(plane: Plane, token: str) -> None:
     """A node's first report."""
-    load = {"queries_per_second": 0, "cpu_percent": 0, "memory_octets": 0, "cache_entries": 0}
+    load = {"queries_per_second": 0, "cpu_percent": 0, "memory_bytes": 0, "cache_entries": 0}
     body: dict[str, Any] = {
         "revision": None,
         "manifest": None,

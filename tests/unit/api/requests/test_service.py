@@ -6,14 +6,14 @@ from typing import Any
 import httpx
 import pytest
 
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds
 
 pytestmark = pytest.mark.slow
 
 BAN, RULES = "/v1/authorities/town/bans/alpha", "/v1/authorities/town/off-rules"
-UNTIL = moment_text(START + 3600)
+UNTIL = timestamp_text(START + 3600)
 SELDOM = "/v1/revisions"
 DECISION = {"legal_basis": "decree 2", "reference": "C-2"}
 
@@ -143,9 +143,9 @@ def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, appro
     assert _act(town, desk, _wish(town, desk, mode="monitor").json()["number"], "withdraw", reason="a test").is_success
     town.done("PATCH", BAN, {"mode": "off", "until": UNTIL})
     for body, status in (
-        ({"until": moment_text(START + 7200)}, 202),
+        ({"until": timestamp_text(START + 7200)}, 202),
         ({}, 202),
-        ({"until": moment_text(START + 60)}, 200),
+        ({"until": timestamp_text(START + 60)}, 200),
         ({"mode": "enforce"}, 200),
     ):
         answer = _wish(town, desk, **body)

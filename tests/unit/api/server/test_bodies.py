@@ -9,10 +9,10 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api import errors
-from api.server.bodies import LARGE_QUEUED_S, MAX_UNKNOWN_OCTETS, READ_TIMEOUT_S, BodyMiddleware
+from api.server.bodies import LARGE_QUEUED_S, MAX_UNKNOWN_BYTES, READ_TIMEOUT_S, BodyMiddleware
 from api.server.request_limits import OF_NODES
 
-LARGE = b"x" * (MAX_UNKNOWN_OCTETS + 1)
+LARGE = b"x" * (MAX_UNKNOWN_BYTES + 1)
 
 
 class Held:
@@ -62,7 +62,7 @@ def test_a_large_body_waits_for_a_place_and_is_refused_in_the_end() -> None:
         assert (late.headers["retry-after"], late.headers["connection"]) == ("1", "close")
         second = await caller.begin("b")
         assert (await caller.send("c")).status_code == 503
-        small = asyncio.create_task(caller.send("c", content=b"x" * MAX_UNKNOWN_OCTETS))
+        small = asyncio.create_task(caller.send("c", content=b"x" * MAX_UNKNOWN_BYTES))
         node = await caller.begin("c", f"{OF_NODES}report")
         caller.held.go_on.set()
         answers = await asyncio.gather(first, second, small, node)
@@ -94,7 +94,7 @@ def test_a_body_that_waits_is_not_read() -> None:
     async def parts() -> Any:
         for number in range(10):
             read.append(number)
-            yield b"x" * MAX_UNKNOWN_OCTETS
+            yield b"x" * MAX_UNKNOWN_BYTES
 
     async def run() -> None:
         caller = Caller(most_large=1, queued_s=0)

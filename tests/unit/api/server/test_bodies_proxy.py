@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from api.server.bodies import MAX_OCTETS, OF_PATH
+from api.server.bodies import MAX_BYTES, OF_PATH
 
 NGINX = (Path(__file__).parents[4] / "deploy" / "nginx" / "dnsfilter-api.conf").read_text(encoding="utf-8")
 
 
 def test_the_proxy_passes_on_the_largest_body_that_the_api_takes() -> None:
-    largest = max(MAX_OCTETS, *(most for most, _ in OF_PATH.values()))
+    largest = max(MAX_BYTES, *(most for most, _ in OF_PATH.values()))
     found = re.findall(r"^ *client_max_body_size (\d+)m;$", NGINX, re.MULTILINE)
     assert [int(each) * 1024 * 1024 for each in found] == [largest]
 

@@ -11,7 +11,7 @@ import pytest
 from anyio.to_thread import current_default_thread_limiter
 from sqlalchemy.orm import Session
 
-from api.server.bodies import MAX_CHECKS, MAX_UNKNOWN_OCTETS
+from api.server.bodies import MAX_CHECKS, MAX_UNKNOWN_BYTES
 from api.server.request_limits import OF_PLACES, PLACES, Work
 from tests.unit.api.conftest import Plane
 
@@ -64,7 +64,7 @@ def test_those_that_wait_for_their_turn_hold_no_thread_that_others_need(
                     for token in tokens
                     for _ in range(2 * EACH)
                 ]
-                large = "x" * (MAX_UNKNOWN_OCTETS + 1)
+                large = "x" * (MAX_UNKNOWN_BYTES + 1)
                 refused = [
                     asyncio.create_task(ask("POST", "/v1/policy/apply", f"made-up-{number}", content=large))
                     for number in range(2 * MAX_CHECKS)

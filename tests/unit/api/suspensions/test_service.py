@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from api.db.models import AuditRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from dnsfilter.policy.faults import MAX_SUSPENSION_S
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 from tests.unit.api.conftest import authority as an_authority
@@ -164,7 +164,7 @@ def test_one_that_begins_after_a_clock_was_set_back_is_in_no_ones_way(town: Plan
     town.clock.now += 3540
     assert (_verdict(town), town.done("GET", "/v1/authorities/town/bans/alpha")["state"]) == ("refuse", "in_force")
     told = town.done(
-        "GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(int(town.clock.now))}"
+        "GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(int(town.clock.now))}"
     )
     assert (told["reproduced"], told["decision"]["verdict"]) == (True, "refuse")
 
@@ -344,9 +344,9 @@ def test_past_policies_are_reproduced_and_old_suspensions_leave_the_policy(town:
         unit = UnitOfWork(session, LOCAL, int(town.clock.now))
         assert held.publishing.current(unit).suspensions == ()
     for at in (begun, begun + 60, begun + 2 * 86_400, begun + 5 * 86_400, int(town.clock.now)):
-        told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(at)}")
+        told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(at)}")
         assert told["reproduced"] is True
-    told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={moment_text(begun + 60)}")
+    told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(begun + 60)}")
     assert (told["decision"]["verdict"], told["decision"]["suspension"]["number"]) == ("pass", 1)
     assert [act["act"] for act in told["acts"]] == ["suspension.start"]
 

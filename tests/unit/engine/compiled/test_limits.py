@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Miss
-from dnsfilter.engine.limits import KEY_OCTETS, SETS, WAYS
+from dnsfilter.engine.limits import KEY_BYTES, SETS, WAYS
 from dnsfilter.engine.unregistered import PLACES
 from dnsfilter.telemetry.metrics import Transport
 from tests.fuzz.examples import examples
@@ -60,7 +60,7 @@ LIMITS = st.builds(
     unregistered=st.builds(Rate, st.integers(0, 9), st.integers(1, 3)),
     slip=st.integers(0, 10),
 )
-KEYS = st.just(bytes(KEY_OCTETS)) | st.binary(min_size=KEY_OCTETS, max_size=KEY_OCTETS)
+KEYS = st.just(bytes(KEY_BYTES)) | st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
 """With a key of zeros all clients share one set, and all networks."""
 QUERY = query("www.example.org", id=7)
 

@@ -1,4 +1,4 @@
-"""Replies from records of ours: what the reference says, octet for octet; and who never costs an interpreter's work."""
+"""Replies from records of ours: what the reference says, byte for byte; and who never costs an interpreter's work."""
 
 from dataclasses import replace
 from ipaddress import ip_network

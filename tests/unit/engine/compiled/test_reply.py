@@ -27,7 +27,7 @@ WWW = "www.example.org"
 def queries(draw: st.DrawFn, name: bytes | None = None) -> bytes:
     """A plain query, its name in any case."""
     folded = draw(wire_names) if name is None else name
-    wire = bytes(octet ^ 0x20 if 97 <= octet <= 122 and draw(st.booleans()) else octet for octet in folded)
+    wire = bytes(byte ^ 0x20 if 97 <= byte <= 122 and draw(st.booleans()) else byte for byte in folded)
     flags = 0x0100 | draw(st.sampled_from([0, 0x10, 0x20, 0x30]))
     payload = draw(st.one_of(st.integers(0, 65535), st.sampled_from([511, 512, 1232, 1233])))
     extra = draw(st.sampled_from([b"", opt(payload=payload), opt(payload=payload, ttl=0x8000)]))

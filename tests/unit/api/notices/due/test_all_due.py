@@ -13,7 +13,7 @@ from api.notices.due.all_due import due
 from api.notices.kinds import Hour, threshold
 from api.notices.notice_job import Notifier
 from api.publish.service import Publisher
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
 
@@ -324,7 +324,7 @@ def test_decisions_are_told_of_also_when_the_authority_closes_later(town: Plane)
     telling = begun(town)
     town.clock.now += 1
     closes_s = int(town.clock.now) + 100 * DAY_S
-    town.done("POST", "/v1/authorities/town/close", {"at": moment_text(closes_s), "reason": "it is no more"})
+    town.done("POST", "/v1/authorities/town/close", {"at": timestamp_text(closes_s), "reason": "it is no more"})
     town.clock.now += 1
     telling.look()
     town.done("POST", f"/v1/exemptions/{exemption}/approve", {}, token=town.other())
@@ -501,7 +501,7 @@ def test_a_suspension_by_hand_on_a_node_is_told_once(town: Plane) -> None:
     _node(town, now_s, _settled(town.publisher))
     for authority_, to in (("zone", ["zone"]), (None, [None, "town", "zone"])):
         with town.database.writing() as session:
-            until = moment_text(now_s + 1800)
+            until = timestamp_text(now_s + 1800)
             session.get_one(NodeRow, 1).report = {"suspended": [{"authority": authority_, "until": until}]}
         assert new_kinds(town, telling.look) == [("node_suspended", whom) for whom in to]
     assert new_kinds(town, telling.look) == []

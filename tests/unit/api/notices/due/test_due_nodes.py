@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from api.db.models import NodeRow
 from api.nodes.fleet import Fleet
-from api.timestamps import moment_text
+from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.notices.support import begun, new_kinds, rows
@@ -19,7 +19,7 @@ HOUR_S = 3600
 
 def _say(machine: Machine, suspended: Sequence[tuple[str | None, int]]) -> None:
     """Report these suspensions, and have that written down."""
-    machine.report(suspended=[{"authority": scope, "until": moment_text(until_s)} for scope, until_s in suspended])
+    machine.report(suspended=[{"authority": scope, "until": timestamp_text(until_s)} for scope, until_s in suspended])
     _settle(machine)
 
 
