@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.accounts.router import accounts, failed_tries, grants, oneself
+from api.accounts.router import accounts, authentication_failures, grants, oneself
 from api.archive.router import router as archive
 from api.audit.router import router as audit
 from api.auth.authentication_failures import Failures
@@ -30,7 +30,7 @@ from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_fa
 from api.http.idempotency import Replayed
 from api.http.problems import install
 from api.http.routes import Route
-from api.local_suspensions.router import local as suspensions_by_hand
+from api.local_suspensions.router import local as local_suspensions
 from api.node_api.router import router as own_of_node
 from api.nodes.fleet import Fleet
 from api.nodes.router import beside as beside_nodes
@@ -79,7 +79,7 @@ ROUTERS = (
     requests,
     bindings,
     exemptions,
-    suspensions_by_hand,
+    local_suspensions,
     suspensions,
     decisions,
     trace,
@@ -95,7 +95,7 @@ ROUTERS = (
     oneself,
     accounts,
     grants,
-    failed_tries,
+    authentication_failures,
 )
 
 

@@ -3,7 +3,7 @@
 ApiError
 ├── NotAuthenticated      no token, or one that is not known
 ├── Forbidden             the caller may not do that
-├── TooMany               too many failed tries from one address
+├── TooMany               too many authentication failures from one address
 ├── TooManyAtOnce         the caller has as much under way as one caller may
 ├── Overloaded            all callers together have as much under way as there is room for
 ├── NotFound              the named thing is not registered

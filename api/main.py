@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-plain", action="store_const", const="true", help="plain HTTP also where others hear it"
     )
     parser.add_argument(
-        "--broken-record", action="store_const", const="true", help="accept acts although the database is damaged"
+        "--accept-damage", action="store_const", const="true", help="accept acts although the database is damaged"
     )
     parser.add_argument("--snapshot-key", metavar="FILE", help="what signs snapshots (in the state directory)")
     parser.add_argument(

@@ -136,7 +136,7 @@ def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
 def _integrity(settings: Settings, database: Database) -> Integrity:
     """Check the database quickly, and return what checks it from then on."""
     file = opening.database_file(settings)
-    integrity = Integrity(database, accepted=settings.broken_record)
+    integrity = Integrity(database, accepted=settings.accept_damage)
     try:
         database.watch(settings.state_dir, *(() if file is None else (file,)))
         integrity.check_quickly()

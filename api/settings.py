@@ -199,7 +199,7 @@ class Settings(BaseModel):
     """What the control plane runs with. Each field, but for the last, is an option and a variable.
 
     `snapshot_key` is the file of the key that signs snapshots, `checkpoint_key` that of the one that signs checkpoints;
-    `init_policy` is loaded only into an empty database. With `broken_record` acts are accepted although the database is
+    `init_policy` is loaded only into an empty database. With `accept_damage` acts are accepted although the database is
     damaged. `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it
     there are no notices. `env_file` is the file of variables that `--env-file` named.
     """
@@ -221,7 +221,7 @@ class Settings(BaseModel):
     checkpoint_mail: Annotated[MailPlace | None, _optional(parse_mail_place)] = None
     checkpoint_syslog: Annotated[SyslogPlace | None, _optional(parse_syslog_place)] = None
     notices_mail: Annotated[MailPlace | None, _optional(partial(parse_mail_place, least=0))] = None
-    broken_record: Annotated[bool, _text(_boolean)] = False
+    accept_damage: Annotated[bool, _text(_boolean)] = False
     env_file: Path | None = None
 
     @field_validator("tls_key")

@@ -1,11 +1,11 @@
 """Accounts, grants and tokens as the API shows them."""
 
-from api.accounts.schemas import AccountKind, AccountRead, FailedTryRead, GrantRead, TokenRead
+from api.accounts.schemas import AccountKind, AccountRead, AuthenticationFailureRead, GrantRead, TokenRead
 from api.accounts.state import grant_state
 from api.auth.permissions import Role
 from api.auth.revocation import shown_token
 from api.auth.tokens import DAY_S
-from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
 from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant
 
@@ -43,9 +43,9 @@ def read_grant(row: GrantRow, now: Instant) -> GrantRead:
     )
 
 
-def read_failed_try(row: FailedTryRow, account: int | None) -> FailedTryRead:
-    """A failed try as the API shows it."""
-    return FailedTryRead(
+def read_authentication_failure(row: AuthenticationFailureRow, account: int | None) -> AuthenticationFailureRead:
+    """An authentication failure as the API shows it."""
+    return AuthenticationFailureRead(
         number=row.id,
         time=timestamp_text(row.time_s),
         address=row.address,

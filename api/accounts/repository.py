@@ -10,7 +10,7 @@ from api.audit.repository import actors
 from api.auth.lineage import heirs
 from api.auth.permissions import Role
 from api.auth.state import is_valid
-from api.db.models import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
+from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import select_page
 
@@ -26,14 +26,14 @@ def get(session: Session, number: int) -> AccountRow:
 def demand_account(session: Session, visible: frozenset[str] | None, number: int | None) -> None:
     """Raise Invalid if a filter names no account, and the caller sees all: others learn of no account by it."""
     if visible is None and number and session.get(AccountRow, number) is None:
-        raise Invalid.at("query.account", f"No account {number}. See dnsfilterctl user list.")
+        raise Invalid.at("query.account", f"No account {number}. See dnsfilterctl account list.")
 
 
 def demand_login(session: Session, visible: frozenset[str] | None, login: str | None) -> None:
     """Raise Invalid if a filter names no login, and the caller sees all: others learn of no account by it."""
     if visible is None and login is not None and by_login(session, login) is None:
         near = did_you_mean(login, session.scalars(select(NameRow.login)))
-        raise Invalid.at("query.login", f'No account "{login}".{near or " See dnsfilterctl user list."}')
+        raise Invalid.at("query.login", f'No account "{login}".{near or " See dnsfilterctl account list."}')
 
 
 def by_login(session: Session, login: str) -> AccountRow | None:
@@ -120,10 +120,10 @@ def get_token(session: Session, account: int, number: int) -> TokenRow:
 
 def failed_page(
     session: Session, since_s: int, limit: int, cursor: str | None
-) -> tuple[Sequence[FailedTryRow], str | None]:
-    """A page of failed tries after `since_s`, newest first."""
-    statement = select(FailedTryRow).where(FailedTryRow.time_s > since_s)
-    return select_page(session, statement, FailedTryRow.id, int, limit, cursor, newest_first=True)
+) -> tuple[Sequence[AuthenticationFailureRow], str | None]:
+    """A page of authentication failures after `since_s`, newest first."""
+    statement = select(AuthenticationFailureRow).where(AuthenticationFailureRow.time_s > since_s)
+    return select_page(session, statement, AuthenticationFailureRow.id, int, limit, cursor, newest_first=True)
 
 
 def owners(session: Session, tokens: Collection[int]) -> dict[int, int]:

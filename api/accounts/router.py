@@ -1,15 +1,15 @@
-"""/v1/self, /v1/accounts, /v1/grants and /v1/failed-tries."""
+"""/v1/self, /v1/accounts, /v1/grants and /v1/authentication-failures."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from api.accounts import repository, service
-from api.accounts.reading import read_account, read_failed_try, read_grant, read_token
+from api.accounts.reading import read_account, read_authentication_failure, read_grant, read_token
 from api.accounts.schemas import (
     AccountRead,
     AccountWrite,
-    FailedTryRead,
+    AuthenticationFailureRead,
     GrantEnding,
     GrantRead,
     GrantWrite,
@@ -50,7 +50,7 @@ from api.timestamps import given_timestamp, parse_end
 oneself = APIRouter(route_class=Route, prefix="/v1/self", tags=["accounts"])
 accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"])
 grants = APIRouter(route_class=Route, prefix="/v1/grants", tags=["accounts"])
-failed_tries = APIRouter(route_class=Route, prefix="/v1/failed-tries", tags=["accounts"])
+authentication_failures = APIRouter(route_class=Route, prefix="/v1/authentication-failures", tags=["accounts"])
 
 Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="the account's number")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -286,14 +286,19 @@ def end_grant(
     return read_grant(row, unit.now_s)
 
 
-@failed_tries.get("", operation_id="list_failed_tries", summary="List failed tries", responses=documented())
-def list_failed_tries(
+@authentication_failures.get(
+    "",
+    operation_id="list_authentication_failures",
+    summary="List authentication failures",
+    responses=documented(),
+)
+def list_authentication_failures(
     unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Page[FailedTryRead]:
+) -> Page[AuthenticationFailureRead]:
     """Tokens that were not taken in the last 90 days, newest first: the only place where addresses are kept."""
     rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
     owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
-    return Page(items=[read_failed_try(row, owners.get(row.token or 0)) for row in rows], next=following)
+    return Page(items=[read_authentication_failure(row, owners.get(row.token or 0)) for row in rows], next=following)
 
 
 def _end(

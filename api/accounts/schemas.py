@@ -135,7 +135,7 @@ class TokenMade(TokenRead):
     token: str = Field(examples=["dnsf_0123456789ab_…"])
 
 
-class FailedTryRead(Read):
+class AuthenticationFailureRead(Read):
     """A token that was not taken; `token` and `account` are known where it is one of ours."""
 
     number: int

@@ -1,4 +1,4 @@
-"""Failed tries: tokens that were not taken, kept for 90 days; and how often one address may fail.
+"""Authentication failures: tokens that were not taken, kept for 90 days; and how often one address may fail.
 
 A token has 256 random bits: guessing needs no lock-out, and one that is good is taken however often others from the
 same address were not. What is limited is what a failing client costs: beyond the bound nothing is written.
@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from api.auth.tokens import DAY_S, Refused
-from api.db.models import FailedTryRow
+from api.db.models import AuthenticationFailureRow
 from api.db.session import Database
 from api.errors import TooMany
 
@@ -86,7 +86,7 @@ class Limits:
 
 
 class Failures:
-    """The failed tries of this process, counted, limited and kept."""
+    """The authentication failures of this process, counted, limited and kept."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,7 +96,7 @@ class Failures:
         self._days: OrderedDict[str, int] = OrderedDict()
 
     def note(self, refused: Refused, address: str, request: str, now: float, machine: str | None = None) -> None:
-        """Keep a failed try; raises TooMany, and keeps nothing, where its address has failed too often.
+        """Keep an authentication failure; raises TooMany, and keeps nothing, where its address has failed too often.
 
         `machine` is the hash of a token that a machine presents, which does not stop by itself: it is kept once a day.
         """
@@ -111,7 +111,7 @@ class Failures:
             raise TooMany("too many tokens from this address were not taken lately", ceil(wait_s))
         with self._database.writing() as session:
             session.add(
-                FailedTryRow(
+                AuthenticationFailureRow(
                     time_s=int(now),
                     address=address[:_MAX_ADDRESS],
                     reason=str(refused.reason),
@@ -139,9 +139,9 @@ class Failures:
 
 def sweep(session: Session, now_s: int) -> None:
     """Forget what is older than 90 days, and what is more than the bound."""
-    newest = session.scalar(select(func.max(FailedTryRow.id))) or 0
-    session.execute(delete(FailedTryRow).where(FailedTryRow.time_s <= now_s - KEPT_S))
-    session.execute(delete(FailedTryRow).where(FailedTryRow.id <= newest - MAX_KEPT))
+    newest = session.scalar(select(func.max(AuthenticationFailureRow.id))) or 0
+    session.execute(delete(AuthenticationFailureRow).where(AuthenticationFailureRow.time_s <= now_s - KEPT_S))
+    session.execute(delete(AuthenticationFailureRow).where(AuthenticationFailureRow.id <= newest - MAX_KEPT))
 
 
 def address_of(client: tuple[str, int] | None) -> str:

@@ -101,7 +101,7 @@ class Integrity:
             return
         self._database.damage = (
             f"the database is damaged: {found}. Restore a backup (dnsfilterctl restore), "
-            "or accept the damage: restart dnsfilter-api with --broken-record (DNSFILTER_API_BROKEN_RECORD=true)"
+            "or accept the damage: restart dnsfilter-api with --accept-damage (DNSFILTER_API_ACCEPT_DAMAGE=true)"
         )
         emit(log, logging.ERROR, "the database is damaged, no act is accepted", reason=found)
 

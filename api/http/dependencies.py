@@ -146,11 +146,11 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
 def note_failure(
     failures: Failures, refused: Refused, scope: Mapping[str, Any], now: float, machine: str | None = None
 ) -> None:
-    """Keep the failed try of a request; raises TooMany where its address has failed too often."""
+    """Keep the authentication failure of a request; raises TooMany where its address has failed too often."""
     try:
         failures.note(refused, address_of(scope.get("client")), id_of(scope), now, machine)
     except SQLAlchemyError as error:
-        emit(log, logging.WARNING, "a failed try was not kept", error=type(error).__name__)
+        emit(log, logging.WARNING, "an authentication failure was not kept", error=type(error).__name__)
 
 
 PermitDep = Annotated[Permit, Depends(permit)]

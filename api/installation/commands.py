@@ -229,7 +229,7 @@ def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
     database = open_database(settings, create=create)
     try:
         # A damaged database takes no act from a command either.
-        Integrity(database, accepted=settings.broken_record).check_quickly()
+        Integrity(database, accepted=settings.accept_damage).check_quickly()
         yield database
     except OSError as error:
         raise unreachable("write", error) from error

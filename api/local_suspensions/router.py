@@ -1,4 +1,4 @@
-"""/v1/suspensions/by-hand: what was suspended on nodes themselves, as they reported it last."""
+"""/v1/suspensions/local: what was suspended on nodes themselves, as they reported it last."""
 
 from collections.abc import Iterable
 
@@ -14,19 +14,19 @@ from api.http.routes import Route
 from api.http.schemas import Page
 from api.local_suspensions.service import LocalSuspension, held_locally
 from api.node_api.node_permits import FleetDep
-from api.suspensions.schemas import ByHandRead
+from api.suspensions.schemas import LocalSuspensionRead
 from api.timestamps import parse_timestamp, timestamp_text
 
 local = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
 
 @local.get(
-    "/by-hand",
-    operation_id="list_suspensions_by_hand",
+    "/local",
+    operation_id="list_local_suspensions",
     summary="List suspensions that were made on nodes",
     responses=documented(),
 )
-def list_suspensions_by_hand(
+def list_local_suspensions(
     unit: UnitDep,
     permit: AnyAccount,
     fleet: FleetDep,
@@ -34,13 +34,13 @@ def list_suspensions_by_hand(
     site: SiteFilter,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-) -> Page[ByHandRead]:
+) -> Page[LocalSuspensionRead]:
     """Those in force, by node: made without the control plane, and known here once the node has reported.
 
     With `authority` those that concern it: its own, and those of all.
     """
     after = decode_cursor(cursor, str) if cursor is not None else ""
-    reported: Iterable[ByHandRead] = map(_read, held_locally(unit.session, fleet.board, unit.now_s))
+    reported: Iterable[LocalSuspensionRead] = map(_read, held_locally(unit.session, fleet.board, unit.now_s))
     if not permit.caller.has(AUDITORS, None):
         reported = _without_names(reported)
     found = sorted(reported, key=_place)
@@ -53,18 +53,18 @@ def list_suspensions_by_hand(
     return Page(items=list(shown), next=following)
 
 
-def _read(one: LocalSuspension) -> ByHandRead:
-    return ByHandRead(node=one.node, site=one.site, authority=one.authority, until=timestamp_text(one.until_s))
+def _read(one: LocalSuspension) -> LocalSuspensionRead:
+    return LocalSuspensionRead(node=one.node, site=one.site, authority=one.authority, until=timestamp_text(one.until_s))
 
 
-def _without_names(found: Iterable[ByHandRead]) -> Iterable[ByHandRead]:
+def _without_names(found: Iterable[LocalSuspensionRead]) -> Iterable[LocalSuspensionRead]:
     """Of each site and authority the one that holds longest."""
-    longest: dict[tuple[str, str | None], ByHandRead] = {}
+    longest: dict[tuple[str, str | None], LocalSuspensionRead] = {}
     for one in sorted(found, key=lambda one: parse_timestamp(one.until, "UTC")):
         longest[one.site, one.authority] = one.model_copy(update={"node": None})
     return longest.values()
 
 
-def _place(one: ByHandRead) -> str:
+def _place(one: LocalSuspensionRead) -> str:
     """Where it comes in the list: that of all before those of single authorities."""
     return f"{one.node or ''} {one.site} {one.authority or ''}"

@@ -43,7 +43,7 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
         if isinstance(found, NodeRow):
             fresh = service.enrol(unit, held.token_key, found, body.version)
             identity = session.get_one(InstallationRow, INSTALLATION).identity
-    # A failed try is written in a transaction of its own.
+    # An authentication failure is written in a transaction of its own.
     if isinstance(found, Refused):
         raise refused(request, held, found, token)
     fleet.forget(found.number)

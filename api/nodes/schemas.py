@@ -49,7 +49,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-StrangerPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_unregistered)]
+UnregisteredPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_unregistered)]
 LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
@@ -101,10 +101,10 @@ class Load(Told):
     cache_entries: Count
 
 
-class Stranger(Told):
+class UnregisteredNetwork(Told):
     """A prefix in no range, from which queries came."""
 
-    prefix: StrangerPrefix
+    prefix: UnregisteredPrefix
     queries: Annotated[int, Field(ge=0, le=_MOST_QUERIES)]
     seen_s_ago: Count
 
@@ -145,7 +145,7 @@ class ReportWrite(Told):
         Field(default_factory=list),
     ]
     load: Load
-    unregistered: Annotated[list[Stranger], Field(max_length=MAX_UNREGISTERED), Field(default_factory=list)]
+    unregistered: Annotated[list[UnregisteredNetwork], Field(max_length=MAX_UNREGISTERED), Field(default_factory=list)]
     journal: Annotated[list[JournalEntry], Field(max_length=MAX_JOURNAL), Field(default_factory=list)]
 
 

@@ -18,7 +18,7 @@ BEGINNING = "beginning"
 """Key and kind of the row that says since when this installation has made notices. It is no notice."""
 CHUNK = 500
 KEPT_S = 90 * DAY_S
-"""How long a notice is kept that was sent or given up, as failed tries are."""
+"""How long a notice is kept that was sent or given up, as authentication failures are."""
 
 
 @dataclass(frozen=True, slots=True)

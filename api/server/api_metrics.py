@@ -43,7 +43,7 @@ class Publishing(Protocol):
 
 
 class Failures(Protocol):
-    """What is read from the failed tries."""
+    """What is read from the authentication failures."""
 
     def counts(self) -> Mapping[str, int]: ...
 

@@ -72,7 +72,7 @@ class SuspensionRead(Read):
     revision: int
 
 
-class ByHandRead(Read):
+class LocalSuspensionRead(Read):
     """A local suspension: the node refuses nothing for `authority` (null: for all) until `until`."""
 
     node: Slug | None = Field(description="null for whoever may not list nodes: then one stands for all of the site")

@@ -8,7 +8,7 @@ from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
-from api.nodes.schemas import Stranger
+from api.nodes.schemas import UnregisteredNetwork
 
 
 class Place(NamedTuple):
@@ -56,7 +56,7 @@ class UnregisteredNetworks:
         self._entries: dict[Place, _Entry] = {}
         self._order: list[Place] | None = []
 
-    def take(self, number: int, site: str, unregistered: Sequence[Stranger], at_s: float) -> None:
+    def take(self, number: int, site: str, unregistered: Sequence[UnregisteredNetwork], at_s: float) -> None:
         """What a node at a site tells at `at_s`, in place of what it told before."""
         with self._lock:
             before = self._told.pop(number, (0.0, {}))[1]

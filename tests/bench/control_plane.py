@@ -42,7 +42,7 @@ COMPILE_MS, FROM_REQUEST_MS, FROM_COMMIT_MS, PAGE_MS = 1_000.0, 250.0, 100.0, 50
 PAGES = (
     *("/v1/bans", "/v1/bans?limit=200", "/v1/bans?state=in_force&limit=200", "/v1/bans?state=ending"),
     *("/v1/authorities?limit=200", "/v1/ranges?limit=200", "/v1/ranges?funding=public&limit=200", "/v1/bindings"),
-    *("/v1/exemptions", "/v1/suspensions", "/v1/suspensions/by-hand", "/v1/nodes", "/v1/nodes?limit=200"),
+    *("/v1/exemptions", "/v1/suspensions", "/v1/suspensions/local", "/v1/nodes", "/v1/nodes?limit=200"),
     *("/v1/nodes?state=behind&limit=200", "/v1/nodes?behind=true", "/v1/unregistered", "/v1/unregistered?limit=200"),
     *("/v1/revisions", "/v1/audit", "/v1/audit?limit=200"),
 )

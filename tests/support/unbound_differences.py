@@ -243,7 +243,7 @@ def _record_beside(pair: Pair) -> bool:
     return bool(pair.asked.additional) and _answers_what_they_refuse(pair)
 
 
-def _octets_behind(pair: Pair) -> bool:
+def _bytes_behind(pair: Pair) -> bool:
     behind = pair.asked.behind == BEHIND
     return behind and _fails(pair, dns.rcode.FORMERR, opt=False) and _tells(pair.theirs, pair)
 
@@ -400,11 +400,11 @@ DIFFERENCES: Final = (
         _record_beside,
     ),
     Difference(
-        "octets-behind",
-        "octets behind the last record are FORMERR",
+        "bytes-behind",
+        "bytes behind the last record are FORMERR",
         "no section is there (RFC 1035 section 4.1): what is decided on is all that others see; Unbound skips them",
         frozenset({Aspect.RCODE, Aspect.EDNS}) | _RECORDS,
-        _octets_behind,
+        _bytes_behind,
     ),
     Difference(
         "option-past-its-end",

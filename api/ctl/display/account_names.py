@@ -74,7 +74,7 @@ class Accounts:
         except Denied as error:
             raise Denied(*error.lines, "without a role no login is looked up: give the account's number") from error
         if not found.items:
-            raise WrongInput(f"no account that you may read has the login {named}: see `user list`, or give a number")
+            raise WrongInput(f"no account you may read has the login {named}: see `account list`, or give a number")
         return found.items[0].number
 
     def prepare(self, numbers: Collection[int | None]) -> None:
@@ -118,5 +118,5 @@ class Accounts:
 
 def _bounded(text: str) -> int:
     if len(text) > 9 or int(text) == 0:
-        raise WrongInput(f"{text} is no account's number: `user list` shows them")
+        raise WrongInput(f"{text} is no account's number: `account list` shows them")
     return int(text)

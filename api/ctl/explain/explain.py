@@ -7,7 +7,7 @@ from api.ctl.display.local_times import at_words, soon_words
 from api.ctl.display.safe_text import columns
 from api.ctl.display.shown_names import Names
 from api.ctl.network.overlaps import nesting_lines
-from api.ctl.policy.suspensions import by_hand_lines, suspended_lines
+from api.ctl.policy.suspensions import local_lines, suspended_lines
 from api.ctl.remote.client import Client
 from api.explain.schemas import ConcernRead, ConsideredRead, DecisionRead, PlaceRead, WhoRead, WinnerRead
 from api.ranges.device_phrase import use_words
@@ -60,12 +60,12 @@ def _who(client: Client, options: Options) -> Result:
 
 def _explained(client: Client, found: DecisionRead, names: Names, *, now: bool) -> Iterator[str]:
     if now:
-        yield from by_hand_lines(client, found.authority, found.site, names)
+        yield from local_lines(client, found.authority, found.site, names)
     yield from _explanation(found, names, now=now)
 
 
 def _owned(client: Client, found: WhoRead, names: Names) -> Iterator[str]:
-    yield from by_hand_lines(client, found.authority, found.site, names)
+    yield from local_lines(client, found.authority, found.site, names)
     yield from _owner(found, names)
 
 

@@ -70,7 +70,7 @@ def add(groups: Group) -> None:
         "--database", metavar="URL", help="SQLite or PostgreSQL (of the settings, else SQLite in the state directory)"
     )
     restore.add_argument(
-        "--broken-record",
+        "--accept-damage",
         action="store_true",
         help="restore also where the record's chain did not hold when the backup was made: exit code 1, and on record",
     )
@@ -136,7 +136,7 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
     try:
         settings = _settings(options)
         with Progress() as progress:
-            order = Order(digest, int(time.time()), options.broken_record, progress.say)
+            order = Order(digest, int(time.time()), options.accept_damage, progress.say)
             done = restore(plain, order, settings, owner_of(settings))
     except ConfigError as error:
         raise WrongInput(*(f"{problem}" for problem in error.problems)) from error

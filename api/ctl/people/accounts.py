@@ -1,4 +1,4 @@
-"""dnsfilterctl user: the persons and programs that may act."""
+"""dnsfilterctl account: the persons and programs that may act."""
 
 from collections.abc import Iterator
 
@@ -14,18 +14,18 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "user", "accounts: the persons and programs that may act")
-    lister = add_verb(group, "list", _list, "list accounts by number", "user list --authority ghent")
+    group = add_group(groups, "account", "accounts: the persons and programs that may act")
+    lister = add_verb(group, "list", _list, "list accounts by number", "account list --authority ghent")
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that work for one authority")
     add_limit(lister)
-    _add_account(group, "show", _show, "show an account", "user show ict-ghent")
+    _add_account(group, "show", _show, "show an account", "account show ict-ghent")
     adder = add_verb(
         group,
         "add",
         _add,
         "make an account: a person's, or with --service a program's; it may nothing before it is granted a role",
-        'user add ict-ghent --name "the ICT desk of Ghent" --authority ghent',
-        'user add inventory --service --name "the inventory\'s export"',
+        'account add ict-ghent --name "the ICT desk of Ghent" --authority ghent',
+        'account add inventory --service --name "the inventory\'s export"',
     )
     adder.add_argument("login", type=login, metavar="LOGIN", help="what it is called in commands")
     adder.add_argument("--name", required=True, metavar="TEXT", help="what people call it; it can be erased")
@@ -36,16 +36,16 @@ def add(groups: Group) -> None:
         "disable",
         _disable,
         "refuse an account's tokens from now on, and revoke those made with them for others",
-        "user disable ict-ghent",
+        "account disable ict-ghent",
     )
-    _add_account(group, "enable", _enable, "take an account's own tokens again", "user enable ict-ghent")
+    _add_account(group, "enable", _enable, "take an account's own tokens again", "account enable ict-ghent")
     _add_account(
         group,
         "erase",
         _erase,
         "forget login and name of an account for good, disable it, and revoke its tokens and what was made with them; "
         "its acts stay on record, under its number",
-        "user erase 7",
+        "account erase 7",
     )
 
 

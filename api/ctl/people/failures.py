@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.accounts.schemas import FailedTryRead
+from api.accounts.schemas import AuthenticationFailureRead
 from api.ctl.command import Group, Options, Result, add_group, add_limit, add_verb
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
@@ -19,18 +19,18 @@ def add(groups: Group) -> None:
             group,
             "list",
             _list,
-            "list failed tries of the last 90 days, newest first: the only place where addresses are kept",
+            "list authentication failures of the last 90 days, newest first: the only place where addresses are kept",
             "failures list --limit 20",
         )
     )
 
 
 def _list(client: Client, options: Options) -> Result:
-    page = client.list(FailedTryRead, path("failed-tries"), options.limit)
-    return listed(page, lambda: _table(page.items, Accounts(client)), "failed tries")
+    page = client.list(AuthenticationFailureRead, path("authentication-failures"), options.limit)
+    return listed(page, lambda: _table(page.items, Accounts(client)), "authentication failures")
 
 
-def _table(items: list[FailedTryRead], accounts: Accounts) -> Iterator[str]:
+def _table(items: list[AuthenticationFailureRead], accounts: Accounts) -> Iterator[str]:
     accounts.prepare({item.account for item in items})
     rows = [
         (

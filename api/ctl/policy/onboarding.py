@@ -94,11 +94,11 @@ _WORDS = {
 }
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "operator": (
-        "user add LOGIN --name NAME --authority {slug}",
+        "account add LOGIN --name NAME --authority {slug}",
         "grant add LOGIN operator {slug} --for SPAN --reason TEXT",
     ),
     "approver": (
-        "user add LOGIN --name NAME --authority {slug}",
+        "account add LOGIN --name NAME --authority {slug}",
         "grant add LOGIN approver {slug} --for SPAN --reason TEXT",
     ),
     "node": ("node register NAME --site SITE",),

@@ -30,7 +30,7 @@ from api.ctl.exit_codes import WrongInput
 from api.ctl.numbered import Numbered
 from api.ctl.remote.client import Client, path
 from api.ranges.schemas import RangeRead
-from api.suspensions.schemas import ByHandRead, SuspensionRead, SuspensionState
+from api.suspensions.schemas import LocalSuspensionRead, SuspensionRead, SuspensionState
 from dnsfilter.policy.calendar import instant_text, parse_instant
 
 EVERYBODY = "everybody"
@@ -43,7 +43,7 @@ class Held:
     """What is suspended now: by the control plane, newest first, and on nodes by hand."""
 
     suspensions: list[SuspensionRead]
-    by_hand: list[ByHandRead]
+    local: list[LocalSuspensionRead]
 
 
 def add(groups: Group) -> None:
@@ -111,12 +111,12 @@ def _end_all(client: Client, options: Options) -> Result:
     own = [found for found in held.suspensions if found.authority == options.authority]
     if own:
         return _ended(client, own[0].number, options)
-    by_hand = [_where(one) for one in held.by_hand if one.authority == options.authority]
+    local = [_where(one) for one in held.local if one.authority == options.authority]
     raise WrongInput(
         f"no suspension of {options.authority or EVERYBODY} is in force",
         *(
             f"{where} was told so by hand: `dnsfilter suspend --end` there ends it, or a newer revision"
-            for where in by_hand
+            for where in local
         ),
     )
 
@@ -164,15 +164,15 @@ def _made(made: SuspensionRead, client: Client) -> Iterator[str]:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(SuspensionRead, path("suspensions"), options.limit, given(options, "state", "authority"))
-    by_hand = [] if options.state == "ended" else _by_hand(client, options.authority)
-    found = listed(page, lambda: _listed(page.items, by_hand, client), "suspensions")
-    data = {**page.model_dump(mode="json"), "by_hand": [one.model_dump(mode="json") for one in by_hand]}
-    return replace(found, data=data, notes=() if by_hand and not page.items else found.notes)
+    local = [] if options.state == "ended" else _local(client, options.authority)
+    found = listed(page, lambda: _listed(page.items, local, client), "suspensions")
+    data = {**page.model_dump(mode="json"), "local": [one.model_dump(mode="json") for one in local]}
+    return replace(found, data=data, notes=() if local and not page.items else found.notes)
 
 
-def _listed(items: list[SuspensionRead], by_hand: list[ByHandRead], client: Client) -> Iterator[str]:
+def _listed(items: list[SuspensionRead], local: list[LocalSuspensionRead], client: Client) -> Iterator[str]:
     names = Names(client)
-    yield from first_lines(Held([], by_hand), names)
+    yield from first_lines(Held([], local), names)
     yield from _table(items, Accounts(client), names)
 
 
@@ -219,15 +219,15 @@ def holding(client: Client, authority: str | None = None) -> Held:
     """What is suspended now; with an authority what concerns it. Raises CtlError."""
     query = {"state": "in_force", "authority": authority}
     suspensions = client.list(SuspensionRead, path("suspensions"), MAX_LIMIT, query).items
-    return Held(suspensions, _by_hand(client, authority))
+    return Held(suspensions, _local(client, authority))
 
 
-def _by_hand(client: Client, authority: str | None, site: str | None = None) -> list[ByHandRead]:
+def _local(client: Client, authority: str | None, site: str | None = None) -> list[LocalSuspensionRead]:
     query = {"authority": authority, "site": site}
-    return client.list(ByHandRead, path("suspensions", "by-hand"), MAX_LIMIT, query).items
+    return client.list(LocalSuspensionRead, path("suspensions", "local"), MAX_LIMIT, query).items
 
 
-def _where(one: ByHandRead) -> str:
+def _where(one: LocalSuspensionRead) -> str:
     """The node, as far as whoever asks may know it."""
     return f"node {one.node}" if one.node is not None else f"a node of site {one.site}"
 
@@ -241,16 +241,16 @@ def first_lines(held: Held, names: Names) -> Iterator[str]:
             longest[found.authority] = found
     for authority in sorted(longest, key=lambda slug: slug or ""):
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
-    for one in held.by_hand:
+    for one in held.local:
         until = at_words(one.until, names.time_zone(one.authority))
         yield f"LOCAL: {_where(one)} refuses nothing for {_whom(one.authority, names)} until {until}"
-    if held.suspensions or held.by_hand:
+    if held.suspensions or held.local:
         yield ""
 
 
-def by_hand_lines(client: Client, authority: str | None, site: str, names: Names) -> Iterator[str]:
+def local_lines(client: Client, authority: str | None, site: str, names: Names) -> Iterator[str]:
     """What stands first about a client of a site, while nodes there were told by hand to refuse it nothing."""
-    found = _by_hand(client, authority, site)
+    found = _local(client, authority, site)
     # Without an authority the API lists all, but suspensions of an authority do not concern unregistered clients.
     yield from first_lines(Held([], [one for one in found if one.authority in (None, authority)]), names)
 

@@ -1,6 +1,6 @@
 """The tables, one file per topic."""
 
-from api.db.models.account import AccountRow, FailedTryRow, GrantRow, NameRow, TokenRow
+from api.db.models.account import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
 from api.db.models.audit_log import (
     AuditRow,
     CatalogueRow,
@@ -25,6 +25,7 @@ from api.db.models.suspension import SuspensionRow
 __all__ = [
     "AccountRow",
     "AuditRow",
+    "AuthenticationFailureRow",
     "AuthorityRow",
     "BanRow",
     "BindingRow",
@@ -32,7 +33,6 @@ __all__ = [
     "CheckpointRow",
     "ConcernRow",
     "ExemptionRow",
-    "FailedTryRow",
     "GrantRow",
     "IdempotencyRow",
     "InstallationRow",

@@ -89,7 +89,7 @@ class TokenRow(Base):
     made_by: Mapped[int] = mapped_column(default=0)
 
 
-class FailedTryRow(Base):
+class AuthenticationFailureRow(Base):
     """A request whose token was not taken: the only place where an address is kept, for 90 days."""
 
     __tablename__ = "failed_tries"

@@ -203,7 +203,7 @@ def test_a_damaged_database_is_served_but_takes_no_act(tmp_path: Path) -> None:
         connection.commit()
     rc, _, said = run_api(["new-token", "--state-dir", str(state)])
     assert (rc, "the database is damaged" in said) == (1, True)
-    assert run_api(["new-token", "--state-dir", str(state), "--broken-record"])[0] == 0
+    assert run_api(["new-token", "--state-dir", str(state), "--accept-damage"])[0] == 0
     listen = ["--listen", f"127.0.0.1:{api}", "--metrics-listen", f"127.0.0.1:{metrics}"]
     process = _start(["--state-dir", str(state), *listen])
     try:

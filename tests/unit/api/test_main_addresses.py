@@ -66,7 +66,7 @@ def test_each_address_has_a_socket_with_the_same_rules(tmp_path: Path) -> None:
                 assert client.post("/v1/accounts", content=b"x" * (MAX_BYTES + 1), headers=known).status_code == 413
                 wrong = {"Authorization": "Bearer dnsf_unknown", "X-Forwarded-For": "192.0.2.77"}
                 assert client.get("/v1/bans", headers=wrong).status_code == 401
-        asked = httpx.get(f"{urls[0]}/v1/failed-tries", headers=known)
+        asked = httpx.get(f"{urls[0]}/v1/authentication-failures", headers=known)
         tries = [item["address"] for item in asked.json()["items"]]
         # A header about the sender counts only behind the socket's file.
         assert sorted(tries) == ["127.0.0.1", "127.0.0.1", "192.0.2.77", "::1"]

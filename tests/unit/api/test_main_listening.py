@@ -140,7 +140,9 @@ def test_behind_a_socket_s_file_a_failed_try_has_the_address_that_the_proxy_wrot
         for hops in ("192.0.2.1, 198.51.100.7", "192.0.2.1", "unknown", "2001:db8::1"):
             headers = {"Authorization": f"Bearer {TAKEN}", "X-Forwarded-For": hops}
             assert client.get("/v1/bans", headers=headers).status_code == 401
-        tries = client.get("/v1/failed-tries", headers={"Authorization": f"Bearer {served.token()}"}).json()["items"]
+        tries = client.get("/v1/authentication-failures", headers={"Authorization": f"Bearer {served.token()}"}).json()[
+            "items"
+        ]
     assert sorted(item["address"] for item in tries) == ["192.0.2.1", "198.51.100.7", "2001:db8::1", "local"]
     common = ["--api", f"unix:{path}", "--token-file", str(served.state / "admin-token")]
     assert dnsfilterctl([*common, "ban", "list"]) == 0
@@ -159,7 +161,9 @@ def test_on_a_port_a_header_about_the_sender_is_not_believed(tmp_path: Path, sta
     headers = {"Authorization": f"Bearer {TAKEN}", "X-Forwarded-For": "192.0.2.1", "Forwarded": "for=192.0.2.1"}
     with httpx.Client(base_url=served.url()) as client:
         assert client.get("/v1/bans", headers=headers).status_code == 401
-        tries = client.get("/v1/failed-tries", headers={"Authorization": f"Bearer {served.token()}"}).json()["items"]
+        tries = client.get("/v1/authentication-failures", headers={"Authorization": f"Bearer {served.token()}"}).json()[
+            "items"
+        ]
     assert [item["address"] for item in tries] == ["127.0.0.1"]
     # Nothing to read anew, and no reason to end.
     served.process.send_signal(signal.SIGHUP)

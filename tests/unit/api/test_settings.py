@@ -48,7 +48,7 @@ def test_every_fault_of_a_certificate_is_reported_at_once(tmp_path: Path) -> Non
         "tls_certificate": str(tmp_path / "none.pem"),
         "tls_key": str(tmp_path / "key.pem"),
         "allow_plain": "perhaps",
-        "broken_record": "perhaps",
+        "accept_damage": "perhaps",
     }
     with pytest.raises(ConfigError) as caught:
         parse_settings(given, {})
@@ -56,7 +56,7 @@ def test_every_fault_of_a_certificate_is_reported_at_once(tmp_path: Path) -> Non
         "--allow-plain",
         "--tls-certificate",
         "--tls-key",
-        "--broken-record",
+        "--accept-damage",
     ]
 
 

@@ -35,7 +35,7 @@ def _grants(plane: Plane, account: int) -> list[dict[str, Any]]:
 
 
 def _reason(plane: Plane) -> str:
-    return str(plane.done("GET", "/v1/failed-tries?limit=1")["items"][0]["reason"])
+    return str(plane.done("GET", "/v1/authentication-failures?limit=1")["items"][0]["reason"])
 
 
 # What ends, ends at the next request
@@ -134,7 +134,7 @@ def test_a_narrowed_token_carries_only_what_it_names(town: Plane, narrowed: dict
     statuses = {
         "town": _toggle(town, token),
         "zone": _toggle(town, token, zone),
-        "audit": town.call("GET", "/v1/failed-tries", token=token).status_code,
+        "audit": town.call("GET", "/v1/authentication-failures", token=token).status_code,
         "site": town.call("PUT", "/v1/sites/hall", {}, token=token).status_code,
     }
     assert {what for what, status in statuses.items() if status < 300} == carried

@@ -10,7 +10,7 @@ from tests.unit.api.conftest import Plane, authority, ban, make_plane
 
 
 def fill(plane: Plane) -> None:
-    """Accounts, an exemption, an agreement, a failed try, space, a range that is gone, a suspension, a publication."""
+    """Make at least one row of each kind of object, also a removed range and an authentication failure."""
     for slug, prefix in (("town", "192.0.2.0/24"), ("zone", "198.51.100.0/24")):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "funding": "public", "audience": "staff"})

@@ -7,13 +7,13 @@ from sqlalchemy import event, func, select
 from api.auth import authentication_failures
 from api.auth.authentication_failures import BURST, INTERVAL_S, KEPT_S, Limits, address_of
 from api.auth.tokens import DAY_S, new_token
-from api.db.models import FailedTryRow
+from api.db.models import AuthenticationFailureRow
 from tests.unit.api.conftest import START, Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 
 UNKNOWN = new_token(bytes(32)).text
 SELF = "/v1/self"
-TRIES = "/v1/failed-tries"
+TRIES = "/v1/authentication-failures"
 
 
 def _fail(plane: Plane, address: str = "192.0.2.1", token: str = UNKNOWN) -> int:
@@ -22,7 +22,7 @@ def _fail(plane: Plane, address: str = "192.0.2.1", token: str = UNKNOWN) -> int
 
 def _kept(plane: Plane) -> int:
     with plane.database.reading() as session:
-        return session.scalar(select(func.count(FailedTryRow.id))) or 0
+        return session.scalar(select(func.count(AuthenticationFailureRow.id))) or 0
 
 
 def test_a_failed_try_is_kept_with_address_reason_and_the_token_that_it_was(plane: Plane) -> None:

@@ -205,7 +205,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
     base, held = "/v1/suspensions", suspensions.items()
     return {
         f"GET {base}": [Asked(frozenset(), base)],
-        f"GET {base}/by-hand": [Asked(frozenset(), f"{base}/by-hand")],
+        f"GET {base}/local": [Asked(frozenset(), f"{base}/local")],
         f"GET {base}/{{number}}": [Asked(frozenset(), f"{base}/1")],
         f"POST {base}": [Asked(_matter(slug), base, _suspension(slug, "2h")) for slug, _ in held],
         f"POST {base}/{{number}}/end": [
@@ -276,7 +276,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/accounts": ("/v1/accounts", None),
     "POST /v1/accounts": ("/v1/accounts", {"kind": "user", "login": "new", "name": "new"}),
     "GET /v1/grants": ("/v1/grants", None),
-    "GET /v1/failed-tries": ("/v1/failed-tries", None),
+    "GET /v1/authentication-failures": ("/v1/authentication-failures", None),
 }
 """What is no authority's matter, or is everybody's: one request is enough."""
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {

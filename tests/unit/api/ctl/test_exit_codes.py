@@ -37,7 +37,7 @@ GHENT = ("ghent", "tiktok")
             '\n--ban: No ban "ghent/tiktk". Did you mean "ghent/tiktok"?',
         ),
         (("audit", "list", "--act", "ban.set_of"), 2, '\n--act: No act "ban.set_of". Did you mean "ban.set_off"?'),
-        (("audit", "list", "--account", "99"), 2, "\n--account: No account 99. See dnsfilterctl user list."),
+        (("audit", "list", "--account", "99"), 2, "\n--account: No account 99. See dnsfilterctl account list."),
         (
             ("audit", "list", "--account", "administrater"),
             2,

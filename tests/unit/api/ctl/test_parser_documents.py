@@ -29,7 +29,7 @@ GIVEN: Mapping[str, Sequence[str]] = {
     "authority merge village": [
         "authority set village --kind municipality --name nl=Dorp --languages nl --contact ict@village.example"
     ],
-    "grant add 7": [f"user add desk-{number} --name Desk --authority ghent" for number in range(7)],
+    "grant add 7": [f"account add desk-{number} --name Desk --authority ghent" for number in range(7)],
     "grant end 4": [f"grant add {number} reader ghent --reason reads" for number in range(3, 6)],
 }
 """What a guide takes to be there when it comes to a command, and has not told how to make."""

@@ -102,11 +102,11 @@ audit checkpoint --held
 audit checkpoints
 audit checkpoints --held
 audit verify record.jsonl
-user list
-user add desk --name "the desk"
-user show desk
-user disable desk
-user enable desk
+account list
+account add desk --name "the desk"
+account show desk
+account disable desk
+account enable desk
 grant add desk operator ghent --for "1 month" --reason "for a test"
 grant list
 grant end 4 --reason "for a test"
@@ -115,7 +115,7 @@ token make --account desk --label test --for "1 day" --out token
 token list --account desk
 token revoke 4 --account desk
 failures list
-user erase desk
+account erase desk
 login
 whoami
 logout

@@ -58,7 +58,7 @@ def test_an_altered_entry_stops_acts_unless_that_is_accepted(town: Plane, accept
     refused = town.call("PUT", SITE, {"name": "Depot"})
     assert refused.status_code == (201 if accepted else 503)
     if not accepted:
-        assert "restart dnsfilter-api with --broken-record" in refused.json()["detail"]
+        assert "restart dnsfilter-api with --accept-damage" in refused.json()["detail"]
         ready = town.call("GET", "/readyz")
         assert (ready.status_code, ready.json()["reason"]) == (503, refused.json()["detail"])
         assert town.call("GET", "/v1/authorities").status_code == 200

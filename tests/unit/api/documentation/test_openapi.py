@@ -195,7 +195,7 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
     for example in load_examples():
         route = BY_ID[example["operation"]]
         method = min(route.methods or ())
-        if route.operation_id == "list_failed_tries":
+        if route.operation_id == "list_authentication_failures":
             plane.call("GET", "/v1/self", headers={"Authorization": "Bearer dnsf_0123456789ab_unknown"})
         if route.operation_id in ("get_request", "withdraw_request", "approve_request"):
             _ask_to_switch_off(plane, route.operation_id)

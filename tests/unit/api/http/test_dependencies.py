@@ -95,7 +95,7 @@ def test_who_may_no_longer_when_their_turn_comes_does_nothing(
     assert town.call(method, path, body, token=token).status_code == status
     assert town.done("GET", path) == before
     assert all(entry["account"] != number for entry in town.done("GET", "/v1/audit?limit=5")["items"])
-    tries = town.done("GET", "/v1/failed-tries")["items"]
+    tries = town.done("GET", "/v1/authentication-failures")["items"]
     assert [one["reason"] for one in tries] == ([reason] if reason is not None else [])
 
 

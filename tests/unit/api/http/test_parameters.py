@@ -25,7 +25,7 @@ UNKNOWN = {
     "ban": ("town/alhpa", 'No ban "town/alhpa". Did you mean "town/alpha"?'),
     "follows": ("town/alhpa", 'No ban "town/alhpa". Did you mean "town/alpha"?'),
     "act": ("ban.set_of", 'No act "ban.set_of". Did you mean "ban.set_off"?'),
-    "account": ("99", "No account 99. See dnsfilterctl user list."),
+    "account": ("99", "No account 99. See dnsfilterctl account list."),
     "login": ("administrater", 'No account "administrater". Did you mean "administrator"?'),
 }
 OF_WORDS = {"state", "mode", "kind", "funding", "audience", "sort"}

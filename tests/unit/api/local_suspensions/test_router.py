@@ -6,7 +6,7 @@ from api.db.models import NodeRow
 from tests.unit.api.conftest import Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 
-PATH = "/v1/suspensions/by-hand"
+PATH = "/v1/suspensions/local"
 UNTIL, LATER = "2026-09-21T14:43:20Z", "2026-09-21T15:43:20Z"
 
 

@@ -24,7 +24,7 @@ def _names(plane: Plane) -> list[str]:
 def _reason(machine: Machine) -> str:
     """Why its token is not taken, as that is kept."""
     assert machine.call("GET", "snapshot").status_code == 401
-    return str(machine.plane.done("GET", "/v1/failed-tries")["items"][0]["reason"])
+    return str(machine.plane.done("GET", "/v1/authentication-failures")["items"][0]["reason"])
 
 
 @on_both_databases

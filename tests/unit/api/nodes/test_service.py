@@ -156,7 +156,7 @@ def test_tokens_of_accounts_are_not_taken_where_nodes_ask(machine: Machine) -> N
             403,
             "this is for nodes, which have tokens of their own",
         )
-    assert plane.done("GET", "/v1/failed-tries")["items"] == []
+    assert plane.done("GET", "/v1/authentication-failures")["items"] == []
 
 
 def test_failed_tries_are_kept_and_limited(machine: Machine) -> None:
@@ -166,7 +166,7 @@ def test_failed_tries_are_kept_and_limited(machine: Machine) -> None:
     for token, path in ((machine.token, "snapshot"), (wrong, "snapshot"), ("nonsense", "snapshot")):
         headers = {"Authorization": f"Bearer {token}"}
         assert plane.call("GET", f"/v1/nodes/self/{path}", headers=headers).status_code == 401
-    kept = plane.done("GET", "/v1/failed-tries")["items"]
+    kept = plane.done("GET", "/v1/authentication-failures")["items"]
     assert [item["reason"] for item in kept] == ["unknown", "unknown", "revoked"]
     others = [f"{wrong[:-3]}{number}{wrong[-1]}" for number in range(10, 22)]
     statuses = [plane.call("GET", "/v1/nodes/self/snapshot", token=other).status_code for other in others]

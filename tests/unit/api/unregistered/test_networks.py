@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.nodes.schemas import Stranger
+from api.nodes.schemas import UnregisteredNetwork
 from api.unregistered.networks import Place, Unregistered, UnregisteredNetworks, place_of
 
 PREFIXES = ("9.0.0.0/24", "10.0.0.0/24", "192.0.2.0/24", "2001:db8::/48", "2001:db8:1::/48")
@@ -13,8 +13,8 @@ SITES = ("a", "b")
 KNOWN = frozenset({1, 2})
 
 
-def _unregistered(prefix: str, queries: int = 1, seen_s_ago: int = 0) -> Stranger:
-    return Stranger(prefix=prefix, queries=queries, seen_s_ago=seen_s_ago)
+def _unregistered(prefix: str, queries: int = 1, seen_s_ago: int = 0) -> UnregisteredNetwork:
+    return UnregisteredNetwork(prefix=prefix, queries=queries, seen_s_ago=seen_s_ago)
 
 
 def _all(

@@ -16,7 +16,7 @@ LISTS = (
     "ban list",
     "binding list",
     "revision list",
-    "user list",
+    "account list",
     "token list",
     "audit checkpoints",
 )

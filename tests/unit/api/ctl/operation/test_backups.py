@@ -176,7 +176,7 @@ def test_a_broken_record_is_restored_only_if_that_is_accepted(served: Served, ct
     file.write_bytes(with_rows(file.read_bytes(), "audit", lambda found: found[1].update(account=7)))
     refused = ctl("restore", "all.backup", "--state-dir", "new")
     assert (refused.code, "tables/audit.jsonl: entry 2 does not follow entry 1" in refused.err) == (2, True)
-    accepted = ctl("restore", "all.backup", "--state-dir", "new", "--broken-record", "--json")
+    accepted = ctl("restore", "all.backup", "--state-dir", "new", "--accept-damage", "--json")
     assert (accepted.code, "warning: entry 2 does not follow entry 1" in accepted.err) == (1, True), accepted.err
     assert json.loads(accepted.out)["fault"].startswith("entry 2 does not follow entry 1")
 

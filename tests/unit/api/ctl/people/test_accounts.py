@@ -1,4 +1,4 @@
-"""Accounts, tokens, grants, space and failed tries from a shell."""
+"""Accounts, tokens, grants, space and authentication failures from a shell."""
 
 import json
 import stat
@@ -30,7 +30,7 @@ def _cells(out: str) -> list[list[str]]:
 
 
 def test_an_account_is_made_shown_disabled_and_enabled(served: Served, ctl: Ctl) -> None:
-    made = ctl("user", "add", "desk", "--name", "the desk", "--authority", "ghent")
+    made = ctl("account", "add", "desk", "--name", "the desk", "--authority", "ghent")
     assert made.code == 0, made.err
     assert _cells(made.out)[:5] == [
         ["account", "2"],
@@ -39,14 +39,14 @@ def test_an_account_is_made_shown_disabled_and_enabled(served: Served, ctl: Ctl)
         ["kind", "user"],
         ["authority", "ghent", "Stad Gent"],
     ]
-    assert _done(ctl, "user", "add", "exporter", "--name", "exports", "--service")["kind"] == "service"
-    assert _done(ctl, "user", "disable", "desk")["disabled"] is not None
-    assert _done(ctl, "user", "show", "2")["disabled"] is not None
-    assert _done(ctl, "user", "enable", "2")["disabled"] is None
-    listed = _cells(ctl("user", "list").out)
+    assert _done(ctl, "account", "add", "exporter", "--name", "exports", "--service")["kind"] == "service"
+    assert _done(ctl, "account", "disable", "desk")["disabled"] is not None
+    assert _done(ctl, "account", "show", "2")["disabled"] is not None
+    assert _done(ctl, "account", "enable", "2")["disabled"] is None
+    listed = _cells(ctl("account", "list").out)
     assert [row[:2] for row in listed] == [["no.", "login"], ["1", "administrator"], ["2", "desk"], ["3", "exporter"]]
-    assert [row[1] for row in _cells(ctl("user", "list", "--authority", "ghent").out)] == ["login", "desk"]
-    again = ctl("user", "add", "desk", "--name", "another")
+    assert [row[1] for row in _cells(ctl("account", "list", "--authority", "ghent").out)] == ["login", "desk"]
+    again = ctl("account", "add", "desk", "--name", "another")
     assert (again.code, "the login desk is taken" in again.err) == (2, True)
 
 
@@ -54,15 +54,15 @@ def test_an_erased_account_has_a_number_alone(served: Served, ctl: Ctl) -> None:
     _, token = served.plane.account("desk", ("operator", "ghent"))
     served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"}, token=token)
     assert "  desk (account 2), token 2  " in ctl("audit", "list", "--account", "desk").out
-    assert ctl("user", "erase", "desk").out == "erased what account 2 was called; it is disabled\n"
-    assert _cells(ctl("user", "list").out)[2][:2] == ["2", "erased"]
+    assert ctl("account", "erase", "desk").out == "erased what account 2 was called; it is disabled\n"
+    assert _cells(ctl("account", "list").out)[2][:2] == ["2", "erased"]
     assert "  account 2, token 2  " in ctl("audit", "list", "--account", "2").out
-    gone = ctl("user", "show", "desk")
+    gone = ctl("account", "show", "desk")
     assert (gone.code, gone.err) == (
         2,
-        'dnsfilterctl: the request is not valid\nACCOUNT: No account "desk". See dnsfilterctl user list.\n',
+        'dnsfilterctl: the request is not valid\nACCOUNT: No account "desk". See dnsfilterctl account list.\n',
     )
-    own = ctl("user", "erase", "administrator")
+    own = ctl("account", "erase", "administrator")
     assert (own.code, "nobody erases their own account" in own.err) == (3, True)
 
 
@@ -117,11 +117,11 @@ def test_disabling_the_maker_of_the_own_token_says_that_it_is_revoked(served: Se
     token = served.plane.done("POST", f"/v1/accounts/{maker}/tokens", label)["token"]
     other, spared = served.plane.account("other", ("administrator", None))
     made = served.plane.done("POST", f"/v1/accounts/{other}/tokens", label, token=token)["token"]
-    done = ctl("user", "disable", "admin", "--token-file", _file(tmp_path, made))
+    done = ctl("account", "disable", "admin", "--token-file", _file(tmp_path, made))
     assert (done.code, done.out) == (0, f"disabled account {maker}\n")
     assert "is revoked too: ask for another" in done.err
     assert ctl("whoami", "--token-file", _file(tmp_path, made)).code == 3
-    again = ctl("user", "disable", "admin", "--token-file", _file(tmp_path, spared))
+    again = ctl("account", "disable", "admin", "--token-file", _file(tmp_path, spared))
     assert (again.code, again.err, "login      admin" in again.out) == (0, "", True)
 
 
@@ -164,16 +164,16 @@ def test_an_approver_grants_by_number_and_sees_no_name_of_who_never_acted(
     own, token = served.plane.account("desk", ("approver", "ghent"))
     file = ("--token-file", _file(tmp_path, token))
     refused = ctl("grant", "add", "other", "reader", "ghent", "--reason", "reads", *file)
-    assert (refused.code, "see `user list`, or give a number" in refused.err) == (2, True)
+    assert (refused.code, "see `account list`, or give a number" in refused.err) == (2, True)
     made = ctl("grant", "add", str(other), "reader", "ghent", "--for", "1 month", "--reason", "reads", *file)
     assert made.code == 0, made.err
     assert [row[1] for row in _cells(made.out) if row[0] == "of"] == [f"account {other}"]
     assert made.out.rstrip().endswith(f"by desk (account {own})")
     # Whoever registered ghent, and the approver itself by its grant; not the other, which has done nothing there.
-    assert [row[1] for row in _cells(ctl("user", "list", *file).out)] == ["login", "administrator", "desk"]
+    assert [row[1] for row in _cells(ctl("account", "list", *file).out)] == ["login", "administrator", "desk"]
     assert ctl("failures", "list", *file).code == 3
     assert ctl("token", "list", *file).code == 0
-    assert ctl("user", "show", "desk", *file).code == 0
+    assert ctl("account", "show", "desk", *file).code == 0
 
 
 def test_the_people_of_an_authority_see_who_acted_in_it_and_others_the_number(
@@ -220,7 +220,7 @@ def test_a_site_is_added_once_and_set_as_often_as_one_likes(served: Served, ctl:
 
 
 def test_failed_tries_are_listed_with_whose_token_it_was(served: Served, ctl: Ctl, tmp_path: Path) -> None:
-    assert ctl("failures", "list").err == "no failed tries\n"
+    assert ctl("failures", "list").err == "no authentication failures\n"
     _, token = served.plane.account("desk")
     assert ctl("token", "revoke", "2", "--account", "desk").code == 0
     for tried in (TOKEN, token):
@@ -247,12 +247,12 @@ def test_accounts_in_long_lists_are_asked_for_at_once(served: Served, ctl: Ctl) 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("user", "show", "Desk"),
-        ("user", "show", "dnsf_0123456789ab_secret"),
-        ("user", "add", "17", "--name", "a number"),
-        ("user", "add", "desk"),
-        ("user", "show", "1234567890"),
-        ("user", "show", "0"),
+        ("account", "show", "Desk"),
+        ("account", "show", "dnsf_0123456789ab_secret"),
+        ("account", "add", "17", "--name", "a number"),
+        ("account", "add", "desk"),
+        ("account", "show", "1234567890"),
+        ("account", "show", "0"),
         ("token", "make", "--label", "endless"),
         ("token", "make", "--label", "x", "--for", "1 day", "--role", "king"),
         ("token", "revoke", "dnsf_secret"),
@@ -283,7 +283,7 @@ def test_an_act_on_an_account_is_done_also_if_the_own_token_cannot_be_checked_af
         "/v1/accounts/7/name": (204, "application/json", b""),
         "/v1/self": (status, "text/plain", b"later"),
     }
-    done = ctl("user", act, "7")
+    done = ctl("account", act, "7")
     assert (done.code, done.out) == (0, done_said), done.err
     assert done.err.startswith(
         "done; it is not known whether the token that you use was revoked too: type dnsfilterctl"

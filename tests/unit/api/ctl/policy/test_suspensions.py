@@ -154,7 +154,7 @@ def test_one_that_was_made_on_a_node_is_ended_there(served: Served, ctl: Ctl) ->
     done = ctl("suspend", "ghent", "--end", *WHY)
     assert (done.code, "node office-2 was told so by hand" in done.err) == (2, True)
     listed = json.loads(ctl("suspension", "list", "--json").out)
-    assert [one["node"] for one in listed["by_hand"]] == ["office-2"]
+    assert [one["node"] for one in listed["local"]] == ["office-2"]
 
 
 def test_a_time_of_the_day_is_the_authoritys(served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
