@@ -22,10 +22,10 @@ from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.starting import Start
 
-CACHE = 2_000_000
-FLOOD = {"reference": 30_000, "compiled": 100_000}
+CACHE = 1_000_000
+FLOOD = {"reference": 15_000, "compiled": 50_000}
 HOT = 40
-OFTEN = 2_000
+OFTEN = 1_000
 """So many names of a flood come between two times that the often asked ones are asked."""
 ROOM = 2 * CACHE
 """Memory that may come and go beside the cache; as much as a few thousand names take of the `FLOOD` that come."""
