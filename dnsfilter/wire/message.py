@@ -5,6 +5,7 @@ single small records, and reads only single records of bytes that our checker ha
 """
 
 import struct
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
@@ -56,8 +57,13 @@ _SECTIONS: Final = ((ANSWER, "answer"), (AUTHORITY, "authority"), (ADDITIONAL, "
 
 def soa_record(owner: bytes, ttl: int, minimum: int) -> RawRecord:
     """The SOA of a denial of ours: it names nobody, and lets clients keep it for `minimum` seconds (RFC 2308)."""
-    times = (_SERIAL, _REFRESH_S, _RETRY_S, _EXPIRE_S, minimum)
-    return RawRecord(owner, Type.SOA, Class.IN, ttl, _packed(SOA(_MNAME, _RNAME, times)))
+    return RawRecord(owner, Type.SOA, Class.IN, ttl, _soa_data(minimum))
+
+
+@lru_cache(maxsize=16)
+def _soa_data(minimum: int) -> bytes:
+    """Return the data of that SOA; a refusal has one of a few minimums."""
+    return _packed(SOA(_MNAME, _RNAME, (_SERIAL, _REFRESH_S, _RETRY_S, _EXPIRE_S, minimum)))
 
 
 def address_record(owner: bytes, ttl: int, address: IPv4Address | IPv6Address | bytes) -> RawRecord:

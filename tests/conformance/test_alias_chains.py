@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from tests.contract.cases import office
 from tests.support.engines import data, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, says
 from tests.support.starting import Start
 
@@ -20,7 +20,7 @@ WILDCARD_ALIAS = (
 NO_CLOSER_NAME = ("*.wild.example.org. 60 NSEC x.example.org. CNAME", f"*.wild.example.org. 60 RRSIG NSEC {SIGNED}")
 
 
-@pytest.mark.parametrize("steps", [1, 3, 17])
+@each_row("steps", [1, 3, 17])
 def test_aliases_without_end_are_an_error_and_no_denial(start: Start, steps: int) -> None:
     """A loop, or more than the 16 aliases that are followed, in one answer."""
     last = "c0" if steps < 17 else "c17"

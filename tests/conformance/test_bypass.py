@@ -19,6 +19,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, edes, query
 from tests.support.policies import network
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, says
 from tests.support.starting import Start
 from tests.unit.wire.build import message, opt, question, record
@@ -65,7 +66,7 @@ def test_every_type_of_a_banned_name_is_refused(rig: Rig) -> None:
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("qtype", list(dns.rdatatype.RdataType))
+@each_row("qtype", list(dns.rdatatype.RdataType))
 def test_every_named_type_is_refused_also_where_only_the_answer_leads_to_a_banned_name(
     start: Start, qtype: dns.rdatatype.RdataType
 ) -> None:
@@ -87,8 +88,8 @@ def test_every_named_type_is_refused_also_where_only_the_answer_leads_to_a_banne
 CLASSES = (0, 2, 3, 4, 254, 255, 256, 4660, 65280, 65535)
 
 
-@pytest.mark.parametrize("qclass", CLASSES)
-@pytest.mark.parametrize("reply", tuple(Reply))
+@each_row("qclass", CLASSES)
+@each_row("reply", tuple(Reply))
 def test_no_class_leads_around_a_ban(start: Start, reply: Reply, qclass: int) -> None:
     rig = start(office(reply=reply, addresses=ADDRESSES), internet())
     for qtype in (1, 16, 65, 255):
@@ -120,14 +121,14 @@ BESIDE = (
 )
 
 
-@pytest.mark.parametrize("name", COVERED)
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("name", COVERED)
+@each_row("transport", tuple(Transport))
 def test_however_a_banned_name_is_spelt_it_is_refused(rig: Rig, name: str, transport: Transport) -> None:
     assert refused(rig.judge(query(name), transport=transport))
     assert isinstance(rig.judge(query(name), MECHELEN, transport), Miss)
 
 
-@pytest.mark.parametrize("name", BESIDE)
+@each_row("name", BESIDE)
 def test_what_only_looks_like_a_banned_name_is_none(rig: Rig, name: str) -> None:
     for transport in Transport:
         assert isinstance(rig.judge(query(name), transport=transport), Miss)
@@ -149,9 +150,9 @@ def test_case_is_drawn_at_random_and_never_matters(rig: Rig) -> None:
 BITS = [(rd, cd, do, ad) for rd in (0, 1) for cd in (0, 1) for do in (0, 1) for ad in (0, 1)]
 
 
-@pytest.mark.parametrize(("rd", "cd", "do", "ad"), BITS)
-@pytest.mark.parametrize("name", [BANNED, "video.example.org"])
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row(("rd", "cd", "do", "ad"), BITS)
+@each_row("name", [BANNED, "video.example.org"])
+@each_row("transport", tuple(Transport))
 def test_no_flag_leads_around_a_ban(
     start: Start, name: str, rd: int, cd: int, do: int, ad: int, transport: Transport
 ) -> None:
@@ -168,14 +169,14 @@ def test_no_flag_leads_around_a_ban(
         assert not reply.flags & (dns.flags.AD | dns.flags.AA)
 
 
-@pytest.mark.parametrize("bits", range(0, 0x0800, 0x10))
+@each_row("bits", range(0, 0x0800, 0x10))
 def test_no_combination_of_header_bits_gets_data_of_a_banned_name(rig: Rig, bits: int) -> None:
     for low in (0, 5):
         outcome = rig.judge(message(question(BANNED), opt(), flags=bits | low, counts=WITH_OPT))
         assert refused(outcome)
 
 
-@pytest.mark.parametrize("opcode", range(1, 16))
+@each_row("opcode", range(1, 16))
 def test_no_opcode_gets_data_of_a_banned_name(rig: Rig, opcode: int) -> None:
     soa = record(b"\xc0\x0c", 6, b"\0\0" + bytes(20))
     for body, counts in (
@@ -192,8 +193,8 @@ def test_no_opcode_gets_data_of_a_banned_name(rig: Rig, opcode: int) -> None:
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("names", [("plain.example.org", BANNED), (BANNED, "plain.example.org"), (BANNED, BANNED)])
-@pytest.mark.parametrize("with_opt", [0, 1])
+@each_row("names", [("plain.example.org", BANNED), (BANNED, "plain.example.org"), (BANNED, BANNED)])
+@each_row("with_opt", [0, 1])
 def test_two_questions_are_never_half_answered(rig: Rig, names: tuple[str, str], with_opt: int) -> None:
     body = [question(name) for name in names] + [opt()] * with_opt
     for transport in Transport:
@@ -204,8 +205,8 @@ def test_two_questions_are_never_half_answered(rig: Rig, names: tuple[str, str],
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("version", [1, 2, 255])
-@pytest.mark.parametrize("do", [0, 0x8000])
+@each_row("version", [1, 2, 255])
+@each_row("do", [0, 0x8000])
 def test_another_version_of_edns_is_badvers(rig: Rig, version: int, do: int) -> None:
     wire = message(question(BANNED), opt(b"\0\x03\0\0", ttl=version << 16 | do), counts=WITH_OPT)
     for transport in Transport:
@@ -220,9 +221,9 @@ TSIG = record(
 SIG_0 = record(b"\0", 24, bytes(18) + b"\x03key\0" + bytes(64), 0, 255)
 
 
-@pytest.mark.parametrize("signature", [TSIG, SIG_0], ids=["tsig", "sig(0)"])
-@pytest.mark.parametrize("with_opt", [0, 1])
-@pytest.mark.parametrize("name", [BANNED, "video.example.org"])
+@each_row("signature", [TSIG, SIG_0], ids=["tsig", "sig(0)"])
+@each_row("with_opt", [0, 1])
+@each_row("name", [BANNED, "video.example.org"])
 def test_a_signed_query_is_refused_like_any_other(start: Start, name: str, with_opt: int, signature: bytes) -> None:
     rig = start(office(), internet())
     wire = message(question(name), *[opt()] * with_opt, signature, counts=(1, 0, 0, 1 + with_opt))
@@ -237,8 +238,8 @@ def test_a_signed_query_is_refused_like_any_other(start: Start, name: str, with_
 # Who asks.
 
 
-@pytest.mark.parametrize("name", [BANNED, "video.example.org"])
-@pytest.mark.parametrize("address", ["127.0.7.0", "127.0.7.10", "2001:db8::", "0.0.0.0"])
+@each_row("name", [BANNED, "video.example.org"])
+@each_row("address", ["127.0.7.0", "127.0.7.10", "2001:db8::", "0.0.0.0"])
 def test_the_address_in_a_client_subnet_is_nobodys(start: Start, name: str, address: str) -> None:
     rig = start(office(), internet())
     prefix = 0 if address == "0.0.0.0" else 24
@@ -251,7 +252,7 @@ def test_the_address_in_a_client_subnet_is_nobodys(start: Start, name: str, addr
         assert dns.message.from_wire(sent.message).options == ()
 
 
-@pytest.mark.parametrize("unregistered", tuple(Unregistered))
+@each_row("unregistered", tuple(Unregistered))
 def test_an_ipv4_address_in_ipv6_form_is_no_way_out_of_a_range(start: Start, unregistered: Unregistered) -> None:
     clients = Clients(unregistered, (ip_network("2001:db8::/32"), ip_network("127.0.99.0/24")))
     rig = start(office(), internet(), clients=clients)
@@ -262,7 +263,7 @@ def test_an_ipv4_address_in_ipv6_form_is_no_way_out_of_a_range(start: Start, unr
         assert refused(outcome)
 
 
-@pytest.mark.parametrize(("registered", "code"), [(True, 15), (False, 18)])
+@each_row(("registered", "code"), [(True, 15), (False, 18)])
 def test_a_client_over_ipv6_is_judged_by_its_ipv6_address(start: Start, registered: bool, code: int) -> None:
     own = [network("::1/128", "ghent")] if registered else []
     rig = start(office(*own), internet(), listen="::1")
@@ -274,7 +275,7 @@ def test_a_client_over_ipv6_is_judged_by_its_ipv6_address(start: Start, register
 # Order, views, what is kept.
 
 
-@pytest.mark.parametrize("key", TARGETS)
+@each_row("key", TARGETS)
 def test_an_alias_in_a_conditional_zone_is_followed_before_the_ban_is_looked_up(
     start: Start, key: tuple[str, str]
 ) -> None:
@@ -292,7 +293,7 @@ def test_an_alias_out_of_a_conditional_zone_is_followed_into_the_ban(start: Star
         assert rig.ask(query("portal.corp.local"), client).rcode() == code
 
 
-@pytest.mark.parametrize("suffix", ["tiktok.com", "www.tiktok.com", "com"])
+@each_row("suffix", ["tiktok.com", "www.tiktok.com", "com"])
 def test_a_conditional_zone_for_a_banned_name_lifts_no_ban(start: Start, suffix: str) -> None:
     inner = internet()
     rig = start(office(), internet(), inner, conditional=[ZoneTo(suffix, inner)])
@@ -302,7 +303,7 @@ def test_a_conditional_zone_for_a_banned_name_lifts_no_ban(start: Start, suffix:
     assert len(inner.asked) == 1
 
 
-@pytest.mark.parametrize("qtype", ["A", "AAAA", "TXT", "HTTPS"])
+@each_row("qtype", ["A", "AAAA", "TXT", "HTTPS"])
 def test_the_cache_of_one_type_opens_no_other(start: Start, qtype: str) -> None:
     rig = start(office(), internet())
     for warmed in ("A", "TXT", "HTTPS"):
@@ -313,10 +314,10 @@ def test_the_cache_of_one_type_opens_no_other(start: Start, qtype: str) -> None:
 # The shape of a refusal, byte by byte.
 
 
-@pytest.mark.parametrize("reply", tuple(Reply))
-@pytest.mark.parametrize("edns", [True, False])
-@pytest.mark.parametrize("name", ["wWw.TikTok.CoM", "API.example.NET", "Video.Example.ORG"])
-@pytest.mark.parametrize("qtype", [1, 28, 65])
+@each_row("reply", tuple(Reply))
+@each_row("edns", [True, False])
+@each_row("name", ["wWw.TikTok.CoM", "API.example.NET", "Video.Example.ORG"])
+@each_row("qtype", [1, 28, 65])
 def test_a_refusal_has_the_questions_octets_and_flags_of_no_authority(
     start: Start, reply: Reply, edns: bool, name: str, qtype: int
 ) -> None:
@@ -346,7 +347,7 @@ def test_a_refusal_has_the_questions_octets_and_flags_of_no_authority(
             assert all(rrset.ttl <= 10 for rrset in (*found.answer, *found.authority))
 
 
-@pytest.mark.parametrize("reply", tuple(Reply))
+@each_row("reply", tuple(Reply))
 def test_without_opt_a_refusal_of_the_longest_name_fits_512_octets_uncut(start: Start, reply: Reply) -> None:
     rig = start(office(reply=reply, addresses=ADDRESSES), internet())
     for edns, payload in ((False, 0), (0, 0), (0, 512)):

@@ -18,13 +18,14 @@ from dnsfilter.wire.iana import Rcode
 from tests.contract.cases import office
 from tests.support.engines import MECHELEN, Rig, data, query
 from tests.support.name_floods import SHAPES, Answering, Flooder, names, question, resident_bytes
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, truncated
 from tests.support.starting import Start
 
-CACHE = 2_000_000
-FLOOD = {"reference": 30_000, "compiled": 100_000}
+CACHE = 1_000_000
+FLOOD = {"reference": 15_000, "compiled": 50_000}
 HOT = 40
-OFTEN = 2_000
+OFTEN = 1_000
 """So many names of a flood come between two times that the often asked ones are asked."""
 ROOM = 2 * CACHE
 """Memory that may come and go beside the cache; as much as a few thousand names take of the `FLOOD` that come."""
@@ -122,7 +123,7 @@ def _much_denial(asked: Asked) -> bytes:
     return reply(asked, (), (soa, *hashes), rcode=3)
 
 
-@pytest.mark.parametrize("large", [_much_data, _much_denial])
+@each_row("large", [_much_data, _much_denial])
 def test_a_flood_of_the_largest_answers_stays_within_the_bound(start: Start, large: Callable[[Asked], bytes]) -> None:
     def behave(asked: Asked) -> list[bytes]:
         if asked.name == "hot.example.org":

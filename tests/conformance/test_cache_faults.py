@@ -6,7 +6,6 @@ from itertools import pairwise, permutations, product
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Mode
@@ -14,6 +13,7 @@ from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, TARGETS, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, Rig, data, edes, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 
@@ -51,8 +51,8 @@ def same(found: tuple[int, list[int], list[str]], wanted: tuple[int, list[int], 
 # One client's verdict never reaches another.
 
 
-@pytest.mark.parametrize("transports", list(product(TRANSPORTS, TRANSPORTS)), ids=lambda pair: "-".join(pair))
-@pytest.mark.parametrize(("name", "qtype"), CONCERNED)
+@each_row("transports", list(product(TRANSPORTS, TRANSPORTS)), ids=lambda pair: "-".join(pair))
+@each_row(("name", "qtype"), CONCERNED)
 def test_each_is_told_by_its_own_rule_whoever_asked_before(
     start: Start, name: str, qtype: str, transports: tuple[Transport, Transport]
 ) -> None:
@@ -63,9 +63,9 @@ def test_each_is_told_by_its_own_rule_whoever_asked_before(
             assert same(found, expected(client, name, qtype)), (order, turn)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize(("name", "qtype"), CONCERNED)
-@pytest.mark.parametrize("first", [GHENT, MECHELEN])
+@each_row("transport", TRANSPORTS)
+@each_row(("name", "qtype"), CONCERNED)
+@each_row("first", [GHENT, MECHELEN])
 def test_each_is_told_by_its_own_rule_from_stale_answers_too(
     start: Start, first: str, name: str, qtype: str, transport: Transport
 ) -> None:
@@ -78,8 +78,8 @@ def test_each_is_told_by_its_own_rule_from_stale_answers_too(
         assert same(told(rig, query(name, qtype), client, transport), expected(client, name, qtype, also=[3]))
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize(("name", "qtype"), TARGETS)
+@each_row("transport", TRANSPORTS)
+@each_row(("name", "qtype"), TARGETS)
 def test_each_is_told_by_its_own_rule_when_all_wait_for_one_answer(
     start: Start, name: str, qtype: str, transport: Transport
 ) -> None:
@@ -96,8 +96,8 @@ def test_each_is_told_by_its_own_rule_when_all_wait_for_one_answer(
     assert len(held.asked) == 1
 
 
-@pytest.mark.parametrize("how", [BanReply.NXDOMAIN, BanReply.NODATA, BanReply.ADDRESS])
-@pytest.mark.parametrize(("name", "qtype"), CONCERNED)
+@each_row("how", [BanReply.NXDOMAIN, BanReply.NODATA, BanReply.ADDRESS])
+@each_row(("name", "qtype"), CONCERNED)
 def test_a_reply_made_here_is_kept_for_nobody(start: Start, name: str, qtype: str, how: BanReply) -> None:
     rig = start(office(reply=how, addresses=("192.0.2.1",) if how is BanReply.ADDRESS else ()), internet())
     before = rig.ask(query(name, qtype))
@@ -118,8 +118,8 @@ def test_a_ban_that_begins_or_ends_decides_over_what_is_kept(start: Start) -> No
 # Looking into the cache without asking for resolution (CVE-2026-40012).
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize(("name", "qtype"), [(NAME, "A"), ("video.example.org", "A"), ("www.tiktok.com", "A")])
+@each_row("transport", TRANSPORTS)
+@each_row(("name", "qtype"), [(NAME, "A"), ("video.example.org", "A"), ("www.tiktok.com", "A")])
 def test_without_recursion_nobody_learns_what_others_asked(
     start: Start, name: str, qtype: str, transport: Transport
 ) -> None:
@@ -145,8 +145,8 @@ def signed(asked: Asked) -> list[bytes]:
     return [reply(asked, lines, flags=int(dns.flags.AD))]
 
 
-@pytest.mark.parametrize("trusted", [False, True])
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_row("trusted", [False, True])
+@each_row("transport", TRANSPORTS)
 def test_do_cd_and_ad_mean_the_same_warm_and_cold(start: Start, transport: Transport, trusted: bool) -> None:
     wires = [query(NAME, do=do, cd=cd, ad=ad, id=7) for do, cd, ad in FLAGS]
     cold = []
@@ -214,7 +214,7 @@ def _nought(*ttls: int) -> Behaviour:
     return says({(NAME, "A"): (f"{NAME}. {first} CNAME www.example.org.", f"www.example.org. {second} A 192.0.2.1")})
 
 
-@pytest.mark.parametrize(
+@each_row(
     "behave",
     [_nought(0, 300), _nought(300, 0), lambda asked: (denial(asked, "example.org", ttl=0),)],
     ids=["alias", "address", "denial"],

@@ -22,6 +22,7 @@ from tests.contract.cases import office
 from tests.support.engines import DIEST, GHENT, MECHELEN, Rig, data, edes, query, ttls
 from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
 from tests.support.starting import Start
 from tests.support.zones import ZONES, zone
@@ -87,8 +88,8 @@ KINDS = (
     Kind("https alias", "dcdcdcd.", "HTTPS", f"0 {END}."),
     Kind("svcb", "ccccccc.", "SVCB", f'1 {END}. alpn="h2"'),
 )
-by_kind = pytest.mark.parametrize("chain", KINDS, ids=lambda chain: chain.id)
-by_split = pytest.mark.parametrize("split", SPLITS.values(), ids=list(SPLITS))
+by_kind = each_row("chain", KINDS, ids=lambda chain: chain.id)
+by_split = each_row("split", SPLITS.values(), ids=list(SPLITS))
 
 
 def upstream(chain: Kind, split: Sequence[int]) -> Scripted:
@@ -130,7 +131,7 @@ def in_force(rig: Rig, kind: Reply, revision: int) -> None:
 
 @by_kind
 @by_split
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_a_chain_of_eight_into_a_banned_name_is_judged_for_each_client_anew(
     start: Start, chain: Kind, split: Sequence[int], transport: Transport
 ) -> None:
@@ -192,9 +193,9 @@ def test_a_ban_that_comes_between_two_links_is_the_one_that_counts(
             check(wait(), chain, 0, client, after)
 
 
-@pytest.mark.parametrize("qtype", ["HTTPS", "SVCB"])
-@pytest.mark.parametrize("section", ["answer", "additional"])
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("qtype", ["HTTPS", "SVCB"])
+@each_row("section", ["answer", "additional"])
+@each_row("transport", tuple(Transport))
 def test_a_client_that_walks_eight_aliases_itself_is_refused_at_the_last(
     start: Start, qtype: str, section: str, transport: Transport
 ) -> None:
@@ -252,8 +253,8 @@ def lines_of(message: bytes) -> list[str]:
     return [f"{s.name} {s.ttl} {dns.rdatatype.to_text(s.rdtype)} {rdata}" for s in rrsets for rdata in s]
 
 
-@pytest.mark.parametrize("links", [1, 3, LINKS])
-@pytest.mark.parametrize("split", [1, LINKS])
+@each_row("links", [1, 3, LINKS])
+@each_row("split", [1, LINKS])
 def test_whoever_may_follow_a_chain_into_a_banned_name_keeps_it_for_a_minute_at_most(
     start: Start, links: int, split: int
 ) -> None:

@@ -11,7 +11,6 @@ import dns.opcode
 import dns.rcode
 import dns.rrset
 import dns.update
-import pytest
 
 from dnsfilter import __version__
 from dnsfilter.engine.interface import Reply
@@ -19,6 +18,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, data, edes, query
 from tests.support.nodes import Node
+from tests.support.rows import each_row
 from tests.support.starting import Start
 
 TRANSPORTS = tuple(Transport)
@@ -70,9 +70,9 @@ def octets(rig: Rig, message: bytes, client: str = GHENT, transport: Transport =
     return outcome.message
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("client", [GHENT, UNREGISTERED])
-@pytest.mark.parametrize("message_of", MESSAGES)
+@each_row("transport", TRANSPORTS)
+@each_row("client", [GHENT, UNREGISTERED])
+@each_row("message_of", MESSAGES)
 def test_another_opcode_is_not_implemented_and_copied(
     start: Start, message_of: str, client: str, transport: Transport
 ) -> None:
@@ -86,9 +86,9 @@ def test_another_opcode_is_not_implemented_and_copied(
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("edns", [False, True])
-@pytest.mark.parametrize("name", [NAME, "www.tiktok.com", "localhost", "version.bind"])
+@each_row("transport", TRANSPORTS)
+@each_row("edns", [False, True])
+@each_row("name", [NAME, "www.tiktok.com", "localhost", "version.bind"])
 def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
     start: Start, name: str, edns: bool, transport: Transport
 ) -> None:
@@ -105,7 +105,7 @@ def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_row("transport", TRANSPORTS)
 def test_an_opcode_never_reached_changes_nothing_of_the_data(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
     before = data(rig.ask(query(NAME), transport=transport))
@@ -129,9 +129,9 @@ def test_a_response_of_another_opcode_meets_silence(start: Start) -> None:
 SELF = ("version.bind", "version.server", "id.server", "hostname.bind", "authors.bind", "bind", "VERSION.BIND")
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("qtype", ["TXT", "ANY", "SOA", "NS"])
-@pytest.mark.parametrize("name", SELF)
+@each_row("transport", TRANSPORTS)
+@each_row("qtype", ["TXT", "ANY", "SOA", "NS"])
+@each_row("name", SELF)
 def test_questions_about_the_server_are_refused_and_leak_nothing(
     start: Start, name: str, qtype: str, transport: Transport
 ) -> None:

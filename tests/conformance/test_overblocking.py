@@ -6,7 +6,6 @@ from typing import Any
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Audience, Binding, Funding, Ground, Mode, Policy, Reply, Suspension, Term, Tier
@@ -14,6 +13,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, Rig, data, edes, query, ttls
 from tests.support.policies import NOW, ban, exemption, network, policy, service, wire
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, says
 from tests.support.scripted import reply as answering
 from tests.support.starting import Start
@@ -39,8 +39,8 @@ def octets(rig: Rig, message: bytes, client: str, transport: Transport) -> bytes
 # What the others get.
 
 
-@pytest.mark.parametrize("reply", tuple(Reply))
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("reply", tuple(Reply))
+@each_row("transport", tuple(Transport))
 def test_whom_no_ban_concerns_gets_the_same_answer_as_without_bans_but_for_its_ttl(
     start: Start, reply: Reply, transport: Transport
 ) -> None:
@@ -62,7 +62,7 @@ def test_whom_no_ban_concerns_gets_the_same_answer_as_without_bans_but_for_its_t
                 assert edes(got) == []
 
 
-@pytest.mark.parametrize("reply", tuple(Reply))
+@each_row("reply", tuple(Reply))
 def test_no_soa_address_or_error_of_a_refusal_reaches_another_client(start: Start, reply: Reply) -> None:
     rig = start(office(reply=reply, addresses=ADDRESSES), internet())
     for key in EVERY:
@@ -88,7 +88,7 @@ def test_a_denial_of_ours_denies_nothing_below_it_to_another_client(start: Start
 # Which names.
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         *("nottiktok.com", "tiktok.com.evil.org", "tiktok.org", "com", "tiktok", "x.api.example.net", "example.net"),
@@ -102,7 +102,7 @@ def test_a_name_that_no_service_lists_is_resolved(start: Start, name: str) -> No
         assert (data(found), edes(found), ttls(found)) == (["A 198.51.100.7"], [], [300])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("qtype", "lines"),
     [
         ("MX", ("plain.example.org. 300 MX 10 www.tiktok.com.",)),
@@ -180,8 +180,8 @@ NOT_BANNED: dict[str, tuple[Policy, str]] = {
 }
 
 
-@pytest.mark.parametrize(("in_force", "client"), NOT_BANNED.values(), ids=list(NOT_BANNED))
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row(("in_force", "client"), NOT_BANNED.values(), ids=list(NOT_BANNED))
+@each_row("transport", tuple(Transport))
 def test_who_is_not_banned_is_answered(start: Start, in_force: Policy, client: str, transport: Transport) -> None:
     rig = start(in_force, internet())
     for key in EVERY:
@@ -204,7 +204,7 @@ def test_what_passes_for_the_banned_passes_at_full_length(start: Start) -> None:
         assert ttls(rig.ask(query("plain.example.org"), client)) == [300]
 
 
-@pytest.mark.parametrize("before", tuple(Reply))
+@each_row("before", tuple(Reply))
 def test_when_a_ban_ends_nothing_of_it_is_left(start: Start, before: Reply) -> None:
     terms: Any = (Term(0, NOW + 30),)
     rig = start(office(reply=before, addresses=ADDRESSES, terms=terms), internet())

@@ -21,6 +21,7 @@ from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, edes, query
 from tests.support.nodes import Node
 from tests.support.raw_messages import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says, silent, truncated
 from tests.support.scripted import reply as answering
 from tests.support.starting import Start
@@ -62,7 +63,7 @@ BOMBS: dict[str, Callable[[str], tuple[bytes, int]]] = {
     "label and pointer by turns, 16 KB": lambda name: label_chain(name, 4070),
     "a chain of 8,000 pointers": lambda name: pointer_chain(name, 8000, 60),
 }
-by_bomb = pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
+by_bomb = each_row("bomb", BOMBS.values(), ids=list(BOMBS))
 
 
 def bomb_query(bomb: Callable[[str], tuple[bytes, int]], name: str) -> bytes:
@@ -102,11 +103,11 @@ QUERIES: dict[str, Callable[[str], bytes]] = {
     "fewer records than counted": lambda name: message(question(name), opt(), counts=(1, 0, 0, 2)),
     "data beyond the end": lambda name: message(question(name), opt(b"\0\x03\0\0")[:-1], counts=WITH_OPT),
 }
-by_query = pytest.mark.parametrize("fault", QUERIES.values(), ids=list(QUERIES))
+by_query = each_row("fault", QUERIES.values(), ids=list(QUERIES))
 
 
 @by_query
-@pytest.mark.parametrize("name", NAMES)
+@each_row("name", NAMES)
 def test_a_malformed_query_is_formerr_and_goes_nowhere(start: Start, name: str, fault: Callable[[str], bytes]) -> None:
     rig = start(office(), internet())
     for transport in Transport:
@@ -119,7 +120,7 @@ def test_a_malformed_query_is_formerr_and_goes_nowhere(start: Start, name: str, 
 
 
 @by_bomb
-@pytest.mark.parametrize("name", NAMES)
+@each_row("name", NAMES)
 def test_a_pointer_bomb_from_a_client_is_formerr(
     start: Start, name: str, bomb: Callable[[str], tuple[bytes, int]]
 ) -> None:
@@ -131,7 +132,7 @@ def test_a_pointer_bomb_from_a_client_is_formerr(
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("depth", [15, 17, 200, 800])
+@each_row("depth", [15, 17, 200, 800])
 def test_pointers_of_a_query_are_followed_at_most_in_proportion_to_its_length(depth: int) -> None:
     queries = [
         message(octets, counts=(1, 0, 0, n))
@@ -232,7 +233,7 @@ ANSWERS = {
     "two questions": message(question(ALLOWED), question(BANNED), A, flags=QR, counts=(2, 1, 0, 0)),
     **{what: bomb_answer(bomb, ALLOWED) for what, bomb in BOMBS.items()},
 }
-by_answer = pytest.mark.parametrize("octets", ANSWERS.values(), ids=list(ANSWERS))
+by_answer = each_row("octets", ANSWERS.values(), ids=list(ANSWERS))
 
 
 @by_answer
@@ -262,7 +263,7 @@ def test_an_upstream_that_has_only_malformed_answers_is_a_failure(start: Start, 
     assert data(rig.ask(query("plain.example.org"))) == ["A 198.51.100.10"]
 
 
-@pytest.mark.parametrize("depth", [15, 17, 200, 800])
+@each_row("depth", [15, 17, 200, 800])
 def test_pointers_of_an_answer_are_followed_at_most_in_proportion_to_its_length(depth: int) -> None:
     answers = [bomb_answer(lambda name, k=k: pointer_chain(name, depth, 50 * 2**k), ALLOWED) for k in range(7)]  # type: ignore[misc]
     costs = [steps(lambda octets=octets: relayed(octets)) for octets in answers]  # type: ignore[misc]
@@ -270,7 +271,7 @@ def test_pointers_of_an_answer_are_followed_at_most_in_proportion_to_its_length(
     assert max(costs) <= 12 * len(answers[-1])
 
 
-@pytest.mark.parametrize("octets", [b"", bytes(11), *(fault(BANNED)[:11] for fault in QUERIES.values())])
+@each_row("octets", [b"", bytes(11), *(fault(BANNED)[:11] for fault in QUERIES.values())])
 def test_what_is_too_short_for_a_header_meets_silence(start: Start, octets: bytes) -> None:
     rig = start(office(), internet())
     for transport in Transport:

@@ -4,7 +4,6 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
@@ -13,6 +12,7 @@ from dnsfilter.wire.query import Fault, Query, parse_query
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query, running
 from tests.support.raw_messages import ALLOWED, BANNED, PTR, A, answer_to, outcome_of, pointer, relayed, response
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, says, silent, truncated
 from tests.support.scripted import reply as answering
 from tests.support.starting import Start
@@ -26,7 +26,7 @@ WITH_OPT = (1, 0, 0, 1)
 # What is legal passes as it is.
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [b"\x02\xff\x00\x07example\x03org\0", b"\x04\x01\x02\x03\x04\x07EXAMPLE\x03org\0", b"\x01*\x07example\x03org\0"],
 )
@@ -44,7 +44,7 @@ def test_a_name_of_any_octets_is_asked_and_answered_as_it_is(start: Start, name:
     assert got[16 + len(name) :].startswith(A)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("qtype", "rdata"),
     [
         (65280, b""),
@@ -139,7 +139,7 @@ def answer_of(asked: Asked, qtype: int, rdata: bytes) -> bytes:
     return answer_to(asked, message(question(ALLOWED, qtype), lines, flags=QR | 0x180, counts=(1, 1, 0, 0)))
 
 
-@pytest.mark.parametrize(("qtype", "rdata"), MALFORMED.values(), ids=MALFORMED)
+@each_row(("qtype", "rdata"), MALFORMED.values(), ids=MALFORMED)
 def test_data_that_breaks_the_rules_of_its_type_hands_over_to_the_next_server(
     start: Start, qtype: int, rdata: bytes
 ) -> None:
@@ -151,14 +151,14 @@ def test_data_that_breaks_the_rules_of_its_type_hands_over_to_the_next_server(
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
 
 
-@pytest.mark.parametrize(("qtype", "rdata"), SOUND.values(), ids=SOUND)
+@each_row(("qtype", "rdata"), SOUND.values(), ids=SOUND)
 def test_data_that_keeps_the_rules_of_its_type_passes_octet_by_octet(start: Start, qtype: int, rdata: bytes) -> None:
     rig = start(office(), Scripted(lambda asked: (answer_of(asked, qtype, rdata),)))
     client = rig.send(message(question(ALLOWED, qtype), flags=0x0100))
     assert rig.until(client.receive)[12:] == question(ALLOWED, qtype) + record(PTR, qtype, rdata)
 
 
-@pytest.mark.parametrize("qtype", ["A", "CNAME"])
+@each_row("qtype", ["A", "CNAME"])
 def test_an_alias_that_contradicts_its_dname_hands_over_to_the_next_server(start: Start, qtype: str) -> None:
     dname = "example.org. 300 DNAME example.net."
 
@@ -171,8 +171,8 @@ def test_an_alias_that_contradicts_its_dname_hands_over_to_the_next_server(start
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
 
 
-@pytest.mark.parametrize("parameters", [b"", b"\0\x01\0\x03\x02h2"])
-@pytest.mark.parametrize("qtype", [64, 65])
+@each_row("parameters", [b"", b"\0\x01\0\x03\x02h2"])
+@each_row("qtype", [64, 65])
 def test_a_banned_target_is_found_before_its_parameters(start: Start, qtype: int, parameters: bytes) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
@@ -204,12 +204,12 @@ def test_a_label_that_prints_like_a_banned_name_is_another_name(start: Start) ->
 # OPT and its options.
 
 
-@pytest.mark.parametrize(
+@each_row(
     "options",
     [b"\0\x03\0\0" * 500, b"\0\x0a\0\x0812345678" * 100, b"\0\x0c\0\0" * 500, b"\0\x08\0\x04\0\0\0\0" * 140],
     ids=["nsid", "cookie", "padding", "ecs"],
 )
-@pytest.mark.parametrize("name", NAMES)
+@each_row("name", NAMES)
 def test_hundreds_of_options_cost_one_opt_and_none_is_passed_on(start: Start, name: str, options: bytes) -> None:
     rig = start(office(), Scripted(says({(ALLOWED, "A"): (f"{ALLOWED}. 300 A 198.51.100.99",)})))
     wire = message(question(name), opt(options), counts=WITH_OPT)
@@ -234,10 +234,8 @@ def test_sixteen_thousand_empty_options_cost_no_more_than_their_length(start: St
     assert len(last.edns.options) <= 32
 
 
-@pytest.mark.parametrize(
-    "smuggled", [b"\0\x08\0\x07\0\x01\x18\0\xc0\0\x02", b"\xfd\xe9\0\0", b"\0\x0f\0\0", b"\xff\xff\0\x02hi"]
-)
-@pytest.mark.parametrize("stub", [b"", b"\0", b"\0\x08\0", b"\0\x08\xff\xff"])
+@each_row("smuggled", [b"\0\x08\0\x07\0\x01\x18\0\xc0\0\x02", b"\xfd\xe9\0\0", b"\0\x0f\0\0", b"\xff\xff\0\x02hi"])
+@each_row("stub", [b"", b"\0", b"\0\x08\0", b"\0\x08\xff\xff"])
 def test_no_option_is_smuggled_upstream_beside_a_malformed_one(start: Start, smuggled: bytes, stub: bytes) -> None:
     rig = start(office(), Scripted(says({(ALLOWED, "A"): (f"{ALLOWED}. 300 A 198.51.100.99",)})))
     wire = message(question(ALLOWED), opt(smuggled + stub), counts=WITH_OPT)
@@ -285,9 +283,9 @@ def reached(found: dns.message.Message) -> list[list[str]]:
     ]
 
 
-@pytest.mark.parametrize("junk", [0, 1, 40])
-@pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("warm", [False, True])
+@each_row("junk", [0, 1, 40])
+@each_row("signed", [False, True])
+@each_row("warm", [False, True])
 def test_an_answer_beyond_16_kib_arrives_as_it_was_said(start: Start, junk: int, signed: bool, warm: bool) -> None:
     rig = start(office(), Scripted(lambda sent: [truncated(sent)]))
     said = big(junk=junk, signed=signed)
@@ -311,7 +309,7 @@ def many_names(count: int, junk: bool) -> bytes:
     return response(*head, *servers, *addresses, counts=(len(head), len(servers), len(addresses)))
 
 
-@pytest.mark.parametrize("junk", [False, True])
+@each_row("junk", [False, True])
 def test_three_thousand_names_are_relayed_with_work_in_proportion(junk: bool) -> None:
     answers = [many_names(count, junk) for count in (275, 550, 1100, 2200)]
     assert is_linear([steps(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
@@ -341,7 +339,7 @@ def test_thousands_of_aliases_in_whatever_order_cost_their_length() -> None:
 # Records twice, records cut.
 
 
-@pytest.mark.parametrize("banned_first", [True, False])
+@each_row("banned_first", [True, False])
 def test_of_two_aliases_at_one_name_only_the_judged_one_is_passed_on(start: Start, banned_first: bool) -> None:
     to_banned = ("www.example.org. 300 CNAME www.tiktok.com.", "www.tiktok.com. 300 A 192.0.2.100")
     to_other = ("www.example.org. 300 CNAME plain.example.org.", "plain.example.org. 300 A 198.51.100.10")
@@ -369,7 +367,7 @@ def each(sent: Asked, lines: tuple[str, ...]) -> bytes:
     return sent.message[:2] + found[2:]
 
 
-@pytest.mark.parametrize("banned_first", [True, False])
+@each_row("banned_first", [True, False])
 def test_of_two_dnames_at_one_name_only_the_judged_one_is_passed_on(start: Start, banned_first: bool) -> None:
     lines = [
         "example.org. 300 DNAME tiktok.com.",
@@ -406,7 +404,7 @@ CUT = {
 }
 
 
-@pytest.mark.parametrize("rtype", CUT)
+@each_row("rtype", CUT)
 def test_data_cut_anywhere_is_discarded_or_passed_as_it_is_and_harms_nothing(kind: str, rtype: int) -> None:
     with running(kind, office(), Scripted(silent)) as rig:
         held = rig.upstream

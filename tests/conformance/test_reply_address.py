@@ -26,6 +26,7 @@ from tests.support.namespaces import Namespace, NodeWithin, link
 from tests.support.nodes import Node
 from tests.support.policies import network
 from tests.support.ports import free_port
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 
@@ -86,7 +87,7 @@ def by_stream(sock: socket.socket, server: tuple[str, int] | tuple[str, int, int
 # An engine whose socket is bound to a wildcard address.
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("listen", "asked", "client"),
     [
         ("0.0.0.0", "127.0.0.1", GHENT),

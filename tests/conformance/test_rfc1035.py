@@ -7,7 +7,6 @@ import dns.flags
 import dns.message
 import dns.opcode
 import dns.rcode
-import pytest
 
 from dnsfilter.engine.interface import Drop
 from dnsfilter.telemetry.metrics import Transport
@@ -15,6 +14,7 @@ from tests.conformance.ways import WAYS, Way, ask, bytes_of
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, PATIENCE_S, data, query
 from tests.support.nodes import Node
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 
@@ -24,8 +24,8 @@ OFFERS = dns.flags.QR | dns.flags.RA
 RESERVED = 0x0040
 """The one bit of the header that is still Z (section 4.1.1; RFC 4035 took the two others)."""
 
-each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_way = each_row("way", WAYS, ids=lambda way: str(way.id))
+each_transport = each_row("transport", tuple(Transport))
 
 
 # The header.
@@ -42,7 +42,7 @@ def test_a_reply_has_the_id_the_opcode_and_the_recursion_bit_of_its_query(start:
 
 
 @each_way
-@pytest.mark.parametrize("edns", [False, 0])
+@each_row("edns", [False, 0])
 def test_a_reply_offers_recursion_and_claims_neither_authority_nor_a_reserved_bit(
     start: Start, way: Way, edns: int | bool
 ) -> None:
@@ -91,7 +91,7 @@ LONGEST_LABEL = "x" * 63
 LONGEST_NAME = ".".join([LONGEST_LABEL, LONGEST_LABEL, LONGEST_LABEL, "y" * 61])
 
 
-@pytest.mark.parametrize("name", [".", "a", f"{LONGEST_LABEL}.example.org", LONGEST_NAME, ".".join("x" * 127)])
+@each_row("name", [".", "a", f"{LONGEST_LABEL}.example.org", LONGEST_NAME, ".".join("x" * 127)])
 def test_labels_of_63_octets_and_names_of_255_are_asked_and_answered(start: Start, name: str) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{name.rstrip('.')}. 300 A 198.51.100.10",)),)))
     wire = query(name)
@@ -125,7 +125,7 @@ MALFORMED = {
 
 
 @each_transport
-@pytest.mark.parametrize("octets", MALFORMED.values(), ids=MALFORMED)
+@each_row("octets", MALFORMED.values(), ids=MALFORMED)
 def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
     rig = start(office(), internet())
     found = bytes_of(rig, octets, transport=transport)
@@ -137,14 +137,14 @@ def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, octets: b
 
 
 @each_transport
-@pytest.mark.parametrize("size", range(12))
+@each_row("size", range(12))
 def test_what_is_too_short_for_a_header_meets_silence(start: Start, size: int, transport: Transport) -> None:
     rig = start(office(), internet())
     assert isinstance(rig.judge(query(NAME)[:size], transport=transport), Drop)
 
 
 @each_transport
-@pytest.mark.parametrize("rcode", [dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.SERVFAIL])
+@each_row("rcode", [dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.SERVFAIL])
 def test_a_response_sent_to_the_service_meets_silence(start: Start, rcode: int, transport: Transport) -> None:
     rig = start(office(), internet())
     for octets in (query(NAME), query(NAME)[:12], query(NAME)[:20]):
@@ -176,7 +176,7 @@ BAD_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     "record",
     [record[:-1] if name.startswith("an alias") else record for name, record in BAD_ANSWERS.items()],
     ids=BAD_ANSWERS,
@@ -197,7 +197,7 @@ def test_an_answer_that_cannot_be_read_is_not_passed_on_and_the_wait_goes_on(sta
 
 
 @each_transport
-@pytest.mark.parametrize("behind", [b"\0", b"\xff" * 40], ids=["a byte", "bytes"])
+@each_row("behind", [b"\0", b"\xff" * 40], ids=["a byte", "bytes"])
 def test_bytes_behind_the_last_record_of_an_answer_are_ignored(
     start: Start, behind: bytes, transport: Transport
 ) -> None:

@@ -3,7 +3,6 @@
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
@@ -11,6 +10,7 @@ from tests.conformance.raw import QUESTION, answers
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import MECHELEN, data, query, ttls
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, truncated
 from tests.support.starting import Start
 from tests.unit.wire.build import record
@@ -33,8 +33,8 @@ def raw_ttls(octets: bytes, wire: bytes) -> list[int]:
 # TTLs (sections 5.2 and 8).
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize(
+@each_row("transport", tuple(Transport))
+@each_row(
     ("sent", "given"), [((300, 20, 60), 20), ((7, 300), 7), ((300, 300), 300), ((300, 0), 0), ((300, 0x80000000), 0)]
 )
 def test_a_record_set_has_one_ttl_the_least(
@@ -49,7 +49,7 @@ def test_a_record_set_has_one_ttl_the_least(
     assert isinstance(rig.judge(wire, later_s=given), Miss)
 
 
-@pytest.mark.parametrize("seconds", [0x80000000, 0x80000001, 0xC0000000, 0xFFFFFFFF])
+@each_row("seconds", [0x80000000, 0x80000001, 0xC0000000, 0xFFFFFFFF])
 def test_a_ttl_with_its_top_bit_set_is_nought(start: Start, seconds: int) -> None:
     rig = start(office(), Scripted(lambda asked: (with_ttls(asked, seconds),)))
     wire = query(NAME)
@@ -82,7 +82,7 @@ OCTETS = {
 }
 
 
-@pytest.mark.parametrize("labels", OCTETS.values(), ids=OCTETS)
+@each_row("labels", OCTETS.values(), ids=OCTETS)
 def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
     name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
@@ -130,7 +130,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp_and_only_the_whole_is_ke
     assert len(data(rig.at_once(query(NAME)))) == 4
 
 
-@pytest.mark.parametrize("records", [(), RECORDS[NAME, "A"]], ids=["empty", "with a record"])
+@each_row("records", [(), RECORDS[NAME, "A"]], ids=["empty", "with a record"])
 def test_a_truncated_answer_is_neither_given_nor_kept_when_the_whole_does_not_come(
     start: Start, records: tuple[str, ...]
 ) -> None:

@@ -4,20 +4,20 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Reply
 from tests.conformance.ways import BANNED
 from tests.contract.cases import office
 from tests.support.engines import data, query, ttls
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply
 from tests.support.starting import Start
 
 NAME = "absent.example.org"
 SOA = "example.org. {ttl} SOA ns.example.org. hostmaster.example.org. 7 3600 600 86400 {minimum}"
 
-each_denial = pytest.mark.parametrize("rcode", [dns.rcode.NXDOMAIN, dns.rcode.NOERROR])
+each_denial = each_row("rcode", [dns.rcode.NXDOMAIN, dns.rcode.NOERROR])
 
 
 def _denies(ttl: int, minimum: int, rcode: int, *answer: str) -> Behaviour:
@@ -31,8 +31,8 @@ def _soa(message: dns.message.Message) -> str:
 
 
 @each_denial
-@pytest.mark.parametrize("alias", [(), (f"{NAME}. 100000 CNAME gone.example.org.",)], ids=["direct", "behind an alias"])
-@pytest.mark.parametrize(("ttl", "minimum", "kept_s"), [(60, 900, 60), (900, 60, 60), (100_000, 100_000, 3600)])
+@each_row("alias", [(), (f"{NAME}. 100000 CNAME gone.example.org.",)], ids=["direct", "behind an alias"])
+@each_row(("ttl", "minimum", "kept_s"), [(60, 900, 60), (900, 60, 60), (100_000, 100_000, 3600)])
 def test_a_denial_is_kept_for_the_lesser_of_soa_ttl_and_minimum_and_an_hour_at_most(
     start: Start, ttl: int, minimum: int, kept_s: int, alias: tuple[str, ...], rcode: int
 ) -> None:
@@ -44,7 +44,7 @@ def test_a_denial_is_kept_for_the_lesser_of_soa_ttl_and_minimum_and_an_hour_at_m
 
 
 @each_denial
-@pytest.mark.parametrize(("ttl", "minimum"), [(60, 900), (900, 60)])
+@each_row(("ttl", "minimum"), [(60, 900), (900, 60)])
 def test_the_soa_comes_with_the_denial_its_ttl_bound_by_minimum_and_counting_down(
     start: Start, ttl: int, minimum: int, rcode: int
 ) -> None:
@@ -57,7 +57,7 @@ def test_the_soa_comes_with_the_denial_its_ttl_bound_by_minimum_and_counting_dow
 
 
 @each_denial
-@pytest.mark.parametrize(("ttl", "minimum"), [(0, 900), (900, 0), (900, 0x80000000), (0x7FFFFFFF, 0xFFFFFFFF)])
+@each_row(("ttl", "minimum"), [(0, 900), (900, 0), (900, 0x80000000), (0x7FFFFFFF, 0xFFFFFFFF)])
 def test_a_denial_whose_soa_allows_no_time_is_given_once(start: Start, ttl: int, minimum: int, rcode: int) -> None:
     rig = start(office(), Scripted(_denies(ttl, minimum, rcode)))
     found = rig.ask(query(NAME))
@@ -114,7 +114,7 @@ def test_a_denial_of_what_an_alias_leads_to_in_another_zone_is_kept_by_that_zone
     assert isinstance(rig.judge(query(NAME), later_s=40), Miss)
 
 
-@pytest.mark.parametrize(("reply", "qtype"), [(Reply.NXDOMAIN, "A"), (Reply.NODATA, "A"), (Reply.ADDRESS, "TXT")])
+@each_row(("reply", "qtype"), [(Reply.NXDOMAIN, "A"), (Reply.NODATA, "A"), (Reply.ADDRESS, "TXT")])
 def test_a_denial_of_our_own_has_a_soa_so_that_clients_need_not_ask_again_at_once(
     start: Start, reply: Reply, qtype: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_denial_of_our_own_has_a_soa_so_that_clients_need_not_ask_again_at_onc
     assert (soa.ttl, soa[0].minimum) == (10, 10)
 
 
-@pytest.mark.parametrize("name", ["x.invalid", "use-application-dns.net", "localhost", "1.0.0.10.in-addr.arpa"])
+@each_row("name", ["x.invalid", "use-application-dns.net", "localhost", "1.0.0.10.in-addr.arpa"])
 def test_a_denial_of_a_special_name_has_a_soa_too(start: Start, name: str) -> None:
     (soa,) = start(office(), Scripted(fails(0))).at_once(query(name, "TXT")).authority
     assert soa.rdtype == dns.rdatatype.SOA

@@ -3,7 +3,6 @@
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
@@ -11,6 +10,7 @@ from tests.conformance.raw import QUESTION, answers, question_of
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial
 from tests.support.starting import Start
 from tests.unit.wire.build import record
@@ -28,11 +28,11 @@ DATA = {
     "much": bytes(1000),
 }
 
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_transport = each_row("transport", tuple(Transport))
 
 
 @each_transport
-@pytest.mark.parametrize("rdata", DATA.values(), ids=DATA)
+@each_row("rdata", DATA.values(), ids=DATA)
 def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes, transport: Transport) -> None:
     def behave(asked: Asked) -> tuple[bytes, ...]:
         return (answers(asked, record(QUESTION, int.from_bytes(question_of(asked)[-4:-2], "big"), rdata)),)
@@ -47,7 +47,7 @@ def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes,
     assert len(rig.forwarded) == len(TYPES)
 
 
-@pytest.mark.parametrize("rdata", DATA.values(), ids=DATA)
+@each_row("rdata", DATA.values(), ids=DATA)
 def test_data_of_an_unknown_type_survive_a_message_that_is_composed_anew(start: Start, rdata: bytes) -> None:
     def behave(asked: Asked) -> tuple[bytes, ...]:
         beside = record(b"\6beside\xc0\x12", 65534, b"not asked for")
@@ -59,8 +59,8 @@ def test_data_of_an_unknown_type_survive_a_message_that_is_composed_anew(start: 
         assert [one.to_generic().data for rrset in found.answer for one in rrset] == [rdata]
 
 
-@pytest.mark.parametrize("rtype", TYPES)
-@pytest.mark.parametrize("rcode", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN])
+@each_row("rtype", TYPES)
+@each_row("rcode", [dns.rcode.NOERROR, dns.rcode.NXDOMAIN])
 def test_a_denial_of_an_unknown_type_is_passed_on_and_kept(start: Start, rtype: int, rcode: int) -> None:
     rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=rcode),)))
     for _ in range(2):
@@ -72,7 +72,7 @@ def test_a_denial_of_an_unknown_type_is_passed_on_and_kept(start: Start, rtype: 
 
 
 @each_transport
-@pytest.mark.parametrize("qclass", [2, 4, 5, 100, 253, 256, 65_279, 65_280, 65_535])
+@each_row("qclass", [2, 4, 5, 100, 253, 256, 65_279, 65_280, 65_535])
 def test_an_unknown_class_is_asked_and_answered_like_any_other(start: Start, qclass: int, transport: Transport) -> None:
     # Data of type A has another form in another class, so that nothing is known of this one.
     sent = record(QUESTION, 1, b"\xc0\xff\1", rclass=qclass)
@@ -99,7 +99,7 @@ def test_types_and_classes_are_kept_apart(start: Start) -> None:
     assert len(rig.upstream.asked) == len(tails)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("qtype", "before", "after"),
     [
         ("NS", b"", b""),
@@ -128,7 +128,7 @@ def test_names_in_data_of_known_types_are_written_out_where_a_message_is_compose
         dns.message.from_wire(octets)
 
 
-@pytest.mark.parametrize("beside", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "composed anew"])
+@each_row("beside", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "composed anew"])
 def test_the_case_of_names_in_owners_and_data_is_kept(start: Start, beside: tuple[bytes, ...]) -> None:
     target = b"\5oTHER\7EXAMPLE\3org\0"
 

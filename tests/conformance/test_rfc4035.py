@@ -20,6 +20,7 @@ from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, PATIENCE_S, ZoneTo, data, query
 from tests.support.knot import Knot
 from tests.support.nodes import Node
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply
 from tests.support.starting import Start
 from tests.support.zones import website
@@ -41,7 +42,7 @@ PROOFS = (
     f"2vptu5timamqttgl4luu9kg21e0aor3s.example.org. 300 RRSIG NSEC3 13 3 300 {SIGNED_UNTIL}",
 )
 
-matrix = pytest.mark.parametrize(
+matrix = each_row(
     ("edns", "do", "cd", "ad"),
     [
         (edns, do, cd, ad)
@@ -79,9 +80,9 @@ QUESTIONS = ((NAME, "A"), (NAME, "AAAA"), ("absent.example.org", "A"))
 
 
 @matrix
-@pytest.mark.parametrize("heeds_do", [True, False], ids=["heeding", "heedless"])
-@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
-@pytest.mark.parametrize("validates", [True, False], ids=["validated", "unvalidated"])
+@each_row("heeds_do", [True, False], ids=["heeding", "heedless"])
+@each_row("signed", [True, False], ids=["signed", "unsigned"])
+@each_row("validates", [True, False], ids=["validated", "unvalidated"])
 def test_every_combination_of_bits_cold_and_warm(
     start: Start, edns: int | bool, do: bool, cd: bool, ad: bool, signed: bool, heeds_do: bool, validates: bool
 ) -> None:
@@ -104,7 +105,7 @@ def test_every_combination_of_bits_cold_and_warm(
         assert bool(sent.flags & dns.flags.AD) == trusted
 
 
-@pytest.mark.parametrize("heeds_do", [True, False], ids=["heeding", "heedless"])
+@each_row("heeds_do", [True, False], ids=["heeding", "heedless"])
 def test_whoever_came_before_changes_nothing_for_who_asks_with_other_bits(start: Start, heeds_do: bool) -> None:
     def asked_of(behaviour: Behaviour, *, warmed: bool) -> list[bytes]:
         rig = start(office(), Scripted(behaviour), trust_ad=True)
@@ -137,8 +138,8 @@ def test_answers_are_kept_apart_by_do_and_cd_and_by_nothing_else_of_the_client(s
 # Records of DNSSEC.
 
 
-@pytest.mark.parametrize("do", [True, False])
-@pytest.mark.parametrize(
+@each_row("do", [True, False])
+@each_row(
     ("qtype", "lines"),
     [
         ("RRSIG", ADDRESS_SIGNATURE),
@@ -197,8 +198,8 @@ def test_signatures_and_proofs_pass_octet_by_octet(start: Start) -> None:
 # DO (RFC 3225).
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
-@pytest.mark.parametrize("do", [True, False])
+@each_row("way", WAYS, ids=lambda way: str(way.id))
+@each_row("do", [True, False])
 def test_do_is_copied_into_every_reply(start: Start, way: Way, do: bool) -> None:
     _, octets, _ = ask(start, way, do=do)
     found = dns.message.from_wire(octets)
@@ -209,8 +210,8 @@ def test_do_is_copied_into_every_reply(start: Start, way: Way, do: bool) -> None
 # CD (RFC 4035 section 3.2.2).
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
-@pytest.mark.parametrize("cd", [True, False])
+@each_row("way", WAYS, ids=lambda way: str(way.id))
+@each_row("cd", [True, False])
 def test_cd_is_copied_into_every_reply(start: Start, way: Way, cd: bool) -> None:
     _, octets, _ = ask(start, way, cd=cd)
     found = dns.message.from_wire(octets)
@@ -225,7 +226,7 @@ def _bogus(asked: Asked) -> Iterable[bytes]:
     return (reply(asked, rcode=dns.rcode.SERVFAIL),)
 
 
-@pytest.mark.parametrize("order", [(True, False, True, False), (False, True, False, True)])
+@each_row("order", [(True, False, True, False), (False, True, False, True)])
 def test_bogus_data_reaches_those_who_set_cd_and_nobody_else(start: Start, order: tuple[bool, ...]) -> None:
     rig = start(office(), Scripted(_bogus))
     for cd in order:
@@ -238,7 +239,7 @@ def test_bogus_data_reaches_those_who_set_cd_and_nobody_else(start: Start, order
 # AD (RFC 6840 sections 5.7 and 5.8).
 
 
-@pytest.mark.parametrize("way", OURS, ids=lambda way: str(way.id))
+@each_row("way", OURS, ids=lambda way: str(way.id))
 def test_nothing_of_our_own_making_is_called_authentic(start: Start, way: Way) -> None:
     def validated(asked: Asked) -> list[bytes]:
         return [octets[:3] + bytes([octets[3] | dns.flags.AD]) + octets[4:] for octets in way.upstream(asked)]
@@ -328,7 +329,7 @@ def sets(message: dns.message.Message) -> list[tuple[str, str, list[str]]]:
 
 
 @matrix
-@pytest.mark.parametrize("zone_name", ZONES)
+@each_row("zone_name", ZONES)
 def test_real_zones_answer_through_a_node_as_they_do_themselves(
     signed_node: Node, signing: Knot, zone_name: str, edns: int | bool, do: bool, cd: bool, ad: bool
 ) -> None:

@@ -18,6 +18,7 @@ from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, Rig, data, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.starting import Start
 
@@ -57,8 +58,8 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 # Matching (section 9.1).
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("wrong", WRONG)
+@each_row("transport", tuple(Transport))
+@each_row("wrong", WRONG)
 def test_an_answer_with_one_field_wrong_is_ignored(start: Start, wrong: str, transport: Transport) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
@@ -74,7 +75,7 @@ def test_an_answer_with_one_field_wrong_is_ignored(start: Start, wrong: str, tra
     assert sum(rig.counters.slots[slots.failure(kind)] for kind in (Failure.MISMATCH, Failure.MALFORMED)) == 1
 
 
-@pytest.mark.parametrize("source", ["another address", "another port"])
+@each_row("source", ["another address", "another port"])
 def test_an_answer_from_where_nothing_was_asked_is_ignored(start: Start, source: str) -> None:
     held = Scripted(silent)
     rig = start(office(), held)

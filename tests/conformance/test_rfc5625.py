@@ -5,13 +5,13 @@ from itertools import product
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import internet, office
 from tests.support.engines import UNREGISTERED, data, edes, query
 from tests.support.nodes import Node
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, truncated
 from tests.support.starting import Start
 from tests.unit.wire.build import record
@@ -22,11 +22,11 @@ NAMESERVERS = tuple(f"example.org. 300 NS ns{n}.example.org." for n in range(3))
 GLUE = tuple(f"ns{n}.example.org. 300 A 198.51.100.{n}" for n in range(3))
 SOA = "example.org. 300 SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 300"
 
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_transport = each_row("transport", tuple(Transport))
 
 
 @each_transport
-@pytest.mark.parametrize(
+@each_row(
     ("qtype", "answer", "authority", "additional", "rcode"),
     [
         ("A", (f"{NAME}. 300 A 198.51.100.10",), (), (), 0),
@@ -84,7 +84,7 @@ def test_no_flag_of_a_query_keeps_it_from_its_answer(start: Start) -> None:
 
 
 @each_transport
-@pytest.mark.parametrize(
+@each_row(
     "beside",
     [record(b"\0", 250, bytes(30), 0, 255), record(b"\0", 24, bytes(40), 0, 255), record(b"\1x\xc0\x0c", 65400, b"")],
     ids=["tsig", "sig(0)", "unknown"],
@@ -99,8 +99,8 @@ def test_a_record_beside_the_question_does_not_keep_it_from_its_answer(
 
 
 @each_transport
-@pytest.mark.parametrize("counts", [b"\0\1\0\0", b"\0\0\0\1"], ids=["answer", "authority"])
-@pytest.mark.parametrize("rtype", [1, 65400])
+@each_row("counts", [b"\0\1\0\0", b"\0\0\0\1"], ids=["answer", "authority"])
+@each_row("rtype", [1, 65400])
 def test_a_record_in_answer_or_authority_of_a_query_is_formerr(
     start: Start, rtype: int, counts: bytes, transport: Transport
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_record_in_answer_or_authority_of_a_query_is_formerr(
 
 
 @each_transport
-@pytest.mark.parametrize("size", [512, 1232, 1500, 4096, 16_384])
+@each_row("size", [512, 1232, 1500, 4096, 16_384])
 def test_large_queries_are_taken(start: Start, size: int, transport: Transport) -> None:
     rig = start(office(), internet())
     bare = query(NAME)

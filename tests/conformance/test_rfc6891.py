@@ -7,13 +7,13 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from tests.conformance.ways import BIG, OURS, WAYS, Way, ask, bytes_of
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, silent
 from tests.support.starting import Start
 from tests.unit.wire.build import record
@@ -21,8 +21,8 @@ from tests.unit.wire.build import record
 NAME = "plain.example.org"
 TRUTH = ["A 198.51.100.10"]
 
-each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.id))
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_way = each_row("way", WAYS, ids=lambda way: str(way.id))
+each_transport = each_row("transport", tuple(Transport))
 
 
 def opt(options: bytes = b"", *, owner: bytes = b"\0", payload: int = 1232, version: int = 0, flags: int = 0) -> bytes:
@@ -73,7 +73,7 @@ OPTIONS = {
 
 @each_way
 @each_transport
-@pytest.mark.parametrize("edns", [False, 0])
+@each_row("edns", [False, 0])
 def test_a_reply_has_an_opt_if_and_only_if_its_query_had_one(
     start: Start, way: Way, transport: Transport, edns: int | bool
 ) -> None:
@@ -112,9 +112,9 @@ def test_flags_that_nobody_has_defined_are_ignored_and_zero_in_the_reply(start: 
 
 
 @each_transport
-@pytest.mark.parametrize("client", [GHENT, MECHELEN])
-@pytest.mark.parametrize("wire", [PLAIN, BANNED], ids=["allowed", "banned"])
-@pytest.mark.parametrize("version", [1, 2, 255])
+@each_row("client", [GHENT, MECHELEN])
+@each_row("wire", [PLAIN, BANNED], ids=["allowed", "banned"])
+@each_row("version", [1, 2, 255])
 def test_another_version_is_badvers_with_ours_and_without_an_answer(
     start: Start, wire: bytes, version: int, client: str, transport: Transport
 ) -> None:
@@ -148,7 +148,7 @@ BAD = {
 
 
 @each_transport
-@pytest.mark.parametrize("octets", BAD.values(), ids=BAD)
+@each_row("octets", BAD.values(), ids=BAD)
 def test_a_second_misplaced_or_broken_opt_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
     rig = start(office(), internet())
     found = dns.message.from_wire(bytes_of(rig, octets, transport=transport))
@@ -171,7 +171,7 @@ def _of_size(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, [f'{asked.name}. 300 TXT "{n:02}{"x" * 50}"' for n in range(18)]),)
 
 
-@pytest.mark.parametrize("payload", [0, 1, 12, 511, 512])
+@each_row("payload", [0, 1, 12, 511, 512])
 def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
     octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
@@ -181,7 +181,7 @@ def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
     assert found.edns == 0
 
 
-@pytest.mark.parametrize("payload", [1232, 1233, 1400, 4096, 65535])
+@each_row("payload", [1232, 1233, 1400, 4096, 65535])
 def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
     octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
@@ -190,7 +190,7 @@ def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Star
     assert len(dns.message.from_wire(octets).answer[0]) == len(dns.message.from_wire(whole).answer[0]) == 18
 
 
-@pytest.mark.parametrize("payload", [600, 800, 1000])
+@each_row("payload", [600, 800, 1000])
 def test_a_payload_between_is_kept_to(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
     octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
@@ -198,7 +198,7 @@ def test_a_payload_between_is_kept_to(start: Start, payload: int) -> None:
     assert dns.message.from_wire(octets).flags & dns.flags.TC
 
 
-@pytest.mark.parametrize("payload", [0, 512])
+@each_row("payload", [0, 512])
 def test_over_tcp_the_payload_bounds_nothing(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
     found = rig.ask(query(BIG, "TXT", payload=payload), transport=Transport.TCP)
@@ -209,8 +209,8 @@ def test_over_tcp_the_payload_bounds_nothing(start: Start, payload: int) -> None
 # What goes to upstream, and what comes from there.
 
 
-@pytest.mark.parametrize("do", [True, False])
-@pytest.mark.parametrize("edns", [False, 0])
+@each_row("do", [True, False])
+@each_row("edns", [False, 0])
 def test_upstream_sees_our_opt_whatever_the_client_sent(start: Start, edns: int | bool, do: bool) -> None:
     rig = start(office(), internet())
     payload = 4096
@@ -243,8 +243,8 @@ THEIR_OPTS = {
 }
 
 
-@pytest.mark.parametrize("additional", THEIR_OPTS.values(), ids=THEIR_OPTS)
-@pytest.mark.parametrize("edns", [False, 0])
+@each_row("additional", THEIR_OPTS.values(), ids=THEIR_OPTS)
+@each_row("edns", [False, 0])
 def test_an_opt_of_upstreams_is_neither_passed_on_nor_kept(
     start: Start, additional: tuple[bytes, ...], edns: int | bool
 ) -> None:
@@ -265,7 +265,7 @@ def test_an_opt_of_upstreams_is_neither_passed_on_nor_kept(
     assert len(rig.forwarded) == 1
 
 
-@pytest.mark.parametrize("additional", [TWO, (opt(owner=b"\1a\0"),), (opt(b"\0\3\0"),)], ids=["two", "owner", "broken"])
+@each_row("additional", [TWO, (opt(owner=b"\1a\0"),), (opt(b"\0\3\0"),)], ids=["two", "owner", "broken"])
 def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, additional: tuple[bytes, ...]) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
@@ -280,13 +280,13 @@ def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, a
     assert data(rig.wait(client)) == TRUTH
 
 
-@pytest.mark.parametrize(("edns", "expected"), [(0, 0xF01), (False, dns.rcode.SERVFAIL)])
+@each_row(("edns", "expected"), [(0, 0xF01), (False, dns.rcode.SERVFAIL)])
 def test_an_extended_rcode_is_said_whole_or_not_at_all(start: Start, edns: int | bool, expected: int) -> None:
     rig = start(office(), Scripted(fails(0xF01)))  # of the range for private use (RFC 6895 section 2.3)
     assert rig.ask(query(NAME, edns=edns)).rcode() == expected
 
 
-@pytest.mark.parametrize("rcode", [dns.rcode.NOTAUTH, *range(16, 24)])
+@each_row("rcode", [dns.rcode.NOTAUTH, *range(16, 24)])
 def test_an_rcode_about_the_hop_to_an_upstream_ends_there(start: Start, rcode: int) -> None:
     sound = Scripted(lambda asked: [reply(asked, (f"{asked.name}. 300 A 198.51.100.10",))])
     rig = start(office(), Scripted(fails(rcode)), sound)
@@ -327,7 +327,7 @@ def old(rejects: Behaviour) -> Behaviour:
 
 
 @each_transport
-@pytest.mark.parametrize("rejects", REJECTIONS.values(), ids=REJECTIONS)
+@each_row("rejects", REJECTIONS.values(), ids=REJECTIONS)
 def test_an_upstream_that_rejects_edns_is_asked_without_it_from_then_on(
     start: Start, rejects: Behaviour, transport: Transport
 ) -> None:
@@ -361,7 +361,7 @@ def test_one_rejection_does_not_turn_edns_off_for_a_server_that_has_it(start: St
     assert [has_opt(asked) for asked in rig.upstream.asked] == [True, True, False, True]
 
 
-@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
+@each_row("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
 def test_a_failure_that_is_a_header_alone_hands_over_at_once(start: Start, rcode: int) -> None:
     rig = start(office(), Scripted(lambda asked: (asked.message[:2] + bytes([0x80, rcode]) + bytes(8),)), internet())
     assert data(rig.ask(query(NAME))) == TRUTH

@@ -2,19 +2,19 @@
 
 import dns.edns
 import dns.message
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import data, edes, query
+from tests.support.rows import each_row
 from tests.support.starting import Start
 
 KEEPALIVE = 11
 NAME = "plain.example.org"
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("octets", ["", "0064", "00640064"])
+@each_row("transport", tuple(Transport))
+@each_row("octets", ["", "0064", "00640064"])
 def test_keepalive_is_ignored(start: Start, octets: str, transport: Transport) -> None:
     rig = start(office(), internet())
     options = [dns.edns.GenericOption(dns.edns.OptionType.make(KEEPALIVE), bytes.fromhex(octets))]

@@ -2,19 +2,19 @@
 
 import dns.edns
 import dns.message
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import data, edes, query
+from tests.support.rows import each_row
 from tests.support.starting import Start
 
 PADDING = 12
 NAME = "plain.example.org"
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("octets", [0, 100, 400])
+@each_row("transport", tuple(Transport))
+@each_row("octets", [0, 100, 400])
 def test_padding_is_neither_mirrored_nor_sent_in_the_clear(start: Start, octets: int, transport: Transport) -> None:
     rig = start(office(), internet())
     options = [dns.edns.GenericOption(dns.edns.OptionType.make(PADDING), bytes(octets))]

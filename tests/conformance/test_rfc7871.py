@@ -3,11 +3,11 @@
 import dns.edns
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, edes, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.starting import Start
 
@@ -41,8 +41,8 @@ def subnet(octets: str) -> dns.edns.Option:
     return dns.edns.GenericOption(dns.edns.OptionType.ECS, bytes.fromhex(octets))
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("octets", WELL_FORMED)
+@each_row("transport", TRANSPORTS)
+@each_row("octets", WELL_FORMED)
 def test_a_subnet_is_neither_passed_on_nor_answered(start: Start, octets: str, transport: Transport) -> None:
     rig = start(office(), internet())
     for _ in range(2):
@@ -51,16 +51,16 @@ def test_a_subnet_is_neither_passed_on_nor_answered(start: Start, octets: str, t
     assert [dns.message.from_wire(asked.message).options for asked in rig.upstream.asked] == [()]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("edns", [False, 0])
+@each_row("transport", TRANSPORTS)
+@each_row("edns", [False, 0])
 def test_no_subnet_is_added(start: Start, edns: int | bool, transport: Transport) -> None:
     rig = start(office(), internet())
     rig.ask(query(NAME, edns=edns), transport=transport)
     assert dns.message.from_wire(rig.upstream.asked[0].message).options == ()
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("name", ["www.tiktok.com", "video.example.org"])
+@each_row("transport", TRANSPORTS)
+@each_row("name", ["www.tiktok.com", "video.example.org"])
 def test_a_subnet_selects_no_policy(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), internet())
     ghent, mechelen = ([subnet(f"0001 18 00 7f00{octet}")] for octet in ("05", "07"))
@@ -71,8 +71,8 @@ def test_a_subnet_selects_no_policy(start: Start, name: str, transport: Transpor
             assert (found.rcode(), edes(found), data(found)[-1]) == (dns.rcode.NOERROR, [], "A 192.0.2.100")
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("fault", MALFORMED)
+@each_row("transport", TRANSPORTS)
+@each_row("fault", MALFORMED)
 def test_a_malformed_subnet_is_formerr(start: Start, fault: str, transport: Transport) -> None:
     rig = start(office(), internet())
     rig.ask(query(NAME))
@@ -88,7 +88,7 @@ def test_a_malformed_subnet_behind_a_good_one_is_formerr(start: Start) -> None:
     assert rig.at_once(query(NAME, options=options)).rcode() == dns.rcode.FORMERR
 
 
-@pytest.mark.parametrize("octets", ["0001 18 18 7f0007", "0001 00 00", "0001"])
+@each_row("octets", ["0001 18 18 7f0007", "0001 00 00", "0001"])
 def test_a_subnet_in_upstreams_answer_goes_to_nobody(start: Start, octets: str) -> None:
     def behave(asked: Asked) -> list[bytes]:
         message = dns.message.from_wire(reply(asked, (f"{NAME}. 300 A 198.51.100.10",)))

@@ -1,13 +1,13 @@
 """RFC 8020: what NXDOMAIN says of the names below, when it is upstream's and when it is a ban's."""
 
 import dns.rcode
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import BOUND, GHENT, MECHELEN, data, query
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 
@@ -19,7 +19,7 @@ RECORDS = {
 ADDRESS = ["A 198.51.100.77"]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_row("transport", TRANSPORTS)
 def test_a_ban_s_nxdomain_denies_nothing_to_those_it_does_not_bind(start: Start, transport: Transport) -> None:
     rig = start(office(reply=Reply.NXDOMAIN), Scripted(says(RECORDS)))
     for name in ("tiktok.com", "www.tiktok.com", "a.b.tiktok.com"):

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from dnsfilter.policy.model import Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query, ttls
 from tests.support.policies import NOW
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, reply, silent
 from tests.support.starting import Start
 
@@ -18,7 +18,7 @@ TRANSPORTS = tuple(Transport)
 LEAST = ['HINFO "RFC8482" ""']
 ALIASES = {"alias.example.org": "plain.example.org", "video.example.org": "www.tiktok.com"}
 
-each_transport = pytest.mark.parametrize("transport", TRANSPORTS)
+each_transport = each_row("transport", TRANSPORTS)
 
 
 def authority(asked: Asked) -> Iterable[bytes]:
@@ -33,7 +33,7 @@ def world() -> Scripted:
 
 
 @each_transport
-@pytest.mark.parametrize("name", ["plain.example.org", "org", "."])
+@each_row("name", ["plain.example.org", "org", "."])
 def test_any_of_a_name_that_exists_gets_one_record(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), world(), trust_ad=True)
     for do in (False, True):
@@ -92,7 +92,7 @@ def test_any_of_a_name_that_nobody_answers_for_fails_and_serves_as_stale(start: 
     assert (data(found), ttls(found), [code for code, _ in edes(found)]) == (LEAST, [30], [3])
 
 
-@pytest.mark.parametrize("edns", [False, 0])
+@each_row("edns", [False, 0])
 def test_any_amplifies_by_no_more_than_one_small_record(start: Start, edns: int | bool) -> None:
     rig = start(office(), world())
     wire = query("plain.example.org", "ANY", edns=edns, payload=65535)
@@ -100,7 +100,7 @@ def test_any_amplifies_by_no_more_than_one_small_record(start: Start, edns: int 
 
 
 @each_transport
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "rcode"),
     [(Reply.REFUSED, dns.rcode.REFUSED), (Reply.NXDOMAIN, dns.rcode.NXDOMAIN), (Reply.NODATA, dns.rcode.NOERROR)],
 )

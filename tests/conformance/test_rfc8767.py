@@ -5,7 +5,6 @@ from dataclasses import replace
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.policy.model import Term
@@ -13,6 +12,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, data, edes, query, ttls
 from tests.support.policies import NOW
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 
@@ -24,8 +24,8 @@ def short(address: str = "198.51.100.10") -> Behaviour:
     return says({(NAME, "A"): (f"{NAME}. 2 A {address}",)})
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("failure", [silent, fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
+@each_row("transport", tuple(Transport))
+@each_row("failure", [silent, fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED)])
 def test_a_stale_answer_serves_for_thirty_seconds_when_upstream_fails(
     start: Start, failure: Behaviour, transport: Transport
 ) -> None:
@@ -61,8 +61,8 @@ def test_a_fresh_answer_is_called_stale_by_nobody(start: Start) -> None:
 SIGNATURE = f"{NAME}. 1 RRSIG A 8 3 1 20300101000000 20200101000000 1 example.org. c2ln"
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("do", [False, True])
+@each_row("transport", tuple(Transport))
+@each_row("do", [False, True])
 def test_a_stale_answer_serves_whether_or_not_dnssec_is_asked_for(start: Start, do: bool, transport: Transport) -> None:
     def signs(asked: Asked) -> list[bytes]:
         signed = (SIGNATURE,) if dns.message.from_wire(asked.message).ednsflags & dns.flags.DO else ()
@@ -91,7 +91,7 @@ def test_upstream_is_asked_again_once_its_failure_is_over(start: Start) -> None:
     assert (data(found), edes(found)) == (["A 198.51.100.99"], [])
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_while_a_failure_is_remembered_a_stale_answer_comes_at_once(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(short()))
     rig.ask(query(NAME))
@@ -104,8 +104,8 @@ def test_while_a_failure_is_remembered_a_stale_answer_comes_at_once(start: Start
     assert rig.outcomes()[transport.value, "stale"] == (2 if transport is Transport.UDP else 1)
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("do", [False, True])
+@each_row("transport", tuple(Transport))
+@each_row("do", [False, True])
 def test_a_client_waits_1800_ms_for_upstream_and_the_answer_still_refreshes_the_cache(
     start: Start, do: bool, transport: Transport
 ) -> None:
@@ -144,8 +144,8 @@ def test_once_all_servers_are_known_to_be_dead_a_stale_answer_comes_at_once(star
     assert data(rig.ask(query(NAME))) == ["A 198.51.100.99"]
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("do", [False, True])
+@each_row("transport", tuple(Transport))
+@each_row("do", [False, True])
 def test_where_there_is_no_room_to_wait_a_stale_answer_serves(start: Start, do: bool, transport: Transport) -> None:
     rig = start(office(), Scripted(short()), limits=replace(NO_RATES, waiting_per_client=2))
     rig.ask(query(NAME, do=do))
@@ -169,7 +169,7 @@ def test_a_denial_of_upstream_ends_what_was_kept(start: Start) -> None:
         rig.pass_time(3000)
 
 
-@pytest.mark.parametrize(("age_s", "rcode"), [(6, dns.rcode.NOERROR), (8, dns.rcode.SERVFAIL)])
+@each_row(("age_s", "rcode"), [(6, dns.rcode.NOERROR), (8, dns.rcode.SERVFAIL)])
 def test_what_is_too_old_does_not_serve_as_stale(start: Start, age_s: int, rcode: int) -> None:
     rig = start(office(), Scripted(short()), stale_s=5)
     rig.ask(query(NAME))
@@ -199,7 +199,7 @@ def test_without_recursion_nothing_stale_is_served(start: Start) -> None:
 # Policy holds for stale data too (CVE-2026-55717, CVE-2026-46582).
 
 
-@pytest.mark.parametrize("reply", [BanReply.REFUSED, BanReply.NXDOMAIN, BanReply.NODATA])
+@each_row("reply", [BanReply.REFUSED, BanReply.NXDOMAIN, BanReply.NODATA])
 def test_a_ban_that_begins_while_upstream_is_gone_holds_for_stale_targets(start: Start, reply: BanReply) -> None:
     line = "video.example.org. 2 CNAME www.tiktok.com."
     records = {("video.example.org", "A"): (line, "www.tiktok.com. 2 A 192.0.2.100")}

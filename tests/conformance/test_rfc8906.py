@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
@@ -16,6 +15,7 @@ from tests.contract.cases import office
 from tests.support.dig import dig
 from tests.support.engines import GHENT, MECHELEN, query
 from tests.support.nodes import Node
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, denial
 from tests.support.starting import Start
 from tests.unit.wire.build import opt
@@ -64,9 +64,9 @@ OPTION_LINES = ("; COOKIE", "; NSID", "; EXPIRE", "; CLIENT-SUBNET", "; OPT=", "
 
 
 # 8.1.5 asks for TCP: every probe is asked that way too.
-@pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
-@pytest.mark.parametrize("recursion", ["+norec", "+rec"])
-@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: str(probe.section))
+@each_row("transport", ["+notcp", "+tcp"])
+@each_row("recursion", ["+norec", "+rec"])
+@each_row("probe", PROBES, ids=lambda probe: str(probe.section))
 def test_every_probe_is_answered_by_a_node(node: Node, probe: Probe, recursion: str, transport: str) -> None:
     options = [*probe.options, recursion, transport]
     found = dig("example.org", probe.qtype, port=node.port, bind="127.0.22.10", extra=options)
@@ -141,9 +141,9 @@ OCTETS = (
 )
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("rd", [True, False])
-@pytest.mark.parametrize("probe", OCTETS, ids=lambda probe: str(probe.section))
+@each_row("transport", tuple(Transport))
+@each_row("rd", [True, False])
+@each_row("probe", OCTETS, ids=lambda probe: str(probe.section))
 def test_every_probe_is_answered_octet_by_octet(start: Start, probe: Octets, rd: bool, transport: Transport) -> None:
     rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
     recursion = 0x0100 if rd else 0

@@ -7,7 +7,6 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.engine.interface import Reply as Answer
@@ -16,6 +15,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, REFERENCE, TIKTOK, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
 from tests.support.policies import NOW, authority, ban, policy
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, fails, says, silent
 from tests.support.starting import Start
 
@@ -43,8 +43,8 @@ def raw_options(message: bytes) -> list[tuple[int, bytes]]:
 # When there is one.
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("reply", tuple(Reply))
+@each_row("transport", tuple(Transport))
+@each_row("reply", tuple(Reply))
 def test_a_query_without_opt_gets_no_option(start: Start, reply: Reply, transport: Transport) -> None:
     rig = start(office(reply=reply, addresses=ADDRESSES), internet())
     for name, client, rd in (
@@ -58,7 +58,7 @@ def test_a_query_without_opt_gets_no_option(start: Start, reply: Reply, transpor
         assert (answer.edns, answer.additional) == (-1, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reply", "rcode"),
     [(Reply.REFUSED, "REFUSED"), (Reply.NXDOMAIN, "NXDOMAIN"), (Reply.NODATA, "NOERROR"), (Reply.ADDRESS, "NOERROR")],
 )
@@ -94,9 +94,9 @@ def test_where_an_own_ban_and_a_bound_one_hold_the_own_one_explains(start: Start
     assert (code, text.partition(";")[0]) == (15, "PZ 1")
 
 
-@pytest.mark.parametrize("reply", tuple(Reply))
-@pytest.mark.parametrize("client", [GHENT, BOUND])
-@pytest.mark.parametrize("qtype", ["A", "AAAA", "HTTPS"])
+@each_row("reply", tuple(Reply))
+@each_row("client", [GHENT, BOUND])
+@each_row("qtype", ["A", "AAAA", "HTTPS"])
 def test_forged_answer_is_said_only_where_there_is_an_answer(
     start: Start, client: str, reply: Reply, qtype: str
 ) -> None:
@@ -107,7 +107,7 @@ def test_forged_answer_is_said_only_where_there_is_an_answer(
     assert bool(answer.answer) == (reply is Reply.ADDRESS and qtype != "HTTPS")
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_a_client_outside_every_range_is_prohibited(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
     for name in ("plain.example.org", "www.tiktok.com", "localhost", "use-application-dns.net", "resolver.arpa"):
@@ -162,7 +162,7 @@ def test_a_failure_says_whether_somebody_could_be_reached(start: Start) -> None:
 # What it says.
 
 
-@pytest.mark.parametrize("languages", [("fr",), ("nl", "fr", "de"), ("de", "en")])
+@each_row("languages", [("fr",), ("nl", "fr", "de"), ("de", "en")])
 def test_the_text_is_utf_8_as_long_as_the_option_says_and_no_longer_than_128_octets(
     start: Start, languages: tuple[str, ...]
 ) -> None:
@@ -177,7 +177,7 @@ def test_the_text_is_utf_8_as_long_as_the_option_says_and_no_longer_than_128_oct
     assert text.startswith(REFERENCE)
 
 
-@pytest.mark.parametrize(("name", "client"), [("secret-subject.tiktok.com", GHENT), ("video.example.org", BOUND)])
+@each_row(("name", "client"), [("secret-subject.tiktok.com", GHENT), ("video.example.org", BOUND)])
 def test_the_text_names_neither_client_nor_question(start: Start, name: str, client: str) -> None:
     rig = start(office(), internet())
     for _code, text in edes(rig.ask(query(name), client)):
@@ -187,8 +187,8 @@ def test_the_text_names_neither_client_nor_question(start: Start, name: str, cli
         assert client.rpartition(".")[0] not in text
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("name", ["www.tiktok.com", "video.example.org"])
+@each_row("transport", tuple(Transport))
+@each_row("name", ["www.tiktok.com", "video.example.org"])
 def test_the_same_error_is_given_at_once_and_after_upstream_has_been_asked(
     start: Start, name: str, transport: Transport
 ) -> None:
@@ -197,8 +197,8 @@ def test_the_same_error_is_given_at_once_and_after_upstream_has_been_asked(
     assert found == {((15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT"),)}
 
 
-@pytest.mark.parametrize("code", STRUCTURED)
-@pytest.mark.parametrize("octets_sent", [b"", b"\0\0", b"junk"])
+@each_row("code", STRUCTURED)
+@each_row("octets_sent", [b"", b"\0\0", b"junk"])
 def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, code: int, octets_sent: bytes) -> None:
     rig = start(office(), internet())
     asked = rig.judge(
@@ -215,7 +215,7 @@ def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, c
 # That nothing else follows from it.
 
 
-@pytest.mark.parametrize("code", [*range(31), 49152, 65535])
+@each_row("code", [*range(31), 49152, 65535])
 def test_an_error_of_upstream_is_neither_passed_on_nor_obeyed(start: Start, code: int) -> None:
     def behave(asked: Asked) -> list[bytes]:
         (sound,) = says({("plain.example.org", "A"): ("plain.example.org. 300 A 198.51.100.10",)})(asked)
@@ -231,7 +231,7 @@ def test_an_error_of_upstream_is_neither_passed_on_nor_obeyed(start: Start, code
     assert len(rig.forwarded) == 2
 
 
-@pytest.mark.parametrize("code", [0, 4, 15, 18])
+@each_row("code", [0, 4, 15, 18])
 def test_an_error_that_a_client_sends_changes_nothing(start: Start, code: int) -> None:
     sent: Any = [dns.edns.EDEOption(dns.edns.EDECode.make(code), "hello")]
     rig = start(office(), internet())
@@ -240,9 +240,7 @@ def test_an_error_that_a_client_sends_changes_nothing(start: Start, code: int) -
     assert dns.message.from_wire(rig.upstream.asked[0].message).options == ()
 
 
-@pytest.mark.parametrize(
-    "mode_and_terms", [(Mode.OFF, (Term(0),)), (Mode.MONITOR, (Term(0),)), (Mode.ENFORCE, (Term(0, NOW),))]
-)
+@each_row("mode_and_terms", [(Mode.OFF, (Term(0),)), (Mode.MONITOR, (Term(0),)), (Mode.ENFORCE, (Term(0, NOW),))])
 def test_no_error_is_left_of_a_ban_that_does_not_refuse(start: Start, mode_and_terms: tuple[Mode, Any]) -> None:
     mode, terms = mode_and_terms
     rig = start(policy(*NETWORKS, TIKTOK, ban(1, "ghent", "tiktok", mode, terms)), internet())

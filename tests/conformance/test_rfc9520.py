@@ -3,13 +3,13 @@
 from itertools import pairwise
 
 import dns.rcode
-import pytest
 
 from dnsfilter.cache.failures import MOST_TARGETS
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import office
 from tests.support.engines import GHENT, MECHELEN, Rig, data, edes, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, says, silent
 from tests.support.starting import Start
 
@@ -29,8 +29,8 @@ def test_a_silent_server_is_asked_three_times_and_then_the_client_is_told(start:
     assert rig.outcomes() == {("udp", "failed"): 1}
 
 
-@pytest.mark.parametrize("behave", [fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED), silent])
-@pytest.mark.parametrize("servers", [1, 2, 5])
+@each_row("behave", [fails(dns.rcode.SERVFAIL), fails(dns.rcode.REFUSED), silent])
+@each_row("servers", [1, 2, 5])
 def test_one_question_costs_at_most_three_sends_whatever_the_servers_do(
     start: Start, servers: int, behave: Behaviour
 ) -> None:
@@ -59,7 +59,7 @@ def times(rig: Rig, name: str = NAME) -> int:
     return [asked for asked, _ in rig.forwarded].count(name)
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_a_remembered_failure_is_answered_at_once_and_nothing_is_sent(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(broken))
     assert edes(rig.ask(query(NAME), transport=transport)) == []
@@ -119,7 +119,7 @@ def test_policy_decides_over_what_a_remembered_failure_leads_to(start: Start) ->
     assert times(rig, "www.tiktok.com") == 1
 
 
-@pytest.mark.parametrize(("aliases", "asked"), [(MOST_TARGETS, 1), (MOST_TARGETS + 1, 2)])
+@each_row(("aliases", "asked"), [(MOST_TARGETS, 1), (MOST_TARGETS + 1, 2)])
 def test_a_failure_that_leads_to_many_names_is_not_remembered(start: Start, aliases: int, asked: int) -> None:
     names = [NAME, *(f"alias{number}.example.org" for number in range(aliases))]
     lines = tuple(f"{owner}. 300 CNAME {target}." for owner, target in pairwise(names))
@@ -133,7 +133,7 @@ def test_a_failure_that_leads_to_many_names_is_not_remembered(start: Start, alia
     assert times(rig) == asked
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_when_all_servers_are_dead_only_one_new_question_a_second_is_asked(start: Start, transport: Transport) -> None:
     rig = start(office(), *(Scripted(silent) for _ in range(2)))
     for number in range(8):

@@ -3,12 +3,12 @@
 import dns.message
 import dns.opcode
 import dns.rcode
-import pytest
 
 from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import bytes_of
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, data, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.starting import Start
 
@@ -17,7 +17,7 @@ BANNED = query("www.tiktok.com", edns=False)[12:]
 OPT = query(".", edns=0)[-11:]
 COOKIE = OPT[:-2] + b"\0\x0c\0\x0a\0\x0812345678"
 
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_transport = each_row("transport", tuple(Transport))
 
 
 def _message(*parts: bytes, questions: int, additional: int = 0, opcode: int = 0) -> bytes:
@@ -37,8 +37,8 @@ SEVERAL = {
 
 
 @each_transport
-@pytest.mark.parametrize("client", [GHENT, MECHELEN])
-@pytest.mark.parametrize("octets", SEVERAL.values(), ids=SEVERAL)
+@each_row("client", [GHENT, MECHELEN])
+@each_row("octets", SEVERAL.values(), ids=SEVERAL)
 def test_a_query_with_several_questions_is_formerr_and_goes_nowhere(
     start: Start, octets: bytes, client: str, transport: Transport
 ) -> None:
@@ -53,8 +53,8 @@ def test_a_query_without_a_question_is_formerr(start: Start, transport: Transpor
     assert bytes_of(rig, _message(questions=0), transport=transport) == b"\xbe\xef\x81\x81" + bytes(8)
 
 
-@pytest.mark.parametrize("opt", [OPT, COOKIE], ids=["plain", "with a cookie"])
-@pytest.mark.parametrize("parts", [(), (PLAIN, BANNED)], ids=["none", "two"])
+@each_row("opt", [OPT, COOKIE], ids=["plain", "with a cookie"])
+@each_row("parts", [(), (PLAIN, BANNED)], ids=["none", "two"])
 def test_an_opt_beside_the_wrong_number_of_questions_is_answered_with_one(
     start: Start, parts: tuple[bytes, ...], opt: bytes
 ) -> None:
@@ -63,8 +63,8 @@ def test_an_opt_beside_the_wrong_number_of_questions_is_answered_with_one(
     assert (found.rcode(), found.question, found.edns, found.options) == (dns.rcode.FORMERR, [], 0, ())
 
 
-@pytest.mark.parametrize("opcode", [dns.opcode.STATUS, 15])
-@pytest.mark.parametrize("parts", [(), (PLAIN, BANNED)], ids=["none", "two"])
+@each_row("opcode", [dns.opcode.STATUS, 15])
+@each_row("parts", [(), (PLAIN, BANNED)], ids=["none", "two"])
 def test_other_opcodes_keep_their_own_answer_whatever_the_number(
     start: Start, parts: tuple[bytes, ...], opcode: int
 ) -> None:
@@ -81,7 +81,7 @@ def test_what_goes_upstream_has_one_question_that_is_the_client_s(start: Start) 
     assert asked.message[12 : 12 + len(PLAIN)] == PLAIN
 
 
-@pytest.mark.parametrize("questions", [b"", PLAIN + PLAIN], ids=["none", "two"])
+@each_row("questions", [b"", PLAIN + PLAIN], ids=["none", "two"])
 def test_an_answer_with_another_number_of_questions_is_none(start: Start, questions: bytes) -> None:
     held = Scripted(silent)
     rig = start(office(), held)

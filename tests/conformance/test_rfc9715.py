@@ -11,7 +11,6 @@ from ipaddress import ip_address
 import dns.edns
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.interface import Miss
@@ -19,6 +18,7 @@ from dnsfilter.engine.reference.pool import UpstreamPool
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import MECHELEN, data, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.starting import Start
 
@@ -35,8 +35,8 @@ def exactly(asked: Asked, octets: int, line: str) -> bytes:
     return made
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("payload", [False, 0, 512, 1232, 4096, 65535])
+@each_row("transport", tuple(Transport))
+@each_row("payload", [False, 0, 512, 1232, 4096, 65535])
 def test_upstream_is_told_1232_octets_whatever_the_client_takes(
     start: Start, payload: int | bool, transport: Transport
 ) -> None:
@@ -46,7 +46,7 @@ def test_upstream_is_told_1232_octets_whatever_the_client_takes(
     assert (sent.edns, sent.payload) == (0, 1232)
 
 
-@pytest.mark.parametrize("octets", [1_232, 1_233, 1_500, 9_000, 65_000])
+@each_row("octets", [1_232, 1_233, 1_500, 9_000, 65_000])
 def test_a_datagram_of_more_octets_than_we_take_is_not_believed_but_asked_for_by_stream(
     start: Start, octets: int
 ) -> None:
@@ -82,9 +82,7 @@ def test_what_is_sent_upstream_is_far_from_being_fragmented(start: Start) -> Non
     assert len(rig.upstream.asked[0].message) == 12 + 255 + 4 + 11
 
 
-@pytest.mark.parametrize(
-    ("address", "level", "option"), [("127.0.0.1", socket.IPPROTO_IP, 10), ("::1", socket.IPPROTO_IPV6, 23)]
-)
+@each_row(("address", "level", "option"), [("127.0.0.1", socket.IPPROTO_IP, 10), ("::1", socket.IPPROTO_IPV6, 23)])
 def test_no_icmp_message_makes_the_sockets_towards_upstream_fragment(address: str, level: int, option: int) -> None:
     poller = select.epoll()
     pool = UpstreamPool(0, Endpoint(ip_address(address), 53), poller)

@@ -4,12 +4,12 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import DIEST, GHENT, data, edes, query, ttls
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.starting import Start
 
@@ -20,8 +20,8 @@ CO = 0x4000
 """The EDNS flag "compact answers OK" (section 5.1)."""
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("name", ["plain.example.org", "tiktok.com", "localhost", "."])
+@each_row("transport", TRANSPORTS)
+@each_row("name", ["plain.example.org", "tiktok.com", "localhost", "."])
 def test_a_question_for_nxname_is_formerr_and_says_why(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), internet())
     for client in (GHENT, DIEST):
@@ -40,8 +40,8 @@ def denial(asked: Asked) -> list[bytes]:
     return [reply(asked, authority=(soa, nsec, signature))]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("qtype", ["A", "TXT", "NSEC"])
+@each_row("transport", TRANSPORTS)
+@each_row("qtype", ["A", "TXT", "NSEC"])
 def test_a_compact_denial_passes_as_it_came(start: Start, qtype: str, transport: Transport) -> None:
     rig = start(office(), Scripted(denial))
     for _ in range(2):

@@ -4,7 +4,6 @@ from ipaddress import ip_network
 from typing import Any
 
 import dns.rcode
-import pytest
 
 from dnsfilter.config.node_config import Clients, Unregistered
 from dnsfilter.policy.model import Mode, Suspension, Term
@@ -13,6 +12,7 @@ from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, fails, reply, says
 from tests.support.starting import Start
 
@@ -25,8 +25,8 @@ SIGNALS = {
 }
 
 
-@pytest.mark.parametrize("qtype", ["A", "AAAA", "HTTPS"])
-@pytest.mark.parametrize(
+@each_row("qtype", ["A", "AAAA", "HTTPS"])
+@each_row(
     ("name", "rcode"),
     [
         ("use-application-dns.net", dns.rcode.NXDOMAIN),
@@ -45,7 +45,7 @@ def test_signals_keep_a_client_here_while_something_is_enforced(
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize(("name", "qtype"), SIGNALS)
+@each_row(("name", "qtype"), SIGNALS)
 def test_signals_resolve_like_any_name_where_nothing_is_enforced(start: Start, name: str, qtype: str) -> None:
     rig = start(office(), Scripted(says(SIGNALS)))
     for client in (MECHELEN, DIEST):
@@ -62,11 +62,9 @@ def test_signals_follow_the_rows_in_time(start: Start) -> None:
         assert bool(reply.answer) == answered
 
 
-@pytest.mark.parametrize(
-    "wanted", [{"cd": True}, {"do": True}, {"ad": True}, {"edns": False}, {"cd": True, "do": True}]
-)
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize(("name", "rcode"), [("use-application-dns.net", 3), ("mask.icloud.com", 0)])
+@each_row("wanted", [{"cd": True}, {"do": True}, {"ad": True}, {"edns": False}, {"cd": True, "do": True}])
+@each_row("transport", tuple(Transport))
+@each_row(("name", "rcode"), [("use-application-dns.net", 3), ("mask.icloud.com", 0)])
 def test_no_flag_and_no_transport_leads_around_a_signal(
     start: Start, name: str, rcode: int, transport: Transport, wanted: dict[str, Any]
 ) -> None:
@@ -78,9 +76,7 @@ def test_no_flag_and_no_transport_leads_around_a_signal(
     assert len(rig.forwarded) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["x.use-application-dns.net", "x.mask.icloud.com", "mask-api.icloud.com", "icloud.com"]
-)
+@each_row("name", ["x.use-application-dns.net", "x.mask.icloud.com", "mask-api.icloud.com", "icloud.com"])
 def test_names_beside_the_signals_resolve(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 198.51.100.4",)})))
     assert data(rig.ask(query(name))) == ["A 198.51.100.4"]
@@ -97,7 +93,7 @@ def test_signals_resolve_for_those_who_may_ask_without_a_range(start: Start) -> 
     assert data(rig.ask(query("use-application-dns.net"), UNREGISTERED))
 
 
-@pytest.mark.parametrize("name", ["resolver.arpa", "_dns.resolver.arpa", "a.b.resolver.arpa"])
+@each_row("name", ["resolver.arpa", "_dns.resolver.arpa", "a.b.resolver.arpa"])
 def test_discovery_finds_nothing_and_goes_nowhere(start: Start, name: str) -> None:
     zone = Scripted(says({}))
     rig = start(office(), internet(), zone, conditional=[ZoneTo("resolver.arpa", zone)])
@@ -125,7 +121,7 @@ def test_bypass_attempts_are_counted_by_kind(start: Start) -> None:
     assert counted == {Bypass.CANARY: 1, Bypass.RELAY: 2, Bypass.DDR: 0, Bypass.ENCRYPTED_DNS: 2}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "qtype", "rcode", "records"),
     [
         ("localhost", "A", "NOERROR", ["A 127.0.0.1"]),
@@ -173,7 +169,7 @@ LOCAL_REVERSE_V6 = (
 )
 
 
-@pytest.mark.parametrize("name", NEVER_FORWARDED)
+@each_row("name", NEVER_FORWARDED)
 def test_special_use_names_are_asked_of_nobody_whatever_the_type(start: Start, name: str) -> None:
     rig = start(office(), internet())
     for transport in tuple(Transport):
@@ -190,8 +186,8 @@ PROOF = (
 )
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("apex", ["home.arpa", "service.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"])
+@each_row("transport", tuple(Transport))
+@each_row("apex", ["home.arpa", "service.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"])
 def test_whether_a_zone_served_here_is_signed_is_asked_of_its_parent(
     start: Start, apex: str, transport: Transport
 ) -> None:
@@ -215,7 +211,7 @@ def test_the_ds_of_a_reverse_zone_with_servers_of_its_own_is_asked_of_its_parent
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 0]
 
 
-@pytest.mark.parametrize("tail", ["in-addr.arpa", "ip6.arpa"])
+@each_row("tail", ["in-addr.arpa", "ip6.arpa"])
 def test_private_reverse_zones_are_answered_here_with_their_soa(start: Start, tail: str) -> None:
     rig = start(office(), internet())
     for zone in LOCAL_REVERSE if tail == "in-addr.arpa" else LOCAL_REVERSE_V6:
@@ -227,22 +223,20 @@ def test_private_reverse_zones_are_answered_here_with_their_soa(start: Start, ta
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize(
-    "name", ["1.15.172.in-addr.arpa", "1.32.172.in-addr.arpa", "1.63.100.in-addr.arpa", "1.128.100.in-addr.arpa"]
-)
+@each_row("name", ["1.15.172.in-addr.arpa", "1.32.172.in-addr.arpa", "1.63.100.in-addr.arpa", "1.128.100.in-addr.arpa"])
 def test_reverse_zones_beside_the_private_ones_are_public(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({})))
     rig.ask(query(name, "PTR"), MECHELEN)
     assert rig.forwarded == [(name, "PTR")]
 
 
-@pytest.mark.parametrize("name", ["ipv4only.arpa", "example", "www.example", "nolocal", "local.example.org"])
+@each_row("name", ["ipv4only.arpa", "example", "www.example", "nolocal", "local.example.org"])
 def test_names_that_look_special_and_are_not_resolve(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 192.0.0.170",)})))
     assert data(rig.ask(query(name), MECHELEN)) == ["A 192.0.0.170"]
 
 
-@pytest.mark.parametrize("name", ["x.onion", "_dns.resolver.arpa"])
+@each_row("name", ["x.onion", "_dns.resolver.arpa"])
 def test_no_conditional_zone_takes_what_must_not_leak(start: Start, name: str) -> None:
     zone = internet()
     rig = start(office(), internet(), zone, conditional=[ZoneTo(name.partition(".")[2], zone)])

@@ -11,7 +11,6 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Failure, Transport
@@ -19,6 +18,7 @@ from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, query
 from tests.support.nodes import ROOT
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, lies, reply, says, silent
 from tests.support.starting import Start
 
@@ -34,7 +34,7 @@ def truth(asked: Asked) -> bytes:
 # TuDoor (CVE-2023-29483 and its kin): what comes before the true answer does not end the wait for it.
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_junk_before_the_true_answer_neither_ends_the_wait_nor_costs_a_send(start: Start, transport: Transport) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
@@ -194,7 +194,7 @@ BESIDE: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@each_row("beside", BESIDE)
 def test_records_beside_an_answer_answer_no_other_question(start: Start, beside: str) -> None:
     answer, authority, additional = BESIDE[beside]
 
@@ -233,7 +233,7 @@ def _once(first: Behaviour) -> Behaviour:
     return behave
 
 
-@pytest.mark.parametrize(
+@each_row(
     "first",
     [fails(dns.rcode.FORMERR), fails(dns.rcode.NOTIMP), fails(dns.rcode.SERVFAIL), fails(dns.rcode.BADVERS), says({})],
     ids=["formerr", "notimp", "servfail", "badvers", "nxdomain"],

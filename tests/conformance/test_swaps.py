@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import dns.rcode
-import pytest
 
 from dnsfilter.policy.model import Mode, Policy, Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TIKTOK, internet
 from tests.support.engines import GHENT, MECHELEN, data, edes, query
 from tests.support.policies import authority, ban, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, reply, silent
 from tests.support.starting import Start
 
@@ -20,7 +20,7 @@ LEGS = (
     ("hop.example.org", ("hop.example.org. 300 CNAME www.tiktok.com.",)),
     (WEBSITE, ("www.tiktok.com. 300 A 192.0.2.100",)),
 )
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_transport = each_row("transport", tuple(Transport))
 
 
 def marked(revision: int, mode: Mode = Mode.ENFORCE, kind: Reply = Reply.ADDRESS, *, shifted: bool = False) -> Policy:
@@ -39,8 +39,8 @@ def text(revision: int) -> str:
 
 
 @each_transport
-@pytest.mark.parametrize("swap_after", [0, 1, 2])
-@pytest.mark.parametrize("before", [Mode.OFF, Mode.ENFORCE])
+@each_row("swap_after", [0, 1, 2])
+@each_row("before", [Mode.OFF, Mode.ENFORCE])
 def test_a_swap_between_two_legs_of_a_chain_decides_all_who_wait(
     start: Start, before: Mode, swap_after: int, transport: Transport
 ) -> None:

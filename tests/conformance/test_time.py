@@ -39,6 +39,7 @@ from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually
 from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, policy
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, fails, reply, says, silent
 from tests.support.snapshot_node import PublishedNode
 from tests.support.starting import Start
@@ -47,7 +48,7 @@ TIKTOK_NAME, VIDEO, PLAIN = "www.tiktok.com", "video.example.org", "plain.exampl
 GHENT_RANGE = "127.0.5.0/24"
 REFUSED, NOERROR, SERVFAIL = dns.rcode.REFUSED, dns.rcode.NOERROR, dns.rcode.SERVFAIL
 MAKING_MINUTE = 60
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_transport = each_row("transport", tuple(Transport))
 
 
 def refused(rig: Rig, client: str = GHENT, at: Instant | None = None) -> bool:
@@ -67,14 +68,14 @@ def utc(text: str) -> Instant:
 # The wall clock is set.
 
 
-@pytest.mark.parametrize("before_s", [0, 1, MAKING_MINUTE - 1, MAKING_MINUTE])
+@each_row("before_s", [0, 1, MAKING_MINUTE - 1, MAKING_MINUTE])
 def test_a_clock_set_back_to_at_most_a_minute_before_the_making_is_believed(start: Start, before_s: int) -> None:
     rig = start(office(terms=(Term(NOW + 5),)), internet(), wall_s=NOW + 100)
     assert refused(rig)
     assert not refused(rig, at=NOW - before_s)
 
 
-@pytest.mark.parametrize("before_s", [MAKING_MINUTE + 1, DAY, NOW])
+@each_row("before_s", [MAKING_MINUTE + 1, DAY, NOW])
 def test_a_clock_set_back_further_gives_way_to_the_time_since_the_making(start: Start, before_s: int) -> None:
     rig = start(office(terms=(Term(NOW + 5, NOW + 150),)), internet(), wall_s=NOW + 100)
     rig.pass_time(100_000)
@@ -196,7 +197,7 @@ EDGES: dict[str, tuple[Policy, str, bool]] = {
     "a suspension of all begins": (office(Suspension(None, EDGE, EDGE + HOUR)), GHENT, False),
     "a suspension ends": (office(Suspension("ghent", 0, EDGE)), GHENT, True),
 }
-each_edge = pytest.mark.parametrize(("rules", "client", "after"), EDGES.values(), ids=EDGES.keys())
+each_edge = each_row(("rules", "client", "after"), EDGES.values(), ids=EDGES.keys())
 
 
 @each_edge
@@ -240,7 +241,7 @@ SUCCESSIONS: dict[str, tuple[tuple[Term, ...], set[int]]] = {
 }
 
 
-@pytest.mark.parametrize(("terms", "held"), SUCCESSIONS.values(), ids=SUCCESSIONS.keys())
+@each_row(("terms", "held"), SUCCESSIONS.values(), ids=SUCCESSIONS.keys())
 def test_succession(start: Start, terms: tuple[Term, ...], held: set[int]) -> None:
     rig = start(office(terms=terms), internet())
     assert {second for second in range(15) if refused(rig, at=NOW + second)} == held
@@ -267,7 +268,7 @@ WEEKLY: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("hours", "opens", "closes"), WEEKLY.values(), ids=WEEKLY.keys())
+@each_row(("hours", "opens", "closes"), WEEKLY.values(), ids=WEEKLY.keys())
 def test_weekly_hours(start: Start, hours: str, opens: str, closes: str) -> None:
     shielded = exemption(1, 1, [GHENT_RANGE], NOW, NOW + 300 * DAY, (parse_hours(hours, "Europe/Brussels"),))
     rig = start(office(shielded), internet())
@@ -321,7 +322,7 @@ DATES: dict[str, tuple[str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("term", "begins", "ends"), DATES.values(), ids=DATES.keys())
+@each_row(("term", "begins", "ends"), DATES.values(), ids=DATES.keys())
 def test_dates(start: Start, term: str, begins: str, ends: str) -> None:
     loaded = utc("2026-01-01T00:00")
     rules = parse_policy(_FILE.format(term=term), "policy.toml", services={"tiktok": TIKTOK}, now=loaded)
@@ -353,8 +354,8 @@ ENDS = ["a term ends", "an exemption begins", "an exemption is approved after it
 
 
 @each_transport
-@pytest.mark.parametrize("name", [TIKTOK_NAME, VIDEO])
-@pytest.mark.parametrize("edge", BEGINS)
+@each_row("name", [TIKTOK_NAME, VIDEO])
+@each_row("edge", BEGINS)
 def test_a_ban_that_comes_to_hold_while_clients_wait_refuses_its_own_and_no_other(
     start: Start, edge: str, name: str, transport: Transport
 ) -> None:
@@ -367,7 +368,7 @@ def test_a_ban_that_comes_to_hold_while_clients_wait_refuses_its_own_and_no_othe
 
 
 @each_transport
-@pytest.mark.parametrize("edge", ENDS)
+@each_row("edge", ENDS)
 def test_a_ban_that_ceases_to_hold_while_clients_wait_refuses_nobody(
     start: Start, edge: str, transport: Transport
 ) -> None:
@@ -399,7 +400,7 @@ def test_who_waited_gets_no_ttl_past_what_comes_next(start: Start, transport: Tr
 
 
 @each_transport
-@pytest.mark.parametrize(("edge", "expected"), [("a term begins", REFUSED), ("a term ends", NOERROR)])
+@each_row(("edge", "expected"), [("a term begins", REFUSED), ("a term ends", NOERROR)])
 def test_a_term_counts_as_it_is_when_the_last_leg_of_a_chain_arrives(
     start: Start, edge: str, expected: int, transport: Transport
 ) -> None:

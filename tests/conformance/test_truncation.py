@@ -10,12 +10,12 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
-import pytest
 
 from dnsfilter.engine.interface import Miss, Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import office
 from tests.support.engines import GHENT, Rig, data, edes, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, reply, truncated
 from tests.support.starting import Start
 
@@ -105,7 +105,7 @@ def records(sections: Sequence[Sequence[dns.rrset.RRset]]) -> list[list[str]]:
     return [[line for rrset in section for line in rrset.to_text().splitlines()] for section in sections]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@each_row("shape", SHAPES)
 def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start, shape: str) -> None:
     qtype = SHAPES[shape][0]
     rig = start(office(), upstream_of(SHAPES[shape]), cache_bytes=CACHE_BYTES)
@@ -138,8 +138,8 @@ def test_nothing_is_cut_that_has_room(start: Start) -> None:
         assert payload - 16 < len(over_udp(rig, query(NAME, payload=payload))) <= payload
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
+@each_row("shape", SHAPES)
+@each_row(
     ("payload", "as_if"), [(0, 512), (1, 512), (511, 512), (1233, 1232), (1400, 1232), (4096, 1232), (65535, 1232)]
 )
 def test_a_payload_below_512_counts_as_512_and_one_above_1232_as_1232(
@@ -172,9 +172,9 @@ def test_the_socket_sends_what_was_cut(start: Start) -> None:
         assert rig.until(client.receive) == over_udp(rig, asked)
 
 
-@pytest.mark.parametrize("edns", [0, False])
-@pytest.mark.parametrize("payload", [512, 1232])
-@pytest.mark.parametrize("number", [20, 80, 300])
+@each_row("edns", [0, False])
+@each_row("payload", [512, 1232])
+@each_row("number", [20, 80, 300])
 def test_the_same_question_over_tcp_gives_all(start: Start, number: int, payload: int, edns: int | bool) -> None:
     # 4, 16 and 60 kilobytes; what a client says of its datagrams bounds no stream (RFC 6891 section 6.2.5).
     lines = [f'{NAME}. 300 TXT "{count:03}{"x" * 187}"' for count in range(number)]
@@ -226,7 +226,7 @@ def of_size(octets: int, ttl: int) -> Behaviour:
     return behave
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("octets", "expected"),
     [(60_000, [3]), (65_500, [3]), (65_518, [3]), (65_519, []), (65_524, [])],
 )

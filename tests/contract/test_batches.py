@@ -2,10 +2,10 @@
 
 import dns.message
 import dns.rcode
-import pytest
 
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, query
+from tests.support.rows import each_row
 from tests.support.starting import Start
 
 ASKED = (
@@ -22,7 +22,7 @@ ASKED = (
 )
 
 
-@pytest.mark.parametrize("rounds", [1, 7, 14])
+@each_row("rounds", [1, 7, 14])
 def test_each_of_many_gets_its_own_reply(start: Start, rounds: int) -> None:
     rig = start(office(), internet())
     for _ in range(2):  # the second time some of it is cached

@@ -15,6 +15,7 @@ from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.support.engines import MECHELEN, UNREGISTERED, data, query, ttls
 from tests.support.policies import NOW, ban, policy
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, says
 from tests.support.starting import Start
 
@@ -91,13 +92,13 @@ def test_the_cache_keeps_the_original_ttl(start: Start) -> None:
     assert ttls(rig.at_once(query("www.tiktok.com"), MECHELEN)) == [3000]
 
 
-@pytest.mark.parametrize("mode", [Mode.OFF, Mode.MONITOR])
+@each_row("mode", [Mode.OFF, Mode.MONITOR])
 def test_a_ban_that_is_not_enforced_lowers_ttls_too(start: Start, mode: Mode) -> None:
     rig = start(policy(*NETWORKS, TIKTOK, ban(1, "ghent", "tiktok", mode)), concerned())
     assert ttls(rig.ask(query("www.tiktok.com", do=True))) == [60, 60, 20]
 
 
-@pytest.mark.parametrize(("in_s", "expected"), [(200, 60), (60, 60), (59, 59), (10, 10), (1, 1)])
+@each_row(("in_s", "expected"), [(200, 60), (60, 60), (59, 59), (10, 10), (1, 1)])
 def test_no_answer_outlives_the_next_change_of_its_client(start: Start, in_s: int, expected: int) -> None:
     rig = start(office(terms=(Term(NOW + in_s),)), Scripted(says({("www.tiktok.com", "A"): SIGNED[:1]})))
     assert ttls(rig.ask(query("www.tiktok.com"))) == [expected]
@@ -119,7 +120,7 @@ def test_a_client_without_a_range_may_keep_it_for_a_minute(start: Start) -> None
 # The wall clock.
 
 
-@pytest.mark.parametrize("behind_s", [61, 3600, 400_000])
+@each_row("behind_s", [61, 3600, 400_000])
 def test_a_wall_clock_before_the_snapshots_making_is_not_believed(start: Start, behind_s: int) -> None:
     rig = start(office(terms=(Term(NOW - 30, NOW + 50),)), internet(), wall_s=NOW - behind_s)
     for later_s, refused in ((0, True), (49, True), (50, False), (400, False)):
@@ -164,7 +165,7 @@ SEVERAL = (
 )
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_the_addresses_of_a_name_take_turns(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(says({("several.example.org", "A"): SEVERAL})))
     found = [data(rig.ask(query("several.example.org", id=number), transport=transport)) for number in range(4)]
@@ -174,7 +175,7 @@ def test_the_addresses_of_a_name_take_turns(start: Start, transport: Transport) 
     ]
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
+@each_row("transport", tuple(Transport))
 def test_signatures_stay_behind_addresses_that_take_turns(start: Start, transport: Transport) -> None:
     addresses = tuple(f"six.example.org. 300 AAAA 2001:db8::{last}" for last in (1, 2))
     signature = "six.example.org. 300 RRSIG AAAA 8 3 300 20300101000000 20200101000000 1 example.org. c2ln"

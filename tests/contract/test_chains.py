@@ -2,7 +2,6 @@
 
 import dns.rcode
 import dns.rdatatype
-import pytest
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Term
@@ -11,6 +10,7 @@ from dnsfilter.upstream.attempt import TOTAL_MS
 from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN, ZoneTo, data, query
 from tests.support.policies import NOW, policy
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, denial, fails, reply, says, silent
 from tests.support.starting import Start
 
@@ -23,8 +23,8 @@ def chain(length: int, end: str = "198.51.100.99") -> dict[tuple[str, str], tupl
     return records | {(f"c{length}.example.org", "A"): (f"c{length}.example.org. 300 A {end}",)}
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("hops", [1, 2, 8])
+@each_row("transport", tuple(Transport))
+@each_row("hops", [1, 2, 8])
 def test_an_unfinished_chain_is_followed(start: Start, hops: int, transport: Transport) -> None:
     rig = start(office(), Scripted(says(chain(hops))))
     for _ in range(2):
@@ -58,7 +58,7 @@ def test_a_chain_is_followed_from_one_zone_into_another(start: Start) -> None:
     assert [(each.name, each.qtype) for each in inner.asked] == [("dc1.corp.local", "A")]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("target", "rcode", "end"),
     [
         ("x.local", "NXDOMAIN", []),
@@ -112,7 +112,7 @@ def test_a_chain_whose_end_fails_is_a_failure(start: Start) -> None:
     assert rig.ask(query("a.example.org")).rcode() == dns.rcode.SERVFAIL
 
 
-@pytest.mark.parametrize("rcode", [2, 5])
+@each_row("rcode", [2, 5])
 def test_a_chain_that_led_to_a_banned_name_is_refused_although_its_end_cannot_be_had(start: Start, rcode: int) -> None:
     def behave(asked: Asked) -> list[bytes]:
         if asked.name == "video.example.org":
@@ -124,7 +124,7 @@ def test_a_chain_that_led_to_a_banned_name_is_refused_although_its_end_cannot_be
     assert [dns.rcode.to_text(wait().rcode()) for wait in waiting] == ["REFUSED", "SERVFAIL"]
 
 
-@pytest.mark.parametrize("transport", list(Transport))
+@each_row("transport", list(Transport))
 def test_what_a_server_adds_about_a_banned_name_is_not_told_to_whom_it_is_refused(
     start: Start, transport: Transport
 ) -> None:
@@ -141,7 +141,7 @@ def test_what_a_server_adds_about_a_banned_name_is_not_told_to_whom_it_is_refuse
     assert len(rig.ask(query("shop.example.org", "MX"), GHENT, transport).additional) == 2
 
 
-@pytest.mark.parametrize("said", [(), ("dc1.corp.local. 300 A 203.0.113.66",)], ids=["denied", "forged"])
+@each_row("said", [(), ("dc1.corp.local. 300 A 203.0.113.66",)], ids=["denied", "forged"])
 def test_a_public_upstream_is_not_believed_about_an_offices_own_names(start: Start, said: tuple[str, ...]) -> None:
     def behave(asked: Asked) -> list[bytes]:
         alias = f"{asked.name}. 300 CNAME dc1.corp.local."
@@ -162,7 +162,7 @@ def test_an_offices_server_is_not_believed_about_public_names(start: Start) -> N
     assert data(rig.ask(query("out.corp.local"))) == ["CNAME www.bank.example.", "A 192.0.2.7"]
 
 
-@pytest.mark.parametrize("target", ["localhost", "printer.local"])
+@each_row("target", ["localhost", "printer.local"])
 def test_nobody_is_believed_about_names_of_ours(start: Start, target: str) -> None:
     forged = ("odd.example.org. 300 CNAME {target}.", "{target}. 300 A 203.0.113.66")
     lines = tuple(line.format(target=target) for line in forged)
@@ -198,7 +198,7 @@ def test_a_chain_costs_a_bounded_number_of_datagrams(start: Start) -> None:
     assert len(rig.forwarded) <= 18
 
 
-@pytest.mark.parametrize("qtype", ["A", "CNAME"])
+@each_row("qtype", ["A", "CNAME"])
 def test_an_alias_that_a_dname_means_is_made_where_a_server_left_it_out(start: Start, qtype: str) -> None:
     dname = "tree.example.org. 300 DNAME plain.example.net."
     lines = (dname,) if qtype == "CNAME" else (dname, "www.plain.example.net. 60 A 198.51.100.1")
@@ -209,7 +209,7 @@ def test_an_alias_that_a_dname_means_is_made_where_a_server_left_it_out(start: S
         assert found.answer[1].ttl == 300
 
 
-@pytest.mark.parametrize(
+@each_row(
     "added",
     [
         "w.example.org. 300 CNAME www.tiktok.com.",

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import dns.rcode
-import pytest
 
 from dnsfilter.policy.model import Mode, Suspension, Usage
 from dnsfilter.telemetry.metrics import Transport
@@ -11,6 +10,7 @@ from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slot
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, fails, says
 from tests.support.starting import Start
 
@@ -40,8 +40,8 @@ def stale(rig: Rig, transport: Transport) -> None:
     failed(rig, transport)
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize(
+@each_row("transport", tuple(Transport))
+@each_row(
     ("act", "outcomes"),
     [
         (asked(PLAIN), ["forwarded"]),
@@ -110,7 +110,7 @@ def test_every_monitoring_ban_counts_also_when_another_refuses(start: Start) -> 
     assert rig.pairs()[("ghent", "videos")] == (0, 1, 0)
 
 
-@pytest.mark.parametrize("thing", [exemption(1, 1, ["127.0.5.0/24"]), Suspension("ghent", NOW - 60, NOW + 60)])
+@each_row("thing", [exemption(1, 1, ["127.0.5.0/24"]), Suspension("ghent", NOW - 60, NOW + 60)])
 def test_what_only_would_be_refused_is_counted_as_exempted(start: Start, thing: object) -> None:
     rig = start(office(thing), internet())
     rig.ask(query("www.tiktok.com"))

@@ -3,7 +3,6 @@
 import dns.flags
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.config.endpoint import parse_prefix
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
@@ -12,6 +11,7 @@ from dnsfilter.telemetry.metrics import Limit, Transport
 from dnsfilter.telemetry.slots import LIMITED
 from tests.contract.cases import internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, edes, query
+from tests.support.rows import each_row
 from tests.support.starting import Start
 
 PLAIN, BANNED = query("plain.example.org"), query("www.tiktok.com")
@@ -38,8 +38,8 @@ MESSAGES = {
 }
 
 
-@pytest.mark.parametrize("transport", [UDP, TCP])
-@pytest.mark.parametrize("message", MESSAGES.values(), ids=list(MESSAGES))
+@each_row("transport", [UDP, TCP])
+@each_row("message", MESSAGES.values(), ids=list(MESSAGES))
 def test_a_client_beyond_its_bucket_gets_silence_whatever_it_asks(
     start: Start, message: bytes, transport: Transport
 ) -> None:
@@ -59,7 +59,7 @@ def test_what_is_turned_away_is_neither_decided_nor_asked_for(start: Start) -> N
     assert [client.receive() for client in flooder] == [None] * 10
 
 
-@pytest.mark.parametrize("message", MESSAGES.values(), ids=list(MESSAGES))
+@each_row("message", MESSAGES.values(), ids=list(MESSAGES))
 def test_datagrams_in_a_batch_are_limited_one_by_one(start: Start, message: bytes) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     rig.ask(PLAIN, MECHELEN)

@@ -16,6 +16,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, data, edes, query
 from tests.support.policies import ban, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 
@@ -23,8 +24,8 @@ TRANSPORTS = tuple(Transport)
 BITS: tuple[dict[str, Any], ...] = ({}, {"do": True}, {"cd": True}, {"rd": False}, {"ad": True})
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize(
+@each_row("transport", TRANSPORTS)
+@each_row(
     "name",
     ["plain.example.org", "www.tiktok.com", "health.dnsfilter.internal", "localhost", "_dns.resolver.arpa", "x.local"],
 )
@@ -44,7 +45,7 @@ def test_a_client_of_no_range_that_may_resolve_is_answered_and_no_other(start: S
     assert edes(rig.at_once(query("www.tiktok.com"), "127.0.98.10")) == [(18, "")]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@each_row("transport", TRANSPORTS)
 def test_without_recursion_policy_comes_first_and_then_a_refusal(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
     rig.ask(query("plain.example.org"), transport=transport)
@@ -82,14 +83,14 @@ def test_the_cache_is_asked_before_the_upstream(start: Start) -> None:
     assert rig.forwarded == [("plain.example.org", "A")]
 
 
-@pytest.mark.parametrize("qclass", ["CH", "ANY", "NONE", "HS", "IN"])
+@each_row("qclass", ["CH", "ANY", "NONE", "HS", "IN"])
 def test_every_class_of_a_banned_name_is_refused(start: Start, qclass: str) -> None:
     rig = start(office(), internet())
     assert [code for code, _ in edes(rig.at_once(query("www.tiktok.com", "TXT", qclass)))] == [15]
 
 
-@pytest.mark.parametrize("qclass", ["CH", "ANY", "NONE"])
-@pytest.mark.parametrize("name", ["version.bind", "plain.example.org", "health.dnsfilter.internal"])
+@each_row("qclass", ["CH", "ANY", "NONE"])
+@each_row("name", ["version.bind", "plain.example.org", "health.dnsfilter.internal"])
 def test_other_classes_are_refused_and_tell_nothing(start: Start, qclass: str, name: str) -> None:
     rig = start(office(), internet())
     reply = rig.at_once(query(name, "TXT", qclass))
@@ -97,7 +98,7 @@ def test_other_classes_are_refused_and_tell_nothing(start: Start, qclass: str, n
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     ["nottiktok.com", "tiktok.com.example.org", "com", "below.api.example.net", "example.net", "tiktok.org"],
 )
@@ -106,9 +107,9 @@ def test_names_beside_and_above_a_banned_one_pass(start: Start, name: str) -> No
     assert data(rig.ask(query(name))) == ["A 198.51.100.77"]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("edns", [False, 0])
-@pytest.mark.parametrize(
+@each_row("transport", TRANSPORTS)
+@each_row("edns", [False, 0])
+@each_row(
     ("name", "qtype", "client"),
     [
         ("www.tiktok.com", "A", GHENT),
@@ -161,7 +162,7 @@ def test_what_is_no_ordinary_query_gets_its_rcode(start: Start, wire: bytes, rco
     assert rig.forwarded == []
 
 
-@pytest.mark.parametrize("wire", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
+@each_row("wire", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
 def test_what_deserves_no_answer_gets_none(start: Start, wire: bytes) -> None:
     rig = start(office(), internet())
     assert rig.judge(wire) == Drop()

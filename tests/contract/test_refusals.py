@@ -8,7 +8,6 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
-import pytest
 
 from dnsfilter.engine.interface import Reply as Answer
 from dnsfilter.policy.model import Reply, Suspension
@@ -16,6 +15,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, REFERENCE, TARGETS, TIKTOK, internet, office
 from tests.support.engines import BOUND, DIEST, GHENT, MECHELEN, data, edes, query
 from tests.support.policies import NOW, authority, ban, exemption, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 
@@ -34,8 +34,8 @@ def shape(message: dns.message.Message) -> tuple[str, list[str], Any]:
     return dns.rcode.to_text(message.rcode()), data(message), soa(message)
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize(
+@each_row("transport", tuple(Transport))
+@each_row(
     ("reply", "name", "qtype", "expected"),
     [
         (Reply.REFUSED, "www.tiktok.com", "A", ("REFUSED", [], None)),
@@ -91,7 +91,7 @@ def test_an_address_belongs_to_the_internet_class_only(start: Start) -> None:
     assert rig.at_once(query("www.tiktok.com", "A", "CH")).answer == []
 
 
-@pytest.mark.parametrize(("name", "qtype"), TARGETS)
+@each_row(("name", "qtype"), TARGETS)
 def test_whatever_leads_to_a_banned_name_is_refused(start: Start, name: str, qtype: str) -> None:
     rig = start(office(), internet())
     for transport in (Transport.UDP, Transport.TCP, Transport.UDP):
@@ -129,8 +129,8 @@ def test_the_text_speaks_every_language_that_has_room(start: Start) -> None:
     assert len(text.encode()) <= 128
 
 
-@pytest.mark.parametrize("kind_of_reply", tuple(Reply))
-@pytest.mark.parametrize("payload", [0, 512, 1232, 65535])
+@each_row("kind_of_reply", tuple(Reply))
+@each_row("payload", [0, 512, 1232, 65535])
 def test_want_of_room_costs_the_text_then_the_option_and_never_truncates(
     start: Start, kind_of_reply: Reply, payload: int
 ) -> None:
@@ -202,7 +202,7 @@ def test_a_policy_without_bans_refuses_nothing(start: Start) -> None:
     assert data(rig.ask(query("video.example.org"))) == ["CNAME www.tiktok.com.", "A 192.0.2.100"]
 
 
-@pytest.mark.parametrize("kind_of_reply", [Reply.NXDOMAIN, Reply.NODATA])
+@each_row("kind_of_reply", [Reply.NXDOMAIN, Reply.NODATA])
 def test_the_soa_of_a_refusal_is_of_the_class_that_was_asked(start: Start, kind_of_reply: Reply) -> None:
     rig = start(office(reply=kind_of_reply), internet())
     (soa,) = rig.at_once(query("www.tiktok.com", qclass="HS")).authority

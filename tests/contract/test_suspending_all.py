@@ -4,7 +4,6 @@ from typing import TypeAlias
 
 import dns.message
 import dns.rcode
-import pytest
 
 from dnsfilter.config.node_config import Limits, Rate
 from dnsfilter.engine.interface import Drop
@@ -13,6 +12,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import MECHELEN, UNREGISTERED, Rig, data, edes, query
 from tests.support.policies import HOUR, NOW, policy
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says, silent
 from tests.support.starting import Start
 
@@ -22,7 +22,7 @@ PLAIN, BANNED = "plain.example.org", "www.tiktok.com"
 Seen: TypeAlias = tuple[str, list[str], list[int]]
 TURNED_AWAY: Seen = ("REFUSED", [], [18])
 PLAIN_DATA: Seen = ("NOERROR", ["A 198.51.100.10"], [])
-each_transport = pytest.mark.parametrize("transport", tuple(Transport))
+each_transport = each_row("transport", tuple(Transport))
 
 
 def seen(message: dns.message.Message) -> Seen:
@@ -37,7 +37,7 @@ def ask(rig: Rig, transport: Transport, name: str = PLAIN, *, at: Instant | None
 
 
 @each_transport
-@pytest.mark.parametrize("cached", [False, True])
+@each_row("cached", [False, True])
 def test_they_are_answered_from_the_first_second_to_the_last(start: Start, transport: Transport, cached: bool) -> None:
     rig = start(office(ALL), internet())
     if cached:
@@ -75,7 +75,7 @@ def test_they_count_as_any_client_does_and_for_no_ban(start: Start, transport: T
 
 
 @each_transport
-@pytest.mark.parametrize(
+@each_row(
     "message",
     [
         query("localhost"),

@@ -2,14 +2,13 @@
 
 from ipaddress import ip_network
 
-import pytest
-
 from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.engine.interface import Drop, Reply
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, UNREGISTERED, Rig, query
 from tests.support.policies import network
+from tests.support.rows import each_row
 from tests.support.starting import Start
 
 PLAIN = query("plain.example.org")
@@ -22,8 +21,8 @@ def noted(rig: Rig) -> dict[str, int]:
     return {one.prefix.hex(): one.queries for one in rig.engine.take_unregistered()}
 
 
-@pytest.mark.parametrize("transport", [UDP, TCP])
-@pytest.mark.parametrize(
+@each_row("transport", [UDP, TCP])
+@each_row(
     "message",
     [
         PLAIN,
@@ -70,7 +69,7 @@ def test_who_is_turned_away_for_asking_too_much_is_counted_all_the_same(start: S
     assert noted(rig) == {"7f0063": 5}
 
 
-@pytest.mark.parametrize("message", [b"", b"\0" * 11, b"\0\0\x80\0" + b"\0" * 8])
+@each_row("message", [b"", b"\0" * 11, b"\0\0\x80\0" + b"\0" * 8])
 def test_what_gets_silence_as_no_query_at_all_leaves_no_trace(start: Start, message: bytes) -> None:
     rig = start(office(), internet())
     assert isinstance(rig.judge(message, UNREGISTERED), Drop)

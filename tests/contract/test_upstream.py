@@ -15,6 +15,7 @@ from dnsfilter.upstream.attempt import TOTAL_MS
 from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, fails, reply, says, silent, truncated
 from tests.support.starting import Start
 
@@ -137,8 +138,8 @@ def test_an_answer_to_an_earlier_send_is_good(start: Start) -> None:
     assert data(wait()) == TRUTH
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR])
+@each_row("transport", tuple(Transport))
+@each_row("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR])
 def test_a_server_that_fails_hands_over_to_the_next_at_once(start: Start, rcode: int, transport: Transport) -> None:
     rig = start(office(), Scripted(fails(rcode)), internet())
     assert data(rig.ask(query(NAME), transport=transport)) == TRUTH
@@ -173,7 +174,7 @@ def test_a_lone_server_behind_a_closed_port_is_waited_for_nevertheless(start: St
     assert (found.rcode(), edes(found)[0][0]) in [(dns.rcode.SERVFAIL, 22), (dns.rcode.SERVFAIL, 23)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rcode", "errors"),
     [
         (dns.rcode.SERVFAIL, []),  # upstream was there: it is the name that fails
@@ -327,7 +328,7 @@ def test_an_answer_that_is_cut_within_a_record_is_fetched_by_stream(start: Start
     assert failures(rig, Failure.MALFORMED) == 0
 
 
-@pytest.mark.parametrize("transport", list(Transport))
+@each_row("transport", list(Transport))
 def test_a_truncated_answer_is_fetched_by_stream(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(big), cache_bytes=8_000_000)
     waiting = [rig.begin(query(NAME), client, transport) for client in (GHENT, MECHELEN)]
@@ -411,7 +412,7 @@ def test_a_stream_that_fails_hands_over_to_the_next_server(start: Start) -> None
     assert data(wait()) == TRUTH
 
 
-@pytest.mark.parametrize(
+@each_row(
     "spoil",
     [
         lambda message: None,

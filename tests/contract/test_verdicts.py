@@ -1,21 +1,21 @@
 """Nobody's verdict reaches another: the cache holds truth, and whoever waits is decided wholly anew."""
 
 import dns.rcode
-import pytest
 
 from dnsfilter.policy.model import Mode, Term
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import NETWORKS, RECORDS, TARGETS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, edes, query
 from tests.support.policies import NOW, ban, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, reply, says, silent
 from tests.support.starting import Start
 
 BANNED = [("www.tiktok.com", "A"), *TARGETS]
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize(("name", "qtype"), BANNED)
+@each_row("transport", tuple(Transport))
+@each_row(("name", "qtype"), BANNED)
 def test_banned_after_allowed_and_allowed_after_banned(
     start: Start, name: str, qtype: str, transport: Transport
 ) -> None:
@@ -29,7 +29,7 @@ def test_banned_after_allowed_and_allowed_after_banned(
             assert bool(answer.answer) == (client != GHENT)
 
 
-@pytest.mark.parametrize("name", ["www.tiktok.com", "video.example.org"])
+@each_row("name", ["www.tiktok.com", "video.example.org"])
 def test_a_stale_answer_passes_the_same_decision(start: Start, name: str) -> None:
     upstream = Scripted(
         says(
@@ -54,8 +54,8 @@ def test_a_stale_answer_passes_the_same_decision(start: Start, name: str) -> Non
         assert [code for code, _ in edes(found)] == ([15] if client == GHENT else [3])
 
 
-@pytest.mark.parametrize("transport", tuple(Transport))
-@pytest.mark.parametrize(
+@each_row("transport", tuple(Transport))
+@each_row(
     ("name", "before", "after"),
     [
         ("www.tiktok.com", Mode.OFF, Mode.ENFORCE),

@@ -4,6 +4,7 @@
 """
 
 import os
+import secrets
 import select
 import socket
 import tempfile
@@ -28,7 +29,7 @@ from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
-from dnsfilter.snapshot.compiler import Compiled, compile_policy
+from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Outcome, Transport
@@ -82,17 +83,12 @@ class FakeClock:
         return self.now_ns // 1_000_000
 
 
+@lru_cache(maxsize=16)
 def snapshot_of(policy: Policy, made_s: Instant = NOW) -> Snapshot:
-    """The compiled policy at the default site."""
-    compiled = _compiled(policy, made_s)
+    """Return the compiled policy at the default site; engines of both kinds and the next test share it."""
+    compiled = compile_policy(policy, made_s)
     files = (compiled.names.data, compiled.ranges.data, compiled.rules.data)
     return Snapshot.open(compiled.manifest, *files, DEFAULT_SITE)
-
-
-@lru_cache(maxsize=16)
-def _compiled(policy: Policy, made_s: Instant) -> Compiled:
-    """One policy's files: its engines of both kinds and the next test's share them."""
-    return compile_policy(policy, made_s)
 
 
 def query(
@@ -110,6 +106,24 @@ def query(
     id: int | None = None,  # noqa: A002 - the field's own name
 ) -> bytes:
     """A client's query; `edns=False` sends no OPT."""
+    flags = rd * dns.flags.RD | cd * dns.flags.CD | ad * dns.flags.AD
+    if options:
+        made = _query(name, qtype, qclass, flags, edns, payload, do, options)
+    else:
+        made = _bare_query(name, qtype, qclass, flags, edns, payload, do)
+    return (secrets.randbits(16) if id is None else id).to_bytes(2, "big") + made[2:]
+
+
+def _query(
+    name: str,
+    qtype: str | int,
+    qclass: str | int,
+    flags: int,
+    edns: int | bool,
+    payload: int,
+    do: bool,
+    options: Sequence[dns.edns.Option] = (),
+) -> bytes:
     asked = dns.message.make_query(
         name,
         dns.rdatatype.RdataType.make(qtype),
@@ -118,11 +132,14 @@ def query(
         want_dnssec=do,
         payload=payload,
         options=list(options) if options else None,
-        id=id,
+        id=0,
     )
-    bits = ((rd, dns.flags.RD), (cd, dns.flags.CD), (ad, dns.flags.AD))
-    asked.flags = dns.flags.Flag(sum(int(flag) for wanted, flag in bits if wanted))
+    asked.flags = dns.flags.Flag(flags)
     return asked.to_wire()
+
+
+_bare_query = lru_cache(maxsize=4096, typed=True)(_query)
+"""The same without options: most tests ask the same few questions."""
 
 
 def edes(message: dns.message.Message) -> list[tuple[int, str]]:

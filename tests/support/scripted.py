@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -132,9 +133,8 @@ class Scripted:
             writer.close()
 
     def _note(self, message: bytes, by_stream: bool, peer: tuple[str, int]) -> Asked:
-        question = dns.message.from_wire(message).question[0]
-        name = question.name.to_text().rstrip(".").lower()
-        asked = Asked(message, name, dns.rdatatype.to_text(question.rdtype), by_stream, peer)
+        name, qtype = _question(message[2:])
+        asked = Asked(message, name, qtype, by_stream, peer)
         self.asked.append(asked)
         return asked
 
@@ -149,7 +149,28 @@ def reply(
     flags: int = 0,
 ) -> bytes:
     """A response from lines of zone text: owner, TTL, type, data; `flags` are set besides QR, RD and RA."""
-    response = dns.message.make_response(dns.message.from_wire(asked.message), recursion_available=True)
+    after_id = asked.message[2:]
+    return asked.message[:2] + _reply(after_id, tuple(answer), tuple(authority), tuple(additional), rcode, flags)
+
+
+@lru_cache(maxsize=512)
+def _question(after_id: bytes) -> tuple[str, str]:
+    """Return name and type that a well-formed query asks for; its ID is left out, as it differs each time."""
+    question = dns.message.from_wire(b"\0\0" + after_id).question[0]
+    return question.name.to_text().rstrip(".").lower(), dns.rdatatype.to_text(question.rdtype)
+
+
+@lru_cache(maxsize=512)
+def _reply(
+    after_id: bytes,
+    answer: Sequence[str],
+    authority: Sequence[str],
+    additional: Sequence[str],
+    rcode: int,
+    flags: int,
+) -> bytes:
+    """Return what follows the ID in the reply to a query that is given without its own."""
+    response = dns.message.make_response(dns.message.from_wire(b"\0\0" + after_id), recursion_available=True)
     response.flags |= flags
     response.set_rcode(dns.rcode.Rcode.make(rcode))
     sections = ((response.answer, answer), (response.authority, authority), (response.additional, additional))
@@ -157,7 +178,7 @@ def reply(
         for line in lines:
             owner, ttl, rtype, rdata = line.split(" ", 3)
             section.append(dns.rrset.from_text(owner, int(ttl), "IN", rtype, rdata))
-    return response.to_wire(max_size=LARGEST)
+    return response.to_wire(max_size=LARGEST)[2:]
 
 
 def truncated(asked: Asked) -> bytes:

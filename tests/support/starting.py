@@ -2,7 +2,8 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,9 @@ class Start(Protocol):
 
     def __call__(self, policy: Policy, *upstreams: Scripted, **settings: Any) -> Rig: ...
 
+    def close(self) -> None:
+        """End the engines that run; others may be started."""
+
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
@@ -31,14 +35,26 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def start(kind: str, tmp_path: Path) -> Iterator[Start]:
     """Starts engines of that kind."""
-    with ExitStack() as stack:
+    with closing(_Starting(kind, tmp_path)) as starting:
+        yield starting
 
-        def start(policy: Policy, *upstreams: Scripted, **settings: Any) -> Rig:
-            place = tmp_path / str(len(list(tmp_path.iterdir())))
-            place.mkdir()
-            return stack.enter_context(running(kind, policy, *upstreams, directory=place, **settings))
 
-        yield start
+class _Starting:
+    """Engines of one kind, each with a directory of its own below `directory`."""
+
+    def __init__(self, kind: str, directory: Path) -> None:
+        self._kind = kind
+        self._directory = directory
+        self._numbers = count()
+        self._stack = ExitStack()
+
+    def __call__(self, policy: Policy, *upstreams: Scripted, **settings: Any) -> Rig:
+        place = self._directory / str(next(self._numbers))
+        place.mkdir()
+        return self._stack.enter_context(running(self._kind, policy, *upstreams, directory=place, **settings))
+
+    def close(self) -> None:
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ cdef class Places:
 
     def __init__(self, zones):
         self.tops = NameMap(dict.fromkeys(TOP_LABELS, 0))
-        self.specials = NameMap({name: special_number(name) for name in OURS})
+        self.specials = NameMap(SPECIAL_NUMBERS)
         self.zones = NameMap(zones.numbers())
         memset(self.single_sizes, 0, sizeof(self.single_sizes))
         for name in OURS:
@@ -94,3 +94,7 @@ cdef int special_number(bytes name) except -1:
     if special(b"\x01x" + name, int(Type.A)).overridable:
         number |= ZONE_OVERRIDABLE
     return number | ZONE_BYPASS if name == RESOLVER_ARPA else number
+
+
+SPECIAL_NUMBERS = {name: special_number(name) for name in OURS}
+"""What each name of `OURS` is in `Places.specials`: the same in every engine of a process."""

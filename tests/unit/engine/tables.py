@@ -5,13 +5,14 @@ import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Endpoint, Limits
 from dnsfilter.engine.reference.own_table import OwnTable
-from dnsfilter.engine.reference.room import Room
+from dnsfilter.engine.reference.room import MOST_EXCHANGES, Room
 from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
 from dnsfilter.engine.slow_path.pending_table import Table
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
@@ -39,11 +40,18 @@ class Bench:
 
 def waiter(client: bytes, asked_ns: int = 0, ticket: int = 0) -> Waiter:
     """One who waits by stream."""
+    return Waiter(_asked(), client, asked_ns, ticket=ticket)
+
+
+@cache
+def _asked() -> Query:
+    """Return the query of everybody who waits; tests begin many thousands of questions."""
     asked = parse_query(query("www.example.org", id=7))
     assert isinstance(asked, Query)
-    return Waiter(asked, client, asked_ns, ticket=ticket)
+    return asked
 
 
+@lru_cache(maxsize=2 * MOST_EXCHANGES)
 def key_of(name: str, view: int = 0, qclass: int = 1) -> CacheKey:
     """The key of a question for addresses."""
     return CacheKey(view, parse_name(name), 1, qclass, False, False)

@@ -1,11 +1,11 @@
 """Names that are answered here, and those near them that are not."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.upstream.special import APEXES, LocalAnswer, Records, below, special
 from dnsfilter.wire.iana import Type
+from tests.support.rows import each_row
 
 NOERROR, NXDOMAIN = 0, 3
 A, NS, SOA, PTR, MX, TXT, AAAA, SRV, DS, HTTPS, ANY = 1, 2, 6, 12, 15, 16, 28, 33, 43, 65, 255
@@ -61,13 +61,13 @@ ANSWERED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "qtype", "rcode", "apex", "records"), ANSWERED)
+@each_row(("name", "qtype", "rcode", "apex", "records"), ANSWERED)
 def test_answered_here(name: str, qtype: int, rcode: int, apex: str, records: Records) -> None:
     overridable = apex not in ("onion", "resolver.arpa")
     assert special(wire(name), qtype) == LocalAnswer(rcode, wire(apex), records, overridable)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         ".",
@@ -95,12 +95,12 @@ def test_answered_here(name: str, qtype: int, rcode: int, apex: str, records: Re
         "mask.icloud.com",
     ],
 )
-@pytest.mark.parametrize("qtype", [A, PTR, SOA, ANY])
+@each_row("qtype", [A, PTR, SOA, ANY])
 def test_resolved_like_any_other(name: str, qtype: int) -> None:
     assert special(wire(name), qtype) is None
 
 
-@pytest.mark.parametrize("apex", ["home.arpa", "service.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"])
+@each_row("apex", ["home.arpa", "service.arpa", "10.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"])
 def test_the_proof_that_a_local_zone_is_unsigned_comes_from_its_parent(apex: str) -> None:
     assert special(wire(apex), DS) is None
     assert special(wire(f"1.{apex}"), DS) == LocalAnswer(NXDOMAIN, wire(apex), Records.NONE, overridable=True)
@@ -123,7 +123,7 @@ def test_everything_below_resolver_arpa_exists_and_is_empty(labels: list[str], q
     assert answer == LocalAnswer(NOERROR, wire("resolver.arpa"), Records.NONE, overridable=False)
 
 
-@pytest.mark.parametrize("apex", sorted(APEXES))
+@each_row("apex", sorted(APEXES))
 def test_below_a_zone_every_name_and_type_gets_the_same_or_it_depends(apex: bytes) -> None:
     names = (
         b"\x01x" + apex,

@@ -34,6 +34,7 @@ from tests.fuzz.wire_bytes import question as asked
 from tests.fuzz.wire_bytes import record as said_record
 from tests.support.engines import GHENT
 from tests.support.message_mutations import mutants, noise
+from tests.support.rows import each_row
 from tests.unit.engine.compiled.both import Both, Said, both
 
 pytest.importorskip("dnsfilter.engine._engine")
@@ -83,14 +84,14 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("name", ORDINARY)
+@each_row("name", ORDINARY)
 def test_of_the_corpus_the_sound_answers_are_ordinary(pair: Both, name: str) -> None:
     seen = pair.answered(ANSWERS[name], type_of(ANSWERS[name]), True)
     assert seen.handed == (not seen.kept)  # what cannot be kept for a second is the slow path's
 
 
-@pytest.mark.parametrize("do", [False, True])
-@pytest.mark.parametrize("name", [*ANSWERS, *BIG_ANSWERS])
+@each_row("do", [False, True])
+@each_row("name", [*ANSWERS, *BIG_ANSWERS])
 def test_the_corpus_is_read_as_the_reference_reads_it(pair: Both, name: str, do: bool) -> None:
     message = {**ANSWERS, **BIG_ANSWERS}[name]
     for client in (GHENT, "127.0.7.10"):
@@ -197,8 +198,8 @@ def test_answers_of_all_kinds_of_records_are_read_as_the_reference_reads_them(pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rclass", [1, 3])
-@pytest.mark.parametrize("rtype", [*range(1, 130), 249, 250, 255, 256, 32_768, 65_535])
+@each_row("rclass", [1, 3])
+@each_row("rtype", [*range(1, 130), 249, 250, 255, 256, 32_768, 65_535])
 def test_data_of_each_type_is_held_to_the_same_form(pair: Both, rtype: int, rclass: int) -> None:
     name = b"\3www" + pointer(21)
     datas = (
@@ -259,7 +260,7 @@ def chain_of(steps: int) -> bytes:
     return said(A, *aliases, said_record(hops[-1], A, bytes(4)))
 
 
-@pytest.mark.parametrize(("steps", "whole"), [(0, True), (1, True), (16, True), (17, False)])
+@each_row(("steps", "whole"), [(0, True), (1, True), (16, True), (17, False)])
 def test_as_many_aliases_are_followed_as_by_the_reference(pair: Both, steps: int, whole: bool) -> None:
     assert pair.answered(chain_of(steps), A).handed != whole
 
@@ -272,7 +273,7 @@ def pointers(count: int) -> bytes:
     return said(TXT, said_record(HERE, TXT, text), authority=(said_record(HERE, NS, last),))
 
 
-@pytest.mark.parametrize(("count", "sound"), [(1, True), (2, True), (16, True), (17, False)])
+@each_row(("count", "sound"), [(1, True), (2, True), (16, True), (17, False)])
 def test_as_many_pointers_are_followed_as_by_the_reference(pair: Both, count: int, sound: bool) -> None:
     seen = pair.answered(pointers(count), TXT)
     assert bool(seen.kept) == sound
@@ -320,12 +321,12 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@each_row("name", OTHERS)
 def test_what_is_no_answer_is_not_kept(pair: Both, name: str) -> None:
     assert not pair.answered(OTHERS[name], A).kept
 
 
-@pytest.mark.parametrize(("count", "in_c"), [(64, True), (65, False)])
+@each_row(("count", "in_c"), [(64, True), (65, False)])
 def test_more_records_than_there_is_room_for_need_judgement(pair: Both, count: int, in_c: bool) -> None:
     records = (said_record(HERE, TXT, bytes((1, number))) for number in range(count))
     seen = pair.answered(said(TXT, *records), TXT)
@@ -333,14 +334,14 @@ def test_more_records_than_there_is_room_for_need_judgement(pair: Both, count: i
     assert seen.handed != in_c
 
 
-@pytest.mark.parametrize(("count", "in_c"), [(16, True), (17, False)])
+@each_row(("count", "in_c"), [(16, True), (17, False)])
 def test_more_names_beside_than_there_is_room_for_need_judgement(pair: Both, count: int, in_c: bool) -> None:
     more = tuple(said_record(bytes((2, *f"{number:02}".encode())) + HERE, A, bytes(4)) for number in range(count))
     soa = (said_record(wire("example.org"), SOA, wire("a.example.org") * 2 + bytes(16) + b"\0\0\1\0"),)
     assert pair.answered(said(A, authority=soa, additional=more, flags=0x8183), A).handed != in_c
 
 
-@pytest.mark.parametrize("name", ORDINARY)
+@each_row("name", ORDINARY)
 def test_an_ordinary_answer_cut_anywhere_is_not_kept(pair: Both, name: str) -> None:
     message = ANSWERS[name]
     cut = [Said(message[:size], type_of(message), True) for size in range(len(message))]
@@ -378,8 +379,8 @@ EVERYDAY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("do", [False, True])
-@pytest.mark.parametrize("name", EVERYDAY)
+@each_row("do", [False, True])
+@each_row("name", EVERYDAY)
 def test_everyday_answers_are_ordinary(pair: Both, name: str, do: bool) -> None:
     qtype, answer, authority, more, rcode = EVERYDAY[name]
     if not do:

@@ -20,6 +20,7 @@ from tests.contract.cases import office
 from tests.fuzz.examples import examples
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, query, running
 from tests.support.policies import NOW, authority, ban, policy, service
+from tests.support.rows import each_row
 from tests.support.scripted import Scripted, silent
 from tests.unit.engine.compiled.both import CONDITIONAL, both
 from tests.unit.wire.build import message, opt, question, record
@@ -111,9 +112,9 @@ FLOODS = {
 }
 
 
-@pytest.mark.parametrize("reply", Reply)
-@pytest.mark.parametrize("flood", sorted(FLOODS))
-@pytest.mark.parametrize("client", [GHENT, UNREGISTERED])
+@each_row("reply", Reply)
+@each_row("flood", sorted(FLOODS))
+@each_row("client", [GHENT, UNREGISTERED])
 def test_what_anybody_may_flood_with_is_answered_without_the_slow_path(
     flood: str, client: str, reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,13 +126,14 @@ def test_what_anybody_may_flood_with_is_answered_without_the_slow_path(
     def unexpected(*_of: object) -> None:
         raise AssertionError("the slow path was taken")
 
-    with running("compiled", office(reply=reply, addresses=addresses), Scripted(silent)) as rig:
-        monkeypatch.setattr(SlowPath, "decide_message", unexpected)
+    policy = office(reply=reply, addresses=addresses)
+    with running("compiled", policy, Scripted(silent)) as rig, monkeypatch.context() as patch:
+        patch.setattr(SlowPath, "decide_message", unexpected)
         assert not isinstance(rig.judge(FLOODS[flood], client), Miss)
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize("qtype", ["A", "AAAA", "ANY", "DS", "PTR", "SVCB"])
+@each_row("conditional", [False, True])
+@each_row("qtype", ["A", "AAAA", "ANY", "DS", "PTR", "SVCB"])
 def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) -> None:
     with both(office(), conditional=conditional) as ask:
         for name in sorted(map(name_text, OURS)):
@@ -142,14 +144,14 @@ def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) 
                     ask(data, client)
 
 
-@pytest.mark.parametrize("qtype", ["A", "DS", "ANY"])
+@each_row("qtype", ["A", "DS", "ANY"])
 def test_zones_of_ones_own_are_asked_of_their_servers(qtype: str) -> None:
     with both(office(), conditional=True) as ask:
         for name in (*CONDITIONAL, "x.corp.internal", "y.internal", "1.10.in-addr.arpa", "db.localhost"):
             ask(query(name, qtype, id=7))
 
 
-@pytest.mark.parametrize("flood", sorted(FLOODS))
+@each_row("flood", sorted(FLOODS))
 def test_an_unregistered_client_that_may_ask_is_answered_as_by_the_reference(flood: str) -> None:
     with both(office(), clients=EVERYONE) as ask:
         ask(FLOODS[flood], UNREGISTERED)

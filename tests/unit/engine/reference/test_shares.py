@@ -169,8 +169,9 @@ def test_of_both_the_same_questions_give_way(
         both = reference, twin
         for number in range(MOST_EXCHANGES):
             name, view, client = filling[number % len(filling)]
+            opening, address = key(f"y{number}.{name}", view), bytes((10, 0, client, number % 3))
             for at in both:
-                at.open(key(f"y{number}.{name}", view), bytes((10, 0, client, number % 3)), number // 100)
+                at.open(opening, address, number // 100)
         now_ms = 100
         for number, ((name, view, client), wait_ms) in enumerate(asked):
             now_ms += wait_ms
