@@ -37,6 +37,7 @@ from blocklists.schema import Category
 from dnsfilter.snapshot.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.compiled_statements import share_compiled
+from tests.support.direct_requests import answer_of
 from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
@@ -86,13 +87,8 @@ class Plane:
     ) -> httpx.Response:
         """A request from `address` with `token`, else the administrator's, unless `headers` are given."""
         headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
-
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-                return await client.request(method, path, json=json, headers=headers, **options)
-
-        return asyncio.run(send())
+        request = httpx.Request(method, f"http://testserver{path}", json=json, headers=headers, **options)
+        return asyncio.run(answer_of(self.app, request, address))
 
     def done(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
         """The answer's body of a request that must succeed."""
