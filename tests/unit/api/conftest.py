@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -207,23 +208,29 @@ def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
     """A control plane whose first snapshot is published."""
-    if backend == "postgresql":
-        made = make_plane(tmp_path / "state", url=request.getfixturevalue("server").fresh())
-    else:
-        kept = request.getfixturevalue("kept_town" if "town" in request.fixturenames else "kept_plane")
-        shutil.copytree(kept, tmp_path / "state")
-        made = make_plane(tmp_path / "state", started=True)
-    made.publisher.publish_current()
-    yield made
-    made.database.close()
+    with opened(request, tmp_path / "state", backend, settled="town" in request.fixturenames) as made:
+        yield made
 
 
 @pytest.fixture
 def town(plane: Plane) -> Plane:
     """With two authorities, a range of each, and a ban of the first on alpha."""
-    if plane.revision() == 0:
-        _settle(plane)
     return plane
+
+
+@contextmanager
+def opened(request: pytest.FixtureRequest, directory: Path, backend: str, *, settled: bool) -> Iterator[Plane]:
+    """A control plane whose first snapshot is published; `settled` as a `town`."""
+    if backend == "postgresql":
+        made = make_plane(directory, url=request.getfixturevalue("server").fresh())
+    else:
+        shutil.copytree(request.getfixturevalue("kept_town" if settled else "kept_plane"), directory)
+        made = make_plane(directory, started=True)
+    made.publisher.publish_current()
+    if settled and made.revision() == 0:
+        _settle(made)
+    yield made
+    made.database.close()
 
 
 def _kept(directory: Path, act: Callable[[Plane], None]) -> Path:
