@@ -48,6 +48,8 @@ class Caller:
     actor: Actor
     held: frozenset[Held]
     ended: tuple[Ended, ...] = ()
+    used_day: int | None = None
+    """The day on which its token was last used, as far as that is kept."""
 
     @property
     def token(self) -> int:

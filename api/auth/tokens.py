@@ -30,6 +30,7 @@ KEY_ACT = "token.key"
 MAX_LENGTH = 200
 KEY_BYTES = 32
 DAY_S = 86_400
+_HELD = select(TokenRow, AccountRow).join(AccountRow, AccountRow.id == TokenRow.account)
 _TOKEN = re.compile(r"dnsf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
 
@@ -71,32 +72,41 @@ def public_part(token: str) -> str | None:
 def authenticate(session: Session, key: bytes, token: str, now_s: int, request: str) -> Caller | Refused:
     """The caller that presents `token`, with the roles that hold at `now_s`. Compares in constant time."""
     public = public_part(token)
-    row = None if public is None else session.scalar(select(TokenRow).where(TokenRow.public == public))
+    found = None if public is None else session.execute(_HELD.where(TokenRow.public == public)).one_or_none()
+    row, account = found if found is not None else (None, None)
     presented = digest(key, token)
-    if not hmac.compare_digest(presented, row.digest if row is not None else "0" * len(presented)) or row is None:
+    known = hmac.compare_digest(presented, row.digest if row is not None else "0" * len(presented))
+    if not known or row is None or account is None:
         return Refused(Refusal.UNKNOWN)
-    return standing(session, row, now_s, request)
+    return standing(session, row, account, now_s, request)
 
 
-def standing(session: Session, row: TokenRow, now_s: int, request: str) -> Caller | Refused:
+def held_token(session: Session, number: int) -> tuple[TokenRow, AccountRow]:
+    """Return a token that there is, and its account."""
+    token, account = session.execute(_HELD.where(TokenRow.id == number)).one()
+    return token, account
+
+
+def standing(session: Session, row: TokenRow, account: AccountRow, now_s: int, request: str) -> Caller | Refused:
     """The caller of a token that was presented, with the roles that hold at `now_s`; or why it is not taken."""
-    refusal = token_refusal(row, session.get_one(AccountRow, row.account), now_s)
+    refusal = token_refusal(row, account, now_s)
     if refusal is not None:
         return Refused(refusal, row.id)
     held, ended = roles_at(session, row.account, now_s)
     passed = tuple(each for each in ended if narrowed({each.held}, row))
-    return Caller(Actor(row.account, Access.TOKEN, request, row.id), narrowed(held, row), passed)
+    return Caller(Actor(row.account, Access.TOKEN, request, row.id), narrowed(held, row), passed, row.used_day)
 
 
 def note_use(database: Database, caller: Caller, now_s: int) -> bool:
     """Keep the day of a token's last use; writes once a day and token, and says whether it did."""
     day = now_s // DAY_S
-    with database.reading() as session:
-        if session.get_one(TokenRow, caller.token).used_day == day:
-            return False
+    if caller.used_day == day:
+        return False
     with database.writing() as session:
-        session.get_one(TokenRow, caller.token).used_day = day
-    return True
+        row = session.get_one(TokenRow, caller.token)
+        # Other requests with the token may have come first.
+        noted, row.used_day = row.used_day != day, day
+    return noted
 
 
 def load_key(path: Path) -> bytes:

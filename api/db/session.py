@@ -23,6 +23,7 @@ from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
 _FORGOTTEN = "forgotten"
+_LOCKED = "locked installation"
 _LOG_SUFFIX = "-wal"
 _WRITE = "dnsfilter_write"
 
@@ -115,7 +116,9 @@ class Database:
             self._demand_same()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 session.info[DAMAGE] = self.damage
-                session.execute(select(InstallationRow.id).where(InstallationRow.id == INSTALLATION).with_for_update())
+                locked = select(InstallationRow).where(InstallationRow.id == INSTALLATION).with_for_update()
+                # Held until the end: a session forgets rows that nobody holds, and its acts would ask for it again.
+                session.info[_LOCKED] = session.scalars(locked).one_or_none()
                 versions.watch(session)
                 yield session
                 versions.keep(session)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.auth.authentication_failures import Failures, address_of, sweep
 from api.auth.caller import Caller, Permit
 from api.auth.permissions import Rule
-from api.auth.tokens import Refused, authenticate, note_use, standing
+from api.auth.tokens import Refused, authenticate, held_token, note_use, standing
 from api.db.models import TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
@@ -234,8 +234,8 @@ def _enter_again(session: Session, request: Request, permit: Permit, now_s: int)
 
     Between the request's beginning and its turn the token may have been revoked, the account disabled, a mandate ended.
     """
-    token = session.get_one(TokenRow, permit.caller.token)
-    found = standing(session, token, now_s, request_id(request))
+    token, account = held_token(session, permit.caller.token)
+    found = standing(session, token, account, now_s, request_id(request))
     if isinstance(found, Refused):
         raise _NotTaken(found)
     permit.caller = found

@@ -28,8 +28,7 @@ from api.bindings.repository import binders
 from api.bindings.schemas import BindingState
 from api.bindings.state import binding_state, never_holds
 from api.db.base import Base, Json
-from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, InstallationRow, RangeRow, SiteRow
-from api.db.models.audit_log import INSTALLATION
+from api.db.models import AuthorityRow, BanRow, BindingRow, ExemptionRow, RangeRow, SiteRow
 from api.db.unit_of_work import Act, UnitOfWork
 from api.errors import Conflict, Fault, collect_faults
 from api.exemptions import service as exemption_acts
@@ -98,7 +97,6 @@ class _Run:
 
     def register(self) -> None:
         session = self.unit.session
-        self.held.append(session.get_one(InstallationRow, INSTALLATION))
         self.held += session.scalars(select(SiteRow))
         self.owners = {row.slug: row for row in session.scalars(select(AuthorityRow))}
         if self.fills:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import event, exists, func, inspect, or_, select
+from sqlalchemy import Select, Subquery, event, exists, func, inspect, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.db.base import Base
@@ -54,26 +54,34 @@ class Kept(Generic[Row, Value]):
     def __init__(
         self, kind: type[Row], value: Callable[[Row], Value | None], *order: InstrumentedAttribute[Any]
     ) -> None:
-        self._kind, self._value, self._order = kind, value, order
+        self._kind, self._value = kind, value
         self._table = inspect(kind)
         self._key, self._revision = self._table.primary_key[0], self._table.columns["revision"]
+        self._stamps = select(self._key, self._revision).order_by(*order)
         self._made: Mapping[Any, tuple[int, Value | None]] = {}
         self._all: tuple[tuple[int, int], tuple[Value, ...]] | None = None
 
-    def load(self, session: Session, newest: int) -> tuple[Value, ...]:
-        """What all rows say, in order, without those that say nothing; `newest` is the session's revision."""
-        count, highest = session.execute(select(func.count(self._key), func.max(self._revision))).one()
+    @property
+    def state(self) -> Subquery:
+        """The query of what `load` is given: the table's number of rows and their highest revision."""
+        return select(func.count(self._key).label("count"), func.max(self._revision).label("highest")).subquery()
+
+    def load(self, session: Session, newest: int, count: int, highest: int | None) -> tuple[Value, ...]:
+        """What all rows say, in order, without those that say nothing; `newest` is the session's revision.
+
+        `count` and `highest` are the table's `state` in this session.
+        """
         held = self._all
         if held is not None and held[0] == (count, highest):
             return held[1]
-        stamps = session.execute(select(self._key, self._revision).order_by(*self._order)).all()
+        stamps = session.execute(self._stamps).all()
         made = self._made
         changed = [key for key, revision in stamps if key not in made or made[key][0] != revision]
         fresh = self._read(session, changed)
         now = {key: (revision, fresh[key] if key in fresh else made[key][1]) for key, revision in stamps}
         values = present(value for _, value in now.values())
         self._made = {key: stamped for key, stamped in now.items() if stamped[0] < newest}
-        if count and highest < newest:
+        if highest is not None and highest < newest:
             self._hold((count, highest), values, session)
         return values
 
@@ -109,25 +117,39 @@ class Policies:
         self._bans = Kept(BanRow, ban_value, BanRow.number)
         self._bindings = Kept(BindingRow, binding_value, BindingRow.number)
         self._exemptions = Kept(ExemptionRow, exemption_value, ExemptionRow.number)
+        self._states = _states(
+            self._authorities, self._sites, self._ranges, self._bans, self._bindings, self._exemptions
+        )
 
     def load(self, session: Session, now: Instant) -> Values:
         """All that makes the policy, but suspensions that a snapshot made after `now` does not have."""
         session.flush()
-        newest = revision(session)
+        newest, *states = session.execute(self._states).one()
+        authorities, sites, ranges, bans, bindings, exemptions = zip(states[::2], states[1::2], strict=True)
         # Years of suspensions would slow every toggle. A day more than a snapshot keeps: clocks are set back at times.
         kept = now - 2 * KEPT_PAST_S
         # The column itself has an index.
         recent = select(SuspensionRow).where(SuspensionRow.end_s > kept, SuspensionRow.sql_period().end > kept)
         return Values(
             newest,
-            self._authorities.load(session, newest),
-            self._sites.load(session, newest),
-            self._ranges.load(session, newest),
-            self._bans.load(session, newest),
-            self._bindings.load(session, newest),
-            self._exemptions.load(session, newest),
+            self._authorities.load(session, newest, *authorities),
+            self._sites.load(session, newest, *sites),
+            self._ranges.load(session, newest, *ranges),
+            self._bans.load(session, newest, *bans),
+            self._bindings.load(session, newest, *bindings),
+            self._exemptions.load(session, newest, *exemptions),
             present(map(suspension_value, session.scalars(recent.order_by(SuspensionRow.number)))),
         )
+
+
+def _states(*tables: Kept[Any, Any]) -> Select[tuple[int, *tuple[Any, ...]]]:
+    """The query of the session's revision and then each table's state: one, because every act asks it."""
+    states = [table.state for table in tables]
+    joined = InstallationRow.__table__.join(states[0], true())
+    for state in states[1:]:
+        joined = joined.join(state, true())
+    columns = [column for state in states for column in state.c]
+    return select(InstallationRow.revision, *columns).select_from(joined).where(InstallationRow.id == INSTALLATION)
 
 
 def off_since(session: Session, at: Instant) -> Mapping[int, Instant]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -37,6 +38,7 @@ from blocklists.catalogue_file import Category
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.wire.names import parse_name
 from tests.support.compiled_statements import share_compiled
+from tests.support.direct_requests import answer_of
 from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
@@ -86,13 +88,8 @@ class Plane:
     ) -> httpx.Response:
         """A request from `address` with `token`, else the administrator's, unless `headers` are given."""
         headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
-
-        async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(address, 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-                return await client.request(method, path, json=json, headers=headers, **options)
-
-        return asyncio.run(send())
+        request = httpx.Request(method, f"http://testserver{path}", json=json, headers=headers, **options)
+        return asyncio.run(answer_of(self.app, request, address))
 
     def done(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
         """The answer's body of a request that must succeed."""
@@ -211,23 +208,29 @@ def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
     """A control plane whose first snapshot is published."""
-    if backend == "postgresql":
-        made = make_plane(tmp_path / "state", url=request.getfixturevalue("server").fresh())
-    else:
-        kept = request.getfixturevalue("kept_town" if "town" in request.fixturenames else "kept_plane")
-        shutil.copytree(kept, tmp_path / "state")
-        made = make_plane(tmp_path / "state", started=True)
-    made.publisher.publish_current()
-    yield made
-    made.database.close()
+    with opened(request, tmp_path / "state", backend, settled="town" in request.fixturenames) as made:
+        yield made
 
 
 @pytest.fixture
 def town(plane: Plane) -> Plane:
     """With two authorities, a range of each, and a ban of the first on alpha."""
-    if plane.revision() == 0:
-        _settle(plane)
     return plane
+
+
+@contextmanager
+def opened(request: pytest.FixtureRequest, directory: Path, backend: str, *, settled: bool) -> Iterator[Plane]:
+    """A control plane whose first snapshot is published; `settled` as a `town`."""
+    if backend == "postgresql":
+        made = make_plane(directory, url=request.getfixturevalue("server").fresh())
+    else:
+        shutil.copytree(request.getfixturevalue("kept_town" if settled else "kept_plane"), directory)
+        made = make_plane(directory, started=True)
+    made.publisher.publish_current()
+    if settled and made.revision() == 0:
+        _settle(made)
+    yield made
+    made.database.close()
 
 
 def _kept(directory: Path, act: Callable[[Plane], None]) -> Path:

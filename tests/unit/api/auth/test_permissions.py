@@ -13,14 +13,16 @@ import httpx
 import pytest
 from sqlalchemy.orm import Session
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from api.application import routes
 from api.auth.permissions import Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
 from api.documentation.permissions_page import BESIDES, COLUMNS, MARK, renewed
+from api.publish.repository import revision
 from api.timestamps import timestamp_text
+from tests.support.direct_requests import answer_of
 from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
 
@@ -77,33 +79,35 @@ async def _walk(
 ) -> list[str]:
     wrong = []
     before = _record(plane)
-    transport = httpx.ASGITransport(_from_elsewhere(plane), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-        for route, cases in asked.items():
-            for caller in callers:
-                for case in cases:
-                    status = (await _send(client, caller, route, case)).status_code
-                    cells = [word for column in caller.columns for word in told[route][column].split(", ")]
-                    allowed = any(_allows(cell, case) for cell in cells)
-                    expected = allowed or told[route]["no token"] == "yes"
-                    refusal = 403 if caller.columns else 401
-                    answered = status == 404 if case.unknown else 200 <= status < 300
-                    if status != refusal if not expected else not answered:
-                        what = ", ".join(sorted(case.matter)) or "nobody in particular"
-                        wrong.append(f"{caller.name}: {route} {case.path} (matter of {what}) gave {status}")
-                    if _record(plane) != before:
-                        return [*wrong, f"{caller.name}: {route} {case.path} left a trace"]
-                    plane.clock.now += 0.1  # As many tries as here would otherwise be too many.
+    # Every request comes from another address: as many tries as here would be too many from one.
+    addresses = (f"127.1.{number // 250 % 250}.{number % 250}" for number in count())
+    for route, cases in asked.items():
+        for caller in callers:
+            for case in cases:
+                status = (await _send(plane.app, next(addresses), caller, route, case)).status_code
+                cells = [word for column in caller.columns for word in told[route][column].split(", ")]
+                allowed = any(_allows(cell, case) for cell in cells)
+                expected = allowed or told[route]["no token"] == "yes"
+                refusal = 403 if caller.columns else 401
+                answered = status == 404 if case.unknown else 200 <= status < 300
+                if status != refusal if not expected else not answered:
+                    what = ", ".join(sorted(case.matter)) or "nobody in particular"
+                    wrong.append(f"{caller.name}: {route} {case.path} (matter of {what}) gave {status}")
+                if _record(plane) != before:
+                    return [*wrong, f"{caller.name}: {route} {case.path} left a trace"]
+                plane.clock.now += 0.1  # As many tries as here would otherwise be too many.
     return wrong
 
 
-async def _send(client: httpx.AsyncClient, caller: Caller, route: str, case: Asked) -> httpx.Response:
+async def _send(app: ASGIApp, address: str, caller: Caller, route: str, case: Asked) -> httpx.Response:
     headers = {"Content-Type": case.type if case.content is not None else "application/json"}
     if caller.token is not None:
         headers["Authorization"] = f"Bearer {caller.token}"
     path = case.path.replace("{self}", str(caller.account)).replace("{token}", str(caller.number))
     body: dict[str, Any] = {"json": case.json} if case.json is not None else {"content": case.content or b""}
-    return await client.request(route.partition(" ")[0], path, headers=headers, **body)
+    method = route.partition(" ")[0]
+    request = httpx.Request(method, f"http://testserver{path}", headers=headers, **body)
+    return await answer_of(app, request, address)
 
 
 def _allows(cell: str, case: Asked) -> bool:
@@ -187,16 +191,4 @@ def _undo(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
 def _record(plane: Plane) -> tuple[int, tuple[int, str]]:
     """The revision, and the end of the audit."""
     with plane.database.reading() as session:
-        return plane.revision(), head(session)
-
-
-def _from_elsewhere(plane: Plane) -> Any:
-    """The application, to which every request comes from another address."""
-    numbers = count()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await plane.app(
-            {**scope, "client": (f"127.1.{next(numbers) // 250 % 250}.{next(numbers) % 250}", 1)}, receive, send
-        )
-
-    return app
+        return revision(session), head(session)
