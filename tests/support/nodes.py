@@ -230,11 +230,11 @@ def scrape(address: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in samples}
 
 
-def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> bool:
-    """Whether `holds()` becomes true before the time is up; asked every few milliseconds."""
+def eventually(holds: Callable[[], bool], within_s: float = 10.0, every_s: float = 0.02) -> bool:
+    """Whether `holds()` becomes true before the time is up. Give a longer pause where each look starts a program."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if holds():
             return True
-        time.sleep(0.02)
+        time.sleep(every_s)
     return holds()
