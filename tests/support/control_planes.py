@@ -15,6 +15,8 @@ from tests.support.ports import free_port
 class Api(Process):
     """`dnsfilter-api` with a policy in the database that it makes. `options` are more of its own."""
 
+    is_forked = True
+
     def __init__(self, directory: Path, policy: str, options: Sequence[str] = ()) -> None:
         super().__init__(directory, "api")
         self.port = free_port()
@@ -52,6 +54,8 @@ class Follower(Node):
 
 class ApiWithin(Api):
     """`dnsfilter-api` inside a namespace, at port 8080 of an IPv4 address there, without encryption."""
+
+    is_forked = False
 
     def __init__(self, space: Namespace, directory: Path, policy: str, address: str) -> None:
         super().__init__(directory, policy, ("--allow-plain",))

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.forked_api import run_api
+from tests.support.forked_programs import run_api
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]

@@ -15,7 +15,7 @@ import pytest
 
 from api.system.body import MAX_OCTETS
 from tests.support.certificates import Authority
-from tests.support.forked_api import run_api
+from tests.support.forked_programs import run_api
 from tests.support.namespaces import Namespace
 from tests.support.nodes import eventually
 

@@ -13,7 +13,7 @@ from api.audit.export import export
 from api.chainverify import verify
 from api.checkpoint import Checkpoint, parse_checkpoint
 from api.db.session import Database
-from tests.support.forked_api import run_api
+from tests.support.forked_programs import run_api
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 

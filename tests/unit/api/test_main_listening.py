@@ -18,7 +18,7 @@ from cryptography import x509
 
 from api.cli import main as dnsfilterctl
 from tests.support.certificates import Authority
-from tests.support.forked_api import run_api
+from tests.support.forked_programs import run_api
 from tests.support.nodes import eventually
 
 ROOT = Path(__file__).parents[3]
