@@ -21,7 +21,8 @@ import api.main
 from dnsfilter.node.privileges import end_with
 
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload([f"{__package__}.imported_programs"])
+_IMPORTED = f"{__package__}.imported_programs"
+_FORKS.set_forkserver_preload([_IMPORTED])
 LONGEST_S = 60
 _running: "set[Forked]" = set()
 
@@ -89,6 +90,8 @@ def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], directory: Path, out: Path, err: Path) -> None:
+    # A preload that cannot be imported is passed over without a word, and each fork imports everything.
+    assert _IMPORTED in sys.modules
     for stream, file in ((sys.stdout, out), (sys.stderr, err)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), stream.fileno())
     os.environ.clear()
