@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import signal
 import ssl
 import threading
 import time
@@ -19,7 +20,8 @@ from api.db.models import AuditRow, InstallationRow
 from api.db.session import Database
 from api.db.unit_of_work import entry_of
 from dnsfilter.snapshot.stored.store import SnapshotStore
-from tests.support.forked_planes import Nursery
+from tests.support.forked_programs import Forked
+from tests.support.forked_programs import start as start_fork
 from tests.support.many_authorities import SERVICE, body_of, policy_text
 from tests.support.nodes import eventually
 from tests.support.ports import free_port
@@ -78,24 +80,26 @@ class Trail:
 class Plane:
     """A control plane that is killed and started again, always with the same state."""
 
-    def __init__(self, nursery: Nursery, directory: Path) -> None:
-        self._nursery = nursery
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self.state = directory / "state"
         self.log = directory / "api.log"
         policy = directory / "policy.toml"
         policy.write_text(policy_text(BODIES))
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._arguments = [
-            *("--create", "--state-dir", str(self.state), "--init-policy", str(policy)),
+        self._command = [
+            *("dnsfilter-api", "--create", "--state-dir", str(self.state), "--init-policy", str(policy)),
             *("--listen", self.url.removeprefix("http://"), "--metrics-listen", "127.0.0.1:0"),
         ]
-        self._pid = 0
+        self._process: Forked | None = None
 
     def start(self) -> None:
-        self._pid = self._nursery.start(self._arguments, self.log)
+        self._process = start_fork(self._command, self.log, self._directory)
 
     def kill(self) -> None:
-        assert self._nursery.kill(self._pid) == 9, self.log.read_text()
+        assert self._process is not None
+        self._process.kill()
+        assert self._process.wait(20) == -signal.SIGKILL, self.log.read_text()
 
     def wait(self) -> dict[str, int]:
         """Wait until it is ready, and give what it says of itself."""
@@ -175,8 +179,9 @@ class Load:
 
 @pytest.fixture
 def plane(tmp_path: Path) -> Iterator[Plane]:
-    with Nursery() as nursery:
-        yield Plane(nursery, tmp_path)
+    made = Plane(tmp_path)
+    yield made
+    made.kill()
 
 
 def test_what_was_answered_outlives_a_kill_at_any_instant(plane: Plane, tmp_path: Path) -> None:

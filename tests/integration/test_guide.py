@@ -1,7 +1,7 @@
 """What the guide for administrators says is typed, and does what it says: with the units, as their users."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from pyrage.x25519 import Identity
@@ -44,6 +44,11 @@ def nodes(machine: Installed) -> str:
     return machine.sh(f"{TOKEN_FILE}\ndnsfilterctl node list")
 
 
+def reported(holds: Callable[[], bool]) -> bool:
+    """Whether the control plane comes to know something of the node, which reports every ten seconds."""
+    return eventually(holds, within_s=30, every_s=1)
+
+
 def roots(machine: Installed) -> list[str]:
     """What is root's below the state directory."""
     return [path for path, owner in machine.owners(STATE).items() if path and owner.startswith("root:")]
@@ -78,14 +83,14 @@ def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Install
     said = machine.sh(lines)
     assert "REFUSED" in said
     assert "this-machine" in said
-    assert eventually(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range unregistered"), 30)
-    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert reported(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range unregistered"))
+    assert reported(lambda: " current " in nodes(machine))
     machine.sh(blocks(GUIDE, "Ranges")[0])
     assert eventually(lambda: answered(machine) == "NOERROR")
     assert eventually(lambda: machine.run(f"test -e {STATE}/enrolment-token").returncode == 1)
     machine.sh(blocks(GUIDE, "By hand, on a node")[0].splitlines()[0])
     listed = f"{TOKEN_FILE}\ndnsfilterctl audit list --act node.suspend"
-    assert eventually(lambda: "the payroll service is refused" in machine.sh(f"{listed} --json"), 30)
+    assert reported(lambda: "the payroll service is refused" in machine.sh(f"{listed} --json"))
 
 
 def test_the_resolvers_user_reads_the_nodes_token_and_not_the_administrators(machine: Installed) -> None:
@@ -153,7 +158,7 @@ def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: 
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && rm -rf {STATE}")
     said = machine.sh(kept + restore_lines(with_copies=with_copies))
     assert "status: NOERROR" in said
-    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert reported(lambda: " current " in nodes(machine))
     assert roots(machine) == []
 
 
@@ -164,7 +169,7 @@ def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_l
     said = machine.sh(kept + restore_lines(with_copies=False))
     assert "status: NOERROR" in said
     machine.sh(blocks(GUIDE, "Backup and restore")[2])
-    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert reported(lambda: " current " in nodes(machine))
 
 
 def test_without_its_directory_and_without_the_control_plane_the_node_answers_by_the_files_on_this_machine(
@@ -175,7 +180,7 @@ def test_without_its_directory_and_without_the_control_plane_the_node_answers_by
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && rm -rf {STATE}/node/* && systemctl start dnsfilter")
     assert answered(machine) == "NOERROR"
     machine.sh("systemctl start dnsfilter-api && dnsfilter-api enrol-node")
-    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert reported(lambda: " current " in nodes(machine))
 
 
 def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Installed) -> None:
@@ -190,5 +195,5 @@ def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Insta
     assert " waiting " in nodes(machine)
     (lines,) = blocks(GUIDE, "Upgrade")
     machine.sh(f"cp /mnt/new.toml {file}\n{lines}")
-    assert eventually(lambda: " current " in nodes(machine), 30)
+    assert reported(lambda: " current " in nodes(machine))
     assert answered(machine) == "NOERROR"

@@ -184,6 +184,7 @@ def test_what_a_person_is_called_is_in_no_log_of_a_failure(town: Plane, caplog: 
 def test_a_second_process_waits_for_the_first_and_who_lost_its_turn_ends(tmp_path: Path, server: Server) -> None:
     url = server.fresh()
     api = Api(tmp_path, "", ("--database", url))
+    api.is_forked = False  # the first fork of a test process waits until everything is imported
     subprocess.run([program("dnsfilter-api"), "init", "--state-dir", api.state, "--database", url], check=True)
     with ThreadPoolExecutor(1) as pool, closing(Turn(url)) as other:
         assert other.take()

@@ -2,18 +2,22 @@
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from tests.support.forked_programs import Forked, start
 from tests.support.namespaces import Namespace
-from tests.support.nodes import Node, Process, program
+from tests.support.nodes import Node, Process, eventually, program
 from tests.support.ports import free_port
 
 
 class Api(Process):
     """`dnsfilter-api` with a policy in the database that it makes. `options` are more of its own."""
+
+    is_forked = True
 
     def __init__(self, directory: Path, policy: str, options: Sequence[str] = ()) -> None:
         super().__init__(directory, "api")
@@ -53,6 +57,8 @@ class Follower(Node):
 class ApiWithin(Api):
     """`dnsfilter-api` inside a namespace, at port 8080 of an IPv4 address there, without encryption."""
 
+    is_forked = False
+
     def __init__(self, space: Namespace, directory: Path, policy: str, address: str) -> None:
         super().__init__(directory, policy, ("--allow-plain",))
         self.place = f"{address}:8080"
@@ -86,3 +92,19 @@ class ApiWithin(Api):
             connection.close()
         assert answer.status < 300, f"{method} {path}: {answer.status} {text}"
         return json.loads(text) if text else None
+
+
+@contextmanager
+def serving(arguments: Sequence[str], log: Path) -> Iterator[Forked]:
+    """Run `dnsfilter-api` from when it listens until the end of the block, when it must stop cleanly."""
+    log.touch()
+    process = start(["dnsfilter-api", *arguments], log, log.parent)
+    try:
+        assert eventually(lambda: "dnsfilter-api: listening" in log.read_text() or process.poll() is not None, 60)
+        assert process.poll() is None, log.read_text()
+        yield process
+        process.terminate()
+        assert process.wait(30) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()

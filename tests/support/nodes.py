@@ -15,6 +15,8 @@ from typing import Self
 from dnsfilter.cli.publishing import publish_policy_file
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.dig import DigResult, dig
+from tests.support.forked_programs import Forked
+from tests.support.forked_programs import start as start_fork
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -31,15 +33,17 @@ def program(name: str) -> str:
 class Process:
     """A program in the foreground, its output in a file; `with` starts and stops it.
 
-    `environment` is what it starts with; None: this process's.
+    `environment` is what it starts with; None: this process's. `is_forked`: a fork of a process that has imported the
+    program, unless it has an environment of its own.
     """
 
     environment: Mapping[str, str] | None = None
+    is_forked = False
 
     def __init__(self, directory: Path, name: str) -> None:
         self.directory = directory
         self.log = directory / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     def command(self) -> list[str]:
         raise TypeError(f"{type(self).__name__} has no command")
@@ -52,10 +56,7 @@ class Process:
 
     def start(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, cwd=self.directory, env=self.environment
-            )
+        self.process = self._launched()
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"{self.command()[0]} ended:\n{self.log.read_text()}"
@@ -64,6 +65,12 @@ class Process:
             time.sleep(0.05)
         self.stop()
         raise AssertionError(f"{self.command()[0]} is not ready:\n{self.log.read_text()}")
+
+    def _launched(self) -> subprocess.Popen[bytes] | Forked:
+        if self.is_forked and self.environment is None:
+            return start_fork(self.command(), self.log, self.directory)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory, env=self.environment)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal, wait for the end, give the exit status."""
@@ -76,7 +83,7 @@ class Process:
                 self.process.kill()
                 self.process.wait()
                 raise
-        return self.process.returncode
+        return self.process.wait()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -166,6 +173,8 @@ def _command_line(pid: int) -> str:
 class Whole(Process):
     """`dnsfilter up`: resolver and control plane with the example policy."""
 
+    is_forked = True
+
     def __init__(self, directory: Path, upstream: str, *, policy: Path = EXAMPLE) -> None:
         super().__init__(directory, "up")
         self.port, self.metrics_port, self.api_port, self.api_metrics_port = (free_port() for _ in range(4))
@@ -202,10 +211,11 @@ class Whole(Process):
         return scrape(self.metrics_address)
 
     def child(self, command: str) -> int:
-        """The process id of the running part whose command line holds `command`."""
+        """The process id of the running part with that name, or whose command line holds `command`."""
         assert self.process is not None
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            if command in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            if name == command or command in _command_line(int(pid)):
                 return int(pid)
         raise AssertionError(f"no running {command}:\n{self.log.read_text()}")
 
@@ -230,11 +240,11 @@ def scrape(address: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in samples}
 
 
-def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> bool:
-    """Whether `holds()` becomes true before the time is up; asked every few milliseconds."""
+def eventually(holds: Callable[[], bool], within_s: float = 10.0, every_s: float = 0.02) -> bool:
+    """Whether `holds()` becomes true before the time is up. Give a longer pause where each look starts a program."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if holds():
             return True
-        time.sleep(0.02)
+        time.sleep(every_s)
     return holds()

@@ -15,7 +15,8 @@ import pytest
 
 from api.server.bodies import MAX_BYTES
 from tests.support.certificates import Authority
-from tests.support.forked_api import run_api
+from tests.support.forked_programs import Forked, run_api
+from tests.support.forked_programs import start as start_fork
 from tests.support.namespaces import Namespace
 from tests.support.nodes import eventually
 
@@ -24,16 +25,21 @@ pytestmark = pytest.mark.slow
 LAN = "192.0.2.2"
 
 
+def _started(arguments: Sequence[str], log: Path, space: Namespace | None) -> subprocess.Popen[bytes] | Forked:
+    if space is None:
+        return start_fork(["dnsfilter-api", *arguments], log, ROOT)
+    with log.open("ab") as file:
+        command = space.command(sys.executable, "-m", "api.main", *arguments)
+        return subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+
+
 @contextmanager
 def serving(state: Path, options: Sequence[str], space: Namespace | None = None) -> Iterator[list[str]]:
     """Run a control plane and yield the URLs that it says."""
     own = ["--create", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
-    command = [sys.executable, "-m", "api.main", *own, *options]
     log = state.with_suffix(".log")
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            command if space is None else space.command(*command), cwd=ROOT, stdout=file, stderr=file
-        )
+    log.touch()
+    process = _started([*own, *options], log, space)
     try:
         assert eventually(lambda: "listening on" in log.read_text() or process.poll() is not None, 60)
         found = re.search(r"listening on (.+), metrics", log.read_text())

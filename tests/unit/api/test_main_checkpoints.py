@@ -1,9 +1,5 @@
 """The process: checkpoints at its start and at its stop, under a key of its own."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -13,38 +9,26 @@ from api.audit.export import export
 from api.chain.checkpoint import Checkpoint, parse_checkpoint
 from api.chain.verification import verify
 from api.db.session import Database
-from tests.support.forked_api import run_api
+from tests.support.control_planes import serving
+from tests.support.forked_programs import run_api
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 
-ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.slow
 
 
 def _run(state: Path, held: Path, *, act: str) -> str:
-    """Start, do an act, stop; what was said on standard error."""
+    """Start, do an act, stop; what was said."""
     port = free_port()
     options = {"--state-dir": state, "--listen": f"127.0.0.1:{port}", "--metrics-listen": "127.0.0.1:0"}
     words = [str(word) for pair in (*options.items(), ("--checkpoint-file", held)) for word in pair]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "api.main", "--create", *words],
-        cwd=ROOT,
-        env=os.environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("dnsfilter-api: listening"), process.communicate(timeout=20)
+    log = state.with_suffix(".log")
+    log.unlink(missing_ok=True)
+    with serving(["--create", *words], log):
         headers = {"Authorization": f"Bearer {(state / 'admin-token').read_text().strip()}"}
         url = f"http://127.0.0.1:{port}/v1/authorities/{act}"
         assert httpx.put(url, json=authority(), headers=headers).status_code == 201
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == 0, err
-    return err
+    return log.read_text()
 
 
 def _held(path: Path) -> list[Checkpoint]:

@@ -18,7 +18,8 @@ from cryptography import x509
 
 from api.cli import main as dnsfilterctl
 from tests.support.certificates import Authority
-from tests.support.forked_api import run_api
+from tests.support.forked_programs import run_api
+from tests.support.forked_programs import start as start_fork
 from tests.support.nodes import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -34,9 +35,8 @@ class Served:
         self.state = state
         self.log = state.with_suffix(".log")
         options = ["--create", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
-        command = [sys.executable, "-m", "api.main", *options]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=log, stderr=log)
+        self.log.touch()
+        self.process = start_fork(["dnsfilter-api", *options, *arguments], self.log, ROOT)
         assert eventually(lambda: "listening on" in self.text() or self.process.poll() is not None, 60)
         assert self.process.poll() is None, self.text()
 

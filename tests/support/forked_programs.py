@@ -1,0 +1,135 @@
+"""Run this project's programs as forks of a process that has imported them: importing takes most of a short run.
+
+What a fork does differs from the installed program in two ways: modules are there before they are asked for, and the
+command line that the kernel shows is another. Its name there is the program's.
+"""
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import api.main
+from dnsfilter.worker.privileges import end_with
+
+_FORKS = get_context("forkserver")
+_IMPORTED = f"{__package__}.imported_programs"
+_FORKS.set_forkserver_preload([_IMPORTED])
+LONGEST_S = 60
+_running: "set[Forked]" = set()
+
+
+class Forked:
+    """A process that is used as a `subprocess.Popen`."""
+
+    def __init__(self, process: BaseProcess) -> None:
+        self._process = process
+        process.start()
+        assert process.pid is not None
+        self.pid = process.pid
+        _running.add(self)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        if (code := self._process.exitcode) is not None:
+            _running.discard(self)
+        return code
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if (code := self.poll()) is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+@atexit.register
+def _kill_all() -> None:
+    # Who started them would wait for them otherwise.
+    for process in tuple(_running):
+        process.kill()
+
+
+def start(command: Sequence[str], log: Path, directory: Path) -> Forked:
+    """Start `dnsfilter-api`, or `dnsfilter up` whose control plane is a fork too. Its output is added to `log`."""
+    return Forked(_FORKS.Process(target=_run, args=(command, dict(os.environ), directory, log, log)))
+
+
+def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
+    """Run the program with more variables in its environment. Return its exit code, output and errors."""
+    with TemporaryDirectory() as directory:
+        out, err = (Path(directory) / name for name in ("out", "err"))
+        command, here = ["dnsfilter-api", *arguments], Path.cwd()
+        process = Forked(_FORKS.Process(target=_run, args=(command, {**os.environ, **environ}, here, out, err)))
+        try:
+            code = process.wait(LONGEST_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError(f"dnsfilter-api {arguments} goes on:\n{err.read_text()}") from None
+        return code, out.read_text(), err.read_text()
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], directory: Path, out: Path, err: Path) -> None:
+    # A preload that cannot be imported is passed over without a word, and each fork imports everything.
+    assert _IMPORTED in sys.modules
+    for stream, file in ((sys.stdout, out), (sys.stderr, err)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), stream.fileno())
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    os.chdir(directory)
+    sys.exit(_main(command))
+
+
+def _main(command: Sequence[str]) -> int | None:
+    path, *arguments = command
+    name = Path(path).name
+    sys.argv = [*command]
+    Path("/proc/self/comm").write_text(name)
+    if name == "dnsfilter-api":
+        return api.main.main(arguments)
+    from dnsfilter.cli import main, single_machine
+
+    vars(single_machine)["_start"] = partial(_start_part, single_machine._start)
+    main.main(arguments)
+    return None
+
+
+def _start_part(
+    start_program: Callable[[list[str]], subprocess.Popen[bytes]], command: list[str]
+) -> subprocess.Popen[bytes] | Forked:
+    """Start a part of `dnsfilter up`: a control plane as a fork of this process, else the program."""
+    if Path(command[0]).name != "dnsfilter-api":
+        return start_program(command)
+    return Forked(get_context("fork").Process(target=_run_part, args=(command, os.getpid())))
+
+
+def _run_part(command: Sequence[str], parent: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for descriptor in Path("/proc/self/fd").iterdir():
+        if descriptor.is_symlink() and os.readlink(descriptor).endswith("/up.lock"):
+            os.close(int(descriptor.name))
+    if not end_with(parent):
+        os._exit(1)
+    sys.exit(_main(command))
