@@ -267,7 +267,7 @@ CASES = (
 
 
 def measure(api: Api, record: Record, case: Case, samples: int, *, forgotten: bool) -> list[float]:
-    """Milliseconds of each request, from the beginning of its connection to its answer's last octet."""
+    """Milliseconds of each request, from the beginning of its connection to its answer's last byte."""
     draw = random.Random(case.title)
     found = []
     headers = {"Authorization": f"Bearer {record.tokens[case.reader]}"}

@@ -66,12 +66,12 @@ def test_a_broken_snapshot_at_the_start_gives_way_to_the_last_good_one(
 
 
 def break_file(path: Path, damage: str) -> None:
-    octets = path.read_bytes()
+    data = path.read_bytes()
     match damage:
         case "cut":
-            path.write_bytes(octets[: len(octets) // 2])
+            path.write_bytes(data[: len(data) // 2])
         case "flipped":
-            path.write_bytes(octets[:-9] + bytes([octets[-9] ^ 0xFF]) + octets[-8:])
+            path.write_bytes(data[:-9] + bytes([data[-9] ^ 0xFF]) + data[-8:])
         case "empty":
             path.write_bytes(b"")
         case _:

@@ -331,11 +331,11 @@ def test_a_refusal_has_the_questions_octets_and_flags_of_no_authority(
         for _ in range(2):
             wait = rig.begin(wire, GHENT, transport)
             found = wait()
-            octets = found.wire
-            assert octets is not None
-            assert octets[:2] == wire[:2]
-            assert octets[12:end] == wire[12:end]
-            flags = int.from_bytes(octets[2:4], "big")
+            data = found.wire
+            assert data is not None
+            assert data[:2] == wire[:2]
+            assert data[12:end] == wire[12:end]
+            flags = int.from_bytes(data[2:4], "big")
             assert flags & 0xFFF0 == 0x8190  # QR, RD, RA, CD: neither AA, TC, Z nor AD
             assert found.edns == (0 if edns else -1)
             if edns:

@@ -1,4 +1,4 @@
-"""What a flood of names may cost: bounded octets, nothing left behind, and nobody's often asked names pushed out."""
+"""What a flood of names may cost: bounded bytes, nothing left behind, and nobody's often asked names pushed out."""
 
 import gc
 import random

@@ -63,7 +63,7 @@ MESSAGES = {
 """Well-formed messages of the opcodes that have a use."""
 
 
-def octets(rig: Rig, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
+def content(rig: Rig, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
     """The reply as it is, for dnspython reads some opcodes in ways of their own."""
     outcome = rig.judge(message, client, transport)
     assert isinstance(outcome, Reply), outcome
@@ -80,7 +80,7 @@ def test_another_opcode_is_not_implemented_and_copied(
     opcode, message = MESSAGES[message_of]
     questions = 0 if opcode == UPDATE else int.from_bytes(message[4:6], "big")
     question = message[12 : message.index(b"\0", 12) + 5] if questions else b""
-    found = octets(rig, message, client, transport)
+    found = content(rig, message, client, transport)
     offers = RA if opcode in WITH_RECURSION else 0
     assert found == HEAD + HEADER.pack(QR | opcode << 11 | offers | NOTIMP, questions, 0, 0, 0) + question
     assert rig.forwarded == []
@@ -97,7 +97,7 @@ def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
     question = wire[12 : 12 + len(name) + 2 + 4]
     for opcode in OPCODES:
         repeated = b"" if opcode == UPDATE else question  # a zone stands there (RFC 2136 section 2.3)
-        found = octets(rig, wire[:2] + bytes([opcode << 3 | 7, 0xFF]) + wire[4:], transport=transport)
+        found = content(rig, wire[:2] + bytes([opcode << 3 | 7, 0xFF]) + wire[4:], transport=transport)
         recursion = RD | RA if opcode in WITH_RECURSION else 0
         head = HEADER.pack(QR | opcode << 11 | recursion | NOTIMP, bool(repeated), 0, 0, int(edns))
         assert found[:12] == HEAD + head
@@ -110,7 +110,7 @@ def test_an_opcode_never_reached_changes_nothing_of_the_data(start: Start, trans
     rig = start(office(), internet())
     before = data(rig.ask(query(NAME), transport=transport))
     for _opcode, message in MESSAGES.values():
-        octets(rig, message, transport=transport)
+        content(rig, message, transport=transport)
     assert data(rig.ask(query(NAME), transport=transport)) == before
     assert len(rig.forwarded) == 1
 

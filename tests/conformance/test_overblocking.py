@@ -30,7 +30,7 @@ def unbanned() -> Policy:
     return policy(*NETWORKS, TIKTOK)
 
 
-def octets(rig: Rig, message: bytes, client: str, transport: Transport) -> bytes:
+def raw(rig: Rig, message: bytes, client: str, transport: Transport) -> bytes:
     found = rig.ask(message, client, transport).wire
     assert found is not None
     return found
@@ -49,9 +49,9 @@ def test_whom_no_ban_concerns_gets_the_same_answer_as_without_bans_but_for_its_t
     for key in (*EVERY, *ABSENT):
         message = query(*key, id=7)
         for client in OTHERS:
-            octets(with_bans, message, GHENT, transport)
+            raw(with_bans, message, GHENT, transport)
             for _ in range(2):
-                mine, plain = (octets(rig, message, client, transport) for rig in (with_bans, without))
+                mine, plain = (raw(rig, message, client, transport) for rig in (with_bans, without))
                 got = dns.message.from_wire(mine)
                 if "tiktok" in plain.decode("latin-1"):
                     assert all(ttl <= 60 for ttl in ttls(got))

@@ -35,7 +35,7 @@ def body(name: str, *records: bytes) -> bytes:
     return question(name) + b"".join(records)
 
 
-# Bombs: the records that make a reader follow pointers, as they stand behind a question that ends at octet 33 or 32.
+# Bombs: the records that make a reader follow pointers, as they stand behind a question that ends at byte 33 or 32.
 
 
 def pointer_chain(name: str, depth: int, owners: int) -> tuple[bytes, int]:
@@ -67,13 +67,13 @@ by_bomb = each_row("bomb", BOMBS.values(), ids=list(BOMBS))
 
 
 def bomb_query(bomb: Callable[[str], tuple[bytes, int]], name: str) -> bytes:
-    octets, records = bomb(name)
-    return message(octets, counts=(1, 0, 0, records))
+    raw, records = bomb(name)
+    return message(raw, counts=(1, 0, 0, records))
 
 
 def bomb_answer(bomb: Callable[[str], tuple[bytes, int]], name: str) -> bytes:
-    octets, records = bomb(name)
-    return message(octets, flags=QR | 0x0180, counts=(1, records, 0, 0))
+    raw, records = bomb(name)
+    return message(raw, flags=QR | 0x0180, counts=(1, records, 0, 0))
 
 
 # From clients.
@@ -81,14 +81,14 @@ def bomb_answer(bomb: Callable[[str], tuple[bytes, int]], name: str) -> bytes:
 NAMES = (ALLOWED, BANNED)
 WITH_OPT = (1, 0, 0, 1)
 QUERIES: dict[str, Callable[[str], bytes]] = {
-    "a trailing octet": lambda name: message(question(name), b"\0"),
-    "trailing octets behind the opt": lambda name: message(question(name), opt(), b"\0\0\0", counts=WITH_OPT),
-    "a name of 256 octets": lambda name: message((b"\x3f" + b"a" * 63) * 3 + b"\x32" + b"a" * 50 + body(name)),
+    "a trailing byte": lambda name: message(question(name), b"\0"),
+    "trailing bytes behind the opt": lambda name: message(question(name), opt(), b"\0\0\0", counts=WITH_OPT),
+    "a name of 256 bytes": lambda name: message((b"\x3f" + b"a" * 63) * 3 + b"\x32" + b"a" * 50 + body(name)),
     "two opts": lambda name: message(question(name), opt(), opt(), counts=(1, 0, 0, 2)),
     "an opt that is not the root's": lambda name: message(question(name), opt(owner=PTR), counts=WITH_OPT),
     "an opt in the answer": lambda name: message(question(name), opt(), counts=(1, 1, 0, 0)),
     "an opt in authority": lambda name: message(question(name), opt(), counts=(1, 0, 1, 0)),
-    "an option of three octets": lambda name: message(question(name), opt(b"\0\x03\0"), counts=WITH_OPT),
+    "an option of three bytes": lambda name: message(question(name), opt(b"\0\x03\0"), counts=WITH_OPT),
     "an option beyond its record": lambda name: message(question(name), opt(b"\0\x03\0\x01"), counts=WITH_OPT),
     "label type 01": lambda name: message(b"\x41" + b"a" * 65 + question(name)),
     "label type 10": lambda name: message(b"\x81a" + question(name)),
@@ -97,9 +97,9 @@ QUERIES: dict[str, Callable[[str], bytes]] = {
     "an opt whose owner points forward": lambda name: message(
         question(name), opt(owner=pointer(12 + len(question(name)) + 2)), counts=WITH_OPT
     ),
-    "an answer of five octets": lambda name: message(question(name), record(PTR, 1, bytes(5)), counts=(1, 1, 0, 0)),
+    "an answer of five bytes": lambda name: message(question(name), record(PTR, 1, bytes(5)), counts=(1, 1, 0, 0)),
     "a cname beside the question": lambda name: message(question(name), record(PTR, 5, b"\x01"), counts=(1, 1, 0, 0)),
-    "more records than octets": lambda name: message(question(name), opt(), counts=(1, 65535, 65535, 65535)),
+    "more records tha bytes": lambda name: message(question(name), opt(), counts=(1, 65535, 65535, 65535)),
     "fewer records than counted": lambda name: message(question(name), opt(), counts=(1, 0, 0, 2)),
     "data beyond the end": lambda name: message(question(name), opt(b"\0\x03\0\0")[:-1], counts=WITH_OPT),
 }
@@ -111,10 +111,10 @@ by_query = each_row("fault", QUERIES.values(), ids=list(QUERIES))
 def test_a_malformed_query_is_formerr_and_goes_nowhere(start: Start, name: str, fault: Callable[[str], bytes]) -> None:
     rig = start(office(), internet())
     for transport in Transport:
-        octets = outcome_of(rig, fault(name), transport)
-        reply = dns.message.from_wire(octets)
+        raw = outcome_of(rig, fault(name), transport)
+        reply = dns.message.from_wire(raw)
         assert (reply.rcode(), reply.id, reply.answer) == (dns.rcode.FORMERR, 7, [])
-        assert len(octets) <= len(fault(name)) + 11
+        assert len(raw) <= len(fault(name)) + 11
     assert rig.forwarded == []
     assert data(rig.ask(query("plain.example.org"))) == ["A 198.51.100.10"]
 
@@ -126,19 +126,18 @@ def test_a_pointer_bomb_from_a_client_is_formerr(
 ) -> None:
     rig = start(office(), internet())
     for transport in Transport:
-        octets = outcome_of(rig, bomb_query(bomb, name), transport)
-        assert octets[3] & 15 == dns.rcode.FORMERR
-        assert len(octets) == 12 + len(question(name))
+        raw = outcome_of(rig, bomb_query(bomb, name), transport)
+        assert raw[3] & 15 == dns.rcode.FORMERR
+        assert len(raw) == 12 + len(question(name))
     assert rig.forwarded == []
 
 
 @each_row("depth", [15, 17, 200, 800])
 def test_pointers_of_a_query_are_followed_at_most_in_proportion_to_its_length(depth: int) -> None:
     queries = [
-        message(octets, counts=(1, 0, 0, n))
-        for octets, n in (pointer_chain(ALLOWED, depth, 50 * 2**k) for k in range(6))
+        message(raw, counts=(1, 0, 0, n)) for raw, n in (pointer_chain(ALLOWED, depth, 50 * 2**k) for k in range(6))
     ]
-    costs = [steps(lambda octets=octets: parse_query(octets)) for octets in queries]  # type: ignore[misc]
+    costs = [steps(lambda raw=raw: parse_query(raw)) for raw in queries]  # type: ignore[misc]
     assert is_linear(costs)
     assert max(costs) <= len(queries[-1])
 
@@ -156,8 +155,8 @@ def stream(node: Node) -> Iterator[socket.socket]:
         yield sock
 
 
-def by_frame(sock: socket.socket, octets: bytes) -> bytes:
-    sock.sendall(len(octets).to_bytes(2, "big") + octets)
+def by_frame(sock: socket.socket, raw: bytes) -> bytes:
+    sock.sendall(len(raw).to_bytes(2, "big") + raw)
     with sock.makefile("rb", buffering=0) as file:
         return exactly(file, int.from_bytes(exactly(file, 2), "big"))
 
@@ -171,11 +170,11 @@ def exactly(file: Any, size: int) -> bytes:
     return found
 
 
-def by_datagram(node: Node, octets: bytes) -> bytes:
+def by_datagram(node: Node, raw: bytes) -> bytes:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((GHENT, 0))
         sock.settimeout(10)
-        sock.sendto(octets, ("127.0.0.1", node.port))
+        sock.sendto(raw, ("127.0.0.1", node.port))
         return sock.recv(65535)
 
 
@@ -185,11 +184,11 @@ SENT = {
 }
 
 
-@pytest.mark.parametrize("octets", SENT.values(), ids=list(SENT))
-def test_worker_and_connection_live_through_a_malformed_query(node: Node, stream: socket.socket, octets: bytes) -> None:
+@pytest.mark.parametrize("raw", SENT.values(), ids=list(SENT))
+def test_worker_and_connection_live_through_a_malformed_query(node: Node, stream: socket.socket, raw: bytes) -> None:
     worker = node.worker_pid()
-    assert by_frame(stream, octets)[3] & 15 == dns.rcode.FORMERR
-    assert by_datagram(node, octets)[3] & 15 == dns.rcode.FORMERR
+    assert by_frame(stream, raw)[3] & 15 == dns.rcode.FORMERR
+    assert by_datagram(node, raw)[3] & 15 == dns.rcode.FORMERR
     for good in (by_frame(stream, query("plain.example.org")), by_datagram(node, query("plain.example.org"))):
         assert data(dns.message.from_wire(good)) == ["A 198.51.100.10"]
     assert node.worker_pid() == worker
@@ -201,16 +200,16 @@ def test_worker_and_connection_live_through_a_malformed_query(node: Node, stream
 TO_BANNED = record(PTR, 5, b"\x06tiktok\x03com\0")
 LONG = (b"\x3f" + b"a" * 63) * 3 + b"\x3f" + b"a" * 62 + b"\0"
 ANSWERS = {
-    "an owner of 256 octets": response(record((b"\x3f" + b"a" * 63) * 4 + b"\0", 1, bytes(4)), A),
+    "an owner of 256 bytes": response(record((b"\x3f" + b"a" * 63) * 4 + b"\0", 1, bytes(4)), A),
     "an owner that a pointer makes too long": response(record(LONG[:-1] + PTR, 1, bytes(4)), A),
     "two opts": response(A, opt(), opt(), counts=(1, 0, 2)),
     "an opt that is not the root's": response(A, opt(owner=PTR), counts=(1, 0, 1)),
     "an opt in the answer": response(A, opt(), counts=(2, 0, 0)),
     "an opt in authority": response(A, opt(), counts=(1, 1, 0)),
-    "an option of three octets": response(A, opt(b"\0\x0f\0"), counts=(1, 0, 1)),
-    "an address of five octets": response(record(PTR, 1, bytes(5))),
-    "an address of three octets": response(record(PTR, 1, bytes(3))),
-    "an ipv6 address of four octets": response(record(PTR, 28, bytes(4)), A),
+    "an option of three bytes": response(A, opt(b"\0\x0f\0"), counts=(1, 0, 1)),
+    "an address of five bytes": response(record(PTR, 1, bytes(5))),
+    "an address of three bytes": response(record(PTR, 1, bytes(3))),
+    "an ipv6 address of four bytes": response(record(PTR, 28, bytes(4)), A),
     "a cname that ends early": response(record(PTR, 5, PTR + b"\0"), A),
     "a cname that runs into the next record": response(record(PTR, 5, b"\x06tik"), A),
     "a cname without data": response(record(PTR, 5, b""), A),
@@ -221,28 +220,28 @@ ANSWERS = {
     "an owner that points to itself": response(record(pointer(33), 1, bytes(4))),
     "an owner that points into the header": response(record(pointer(2), 1, bytes(4))),
     "an https target beyond its record": response(record(PTR, 65, b"\0\x01\x06tik"), A),
-    "an https record of two octets": response(record(PTR, 65, b"\0\x01"), A),
+    "an https record of two bytes": response(record(PTR, 65, b"\0\x01"), A),
     "an soa cut short": response(A, record(PTR, 6, PTR + PTR + bytes(19)), counts=(1, 1, 0)),
     "a signature without signer": response(A, record(PTR, 46, bytes(17))),
     "a signature whose signer is compressed": response(A, record(PTR, 46, bytes(18) + PTR)),
     "a denial without next name": response(A, record(PTR, 47, b""), counts=(1, 1, 0)),
-    "more records than octets": response(A, counts=(1, 65535, 65535)),
+    "more records tha bytes": response(A, counts=(1, 65535, 65535)),
     "fewer records than counted": response(A, counts=(2, 0, 0)),
     "data beyond the end": response(A)[:-1],
     "no question": message(A, flags=QR, counts=(0, 1, 0, 0)),
     "two questions": message(question(ALLOWED), question(BANNED), A, flags=QR, counts=(2, 1, 0, 0)),
     **{what: bomb_answer(bomb, ALLOWED) for what, bomb in BOMBS.items()},
 }
-by_answer = each_row("octets", ANSWERS.values(), ids=list(ANSWERS))
+by_answer = each_row("raw", ANSWERS.values(), ids=list(ANSWERS))
 
 
 @by_answer
-def test_a_malformed_datagram_of_upstream_is_discarded_and_the_truth_still_taken(start: Start, octets: bytes) -> None:
+def test_a_malformed_datagram_of_upstream_is_discarded_and_the_truth_still_taken(start: Start, raw: bytes) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     client = rig.send(query(ALLOWED))
     rig.until_asked(1)
-    held.say(held.asked[0], answer_to(held.asked[0], octets)[:LARGEST_DATAGRAM])
+    held.say(held.asked[0], answer_to(held.asked[0], raw)[:LARGEST_DATAGRAM])
     rig.settle()
     assert client.receive() is None
     held.say(held.asked[0], answering(held.asked[0], (f"{ALLOWED}. 300 A 198.51.100.99",)))
@@ -250,13 +249,13 @@ def test_a_malformed_datagram_of_upstream_is_discarded_and_the_truth_still_taken
 
 
 @by_answer
-def test_an_upstream_that_has_only_malformed_answers_is_a_failure(start: Start, octets: bytes) -> None:
+def test_an_upstream_that_has_only_malformed_answers_is_a_failure(start: Start, raw: bytes) -> None:
     rig = start(office(), Scripted(lambda sent: [truncated(sent)]))
     for transport in Transport:
         waiting = rig.begin(query(ALLOWED), MECHELEN, transport)
         for _ in range(8):
             rig.pass_time(1000)
-            rig.complete(lambda _upstream, sent: sent[:2] + octets[2:])
+            rig.complete(lambda _upstream, sent: sent[:2] + raw[2:])
         reply = waiting()
         assert (reply.rcode(), reply.answer, edes(reply)) == (dns.rcode.SERVFAIL, [], [(23, "")])
     rig.upstream.behave = says({("plain.example.org", "A"): ("plain.example.org. 300 A 198.51.100.10",)})
@@ -266,13 +265,13 @@ def test_an_upstream_that_has_only_malformed_answers_is_a_failure(start: Start, 
 @each_row("depth", [15, 17, 200, 800])
 def test_pointers_of_an_answer_are_followed_at_most_in_proportion_to_its_length(depth: int) -> None:
     answers = [bomb_answer(lambda name, k=k: pointer_chain(name, depth, 50 * 2**k), ALLOWED) for k in range(7)]  # type: ignore[misc]
-    costs = [steps(lambda octets=octets: relayed(octets)) for octets in answers]  # type: ignore[misc]
+    costs = [steps(lambda raw=raw: relayed(raw)) for raw in answers]  # type: ignore[misc]
     assert is_linear(costs)
     assert max(costs) <= 12 * len(answers[-1])
 
 
-@each_row("octets", [b"", bytes(11), *(fault(BANNED)[:11] for fault in QUERIES.values())])
-def test_what_is_too_short_for_a_header_meets_silence(start: Start, octets: bytes) -> None:
+@each_row("raw", [b"", bytes(11), *(fault(BANNED)[:11] for fault in QUERIES.values())])
+def test_what_is_too_short_for_a_header_meets_silence(start: Start, raw: bytes) -> None:
     rig = start(office(), internet())
     for transport in Transport:
-        assert isinstance(rig.judge(octets, transport=transport), Drop)
+        assert isinstance(rig.judge(raw, transport=transport), Drop)

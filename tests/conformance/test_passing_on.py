@@ -289,12 +289,12 @@ def reached(found: dns.message.Message) -> list[list[str]]:
 def test_an_answer_beyond_16_kib_arrives_as_it_was_said(start: Start, junk: int, signed: bool, warm: bool) -> None:
     rig = start(office(), Scripted(lambda sent: [truncated(sent)]))
     said = big(junk=junk, signed=signed)
-    octets = said.to_wire(max_size=65535)
+    raw = said.to_wire(max_size=65535)
     for _ in range(2 if warm else 1):
         waiting = rig.begin(query(ALLOWED, "TXT"), transport=Transport.TCP)
         if not rig.upstream.asked or rig.truncated:
             rig.until(lambda: b"" if rig.truncated else None)
-            rig.complete(lambda _upstream, sent: sent[:2] + octets[2:])
+            rig.complete(lambda _upstream, sent: sent[:2] + raw[2:])
         got = waiting()
         assert reached(got) == reached(said)
         assert len(got.answer) == 1
@@ -312,7 +312,7 @@ def many_names(count: int, junk: bool) -> bytes:
 @each_row("junk", [False, True])
 def test_three_thousand_names_are_relayed_with_work_in_proportion(junk: bool) -> None:
     answers = [many_names(count, junk) for count in (275, 550, 1100, 2200)]
-    assert is_linear([steps(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
+    assert is_linear([steps(lambda raw=raw: relayed(raw)) for raw in answers])  # type: ignore[misc]
     assert len(answers[-1]) > 60_000
     read = dns.message.from_wire(relayed(answers[-1]))
     assert data(read) == ["A 198.51.100.99"]
@@ -332,7 +332,7 @@ def test_thousands_of_aliases_in_whatever_order_cost_their_length() -> None:
 
     for step in (1, -1, 7):
         answers = [chain(count, step) for count in (250, 500, 1000, 2000)]
-        assert is_linear([steps(lambda octets=octets: relayed(octets)) for octets in answers])  # type: ignore[misc]
+        assert is_linear([steps(lambda raw=raw: relayed(raw)) for raw in answers])  # type: ignore[misc]
         assert len(dns.message.from_wire(relayed(answers[-1])).answer) <= 17
 
 

@@ -33,10 +33,10 @@ each_transport = each_row("transport", tuple(Transport))
 
 @each_way
 def test_a_reply_has_the_id_the_opcode_and_the_recursion_bit_of_its_query(start: Start, way: Way) -> None:
-    wire, octets, _ = ask(start, way)
-    found = dns.message.from_wire(octets)
+    wire, raw, _ = ask(start, way)
+    found = dns.message.from_wire(raw)
     assert found.rcode() == way.rcode
-    assert octets[:2] == wire[:2]
+    assert raw[:2] == wire[:2]
     assert found.opcode() == dns.opcode.QUERY
     assert bool(found.flags & dns.flags.RD) == way.rd
 
@@ -48,10 +48,10 @@ def test_a_reply_offers_recursion_and_claims_neither_authority_nor_a_reserved_bi
 ) -> None:
     def boastful(asked: Asked) -> list[bytes]:
         said = way.upstream(asked)
-        return [octets[:2] + bytes([octets[2] | 0x04, octets[3] | RESERVED]) + octets[4:] for octets in said]
+        return [raw[:2] + bytes([raw[2] | 0x04, raw[3] | RESERVED]) + raw[4:] for raw in said]
 
-    _, octets, _ = ask(start, way, edns=edns, upstream=boastful)
-    found = dns.message.from_wire(octets)
+    _, raw, _ = ask(start, way, edns=edns, upstream=boastful)
+    found = dns.message.from_wire(raw)
     assert found.rcode() == way.rcode
     assert found.flags & OFFERS == OFFERS
     assert not found.flags & (dns.flags.AA | RESERVED)
@@ -60,8 +60,8 @@ def test_a_reply_offers_recursion_and_claims_neither_authority_nor_a_reserved_bi
 
 def test_an_upstream_that_offers_no_recursion_changes_nothing_for_the_client(start: Start) -> None:
     def modest(asked: Asked) -> list[bytes]:
-        octets = reply(asked, (f"{NAME}. 300 A 198.51.100.10",))
-        return [octets[:3] + bytes([octets[3] & 0x7F]) + octets[4:]]
+        raw = reply(asked, (f"{NAME}. 300 A 198.51.100.10",))
+        return [raw[:3] + bytes([raw[3] & 0x7F]) + raw[4:]]
 
     found = start(office(), Scripted(modest)).ask(query(NAME))
     assert (data(found), found.flags & dns.flags.RA) == (TRUTH, dns.flags.RA)
@@ -73,9 +73,9 @@ def test_an_upstream_that_offers_no_recursion_changes_nothing_for_the_client(sta
 @each_way
 @each_transport
 def test_a_reply_repeats_the_question_octet_by_octet(start: Start, way: Way, transport: Transport) -> None:
-    wire, octets, _ = ask(start, way, edns=False, transport=transport)
-    assert octets[4:6] == b"\0\1"
-    assert octets[12 : len(wire)] == wire[12:]
+    wire, raw, _ = ask(start, way, edns=False, transport=transport)
+    assert raw[4:6] == b"\0\1"
+    assert raw[12 : len(wire)] == wire[12:]
 
 
 def test_names_are_compared_without_regard_to_case_and_each_client_sees_its_own(start: Start) -> None:
@@ -111,25 +111,25 @@ MALFORMED = {
     "half a class": _asking(b"\1a\0", b"\0\1\0"),
     "a name without end": _asking(b"\1a", b""),
     "a label that runs past the end": _asking(b"\5ab", b""),
-    "a label of 64 octets": _asking(b"\x40" + b"x" * 64 + b"\0"),
-    "a label of 128 octets": _asking(b"\x80" + b"x" * 128 + b"\0"),
-    "a name of 256 octets": _asking((b"\x3f" + b"x" * 63) * 3 + b"\x3e" + b"y" * 62 + b"\0"),
-    "a name of 300 octets": _asking((b"\1x" * 150) + b"\0"),
+    "a label of 64 bytes": _asking(b"\x40" + b"x" * 64 + b"\0"),
+    "a label of 128 bytes": _asking(b"\x80" + b"x" * 128 + b"\0"),
+    "a name of 256 bytes": _asking((b"\x3f" + b"x" * 63) * 3 + b"\x3e" + b"y" * 62 + b"\0"),
+    "a name of 300 bytes": _asking((b"\1x" * 150) + b"\0"),
     "a pointer to itself": _asking(b"\xc0\x0c"),
     "a pointer forwards": _asking(b"\xc0\x12") + b"\1a\0",
     "a pointer into the header": _asking(b"\1a\xc0\x04"),
-    "octets behind the question": _asking(b"\1a\0") + b"\0",
+    "bytes behind the question": _asking(b"\1a\0") + b"\0",
     "a record that is announced only": _asking(b"\1a\0")[:11] + b"\1" + _asking(b"\1a\0")[12:],
     "an answer": _asking(b"\1a\0")[:7] + b"\1" + _asking(b"\1a\0")[8:] + b"\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4",
 }
 
 
 @each_transport
-@each_row("octets", MALFORMED.values(), ids=MALFORMED)
-def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
+@each_row("raw", MALFORMED.values(), ids=MALFORMED)
+def test_what_has_a_header_and_cannot_be_read_is_formerr(start: Start, raw: bytes, transport: Transport) -> None:
     rig = start(office(), internet())
-    found = bytes_of(rig, octets, transport=transport)
-    assert found[:2] == octets[:2]
+    found = bytes_of(rig, raw, transport=transport)
+    assert found[:2] == raw[:2]
     assert (found[2] & 0xF8, found[3] & 15) == (0x80, dns.rcode.FORMERR)
     assert found[6:12] == bytes(6)
     assert rig.forwarded == []
@@ -147,8 +147,8 @@ def test_what_is_too_short_for_a_header_meets_silence(start: Start, size: int, t
 @each_row("rcode", [dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.SERVFAIL])
 def test_a_response_sent_to_the_service_meets_silence(start: Start, rcode: int, transport: Transport) -> None:
     rig = start(office(), internet())
-    for octets in (query(NAME), query(NAME)[:12], query(NAME)[:20]):
-        response = octets[:2] + bytes([octets[2] | 0x80, rcode]) + octets[4:]
+    for raw in (query(NAME), query(NAME)[:12], query(NAME)[:20]):
+        response = raw[:2] + bytes([raw[2] | 0x80, rcode]) + raw[4:]
         assert isinstance(rig.judge(response, transport=transport), Drop)
 
 
@@ -166,9 +166,9 @@ def test_two_resolvers_that_are_shown_to_each_other_fall_silent(start: Start) ->
 BAD_ANSWERS = {
     "a pointer forwards": b"\xc0\x30\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
     "a pointer to itself": b"\xc0\x23\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
-    "a label of 64 octets": b"\x40" + b"x" * 64 + b"\0\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
-    "an address of five octets": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\5\xcb\0\x71\x42\0",
-    "an address of three octets": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\3\xcb\0\x71",
+    "a label of 64 bytes": b"\x40" + b"x" * 64 + b"\0\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",
+    "an address of five bytes": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\5\xcb\0\x71\x42\0",
+    "an address of three bytes": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\3\xcb\0\x71",
     "data past the end": b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\xff\xcb\0\x71\x42",
     "a record cut short": b"\xc0\x0c\0\1\0\1\0\0\1",
     "a second record that is announced only": b"",
@@ -228,9 +228,9 @@ def _strings(number: int) -> Scripted:
 
 def test_without_opt_a_datagram_holds_512_octets_of_whole_records_and_says_what_it_lacks(start: Start) -> None:
     rig = start(office(), _strings(10))
-    octets = bytes_of(rig, query(*SIZES, edns=False))
-    found = dns.message.from_wire(octets)
-    assert 400 < len(octets) <= 512
+    raw = bytes_of(rig, query(*SIZES, edns=False))
+    found = dns.message.from_wire(raw)
+    assert 400 < len(raw) <= 512
     assert found.flags & dns.flags.TC
     assert 0 < len(data(found)) < 10
     whole = rig.ask(query(*SIZES, edns=False), transport=Transport.TCP)

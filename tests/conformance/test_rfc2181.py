@@ -1,4 +1,4 @@
-"""RFC 2181: record sets and their TTLs, names of arbitrary octets, truncated answers."""
+"""RFC 2181: record sets and their TTLs, names of arbitrary bytes, truncated answers."""
 
 import dns.flags
 import dns.message
@@ -24,10 +24,10 @@ def with_ttls(asked: Asked, *seconds: int) -> bytes:
     return answers(asked, *(record(QUESTION, 1, bytes([198, 51, 100, n]), ttl) for n, ttl in enumerate(seconds, 10)))
 
 
-def raw_ttls(octets: bytes, wire: bytes) -> list[int]:
+def raw_ttls(content: bytes, wire: bytes) -> list[int]:
     """The TTL of every address record of the answer section, as sent."""
-    start, number = len(wire) - 11, int.from_bytes(octets[6:8], "big")
-    return [int.from_bytes(octets[start + 16 * n + 6 :][:4], "big") for n in range(number)]
+    start, number = len(wire) - 11, int.from_bytes(content[6:8], "big")
+    return [int.from_bytes(content[start + 16 * n + 6 :][:4], "big") for n in range(number)]
 
 
 # TTLs (sections 5.2 and 8).
@@ -67,8 +67,8 @@ def test_the_largest_ttl_is_passed_on_and_kept_for_a_day(start: Start) -> None:
 
 # Names (section 11).
 
-OCTETS = {
-    "every octet": [bytes(range(1, 64)), bytes(range(64, 127)), bytes(range(127, 190)), bytes(range(192, 252))],
+SIZES = {
+    "every byte": [bytes(range(1, 64)), bytes(range(64, 127)), bytes(range(127, 190)), bytes(range(192, 252))],
     "zero": [b"\0"],
     "a dot": [b"plain.example.org"],
     "dots": [b"...", b"."],
@@ -82,7 +82,7 @@ OCTETS = {
 }
 
 
-@each_row("labels", OCTETS.values(), ids=OCTETS)
+@each_row("labels", SIZES.values(), ids=SIZES)
 def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
     name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
@@ -94,10 +94,10 @@ def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
     wire = query(".", 65400)
     wire = wire[:12] + name + wire[13:]
     for transport in (*Transport, *Transport):
-        octets = bytes_of(rig, wire, transport=transport)
-        assert octets[12 : 12 + len(name)] == name
-        assert name in octets[12 + len(name) :]
-        assert b"beside" not in octets
+        content = bytes_of(rig, wire, transport=transport)
+        assert content[12 : 12 + len(name)] == name
+        assert name in content[12 + len(name) :]
+        assert b"beside" not in content
     assert len(rig.upstream.asked) == 1
 
 

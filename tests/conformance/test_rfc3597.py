@@ -19,12 +19,12 @@ NAME = "plain.example.org"
 TYPES = (54, 666, 1000, 32_770, 65_280, 65_400, 65_534, 65_535)
 DATA = {
     "none": b"",
-    "an octet": b"\0",
+    "a byte": b"\0",
     "what looks like a pointer": b"\xc0\x0c",
     "what looks like a pointer without end": b"\xc0\xff\xff",
     "a name in mixed case": b"\3WwW\6TikTok\3CoM\0",
     "a label too long": b"\x7f" + b"x" * 20,
-    "every octet": bytes(range(256)),
+    "every byte": bytes(range(256)),
     "much": bytes(1000),
 }
 
@@ -41,9 +41,9 @@ def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes,
     for rtype in TYPES:
         wire = query(NAME, rtype, edns=0)
         for client in (GHENT, MECHELEN):
-            octets = bytes_of(rig, wire, client, transport)
-            assert octets[6:12] == b"\0\1\0\0\0\1"
-            assert octets[len(wire) - 11 : -11] == record(QUESTION, rtype, rdata)
+            content = bytes_of(rig, wire, client, transport)
+            assert content[6:12] == b"\0\1\0\0\0\1"
+            assert content[len(wire) - 11 : -11] == record(QUESTION, rtype, rdata)
     assert len(rig.forwarded) == len(TYPES)
 
 
@@ -79,8 +79,8 @@ def test_an_unknown_class_is_asked_and_answered_like_any_other(start: Start, qcl
     rig = start(office(), Scripted(lambda asked: (answers(asked, sent),)))
     wire = query(NAME, "A", qclass)
     for _ in range(2):
-        octets = bytes_of(rig, wire, transport=transport)
-        assert octets[len(wire) - 11 : -11] == sent
+        content = bytes_of(rig, wire, transport=transport)
+        assert content[len(wire) - 11 : -11] == sent
     assert isinstance(rig.judge(query(NAME)), Miss)
 
 
@@ -94,8 +94,8 @@ def test_types_and_classes_are_kept_apart(start: Start) -> None:
     tails = [(rtype, rclass) for rtype in (666, 65_400) for rclass in (1, 5, 65_280)]
     for _ in range(2):
         for rtype, rclass in tails:
-            octets = bytes_of(rig, query(NAME, rtype, rclass))
-            assert octets[-15:-11] == rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big")
+            content = bytes_of(rig, query(NAME, rtype, rclass))
+            assert content[-15:-11] == rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big")
     assert len(rig.upstream.asked) == len(tails)
 
 
@@ -122,10 +122,10 @@ def test_names_in_data_of_known_types_are_written_out_where_a_message_is_compose
 
     rig = start(office(), Scripted(behave))
     for _ in range(2):
-        octets = bytes_of(rig, query(NAME, qtype))
-        assert b"\4Mail\7example\3org\0" + after in octets
-        assert b"beside" not in octets
-        dns.message.from_wire(octets)
+        content = bytes_of(rig, query(NAME, qtype))
+        assert b"\4Mail\7example\3org\0" + after in content
+        assert b"beside" not in content
+        dns.message.from_wire(content)
 
 
 @each_row("beside", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "composed anew"])

@@ -201,8 +201,8 @@ def test_signatures_and_proofs_pass_octet_by_octet(start: Start) -> None:
 @each_row("way", WAYS, ids=lambda way: str(way.id))
 @each_row("do", [True, False])
 def test_do_is_copied_into_every_reply(start: Start, way: Way, do: bool) -> None:
-    _, octets, _ = ask(start, way, do=do)
-    found = dns.message.from_wire(octets)
+    _, raw, _ = ask(start, way, do=do)
+    found = dns.message.from_wire(raw)
     assert found.rcode() == way.rcode
     assert found.ednsflags == (DO if do else 0)
 
@@ -213,8 +213,8 @@ def test_do_is_copied_into_every_reply(start: Start, way: Way, do: bool) -> None
 @each_row("way", WAYS, ids=lambda way: str(way.id))
 @each_row("cd", [True, False])
 def test_cd_is_copied_into_every_reply(start: Start, way: Way, cd: bool) -> None:
-    _, octets, _ = ask(start, way, cd=cd)
-    found = dns.message.from_wire(octets)
+    _, raw, _ = ask(start, way, cd=cd)
+    found = dns.message.from_wire(raw)
     assert found.rcode() == way.rcode
     assert bool(found.flags & dns.flags.CD) == cd
 
@@ -242,10 +242,10 @@ def test_bogus_data_reaches_those_who_set_cd_and_nobody_else(start: Start, order
 @each_row("way", OURS, ids=lambda way: str(way.id))
 def test_nothing_of_our_own_making_is_called_authentic(start: Start, way: Way) -> None:
     def validated(asked: Asked) -> list[bytes]:
-        return [octets[:3] + bytes([octets[3] | dns.flags.AD]) + octets[4:] for octets in way.upstream(asked)]
+        return [raw[:3] + bytes([raw[3] | dns.flags.AD]) + raw[4:] for raw in way.upstream(asked)]
 
-    _, octets, _ = ask(start, way, ad=True, do=True, upstream=validated, trust_ad=True)
-    found = dns.message.from_wire(octets)
+    _, raw, _ = ask(start, way, ad=True, do=True, upstream=validated, trust_ad=True)
+    found = dns.message.from_wire(raw)
     assert found.rcode() == way.rcode
     assert not found.flags & dns.flags.AD
 

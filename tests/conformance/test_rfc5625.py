@@ -53,12 +53,12 @@ def test_an_answer_passes_octet_by_octet_and_in_its_order(
     rig = start(office(), Scripted(lambda asked: (reply(asked, answer, authority, additional, rcode=rcode),)))
     wire = query(NAME, qtype, id=8)  # addresses take turns by the id: of four, the eighth turn begins with the first
     for _ in range(2):
-        octets = bytes_of(rig, wire, transport=transport)
+        raw = bytes_of(rig, wire, transport=transport)
         asked = rig.upstream.asked[-1]
         sent = reply(asked, answer, authority, additional, rcode=rcode)
-        assert octets[:2] == wire[:2]
-        assert octets[2:-11] == sent[2:-11]
-        assert octets[-11:] == wire[-11:]
+        assert raw[:2] == wire[:2]
+        assert raw[2:-11] == sent[2:-11]
+        assert raw[-11:] == wire[-11:]
 
 
 @each_transport
@@ -132,18 +132,18 @@ def test_an_answer_of_four_kilobytes_reaches_a_client_whole_over_tcp_and_says_so
     rig.until(lambda: b"" if rig.truncated else None)
     rig.complete()
     assert wait().flags & dns.flags.TC
-    octets = bytes_of(rig, query(NAME, "TXT", payload=512), transport=Transport.TCP)
-    found = dns.message.from_wire(octets)
-    assert len(octets) > 3900
+    raw = bytes_of(rig, query(NAME, "TXT", payload=512), transport=Transport.TCP)
+    found = dns.message.from_wire(raw)
+    assert len(raw) > 3900
     assert (len(data(found)), found.flags & dns.flags.TC) == (19, 0)
 
 
 def test_what_has_edns_is_not_cut_at_512_octets(start: Start) -> None:
     lines = [f'{NAME}. 300 TXT "{n}{"x" * 200}"' for n in range(5)]
     rig = start(office(), Scripted(lambda asked: (reply(asked, lines),)))
-    octets = bytes_of(rig, query(NAME, "TXT"))
-    assert len(octets) > 1000
-    assert not dns.message.from_wire(octets).flags & dns.flags.TC
+    raw = bytes_of(rig, query(NAME, "TXT"))
+    assert len(raw) > 1000
+    assert not dns.message.from_wire(raw).flags & dns.flags.TC
 
 
 def test_truncation_shows_and_tcp_is_served_for_it(node: Node) -> None:

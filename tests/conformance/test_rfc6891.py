@@ -77,8 +77,8 @@ OPTIONS = {
 def test_a_reply_has_an_opt_if_and_only_if_its_query_had_one(
     start: Start, way: Way, transport: Transport, edns: int | bool
 ) -> None:
-    _, octets, _ = ask(start, way, edns=edns, transport=transport)
-    found = dns.message.from_wire(octets)
+    _, raw, _ = ask(start, way, edns=edns, transport=transport)
+    found = dns.message.from_wire(raw)
     assert found.rcode() == way.rcode
     assert (found.edns, found.payload) == ((0, OUR_PAYLOAD) if edns is not False else (-1, 0))
 
@@ -90,8 +90,8 @@ def test_options_that_we_do_not_speak_are_ignored_not_echoed_and_not_passed_on(
 ) -> None:
     for options in OPTIONS.values():
         add = adding(opt(options, payload=512 if way.small else 1232, flags=0x8000))
-        _, octets, rig = ask(start, way, edns=False, change=add, transport=transport)
-        found = dns.message.from_wire(octets)
+        _, raw, rig = ask(start, way, edns=False, change=add, transport=transport)
+        found = dns.message.from_wire(raw)
         assert found.rcode() == way.rcode
         assert {int(option.otype) for option in found.options} <= {dns.edns.OptionType.EDE}
         for asked in rig.upstream.asked:
@@ -101,8 +101,8 @@ def test_options_that_we_do_not_speak_are_ignored_not_echoed_and_not_passed_on(
 @each_way
 def test_flags_that_nobody_has_defined_are_ignored_and_zero_in_the_reply(start: Start, way: Way) -> None:
     add = adding(opt(payload=512 if way.small else 1232, flags=0x7FFF))
-    _, octets, rig = ask(start, way, edns=False, change=add)
-    found = dns.message.from_wire(octets)
+    _, raw, rig = ask(start, way, edns=False, change=add)
+    found = dns.message.from_wire(raw)
     assert (found.rcode(), found.edns, found.ednsflags) == (way.rcode, 0, 0)
     for asked in rig.upstream.asked:
         assert asked.message.endswith(opt())
@@ -120,12 +120,12 @@ def test_another_version_is_badvers_with_ours_and_without_an_answer(
 ) -> None:
     rig = start(office(), internet())
     for options in (b"", option(100), b"\0\0\1"):
-        octets = bytes_of(rig, with_records(wire, opt(options, version=version, flags=0xC000)), client, transport)
-        found = dns.message.from_wire(octets)
+        raw = bytes_of(rig, with_records(wire, opt(options, version=version, flags=0xC000)), client, transport)
+        found = dns.message.from_wire(raw)
         assert found.rcode() == dns.rcode.BADVERS
         assert (found.edns, found.ednsflags & 0xFFFFFF, found.options) == (0, 0x8000, ())
         assert (found.answer, found.authority, found.additional) == ([], [], [])
-        assert octets[12 : len(wire)] == wire[12:]
+        assert raw[12 : len(wire)] == wire[12:]
     assert rig.forwarded == []
 
 
@@ -140,18 +140,18 @@ BAD = {
     "a pointer as owner": with_records(PLAIN, opt(owner=b"\xc0\x0c")),
     "in the answer": PLAIN[:6] + b"\0\1" + PLAIN[8:] + opt(),
     "in authority": PLAIN[:8] + b"\0\1" + PLAIN[10:] + opt(),
-    "an option of three octets": with_records(PLAIN, opt(b"\0\x0a\0")),
+    "an option of three bytes": with_records(PLAIN, opt(b"\0\x0a\0")),
     "an option that runs past the end": with_records(PLAIN, opt(b"\0\x0a\0\x09" + b"12345678")),
     "options that run past the message": with_records(PLAIN, opt(option(10, b"12345678"))[:-1]),
-    "a stray octet behind an option": with_records(PLAIN, opt(option(3) + b"\0")),
+    "a stray byte behind an option": with_records(PLAIN, opt(option(3) + b"\0")),
 }
 
 
 @each_transport
-@each_row("octets", BAD.values(), ids=BAD)
-def test_a_second_misplaced_or_broken_opt_is_formerr(start: Start, octets: bytes, transport: Transport) -> None:
+@each_row("raw", BAD.values(), ids=BAD)
+def test_a_second_misplaced_or_broken_opt_is_formerr(start: Start, raw: bytes, transport: Transport) -> None:
     rig = start(office(), internet())
-    found = dns.message.from_wire(bytes_of(rig, octets, transport=transport))
+    found = dns.message.from_wire(bytes_of(rig, raw, transport=transport))
     assert (found.rcode(), found.answer) == (dns.rcode.FORMERR, [])
     assert rig.forwarded == []
 
@@ -174,9 +174,9 @@ def _of_size(asked: Asked) -> tuple[bytes, ...]:
 @each_row("payload", [0, 1, 12, 511, 512])
 def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
-    octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
-    assert 440 < len(octets) <= 512
-    found = dns.message.from_wire(octets)
+    raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
+    assert 440 < len(raw) <= 512
+    found = dns.message.from_wire(raw)
     assert found.flags & dns.flags.TC
     assert found.edns == 0
 
@@ -184,18 +184,18 @@ def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
 @each_row("payload", [1232, 1233, 1400, 4096, 65535])
 def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
-    octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
+    raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
     whole = bytes_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
-    assert 512 < len(octets) <= OUR_PAYLOAD
-    assert len(dns.message.from_wire(octets).answer[0]) == len(dns.message.from_wire(whole).answer[0]) == 18
+    assert 512 < len(raw) <= OUR_PAYLOAD
+    assert len(dns.message.from_wire(raw).answer[0]) == len(dns.message.from_wire(whole).answer[0]) == 18
 
 
 @each_row("payload", [600, 800, 1000])
 def test_a_payload_between_is_kept_to(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
-    octets = bytes_of(rig, query(BIG, "TXT", payload=payload))
-    assert payload - 70 < len(octets) <= payload
-    assert dns.message.from_wire(octets).flags & dns.flags.TC
+    raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
+    assert payload - 70 < len(raw) <= payload
+    assert dns.message.from_wire(raw).flags & dns.flags.TC
 
 
 @each_row("payload", [0, 512])
@@ -253,15 +253,15 @@ def test_an_opt_of_upstreams_is_neither_passed_on_nor_kept(
     address = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc6\x33\x64\x0a"
     others = [record for record in additional if record == NAMESERVER]
     for transport in (Transport.UDP, Transport.TCP):
-        octets = bytes_of(rig, wire, transport=transport)
-        found = dns.message.from_wire(octets)
+        raw = bytes_of(rig, wire, transport=transport)
+        found = dns.message.from_wire(raw)
         assert (data(found), found.edns, found.options) == (TRUTH, -1 if edns is False else 0, ())
-        assert octets.startswith(address, len(PLAIN))
+        assert raw.startswith(address, len(PLAIN))
         assert len(found.additional) == len(others)
         if edns is False:
-            assert octets.count(b"\0\0\x29") == 0
+            assert raw.count(b"\0\0\x29") == 0
         else:
-            assert octets.endswith(opt())
+            assert raw.endswith(opt())
     assert len(rig.forwarded) == 1
 
 
@@ -271,12 +271,12 @@ def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, a
     rig = start(office(), held)
     client = rig.send(query(NAME))
     rig.until_asked(1)
-    for octets in _answers_with(*additional)(held.asked[0]):
-        held.say(held.asked[0], octets)
+    for raw in _answers_with(*additional)(held.asked[0]):
+        held.say(held.asked[0], raw)
     rig.settle()
     assert client.receive() is None
-    for octets in _answers_with(opt())(held.asked[0]):
-        held.say(held.asked[0], octets)
+    for raw in _answers_with(opt())(held.asked[0]):
+        held.say(held.asked[0], raw)
     assert data(rig.wait(client)) == TRUTH
 
 
@@ -374,14 +374,14 @@ def test_what_one_client_said_of_itself_is_nothing_to_the_next(start: Start) -> 
     for payload, do, options in product(sizes, (False, True), (b"", SPOKEN)):
         rig.ask(with_records(PLAIN, opt(options, payload=payload, flags=0x8000 if do else 0)), MECHELEN)
     for edns in (False, 0):
-        octets = bytes_of(rig, query(NAME, edns=edns, id=7))
-        assert octets == bytes_of(start(office(), internet()), query(NAME, edns=edns, id=7))
+        raw = bytes_of(rig, query(NAME, edns=edns, id=7))
+        assert raw == bytes_of(start(office(), internet()), query(NAME, edns=edns, id=7))
     assert len(rig.forwarded) == 2
 
 
 def test_every_reply_of_our_own_making_fits_the_smallest_client_with_its_opt(start: Start) -> None:
     for way in OURS:
-        _, octets, _ = ask(start, way, change=adding(opt(payload=0)), edns=False)
-        found = dns.message.from_wire(octets)
-        assert len(octets) <= 512
+        _, raw, _ = ask(start, way, change=adding(opt(payload=0)), edns=False)
+        found = dns.message.from_wire(raw)
+        assert len(raw) <= 512
         assert (found.rcode(), found.edns, found.flags & dns.flags.TC) == (way.rcode, 0, 0)

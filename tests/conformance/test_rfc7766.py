@@ -108,12 +108,12 @@ class Stream:
         """Several queries in one write."""
         self.socket.sendall(b"".join(map(framed, messages)))
 
-    def _exactly(self, octets: int) -> bytes:
+    def _exactly(self, raw: int) -> bytes:
         found = b""
-        while len(found) < octets:
-            more = self.socket.recv(octets - len(found))
+        while len(found) < raw:
+            more = self.socket.recv(raw - len(found))
             if not more:
-                raise EOFError(f"{len(found)} of {octets} octets")
+                raise EOFError(f"{len(found)} of {raw} bytes")
             found += more
         return found
 
@@ -198,20 +198,20 @@ def test_length_and_message_come_in_one_segment(served: Served, name: str, qtype
 
 def test_a_query_may_come_octet_by_octet(served: Served) -> None:
     with Stream(served.node, GHENT) as client:
-        for octet in framed(query("plain.example.org", id=5)) + framed(query(BANNED, id=6)):
-            client.socket.send(bytes([octet]))
+        for byte in framed(query("plain.example.org", id=5)) + framed(query(BANNED, id=6)):
+            client.socket.send(bytes([byte]))
         assert {client.receive().id for _ in range(2)} == {5, 6}
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 14, 40])
 def test_a_query_cut_anywhere_is_answered_once_it_is_whole(served: Served, cut: int) -> None:
-    octets = framed(query("plain.example.org", id=7))
+    raw = framed(query("plain.example.org", id=7))
     with Stream(served.node) as client, Stream(served.node) as other:
-        client.socket.sendall(octets[:cut])
+        client.socket.sendall(raw[:cut])
         assert other.ask(query("plain.example.org", id=1)).id == 1  # by then the first part has been read
-        client.socket.sendall(octets[cut:] + octets[:cut])
+        client.socket.sendall(raw[cut:] + raw[:cut])
         assert client.receive().id == 7
-        client.socket.sendall(octets[cut:])
+        client.socket.sendall(raw[cut:])
         assert client.receive().id == 7
 
 
@@ -269,9 +269,9 @@ def test_a_client_that_asks_and_never_reads_starves_nobody(served: Served) -> No
         assert served.node.dig("plain.example.org", bind=DIEST).rdata("A") == ["198.51.100.10"]
 
 
-@pytest.mark.parametrize("octets", [b"\0\0", b"\0\x05abcde", b"\0\x0c\0\1\x80\0" + bytes(8)])
-def test_what_deserves_no_answer_ends_its_connection_and_no_other(served: Served, octets: bytes) -> None:
+@pytest.mark.parametrize("raw", [b"\0\0", b"\0\x05abcde", b"\0\x0c\0\1\x80\0" + bytes(8)])
+def test_what_deserves_no_answer_ends_its_connection_and_no_other(served: Served, raw: bytes) -> None:
     with Stream(served.node) as other, Stream(served.node) as client:
-        client.socket.sendall(octets)
+        client.socket.sendall(raw)
         assert client.is_closed()
         assert other.ask(query("plain.example.org", id=1)).id == 1

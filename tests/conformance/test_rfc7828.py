@@ -14,10 +14,10 @@ NAME = "plain.example.org"
 
 
 @each_row("transport", tuple(Transport))
-@each_row("octets", ["", "0064", "00640064"])
-def test_keepalive_is_ignored(start: Start, octets: str, transport: Transport) -> None:
+@each_row("raw", ["", "0064", "00640064"])
+def test_keepalive_is_ignored(start: Start, raw: str, transport: Transport) -> None:
     rig = start(office(), internet())
-    options = [dns.edns.GenericOption(dns.edns.OptionType.make(KEEPALIVE), bytes.fromhex(octets))]
+    options = [dns.edns.GenericOption(dns.edns.OptionType.make(KEEPALIVE), bytes.fromhex(raw))]
     for _ in range(2):
         found = rig.ask(query(NAME, options=options), transport=transport)
         assert (data(found), found.options) == (["A 198.51.100.10"], ())

@@ -14,10 +14,10 @@ NAME = "plain.example.org"
 
 
 @each_row("transport", tuple(Transport))
-@each_row("octets", [0, 100, 400])
-def test_padding_is_neither_mirrored_nor_sent_in_the_clear(start: Start, octets: int, transport: Transport) -> None:
+@each_row("raw", [0, 100, 400])
+def test_padding_is_neither_mirrored_nor_sent_in_the_clear(start: Start, raw: int, transport: Transport) -> None:
     rig = start(office(), internet())
-    options = [dns.edns.GenericOption(dns.edns.OptionType.make(PADDING), bytes(octets))]
+    options = [dns.edns.GenericOption(dns.edns.OptionType.make(PADDING), bytes(raw))]
     for name, codes in ((NAME, []), ("www.tiktok.com", [15]), ("localhost", [])):
         padded = rig.ask(query(name, options=options, id=7), transport=transport)
         assert padded.to_wire() == rig.ask(query(name, id=7), transport=transport).to_wire()

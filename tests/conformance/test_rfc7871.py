@@ -23,30 +23,30 @@ WELL_FORMED = (
     "0000 00 00",
 )
 MALFORMED = {
-    "no octets": "",
+    "no bytes": "",
     "no prefix lengths": "0001",
     "no scope": "0001 18",
     "an unknown family": "0003 18 00 7f0007",
     "a prefix without a family": "0000 18 00 7f0007",
     "a prefix longer than an IPv4 address": "0001 21 00 7f00070100",
     "a prefix longer than an IPv6 address": "0002 81 00 " + "20" * 17,
-    "an octet too few": "0001 18 00 7f00",
-    "an octet too many": "0001 18 00 7f000700",
+    "a byte too few": "0001 18 00 7f00",
+    "a byte too many": "0001 18 00 7f000700",
     "a bit beyond the prefix": "0001 17 00 7f0007",
     "a scope in a query": "0001 18 18 7f0007",
 }
 
 
-def subnet(octets: str) -> dns.edns.Option:
-    return dns.edns.GenericOption(dns.edns.OptionType.ECS, bytes.fromhex(octets))
+def subnet(raw: str) -> dns.edns.Option:
+    return dns.edns.GenericOption(dns.edns.OptionType.ECS, bytes.fromhex(raw))
 
 
 @each_row("transport", TRANSPORTS)
-@each_row("octets", WELL_FORMED)
-def test_a_subnet_is_neither_passed_on_nor_answered(start: Start, octets: str, transport: Transport) -> None:
+@each_row("raw", WELL_FORMED)
+def test_a_subnet_is_neither_passed_on_nor_answered(start: Start, raw: str, transport: Transport) -> None:
     rig = start(office(), internet())
     for _ in range(2):
-        found = rig.ask(query(NAME, options=[subnet(octets)]), transport=transport)
+        found = rig.ask(query(NAME, options=[subnet(raw)]), transport=transport)
         assert (data(found), found.options) == (["A 198.51.100.10"], ())
     assert [dns.message.from_wire(asked.message).options for asked in rig.upstream.asked] == [()]
 
@@ -63,7 +63,7 @@ def test_no_subnet_is_added(start: Start, edns: int | bool, transport: Transport
 @each_row("name", ["www.tiktok.com", "video.example.org"])
 def test_a_subnet_selects_no_policy(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), internet())
-    ghent, mechelen = ([subnet(f"0001 18 00 7f00{octet}")] for octet in ("05", "07"))
+    ghent, mechelen = ([subnet(f"0001 18 00 7f00{byte}")] for byte in ("05", "07"))
     for _ in range(2):
         assert [code for code, _ in edes(rig.ask(query(name, options=mechelen), GHENT, transport))] == [15]
         for client in (MECHELEN, DIEST):
@@ -88,11 +88,11 @@ def test_a_malformed_subnet_behind_a_good_one_is_formerr(start: Start) -> None:
     assert rig.at_once(query(NAME, options=options)).rcode() == dns.rcode.FORMERR
 
 
-@each_row("octets", ["0001 18 18 7f0007", "0001 00 00", "0001"])
-def test_a_subnet_in_upstreams_answer_goes_to_nobody(start: Start, octets: str) -> None:
+@each_row("raw", ["0001 18 18 7f0007", "0001 00 00", "0001"])
+def test_a_subnet_in_upstreams_answer_goes_to_nobody(start: Start, raw: str) -> None:
     def behave(asked: Asked) -> list[bytes]:
         message = dns.message.from_wire(reply(asked, (f"{NAME}. 300 A 198.51.100.10",)))
-        message.use_edns(0, options=[subnet(octets)])
+        message.use_edns(0, options=[subnet(raw)])
         return [message.to_wire()]
 
     rig = start(office(), Scripted(behave))

@@ -1,4 +1,4 @@
-"""RFC 8906 section 8: each of its probes has an answer, from a node asked by dig and from every engine, by octets.
+"""RFC 8906 section 8: each of its probes has an answer, from a node asked by dig and from every engine, by bytes.
 
 The probes are made for authorities, and so without RD; this is none, and refuses those with REFUSED. So each is asked
 with RD too.
@@ -100,7 +100,7 @@ BANNED = query("www.tiktok.com", "SOA", edns=False)[12:]
 
 @dataclass(frozen=True, slots=True)
 class Octets:
-    """The same as octets: header word (RD is added), OPT, and the rcode and OPT of the answer."""
+    """The same as bytes: header word (RD is added), OPT, and the rcode and OPT of the answer."""
 
     section: str
     flags: int = 0
@@ -120,7 +120,7 @@ OURS_BADVERS = opt(ttl=0x0100_0000)
 OURS_BADVERS_DO = opt(ttl=0x0100_8000)
 BADVERS = dns.rcode.BADVERS
 
-OCTETS = (
+SIZES = (
     Octets("8.1.1 zone"),
     Octets("8.1.3.1 CD", 0x0010, copied=0x0010),
     Octets("8.1.3.2 AD", 0x0020),
@@ -143,7 +143,7 @@ OCTETS = (
 
 @each_row("transport", tuple(Transport))
 @each_row("rd", [True, False])
-@each_row("probe", OCTETS, ids=lambda probe: str(probe.section))
+@each_row("probe", SIZES, ids=lambda probe: str(probe.section))
 def test_every_probe_is_answered_octet_by_octet(start: Start, probe: Octets, rd: bool, transport: Transport) -> None:
     rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
     recursion = 0x0100 if rd else 0
@@ -151,20 +151,20 @@ def test_every_probe_is_answered_octet_by_octet(start: Start, probe: Octets, rd:
         asked = b"" if probe.header_only else question
         head = b"\xbe\xef" + (probe.flags | recursion).to_bytes(2, "big")
         counts = bytes([0, len(asked) > 0, 0, 0, 0, 0, 0, len(probe.opt) > 0])
-        octets = bytes_of(rig, head + counts + asked + probe.opt, client, transport)
+        data = bytes_of(rig, head + counts + asked + probe.opt, client, transport)
         sound = probe.rcode == dns.rcode.NOERROR
         refused = sound and (not rd or (question is BANNED and client == GHENT))
         rcode = dns.rcode.REFUSED if refused else probe.rcode
-        assert octets[:2] == b"\xbe\xef"
+        assert data[:2] == b"\xbe\xef"
         offered = 0x8000 if probe.copied & 0x7800 else 0x8080 | recursion  # an unknown opcode has no flags
-        assert int.from_bytes(octets[2:4], "big") == offered | probe.copied | (rcode & 15)
-        assert octets[12 : 12 + len(asked)] == asked
-        found = dns.message.from_wire(octets)
+        assert int.from_bytes(data[2:4], "big") == offered | probe.copied | (rcode & 15)
+        assert data[12 : 12 + len(asked)] == asked
+        found = dns.message.from_wire(data)
         assert (found.rcode(), found.answer, len(found.authority)) == (rcode, [], sound and not refused)
         if refused and probe.opt:  # with an extended error
             assert (found.edns, found.ednsflags) == (0, DO if probe.expected == OURS_DO else 0)
         elif sound and not refused:
-            assert octets.endswith(probe.expected)
+            assert data.endswith(probe.expected)
             assert found.edns == (0 if probe.opt else -1)
         else:
-            assert octets[12 + len(asked) :] == probe.expected
+            assert data[12 + len(asked) :] == probe.expected

@@ -30,13 +30,13 @@ def raw_options(message: bytes) -> list[tuple[int, bytes]]:
     end = message.index(b"\0", 12) + 5
     assert message[end : end + 3] == b"\0\0\x29"
     length = int.from_bytes(message[end + 9 : end + 11], "big")
-    octets = message[end + 11 :]
-    assert len(octets) == length
+    raw = message[end + 11 :]
+    assert len(raw) == length
     found = []
-    while octets:
-        size = int.from_bytes(octets[2:4], "big")
-        found.append((int.from_bytes(octets[:2], "big"), octets[4 : 4 + size]))
-        octets = octets[4 + size :]
+    while raw:
+        size = int.from_bytes(raw[2:4], "big")
+        found.append((int.from_bytes(raw[:2], "big"), raw[4 : 4 + size]))
+        raw = raw[4 + size :]
     return found
 
 
@@ -169,10 +169,10 @@ def test_the_text_is_utf_8_as_long_as_the_option_says_and_no_longer_than_128_oct
     rig = start(office(authority("ghent", languages)), internet())
     answer = rig.judge(query("www.tiktok.com"))
     assert isinstance(answer, Answer)
-    ((code, octets),) = raw_options(answer.message)
-    assert (code, octets[:2]) == (OPTION_EDE, b"\0\x0f")
-    text = octets[2:].decode("utf-8")
-    assert 0 < len(octets) - 2 <= 128
+    ((code, raw),) = raw_options(answer.message)
+    assert (code, raw[:2]) == (OPTION_EDE, b"\0\x0f")
+    text = raw[2:].decode("utf-8")
+    assert 0 < len(raw) - 2 <= 128
     assert not text.endswith("\0")
     assert text.startswith(REFERENCE)
 
@@ -208,8 +208,8 @@ def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, c
     assert isinstance(asked, Answer)
     assert isinstance(plain, Answer)
     assert raw_options(asked.message) == raw_options(plain.message)
-    ((_code, octets),) = raw_options(asked.message)
-    assert not octets[2:].lstrip().startswith(b"{")
+    ((_code, raw),) = raw_options(asked.message)
+    assert not raw[2:].lstrip().startswith(b"{")
 
 
 # That nothing else follows from it.

@@ -38,12 +38,12 @@ SEVERAL = {
 
 @each_transport
 @each_row("client", [GHENT, MECHELEN])
-@each_row("octets", SEVERAL.values(), ids=SEVERAL)
+@each_row("raw", SEVERAL.values(), ids=SEVERAL)
 def test_a_query_with_several_questions_is_formerr_and_goes_nowhere(
-    start: Start, octets: bytes, client: str, transport: Transport
+    start: Start, raw: bytes, client: str, transport: Transport
 ) -> None:
     rig = start(office(), internet())
-    assert bytes_of(rig, octets, client, transport) == b"\xbe\xef\x81\x81" + bytes(8)
+    assert bytes_of(rig, raw, client, transport) == b"\xbe\xef\x81\x81" + bytes(8)
     assert rig.forwarded == []
 
 

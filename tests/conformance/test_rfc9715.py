@@ -26,12 +26,12 @@ NAME = "plain.example.org"
 FORGED = "203.0.113.66"
 
 
-def exactly(asked: Asked, octets: int, line: str) -> bytes:
-    """A true reply with that record, filled up to so many octets by a text beside it."""
-    fill = octets - len(reply(asked, (line,), additional=('x. 300 TXT ""',)))
+def exactly(asked: Asked, raw: int, line: str) -> bytes:
+    """A true reply with that record, filled up to so many bytes by a text beside it."""
+    fill = raw - len(reply(asked, (line,), additional=('x. 300 TXT ""',)))
     strings = ['"' + "x" * 255 + '"'] * (fill // 256) + ['"' + "x" * (fill % 256) + '"']
     made = reply(asked, (line,), additional=(f"x. 300 TXT {' '.join(strings)}",))
-    assert len(made) == octets
+    assert len(made) == raw
     return made
 
 
@@ -46,23 +46,21 @@ def test_upstream_is_told_1232_octets_whatever_the_client_takes(
     assert (sent.edns, sent.payload) == (0, 1232)
 
 
-@each_row("octets", [1_232, 1_233, 1_500, 9_000, 65_000])
-def test_a_datagram_of_more_octets_than_we_take_is_not_believed_but_asked_for_by_stream(
-    start: Start, octets: int
-) -> None:
+@each_row("raw", [1_232, 1_233, 1_500, 9_000, 65_000])
+def test_a_datagram_of_more_octets_than_we_take_is_not_believed_but_asked_for_by_stream(start: Start, raw: int) -> None:
     def behave(asked: Asked) -> Iterable[bytes]:
-        address = "198.51.100.10" if asked.by_stream or octets <= 1_232 else FORGED
-        return (exactly(asked, octets, f"{NAME}. 300 A {address}"),)
+        address = "198.51.100.10" if asked.by_stream or raw <= 1_232 else FORGED
+        return (exactly(asked, raw, f"{NAME}. 300 A {address}"),)
 
     rig = start(office(), Scripted(behave))
     wait = rig.begin(query(NAME))
-    if octets > 1_232:
+    if raw > 1_232:
         rig.until(lambda: b"" if rig.truncated else None)
         assert isinstance(rig.judge(query(NAME)), Miss)
         rig.complete()
     assert data(wait()) == ["A 198.51.100.10"]
     assert data(rig.at_once(query(NAME), transport=Transport.TCP)) == ["A 198.51.100.10"]
-    assert [asked.by_stream for asked in rig.upstream.asked] == [False, True][: 1 + (octets > 1_232)]
+    assert [asked.by_stream for asked in rig.upstream.asked] == [False, True][: 1 + (raw > 1_232)]
 
 
 def test_a_large_datagram_that_the_stream_does_not_confirm_is_no_answer(start: Start) -> None:

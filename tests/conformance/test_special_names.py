@@ -154,8 +154,8 @@ NEVER_FORWARDED = (
     *("resolver.arpa", "_dns.resolver.arpa"),
 )
 LOCAL_REVERSE = (
-    *("10", *(f"{octet}.172" for octet in range(16, 32)), "168.192", "0", "127", "254.169"),
-    *("2.0.192", "100.51.198", "113.0.203", "255.255.255.255", *(f"{octet}.100" for octet in range(64, 128))),
+    *("10", *(f"{byte}.172" for byte in range(16, 32)), "168.192", "0", "127", "254.169"),
+    *("2.0.192", "100.51.198", "113.0.203", "255.255.255.255", *(f"{byte}.100" for byte in range(64, 128))),
 )
 LOCAL_REVERSE_V6 = (
     "0." * 31 + "0",

@@ -113,7 +113,7 @@ def test_a_stub_client_shows_its_user_the_refusal_and_the_reason(
     assert (status(shown), records(shown, "A"), records(shown, "SOA")) == (rcode, addresses, soas)
     reason = REASON.format(service)
     assert "EDE: 15 (Blocked)" in shown
-    assert (reason in shown) or (reason.encode().hex(" ") in shown)  # drill prints the text's octets
+    assert (reason in shown) or (reason.encode().hex(" ") in shown)  # drill prints the text's bytes
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -25,9 +25,9 @@ CACHE_BYTES = 16_000_000
 Lines = Sequence[str]
 
 
-def signature(owner: str, covered: str, octets: int = 256) -> str:
-    """An RRSIG line whose signature has so many octets."""
-    made = b64encode(bytes(octets)).decode()
+def signature(owner: str, covered: str, raw: int = 256) -> str:
+    """An RRSIG line whose signature has so many bytes."""
+    made = b64encode(bytes(raw)).decode()
     labels = owner.count(".") + 1
     return f"{owner}. 300 RRSIG {covered} 8 {labels} 300 20300101000000 20200101000000 4242 example.org. {made}"
 
@@ -63,11 +63,11 @@ SHAPES: dict[str, tuple[str, int, tuple[Lines, Lines, Lines]]] = {
     ),
     "signed denial": ("A", 3, ((), DENIAL, ())),
 }
-"""Type, rcode and sections of answers that are larger than a datagram of 512 octets."""
+"""Type, rcode and sections of answers that are larger than a datagram of 512 bytes."""
 
 
 def upstream_of(qtype_rcode_sections: tuple[str, int, tuple[Lines, Lines, Lines]]) -> Scripted:
-    """An upstream with that answer, which it gives by stream alone, as one of 1,232 octets would have to."""
+    """An upstream with that answer, which it gives by stream alone, as one of 1,232 bytes would have to."""
     _, rcode, sections = qtype_rcode_sections
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
@@ -96,7 +96,7 @@ def over_udp(rig: Rig, message: bytes) -> bytes:
 
 
 def parsed(message: bytes) -> dns.message.Message:
-    """The message, which is whole to its last octet."""
+    """The message, which is whole to its last byte."""
     return dns.message.from_wire(message, ignore_trailing=False)
 
 
@@ -116,7 +116,7 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
     for payload in range(512, 1233):
         found = over_udp(rig, query(NAME, qtype, do=True, payload=payload, id=7))
         assert len(found) <= payload
-        # Octets of the whole, header and OPT aside; that they end between two records is what parsing shows.
+        # Bytes of the whole, header and OPT aside; that they end between two records is what parsing shows.
         assert whole[HEADER:].startswith(found[HEADER:-OPT])
         message = parsed(found)
         assert message.edns == 0
@@ -131,7 +131,7 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
 
 
 def test_nothing_is_cut_that_has_room(start: Start) -> None:
-    # Each record has 16 octets, and one more would be too much.
+    # Each record has 16 bytes, and one more would be too much.
     rig = start(office(), upstream_of(SHAPES["one set"]), cache_bytes=CACHE_BYTES)
     over_tcp(rig, query(NAME))
     for payload in range(512, 1233):
@@ -191,7 +191,7 @@ def test_the_same_question_over_tcp_gives_all(start: Start, number: int, payload
 
 
 def test_names_beyond_the_reach_of_a_pointer_come_out_whole_over_tcp(start: Start) -> None:
-    # A pointer reaches 16,383 octets. Records beside the chain force a message that is composed anew.
+    # A pointer reaches 16,383 bytes. Records beside the chain force a message that is composed anew.
     texts = [f'two.example.net. 300 TXT "{count:03}{"y" * 240}"' for count in range(70)]
     beside = ["beside.example.org. 300 A 192.0.2.1"]
     late = [f"deep{count % 4}.late.example.com. 300 NS ns{count}.late.example.com." for count in range(40)]
@@ -207,37 +207,37 @@ def late_line(line: str) -> str:
     return f"{owner} {ttl} IN {rest}"
 
 
-def of_size(octets: int, ttl: int) -> Behaviour:
-    """An upstream whose TXT answer has so many octets, without OPT."""
+def of_size(raw: int, ttl: int) -> Behaviour:
+    """An upstream whose TXT answer has so many bytes, without OPT."""
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
         if not asked.by_stream:
             return (truncated(asked),)
         bare = dns.message.make_query(NAME, "TXT", id=asked.id)
         one = Asked(bare.to_wire(), asked.name, asked.qtype, asked.by_stream, asked.peer)
-        # 13 octets for the record itself, one for the length of each string of at most 255.
-        room = octets - len(bare.to_wire()) - 12
+        # 13 bytes for the record itself, one for the length of each string of at most 255.
+        room = raw - len(bare.to_wire()) - 12
         strings = ["x" * 255] * (room // 256)
         strings += ["x" * (room % 256 - 1)] if room % 256 else []
         found = reply(one, [f"{NAME}. {ttl} TXT " + " ".join(f'"{text}"' for text in strings)])
-        assert len(found) == octets
+        assert len(found) == raw
         return (found,)
 
     return behave
 
 
 @each_row(
-    ("octets", "expected"),
+    ("raw", "expected"),
     [(60_000, [3]), (65_500, [3]), (65_518, [3]), (65_519, []), (65_524, [])],
 )
 def test_a_stale_answer_near_the_bound_of_a_stream_loses_its_extended_error_rather_than_overflow(
-    start: Start, octets: int, expected: list[int]
+    start: Start, raw: int, expected: list[int]
 ) -> None:
-    # 11 octets of OPT and 6 of an extended error without text go into 65,535.
-    rig = start(office(), Scripted(of_size(octets, ttl=60)), cache_bytes=CACHE_BYTES)
+    # 11 bytes of OPT and 6 of an extended error without text go into 65,535.
+    rig = start(office(), Scripted(of_size(raw, ttl=60)), cache_bytes=CACHE_BYTES)
     asked = query(NAME, "TXT")
     fresh = over_tcp(rig, asked)
-    assert len(fresh) == octets + OPT
+    assert len(fresh) == raw + OPT
     rig.pass_time(60_000)
     rig.upstream.behave = fails(dns.rcode.SERVFAIL)
     wait = rig.begin(asked, transport=Transport.TCP)

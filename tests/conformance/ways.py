@@ -28,7 +28,7 @@ class Way:
     """A question and what makes its reply come about in one way; the names are in mixed case.
 
     `warm`: it is asked once before, and the reply that counts is the second. `stale`: what that brought has run out
-    and upstream now fails. `small`: the reply is cut where the client takes 512 octets.
+    and upstream now fails. `small`: the reply is cut where the client takes 512 bytes.
     """
 
     id: str
@@ -107,7 +107,7 @@ def ask(
     change: Callable[[bytes], bytes] = lambda wire: wire,
     trust_ad: bool = False,
 ) -> tuple[bytes, bytes, Rig]:
-    """Ask one question in that way, its octets changed by `change`; query and reply as they were sent, and the rig."""
+    """Ask one question in that way, its bytes changed by `change`; query and reply as they were sent, and the rig."""
     payload = 512 if way.small else 1232
     rig = start(office(reply=way.reply, addresses=ADDRESSES), Scripted(upstream or way.upstream), trust_ad=trust_ad)
     wire = change(query(way.name, way.qtype, way.qclass, rd=way.rd, edns=edns, payload=payload, do=do, cd=cd, ad=ad))

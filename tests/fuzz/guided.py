@@ -57,9 +57,9 @@ def write_seeds(directory: Path) -> None:
         ("query", QUERIES, (0, *range(3, 3 + len(WHOLE)))),
         ("answer", ANSWERS, (1, 2)),
     ):
-        for place, octets in enumerate(seeds.values()):
+        for place, data in enumerate(seeds.values()):
             for number in numbers:
-                (directory / f"{kind}-{place}-{number}").write_bytes(bytes([number]) + octets)
+                (directory / f"{kind}-{place}-{number}").write_bytes(bytes([number]) + data)
 
 
 def follow_coverage(library: str) -> None:
@@ -78,9 +78,9 @@ def main(arguments: list[str]) -> None:
         pair = stack.enter_context(both(office(), cache_bytes=16_000_000))
         every = doors(rig, pair)
 
-        def check(octets: bytes) -> None:
-            if octets:
-                every[octets[0] % len(every)](octets[1:])
+        def check(data: bytes) -> None:
+            if data:
+                every[data[0] % len(every)](data[1:])
 
         atheris.Setup([sys.argv[0], *arguments], check)
         follow_coverage(import_module("atheris.core_with_libfuzzer").__file__ or "")

@@ -195,7 +195,7 @@ def _messages(names: st.SearchStrategy[str], qtypes: st.SearchStrategy[str]) -> 
     bits = st.sampled_from((0,) * 12 + (1, 1, 1, 2, 4, 7, 15, 16, 31))
     sound = st.builds(_asked, names, qtypes, st.sampled_from(QCLASSES), st.integers(0, 65_535), edns, bits)
     mutant, odd = mutants(QUERIES, 2), noise(QUERIES["plain"])
-    return often((20, sound), (2, mutant.map(lambda one: one.octets)), (1, odd.map(lambda one: one.octets)))
+    return often((20, sound), (2, mutant.map(lambda one: one.data)), (1, odd.map(lambda one: one.data)))
 
 
 def _questions(messages: st.SearchStrategy[bytes], listen: str) -> st.SearchStrategy[tuple[Question, ...]]:
@@ -243,7 +243,7 @@ def _steps(draw: st.DrawFn, policy: Policy, other: Policy, listen: str) -> list[
     one_type = often((1, st.sampled_from(SOME_QTYPES)), (1, st.sampled_from(RARE_QTYPES)))
     qtypes = often((6, st.just("A")), (4, st.just(draw(one_type))), (1, one_type))
     said: st.SearchStrategy[Speech | bytes] = often(
-        (6, speeches(names)), (1, mutants(ANSWERS, 1).map(lambda one: one.octets))
+        (6, speeches(names)), (1, mutants(ANSWERS, 1).map(lambda one: one.data))
     )
     messages, swap = _messages(names, qtypes), _swap(policy, other)
     questions = _questions(messages, listen)

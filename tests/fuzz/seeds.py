@@ -97,18 +97,18 @@ def _sound_queries() -> Iterator[tuple[str, bytes]]:
 def _faulty_queries() -> Iterator[tuple[str, bytes]]:
     base = question("www.tiktok.com")
     end = 12 + len(base)
-    yield "no octet", b""
+    yield "no byte", b""
     yield "short header", header(0x0100, 1)[:11]
     yield "header only", header(0x0100, 1)
     yield "response", header(0x8180, 1) + base
     yield "no question", header(0x0100, 0, 0, 0, 1) + opt(option(10, b"12345678"))
     yield "two questions", header(0x0100, 2) + base + question("plain.example.org")
-    yield "trailing octets", header(0x0100, 1) + base + b"\0\0"
+    yield "trailing bytes", header(0x0100, 1) + base + b"\0\0"
     yield "compressed question", header(0x0100, 1) + b"\x03www\xc0\x0c\0\1\0\1"
     yield "question points to itself", header(0x0100, 1) + question(HERE)
     yield "label type 01", header(0x0100, 1) + question(b"\x40" + b"a" * 64 + b"\0")
     yield "label type 10", header(0x0100, 1) + question(b"\x80abc\0")
-    yield "name of 256 octets", header(0x0100, 1) + question((b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"b" * 62 + b"\0")
+    yield "name of 256 bytes", header(0x0100, 1) + question((b"\x3f" + b"a" * 63) * 3 + b"\x3e" + b"b" * 62 + b"\0")
     yield "200 labels", header(0x0100, 1) + question(b"\x01a" * 200 + b"\0")
     for opcode in (1, 2, 4, 5, 6, 15):
         yield f"opcode {opcode}", header(0x0100 | opcode << 11, 1) + base
@@ -119,7 +119,7 @@ def _faulty_queries() -> Iterator[tuple[str, bytes]]:
     yield "opt with a pointer to the root", header(0x0100, 1, 0, 0, 1) + base + opt(owner=pointer(end - 5))
     yield "opt in answer", header(0x0100, 1, 1) + base + opt()
     yield "opt in authority", header(0x0100, 1, 0, 1) + base + opt()
-    yield "option stub of three octets", with_opt(b"\0\x0a\0")
+    yield "option stub of three bytes", with_opt(b"\0\x0a\0")
     yield "option runs out of the opt", with_opt(b"\0\x0a\0\x09" + bytes(8))
     yield "opt shorter than it says", header(0x0100, 1, 0, 0, 1) + base + record(b"\0", OPT, b"", length=4)
     yield "ecs of an odd family", with_opt(option(8, b"\xff\xff\xff\xff\1"))
@@ -218,7 +218,7 @@ def _sound_answers() -> Iterator[tuple[str, bytes]]:
     yield "mail", answered("MX", "@ 300 MX 10 mail.example.org.", additional=("mail.example.org. 300 A 198.51.100.3",))
     yield "srv", answered("SRV", "@ 300 SRV 1 2 5060 sip.example.org.")
     yield "naptr", answered("NAPTR", '@ 300 NAPTR 1 1 "s" "SIP+D2U" "" _sip._udp.example.org.')
-    yield "text of 5,000 octets", answered("TXT", *(f'@ 300 TXT "{number:0250}"' for number in range(20)))
+    yield "text of 5,000 bytes", answered("TXT", *(f'@ 300 TXT "{number:0250}"' for number in range(20)))
     yield "addresses beyond 512 bytes", answered("A", *(f"@ 300 A 198.51.100.{number}" for number in range(60)))
     yield "denial", answered("A", authority=(SOA_LINE,), rcode=3)
     yield (
@@ -281,18 +281,18 @@ def _sound_answers() -> Iterator[tuple[str, bytes]]:
 
 def _faulty_answers() -> Iterator[tuple[str, bytes]]:
     good = record(HERE, A, b"\xc6\x33\x64\1")
-    yield "twelve octets", header(0x8180, 1)
+    yield "twelve bytes", header(0x8180, 1)
     yield "format error without question", header(0x8181)
     yield "truncated", said(A, flags=0x8380)
     yield "truncated within a record", said(A, good, flags=0x8380)[:-3]
-    yield "trailing octets", said(A, good) + b"\0"
+    yield "trailing bytes", said(A, good) + b"\0"
     yield "two questions", header(0x8180, 2, 1) + question(QNAME) * 2 + good
-    yield "address of five octets", said(A, record(HERE, A, bytes(5)))
+    yield "address of five bytes", said(A, record(HERE, A, bytes(5)))
     yield "address longer than it says", said(A, record(HERE, A, bytes(5), length=4))
     yield "alias shorter than it says", said(A, record(HERE, CNAME, wire("b.example.org"), length=4), good)
     yield "alias past its data", said(A, record(HERE, CNAME, b"\x03www", length=4), good)
     yield "label type 01", said(CNAME, record(HERE, CNAME, b"\x40" + b"a" * 64 + b"\0"))
-    yield "name of more than 255 octets", said(CNAME, record(HERE, CNAME, (b"\x3f" + b"a" * 63) * 4 + HERE))
+    yield "name of more than 255 bytes", said(CNAME, record(HERE, CNAME, (b"\x3f" + b"a" * 63) * 4 + HERE))
     yield "pointer to itself", said(A, record(pointer(38), A, bytes(4)))
     yield "pointer forwards", said(A, record(pointer(60), A, bytes(4)))
     yield "pointer into the header", said(A, record(pointer(0), A, bytes(4)))
@@ -300,15 +300,15 @@ def _faulty_answers() -> Iterator[tuple[str, bytes]]:
     yield "opt with an owner", said(A, good, additional=(opt(owner=HERE),))
     yield "opt in answer", said(A, good, opt())
     yield "opt first of the additional", said(A, good, additional=(opt(option(8, b"\0\1\x18\0\xc0\0\2")), good))
-    yield "option stub of three octets", said(A, good, additional=(opt(b"\0\x0a\0"),))
+    yield "option stub of three bytes", said(A, good, additional=(opt(b"\0\x0a\0"),))
     yield "blocked elsewhere", said(A, additional=(opt(option(15, b"\0\x0fno")),), flags=0x8183)
     yield "bad version", said(A, additional=(opt(ttl=0x0101_0000),))
     yield "signature too short", said(A, good, record(HERE, RRSIG, b"\0\1" + bytes(10)))
     yield "signature without signer", said(RRSIG, record(HERE, RRSIG, b"\0\1" + bytes(16) + b"\x05abc"))
     yield "signature with compressed signer", said(A, good, record(HERE, RRSIG, b"\0\1" + bytes(16) + HERE + b"s"))
     for name, bitmap in (
-        ("of no octets", b"\0\0"),
-        ("of 33 octets", b"\0\x21" + bytes(33)),
+        ("of no bytes", b"\0\0"),
+        ("of 33 bytes", b"\0\x21" + bytes(33)),
         ("past its data", b"\0\x08\x40"),
         ("with windows backwards", b"\1\1\x40\0\1\x40"),
     ):
@@ -325,7 +325,7 @@ def _faulty_answers() -> Iterator[tuple[str, bytes]]:
     yield "service with compressed target", said(SVCB, record(HERE, SVCB, b"\0\1" + HERE))
     yield "text past its data", said(TXT, record(HERE, TXT, b"\xffabc"))
     yield "text without strings", said(TXT, record(HERE, TXT, b""))
-    yield "dnskey of two octets", said(48, record(HERE, 48, b"\1\0"))
+    yield "dnskey of two bytes", said(48, record(HERE, 48, b"\1\0"))
     yield "hhit and brid", said(67, record(HERE, 67, b"\1"), record(HERE, 68, b""))
     tsig = record(b"\0", 250, wire("hmac-sha256") + bytes(16), rclass=255, ttl=0)
     yield "tsig", said(A, good, additional=(tsig,))
@@ -342,7 +342,7 @@ def _big_answers() -> Iterator[tuple[str, bytes]]:
     yield "names first seen past 16 kib", said(TXT, *(text,) * 70, additional=(late, late))
     names = (record(bytes((4, *f"{number:04}".encode())) + pointer(21), A, bytes(4)) for number in range(3_000))
     yield "3,000 names", said(A, *names)
-    yield "65,000 octets", said(TXT, *(text,) * 242)
+    yield "65,000 bytes", said(TXT, *(text,) * 242)
     yield "4,000 addresses", said(A, *(record(HERE, A, number.to_bytes(4, "big")) for number in range(4_000)))
     yield "2,000 empty options", said(A, record(HERE, A, bytes(4)), additional=(opt(option(65_001) * 2_000),))
 
@@ -365,8 +365,8 @@ def main(directory: Path) -> None:
     """Write every seed to a file named after it."""
     for kind, seeds in (("query", QUERIES), ("answer", {**ANSWERS, **BIG_ANSWERS})):
         (directory / kind).mkdir(parents=True, exist_ok=True)
-        for name, octets in seeds.items():
-            (directory / kind / name.replace(" ", "_")).write_bytes(octets)
+        for name, data in seeds.items():
+            (directory / kind / name.replace(" ", "_")).write_bytes(data)
 
 
 if __name__ == "__main__":

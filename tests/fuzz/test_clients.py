@@ -20,7 +20,7 @@ BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"
 CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, UNREGISTERED, "2001:db8::1")
 LONGEST_DATAGRAM = 65_507
 SHORT = 4_096
-"""A socket's buffer holds five datagrams of so many octets, and not five of the longest."""
+"""A socket's buffer holds five datagrams of so many bytes, and not five of the longest."""
 GOOD = query("www.tiktok.com")
 
 messages = often((1, noise(QUERIES["banned"])), (3, mutants(QUERIES)))
@@ -61,7 +61,7 @@ def test_a_mutant_is_answered_by_rule_or_not_at_all(kind: str, transport: Transp
         @examples(200)
         @given(messages, st.sampled_from(CLIENTS))
         def check(message: Mutant, client: str) -> None:
-            check_judged(rig, message.octets, client, transport)
+            check_judged(rig, message.data, client, transport)
             assert rig.at_once(GOOD).rcode() == dns.rcode.REFUSED
 
         check()
@@ -73,7 +73,7 @@ def test_mutants_through_the_socket_leave_the_engine_alive(kind: str) -> None:
         @examples(80)
         @given(st.lists(messages, min_size=1, max_size=5), st.sampled_from((GHENT, MECHELEN)))
         def check(burst: list[Mutant], client: str) -> None:
-            sent = [m.octets for m in burst if len(m.octets) <= LONGEST_DATAGRAM]
+            sent = [m.data for m in burst if len(m.data) <= LONGEST_DATAGRAM]
             senders = []
             for message in sent:
                 senders.append(rig.send(message, client))

@@ -92,7 +92,7 @@ def _queries(names: Sequence[str], qtypes: Sequence[str]) -> dict[str, bytes]:
 SAME = _queries([QNAME], ["A"])
 """Queries that meet in the cache and on their way, from clients that hear different things."""
 OTHERS = {**_queries([QNAME], ["HTTPS"]), **_queries(["n0000001.example.org", "www.tiktok.com"], ["A"]), **QUERIES}
-SHORT_LIVED = {name: octets for name, octets in ANSWERS.items() if "short-lived" in name}
+SHORT_LIVED = {name: data for name, data in ANSWERS.items() if "short-lived" in name}
 answers = often((1, mutants(SHORT_LIVED, 0)), (1, mutants(ANSWERS, 0)), (1, mutants(ANSWERS, 3)))
 asks = st.builds(
     Ask,
@@ -148,7 +148,7 @@ class Course:
             case Say():
                 self._say(step)
             case Stream(answer):
-                said = None if answer is None else answer.octets
+                said = None if answer is None else answer.data
                 self.rig.complete(lambda _, message: said and addressed(said, message, self._label(message)))
             case Fail():
                 self._fail()
@@ -164,7 +164,7 @@ class Course:
         self.listen()
 
     def _ask(self, ask: Ask) -> None:
-        message = ask.message.octets
+        message = ask.message.data
         if ask.transport is Transport.UDP:
             self.pending.append(Pending(ask, self.rig.send(message, ask.client)))
             return
@@ -180,7 +180,7 @@ class Course:
         asked = [(upstream, asked) for upstream in self.rig.upstreams for asked in reversed(upstream.asked)]
         if asked:
             upstream, whom = asked[say.whom % len(asked)]
-            upstream.say(whom, addressed(say.answer.octets, whom.message, self._label(whom.message)))
+            upstream.say(whom, addressed(say.answer.data, whom.message, self._label(whom.message)))
 
     def _fail(self) -> None:
         for _ in range(2):  # the second upstream is asked once the first has refused
@@ -204,7 +204,7 @@ class Course:
 
     def _check(self, ask: Ask, heard: bytes) -> None:
         refused = ask.client == GHENT and self.mode is Mode.ENFORCE
-        check_reply(ask.message.octets, heard, ask.transport, banned=BANNED if refused else ())
+        check_reply(ask.message.data, heard, ask.transport, banned=BANNED if refused else ())
         if ask.client == UNREGISTERED and heard[3] & 15 not in (dns.rcode.FORMERR, dns.rcode.NOTIMP):
             assert heard[6:10] == bytes(4)
 
@@ -214,7 +214,7 @@ class Course:
             self.rig.complete(lambda _upstream, _message: None)
             self.rig.pass_time(GIVEN_UP_MS // 4)
             self.listen()
-        assert [waiting for waiting in self.pending if read_query(waiting.ask.message.octets) is not None] == []
+        assert [waiting for waiting in self.pending if read_query(waiting.ask.message.data) is not None] == []
         for upstream in self.rig.upstreams:
             upstream.behave = lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.1",)),)
         last = self.rig.ask(query("last.example.org"), MECHELEN)

@@ -73,11 +73,11 @@ def speak(rig: Rig, label: bytes, spoken: Sequence[Mutant]) -> None:
     rig.until_asked(1)
     for answer in spoken:
         asked = rig.upstream.asked[-1]
-        by_stream = addressed(answer.octets, bytes(2) + asked.message[2:], label)
+        by_stream = addressed(answer.data, bytes(2) + asked.message[2:], label)
         if rig.truncated:
             rig.complete(lambda _upstream, message, said=by_stream: message[:2] + said[2:])  # type: ignore[misc]
         else:
-            rig.upstream.say(asked, addressed(answer.octets, asked.message, label))
+            rig.upstream.say(asked, addressed(answer.data, asked.message, label))
         rig.settle()
 
 
@@ -124,9 +124,9 @@ def test_whatever_a_seed_says_the_reply_is_by_rule(kind: str) -> None:
     seeds = {**ANSWERS, **BIG_ANSWERS}
     names = Names()
     with running(kind, office(), Scripted(silent)) as rig:
-        for seed, octets in seeds.items():
+        for seed, raw in seeds.items():
             for do in (False, True):
-                label, answer = names.next(), Mutant(seed, (), octets)
+                label, answer = names.next(), Mutant(seed, (), raw)
                 wire = asked_for(label, answer, seeds, edns=do, do=do, cd=False, payload=1232)
                 check_spoken(rig, label, wire, [answer, answer])
 
@@ -173,13 +173,13 @@ def test_what_does_not_match_id_and_question_changes_nothing(kind: str, elsewher
             rig.until_asked(1)
             (asked,) = rig.upstream.asked
             for mutant, (place, change) in said:
-                octets = addressed(mutant.octets, asked.message, label)
+                raw = addressed(mutant.data, asked.message, label)
                 if elsewhere:
-                    rig.upstream.say_from_elsewhere(asked, octets)
+                    rig.upstream.say_from_elsewhere(asked, raw)
                     continue
-                octets = octets[:place] + bytes(o ^ change for o in octets[place : place + 1]) + octets[place + 1 :]
-                if not is_answer_to(asked.message, octets):
-                    rig.upstream.say(asked, octets)
+                raw = raw[:place] + bytes(o ^ change for o in raw[place : place + 1]) + raw[place + 1 :]
+                if not is_answer_to(asked.message, raw):
+                    rig.upstream.say(asked, raw)
             rig.settle()
             assert client.receive() is None
             assert not rig.truncated

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.knot import Knot
-from tests.support.nodes import Whole
+from tests.support.nodes import SingleMachine
 from tests.support.starting import alone, authority, node, office
 from tests.unit.api.conftest import backend, kept_plane, kept_town, plane, server, town
 
@@ -14,27 +14,27 @@ __all__ = [
     "alone",
     "authority",
     "backend",
-    "fresh_whole",
+    "fresh_machine",
     "kept_plane",
     "kept_town",
+    "machine",
     "node",
     "office",
     "plane",
     "server",
     "town",
-    "whole",
 ]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Whole]:
+def machine(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[SingleMachine]:
     """Resolver and control plane with the example policy."""
-    with Whole(tmp_path_factory.mktemp("whole"), authority.hostport) as running:
+    with SingleMachine(tmp_path_factory.mktemp("machine"), authority.hostport) as running:
         yield running
 
 
 @pytest.fixture
-def fresh_whole(tmp_path: Path, authority: Knot) -> Iterator[Whole]:
+def fresh_machine(tmp_path: Path, authority: Knot) -> Iterator[SingleMachine]:
     """The same for one test alone, which may break it."""
-    with Whole(tmp_path, authority.hostport) as running:
+    with SingleMachine(tmp_path, authority.hostport) as running:
         yield running

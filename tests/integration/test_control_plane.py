@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.knot import Knot
-from tests.support.nodes import Whole, eventually, scrape, status_of
+from tests.support.nodes import SingleMachine, eventually, scrape, status_of
 
 GHENT_REFUSED = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
 
@@ -20,9 +20,9 @@ GHENT_REFUSED = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
 class Administrator:
     """A client of the API with the administrator's token, or with another."""
 
-    def __init__(self, whole: Whole, token: str | None = None) -> None:
-        token = token or (whole.state / "admin-token").read_text().strip()
-        self._client = httpx.Client(base_url=whole.api_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    def __init__(self, machine: SingleMachine, token: str | None = None) -> None:
+        token = token or (machine.state / "admin-token").read_text().strip()
+        self._client = httpx.Client(base_url=machine.api_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     def __call__(self, method: str, path: str, body: object = None, **query: str) -> Any:
         response = self._client.request(method, path, json=body, params=query)
@@ -41,58 +41,58 @@ class Administrator:
 
 
 @pytest.fixture
-def administrator(fresh_whole: Whole) -> Iterator[Administrator]:
-    client = Administrator(fresh_whole)
+def administrator(fresh_machine: SingleMachine) -> Iterator[Administrator]:
+    client = Administrator(fresh_machine)
     yield client
     client.close()
 
 
-def rcode(whole: Whole, client: str, name: str = "www.tiktok.com") -> str:
-    return whole.dig(name, bind=client).rcode
+def rcode(machine: SingleMachine, client: str, name: str = "www.tiktok.com") -> str:
+    return machine.dig(name, bind=client).rcode
 
 
-def until_in_force(whole: Whole) -> None:
+def until_in_force(machine: SingleMachine) -> None:
     """Wait until the resolver answers by the newest revision of the control plane."""
-    newest = scrape(f"127.0.0.1:{whole.api_metrics_port}")["dnsfilter_api_database_revision"]
+    newest = scrape(f"127.0.0.1:{machine.api_metrics_port}")["dnsfilter_api_database_revision"]
     expected = [f'"revision={newest:.0f}"']
     assert eventually(
-        lambda: whole.dig("health.dnsfilter.internal", "TXT", bind="127.0.5.10").rdata("TXT") == expected
+        lambda: machine.dig("health.dnsfilter.internal", "TXT", bind="127.0.5.10").rdata("TXT") == expected
     ), f"the resolver does not answer {expected}"
 
 
-def test_a_toggle_is_in_force_for_the_next_question(fresh_whole: Whole) -> None:
-    assert rcode(fresh_whole, "127.0.5.10") == "REFUSED"
+def test_a_toggle_is_in_force_for_the_next_question(fresh_machine: SingleMachine) -> None:
+    assert rcode(fresh_machine, "127.0.5.10") == "REFUSED"
     for mode, expected in (("off", "NOERROR"), ("enforce", "REFUSED"), ("monitor", "NOERROR"), ("enforce", "REFUSED")):
-        done = fresh_whole.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
+        done = fresh_machine.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
         assert done.returncode == 0, done.stderr
-        until_in_force(fresh_whole)
-        assert rcode(fresh_whole, "127.0.5.10") == expected
-        assert rcode(fresh_whole, "127.0.7.10") == "REFUSED"
+        until_in_force(fresh_machine)
+        assert rcode(fresh_machine, "127.0.5.10") == expected
+        assert rcode(fresh_machine, "127.0.7.10") == "REFUSED"
 
 
 def test_the_resolver_outlives_the_api_and_ends_a_term_at_its_instant(
-    fresh_whole: Whole, administrator: Administrator
+    fresh_machine: SingleMachine, administrator: Administrator
 ) -> None:
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
     administrator(
         "POST", "/v1/authorities/ghent/bans/tiktok/end", {"at": end.isoformat(), "reason": "the council withdrew it"}
     )
-    until_in_force(fresh_whole)
-    os.kill(fresh_whole.child("dnsfilter-api"), signal.SIGKILL)
-    assert eventually(lambda: status_of(f"{fresh_whole.api_url}/healthz") is None)
-    assert rcode(fresh_whole, "127.0.5.10") == "REFUSED"
+    until_in_force(fresh_machine)
+    os.kill(fresh_machine.child("dnsfilter-api"), signal.SIGKILL)
+    assert eventually(lambda: status_of(f"{fresh_machine.api_url}/healthz") is None)
+    assert rcode(fresh_machine, "127.0.5.10") == "REFUSED"
     assert eventually(lambda: datetime.now(UTC) >= end)
-    assert rcode(fresh_whole, "127.0.5.10") == "NOERROR"
-    counted = fresh_whole.metrics()
+    assert rcode(fresh_machine, "127.0.5.10") == "NOERROR"
+    counted = fresh_machine.metrics()
     ghents = {name: value for name, value in counted.items() if 'authority="ghent"' in name}
     assert counted[GHENT_REFUSED] == 1
-    assert rcode(fresh_whole, "127.0.5.10") == "NOERROR"
-    assert {name: value for name, value in fresh_whole.metrics().items() if 'authority="ghent"' in name} == ghents
-    assert rcode(fresh_whole, "127.0.7.10") == "REFUSED"
+    assert rcode(fresh_machine, "127.0.5.10") == "NOERROR"
+    assert {name: value for name, value in fresh_machine.metrics().items() if 'authority="ghent"' in name} == ghents
+    assert rcode(fresh_machine, "127.0.7.10") == "REFUSED"
 
 
 def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
-    fresh_whole: Whole, administrator: Administrator
+    fresh_machine: SingleMachine, administrator: Administrator
 ) -> None:
     binding = administrator(
         "POST",
@@ -106,10 +106,10 @@ def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
             "for": "3 months",
         },
     )
-    assert rcode(fresh_whole, "127.0.5.10") == "REFUSED"
-    assert [error.code for error in fresh_whole.dig("www.tiktok.com", bind="127.0.5.10").ede] == [15]
+    assert rcode(fresh_machine, "127.0.5.10") == "REFUSED"
+    assert [error.code for error in fresh_machine.dig("www.tiktok.com", bind="127.0.5.10").ede] == [15]
     administrator("POST", f"/v1/bindings/{binding['number']}/accept", {})
-    operator = Administrator(fresh_whole, administrator.token_of("ict-desk", "operator", "ghent"))
+    operator = Administrator(fresh_machine, administrator.token_of("ict-desk", "operator", "ghent"))
     exemption = operator(
         "POST",
         "/v1/exemptions",
@@ -118,10 +118,10 @@ def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
     # With the one in set hours that the policy brings it is of all that Ghent has: no approver's to decide.
     administrator("POST", f"/v1/exemptions/{exemption['number']}/approve", {})
     operator.close()
-    until_in_force(fresh_whole)
-    result = fresh_whole.dig("www.tiktok.com", bind="127.0.5.10")
+    until_in_force(fresh_machine)
+    result = fresh_machine.dig("www.tiktok.com", bind="127.0.5.10")
     assert (result.rcode, [error.code for error in result.ede]) == ("REFUSED", [16])
-    explained = fresh_whole.ctl("explain", "127.0.5.10", "www.tiktok.com")
+    explained = fresh_machine.ctl("explain", "127.0.5.10", "www.tiktok.com")
     assert explained.returncode == 0
     assert "ghent/tiktok" in explained.stdout
     assert "brussels-region/tiktok" in explained.stdout
@@ -134,12 +134,12 @@ def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
 
 
 def test_what_a_client_asked_stands_nowhere_afterwards(tmp_path: Path, authority: Knot) -> None:
-    whole = Whole(tmp_path, authority.hostport)
-    with whole:
-        assert rcode(whole, "127.0.8.77") == "NOERROR"
-        assert rcode(whole, "127.0.8.77", "plain.example.org") == "NOERROR"
-        whole.dig("www.tiktok.com", bind="127.0.8.77", extra=["+tcp"])
-        pages = [scrape(whole.metrics_address), scrape(f"127.0.0.1:{whole.api_metrics_port}")]
+    machine = SingleMachine(tmp_path, authority.hostport)
+    with machine:
+        assert rcode(machine, "127.0.8.77") == "NOERROR"
+        assert rcode(machine, "127.0.8.77", "plain.example.org") == "NOERROR"
+        machine.dig("www.tiktok.com", bind="127.0.8.77", extra=["+tcp"])
+        pages = [scrape(machine.metrics_address), scrape(f"127.0.0.1:{machine.api_metrics_port}")]
     assert not any("127.0.8.77" in sample for page in pages for sample in page)
     searched = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".log" for path in searched)
@@ -151,44 +151,44 @@ def test_what_a_client_asked_stands_nowhere_afterwards(tmp_path: Path, authority
             assert b"example.org" not in content, path
 
 
-def test_the_token_is_its_owner_s_alone_and_guards_the_api(whole: Whole) -> None:
-    token = whole.state / "admin-token"
+def test_the_token_is_its_owner_s_alone_and_guards_the_api(machine: SingleMachine) -> None:
+    token = machine.state / "admin-token"
     assert stat.S_IMODE(token.stat().st_mode) == 0o600
     secret = token.read_text().strip()
-    assert secret not in whole.log.read_text()
+    assert secret not in machine.log.read_text()
     for path in ("/healthz", "/readyz", "/version", "/openapi.json", "/docs"):
-        assert status_of(whole.api_url + path) == 200
+        assert status_of(machine.api_url + path) == 200
     for path in ("/v1/authorities", "/v1/bans", "/v1/decision?client=127.0.0.1&name=x", "/v1/audit"):
-        assert status_of(whole.api_url + path) == 401
+        assert status_of(machine.api_url + path) == 401
 
 
 def test_the_example_is_loaded_into_an_empty_database_only(tmp_path: Path, authority: Knot) -> None:
-    whole = Whole(tmp_path, authority.hostport)
-    with whole:
-        assert whole.ctl("ban", "set", "mechelen", "tiktok", "--mode", "off").returncode == 0
-        exported = whole.ctl("export").stdout
-    with whole:
-        until_in_force(whole)
-        assert rcode(whole, "127.0.7.10") == "NOERROR"
-        assert whole.ctl("export").stdout == exported
+    machine = SingleMachine(tmp_path, authority.hostport)
+    with machine:
+        assert machine.ctl("ban", "set", "mechelen", "tiktok", "--mode", "off").returncode == 0
+        exported = machine.ctl("export").stdout
+    with machine:
+        until_in_force(machine)
+        assert rcode(machine, "127.0.7.10") == "NOERROR"
+        assert machine.ctl("export").stdout == exported
 
 
-def test_an_exported_policy_shows_no_difference_and_applies_as_nothing(whole: Whole, tmp_path: Path) -> None:
+def test_an_exported_policy_shows_no_difference_and_applies_as_nothing(machine: SingleMachine, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
-    file.write_text(whole.ctl("export").stdout)
-    revision = scrape(whole.metrics_address)["dnsfilter_snapshot_revision"]
-    assert whole.ctl("diff", str(file)).returncode == 0
-    assert whole.ctl("apply", str(file)).returncode == 0
-    assert scrape(whole.metrics_address)["dnsfilter_snapshot_revision"] == revision
+    file.write_text(machine.ctl("export").stdout)
+    revision = scrape(machine.metrics_address)["dnsfilter_snapshot_revision"]
+    assert machine.ctl("diff", str(file)).returncode == 0
+    assert machine.ctl("apply", str(file)).returncode == 0
+    assert scrape(machine.metrics_address)["dnsfilter_snapshot_revision"] == revision
     file.write_text(file.read_text().replace('mode = "monitor"', 'mode = "off"', 1))
-    assert whole.ctl("diff", str(file)).returncode == 1
+    assert machine.ctl("diff", str(file)).returncode == 1
 
 
 def test_ctrl_c_stops_everything_cleanly(tmp_path: Path, authority: Knot) -> None:
-    whole = Whole(tmp_path, authority.hostport).start()
-    parts = [whole.child("dnsfilter-api"), whole.child("dnsfilter serve")]
-    assert whole.process is not None
-    whole.process.send_signal(signal.SIGTERM)  # a second signal changes nothing
-    assert whole.stop(signal.SIGINT) == 0
+    machine = SingleMachine(tmp_path, authority.hostport).start()
+    parts = [machine.child("dnsfilter-api"), machine.child("dnsfilter serve")]
+    assert machine.process is not None
+    machine.process.send_signal(signal.SIGTERM)  # a second signal changes nothing
+    assert machine.stop(signal.SIGINT) == 0
     assert all(not Path(f"/proc/{pid}").exists() for pid in parts)
-    assert "Traceback" not in whole.log.read_text()
+    assert "Traceback" not in machine.log.read_text()

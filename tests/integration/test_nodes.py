@@ -191,7 +191,7 @@ def resigned(path: str, body: bytes) -> bytes:
 
 
 def spoilt(path: str, body: bytes) -> bytes:
-    """Files with another last octet."""
+    """Files with another last byte."""
     return body[:-1] + bytes([body[-1] ^ 1]) if "/files/" in path else body
 
 

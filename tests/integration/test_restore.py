@@ -10,33 +10,33 @@ from pyrage.x25519 import Identity
 from tests.integration.test_control_plane import Administrator
 from tests.integration.test_example_policy import ANSWERED, REFUSED
 from tests.support.knot import Knot
-from tests.support.nodes import Whole, eventually, program
+from tests.support.nodes import SingleMachine, eventually, program
 
 EXEMPTED = "127.0.5.10"
 """Of Ghent's offices, which an exemption sets free in the course of the test."""
 
 
-def table(whole: Whole) -> dict[str, tuple[str, list[int]]]:
+def table(machine: SingleMachine) -> dict[str, tuple[str, list[int]]]:
     """What each client of the example is answered."""
-    answers = {client: whole.dig("www.tiktok.com", bind=client) for client in (*REFUSED, *ANSWERED)}
+    answers = {client: machine.dig("www.tiktok.com", bind=client) for client in (*REFUSED, *ANSWERED)}
     return {client: (answer.rcode, [error.code for error in answer.ede]) for client, answer in answers.items()}
 
 
-def done(whole: Whole, *arguments: str) -> str:
+def done(machine: SingleMachine, *arguments: str) -> str:
     """What a command prints, which must succeed."""
-    found = whole.ctl(*arguments)
+    found = machine.ctl(*arguments)
     assert found.returncode == 0, found.stderr
     return found.stdout
 
 
-def exempt(whole: Whole) -> dict[str, str]:
+def exempt(machine: SingleMachine) -> dict[str, str]:
     """Have an operator ask for an exemption and the administrator grant it; an operator's and an approver's tokens.
 
     With the one in set hours that the policy brings it is of all that Ghent has: no approver's to decide.
     """
-    administrator = Administrator(whole)
+    administrator = Administrator(machine)
     tokens = {role: administrator.token_of(f"ghent-{role}", role, "ghent") for role in ("operator", "approver")}
-    operator = Administrator(whole, tokens["operator"])
+    operator = Administrator(machine, tokens["operator"])
     asked = {"ban": "ghent/tiktok", "ranges": ["127.0.5.0/24"], "for": "30 days", "reason": "a campaign of the city"}
     number = operator("POST", "/v1/exemptions", asked)["number"]
     administrator("POST", f"/v1/exemptions/{number}/approve", {"note": "as the college asked"})
@@ -60,42 +60,42 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
     backup, token, key = (str(outside / name) for name in ("all.backup", "token", "key.txt"))
     held, record, archive = (outside / name for name in ("held.jsonl", "record.jsonl", "archive.zip"))
     Path(key).write_text(str(identity))
-    whole = Whole(tmp_path / "machine", authority.hostport)
-    with whole:
-        tokens = exempt(whole)
-        shutil.copy(whole.state / "admin-token", token)
-        held.write_text(done(whole, "audit", "checkpoint", "--held"))
-        before = table(whole)
-        done(whole, "backup", backup, "--recipient", str(identity.to_public()))
-        beside = whole.ctl("restore", backup, "--state-dir", ".run", "--identity", key)
+    machine = SingleMachine(tmp_path / "machine", authority.hostport)
+    with machine:
+        tokens = exempt(machine)
+        shutil.copy(machine.state / "admin-token", token)
+        held.write_text(done(machine, "audit", "checkpoint", "--held"))
+        before = table(machine)
+        done(machine, "backup", backup, "--recipient", str(identity.to_public()))
+        beside = machine.ctl("restore", backup, "--state-dir", ".run", "--identity", key)
         assert (beside.returncode, "is there already" in beside.stderr) == (2, True)
         # What comes after the backup is lost with the machine.
-        done(whole, "ban", "set", "ghent", "tiktok", "--mode", "off")
+        done(machine, "ban", "set", "ghent", "tiktok", "--mode", "off")
     assert before[EXEMPTED] == ("NOERROR", [])
     assert {client: before[client] for client in REFUSED if client != EXEMPTED} == {
         client: ("REFUSED", [code]) for client, code in REFUSED.items() if client != EXEMPTED
     }
-    shutil.rmtree(whole.state)
+    shutil.rmtree(machine.state)
 
-    restored = done(whole, "restore", backup, "--state-dir", ".run", "--identity", key)
+    restored = done(machine, "restore", backup, "--state-dir", ".run", "--identity", key)
     assert "restored: the installation " in restored
-    assert not (whole.state / "admin-token").exists()
+    assert not (machine.state / "admin-token").exists()
     # The keys that sign are in no backup.
-    command = [program("dnsfilter-api"), "new-keys", "--state-dir", str(whole.state)]
+    command = [program("dnsfilter-api"), "new-keys", "--state-dir", str(machine.state)]
     subprocess.run(command, check=True)
-    with whole:
-        assert table(whole) == before
-        assert done(whole, "ban", "show", "ghent", "tiktok", "--token-file", token)
+    with machine:
+        assert table(machine) == before
+        assert done(machine, "ban", "show", "ghent", "tiktok", "--token-file", token)
         for role, text in tokens.items():
-            client = Administrator(whole, text)
+            client = Administrator(machine, text)
             assert client("GET", "/v1/self")["account"]["login"] == f"ghent-{role}"
             client.close()
-        record.write_text(done(whole, "audit", "export", "--token-file", token))
-        verified = whole.ctl("audit", "verify", str(record), "--checkpoint", str(held))
+        record.write_text(done(machine, "audit", "export", "--token-file", token))
+        verified = machine.ctl("audit", "verify", str(record), "--checkpoint", str(held))
         assert verified.returncode == 0, verified.stdout + verified.stderr
-        assert done(whole, "audit", "list", "--act", "installation.restore", "--token-file", token)
-        done(whole, "export", "--archive", str(archive), "--token-file", token)
+        assert done(machine, "audit", "list", "--act", "installation.restore", "--token-file", token)
+        done(machine, "export", "--archive", str(archive), "--token-file", token)
         # Acts go on from there.
         assert before["127.0.7.10"][0] == "REFUSED"
-        done(whole, "ban", "set", "mechelen", "tiktok", "--mode", "off", "--token-file", token)
-        assert eventually(lambda: whole.dig("www.tiktok.com", bind="127.0.7.10").rcode == "NOERROR")
+        done(machine, "ban", "set", "mechelen", "tiktok", "--mode", "off", "--token-file", token)
+        assert eventually(lambda: machine.dig("www.tiktok.com", bind="127.0.7.10").rcode == "NOERROR")

@@ -25,7 +25,7 @@ from dnsfilter.telemetry.metrics import Transport
 from tests.support.continuous_clients import Asker, Board, Exchange, Said, wait_a_little
 from tests.support.engines import DIEST, GHENT, MECHELEN, data, query
 from tests.support.knot import Knot
-from tests.support.nodes import Node, Whole, eventually
+from tests.support.nodes import Node, SingleMachine, eventually
 from tests.support.policies import Thing, ban, network, policy, service
 from tests.support.policies import authority as public_body
 from tests.support.snapshot_node import PublishedNode
@@ -229,17 +229,17 @@ def ordered(node: Node) -> set[int]:
     return found
 
 
-def test_acts_in_the_control_plane_under_load_lose_nothing_and_mix_nothing(fresh_whole: Whole) -> None:
-    revision = int(fresh_whole.metrics()["dnsfilter_snapshot_revision"])
+def test_acts_in_the_control_plane_under_load_lose_nothing_and_mix_nothing(fresh_machine: SingleMachine) -> None:
+    revision = int(fresh_machine.metrics()["dnsfilter_snapshot_revision"])
     modes = {revision: "enforce"}
     board = Board(revision)
-    token = (fresh_whole.state / "admin-token").read_text().strip()
+    token = (fresh_machine.state / "admin-token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}
     with (
-        httpx.Client(base_url=fresh_whole.api_url, headers=headers, timeout=30) as api,
+        httpx.Client(base_url=fresh_machine.api_url, headers=headers, timeout=30) as api,
         ExitStack() as stack,
     ):
-        askers = start_askers(stack, board, fresh_whole.port)
+        askers = start_askers(stack, board, fresh_machine.port)
         for mode in ("off", "enforce", "monitor", "enforce") * 10:
             board.published += 1
             told = api.patch("/v1/authorities/ghent/bans/tiktok", json={"mode": mode})

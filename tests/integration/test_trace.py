@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.support.nodes import Whole, eventually, status_of
+from tests.support.nodes import SingleMachine, eventually, status_of
 
 CLIENT, NAME = "127.0.5.10", "www.tiktok.com"
 
@@ -18,46 +18,46 @@ def _next_second() -> None:
     time.sleep(int(now) + 1 - now)
 
 
-def _asked(whole: Whole) -> tuple[str, str]:
+def _asked(machine: SingleMachine) -> tuple[str, str]:
     """The instant and the answer of a question, in a second in which nothing is published."""
     _next_second()
     at = datetime.fromtimestamp(int(time.time()), UTC).isoformat()
-    rcode = whole.dig(NAME, bind=CLIENT).rcode
+    rcode = machine.dig(NAME, bind=CLIENT).rcode
     _next_second()
     return at, rcode
 
 
-def _set(whole: Whole, mode: str) -> None:
-    done = whole.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
+def _set(machine: SingleMachine, mode: str) -> None:
+    done = machine.ctl("ban", "set", "ghent", "tiktok", "--mode", mode)
     assert done.returncode == 0, done.stderr
 
 
-def _trace(whole: Whole, at: str) -> Any:
-    done = whole.ctl("trace", "--at", at, "--client", CLIENT, NAME, "--json")
+def _trace(machine: SingleMachine, at: str) -> Any:
+    done = machine.ctl("trace", "--at", at, "--client", CLIENT, NAME, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_a_trace_says_what_dig_was_answered(fresh_whole: Whole) -> None:
-    whole = fresh_whole
-    asked = [_asked(whole)]
+def test_a_trace_says_what_dig_was_answered(fresh_machine: SingleMachine) -> None:
+    machine = fresh_machine
+    asked = [_asked(machine)]
     for mode in ("off", "enforce"):
-        _set(whole, mode)
-        asked.append(_asked(whole))
-    _set(whole, "monitor")
+        _set(machine, mode)
+        asked.append(_asked(machine))
+    _set(machine, "monitor")
     # Killed right after its answer: what came into force last may not be written down yet.
-    os.kill(whole.child("dnsfilter-api"), signal.SIGKILL)
-    assert eventually(lambda: status_of(f"{whole.api_url}/healthz") is None)
-    asked.append(_asked(whole))
-    whole.stop()
-    whole.start()
-    asked.append(_asked(whole))
-    told = [_trace(whole, at) for at, _ in asked]
+    os.kill(machine.child("dnsfilter-api"), signal.SIGKILL)
+    assert eventually(lambda: status_of(f"{machine.api_url}/healthz") is None)
+    asked.append(_asked(machine))
+    machine.stop()
+    machine.start()
+    asked.append(_asked(machine))
+    told = [_trace(machine, at) for at, _ in asked]
     assert [one["decision"]["rcode"] for one in told] == [rcode for _, rcode in asked]
     assert [rcode for _, rcode in asked] == ["REFUSED", "NOERROR", "REFUSED", "NOERROR", "NOERROR"]
     assert [one["decision"]["verdict"] for one in told] == ["refuse", "pass", "refuse", "monitor", "monitor"]
     assert [one["revision"] for one in told] == [1, 2, 3, 4, 4]
-    files = {path.name for path in (whole.state / "snapshots").iterdir()}
+    files = {path.name for path in (machine.state / "snapshots").iterdir()}
     for one in told:
         assert f"{one['publication']['rules']}.rules" in files
         assert f"{one['publication']['names']}.names" in files

@@ -3,10 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from tests.support.nodes import Whole, eventually, status_of
+from tests.support.nodes import SingleMachine, eventually, status_of
 
 
-def refused(up: Whole) -> str:
+def refused(up: SingleMachine) -> str:
     """What a start prints that ends at once, as wrong input."""
     ended = subprocess.run(up.command(), cwd=up.directory, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
@@ -14,18 +14,18 @@ def refused(up: Whole) -> str:
     return ended.stderr
 
 
-def test_a_second_start_is_refused_and_a_killed_one_leaves_nothing_behind(fresh_whole: Whole, tmp_path: Path) -> None:
-    said = refused(fresh_whole)
+def test_second_start_is_refused_and_a_kill_leaves_no_process(fresh_machine: SingleMachine, tmp_path: Path) -> None:
+    said = refused(fresh_machine)
     for argument in ("--state-dir", "--listen", "--metrics-listen", "--api-listen", "--api-metrics-listen"):
         assert f"{argument}: " in said
-    elsewhere = Whole(fresh_whole.directory, "127.0.0.1:9")
+    elsewhere = SingleMachine(fresh_machine.directory, "127.0.0.1:9")
     assert refused(elsewhere).startswith("--state-dir: another `dnsfilter up` uses .run")
-    assert fresh_whole.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+    assert fresh_machine.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
 
-    parts = [fresh_whole.child(name) for name in ("dnsfilter serve", "dnsfilter-api")]
-    assert fresh_whole.process is not None
-    fresh_whole.process.kill()
-    fresh_whole.process.wait()
+    parts = [fresh_machine.child(name) for name in ("dnsfilter serve", "dnsfilter-api")]
+    assert fresh_machine.process is not None
+    fresh_machine.process.kill()
+    fresh_machine.process.wait()
     assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in parts), 30)
-    assert status_of(f"{fresh_whole.api_url}/healthz") is None
-    fresh_whole.start()
+    assert status_of(f"{fresh_machine.api_url}/healthz") is None
+    fresh_machine.start()

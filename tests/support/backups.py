@@ -1,4 +1,4 @@
-"""Backups and archives as octets: taken apart, and put together otherwise."""
+"""Backups and archives as bytes: taken apart, and put together otherwise."""
 
 import io
 import json

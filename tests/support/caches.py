@@ -8,7 +8,7 @@ from dnsfilter.wire.answer import Answer
 from tests.support.engines import KINDS
 
 Make: TypeAlias = Callable[[int, int], Cache]
-"""Makes a cache of so many octets, which serves stale for so many seconds."""
+"""Makes a cache of so many bytes, which serves stale for so many seconds."""
 
 
 def _makers() -> dict[str, Make]:
@@ -25,10 +25,10 @@ CACHES: Final = _makers()
 
 def levelled(answer: Answer) -> Answer:
     """The answer with the TTLs of its records in the message too, as a cache may keep it."""
-    octets = bytearray(answer.message)
+    data = bytearray(answer.message)
     for record in answer.records:
-        octets[record.ttl_offset : record.ttl_offset + 4] = record.ttl.to_bytes(4, "big")
-    return Answer(bytes(octets), answer.id, answer.flags, answer.rcode, answer.question, answer.records, answer.edns)
+        data[record.ttl_offset : record.ttl_offset + 4] = record.ttl.to_bytes(4, "big")
+    return Answer(bytes(data), answer.id, answer.flags, answer.rcode, answer.question, answer.records, answer.edns)
 
 
 def facts(entry: Entry | None) -> tuple[object, ...] | None:

@@ -138,13 +138,13 @@ class Asker:
         self.exchanges.append(Exchange(self._client, name, qtype, reply, first, self._board.published))
 
     def _exactly(self, count: int) -> bytes:
-        octets = b""
-        while len(octets) < count:
-            more = self._socket.recv(count - len(octets))
+        raw = b""
+        while len(raw) < count:
+            more = self._socket.recv(count - len(raw))
             if not more:
                 raise EOFError("the connection was closed")
-            octets += more
-        return octets
+            raw += more
+        return raw
 
 
 def wait_a_little() -> None:

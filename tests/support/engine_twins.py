@@ -240,7 +240,7 @@ def asked_of(message: bytes) -> Asked:
 
 
 def _octets(answer: Speech | bytes | None, asked: Asked) -> bytes | None:
-    """What is said to one query; octets are an answer with id 0."""
+    """What is said to one query; bytes are an answer with id 0."""
     if answer is None:
         return None
     if isinstance(answer, Speech):

@@ -63,17 +63,17 @@ def _handler(between: Between, connect: Callable[[], HTTPConnection]) -> type[Ba
             try:
                 connection.request(self.command, self.path, body or None, headers)
                 answer = connection.getresponse()
-                octets = answer.read()
+                data = answer.read()
             finally:
                 connection.close()
             if answer.status == 200:
-                octets = between.alter(self.path, octets)
+                data = between.alter(self.path, data)
             self.send_response(answer.status)
             if answer.headers["ETag"] is not None:
                 self.send_header("ETag", answer.headers["ETag"])
             if answer.status != 304:
-                self.send_header("Content-Length", str(len(octets)))
+                self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(octets)
+            self.wfile.write(data)
 
     return Handler

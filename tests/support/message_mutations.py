@@ -1,4 +1,4 @@
-"""Messages made worse: edits of octets, counts, lengths, pointers and records, and strategies that draw them.
+"""Messages made worse: edits of bytes, counts, lengths, pointers and records, and strategies that draw them.
 
 A mutant is told by the name of its seed and its edits, so that a failing example can be read.
 """
@@ -11,25 +11,25 @@ from hypothesis import strategies as st
 
 HEADER_SIZE = 12
 LARGEST = 65_000
-"""The longest mutant in octets: it still fits into a datagram."""
+"""The longest mutant in bytes: it still fits into a datagram."""
 
 
 class Kind(Enum):
     """What an edit does; `place` is taken modulo what there is to choose from."""
 
-    OCTET = "set an octet"
+    BYTE = "set a byte"
     BIT = "flip a bit of the header"
-    WORD = "set two octets: a length, a type, a class"
-    POINTER = "put a compression pointer over two octets"
-    INSERT = "put octets in"
-    REMOVE = "take octets out"
+    WORD = "set two bytes: a length, a type, a class"
+    POINTER = "put a compression pointer over two bytes"
+    INSERT = "put bytes in"
+    REMOVE = "take bytes out"
     COUNT = "change a count of the header, and no record"
     LENGTH = "change the length of a record's data, and not the data"
     REPEAT = "say a record twice, or many times"
     FORGET = "leave a record out"
     SPLICE = "put a record of another seed in"
     OPT = "put an OPT in, at any place"
-    TAIL = "add octets behind the last record"
+    TAIL = "add bytes behind the last record"
     CUT = "end the message early"
     GROW = "add many records of text"
 
@@ -40,11 +40,11 @@ _EXTREMES = (0, 1, 3, 4, 5, 0x3F, 0x40, 0xFF, 0x100, 0x7FFF, 0x8000, 0xC000, 0xC
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One thing done to a message; `octets` has one at least."""
+    """One thing done to a message; `bytes` has one at least."""
 
     kind: Kind
     place: int
-    octets: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,7 +53,7 @@ class Mutant:
 
     seed: str
     edits: tuple[Edit, ...]
-    octets: bytes
+    data: bytes
 
     def __repr__(self) -> str:
         return f"Mutant({self.seed!r}, {self.edits!r})"
@@ -95,94 +95,94 @@ def edited(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
     """The message after one edit; unchanged where there is nothing to do it to."""
     if edit.kind in _RECORD_KINDS:
         return _with_records(message, edit, donors)
-    octets = bytearray(message)
-    place = edit.place % (len(octets) or 1)
-    value = edit.octets
+    data = bytearray(message)
+    place = edit.place % (len(data) or 1)
+    value = edit.data
     match edit.kind:
-        case Kind.OCTET:
-            octets[place : place + 1] = value[:1]
-        case Kind.BIT if len(octets) >= 4:
-            octets[2 + place % 2] ^= 1 << value[0] % 8
+        case Kind.BYTE:
+            data[place : place + 1] = value[:1]
+        case Kind.BIT if len(data) >= 4:
+            data[2 + place % 2] ^= 1 << value[0] % 8
         case Kind.WORD:
-            octets[place : place + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
+            data[place : place + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
         case Kind.POINTER:
-            octets[place : place + 2] = (0xC000 | (place - value[0]) & 0x3FFF).to_bytes(2, "big")
+            data[place : place + 2] = (0xC000 | (place - value[0]) & 0x3FFF).to_bytes(2, "big")
         case Kind.INSERT:
-            octets[place:place] = value
+            data[place:place] = value
         case Kind.REMOVE:
-            del octets[place : place + value[0] % 24 + 1]
+            del data[place : place + value[0] % 24 + 1]
         case Kind.COUNT:
             at = 4 + edit.place % 4 * 2
-            octets[at : at + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
+            data[at : at + 2] = _EXTREMES[value[0] % len(_EXTREMES)].to_bytes(2, "big")
         case Kind.TAIL:
-            octets += value
+            data += value
         case Kind.CUT:
-            del octets[place:]
+            del data[place:]
         case Kind.GROW:
             text = b"\xc0\x0c\0\x10\0\1\0\0\1\x2c\0\xff\xfe" + bytes(254)
-            for _ in range(min(value[0], (LARGEST - len(octets)) // len(text))):
-                octets += text
-                _count(octets, 3, 1)
+            for _ in range(min(value[0], (LARGEST - len(data)) // len(text))):
+                data += text
+                _count(data, 3, 1)
         case _:
             pass
-    return bytes(octets[:LARGEST])
+    return bytes(data[:LARGEST])
 
 
 def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
     """An edit of whole records, with the header's counts as the records are."""
     known = pieces(message)
-    octets = bytearray(message)
+    data = bytearray(message)
     chosen = known[edit.place % len(known)] if known else None
-    times = edit.octets[0] % 40 if edit.octets[0] > 200 else 1
+    times = edit.data[0] % 40 if edit.data[0] > 200 else 1
     match edit.kind:
         case Kind.OPT:
-            options = edit.octets[1:]
+            options = edit.data[1:]
             record = b"\0\0\x29\x04\xd0\0\0\x80\0" + len(options).to_bytes(2, "big") + options
-            _put(octets, record, 1, chosen if edit.octets[0] % 2 else None)
+            _put(data, record, 1, chosen if edit.data[0] % 2 else None)
         case Kind.SPLICE:
             donor = donors[edit.place % len(donors)]
             given = pieces(donor)
             if given:
-                piece = given[edit.octets[0] % len(given)]
-                _put(octets, donor[piece.start : piece.end], 1, chosen)
+                piece = given[edit.data[0] % len(given)]
+                _put(data, donor[piece.start : piece.end], 1, chosen)
         case Kind.REPEAT if chosen is not None:
-            _put(octets, message[chosen.start : chosen.end], times, chosen)
+            _put(data, message[chosen.start : chosen.end], times, chosen)
         case Kind.FORGET if chosen is not None:
-            del octets[chosen.start : chosen.end]
-            _count(octets, chosen.section, -1)
+            del data[chosen.start : chosen.end]
+            _count(data, chosen.section, -1)
         case Kind.LENGTH if chosen is not None:
-            length = int.from_bytes(octets[chosen.length : chosen.length + 2], "big")
-            changed = (length + edit.octets[0] - 128) & 0xFFFF
-            octets[chosen.length : chosen.length + 2] = changed.to_bytes(2, "big")
+            length = int.from_bytes(data[chosen.length : chosen.length + 2], "big")
+            changed = (length + edit.data[0] - 128) & 0xFFFF
+            data[chosen.length : chosen.length + 2] = changed.to_bytes(2, "big")
         case _:
             pass
-    return bytes(octets)
+    return bytes(data)
 
 
-def _put(octets: bytearray, record: bytes, times: int, before: Piece | None) -> None:
+def _put(data: bytearray, record: bytes, times: int, before: Piece | None) -> None:
     """Put a record in, before another or at the end of the additional section, as long as there is room."""
-    times = min(times, (LARGEST - len(octets)) // len(record))
-    if times <= 0 or len(octets) < HEADER_SIZE:
+    times = min(times, (LARGEST - len(data)) // len(record))
+    if times <= 0 or len(data) < HEADER_SIZE:
         return
-    at = len(octets) if before is None else before.start
-    octets[at:at] = record * times
-    _count(octets, 3 if before is None else before.section, times)
+    at = len(data) if before is None else before.start
+    data[at:at] = record * times
+    _count(data, 3 if before is None else before.section, times)
 
 
-def _count(octets: bytearray, section: int, change: int) -> None:
-    if len(octets) >= HEADER_SIZE:
+def _count(data: bytearray, section: int, change: int) -> None:
+    if len(data) >= HEADER_SIZE:
         at = 4 + 2 * section
-        number = int.from_bytes(octets[at : at + 2], "big") + change
-        octets[at : at + 2] = (number & 0xFFFF).to_bytes(2, "big")
+        number = int.from_bytes(data[at : at + 2], "big") + change
+        data[at : at + 2] = (number & 0xFFFF).to_bytes(2, "big")
 
 
 def mutant(seeds: Mapping[str, bytes], name: str, edits: Sequence[Edit]) -> Mutant:
     """The seed after all edits, in their order."""
-    octets = seeds[name]
+    data = seeds[name]
     donors = list(seeds.values())
     for edit in edits:
-        octets = edited(octets, edit, donors)
-    return Mutant(name, tuple(edits), octets)
+        data = edited(data, edit, donors)
+    return Mutant(name, tuple(edits), data)
 
 
 places = st.one_of(st.integers(0, 63), st.integers(0, LARGEST))
@@ -196,8 +196,8 @@ def mutants(seeds: Mapping[str, bytes], most_edits: int = 4) -> st.SearchStrateg
 
 
 def noise(head: bytes) -> st.SearchStrategy[Mutant]:
-    """Octets that are nobody's mutant: bare, and behind the header of a sound message."""
+    """Bytes that are nobody's mutant: bare, and behind the header of a sound message."""
     bare = st.binary(max_size=300)
     return st.one_of(bare, bare.map(lambda tail: head[:HEADER_SIZE] + tail)).map(
-        lambda octets: Mutant(octets.hex(), (), octets)
+        lambda data: Mutant(data.hex(), (), data)
     )

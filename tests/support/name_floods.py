@@ -1,4 +1,4 @@
-"""Floods of names that nobody asks for twice: queries and answers made of octets, for tens of thousands a second."""
+"""Floods of names that nobody asks for twice: queries and answers made of bytes, for tens of thousands a second."""
 
 import random
 import socket
@@ -48,7 +48,7 @@ SHAPES = (
 
 
 class Answering(Scripted):
-    """An upstream that answers by the shape that a question's first octet tells; it remembers only how many came."""
+    """An upstream that answers by the shape that a question's first byte tells; it remembers only how many came."""
 
     def __init__(self) -> None:
         super().__init__(silent)
@@ -89,7 +89,7 @@ def question(source: random.Random, number: int, shape: Shape) -> bytes:
     """One query; its first label begins with the letter of its shape and holds its number."""
     letter = chr(ord("a") + SHAPES.index(shape))
     first = f"{letter}{number:x}-{source.getrandbits(48):012x}".encode()
-    if shape.long:  # 255 octets in all (RFC 1035 section 2.3.4)
+    if shape.long:  # 255 bytes in all (RFC 1035 section 2.3.4)
         labels = [first.ljust(LONGEST_LABEL, b"x"), *(_letters(source, LONGEST_LABEL) for _ in range(2))]
         labels.append(_letters(source, 61))
     else:

@@ -1,7 +1,7 @@
 """Run inside a network namespace to keep it alive and to hand out sockets of it, until its standard input closes.
 
 A socket belongs for good to the namespace in which it was made, and may be passed to processes outside (SCM_RIGHTS).
-A request is family and kind, two octets each; the answer is one octet and the socket. A lone octet comes first.
+A request is family and kind, two bytes each; the answer is one byte and the socket. A lone byte comes first.
 """
 
 import socket

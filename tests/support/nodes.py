@@ -170,7 +170,7 @@ def _command_line(pid: int) -> str:
         return ""
 
 
-class Whole(Process):
+class SingleMachine(Process):
     """`dnsfilter up`: resolver and control plane with the example policy."""
 
     is_forked = True

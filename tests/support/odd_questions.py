@@ -26,9 +26,9 @@ RECORD: Final = b"\0" + pack("!HHIH4s", 1, 1, 0, 4, bytes((192, 0, 2, 1)))
 SIGNATURE: Final = b"\x03key\0" + pack("!HHIH13s6xHH32s6x", TSIG, 255, 0, 61, b"\x0bhmac-sha256", 300, 32, bytes(32))
 """A TSIG by a key that nobody has."""
 PAST_ITS_END: Final = bytes.fromhex("fde9001061")
-"""An option that says it has 16 octets and has one."""
+"""An option that says it has 16 bytes and has one."""
 MALFORMED_SUBNET: Final = bytes.fromhex("00080005000118000a")
-"""A prefix of 24 bits in one octet (RFC 7871 section 6 has three)."""
+"""A prefix of 24 bits in one byte (RFC 7871 section 6 has three)."""
 
 
 def odd_questions() -> list[Asked]:
@@ -50,4 +50,4 @@ def _odd(plain: Asked) -> Iterator[Asked]:
     yield replace(plain, behind=BEHIND)
     if plain.edns is not None:
         options = (PAST_ITS_END, MALFORMED_SUBNET)
-        yield from (replace(plain, edns=replace(plain.edns, options=octets)) for octets in options)
+        yield from (replace(plain, edns=replace(plain.edns, options=data)) for data in options)

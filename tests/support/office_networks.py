@@ -8,12 +8,12 @@ import httpx
 
 from tests.support.dig import DigResult
 from tests.support.fake_clock import MovedClock
-from tests.support.nodes import EXAMPLE, Whole, eventually
+from tests.support.nodes import EXAMPLE, SingleMachine, eventually
 
 _DECIDED = "# ---- what was decided"
 
 
-class Office(Whole):
+class Office(SingleMachine):
     """`dnsfilter up` with the example's authorities and ranges alone; `settings` are more of its environment."""
 
     def __init__(self, directory: Path, upstream: str, at: str, settings: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What every reply must be, whatever was asked and whatever an upstream said: the rules, read off the octets.
+"""What every reply must be, whatever was asked and whatever an upstream said: the rules, read off the bytes.
 
 It reads for itself, or with dnspython: nothing here is shared with what it judges.
 """
@@ -78,7 +78,7 @@ class Reading:
         return int.from_bytes(self.question[-2:], "big")
 
     def limit(self, transport: Transport) -> int:
-        """The most octets that a reply may have."""
+        """The most bytes that a reply may have."""
         if transport is not Transport.UDP:
             return 65_535
         return 512 if self.opt is None else min(max(self.opt.payload, 512), OUR_PAYLOAD)
@@ -98,13 +98,13 @@ class Shown:
 
 
 class _Unreadable(Exception):
-    """The octets end too early, or are no name."""
+    """The bytes end too early, or are no name."""
 
 
-def _number(message: bytes, at: int, octets: int = 2) -> int:
-    if at + octets > len(message):
+def _number(message: bytes, at: int, data: int = 2) -> int:
+    if at + data > len(message):
         raise _Unreadable
-    return int.from_bytes(message[at : at + octets], "big")
+    return int.from_bytes(message[at : at + data], "big")
 
 
 def _after_name(message: bytes, at: int) -> tuple[int, bool]:
@@ -212,7 +212,7 @@ def shown(message: bytes) -> Iterator[Shown]:
             position += 10 + length
             assert position <= len(message)
             yield Shown(section, owner, rtype, rclass, ttl, position - length, position)
-    assert position == len(message), "octets behind the last record"
+    assert position == len(message), "bytes behind the last record"
 
 
 def check_reply(
@@ -290,7 +290,7 @@ def _check_read_by_dnspython(reply: bytes, records: Sequence[Shown], relayed: bo
     for error in parsed.errors:
         found = next((record for record in records if record.rdata <= error.offset <= record.end), None)
         excused = relayed and found is not None and not _is_held(found)
-        assert excused, f"dnspython: {error.exception!r} at octet {error.offset}"
+        assert excused, f"dnspython: {error.exception!r} at byte {error.offset}"
 
 
 def _is_held(record: Shown) -> bool:

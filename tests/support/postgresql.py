@@ -27,7 +27,7 @@ FILLED = ("installation", "sites")
 # What a crash of the test machine would lose need not be kept.
 _HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB", "shared_buffers=32MB")
 
-# As offices have it: texts are in the order of a language, not of their octets.
+# As offices have it: texts are in the order of a language, not of their bytes.
 _ORDER = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=nl-BE")
 
 

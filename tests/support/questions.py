@@ -55,7 +55,7 @@ class Asked:
     """One question and the way in which it is asked. `name` is in wire form, its letters as they go out.
 
     `flags` are set in the header beside those named. `additional` are records in wire form after the OPT; `behind` are
-    octets after the last record.
+    bytes after the last record.
     """
 
     name: bytes
@@ -170,7 +170,7 @@ def _name(names: Names, draw: random.Random) -> bytes:
 
 
 def _below(name: bytes, draw: random.Random) -> bytes:
-    """One to three labels more, as far as a name has room; sometimes with octets that are no letters."""
+    """One to three labels more, as far as a name has room; sometimes with bytes that are no letters."""
     for _ in range(draw.randint(1, 3)):
         length = draw.choice((1, 2, 5, 8, 63))
         if len(name) + length + 1 > 255:

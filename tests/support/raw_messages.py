@@ -17,8 +17,8 @@ def pointer(offset: int) -> bytes:
     return (0xC000 | offset).to_bytes(2, "big")
 
 
-def outcome_of(rig: Rig, octets: bytes, transport: Transport) -> bytes:
-    outcome = rig.judge(octets, GHENT, transport)
+def outcome_of(rig: Rig, data: bytes, transport: Transport) -> bytes:
+    outcome = rig.judge(data, GHENT, transport)
     assert isinstance(outcome, Reply), outcome
     return outcome.message
 
@@ -28,12 +28,12 @@ def response(*records: bytes, counts: tuple[int, int, int] | None = None) -> byt
     return message(question(ALLOWED), *records, flags=QR | 0x0180, counts=(1, *(counts or (len(records), 0, 0))))
 
 
-def answer_to(query_asked: Asked, octets: bytes) -> bytes:
-    return query_asked.message[:2] + octets[2:]
+def answer_to(query_asked: Asked, data: bytes) -> bytes:
+    return query_asked.message[:2] + data[2:]
 
 
-def relayed(octets: bytes) -> bytes:
+def relayed(data: bytes) -> bytes:
     """All that is done to an answer on its way."""
-    answer = parse_answer(octets)
+    answer = parse_answer(data)
     chain = follow(answer, answer.question)
     return relay(asked(ALLOWED), kept(answer, chain, False), limit=65535)

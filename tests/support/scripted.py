@@ -29,7 +29,7 @@ LARGEST = 65535
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query that came in: the octets, the question as text (name in lower case, no final dot), who sent it."""
+    """One query that came in: the bytes, the question as text (name in lower case, no final dot), who sent it."""
 
     message: bytes
     name: str

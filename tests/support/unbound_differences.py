@@ -156,7 +156,7 @@ def _part_of_failure(pair: Pair) -> bool:
 
 
 def _denied_target(pair: Pair) -> bool:
-    """Knot takes the target of an alias below a wildcard for absent when the name has a label with a zero octet."""
+    """Knot takes the target of an alias below a wildcard for absent when the name has a label with a zero byte."""
     known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
     otherwise = known if pair.theirs.rcode == dns.rcode.NOERROR else not pair.theirs.answer
     denied = pair.ours.rcode == dns.rcode.NXDOMAIN and b"\0" in pair.asked.name[:-1]

@@ -10,12 +10,12 @@ from tests.support.knot import Denial
 from tests.support.zones import website, zone
 
 
-def _long_name(octets: int, below: str) -> str:
-    """A relative name that makes, with the zone `below`, a whole name of so many octets in a message."""
-    left = octets - sum(len(label) + 1 for label in below.split(".")) - 1
+def _long_name(data: int, below: str) -> str:
+    """A relative name that makes, with the zone `below`, a whole name of so many bytes in a message."""
+    left = data - sum(len(label) + 1 for label in below.split(".")) - 1
     labels: list[str] = []
     while left > 0:
-        # A label takes one octet more than it holds; what is left over must hold at least one.
+        # A label takes one byte more than it holds; what is left over must hold at least one.
         length = min(63, left - 1) if left != 65 else 62
         labels.append("l" * length)
         left -= length + 1
@@ -27,7 +27,7 @@ def _strings(number: int, size: int) -> str:
 
 
 def _records(name: str, rtype: str, count: int, size: int) -> str:
-    """So many records of one set, told apart by their first octets."""
+    """So many records of one set, told apart by their first bytes."""
     return "".join(f'{name} {rtype} "{index:03d}{"x" * (size - 3)}"\n' for index in range(count))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from dnsfilter.errors import MalformedMessage
 
 GROWTH = 2.2
-"""How much more twice the octets may cost; 2 is linear."""
+"""How much more twice the bytes may cost; 2 is linear."""
 
 
 def steps(work: Callable[[], object]) -> int:

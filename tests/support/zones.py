@@ -20,7 +20,7 @@ mail A     192.0.2.{number}
 mail AAAA  2001:db8::{number}
 """
 
-# Ten strings of 250 octets: too large for 1232 octets of UDP, so that the answer is truncated.
+# Ten strings of 250 bytes: too large for 1232 bytes of UDP, so that the answer is truncated.
 BIG_TXT = "\n".join(f'big  TXT   "{chr(ord("a") + number) * 250}"' for number in range(10))
 
 EXAMPLE_ORG = f"""\
