@@ -53,11 +53,11 @@ def serve(arguments: Sequence[str]) -> int:
     """`dnsfilter-api`, which prints when each act is committed."""
     publish = Publisher.publish
 
-    def told(self: Publisher, made: Policy) -> None:
+    def reported(self: Publisher, made: Policy) -> None:
         print(f"committed {time.monotonic():.6f}", flush=True)
         publish(self, made)
 
-    with patch.object(Publisher, "publish", told):
+    with patch.object(Publisher, "publish", reported):
         return run_api(arguments)
 
 
@@ -155,11 +155,11 @@ def toggling(control: ControlPlane, client: httpx.Client, upstream: str, number:
 
     with enrolled(control, client, upstream) as node, Watcher(node.port, NAME) as watcher:
         before = len(_COMMITTED.findall(control.log.read_text()))
-        whole, after = switched(watcher, number, REFUSED, switch)
-    effects = [request + taken / 1000 for request, taken in zip(requests, whole, strict=True)]
+        complete, after = switched(watcher, number, REFUSED, switch)
+    effects = [request + taken / 1000 for request, taken in zip(requests, complete, strict=True)]
     commits = [float(text) for text in _COMMITTED.findall(control.log.read_text())[before:]]
     since = [1000 * (effect - commit) for effect, commit in zip(effects, commits, strict=True)]
-    show("toggle to effect, from the request", whole, FROM_REQUEST_MS)
+    show("toggle to effect, from the request", complete, FROM_REQUEST_MS)
     show("toggle to effect, from the commit", since, FROM_COMMIT_MS)
     show("toggle to effect, from the response", after, FROM_COMMIT_MS)
 
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
         held = checking(made_here, IN_FORCE, -3600, YEAR_S - 3600)
         show(f"checking a toggle, {IN_FORCE} exemptions by hours", held, FROM_REQUEST_MS)
         begun = time.monotonic()
-        with ControlPlane(Path(made) / "whole", text, launcher) as control:
+        with ControlPlane(Path(made) / "all", text, launcher) as control:
             print(f"{'loading the policy file, and starting':40} {time.monotonic() - begun:.1f} s")
             headers = {"Authorization": f"Bearer {(control.state / 'admin-token').read_text().strip()}"}
             url = f"http://127.0.0.1:{control.port}"

@@ -49,7 +49,7 @@ class DisturbanceError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Report:
     """What asker.c tells of one client."""
 
     sent: int
@@ -152,15 +152,15 @@ def questions() -> Iterator[Path]:
 @contextmanager
 def asking(
     node: Node, seconds: int, asked: Path, cores: Cores, clients: Sequence[tuple[str, int, int]]
-) -> Iterator[list[Told]]:
+) -> Iterator[list[Report]]:
     """Load from these clients (address, queries a second, ports) while the block runs, and after it what it came to."""
-    told: list[Told] = []
+    reported: list[Report] = []
     words = [str(word) for client in clients for word in client]
     command = [str(compiled_c("asker")), str(node.port), str(seconds), str(asked), *words]
     with pinned(cores.load):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        yield told
+        yield reported
         if process.poll() is not None:
             raise DisturbanceError("the load ended before what was to happen amid it")
         output, _ = process.communicate(timeout=seconds + PATIENCE_S)
@@ -169,17 +169,17 @@ def asking(
         process.wait()
     if process.returncode != 0:
         raise DisturbanceError(f"the load ended with status {process.returncode}")
-    told += [Told(**json.loads(line)) for line in output.splitlines()]
+    reported += [Report(**json.loads(line)) for line in output.splitlines()]
 
 
 def disturb(one: Disturbance, workers: int, rate: int, upstream_port: int, asked: Path) -> Noticed:
     """One round: a load, amid it what disturbs it, and what that cost."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), workers)
     with running(upstream_port, workers, cores) as node:
-        with asking(node, one.seconds, asked, cores, [(CLIENT, rate, PORTS)]) as told:
+        with asking(node, one.seconds, asked, cores, [(CLIENT, rate, PORTS)]) as reported:
             time.sleep(CALM_S)
             one.act(node)
-        (load,) = told
+        (load,) = reported
         overflowed = dropped(node.port)
         limited = int(
             sum(value for name, value in node.metrics().items() if name.startswith("dnsfilter_limited_total"))
@@ -195,7 +195,7 @@ def dropped(port: int) -> int:
     return sum(int(row[-1]) for row in rows if row[1] == f"0100007F:{port:04X}")
 
 
-def flood(flood_rate: int, seconds: int, upstream_port: int, asked: Path) -> tuple[Told, Told, Told]:
+def flood(flood_rate: int, seconds: int, upstream_port: int, asked: Path) -> tuple[Report, Report, Report]:
     """The client alone; then that client beside the flood, and the flood."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), 1)
     other = (OTHER, QUIET, PORTS // 4)
@@ -228,7 +228,7 @@ def disturbance_table(found: dict[tuple[str, int], list[Noticed]], rate: int) ->
     return "\n".join([*lines, ""])
 
 
-def flood_table(rounds: Sequence[tuple[Told, Told, Told]], flood_rate: int) -> str:
+def flood_table(rounds: Sequence[tuple[Report, Report, Report]], flood_rate: int) -> str:
     """The same of floods."""
     lines = [
         f"### A flood of {flood_rate:,} queries a second from one client",
@@ -239,10 +239,10 @@ def flood_table(rounds: Sequence[tuple[Told, Told, Told]], flood_rate: int) -> s
     for number, (title, rate) in enumerate(
         (("a client of another range, alone", QUIET), ("that client beside the flood", QUIET))
     ):
-        told = [one[number] for one in rounds]
-        lost = [one.sent - one.answered - one.deaf for one in told]
+        reported = [one[number] for one in rounds]
+        lost = [one.sent - one.answered - one.deaf for one in reported]
         cells = [f"{median(lost):,.0f} ({max(lost):,.0f})"]
-        columns = ([one.p50_ms for one in told], [one.p99_ms for one in told])
+        columns = ([one.p50_ms for one in reported], [one.p99_ms for one in reported])
         cells += [f"{median(column):.3f} ({max(column):.3f})" for column in columns]
         lines.append(f"| {title} | {rate:,} | {' | '.join(cells)} |")
     answered = median(one[2].answered / max(one[2].sent, 1) for one in rounds)
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     machine = "\n".join(f"- {key}: {value}" for key, value in describe_machine().items())
     found: dict[tuple[str, int], list[Noticed]] = {}
-    floods: list[tuple[Told, Told, Told]] = []
+    floods: list[tuple[Report, Report, Report]] = []
     with authority(share_cores(sorted(os.sched_getaffinity(0)), 1).load) as upstream_port, questions() as asked:
         for number in range(options.rounds):
             for one in (one for one in DISTURBANCES if one.slug in options.only):
@@ -267,7 +267,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 floods.append(flood(options.flood, options.seconds, upstream_port, asked))
                 _say(options.json, f"round {number + 1}: flood: {[asdict(one) for one in floods[-1]]}")
     if options.json:
-        print(json.dumps({"workers": _as_json(found), "flood": [[asdict(one) for one in told] for told in floods]}))
+        print(
+            json.dumps(
+                {"workers": _as_json(found), "flood": [[asdict(one) for one in reported] for reported in floods]}
+            )
+        )
         return
     tables = [disturbance_table(found, options.rate)] if found else []
     tables += [flood_table(floods, options.flood)] if floods else []

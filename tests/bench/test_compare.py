@@ -72,17 +72,17 @@ def test_what_is_no_run_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "reported"),
     [("exit 3", "ask with dnsperf"), ("echo nothing", "Queries sent"), ("exec sleep 60", "no end after")],
 )
 def test_a_load_that_fails_is_told_and_costs_no_other_server_its_part(
-    script: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: str, reported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.bench.load.PATIENCE_S", 1.0)
     (tmp_path / "dnsperf").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "dnsperf").chmod(0o755)
     program = Component(tmp_path / "dnsperf", dict(os.environ))
-    with pytest.raises(LoadError, match=told):
+    with pytest.raises(LoadError, match=reported):
         ask(program, Target(53, "127.0.0.1", False), tmp_path / "questions", seconds=0.1)
 
 
@@ -231,8 +231,8 @@ def test_what_is_started_on_cores_stays_there() -> None:
     before = os.sched_getaffinity(0)
     one = frozenset([min(before)])
     with pinned(one):
-        told = subprocess.run(
+        reported = subprocess.run(
             [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"], capture_output=True, text=True
         )
-    assert told.stdout.split() == [str(min(before))]
+    assert reported.stdout.split() == [str(min(before))]
     assert os.sched_getaffinity(0) == before

@@ -157,7 +157,7 @@ Switch: TypeAlias = Callable[[bool], float]
 
 def switched(watcher: Watcher, number: int, banned: int, switch: Switch) -> tuple[list[float], list[float]]:
     """Milliseconds until the first changed answer, since what `switch` says and since its return."""
-    whole, after = [], []
+    complete, after = [], []
     watcher.seen(banned)
     for turn in range(number):
         # Not in step with whatever looks for changes at its own pace.
@@ -166,9 +166,9 @@ def switched(watcher: Watcher, number: int, banned: int, switch: Switch) -> tupl
         begun = switch(on)
         done = time.monotonic()
         effect = watcher.seen(banned if on else NOERROR)
-        whole.append(1000 * (effect - begun))
+        complete.append(1000 * (effect - begun))
         after.append(1000 * max(0.0, effect - done))
-    return whole, after
+    return complete, after
 
 
 def p95(values: Sequence[float]) -> float:
@@ -207,13 +207,13 @@ def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
                 client.patch(path, json={"mode": "enforce" if on else "off"}).raise_for_status()
                 return begun
 
-            whole, after = switched(watcher, number, REFUSED, switch)
+            complete, after = switched(watcher, number, REFUSED, switch)
             show_memory("worker", node.worker_pid())
-        show("dnsfilter, from the request to the API", whole)
+        show("dnsfilter, from the request to the API", complete)
         show("dnsfilter, from the API's response", after)
         assert control.process is not None
         show_memory("control plane", control.process.pid)
-    return whole
+    return complete
 
 
 def through_the_store(directory: Path, upstream: str, number: int) -> None:
@@ -239,8 +239,8 @@ def through_the_store(directory: Path, upstream: str, number: int) -> None:
         return done
 
     with node, Watcher(node.port) as watcher:
-        whole, _ = switched(watcher, number, REFUSED, switch)
-    show("dnsfilter, from the publication's beginning", whole)
+        complete, _ = switched(watcher, number, REFUSED, switch)
+    show("dnsfilter, from the publication's beginning", complete)
     show("dnsfilter, compiling before that", compiling)
 
 
@@ -290,7 +290,7 @@ def main(arguments: Sequence[str]) -> None:
         Knot({"example": zone("example", "* 60 A 192.0.2.7\n")}) as upstream,
     ):
         show_machine(Path(made))
-        ours = through_the_api(Path(made) / "whole", upstream.hostport, number)
+        ours = through_the_api(Path(made) / "all", upstream.hostport, number)
         through_the_store(Path(made) / "store", upstream.hostport, number)
         switch, reloads = through_unbound(upstream.hostport, number)
     print(f"ratio of p95, request to effect: {p95(ours) / p95(switch):.2f} of the peer's switch for everybody")

@@ -112,7 +112,7 @@ COVERED = (
     *("tiktok.com.tiktok.com", "com.tiktok.com", DEEP, DEEPEST, LONGEST, "1.tiktok.com", "0x7f.tiktok.com"),
     *("api.example.net", "API.example.NET", "cdn.example.net", "x.cdn.example.net"),
 )
-BESIDE = (
+EXTRA = (
     *("nottiktok.com", "tiktok.com.evil.org", "www.tiktok.com.evil.org", "tiktok.co", "tiktok.comm", "tiktok", "com"),
     *("xtiktok.com", "-tiktok.com", "_tiktok.com", "tik-tok.com", "tiktok-com.example.org", r"x\.tiktok.com"),
     *(r"tiktok\.com", r"www.tiktok\.com", "xn--tktok-q4a.com", "xn--ttok-eqa4i.com", r"tik\000tok.com"),
@@ -128,7 +128,7 @@ def test_however_a_banned_name_is_spelt_it_is_refused(rig: Rig, name: str, trans
     assert isinstance(rig.judge(query(name), MECHELEN, transport), Miss)
 
 
-@each_row("name", BESIDE)
+@each_row("name", EXTRA)
 def test_what_only_looks_like_a_banned_name_is_none(rig: Rig, name: str) -> None:
     for transport in Transport:
         assert isinstance(rig.judge(query(name), transport=transport), Miss)

@@ -29,7 +29,7 @@ def seconds(ttl_s: int) -> dict[tuple[str, str], Sequence[str]]:
     return {key: [line.replace(" 300 ", f" {ttl_s} ", 1) for line in lines] for key, lines in RECORDS.items()}
 
 
-def told(rig: Rig, message: bytes, client: str, transport: Transport) -> tuple[int, list[int], list[str]]:
+def reported(rig: Rig, message: bytes, client: str, transport: Transport) -> tuple[int, list[int], list[str]]:
     """What a client gets to know: rcode, extended errors, data."""
     found = rig.ask(message, client, transport)
     return found.rcode(), [code for code, _ in edes(found)], data(found)
@@ -59,7 +59,7 @@ def test_each_is_told_by_its_own_rule_whoever_asked_before(
     for order in permutations((GHENT, MECHELEN, BOUND, DIEST), 3):
         rig = start(office(), internet())
         for turn, client in enumerate((*order, *order)):
-            found = told(rig, query(name, qtype), client, transports[turn % 2])
+            found = reported(rig, query(name, qtype), client, transports[turn % 2])
             assert same(found, expected(client, name, qtype)), (order, turn)
 
 
@@ -75,7 +75,7 @@ def test_each_is_told_by_its_own_rule_from_stale_answers_too(
     rig.pass_time(3_000)
     rig.upstream.behave = fails(dns.rcode.SERVFAIL)
     for client in (first, GHENT, MECHELEN, BOUND, DIEST, GHENT):
-        assert same(told(rig, query(name, qtype), client, transport), expected(client, name, qtype, also=[3]))
+        assert same(reported(rig, query(name, qtype), client, transport), expected(client, name, qtype, also=[3]))
 
 
 @each_row("transport", TRANSPORTS)
@@ -101,7 +101,7 @@ def test_each_is_told_by_its_own_rule_when_all_wait_for_one_answer(
 def test_a_reply_made_here_is_kept_for_nobody(start: Start, name: str, qtype: str, how: BanReply) -> None:
     rig = start(office(reply=how, addresses=("192.0.2.1",) if how is BanReply.ADDRESS else ()), internet())
     before = rig.ask(query(name, qtype))
-    assert same(told(rig, query(name, qtype), MECHELEN, Transport.UDP), expected(MECHELEN, name, qtype))
+    assert same(reported(rig, query(name, qtype), MECHELEN, Transport.UDP), expected(MECHELEN, name, qtype))
     again = rig.at_once(query(name, qtype))
     assert (again.rcode(), again.answer, edes(again)) == (before.rcode(), before.answer, edes(before))
 
@@ -111,7 +111,7 @@ def test_a_ban_that_begins_or_ends_decides_over_what_is_kept(start: Start) -> No
     for revision, mode in enumerate((Mode.OFF, Mode.ENFORCE, Mode.MONITOR, Mode.ENFORCE), 2):
         rig.swap(office(mode=mode, revision=revision))
         for name, qtype in CONCERNED:
-            found = told(rig, query(name, qtype), GHENT, Transport.UDP)
+            found = reported(rig, query(name, qtype), GHENT, Transport.UDP)
             assert same(found, expected(GHENT if mode is Mode.ENFORCE else MECHELEN, name, qtype))
 
 
@@ -209,14 +209,14 @@ def test_neither_a_swap_nor_another_client_makes_ttls_rise(start: Start) -> None
     assert all(_all_ttls(before) > _all_ttls(after) for before, after in pairwise(seen))
 
 
-def _nought(*ttls: int) -> Behaviour:
+def _zero(*ttls: int) -> Behaviour:
     first, second = ttls
     return says({(NAME, "A"): (f"{NAME}. {first} CNAME www.example.org.", f"www.example.org. {second} A 192.0.2.1")})
 
 
 @each_row(
     "behave",
-    [_nought(0, 300), _nought(300, 0), lambda asked: (denial(asked, "example.org", ttl=0),)],
+    [_zero(0, 300), _zero(300, 0), lambda asked: (denial(asked, "example.org", ttl=0),)],
     ids=["alias", "address", "denial"],
 )
 def test_what_holds_a_ttl_of_nought_is_not_kept(start: Start, behave: Callable[[Asked], list[bytes]]) -> None:

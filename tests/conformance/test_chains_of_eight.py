@@ -71,10 +71,10 @@ class Kind:
         """The records at the end of the chain, none where the last link is data already."""
         return () if self.last else (f"{END}. {TTL_S} A 192.0.2.100",)
 
-    def whole(self, tag: int) -> list[str]:
+    def complete(self, tag: int) -> list[str]:
         """Everything that an unbanned client gets: type and data, sorted; each DNAME has its CNAME."""
-        told = replace(self, links=self.links.replace("b", "d"))
-        lines = [*(line for at in range(LINKS) for line in told.link(at, tag)), *self.end()]
+        reported = replace(self, links=self.links.replace("b", "d"))
+        lines = [*(line for at in range(LINKS) for line in reported.link(at, tag)), *self.end()]
         return sorted(line.split(" ", 2)[2] for line in lines)
 
 
@@ -113,7 +113,7 @@ def check(found: dns.message.Message, chain: Kind, tag: int, client: str, kind: 
     codes = [code for code, _ in edes(found)]
     if client != GHENT:
         assert found.rcode() == dns.rcode.NOERROR
-        assert sorted(data(found)) == chain.whole(tag)
+        assert sorted(data(found)) == chain.complete(tag)
         assert codes == ([3] if stale else [])
         assert found.authority == []
         return
@@ -206,8 +206,8 @@ def test_a_client_that_walks_eight_aliases_itself_is_refused_at_the_last(
     def behave(asked: Asked) -> list[bytes]:
         at = int(asked.name.split(".")[0][1:])
         rest = [line(step) for step in range(at + 1, LINKS)]
-        beside = {"answer": ([line(at), *rest], []), "additional": ([line(at)], [*rest, f"{END}. 300 A 192.0.2.100"])}
-        answer, additional = beside[section]
+        extra = {"answer": ([line(at), *rest], []), "additional": ([line(at)], [*rest, f"{END}. 300 A 192.0.2.100"])}
+        answer, additional = extra[section]
         return [reply(asked, answer, (), additional)]
 
     rig = start(office(), Scripted(behave))

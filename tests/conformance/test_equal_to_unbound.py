@@ -128,9 +128,9 @@ def test_every_known_difference_occurs(compared: Compared) -> None:
 
 def test_what_is_cut_over_udp_is_whole_over_tcp(compared: Compared) -> None:
     cut = {replace(pair.asked, stream=True) for pair in compared.pairs if pair.ours.cut}
-    whole = {pair.asked for pair in compared.pairs if pair.asked.stream and not pair.ours.cut}
+    complete = {pair.asked for pair in compared.pairs if pair.asked.stream and not pair.ours.cut}
     assert cut
-    assert cut - whole == set()
+    assert cut - complete == set()
 
 
 def test_no_ttl_is_above_the_original_or_below_what_the_time_has_left(compared: Compared) -> None:

@@ -82,7 +82,7 @@ def test_a_forwarder_passes_on_that_a_name_does_not_exist(forwarder: Forwarder) 
 # unbound asks a server that refuses a few times more, and then has no answer. systemd-resolved drops extended errors,
 # and dnsmasq passes them on with an answer that it has just received: not from its cache, so each name is asked once.
 SEEN_OF_REFUSED = {"dnsmasq": "REFUSED", "unbound": "SERVFAIL", "resolved": "REFUSED"}
-TELLS_WHY = {"dnsmasq"}
+SAYS_WHY = {"dnsmasq"}
 
 
 @plain
@@ -116,7 +116,7 @@ def _why(errors: tuple[ExtendedError, ...]) -> list[str]:
 
 
 def _expected(forwarder: Forwarder, reason: str) -> list[str]:
-    return [reason] if forwarder.name in TELLS_WHY else []
+    return [reason] if forwarder.name in SAYS_WHY else []
 
 
 @validating

@@ -222,5 +222,5 @@ def test_a_registered_client_is_never_called_unregistered(start: Start) -> None:
     rig = start(office(), internet())
     for edge in ("127.0.5.0", "127.0.5.255", "127.0.7.0", "127.0.14.255"):
         assert isinstance(rig.judge(query("plain.example.org"), edge), Miss)
-    for beside in ("127.0.4.255", "127.0.6.0", "127.0.13.255", "127.0.15.0"):
-        assert edes(rig.at_once(query("plain.example.org"), beside)) == [(18, "")]
+    for extra in ("127.0.4.255", "127.0.6.0", "127.0.13.255", "127.0.15.0"):
+        assert edes(rig.at_once(query("plain.example.org"), extra)) == [(18, "")]

@@ -198,17 +198,17 @@ def check_replies(place: Place, port: int, name: Callable[[], str], make: Callab
     """Ask at one address over UDP and TCP for what is refused, forwarded and cached, and what is no query at all."""
     server, fresh = (place.server, port), name()
     asked = ((BANNED, dns.rcode.REFUSED), (fresh, dns.rcode.NOERROR), (fresh, dns.rcode.NOERROR))
-    whole: tuple[str, int] | tuple[str, int, int, int] = server if ":" not in place.server else (*server, 0, 0)
+    complete: tuple[str, int] | tuple[str, int, int, int] = server if ":" not in place.server else (*server, 0, 0)
     with make(family_of(place.server), socket.SOCK_DGRAM) as sock:
         sock.bind((place.client, 0))
         for question, rcode in asked:
-            reply = dns.message.from_wire(exchanged(sock, whole, query(question)))
+            reply = dns.message.from_wire(exchanged(sock, complete, query(question)))
             assert (question, reply.rcode()) == (question, rcode)
-        assert dns.message.from_wire(exchanged(sock, whole, MALFORMED)).rcode() == dns.rcode.FORMERR
+        assert dns.message.from_wire(exchanged(sock, complete, MALFORMED)).rcode() == dns.rcode.FORMERR
     for question, rcode in ((BANNED, dns.rcode.REFUSED), (name(), dns.rcode.NOERROR)):
         with make(family_of(place.server), socket.SOCK_STREAM) as sock:
             sock.bind((place.client, 0))
-            reply = dns.message.from_wire(by_stream(sock, whole, query(question)))
+            reply = dns.message.from_wire(by_stream(sock, complete, query(question)))
             assert (question, reply.rcode()) == (question, rcode)
             assert sock.getpeername()[:2] == server
 
@@ -317,7 +317,7 @@ def upstream_in(space: Namespace) -> Iterator[None]:
 def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A node on both wildcard addresses with several addresses on one interface, and its clients' network."""
     policy = policy_of("192.0.2.0/23", "198.51.100.0/24", "2001:db8::/32")
-    with Namespace() as here, Namespace(beside=here) as there, upstream_in(here):
+    with Namespace() as here, Namespace(neighbour=here) as there, upstream_in(here):
         link(here, there, HERE, THERE)
         link(here, there, HERE_TOO, THERE_TOO, "eth1")
         there.add_address(*FAR)

@@ -233,10 +233,10 @@ def test_without_opt_a_datagram_holds_512_octets_of_whole_records_and_says_what_
     assert 400 < len(raw) <= 512
     assert found.flags & dns.flags.TC
     assert 0 < len(data(found)) < 10
-    whole = rig.ask(query(*SIZES, edns=False), transport=Transport.TCP)
-    assert not whole.flags & dns.flags.TC
-    assert set(data(found)) < set(data(whole))
-    assert len(data(whole)) == 10
+    complete = rig.ask(query(*SIZES, edns=False), transport=Transport.TCP)
+    assert not complete.flags & dns.flags.TC
+    assert set(data(found)) < set(data(complete))
+    assert len(data(complete)) == 10
 
 
 def test_what_fits_into_512_octets_is_not_truncated(start: Start) -> None:

@@ -88,7 +88,7 @@ def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
         assert asked.message[12 : 12 + len(name)] == name.lower()
-        return (answers(asked, record(QUESTION, 65400, name), record(b"\0", 65400, b"beside")),)
+        return (answers(asked, record(QUESTION, 65400, name), record(b"\0", 65400, b"extra")),)
 
     rig = start(office(), Scripted(behave))
     wire = query(".", 65400)
@@ -97,7 +97,7 @@ def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
         content = bytes_of(rig, wire, transport=transport)
         assert content[12 : 12 + len(name)] == name
         assert name in content[12 + len(name) :]
-        assert b"beside" not in content
+        assert b"extra" not in content
     assert len(rig.upstream.asked) == 1
 
 
@@ -169,9 +169,9 @@ def test_of_two_aliases_at_one_name_one_is_followed_and_the_other_left_out(start
 
 
 def test_records_beside_an_answer_never_answer_another_question(start: Start) -> None:
-    beside = ("www.example.org. 300 A 203.0.113.66",)
+    extra = ("www.example.org. 300 A 203.0.113.66",)
     authority = ("www.example.org. 300 NS ns.example.org.",)
-    rig = start(office(), Scripted(lambda asked: (reply(asked, RECORDS[NAME, "A"] + beside, authority, beside),)))
+    rig = start(office(), Scripted(lambda asked: (reply(asked, RECORDS[NAME, "A"] + extra, authority, extra),)))
     rig.ask(query(NAME))
     assert isinstance(rig.judge(query("www.example.org")), Miss)
     assert isinstance(rig.judge(query("www.example.org", "NS")), Miss)

@@ -50,8 +50,8 @@ def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes,
 @each_row("rdata", DATA.values(), ids=DATA)
 def test_data_of_an_unknown_type_survive_a_message_that_is_composed_anew(start: Start, rdata: bytes) -> None:
     def behave(asked: Asked) -> tuple[bytes, ...]:
-        beside = record(b"\6beside\xc0\x12", 65534, b"not asked for")
-        return (answers(asked, beside, record(QUESTION, 65534, rdata)),)
+        extra = record(b"\5extra\xc0\x12", 65534, b"not asked for")
+        return (answers(asked, extra, record(QUESTION, 65534, rdata)),)
 
     rig = start(office(), Scripted(behave))
     for _ in range(2):
@@ -117,24 +117,24 @@ def test_names_in_data_of_known_types_are_written_out_where_a_message_is_compose
     rtype = int(dns.rdatatype.from_text(qtype))
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
-        beside = record(b"\6beside\xc0\x12", rtype, before + b"\xc0\x12" + after)
-        return (answers(asked, beside, record(QUESTION, rtype, before + b"\4Mail\xc0\x12" + after)),)
+        extra = record(b"\5extra\xc0\x12", rtype, before + b"\xc0\x12" + after)
+        return (answers(asked, extra, record(QUESTION, rtype, before + b"\4Mail\xc0\x12" + after)),)
 
     rig = start(office(), Scripted(behave))
     for _ in range(2):
         content = bytes_of(rig, query(NAME, qtype))
         assert b"\4Mail\7example\3org\0" + after in content
-        assert b"beside" not in content
+        assert b"extra" not in content
         dns.message.from_wire(content)
 
 
-@each_row("beside", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "composed anew"])
-def test_the_case_of_names_in_owners_and_data_is_kept(start: Start, beside: tuple[bytes, ...]) -> None:
+@each_row("extra", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "composed anew"])
+def test_the_case_of_names_in_owners_and_data_is_kept(start: Start, extra: tuple[bytes, ...]) -> None:
     target = b"\5oTHER\7EXAMPLE\3org\0"
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
         alias = record(QUESTION, 5, target.swapcase())
-        return (answers(asked, *beside, alias, record(target, 1, b"\xc6\x33\x64\1")),)
+        return (answers(asked, *extra, alias, record(target, 1, b"\xc6\x33\x64\1")),)
 
     rig = start(office(), Scripted(behave))
     for _ in range(2):

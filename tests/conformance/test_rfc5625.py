@@ -85,16 +85,16 @@ def test_no_flag_of_a_query_keeps_it_from_its_answer(start: Start) -> None:
 
 @each_transport
 @each_row(
-    "beside",
+    "extra",
     [record(b"\0", 250, bytes(30), 0, 255), record(b"\0", 24, bytes(40), 0, 255), record(b"\1x\xc0\x0c", 65400, b"")],
     ids=["tsig", "sig(0)", "unknown"],
 )
 def test_a_record_beside_the_question_does_not_keep_it_from_its_answer(
-    start: Start, beside: bytes, transport: Transport
+    start: Start, extra: bytes, transport: Transport
 ) -> None:
     rig = start(office(), internet())
     wire = query(NAME, edns=False)
-    found = rig.ask(wire[:10] + b"\0\1" + wire[12:] + beside, transport=transport)
+    found = rig.ask(wire[:10] + b"\0\1" + wire[12:] + extra, transport=transport)
     assert data(found) == TRUTH
 
 
@@ -149,8 +149,8 @@ def test_what_has_edns_is_not_cut_at_512_octets(start: Start) -> None:
 def test_truncation_shows_and_tcp_is_served_for_it(node: Node) -> None:
     cut = node.dig("big.example.org", "TXT", extra=["+ignore"])
     assert "tc" in cut.flags
-    whole = node.dig("big.example.org", "TXT", extra=["+tcp"])
-    assert (len(whole.rdata("TXT")), whole.transport, "tc" in whole.flags) == (10, "tcp", False)
+    complete = node.dig("big.example.org", "TXT", extra=["+tcp"])
+    assert (len(complete.rdata("TXT")), complete.transport, "tc" in complete.flags) == (10, "tcp", False)
 
 
 @each_transport

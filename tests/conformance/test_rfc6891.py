@@ -185,9 +185,9 @@ def test_a_payload_below_512_is_512(start: Start, payload: int) -> None:
 def test_a_datagram_is_within_what_the_client_takes_and_what_we_send(start: Start, payload: int) -> None:
     rig = start(office(), Scripted(_of_size))
     raw = bytes_of(rig, query(BIG, "TXT", payload=payload))
-    whole = bytes_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
+    complete = bytes_of(rig, query(BIG, "TXT", payload=payload, id=7), transport=Transport.TCP)
     assert 512 < len(raw) <= OUR_PAYLOAD
-    assert len(dns.message.from_wire(raw).answer[0]) == len(dns.message.from_wire(whole).answer[0]) == 18
+    assert len(dns.message.from_wire(raw).answer[0]) == len(dns.message.from_wire(complete).answer[0]) == 18
 
 
 @each_row("payload", [600, 800, 1000])

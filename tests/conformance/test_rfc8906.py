@@ -99,7 +99,7 @@ BANNED = query("www.tiktok.com", "SOA", edns=False)[12:]
 
 
 @dataclass(frozen=True, slots=True)
-class Octets:
+class WireProbe:
     """The same as bytes: header word (RD is added), OPT, and the rcode and OPT of the answer."""
 
     section: str
@@ -121,30 +121,30 @@ OURS_BADVERS_DO = opt(ttl=0x0100_8000)
 BADVERS = dns.rcode.BADVERS
 
 SIZES = (
-    Octets("8.1.1 zone"),
-    Octets("8.1.3.1 CD", 0x0010, copied=0x0010),
-    Octets("8.1.3.2 AD", 0x0020),
-    Octets("8.1.3.3 reserved bit", 0x0040),
-    Octets("8.1.4 unknown opcode", 0x7800, rcode=dns.rcode.NOTIMP, header_only=True, copied=0x7800),
-    Octets("8.1.4 with a question", 0x7800, rcode=dns.rcode.NOTIMP, copied=0x7800),
-    Octets("8.1.4 with EDNS", 0x7800, opt(), dns.rcode.NOTIMP, OURS, copied=0x7800),
-    Octets("8.1.4 with EDNS alone", 0x7800, opt(), dns.rcode.NOTIMP, OURS, header_only=True, copied=0x7800),
-    Octets("8.2.1 minimal EDNS", 0, opt(), expected=OURS),
-    Octets("8.2.2 version", 0, opt(ttl=VERSION_1), BADVERS, OURS_BADVERS),
-    Octets("8.2.3 unknown option", 0, opt(UNKNOWN_OPTION), expected=OURS),
-    Octets("8.2.4 unknown flag", 0, opt(ttl=UNKNOWN_FLAG), expected=OURS),
-    Octets("8.2.5 version and flag", 0, opt(ttl=VERSION_1 | UNKNOWN_FLAG), BADVERS, OURS_BADVERS),
-    Octets("8.2.6 version and option", 0, opt(UNKNOWN_OPTION, ttl=VERSION_1), BADVERS, OURS_BADVERS),
-    Octets("8.2.8 DO", 0, opt(ttl=DO), expected=OURS_DO),
-    Octets("8.2.9 version and DO", 0, opt(ttl=VERSION_1 | DO), BADVERS, OURS_BADVERS_DO),
-    Octets("8.2.10 options", 0, opt(SEVERAL), expected=OURS),
+    WireProbe("8.1.1 zone"),
+    WireProbe("8.1.3.1 CD", 0x0010, copied=0x0010),
+    WireProbe("8.1.3.2 AD", 0x0020),
+    WireProbe("8.1.3.3 reserved bit", 0x0040),
+    WireProbe("8.1.4 unknown opcode", 0x7800, rcode=dns.rcode.NOTIMP, header_only=True, copied=0x7800),
+    WireProbe("8.1.4 with a question", 0x7800, rcode=dns.rcode.NOTIMP, copied=0x7800),
+    WireProbe("8.1.4 with EDNS", 0x7800, opt(), dns.rcode.NOTIMP, OURS, copied=0x7800),
+    WireProbe("8.1.4 with EDNS alone", 0x7800, opt(), dns.rcode.NOTIMP, OURS, header_only=True, copied=0x7800),
+    WireProbe("8.2.1 minimal EDNS", 0, opt(), expected=OURS),
+    WireProbe("8.2.2 version", 0, opt(ttl=VERSION_1), BADVERS, OURS_BADVERS),
+    WireProbe("8.2.3 unknown option", 0, opt(UNKNOWN_OPTION), expected=OURS),
+    WireProbe("8.2.4 unknown flag", 0, opt(ttl=UNKNOWN_FLAG), expected=OURS),
+    WireProbe("8.2.5 version and flag", 0, opt(ttl=VERSION_1 | UNKNOWN_FLAG), BADVERS, OURS_BADVERS),
+    WireProbe("8.2.6 version and option", 0, opt(UNKNOWN_OPTION, ttl=VERSION_1), BADVERS, OURS_BADVERS),
+    WireProbe("8.2.8 DO", 0, opt(ttl=DO), expected=OURS_DO),
+    WireProbe("8.2.9 version and DO", 0, opt(ttl=VERSION_1 | DO), BADVERS, OURS_BADVERS_DO),
+    WireProbe("8.2.10 options", 0, opt(SEVERAL), expected=OURS),
 )
 
 
 @each_row("transport", tuple(Transport))
 @each_row("rd", [True, False])
 @each_row("probe", SIZES, ids=lambda probe: str(probe.section))
-def test_every_probe_is_answered_octet_by_octet(start: Start, probe: Octets, rd: bool, transport: Transport) -> None:
+def test_every_probe_is_answered_octet_by_octet(start: Start, probe: WireProbe, rd: bool, transport: Transport) -> None:
     rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
     recursion = 0x0100 if rd else 0
     for question, client in ((QUESTION, GHENT), (BANNED, MECHELEN), (BANNED, GHENT)):

@@ -184,7 +184,7 @@ def test_a_seed_foretells_neither_ids_nor_ports(start: Start) -> None:
 # Bailiwick: MaginotDNS, CVE-2025-40778, CVE-2025-59023.
 
 VICTIM = "bank.example.net"
-BESIDE: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+EXTRA: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "answer": ((f"{VICTIM}. 300 A {FORGED}",), (), ()),
     "additional": ((), (), (f"{VICTIM}. 300 A {FORGED}",)),
     "delegation": ((), ("example.net. 300 NS ns.example.net.",), (f"ns.example.net. 300 A {FORGED}",)),
@@ -194,25 +194,25 @@ BESIDE: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-@each_row("beside", BESIDE)
-def test_records_beside_an_answer_answer_no_other_question(start: Start, beside: str) -> None:
-    answer, authority, additional = BESIDE[beside]
+@each_row("extra", EXTRA)
+def test_records_beside_an_answer_answer_no_other_question(start: Start, extra: str) -> None:
+    answer, authority, additional = EXTRA[extra]
 
     def behave(asked: Asked) -> Iterable[bytes]:
         if (asked.name, asked.qtype) == (NAME, "A"):
             return (reply(asked, (*RECORDS[NAME, "A"], *answer), authority, additional),)
-        return (reply(asked, (f"{asked.name}. 300 {asked.qtype} {TELL[asked.qtype]}",)),)
+        return (reply(asked, (f"{asked.name}. 300 {asked.qtype} {TRUE_DATA[asked.qtype]}",)),)
 
     rig = start(office(), Scripted(behave))
     assert data(rig.ask(query(NAME))) == TRUTH
     others = ((VICTIM, "A"), ("ns.example.net", "A"), (NAME, "AAAA"), ("example.net", "NS"), ("net", "DNAME"))
     for name, qtype in others:
         assert isinstance(rig.judge(query(name, qtype)), Miss)
-        assert data(rig.ask(query(name, qtype))) == [f"{qtype} {TELL[qtype]}"]
+        assert data(rig.ask(query(name, qtype))) == [f"{qtype} {TRUE_DATA[qtype]}"]
     assert rig.forwarded[1:] == list(others)
 
 
-TELL = {"A": "198.51.100.77", "AAAA": "2001:db8::77", "NS": "true.example.org.", "DNAME": "true.example.org."}
+TRUE_DATA = {"A": "198.51.100.77", "AAAA": "2001:db8::77", "NS": "true.example.org.", "DNAME": "true.example.org."}
 
 
 # Falling back: CVE-2026-52690.
@@ -220,11 +220,11 @@ TELL = {"A": "198.51.100.77", "AAAA": "2001:db8::77", "NS": "true.example.org.",
 
 def _once(first: Behaviour) -> Behaviour:
     """Answer the first question as told, the others with the truth and no OPT."""
-    told: list[Asked] = []
+    reported: list[Asked] = []
 
     def behave(asked: Asked) -> Iterable[bytes]:
-        told.append(asked)
-        if len(told) == 1:
+        reported.append(asked)
+        if len(reported) == 1:
             return first(asked)
         message = dns.message.from_wire(reply(asked, (f"{asked.name}. 300 A 198.51.100.10",)))
         message.use_edns(False)

@@ -109,15 +109,15 @@ def records(sections: Sequence[Sequence[dns.rrset.RRset]]) -> list[list[str]]:
 def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start, shape: str) -> None:
     qtype = SHAPES[shape][0]
     rig = start(office(), upstream_of(SHAPES[shape]), cache_bytes=CACHE_BYTES)
-    whole = over_tcp(rig, query(NAME, qtype, do=True, id=7))
-    all_of_it = parsed(whole)
+    complete = over_tcp(rig, query(NAME, qtype, do=True, id=7))
+    all_of_it = parsed(complete)
     assert not all_of_it.flags & dns.flags.TC
     kept = set()
     for payload in range(512, 1233):
         found = over_udp(rig, query(NAME, qtype, do=True, payload=payload, id=7))
         assert len(found) <= payload
         # Bytes of the whole, header and OPT aside; that they end between two records is what parsing shows.
-        assert whole[HEADER:].startswith(found[HEADER:-OPT])
+        assert complete[HEADER:].startswith(found[HEADER:-OPT])
         message = parsed(found)
         assert message.edns == 0
         assert message.rcode() == all_of_it.rcode()
@@ -154,11 +154,11 @@ def test_a_payload_below_512_counts_as_512_and_one_above_1232_as_1232(
 
 def test_without_opt_a_datagram_has_512_octets_at_most_and_no_opt(start: Start) -> None:
     rig = start(office(), upstream_of(SHAPES["one set"]), cache_bytes=CACHE_BYTES)
-    whole = over_tcp(rig, query(NAME, edns=False, id=7))
+    complete = over_tcp(rig, query(NAME, edns=False, id=7))
     found = over_udp(rig, query(NAME, edns=False, id=7))
     message = parsed(found)
     assert 512 - 16 < len(found) <= 512
-    assert whole[HEADER:].startswith(found[HEADER:])
+    assert complete[HEADER:].startswith(found[HEADER:])
     assert message.edns == -1
     assert message.flags & dns.flags.TC
 
@@ -193,9 +193,9 @@ def test_the_same_question_over_tcp_gives_all(start: Start, number: int, payload
 def test_names_beyond_the_reach_of_a_pointer_come_out_whole_over_tcp(start: Start) -> None:
     # A pointer reaches 16,383 bytes. Records beside the chain force a message that is composed anew.
     texts = [f'two.example.net. 300 TXT "{count:03}{"y" * 240}"' for count in range(70)]
-    beside = ["beside.example.org. 300 A 192.0.2.1"]
+    extra = ["extra.example.org. 300 A 192.0.2.1"]
     late = [f"deep{count % 4}.late.example.com. 300 NS ns{count}.late.example.com." for count in range(40)]
-    rig = start(office(), upstream_of(("TXT", 0, ([*ALIASES, *texts, *beside], late, ()))), cache_bytes=CACHE_BYTES)
+    rig = start(office(), upstream_of(("TXT", 0, ([*ALIASES, *texts, *extra], late, ()))), cache_bytes=CACHE_BYTES)
     message = parsed(over_tcp(rig, query(NAME, "TXT")))
     assert len([line for line in data(message) if line.startswith("TXT")]) == len(texts)
     assert sorted(records([message.authority])[0]) == sorted(late_line(line) for line in late)

@@ -23,7 +23,7 @@ from tests.unit.engine.compiled.test_ordinary import type_of
 
 Door: TypeAlias = Callable[[bytes], None]
 CLIENTS: Final = (GHENT, MECHELEN, UNREGISTERED)
-WHOLE: Final = tuple((client, transport) for client in CLIENTS for transport in (Transport.UDP, Transport.TCP))
+CALLERS: Final = tuple((client, transport) for client in CLIENTS for transport in (Transport.UDP, Transport.TCP))
 """By whom, and how, a whole engine is asked."""
 
 
@@ -45,7 +45,7 @@ def doors(rig: Rig, pair: Both) -> tuple[Door, ...]:
         lambda message: check_ordinary(pair, message, True),
         *(
             lambda message, client=client, transport=transport: check_judged(rig, message, client, transport)
-            for client, transport in WHOLE
+            for client, transport in CALLERS
         ),
     )
 
@@ -54,7 +54,7 @@ def write_seeds(directory: Path) -> None:
     """Write the corpus, each seed for every door that reads its like."""
     directory.mkdir(parents=True, exist_ok=True)
     for kind, seeds, numbers in (
-        ("query", QUERIES, (0, *range(3, 3 + len(WHOLE)))),
+        ("query", QUERIES, (0, *range(3, 3 + len(CALLERS)))),
         ("answer", ANSWERS, (1, 2)),
     ):
         for place, data in enumerate(seeds.values()):

@@ -62,7 +62,7 @@ def refused(asked: Asked) -> bytes:
     return reply(asked, rcode=dns.rcode.REFUSED)
 
 
-def told(asked: Asked) -> bytes:
+def reported(asked: Asked) -> bytes:
     """An answer to the further legs of a chain."""
     lines = (f"{asked.name}. 300 A 192.0.2.100",) if asked.qtype == "A" else ()
     return reply(asked, lines)
@@ -89,7 +89,7 @@ def conclude(rig: Rig, clients: Sequence[Client]) -> list[bytes]:
             break
         for number in range(len(rig.upstream.asked)) if turn > 10 else (-1,):
             last = rig.upstream.asked[number]
-            rig.upstream.say(last, told(last) if turn < 10 else refused(last))
+            rig.upstream.say(last, reported(last) if turn < 10 else refused(last))
         rig.complete(lambda _upstream, _message: None)
         rig.settle()
         found = [reply or client.receive() for reply, client in zip(found, clients, strict=True)]

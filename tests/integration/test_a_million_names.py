@@ -120,8 +120,8 @@ def test_each_range_is_judged_by_its_own_authority(large: Large, node: StoreNode
     for number in [1, RANGES - 1, *(n for n in chosen if ":" not in client_of(n))]:
         expected = dns.rcode.NOERROR if authority_of(number) == ANSWERING else dns.rcode.REFUSED
         assert (number, rcode(node, name_of(7), number)) == (number, expected)
-    stranger = asked(node, "plain.example", "127.63.255.255")
-    assert [code for code, _ in edes(stranger)] == [18]
+    unregistered = asked(node, "plain.example", "127.63.255.255")
+    assert [code for code, _ in edes(unregistered)] == [18]
 
 
 def test_every_sampled_decision_of_the_loaded_snapshot_is_the_policys(large: Large, numbers: list[int]) -> None:

@@ -93,7 +93,7 @@ class Acts(Acted):
             self.plane.done("PUT", f"/v1/ranges/default/{prefix}", body)
         self.other = self.plane.other()
         # Another process on the same database: it does no act, and has to learn of each.
-        self.beside = Policies()
+        self.extra = Policies()
         for ban in bans:
             self.adopt(*ban)
         for binding in bindings:
@@ -379,7 +379,7 @@ class Acts(Acted):
         """That of the database; what is kept of it between acts is not out of date."""
         with self.plane.database.reading() as session:
             read = Policies().load(session, self.now)
-            assert self.beside.load(session, self.now) == read
+            assert self.extra.load(session, self.now) == read
             # Suspensions that are over leave with time, and not by an act.
             current = self.plane.publisher.current(UnitOfWork(session, LOCAL, self.now))
         policy = policy_of(read, self.services)

@@ -222,7 +222,7 @@ def test_mechelen_follows_by_its_own_decision_and_is_told_when_the_source_renews
         office.clock.set("2028-09-01 09:00")
         renewal = {"start": "2028-09-10", "for": "6 months", "decision": decision("FED 2")}
         office.done("POST", "/v1/authorities/federal/bans/tiktok/terms", renewal)
-        assert eventually(lambda: "FED 2" in told(mailbox, "ict@mechelen.example"), 60)
+        assert eventually(lambda: "FED 2" in reported(mailbox, "ict@mechelen.example"), 60)
         assert office.ban("mechelen")["terms"] == [copied]
         office.clock.set("2028-09-10 00:00:00")
         assert office.rcode("127.0.7.10") == "NOERROR", "what is renewed there is not renewed here"
@@ -270,7 +270,7 @@ def suspended(office: Office) -> dict[str, float]:
     return {name: value for name, value in office.metrics().items() if name.startswith("dnsfilter_suspended")}
 
 
-def told(mailbox: Mailbox, address: str) -> str:
+def reported(mailbox: Mailbox, address: str) -> str:
     """The texts of all mail that an address was sent, with their subjects."""
     found = []
     for envelope in tuple(mailbox.received):

@@ -28,7 +28,7 @@ from tests.support.ports import free_port
 from tests.support.soak import SOAKING, drawn_seed, say
 
 KILLS = 200 if SOAKING else 10
-BODIES, WRITERS = 10, 4
+AUTHORITIES, WRITERS = 10, 4
 MODES = ("off", "monitor", "enforce")
 LOAD_S = 0.25
 """A kill comes at most so long after the first act was answered."""
@@ -85,7 +85,7 @@ class Plane:
         self.state = directory / "state"
         self.log = directory / "api.log"
         policy = directory / "policy.toml"
-        policy.write_text(policy_text(BODIES))
+        policy.write_text(policy_text(AUTHORITIES))
         self.url = f"http://127.0.0.1:{free_port()}"
         self._command = [
             *("dnsfilter-api", "--create", "--state-dir", str(self.state), "--init-policy", str(policy)),
@@ -103,17 +103,17 @@ class Plane:
 
     def wait(self) -> dict[str, int]:
         """Wait until it is ready, and give what it says of itself."""
-        told: dict[str, int] = {}
+        reported: dict[str, int] = {}
 
         def ready() -> bool:
             try:
-                told.update(httpx.get(f"{self.url}/readyz", timeout=5).json())
+                reported.update(httpx.get(f"{self.url}/readyz", timeout=5).json())
             except httpx.TransportError:
                 return False
-            return bool(told["ready"])
+            return bool(reported["ready"])
 
         assert eventually(ready, 60), self.log.read_text()
-        return told
+        return reported
 
     def token(self) -> str:
         return (self.state / "admin-token").read_text().strip()
@@ -155,7 +155,7 @@ class Load:
     def _act(self, number: int, draw: random.Random) -> None:
         """Acts that each change something: nobody else acts on this writer's bodies."""
         headers = {"Authorization": f"Bearer {self._token}"}
-        bodies = range(number, BODIES, WRITERS)
+        authorities = range(number, AUTHORITIES, WRITERS)
         # httpx would load a list of authorities for each client.
         plain = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         with (
@@ -163,7 +163,7 @@ class Load:
             httpx.Client(base_url=f"{self._url}/v1/", headers=headers, timeout=30, transport=plain) as client,
         ):
             while True:
-                body = draw.choice(bodies)
+                body = draw.choice(authorities)
                 if draw.random() < 0.7:
                     path = f"authorities/{body_of(body)}/bans/{SERVICE}"
                     held = client.get(path).raise_for_status().json()["mode"]
@@ -211,8 +211,8 @@ def test_what_was_answered_outlives_a_kill_at_any_instant(plane: Plane, tmp_path
             plane.kill()
             trail.follow(plane.copied(tmp_path / "copy"))
             plane.start()
-        told = plane.wait()
-        assert told["revision"] == told["published"] == store.read_current().revision >= trail.revision
+        reported = plane.wait()
+        assert reported["revision"] == reported["published"] == store.read_current().revision >= trail.revision
         if number % SAID_EVERY == 0:
-            say(f"{number} of {KILLS} kills, {len(answered)} acts answered, revision {told['revision']}")
+            say(f"{number} of {KILLS} kills, {len(answered)} acts answered, revision {reported['revision']}")
     assert len(answered) >= KILLS

@@ -25,7 +25,7 @@ def _erasable(plane: Plane) -> int:
     return number
 
 
-def _told(plane: Plane) -> bytes:
+def _reported(plane: Plane) -> bytes:
     """What every GET without a name in its path gives an administrator, backup and archive unpacked."""
     texts = []
     for path, methods in plane.app.openapi()["paths"].items():
@@ -42,12 +42,12 @@ def _told(plane: Plane) -> bytes:
 def test_an_erased_name_is_in_no_answer_export_backup_or_log(town: Plane, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     number = _erasable(town)
-    before = _told(town)
+    before = _reported(town)
     # A list, a backup, an archive.
     assert before.count(_LOGIN.encode()) >= 3
     assert before.count(_NAME.encode()) >= 3
     town.done("DELETE", f"/v1/accounts/{number}/name")
-    after = _told(town) + town.call("GET", f"/v1/accounts/{number}").content
+    after = _reported(town) + town.call("GET", f"/v1/accounts/{number}").content
     assert (_LOGIN.encode() in after, _NAME.encode() in after) == (False, False)
     assert (_LOGIN in caplog.text, _NAME in caplog.text) == (False, False)
 

@@ -39,9 +39,9 @@ def _upstream_queries(node: Node) -> float:
 def test_truncated_answers_come_whole_over_tcp(node: Node) -> None:
     small = node.dig("big.example.org", "TXT", extra=["+ignore"])
     assert "tc" in small.flags
-    whole = node.dig("big.example.org", "TXT")
-    assert whole.transport.lower() == "tcp"
-    assert len(whole.rdata("TXT")) == 10
+    complete = node.dig("big.example.org", "TXT")
+    assert complete.transport.lower() == "tcp"
+    assert len(complete.rdata("TXT")) == 10
 
 
 def test_chain_longer_than_eight_hops_is_given_up(node: Node) -> None:
@@ -124,8 +124,8 @@ def test_the_engine_that_the_environment_names_runs_and_is_told(
     monkeypatch.setenv("DNSFILTER_ENGINE", kind)
     with Node(tmp_path, authority.hostport) as node:
         assert node.dig("plain.example.org").rcode == "NOERROR"
-        (told,) = (name for name in node.metrics() if name.startswith("dnsfilter_build_info"))
-        assert f'engine="{kind}"' in told
+        (reported,) = (name for name in node.metrics() if name.startswith("dnsfilter_build_info"))
+        assert f'engine="{kind}"' in reported
         assert f"engine={kind}" in node.log.read_text()
 
 

@@ -105,7 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def _branch(stack: ExitStack, centre: Namespace, directory: Path, gateway: str, address: str) -> Branch:
-    space = stack.enter_context(Namespace(beside=centre))
+    space = stack.enter_context(Namespace(neighbour=centre))
     link(centre, space, [f"{gateway}/30"], [f"{address}/30"], directory.name)
     upstream = stack.enter_context(KnotWithin(space, ZONES))
     config = f'[control_plane]\nurl = "http://{HOME}:8080"\n'

@@ -20,7 +20,7 @@ from tests.support.nodes import eventually
 from tests.support.soak import SOAKING, drawn_seed, say
 
 LOAD_S = 60 if SOAKING else 3
-OPERATORS, BODIES, READERS, NODES = 50, 25, 3, 2
+OPERATORS, AUTHORITIES, READERS, NODES = 50, 25, 3, 2
 MODES = ("off", "monitor", "enforce")
 SAY_EVERY_S = 10
 
@@ -33,7 +33,7 @@ class Operator:
     """An account: its token, its bodies, and whether it acts only on what it has seen."""
 
     token: str
-    bodies: Sequence[int]
+    authorities: Sequence[int]
     careful: bool
 
 
@@ -49,7 +49,7 @@ class Done:
 
 
 @dataclass
-class Told:
+class Report:
     """What everybody was answered."""
 
     done: list[Done] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Crowd:
         self._api = api
         self._seed = seed
         self._until = 0.0
-        self.told = Told()
+        self.reported = Report()
 
     async def run(self) -> None:
         limits = httpx.Limits(max_connections=OPERATORS + READERS, max_keepalive_connections=OPERATORS + READERS)
@@ -85,15 +85,15 @@ class Crowd:
 
     async def _hire(self, number: int) -> Operator:
         """Every body has two operators, and every fifth operator a second body."""
-        bodies = [number % BODIES, *([(number + 1) % BODIES] if number % 5 == 0 else [])]
+        authorities = [number % AUTHORITIES, *([(number + 1) % AUTHORITIES] if number % 5 == 0 else [])]
         token = self._api.token()
         made = await self._made("/v1/accounts", token, {"kind": "service", "login": f"op-{number}", "name": "operator"})
         account = made["number"]
-        for body in bodies:
+        for body in authorities:
             grant = {"account": account, "role": "operator", "authority": body_of(body), "reason": "for a test"}
             await self._made("/v1/grants", token, grant)
         made = await self._made(f"/v1/accounts/{account}/tokens", token, {"label": "test", "for": "1 day"})
-        return Operator(made["token"], bodies, number % 2 == 1)
+        return Operator(made["token"], authorities, number % 2 == 1)
 
     async def _made(self, path: str, token: str, body: Json) -> Any:
         answer = await self.ask("POST", path, token, body)
@@ -103,7 +103,7 @@ class Crowd:
     async def _operate(self, number: int, operator: Operator) -> None:
         draw = random.Random(f"{self._seed} {number}")
         while time.monotonic() < self._until:
-            body, mode = draw.choice(operator.bodies), draw.choice(MODES)
+            body, mode = draw.choice(operator.authorities), draw.choice(MODES)
             path = f"/v1/authorities/{body_of(body)}/bans/{SERVICE}"
             headers, seen = {}, None
             if operator.careful:
@@ -111,13 +111,13 @@ class Crowd:
                 headers, seen = {"If-Match": found.headers["ETag"]}, found.json()["revision"]
             answer = await self.ask("PATCH", path, operator.token, {"mode": mode}, **headers)
             if answer.status_code == 200:
-                told = answer.json()
-                assert told["mode"] == mode
-                self.told.done.append(Done(answer.headers["X-Request-ID"], body, mode, told["revision"], seen))
+                reported = answer.json()
+                assert reported["mode"] == mode
+                self.reported.done.append(Done(answer.headers["X-Request-ID"], body, mode, reported["revision"], seen))
             elif answer.status_code == 412 and operator.careful:
-                self.told.stale += 1
+                self.reported.stale += 1
             else:
-                self.told.faults.append(f"{answer.status_code} {answer.text}")
+                self.reported.faults.append(f"{answer.status_code} {answer.text}")
 
     async def _read(self, number: int) -> None:
         """Revisions, as others see them meanwhile, never go back."""
@@ -125,29 +125,31 @@ class Crowd:
         newest: dict[str, int] = defaultdict(int)
         token = self._api.token()
         while time.monotonic() < self._until:
-            body = body_of(draw.randrange(BODIES))
-            whole = (await self.ask("GET", "/readyz", token)).json()
+            body = body_of(draw.randrange(AUTHORITIES))
+            complete = (await self.ask("GET", "/readyz", token)).json()
             ban = (await self.ask("GET", f"/v1/authorities/{body}/bans/{SERVICE}", token)).json()
             last = (await self.ask("GET", "/v1/audit?limit=1", token)).json()["items"][0]
             for what, revision in (
-                ("database", whole["revision"]),
-                ("published", whole["published"]),
+                ("database", complete["revision"]),
+                ("published", complete["published"]),
                 (body, ban["revision"]),
                 ("seq", last["seq"]),
             ):
                 assert revision >= newest[what], what
                 newest[what] = revision
-            self.told.read += 1
+            self.reported.read += 1
 
     async def _say(self) -> None:
         while (left_s := self._until - time.monotonic()) > 0:
             await asyncio.sleep(min(SAY_EVERY_S, left_s))
-            say(f"{len(self.told.done)} acts accepted, {self.told.stale} too late, {self.told.read} readings")
+            say(
+                f"{len(self.reported.done)} acts accepted, {self.reported.stale} too late, {self.reported.read} readings"
+            )
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    with Api(tmp_path / "api", policy_text(BODIES)) as running:
+    with Api(tmp_path / "api", policy_text(AUTHORITIES)) as running:
         yield running
 
 
@@ -167,20 +169,20 @@ def test_no_act_of_many_operators_is_lost_and_the_nodes_end_where_the_record_doe
         first = bans_of(client)
         crowd = Crowd(api, drawn_seed())
         asyncio.run(crowd.run())
-        told = crowd.told
-        assert told.faults == []
+        reported = crowd.reported
+        assert reported.faults == []
         last = bans_of(client)
         entries = toggles(client)
         revision = client.get("/readyz").json()["revision"]
     assert {ban["mode"] for ban in first.values()} == {"enforce"}
-    for body in range(BODIES):
+    for body in range(AUTHORITIES):
         follow(first[body_of(body)], last[body_of(body)], entries[body_of(body)])
-    compare(told.done, entries, {number: first[body_of(number)] for number in range(BODIES)})
-    assert {act.seen is None for act in told.done} == {True, False}
-    assert told.read > 0
+    compare(reported.done, entries, {number: first[body_of(number)] for number in range(AUTHORITIES)})
+    assert {act.seen is None for act in reported.done} == {True, False}
+    assert reported.read > 0
     for node in nodes:
         assert reaches(node, revision)
-        for body in range(BODIES):
+        for body in range(AUTHORITIES):
             refused = last[body_of(body)]["mode"] == "enforce"
             assert (node.dig(NAME, bind=client_of(body)).rcode == "REFUSED") is refused
 
@@ -198,7 +200,7 @@ def bans_of(client: httpx.Client) -> dict[str, Json]:
 def toggles(client: httpx.Client) -> dict[str, list[Json]]:
     """The entries of acts on each body's ban by accounts, oldest first."""
     found: dict[str, list[Json]] = defaultdict(list)
-    for body in range(BODIES):
+    for body in range(AUTHORITIES):
         query: dict[str, str | int] = {"object": f"ban/{body_of(body)}/{SERVICE}", "limit": 200}
         while True:
             page = client.get("/v1/audit", params=query).json()

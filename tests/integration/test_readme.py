@@ -11,7 +11,7 @@ import pytest
 
 from tests.meta.project import PROJECT, tracked_files
 from tests.support.components import Component, component
-from tests.support.documents import FENCE, TELLING, text
+from tests.support.documents import EXIT_CODE_1, FENCE, text
 from tests.support.namespaces import KnotWithin, Namespace
 from tests.support.nodes import Process
 from tests.support.zones import ZONES
@@ -85,7 +85,7 @@ def test_what_is_printed_can_be_typed_and_does_what_it_says(checkout: Checkout, 
     for line in (line for block in BLOCKS for line in _lines(block)):
         done = checkout.type(line, tools)
         _, _, said = line.partition("#")
-        expected = int(any(command in line for command in TELLING))
+        expected = int(any(command in line for command in EXIT_CODE_1))
         if done.returncode != expected or not _is_as_said(done.stdout, said if line.startswith("dig ") else ""):
             failed.append(f"{line}\n{done.returncode}\n{done.stdout}{done.stderr}")
     assert "\n".join(failed) == ""

@@ -67,8 +67,8 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
         held.write_text(done(machine, "audit", "checkpoint", "--held"))
         before = table(machine)
         done(machine, "backup", backup, "--recipient", str(identity.to_public()))
-        beside = machine.ctl("restore", backup, "--state-dir", ".run", "--identity", key)
-        assert (beside.returncode, "is there already" in beside.stderr) == (2, True)
+        extra = machine.ctl("restore", backup, "--state-dir", ".run", "--identity", key)
+        assert (extra.returncode, "is there already" in extra.stderr) == (2, True)
         # What comes after the backup is lost with the machine.
         done(machine, "ban", "set", "ghent", "tiktok", "--mode", "off")
     assert before[EXEMPTED] == ("NOERROR", [])

@@ -31,19 +31,19 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 
 def test_every_answer_is_as_described(api: Api) -> None:
-    told = _asked(_wanted(api))
-    asked = {int(status): count for status, count in told["asked"].items()}
+    reported = _asked(_wanted(api))
+    asked = {int(status): count for status, count in reported["asked"].items()}
     say(f"answers by status: {dict(sorted(asked.items()))}")
-    faults = "\n\n".join(f"{what}: {text}" for what, text in sorted(told["faults"].items()))
-    assert not told["faults"], f"{faults}\n{api.log.read_text()[-4000:]}"
+    faults = "\n\n".join(f"{what}: {text}" for what, text in sorted(reported["faults"].items()))
+    assert not reported["faults"], f"{faults}\n{api.log.read_text()[-4000:]}"
     assert {200, 201, 401, 403, 404, 422} <= set(asked)
 
 
 def test_an_answer_that_is_not_described_is_a_fault(api: Api) -> None:
-    told = httpx.get(f"{api.url}/openapi.json").json()
-    told["components"]["schemas"]["VersionRead"]["properties"]["version"]["type"] = "integer"
-    del told["paths"]["/healthz"]["get"]["responses"]["200"]
-    described = schemathesis.openapi.from_dict(told)
+    reported = httpx.get(f"{api.url}/openapi.json").json()
+    reported["components"]["schemas"]["VersionRead"]["properties"]["version"]["type"] = "integer"
+    del reported["paths"]["/healthz"]["get"]["responses"]["200"]
+    described = schemathesis.openapi.from_dict(reported)
     for path in ("/version", "/healthz"):
         case = described[path]["GET"].Case()
         answer = case.call(base_url=api.url)
@@ -61,8 +61,8 @@ def test_a_method_that_is_not_described_is_told_those_that_are(api: Api) -> None
             there = {method.upper() for other, item in paths.items() if _is_at(address, other) for method in item}
             for method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} - there:
                 answer = client.request(method, address)
-                told = answer.status_code, set(answer.headers["allow"].split(", "))
-                assert told == (405, there), f"{method} {address}"
+                reported = answer.status_code, set(answer.headers["allow"].split(", "))
+                assert reported == (405, there), f"{method} {address}"
 
 
 def _is_at(address: str, path: str) -> bool:

@@ -242,9 +242,9 @@ def test_acts_in_the_control_plane_under_load_lose_nothing_and_mix_nothing(fresh
         askers = start_askers(stack, board, fresh_machine.port)
         for mode in ("off", "enforce", "monitor", "enforce") * 10:
             board.published += 1
-            told = api.patch("/v1/authorities/ghent/bans/tiktok", json={"mode": mode})
-            assert told.status_code == 200, told.text
-            assert told.json()["revision"] == board.published
+            reported = api.patch("/v1/authorities/ghent/bans/tiktok", json={"mode": mode})
+            assert reported.status_code == 200, reported.text
+            assert reported.json()["revision"] == board.published
             modes[board.published] = mode
             assert board.wait_until_seen(board.published)
 

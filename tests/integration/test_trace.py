@@ -52,13 +52,13 @@ def test_a_trace_says_what_dig_was_answered(fresh_machine: SingleMachine) -> Non
     machine.stop()
     machine.start()
     asked.append(_asked(machine))
-    told = [_trace(machine, at) for at, _ in asked]
-    assert [one["decision"]["rcode"] for one in told] == [rcode for _, rcode in asked]
+    reported = [_trace(machine, at) for at, _ in asked]
+    assert [one["decision"]["rcode"] for one in reported] == [rcode for _, rcode in asked]
     assert [rcode for _, rcode in asked] == ["REFUSED", "NOERROR", "REFUSED", "NOERROR", "NOERROR"]
-    assert [one["decision"]["verdict"] for one in told] == ["refuse", "pass", "refuse", "monitor", "monitor"]
-    assert [one["revision"] for one in told] == [1, 2, 3, 4, 4]
+    assert [one["decision"]["verdict"] for one in reported] == ["refuse", "pass", "refuse", "monitor", "monitor"]
+    assert [one["revision"] for one in reported] == [1, 2, 3, 4, 4]
     files = {path.name for path in (machine.state / "snapshots").iterdir()}
-    for one in told:
+    for one in reported:
         assert f"{one['publication']['rules']}.rules" in files
         assert f"{one['publication']['names']}.names" in files
         assert one["lists"][0]["since"]["number"] == 1

@@ -18,7 +18,7 @@ from tests.support.engines import data, query
 from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice
 from tests.support.scripted import Asked, Scripted, reply
-from tests.support.steady_load import UNLIMITED, SteadyLoad
+from tests.support.steady_load import UNLIMITED, ConstantLoad
 from tests.support.zones import ZONES
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -30,8 +30,8 @@ REFUSED_IN_GHENT = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
 both_sizes = pytest.mark.parametrize("workers", [1, 2])
 
 
-def loaded(node: Node) -> SteadyLoad:
-    return SteadyLoad(node.port, NAMES)
+def loaded(node: Node) -> ConstantLoad:
+    return ConstantLoad(node.port, NAMES)
 
 
 def started(directory: Path, authority: Knot, workers: int, **settings: str) -> Node:
@@ -70,7 +70,7 @@ def rename(node: Node, *changes: tuple[str, str]) -> None:
     node.config.write_text(text)
 
 
-def tell(node: Node, number: signal.Signals) -> None:
+def send_signal(node: Node, number: signal.Signals) -> None:
     assert node.process is not None
     node.process.send_signal(number)
 
@@ -128,12 +128,12 @@ def test_a_worker_that_comes_back_to_itself_goes_on(tmp_path: Path, authority: K
 def test_a_change_of_policy_reaches_every_worker_and_all_of_them_count(tmp_path: Path, authority: Knot) -> None:
     with started(tmp_path, authority, 2, policy=EXAMPLE.read_text()) as node:
         settled(node, 2)
-        with SteadyLoad(node.port, ["www.tiktok.com"]) as before:
+        with ConstantLoad(node.port, ["www.tiktok.com"]) as before:
             before.until_answered(320)
         node.policy.write_text(EXAMPLE.read_text().replace('mode = "enforce"', 'mode = "monitor"'))
-        tell(node, signal.SIGHUP)
+        send_signal(node, signal.SIGHUP)
         assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 2, 30)
-        with SteadyLoad(node.port, ["www.tiktok.com"]) as after:
+        with ConstantLoad(node.port, ["www.tiktok.com"]) as after:
             after.until_answered(320)
         assert set(before.tally.rcodes) == {5}
         assert 5 not in after.tally.rcodes
@@ -160,7 +160,7 @@ def test_a_snapshot_that_kills_is_set_aside_and_an_engine_that_does_is_replaced(
     with started(tmp_path, authority, 2, policy=policy) as node:
         settled(node, 2)
         node.policy.write_text(policy + "# another reading\n")
-        tell(node, signal.SIGHUP)
+        send_signal(node, signal.SIGHUP)
         assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 2, 30)
         kill_three_times(node)
         assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 1, 30)
@@ -201,14 +201,14 @@ def test_a_reload_under_load_loses_nothing_and_changes_what_it_can(tmp_path: Pat
         rename(node, ("workers = 1", "workers = 2"), (authority.hostport, other.hostport))
         with loaded(node) as load:
             load.until_answered(500)
-            tell(node, signal.SIGHUP)
+            send_signal(node, signal.SIGHUP)
             assert eventually(lambda: serving(node, 2) and not set(before) & set(node.worker_pids()), 30)
             load.until_answered(500)
         assert load.tally.lost == 0
         assert f'dnsfilter_upstream_queries_total{{upstream="{other.hostport}"}}' in node.metrics()
         with loaded(node) as load:
             rename(node, ("workers = 2", "workers = 1"))
-            tell(node, signal.SIGHUP)
+            send_signal(node, signal.SIGHUP)
             assert eventually(lambda: serving(node, 1), 30)
             load.until_answered(500)
         assert load.tally.lost == 0
@@ -221,7 +221,7 @@ def test_another_address_is_listened_on_and_one_left_is_free_again(tmp_path: Pat
             sock.bind(("127.0.0.1", 0))
             node.port = sock.getsockname()[1]
         rename(node, (f'listen = ["127.0.0.1:{old}"]', f'listen = ["127.0.0.1:{node.port}"]'))
-        tell(node, signal.SIGHUP)
+        send_signal(node, signal.SIGHUP)
         come, go = f"come=127.0.0.1:{node.port}", f"go=127.0.0.1:{old}"
         assert eventually(lambda: node.logged("addresses change", come, go), 30)
         assert node.dig("www.tiktok.com", extra=["+tries=5"]).rcode == "REFUSED"
@@ -236,7 +236,7 @@ def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot)
             load.until_answered(500)
             for signalled, said in ((signal.SIGHUP, "not reloaded"), (signal.SIGUSR2, "no upgrade")):
                 node.config.write_text("")
-                tell(node, signalled)
+                send_signal(node, signalled)
                 assert again(node, said, 0)
                 node.config.write_text(text)
             load.until_answered(500)
@@ -265,7 +265,7 @@ def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, aut
         ):
             node.config.write_text(good)
             rename(node, (old, new))
-            tell(node, signal.SIGHUP)
+            send_signal(node, signal.SIGHUP)
             assert again(node, said, 0)
             assert node.dig("www.tiktok.com").rcode == "REFUSED"
         assert node.worker_pids() == before
@@ -276,9 +276,9 @@ def test_a_faulty_policy_file_changes_nothing_until_a_restart_and_then_is_named(
 ) -> None:
     with Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text()) as node:
         node.policy.write_text('[[range]]\nprefix = "192.0.2.1/24"\n')
-        tell(node, signal.SIGHUP)
+        send_signal(node, signal.SIGHUP)
         assert again(node, "not reloaded", 0)
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGUSR2)
         assert again(node, "no upgrade, the old program goes on", 0)
         assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
     ended = subprocess.run(node.command(), capture_output=True, text=True, timeout=60, check=False)
@@ -297,7 +297,7 @@ def test_an_upgrade_under_load_loses_nothing(tmp_path: Path, authority: Knot, wo
         assert node.process is not None
         with loaded(node) as load:
             load.until_answered(500)
-            tell(node, signal.SIGUSR2)
+            send_signal(node, signal.SIGUSR2)
             assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
             load.until_answered(500)
         assert load.tally.lost == 0
@@ -311,7 +311,7 @@ def test_a_program_that_would_not_start_is_not_upgraded_to(tmp_path: Path, autho
     with started(tmp_path, authority, 1) as node:
         before = settled(node, 1)
         rename(node, ("workers = 1", "workers = 0"))
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGUSR2)
         assert again(node, "no upgrade, the old program goes on", 0)
         assert node.logged("trial of the upgrade", "workers")
         assert node.is_ready()
@@ -348,7 +348,7 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
                 load.until_answered(100)
                 refused = times(node, "no upgrade, the old program goes on")
                 node.lines.write_text(lines)
-                tell(node, signal.SIGUSR2)
+                send_signal(node, signal.SIGUSR2)
                 assert again(node, "no upgrade, the old program goes on", refused)
                 assert said in node.log.read_text()
             load.until_answered(500)
@@ -362,10 +362,10 @@ def test_a_reload_during_a_trial_is_done_after_it(tmp_path: Path, authority: Kno
         settled(node, 1)
         go = tmp_path / "go"
         node.lines.write_text(f"import time\nwhile not Path({str(go)!r}).exists():\n    time.sleep(0.01)\nsys.exit(0)")
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGUSR2)
         assert again(node, "upgrade is tried", 0)
-        tell(node, signal.SIGHUP)
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGHUP)
+        send_signal(node, signal.SIGUSR2)
         assert again(node, "signal ignored", 0)
         go.touch()
         assert again(node, "no upgrade, the old program goes on", 0)
@@ -375,7 +375,7 @@ def test_a_reload_during_a_trial_is_done_after_it(tmp_path: Path, authority: Kno
 def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: Knot) -> None:
     with Replaced(tmp_path, authority.hostport) as node:
         node.lines.write_text("import os, time; Path('tried').write_text(str(os.getpid())); time.sleep(3600)")
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGUSR2)
         tried = tmp_path / "tried"
         assert eventually(lambda: tried.exists() and tried.read_text() != "", 60)
         assert node.stop() == 0
@@ -389,7 +389,7 @@ def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: P
         before = settled(node, 1)
         for path in store.directory.rglob("2.*.manifest"):
             path.write_bytes(b"?")
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGUSR2)
         assert again(node, "no upgrade, the old program goes on", 0)
         assert node.logged("trial of the upgrade", "load revision 2, which is in force")
         assert node.worker_pids() == before
@@ -399,7 +399,7 @@ def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: P
 def test_a_node_that_has_no_snapshot_yet_can_be_upgraded(tmp_path: Path, authority: Knot) -> None:
     with Node(tmp_path, authority.hostport, policy=None, top="start_without_snapshot = true") as node:
         before = settled(node, 1)
-        tell(node, signal.SIGUSR2)
+        send_signal(node, signal.SIGUSR2)
         assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
 
 
@@ -414,7 +414,7 @@ def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: 
             path.write_bytes(path.read_bytes()[:-1] + b"?")
         with loaded(node) as load:
             load.until_answered(500)
-            tell(node, signal.SIGUSR2)
+            send_signal(node, signal.SIGUSR2)
             assert again(node, "no upgrade, the old program goes on", 0)
             assert node.logged("trial of the upgrade", "no snapshot to decide by")
             load.until_answered(500)
@@ -466,21 +466,21 @@ def test_the_service_manager_is_told_of_every_state(
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "1000000")
 
-        told: list[bytes] = []
+        reported: list[bytes] = []
 
         def hears(state: bytes) -> bool:
             """Whether that state is told, sooner or later, after what was heard before."""
             heard: list[bytes] = []
             while state not in heard:
                 heard = manager.recv(1000).split(b"\n")
-                told.extend(heard)
+                reported.extend(heard)
             return True
 
         with started(tmp_path, authority, 1) as node:
             assert hears(b"READY=1")
             assert hears(b"WATCHDOG=1")
-            assert b"STOPPING=1" not in told
-            tell(node, signal.SIGHUP)
+            assert b"STOPPING=1" not in reported
+            send_signal(node, signal.SIGHUP)
             assert hears(b"RELOADING=1")
             assert hears(b"READY=1")
         assert hears(b"STOPPING=1")

@@ -53,7 +53,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(content)
-    beside.chmod(mode)
-    beside.replace(path)
+    extra = path.with_name(f".{path.name}.new")
+    extra.write_bytes(content)
+    extra.chmod(mode)
+    extra.replace(path)

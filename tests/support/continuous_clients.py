@@ -65,10 +65,10 @@ class Board:
 
     def note(self, reply: bytes) -> None:
         """Take note of the revision that a reply tells of itself, if it does."""
-        told = max((int(one or other) for one, other in _MARK.findall(reply)), default=0)
-        if told > self.seen:
+        reported = max((int(one or other) for one, other in _MARK.findall(reply)), default=0)
+        if reported > self.seen:
             with self._changed:
-                self.seen = max(self.seen, told)
+                self.seen = max(self.seen, reported)
                 self._changed.notify_all()
 
     def wait_until_seen(self, revision: int) -> bool:

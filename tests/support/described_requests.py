@@ -157,5 +157,5 @@ def _toml(_context: Any, value: Any) -> bytes:
 
 
 if __name__ == "__main__":
-    told = ask_all(Wanted(**json.load(sys.stdin)))
-    print(json.dumps({"asked": told.asked, "faults": told.faults}))
+    reported = ask_all(Wanted(**json.load(sys.stdin)))
+    print(json.dumps({"asked": reported.asked, "faults": reported.faults}))

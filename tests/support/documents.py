@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TELLING = ("authority onboard ghent --check", "revision diff 12")
+EXIT_CODE_1 = ("authority onboard ghent --check", "revision diff 12")
 """Commands of dnsfilterctl that show by exit code 1 that they found something."""
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _PROJECT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 SERVICE = "tiktok"
 NAME = "www.tiktok.com"
-MAX_BODIES = 100
+MAX_AUTHORITIES = 100
 
 
 def body_of(number: int) -> str:
@@ -17,7 +17,7 @@ def client_of(number: int) -> str:
 
 def policy_text(count: int) -> str:
     """The policy file of so many bodies, their bans enforced."""
-    assert 0 < count <= MAX_BODIES
+    assert 0 < count <= MAX_AUTHORITIES
     return "\n".join(_body(number) for number in range(count))
 
 

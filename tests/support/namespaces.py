@@ -35,8 +35,8 @@ class Namespace:
     fails where CI=true.
     """
 
-    def __init__(self, beside: "Namespace | None" = None) -> None:
-        self._beside = beside
+    def __init__(self, neighbour: "Namespace | None" = None) -> None:
+        self._neighbour = neighbour
         self._programs = Path(tempfile.mkdtemp(prefix="namespace-"))
         self._door, self._other_end = socket.socketpair()
         self._holder: subprocess.Popen[bytes] | None = None
@@ -148,9 +148,9 @@ class Namespace:
             impossible(f"a network namespace is refused: {self._holder.stderr.read().decode().strip()}")
 
     def _unshare(self, *command: str) -> list[str]:
-        if self._beside is None:
+        if self._neighbour is None:
             return [tool("unshare"), "--user", "--map-root-user", "--net", "--mount", "--", *command]
-        return self._beside.command(tool("unshare"), "--net", "--mount", "--", *command)
+        return self._neighbour.command(tool("unshare"), "--net", "--mount", "--", *command)
 
     def _close(self) -> None:
         self._door.close()

@@ -139,9 +139,9 @@ def read_query(message: bytes) -> Reading | None:
     try:
         position = 12
         for _ in range(questions):
-            position, whole = _after_name(message, position)
+            position, complete = _after_name(message, position)
             position += 4
-            if position > len(message) or (questions == 1 and not whole):
+            if position > len(message) or (questions == 1 and not complete):
                 raise _Unreadable
         if questions == 1:
             question = message[12:position]
@@ -149,8 +149,8 @@ def read_query(message: bytes) -> Reading | None:
         before = _number(message, 6) + _number(message, 8)
         for index in range(before + _number(message, 10)):
             root = _is_root(message, position)
-            position, whole = _after_name(message, position)
-            plain = plain and whole
+            position, complete = _after_name(message, position)
+            plain = plain and complete
             rtype, rclass, version, flag_bits, length = (
                 _number(message, position + at, size) for at, size in ((0, 2), (2, 2), (5, 1), (6, 2), (8, 2))
             )
@@ -331,10 +331,10 @@ def _substituted(
                 continue
 
 
-def check_cut(cut: bytes, whole: bytes) -> None:
+def check_cut(cut: bytes, complete: bytes) -> None:
     """That a reply over UDP says TC if and only if it lacks answers or authority of the same one over TCP."""
-    counts = [[_number(message, at) for at in (6, 8)] for message in (cut, whole)]
-    assert not _number(whole, 2) & TC
+    counts = [[_number(message, at) for at in (6, 8)] for message in (cut, complete)]
+    assert not _number(complete, 2) & TC
     assert bool(_number(cut, 2) & TC) == (counts[0] != counts[1])
 
 

@@ -362,11 +362,9 @@ def instants(policy: Policy, since: Instant = NOW - DAY) -> st.SearchStrategy[In
 def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
     """The first and last addresses of the policy's ranges, the ones beside them, and others."""
     inside = {edge for r in policy.ranges for edge in (r.prefix.network_address, r.prefix.broadcast_address)}
-    beside = {edge + 1 for edge in inside if int(edge) + 1 < 2**edge.max_prefixlen}
-    beside |= {edge - 1 for edge in inside if int(edge) > 0}
-    groups = [
-        (weight, st.sampled_from(sorted(group, key=str))) for weight, group in ((6, inside), (1, beside)) if group
-    ]
+    extra = {edge + 1 for edge in inside if int(edge) + 1 < 2**edge.max_prefixlen}
+    extra |= {edge - 1 for edge in inside if int(edge) > 0}
+    groups = [(weight, st.sampled_from(sorted(group, key=str))) for weight, group in ((6, inside), (1, extra)) if group]
     return often(*groups, (1, clients))
 
 
@@ -378,5 +376,5 @@ def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
     known = st.sampled_from(listed)
     below = st.tuples(st.sampled_from((b"\x01x", b"\x03www", b"\x01a")), known).map(b"".join)
     above = known.map(lambda name: name[name[0] + 1 :])
-    beside = known.map(lambda name: bytes([name[0] + 3]) + b"not" + name[1:])
-    return often((4, known), (4, below), (1, above), (1, beside), (1, names))
+    extra = known.map(lambda name: bytes([name[0] + 3]) + b"not" + name[1:])
+    return often((4, known), (4, below), (1, above), (1, extra), (1, names))

@@ -37,7 +37,7 @@ class Tally:
     rcodes: dict[int, int]
 
 
-class SteadyLoad:
+class ConstantLoad:
     """`with SteadyLoad(port, names) as load:` sends until the end of the block; then `load.tally`.
 
     Each of `ports` clients is a socket of its own, so that the kernel spreads them over a node's workers.

@@ -106,8 +106,8 @@ def _is_all(pair: Pair) -> bool:
     truth = pair.truth
     if truth is None or not _is_true(pair):
         return False
-    whole = pair.ours.answer == truth.answer and pair.ours.denial == truth.last.denial
-    return whole or pair.ours.cut
+    complete = pair.ours.answer == truth.answer and pair.ours.denial == truth.last.denial
+    return complete or pair.ours.cut
 
 
 def _proof_of_alias(pair: Pair) -> bool:
@@ -191,7 +191,7 @@ def _refused(pair: Pair, rcode: dns.rcode.Rcode) -> bool:
     return pair.theirs.rcode == rcode and _bare(pair.theirs)
 
 
-def _tells(seen: Seen, pair: Pair) -> bool:
+def _reports(seen: Seen, pair: Pair) -> bool:
     """Whether a reply says all that the authority says, and nothing else."""
     truth = pair.truth
     if truth is None or seen.cut:
@@ -202,12 +202,12 @@ def _tells(seen: Seen, pair: Pair) -> bool:
 
 
 def _answers_what_they_refuse(pair: Pair) -> bool:
-    return _tells(pair.ours, pair) and _in_form(pair) and _refused(pair, dns.rcode.FORMERR)
+    return _reports(pair.ours, pair) and _in_form(pair) and _refused(pair, dns.rcode.FORMERR)
 
 
 def _class_any(pair: Pair) -> bool:
     asked_any = pair.asked.qclass == dns.rdataclass.ANY
-    return asked_any and _fails(pair, dns.rcode.REFUSED) and _tells(pair.theirs, pair)
+    return asked_any and _fails(pair, dns.rcode.REFUSED) and _reports(pair.theirs, pair)
 
 
 def _class_of_nobody(pair: Pair) -> bool:
@@ -245,17 +245,17 @@ def _record_beside(pair: Pair) -> bool:
 
 def _bytes_behind(pair: Pair) -> bool:
     behind = pair.asked.behind == BEHIND
-    return behind and _fails(pair, dns.rcode.FORMERR, opt=False) and _tells(pair.theirs, pair)
+    return behind and _fails(pair, dns.rcode.FORMERR, opt=False) and _reports(pair.theirs, pair)
 
 
 def _option_past_its_end(pair: Pair) -> bool:
     past = pair.asked.edns is not None and pair.asked.edns.options == PAST_ITS_END
-    return past and _fails(pair, dns.rcode.FORMERR, opt=False) and _tells(pair.theirs, pair)
+    return past and _fails(pair, dns.rcode.FORMERR, opt=False) and _reports(pair.theirs, pair)
 
 
 def _malformed_subnet(pair: Pair) -> bool:
     malformed = pair.asked.edns is not None and pair.asked.edns.options == MALFORMED_SUBNET
-    return malformed and _fails(pair, dns.rcode.FORMERR) and _tells(pair.theirs, pair)
+    return malformed and _fails(pair, dns.rcode.FORMERR) and _reports(pair.theirs, pair)
 
 
 DIFFERENCES: Final = (

@@ -48,7 +48,7 @@ class Speech:
     ttl: int
     rcode: int
     flags: int
-    beside: bool
+    extra: bool
     signed: bool = False
     edits: tuple[Edit, ...] = ()
 
@@ -79,9 +79,9 @@ def _sound(speech: Speech, asked: Asked) -> bytes:
     flags = speech.flags
     match speech.say:
         case Say.DATA | Say.CHAIN | Say.TREE | Say.MANY:
-            beside = _beside(speech) if speech.beside else ()
+            extra = _extra(speech) if speech.extra else ()
             found = [*_records(speech, name, asked.qtype), *_signature(speech, name, asked.qtype)]
-            return reply(asked, (*aliases, *found), (), beside, flags=flags)
+            return reply(asked, (*aliases, *found), (), extra, flags=flags)
         case Say.LEADS_OUT | Say.BARE:
             return reply(asked, aliases, flags=flags)
         case Say.DENIED_CHAIN | Say.NXDOMAIN:
@@ -95,7 +95,7 @@ def _sound(speech: Speech, asked: Asked) -> bytes:
 
 
 def _denial(speech: Speech, name: str) -> list[str]:
-    zone = (name.partition(".")[2] or ".") if speech.beside else "example.org."
+    zone = (name.partition(".")[2] or ".") if speech.extra else "example.org."
     soa = f"{zone} {speech.ttl} SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 60"
     proof = [f"{zone} {speech.ttl} NSEC a.example.org. NS SOA", *_signature(speech, zone, "NSEC")]
     return [soa, *_signature(speech, zone, "SOA"), *(proof if speech.signed else ())]
@@ -106,7 +106,7 @@ def _signature(speech: Speech, name: str, covered: str) -> list[str]:
     return [signature] if speech.signed and covered not in ("ANY", "RRSIG") else []
 
 
-def _beside(speech: Speech) -> list[str]:
+def _extra(speech: Speech) -> list[str]:
     first, last = speech.names[0], speech.names[-1]
     more = [f"{last} {speech.ttl} HTTPS 1 {first}", *_signature(speech, last, "HTTPS")]
     return [f"{first} {speech.ttl} A 198.51.100.9", *(more if len(speech.names) > 1 else ())]

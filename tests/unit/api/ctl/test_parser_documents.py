@@ -12,7 +12,7 @@ import pytest
 from api.ctl.remote.token_file import VARIABLE
 from api.policies.service import load_into_empty
 from blocklists.catalogue import Catalogue
-from tests.support.documents import FENCE, TELLING, commands, text
+from tests.support.documents import EXIT_CODE_1, FENCE, commands, text
 from tests.unit.api.conftest import Plane, make_plane
 from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Door
 
@@ -100,6 +100,6 @@ def test_every_command_of_a_guide_does_what_it_is_printed_for(
             if words[1:2] == ["approve"]:
                 here.setenv(VARIABLE, str(tmp_path / "other"))
             done = ctl(*words)
-        if done.code != (command in TELLING):
+        if done.code != (command in EXIT_CODE_1):
             failed.append(f"{command}: {done.code}: {done.err or done.out}")
     assert failed == []
