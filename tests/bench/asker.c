@@ -57,7 +57,7 @@ struct flow {
 };
 
 struct question {
-    const uint8_t *octets;
+    const uint8_t *bytes;
     size_t size;
 };
 
@@ -89,12 +89,12 @@ static void read_questions(const char *path) {
         fail("open questions");
     while (question_count < MAX_QUESTIONS && fread(head, 1, 2, file) == 2) {
         size_t size = (size_t)head[0] << 8 | head[1];
-        uint8_t *octets = zeroed(1, size + 1);
-        if (size < HEADER || size > DATAGRAM || fread(octets, 1, size, file) != size) {
+        uint8_t *bytes = zeroed(1, size + 1);
+        if (size < HEADER || size > DATAGRAM || fread(bytes, 1, size, file) != size) {
             fprintf(stderr, "read questions: not messages with their lengths\n");
             exit(2);
         }
-        questions[question_count++] = (struct question){octets, size};
+        questions[question_count++] = (struct question){bytes, size};
     }
     fclose(file);
     if (question_count == 0) {
@@ -132,11 +132,11 @@ static void send_batch(struct flow *flow, int count, int64_t now) {
         struct question *question = &questions[next_question];
         uint16_t id = (uint16_t)(port->next_id + i);
         next_question = (next_question + 1) % question_count;
-        memcpy(heads[i], question->octets, HEADER);
+        memcpy(heads[i], question->bytes, HEADER);
         heads[i][0] = (uint8_t)(id >> 8);
         heads[i][1] = (uint8_t)id;
         parts[i][0] = (struct iovec){heads[i], HEADER};
-        parts[i][1] = (struct iovec){(void *)(question->octets + HEADER), question->size - HEADER};
+        parts[i][1] = (struct iovec){(void *)(question->bytes + HEADER), question->size - HEADER};
         out[i].msg_hdr = (struct msghdr){.msg_iov = parts[i], .msg_iovlen = 2};
     }
     int sent = sendmmsg(port->fd, out, (unsigned)count, 0);
@@ -160,8 +160,8 @@ static void send_due(struct flow *flow, int64_t now) {
         send_batch(flow, flow->batch, now);
 }
 
-static void note_answer(struct flow *flow, struct port *port, const uint8_t *octets, size_t size, int64_t now) {
-    uint16_t id = (uint16_t)(octets[0] << 8 | octets[1]);
+static void note_answer(struct flow *flow, struct port *port, const uint8_t *bytes, size_t size, int64_t now) {
+    uint16_t id = (uint16_t)(bytes[0] << 8 | bytes[1]);
     if (size < HEADER || port->sent_at[id] == 0)
         return;
     if (flow->answered < flow->latency_room)
@@ -238,13 +238,13 @@ static void report(struct flow *flow) {
     int64_t gap = 0, known = flow->answered < flow->latency_room ? flow->answered : flow->latency_room;
     for (int i = 0; i < flow->port_count; i++) {
         struct port *port = &flow->ports[i];
-        uint32_t told[SK_MEMINFO_VARS] = {0};
-        socklen_t size = sizeof told;
+        uint32_t memory[SK_MEMINFO_VARS] = {0};
+        socklen_t size = sizeof memory;
         int64_t last = port->asked_at - port->answered_at; /* of a port that was not answered any more */
         gap = port->gap_ns > gap ? port->gap_ns : gap;
         gap = last > gap ? last : gap;
-        if (getsockopt(port->fd, SOL_SOCKET, SO_MEMINFO, told, &size) == 0)
-            flow->deaf += told[SK_MEMINFO_DROPS];
+        if (getsockopt(port->fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0)
+            flow->deaf += memory[SK_MEMINFO_DROPS];
     }
     qsort(flow->latencies_us, (size_t)known, sizeof *flow->latencies_us, by_value);
     printf("{\"sent\": %ld, \"answered\": %ld, \"skipped\": %ld, \"deaf\": %ld, \"gap_ms\": %.3f", (long)flow->sent,

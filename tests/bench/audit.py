@@ -1,7 +1,7 @@
 """Pages of a long record over HTTP: `python -m tests.bench.audit` prints how long one of 50 entries takes.
 
 Each case has a fresh process, each request a connection of its own and, where there can be one, a random cursor. Once
-with the database's file in the page cache as it is, once with the kernel told to forget it before every request.
+with the database's file in the page cache as it is, once with it dropped from the page cache before every request.
 """
 
 import argparse
@@ -210,7 +210,7 @@ def _token(account: int, public: str, digest: str, now_s: int) -> TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of question: by whom (empty: by somebody who sees everything), and the query, drawn anew each time."""
+    """One kind of question: the account (empty: one that sees everything), and the query, drawn for each request."""
 
     title: str
     reader: str

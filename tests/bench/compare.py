@@ -1,6 +1,6 @@
-"""This project's resolver beside others, on one core each in turn: `make bench`, or `python -m tests.bench.compare`.
+"""Compare this project's resolver with others, one core each in turn: `make bench`, or this module with `-m`.
 
-docs/performance.md tells what is measured and how. With all cases, all servers and five rounds it takes 25 minutes;
+docs/performance.md says what is measured and how. With all cases, all servers and five rounds it takes 25 minutes;
 `--cases`, `--servers`, `--rounds` and `--seconds` choose less. The environment's DNSFILTER_ENGINE chooses the engine.
 Load goes to loopback alone.
 """
@@ -113,7 +113,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
 
 
 def _compare(case: Case, options: argparse.Namespace, policies: Policies, results: Results) -> None:
-    """Add the case's rounds to the results, each server started anew in each round."""
+    """Add the case's rounds to the results, each server restarted in each round."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), case.workers)
     load = Load(component("dnsperf"), options.seconds, options.rate, cores.load)
     rounds = results.rounds.setdefault(case.slug, {})

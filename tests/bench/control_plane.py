@@ -1,12 +1,12 @@
-"""How fast the control plane is with very many bodies: `python -m tests.bench.control_plane [NUMBER]`.
+"""Measure the control plane with very many authorities: `python -m tests.bench.control_plane [NUMBER]`.
 
 There are 1,000 authorities with a ban each, and 10,000 ranges, loaded from a policy file. Printed are milliseconds: of
-compiling all of it; of checking and compiling as an act does, with exemptions by weekly hours besides; of NUMBER
+compiling all of it; of checking and compiling as an act does, also with exemptions by weekly hours; of NUMBER
 toggles (100 unless given), until the first changed answer of a node that pulls its snapshots over HTTP, as every node
-does; and of pages of lists, with 200 nodes that each told of 100 networks in no range. A toggle is counted from its
+does; and of pages of lists, with 200 nodes that each reported 100 unregistered networks. A toggle is counted from its
 request, and from its commit: publishing is the first thing after that, so the API under test says when it begins, by
-the clock that all processes share. The goals are printed beside. Needs the programs of `make components`, and two cores
-that nobody else uses.
+the clock that all processes share. Goals stand next to the figures. Needs the programs of `make components`, and two
+idle cores.
 """
 
 import re

@@ -1,6 +1,6 @@
 """What clients notice while workers die, hang and are replaced, and of a flood: `python -m tests.bench.disturbance`.
 
-docs/performance.md tells what is measured and how. Load goes to loopback alone.
+docs/performance.md says what is measured and how. Load goes to loopback alone.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.support.nodes import Node, eventually
 
 BEGIN, END = "<!-- disturbance -->\n", "<!-- end of disturbance -->\n"
 ROUNDS, RATE, FLOOD, QUIET = 5, 50_000, 200_000, 1_000
-"""Rounds of each measurement, and queries a second: of the load, of a flood, and of the client beside it."""
+"""Rounds of each measurement, and queries a second: of the load, of a flood, and of the client next to it."""
 CLIENT, FLOODER, OTHER = "127.0.5.10", "127.0.5.11", "127.0.7.10"
 PORTS, CACHED, BANNED = 64, 1_000, "www.tiktok.com"
 CALM_S, PATIENCE_S = 1.0, 60.0
@@ -33,7 +33,7 @@ CONFIG = """
 [limits]
 waiting_per_client = 4096
 
-# The load plays a whole office, and the client beside the flood one of many.
+# The load plays a complete office, and the other client one of many.
 [[limits.override]]
 prefix = "127.0.5.10"
 queries_per_second = 0
@@ -50,7 +50,7 @@ class DisturbanceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What asker.c tells of one client."""
+    """What asker.c prints about one client."""
 
     sent: int
     answered: int
@@ -196,7 +196,7 @@ def dropped(port: int) -> int:
 
 
 def flood(flood_rate: int, seconds: int, upstream_port: int, asked: Path) -> tuple[Report, Report, Report]:
-    """The client alone; then that client beside the flood, and the flood."""
+    """The client alone, the same client during the flood, and the flood."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), 1)
     other = (OTHER, QUIET, PORTS // 4)
     with running(upstream_port, 1, cores) as node:
@@ -237,7 +237,7 @@ def flood_table(rounds: Sequence[tuple[Report, Report, Report]], flood_rate: int
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for number, (title, rate) in enumerate(
-        (("a client of another range, alone", QUIET), ("that client beside the flood", QUIET))
+        (("a client of another range, alone", QUIET), ("that client during the flood", QUIET))
     ):
         reported = [one[number] for one in rounds]
         lost = [one.sent - one.answered - one.deaf for one in reported]

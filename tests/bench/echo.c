@@ -40,7 +40,7 @@ static void fail(const char *action) {
     exit(1);
 }
 
-/* Makes a reply of the query in place; 0 where there is none to make. `message` has room for DATAGRAM octets. */
+/* Makes a reply of the query in place; 0 where there is none to make. `message` has room for DATAGRAM bytes. */
 typedef size_t (*reply_maker)(uint8_t *message, size_t size);
 
 static size_t flip(uint8_t *message, size_t size) {
@@ -109,7 +109,7 @@ static void serve_datagrams(uint16_t port, reply_maker make) {
     int fd = bound(SOCK_DGRAM, port);
     for (;;) {
         for (int i = 0; i < BATCH; i++) {
-            /* A question's end is checked against what came; an answer adds 27 octets at most. */
+            /* A question's end is checked against what came; an answer adds 27 bytes at most. */
             inside[i] = (struct iovec){buffers[i], DATAGRAM / 2};
             in[i].msg_hdr = (struct msghdr){.msg_name = &peers[i], .msg_namelen = sizeof peers[i],
                                             .msg_iov = &inside[i], .msg_iovlen = 1};
@@ -135,11 +135,11 @@ static void serve_datagrams(uint16_t port, reply_maker make) {
 
 struct connection {
     size_t held;
-    uint8_t octets[STREAM_BUFFER];
+    uint8_t bytes[STREAM_BUFFER];
 };
 
-/* Moves the replies to all whole messages of `in` to `out`; gives how much of `in` is done with, STREAM_BUFFER + 1 for
- * what is no message. `out` has room: no reply is more than 28 octets longer than its query of at least 14. */
+/* Moves the replies to all complete messages of `in` to `out`; gives how much of `in` is done with, STREAM_BUFFER + 1 for
+ * what is no message. `out` has room: no reply is more than 28 bytes longer than its query of at least 14. */
 static size_t make_replies(const uint8_t *in, size_t held, uint8_t *out, size_t *made, reply_maker make) {
     size_t done = 0;
     while (held - done >= 2) {
@@ -158,19 +158,19 @@ static size_t make_replies(const uint8_t *in, size_t held, uint8_t *out, size_t 
     return done;
 }
 
-/* Answers every whole message that is there; gives 0 where the connection is to be closed. */
+/* Answers every complete message that is there; gives 0 where the connection is to be closed. */
 static int answer_messages(int fd, struct connection *one, reply_maker make) {
     static uint8_t out[4 * STREAM_BUFFER];
     size_t made = 0;
-    ssize_t got = read(fd, one->octets + one->held, STREAM_BUFFER - one->held);
+    ssize_t got = read(fd, one->bytes + one->held, STREAM_BUFFER - one->held);
     if (got <= 0)
         return 0;
     one->held += (size_t)got;
-    size_t done = make_replies(one->octets, one->held, out, &made, make);
+    size_t done = make_replies(one->bytes, one->held, out, &made, make);
     if (done > STREAM_BUFFER || (made != 0 && send(fd, out, made, MSG_NOSIGNAL) != (ssize_t)made))
         return 0;
     one->held -= done;
-    memmove(one->octets, one->octets + done, one->held);
+    memmove(one->bytes, one->bytes + done, one->held);
     return 1;
 }
 

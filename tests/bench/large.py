@@ -82,9 +82,9 @@ audience = "staff"
 
 def policy_text(ranges: int = RANGES, authorities: int = AUTHORITIES, service: str = SERVICE) -> str:
     """The same as a policy file; each of so many authorities bans the service."""
-    bodies = (_AUTHORITY.format(authority_of(number, authorities), service) for number in range(authorities))
+    authority_texts = (_AUTHORITY.format(authority_of(number, authorities), service) for number in range(authorities))
     owned = ((prefix_of(number), authority_of(number, authorities), number) for number in range(ranges))
-    return "".join([*bodies, *(_RANGE.format(*each) for each in owned)])
+    return "".join([*authority_texts, *(_RANGE.format(*each) for each in owned)])
 
 
 def make_policy(service: Service, ranges: tuple[Range, ...], revision: int, modes: Mapping[str, Mode]) -> Policy:

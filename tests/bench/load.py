@@ -17,7 +17,7 @@ CACHED_NAMES = 1_000
 SOCKETS, OUTSTANDING = 20, 100
 """How many sockets or connections ask, and how many questions are open at a time."""
 PATIENCE_S = 60.0
-"""Beyond the time it was told to ask."""
+"""Time beyond the configured duration."""
 CHANCE = 0.01
 """How far the share of refusals may be off: a run ends amid ten questions, and what is lost is counted for itself."""
 
@@ -28,7 +28,7 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What dnsperf tells of a run. Latencies in seconds with their numbers of answers, in rising order."""
+    """What dnsperf prints about a run. Latencies in seconds with their numbers of answers, in rising order."""
 
     sent: int
     answered: int

@@ -35,7 +35,7 @@ def share_cores(available: Sequence[int], workers: int) -> Cores:
 
 @contextmanager
 def pinned(cores: frozenset[int]) -> Iterator[None]:
-    """Whatever is started meanwhile runs on these cores alone, from its first instruction."""
+    """What is started meanwhile runs on these cores alone, from its first instruction."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:

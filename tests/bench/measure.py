@@ -84,6 +84,6 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
 
 
 def _parts(case: Case, running: Running) -> tuple[float, float]:
-    """In MB what all workers share, and what each one takes beside its answers; those are told by the status page."""
+    """In MB what all workers share, and what each one takes without its answers; the status page has those."""
     answers = samples_of(running)["dnsfilter_cache_bytes"] / case.workers
     return sealed_bytes(running.pid) / 1e6, (private_bytes(busiest_child(running.pid)) - answers) / 1e6

@@ -221,4 +221,4 @@ PROGRAMS = {
     "dnsmasq": "dnsmasq",
     "bind": "named",
 }
-"""The component that tells each peer's version."""
+"""The component that has each peer's version."""

@@ -68,7 +68,7 @@ def echo_program() -> Path:
 
 
 def compiled_c(name: str) -> Path:
-    """The program of that C file beside this one, compiled where it is not yet; ServerError without a compiler."""
+    """Return the program of a C file here; compile it if needed. Raise ServerError without a compiler."""
     source, made = Path(__file__).with_name(f"{name}.c"), PROJECT / "build/bench" / name
     if made.exists() and made.stat().st_mtime > source.stat().st_mtime:
         return made
@@ -163,7 +163,7 @@ workers = {setting.workers}
 [upstream]
 servers = [{upstreams}]
 
-# One client plays a whole office, and nobody else counts what it asks.
+# One client plays a complete office, and nobody else counts what it asks.
 [[limits.override]]
 prefix = "127.0.0.0/8"
 queries_per_second = 0
@@ -217,7 +217,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 def version_of(name: str) -> str:
-    """The version of a peer's program, as it tells it."""
+    """Return the version that a peer's program prints."""
     argument = "--version" if name in {"dnsdist", "recursor", "dnsmasq"} else "-V" if name == "unbound" else "-v"
     done = component(PROGRAMS[name]).run(argument)
     match = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)

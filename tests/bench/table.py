@@ -14,7 +14,7 @@ MANY_WRONG = 0.01
 class Figures:
     """What one server came to in one round, or the medians of several.
 
-    Latencies are None where it did not hold the fixed rate, the parts of its memory where they are not told.
+    Latencies are None where it did not hold the fixed rate, the parts of its memory if they are unknown.
     """
 
     cpu_us: float
@@ -49,7 +49,7 @@ MEASURES = (
     Measure("peak_mb", "peak MB", ".0f"),
 )
 PARTS = (Measure("shared_mb", "shared MB", ".0f"), Measure("worker_mb", "MB per worker", ".0f"))
-"""Columns of a case that tells memory in parts."""
+"""Columns of a case that prints memory in parts."""
 
 
 def medians(rounds: Sequence[Figures]) -> Figures:

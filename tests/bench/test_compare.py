@@ -75,7 +75,7 @@ def test_what_is_no_run_is_an_error() -> None:
     ("script", "reported"),
     [("exit 3", "ask with dnsperf"), ("echo nothing", "Queries sent"), ("exec sleep 60", "no end after")],
 )
-def test_a_load_that_fails_is_told_and_costs_no_other_server_its_part(
+def test_a_failing_load_is_reported_and_stops_no_other_server(
     script: str, reported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.bench.load.PATIENCE_S", 1.0)
@@ -131,7 +131,7 @@ def test_a_table_has_ratios_to_ours_and_says_what_is_doubted() -> None:
     assert any(line.startswith("\\* other: 50.0%") for line in lines)
 
 
-def test_memory_is_told_in_parts_where_the_case_says_so() -> None:
+def test_memory_is_printed_in_parts_if_the_case_says_so() -> None:
     ours = Figures(1.0, 1000.0, 1.0, 1.0, 90.0, 0.0, shared_mb=45.2, worker_mb=21.7)
     results = {"ours": [ours, ours], "other": [figures(2.0)]}
     row = "| 1.00 (1.00) | 1,000 (1.00) | 1.000 (1.00) | 1.000 (1.00) | 90 (1.00) |"
@@ -191,7 +191,7 @@ def test_time_and_memory_of_a_process_are_those_of_its_family() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert len(family(process.pid)) == 2
-        # Two that each used 0.2 s, told in ticks.
+        # Two that each used 0.2 s, in ticks.
         assert cpu_s(process.pid) >= 0.35
         assert peak_bytes(process.pid) > 4_000_000
         process.kill()

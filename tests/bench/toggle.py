@@ -160,7 +160,7 @@ def switched(watcher: Watcher, number: int, banned: int, switch: Switch) -> tupl
     complete, after = [], []
     watcher.seen(banned)
     for turn in range(number):
-        # Not in step with whatever looks for changes at its own pace.
+        # Not in step with programs that poll at their own pace.
         time.sleep(random.uniform(0.05, 0.15))
         on = turn % 2 == 1
         begun = switch(on)
@@ -245,7 +245,7 @@ def through_the_store(directory: Path, upstream: str, number: int) -> None:
 
 
 def through_unbound(upstream: str, number: int) -> tuple[list[float], list[float]]:
-    """The peer's switch of the whole zone, and its reload with the zone taken out and put back."""
+    """The peer's switch of the complete zone, and its reload with the zone taken out and put back."""
 
     def zone_switch(on: bool) -> float:
         begun = time.monotonic()

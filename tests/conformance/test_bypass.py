@@ -318,7 +318,7 @@ def test_the_cache_of_one_type_opens_no_other(start: Start, qtype: str) -> None:
 @each_row("edns", [True, False])
 @each_row("name", ["wWw.TikTok.CoM", "API.example.NET", "Video.Example.ORG"])
 @each_row("qtype", [1, 28, 65])
-def test_a_refusal_has_the_questions_octets_and_flags_of_no_authority(
+def test_a_refusal_repeats_the_question_and_claims_no_authority(
     start: Start, reply: Reply, edns: bool, name: str, qtype: int
 ) -> None:
     records = {key: lines for key, lines in RECORDS.items() if key[0] != "video.example.org"}
@@ -348,7 +348,7 @@ def test_a_refusal_has_the_questions_octets_and_flags_of_no_authority(
 
 
 @each_row("reply", tuple(Reply))
-def test_without_opt_a_refusal_of_the_longest_name_fits_512_octets_uncut(start: Start, reply: Reply) -> None:
+def test_a_refusal_of_the_longest_name_without_opt_fits_512_bytes(start: Start, reply: Reply) -> None:
     rig = start(office(reply=reply, addresses=ADDRESSES), internet())
     for edns, payload in ((False, 0), (0, 0), (0, 512)):
         outcome = rig.judge(query(LONGEST, edns=edns, payload=payload))

@@ -28,7 +28,7 @@ HOT = 40
 OFTEN = 1_000
 """So many names of a flood come between two times that the often asked ones are asked."""
 ROOM = 2 * CACHE
-"""Memory that may come and go beside the cache; as much as a few thousand names take of the `FLOOD` that come."""
+"""Memory outside the cache that may come and go; as much as a few thousand names take of the `FLOOD` that come."""
 WAIT_MS = 400
 """A question's timer stays until its wait is over, answered or not: so much time is left for that."""
 

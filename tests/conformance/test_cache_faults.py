@@ -1,4 +1,4 @@
-"""Faults by which a cache told one client what another had asked, or kept what had run out."""
+"""Faults by which a cache gave one client what another had asked, or kept expired answers."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, permutations, product
@@ -20,7 +20,7 @@ from tests.support.starting import Start
 NAME = "plain.example.org"
 TRANSPORTS = tuple(Transport)
 CONCERNED = [("www.tiktok.com", "A"), *TARGETS]
-"""Questions whose answer is refused to GHENT and BOUND; DIEST's are counted, MECHELEN is told."""
+"""Questions whose answer is refused to GHENT and BOUND; DIEST's are counted, MECHELEN gets the answer."""
 FREE, BANNED = (MECHELEN, DIEST), (GHENT, BOUND)
 
 
@@ -53,7 +53,7 @@ def same(found: tuple[int, list[int], list[str]], wanted: tuple[int, list[int], 
 
 @each_row("transports", list(product(TRANSPORTS, TRANSPORTS)), ids=lambda pair: "-".join(pair))
 @each_row(("name", "qtype"), CONCERNED)
-def test_each_is_told_by_its_own_rule_whoever_asked_before(
+def test_each_client_is_answered_by_its_own_rule_after_any_other_client(
     start: Start, name: str, qtype: str, transports: tuple[Transport, Transport]
 ) -> None:
     for order in permutations((GHENT, MECHELEN, BOUND, DIEST), 3):
@@ -66,7 +66,7 @@ def test_each_is_told_by_its_own_rule_whoever_asked_before(
 @each_row("transport", TRANSPORTS)
 @each_row(("name", "qtype"), CONCERNED)
 @each_row("first", [GHENT, MECHELEN])
-def test_each_is_told_by_its_own_rule_from_stale_answers_too(
+def test_each_client_is_answered_by_its_own_rule_from_stale_answers(
     start: Start, first: str, name: str, qtype: str, transport: Transport
 ) -> None:
     rig = start(office(), Scripted(says(seconds(2))))
@@ -80,7 +80,7 @@ def test_each_is_told_by_its_own_rule_from_stale_answers_too(
 
 @each_row("transport", TRANSPORTS)
 @each_row(("name", "qtype"), TARGETS)
-def test_each_is_told_by_its_own_rule_when_all_wait_for_one_answer(
+def test_each_client_is_answered_by_its_own_rule_if_all_wait_for_one_answer(
     start: Start, name: str, qtype: str, transport: Transport
 ) -> None:
     held = Scripted(silent)
@@ -219,7 +219,7 @@ def _zero(*ttls: int) -> Behaviour:
     [_zero(0, 300), _zero(300, 0), lambda asked: (denial(asked, "example.org", ttl=0),)],
     ids=["alias", "address", "denial"],
 )
-def test_what_holds_a_ttl_of_nought_is_not_kept(start: Start, behave: Callable[[Asked], list[bytes]]) -> None:
+def test_an_answer_with_a_ttl_of_zero_is_not_cached(start: Start, behave: Callable[[Asked], list[bytes]]) -> None:
     rig = start(office(), Scripted(behave))
     for count in (1, 2, 3):
         rig.ask(query(NAME))

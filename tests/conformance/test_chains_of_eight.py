@@ -93,7 +93,7 @@ by_split = each_row("split", SPLITS.values(), ids=list(SPLITS))
 
 
 def upstream(chain: Kind, split: Sequence[int]) -> Scripted:
-    """An upstream that tells the chain in messages of so many links."""
+    """An upstream that sends the chain in messages of `links` links."""
     starts = [sum(split[:part]) for part in range(len(split))]
 
     def behave(asked: Asked) -> list[bytes]:
@@ -132,7 +132,7 @@ def in_force(rig: Rig, kind: Reply, revision: int) -> None:
 @by_kind
 @by_split
 @each_row("transport", tuple(Transport))
-def test_a_chain_of_eight_into_a_banned_name_is_judged_for_each_client_anew(
+def test_a_chain_of_eight_into_a_banned_name_is_decided_for_each_client(
     start: Start, chain: Kind, split: Sequence[int], transport: Transport
 ) -> None:
     rig = start(office(), upstream(chain, split))
@@ -307,7 +307,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Kn
             yield running, server
 
 
-def test_real_zones_that_alternate_eight_times_are_judged_for_each_client_anew(chained: tuple[Node, Knot]) -> None:
+def test_real_zones_that_alternate_eight_times_are_decided_for_each_client(chained: tuple[Node, Knot]) -> None:
     node, server = chained
     orders = ((BANNED_AT, UNBANNED_AT), (UNBANNED_AT, BANNED_AT))
     ways = [(order, tcp) for order in orders for tcp in ((), ("+tcp",))]

@@ -126,7 +126,7 @@ def test_every_known_difference_occurs(compared: Compared) -> None:
     assert set(used) == {row.id for row in DIFFERENCES}
 
 
-def test_what_is_cut_over_udp_is_whole_over_tcp(compared: Compared) -> None:
+def test_what_is_truncated_over_udp_is_complete_over_tcp(compared: Compared) -> None:
     cut = {replace(pair.asked, stream=True) for pair in compared.pairs if pair.ours.cut}
     complete = {pair.asked for pair in compared.pairs if pair.asked.stream and not pair.ours.cut}
     assert cut
@@ -149,12 +149,12 @@ def test_no_soa_of_a_denial_lasts_longer_than_its_ttl_and_minimum(compared: Comp
 
 
 def _least(original: int, compared: Compared) -> int:
-    """What the time has left of a TTL, at least: what has run out in the meantime was asked for anew."""
+    """What the time has left of a TTL, at least: what expired in the meantime was asked again."""
     return original - compared.took_s if original > compared.took_s else 0
 
 
 def _forged(pair: Pair) -> Iterator[Pair]:
-    """The pair, each time with one thing of ours that is wrong whatever was asked."""
+    """The pair, each time with one thing of ours that is wrong for any question."""
     ours, theirs = pair.ours, pair.theirs
     nowhere = {(b"\x07nowhere\0", int(dns.rdatatype.A), 0): frozenset({bytes(4)})}
     wrong = [

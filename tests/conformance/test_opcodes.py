@@ -1,4 +1,4 @@
-"""What is no ordinary query of the internet: other opcodes, and the classes by which servers tell of themselves.
+"""What is no ordinary query of the internet: other opcodes, and the classes by which servers describe themselves.
 
 RFC 8490 (DSO), RFC 2136 (UPDATE), RFC 1996 (NOTIFY), RFC 3425 (IQUERY), RFC 4892 (id.server).
 """
@@ -143,7 +143,7 @@ def test_questions_about_the_server_are_refused_and_leak_nothing(
     assert rig.forwarded == []
 
 
-def test_a_real_node_tells_dig_neither_version_nor_host(node: Node) -> None:
+def test_a_real_node_gives_dig_neither_version_nor_host(node: Node) -> None:
     for name in SELF:
         found = node.dig(name, "TXT", extra=["-c", "CH", "+nsid", "+norecurse"])
         assert (found.rcode, found.answers, found.authority) == ("REFUSED", (), ())

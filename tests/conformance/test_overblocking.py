@@ -129,7 +129,7 @@ def test_a_record_that_leads_no_browser_to_a_banned_name_is_passed_on(
         assert edes(found) == []
 
 
-def test_banned_names_beside_the_chain_refuse_nothing(start: Start) -> None:
+def test_banned_names_outside_the_chain_refuse_nothing(start: Start) -> None:
     def behave(asked: Asked) -> list[bytes]:
         return [
             answering(

@@ -98,7 +98,7 @@ QUERIES: dict[str, Callable[[str], bytes]] = {
         question(name), opt(owner=pointer(12 + len(question(name)) + 2)), counts=WITH_OPT
     ),
     "an answer of five bytes": lambda name: message(question(name), record(PTR, 1, bytes(5)), counts=(1, 1, 0, 0)),
-    "a cname beside the question": lambda name: message(question(name), record(PTR, 5, b"\x01"), counts=(1, 1, 0, 0)),
+    "a cname next to the question": lambda name: message(question(name), record(PTR, 5, b"\x01"), counts=(1, 1, 0, 0)),
     "more records tha bytes": lambda name: message(question(name), opt(), counts=(1, 65535, 65535, 65535)),
     "fewer records than counted": lambda name: message(question(name), opt(), counts=(1, 0, 0, 2)),
     "data beyond the end": lambda name: message(question(name), opt(b"\0\x03\0\0")[:-1], counts=WITH_OPT),

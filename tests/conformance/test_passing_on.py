@@ -30,7 +30,7 @@ WITH_OPT = (1, 0, 0, 1)
     "name",
     [b"\x02\xff\x00\x07example\x03org\0", b"\x04\x01\x02\x03\x04\x07EXAMPLE\x03org\0", b"\x01*\x07example\x03org\0"],
 )
-def test_a_name_of_any_octets_is_asked_and_answered_as_it_is(start: Start, name: bytes) -> None:
+def test_a_name_of_any_bytes_is_forwarded_and_answered_unchanged(start: Start, name: bytes) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     wire = message(name + b"\0\x01\0\x01", opt(), counts=WITH_OPT)
@@ -58,7 +58,7 @@ def test_a_name_of_any_octets_is_asked_and_answered_as_it_is(start: Start, name:
         (29, b"\x01"),  # LOC
     ],
 )
-def test_data_that_names_nothing_passes_octet_by_octet(start: Start, qtype: int, rdata: bytes) -> None:
+def test_data_without_names_passes_byte_for_byte(start: Start, qtype: int, rdata: bytes) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     lines = record(PTR, qtype, rdata)
@@ -152,7 +152,7 @@ def test_data_that_breaks_the_rules_of_its_type_hands_over_to_the_next_server(
 
 
 @each_row(("qtype", "rdata"), SOUND.values(), ids=SOUND)
-def test_data_that_keeps_the_rules_of_its_type_passes_octet_by_octet(start: Start, qtype: int, rdata: bytes) -> None:
+def test_valid_data_of_each_type_passes_byte_for_byte(start: Start, qtype: int, rdata: bytes) -> None:
     rig = start(office(), Scripted(lambda asked: (answer_of(asked, qtype, rdata),)))
     client = rig.send(message(question(ALLOWED, qtype), flags=0x0100))
     assert rig.until(client.receive)[12:] == question(ALLOWED, qtype) + record(PTR, qtype, rdata)
@@ -236,7 +236,7 @@ def test_sixteen_thousand_empty_options_cost_no_more_than_their_length(start: St
 
 @each_row("smuggled", [b"\0\x08\0\x07\0\x01\x18\0\xc0\0\x02", b"\xfd\xe9\0\0", b"\0\x0f\0\0", b"\xff\xff\0\x02hi"])
 @each_row("stub", [b"", b"\0", b"\0\x08\0", b"\0\x08\xff\xff"])
-def test_no_option_is_smuggled_upstream_beside_a_malformed_one(start: Start, smuggled: bytes, stub: bytes) -> None:
+def test_no_option_is_smuggled_upstream_next_to_a_malformed_one(start: Start, smuggled: bytes, stub: bytes) -> None:
     rig = start(office(), Scripted(says({(ALLOWED, "A"): (f"{ALLOWED}. 300 A 198.51.100.99",)})))
     wire = message(question(ALLOWED), opt(smuggled + stub), counts=WITH_OPT)
     if stub:
@@ -322,7 +322,7 @@ def test_three_thousand_names_are_relayed_with_work_in_proportion(junk: bool) ->
         assert len(read.additional) == 734
 
 
-def test_thousands_of_aliases_in_whatever_order_cost_their_length() -> None:
+def test_thousands_of_aliases_in_any_order_cost_their_length() -> None:
     def chain(count: int, step: int) -> bytes:
         links = [
             record(b"\x05c" + b"%04d" % at + pointer(16), 5, b"\x05c" + b"%04d" % (at + 1) + pointer(16))

@@ -258,7 +258,7 @@ def test_the_ipv6_wildcard_takes_no_ipv4_so_no_mapped_address_ever_appears(tmp_p
             assert refuses("127.0.0.1", node.port, kind)
 
 
-def test_an_ipv4_client_beside_the_ipv6_wildcard_is_judged_by_its_ipv4_range(wildcard: Node) -> None:
+def test_an_ipv4_client_of_the_ipv6_wildcard_is_in_its_ipv4_range(wildcard: Node) -> None:
     # Mapped, it would be in no range: refused as well, but with another extended error.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((GHENT, 0))
@@ -354,7 +354,7 @@ def test_a_reply_takes_the_way_back_that_routes_say_whichever_way_the_query_came
 
 
 def test_a_link_local_address_replies_for_itself(wired: Office) -> None:
-    # Such a client is in no range, since the same address is another machine on every link; but it is told so.
+    # Such a client is in no range, since the same address is another machine on every link; but it gets that answer.
     server = ("fe80::1", PORT, 0, wired.scope)
     assert ip_address(server[0]).is_link_local
     with wired.clients.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:

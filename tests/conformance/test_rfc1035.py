@@ -72,7 +72,7 @@ def test_an_upstream_that_offers_no_recursion_changes_nothing_for_the_client(sta
 
 @each_way
 @each_transport
-def test_a_reply_repeats_the_question_octet_by_octet(start: Start, way: Way, transport: Transport) -> None:
+def test_a_reply_repeats_the_question_byte_for_byte(start: Start, way: Way, transport: Transport) -> None:
     wire, raw, _ = ask(start, way, edns=False, transport=transport)
     assert raw[4:6] == b"\0\1"
     assert raw[12 : len(wire)] == wire[12:]
@@ -92,7 +92,7 @@ LONGEST_NAME = ".".join([LONGEST_LABEL, LONGEST_LABEL, LONGEST_LABEL, "y" * 61])
 
 
 @each_row("name", [".", "a", f"{LONGEST_LABEL}.example.org", LONGEST_NAME, ".".join("x" * 127)])
-def test_labels_of_63_octets_and_names_of_255_are_asked_and_answered(start: Start, name: str) -> None:
+def test_labels_of_63_bytes_and_names_of_255_are_forwarded_and_answered(start: Start, name: str) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{name.rstrip('.')}. 300 A 198.51.100.10",)),)))
     wire = query(name)
     assert len(wire) - 12 - 4 - 11 <= 255
@@ -226,7 +226,7 @@ def _strings(number: int) -> Scripted:
     return Scripted(says({SIZES: [f'{SIZES[0]}. 300 TXT "{n:03}{"x" * 90}"' for n in range(number)]}))
 
 
-def test_without_opt_a_datagram_holds_512_octets_of_whole_records_and_says_what_it_lacks(start: Start) -> None:
+def test_a_datagram_without_opt_holds_512_bytes_of_complete_records_and_sets_tc(start: Start) -> None:
     rig = start(office(), _strings(10))
     raw = bytes_of(rig, query(*SIZES, edns=False))
     found = dns.message.from_wire(raw)
@@ -239,14 +239,14 @@ def test_without_opt_a_datagram_holds_512_octets_of_whole_records_and_says_what_
     assert len(data(complete)) == 10
 
 
-def test_what_fits_into_512_octets_is_not_truncated(start: Start) -> None:
+def test_what_fits_into_512_bytes_is_not_truncated(start: Start) -> None:
     rig = start(office(), _strings(4))
     found = rig.ask(query(*SIZES, edns=False))
     assert not found.flags & dns.flags.TC
     assert len(data(found)) == 4
 
 
-def test_over_tcp_each_message_follows_its_length_in_two_octets(node: Node) -> None:
+def test_each_message_over_tcp_follows_its_length_in_two_bytes(node: Node) -> None:
     wire = query(NAME)
     with closing(socket.create_connection(("127.0.0.1", node.port), PATIENCE_S, ("127.0.22.10", 0))) as stream:
         for _ in range(3):

@@ -50,7 +50,7 @@ def test_a_record_set_has_one_ttl_the_least(
 
 
 @each_row("seconds", [0x80000000, 0x80000001, 0xC0000000, 0xFFFFFFFF])
-def test_a_ttl_with_its_top_bit_set_is_nought(start: Start, seconds: int) -> None:
+def test_a_ttl_with_its_top_bit_set_is_zero(start: Start, seconds: int) -> None:
     rig = start(office(), Scripted(lambda asked: (with_ttls(asked, seconds),)))
     wire = query(NAME)
     for _ in range(2):
@@ -83,7 +83,7 @@ SIZES = {
 
 
 @each_row("labels", SIZES.values(), ids=SIZES)
-def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
+def test_names_are_arbitrary_bytes(start: Start, labels: list[bytes]) -> None:
     name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
@@ -101,7 +101,7 @@ def test_names_are_arbitrary_octets(start: Start, labels: list[bytes]) -> None:
     assert len(rig.upstream.asked) == 1
 
 
-def test_a_name_with_other_octets_is_another_name(start: Start) -> None:
+def test_a_name_with_other_bytes_is_another_name(start: Start) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, rcode=dns.rcode.NXDOMAIN),)))
     for name in (r"plain\.example.org", r"plain\000.example.org", r"plain\032.example.org", r"\255plain.example.org"):
         assert rig.ask(query(name)).rcode() == dns.rcode.NXDOMAIN
@@ -114,12 +114,12 @@ def test_a_name_with_other_octets_is_another_name(start: Start) -> None:
 
 
 def _cut(asked: Asked) -> tuple[bytes, ...]:
-    """A first record and TC by datagram, the whole by stream."""
+    """A first record and TC by datagram, everything by stream."""
     lines = [f"{asked.name}. 300 A 198.51.100.{n}" for n in range(1, 5)]
     return (reply(asked, lines if asked.by_stream else lines[:1], flags=0 if asked.by_stream else int(dns.flags.TC)),)
 
 
-def test_a_truncated_answer_is_asked_for_again_over_tcp_and_only_the_whole_is_kept(start: Start) -> None:
+def test_a_truncated_answer_is_asked_again_over_tcp_and_only_the_complete_one_is_cached(start: Start) -> None:
     rig = start(office(), Scripted(_cut))
     wait = rig.begin(query(NAME))
     rig.until(lambda: b"" if rig.truncated else None)
@@ -131,7 +131,7 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp_and_only_the_whole_is_ke
 
 
 @each_row("records", [(), RECORDS[NAME, "A"]], ids=["empty", "with a record"])
-def test_a_truncated_answer_is_neither_given_nor_kept_when_the_whole_does_not_come(
+def test_a_truncated_answer_is_neither_sent_nor_cached_if_the_complete_one_does_not_come(
     start: Start, records: tuple[str, ...]
 ) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, records, flags=int(dns.flags.TC)),)))
@@ -168,7 +168,7 @@ def test_of_two_aliases_at_one_name_one_is_followed_and_the_other_left_out(start
         assert data(found) == ["CNAME b.example.org.", "A 198.51.100.1"]
 
 
-def test_records_beside_an_answer_never_answer_another_question(start: Start) -> None:
+def test_additional_records_never_answer_another_question(start: Start) -> None:
     extra = ("www.example.org. 300 A 203.0.113.66",)
     authority = ("www.example.org. 300 NS ns.example.org.",)
     rig = start(office(), Scripted(lambda asked: (reply(asked, RECORDS[NAME, "A"] + extra, authority, extra),)))

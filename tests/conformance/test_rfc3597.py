@@ -33,7 +33,7 @@ each_transport = each_row("transport", tuple(Transport))
 
 @each_transport
 @each_row("rdata", DATA.values(), ids=DATA)
-def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes, transport: Transport) -> None:
+def test_data_of_an_unknown_type_pass_byte_for_byte(start: Start, rdata: bytes, transport: Transport) -> None:
     def behave(asked: Asked) -> tuple[bytes, ...]:
         return (answers(asked, record(QUESTION, int.from_bytes(question_of(asked)[-4:-2], "big"), rdata)),)
 
@@ -48,7 +48,7 @@ def test_data_of_an_unknown_type_pass_octet_by_octet(start: Start, rdata: bytes,
 
 
 @each_row("rdata", DATA.values(), ids=DATA)
-def test_data_of_an_unknown_type_survive_a_message_that_is_composed_anew(start: Start, rdata: bytes) -> None:
+def test_data_of_an_unknown_type_survive_a_rebuilt_message(start: Start, rdata: bytes) -> None:
     def behave(asked: Asked) -> tuple[bytes, ...]:
         extra = record(b"\5extra\xc0\x12", 65534, b"not asked for")
         return (answers(asked, extra, record(QUESTION, 65534, rdata)),)
@@ -111,7 +111,7 @@ def test_types_and_classes_are_kept_apart(start: Start) -> None:
         ("NAPTR", bytes(4) + b"\1u\0\0", b""),
     ],
 )
-def test_names_in_data_of_known_types_are_written_out_where_a_message_is_composed_anew(
+def test_names_in_data_of_known_types_are_written_out_in_a_rebuilt_message(
     start: Start, qtype: str, before: bytes, after: bytes
 ) -> None:
     rtype = int(dns.rdatatype.from_text(qtype))
@@ -128,7 +128,7 @@ def test_names_in_data_of_known_types_are_written_out_where_a_message_is_compose
         dns.message.from_wire(content)
 
 
-@each_row("extra", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "composed anew"])
+@each_row("extra", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "rebuilt"])
 def test_the_case_of_names_in_owners_and_data_is_kept(start: Start, extra: tuple[bytes, ...]) -> None:
     target = b"\5oTHER\7EXAMPLE\3org\0"
 

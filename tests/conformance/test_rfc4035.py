@@ -184,7 +184,7 @@ def test_who_did_not_set_do_gets_the_rest_of_a_message_that_loses_its_proofs(sta
     assert len(proofs(rig.ask(query("a.example.org", "MX", do=True)))) == 4
 
 
-def test_signatures_and_proofs_pass_octet_by_octet(start: Start) -> None:
+def test_signatures_and_proofs_pass_byte_for_byte(start: Start) -> None:
     rig = start(office(), Scripted(zone(signed=True)))
     for name, qtype in QUESTIONS:
         for _ in range(2):
@@ -362,7 +362,7 @@ def test_real_zones_answer_through_a_node_as_they_do_themselves(
 
 @contextmanager
 def serving(upstream: Scripted) -> Iterator[Scripted]:
-    """Let an upstream answer by itself, for a node that runs beside."""
+    """Let an upstream answer by itself, for a node that runs meanwhile."""
     over = threading.Event()
 
     def serve() -> None:
@@ -381,7 +381,7 @@ def serving(upstream: Scripted) -> Iterator[Scripted]:
 
 
 @pytest.mark.parametrize(("config", "trusted"), [("", True), ("trust_ad = false", False)])
-def test_a_node_passes_on_the_word_of_an_upstream_on_loopback_unless_told_not_to(
+def test_a_node_passes_on_the_ad_bit_of_an_upstream_on_loopback_unless_configured_otherwise(
     tmp_path: Path, config: str, trusted: bool
 ) -> None:
     with serving(Scripted(zone(signed=True, validates=True))) as upstream:

@@ -155,7 +155,7 @@ def test_each_try_has_an_id_and_a_port_of_its_own(start: Start) -> None:
     assert len({(each.id, each.peer[1]) for each in rig.upstream.asked}) == 3
 
 
-def test_two_hundred_ports_are_in_use_at_once_over_the_whole_range(start: Start) -> None:
+def test_two_hundred_ports_are_in_use_at_once_over_the_complete_range(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     for number in range(1_500):  # at most 512 of one client
         rig.begin(query(f"n{number}.example.org"), (GHENT, MECHELEN, DIEST)[number % 3], Transport.TCP)

@@ -41,7 +41,7 @@ each_transport = each_row("transport", tuple(Transport))
         ("A", (f"{NAME}. 300 A 198.51.100.10",), (), (), 6),
     ],
 )
-def test_an_answer_passes_octet_by_octet_and_in_its_order(
+def test_an_answer_passes_byte_for_byte_and_in_its_order(
     start: Start,
     qtype: str,
     answer: tuple[str, ...],
@@ -89,7 +89,7 @@ def test_no_flag_of_a_query_keeps_it_from_its_answer(start: Start) -> None:
     [record(b"\0", 250, bytes(30), 0, 255), record(b"\0", 24, bytes(40), 0, 255), record(b"\1x\xc0\x0c", 65400, b"")],
     ids=["tsig", "sig(0)", "unknown"],
 )
-def test_a_record_beside_the_question_does_not_keep_it_from_its_answer(
+def test_a_record_after_the_question_does_not_prevent_an_answer(
     start: Start, extra: bytes, transport: Transport
 ) -> None:
     rig = start(office(), internet())
@@ -126,7 +126,7 @@ def _four_kilobytes(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, lines) if asked.by_stream else truncated(asked),)
 
 
-def test_an_answer_of_four_kilobytes_reaches_a_client_whole_over_tcp_and_says_so_over_udp(start: Start) -> None:
+def test_an_answer_of_four_kilobytes_is_complete_over_tcp_and_truncated_over_udp(start: Start) -> None:
     rig = start(office(), Scripted(_four_kilobytes))
     wait = rig.begin(query(NAME, "TXT", payload=65535))
     rig.until(lambda: b"" if rig.truncated else None)
@@ -138,7 +138,7 @@ def test_an_answer_of_four_kilobytes_reaches_a_client_whole_over_tcp_and_says_so
     assert (len(data(found)), found.flags & dns.flags.TC) == (19, 0)
 
 
-def test_what_has_edns_is_not_cut_at_512_octets(start: Start) -> None:
+def test_what_has_edns_is_not_truncated_at_512_bytes(start: Start) -> None:
     lines = [f'{NAME}. 300 TXT "{n}{"x" * 200}"' for n in range(5)]
     rig = start(office(), Scripted(lambda asked: (reply(asked, lines),)))
     raw = bytes_of(rig, query(NAME, "TXT"))

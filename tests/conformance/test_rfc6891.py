@@ -40,7 +40,7 @@ def with_records(wire: bytes, *records: bytes) -> bytes:
 
 
 def adding(*records: bytes) -> Callable[[bytes], bytes]:
-    """The same as a change to whatever query."""
+    """The same as a change to any query."""
     return lambda wire: with_records(wire, *records)
 
 
@@ -211,7 +211,7 @@ def test_over_tcp_the_payload_bounds_nothing(start: Start, payload: int) -> None
 
 @each_row("do", [True, False])
 @each_row("edns", [False, 0])
-def test_upstream_sees_our_opt_whatever_the_client_sent(start: Start, edns: int | bool, do: bool) -> None:
+def test_the_upstream_sees_our_opt_for_any_opt_of_the_client(start: Start, edns: int | bool, do: bool) -> None:
     rig = start(office(), internet())
     payload = 4096
     wanted = do and edns is not False
@@ -281,7 +281,7 @@ def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, a
 
 
 @each_row(("edns", "expected"), [(0, 0xF01), (False, dns.rcode.SERVFAIL)])
-def test_an_extended_rcode_is_said_whole_or_not_at_all(start: Start, edns: int | bool, expected: int) -> None:
+def test_an_extended_rcode_is_sent_completely_or_not_at_all(start: Start, edns: int | bool, expected: int) -> None:
     rig = start(office(), Scripted(fails(0xF01)))  # of the range for private use (RFC 6895 section 2.3)
     assert rig.ask(query(NAME, edns=edns)).rcode() == expected
 

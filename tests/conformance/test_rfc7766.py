@@ -196,7 +196,7 @@ def test_length_and_message_come_in_one_segment(served: Served, name: str, qtype
         assert struct.unpack_from("=I", info, DATA_SEGMENTS_IN) == (20,)
 
 
-def test_a_query_may_come_octet_by_octet(served: Served) -> None:
+def test_a_query_may_come_byte_by_byte(served: Served) -> None:
     with Stream(served.node, GHENT) as client:
         for byte in framed(query("plain.example.org", id=5)) + framed(query(BANNED, id=6)):
             client.socket.send(bytes([byte]))
@@ -204,7 +204,7 @@ def test_a_query_may_come_octet_by_octet(served: Served) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 14, 40])
-def test_a_query_cut_anywhere_is_answered_once_it_is_whole(served: Served, cut: int) -> None:
+def test_a_query_in_parts_is_answered_once_it_is_complete(served: Served, cut: int) -> None:
     raw = framed(query("plain.example.org", id=7))
     with Stream(served.node) as client, Stream(served.node) as other:
         client.socket.sendall(raw[:cut])

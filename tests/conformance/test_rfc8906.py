@@ -144,7 +144,7 @@ SIZES = (
 @each_row("transport", tuple(Transport))
 @each_row("rd", [True, False])
 @each_row("probe", SIZES, ids=lambda probe: str(probe.section))
-def test_every_probe_is_answered_octet_by_octet(start: Start, probe: WireProbe, rd: bool, transport: Transport) -> None:
+def test_every_probe_is_answered_byte_for_byte(start: Start, probe: WireProbe, rd: bool, transport: Transport) -> None:
     rig = start(office(), Scripted(lambda asked: (denial(asked, "example.org", rcode=0),)))
     recursion = 0x0100 if rd else 0
     for question, client in ((QUESTION, GHENT), (BANNED, MECHELEN), (BANNED, GHENT)):

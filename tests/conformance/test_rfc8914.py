@@ -128,7 +128,7 @@ def test_a_question_without_recursion_desired_is_not_for_us(start: Start) -> Non
         assert (answer.rcode(), edes(answer)) == (dns.rcode.REFUSED, [(20, "")])
 
 
-def test_stale_data_and_stale_denials_are_told_apart(start: Start) -> None:
+def test_stale_data_and_stale_denials_have_their_own_codes(start: Start) -> None:
     def behave(asked: Asked) -> list[bytes]:
         if asked.name == "plain.example.org":
             return list(says({(asked.name, "A"): (f"{asked.name}. 2 A 198.51.100.10",)})(asked))
@@ -163,9 +163,7 @@ def test_a_failure_says_whether_somebody_could_be_reached(start: Start) -> None:
 
 
 @each_row("languages", [("fr",), ("nl", "fr", "de"), ("de", "en")])
-def test_the_text_is_utf_8_as_long_as_the_option_says_and_no_longer_than_128_octets(
-    start: Start, languages: tuple[str, ...]
-) -> None:
+def test_the_text_is_utf_8_of_the_stated_length_and_at_most_128_bytes(start: Start, languages: tuple[str, ...]) -> None:
     rig = start(office(authority("ghent", languages)), internet())
     answer = rig.judge(query("www.tiktok.com"))
     assert isinstance(answer, Answer)

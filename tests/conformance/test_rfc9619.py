@@ -55,7 +55,7 @@ def test_a_query_without_a_question_is_formerr(start: Start, transport: Transpor
 
 @each_row("opt", [OPT, COOKIE], ids=["plain", "with a cookie"])
 @each_row("parts", [(), (PLAIN, BANNED)], ids=["none", "two"])
-def test_an_opt_beside_the_wrong_number_of_questions_is_answered_with_one(
+def test_an_opt_with_the_wrong_number_of_questions_is_answered_with_one(
     start: Start, parts: tuple[bytes, ...], opt: bytes
 ) -> None:
     rig = start(office(), internet())
@@ -65,7 +65,7 @@ def test_an_opt_beside_the_wrong_number_of_questions_is_answered_with_one(
 
 @each_row("opcode", [dns.opcode.STATUS, 15])
 @each_row("parts", [(), (PLAIN, BANNED)], ids=["none", "two"])
-def test_other_opcodes_keep_their_own_answer_whatever_the_number(
+def test_other_opcodes_keep_their_own_answer_for_any_number(
     start: Start, parts: tuple[bytes, ...], opcode: int
 ) -> None:
     rig = start(office(), internet())

@@ -27,7 +27,7 @@ FORGED = "203.0.113.66"
 
 
 def exactly(asked: Asked, raw: int, line: str) -> bytes:
-    """A true reply with that record, filled up to so many bytes by a text beside it."""
+    """A true reply with that record, filled up to so many bytes by another text record."""
     fill = raw - len(reply(asked, (line,), additional=('x. 300 TXT ""',)))
     strings = ['"' + "x" * 255 + '"'] * (fill // 256) + ['"' + "x" * (fill % 256) + '"']
     made = reply(asked, (line,), additional=(f"x. 300 TXT {' '.join(strings)}",))
@@ -37,7 +37,7 @@ def exactly(asked: Asked, raw: int, line: str) -> bytes:
 
 @each_row("transport", tuple(Transport))
 @each_row("payload", [False, 0, 512, 1232, 4096, 65535])
-def test_upstream_is_told_1232_octets_whatever_the_client_takes(
+def test_the_upstream_is_offered_1232_bytes_for_any_client(
     start: Start, payload: int | bool, transport: Transport
 ) -> None:
     rig = start(office(), internet())
@@ -47,7 +47,7 @@ def test_upstream_is_told_1232_octets_whatever_the_client_takes(
 
 
 @each_row("raw", [1_232, 1_233, 1_500, 9_000, 65_000])
-def test_a_datagram_of_more_octets_than_we_take_is_not_believed_but_asked_for_by_stream(start: Start, raw: int) -> None:
+def test_a_datagram_larger_than_our_limit_is_asked_again_over_tcp(start: Start, raw: int) -> None:
     def behave(asked: Asked) -> Iterable[bytes]:
         address = "198.51.100.10" if asked.by_stream or raw <= 1_232 else FORGED
         return (exactly(asked, raw, f"{NAME}. 300 A {address}"),)

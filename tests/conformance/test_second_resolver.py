@@ -45,7 +45,7 @@ def glibc(request: pytest.FixtureRequest, space: Namespace, nodes: Office, tmp_p
 
 
 def addresses_by_glibc(space: Namespace, name: str) -> list[str]:
-    """What applications get; empty when they are told that there is none."""
+    """What applications get; empty if there is none."""
     program = shutil.which("getent")
     assert program is not None
     done = space.run(program, "ahostsv4", name)

@@ -77,7 +77,7 @@ def test_no_flag_and_no_transport_leads_around_a_signal(
 
 
 @each_row("name", ["x.use-application-dns.net", "x.mask.icloud.com", "mask-api.icloud.com", "icloud.com"])
-def test_names_beside_the_signals_resolve(start: Start, name: str) -> None:
+def test_names_next_to_the_signals_resolve(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 198.51.100.4",)})))
     assert data(rig.ask(query(name))) == ["A 198.51.100.4"]
 
@@ -170,7 +170,7 @@ LOCAL_REVERSE_V6 = (
 
 
 @each_row("name", NEVER_FORWARDED)
-def test_special_use_names_are_asked_of_nobody_whatever_the_type(start: Start, name: str) -> None:
+def test_special_use_names_of_any_type_are_not_forwarded(start: Start, name: str) -> None:
     rig = start(office(), internet())
     for transport in tuple(Transport):
         for qtype in (*ADDRESSED, "TXT", "NS", "SOA", "TYPE65280"):
@@ -224,7 +224,7 @@ def test_private_reverse_zones_are_answered_here_with_their_soa(start: Start, ta
 
 
 @each_row("name", ["1.15.172.in-addr.arpa", "1.32.172.in-addr.arpa", "1.63.100.in-addr.arpa", "1.128.100.in-addr.arpa"])
-def test_reverse_zones_beside_the_private_ones_are_public(start: Start, name: str) -> None:
+def test_reverse_zones_next_to_the_private_ones_are_public(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({})))
     rig.ask(query(name, "PTR"), MECHELEN)
     assert rig.forwarded == [(name, "PTR")]
@@ -279,7 +279,7 @@ def test_a_ban_holds_in_a_conditional_zone_too(start: Start) -> None:
     assert office_server.asked
 
 
-def test_the_probe_tells_the_revision_in_force(start: Start) -> None:
+def test_the_probe_returns_the_revision_in_force(start: Start) -> None:
     rig = start(office(revision=41), internet())
     probe = "health.dnsfilter.internal"
     assert data(rig.at_once(query(probe))) == ["A 127.0.0.1"]

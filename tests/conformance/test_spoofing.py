@@ -169,7 +169,7 @@ def test_the_resolver_knows_no_randomness_but_the_system_s() -> None:
     assert {str(path) for path in compiled if weak_calls.search(path.read_text())} == set()
 
 
-def test_a_seed_foretells_neither_ids_nor_ports(start: Start) -> None:
+def test_a_seed_predicts_neither_ids_nor_ports(start: Start) -> None:
     drawn = []
     for _ in range(2):
         random.seed(4711)
@@ -195,7 +195,7 @@ EXTRA: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 
 
 @each_row("extra", EXTRA)
-def test_records_beside_an_answer_answer_no_other_question(start: Start, extra: str) -> None:
+def test_additional_records_answer_no_other_question(start: Start, extra: str) -> None:
     answer, authority, additional = EXTRA[extra]
 
     def behave(asked: Asked) -> Iterable[bytes]:
@@ -219,7 +219,7 @@ TRUE_DATA = {"A": "198.51.100.77", "AAAA": "2001:db8::77", "NS": "true.example.o
 
 
 def _once(first: Behaviour) -> Behaviour:
-    """Answer the first question as told, the others with the truth and no OPT."""
+    """Answer the first question as given, the others with the truth and no OPT."""
     reported: list[Asked] = []
 
     def behave(asked: Asked) -> Iterable[bytes]:

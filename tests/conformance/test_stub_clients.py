@@ -88,7 +88,7 @@ def test_drill_says_that_an_answer_over_udp_was_truncated(place: Office) -> None
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_stub_client_is_told_that_a_name_does_not_exist(place: Office, client: str) -> None:
+def test_a_stub_client_learns_that_a_name_does_not_exist(place: Office, client: str) -> None:
     shown = ask(place, client, "absent.example.org", "A")
     assert status(shown) == "NXDOMAIN"
     assert records(shown, "SOA") == ["ns.example.org. hostmaster.example.org. 2023031000 3600 600 86400 60"]

@@ -24,7 +24,7 @@ each_transport = each_row("transport", tuple(Transport))
 
 
 def marked(revision: int, mode: Mode = Mode.ENFORCE, kind: Reply = Reply.ADDRESS, *, shifted: bool = False) -> Policy:
-    """A policy whose refusals tell its revision in text and address; `shifted` renumbers the services."""
+    """A policy whose refusals have its revision in text and address; `shifted` renumbers the services."""
     ghent = replace(
         authority("ghent"), contact=f"r{revision}@example.org", names=(("nl", f"GHENT {revision}"),), languages=("nl",)
     )

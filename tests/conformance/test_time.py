@@ -152,7 +152,7 @@ def test_the_wall_clock_does_not_age_the_cache(start: Start) -> None:
     assert isinstance(rig.judge(query(PLAIN)), Miss)
 
 
-def test_retries_go_by_boot_time_whatever_the_wall_clock_says(start: Start) -> None:
+def test_retries_follow_boot_time_and_not_the_wall_clock(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     waiting = rig.begin(query(PLAIN), MECHELEN)
     rig.until_asked(1)
@@ -260,11 +260,11 @@ WEEKLY: dict[str, tuple[str, str, str]] = {
     "hours that would begin in the gap begin at its end": ("Sun 02:30-05:00", "2026-03-29T01:00", "2026-03-29T03:00"),
     "hours that begin before the gap": ("Sun 01:30-03:30", "2026-03-29T00:30", "2026-03-29T01:30"),
     "hours that would end in the gap end at its start": ("Sun 00:30-02:30", "2026-03-28T23:30", "2026-03-29T01:00"),
-    "hours over the whole of the short day": ("Sun 00:00-24:00", "2026-03-28T23:00", "2026-03-29T22:00"),
+    "hours over all of the short day": ("Sun 00:00-24:00", "2026-03-28T23:00", "2026-03-29T22:00"),
     "hours that begin in the hour that comes twice": ("Sun 02:30-05:00", "2026-10-25T00:30", "2026-10-25T04:00"),
     "hours that end in it": ("Sun 00:30-02:30", "2026-10-24T22:30", "2026-10-25T01:30"),
     "hours within it last from the first to the second": ("Sun 02:15-02:30", "2026-10-25T00:15", "2026-10-25T01:30"),
-    "hours over the whole of the long day": ("Sun 00:00-24:00", "2026-10-24T22:00", "2026-10-25T23:00"),
+    "hours over all of the long day": ("Sun 00:00-24:00", "2026-10-24T22:00", "2026-10-25T23:00"),
 }
 
 

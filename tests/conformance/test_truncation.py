@@ -96,7 +96,7 @@ def over_udp(rig: Rig, message: bytes) -> bytes:
 
 
 def parsed(message: bytes) -> dns.message.Message:
-    """The message, which is whole to its last byte."""
+    """Return the message, which must be complete to its last byte."""
     return dns.message.from_wire(message, ignore_trailing=False)
 
 
@@ -116,7 +116,7 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
     for payload in range(512, 1233):
         found = over_udp(rig, query(NAME, qtype, do=True, payload=payload, id=7))
         assert len(found) <= payload
-        # Bytes of the whole, header and OPT aside; that they end between two records is what parsing shows.
+        # Bytes of the complete reply, header and OPT aside; that they end between two records is what parsing shows.
         assert complete[HEADER:].startswith(found[HEADER:-OPT])
         message = parsed(found)
         assert message.edns == 0
@@ -152,7 +152,7 @@ def test_a_payload_below_512_counts_as_512_and_one_above_1232_as_1232(
     assert over_udp(rig, asked) == over_udp(rig, meant)
 
 
-def test_without_opt_a_datagram_has_512_octets_at_most_and_no_opt(start: Start) -> None:
+def test_a_datagram_without_opt_has_at_most_512_bytes_and_no_opt(start: Start) -> None:
     rig = start(office(), upstream_of(SHAPES["one set"]), cache_bytes=CACHE_BYTES)
     complete = over_tcp(rig, query(NAME, edns=False, id=7))
     found = over_udp(rig, query(NAME, edns=False, id=7))
@@ -190,8 +190,8 @@ def test_the_same_question_over_tcp_gives_all(start: Start, number: int, payload
     assert [one.by_stream for one in rig.upstream.asked] == [False, True]
 
 
-def test_names_beyond_the_reach_of_a_pointer_come_out_whole_over_tcp(start: Start) -> None:
-    # A pointer reaches 16,383 bytes. Records beside the chain force a message that is composed anew.
+def test_names_beyond_the_reach_of_a_pointer_are_complete_over_tcp(start: Start) -> None:
+    # A pointer reaches 16,383 bytes. Records outside the chain force a message that is rebuilt.
     texts = [f'two.example.net. 300 TXT "{count:03}{"y" * 240}"' for count in range(70)]
     extra = ["extra.example.org. 300 A 192.0.2.1"]
     late = [f"deep{count % 4}.late.example.com. 300 NS ns{count}.late.example.com." for count in range(40)]
@@ -249,7 +249,7 @@ def test_a_stale_answer_near_the_bound_of_a_stream_loses_its_extended_error_rath
     assert not stale.flags & dns.flags.TC
 
 
-def test_where_not_even_opt_has_room_a_stream_client_is_told_so(start: Start) -> None:
+def test_a_tcp_client_gets_an_error_if_not_even_opt_fits(start: Start) -> None:
     rig = start(office(), Scripted(of_size(65_535, ttl=60)), cache_bytes=CACHE_BYTES)
     found = over_tcp(rig, query(NAME, "TXT"))
     message = parsed(found)

@@ -1,7 +1,7 @@
 /* Coverage of code that gcc compiled, for libFuzzer, which by itself reads only what clang writes.
 
 Loaded before the runtime of AddressSanitizer, whose own hooks do nothing. An edge, known by where it is and where the
-one before was, counts in a table that libFuzzer is told of; comparisons go to libFuzzer's hooks once those are there. */
+one before was, counts in a table that libFuzzer knows; comparisons go to libFuzzer's hooks once those are there. */
 
 #include <dlfcn.h>
 #include <stdint.h>

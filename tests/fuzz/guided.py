@@ -24,7 +24,7 @@ from tests.unit.engine.compiled.test_ordinary import type_of
 Door: TypeAlias = Callable[[bytes], None]
 CLIENTS: Final = (GHENT, MECHELEN, UNREGISTERED)
 CALLERS: Final = tuple((client, transport) for client in CLIENTS for transport in (Transport.UDP, Transport.TCP))
-"""By whom, and how, a whole engine is asked."""
+"""Clients and transports by which an engine is asked."""
 
 
 def check_alike(pair: Both, message: bytes) -> None:
@@ -63,7 +63,7 @@ def write_seeds(directory: Path) -> None:
 
 
 def follow_coverage(library: str) -> None:
-    """Have the extension's coverage told to the fuzzer that was loaded; RuntimeError when it cannot be."""
+    """Report the extension's coverage to the loaded fuzzer. Raise RuntimeError if that fails."""
     if not ctypes.CDLL(os.environ["FUZZ_COVERAGE"]).coverage_to(library.encode()):
         raise RuntimeError(f"follow coverage: {library} is no fuzzer")
 

@@ -1,6 +1,6 @@
 """The corpus: queries and answers that resolvers were known to fail on, and sound ones to start from.
 
-Each is told by a name that says what is wrong with it. Answers are about `QNAME` and have id 0; whoever sends one puts
+Each has a name that says what is wrong with it. Answers are about `QNAME` and have id 0; whoever sends one puts
 the true id and name in (`addressed`). `python -m tests.fuzz.seeds DIRECTORY` writes all of them to files.
 """
 

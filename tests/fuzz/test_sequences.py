@@ -1,6 +1,6 @@
 """One engine through arbitrary sequences: clients ask, upstreams speak, time passes, policies change.
 
-Whatever the order, each reply obeys the rules by the policy in force when it was sent, nobody hears twice, and in the
+In any order, each reply obeys the rules by the policy in force when it was sent, nobody hears twice, and in the
 end everybody has heard.
 """
 
@@ -60,7 +60,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """Upstreams refuse whatever they were asked, so that only the cache is left to answer."""
+    """Upstreams refuse everything, so that only the cache is left to answer."""
 
 
 @dataclass(frozen=True, slots=True)

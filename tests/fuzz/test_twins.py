@@ -1,4 +1,4 @@
-"""Every kind of engine does as the reference does: the same replies, counts and questions, whatever the steps."""
+"""Every kind of engine does as the reference does: the same replies, counts and questions, for any steps."""
 
 from contextlib import ExitStack
 from dataclasses import fields

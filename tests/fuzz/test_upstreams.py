@@ -1,4 +1,4 @@
-"""Arbitrary and mutated messages from upstream: what a client hears obeys the rules, whatever was said to us."""
+"""Arbitrary and mutated messages from upstream: what a client gets obeys the rules for any answer."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -120,7 +120,7 @@ def check_spoken(rig: Rig, label: bytes, wire: bytes, spoken: Sequence[Mutant]) 
         client.close()
 
 
-def test_whatever_a_seed_says_the_reply_is_by_rule(kind: str) -> None:
+def test_every_seed_gets_a_reply_by_the_rules(kind: str) -> None:
     seeds = {**ANSWERS, **BIG_ANSWERS}
     names = Names()
     with running(kind, office(), Scripted(silent)) as rig:
@@ -131,7 +131,7 @@ def test_whatever_a_seed_says_the_reply_is_by_rule(kind: str) -> None:
                 check_spoken(rig, label, wire, [answer, answer])
 
 
-def test_whatever_upstreams_say_the_reply_is_by_rule(kind: str) -> None:
+def test_any_upstream_answer_leads_to_a_reply_by_the_rules(kind: str) -> None:
     names = Names()
     with running(kind, office(), Scripted(silent)) as rig:
 

@@ -1,4 +1,4 @@
-"""Real servers for the tests of whole programs."""
+"""Real servers for the tests of complete programs."""
 
 from collections.abc import Iterator
 from pathlib import Path

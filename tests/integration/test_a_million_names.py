@@ -59,7 +59,7 @@ class Large:
         return self.compiled
 
     def written(self) -> dict[str, tuple[int, int]]:
-        """What tells one writing of a file from another, by its name."""
+        """What distinguishes one writing of a file from another, by its name."""
         files = (path for path in self.directory.rglob("*") if path.is_file())
         found = {str(path.relative_to(self.directory)): path.stat() for path in files}
         return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}

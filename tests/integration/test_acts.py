@@ -311,7 +311,7 @@ class Acts(Acted):
             _, span = self.list.suspended[number]
             span.end = min(span.end, max(self.now, span.start + 1))
 
-    # Ranges, and the policy as a whole.
+    # Ranges, and the complete policy.
 
     @rule(prefix=prefixes, slug=slugs, funding=fundings, audience=st.sampled_from(("staff", "public")))
     def register(self, prefix: str, slug: str, funding: str, audience: str) -> None:

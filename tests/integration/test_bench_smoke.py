@@ -64,7 +64,7 @@ def test_what_clients_notice_of_disturbances_is_counted_query_by_query() -> None
     ((alone, extra, flooding),) = reported["flood"]
     assert alone["answered"] == alone["sent"] > 0
     assert extra["answered"] > 0
-    # The flood is over its limit of 1,000 a second, the client beside it has none.
+    # The flood is over its limit of 1,000 a second, the other client has none.
     assert flooding["answered"] < flooding["sent"]
 
 

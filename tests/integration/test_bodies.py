@@ -204,7 +204,7 @@ def test_diest_counts_totals_and_nothing_that_names_anybody(opened: Open) -> Non
     assert office.ban("diest")["state"] == "lapsed"
 
 
-def test_mechelen_follows_by_its_own_decision_and_is_told_when_the_source_renews(opened: Open) -> None:
+def test_mechelen_follows_by_its_own_decision_and_is_notified_when_the_source_renews(opened: Open) -> None:
     with mail_server() as mailbox:
         place = f"smtp://127.0.0.1:{mailbox.port}?from=dns@example.org"
         office = opened("2028-03-13 09:00", DNSFILTER_API_NOTICES_MAIL=place)

@@ -57,7 +57,7 @@ class Trail:
     revision: int = 0
 
     def follow(self, url: str) -> None:
-        """Verify what came since, and that the database is whole."""
+        """Verify what came since, and that the database is intact."""
         database = Database(url)
         try:
             with database.reading() as session:
@@ -124,7 +124,7 @@ class Plane:
         directory.mkdir()
         for path in self.state.glob("dnsfilter.sqlite3*"):
             shutil.copy(path, directory)
-        # Only an index of the log beside it, which whoever opens the database first makes anew.
+        # Only an index of the log; the first process that opens the database makes it again.
         (directory / "dnsfilter.sqlite3-shm").unlink(missing_ok=True)
         return f"sqlite:///{directory}/dnsfilter.sqlite3"
 
@@ -153,7 +153,7 @@ class Load:
             thread.join()
 
     def _act(self, number: int, draw: random.Random) -> None:
-        """Acts that each change something: nobody else acts on this writer's bodies."""
+        """Acts that each change something: nobody else acts on this writer's authorities."""
         headers = {"Authorization": f"Bearer {self._token}"}
         authorities = range(number, AUTHORITIES, WRITERS)
         # httpx would load a list of authorities for each client.

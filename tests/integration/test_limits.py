@@ -76,7 +76,7 @@ def test_an_override_lets_a_forwarder_ask_what_it_likes(limited: Node) -> None:
     assert {reply.id for reply in replies} == set(range(MANY))
 
 
-def test_who_may_not_ask_is_refused_seldom_and_told_to_come_by_tcp(limited: Node) -> None:
+def test_clients_that_may_not_ask_are_rarely_refused_and_sent_to_tcp(limited: Node) -> None:
     replies = ask_much(limited, UNREGISTERED, "www.tiktok.com", MANY // 3)
     refused = [reply for reply in replies if reply.rcode() == dns.rcode.REFUSED]
     cut = [reply for reply in replies if reply.flags & dns.flags.TC]

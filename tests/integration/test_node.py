@@ -36,7 +36,7 @@ def _upstream_queries(node: Node) -> float:
     return sum(value for name, value in samples if name.startswith("dnsfilter_upstream_queries_total"))
 
 
-def test_truncated_answers_come_whole_over_tcp(node: Node) -> None:
+def test_truncated_answers_are_complete_over_tcp(node: Node) -> None:
     small = node.dig("big.example.org", "TXT", extra=["+ignore"])
     assert "tc" in small.flags
     complete = node.dig("big.example.org", "TXT")
@@ -66,7 +66,7 @@ def test_names_for_browsers_and_devices_answer_by_what_is_enforced(node: Node) -
     assert all(counted[name] >= 1 for name in kinds.values())
 
 
-def test_health_name_tells_the_revision(node: Node) -> None:
+def test_health_name_returns_the_revision(node: Node) -> None:
     assert node.dig("health.dnsfilter.internal").rdata("A") == ["127.0.0.1"]
     assert node.dig("health.dnsfilter.internal", "TXT").rdata("TXT") == ['"revision=1"']
 
@@ -118,7 +118,7 @@ def _capabilities(pid: int) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_engine_that_the_environment_names_runs_and_is_told(
+def test_the_engine_that_the_environment_names_runs_and_is_reported(
     tmp_path: Path, authority: Knot, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setenv("DNSFILTER_ENGINE", kind)
@@ -140,7 +140,7 @@ def test_stops_cleanly_and_a_restart_keeps_the_dates(tmp_path: Path, authority: 
     assert status_of(node.ready_url()) is None
 
 
-def test_a_lost_record_of_dates_resolves_them_anew(tmp_path: Path, authority: Knot) -> None:
+def test_lost_kept_dates_are_resolved_again(tmp_path: Path, authority: Knot) -> None:
     policy = EXAMPLE.read_text()
     node = Node(tmp_path, authority.hostport, policy=policy)
     with node:

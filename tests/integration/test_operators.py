@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 @dataclass(frozen=True)
 class Operator:
-    """An account: its token, its bodies, and whether it acts only on what it has seen."""
+    """An account: its token, its authorities, and whether it acts only on what it has seen."""
 
     token: str
     authorities: Sequence[int]
@@ -142,9 +142,8 @@ class Crowd:
     async def _say(self) -> None:
         while (left_s := self._until - time.monotonic()) > 0:
             await asyncio.sleep(min(SAY_EVERY_S, left_s))
-            say(
-                f"{len(self.reported.done)} acts accepted, {self.reported.stale} too late, {self.reported.read} readings"
-            )
+            done, stale, read = len(self.reported.done), self.reported.stale, self.reported.read
+            say(f"{done} acts accepted, {stale} too late, {read} readings")
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_an_exception_rolls_the_transaction_back(town: Plane) -> None:
 
 
 @on_postgresql
-def test_a_connection_that_the_server_ended_is_made_anew(town: Plane, server: Server) -> None:
+def test_a_connection_that_the_server_closed_is_opened_again(town: Plane, server: Server) -> None:
     server.cut(town.settings.database)
     assert town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})["mode"] == "off"
 

@@ -65,7 +65,7 @@ def test_a_first_start_enrols_pulls_and_serves_and_the_next_needs_nobody(plane: 
     assert TOKEN not in pulling.log.read_text()
 
 
-def test_a_node_that_waits_for_the_next_snapshot_stops_when_it_is_told_to(plane: Played, pulling: Node) -> None:
+def test_a_node_that_waits_for_the_next_snapshot_stops_on_sigterm(plane: Played, pulling: Node) -> None:
     pulling.start()
     assert waits(plane)
     assert pulling.stop(signal.SIGTERM) == 0

@@ -49,7 +49,7 @@ def refused(node: Node, client: str = GHENT) -> bool:
     return node.dig(NAME, bind=client).rcode == "REFUSED"
 
 
-def test_a_suspension_by_hand_ends_unaided(node: Node) -> None:
+def test_a_local_suspension_ends_by_itself(node: Node) -> None:
     assert refused(node)
     assert refused(node, MECHELEN)
     done(node, "suspend", "ghent", "--for", "6s", "--reason", "the council votes by video")
@@ -61,7 +61,7 @@ def test_a_suspension_by_hand_ends_unaided(node: Node) -> None:
     assert done(node, "suspend", "--list") == "nothing is suspended on this node\n"
 
 
-def test_a_suspension_outlives_the_node_and_is_ended_by_hand(node: Node) -> None:
+def test_a_local_suspension_survives_a_restart_and_is_ended_locally(node: Node) -> None:
     done(node, "suspend", "--for", "1h", "--reason", "fire")
     assert eventually(lambda: not refused(node) and not refused(node, MECHELEN))
     assert status_of(node.ready_url()) == 200

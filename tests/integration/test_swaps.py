@@ -90,7 +90,7 @@ def _service(slug: str, domain: str, revision: int) -> Service:
 
 
 def expected(revision: int, client: str, name: str, qtype: str) -> Said:
-    """What a client must be told under one revision."""
+    """What a client must get under one revision."""
     if name == HEALTH:
         return Said(dns.rcode.NOERROR, frozenset({f'TXT "revision={revision}"'}))
     base = WILD if name.endswith(WILD) else name
@@ -218,7 +218,7 @@ def settled(node: Node) -> list[int]:
 
 
 def ordered(node: Node) -> set[int]:
-    """The revisions that the supervisor wants in force, as its workers' counter files tell them."""
+    """The revisions that the supervisor wants in force, as its workers' counter files have them."""
     assert node.process is not None
     found = set()
     for directory in ("/dev/shm", tempfile.gettempdir()):

@@ -13,7 +13,7 @@ CLIENT, NAME = "127.0.5.10", "www.tiktok.com"
 
 
 def _next_second() -> None:
-    """Wait for a second of its own: publications are dated by whole seconds."""
+    """Wait for a second of its own: publications are dated in seconds."""
     now = time.time()
     time.sleep(int(now) + 1 - now)
 

@@ -52,12 +52,12 @@ def settled(node: Node, workers: int) -> list[int]:
 
 
 def times(node: Node, event: str) -> int:
-    """How often the log tells of it."""
+    """Return how often the log has it."""
     return node.log.read_text().count(event)
 
 
 def again(node: Node, event: str, before: int) -> bool:
-    """Whether the log comes to tell of it more often than `before`."""
+    """Return whether the log comes to have it more often than `before`."""
     return eventually(lambda: times(node, event) > before, 60)
 
 
@@ -457,7 +457,7 @@ def test_what_is_in_hand_is_answered_before_the_end(tmp_path: Path, transport: s
 # The service manager.
 
 
-def test_the_service_manager_is_told_of_every_state(
+def test_the_service_manager_is_notified_of_every_state(
     tmp_path: Path, authority: Knot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -469,7 +469,7 @@ def test_the_service_manager_is_told_of_every_state(
         reported: list[bytes] = []
 
         def hears(state: bytes) -> bool:
-            """Whether that state is told, sooner or later, after what was heard before."""
+            """Return whether that state comes after what came before."""
             heard: list[bytes] = []
             while state not in heard:
                 heard = manager.recv(1000).split(b"\n")

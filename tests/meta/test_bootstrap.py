@@ -97,7 +97,7 @@ def test_a_ready_environment_is_left_alone(tree: Path) -> None:
         *("another engine", "another topic of the engine", "no extension", "another Python's extension"),
     ],
 )
-def test_what_has_changed_is_made_anew(tree: Path, change: object) -> None:
+def test_what_has_changed_is_made_again(tree: Path, change: object) -> None:
     assert callable(change)
     change(tree)
     (tree / ".venv" / ".unfinished").touch()

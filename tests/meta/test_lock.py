@@ -1,4 +1,4 @@
-"""The lock files: whole, hashed, in agreement with pyproject.toml and with each other."""
+"""The lock files: complete, hashed, in agreement with pyproject.toml and with each other."""
 
 import re
 

@@ -47,7 +47,7 @@ def chained(made: Sequence[Entry], after: str = GENESIS) -> list[Entry]:
 
 
 def record(count: int) -> list[Entry]:
-    """A whole record."""
+    """A complete audit log."""
     return chained(entries(count))
 
 

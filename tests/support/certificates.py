@@ -29,7 +29,7 @@ class Authority:
         self.ca.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def issue(self, certificate: Path, key: Path, address: str = "127.0.0.1") -> int:
-        """Write a new certificate for an address and its key, each replaced as a whole; its serial number."""
+        """Write a new certificate for an address and its key, each replaced atomically; return its serial number."""
         made = ec.generate_private_key(ec.SECP256R1())
         built = _builder(_named("a server"), self._name, made.public_key())
         names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]

@@ -23,7 +23,7 @@ class Component:
     env: Mapping[str, str]
 
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run to the end and return output and exit code, whatever the code is."""
+        """Run to the end and return output and exit code for any code."""
         return subprocess.run(
             [self.path, *arguments], env=self.env, input=stdin, timeout=timeout_s, capture_output=True, text=True
         )

@@ -22,7 +22,7 @@ from tests.support.engines import data, edes, query
 PATIENCE_S = 10.0
 PAUSE_S = 0.002
 _MARK = re.compile(rb"revision=(\d+)|\br(\d+)@")
-"""Where a reply tells its revision: the health name's text, or the contact in a refusal's."""
+"""Where a reply has its revision: the health name's text, or the contact in a refusal's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _said(reply: bytes) -> Said:
 
 
 class Board:
-    """The newest revision that was published, which the test sets, and the newest that a reply has told."""
+    """The newest revision that was published, which the test sets, and the newest that a reply had."""
 
     def __init__(self, revision: int) -> None:
         self.published = revision
@@ -64,7 +64,7 @@ class Board:
         self._changed = threading.Condition()
 
     def note(self, reply: bytes) -> None:
-        """Take note of the revision that a reply tells of itself, if it does."""
+        """Note the revision of a reply, if it has one."""
         reported = max((int(one or other) for one, other in _MARK.findall(reply)), default=0)
         if reported > self.seen:
             with self._changed:

@@ -72,7 +72,7 @@ class ApiWithin(Api):
         return self._space.status_of(self.place) == 200
 
     def connection(self) -> HTTPConnection:
-        """A new one, of a client beside it."""
+        """A new one, of a client in the same namespace."""
         host, _, port = self.place.rpartition(":")
         made = HTTPConnection(host, int(port))
         made.sock = self._space.socket(socket.AF_INET, socket.SOCK_STREAM)

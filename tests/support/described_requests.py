@@ -145,7 +145,7 @@ def _lead(case: Asked, draw: random.Random, wanted: Wanted) -> None:
 
 
 def _examples(operation: Operation) -> Mapping[str | None, Any]:
-    """The bodies that the description gives as examples, by media type."""
+    """The request bodies that the description gives as examples, by media type."""
     contents = operation.definition.raw.get("requestBody", {}).get("content", {})
     return {name: content["example"] for name, content in contents.items()}
 

@@ -68,8 +68,8 @@ def dig(
 ) -> DigResult:
     """Ask once, from the address `bind`; `extra` are dig's own options, such as "+tcp", "+dnssec", "+norecurse".
 
-    `program` is a dig that runs elsewhere, as in a namespace. dig asks ANY over TCP unless told "+notcp", and repeats a
-    truncated answer over TCP unless told "+ignore". Raises NoAnswer.
+    `program` is a dig that runs elsewhere, as in a namespace. dig asks ANY over TCP without "+notcp", and repeats a
+    truncated answer over TCP without "+ignore". Raises NoAnswer.
     """
     source = [] if bind is None else ["-b", bind]
     options = [f"+time={timeout_s}", "+tries=1", "+noidnin", "+noidnout", *extra]

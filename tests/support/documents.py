@@ -17,7 +17,7 @@ _PROJECT = Path(__file__).parents[2]
 
 @cache
 def text(name: str) -> str:
-    """The whole of a document, which is named from the project's root."""
+    """Return the text of a document, named from the project's root."""
     return (_PROJECT / name).read_text(encoding="utf-8")
 
 

@@ -198,7 +198,7 @@ class Decided:
                     exempted.span.end = min(exempted.span.end, at)
 
     def reaches_beyond_a_closing(self) -> Iterator[object]:
-        """Whatever holds though its authority is no more; there is to be nothing."""
+        """What is still in force although its authority is gone; there must be nothing."""
         for ban in self.bans.values():
             spans = [(ban.owner, span) for span in ban.terms]
             spans += [(slug, one.span) for one in ban.bound.values() for slug in (ban.owner, one.to)]

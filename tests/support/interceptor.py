@@ -17,7 +17,7 @@ class Between:
     def __init__(self, sock: socket.socket, connect: Callable[[], HTTPConnection]) -> None:
         """`connect` makes a connection to the control plane."""
         self.alter: Callable[[str, bytes], bytes] = lambda _path, body: body
-        """Path and body of a good answer to what is told instead."""
+        """Path and body of a good answer to what is sent instead."""
         self._server = _Server(sock.getsockname(), _handler(self, connect), bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = sock

@@ -66,8 +66,8 @@ class Mailbox:
     @property
     def lines(self) -> list[bytes]:
         """The lines of every body, in order."""
-        bodies = [envelope.original_content or b"" for envelope in self.received]
-        return [line for body in bodies for line in body.partition(b"\r\n\r\n")[2].splitlines()]
+        contents = [envelope.original_content or b"" for envelope in self.received]
+        return [line for content in contents for line in content.partition(b"\r\n\r\n")[2].splitlines()]
 
 
 @contextmanager

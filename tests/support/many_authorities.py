@@ -1,4 +1,4 @@
-"""A policy of many small public bodies: each with a /24 of loopback and a ban on the same service."""
+"""A policy of many small authorities: each with a /24 of loopback and a ban on the same service."""
 
 SERVICE = "tiktok"
 NAME = "www.tiktok.com"
@@ -16,7 +16,7 @@ def client_of(number: int) -> str:
 
 
 def policy_text(count: int) -> str:
-    """The policy file of so many bodies, their bans enforced."""
+    """Return the policy file of `number` authorities, their bans enforced."""
     assert 0 < count <= MAX_AUTHORITIES
     return "\n".join(_body(number) for number in range(count))
 

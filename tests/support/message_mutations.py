@@ -1,6 +1,6 @@
 """Messages made worse: edits of bytes, counts, lengths, pointers and records, and strategies that draw them.
 
-A mutant is told by the name of its seed and its edits, so that a failing example can be read.
+A mutant is named by its seed and its edits, so that a failing example can be read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ class Piece:
 
 
 def pieces(message: bytes) -> list[Piece]:
-    """The records of a message as far as they can be told apart."""
+    """The records of a message as far as they can be parsed."""
     found: list[Piece] = []
     position = HEADER_SIZE
     counts = [int.from_bytes(message[at : at + 2], "big") for at in (4, 6, 8, 10)]
@@ -129,7 +129,7 @@ def edited(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
 
 
 def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
-    """An edit of whole records, with the header's counts as the records are."""
+    """An edit of complete records, with the header's counts as the records are."""
     known = pieces(message)
     data = bytearray(message)
     chosen = known[edit.place % len(known)] if known else None

@@ -48,7 +48,7 @@ SHAPES = (
 
 
 class Answering(Scripted):
-    """An upstream that answers by the shape that a question's first byte tells; it remembers only how many came."""
+    """An upstream that answers by the shape in a question's first byte; it remembers only how many came."""
 
     def __init__(self) -> None:
         super().__init__(silent)

@@ -30,7 +30,7 @@ ANSWER_S = 5.0
 class Namespace:
     """`with Namespace() as space:` is a network with loopback only, and mounts that nobody else sees.
 
-    Programs run in it as a root that has power over nothing else. With `beside` it belongs to the same root as another
+    Programs run in it as a root that has power over nothing else. With `neighbour` it belongs to the root of another
     namespace, so that `link` can connect the two. Where a machine allows no namespaces the calling test is skipped, and
     fails where CI=true.
     """
@@ -69,7 +69,7 @@ class Namespace:
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None, timeout_s: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Run inside to the end and return output and exit code, whatever the code is."""
+        """Run inside to the end and return output and exit code for any code."""
         return subprocess.run(
             self.command(*arguments), env=env, input=stdin, timeout=timeout_s, capture_output=True, text=True
         )
@@ -111,7 +111,7 @@ class Namespace:
         self._must("umount", "--lazy", place)
 
     def socket(self, family: int, kind: int) -> socket.socket:
-        """A socket of this network for the caller's own use; times out after a few seconds unless told otherwise."""
+        """A socket of this network for the caller's own use; times out after a few seconds unless set otherwise."""
         self._door.sendall(namespace_holder.REQUEST.pack(family, kind))
         _, descriptors, _, _ = socket.recv_fds(self._door, 1, 1)
         made = socket.socket(fileno=descriptors[0])

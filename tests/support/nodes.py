@@ -26,7 +26,7 @@ STOP_S = 20.0
 
 
 def program(name: str) -> str:
-    """One of this project's commands, as installed beside the interpreter."""
+    """One of this project's commands, as installed next to the interpreter."""
     return str(Path(sys.executable).with_name(name))
 
 

@@ -1,4 +1,4 @@
-"""The bodies' networks with nothing decided yet, on a clock that a test moves: real programs, their API and dig."""
+"""The authorities' networks without bans, on a clock that a test moves: real programs, their API and dig."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ class Office(SingleMachine):
     """`dnsfilter up` with the example's authorities and ranges alone; `settings` are more of its environment."""
 
     def __init__(self, directory: Path, upstream: str, at: str, settings: Mapping[str, str] | None = None) -> None:
-        policy = directory / "bodies.toml"
+        policy = directory / "authorities.toml"
         policy.write_text(EXAMPLE.read_text().partition(_DECIDED)[0])
         super().__init__(directory, upstream, policy=policy)
         self.clock = MovedClock(directory, at)

@@ -1,4 +1,4 @@
-"""What every reply must be, whatever was asked and whatever an upstream said: the rules, read off the bytes.
+"""What every reply must be, for any question and any answer of an upstream: the rules, read off the bytes.
 
 It reads for itself, or with dnspython: nothing here is shared with what it judges.
 """
@@ -198,7 +198,7 @@ def is_answer_to(asked: bytes, message: bytes) -> bool:
 
 
 def shown(message: bytes) -> Iterator[Shown]:
-    """The records of a reply; whatever is wrong with their form raises."""
+    """Return the records of a reply. Raise if their form is wrong."""
     position = 12
     for _ in range(_number(message, 4)):
         position = _after_name(message, position)[0] + 4
@@ -315,7 +315,7 @@ def check_reached(asked: Reading, reply: bytes, answers: Sequence[Shown]) -> Non
         if rtype == RRSIG and asked.qtype not in (RRSIG, ANY):
             rtype = _number(reply, record.rdata)
         at_name = record.owner in reached and (asked.qtype in (rtype, ANY) or rtype == CNAME)
-        assert at_name or (rtype == DNAME and record.owner in signers), f"{record.owner} {rtype} is beside the question"
+        assert at_name or (rtype == DNAME and record.owner in signers), f"{record.owner} {rtype} is off the question"
 
 
 def _substituted(

@@ -191,7 +191,7 @@ _ADDRESSES = (
     "::",
 )
 
-# Few labels, one the end of another, so that names lie under, over, beside and across each other.
+# Few labels, one the end of another, so that names lie under, over, next to and across each other.
 names = st.lists(st.sampled_from(("a", "ba", "tok", "example")), min_size=1, max_size=4).map(
     lambda labels: parse_name(".".join(labels))
 )
@@ -353,14 +353,14 @@ def boundaries(policy: Policy) -> tuple[Instant, ...]:
 
 
 def instants(policy: Policy, since: Instant = NOW - DAY) -> st.SearchStrategy[Instant]:
-    """Instants from `since` on: on and beside every boundary, and others."""
+    """Instants from `since` on: on and next to every boundary, and others."""
     near = sorted({edge + step for edge in boundaries(policy) for step in (-1, 0, 1) if edge + step >= since})
     others = st.integers(since, NOW + 10 * DAY)
     return st.one_of(st.sampled_from(near), others) if near else others
 
 
 def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
-    """The first and last addresses of the policy's ranges, the ones beside them, and others."""
+    """The first and last addresses of the policy's ranges, their neighbours, and others."""
     inside = {edge for r in policy.ranges for edge in (r.prefix.network_address, r.prefix.broadcast_address)}
     extra = {edge + 1 for edge in inside if int(edge) + 1 < 2**edge.max_prefixlen}
     extra |= {edge - 1 for edge in inside if int(edge) > 0}
@@ -369,7 +369,7 @@ def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
 
 
 def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
-    """Names of the policy's services, names below, above and beside them, and others."""
+    """Names of the policy's services, names below, above and next to them, and others."""
     listed = sorted({name for s in policy.services for tier in s.tiers for name in tier.domains | tier.hosts})
     if not listed:
         return names

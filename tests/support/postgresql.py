@@ -146,7 +146,7 @@ def _way_in(program: Path) -> list[str]:
 
 
 def _as(user: str | None, way_in: list[str]) -> dict[str, Any]:
-    """How `subprocess` is told to become the user, unless the words before the program do that."""
+    """Arguments of `subprocess` to become the user, unless the words before the program do that."""
     return {} if user is None or way_in else {"user": user, "extra_groups": []}
 
 

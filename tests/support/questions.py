@@ -54,8 +54,8 @@ class Edns:
 class Asked:
     """One question and the way in which it is asked. `name` is in wire form, its letters as they go out.
 
-    `flags` are set in the header beside those named. `additional` are records in wire form after the OPT; `behind` are
-    bytes after the last record.
+    `flags` are further flags of the header. `additional` are records in wire form after the OPT; `behind` are bytes after
+    the last record.
     """
 
     name: bytes
@@ -152,7 +152,7 @@ def _question(names: Names, draw: random.Random) -> Asked:
 
 
 def _name(names: Names, draw: random.Random) -> bytes:
-    match draw.choices(("existing", "empty", "wildcard", "tree", "absent", "stranger"), (50, 5, 10, 15, 15, 5))[0]:
+    match draw.choices(("existing", "empty", "wildcard", "tree", "absent", "outside"), (50, 5, 10, 15, 15, 5))[0]:
         case "existing":
             return draw.choice(names.existing)
         case "empty":
@@ -163,7 +163,7 @@ def _name(names: Names, draw: random.Random) -> bytes:
             known = draw.choice((b"\x01a", b"\x01b", b"\x01c", b"\x01b\x01a", b""))
             top = draw.choice(names.trees)
             return known + top if known and len(top) < 250 else _below(top, draw)
-        case "stranger":
+        case "outside":
             return _below(b"\0", draw)
         case _:
             return _below(draw.choice((*names.existing, *names.empty)), draw)

@@ -24,7 +24,7 @@ def outcome_of(rig: Rig, data: bytes, transport: Transport) -> bytes:
 
 
 def response(*records: bytes, counts: tuple[int, int, int] | None = None) -> bytes:
-    """A response about ALLOWED with these records, all in the answer section unless told otherwise."""
+    """A response about ALLOWED with these records, all in the answer section unless set otherwise."""
     return message(question(ALLOWED), *records, flags=QR | 0x0180, counts=(1, *(counts or (len(records), 0, 0))))
 
 

@@ -148,7 +148,7 @@ def reply(
     rcode: int = 0,
     flags: int = 0,
 ) -> bytes:
-    """A response from lines of zone text: owner, TTL, type, data; `flags` are set besides QR, RD and RA."""
+    """A response from lines of zone text: owner, TTL, type, data; `flags` are set in addition to QR, RD and RA."""
     after_id = asked.message[2:]
     return asked.message[:2] + _reply(after_id, tuple(answer), tuple(authority), tuple(additional), rcode, flags)
 

@@ -1,4 +1,4 @@
-"""Debian's Unbound as a forwarder on loopback: another resolver's word on what a client should be told."""
+"""Debian's Unbound as a forwarder on loopback: another resolver's word on what a client should get."""
 
 import shutil
 import subprocess

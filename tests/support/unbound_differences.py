@@ -325,14 +325,14 @@ DIFFERENCES: Final = (
     Difference(
         "failed-part",
         "SERVFAIL for a chain without end has no records",
-        "Unbound leaves in the answer what it had walked, which tells a client nothing",
+        "Unbound leaves in the answer what it had walked, which means nothing to a client",
         frozenset({Aspect.ANSWER, Aspect.CUT}),
         _part_of_failure,
     ),
     Difference(
         "denied-target",
         "what the upstream denies of an alias's target is believed",
-        "Knot 3.4 denies it wrongly for names with a zero byte below a wildcard; Unbound asks for each target anew",
+        "Knot 3.4 denies it wrongly for names with a zero byte below a wildcard; Unbound asks for each target again",
         frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS}),
         _denied_target,
     ),
@@ -393,8 +393,8 @@ DIFFERENCES: Final = (
         _query_with_tc,
     ),
     Difference(
-        "record-beside",
-        "a query with a record beside its OPT, signed or not, is answered",
+        "record-after",
+        "a query with a record next to its OPT, signed or not, is answered",
         "no additional record keeps a query from its answer (RFC 5625 section 4.1); Unbound says FORMERR",
         frozenset({Aspect.RCODE, Aspect.QUESTION}) | _RECORDS | _FORM,
         _record_beside,

@@ -38,9 +38,9 @@ class Say(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """An answer about whatever is asked; `names` are those that it leads to, as text with a final dot.
+    """An answer about any question; `names` are those that it leads to, as text with a final dot.
 
-    `beside` is whether additional records tell of them, and whether the denied name's own parent denies it.
+    `extra` is whether additional records have them, and whether the denied name's own parent denies it.
     """
 
     say: Say

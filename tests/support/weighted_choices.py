@@ -1,4 +1,4 @@
-"""Choices that are drawn as often as they are told to be."""
+"""Choices that are drawn as often as their weights say."""
 
 from collections.abc import Sequence
 from typing import TypeVar

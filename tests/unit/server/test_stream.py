@@ -150,7 +150,7 @@ def test_answers_come_in_the_order_in_which_they_are_known(run: Run) -> None:
     run(check())
 
 
-def test_a_query_may_come_octet_by_octet(run: Run) -> None:
+def test_a_query_may_come_byte_by_byte(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
