@@ -54,8 +54,8 @@ class Edns:
 class Asked:
     """One question and the way in which it is asked. `name` is in wire form, its letters as they go out.
 
-    `flags` are further flags of the header. `additional` are records in wire form after the OPT; `behind` are bytes after
-    the last record.
+    `flags` are further flags of the header. `additional` are records in wire form after the OPT; `behind` are bytes
+    after the last record.
     """
 
     name: bytes

@@ -76,7 +76,7 @@ REVERSE = "201 PTR dc1.corp.local.\n"
 
 
 def zone(name: str, records: str) -> str:
-    """Return a zone file: SOA with a negative TTL of 60 s, one name server with address, a TTL of 300 s, the records."""
+    """Return a zone file: SOA with a negative TTL of 60 s, a name server with address, a TTL of 300 s, the records."""
     return f"""\
 $ORIGIN {name}.
 $TTL 300
