@@ -10,10 +10,10 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
 def layers(name: str) -> set[str]:
-    """The modules that the contract of that name places, without the marks of optional layers."""
+    """Return the modules that the contract of that name places."""
     contracts = pyproject()["tool"]["importlinter"]["contracts"]
     (lines,) = (contract["layers"] for contract in contracts if contract["name"] == name)
-    return {part.strip(" ()") for line in lines for part in line.replace("|", ":").split(":")}
+    return {part.strip() for line in lines for part in line.replace("|", ":").split(":")}
 
 
 def children(package: str) -> set[str]:
