@@ -23,9 +23,9 @@ def machine() -> Iterator[Installed]:
     """Installed and configured as the guide says, and not started."""
     with Installed() as made:
         made.space.add_address(f"{SERVER}/32")
-        _, install = blocks(GUIDE, "Install")
+        _, install = blocks(GUIDE, "1. Install")
         made.sh(install)
-        (configured,) = blocks(GUIDE, "First start", "toml")
+        configured, _zones = blocks(GUIDE, "2. First start", "toml")
         text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")
         for line in (line for line in configured.splitlines() if " = " in line):
             text, count = re.subn(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
@@ -36,8 +36,8 @@ def machine() -> Iterator[Installed]:
 
 def started(machine: Installed) -> None:
     """Carry out the first start, all of it, then register the office's range."""
-    machine.sh("\n".join(blocks(GUIDE, "First start")))
-    machine.sh(blocks(GUIDE, "Ranges")[0])
+    machine.sh("\n".join(blocks(GUIDE, "2. First start")))
+    machine.sh(blocks(GUIDE, "3. Register networks")[0])
 
 
 def nodes(machine: Installed) -> str:
@@ -61,7 +61,7 @@ def answered(machine: Installed) -> str:
 
 def restore_lines(*, with_copies: bool) -> str:
     """The guide's lines of a restore, with copies of the keys that sign put back or without."""
-    lines = blocks(GUIDE, "Backup and restore")[1]
+    lines = blocks(GUIDE, "6. Back up and restore")[1]
     install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
     return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
 
@@ -69,7 +69,7 @@ def restore_lines(*, with_copies: bool) -> str:
 def backed_up(machine: Installed) -> str:
     """A backup by the guide's line, encrypted for a key of ours, in a directory that outlives the state."""
     identity = Identity.generate()
-    line = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(GUIDE, "Backup and restore")[0])
+    line = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(GUIDE, "6. Back up and restore")[0])
     machine.sh(
         f"mkdir -m 0700 /mnt/kept && cd /mnt/kept && {TOKEN_FILE}\n"
         f'printf "%s" "$KEY" > key.txt\n{line}\ncp {STATE}/api/*-key .',
@@ -79,16 +79,16 @@ def backed_up(machine: Installed) -> str:
 
 
 def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Installed) -> None:
-    lines = "\n".join(blocks(GUIDE, "First start"))
+    lines = "\n".join(blocks(GUIDE, "2. First start"))
     said = machine.sh(lines)
     assert "REFUSED" in said
     assert "this-machine" in said
     assert reported(lambda: "192.0.2." in machine.sh(f"{TOKEN_FILE}\ndnsfilterctl range unregistered"))
     assert reported(lambda: " current " in nodes(machine))
-    machine.sh(blocks(GUIDE, "Ranges")[0])
+    machine.sh(blocks(GUIDE, "3. Register networks")[0])
     assert eventually(lambda: answered(machine) == "NOERROR")
     assert eventually(lambda: machine.run(f"test -e {STATE}/enrolment-token").returncode == 1)
-    machine.sh(blocks(GUIDE, "By hand, on a node")[0].splitlines()[0])
+    machine.sh(blocks(GUIDE, "Local acts on a node")[0].splitlines()[0])
     listed = f"{TOKEN_FILE}\ndnsfilterctl audit list --act node.suspend"
     assert reported(lambda: "the payroll service is refused" in machine.sh(f"{listed} --json"))
 
@@ -123,7 +123,7 @@ def test_a_lost_token_is_replaced_by_the_guides_line(machine: Installed, databas
         DATABASE=database,
     )
     was = machine.sh(f"cat {STATE}/admin-token")
-    (line,) = [block for block in blocks(GUIDE, "When something is wrong") if "new-token" in block]
+    (line,) = [block for block in blocks(GUIDE, "8. Troubleshoot") if "new-token" in block]
     machine.sh(line)
     assert machine.sh(f"cat {STATE}/admin-token") != was
     assert roots(machine) == []
@@ -168,7 +168,7 @@ def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_l
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && cd {STATE} && rm -rf api admin-token token-key snapshots")
     said = machine.sh(kept + restore_lines(with_copies=False))
     assert "status: NOERROR" in said
-    machine.sh(blocks(GUIDE, "Backup and restore")[2])
+    machine.sh(blocks(GUIDE, "6. Back up and restore")[2])
     assert reported(lambda: " current " in nodes(machine))
 
 
@@ -186,14 +186,14 @@ def test_without_its_directory_and_without_the_control_plane_the_node_answers_by
 def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Installed) -> None:
     file = "/etc/dnsfilter/dnsfilter.toml"
     machine.sh(f"cp {file} /mnt/new.toml && sed -i '/^.control_plane/,$d' {file}")
-    started_lines = blocks(GUIDE, "First start")
+    started_lines = blocks(GUIDE, "2. First start")
     machine.sh(
         "\n".join(started_lines[:2]) + "\nsystemctl start dnsfilter-api\nuntil systemctl start dnsfilter; do :; done"
     )
-    machine.sh(blocks(GUIDE, "Ranges")[0])
+    machine.sh(blocks(GUIDE, "3. Register networks")[0])
     assert eventually(lambda: answered(machine) == "NOERROR")
     assert " waiting " in nodes(machine)
-    (lines,) = blocks(GUIDE, "Upgrade")
+    (lines,) = blocks(GUIDE, "Enrol the node of an older installation")
     machine.sh(f"cp /mnt/new.toml {file}\n{lines}")
     assert reported(lambda: " current " in nodes(machine))
     assert answered(machine) == "NOERROR"

@@ -33,7 +33,8 @@ def commands(name: str) -> Iterator[list[str]]:
 
 
 def blocks(name: str, heading: str, language: str = "sh") -> list[str]:
-    """The fenced blocks of a section, those in lists too, without their indentation."""
-    _, _, after = text(name).partition(f"\n## {heading}\n")
-    section = after.partition("\n## ")[0]
+    """Return the fenced blocks of a section and its subsections, those in lists too, without their indentation."""
+    title = re.search(rf"^(##+) {re.escape(heading)}\n", text(name), re.MULTILINE)
+    assert title is not None, f"{name} has no heading {heading}"
+    section = re.split(rf"^#{{2,{len(title[1])}}} ", text(name)[title.end() :], maxsplit=1, flags=re.MULTILINE)[0]
     return [dedent(block) for _, found, block in _BLOCK.findall(section) if found == language]
