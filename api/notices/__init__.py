@@ -1,1 +1,1 @@
-"""Notices: what authorities are told by mail."""
+"""Notices: mails to authorities and to the installation."""

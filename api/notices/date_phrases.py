@@ -1,4 +1,4 @@
-"""Instants in words, in the languages of notices and a time zone. A midnight's end is the day before. Pure."""
+"""Format instants in words, in a language and a time zone. An end at midnight is shown as the day before. Pure."""
 
 from datetime import date
 
@@ -11,19 +11,27 @@ from dnsfilter.policy.model import Instant
 
 
 def at_words(at: Instant, time_zone: str, language: str) -> str:
-    """When something happens: "on 1 October 2026", with the time unless that is a local midnight."""
-    return phrases_in(language).on.format(date=_moment(at, time_zone, language))
+    """Return "on 1 October 2026", with the time unless that is a local midnight."""
+    return phrases_in(language).on.format(date=_date(at, time_zone, language))
+
+
+def start_words(start: Instant, time_zone: str, language: str) -> str:
+    """Return "from 1 October 2026", with the time unless that is a local midnight."""
+    return phrases_in(language).starting.format(date=_date(start, time_zone, language))
 
 
 def end_words(end: Instant, time_zone: str, language: str) -> str:
-    """An exclusive end: "through 30 September 2026" at a local midnight, else "until 1 October 2026 at 09:00 CEST"."""
+    """Format an exclusive end.
+
+    Return "through 30 September 2026" at a local midnight, else "until 1 October 2026 at 09:00 CEST".
+    """
     phrases = phrases_in(language)
     if is_midnight(end, time_zone):
         return phrases.through.format(date=_day(last_day(end, time_zone), language))
-    return phrases.until.format(date=_moment(end, time_zone, language))
+    return phrases.until.format(date=_date(end, time_zone, language))
 
 
-def _moment(at: Instant, time_zone: str, language: str) -> str:
+def _date(at: Instant, time_zone: str, language: str) -> str:
     day = _day(local_day(at, time_zone), language)
     if is_midnight(at, time_zone):
         return day
@@ -32,5 +40,5 @@ def _moment(at: Instant, time_zone: str, language: str) -> str:
 
 def _day(day: date, language: str) -> str:
     words = format_date(day, "long", locale=LOCALES[language])
-    # Unicode's data for French has no ordinal, which the first of a month needs.
+    # The CLDR data for French lacks the ordinal that the first of a month needs.
     return words.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else words

@@ -1,4 +1,4 @@
-"""What a notice is: of which kind, about what, to whom. Pure."""
+"""The kinds of notices, and a notice that is due. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from dnsfilter.policy.model import Instant
 
 DAY_S = 86_400
 PAST_S = 7 * DAY_S
-"""What happened longer ago is told to nobody any more."""
+"""Events older than this, in seconds, produce no notice."""
 
 
 class Kind(StrEnum):
-    """What a notice says. `bound_…` is for an authority in which another's ban applies."""
+    """The kind of a notice. `bound_…` is for an authority that is bound by the ban of another authority."""
 
     BAN_ENDING = "ban_ending"
     BOUND_BAN_ENDING = "bound_ban_ending"
@@ -51,21 +51,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A notice to be made, once per `key`; not where one of `said` was made, which says the same of a later hour.
+    """A notice to make, once per `key`.
 
-    `facts` are numbers of seconds, slugs, and words of decisions: see `letters.py` for what each stands for.
+    Skip it if a notice with one of `later_keys` exists: that one says the same at a later threshold. `facts` are times
+    in seconds, slugs, and references of decisions: see `letters.py`.
     """
 
     key: str
     kind: Kind
     authority: str | None
     facts: Json
-    said: tuple[str, ...] = ()
+    later_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """When it is looked. `since`: this installation has made notices from then on; `up_since`: this process has run."""
+    """The time of a look for due notices.
+
+    `since` is when this installation started to make notices, `up_since` is when this process started.
+    """
 
     now: Instant
     since: Instant
@@ -73,21 +77,21 @@ class Hour:
 
     @property
     def oldest(self) -> Instant:
-        """What happened at this instant, or earlier, is past."""
+        """The latest instant whose events are too old for a notice."""
         return max(self.since, self.now - PAST_S)
 
     def fresh(self, at: Instant | None) -> bool:
-        """Whether something happened at `at`, and is told."""
+        """Return whether an event at `at` is recent enough for a notice."""
         return at is not None and self.oldest < at <= self.now
 
 
 def threshold(end: Instant, known: Instant, now: Instant, lengths: Sequence[int]) -> tuple[int, tuple[int, ...]] | None:
-    """The shortest of `lengths` before `end` that has begun, and those shorter still; `lengths` grow.
+    """Return the shortest of `lengths` before `end` that has begun, and the shorter ones. `lengths` is ascending.
 
-    None before the first; and where that began before `known`, when what ends was decided: whoever has just decided it
-    knows.
+    Return None if none has begun. Also return None if it began before `known`, the time of the decision: the authority
+    that has just decided needs no notice.
     """
-    for place, length in enumerate(lengths):
+    for index, length in enumerate(lengths):
         if now >= end - length:
-            return (length, tuple(lengths[:place])) if end - length >= known else None
+            return (length, tuple(lengths[:index])) if end - length >= known else None
     return None

@@ -1,11 +1,15 @@
-"""A notice's facts -> subject and text, in every language of the authority in order. Pure.
+"""Write a notice from its facts: subject and text, in each language of the authority in order. Pure.
 
-Facts: `ban` is `authority/service`, `reference` that of its decision, `provisional` that it has none yet, `number` of
-an exemption or a binding, `until_s` an exclusive end, `at_s` when something happened or begins, `review_s` a date of
-review, `resumes_s` when a ban applies again, `still_s` how long another suspension holds, `binds` that a suspension
-sets aside bans of the recipient that apply elsewhere, `own_…` how far a follower's own ban reaches; `source`, `bound`,
-`former` and `scope` are authorities, the last None for all of them; `node` and `site` are names, `nodes` those of one
-or several, and `revision` is that by which they decide.
+Facts:
+
+- `ban`: `authority/service`; `reference`: the reference of its decision; `provisional`: it has no formal decision yet
+- `number`: the number of a request, an exemption or a binding
+- `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
+- `resumes_s`: when a ban applies again; `still_s`: the end of another suspension in force
+- `binds`: a suspension disables bans of the recipient that apply to other authorities
+- `own_…`: until when the own ban of a follower applies
+- `source`, `bound`, `former`, `scope`: authorities; `scope` is None for all authorities
+- `node`, `site`: names; `nodes`: names of one or several nodes; `revision`: the revision that the nodes apply
 """
 
 import textwrap
@@ -13,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.db.base import Json
-from api.notices.date_phrases import at_words, end_words
+from api.notices.date_phrases import at_words, end_words, start_words
 from api.notices.kinds import Kind
 from api.notices.texts import COMMANDS, TEXTS, Phrases
 from api.notices.translations import FALLBACK, LOCALES, phrases_in, translations
@@ -21,16 +25,16 @@ from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Authority
 
 WIDTH = 78
-"""Of a line, at most: RFC 5322 section 2.1.1."""
+"""Maximum length of a line: RFC 5322 section 2.1.1."""
 SEPARATOR = "* * *"
-MOST_NODES = 30
-"""So many are named in a notice; of more, how many there are."""
-_BODIES = ("source", "bound", "former", "scope")
+MAX_NODES = 30
+"""Nodes that a notice names. The text gives only the number of further nodes."""
+_AUTHORITY_FACTS = ("source", "bound", "former", "scope")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is sent."""
+    """The subject and text of a mail."""
 
     subject: str
     text: str
@@ -38,60 +42,60 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What slugs are called: authorities, by slug, and services."""
+    """Names for slugs of authorities and services."""
 
-    bodies: Mapping[str, Authority]
+    authorities: Mapping[str, Authority]
     services: Mapping[str, str]
 
-    def body(self, slug: str, language: str) -> str:
-        """An authority's name in that language, else in its own first; the slug where it is not known."""
-        found = self.bodies.get(slug)
+    def authority(self, slug: str, language: str) -> str:
+        """Return an authority's name in `language`, else in its first language; the slug if it is unknown."""
+        found = self.authorities.get(slug)
         return slug if found is None else found.name(language)
 
 
-def bodies_of(facts: Json) -> frozenset[str]:
-    """The authorities that the facts name."""
-    named = {str(facts[key]) for key in _BODIES if facts.get(key) is not None}
+def authorities_in(facts: Json) -> frozenset[str]:
+    """Return the slugs of the authorities that the facts name."""
+    named = {str(facts[key]) for key in _AUTHORITY_FACTS if facts.get(key) is not None}
     return frozenset(named | ({str(facts["ban"]).partition("/")[0]} if "ban" in facts else set()))
 
 
 def languages_of(to: Authority | None) -> tuple[str, ...]:
-    """The languages of a notice: the authority's in order; for those that there are no texts in, English once."""
+    """Return the languages of a notice: those of the authority in order, with English once for unsupported ones."""
     tags = (FALLBACK,) if to is None else to.languages
     known = (tag.partition("-")[0].lower() for tag in tags)
     return tuple(dict.fromkeys(tag if tag in LOCALES else FALLBACK for tag in known)) or (FALLBACK,)
 
 
 def letter(kind: Kind, facts: Json, to: Authority | None, names: Names) -> Letter:
-    """The notice to an authority, or to the installation (None: in English, and in the default zone)."""
+    """Write a notice to an authority, or to the installation if `to` is None: in English, in the default time zone."""
     languages = languages_of(to)
     time_zone = DEFAULT_ZONE if to is None else to.time_zone
     subjects, sections = [], []
     for language in languages:
         values = _values(facts, time_zone, language, names)
         text = TEXTS[kind]
-        subjects.append(_plain(_said(text.subject, text.subject_many, facts, language).format_map(values)))
+        subjects.append(_plain(_translate(text.subject, text.subject_many, facts, language).format_map(values)))
         sections.append("\n".join(_section(kind, facts, language, values)))
     return Letter(f"dnsfilter: {' / '.join(subjects)}", f"\n\n{SEPARATOR}\n\n".join(sections) + "\n")
 
 
 def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) -> Iterator[str]:
     text, phrases = TEXTS[kind], phrases_in(language)
-    yield from _wrapped(_said(text.what, text.what_many, facts, language).format_map(values))
+    yield from _wrapped(_translate(text.what, text.what_many, facts, language).format_map(values))
     if "ban" in facts:
         yield ""
-        # Of two bans it is the one that was followed: the reference is that one's.
-        body = "source" if "source" in facts else "body"
-        slug = facts.get("source", values["authority"])
-        yield from _wrapped(f"{phrases.ban}: {values['service']}, {values[body]} ({slug}/{values['slug']})")
+        # If the notice is about a followed ban, name that ban: the reference is its own.
+        key = "source" if "source" in facts else "authority"
+        slug = facts.get("source", values["authority_slug"])
+        yield from _wrapped(f"{phrases.ban} {values['service']}, {values[key]} ({slug}/{values['slug']})")
         if values["reference"]:
-            yield from _wrapped(f"{phrases.reference}: {values['reference']}")
+            yield from _wrapped(f"{phrases.reference} {values['reference']}")
     if kind is Kind.SOURCE_ENDED and facts.get("own_lapsed"):
-        return  # There is nothing left to end.
+        return  # Its own ban has lapsed: there is nothing to end.
     if text.do:
         yield ""
         yield from _wrapped(translations(language).gettext(text.do))
-    # A provisional ban is not renewed, also when it has lapsed.
+    # A provisional ban is confirmed, not renewed, even after it has lapsed.
     command = COMMANDS.get(Kind.PROVISIONAL_ENDING if facts.get("provisional") else kind)
     if command is not None:
         yield ""
@@ -99,13 +103,13 @@ def _section(kind: Kind, facts: Json, language: str, values: Mapping[str, str]) 
 
 
 def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping[str, str]:
-    """What the placeholders of a text stand for."""
+    """Return the values of the placeholders of a text."""
     phrases = phrases_in(language)
     authority, _, service = str(facts.get("ban", "")).partition("/")
     values = {
-        "authority": authority,
+        "authority_slug": authority,
         "slug": service,
-        "body": names.body(authority, language),
+        "authority": names.authority(authority, language),
         "service": names.services.get(service, service),
         "until": end_words(facts["until_s"], time_zone, language) if "until_s" in facts else phrases.endless,
         "own": _own(facts, time_zone, language, phrases),
@@ -120,10 +124,12 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     for key in ("at", "review"):
         if f"{key}_s" in facts:
             values[key] = at_words(facts[f"{key}_s"], time_zone, language)
-    for key in _BODIES:
+    if "at_s" in facts:
+        values["starting"] = start_words(facts["at_s"], time_zone, language)
+    for key in _AUTHORITY_FACTS:
         if key in facts:
             slug = facts[key]
-            values[key] = phrases.everybody if slug is None else names.body(slug, language)
+            values[key] = phrases.everybody if slug is None else names.authority(slug, language)
     for key in ("number", "node", "site", "revision", "reference"):
         values[key] = str(facts.get(key, ""))
     if "nodes" in facts:
@@ -131,21 +137,21 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     return {key: _plain(value) for key, value in values.items()}
 
 
-def _said(one: str, many: str, facts: Json, language: str) -> str:
-    """A text in that language, as it is said of one node or of several."""
+def _translate(one: str, many: str, facts: Json, language: str) -> str:
+    """Return a text in `language`, in the form for one node or for several."""
     catalogue = translations(language)
     return catalogue.ngettext(one, many, max(len(facts.get("nodes", ())), 1)) if many else catalogue.gettext(one)
 
 
 def _nodes(names: Sequence[str], phrases: Phrases) -> Mapping[str, str]:
-    """The only node, or several: how many, and which."""
-    named = ", ".join(names[:MOST_NODES])
-    more = f" {phrases.more.format(count=len(names) - MOST_NODES)}" if len(names) > MOST_NODES else ""
+    """Return the placeholder values for one or several nodes."""
+    named = ", ".join(names[:MAX_NODES])
+    more = f" {phrases.more.format(count=len(names) - MAX_NODES)}" if len(names) > MAX_NODES else ""
     return {"node": named, "nodes": f"{named}{more}", "count": str(len(names))}
 
 
 def _own(facts: Json, time_zone: str, language: str, phrases: Phrases) -> str:
-    """How far the ban of whoever followed another reaches."""
+    """Return a sentence on how long the own ban of a follower applies."""
     if "own_review_s" in facts:
         return phrases.own_review.format(review=at_words(facts["own_review_s"], time_zone, language))
     if "own_until_s" in facts:
@@ -155,8 +161,8 @@ def _own(facts: Json, time_zone: str, language: str, phrases: Phrases) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line, whatever it was: what comes from the database must forge neither a header nor a line."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    """Return `text` as one printable line: values from the database must not forge a header or a line."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _wrapped(text: str) -> list[str]:
@@ -164,7 +170,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _command(command: str) -> Iterator[str]:
-    """A command, indented; where it is long, continued as a shell reads it."""
+    """Yield an indented command. Continue a long one with a backslash, as a shell reads it."""
     lines: list[str] = []
     for words in _options(command.split(" ")):
         if lines and len(lines[-1]) + 1 + len(words) + 2 <= WIDTH:
@@ -176,7 +182,7 @@ def _command(command: str) -> Iterator[str]:
 
 
 def _options(words: Sequence[str]) -> list[str]:
-    """The words of a command, an option together with its value."""
+    """Return the words of a command, each option together with its value."""
     found: list[str] = []
     for word in words:
         together = found and found[-1].startswith("--") and not word.startswith("--")

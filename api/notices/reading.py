@@ -1,4 +1,4 @@
-"""Notices as the API shows them."""
+"""Convert notices to API schemas."""
 
 from api.db.models import NoticeRow
 from api.notices.repository import state_of
@@ -7,7 +7,7 @@ from api.timestamps import optional_text, timestamp_text
 
 
 def read_notice(row: NoticeRow) -> NoticeRead:
-    """A notice as the API shows it."""
+    """Return a notice as the API shows it."""
     return NoticeRead(
         number=row.number,
         kind=row.kind,

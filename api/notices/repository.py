@@ -15,15 +15,15 @@ from api.publish.policy_rows import authority_value
 from dnsfilter.policy.model import Authority, Instant
 
 BEGINNING = "beginning"
-"""Key and kind of the row that says since when this installation has made notices. It is no notice."""
+"""Key and kind of the row that holds the time of the installation's first look for notices. It is not a notice."""
 CHUNK = 500
 KEPT_S = 90 * DAY_S
-"""How long a notice is kept that was sent or given up, as authentication failures are."""
+"""Retention in seconds of notices that were sent or given up. Authentication failures have the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many notices wait, since when the oldest has been tried, and how many were given up."""
+    """The number of waiting notices, when the oldest of them was made, and the number of notices given up."""
 
     waiting: int
     oldest_s: Instant | None
@@ -31,47 +31,47 @@ class Counts:
 
 
 def beginning(session: Session) -> Instant | None:
-    """Since when this installation has made notices; None where it never has."""
+    """Return when this installation started to make notices; None if it has not."""
     return session.scalar(select(NoticeRow.made_s).where(NoticeRow.key == BEGINNING))
 
 
 def begin(session: Session, now_s: Instant) -> None:
-    """Make notices from now on."""
+    """Record that the installation makes notices from now on."""
     session.add(NoticeRow(key=BEGINNING, kind=BEGINNING, authority=None, facts={}, made_s=now_s, tries=0))
 
 
 def missing(session: Session, found: Sequence[Due]) -> list[Due]:
-    """Those of the notices that are not made yet, and whose turn has not passed."""
-    made = _made(session, {key for one in found for key in (one.key, *one.said)})
-    return [one for one in found if made.isdisjoint((one.key, *one.said))]
+    """Return the notices that do not exist yet, and of which no later one exists."""
+    made = _made(session, {key for one in found for key in (one.key, *one.later_keys)})
+    return [one for one in found if made.isdisjoint((one.key, *one.later_keys))]
 
 
 def waiting(session: Session, now_s: Instant, longest_s: int, limit: int) -> Sequence[NoticeRow]:
-    """The notices whose turn to be sent has come, the first first.
+    """Return the notices that are due to be sent, the earliest first.
 
-    No pause is longer than `longest_s`: a turn further off was set by a clock that ran ahead.
+    No pause is longer than `longest_s`. A later time was set by a clock that ran ahead, so it counts as due.
     """
-    turn = or_(NoticeRow.next_try_s <= now_s, NoticeRow.next_try_s > now_s + longest_s)
-    statement = select(NoticeRow).where(turn).order_by(NoticeRow.next_try_s, NoticeRow.number)
+    is_due = or_(NoticeRow.next_try_s <= now_s, NoticeRow.next_try_s > now_s + longest_s)
+    statement = select(NoticeRow).where(is_due).order_by(NoticeRow.next_try_s, NoticeRow.number)
     return session.scalars(statement.limit(limit)).all()
 
 
-def over(session: Session, before_s: Instant, needed: Set[str], limit: int) -> Sequence[int]:
-    """The numbers of notices that were made by then, and sent or given up, but for those of the `needed` keys."""
+def expired(session: Session, before_s: Instant, needed: Set[str], limit: int) -> Sequence[int]:
+    """Return the numbers of notices made by `before_s` that were sent or given up, except those with `needed` keys."""
     ended = (NoticeRow.next_try_s.is_(None), NoticeRow.kind != BEGINNING, NoticeRow.made_s <= before_s)
     statement = select(NoticeRow.number, NoticeRow.key).where(*ended).order_by(NoticeRow.number)
-    # So many are enough, however many of them are needed.
+    # So many rows suffice even if all needed ones are among them.
     found = session.execute(statement.limit(limit + len(needed)))
     return [number for number, key in found if key not in needed][:limit]
 
 
-def forget(session: Session, numbers: Sequence[int]) -> None:
-    """Forget these notices, unless they are to be sent."""
+def delete_ended(session: Session, numbers: Sequence[int]) -> None:
+    """Delete these notices, except those that still wait to be sent."""
     session.execute(delete(NoticeRow).where(NoticeRow.number.in_(numbers), NoticeRow.next_try_s.is_(None)))
 
 
 def counts(session: Session) -> Counts:
-    """How many notices wait, and how many were given up."""
+    """Count the notices that wait and those given up."""
     waits = _in_state(NoticeState.WAITING)
     number, oldest = session.execute(select(func.count(), func.min(NoticeRow.made_s)).where(waits)).one()
     given_up = select(func.count()).select_from(NoticeRow).where(_in_state(NoticeState.FAILED))
@@ -86,7 +86,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[NoticeRow], str | None]:
-    """A page of notices, newest first; to `visible`, unless it is None."""
+    """Return a page of notices, newest first, to the authorities in `visible`; None: to all recipients."""
     statement = select(NoticeRow).where(NoticeRow.kind != BEGINNING)
     if visible is not None:
         statement = statement.where(NoticeRow.authority.in_(visible))
@@ -98,14 +98,14 @@ def page(
 
 
 def state_of(row: NoticeRow) -> NoticeState:
-    """What became of a notice."""
+    """Return the state of a notice."""
     if row.sent_s is not None:
         return NoticeState.SENT
     return NoticeState.FAILED if row.next_try_s is None else NoticeState.WAITING
 
 
-def bodies(session: Session, slugs: Iterable[str]) -> Mapping[str, Authority]:
-    """What authorities are called, with their languages, zones and contacts."""
+def authorities(session: Session, slugs: Iterable[str]) -> Mapping[str, Authority]:
+    """Return the authorities with these slugs: names, languages, time zones and contacts."""
     found: dict[str, Authority] = {}
     for chunk in _in_chunks(sorted(set(slugs))):
         for row in session.scalars(select(AuthorityRow).where(AuthorityRow.slug.in_(chunk))):

@@ -1,4 +1,4 @@
-"""/v1/notices: what authorities were told by mail."""
+"""/v1/notices: mails to authorities and to the installation."""
 
 from fastapi import APIRouter
 
@@ -24,7 +24,10 @@ def list_notices(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> NoticesRead:
-    """Notices, newest first: those to authorities in which the caller has a role, or all for the installation's."""
+    """List notices, newest first.
+
+    Accounts see the notices to authorities in which they have a role. Roles of the installation see all notices.
+    """
     rows, following = repository.page(unit.session, permit.visible(), state, authority, limit, cursor)
     mail = held.settings.notices_mail is not None
     return NoticesRead(items=[read_notice(row) for row in rows], next=following, mail=mail)

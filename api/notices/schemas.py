@@ -1,4 +1,4 @@
-"""Notices as read."""
+"""Schemas of notices."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from api.http.schemas import Page, Read, Timestamp
 
 
 class NoticeState(StrEnum):
-    """What became of a notice. `failed` is given up: refused, tried for too long, or without an address."""
+    """State of a notice. `failed`: given up because it was refused, tried for too long, or has no address."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -14,9 +14,9 @@ class NoticeState(StrEnum):
 
 
 class NoticeRead(Read):
-    """Mail to an authority's contact, or to the installation's (null), and what became of it.
+    """A mail to an authority's contact, or to the installation's contact (`authority` is null).
 
-    `ban` is the one that it is about, if it is about one. `failure` is why the last try failed, or why it was given up.
+    `ban` is the ban that it is about, if any. `failure` is why the last try failed, or why the notice was given up.
     """
 
     number: int
@@ -32,6 +32,6 @@ class NoticeRead(Read):
 
 
 class NoticesRead(Page[NoticeRead]):
-    """A part of the list of notices; `mail` tells whether there is a mail server: without one there are no new ones."""
+    """A page of notices. `mail` says whether a mail server is set: without one, no notices are made."""
 
     mail: bool

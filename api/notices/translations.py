@@ -1,4 +1,4 @@
-"""Texts in the languages of notices: the gettext catalogues in `api/locale`, each read at its first use."""
+"""Translations of notices: the gettext catalogues in `api/locale`, each read when first used."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -14,12 +14,12 @@ from api.notices.texts import PHRASES, Phrases
 
 FALLBACK = "en"
 LOCALES: Mapping[str, str] = {"nl": "nl_BE", "fr": "fr_BE", "de": "de_BE", FALLBACK: "en_GB"}
-"""The languages of notices, and whose way of writing dates each has."""
+"""The languages of notices, each with the locale that formats its dates."""
 
 
 @cache
 def translations(language: str) -> NullTranslations:
-    """Return the catalogue of one of the languages of `LOCALES`; of English there is none, for it is the source."""
+    """Return the catalogue of a language of `LOCALES`. English is the source and has none."""
     if language == FALLBACK:
         return NullTranslations()
     compiled = BytesIO()
@@ -31,6 +31,6 @@ def translations(language: str) -> NullTranslations:
 
 @cache
 def phrases_in(language: str) -> Phrases:
-    """Return the phrases in that language."""
+    """Return the phrases in `language`."""
     catalogue = translations(language)
     return Phrases(*(catalogue.gettext(getattr(PHRASES, field.name)) for field in fields(Phrases)))

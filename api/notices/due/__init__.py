@@ -1,1 +1,1 @@
-"""Which notices the state of the database asks for at an instant: one file per topic. Their words stand in notices."""
+"""Find the notices that are due at an instant: one file per topic. Their texts live in `notices`."""

@@ -1,4 +1,4 @@
-"""The notices that the database's state asks for at an instant, made already or not."""
+"""Find all notices that are due at an instant, already made or not."""
 
 from itertools import chain
 
@@ -16,7 +16,7 @@ from api.notices.kinds import Due, Hour
 
 
 def due(session: Session, hour: Hour) -> list[Due]:
-    """Every notice, each key once; none to an authority that has closed."""
+    """Return every due notice, each key once. Leave out notices to closed authorities."""
     statement = select(AuthorityRow.slug).where(sql_is_closed(hour.now))
     closed = frozenset(session.scalars(statement))
     found: dict[str, Due] = {}

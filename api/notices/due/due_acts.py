@@ -18,11 +18,11 @@ from dnsfilter.policy.model import Ground
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
 REMINDED_S = 7 * DAY_S
-"""After so long an undecided request is told of again."""
+"""Seconds after which an undecided request causes a second notice."""
 
 
 def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
-    """Requests to whoever decides them; decisions and ends to the authorities of the ranges."""
+    """Yield notices about exemptions: requests to who decides, decisions and ends to the ranges' owners."""
     row = ExemptionRow
     undecided = in_state(ExemptionState.REQUESTED, hour.now)
     decided = or_(row.approved_s > hour.oldest, row.rejected_s > hour.oldest, row.revoked_s > hour.oldest)
@@ -34,7 +34,7 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
     for found in rows:
         heir = merged.get(found.ban)
         if heir is not None and heir.replaces(found):
-            continue  # That the one which goes on was approved is told.
+            continue  # The exemption that replaces it causes its own notice.
         facts = {**facts_at(bans[found.ban], hour.now), "number": found.number}
         end, state = exemption_end(found), exemption_state(found, hour.now)
         revoked = state is ExemptionState.REVOKED
@@ -46,21 +46,20 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
             (Kind.EXEMPTION_REJECTED, found.rejected_s),
             (Kind.EXEMPTION_REVOKED, found.revoked_s),
         ):
-            # What was approved and then revoked before anybody looked is revoked.
+            # If it was approved and revoked between two looks, only the revocation is reported.
             if at is not None and hour.fresh(at) and not (kind is Kind.EXEMPTION_APPROVED and revoked):
                 for owner in owners.get(found.number, ()):
-                    told = {**facts, "at_s": at, "until_s": end}
-                    yield Due(f"{kind}/{found.number}/{owner}", kind, owner, told)
+                    yield Due(f"{kind}/{found.number}/{owner}", kind, owner, {**facts, "at_s": at, "until_s": end})
         if found.approved_s is not None and state in APPROVED:
             yield from _ending(found, found.approved_s, owners.get(found.number, ()), facts, hour)
 
 
 def _waiting(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
     kind, key = Kind.EXEMPTION_WAITING, f"{Kind.EXEMPTION_WAITING}/{row.number}"
-    told = {**facts, "at_s": row.requested_s}
+    waiting = {**facts, "at_s": row.requested_s}
     if hour.now - row.requested_s >= REMINDED_S:
-        return Due(f"{key}/again", kind, authority, told)
-    return Due(key, kind, authority, told, (f"{key}/again",))
+        return Due(f"{key}/again", kind, authority, waiting)
+    return Due(key, kind, authority, waiting, (f"{key}/again",))
 
 
 def _ending(row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Json, hour: Hour) -> Iterator[Due]:
@@ -70,12 +69,12 @@ def _ending(row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Js
         return
     for owner in owners:
         key = f"{Kind.EXEMPTION_ENDING}/{row.number}/{owner}"
-        said = tuple(f"{key}/{length}" for length in reached[1])
-        yield Due(f"{key}/{reached[0]}", Kind.EXEMPTION_ENDING, owner, {**facts, "until_s": end}, said)
+        later_keys = tuple(f"{key}/{length}" for length in reached[1])
+        yield Due(f"{key}/{reached[0]}", Kind.EXEMPTION_ENDING, owner, {**facts, "until_s": end}, later_keys)
 
 
 def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
-    """What is proposed or recorded, to the authority bound; what that one has answered, to the ban's."""
+    """Yield notices about bindings: proposals and ends to the bound authority, its answers to the ban's authority."""
     row = BindingRow
     wanted: ColumnElement[bool] = or_(
         row.recorded_s > hour.oldest, row.accepted_s > hour.oldest, row.ended_s > hour.oldest
@@ -83,30 +82,30 @@ def due_bindings(session: Session, hour: Hour) -> Iterator[Due]:
     rows = session.scalars(select(row).where(wanted).order_by(row.number)).all()
     bans, merged = _bans(session, {found.ban for found in rows}), heirs(session, hour)
     for found in rows:
-        if _goes_on(found, merged):
+        if _is_continued_by_merger(found, merged):
             continue
         ban = bans[found.ban]
         facts = {**facts_at(ban, hour.now), "number": found.number, "bound": found.authority}
         law = found.ground == Ground.LAW
         if found.ended_s is not None:
-            # The end may lie ahead: it is told when it was recorded.
+            # The end may be in the future. Its notice is due from when it was recorded.
             if found.ended_s > hour.oldest:
-                away = found.ended_by == "withdrawal"
-                kind = Kind.BINDING_WITHDRAWN if away else Kind.BINDING_ENDED
-                to = ban.authority if away else found.authority
+                is_withdrawal = found.ended_by == "withdrawal"
+                kind = Kind.BINDING_WITHDRAWN if is_withdrawal else Kind.BINDING_ENDED
+                to = ban.authority if is_withdrawal else found.authority
                 yield Due(f"{kind}/{found.number}", kind, to, {**facts, "at_s": found.ended_s})
             if found.ended_s <= hour.now:
                 continue
         if hour.fresh(found.accepted_s):
-            told = {**facts, "at_s": found.accepted_s}
-            yield Due(f"{Kind.BINDING_ACCEPTED}/{found.number}", Kind.BINDING_ACCEPTED, ban.authority, told)
+            accepted = {**facts, "at_s": found.accepted_s}
+            yield Due(f"{Kind.BINDING_ACCEPTED}/{found.number}", Kind.BINDING_ACCEPTED, ban.authority, accepted)
         elif found.accepted_s is None and hour.fresh(found.recorded_s):
             kind = Kind.BINDING_BY_LAW if law else Kind.BINDING_PROPOSED
             yield Due(f"{kind}/{found.number}", kind, found.authority, {**facts, "at_s": found.start_s})
 
 
 def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
-    """Of what goes on with a successor, to the authorities that were bound and are: this alone."""
+    """Yield notices about bans that continue under a successor, to the authorities that remain bound."""
     for number, heir in heirs(session, hour).items():
         for authority in sorted(heir.bound):
             facts = {**facts_at(heir.ban, heir.at), "former": heir.was.authority, "at_s": heir.at}
@@ -114,8 +113,8 @@ def due_mergers(session: Session, hour: Hour) -> Iterator[Due]:
                 yield Due(f"bound_ban_goes_on/{number}/{authority}", Kind.BOUND_BAN_GOES_ON, authority, facts)
 
 
-def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
-    """Whether the binding ended with a merger and goes on as another, or is that other one."""
+def _is_continued_by_merger(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
+    """Return whether a merger ended the binding and replaced it by another, or made it as such a replacement."""
     heir = merged.get(row.ban)
     if heir is not None and row.ended_s == heir.at:
         # The successor needs no binding to its own ban.
@@ -124,9 +123,9 @@ def _goes_on(row: BindingRow, merged: Mapping[int, Heir]) -> bool:
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
-    """Beginnings and early ends, to the authorities for which the act is on record.
+    """Yield notices about starts and early ends of suspensions, to the authorities that the audit log names.
 
-    Those of a suspension of all go to the installation too.
+    Those about a suspension of all authorities also go to the installation.
     """
     row = SuspensionRow
     rows = session.scalars(select(row).where(or_(row.start_s > hour.oldest, row.ended_s > hour.oldest))).all()
@@ -142,12 +141,12 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
             kind = Kind.SUSPENSION_ENDED
             for to in _recipients(found, recorded.get(("suspension.end", found.number), ())):
                 facts = {"at_s": early, **_scope(found, to), **_still(holding, found.authority or to)}
-                # One act ends all that an authority has: for these there is one notice.
+                # One act ends all suspensions of an authority: they share one notice.
                 yield Due(f"{kind}/{found.authority or ''}/{early}/{to or ''}", kind, to, facts)
 
 
 def _recorded(session: Session, hour: Hour) -> Mapping[tuple[str, int], Sequence[str]]:
-    """Return the authorities for which an act on a suspension is on record, by act and number."""
+    """Return the authorities that the audit log names for acts on suspensions, by act and number."""
     acts = AuditRow.act.in_(("suspension.start", "suspension.end"))
     entries = select(AuditRow.act, AuditRow.object, AuditRow.authorities).where(acts, AuditRow.time_s > hour.oldest)
     return {(act, int(subject.rpartition("/")[2])): whose for act, subject, whose in session.execute(entries)}
@@ -158,13 +157,13 @@ def _recipients(row: SuspensionRow, recorded: Sequence[str]) -> Sequence[str | N
 
 
 def _scope(row: SuspensionRow, to: str | None) -> Json:
-    """Return for whom nothing is refused. `binds` says that this sets aside bans of the recipient that apply there."""
+    """Return the suspended authority. `binds` says that the suspension disables bans of the recipient there."""
     scope: Json = {"scope": row.authority}
     return {**scope, "binds": True} if row.authority not in (None, to) else scope
 
 
 def _still(holding: Sequence[SuspensionRow], scope: str | None) -> Json:
-    """How long nothing is refused for that authority all the same; nothing where its bans apply."""
+    """Return until when another suspension still holds for `scope`; nothing if its bans apply again."""
     ends = [finish(row) for row in holding if row.authority in (None, scope)]
     return {"still_s": max(ends)} if ends else {}
 
@@ -176,7 +175,7 @@ def _bans(session: Session, numbers: set[int]) -> Mapping[int, BanRow]:
 
 
 def _owners(session: Session, numbers: Sequence[int]) -> Mapping[int, list[str]]:
-    """By exemption, the authorities of its ranges."""
+    """Return the authorities of the ranges of each exemption."""
     found: dict[int, list[str]] = {}
     if numbers:
         statement = select(ConcernRow).where(ConcernRow.exemption.in_(numbers)).order_by(ConcernRow.authority)

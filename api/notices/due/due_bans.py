@@ -1,4 +1,4 @@
-"""Notices about bans: what ends or has ended, and what is to be reviewed."""
+"""Notices about bans that end, have ended or are due for review."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,11 +14,11 @@ from dnsfilter.policy.model import Instant
 
 BEFORE_END_S = (DAY_S, 7 * DAY_S, 30 * DAY_S)
 BEFORE_LAPSE_S = (6 * 3600, 24 * 3600)
-"""Of a provisional ban, which lasts for 72 hours."""
+"""For a provisional ban, which lasts 72 hours."""
 
 
 def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
-    """Ends and reviews of bans, to their authorities and to those in which they apply."""
+    """Yield notices about ends and reviews of bans, to their authorities and to the bound authorities."""
     last = hour.now + BEFORE_END_S[-1]
     end = TermRow.sql_period().end
     ending = and_(end > hour.oldest, end <= last)
@@ -33,20 +33,20 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
 
 
 def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
-    """The bans with a term like that."""
+    """Return the bans that have a term that meets the condition."""
     statement = select(BanRow).where(BanRow.number.in_(select(TermRow.ban).where(wanted)))
     return session.scalars(statement.order_by(BanRow.number)).all()
 
 
 def bindings_of(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow]:
-    """The bindings of these bans that bind."""
+    """Return the agreed bindings of these bans."""
     statement = select(BindingRow).where(BindingRow.ban.in_(numbers), BindingRow.sql_is_agreed())
     return session.scalars(statement).all() if numbers else ()
 
 
 def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None) -> Iterator[Due]:
     end = term.period.end
-    # One that was ended before it began, or recorded when it was over, has never held.
+    # A term that was ended before it began, or recorded after its end, never held.
     if end is None or end <= hour.oldest or term.period.begins is None or is_continued(row, term, end):
         return
     facts = {**ban_facts(row, term), "until_s": end}
@@ -61,7 +61,7 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour,
             key = f"ban_lapsed/{row.number}/{end}/{authority}"
             yield Due(key, Kind.BOUND_BAN_LAPSED, authority, facts)
         return
-    # An early end is a decision too, of an hour that is not known: nobody is spared the notice of that.
+    # An early end is also a decision, but its time is not known here: always send the notice.
     known = term.recorded_s if term.ended_s is None else 0
     if row.provisional:
         yield from _before(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
@@ -90,7 +90,7 @@ def _before(
     bound: Sequence[str],
     facts: Json,
 ) -> Iterator[Due]:
-    """The notice before `at` whose turn it is: the first kind to the ban's authority, the other to those bound."""
+    """Yield the notices of the threshold reached before `at`: the first kind to the owner, the second to the bound."""
     reached = threshold(at, known, hour.now, lengths)
     if reached is None:
         return
@@ -99,36 +99,36 @@ def _before(
         kind = own if authority is None else other
         if kind is not None:
             key = f"{kind}/{row.number}/{at}/{authority or row.authority}"
-            said = tuple(f"{key}/{length}" for length in reached[1])
-            yield Due(f"{key}/{reached[0]}", kind, authority or row.authority, facts, said)
+            later_keys = tuple(f"{key}/{length}" for length in reached[1])
+            yield Due(f"{key}/{reached[0]}", kind, authority or row.authority, facts, later_keys)
 
 
 def ban_facts(row: BanRow, term: TermRow | None = None) -> Json:
-    """What tells which ban it is."""
+    """Return the facts that identify a ban: its name and the reference of its decision."""
     return {"ban": reference_of(row), "reference": reference_in(row, term)}
 
 
 def facts_at(row: BanRow, at: Instant) -> Json:
-    """As `ban_facts`, with the decision behind the term that holds at that instant, or else that held last."""
+    """Return `ban_facts` with the decision behind the term that holds at `at`, or else the term that held last."""
     return ban_facts(row, quoted_term(row.terms, at))
 
 
 def reference_of(row: BanRow) -> str:
-    """The ban as commands name it: `authority/service`."""
+    """Return the ban's name in commands: `authority/service`."""
     return f"{row.authority}/{row.service}"
 
 
 def reference_in(row: BanRow, term: TermRow | None) -> str:
-    """The reference of the decision behind the term, or else of that behind the ban."""
+    """Return the reference of the decision behind the term, or else behind the ban."""
     own = term.decision.get("reference") if term is not None else None
     return str(own or row.decision.get("reference") or "")
 
 
 def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:
-    """Whether another term holds when this one has ended."""
+    """Return whether another term holds at `end`."""
     return any(other.period.covers(end) for other in row.terms if other is not term)
 
 
 def bound_at(bindings: Sequence[BindingRow], at: Instant) -> list[str]:
-    """Return the authorities that are bound at that instant, also by what was recorded later."""
+    """Return the authorities that are bound at that instant, including by bindings recorded later."""
     return sorted({row.authority for row in bindings if row.period.covers(at)})

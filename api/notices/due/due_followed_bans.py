@@ -1,7 +1,7 @@
-"""Notices to whoever decided a ban that follows another: what became of that one.
+"""Notices to the authorities of bans that follow another ban, about changes of that ban.
 
-A merger makes no difference to who follows whom: a ban that goes on with a successor is followed, and follows, as
-before, from then on.
+A merger does not change which ban follows which: the successor's ban takes the place of the merged ban, as a followed
+ban and as a follower, from then on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from api.notices.kinds import DAY_S, Due, Hour, Kind
 from dnsfilter.policy.model import Instant
 
 FOLLOWED_S = 30 * DAY_S
-"""For so long after its own ban has lapsed an authority is still told what became of the one that it followed."""
+"""Seconds after the end of its own ban during which an authority still gets notices about the followed ban."""
 
 
 def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
-    """Renewals and early ends of bans that other decisions follow, and that one goes on with a successor."""
+    """Yield notices about renewals, early ends and successions of bans that other decisions follow."""
     sources = bans_with(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
     if not sources:
         return
@@ -41,7 +41,7 @@ def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
 
 
 def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, heir: Heir | None) -> Iterator[Due]:
-    """To the follower, which follows since then by a merger; 0: by its own decision."""
+    """Yield the notices to one follower. It follows since `since` by a merger; 0: by its own decision."""
     adopted = min(term.recorded_s for term in follower.terms)
     own = _reach(follower, hour.now)
     if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
@@ -49,28 +49,28 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
     facts = {"ban": reference_of(follower), "source": source.authority, **own}
     if heir is not None and hour.fresh(heir.at) and heir.at >= adopted and heir.goes_on():
         key = f"{Kind.SOURCE_GOES_ON}/{source.number}/{follower.number}"
-        told = {**facts, "source": heir.ban.authority, "reference": facts_at(heir.ban, heir.at)["reference"]}
-        told |= {"former": source.authority, "at_s": heir.at}
-        yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, told)
+        succession = {**facts, "source": heir.ban.authority, "reference": facts_at(heir.ban, heir.at)["reference"]}
+        succession |= {"former": source.authority, "at_s": heir.at}
+        yield Due(key, Kind.SOURCE_GOES_ON, follower.authority, succession)
     first = min(term.recorded_s for term in source.terms)
-    # What was to follow, and was ended with the rest, is told with the rest.
+    # A planned term that was ended together with a term that had begun shares the notice of that term.
     begun = bool(source.decided_terms)
     for term in source.terms:
         end = term.period.end
-        told = {**facts, "reference": reference_in(source, term), **({} if end is None else {"until_s": end})}
+        of_term = {**facts, "reference": reference_in(source, term), **({} if end is None else {"until_s": end})}
         renewed = term.recorded_s > max(first, since) and term.ended_s is None
         if renewed and hour.fresh(term.recorded_s) and term.recorded_s >= adopted:
-            yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, told)
+            yield Due(f"source_renewed/{term.id}/{follower.number}", Kind.SOURCE_RENEWED, follower.authority, of_term)
         ended = term.ended_s
         if (heir is not None and heir.continues(term)) or (begun and term.period.is_void):
             continue
         if ended is not None and ended > max(hour.oldest, adopted, since) and not is_continued(source, term, ended):
             key = f"source_ended/{source.number}/{ended}/{follower.number}"
-            yield Due(key, Kind.SOURCE_ENDED, follower.authority, told)
+            yield Due(key, Kind.SOURCE_ENDED, follower.authority, of_term)
 
 
 def _reach(row: BanRow, now: Instant) -> Json:
-    """How far a ban reaches: to an end, or to a date of review, or further."""
+    """Return until when a ban applies: its end, its review date, or nothing if it has neither."""
     endless = [term for term in row.terms if term.period.end is None]
     if endless:
         reviews = [term.review_by_s for term in endless if term.review_by_s is not None]
@@ -80,7 +80,7 @@ def _reach(row: BanRow, now: Instant) -> Json:
 
 
 def _origins(number: int, later: Mapping[int, tuple[int, Instant]]) -> Mapping[int, Instant]:
-    """The ban, and those that go on as it, each with the instant since when they do."""
+    """Return the ban and the bans that it succeeded, each with the instant of the succession (0 for the ban itself)."""
     found, reached = {number: 0}, [number]
     while reached:
         heir = reached.pop()
@@ -94,7 +94,10 @@ def _origins(number: int, later: Mapping[int, tuple[int, Instant]]) -> Mapping[i
 def _followers(
     session: Session, numbers: frozenset[int], later: Mapping[int, tuple[int, Instant]]
 ) -> Mapping[tuple[BanRow, Instant], frozenset[int]]:
-    """The bans of which a decision follows one of these, or go on with one of which it does: which, and since when."""
+    """Return the bans that follow one of these by a decision, or that succeeded such a ban.
+
+    The keys hold the follower and since when it follows, the values the numbers of the bans that it follows.
+    """
     of_terms = select(TermRow.ban).where(_follows(TermRow.decision, numbers))
     wanted = or_(_follows(BanRow.decision, numbers), BanRow.number.in_(of_terms))
     found: dict[tuple[BanRow, Instant], frozenset[int]] = {}

@@ -1,4 +1,4 @@
-"""Notices about bans that are switched off, only count, or refuse again."""
+"""Notices about bans that were switched off, set to monitor, or enforced again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ _ACTS = ("ban.confirm", *(f"ban.set_{mode}" for mode in Mode))
 
 @dataclass(frozen=True, slots=True)
 class _Spell:
-    """A mode that a ban had from `start` on; `entry` is the act that set it, None if it returned by itself.
+    """A mode that a ban had from `start` on. `entry` is the act that set it, None if the mode returned automatically.
 
-    One that is off for a time has `until`.
+    `until` is set if the ban is off for a limited time.
     """
 
     start: Instant
@@ -35,7 +35,7 @@ class _Spell:
 
 
 def due_modes(session: Session, hour: Hour) -> Iterator[Due]:
-    """Modes that an act set or that returned by themselves, to the ban's authority and to those bound by it."""
+    """Yield notices about modes that were set or returned automatically, to the owner and the bound authorities."""
     for ban in _changed(session, hour):
         spells = _spells(session, ban, hour.now)
         for index, spell in enumerate(spells):
@@ -56,7 +56,7 @@ def _changed(session: Session, hour: Hour) -> Sequence[BanRow]:
 
 
 def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
-    """Return the modes that the ban has had, by the audit log. Every act on it begins a spell."""
+    """Return the modes that the ban has had, from the audit log. Each act on the ban starts a spell."""
     statement = select(AuditRow).where(AuditRow.object == f"ban/{reference_of(ban)}", AuditRow.time_s <= now)
     entries = session.scalars(statement.order_by(AuditRow.seq)).all()
     known = [entry for entry in entries if (entry.after or {}).get("number") == ban.number]
@@ -76,14 +76,14 @@ def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
     if not is_held(ban.terms, spells[-1].start):
         return False
     if spells[0].until is not None:
-        return True  # It came by a merger or a policy file, and refused before that.
+        return True  # A merger or a policy file created the ban, and it refused before that.
     refused = ((spell.start, following.start) for spell, following in pairwise(spells) if spell.mode is Mode.ENFORCE)
     held = list(chain.from_iterable(span(term.period) for term in ban.terms))
     return any(max(start, begin) < min(end, finish) for start, end in refused for begin, finish in held)
 
 
 def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
-    """Requests that wait for an approver, to the ban's authority."""
+    """Yield notices about requests that wait for an approver, to the ban's authority."""
     waiting = in_state(RequestState.REQUESTED, hour.now)
     for row in session.scalars(select(RequestRow).where(waiting, RequestRow.requested_s > hour.oldest)).all():
         ban, kind = session.get_one(BanRow, row.ban), Kind.REQUEST_WAITING
@@ -92,7 +92,7 @@ def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
 
 
 def _kind(spell: _Spell) -> Kind | None:
-    """Return the kind of notice about a spell; None if its act changes neither mode nor end."""
+    """Return the kind of notice about a spell; None if its act changed neither the mode nor its end."""
     if spell.entry is not None:
         before, after = spell.entry.before or {}, spell.entry.after or {}
         same = (before.get("mode"), before.get("off_until")) == (after.get("mode"), after.get("off_until"))

@@ -1,6 +1,6 @@
-"""Notices about nodes: what is suspended on them by hand, that they lack the policy, are silent, or back.
+"""Notices about nodes: local suspensions, outdated policy, silence, and recovery.
 
-A link that is cut silences many nodes, and each concerns everybody behind it: they are told of all in one notice.
+A broken link silences many nodes at once. One notice per recipient names them all.
 """
 
 from collections import defaultdict
@@ -14,22 +14,23 @@ from api.db.base import Json
 from api.db.models import NodeRow, PublicationRow
 from api.local_suspensions.service import local_suspensions
 from api.nodes.state import is_held
-from api.notices.due.earlier_node_notices import Told, Topic, told_of_nodes
+from api.notices.due.earlier_node_notices import EarlierNotices, Topic, earlier_notices
 from api.notices.kinds import Due, Hour, Kind
 from api.ranges.repository import authorities_at
 from api.suspensions.bound_bans import concerned
 from dnsfilter.policy.model import Instant
 
 HOUR_S = 3600
-"""Of a site's nodes nobody is told the same thing more often: what comes meanwhile is in the next notice."""
+"""Minimum interval in seconds between notices on the same topic about the nodes of a site."""
 LATE_S = 600
+"""Seconds after which a silent or outdated node causes a notice."""
 SOON_S = 120
-"""Who is late so soon is told of together with who is: reports are written down once a minute."""
+"""A notice includes nodes that become late within so many seconds: reports are stored once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """What is wrong with a node since `at_s`; `mark` tells this trouble from the next. Told once a node is late."""
+    """A problem of a node since `at_s`. `mark` identifies this problem. It causes a notice once the node is `late`."""
 
     topic: Topic
     mark: str
@@ -38,7 +39,7 @@ class _Trouble:
 
 
 class _Site:
-    """The nodes of a site: which are in trouble, and which are not and were heard of lately."""
+    """The nodes of a site: `wrong` have a problem, `well` have none and reported recently."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -46,8 +47,8 @@ class _Site:
         self.well: set[str] = set()
 
 
-class _Concerned:
-    """Whom the nodes of a site concern: the installation, and authorities with ranges there. Looked for when needed."""
+class _Recipients:
+    """The recipients of notices about a site: the installation and the authorities with ranges there. Loaded lazily."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -60,33 +61,37 @@ class _Concerned:
 
 
 def due_nodes(session: Session, hour: Hour) -> Iterator[Due]:
-    """Trouble to the installation and to the authorities with ranges at the node's site; its end to whoever knew."""
+    """Yield notices about nodes.
+
+    Problems go to the installation and to the authorities with ranges at the node's site. Recoveries go to the
+    recipients of the notice about the problem.
+    """
     nodes = session.scalars(select(NodeRow).where(NodeRow.sql_is_enrolled())).all()
     if not nodes:
         return
-    at_sites = _Concerned(session)
+    at_sites = _Recipients(session)
     for node in nodes:
         yield from _suspended(session, node, at_sites, hour)
-    told = told_of_nodes(session, hour.now - HOUR_S)
+    earlier = earlier_notices(session, hour.now - HOUR_S)
     sites = _sites(session, nodes, hour)
-    # What is over is told first: the end of all trouble is not that of what begins at the same time.
-    for (name, to), known in told.items():
+    # Recoveries first: a notice that all nodes are well must not cover problems that begin at the same time.
+    for (name, to), known in earlier.items():
         if name in sites:
-            yield from _over(name, sites[name], to, known, hour)
+            yield from _recoveries(name, sites[name], to, known, hour)
     for name, site in sites.items():
         if any(one.late for one in site.wrong.values()):
             for to in at_sites.at(name):
-                yield from _begun(name, site, to, told.get((name, to), Told()), hour)
+                yield from _problems(name, site, to, earlier.get((name, to), EarlierNotices()), hour)
 
 
-def _begun(name: str, site: _Site, to: str | None, told: Told, hour: Hour) -> Iterator[Due]:
-    """The trouble at a site that somebody was not told of yet."""
+def _problems(name: str, site: _Site, to: str | None, earlier: EarlierNotices, hour: Hour) -> Iterator[Due]:
+    """Yield notices about problems at a site that the recipient has not been notified of."""
     fresh: defaultdict[Topic, dict[str, _Trouble]] = defaultdict(dict)
     for node, one in site.wrong.items():
-        if told.marks.get(node) != one.mark:
+        if earlier.marks.get(node) != one.mark:
             fresh[one.topic][node] = one
     for topic, found in fresh.items():
-        if not any(one.late for one in found.values()) or _lately(told.topics.get(topic, 0), hour):
+        if not any(one.late for one in found.values()) or _is_recent(earlier.topics.get(topic, 0), hour):
             continue
         kind, revision = topic
         nodes = {node: found[node].mark for node in sorted(found)}
@@ -94,20 +99,23 @@ def _begun(name: str, site: _Site, to: str | None, told: Told, hour: Hour) -> It
         yield Due(_key(topic, name, to, hour), kind, to, {**facts, "revision": revision} if revision else facts)
 
 
-def _over(name: str, site: _Site, to: str | None, told: Told, hour: Hour) -> Iterator[Due]:
-    """That nodes are well of whose trouble somebody was told: once all of them are, or else an hour after the last."""
-    marks = sorted(told.marks.keys() & site.known)
+def _recoveries(name: str, site: _Site, to: str | None, earlier: EarlierNotices, hour: Hour) -> Iterator[Due]:
+    """Yield a notice that nodes with a reported problem are well again.
+
+    It is due when all of them are well, or else an hour after the last notice.
+    """
+    marks = sorted(earlier.marks.keys() & site.known)
     well = [node for node in marks if node in site.well]
-    everybody = well == marks
-    if well and (everybody or not _lately(told.last_s, hour)):
-        facts: Json = {"site": name, "nodes": well, "all": everybody}
+    all_well = well == marks
+    if well and (all_well or not _is_recent(earlier.last_s, hour)):
+        facts: Json = {"site": name, "nodes": well, "all": all_well}
         yield Due(_key((Kind.NODE_BACK, 0), name, to, hour), Kind.NODE_BACK, to, facts)
-    if any(site.wrong[node].mark == told.marks[node] for node in marks if node in site.wrong):
-        # Not to be forgotten, or it would be told anew.
-        yield from told.notices
+    if any(site.wrong[node].mark == earlier.marks[node] for node in marks if node in site.wrong):
+        # Keep the earlier notices from being swept: without them, the problem would be reported again.
+        yield from earlier.notices
 
 
-def _lately(made_s: Instant, hour: Hour) -> bool:
+def _is_recent(made_s: Instant, hour: Hour) -> bool:
     return hour.now - HOUR_S < made_s <= hour.now
 
 
@@ -117,7 +125,7 @@ def _key(topic: Topic, site: str, to: str | None, hour: Hour) -> str:
 
 
 def _sites(session: Session, nodes: Sequence[NodeRow], hour: Hour) -> Mapping[str, _Site]:
-    """How the nodes of each site are."""
+    """Return the condition of the nodes of each site."""
     newest = session.scalar(select(PublicationRow.revision).order_by(PublicationRow.id.desc()).limit(1)) or 0
     missed: dict[int, Instant | None] = {}
     found: defaultdict[str, _Site] = defaultdict(_Site)
@@ -137,13 +145,13 @@ def _sites(session: Session, nodes: Sequence[NodeRow], hour: Hour) -> Mapping[st
 
 
 def _trouble(node: NodeRow, newest: int, missed_s: Instant | None, hour: Hour) -> _Trouble | None:
-    """What is wrong with a node, which lacks what was published at `missed_s`; None where nothing is."""
+    """Return the problem of a node that lacks the snapshot published at `missed_s`; None if there is no problem."""
     seen_s = node.seen_s or node.enrolled_s or 0
-    # Nobody could report to a process that did not run.
+    # No node could report while this process was not running.
     quiet_s = hour.now - max(seen_s, hour.up_since)
     if quiet_s > LATE_S - SOON_S:
         return _Trouble((Kind.NODE_SILENT, 0), f"{Kind.NODE_SILENT}/{seen_s}", seen_s, quiet_s > LATE_S)
-    # What it has not taken in ten minutes before it last spoke.
+    # The change that the node had not applied ten minutes later, when it last reported.
     if missed_s is None or seen_s - missed_s <= LATE_S - SOON_S:
         return None
     late, has = seen_s - missed_s > LATE_S, node.report["revision"]
@@ -153,11 +161,11 @@ def _trouble(node: NodeRow, newest: int, missed_s: Instant | None, hour: Hour) -
     return _Trouble((Kind.NODE_BEHIND, 0), f"{Kind.NODE_BEHIND}/{has}", missed_s, late)
 
 
-def _suspended(session: Session, node: NodeRow, at_sites: _Concerned, hour: Hour) -> Iterator[Due]:
-    """Yield the local suspensions that the node reported last, to those whose bans they set aside.
+def _suspended(session: Session, node: NodeRow, at_sites: _Recipients, hour: Hour) -> Iterator[Due]:
+    """Yield notices about the local suspensions in the node's last report, to the authorities whose bans they disable.
 
-    Of several suspensions that end within the same hour the first is told: what a node says makes no heap of mail, and
-    none to bodies that have no range at its site.
+    Of several suspensions that end within the same hour, only the first causes a notice: a node cannot cause much mail.
+    Authorities without ranges at its site or bans that apply there get none.
     """
     for one in local_suspensions(node.name, node.site, node.report, hour.now):
         scope, there = one.authority, at_sites.at(one.site)

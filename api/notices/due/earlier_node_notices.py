@@ -1,4 +1,4 @@
-"""What authorities were told of nodes, from the notices themselves."""
+"""The notices about nodes that were already made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ from dnsfilter.policy.model import Instant
 TROUBLE = (Kind.NODE_SILENT, Kind.NODE_BEHIND, Kind.NODE_HELD)
 
 Topic: TypeAlias = tuple[Kind, int]
-"""What one notice can say of several nodes: with the revision by which they decide, where that was chosen by hand."""
+"""A kind of notice that can cover several nodes, with the revision that was selected locally (else 0)."""
 
 
 @dataclass(slots=True)
-class Told:
-    """What somebody was told of the nodes of a site.
+class EarlierNotices:
+    """Earlier notices to one recipient about the nodes of a site.
 
-    `marks` are of trouble, by node, that nobody has told the end of; `topics` has when there was a notice of each last.
-    `notices` are those by which this is known.
+    `marks` holds the reported problem of each node without a notice of its recovery. `topics` holds the time of the
+    last notice on each topic. `notices` are the notices that this comes from.
     """
 
     marks: dict[str, str] = field(default_factory=dict)
@@ -31,12 +31,12 @@ class Told:
     notices: list[Due] = field(default_factory=list)
 
 
-def told_of_nodes(session: Session, since_s: Instant) -> Mapping[tuple[str, str | None], Told]:
-    """By site and authority, all that is not over, and what was told after `since_s`."""
+def earlier_notices(session: Session, since_s: Instant) -> Mapping[tuple[str, str | None], EarlierNotices]:
+    """Return the notices on problems without a recovery, and those made after `since_s`, by site and authority."""
     row, site = NoticeRow, NoticeRow.facts["site"].as_string()
-    # The last that told that all was well again.
-    whole = and_(row.kind == str(Kind.NODE_BACK), row.facts["all"].as_boolean())
-    ends = select(row.authority, site.label("site"), func.max(row.number).label("number")).where(whole)
+    # The last notice that all nodes were well again.
+    all_well = and_(row.kind == str(Kind.NODE_BACK), row.facts["all"].as_boolean())
+    ends = select(row.authority, site.label("site"), func.max(row.number).label("number")).where(all_well)
     end = ends.group_by(row.authority, site).subquery()
     same = and_(end.c.authority.is_not_distinct_from(row.authority), end.c.site == site)
     statement = (
@@ -46,18 +46,18 @@ def told_of_nodes(session: Session, since_s: Instant) -> Mapping[tuple[str, str 
         .where(or_(end.c.number.is_(None), row.number >= end.c.number, row.made_s > since_s))
         .order_by(row.number)
     )
-    found: dict[tuple[str, str | None], Told] = {}
+    found: dict[tuple[str, str | None], EarlierNotices] = {}
     for one in session.execute(statement):
         kind, facts = Kind(one.kind), one.facts
-        told = found.setdefault((facts["site"], one.authority), Told())
-        told.topics[kind, facts.get("revision", 0)] = told.last_s = one.made_s
-        told.notices.append(Due(one.key, kind, one.authority, facts))
+        earlier = found.setdefault((facts["site"], one.authority), EarlierNotices())
+        earlier.topics[kind, facts.get("revision", 0)] = earlier.last_s = one.made_s
+        earlier.notices.append(Due(one.key, kind, one.authority, facts))
         if kind is not Kind.NODE_BACK:
-            told.marks |= facts["nodes"]
+            earlier.marks |= facts["nodes"]
             continue
         if facts["all"]:
-            told.marks.clear()
-            told.notices.clear()
+            earlier.marks.clear()
+            earlier.notices.clear()
         for name in facts["nodes"]:
-            told.marks.pop(name, None)
+            earlier.marks.pop(name, None)
     return found

@@ -1,4 +1,4 @@
-"""Bans that ended with a merger and go on with the successor: of these nobody is told that they are over."""
+"""Bans that ended with a merger and continue under the successor: no notice says that they have ended."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from dnsfilter.policy.model import Instant
 
 @dataclass(frozen=True, slots=True)
 class Heir:
-    """The successor's `ban` that superseded another, `was`, at an instant.
+    """The successor's `ban` that superseded the ban `was` at an instant.
 
-    `bindings` are those of the other by which it applied, or would, and which others stand for since then.
-    `ranges` are those of the exemptions from the successor's ban, by number.
+    `bindings` are the agreed bindings of `was` that others superseded. `ranges` holds the ranges of the exemptions from
+    the successor's ban, by number of the exemption.
     """
 
     was: BanRow
@@ -28,39 +28,39 @@ class Heir:
 
     @property
     def bound(self) -> frozenset[str]:
-        """Return the authorities that were bound to the merged ban and are bound to this one."""
+        """The authorities that were bound by the merged ban and remain bound by this one."""
         return frozenset(row.authority for row in self.bindings)
 
     def reaches(self, authority: str) -> bool:
-        """Whether the ban is that authority's own from then on, or it is bound to it."""
+        """Return whether the ban is the authority's own from then on, or binds it."""
         return authority == self.ban.authority or authority in self.bound
 
     def made(self, row: BindingRow) -> bool:
-        """Whether the merger made that binding, for one of the other ban."""
+        """Return whether the merger made this binding to replace one of the other ban."""
         return row.recorded_s == self.at and any(row.number in held.superseded_by for held in self.bindings)
 
     def holds(self) -> bool:
-        """Whether the ban applies at that instant."""
+        """Return whether the ban applies at the instant of the merger."""
         return is_held(self.ban.terms, self.at)
 
     def replaces(self, row: ExemptionRow) -> bool:
-        """Whether that exemption from the other ban goes on in all of its ranges."""
+        """Return whether exemptions from this ban replace the given one in all of its ranges."""
         named = {prefix for number in row.superseded_by for prefix in self.ranges.get(number, ())}
         return bool(row.superseded_by) and named.issuperset(row.ranges)
 
     def continues(self, term: TermRow) -> bool:
-        """Whether the ban goes on where that term of the other was ended, which may have lain ahead."""
+        """Return whether the ban continues a term of the other ban that the merger ended. It may lie ahead."""
         if term.ended_s is None or term.ended_s < self.at:
             return False
         return self.holds() if term.ended_s == self.at else not has_lapsed(self.ban.terms, self.at)
 
     def goes_on(self) -> bool:
-        """Whether the ban goes on with any of what the other would have had."""
+        """Return whether the ban continues any term of the other ban."""
         return any(self.continues(term) for term in self.was.terms)
 
 
 def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
-    """By the number of the ban that ended, what goes on instead since mergers that are not past."""
+    """Return the successor bans of recent mergers, by the number of the ban that ended."""
     found = _superseded(session, hour.oldest)
     if not found:
         return {}
@@ -75,12 +75,12 @@ def heirs(session: Session, hour: Hour) -> Mapping[int, Heir]:
 
 
 def successions(session: Session) -> Mapping[int, tuple[int, Instant]]:
-    """By the number of a ban that was superseded, that of the successor's ban, and since when."""
+    """Return the number of the successor's ban and the instant of the merger, by the number of the superseded ban."""
     return {was.number: (ban.number, at) for was, ban, at in _superseded(session, 0)}
 
 
 def _superseded(session: Session, since: Instant) -> list[tuple[BanRow, BanRow, Instant]]:
-    """The bans that mergers after an instant superseded, each with the successor's and the merger's instant."""
+    """Return the bans superseded by mergers after `since`, each with the successor's ban and the merger's instant."""
     new = aliased(BanRow)
     statement = select(BanRow, new, AuthorityRow.closes_s).join(AuthorityRow, AuthorityRow.slug == BanRow.authority)
     rows = session.execute(statement.join(new, new.number == BanRow.superseded_by).where(AuthorityRow.closes_s > since))

@@ -1,4 +1,4 @@
-"""A control plane whose notices go to a mailbox of loopback."""
+"""A control plane that sends its notices to a local mailbox."""
 
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -17,13 +17,13 @@ DAY_S = 86_400
 
 
 def notifier(plane: Plane, mailbox: Mailbox | None = None, to: tuple[str, ...] = ()) -> Notifier:
-    """One that sends to `mailbox`; the installation's own contact is `to`."""
+    """Return a notifier that sends to `mailbox`. `to` is the installation's contact."""
     place = MailPlace("127.0.0.1", mailbox.port if mailbox is not None else 1, False, SENDER, to)
     return Notifier(plane.database, {"alpha": "Alpha"}, place, plane.clock, elapsed=plane.clock)
 
 
 def begun(plane: Plane, mailbox: Mailbox | None = None, to: tuple[str, ...] = ()) -> Notifier:
-    """One that has looked once, a second ago."""
+    """Return a notifier that has looked once, a second ago."""
     made = notifier(plane, mailbox, to)
     made.look()
     plane.clock.now += 1
@@ -31,25 +31,25 @@ def begun(plane: Plane, mailbox: Mailbox | None = None, to: tuple[str, ...] = ()
 
 
 def rows(plane: Plane) -> list[NoticeRow]:
-    """Every notice, in order."""
+    """Return all notices in order."""
     with plane.database.reading() as session:
         statement = select(NoticeRow).where(NoticeRow.kind != "beginning").order_by(NoticeRow.number)
         return list(session.scalars(statement))
 
 
 def new_kinds(plane: Plane, look: Callable[[], object]) -> list[tuple[str, str | None]]:
-    """Kind and authority of the notices that a look has made."""
+    """Return kind and authority of the notices that a look has made."""
     known = {row.number for row in rows(plane)}
     look()
     return sorted(((row.kind, row.authority) for row in rows(plane) if row.number not in known), key=_order)
 
 
-def _order(told: tuple[str, str | None]) -> tuple[str, str]:
-    return told[0], told[1] or ""
+def _order(notice: tuple[str, str | None]) -> tuple[str, str]:
+    return notice[0], notice[1] or ""
 
 
 def messages(mailbox: Mailbox) -> list[EmailMessage]:
-    """What has arrived."""
+    """Return the messages that arrived."""
     found = []
     for envelope in mailbox.received:
         message = message_from_bytes(bytes(envelope.original_content or b""), policy=policy.default)

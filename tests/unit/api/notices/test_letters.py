@@ -1,4 +1,4 @@
-"""What notices say: every kind in every language, dates as people write them, nothing forged."""
+"""Texts of notices: every kind in every language, dates, no forged headers or lines."""
 
 import re
 from typing import Any
@@ -49,13 +49,13 @@ NAMES = Names({one.slug: one for one in (FEDERAL, GHENT, COMMUNITY)}, {"tiktok":
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_command_follows_a_line_that_says_what_it_is_for(kind: Kind) -> None:
+def test_command_follows_a_line_that_introduces_it(kind: Kind) -> None:
     assert kind not in COMMANDS or TEXTS[kind].do.endswith(":")
 
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("to", [None, FEDERAL, GHENT, COMMUNITY], ids=lambda to: to.slug if to else "installation")
-def test_no_line_is_too_long_and_no_placeholder_is_left(kind: Kind, to: Authority | None) -> None:
+def test_no_line_is_too_long_and_no_placeholder_remains(kind: Kind, to: Authority | None) -> None:
     written = letter(kind, FACTS, to, NAMES)
     assert "\n" not in written.subject
     assert not re.search(r"[{}]|None", written.subject + written.text)
@@ -64,12 +64,12 @@ def test_no_line_is_too_long_and_no_placeholder_is_left(kind: Kind, to: Authorit
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_whoever_has_decided_for_a_suspended_authority_is_told_that_it_has_no_effect(language: str) -> None:
+def test_suspension_notice_says_that_the_recipients_bans_have_no_effect(language: str) -> None:
     to = _authority("federal", language, nl="Federale overheid")
-    said = phrases_in(language).binds
+    phrase = phrases_in(language).binds
     for facts, expected in ((FACTS, False), ({**FACTS, "binds": True}, True)):
         written = letter(Kind.SUSPENSION_STARTED, facts, to, NAMES)
-        assert (said in " ".join(written.text.split())) == expected
+        assert (phrase in " ".join(written.text.split())) == expected
         assert "  " not in written.text
 
 
@@ -77,7 +77,7 @@ SEVERAL = (Kind.NODE_SILENT, Kind.NODE_BEHIND, Kind.NODE_HELD, Kind.NODE_BACK)
 
 
 @pytest.mark.parametrize("kind", SEVERAL)
-def test_of_several_nodes_it_is_said_how_many_and_of_many_not_all_are_named(kind: Kind) -> None:
+def test_notice_about_several_nodes_gives_their_number_and_names_at_most_thirty(kind: Kind) -> None:
     for count, named, more in ((1, 1, ""), (2, 2, ""), (30, 30, ""), (1500, 30, "and 1470 more")):
         names = [f"node-{number:04}" for number in range(count)]
         written = letter(kind, {**FACTS, "nodes": names}, None, NAMES)
@@ -88,13 +88,12 @@ def test_of_several_nodes_it_is_said_how_many_and_of_many_not_all_are_named(kind
         assert max(map(len, written.text.splitlines())) <= WIDTH
 
 
-def test_only_what_is_said_of_nodes_is_said_of_several() -> None:
-    said = TEXTS
-    assert [kind for kind in Kind if said[kind].subject_many] == [kind for kind in Kind if said[kind].what_many]
-    assert tuple(kind for kind in Kind if said[kind].what_many) == SEVERAL
+def test_only_notices_about_nodes_have_plural_texts() -> None:
+    assert [kind for kind in Kind if TEXTS[kind].subject_many] == [kind for kind in Kind if TEXTS[kind].what_many]
+    assert tuple(kind for kind in Kind if TEXTS[kind].what_many) == SEVERAL
 
 
-def test_both_languages_of_an_authority_are_there_in_order_and_each_is_complete() -> None:
+def test_notice_has_all_languages_of_the_authority_in_order() -> None:
     written = letter(Kind.BAN_ENDING, FACTS, FEDERAL, NAMES)
     french, dutch = written.text.split(f"\n\n{SEPARATOR}\n\n")
     assert "TikTok (État fédéral) s'applique encore jusqu'au 30 septembre 2026 inclus" in " ".join(french.split())
@@ -118,7 +117,9 @@ def test_both_languages_of_an_authority_are_there_in_order_and_each_is_complete(
         (("nl-BE", "fr-BE", "nl-NL"), ("nl", "fr")),
     ],
 )
-def test_languages_without_texts_are_english_once(languages: tuple[str, ...], expected: tuple[str, ...]) -> None:
+def test_languages_without_a_catalogue_become_english_once(
+    languages: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
     assert languages_of(_authority("somewhere", *languages)) == expected
 
 
@@ -131,7 +132,7 @@ def test_languages_without_texts_are_english_once(languages: tuple[str, ...], ex
         ("en", "through 30 September 2026", "until 1 October 2026 at 09:00 CEST", "on 1 October 2026"),
     ],
 )
-def test_dates_are_as_people_write_them(language: str, through: str, until: str, at: str) -> None:
+def test_dates_follow_the_conventions_of_each_language(language: str, through: str, until: str, at: str) -> None:
     assert end_words(MIDNIGHT, "Europe/Brussels", language) == through
     assert end_words(MORNING, "Europe/Brussels", language) == until
     assert at_words(MIDNIGHT, "Europe/Brussels", language) == at
@@ -142,11 +143,11 @@ def test_dates_are_as_people_write_them(language: str, through: str, until: str,
     [
         ({"own_until_s": MIDNIGHT}, "it applies through 30 September 2026"),
         ({"own_until_s": MIDNIGHT, "own_lapsed": True}, "it applied through 30 September 2026 and has lapsed"),
-        ({"own_review_s": MIDNIGHT}, "it is to be reviewed on 1 October 2026"),
-        ({}, "it has no end"),
+        ({"own_review_s": MIDNIGHT}, "it is due for review on 1 October 2026"),
+        ({}, "it has no end date"),
     ],
 )
-def test_a_follower_is_told_how_far_its_own_decision_reaches(own: dict[str, Any], said: str) -> None:
+def test_notice_to_a_follower_says_until_when_its_own_decision_applies(own: dict[str, Any], said: str) -> None:
     facts = {"ban": "mechelen/tiktok", "source": "federal", "reference": "KB 2027/1", "until_s": MIDNIGHT, **own}
     to = _authority("mechelen", "en", en="Mechelen")
     text = letter(Kind.SOURCE_RENEWED, facts, to, NAMES).text
@@ -157,38 +158,38 @@ def test_a_follower_is_told_how_far_its_own_decision_reaches(own: dict[str, Any]
 
 def test_a_renewal_without_an_end_says_so() -> None:
     facts = {"ban": "mechelen/tiktok", "source": "federal", "reference": ""}
-    assert "(without an end)" in letter(Kind.SOURCE_RENEWED, facts, None, NAMES).text
+    assert "(without an end date)" in letter(Kind.SOURCE_RENEWED, facts, None, NAMES).text
 
 
-def test_a_lapsed_provisional_ban_is_confirmed_and_not_renewed() -> None:
+def test_notice_of_a_lapsed_provisional_ban_asks_for_confirmation() -> None:
     written = letter(Kind.BAN_LAPSED, {**FACTS, "provisional": True}, GHENT, NAMES)
     assert "ban set federal tiktok --confirm" in written.text
 
 
-def test_a_ban_that_begins_again_says_when() -> None:
+def test_notice_of_a_lapsed_ban_says_when_its_next_term_begins() -> None:
     text = letter(Kind.BAN_LAPSED, {**FACTS, "resumes_s": MORNING}, None, NAMES).text
     assert "A further term begins on 1 October 2026 at 09:00 CEST." in " ".join(text.split())
 
 
-def test_whoever_has_no_ban_left_is_not_asked_to_end_it() -> None:
+def test_follower_without_a_ban_in_force_is_not_asked_to_end_it() -> None:
     facts = {"ban": "mechelen/tiktok", "source": "federal", "until_s": MIDNIGHT, "own_until_s": MIDNIGHT}
-    asked = letter(Kind.SOURCE_ENDED, facts, None, NAMES).text
-    told = letter(Kind.SOURCE_ENDED, {**facts, "own_lapsed": True}, None, NAMES).text
-    assert "To end your ban too" in asked
-    assert "dnsfilterctl ban end mechelen tiktok" in asked
-    assert "it applied through 30 September 2026" in told
-    assert "To end your ban" not in told
-    assert "dnsfilterctl" not in told
+    in_force = letter(Kind.SOURCE_ENDED, facts, None, NAMES).text
+    found = letter(Kind.SOURCE_ENDED, {**facts, "own_lapsed": True}, None, NAMES).text
+    assert "To end your ban as well" in in_force
+    assert "dnsfilterctl ban end mechelen tiktok" in in_force
+    assert "it applied through 30 September 2026" in found
+    assert "To end your ban" not in found
+    assert "dnsfilterctl" not in found
 
 
 def test_the_end_of_a_suspension_says_whether_bans_apply() -> None:
     facts = {"scope": "ghent", "at_s": MORNING}
-    told = " ".join(letter(Kind.SUSPENSION_ENDED, facts, None, NAMES).text.split())
+    found = " ".join(letter(Kind.SUSPENSION_ENDED, facts, None, NAMES).text.split())
     still = " ".join(letter(Kind.SUSPENSION_ENDED, {**facts, "still_s": MORNING + 60}, None, NAMES).text.split())
     ended = "The suspension for Stad Gent was ended early on 1 October 2026 at 09:00 CEST."
-    assert told == f"{ended} Bans apply again."
-    assert (
-        still == f"{ended} Another suspension holds until 1 October 2026 at 09:01 CEST: nothing is refused until then."
+    assert found == f"{ended} Bans apply again."
+    assert still == (
+        f"{ended} Another suspension lasts until 1 October 2026 at 09:01 CEST. Meanwhile, no queries are refused."
     )
 
 

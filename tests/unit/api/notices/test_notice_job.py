@@ -1,4 +1,4 @@
-"""Notices reach a real mailbox, once; whatever the server does meanwhile, no act waits for it."""
+"""Sending notices to a real mailbox: each arrives once, and no act waits for the mail server."""
 
 import logging
 import time
@@ -36,8 +36,8 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def asked(town: Plane) -> Plane:
-    """With a proposal of which zone is to be told, and a law of which the village is."""
+def bindings(town: Plane) -> Plane:
+    """Return a plane with an agreement proposed to the zone and a binding of the village by law."""
     contacts = {"zone": "zone@example.org", "village": "village@example.org"}
     for slug, contact in contacts.items():
         town.done("PUT", f"/v1/authorities/{slug}", authority(contact=contact))
@@ -63,10 +63,10 @@ def _states(plane: Plane) -> list[tuple[str, int, str]]:
 
 
 @on_both_databases
-def test_what_is_due_arrives_once(asked: Plane, mailbox: Mailbox) -> None:
-    telling = notifier(asked, mailbox)
-    assert (telling.look(), telling.send()) == (2, 2)
-    assert (telling.look(), telling.send()) == (0, 0)
+def test_due_notices_arrive_once(bindings: Plane, mailbox: Mailbox) -> None:
+    job = notifier(bindings, mailbox)
+    assert (job.look(), job.send()) == (2, 2)
+    assert (job.look(), job.send()) == (0, 0)
     first, second = messages(mailbox)
     assert [envelope.rcpt_tos for envelope in mailbox.received] == [["zone@example.org"], ["village@example.org"]]
     assert (first["From"], first["To"], first["Auto-Submitted"]) == (SENDER, "zone@example.org", "auto-generated")
@@ -77,86 +77,86 @@ def test_what_is_due_arrives_once(asked: Plane, mailbox: Mailbox) -> None:
     assert "dnsfilterctl binding accept 1" in text
     assert "Alpha (Stad)" in text
     assert "Alpha (Ville)" in text
-    assert first["Subject"].startswith("dnsfilter: voorstel om het verbod op Alpha ook bij u te laten gelden / ")
-    assert _states(asked) == [("sent", 1, ""), ("sent", 1, "")]
+    assert first["Subject"].startswith("dnsfilter: voorstel om het verbod op Alpha ook op u toe te passen / ")
+    assert _states(bindings) == [("sent", 1, ""), ("sent", 1, "")]
 
 
-def test_a_server_that_is_down_is_tried_again_with_growing_pauses_and_given_up_after_three_days(
-    asked: Plane, caplog: pytest.LogCaptureFixture
+def test_unreachable_server_is_retried_with_growing_pauses_for_three_days(
+    bindings: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:
-    telling = notifier(asked)
-    telling.look()
-    began = asked.clock.now
+    job = notifier(bindings)
+    job.look()
+    began = bindings.clock.now
     tried, tries = [], 0
-    while rows(asked)[0].next_try_s is not None:
-        telling.send()
-        if rows(asked)[0].tries > tries:
-            tries = rows(asked)[0].tries
-            tried.append(int(asked.clock.now - began))
-        asked.clock.now += 60 if tries < 9 else 3600
+    while rows(bindings)[0].next_try_s is not None:
+        job.send()
+        if rows(bindings)[0].tries > tries:
+            tries = rows(bindings)[0].tries
+            tried.append(int(bindings.clock.now - began))
+        bindings.clock.now += 60 if tries < 9 else 3600
     hours = [at / 3600 for at in tried]
     assert tried[:6] == [0, 60, 180, 420, 900, 1860]
     assert all(after - before <= 7 for before, after in pairwise(hours))
     assert GIVE_UP_S <= tried[-1] < GIVE_UP_S + 7 * 3600
-    assert [state for state, _, _ in _states(asked)] == ["failed", "failed"]
+    assert [state for state, _, _ in _states(bindings)] == ["failed", "failed"]
     assert len([one for one in caplog.records if "notice given up" in one.getMessage()]) == 2
 
 
 @on_both_databases
-def test_a_new_process_sends_what_the_last_one_could_not(asked: Plane, mailbox: Mailbox) -> None:
-    away = notifier(asked)
+def test_new_process_sends_notices_that_the_last_one_could_not_send(bindings: Plane, mailbox: Mailbox) -> None:
+    away = notifier(bindings)
     away.look()
     assert away.send() == 0
-    assert [state for state, _, _ in _states(asked)] == ["waiting", "waiting"]
-    restarted = notifier(asked, mailbox)
+    assert [state for state, _, _ in _states(bindings)] == ["waiting", "waiting"]
+    restarted = notifier(bindings, mailbox)
     assert (restarted.look(), restarted.send()) == (0, 0)
-    asked.clock.now += 60
+    bindings.clock.now += 60
     assert restarted.send() == 2
 
 
-def test_a_recipient_refused_for_good_is_given_up_and_the_others_are_served(asked: Plane, mailbox: Mailbox) -> None:
+def test_permanently_refused_recipient_does_not_affect_other_notices(bindings: Plane, mailbox: Mailbox) -> None:
     mailbox.answers["zone@example.org"] = "550 no such user Jan Example"
-    telling = notifier(asked, mailbox)
-    telling.look()
-    assert telling.send() == 1
-    assert _states(asked) == [("failed", 1, "recipient refused with 550"), ("sent", 1, "")]
+    job = notifier(bindings, mailbox)
+    job.look()
+    assert job.send() == 1
+    assert _states(bindings) == [("failed", 1, "recipient refused with 550"), ("sent", 1, "")]
 
 
-def test_one_that_is_greylisted_is_tried_again(asked: Plane, mailbox: Mailbox) -> None:
+def test_greylisted_notice_is_retried(bindings: Plane, mailbox: Mailbox) -> None:
     mailbox.answers["zone@example.org"] = "450 come back later"
-    telling = notifier(asked, mailbox)
-    telling.look()
-    assert telling.send() == 1
-    assert _states(asked) == [("waiting", 1, "recipient refused with 450"), ("sent", 1, "")]
+    job = notifier(bindings, mailbox)
+    job.look()
+    assert job.send() == 1
+    assert _states(bindings) == [("waiting", 1, "recipient refused with 450"), ("sent", 1, "")]
     mailbox.answers.clear()
-    assert telling.send() == 0
-    asked.clock.now += 60
-    assert telling.send() == 1
-    assert _states(asked) == [("sent", 2, ""), ("sent", 1, "")]
+    assert job.send() == 0
+    bindings.clock.now += 60
+    assert job.send() == 1
+    assert _states(bindings) == [("sent", 2, ""), ("sent", 1, "")]
 
 
-def test_a_server_that_takes_no_message_now_is_tried_again(asked: Plane, mailbox: Mailbox) -> None:
+def test_temporary_refusal_is_retried(bindings: Plane, mailbox: Mailbox) -> None:
     mailbox.refusing = True
-    telling = notifier(asked, mailbox)
-    telling.look()
-    assert telling.send() == 0
-    assert _states(asked) == [("waiting", 1, "refused with 451")] * 2
+    job = notifier(bindings, mailbox)
+    job.look()
+    assert job.send() == 0
+    assert _states(bindings) == [("waiting", 1, "refused with 451")] * 2
 
 
-def test_a_login_that_the_server_refuses_is_said_without_the_password(
-    asked: Plane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_failed_login_is_logged_without_the_password(
+    bindings: Plane, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
     authority.issue(*files)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
     with caplog.at_level(logging.DEBUG), mail_server(login=("dns", "right"), starttls=make_context(*files)) as mailbox:
         place = parse_mail_place(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
-        wrong = Notifier(asked.database, {}, place, asked.clock)
+        wrong = Notifier(bindings.database, {}, place, bindings.clock)
         wrong.look()
         assert wrong.send() == 0
-        assert _states(asked) == [("waiting", 1, "user or password refused with 535")] * 2
-        asked.clock.now += 60
-        assert Notifier(asked.database, {}, replace(place, login=Login("dns", "right")), asked.clock).send() == 2
+        assert _states(bindings) == [("waiting", 1, "user or password refused with 535")] * 2
+        bindings.clock.now += 60
+        assert Notifier(bindings.database, {}, replace(place, login=Login("dns", "right")), bindings.clock).send() == 2
         tried = set(mailbox.logins)
     assert tried == {("dns", "wrong"), ("dns", "right")}
     said = [KeyValueFormatter().format(record) for record in caplog.records if record.name.startswith("dnsfilter")]
@@ -164,30 +164,30 @@ def test_a_login_that_the_server_refuses_is_said_without_the_password(
     assert not any("wrong" in line for line in said)
 
 
-def test_a_server_that_says_nothing_is_left(asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_without_an_answer_times_out(bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.delivery.mail.TIMEOUT_S", 0.2)
     mailbox.hanging_s = 2.0
-    telling = notifier(asked, mailbox)
-    telling.look()
-    assert telling.send() == 0
-    assert [(state, tries) for state, tries, _ in _states(asked)] == [("waiting", 1), ("waiting", 1)]
+    job = notifier(bindings, mailbox)
+    job.look()
+    assert job.send() == 0
+    assert [(state, tries) for state, tries, _ in _states(bindings)] == [("waiting", 1), ("waiting", 1)]
 
 
-def test_a_contact_that_is_no_mail_address_is_said_once_and_listed(
-    asked: Plane, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+def test_contact_that_is_not_a_mail_address_is_logged_once_and_listed(
+    bindings: Plane, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     for slug in ("zone", "village"):
-        asked.done("PATCH", f"/v1/authorities/{slug}", {"contact": "helpdesk, 02 123 45 67"})
-    asked.done("PUT", "/v1/authorities/zone/bans/alpha", ban())
-    number = asked.done("POST", "/v1/bindings", _to_village("zone"))["number"]
+        bindings.done("PATCH", f"/v1/authorities/{slug}", {"contact": "helpdesk, 02 123 45 67"})
+    bindings.done("PUT", "/v1/authorities/zone/bans/alpha", ban())
+    number = bindings.done("POST", "/v1/bindings", _to_village("zone"))["number"]
     assert number == 3
-    asked.clock.now += 1
-    telling = notifier(asked, mailbox)
+    bindings.clock.now += 1
+    job = notifier(bindings, mailbox)
     with caplog.at_level(logging.WARNING):
-        assert (telling.look(), telling.send()) == (3, 0)
-    assert _states(asked) == [("failed", 0, NO_ADDRESS)] * 3
-    assert len([one for one in caplog.records if "no mail address" in one.getMessage()]) == 2
-    assert telling.status().given_up == 3
+        assert (job.look(), job.send()) == (3, 0)
+    assert _states(bindings) == [("failed", 0, NO_ADDRESS)] * 3
+    assert len([one for one in caplog.records if "not a mail address" in one.getMessage()]) == 2
+    assert job.status().given_up == 3
 
 
 def _to_village(of: str) -> dict[str, str]:
@@ -200,81 +200,81 @@ def _to_village(of: str) -> dict[str, str]:
     }
 
 
-def test_a_contact_that_changes_gets_what_waits(asked: Plane, mailbox: Mailbox) -> None:
-    notifier(asked, mailbox).look()
-    asked.done("PATCH", "/v1/authorities/zone", {"contact": "new@example.org"})
-    assert notifier(asked, mailbox).send() == 2
+def test_changed_contact_gets_waiting_notices(bindings: Plane, mailbox: Mailbox) -> None:
+    notifier(bindings, mailbox).look()
+    bindings.done("PATCH", "/v1/authorities/zone", {"contact": "new@example.org"})
+    assert notifier(bindings, mailbox).send() == 2
     assert mailbox.received[0].rcpt_tos == ["new@example.org"]
 
 
-def test_what_waited_for_longer_than_three_days_is_not_sent_any_more(asked: Plane, mailbox: Mailbox) -> None:
-    notifier(asked).look()
-    asked.clock.now += GIVE_UP_S
-    assert notifier(asked, mailbox).send() == 0
-    assert _states(asked) == [("failed", 1, TOO_LATE)] * 2
+def test_notice_older_than_three_days_is_not_sent(bindings: Plane, mailbox: Mailbox) -> None:
+    notifier(bindings).look()
+    bindings.clock.now += GIVE_UP_S
+    assert notifier(bindings, mailbox).send() == 0
+    assert _states(bindings) == [("failed", 1, TOO_LATE)] * 2
 
 
-def test_a_clock_that_ran_ahead_puts_nothing_off(asked: Plane, mailbox: Mailbox) -> None:
-    asked.clock.now += 86_400
-    away = notifier(asked)
+def test_clock_that_ran_ahead_does_not_delay_notices(bindings: Plane, mailbox: Mailbox) -> None:
+    bindings.clock.now += 86_400
+    away = notifier(bindings)
     away.look()
     away.send()
-    asked.clock.now -= 86_400
-    assert notifier(asked, mailbox).send() == 2
+    bindings.clock.now -= 86_400
+    assert notifier(bindings, mailbox).send() == 2
 
 
-def test_the_installation_gets_what_has_no_authority_and_no_copies(town: Plane, mailbox: Mailbox) -> None:
+def test_installation_gets_only_notices_without_an_authority(town: Plane, mailbox: Mailbox) -> None:
     to = ("one@example.org", "two@example.org")
     begun(town)
     town.done("POST", "/v1/suspensions", {"authority": None, "for": "30m", "reason": "nobody can work"})
     town.clock.now += 1
-    telling = notifier(town, mailbox, to)
+    job = notifier(town, mailbox, to)
     mailbox.answers["two@example.org"] = "550 no such user"
-    assert (telling.look(), telling.send()) == (3, 3)
+    assert (job.look(), job.send()) == (3, 3)
     received = sorted(envelope.rcpt_tos for envelope in mailbox.received)
     assert received == [["ict@example.org"], ["ict@example.org"], ["one@example.org"]]
-    (whole,) = [message for message in messages(mailbox) if "one@example.org" in message["To"]]
-    assert "for all authorities" in " ".join(whole.get_content().split())
+    (installation,) = [message for message in messages(mailbox) if "one@example.org" in message["To"]]
+    assert "for all authorities" in " ".join(installation.get_content().split())
     assert [failure for _, _, failure in _states(town) if failure] == ["1 of 2 recipients refused"]
 
 
-def test_without_a_contact_of_the_installation_nothing_is_made_for_it(town: Plane, mailbox: Mailbox) -> None:
-    telling = begun(town, mailbox)
+def test_no_notices_to_the_installation_without_its_contact(town: Plane, mailbox: Mailbox) -> None:
+    job = begun(town, mailbox)
     town.done("POST", "/v1/suspensions", {"authority": None, "for": "30m", "reason": "nobody can work"})
     town.clock.now += 1
-    assert telling.look() == 2
+    assert job.look() == 2
 
 
-def test_the_thread_sends_and_stops(asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_sends_and_stops(bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
-    telling = notifier(asked, mailbox)
-    telling.start()
+    job = notifier(bindings, mailbox)
+    job.start()
     try:
         until = time.monotonic() + 30
         while len(mailbox.received) < 2 and time.monotonic() < until:
             time.sleep(0.01)
     finally:
-        telling.stop()
+        job.stop()
     assert len(mailbox.received) == 2
 
 
-def test_a_publication_is_looked_at_before_the_next_round(
-    asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+def test_publication_causes_a_look_before_the_next_round(
+    bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
     monkeypatch.setattr(module, "SOON_S", 0.0)
     place = MailPlace("127.0.0.1", mailbox.port, False, SENDER, ())
     counted = [0]
-    telling = Notifier(asked.database, {}, place, asked.clock, lambda: counted[0])
-    telling.start()
+    job = Notifier(bindings.database, {}, place, bindings.clock, lambda: counted[0])
+    job.start()
     try:
         _wait(mailbox, 2)
-        asked.done("POST", "/v1/bindings/1/accept")
-        asked.clock.now += 1
+        bindings.done("POST", "/v1/bindings/1/accept")
+        bindings.clock.now += 1
         counted[0] += 1
         _wait(mailbox, 3)
     finally:
-        telling.stop()
+        job.stop()
     assert mailbox.received[-1].rcpt_tos == ["ict@example.org"]
 
 
@@ -285,66 +285,66 @@ def _wait(mailbox: Mailbox, count: int) -> None:
         time.sleep(0.01)
 
 
-def test_an_act_does_not_wait_for_a_server_that_hangs(
-    asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+def test_act_does_not_wait_for_a_hanging_server(
+    bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
     monkeypatch.setattr(module, "STOP_S", 0.1)
     monkeypatch.setattr("api.delivery.mail.TIMEOUT_S", 60.0)
     mailbox.hanging_s = 60.0
-    telling = notifier(asked, mailbox)
-    telling.start()
+    job = notifier(bindings, mailbox)
+    job.start()
     try:
         assert mailbox.asked.wait(timeout=30)
-        asked.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
-        assert [tries for _, tries, _ in _states(asked)] == [0, 0], "the server had not answered by then"
+        bindings.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
+        assert [tries for _, tries, _ in _states(bindings)] == [0, 0], "the server had not answered by then"
     finally:
-        telling.stop()
+        job.stop()
 
 
-def test_metrics_tell_what_waits_and_for_how_long(asked: Plane) -> None:
-    telling = notifier(asked)
+def test_metrics_show_waiting_notices_and_their_age(bindings: Plane) -> None:
+    job = notifier(bindings)
     registry = CollectorRegistry()
-    registry.register(NoticesCollector(telling))
+    registry.register(NoticesCollector(job))
 
     def values() -> list[float | None]:
         names = ("notices_waiting", "notice_waiting_seconds", "notices_given_up", "notice_failures_total")
         return [registry.get_sample_value(f"dnsfilter_api_{name}") for name in names]
 
     assert values() == [0, 0, 0, 0]
-    telling.look()
-    asked.clock.now += 90
+    job.look()
+    bindings.clock.now += 90
     assert values() == [2, 90, 0, 0]
-    telling.send()
+    job.send()
     assert values() == [2, 90, 0, 2]
-    assert asked.clock.now > START
+    assert bindings.clock.now > START
 
 
 @pytest.fixture
-def odd(asked: Plane) -> Plane:
-    """Where the proposal's contact is no mailbox by now, and nobody has noticed."""
-    with asked.database.writing() as session:
+def odd(bindings: Plane) -> Plane:
+    """Return a plane where the zone's contact is no longer a mailbox, changed directly in the database."""
+    with bindings.database.writing() as session:
         session.execute(update(AuthorityRow).where(AuthorityRow.slug == "zone").values(contact="=?x?q?a=0Ab?=@b.c"))
-    return asked
+    return bindings
 
 
-def test_a_contact_that_makes_no_header_holds_up_no_other(
+def test_contact_that_makes_no_header_affects_no_other_notice(
     odd: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "is_mailbox", lambda _text: True)
-    telling = notifier(odd, mailbox)
-    assert (telling.look(), telling.send()) == (2, 1)
+    job = notifier(odd, mailbox)
+    assert (job.look(), job.send()) == (2, 1)
     assert _states(odd) == [("failed", 1, NO_ADDRESS), ("sent", 1, "")]
 
 
-def test_a_contact_that_became_none_is_given_up(odd: Plane, mailbox: Mailbox) -> None:
-    telling = notifier(odd, mailbox)
-    assert (telling.look(), telling.send()) == (2, 1)
+def test_contact_that_became_invalid_is_given_up(odd: Plane, mailbox: Mailbox) -> None:
+    job = notifier(odd, mailbox)
+    assert (job.look(), job.send()) == (2, 1)
     assert _states(odd) == [("failed", 0, NO_ADDRESS), ("sent", 1, "")]
 
 
-def test_a_message_with_an_error_of_its_own_holds_up_no_other(
-    asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_error_in_one_message_affects_no_other(
+    bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def made(kind: Kind, *rest: Any) -> Letter:
         if kind is Kind.BINDING_PROPOSED:
@@ -352,31 +352,31 @@ def test_a_message_with_an_error_of_its_own_holds_up_no_other(
         return letter(kind, *rest)
 
     monkeypatch.setattr(module, "letter", made)
-    telling = notifier(asked, mailbox)
-    assert (telling.look(), telling.send()) == (2, 1)
-    assert _states(asked) == [("waiting", 1, "AttributeError"), ("sent", 1, "")]
-    asked.clock.now += GIVE_UP_S
-    telling.send()
-    assert _states(asked) == [("failed", 2, TOO_LATE), ("sent", 1, "")]
+    job = notifier(bindings, mailbox)
+    assert (job.look(), job.send()) == (2, 1)
+    assert _states(bindings) == [("waiting", 1, "AttributeError"), ("sent", 1, "")]
+    bindings.clock.now += GIVE_UP_S
+    job.send()
+    assert _states(bindings) == [("failed", 2, TOO_LATE), ("sent", 1, "")]
     assert [record.message for record in caplog.records if record.exc_info] == ["unexpected error, going on"]
 
 
-def test_the_thread_outlives_an_error_and_sends_what_is_written_down(
-    asked: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+def test_thread_survives_an_error_and_sends_stored_notices(
+    bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_given: object) -> list[Due]:
         raise KeyError("node")
 
     monkeypatch.setattr(module, "TICK_S", 0.01)
     monkeypatch.setattr(module, "LOOK_S", 0.0)
-    telling = notifier(asked, mailbox)
-    telling.look()
-    asked.done("POST", "/v1/bindings/1/accept")
-    asked.clock.now += 1
+    job = notifier(bindings, mailbox)
+    job.look()
+    bindings.done("POST", "/v1/bindings/1/accept")
+    bindings.clock.now += 1
     with monkeypatch.context() as patch:
         patch.setattr(module, "due", broken)
-        telling.start()
+        job.start()
         _wait(mailbox, 2)
     _wait(mailbox, 3)
-    telling.stop()
+    job.stop()
     assert mailbox.received[-1].rcpt_tos == ["ict@example.org"]

@@ -1,4 +1,4 @@
-"""Notices that are over are forgotten in time, without being made anew, and a few at a time."""
+"""Sweeping old notices: in batches, and without making them again."""
 
 import pytest
 
@@ -26,9 +26,9 @@ def _keys(plane: Plane) -> list[str]:
 
 
 @on_both_databases
-def test_what_was_sent_or_given_up_is_forgotten_after_90_days(plane: Plane) -> None:
-    telling = notifier(plane)
-    telling.look()
+def test_notices_sent_or_given_up_are_deleted_after_90_days(plane: Plane) -> None:
+    job = notifier(plane)
+    job.look()
     now_s = int(plane.clock.now)
     old_s = now_s - KEPT_S + int(SWEEP_S)
     _add(plane, "sent", old_s, sent=True)
@@ -36,44 +36,46 @@ def test_what_was_sent_or_given_up_is_forgotten_after_90_days(plane: Plane) -> N
     _add(plane, "waiting", old_s, waiting=True)
     _add(plane, "younger", old_s + 1, sent=True)
     plane.clock.now += SWEEP_S - 1
-    telling.look()
-    assert _keys(plane) == ["sent", "failed", "waiting", "younger"], "this process does not know yet what is due"
+    job.look()
+    assert _keys(plane) == ["sent", "failed", "waiting", "younger"], (
+        "this process does not know yet which notices are due"
+    )
     plane.clock.now += 1
-    telling.look()
+    job.look()
     assert _keys(plane) == ["waiting", "younger"]
     plane.clock.now += SWEEP_S - 1
-    telling.look()
+    job.look()
     assert _keys(plane) == ["waiting", "younger"], "once an hour"
     plane.clock.now += 1
-    telling.look()
+    job.look()
     assert _keys(plane) == ["waiting"]
     with plane.database.reading() as session:
         assert repository.beginning(session) == now_s
 
 
-def test_what_is_due_still_is_neither_forgotten_nor_told_again(plane: Plane) -> None:
-    telling = notifier(plane, to=("installation@example.org",))
-    telling.look()
+def test_notices_still_due_are_neither_deleted_nor_made_again(plane: Plane) -> None:
+    job = notifier(plane, to=("installation@example.org",))
+    job.look()
     with plane.database.writing() as session:
         now_s = int(plane.clock.now)
         session.add(NodeRow(name="a", site="default", registered_s=now_s, enrolled_s=now_s, seen_s=now_s, revision=1))
     plane.clock.now += 601
-    assert telling.look() == 1
+    assert job.look() == 1
     (silent,) = rows(plane)
     with plane.database.writing() as session:
         session.get_one(NoticeRow, silent.number).next_try_s = None
     for _ in range(2):
         plane.clock.now += KEPT_S
-        assert telling.look() == 0
+        assert job.look() == 0
     assert _keys(plane) == [silent.key]
     with plane.database.writing() as session:
         session.get_one(NodeRow, 1).removed_s = int(plane.clock.now)
     plane.clock.now += SWEEP_S
-    telling.look()
+    job.look()
     assert rows(plane) == []
 
 
-def test_a_sweep_forgets_no_more_than_it_may_and_what_is_needed_takes_no_place(
+def test_sweep_deletes_at_most_its_limit_and_does_not_count_needed_notices(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SWEPT", 2)
@@ -81,10 +83,10 @@ def test_a_sweep_forgets_no_more_than_it_may_and_what_is_needed_takes_no_place(
     for number in range(5):
         _add(plane, f"{number}", 0, sent=True)
     with plane.database.reading() as session:
-        assert repository.over(session, 0, {"0", "1", "3"}, 2) == [3, 5]
-    telling = notifier(plane)
-    telling.look()
+        assert repository.expired(session, 0, {"0", "1", "3"}, 2) == [3, 5]
+    job = notifier(plane)
+    job.look()
     for left in (["2", "3", "4"], ["4"], []):
         plane.clock.now += SWEEP_S
-        telling.look()
+        job.look()
         assert _keys(plane) == left

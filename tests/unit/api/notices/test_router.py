@@ -1,4 +1,4 @@
-"""/v1/notices: each authority's readers see its own, the installation's roles all."""
+"""/v1/notices: readers of an authority see its notices, roles of the installation see all."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.unit.api.notices.support import begun
 
 
 @pytest.fixture
-def told(town: Plane) -> Plane:
-    """With a notice to zone that waits, one to town that failed, and one to the installation."""
-    telling = begun(town, to=("installation@example.org",))
+def noticed(town: Plane) -> Plane:
+    """Return a plane with a waiting notice to zone, a failed one to town, and one to the installation."""
+    job = begun(town, to=("installation@example.org",))
     town.done("PATCH", "/v1/authorities/town", {"contact": "02 123 45 67"})
     town.done("POST", "/v1/suspensions", {"authority": None, "for": "30m", "reason": "nobody can work"})
     town.clock.now += 1
-    telling.look()
+    job.look()
     return town
 
 
@@ -22,18 +22,18 @@ def _to(plane: Plane, query: str = "", token: str | None = None) -> list[tuple[s
     return [(item["authority"], item["state"]) for item in items]
 
 
-def test_the_list_says_what_became_of_each(told: Plane) -> None:
-    assert _to(told) == [("zone", "waiting"), ("town", "failed"), (None, "waiting")]
-    assert _to(told, "?state=failed") == [("town", "failed")]
-    assert _to(told, "?state=sent") == []
-    assert _to(told, "?authority=zone") == [("zone", "waiting")]
-    (failed,) = told.done("GET", "/v1/notices?state=failed")["items"]
-    assert (failed["kind"], failed["failure"]) == ("suspension_started", "the contact is no mail address")
+def test_list_shows_the_state_of_each_notice(noticed: Plane) -> None:
+    assert _to(noticed) == [("zone", "waiting"), ("town", "failed"), (None, "waiting")]
+    assert _to(noticed, "?state=failed") == [("town", "failed")]
+    assert _to(noticed, "?state=sent") == []
+    assert _to(noticed, "?authority=zone") == [("zone", "waiting")]
+    (failed,) = noticed.done("GET", "/v1/notices?state=failed")["items"]
+    assert (failed["kind"], failed["failure"]) == ("suspension_started", "the contact is not a mail address")
 
 
-def test_pages_follow_each_other(told: Plane) -> None:
-    first = told.done("GET", "/v1/notices?limit=2")
-    second = told.done("GET", f"/v1/notices?limit=2&cursor={first['next']}")
+def test_pages_follow_each_other(noticed: Plane) -> None:
+    first = noticed.done("GET", "/v1/notices?limit=2")
+    second = noticed.done("GET", f"/v1/notices?limit=2&cursor={first['next']}")
     assert [item["number"] for item in first["items"] + second["items"]] == [4, 3, 2]
     assert second["next"] is None
 
@@ -46,14 +46,14 @@ def test_pages_follow_each_other(told: Plane) -> None:
         ("auditor", None, [("zone", "waiting"), ("town", "failed"), (None, "waiting")]),
     ],
 )
-def test_readers_see_those_to_their_authority(
-    told: Plane, role: str, authority: str | None, seen: list[tuple[str | None, str]]
+def test_readers_see_notices_to_their_authority(
+    noticed: Plane, role: str, authority: str | None, seen: list[tuple[str | None, str]]
 ) -> None:
-    _, token = told.account("somebody", (role, authority))
-    assert _to(told, token=token) == seen
-    assert told.call("GET", "/v1/notices?authority=zone", token=token).status_code == 200
+    _, token = noticed.account("somebody", (role, authority))
+    assert _to(noticed, token=token) == seen
+    assert noticed.call("GET", "/v1/notices?authority=zone", token=token).status_code == 200
 
 
-def test_an_authority_that_was_told_something_is_not_removed(told: Plane) -> None:
+def test_authority_with_notices_is_not_removed(noticed: Plane) -> None:
     for slug in ("town", "zone"):
-        assert told.call("DELETE", f"/v1/authorities/{slug}").status_code == 409
+        assert noticed.call("DELETE", f"/v1/authorities/{slug}").status_code == 409

@@ -1,4 +1,4 @@
-"""The catalogues: every text is translated in every language, with the same placeholders, and nothing else is there."""
+"""The catalogues translate every text, with the same placeholders, and contain nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -16,7 +16,7 @@ TRANSLATED = [language for language in LOCALES if language != FALLBACK]
 
 
 def texts() -> Iterator[str | tuple[str, str]]:
-    """Every text that there is in English; those of several nodes as singular and plural."""
+    """Yield every English text. Texts about several nodes are pairs of singular and plural."""
     yield from astuple(PHRASES)
     for text in TEXTS.values():
         for one, many in ((text.subject, text.subject_many), (text.what, text.what_many), (text.do, "")):
@@ -41,7 +41,7 @@ def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-def test_there_is_a_catalogue_of_each_language_but_english() -> None:
+def test_each_language_except_english_has_a_catalogue() -> None:
     assert sorted(item.name for item in (files("api") / "locale").iterdir()) == sorted(TRANSLATED)
 
 
@@ -66,7 +66,7 @@ def test_each_form_has_the_placeholders_of_its_english_form(language: str) -> No
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
-def test_what_is_read_is_what_the_catalogue_says(language: str) -> None:
+def test_translations_match_the_catalogue(language: str) -> None:
     read = translations(language)
     for message in messages(language):
         english, said = forms(message.id), forms(message.string)
