@@ -19,7 +19,7 @@ from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
-from api.checkpoints.checkpoint_job import Witness
+from api.checkpoints.checkpoint_job import CheckpointJob
 from api.checkpoints.router import router as proof
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
@@ -100,12 +100,12 @@ ROUTERS = (
 
 
 def make_application(
-    runtime: Runtime, publisher: Publisher, witness: Witness, fleet: Fleet
+    runtime: Runtime, publisher: Publisher, checkpoint_job: CheckpointJob, fleet: Fleet
 ) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
     holding = Holding(runtime.database, runtime.clock)
-    registry, requests = make_registry(publisher, failures, witness, holding)
+    registry, requests = make_registry(publisher, failures, checkpoint_job, holding)
 
     def refusal(token: str, scope: Scope) -> ApiError | None:
         return _refusal(runtime, failures, token, scope)
@@ -122,7 +122,7 @@ def make_application(
     )
     app.state.runtime = runtime
     app.state.publisher = publisher
-    app.state.witness = witness
+    app.state.checkpoint_job = checkpoint_job
     app.state.failures = failures
     app.state.fleet = fleet
     registry.register(NodesCollector(fleet))

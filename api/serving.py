@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.application import make_application
 from api.auth.authentication_failures import sweep
 from api.auth.tokens import make_first_token
-from api.checkpoints.checkpoint_job import Witness
+from api.checkpoints.checkpoint_job import CheckpointJob
 from api.checkpoints.signing_key import load_signing_key
 from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
@@ -65,9 +65,9 @@ def serve(settings: Settings) -> int:
         clock = believed(time.time, store)
         publisher = Publisher(database, services, store, clock, _signing(settings))
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key)
-        witness = _witness(settings, runtime)
+        checkpoint_job = _checkpoint_job(settings, runtime)
         fleet = Fleet(database, publisher, clock)
-        app, registry = make_application(runtime, publisher, witness, fleet)
+        app, registry = make_application(runtime, publisher, checkpoint_job, fleet)
         registry.register(DamageCollector(integrity))
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
@@ -78,8 +78,8 @@ def serve(settings: Settings) -> int:
         gc.set_threshold(*COLLECTED_AFTER)
         publisher.start()
         stack.callback(publisher.stop)
-        witness.start()
-        stack.callback(witness.stop)
+        checkpoint_job.start()
+        stack.callback(checkpoint_job.stop)
         notifier = _notifier(settings, runtime, publisher)
         if notifier is not None:
             registry.register(NoticesCollector(notifier))
@@ -157,14 +157,14 @@ def _signing(settings: Settings) -> Signing:
         raise UnavailableError(f"cannot use the key of snapshots: {error}") from error
 
 
-def _witness(settings: Settings, runtime: Runtime) -> Witness:
+def _checkpoint_job(settings: Settings, runtime: Runtime) -> CheckpointJob:
     try:
         key = load_signing_key(settings.checkpoint_key)
     except FileNotFoundError as error:
         raise commands.missing_key(settings, error, "the audit log says so") from error
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
-    return Witness(runtime.database, key, settings.checkpoint_places, runtime.clock)
+    return CheckpointJob(runtime.database, key, settings.checkpoint_places, runtime.clock)
 
 
 def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Notifier | None:

@@ -1,1 +1,1 @@
-"""The record of acts."""
+"""The audit log: reading, filtering and exporting acts."""

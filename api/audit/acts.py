@@ -1,4 +1,4 @@
-"""Every act that the audit log can have, as far as this version records it; by which lists of acts are narrowed."""
+"""The acts that this version records. Lists of acts can be filtered by them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,11 +36,11 @@ _VERBS: Mapping[str, Sequence[str]] = {
 ACTS = frozenset(f"{family}.{verb}" for family, verbs in _VERBS.items() for verb in verbs)
 
 
-def demand_act(session: Session, wanted: str) -> None:
-    """Raise Invalid if no act, and no family of acts, has this name here or on record from another version."""
-    if wanted in ACTS or wanted in _VERBS:
+def demand_act(session: Session, name: str) -> None:
+    """Raise `Invalid` if this version and the audit log know no act and no family of acts of this name."""
+    if name in ACTS or name in _VERBS:
         return
-    found = AuditRow.act == wanted if "." in wanted else AuditRow.act.startswith(f"{wanted}.", autoescape=True)
+    found = AuditRow.act == name if "." in name else AuditRow.act.startswith(f"{name}.", autoescape=True)
     if session.scalar(select(AuditRow.seq).where(found).limit(1)) is None:
-        hint = did_you_mean(wanted, ACTS | _VERBS.keys()) or f" Acts begin with {', '.join(_VERBS)}."
-        raise Invalid.at("query.act", f'No act "{wanted}".{hint}')
+        hint = did_you_mean(name, ACTS | _VERBS.keys()) or f" Acts begin with {', '.join(_VERBS)}."
+        raise Invalid.at("query.act", f'No act "{name}".{hint}')

@@ -1,7 +1,7 @@
-"""The record as JSON lines, for whoever keeps or verifies it elsewhere.
+"""Export the audit log as JSON lines, to store or verify it elsewhere.
 
-Entries only grow in number: up to the number that was the last one at the beginning, every reading sees the same ones,
-so that they are read part by part and no transaction stays open while somebody reads slowly.
+Entries are only appended. The export reads the entries up to the last one at its start, in parts. No transaction stays
+open while a client reads slowly.
 """
 
 import logging
@@ -18,19 +18,19 @@ from api.db.unit_of_work import entry_of, head
 from dnsfilter.telemetry.logs import emit
 
 PART = 500
-"""Entries that are in memory at once."""
+"""Number of entries in memory at once."""
 
-# The last is what the system says of a time that no calendar has.
+# The system raises OSError for a time outside the calendar.
 _UNREADABLE = (ValueError, TypeError, OverflowError, OSError)
 
 log = logging.getLogger("dnsfilter.api")
 
 
 def export(database: Database, after: int) -> Iterator[bytes]:
-    """The entries with numbers above `after`, in order, a part at a time; raises what the database raises.
+    """Yield the entries with numbers above `after`, in order, in parts. Raise the errors of the database.
 
-    An entry that cannot be read is left out and named in the log: whoever verifies the export finds it missing. An
-    entry that the index by authority has otherwise is exported as its hash covers it, and named in the log.
+    An unreadable entry is left out and logged: the verification of the export reports it as missing. An entry that
+    differs from the index by authority is exported as its hash covers it, and logged.
     """
     with database.reading() as session:
         last, _ = head(session)
@@ -38,7 +38,7 @@ def export(database: Database, after: int) -> Iterator[bytes]:
         until = min(after + PART, last)
         with database.reading() as session:
             part = _part(session, after, until)
-        # Only now: whoever reads slowly holds no transaction open.
+        # Outside the transaction: a slow client must not keep it open.
         yield part
         after = until
 
@@ -48,10 +48,10 @@ def _part(session: Session, after: int, until: int) -> bytes:
         rows = _read(session, after, until)
         fault = authority_index.first_fault(session, rows)
         if fault is not None:
-            emit(log, logging.ERROR, "the index of the audit log differs from its entries", reason=fault)
+            emit(log, logging.ERROR, "index of the audit log differs from its entries", reason=fault)
         return b"".join(map(_line, rows))
     except _UNREADABLE:
-        # Somebody has written what is no JSON or no time past this program.
+        # Something other than this program has stored invalid JSON or an invalid time.
         return b"".join(_one(session, seq) for seq in range(after + 1, until + 1))
 
 
@@ -59,7 +59,7 @@ def _one(session: Session, seq: int) -> bytes:
     try:
         return b"".join(map(_line, _read(session, seq - 1, seq)))
     except _UNREADABLE as error:
-        emit(log, logging.ERROR, "an entry of the record cannot be read", seq=seq, error=type(error).__name__)
+        emit(log, logging.ERROR, "entry of the audit log cannot be read", seq=seq, error=type(error).__name__)
         return b""
 
 
@@ -70,5 +70,5 @@ def _read(session: Session, after: int, until: int) -> Sequence[AuditRow]:
 
 
 def _line(row: AuditRow) -> bytes:
-    # Not `canonical`, which refuses what the record never holds: what is there is shown as it is.
+    # Not `canonical`: it rejects values that this program never stores, but the export shows them as they are.
     return dumps(entry_of(row), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""Audit entries and checkpoints as the API shows them."""
+"""Convert audit entries and checkpoints to API schemas."""
 
 from api.audit.schemas import AuditRead, CheckpointRead
 from api.checkpoints.service import checkpoint_of
@@ -7,10 +7,10 @@ from api.db.unit_of_work import entry_of
 
 
 def read_entry(row: AuditRow) -> AuditRead:
-    """An entry as the API shows it. Its hash was made of the same, without a token that is null."""
+    """Return an entry as the API shows it. Its hash covers the same fields, without a `token` that is null."""
     return AuditRead(**entry_of(row))
 
 
 def read_checkpoint(row: CheckpointRow, installation: str) -> CheckpointRead:
-    """A checkpoint as the API shows it."""
+    """Return a checkpoint as the API shows it."""
     return CheckpointRead(**checkpoint_of(row, installation).fields, delivered=row.delivered)

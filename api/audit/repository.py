@@ -1,4 +1,4 @@
-"""Queries on the audit; nothing here writes."""
+"""Read-only queries on the audit log."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +14,19 @@ from dnsfilter.policy.model import Instant
 
 DAY_S = 86_400
 MANY = 5_000
-"""So many entries are looked at one by one within some ten milliseconds."""
+"""Counting stops at so many entries. Checking so many one by one takes about ten milliseconds."""
 MAX_ACTS = 100
+"""The most acts of one family."""
 BEYOND = 2**31 - 1
-"""No entry has that number: PostgreSQL compares it as what the column is, an integer of 32 bits."""
+"""Above the number of any entry. It fits the column, a 32-bit integer in PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries; None leaves a field open.
+    """A filter for entries; None leaves a field open.
 
-    `visible` are the authorities whose matters may be told, `act` is a whole act or, without a dot, its first word;
-    the time is in `[since, until)`.
+    `visible` are the authorities whose entries the caller may see. `act` is a full name or, without a dot, its first
+    word. The time is in `[since, until)`.
     """
 
     visible: frozenset[str] | None = None
@@ -39,10 +40,10 @@ class Wanted:
 def page(
     session: Session, wanted: Wanted, limit: int, cursor: str | None, *, newest_first: bool = True
 ) -> tuple[Sequence[AuditRow], str | None]:
-    """A page of entries by number.
+    """Return a page of entries by number.
 
-    Planners know too little of a record to choose: the index that most narrows it is gone through in its order, and
-    what else is wanted is asked of each entry.
+    Query planners lack the statistics to choose an index here. This function chooses the most selective index, reads it
+    in order, and applies the other conditions to each entry.
     """
     span, exact = _spanned(session, wanted)
     last = decode_cursor(cursor, int) if cursor is not None else None
@@ -52,9 +53,9 @@ def page(
             replace(span, below=min(last, span.below)) if newest_first else replace(span, above=max(last, span.above))
         )
     numbers: set[int] = set()
-    for way in _ways(session, wanted, exact):
-        order = way.number.desc() if newest_first else way.number
-        part = way.statement.where(way.number > span.above, way.number < span.below)
+    for scan in _index_scans(session, wanted, exact):
+        order = scan.number.desc() if newest_first else scan.number
+        part = scan.statement.where(scan.number > span.above, scan.number < span.below)
         numbers |= set(session.scalars(part.order_by(order).limit(limit + 1)))
     first = sorted(numbers, reverse=newest_first)[: limit + 1]
     ordered = AuditRow.seq.desc() if newest_first else AuditRow.seq
@@ -63,14 +64,14 @@ def page(
 
 
 def demand_concerned(session: Session, authority: str) -> None:
-    """Raise Invalid if the authority is neither registered nor, as one that was removed, concerned by an act."""
+    """Raise `Invalid` if the authority is not registered and no act concerns it. A removed authority passes."""
     if session.scalar(select(MatterRow.seq).where(MatterRow.authority == authority).limit(1)) is None:
         demand_authority(session, authority)
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """A statement that gives numbers of entries in the order of an index, and the column that holds them."""
+class _IndexScan:
+    """A statement that selects entry numbers in the order of an index, and the column of the numbers."""
 
     statement: Select[Any]
     number: InstrumentedAttribute[int]
@@ -78,38 +79,38 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Numbers of entries between two, neither of which is meant."""
+    """The entry numbers between two bounds, both exclusive."""
 
     above: int = 0
     below: int = BEYOND
 
 
-def _ways(session: Session, wanted: Wanted, exact: Sequence[ColumnElement[bool]]) -> list[_Way]:
-    """Statements that together give the numbers of what is wanted."""
+def _index_scans(session: Session, wanted: Wanted, exact: Sequence[ColumnElement[bool]]) -> list[_IndexScan]:
+    """Return statements that together select the numbers of the wanted entries."""
     acts = _acts(session, wanted.act) if wanted.act is not None else []
     entry, matter = select(AuditRow.seq), select(MatterRow.seq)
-    known: dict[str, list[_Way]] = {}
-    # The order decides between those that narrow little.
+    known: dict[str, list[_IndexScan]] = {}
+    # The order decides between indexes that select MANY entries or more.
     if wanted.subject is not None:
-        known["object"] = [_Way(entry.where(AuditRow.object == wanted.subject), AuditRow.seq)]
+        known["object"] = [_IndexScan(entry.where(AuditRow.object == wanted.subject), AuditRow.seq)]
     if wanted.visible is not None:
-        whose = sorted(wanted.visible)
-        known["matters"] = [_Way(matter.where(MatterRow.authority == one), MatterRow.seq) for one in whose]
+        authorities = sorted(wanted.visible)
+        known["matters"] = [_IndexScan(matter.where(MatterRow.authority == one), MatterRow.seq) for one in authorities]
     if wanted.account is not None:
-        known["account"] = [_Way(entry.where(AuditRow.account == wanted.account), AuditRow.seq)]
+        known["account"] = [_IndexScan(entry.where(AuditRow.account == wanted.account), AuditRow.seq)]
     if wanted.act is not None:
-        known["act"] = [_Way(entry.where(AuditRow.act == act), AuditRow.seq) for act in acts]
+        known["act"] = [_IndexScan(entry.where(AuditRow.act == act), AuditRow.seq) for act in acts]
     if not known:
-        return [_Way(entry.where(*exact), AuditRow.seq)]
+        return [_IndexScan(entry.where(*exact), AuditRow.seq)]
     chosen = min(known, key=lambda name: _count(session, known[name])) if len(known) > 1 else next(iter(known))
     others = [*_conditions(wanted, acts, leaving_out=chosen), *exact]
     if chosen == "matters" and others:
         others = [exists().where(AuditRow.seq == MatterRow.seq, *others).correlate(MatterRow)]
-    return [_Way(way.statement.where(*others), way.number) for way in known[chosen]]
+    return [_IndexScan(scan.statement.where(*others), scan.number) for scan in known[chosen]]
 
 
 def _conditions(wanted: Wanted, acts: Sequence[str], leaving_out: str) -> list[ColumnElement[bool]]:
-    """What is wanted besides the index that is gone through, said so that no other index is tried."""
+    """Return the conditions other than the chosen index, written so that the planner uses no other index."""
     found: dict[str, ColumnElement[bool]] = {}
     if wanted.subject is not None:
         found["object"] = AuditRow.object.concat("") == wanted.subject
@@ -123,11 +124,11 @@ def _conditions(wanted: Wanted, acts: Sequence[str], leaving_out: str) -> list[C
     return [condition for name, condition in found.items() if name != leaving_out]
 
 
-def _count(session: Session, ways: Sequence[_Way]) -> int:
-    """How many entries the ways lead to; many are not told from very many."""
+def _count(session: Session, scans: Sequence[_IndexScan]) -> int:
+    """Count the entries that the scans select, up to MANY."""
     total = 0
-    for way in ways:
-        counted = way.statement.limit(MANY - total).subquery()
+    for scan in scans:
+        counted = scan.statement.limit(MANY - total).subquery()
         total += session.scalar(select(func.count()).select_from(counted)) or 0
         if total >= MANY:
             break
@@ -135,7 +136,7 @@ def _count(session: Session, ways: Sequence[_Way]) -> int:
 
 
 def _acts(session: Session, wanted: str) -> list[str]:
-    """The act, or the acts on record that begin with the word; from one to the next by their index."""
+    """Return the act, or the recorded acts of the family, read one by one from their index."""
     if "." in wanted:
         return [wanted]
     found: list[str] = []
@@ -150,26 +151,26 @@ def _acts(session: Session, wanted: str) -> list[str]:
 
 
 def _spanned(session: Session, wanted: Wanted) -> tuple[_Span, list[ColumnElement[bool]]]:
-    """The span of time as one of numbers, by which the list is read, and as what is then asked of each entry.
+    """Convert the time span to a span of entry numbers, and return the exact time conditions for each entry.
 
-    Times follow the numbers but for a clock that was set back: by up to a day, nothing is missed.
+    Times ascend with the numbers unless a clock was set back. If it was set back by up to a day, no entry is missed.
     """
     span, exact = _Span(), list[ColumnElement[bool]]()
     time_s = AuditRow.time_s
     if wanted.since is not None:
         near = time_s >= wanted.since, time_s < wanted.since + DAY_S
         wide = time_s >= wanted.since, time_s < wanted.since + 2 * DAY_S
-        first = _told(session, near, func.min(AuditRow.seq + 0), wide)
+        first = _outermost(session, near, func.min(AuditRow.seq + 0), wide)
         if first is None:
             earlier = select(AuditRow.seq).where(time_s < wanted.since - DAY_S).order_by(time_s.desc())
             first = (session.scalar(earlier.limit(1)) or 0) + 1
         span = replace(span, above=first - 1)
-        # The sum keeps the planner from sorting a whole span of times by number.
+        # The sum prevents the planner from sorting a complete time span by number.
         exact.append(time_s + 0 >= wanted.since)
     if wanted.until is not None:
         near = time_s >= wanted.until - DAY_S, time_s < wanted.until
         wide = time_s >= wanted.until - 2 * DAY_S, time_s < wanted.until
-        last = _told(session, near, func.max(AuditRow.seq + 0), wide)
+        last = _outermost(session, near, func.max(AuditRow.seq + 0), wide)
         if last is None:
             later = select(AuditRow.seq).where(time_s >= wanted.until + DAY_S).order_by(time_s)
             last = (session.scalar(later.limit(1)) or BEYOND) - 1
@@ -178,35 +179,36 @@ def _spanned(session: Session, wanted: Wanted) -> tuple[_Span, list[ColumnElemen
     return span, exact
 
 
-def _told(
+def _outermost(
     session: Session,
     near: tuple[ColumnElement[bool], ...],
     bound: ColumnElement[int],
     wide: tuple[ColumnElement[bool], ...],
 ) -> int | None:
-    """The outermost number of two days inside an end of a span, if there is an entry in the outer one of them.
+    """Return the outermost entry number in `wide`, the two days inside an end of a span; None if `near` is empty.
 
-    What lies beyond that number, and in the span, has a time that differs from that entry's by more than a day.
+    `near` is the outer one of the two days. An entry of the span beyond that number has a time that differs from the
+    time of an entry in `near` by more than a day.
     """
     if session.scalar(select(AuditRow.seq).where(*near).limit(1)) is None:
         return None
-    # The sum in `bound` keeps the planner from going through the entries for it, instead of through their times.
+    # The sum in `bound` makes the planner read the index of times instead of the entries.
     return session.scalar(select(bound).where(*wide))
 
 
 def actors(authorities: Collection[str]) -> Select[int]:
-    """Select the accounts that made an act that is a matter of one of `authorities`."""
-    # Distinct: without statistics, PostgreSQL would go through all these entries again for each account.
+    """Select the accounts that made an act that concerns one of `authorities`."""
+    # Distinct: without statistics, PostgreSQL would read all these entries again for each account.
     theirs = select(AuditRow.account).distinct().join(MatterRow, MatterRow.seq == AuditRow.seq)
     return theirs.where(MatterRow.authority.in_(authorities))
 
 
 def has_acted(session: Session, account: int, authorities: frozenset[str]) -> bool:
-    """Whether an account made an act that is a matter of one of `authorities`."""
+    """Return whether an account made an act that concerns one of `authorities`."""
     rows, _ = page(session, Wanted(authorities, account=account), 1, None)
     return bool(rows)
 
 
 def of_revision(session: Session, revision: int) -> Sequence[AuditRow]:
-    """The entries that made a revision, in order."""
+    """Return the entries that made a revision, in order."""
     return session.scalars(select(AuditRow).where(AuditRow.revision == revision).order_by(AuditRow.seq)).all()

@@ -1,4 +1,4 @@
-"""/v1/audit."""
+"""/v1/audit: the audit log."""
 
 from typing import Annotated, Literal
 
@@ -29,17 +29,19 @@ def list_audit(
         str | None, Query(max_length=64, examples=["ban.adopt"], description="an act, or its first word: `ban`")
     ] = None,
     object_: Annotated[str | None, Query(alias="object", max_length=300, examples=["ban/ghent/tiktok"])] = None,
-    account: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="who acted; 0 is the installation")] = None,
-    authority: Annotated[Slug | None, Query(description="whose matter it is")] = None,
+    account: Annotated[
+        int | None, Query(ge=0, le=2**31 - 1, description="the account that acted; 0 is the installation")
+    ] = None,
+    authority: Annotated[Slug | None, Query(description="an authority that the act concerns")] = None,
     since: Annotated[TimestampText | None, Query(description="from this instant, or the start of this day")] = None,
     until: Annotated[EndText | None, Query(description="before this instant, or through this day")] = None,
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuditRead]:
-    """Acts, newest first; of those that are a matter of authorities in which the caller holds a role.
+    """List acts, newest first: those that concern authorities in which the caller has a role.
 
-    Times without a zone are those of `authority`; without it, of Europe/Brussels.
+    Times without a zone are in the time zone of `authority`, or Europe/Brussels if it is not given.
     """
     time_zone = time_zone_of(unit.session, authority)
     visible = permit.visible()

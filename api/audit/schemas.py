@@ -1,4 +1,4 @@
-"""Audit entries as read."""
+"""Schemas of audit entries and checkpoints."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from api.http.schemas import Read, Timestamp
 
 
 class AuditRead(Read):
-    """One act: who did what to which object, and what it was before and after.
+    """One act: the account, the object, and the object's state before and after.
 
-    `token` is the number of the token that the act was made with; null for local acts and those older than the field.
+    `token` is the number of the token that made the act; null for local acts and for acts older than the field.
     """
 
     seq: int
@@ -30,13 +30,13 @@ class AuditRead(Read):
 
 
 class CheckpointRead(Read):
-    """A signed statement that the entry `seq` has `hash`; `delivered` is no part of what is signed."""
+    """A signed statement that the entry `seq` has `hash`. The signature does not cover `delivered`."""
 
     checkpoint: int = Field(examples=[12])
     installation: str
     seq: int = Field(examples=[345])
     hash: str
     time: Timestamp = Field(examples=["2026-11-25T10:00:00Z"])
-    key: str = Field(description="the public key, Ed25519, in hexadecimal")
+    key: str = Field(description="the Ed25519 public key, in hexadecimal")
     signature: str
-    delivered: list[str] = Field(examples=[["file", "mail"]], description="places outside the machine that have it")
+    delivered: list[str] = Field(examples=[["file", "mail"]], description="destinations that have received it")

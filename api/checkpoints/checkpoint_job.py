@@ -1,8 +1,8 @@
-"""Makes checkpoints in time and takes them to their places, without holding up an act.
+"""Make checkpoints regularly and send them to their destinations, without delaying acts.
 
-What each place has is kept with the checkpoints. A place gets them in order; what failed is tried again with growing
-pauses. One that has none yet gets the newest and those after it. Each place has a thread of its own: a mount whose
-server is gone lets nobody go who opens a file on it.
+The database stores which destinations have each checkpoint. A destination gets checkpoints in order, and failures are
+retried with growing pauses. A new destination gets the newest checkpoint and those after it. Each destination has its
+own thread: opening a file on a mount whose server is gone blocks forever.
 """
 
 import logging
@@ -32,17 +32,17 @@ INTERVAL_S = 3600
 LOOK_S = 60.0
 FIRST_RETRY_S, LAST_RETRY_S = 5.0, 900.0
 BATCH = 100
-WANTED = "DNSFILTER_API_CHECKPOINT_FILE, DNSFILTER_API_CHECKPOINT_MAIL or DNSFILTER_API_CHECKPOINT_SYSLOG"
-"""What to set so that checkpoints leave the machine."""
+DESTINATION_SETTINGS = "DNSFILTER_API_CHECKPOINT_FILE, DNSFILTER_API_CHECKPOINT_MAIL or DNSFILTER_API_CHECKPOINT_SYSLOG"
+"""Settings that send checkpoints off the machine."""
 STOP_S = 10.0
-"""How long stopping waits for the places."""
+"""Seconds that stopping waits for destinations."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceStatus:
-    """How far a place is behind. `age_s` is the age of the last checkpoint that it has; None: it has none."""
+class DestinationStatus:
+    """How far a destination is behind. `age_s` is the age of the last checkpoint that it has; None if it has none."""
 
     name: str
     undelivered: int
@@ -52,9 +52,9 @@ class PlaceStatus:
 
 @dataclass(slots=True)
 class _Delivery:
-    """What one place has: checkpoints up to the number `has`, None before that was looked up."""
+    """The state of one destination: it has checkpoints up to number `has`; None before that is looked up."""
 
-    place: Place
+    destination: Place
     has: int | None = None
     delivered_s: int | None = None
     failures: int = 0
@@ -62,67 +62,73 @@ class _Delivery:
 
     @property
     def name(self) -> str:
-        return place_name(self.place)
+        return place_name(self.destination)
 
 
-class Witness:
-    """Checkpoints of one database under one key. Threads, once started; `make` and `settle` do without them."""
+class CheckpointJob:
+    """Make and send checkpoints of one database with one key.
+
+    `start` starts threads. `make` and `settle` also work without them.
+    """
 
     def __init__(
-        self, database: Database, key: Ed25519PrivateKey, places: Sequence[Place], clock: Callable[[], float]
+        self, database: Database, key: Ed25519PrivateKey, destinations: Sequence[Place], clock: Callable[[], float]
     ) -> None:
         self._database = database
         self._key = key
         self._clock = clock
-        self._deliveries = [_Delivery(place) for place in places]
-        self._job = Job("witness", lambda: self.make_if_new(after_s=INTERVAL_S), every_s=LOOK_S)
+        self._deliveries = [_Delivery(destination) for destination in destinations]
+        self._job = Job("checkpoints", lambda: self.make_if_new(after_s=INTERVAL_S), every_s=LOOK_S)
         self._jobs = [self._job_of(delivery) for delivery in self._deliveries]
 
     def make(self) -> tuple[CheckpointRow, bool]:
-        """The checkpoint of the newest entry, and whether it was made now; it leaves soon. Raises SQLAlchemyError."""
+        """Return the checkpoint of the newest entry, and whether this call made it. Raise SQLAlchemyError.
+
+        A new checkpoint is sent soon.
+        """
         with self._database.writing() as session:
             found = make_checkpoint(session, self._key, int(self._clock()))
         self._wake()
         return found
 
     def make_if_new(self, *, after_s: int = 0) -> bool:
-        """Make one if there are new entries and the last one is `after_s` old; True where nothing failed."""
+        """Make a checkpoint if there are new entries and the last one is `after_s` old. Return False on failure."""
         try:
             with self._database.reading() as session:
                 wanted = self._wanted(session, after_s)
             if wanted:
                 self.make()
         except SQLAlchemyError as error:
-            emit(log, logging.ERROR, "checkpoint not made, which is retried", error=type(error).__name__)
+            emit(log, logging.ERROR, "checkpoint not made, retrying", error=type(error).__name__)
             return False
         return True
 
     def settle(self) -> bool:
-        """Try to take to each place what it lacks; True where nothing is left."""
+        """Send each destination the checkpoints that it lacks. Return True if nothing is left."""
         done = [self._catch_up(delivery) for delivery in self._deliveries]
         return all(done)
 
     @property
     def destinations(self) -> int:
-        """How many destinations are set."""
+        """The number of destinations."""
         return len(self._deliveries)
 
-    def status(self) -> Sequence[PlaceStatus]:
-        """How far each place is behind; raises SQLAlchemyError."""
+    def status(self) -> Sequence[DestinationStatus]:
+        """Return how far each destination is behind. Raise SQLAlchemyError."""
         with self._database.reading() as session:
             return [self._status_of(session, delivery) for delivery in self._deliveries]
 
     def start(self) -> None:
-        """Start: a checkpoint now, if there are new entries, and then every hour."""
+        """Make a checkpoint now if there are new entries, and start to make one every hour."""
         if not self._deliveries:
-            emit(log, logging.WARNING, "checkpoints stay on this machine", set=WANTED)
+            emit(log, logging.WARNING, "checkpoints stay on this machine", set=DESTINATION_SETTINGS)
         self._job.attempt(self.make_if_new)
         self._wake()
         for job in (self._job, *self._jobs):
             job.start()
 
     def stop(self) -> None:
-        """Stop the threads, make a last checkpoint, and try once to take it to its places; waits `STOP_S` at most."""
+        """Stop the threads, make a last checkpoint, and try once to send it. Wait `STOP_S` at most."""
         until = monotonic() + STOP_S
         self._job.stop(STOP_S)
         self._job.attempt(self.make_if_new)
@@ -130,21 +136,21 @@ class Witness:
             job.end()
         for job, delivery in zip(self._jobs, self._deliveries, strict=True):
             if not job.stop(max(0.0, until - monotonic())):
-                emit(log, logging.WARNING, "checkpoints not delivered: no answer while stopping", place=delivery.name)
+                emit(log, logging.WARNING, "checkpoints not sent: no answer while stopping", destination=delivery.name)
 
-    def _status_of(self, session: Session, delivery: _Delivery) -> PlaceStatus:
+    def _status_of(self, session: Session, delivery: _Delivery) -> DestinationStatus:
         has, delivered_s = delivery.has, delivery.delivered_s
         if has is None:
             has, delivered_s = _look_up(session, delivery.name)
         lacking = select(func.count()).select_from(CheckpointRow).where(CheckpointRow.number > has)
         age_s = None if delivered_s is None else max(0, int(self._clock()) - delivered_s)
-        return PlaceStatus(delivery.name, session.scalar(lacking) or 0, delivery.failures, age_s)
+        return DestinationStatus(delivery.name, session.scalar(lacking) or 0, delivery.failures, age_s)
 
     def _wanted(self, session: Session, after_s: int) -> bool:
         last = newest(session)
         if last is None or last.key != public_text(self._key):
             return True
-        # A clock that was set back must not put the next one off.
+        # A clock that was set back must not delay the next checkpoint.
         return last.seq != head(session)[0] and abs(int(self._clock()) - last.time_s) >= after_s
 
     def _wake(self) -> None:
@@ -154,7 +160,7 @@ class Witness:
     def _job_of(self, delivery: _Delivery) -> Job:
         pauses = FIRST_RETRY_S, LAST_RETRY_S
         work = partial(self._catch_up, delivery)
-        return Job("witness", work, every_s=LOOK_S, retry_s=pauses, is_done_at_end=True)
+        return Job("checkpoints", work, every_s=LOOK_S, retry_s=pauses, is_done_at_end=True)
 
     def _catch_up(self, delivery: _Delivery) -> bool:
         with delivery.turn:
@@ -165,13 +171,13 @@ class Witness:
                 if not isinstance(error, (*FAILURES, SQLAlchemyError)):
                     self._job.report(error)
                 delivery.failures += 1
-                event, reason = "checkpoint not delivered, which is retried", describe_failure(error)
-                emit(log, logging.WARNING, event, place=delivery.name, error=reason)
+                event, reason = "checkpoint not sent, retrying", describe_failure(error)
+                emit(log, logging.WARNING, event, destination=delivery.name, error=reason)
                 return False
         return True
 
     def _deliver_batch(self, delivery: _Delivery) -> bool:
-        """Take some checkpoints to the place; whether there were any."""
+        """Send a batch of checkpoints to the destination. Return whether there were any."""
         with self._database.reading() as session:
             if delivery.has is None:
                 delivery.has, delivery.delivered_s = _look_up(session, delivery.name)
@@ -180,22 +186,25 @@ class Witness:
             installation = identity(session)
         if not rows:
             return False
-        deliver(delivery.place, installation, [checkpoint_of(row, installation).line for row in rows])
+        deliver(delivery.destination, installation, [checkpoint_of(row, installation).line for row in rows])
         with self._database.writing() as session:
             for row in rows:
                 kept = session.get_one(CheckpointRow, row.number)
                 kept.delivered = sorted({*kept.delivered, delivery.name})
         delivery.has, delivery.delivered_s = rows[-1].number, rows[-1].time_s
-        emit(log, logging.INFO, "checkpoints delivered", place=delivery.name, seq=rows[-1].seq, count=len(rows))
+        emit(log, logging.INFO, "checkpoints sent", destination=delivery.name, seq=rows[-1].seq, count=len(rows))
         return True
 
 
 def _look_up(session: Session, name: str) -> tuple[int, int | None]:
-    """Number and time of the last checkpoint that a place has; without any, it is to get the newest."""
+    """Return number and time of the last checkpoint that a destination has.
+
+    If it has none, return the number before the newest checkpoint, so that it gets the newest.
+    """
     statement = select(CheckpointRow.number, CheckpointRow.time_s, CheckpointRow.delivered)
     newest_number = 1
-    for place, row in enumerate(session.execute(statement.order_by(CheckpointRow.number.desc()))):
-        if place == 0:
+    for index, row in enumerate(session.execute(statement.order_by(CheckpointRow.number.desc()))):
+        if index == 0:
             newest_number = row.number
         if name in row.delivered:
             return row.number, row.time_s

@@ -1,4 +1,4 @@
-"""/v1/audit/export and /v1/audit/checkpoints: the record for whoever keeps and verifies it elsewhere."""
+"""/v1/audit/export and /v1/audit/checkpoints: the audit log, to store and verify it elsewhere."""
 
 from contextlib import ExitStack
 from itertools import chain
@@ -28,45 +28,45 @@ router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
 _LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 
-class Making(Protocol):
-    """Whoever makes checkpoints."""
+class CheckpointMaker(Protocol):
+    """Makes checkpoints."""
 
     def make(self) -> tuple[CheckpointRow, bool]:
-        """The checkpoint of the newest entry, and whether it was made now."""
+        """Return the checkpoint of the newest entry, and whether this call made it."""
 
 
-def making(request: Request) -> Making:
-    """The application's maker of checkpoints."""
-    found: Making = request.app.state.witness
+def checkpoint_maker(request: Request) -> CheckpointMaker:
+    """Return the application's maker of checkpoints."""
+    found: CheckpointMaker = request.app.state.checkpoint_job
     return found
 
 
-MakingDep = Annotated[Making, Depends(making)]
+CheckpointMakerDep = Annotated[CheckpointMaker, Depends(checkpoint_maker)]
 
 
 @router.get(
     "/export",
     operation_id="export_audit",
-    summary="Export the record",
+    summary="Export the audit log",
     response_class=StreamingResponse,
     responses={
         **documented(DATABASE, TOO_MANY_AT_ONCE),
-        200: {"description": "One entry a line", **_LINES},
+        200: {"description": "one entry per line", **_LINES},
     },
 )
 def export_audit(
     held: RuntimeDep,
     permit: Auditor,
-    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="begin with the entry that follows this number")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="start with the entry after this number")] = 0,
 ) -> Download:
-    """Every entry up to the last one there is now, in order, one JSON object a line, as its hash was made of it.
+    """Export all entries up to the newest one, in order: one JSON object per line, as its hash covers it.
 
-    Exports can be put together, each begun `after` the last entry of the one before. An answer that breaks off is none.
+    To join exports, start each one `after` the last entry of the previous one. Discard an incomplete answer.
     """
     with ExitStack() as stack:
         stack.enter_context(held.downloads.held(permit.caller.account))
         parts = export(held.database, after)
-        # What fails at once is answered as a problem; later the connection breaks off.
+        # An error in the first part is answered as a problem. A later one closes the connection.
         first = next(parts, b"")
         return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)
 
@@ -75,7 +75,7 @@ def export_audit(
 def list_checkpoints(
     unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[CheckpointRead]:
-    """Signed statements of the record's hash at an entry, newest first, with the places that have them."""
+    """List checkpoints, newest first: signed statements of an entry's hash, with the destinations that have them."""
     rows, following = service.page(unit.session, limit, cursor)
     installation = service.identity(unit.session)
     return Page(items=[read_checkpoint(row, installation) for row in rows], next=following)
@@ -88,15 +88,17 @@ def list_checkpoints(
     status_code=201,
     responses={
         **documented(DATABASE),
-        200: {"description": "There is one of the newest entry already", "model": CheckpointRead},
+        200: {"description": "the newest entry already has a checkpoint", "model": CheckpointRead},
     },
 )
-def make_checkpoint(held: RuntimeDep, _permit: Auditor, witness: MakingDep, response: Response) -> CheckpointRead:
-    """Sign the hash of the record's newest entry. It is no entry itself, and leaves for its places soon after.
+def make_checkpoint(
+    held: RuntimeDep, _permit: Auditor, maker: CheckpointMakerDep, response: Response
+) -> CheckpointRead:
+    """Sign the hash of the newest entry. A checkpoint is not an entry. It is soon sent to its destinations.
 
-    No Idempotency-Key is needed, and none looked at: sent again, it answers with the checkpoint that there is.
+    No Idempotency-Key is needed, and the header is ignored: a repeated request answers with the existing checkpoint.
     """
-    row, made = witness.make()
+    row, made = maker.make()
     response.status_code = 201 if made else 200
     with held.database.reading() as session:
         installation = service.identity(session)

@@ -1,4 +1,4 @@
-"""Checkpoints of the record: made of its newest entry, and kept beside it."""
+"""Make and read checkpoints of the audit log."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,12 @@ from api.timestamps import timestamp_text
 
 
 def make_checkpoint(session: Session, key: Ed25519PrivateKey, now_s: int) -> tuple[CheckpointRow, bool]:
-    """The checkpoint of the newest entry, and whether it was made now; there is none twice. For a writing session.
+    """Return the checkpoint of the newest entry, and whether this call made it. Needs a writing session.
 
-    A key that the record does not name as the newest becomes an entry of its own first.
+    An entry has at most one checkpoint per key. If the audit log does not name `key` as its newest key, an entry that
+    names it comes first.
     """
-    public, known = public_text(key), key_of_record(session)
+    public, known = public_text(key), newest_key_in_log(session)
     if known != public:
         named = {"key": public, "installation": identity(session)}
         before = None if known is None else {**named, "key": known}
@@ -37,30 +38,30 @@ def make_checkpoint(session: Session, key: Ed25519PrivateKey, now_s: int) -> tup
     return row, True
 
 
-def key_of_record(session: Session) -> str | None:
-    """The public key that the record names as the newest; None before the first."""
+def newest_key_in_log(session: Session) -> str | None:
+    """Return the newest public key that the audit log names; None before the first."""
     statement = select(AuditRow.after).where(AuditRow.act == KEY_ACT).order_by(AuditRow.seq.desc()).limit(1)
     named = session.scalar(statement)
     return None if named is None else str(named["key"])
 
 
 def newest(session: Session) -> CheckpointRow | None:
-    """The last checkpoint made."""
+    """Return the newest checkpoint."""
     return session.scalar(select(CheckpointRow).order_by(CheckpointRow.number.desc()).limit(1))
 
 
 def identity(session: Session) -> str:
-    """How the installation is named in its checkpoints."""
+    """Return the identity of the installation in its checkpoints."""
     return session.get_one(InstallationRow, INSTALLATION).identity
 
 
 def checkpoint_of(row: CheckpointRow, installation: str) -> Checkpoint:
-    """A row as the checkpoint that it keeps."""
+    """Return the checkpoint that a row stores."""
     return Checkpoint(_statement(row, installation), row.key, row.signature)
 
 
 def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[CheckpointRow], str | None]:
-    """A page of checkpoints, newest first."""
+    """Return a page of checkpoints, newest first."""
     return select_page(session, select(CheckpointRow), CheckpointRow.number, int, limit, cursor, newest_first=True)
 
 

@@ -1,4 +1,4 @@
-"""The key that signs checkpoints: a PEM file outside the database and its backup."""
+"""The key that signs checkpoints: a PEM file outside the database and its backups."""
 
 from pathlib import Path
 
@@ -12,21 +12,21 @@ MAX_BYTES = 16 * 1024
 
 
 def make_signing_key(path: Path) -> None:
-    """Make a private key, readable by its owner only. Raises OSError, FileExistsError if the file exists."""
+    """Make a private key that only its owner can read. Raise OSError; FileExistsError if the file exists."""
     key = Ed25519PrivateKey.generate()
     write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), exclusive=True)
 
 
 def load_signing_key(path: Path) -> Ed25519PrivateKey:
-    """The private key of a PEM file.
+    """Return the private key of a PEM file.
 
-    Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
+    Raise OSError. Raise ValueError if the file holds something else, or others can read or write it.
     """
     pem = read_key_file(path, MAX_BYTES)
     try:
         found = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ValueError(f"{path} holds no private key in PEM without a password") from error
+        raise ValueError(f"{path} does not hold a PEM private key without a password") from error
     if not isinstance(found, Ed25519PrivateKey):
-        raise ValueError(f"{path} holds a key that is not of Ed25519")
+        raise ValueError(f"{path} does not hold an Ed25519 key")
     return found

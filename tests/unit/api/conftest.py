@@ -22,7 +22,7 @@ from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
 from api.application import make_application
 from api.auth.permissions import Role
 from api.auth.tokens import load_key, make_first_token, make_key
-from api.checkpoints.checkpoint_job import Witness
+from api.checkpoints.checkpoint_job import CheckpointJob
 from api.checkpoints.signing_key import load_signing_key, make_signing_key
 from api.db.base import Base
 from api.db.session import Database
@@ -173,9 +173,11 @@ def make_plane(
     if not started:
         keep_history(database, int(read()))
         make_first_token(database, key, settings.token_path, int(read()))
-    witness = Witness(database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read)
+    checkpoint_job = CheckpointJob(
+        database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read
+    )
     runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
-    app, registry = make_application(runtime, publisher, witness, Fleet(database, publisher, read))
+    app, registry = make_application(runtime, publisher, checkpoint_job, Fleet(database, publisher, read))
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 

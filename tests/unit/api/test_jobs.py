@@ -234,7 +234,7 @@ def test_what_came_into_force_is_recorded_on(
 
 def test_checkpoints_are_made_on(plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     broken = _Broken(patch, checkpoint_job, "make_checkpoint")
-    made = checkpoint_job.Witness(plane.database, KEY, (), plane.clock)
+    made = checkpoint_job.CheckpointJob(plane.database, KEY, (), plane.clock)
     made.start()
     assert broken.goes_on()
     made.stop()
@@ -245,7 +245,7 @@ def test_checkpoints_are_delivered_on(
     plane: Plane, tmp_path: Path, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _Broken(patch, checkpoint_job, "deliver")
-    made = checkpoint_job.Witness(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
+    made = checkpoint_job.CheckpointJob(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
     made.make()
     assert [made.settle(), made.settle()] == [False, True]
     assert [(place.failures, place.undelivered) for place in made.status()] == [(1, 0)]

@@ -60,5 +60,5 @@ def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, opti
     code, out, err = run_api(["--state-dir", str(state), *options])
     assert (code, out) == (1, "")
     assert err.splitlines()[-1] == (
-        f"dnsfilter-api: cannot use the key of {what}: {key} holds no private key in PEM without a password"
+        f"dnsfilter-api: cannot use the key of {what}: {key} does not hold a PEM private key without a password"
     )

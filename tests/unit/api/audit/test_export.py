@@ -1,4 +1,4 @@
-"""The exported record: whole, bounded, verifiable without the database; and what becomes of one that was edited."""
+"""Exporting the audit log: complete, in bounded memory, verifiable without the database; edits are detected."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def _noted(plane: Plane, count: int) -> None:
 
 
 def _edited(plane: Plane, *statements: str, **values: object) -> None:
-    """Statements past the triggers, as whoever has the database's file can do them."""
+    """Execute statements without the triggers, as anybody with the database file can."""
     with plane.database.engine.begin() as connection:
         for name in HEADINGS:
             connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
@@ -50,7 +50,7 @@ def _held(plane: Plane) -> Checkpoint:
 
 
 @on_both_databases
-def test_the_export_of_acts_is_a_whole_record(town: Plane) -> None:
+def test_export_verifies_and_ends_with_the_newest_act(town: Plane) -> None:
     lines = _exported(town)
     report = verify(lines)
     assert report.sound
@@ -60,7 +60,7 @@ def test_the_export_of_acts_is_a_whole_record(town: Plane) -> None:
 
 
 @on_both_databases
-def test_an_act_names_the_token_that_it_was_made_with_and_a_local_one_none(town: Plane) -> None:
+def test_act_names_its_token_and_a_local_act_names_none(town: Plane) -> None:
     _, token = town.account("desk", ("operator", "town"))
     number = town.done("GET", "/v1/self", token=token)["token"]["number"]
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}, token=token)
@@ -75,7 +75,7 @@ def test_an_act_names_the_token_that_it_was_made_with_and_a_local_one_none(town:
     assert verify(_exported(town)).sound
 
 
-def test_a_token_that_is_put_into_an_entry_or_taken_out_breaks_the_chain(town: Plane) -> None:
+def test_changing_the_token_of_an_entry_breaks_the_hash_chain(town: Plane) -> None:
     # The first entry is a local act; the last is the administrator's.
     last = len(_exported(town))
     for seq, before, value in ((1, None, 7), (last, 1, None)):
@@ -87,7 +87,7 @@ def test_a_token_that_is_put_into_an_entry_or_taken_out_breaks_the_chain(town: P
     assert verify(_exported(town)).sound
 
 
-def test_exports_can_be_put_together(town: Plane) -> None:
+def test_exports_can_be_joined(town: Plane) -> None:
     first = _exported(town)
     town.done(
         "PUT",
@@ -101,7 +101,7 @@ def test_exports_can_be_put_together(town: Plane) -> None:
     assert _exported(town, after=10_000) == []
 
 
-def test_an_export_alone_shows_whose_matter_each_entry_is_and_the_log_names_an_index_that_differs(
+def test_export_names_the_authorities_of_each_entry_and_a_differing_index_is_logged(
     town: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:
     complete = _exported(town)
@@ -120,7 +120,7 @@ def test_an_export_alone_shows_whose_matter_each_entry_is_and_the_log_names_an_i
 
 
 @on_both_databases
-def test_it_is_read_in_parts_up_to_what_was_last_at_its_beginning(plane: Plane) -> None:
+def test_export_reads_in_parts_up_to_the_last_entry_at_its_start(plane: Plane) -> None:
     _noted(plane, 2 * PART + 3)
     rows: list[int] = []
 
@@ -141,7 +141,7 @@ def test_it_is_read_in_parts_up_to_what_was_last_at_its_beginning(plane: Plane) 
     assert verify(lines).sound
 
 
-def test_a_row_edited_past_the_triggers_is_named(town: Plane) -> None:
+def test_row_edited_past_the_triggers_is_reported(town: Plane) -> None:
     count = len(_exported(town))
     _edited(town, "UPDATE audit SET account = 7 WHERE seq = 3")
     report = verify(_exported(town))
@@ -150,7 +150,7 @@ def test_a_row_edited_past_the_triggers_is_named(town: Plane) -> None:
     assert count > 3
 
 
-def test_a_row_that_no_program_can_read_is_missing_from_the_export_and_the_rest_is_there(town: Plane) -> None:
+def test_unreadable_row_is_missing_from_the_export_and_the_rest_is_exported(town: Plane) -> None:
     count = len(_exported(town))
     _edited(town, "UPDATE audit SET after = 'no json' WHERE seq = 4", "UPDATE audit SET time_s = 9e18 WHERE seq = 5")
     lines = _exported(town)
@@ -160,7 +160,7 @@ def test_a_row_that_no_program_can_read_is_missing_from_the_export_and_the_rest_
     assert report.chain.fault.message == "entries 4 to 5 are missing"
 
 
-def test_a_row_taken_out_or_put_in_is_found(town: Plane) -> None:
+def test_deleted_or_inserted_row_is_reported(town: Plane) -> None:
     _edited(town, "DELETE FROM audit WHERE seq = 4")
     assert "entry 4 is missing" in str(verify(_exported(town)).chain.fault)
     columns = "time_s, account, access, request, act, object, authorities, before, after, revision, previous, hash"
@@ -171,7 +171,7 @@ def test_a_row_taken_out_or_put_in_is_found(town: Plane) -> None:
 
 
 def _rebuild(plane: Plane, seq: int) -> None:
-    """Edit one entry, and make its hash and every later one anew: what the chain alone cannot tell."""
+    """Edit one entry, and compute its hash and all later ones again. The hash chain alone cannot detect this."""
     with plane.database.reading() as session:
         rows: Sequence[dict[str, object]] = [entry_of(row) for row in session.query(AuditRow).order_by(AuditRow.seq)]
     previous = str(rows[seq - 2]["hash"])
@@ -187,7 +187,7 @@ def _rebuild(plane: Plane, seq: int) -> None:
         )
 
 
-def test_a_record_made_anew_in_the_same_database_is_found_between_two_held_checkpoints(town: Plane) -> None:
+def test_rebuilt_hash_chain_is_detected_between_two_held_checkpoints(town: Plane) -> None:
     held = []
     for number in range(4):
         _noted(town, 3)
@@ -202,7 +202,7 @@ def test_a_record_made_anew_in_the_same_database_is_found_between_two_held_check
     assert report.held is not None
     assert (report.held.agreeing, report.held.disagreeing) == (held[1], held[2])
     assert not report.sound
-    # Also a checkpoint made of it afterwards does not cover that up.
+    # A checkpoint made afterwards does not hide the edit.
     _noted(town, 1)
     report = verify(_exported(town), [*held, _held(town)])
     assert not report.sound

@@ -1,4 +1,4 @@
-"""Pages of the record, whichever way through it is taken: what they hold is what was wanted."""
+"""Pages of the audit log hold the wanted entries, with each index."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -18,7 +18,7 @@ ENTRIES, LIMIT = 300, 50
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A record of which the beginning is the quietest authority's, and a tenth of the rest the busiest's."""
+    """Read an audit log that starts with the quietest authority; a tenth of the rest concerns the busiest one."""
     state = tmp_path_factory.mktemp("record") / "state"
     make_record(state, ENTRIES)
     database = Database(f"sqlite:///{state}/dnsfilter.sqlite3")
@@ -48,7 +48,7 @@ def is_wanted(row: AuditRow, wanted: Wanted) -> bool:
 
 
 def read(session: Session, wanted: Wanted, *, newest_first: bool) -> list[int]:
-    """The numbers on all pages, one after the other."""
+    """Return the entry numbers of all pages in order."""
     found: list[int] = []
     cursor = None
     while True:
@@ -65,7 +65,7 @@ ACTS = (None, "ban.set_off", "ban", "range", "authority", "ba")
 
 @pytest.mark.parametrize("many", [5, 5000])
 @pytest.mark.parametrize(("visible", "act"), list(product(VISIBLE, ACTS)))
-def test_pages_hold_what_was_wanted_in_order(
+def test_pages_hold_the_wanted_entries_in_order(
     session: Session,
     rows: list[AuditRow],
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Checkpoints are made in time, and leave the machine however often that fails."""
+"""Making checkpoints regularly, and sending them with retries."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from api.chain.checkpoint import parse_checkpoint
 from api.checkpoints import checkpoint_job as module
-from api.checkpoints.checkpoint_job import INTERVAL_S, PlaceStatus, Witness
+from api.checkpoints.checkpoint_job import INTERVAL_S, CheckpointJob, DestinationStatus
 from api.db.models import CheckpointRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.delivery.bounded import deliver
@@ -26,8 +26,8 @@ from tests.support.nodes import eventually
 from tests.unit.api.conftest import START, Plane
 
 
-def _witness(plane: Plane, *places: Place) -> Witness:
-    return Witness(plane.database, KEY, places, plane.clock)
+def _made_job(plane: Plane, *destinations: Place) -> CheckpointJob:
+    return CheckpointJob(plane.database, KEY, destinations, plane.clock)
 
 
 def _note(plane: Plane) -> None:
@@ -58,85 +58,85 @@ def _wait(path: Path, count: int) -> None:
 
 
 @contextmanager
-def _started(witness: Witness) -> Iterator[None]:
-    witness.start()
+def _started(job: CheckpointJob) -> Iterator[None]:
+    job.start()
     try:
         yield
     finally:
-        witness.stop()
+        job.stop()
 
 
-def test_one_is_made_only_of_new_entries_and_only_after_an_hour(plane: Plane) -> None:
-    witness = _witness(plane)
-    witness.make_if_new(after_s=INTERVAL_S)
-    assert len(_kept(plane)) == 1, "the first is made at once"
+def test_checkpoint_is_made_only_for_new_entries_and_after_an_hour(plane: Plane) -> None:
+    job = _made_job(plane)
+    job.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 1, "the first is made immediately"
     plane.clock.now += 10 * INTERVAL_S
-    witness.make_if_new(after_s=INTERVAL_S)
-    assert len(_kept(plane)) == 1, "without a new entry there is nothing to say"
+    job.make_if_new(after_s=INTERVAL_S)
+    assert len(_kept(plane)) == 1, "no checkpoint without a new entry"
     _note(plane)
-    witness.make_if_new(after_s=INTERVAL_S)
+    job.make_if_new(after_s=INTERVAL_S)
     assert len(_kept(plane)) == 2
     _note(plane)
     plane.clock.now += INTERVAL_S - 1
-    witness.make_if_new(after_s=INTERVAL_S)
+    job.make_if_new(after_s=INTERVAL_S)
     assert len(_kept(plane)) == 2
     plane.clock.now += 1
-    witness.make_if_new(after_s=INTERVAL_S)
+    job.make_if_new(after_s=INTERVAL_S)
     assert len(_kept(plane)) == 3
 
 
-def test_a_clock_that_was_set_back_puts_none_off(plane: Plane) -> None:
-    witness = _witness(plane)
-    witness.make()
+def test_clock_set_back_does_not_delay_a_checkpoint(plane: Plane) -> None:
+    job = _made_job(plane)
+    job.make()
     _note(plane)
     plane.clock.now -= 30 * 86_400
-    witness.make_if_new(after_s=INTERVAL_S)
+    job.make_if_new(after_s=INTERVAL_S)
     assert len(_kept(plane)) == 2
 
 
 def test_another_key_signs_at_once(plane: Plane) -> None:
-    _witness(plane).make()
-    Witness(plane.database, OTHER_KEY, (), plane.clock).make_if_new(after_s=INTERVAL_S)
+    _made_job(plane).make()
+    CheckpointJob(plane.database, OTHER_KEY, (), plane.clock).make_if_new(after_s=INTERVAL_S)
     assert len(_kept(plane)) == 2
 
 
-def test_each_place_gets_each_checkpoint_once_and_in_order(plane: Plane, tmp_path: Path) -> None:
+def test_each_destination_gets_each_checkpoint_once_and_in_order(plane: Plane, tmp_path: Path) -> None:
     path = tmp_path / "held"
     with mail_server() as mailbox:
         mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
-        witness = _witness(plane, FilePlace(path), mail)
+        job = _made_job(plane, FilePlace(path), mail)
         for _ in range(3):
             _note(plane)
-            witness.make()
-            assert witness.settle()
-        assert witness.settle()
+            job.make()
+            assert job.settle()
+        assert job.settle()
         assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
     assert _kept(plane) == [(number, ["file", "mail"]) for number in (1, 2, 3)]
 
 
-def test_what_failed_is_taken_later_with_all_that_came_since(plane: Plane, tmp_path: Path) -> None:
+def test_failed_checkpoints_are_sent_later_together_with_newer_ones(plane: Plane, tmp_path: Path) -> None:
     path = tmp_path / "held"
     with mail_server() as mailbox:
         mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
-        witness = _witness(plane, FilePlace(path), mail)
-        witness.make()
-        assert witness.settle()
+        job = _made_job(plane, FilePlace(path), mail)
+        job.make()
+        assert job.settle()
         mailbox.refusing = True
         for _ in range(2):
             _note(plane)
-            witness.make()
-            assert not witness.settle()
+            job.make()
+            assert not job.settle()
         assert _kept(plane) == [(1, ["file", "mail"]), (2, ["file"]), (3, ["file"])]
         plane.clock.now += 60
-        assert witness.status() == [PlaceStatus("file", 0, 0, 60), PlaceStatus("mail", 2, 2, 60)]
+        assert job.status() == [DestinationStatus("file", 0, 0, 60), DestinationStatus("mail", 2, 2, 60)]
         mailbox.refusing = False
-        # A new process knows from the database what is lacking.
-        assert _witness(plane, FilePlace(path), mail).settle()
+        # A new process reads from the database what is missing.
+        assert _made_job(plane, FilePlace(path), mail).settle()
         assert len(mailbox.received) == 2
         assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
 
 
-def test_a_failing_place_waits_longer_each_time(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_while_a_destination_fails(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "away" / "held"
     pauses: list[float] = []
 
@@ -146,47 +146,47 @@ def test_a_failing_place_waits_longer_each_time(plane: Plane, tmp_path: Path, mo
             path.parent.mkdir()
 
     monkeypatch.setattr("api.jobs.sleep_using_event", lambda _event: sleep)
-    witness = _witness(plane, FilePlace(path))
-    with _started(witness):
+    job = _made_job(plane, FilePlace(path))
+    with _started(job):
         _wait(path, 1)
-        assert witness.status()[0].failures == 4
+        assert job.status()[0].failures == 4
     for pause_s, least_s in zip(pauses, (5, 10, 20, 40), strict=True):
         assert least_s <= pause_s <= least_s + 0.5
     assert _file(path) == [1]
 
 
-def test_a_new_place_gets_the_newest_and_what_follows(plane: Plane, tmp_path: Path) -> None:
-    first = _witness(plane)
+def test_new_destination_gets_the_newest_checkpoint_and_later_ones(plane: Plane, tmp_path: Path) -> None:
+    first = _made_job(plane)
     for _ in range(3):
         _note(plane)
         first.make()
     path = tmp_path / "held"
-    witness = _witness(plane, FilePlace(path))
-    assert [status.undelivered for status in witness.status()] == [1]
-    assert witness.settle()
+    job = _made_job(plane, FilePlace(path))
+    assert [status.undelivered for status in job.status()] == [1]
+    assert job.settle()
     assert _file(path) == [3]
 
 
-def test_the_thread_makes_one_at_its_start_and_one_at_its_end_and_one_when_asked(plane: Plane, tmp_path: Path) -> None:
+def test_thread_makes_a_checkpoint_at_its_start_at_its_end_and_on_request(plane: Plane, tmp_path: Path) -> None:
     path = tmp_path / "held"
-    witness = _witness(plane, FilePlace(path))
-    with _started(witness):
+    job = _made_job(plane, FilePlace(path))
+    with _started(job):
         _wait(path, 1)
         _note(plane)
-        witness.make()
+        job.make()
         _wait(path, 2)
         _note(plane)
     assert _file(path) == [1, 2, 3]
 
 
-def test_a_place_that_hangs_holds_up_neither_the_others_nor_the_end(
+def test_hanging_destination_delays_neither_the_others_nor_stopping(
     plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked, answers = threading.Event(), threading.Event()
 
     def hanging(place: Place, installation: str, lines: Sequence[str]) -> None:
         if isinstance(place, FilePlace):
-            # As open(2) does on a mount whose server is gone.
+            # Like open(2) on a mount whose server is gone.
             asked.set()
             answers.wait()
         deliver(place, installation, lines)
@@ -195,71 +195,69 @@ def test_a_place_that_hangs_holds_up_neither_the_others_nor_the_end(
     monkeypatch.setattr(module, "STOP_S", 2.0)
     with mail_server() as mailbox:
         mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
-        witness = _witness(plane, FilePlace(tmp_path / "held"), mail)
+        job = _made_job(plane, FilePlace(tmp_path / "held"), mail)
         try:
-            with _started(witness):
+            with _started(job):
                 assert asked.wait(timeout=30)
                 assert eventually(lambda: _kept(plane) == [(1, ["mail"])])
                 _note(plane)
-                witness.make()
+                job.make()
                 assert eventually(lambda: _kept(plane) == [(1, ["mail"]), (2, ["mail"])])
                 _note(plane)
             assert _kept(plane) == [(1, ["mail"]), (2, ["mail"]), (3, ["mail"])]
         finally:
             answers.set()
             for thread in threading.enumerate():
-                if thread.name == "witness":
+                if thread.name == "checkpoints":
                     thread.join(timeout=30)
-        assert _file(tmp_path / "held") == [1, 2, 3], "what hung goes on where it can"
-    told = [record for record in caplog.records if "no answer while stopping" in record.getMessage()]
-    assert len(told) == 1
+        assert _file(tmp_path / "held") == [1, 2, 3], "the hanging destination continues"
+    warnings = [record for record in caplog.records if "no answer while stopping" in record.getMessage()]
+    assert len(warnings) == 1
 
 
-def test_a_database_that_fails_is_no_end(plane: Plane, tmp_path: Path) -> None:
-    witness = _witness(plane, FilePlace(tmp_path / "held"))
+def test_checkpoints_resume_after_a_database_failure(plane: Plane, tmp_path: Path) -> None:
+    job = _made_job(plane, FilePlace(tmp_path / "held"))
     plane.database.close()
     state = tmp_path / "state" / "dnsfilter.sqlite3"
     away = state.rename(tmp_path / "away")
     state.mkdir()
-    assert not witness.make_if_new()
-    assert not witness.settle()
-    assert [family.name for family in CheckpointsCollector(witness).collect()] == [
-        "dnsfilter_api_checkpoint_destinations"
-    ]
+    assert not job.make_if_new()
+    assert not job.settle()
+    assert [family.name for family in CheckpointsCollector(job).collect()] == ["dnsfilter_api_checkpoint_destinations"]
     state.rmdir()
     away.rename(state)
-    assert witness.make_if_new()
-    assert witness.settle()
+    assert job.make_if_new()
+    assert job.settle()
 
 
-def test_a_start_without_a_destination_warns_and_a_metric_counts_destinations(
+def test_start_without_a_destination_warns_and_a_metric_counts_destinations(
     plane: Plane, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for places in ((), (FilePlace(tmp_path / "held"),)):
-        witness = _witness(plane, *places)
+    for destinations in ((), (FilePlace(tmp_path / "held"),)):
+        job = _made_job(plane, *destinations)
         caplog.clear()
-        with _started(witness):
+        with _started(job):
             warned = [KeyValueFormatter().format(one) for one in caplog.records if one.levelno == logging.WARNING]
-        assert len(warned) == (0 if places else 1)
+        assert len(warned) == (0 if destinations else 1)
         assert all(
             'event="checkpoints stay on this machine" set="DNSFILTER_API_CHECKPOINT_FILE, ' in line for line in warned
         )
         registry = CollectorRegistry()
-        registry.register(CheckpointsCollector(witness))
-        assert registry.get_sample_value("dnsfilter_api_checkpoint_destinations") == len(places)
+        registry.register(CheckpointsCollector(job))
+        assert registry.get_sample_value("dnsfilter_api_checkpoint_destinations") == len(destinations)
 
 
-def test_metrics_tell_how_far_each_place_is_behind(plane: Plane, tmp_path: Path) -> None:
-    witness = _witness(plane, FilePlace(tmp_path / "held"))
+def test_metrics_show_how_far_each_destination_is_behind(plane: Plane, tmp_path: Path) -> None:
+    job = _made_job(plane, FilePlace(tmp_path / "held"))
     registry = CollectorRegistry()
-    registry.register(CheckpointsCollector(witness))
+    registry.register(CheckpointsCollector(job))
 
     def value(name: str) -> float | None:
         return registry.get_sample_value(f"dnsfilter_api_checkpoint{name}", {"place": "file"})
 
     assert (value("s_undelivered"), value("_age_seconds"), value("_failures_total")) == (0, None, 0)
-    witness.make()
+    job.make()
     assert value("s_undelivered") == 1
-    assert witness.settle()
+    assert job.settle()
     plane.clock.now = START + 7200
     assert (value("s_undelivered"), value("_age_seconds")) == (0, 7200)

@@ -1,11 +1,11 @@
-"""Routes of the record: who may, and what they answer."""
+"""Routes of exports and checkpoints: permissions and answers."""
 
 import pytest
 
 from tests.unit.api.conftest import Plane
 
 
-def test_a_checkpoint_is_made_on_demand_and_listed(town: Plane) -> None:
+def test_checkpoint_is_made_on_request_and_listed(town: Plane) -> None:
     made = town.call("POST", "/v1/audit/checkpoints")
     again = town.call("POST", "/v1/audit/checkpoints")
     assert (made.status_code, again.status_code) == (201, 200)
@@ -20,7 +20,7 @@ def test_a_checkpoint_is_made_on_demand_and_listed(town: Plane) -> None:
     assert (rest["items"], rest["next"]) == ([made.json()], None)
 
 
-def test_a_key_is_not_looked_at_where_a_checkpoint_is_made(town: Plane) -> None:
+def test_idempotency_key_is_ignored_when_a_checkpoint_is_made(town: Plane) -> None:
     headers = {"Authorization": f"Bearer {town.token}", "Idempotency-Key": "key-1"}
     assert [town.call("POST", "/v1/audit/checkpoints", headers=headers).status_code for _ in range(2)] == [201, 200]
     assert town.call("PUT", "/v1/sites/other", {"name": "Other"}, headers=headers).status_code < 300
@@ -29,7 +29,7 @@ def test_a_key_is_not_looked_at_where_a_checkpoint_is_made(town: Plane) -> None:
     assert "IdempotencyKey" not in str(described.get("parameters", []))
 
 
-def test_auditors_and_administrators_may_and_others_not(town: Plane) -> None:
+def test_only_auditors_and_administrators_export_and_make_checkpoints(town: Plane) -> None:
     _, auditor = town.account("auditor", ("auditor", None))
     _, operator = town.account("operator", ("operator", "town"), ("approver", "town"), ("reader", "town"))
     for method, path in (
@@ -43,5 +43,5 @@ def test_auditors_and_administrators_may_and_others_not(town: Plane) -> None:
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "99999999999999999999"])
-def test_a_number_that_is_none_is_refused(plane: Plane, after: str) -> None:
+def test_invalid_entry_number_is_rejected(plane: Plane, after: str) -> None:
     assert plane.call("GET", f"/v1/audit/export?after={after}").status_code == 422

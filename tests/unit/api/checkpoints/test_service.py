@@ -1,4 +1,4 @@
-"""Checkpoints are made of the newest entry, once, under a key that the record names."""
+"""Making checkpoints: of the newest entry, once, with a key that the audit log names."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
 from api.chain.checkpoint import Checkpoint, public_text
-from api.checkpoints.service import checkpoint_of, identity, key_of_record, make_checkpoint
+from api.checkpoints.service import checkpoint_of, identity, make_checkpoint, newest_key_in_log
 from api.db.models import AuditRow, CheckpointRow
 from api.db.unit_of_work import head
 from tests.support.audit_records import KEY, OTHER_KEY
@@ -25,7 +25,7 @@ def _keys(plane: Plane) -> list[tuple[object, object]]:
         return [((row.before or {}).get("key"), (row.after or {}).get("key")) for row in rows]
 
 
-def test_it_says_the_hash_of_the_newest_entry(town: Plane) -> None:
+def test_checkpoint_states_the_hash_of_the_newest_entry(town: Plane) -> None:
     checkpoint, fresh = _made(town, KEY)
     assert fresh
     assert checkpoint.genuine
@@ -35,14 +35,14 @@ def test_it_says_the_hash_of_the_newest_entry(town: Plane) -> None:
     assert checkpoint.statement.time == "2026-09-21T14:13:20Z"
 
 
-def test_there_is_none_twice_of_one_entry(town: Plane) -> None:
+def test_entry_has_at_most_one_checkpoint(town: Plane) -> None:
     first = _made(town, KEY)
     assert _made(town, KEY) == (first[0], False)
     with town.database.reading() as session:
         assert len(session.scalars(select(CheckpointRow)).all()) == 1
 
 
-def test_a_new_key_is_an_entry_of_its_own_before_it_signs(town: Plane) -> None:
+def test_new_key_becomes_an_entry_before_it_signs(town: Plane) -> None:
     ours, others = public_text(KEY), public_text(OTHER_KEY)
     _made(town, KEY)
     _made(town, KEY)
@@ -51,13 +51,13 @@ def test_a_new_key_is_an_entry_of_its_own_before_it_signs(town: Plane) -> None:
     assert (fresh, checkpoint.key) == (True, others)
     assert _keys(town) == [(None, ours), (ours, others)]
     with town.database.reading() as session:
-        assert key_of_record(session) == others
+        assert newest_key_in_log(session) == others
         assert checkpoint.statement.seq == head(session)[0]
     entry = town.done("GET", "/v1/audit?act=checkpoint.key&limit=1")["items"][0]
     assert (entry["account"], entry["object"], entry["revision"]) == (0, "installation", town.revision())
 
 
-def test_the_key_stands_in_neither_record_nor_answers(town: Plane, tmp_path: Path) -> None:
+def test_private_key_is_in_neither_database_nor_answers(town: Plane, tmp_path: Path) -> None:
     town.done("POST", "/v1/audit/checkpoints")
     pem = (tmp_path / "state" / "checkpoint-key").read_text().splitlines()[1]
     database = (tmp_path / "state" / "dnsfilter.sqlite3").read_bytes()

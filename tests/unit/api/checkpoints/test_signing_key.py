@@ -21,7 +21,7 @@ LOCKED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncry
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
+def test_key_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     path, another = tmp_path / "checkpoint-key", tmp_path / "another"
     with pytest.raises(FileNotFoundError):
         load_signing_key(path)
@@ -34,7 +34,7 @@ def test_it_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert public_text(load_signing_key(path)) == made != public_text(load_signing_key(another))
 
 
-def test_a_key_made_elsewhere_is_taken(tmp_path: Path) -> None:
+def test_key_made_elsewhere_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint-key"
     path.touch(0o600)
     path.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -42,24 +42,24 @@ def test_a_key_made_elsewhere_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff", FOREIGN, LOCKED, PUBLIC], ids=["", "octets", "EC", "locked", "public"]
+    "content", [b"", b"\xff", FOREIGN, LOCKED, PUBLIC], ids=["", "bytes", "EC", "locked", "public"]
 )
-def test_another_file_is_neither_used_nor_replaced(tmp_path: Path, content: bytes) -> None:
+def test_invalid_key_file_is_neither_used_nor_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "checkpoint-key"
     path.touch(0o600)
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="checkpoint-key holds"):
+    with pytest.raises(ValueError, match="checkpoint-key does not hold"):
         load_signing_key(path)
     assert path.read_bytes() == content
 
 
-def test_without_its_directory_it_is_not_made(tmp_path: Path) -> None:
+def test_key_is_not_made_without_its_directory(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         make_signing_key(tmp_path / "none" / "checkpoint-key")
 
 
 @pytest.mark.parametrize(("mode", "what"), [(0o660, "written"), (0o644, "read")])
-def test_a_key_that_others_have_in_hand_is_not_used(tmp_path: Path, mode: int, what: str) -> None:
+def test_key_that_others_can_read_or_write_is_not_used(tmp_path: Path, mode: int, what: str) -> None:
     path = tmp_path / "checkpoint-key"
     make_signing_key(path)
     path.chmod(mode)
