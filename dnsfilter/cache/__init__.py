@@ -1,1 +1,1 @@
-"""What upstreams said: keys, and a bounded store of answers that age."""
+"""Cache of upstreams' answers and failures: keys, and bounded stores whose entries age."""

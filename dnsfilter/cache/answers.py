@@ -1,6 +1,6 @@
-"""A bounded store of upstream's answers that age. No clock: instants are CLOCK_BOOTTIME milliseconds.
+"""A bounded store of upstreams' answers that age. It reads no clock: times are CLOCK_BOOTTIME milliseconds.
 
-It holds truth only: what upstream said about a name, never what policy made of it.
+It holds only what an upstream said about a name, never a result of policy.
 """
 
 from collections import OrderedDict
@@ -12,22 +12,22 @@ from dnsfilter.wire.answer import ANSWER, Answer, answer_ttl, negative_ttl
 from dnsfilter.wire.iana import Rcode, Type
 
 LONGEST_S: Final = 86_400
-"""The longest that anything is kept, whatever its TTL (RFC 8767 section 4 suggests days; a day forgives mistakes)."""
+"""Maximum lifetime of an entry in seconds, for any TTL. RFC 8767 section 4 suggests days; a day limits mistakes."""
 LONGEST_DENIAL_S: Final = 3_600
-"""The longest that a denial is kept (RFC 2308 section 5: one to three hours)."""
+"""Maximum lifetime of a denial in seconds (RFC 2308 section 5: one to three hours)."""
 
-# What an entry costs beside the octets it carries, measured on CPython 3.11 to 3.13 (64 bit).
+# The cost of an entry without its data, measured on CPython 3.11 to 3.13 (64 bit).
 _ENTRY_BYTES: Final = 820
-"""Entry, Answer, Question, key, their integers and tuples, and the place in the table."""
+"""Entry, Answer, Question, key, their integers and tuples, and the slot in the table."""
 _RECORD_BYTES: Final = 330
 _TARGET_BYTES: Final = 48
 
 
 def lifetime_s(answer: Answer) -> int:
-    """How many seconds an answer may be kept; 0 for one that may not.
+    """Return how many seconds an answer may be cached, or 0 if it must not be.
 
-    Data: the least TTL of answer and authority, at most a day. A denial: also the SOA's bound, at most an hour, and 0
-    without SOA (RFC 2308 section 5). 0 for every failure and for what was cut.
+    Data: the smallest TTL of answer and authority, at most a day. Denial: also at most the SOA's limit and an hour, and
+    0 without SOA (RFC 2308 section 5). Failures and truncated answers: 0.
     """
     if not _is_conclusive(answer):
         return 0
@@ -38,15 +38,15 @@ def lifetime_s(answer: Answer) -> int:
 
 
 def size_bytes(key: CacheKey, answer: Answer, targets: tuple[bytes, ...]) -> int:
-    """The memory that keeping an answer takes, rounded up; what `matches` and `beside` point to is not in it."""
-    octets = len(answer.message) + len(answer.question.wire) + len(answer.question.name) + len(key.name)
+    """Return the memory that an entry takes, rounded up, without what `matches` and `additional_matches` refer to."""
+    content = len(answer.message) + len(answer.question.wire) + len(answer.question.name) + len(key.name)
     records = sum(_RECORD_BYTES + len(record.owner) for record in answer.records)
-    return _ENTRY_BYTES + octets + records + sum(_TARGET_BYTES + len(target) for target in targets)
+    return _ENTRY_BYTES + content + records + sum(_TARGET_BYTES + len(target) for target in targets)
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One answer as upstream gave it, with its age. Only `matches`, `beside` and `names_digest` change."""
+    """One answer of an upstream, with its age. Only the matches and `names_digest` change."""
 
     answer: Answer
     stored_ms: int
@@ -54,21 +54,21 @@ class Entry:
     targets: tuple[bytes, ...]
     """Folded names that the answer's chain leads to."""
     ad: bool
-    """The answer is authentic data, by the word of an upstream that is trusted for it."""
+    """True if the answer is authentic according to an upstream that is trusted for that."""
     size: int
-    """Octets accounted; 0 when the entry is not in the cache."""
+    """Accounted size in bytes; 0 if the entry is not in the cache."""
     matches: object | None = None
-    """What the engine found question and targets to belong to, in the names file of `names_digest`."""
-    beside: tuple[object, ...] = ()
-    """The same of each name that has additional records and belongs to something."""
+    """What the question and the targets match in the names file with `names_digest`."""
+    additional_matches: tuple[object, ...] = ()
+    """What the names of the additional section match there; names without a match are left out."""
     names_digest: bytes = b""
 
     def is_fresh(self, now_ms: int) -> bool:
-        """True until the TTL has run out."""
+        """Return True until the TTL has expired."""
         return now_ms < self.expires_ms
 
     def age_s(self, now_ms: int) -> int:
-        """Whole seconds since the answer came, by which its TTLs have fallen."""
+        """Return the age in complete seconds. TTLs are reduced by it."""
         return max(0, now_ms - self.stored_ms) // 1_000
 
 
@@ -79,27 +79,27 @@ _Names: TypeAlias = tuple[bytes, ...]
 
 
 class Cache(Protocol):
-    """What an engine keeps answers in: `AnswerCache`, or one that does as it does."""
+    """The store in which an engine keeps answers: `AnswerCache`, or one with the same behaviour."""
 
     @property
     def bytes(self) -> int:
-        """Octets that all entries take."""
+        """Size of all entries in bytes."""
 
     def __len__(self) -> int: ...
 
     def get(self, key: CacheKey, now_ms: int) -> Entry | None:
-        """Give the entry, fresh or stale; None when there is none or it is past serving even as stale."""
+        """Return the entry, fresh or stale, or None if there is none or it is too old to be served stale."""
 
     def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
-        """Keep an answer if it may be kept, and give its entry in any case."""
+        """Keep an answer if it may be cached. Return its entry in any case."""
 
 
 class AnswerCache:
-    """Answers by key, at most `max_bytes` of them, each until `stale_s` after its TTL.
+    """Answers by key, at most `max_bytes` in total, each kept until `stale_s` after its TTL.
 
-    A segmented LRU: what comes in is on probation, what is asked for again is protected, and only what is on probation
-    makes room. A flood of names that nobody asks for twice pushes out its own kind. Each operation takes constant time,
-    beside evictions, of which there is at most one for each answer put.
+    A segmented LRU: new entries are on probation, and become protected when asked for again. Only entries on probation
+    are evicted. A flood of names that are asked once evicts only its own entries. Each operation takes constant time,
+    except evictions: at most one for each answer put.
     """
 
     __slots__ = ("_max_bytes", "_probation", "_protected", "_protected_bytes", "_stale_ms", "bytes")
@@ -111,13 +111,13 @@ class AnswerCache:
         self._protected: _Segment = OrderedDict()
         self._protected_bytes = 0
         self.bytes = 0
-        """Octets that all entries take."""
+        """Size of all entries in bytes."""
 
     def __len__(self) -> int:
         return len(self._probation) + len(self._protected)
 
     def get(self, key: CacheKey, now_ms: int) -> Entry | None:
-        """Give the entry, fresh or stale; None when there is none or it is past serving even as stale."""
+        """Return the entry, fresh or stale, or None if there is none or it is too old to be served stale."""
         entry = self._protected.get(key)
         if entry is not None:
             if self._is_spent(entry, now_ms):
@@ -138,11 +138,11 @@ class AnswerCache:
         return entry
 
     def put(self, key: CacheKey, answer: Answer, targets: tuple[bytes, ...], ad: bool, now_ms: int) -> Entry:
-        """Keep an answer if it may be kept, and give its entry in any case, so that those who wait can be answered.
+        """Keep an answer if it may be cached. Return its entry in any case, so that waiting clients can be answered.
 
-        An answer that may not be kept still ends the one before it, which it contradicts; but not a failure or a cut
-        answer: a good entry outlives those and serves as stale (RFC 8767 section 4). One larger than an eighth of the
-        cache is not kept.
+        An answer that must not be cached removes the entry that it contradicts. A failure or a truncated answer does
+        not: a good entry outlives those and is served stale (RFC 8767 section 4). An answer larger than an eighth of
+        the cache is not kept.
         """
         seconds = lifetime_s(answer)
         size = size_bytes(key, answer, targets)
@@ -178,21 +178,21 @@ class AnswerCache:
         self.bytes -= entry.size
 
     def _demote(self) -> None:
-        """Put the protected that were not asked for the longest back on probation, beyond four fifths of the whole."""
+        """Move the least recently used protected entries to probation while they exceed four fifths of the cache."""
         while self._protected_bytes > self._max_bytes * 4 // 5:
             key, entry = self._protected.popitem(last=False)
             self._protected_bytes -= entry.size
             self._probation[key] = entry
 
     def _evict(self) -> None:
-        # An entry is at most an eighth and the protected at most four fifths, so the newest on probation always fits.
+        # An entry has at most an eighth, the protected at most four fifths. So the newest on probation always fits.
         while self.bytes > self._max_bytes:
             _, entry = self._probation.popitem(last=False)
             self.bytes -= entry.size
 
 
 def _is_conclusive(answer: Answer) -> bool:
-    """True for an answer that says what there is at the name, or that there is nothing."""
+    """Return True if the answer says that there is data at the name, or that there is none."""
     return answer.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN) and not answer.tc
 
 

@@ -1,6 +1,6 @@
-"""Questions that could not be resolved, remembered for a while (RFC 9520 section 3.2).
+"""Remember questions that could not be resolved, for a limited time (RFC 9520 section 3.2).
 
-No clock: instants are CLOCK_BOOTTIME milliseconds.
+It reads no clock: times are CLOCK_BOOTTIME milliseconds.
 """
 
 from collections import OrderedDict
@@ -12,15 +12,15 @@ from dnsfilter.wire.iana import EdeCode
 
 FIRST_HOLD_MS: Final = 1_000
 LONGEST_HOLD_MS: Final = 300_000
-"""RFC 9520 section 3.2 demands at least a second and at most five minutes."""
+"""RFC 9520 section 3.2 requires at least a second and at most five minutes."""
 MOST_FAILURES: Final = 8_192
 MOST_TARGETS: Final = 8
-"""Names that a remembered failure may lead to. One with more is not remembered, to bound the memory."""
+"""Maximum number of names that a remembered failure may lead to. One with more is not remembered, to save memory."""
 
 
 @dataclass(slots=True)
 class Unresolved:
-    """Why a question failed, and the names that the answers to its first legs lead to."""
+    """The cause of a question's failure, and the names that the answers to its first legs lead to."""
 
     code: EdeCode | None
     targets: tuple[bytes, ...]
@@ -29,7 +29,7 @@ class Unresolved:
     recoveries: int
 
     def holds(self, recoveries: int, now_ms: int) -> bool:
-        """True until the question may be asked again."""
+        """Return True while the question must not be asked again."""
         hold_ms = self.hold_ms if recoveries == self.recoveries else FIRST_HOLD_MS
         return now_ms < self.failed_ms + hold_ms
 
@@ -37,9 +37,9 @@ class Unresolved:
 class Failures:
     """The last `MOST_FAILURES` questions that failed.
 
-    A failure holds for a second, and twice as long each time the question fails again, up to five minutes. A success
-    ends that. `recoveries` counts how often a failing server answered again: since that may have cured the question,
-    a failure from before holds for its first second only.
+    A failure is held for a second, and twice as long each time the question fails again, up to five minutes. A success
+    resets this. `recoveries` counts how often a failing server answered again. A recovery may have cured the question,
+    so earlier failures are held for their first second only.
     """
 
     __slots__ = ("_known",)
@@ -51,14 +51,14 @@ class Failures:
         return len(self._known)
 
     def get(self, key: CacheKey, recoveries: int, now_ms: int) -> Unresolved | None:
-        """Return the failure of the question while it holds."""
+        """Return the failure of the question while it is held."""
         found = self._known.get(key)
         return found if found is not None and found.holds(recoveries, now_ms) else None
 
     def note(
         self, key: CacheKey, code: EdeCode | None, targets: tuple[bytes, ...], recoveries: int, now_ms: int
     ) -> None:
-        """Remember that the question failed. A failure long after the one before counts as the first."""
+        """Remember that the question failed. A failure long after the previous one counts as the first."""
         before = self._known.pop(key, None)
         hold_ms = FIRST_HOLD_MS
         if before is not None and now_ms < before.failed_ms + before.hold_ms + LONGEST_HOLD_MS:
@@ -68,5 +68,5 @@ class Failures:
             self._known.popitem(last=False)
 
     def forget(self, key: CacheKey) -> None:
-        """Forget the question: it was resolved."""
+        """Forget the question's failure, because it was resolved."""
         self._known.pop(key, None)

@@ -1,24 +1,24 @@
 """One worker's counters in a file on tmpfs: written by the worker, read by the supervisor, without a lock.
 
-The supervisor creates the file (all its memory reserved, so that a full tmpfs is an error then and never a SIGBUS
-later) and keeps it mapped; the worker opens it by path. Words are uint64 in machine order, aligned and stored whole.
+The supervisor creates the file and keeps it mapped; the worker opens it by path. All memory is reserved at creation, so
+a full tmpfs is an error then, never a SIGBUS later. Words are uint64 in machine order, aligned and stored atomically.
 
     header   magic, version, slots, upstreams, capacity (pairs), areas, generation, released, ordered
     slots    fixed slots, then one run per upstream (`slots.py`)
-    areas    AREAS times: generation, pairs, digest length, digest (32 octets), then capacity x 3 counts
+    areas    AREAS times: generation, pairs, digest length, digest (32 bytes), then capacity x 3 counts
 
-Policy counts. Pairs are numbers that only the rules with one digest give a meaning, so counts belong to a *generation*:
-one stay of one rules digest in this worker, numbered from 1. Generation g lives in area g mod AREAS.
+Policy counts. Pairs are numbers with a meaning only under the rules with one digest. So counts belong to a
+*generation*: one period of one rules digest in this worker, numbered from 1. Generation g uses area g mod AREAS.
 
-- The worker opens g + 1: it voids that area (generation 0), zeroes it, writes the area's head, and last stores
-  `generation` = g + 1, the one act that counts. Dying before it leaves g in force, dying after it leaves g + 1 in
-  force; both are whole. Area g is not written again: it is *retired*.
-- The supervisor reads every generation above `released`, and adds to its totals what each has gained since it last
-  looked; for a retired one it then stores `released`, a word that only the supervisor writes.
-- The worker may reuse an area once its generation is released. So AREAS - 1 swaps may pass between two folds; the
-  supervisor, who orders the swaps, folds before each. Should it ever fall behind, the oldest generation gives way and
-  its counts are added to the slot POLICY_COUNTS_LOST: a resolver does not stop for a statistic.
-- When a worker is dead and reaped, nobody writes: one more fold of the same kind takes the rest, and the file goes.
+- The worker opens g + 1: it invalidates that area (generation 0), zeroes it, writes the area's head, and last stores
+  `generation` = g + 1, which puts g + 1 in force. If the worker dies before that store, g stays in force. Both areas
+  are complete. Area g is not written again: it is *retired*.
+- The supervisor reads every generation above `released`, and adds to its totals what each has gained since the last
+  reading. After reading a retired one, it stores `released`, a word that only the supervisor writes.
+- The worker may reuse an area when its generation is released. So AREAS - 1 swaps may pass between two folds. The
+  supervisor, which orders the swaps, folds before each. If it falls behind, the oldest generation is overwritten and
+  its counts are added to the slot POLICY_COUNTS_LOST: a resolver does not stop for statistics.
+- When a worker is dead and reaped, nothing writes. One more fold takes the rest, and the file is removed.
 """
 
 import mmap
@@ -60,7 +60,7 @@ def _pages(words: int) -> int:
 
 
 class CounterBlock:
-    """One mapped counter file; `create` is for the supervisor, `open` for the worker."""
+    """One mapped counter file. `create` is for the supervisor, `open` for the worker."""
 
     def __init__(self, path: Path, mapping: mmap.mmap) -> None:
         self.path = path
@@ -70,15 +70,18 @@ class CounterBlock:
         self.upstreams = self._words[_UPSTREAMS]
         self.capacity = self._words[_CAPACITY]
         self.slots: memoryview[int] = self._words[_HEADER_WORDS : _HEADER_WORDS + self._words[_SLOTS]]
-        """Fixed and upstream slots; the answer path adds to them directly."""
+        """Fixed and upstream slots. The answer path adds to them directly."""
         self._first_area = _pages(_HEADER_WORDS + self._words[_SLOTS])
         self._area_words = _pages(_AREA_HEAD_WORDS + self.capacity * POLICY_KINDS)
         self.policy: memoryview[int] = self._words[:0]
-        """The worker's policy counts in force, indexed by `policy_slot`; a new view after each `open_policy`."""
+        """The worker's policy counts in force, indexed by `policy_slot`. `open_policy` replaces this view."""
 
     @classmethod
     def create(cls, path: Path, upstreams: int, capacity: int = DEFAULT_CAPACITY) -> Self:
-        """A zeroed block in a new file, mode 0600, in place of one left over; UnavailableError when tmpfs is full."""
+        """Create a zeroed block in a new file, mode 0600, and replace an old file.
+
+        Raise UnavailableError if tmpfs is full or the file cannot be created.
+        """
         if not 0 < capacity <= MAX_CAPACITY:
             raise ValueError(f"lay out counters for {capacity} pairs: at most {MAX_CAPACITY}")
         slots = fixed_size(upstreams)
@@ -94,7 +97,7 @@ class CounterBlock:
         except OSError as error:
             path.unlink(missing_ok=True)
             raise UnavailableError(
-                f"reserve {words * _WORD} octets for counters in {path.parent}: {error.strerror}"
+                f"reserve {words * _WORD} bytes for counters in {path.parent}: {error.strerror}"
             ) from error
         finally:
             os.close(fd)
@@ -106,7 +109,7 @@ class CounterBlock:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """The block that the supervisor created; UnavailableError when the file is not one of this version."""
+        """Open the block that the supervisor created. Raise UnavailableError if the file is not one of this version."""
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
@@ -126,7 +129,7 @@ class CounterBlock:
         return block
 
     def close(self) -> None:
-        """Unmap; the file stays."""
+        """Unmap the file. The file stays."""
         for view in (self.policy, self.slots, self._words, self._view):
             view.release()
         self._mapping.close()
@@ -140,16 +143,16 @@ class CounterBlock:
         self.slots[slot] = value
 
     def count(self, pair: int, kind: int) -> None:
-        """Count one query of a pair of the rules in force."""
+        """Count one query for a pair of the rules in force."""
         self.policy[pair * POLICY_KINDS + kind] += 1
 
     def open_policy(self, digest: bytes, pairs: int) -> None:
-        """Count from now on under the rules with this digest; the worker's thread only, together with the swap.
+        """Count from now on under the rules with this digest. Call it in the worker's thread only, with the swap.
 
-        Counting goes on in place when the digest is the one in force. ValueError for more pairs than `capacity`.
+        Counts continue if the digest is the one in force. Raise ValueError for more pairs than `capacity`.
         """
         if not 0 < len(digest) <= DIGEST_MAX:
-            raise ValueError(f"open policy counters: a digest of {len(digest)} octets, not 1 to {DIGEST_MAX}")
+            raise ValueError(f"open policy counters: a digest of {len(digest)} bytes, not 1 to {DIGEST_MAX}")
         if not 0 <= pairs <= self.capacity:
             raise ValueError(f"open policy counters: {pairs} pairs, room for {self.capacity}")
         if self.generation and self.digest == digest and len(self.policy) == pairs * POLICY_KINDS:
@@ -158,8 +161,8 @@ class CounterBlock:
         self._clear_area(generation)
         head = self._area(generation)
         self._words[head + _AREA_PAIRS], self._words[head + _AREA_DIGEST_LENGTH] = pairs, len(digest)
-        octets = (head + _AREA_DIGEST) * _WORD
-        self._view[octets : octets + DIGEST_MAX] = digest.ljust(DIGEST_MAX, b"\0")
+        offset = (head + _AREA_DIGEST) * _WORD
+        self._view[offset : offset + DIGEST_MAX] = digest.ljust(DIGEST_MAX, b"\0")
         self._words[head] = generation
         self._words[_GENERATION] = generation
         self._view_policy(generation)
@@ -168,12 +171,12 @@ class CounterBlock:
 
     @property
     def generation(self) -> int:
-        """The policy generation in force; 0 before the first `open_policy`."""
+        """The policy generation in force, or 0 before the first `open_policy`."""
         return self._words[_GENERATION]
 
     @property
     def ordered(self) -> int:
-        """The revision that the supervisor wants in force; the message that brings it is on its way to the worker."""
+        """The revision that the supervisor wants in force. The message with it is on its way to the worker."""
         return self._words[_ORDERED]
 
     @ordered.setter
@@ -182,15 +185,15 @@ class CounterBlock:
 
     @property
     def digest(self) -> bytes:
-        """The rules digest in force in the worker; empty before the first `open_policy`."""
+        """The rules digest in force in the worker, or empty before the first `open_policy`."""
         return self._digest(self.generation) if self.generation else b""
 
     # The supervisor's side.
 
     def unreleased(self) -> tuple[PolicyCounts, ...]:
-        """Every generation above `released`, oldest first; the last is the one in force unless the block is new.
+        """Return every generation above `released`, oldest first. The last one is in force unless the block is new.
 
-        A generation that had to give way is missing: `open_policy` has counted it as lost.
+        An overwritten generation is missing: `open_policy` has counted it as lost.
         """
         newest = self.generation
         oldest = max(self._words[_RELEASED] + 1, newest - AREAS + 1, 1)
@@ -198,7 +201,7 @@ class CounterBlock:
         return tuple(counts for counts in read if counts is not None)
 
     def release(self, generation: int) -> None:
-        """Say that the totals hold all up to this retired generation; ValueError for one still in force."""
+        """Record that the totals include this retired generation and all before. ValueError if it is still in force."""
         if generation >= self.generation:
             raise ValueError(f"release policy generation {generation}: {self.generation} is in force")
         self._words[_RELEASED] = max(self._words[_RELEASED], generation)
@@ -208,8 +211,8 @@ class CounterBlock:
 
     def _digest(self, generation: int) -> bytes:
         head = self._area(generation)
-        octets = (head + _AREA_DIGEST) * _WORD
-        return bytes(self._view[octets : octets + self._words[head + _AREA_DIGEST_LENGTH]])
+        offset = (head + _AREA_DIGEST) * _WORD
+        return bytes(self._view[offset : offset + self._words[head + _AREA_DIGEST_LENGTH]])
 
     def _counts(self, generation: int) -> "memoryview[int]":
         head = self._area(generation)
@@ -220,7 +223,7 @@ class CounterBlock:
         self.policy = self._counts(generation)
 
     def _read_area(self, generation: int) -> PolicyCounts | None:
-        """A copy of an area, or None when the worker took the area for another generation before the copy was whole."""
+        """Return a copy of an area, or None if the worker reused the area before the copy was complete."""
         counts = PolicyCounts(generation, self._digest(generation), tuple(self._counts(generation)))
         return counts if self._words[self._area(generation)] == generation else None
 
@@ -234,7 +237,7 @@ class CounterBlock:
 
 
 def _fits(mapping: mmap.mmap) -> bool:
-    """Whether a mapped file says of itself what this version would have written, and is as long as that."""
+    """Return whether a mapped file has the header that this version writes, and the matching size."""
     with memoryview(mapping) as view, view[: _HEADER_WORDS * _WORD].cast("Q") as header:
         magic, version, slots, upstreams, capacity, areas = header[:6]
     if (magic, version, areas) != (MAGIC, FORMAT_VERSION, AREAS):

@@ -1,6 +1,6 @@
-"""Totals and state of a node in Prometheus' text format; the only door to prometheus_client.
+"""A node's totals and state in Prometheus' text format. The only use of prometheus_client.
 
-Each node has its own registry; nothing is registered globally, and nothing is kept between two scrapes.
+Each node has its own registry. Nothing is registered globally, and nothing is kept between two scrapes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class NodeCollector(Collector):
-    """The families of `metrics.METRICS`, read anew at each scrape."""
+    """The families of `metrics.METRICS`, read again at each scrape."""
 
     def __init__(self, counts: Callable[[], Counts], state: Callable[[], NodeState]) -> None:
         self._counts = counts
@@ -45,14 +45,14 @@ class NodeCollector(Collector):
 
 
 def node_registry(counts: Callable[[], Counts], state: Callable[[], NodeState]) -> CollectorRegistry:
-    """A registry of one node; `counts` is the totals' `snapshot`, both are called at each scrape."""
+    """Return the registry of one node. `counts` is the totals' `snapshot`; both are called at each scrape."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(counts, state))
     return registry
 
 
 def render(registry: CollectorRegistry) -> bytes:
-    """The exposition text, to be served as CONTENT_TYPE."""
+    """Return the exposition text, to be served as CONTENT_TYPE."""
     return generate_latest(registry)
 
 
@@ -83,7 +83,7 @@ def _plain(metric: metrics.Metric, samples: Mapping[Labels, float]) -> Metric:
 
 
 def _histogram(metric: metrics.Metric, samples: Mapping[Labels, int]) -> Metric:
-    """A family from slots that each count one interval; the format wants them cumulated (`le` means all below)."""
+    """Return a family from slots that each count one interval. The format wants cumulative counts (`le`)."""
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     bounds = (*(repr(bound) for bound in metric.buckets), "+Inf")
     for labels, sum_ns in samples.items():

@@ -1,10 +1,10 @@
-"""Log lines as key=value on standard error: one event, one line, whatever stands in a value.
+"""Log lines as key=value on standard error: one line per event, for any values.
 
 `emit(log, logging.INFO, "snapshot loaded", revision=12)` becomes
 `time=2023-03-10T09:00:00.123Z level=info logger=dnsfilter.node event="snapshot loaded" revision=12`.
 
-What people look up is never written: no field may carry a client's address or the name of a query, and the keys for
-them are refused. Listening addresses, upstreams, files and slugs are fine.
+What people look up is never logged. No field may hold a client's address or the name of a query; the keys for them are
+rejected. Listening addresses, upstreams, files and slugs are allowed.
 """
 
 import logging
@@ -24,7 +24,7 @@ _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0
 
 
 class KeyValueFormatter(logging.Formatter):
-    """Formats any record, also other libraries', as one line of key=value."""
+    """Format any record, also of other libraries, as one line of key=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -38,7 +38,7 @@ class KeyValueFormatter(logging.Formatter):
         pairs += ((key, format_value(value)) for key, value in fields.items())
         if record.exc_info:
             trace = self.formatException(record.exc_info)
-            # The end of a traceback says what happened; its beginning is the frame that everything runs in.
+            # The end of a traceback says what happened. Its beginning is the same frame for everything.
             pairs.append(("traceback", format_value(trace[-TRACEBACK_MAX_CHARS:], TRACEBACK_MAX_CHARS)))
         return " ".join(f"{key}={value}" for key, value in pairs)
 
@@ -46,17 +46,17 @@ class KeyValueFormatter(logging.Formatter):
 def emit(
     log: logging.Logger, level: int, event: str, /, *, failure: BaseException | None = None, **fields: object
 ) -> None:
-    """Log one event with its fields; `event` is a fixed lower-case phrase. ValueError for a field that names people.
+    """Log one event with its fields. `event` is a fixed lower-case phrase. ValueError for a field that names people.
 
-    Of a `failure` the line has the traceback.
+    Add the traceback of `failure` to the line, if given.
     """
     if not FORBIDDEN_FIELDS.isdisjoint(fields):
-        raise ValueError(f"log {event!r}: field {min(FORBIDDEN_FIELDS & fields.keys())} could tell what a person did")
+        raise ValueError(f"log {event!r}: field {min(FORBIDDEN_FIELDS & fields.keys())} could show what a person did")
     log.log(level, event, exc_info=failure, extra={_FIELDS: fields})
 
 
 def setup(level: str = "info", stream: TextIO | None = None) -> None:
-    """Send all logging of this process to standard error (or `stream`) from `level` up; may be called again."""
+    """Send all logs of this process to standard error (or `stream`) from `level` up. It may be called again."""
     if level not in LEVELS:
         raise ValueError(f"set log level {level!r}: one of {', '.join(LEVELS)}")
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
@@ -67,7 +67,7 @@ def setup(level: str = "info", stream: TextIO | None = None) -> None:
 
 
 def format_value(value: object, limit: int = VALUE_MAX_CHARS) -> str:
-    """A value on one line: bare when plain, else quoted, with everything unprintable escaped and cut at `limit`."""
+    """Return a value on one line: bare if plain, else quoted and escaped. Values are cut at `limit` characters."""
     match value:
         case None:
             return "none"

@@ -1,4 +1,4 @@
-"""`docs/metrics.md` from the tables: `python -m dnsfilter.telemetry.metrics_page > docs/metrics.md`."""
+"""Print `docs/metrics.md`: `python -m dnsfilter.telemetry.metrics_page > docs/metrics.md`."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,12 @@ _PREFACE = """\
 
 <!-- Generated from telemetry/metrics.py by `python -m dnsfilter.telemetry.metrics_page`; a test compares. -->
 
-The supervisor serves them in Prometheus' text format, by default on `http://127.0.0.1:9153/metrics`, summed over all
-workers. Counters start at nought with the supervisor and do not fall while it runs, whatever becomes of a worker or the
-rules. No label names a client, a range or a queried name; an authority whose usage level is `none` has no series of its
-own, and one that loses its last counted ban is no longer shown until it has one again.
+The supervisor serves these metrics in Prometheus' text format, by default on `http://127.0.0.1:9153/metrics`, summed
+over all workers. Counters start at 0 when the supervisor starts. They do not fall while it runs, even if a worker
+restarts or the rules change.
+
+No label names a client, a range or a queried name. An authority whose usage level is `none` has no series of its own.
+An authority that loses its last counted ban has no series until it has one again.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
@@ -20,7 +22,7 @@ own, and one that loses its last counted ban is no longer shown until it has one
 
 
 def render_markdown() -> str:
-    """The whole page."""
+    """Return the text of the page."""
     return _PREFACE + "".join(f"{line}\n" for line in _body())
 
 

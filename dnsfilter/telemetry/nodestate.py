@@ -1,11 +1,11 @@
-"""What a node tells about itself at each scrape, besides what its workers count."""
+"""The state of a node at a scrape, in addition to its workers' counters."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What the supervisor knows besides the counters; revision and age are None while no snapshot is in force."""
+    """State that the supervisor adds to the counters. Revision and age are None if no snapshot is in force."""
 
     version: str
     engine: str
@@ -18,4 +18,4 @@ class NodeState:
     fallen_back: bool = False
     receive_buffer_bytes: int = 0
     suspended: tuple[str, ...] = ()
-    """Slugs of the authorities that are suspended, whether that was published or done on this node; "" for all."""
+    """Slugs of the suspended authorities; "" for all. The suspension is published or local."""

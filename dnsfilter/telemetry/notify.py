@@ -1,4 +1,4 @@
-"""States of this process for the service manager (sd_notify(3)). Without one nothing is sent."""
+"""Send states of this process to the service manager (sd_notify(3)), if there is one."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ import time
 
 
 def notify(*states: str) -> None:
-    """Send states such as `READY=1` to the socket that NOTIFY_SOCKET names; a manager that is gone is no error."""
+    """Send states such as `READY=1` to the socket in NOTIFY_SOCKET. Ignore a socket that does not work."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -21,12 +21,12 @@ def notify(*states: str) -> None:
 
 
 def notify_reloading() -> None:
-    """Say that a reload has begun; `READY=1` ends it."""
+    """Report that a reload has begun. `READY=1` ends it."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
 
 def watchdog_s() -> float | None:
-    """How often the service manager wants `WATCHDOG=1`, twice as often as it must be; None where it wants none."""
+    """Return the interval in seconds for `WATCHDOG=1`, half of the limit, or None if the manager wants none."""
     wanted, meant = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not wanted.isdigit() or int(wanted) == 0 or (meant and meant != str(os.getpid())):
         return None

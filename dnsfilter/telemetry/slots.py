@@ -1,7 +1,7 @@
-"""The one table of a worker's counters: which uint64 slot holds what.
+"""The one table of a worker's counters: the meaning of each uint64 slot.
 
-A block has fixed slots (this file's constants), then one run of slots per upstream, and apart from these the policy
-areas: `policy_slot(pair, kind)` counts within the area in force, whose pairs are named by the snapshot.
+A block has fixed slots (this file's constants), then one run of slots per upstream. The policy areas are separate:
+`policy_slot(pair, kind)` is an index within the area in force. The snapshot names the pairs.
 
 On the answer path: `slots[QUERY["udp"]["cached"]] += 1`, `slots[CACHE_HITS] += 1`,
 `ANSWER_DURATION.observe(slots, ns)`, `policy[policy_slot(pair, PolicyKind.REFUSED)] += 1`.
@@ -23,7 +23,7 @@ NS_PER_S: Final = 1_000_000_000
 
 
 class SlotKind(StrEnum):
-    """How a slot is read: buckets count one interval each (not cumulated), a sum is in nanoseconds."""
+    """The unit of a slot. A bucket counts one interval (not cumulative); a sum is in nanoseconds."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -32,7 +32,7 @@ class SlotKind(StrEnum):
 
 
 class PolicyKind(IntEnum):
-    """What a policy slot counts."""
+    """The kinds of policy counts."""
 
     REFUSED = 0
     MONITORED = 1
@@ -51,7 +51,7 @@ POLICY_METRICS: Final[Mapping[PolicyKind, Metric]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One uint64: where it is and which sample it feeds. A bucket's labels end in `le`, its upper bound in seconds."""
+    """One uint64: its index and the sample it feeds. A bucket's labels end in `le`, its upper bound in seconds."""
 
     index: int
     metric: str
@@ -62,7 +62,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class HistogramSlots:
-    """A histogram: one slot per bucket from `first`, one for what lies beyond the last bound, and the sum (ns)."""
+    """A histogram: one slot per bucket from `first`, one for values beyond the last bound, and the sum (ns)."""
 
     first: int
     bounds_ns: tuple[int, ...]
@@ -72,11 +72,11 @@ class HistogramSlots:
         return self.first + len(self.bounds_ns) + 1
 
     def bucket(self, duration_ns: int) -> int:
-        """Slot of the bucket that holds this duration; a bound belongs to its own bucket (`le`)."""
+        """Return the slot of the bucket for this duration. A bound belongs to its own bucket (`le`)."""
         return self.first + bisect_left(self.bounds_ns, duration_ns)
 
     def observe(self, slots: "MutableSequence[int] | memoryview[int]", duration_ns: int) -> None:
-        """Count one duration; a negative one, from a clock that was set, counts as nought."""
+        """Count one duration. A negative one counts as 0: the clock was set."""
         duration_ns = max(duration_ns, 0)
         slots[self.first + bisect_left(self.bounds_ns, duration_ns)] += 1
         slots[self.first + len(self.bounds_ns) + 1] += duration_ns
@@ -129,7 +129,7 @@ MAX_UPSTREAMS: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class UpstreamSlots:
-    """The run of slots of one upstream server: `first` is the run's first slot, `server` the upstream's index."""
+    """The slots of one upstream server: `first` is the first slot, `server` the upstream's index."""
 
     first: int
     server: int
@@ -139,7 +139,7 @@ class UpstreamSlots:
         return self.first
 
     def failure(self, reason: str) -> int:
-        """Slot of one reason; KeyError for a reason that is not in `Failure`."""
+        """Return the slot of one reason. KeyError for a reason that is not in `Failure`."""
         return self.first + _FAILURE[reason]
 
     @property
@@ -155,24 +155,24 @@ class UpstreamSlots:
 
 
 def upstream_slots(count: int) -> tuple[UpstreamSlots, ...]:
-    """The runs of upstreams 0 to `count` - 1, in the order of the configuration."""
+    """Return the slots of upstreams 0 to `count` - 1, in the order of the configuration."""
     return tuple(UpstreamSlots(FIXED_SLOTS + server * UPSTREAM_STRIDE, server) for server in range(count))
 
 
 def fixed_size(upstreams: int) -> int:
-    """Number of slots of a block with that many upstreams, policy areas not counted."""
+    """Return the number of slots of a block with that many upstreams, without policy areas."""
     if not 0 <= upstreams <= MAX_UPSTREAMS:
         raise ValueError(f"lay out counters for {upstreams} upstreams: at most {MAX_UPSTREAMS}")
     return FIXED_SLOTS + upstreams * UPSTREAM_STRIDE
 
 
 def policy_slot(pair: int, kind: int) -> int:
-    """Index into a policy area (`CounterBlock.policy`, not `.slots`) of one kind of count of one pair."""
+    """Return the index in a policy area (`CounterBlock.policy`, not `.slots`) for one kind of count of one pair."""
     return pair * POLICY_KINDS + kind
 
 
 def slot_table(upstreams: Sequence[str]) -> tuple[Slot, ...]:
-    """Every slot of a block with these upstreams, in the order of their indices."""
+    """Return every slot of a block with these upstreams, in the order of their indices."""
     return (
         *_fixed_table(),
         *(slot for run in upstream_slots(len(upstreams)) for slot in run.table(upstreams[run.server])),

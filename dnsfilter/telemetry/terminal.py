@@ -1,7 +1,7 @@
-"""Lines for whoever reads them on a terminal, which obeys nothing of what others wrote.
+"""Print lines safely on a terminal.
 
-A name, a reason or an error's text may hold what a terminal obeys: escape sequences, carriage returns, marks that
-reverse the direction of writing. Whatever is not printable is shown as its number.
+A name, a reason or an error's text may hold control characters of a terminal: escape sequences, carriage returns, marks
+that reverse the direction of writing. Characters that are not printable are shown as their numbers.
 """
 
 import unicodedata
@@ -9,12 +9,12 @@ from typing import TextIO
 
 
 def say(text: object, *, file: TextIO | None = None, flush: bool = False) -> None:
-    """Print one line, escaped, on standard output or into `file`."""
+    """Print one line, escaped, to standard output or to `file`."""
     print(escape(str(text)), file=file, flush=flush)
 
 
 def escape(text: str) -> str:
-    r"""`text` with every character that is not printable as \xNN, \uNNNN or \UNNNNNNNN; each sort of space is one."""
+    r"""Return `text` with unprintable characters as \xNN, \uNNNN or \UNNNNNNNN, and any kind of space as a space."""
     if text.isprintable():
         return text
     return "".join(map(_shown, text))

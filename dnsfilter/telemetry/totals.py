@@ -1,7 +1,7 @@
-"""The supervisor's totals: what all workers, alive or dead, have counted since the supervisor started.
+"""The supervisor's totals: the counts of all workers, alive or dead, since the supervisor started.
 
-Every reading of a block adds what each of its counters has gained since the last one, so that no total ever falls: not
-when rules change, not when a worker dies, and nothing is counted twice.
+Each reading of a block adds what each counter has gained since the last reading. So no total falls when rules change or
+a worker dies, and nothing is counted twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ from dnsfilter.telemetry.slots import POLICY_KINDS, Labels, PolicyKind, Slot, Sl
 Pair: TypeAlias = tuple[str, str]
 """Slugs of an authority and a service."""
 Sample: TypeAlias = tuple[str, Labels]
-"""A metric's name and labels; a histogram's bucket has `le` as its last label, its sum (ns) has none."""
+"""A metric's name and labels. A histogram's bucket has `le` as its last label; its sum (ns) has none."""
 
-# Toggles make digests without end; a worker that lags further behind than this is dead long before.
+# Toggles make new digests without limit. A worker that lags further behind than this is dead.
 _DIGESTS_KEPT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One reading: fixed and upstream samples, and per pair how often it was refused, monitored and exempted."""
+    """One reading: fixed and upstream samples, and the refused, monitored and exempted queries of each pair."""
 
     samples: Mapping[Sample, int]
     policy: Mapping[Pair, tuple[int, ...]]
@@ -31,7 +31,7 @@ class Counts:
 
 @dataclass(slots=True)
 class _Reading:
-    """How far a block has been read."""
+    """The values at the last reading of a block."""
 
     table: tuple[Slot, ...]
     slots: list[int]
@@ -39,7 +39,7 @@ class _Reading:
 
 
 class Totals:
-    """Sums over all counter blocks; one thread only."""
+    """Sums over all counter blocks. Use it in one thread only."""
 
     def __init__(self) -> None:
         self._samples: dict[Sample, int] = {}
@@ -50,9 +50,9 @@ class Totals:
         self._name(slot_table(()))
 
     def learn(self, digest: bytes, labels: Sequence[Pair]) -> None:
-        """Name the pairs of the rules with this digest, by index; call before the rules go to the workers.
+        """Name the pairs of the rules with this digest, by index. Call this before the rules go to the workers.
 
-        From now on these rules are the ones in force: authorities that none of their pairs names are no longer shown.
+        From now on these rules are in force. Authorities without a pair in them are no longer shown.
         """
         labels = tuple(labels)
         self._labels.pop(digest, None)
@@ -62,7 +62,7 @@ class Totals:
             del self._labels[next(iter(self._labels))]
 
     def watch(self, block: CounterBlock, upstreams: Sequence[str]) -> None:
-        """Read this worker's block from now on; `upstreams` names its upstreams, by index."""
+        """Read this worker's block from now on. `upstreams` names its upstreams, by index."""
         if len(upstreams) != block.upstreams:
             raise ValueError(
                 f"watch counter block {block.path}: {len(upstreams)} names for {block.upstreams} upstreams"
@@ -72,7 +72,7 @@ class Totals:
         self._live[block] = _Reading(table, [0] * len(table))
 
     def fold(self, block: CounterBlock) -> None:
-        """Add what a watched block has gained, release its retired generations; at the latest before each swap."""
+        """Add what a watched block has gained, and release its retired generations. Call this before each swap."""
         reading = self._live[block]
         for slot, value in zip(reading.table, block.slots, strict=True):
             if slot.kind is not SlotKind.GAUGE:
@@ -82,23 +82,23 @@ class Totals:
         for counts in generations:
             self._fold_policy(reading, counts)
         for counts in generations[:-1]:
-            # In order, and no further than what has a name: the rest waits for `learn`.
+            # In order, and only generations with names: the rest waits for `learn`.
             if counts.digest not in self._labels:
                 break
             block.release(counts.generation)
             reading.policy.pop(counts.generation, None)
 
     def retire(self, block: CounterBlock) -> None:
-        """Take what a worker that is dead and reaped has left, and let go of its block; closing it is the caller's."""
+        """Take the last counts of a worker that is dead and reaped, and forget its block. The caller closes it."""
         self.fold(block)
         nameless = (sum(counts.counts) for counts in block.unreleased() if counts.digest not in self._labels)
         self._samples[COUNTS_LOST.name, ()] += sum(nameless)
         del self._live[block]
 
     def snapshot(self) -> Counts:
-        """All totals now, with the live workers' gauges added up.
+        """Return all totals, with the sums of the live workers' gauges.
 
-        Pairs of authorities that the rules in force do not count are left out; those in force are there from nought.
+        Omit pairs of authorities without a pair in the rules in force. Include all pairs in force, also those with 0.
         """
         for block in self._live:
             self.fold(block)

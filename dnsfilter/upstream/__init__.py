@@ -1,1 +1,1 @@
-"""Asking other servers: which, when, how often, and which zone goes where."""
+"""Ask upstream servers: which one, when, how often, and for which zone."""

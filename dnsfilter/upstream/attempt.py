@@ -1,7 +1,7 @@
-"""One question to the upstreams: whom to send to, how long to wait, when to give up. No socket and no clock.
+"""One question to the upstreams: which server to ask, how long to wait, when to give up. No socket and no clock.
 
-The caller sends what a step says and reports what happened; instants are CLOCK_BOOTTIME milliseconds. A datagram that
-is malformed, or does not match id, question and address, is no event: the wait goes on (RFC 5452 section 9.1).
+The caller does what a step says and reports what happened. Times are CLOCK_BOOTTIME milliseconds. Ignore datagrams that
+are malformed, or that do not match id, question and address: the wait continues (RFC 5452 section 9.1).
 
     start ─> Send ─ on_timeout ─> Send | Exhausted
                   ─ on_error   ─> Send | Exhausted             port unreachable, or a stream that failed
@@ -15,11 +15,11 @@ from typing import Final, TypeAlias
 from dnsfilter.wire.iana import Rcode
 
 MAX_SENDS: Final = 3
-"""Datagrams for one question, all servers together (RFC 9520 section 3.1 allows three to each server)."""
+"""Maximum number of datagrams for one question, to all servers (RFC 9520 section 3.1 allows three to each)."""
 TOTAL_MS: Final = 4_900
-"""From start to giving up: a stub resolver asks again, or elsewhere, after 5 s (resolv.conf(5), `timeout`)."""
+"""Time limit from start. A stub resolver asks again, or elsewhere, after 5 s (resolv.conf(5), `timeout`)."""
 HURRIED_MS: Final = 1_500
-"""The same when questions are many: at least two sends, since no first wait is longer than a second."""
+"""Time limit when there are many questions. It allows at least two sends: no first wait exceeds a second."""
 SHORTEST_FIRST_WAIT_MS: Final = 50
 LONGEST_FIRST_WAIT_MS: Final = 1_000
 
@@ -33,15 +33,14 @@ FAIL_OVER_RCODES: Final[frozenset[int]] = frozenset(
         *range(Rcode.BADVERS, Rcode.BADCOOKIE + 1),
     }
 )
-"""They tell of the server, or of the hop to it (RFC 6891, RFC 7873, RFC 8945), rather than of the name, so that another
-one may know better."""
+"""Rcodes about the server, or the hop to it (RFC 6891, RFC 7873, RFC 8945), not the name: ask another server."""
 NO_EDNS_RCODES: Final[frozenset[int]] = frozenset({Rcode.FORMERR, Rcode.NOTIMP})
-"""What a server without EDNS answers to an OPT, without one: ask it once without (RFC 6891 sections 6.2.2 and 7)."""
+"""Rcodes of a server without EDNS. If the answer has no OPT, ask once without (RFC 6891 sections 6.2.2 and 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Whom to ask, in order, and how long each send is waited for; there are as many sends as waits."""
+    """The servers to ask, in order, and the wait after each send. There are as many sends as waits."""
 
     servers: tuple[int, ...]
     waits_ms: tuple[int, ...]
@@ -49,7 +48,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the question to `server` under a fresh id; without an answer until `wait_until_ms`, call `on_timeout`."""
+    """Send the question to `server` under a fresh id. Call `on_timeout` if no answer comes until `wait_until_ms`."""
 
     server: int
     wait_until_ms: int
@@ -57,12 +56,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """This answer is the one."""
+    """Use this answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskByStream:
-    """The answer was cut: ask `server` over TCP until `wait_until_ms`, then report by `on_answer` or `on_error`."""
+    """The answer was truncated. Ask `server` over TCP until `wait_until_ms`, then call `on_answer` or `on_error`."""
 
     server: int
     wait_until_ms: int
@@ -70,7 +69,7 @@ class AskByStream:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nobody gave a usable answer; `last` is the rcode of the first answer that told of a failure, the last resort."""
+    """No server gave a usable answer. `last` is the rcode of the first answer with a failure, if any."""
 
     last: int | None = None
 
@@ -79,9 +78,9 @@ Step: TypeAlias = Send | Accept | AskByStream | Exhausted
 
 
 def plan(servers: Sequence[int], first_wait_ms: int) -> Plan:
-    """Lay out the sends: up to three, each waited for longer than the one before (800, 1,200, 1,600 ms).
+    """Plan up to three sends, each with a longer wait than the one before (800, 1,200, 1,600 ms).
 
-    Raises ValueError when there is no server to ask.
+    Raise ValueError if there is no server.
     """
     if not servers:
         raise ValueError("plan an attempt: no servers")
@@ -90,10 +89,10 @@ def plan(servers: Sequence[int], first_wait_ms: int) -> Plan:
 
 
 class Attempt:
-    """The course of one question; start once, then report each event and do what the step says.
+    """The progress of one question. Call `start` once, then report each event and do what the returned step says.
 
-    Servers take turns. One that answered with a failure, or could not be reached, is not asked again, except once
-    without EDNS. `plain` are the servers that are asked without EDNS from the start.
+    Servers take turns. A server that failed or could not be reached is not asked again, except once without EDNS. The
+    servers in `plain` are asked without EDNS from the start.
     """
 
     __slots__ = (
@@ -121,17 +120,17 @@ class Attempt:
         self._struck_out: set[int] = set()
         self._wait_until_ms = 0
         self.deadline_ms = 0
-        """When the question has an answer or none; bounds every wait, for datagrams and streams."""
+        """The time limit for the question. It limits every wait, for datagrams and streams."""
         self.first_failure: int | None = None
-        """The rcode of the first failing answer; the caller keeps its message, to deliver when all is exhausted."""
+        """Rcode of the first failing answer. The caller keeps its message, to deliver it if all attempts fail."""
 
     @property
     def servers(self) -> tuple[int, ...]:
-        """Whom this attempt may ask."""
+        """The servers that this attempt may ask."""
         return self._plan.servers
 
     def hurry(self, deadline_ms: int) -> None:
-        """Give up at `deadline_ms` at the latest, to make room for other questions."""
+        """Set the time limit to `deadline_ms` if that is earlier, to make room for other questions."""
         self.deadline_ms = min(self.deadline_ms, deadline_ms)
 
     def is_plain(self, server: int) -> bool:
@@ -139,11 +138,11 @@ class Attempt:
         return server in self._plain or server in self._rejected_edns
 
     def rejected_edns(self, server: int) -> bool:
-        """Return whether `server` has answered this question with a failure that made us leave EDNS out."""
+        """Return whether `server` answered this question with a failure that made us omit EDNS."""
         return server in self._rejected_edns
 
     def start(self, now_ms: int, deadline_ms: int | None = None) -> Send:
-        """Give the first send. A later leg of a CNAME chain keeps the deadline of the first."""
+        """Return the first send. A later leg of a CNAME chain keeps the deadline of the first."""
         if self._sends:
             raise ValueError("start an attempt: already started")
         self._wait_until_ms = now_ms
@@ -151,14 +150,14 @@ class Attempt:
         return self._send(self._plan.servers[0])
 
     def on_timeout(self, now_ms: int) -> Send | Exhausted:
-        """Nothing came until `wait_until_ms`: the next server's turn, or the same one's if it is alone."""
+        """Handle silence until `wait_until_ms`: ask the next server, or the same one if there is no other."""
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         return self._next(now_ms)
 
     def on_error(self, now_ms: int = 0) -> Send | Exhausted:
-        """The server cannot be reached (ICMP unreachable, stream broken): whoever is left is asked at once.
+        """Handle an unreachable server (ICMP unreachable, broken stream): ask one of the remaining servers now.
 
-        The next wait begins at `now_ms`, unless the one that was planned would have lasted longer.
+        The next wait starts at `now_ms`, or at the end of the planned wait if that is later.
         """
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         self._struck_out.add(self._server)
@@ -167,11 +166,11 @@ class Attempt:
     def on_answer(
         self, rcode: int, truncated: bool, now_ms: int = 0, server: int | None = None, has_opt: bool = True
     ) -> Step:
-        """Judge a matching answer by its rcode and TC bit; `server` gave it, unless given the one asked last.
+        """Judge a matching answer by its rcode and TC bit. `server` sent it; by default, the server asked last.
 
-        A failure is remembered and another server asked, while one is left and a send too. The stream that a cut answer
-        asks for takes a send from those left, but is granted even when none is: the server is known to be there.
-        `now_ms` as in `on_error`.
+        Remember a failure, and ask another server if a server and a send are left. A truncated answer uses up one send
+        for its stream, and gets the stream even if no send is left, because the server responds. `now_ms` as in
+        `on_error`.
         """
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         if server is not None:
@@ -186,20 +185,20 @@ class Attempt:
             return self._next(now_ms)
         if truncated:
             if self._by_stream:
-                return self.on_error(now_ms)  # TC on a stream makes no sense, and following it would go in circles.
+                return self.on_error(now_ms)  # TC on a stream is invalid, and asking again would loop.
             self._by_stream = True
             self._sends += 1
             return AskByStream(self._server, self._stream_until_ms(now_ms))
         return Accept()
 
     def strike(self, rcode: int, server: int) -> None:
-        """A server that was given up fails after all: it is not asked again, and the wait for another goes on."""
+        """Record a late failure of a server that we stopped waiting for. It is not asked again; the wait continues."""
         if self.first_failure is None:
             self.first_failure = rcode
         self._struck_out.add(server)
 
     def _stream_until_ms(self, now_ms: int) -> int:
-        """Return the deadline, or half the way to it if another server can still be asked after this one."""
+        """Return the deadline, or half the time to it if another server can still be asked."""
         others = set(self._plan.servers) - self._struck_out - {self._server}
         if others and self._sends < len(self._plan.waits_ms):
             return (now_ms + self.deadline_ms) // 2
@@ -220,7 +219,7 @@ class Attempt:
         return self._sends < len(self._plan.waits_ms) and now_ms < self.deadline_ms
 
     def _send(self, server: int) -> Send:
-        # Counted from the end of the wait before, so that a server asked early, after a failure, has the more time.
+        # Counted from the end of the previous wait, so that a server asked early after a failure gets more time.
         self._wait_until_ms = min(self._wait_until_ms + self._plan.waits_ms[self._sends], self.deadline_ms)
         self._sends += 1
         self._by_stream = False

@@ -1,6 +1,6 @@
-"""How the upstreams have been doing: round-trip times, failures, and whom to ask first. No socket and no clock.
+"""State of the upstreams: round-trip times, failures, and which to ask first. No socket and no clock.
 
-Instants are CLOCK_BOOTTIME milliseconds. A server is a number, its index in `Zones.endpoints`.
+Times are CLOCK_BOOTTIME milliseconds. A server is a number: its index in `Zones.endpoints`.
 """
 
 import errno
@@ -8,28 +8,28 @@ from collections.abc import Sequence
 from typing import Final
 
 FAILURES_TO_BACK_OFF: Final = 3
-"""Consecutive failures until a server is asked last: one lost datagram is no sign of anything."""
+"""Consecutive failures after which a server is asked last. One lost datagram means nothing."""
 FIRST_BACK_OFF_MS: Final = 5_000
 LONGEST_BACK_OFF_MS: Final = 60_000
 UNANSWERED_TO_BE_QUIET: Final = 8
 SHORTEST_QUIET_MS: Final = 50
 UNKNOWN_QUIET_MS: Final = 100
 USELESS_TO_RECOVER: Final = 8
-"""Useless answers in a row after which a useful one is a recovery: the server may have lost its own upstreams."""
+"""Consecutive useless answers after which a useful one is a recovery: the server's own upstreams may have failed."""
 PROBE_EVERY_MS: Final = 1_000
-"""How often a failing server is probed, while questions arrive that need it or that its failures have answered."""
+"""Probe interval of a failing server in milliseconds, while questions need it or get its remembered failures."""
 UNKNOWN_WAIT_MS: Final = 800
 EDNS_REMEMBERED_MS: Final = 900_000
-"""How long a server that rejects EDNS is asked without it, and one that answers with an OPT is known to have it."""
+"""Time to ask a server without EDNS after it rejected EDNS, or to trust that it has EDNS after an OPT."""
 SHORTEST_WAIT_MS: Final = 400
-"""An upstream that itself has to ask is slower than its cache hits suggest."""
+"""Minimum wait. An upstream that must ask others is slower than its cache hits suggest."""
 LONGEST_WAIT_MS: Final = 1_000
 OWN_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of sending and connecting that do not count against the server."""
 
 
 class _Server:
-    """What is known of one server."""
+    """The state of one server."""
 
     __slots__ = (
         "back_off_ms",
@@ -65,7 +65,7 @@ class _Server:
         self.silent_since_ms = 0
 
     def is_quiet(self, now_ms: int) -> bool:
-        """True if several questions are unanswered, and nothing has come for longer than answers take."""
+        """Return True if several questions are unanswered, and nothing came for longer than answers usually take."""
         if self.unanswered < UNANSWERED_TO_BE_QUIET:
             return False
         usual_ms = UNKNOWN_QUIET_MS if self.rtt_ms is None else self.rtt_ms + 4 * self.variation_ms
@@ -73,11 +73,11 @@ class _Server:
 
 
 class Health:
-    """The state of `count` servers; `order` says whom to ask, `succeeded` and `failed` note the outcome.
+    """The state of `count` servers. `order` returns which to ask; `succeeded` and `failed` record the outcome.
 
     A quiet server is asked last until it answers. A server that fails three times in a row is in back-off: it is asked
-    last, and probed. One that misses a probe as well is dead. Nobody's question goes to it while another server lives.
-    Where all servers of a view are dead, the caller asks nobody, apart from one question a second.
+    last, and probed. One that also misses a probe is dead. A dead server gets no questions while another server lives.
+    If all servers of a view are dead, the caller asks none, except for one question a second.
     """
 
     __slots__ = ("_servers", "_wanted", "recoveries")
@@ -89,9 +89,9 @@ class Health:
         """How often a server in back-off or with many useless answers answered a question, or a dead one a probe."""
 
     def order(self, servers: Sequence[int], now_ms: int) -> tuple[int, ...]:
-        """Sort for one question: healthy servers as configured, then quiet ones and those in back-off.
+        """Return the servers for one question: healthy ones as configured, then quiet ones and those in back-off.
 
-        Once per back-off a failing server that is not dead is returned in its configured place: that question tries it.
+        Once per back-off, a failing server that is not dead keeps its configured place, so that this question tries it.
         """
         if self.all_dead(servers):
             self._servers[servers[0]].try_at_ms = now_ms + PROBE_EVERY_MS
@@ -111,19 +111,19 @@ class Health:
         return (*first, *last)
 
     def sent(self, server: int, now_ms: int) -> None:
-        """Note a question that was sent."""
+        """Record a question that was sent."""
         known = self._servers[server]
         if not known.unanswered:
             known.silent_since_ms = now_ms
         known.unanswered += 1
 
     def heard(self, server: int) -> None:
-        """Note an answer that is of no use, such as SERVFAIL."""
+        """Record an answer that is useless, such as SERVFAIL."""
         self._servers[server].unanswered = 0
         self._servers[server].useless += 1
 
     def succeeded(self, server: int, rtt_ms: int, now_ms: int) -> None:
-        """Note an answer after `rtt_ms`; the server is healthy from `now_ms` on, whatever was before."""
+        """Record a useful answer after `rtt_ms`. The server is healthy from `now_ms` on."""
         known = self._servers[server]
         self.recoveries += known.back_off_ms > 0 or known.useless >= USELESS_TO_RECOVER
         known.dead = False
@@ -138,9 +138,9 @@ class Health:
             known.rtt_ms += (rtt_ms - known.rtt_ms) / 8
 
     def failed(self, server: int, now_ms: int) -> None:
-        """Note a timeout, an unreachable port or a useless answer; a failed probe doubles the back-off up to 60 s.
+        """Record a timeout, an unreachable port or a useless answer. A failed probe doubles the back-off, up to 60 s.
 
-        Questions already in flight when back-off began fail too, and lengthen nothing.
+        Questions that were in flight when back-off began also fail, but do not lengthen it.
         """
         known = self._servers[server]
         known.failures += 1
@@ -155,7 +155,7 @@ class Health:
             known.send_probe_at_ms = now_ms
 
     def all_dead(self, servers: Sequence[int]) -> bool:
-        """True while none of the servers lives."""
+        """Return True if no server lives."""
         return bool(servers) and all(self._servers[number].dead for number in servers)
 
     def may_try(self, servers: Sequence[int], now_ms: int) -> bool:
@@ -163,17 +163,17 @@ class Health:
         return now_ms >= self._servers[servers[0]].try_at_ms
 
     def want_probes(self) -> None:
-        """Note a question that a failure from before answers."""
+        """Record a question that got a remembered failure."""
         self._wanted = True
 
     def next_probe_ms(self) -> int | None:
-        """Return when `due` next has servers, None while nobody waits for one to recover."""
+        """Return when `due` next returns servers, or None if no question waits for a recovery."""
         if not self._wanted:
             return None
         return min((server.send_probe_at_ms for server in self._servers if server.back_off_ms), default=None)
 
     def due(self, now_ms: int) -> list[int]:
-        """Return the servers to probe now; the next ones are due in a second, if a question arrives until then."""
+        """Return the servers to probe now. The next probes are due in a second, if a question arrives until then."""
         if not self._wanted:
             return []
         due = [n for n, known in enumerate(self._servers) if known.back_off_ms and now_ms >= known.send_probe_at_ms]
@@ -183,7 +183,7 @@ class Health:
         return due
 
     def answered_probe(self, server: int, now_ms: int) -> None:
-        """Note that a server lives: if it was dead, a question may try it at once."""
+        """Record that a server lives. If it was dead, a question may try it immediately."""
         known = self._servers[server]
         if known.dead:
             self.recoveries += 1
@@ -191,20 +191,20 @@ class Health:
             known.probe_at_ms = now_ms
 
     def missed_probe(self, server: int) -> None:
-        """Note that a server is dead, unless it has answered a question since."""
+        """Record that a server is dead, unless it has answered a question since."""
         known = self._servers[server]
         known.dead = known.back_off_ms > 0
 
     def has_edns(self, server: int, now_ms: int) -> None:
-        """Note an answer with an OPT: the server is asked with EDNS again."""
+        """Record an answer with an OPT: the server is asked with EDNS again."""
         known = self._servers[server]
         known.edns_until_ms = now_ms + EDNS_REMEMBERED_MS
         known.plain_until_ms = 0
 
     def lacks_edns(self, server: int, now_ms: int) -> None:
-        """Note that the server has rejected EDNS and answered without it.
+        """Record that the server rejected EDNS and answered without it.
 
-        Ignored if the server had EDNS a while ago: one forged FORMERR must not turn EDNS off for all questions.
+        Ignore this if the server recently had EDNS. One forged FORMERR must not turn EDNS off for all questions.
         """
         known = self._servers[server]
         if now_ms >= known.edns_until_ms:
@@ -215,15 +215,15 @@ class Health:
         return now_ms < self._servers[server].plain_until_ms
 
     def is_healthy(self, server: int) -> bool:
-        """True while the server is in no back-off."""
+        """Return True if the server is not in back-off."""
         return not self._servers[server].back_off_ms
 
     def rtt_ms(self, server: int) -> float | None:
-        """The smoothed round-trip time; None until the first answer."""
+        """Return the smoothed round-trip time, or None before the first answer."""
         return self._servers[server].rtt_ms
 
     def first_wait_ms(self, server: int) -> int:
-        """How long to wait for the server's first answer: smoothed time and four variations, from 400 to 1,000 ms."""
+        """Return the wait for the server's first answer: smoothed time plus four variations, from 400 to 1,000 ms."""
         known = self._servers[server]
         if known.rtt_ms is None:
             return UNKNOWN_WAIT_MS

@@ -1,6 +1,6 @@
-"""Names that never go to an upstream: the special-use names and locally served reverse zones, as one table.
+"""Names that never go to an upstream: special-use names and locally served reverse zones, in one table.
 
-Names here are folded wire names. What policy decides (`use-application-dns.net`, `mask.icloud.com`) is not here, and
+Names here are folded wire names. Names that policy decides (`use-application-dns.net`, `mask.icloud.com`) are not here.
 `ipv4only.arpa` and `example.` resolve like any other name (RFC 8880 section 7.1, RFC 6761 section 6.5).
 """
 
@@ -15,7 +15,7 @@ from dnsfilter.wire.names import parse_name
 
 
 class Records(Enum):
-    """What the answer section holds; with NONE the SOA of the apex stands in the authority section."""
+    """The content of the answer section. With NONE, the SOA of the apex is in the authority section."""
 
     NONE = "none"
     ADDRESS_V4 = "127.0.0.1"
@@ -27,9 +27,9 @@ class Records(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LocalAnswer:
-    """What we say instead of an upstream.
+    """The local answer for a name that no upstream is asked about.
 
-    `apex` owns the synthesised SOA. Where `overridable`, a conditional zone or local record that covers the name wins.
+    `apex` owns the synthesised SOA. If `overridable`, a conditional zone or local record that covers the name wins.
     """
 
     rcode: int
@@ -39,7 +39,7 @@ class LocalAnswer:
 
 
 class _Shape(Enum):
-    """How a local zone answers."""
+    """The way a local zone answers."""
 
     ABSENT = "the apex does not exist either"
     EMPTY = "the apex exists with SOA and NS, nothing below it does"
@@ -50,9 +50,9 @@ class _Shape(Enum):
 
 
 def special(name: bytes, qtype: int) -> LocalAnswer | None:
-    """Give the local answer for a folded wire name; None when it resolves like any other.
+    """Return the local answer for a folded wire name, or None if it resolves like any other name.
 
-    Takes as many look-ups as the name has labels, and one for most names.
+    Takes one look-up for most names, and at most as many as the name has labels.
     """
     starts = _label_starts(name)
     if not starts or name[starts[-1] :] not in TOP_LABELS:
@@ -66,7 +66,7 @@ def special(name: bytes, qtype: int) -> LocalAnswer | None:
 
 
 def below(apex: bytes) -> int | None:
-    """The rcode that every name below one of `APEXES` gets for every type, without records; None where it depends."""
+    """Return the rcode for all names and types below one of `APEXES`, without records; None if it depends."""
     match _ZONES[apex]:
         case _Shape.ABSENT | _Shape.EMPTY:
             return Rcode.NXDOMAIN
@@ -114,7 +114,7 @@ def _in_zone(shape: _Shape, name: bytes, apex: bytes, qtype: int) -> tuple[int, 
 
 
 def _label_starts(name: bytes) -> list[int]:
-    """Offsets of the labels, without the root; [] for the root and for anything that is no name."""
+    """Return the offsets of the labels, without the root. Return [] for the root and for an invalid name."""
     starts: list[int] = []
     at = 0
     while at < len(name) and name[at]:
@@ -124,9 +124,9 @@ def _label_starts(name: bytes) -> list[int]:
 
 
 def _reverse_zones() -> Iterator[str]:
-    """Zones of RFC 6303 section 4 and RFC 7793 section 3, less the two that hold a PTR."""
+    """Yield the zones of RFC 6303 section 4 and RFC 7793 section 3, except the two that hold a PTR."""
     yield "10.in-addr.arpa"
-    yield from (f"{octet}.172.in-addr.arpa" for octet in range(16, 32))
+    yield from (f"{second}.172.in-addr.arpa" for second in range(16, 32))
     yield "168.192.in-addr.arpa"
     yield "0.in-addr.arpa"
     yield "254.169.in-addr.arpa"
@@ -134,7 +134,7 @@ def _reverse_zones() -> Iterator[str]:
     yield "100.51.198.in-addr.arpa"
     yield "113.0.203.in-addr.arpa"
     yield "255.255.255.255.in-addr.arpa"
-    yield from (f"{octet}.100.in-addr.arpa" for octet in range(64, 128))
+    yield from (f"{second}.100.in-addr.arpa" for second in range(64, 128))
     yield "0." * 32 + "ip6.arpa"
     yield "d.f.ip6.arpa"
     yield from (f"{nibble}.e.f.ip6.arpa" for nibble in "89ab")
@@ -158,7 +158,7 @@ def _zones() -> Iterator[tuple[str, _Shape]]:
 
 
 _FIXED: Final = frozenset({parse_name("resolver.arpa"), parse_name("onion")})
-"""Zones that no configuration overrides: the one would lead clients past us, the other would leak."""
+"""Zones that no configuration overrides: resolver.arpa would lead clients past us, onion would leak."""
 _POINTERS: Final[Mapping[_Shape, bytes]] = MappingProxyType(
     {
         _Shape.LOOPBACK_V4: parse_name("1.0.0.127.in-addr.arpa"),

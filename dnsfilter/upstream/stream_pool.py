@@ -1,7 +1,7 @@
-"""DNS over TCP to the upstreams: few connections, kept, pipelined and shared fairly among clients (RFC 7766).
+"""DNS over TCP to the upstreams: a few persistent, pipelined connections, shared fairly by clients (RFC 7766).
 
-Each question gets an unpredictable id of its own on the connection, and the caller's back in the answer. An answer is
-matched by id and question; others are ignored and the wait goes on.
+Each question gets an unpredictable id on the connection; the answer gets the caller's id back. An answer is matched by
+id and question. Other answers are ignored, and the wait continues.
 """
 
 import asyncio
@@ -18,28 +18,28 @@ from dnsfilter.wire.names import HEADER_SIZE
 
 CONNECTIONS_PER_SERVER: Final = 8
 IDLE_S: Final = 10.0
-"""An unused connection is closed after this long (RFC 7766 section 6.2.3 asks for a few seconds)."""
+"""Seconds after which an unused connection is closed (RFC 7766 section 6.2.3 asks for a few seconds)."""
 IN_FLIGHT_PER_CONNECTION: Final = 64
 MOST_OPEN: Final = 4096
-"""Questions to all servers, sent or waiting; as many as an engine has on their way."""
+"""Maximum number of questions to all servers, sent or waiting: as many as an engine has in flight."""
 MOST_BREAKS: Final = 5
-"""How many connections may break under one question before it fails."""
+"""Maximum number of connections that may break under one question before it fails."""
 SILENCE_S: Final = 2.0
-"""Seconds without a byte after which a question that times out counts against the server and ends the connection."""
+"""Seconds without a byte after which a timeout counts against the server and closes the connection."""
 STRAYS_PER_CONNECTION: Final = 64
-"""Answers to no question until a connection is closed."""
+"""Maximum number of unmatched answers before a connection is closed."""
 
 _LONGEST: Final = 65_535
 _QR: Final = 0x80
 
 
 class BusyError(UnavailableError):
-    """No answer, and no sign that the server fails: not sent, sent too late, or the server answered others."""
+    """No answer, but no sign of a failing server: not sent, sent too late, or the server answered other questions."""
 
 
 @dataclass(eq=False, slots=True)
 class _Question:
-    """One client's question. On a connection it keeps its place after its time is up, until the server answers."""
+    """One client's question. After its timeout it keeps its place on a connection until the server answers."""
 
     client: bytes
     message: bytes
@@ -53,7 +53,7 @@ class _Question:
 
 
 class StreamPool:
-    """Asks servers over TCP on one event loop; `close` when done."""
+    """Ask servers over TCP on one event loop. Call `close` when done."""
 
     def __init__(self, connections_per_server: int = CONNECTIONS_PER_SERVER, idle_s: float = IDLE_S) -> None:
         self._limit = connections_per_server
@@ -65,11 +65,11 @@ class StreamPool:
     async def ask(self, server: Endpoint, message: bytes, timeout_s: float, client: bytes = b"") -> bytes:
         """Send a query with one question and return the complete answer, with the query's id.
 
-        The question waits until there is a place for one of `client`. It is asked again if its connection breaks and
-        the server has been answering.
+        The question waits for its client's turn and a place. It is sent again if its connection breaks and the server
+        has been answering.
 
-        Raises BusyError if there was no place, no descriptor, or no answer from a server that answers others;
-        UnavailableError if the server cannot be reached or is silent; ValueError if `message` is no such query.
+        Raise BusyError if there was no place, no file descriptor, or no answer from a server that answers others. Raise
+        UnavailableError if the server cannot be reached or is silent. Raise ValueError if `message` is no such query.
         """
         question = _Question(client, message, _section(message), asyncio.get_running_loop().create_future())
         if self._closed:
@@ -91,11 +91,11 @@ class StreamPool:
         return message[:2] + answer[2:]
 
     def connections(self, server: Endpoint) -> int:
-        """How many connections to a server are open or being opened."""
+        """Return the number of connections to a server that are open or being opened."""
         return len(self._servers[server].connections) if server in self._servers else 0
 
     def close(self) -> None:
-        """Close every connection; questions still open fail with UnavailableError, later ones too."""
+        """Close every connection. Open and later questions fail with UnavailableError."""
         self._closed = True
         for server in self._servers.values():
             server.close()
@@ -110,17 +110,17 @@ class _Server:
         self.connections: list[_Connection] = []
         self._most = self._limit = limit
         self._window = IN_FLIGHT_PER_CONNECTION
-        """Questions at a time on one connection: fewer after one has broken under more than it answered."""
+        """Maximum number of questions on one connection: fewer after one broke with more than it had answered."""
         self._waiting: OrderedDict[bytes, OrderedDict[_Question, None]] = OrderedDict()
         """Clients in the order of their turns."""
 
     def add(self, question: _Question) -> None:
-        """Send a question as soon as it is its client's turn and there is a place."""
+        """Send a question when it is its client's turn and there is a place."""
         self._waiting.setdefault(question.client, OrderedDict())[question] = None
         self.serve()
 
     def leave(self, question: _Question) -> None:
-        """Note that nobody waits for this question any more, answered or not."""
+        """Record that nothing waits for this question any more, answered or not."""
         if question.connection is not None:
             question.connection.rest()
         elif question in self._waiting.get(question.client, ()):
@@ -137,7 +137,7 @@ class _Server:
         return silent_s >= SILENCE_S
 
     def serve(self) -> None:
-        """Send what waits, one question of each client in turn, while there are places."""
+        """Send waiting questions while there are places, one of each client in turn."""
         while self._waiting and self._has_place():
             for client in self._waiting:
                 connection = self._place(client)
@@ -151,11 +151,11 @@ class _Server:
             connection.send(question)
 
     def answered(self, connection: "_Connection") -> None:
-        """Note how many questions a connection is known to answer."""
+        """Record how many questions a connection can answer."""
         self._window = max(self._window, min(connection.answered, IN_FLIGHT_PER_CONNECTION))
 
     def ended(self, connection: "_Connection", reason: str) -> None:
-        """Ask again what a connection left unanswered if the server has been answering; else fail it."""
+        """Resend the unanswered questions of a closed connection if the server has been answering; else fail them."""
         self.connections.remove(connection)
         open_questions = connection.open_questions()
         works = connection.answered > 0 or any(each.answered for each in self.connections)
@@ -163,7 +163,7 @@ class _Server:
             self._limit = self._most
         else:
             self._window = max(1, min(self._window, connection.answered))
-            if works and not connection.answered:  # the server may allow us no more than the others
+            if works and not connection.answered:  # The server may allow no more connections than the others.
                 self._limit = max(1, len(self.connections))
         for question in reversed(open_questions):
             question.connection = None
@@ -177,7 +177,7 @@ class _Server:
         self.serve()
 
     def close(self) -> None:
-        """Fail every open question and end every connection."""
+        """Fail every open question and close every connection."""
         questions = [question for waiting in self._waiting.values() for question in waiting]
         questions += [question for each in self.connections for question in each.open_questions()]
         self._waiting.clear()
@@ -200,10 +200,10 @@ class _Server:
         return len(self.connections) < self._limit or any(len(each.places) < self._window for each in self.connections)
 
     def _place(self, client: bytes) -> "_Connection | None":
-        """Return a connection for a question of `client`, a new one if need be; None if the question has to wait.
+        """Return a connection for a question of `client`, a new one if needed, or None if the question must wait.
 
-        A client takes an unused connection only while more are unused than it has. So whoever asks much leaves some to
-        others, whose questions would otherwise stand behind its own at a server that answers them one by one.
+        A client takes an unused connection only while more are unused than it has. So a busy client leaves some to
+        others. Otherwise their questions would wait behind its own at a server that answers one by one.
         """
         own = [each for each in self.connections if each.clients[client]]
         unused = [each for each in self.connections if not each.places]
@@ -220,7 +220,7 @@ class _Server:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: questions wait in it while it opens, then by id for their answers."""
+    """One connection. Questions wait in it while it opens, then wait by id for their answers."""
 
     def __init__(self, server: _Server) -> None:
         self.places: dict[int, _Question] = {}
@@ -228,7 +228,7 @@ class _Connection(asyncio.Protocol):
         self.answered = 0
         self.received = 0
         self.failure = UnavailableError
-        """What questions fail with if the connection breaks."""
+        """The exception for open questions if the connection breaks."""
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -240,7 +240,7 @@ class _Connection(asyncio.Protocol):
         self._ended = False
 
     def open(self) -> None:
-        """Begin to connect; whoever waits learns of a failure."""
+        """Begin to connect. A failure is reported to the waiting questions."""
         self._opening = self._loop.create_task(self._open())
 
     def send(self, question: _Question) -> None:
@@ -255,7 +255,7 @@ class _Connection(asyncio.Protocol):
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        # Length and message in one write (RFC 7766 section 8): two segments cost a round trip with some servers.
+        # Send length and message in one write (RFC 7766 section 8). Two segments cost a round trip with some servers.
         message = question.message
         frame = len(message).to_bytes(2, "big") + number.to_bytes(2, "big") + message[2:]
         if self._transport is None:
@@ -264,16 +264,16 @@ class _Connection(asyncio.Protocol):
             self._transport.write(frame)
 
     def open_questions(self) -> list[_Question]:
-        """Questions that somebody still waits for, oldest first."""
+        """Return the questions that are still waited for, oldest first."""
         return [each for each in self.places.values() if not each.answer.done()]
 
     def rest(self) -> None:
-        """Start the wait after which an unused connection is closed."""
+        """Start the timer that closes an unused connection."""
         if self._idle is None and not self._ended and not self.open_questions():
             self._idle = self._loop.call_later(self._server.idle_s, self.abort, "idle")
 
     def abort(self, reason: str) -> None:
-        """Close at once; the server decides what becomes of the open questions."""
+        """Close the connection now. The server object resends or fails its open questions."""
         if self._ended:
             return
         self._ended = True
@@ -286,13 +286,13 @@ class _Connection(asyncio.Protocol):
         self._server.ended(self, reason)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send what has gathered."""
+        """Send the questions that have gathered."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
     def data_received(self, data: bytes) -> None:
-        """Take the complete messages out of the stream. An incomplete one waits for its remainder."""
+        """Take the complete messages from the stream. An incomplete message waits for its remainder."""
         self.received += len(data)
         self._buffer += data
         start = 0
@@ -304,12 +304,12 @@ class _Connection(asyncio.Protocol):
             start = end
         del self._buffer[:start]
         if self._strays > STRAYS_PER_CONNECTION:
-            self.abort("too many answers that nobody asked for")
+            self.abort("too many answers that match no question")
         else:
             self._server.serve()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server closed, or the network did."""
+        """Handle a connection that the server or the network closed."""
         self.abort("connection closed" if exc is None else f"connection lost: {exc}")
 
     async def _open(self) -> None:
@@ -337,22 +337,22 @@ class _Connection(asyncio.Protocol):
 
 
 def _answers(message: bytes, question: bytes) -> bool:
-    """True when a message is a response that repeats the question; the name's case may differ over TCP."""
+    """Return True if a message is a response that repeats the question. Its name may differ in case over TCP."""
     if len(message) < HEADER_SIZE + len(question) or not message[2] & _QR or message[4:6] != b"\x00\x01":
         return False
     echoed = message[HEADER_SIZE : HEADER_SIZE + len(question)]
-    # Length octets are below 0x41 and so never change; type and class are compared as they are.
+    # Length bytes are below 0x41, so they never change. Type and class are compared exactly.
     return echoed[:-4].lower() == question[:-4].lower() and echoed[-4:] == question[-4:]
 
 
 def _section(message: bytes) -> bytes:
-    """The octets of the only question: name, type, class; raises ValueError when there is not exactly one."""
+    """Return the bytes of the only question: name, type, class. Raise ValueError unless there is exactly one."""
     if len(message) > _LONGEST or message[4:6] != b"\x00\x01":
-        raise ValueError(f"ask over tcp: {len(message)} octets are no query with one question")
+        raise ValueError(f"ask over tcp: {len(message)} bytes are not a query with one question")
     at = HEADER_SIZE
     while at < len(message) and message[at]:
         at += message[at] + 1
     end = at + 5
     if end > len(message):
-        raise ValueError(f"ask over tcp: the question passes the end of {len(message)} octets")
+        raise ValueError(f"ask over tcp: the question ends after the {len(message)} bytes of the message")
     return message[HEADER_SIZE:end]

@@ -1,4 +1,4 @@
-"""Which servers a name is asked of: the default upstreams, or those of the most specific conditional zone."""
+"""Select the servers for a name: the default upstreams, or those of the most specific conditional zone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parent
 
 DEFAULT_VIEW: Final = 0
-"""The number of the view without any zone; zones count from 1, as configured."""
+"""Number of the view without a zone. Zones count from 1, in configured order."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A set of servers whose answers belong together: part of the cache's key, so that no view reads another's."""
+    """A set of servers whose answers belong together. It is part of the cache's key: views share no answers."""
 
     number: int
     servers: tuple[int, ...]
@@ -25,22 +25,22 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a name is resolved: the number of its view, and that view's servers in configured order."""
+    """The way to resolve a name: the number of its view, and that view's servers in configured order."""
 
     view: int
     servers: tuple[int, ...]
 
 
 class Zones:
-    """The routing table, immutable once made.
+    """The routing table. It is immutable.
 
-    Server numbers are shared: a server that several zones name is one endpoint, with one health.
+    Server numbers are shared: a server of several zones is one endpoint, with one health state.
     """
 
     __slots__ = ("_default", "_routes", "endpoints", "suffixes", "views")
 
     def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone]) -> None:
-        """Number the servers; raises ValueError when a suffix is given twice or has no server."""
+        """Number the servers. Raise ValueError if a suffix is given twice or has no server."""
         numbers: dict[Endpoint, int] = {}
         views = [_view(DEFAULT_VIEW, default, numbers)]
         routes: dict[bytes, Route] = {}
@@ -54,7 +54,7 @@ class Zones:
         self._default: Final = _route(views[0])
         self._routes: Final[Mapping[bytes, Route]] = MappingProxyType(routes)
         self.endpoints: Final = tuple(numbers)
-        """Every distinct server; its index is its number."""
+        """Every distinct server. Its index is its number."""
         self.views: Final = tuple(views)
         suffixes = [b"\0", *(zone.suffix for zone in zones)]
         self.suffixes: Final = tuple(
@@ -64,20 +64,20 @@ class Zones:
         """A zone that each distinct server answers for: the root, or a conditional zone's suffix."""
 
     def route(self, name: bytes, qtype: int) -> Route:
-        """Give the route of a folded wire name: the longest zone that holds it, by whole labels, else the default.
+        """Return the route of a folded wire name: the longest zone that contains it, else the default.
 
-        A zone's own DS stands in its parent (RFC 4035 section 3.1.4.1), unless no public zone can be that.
+        The DS of a zone is in its parent (RFC 4035 section 3.1.4.1), unless no public zone can be that parent.
         """
         if qtype == Type.DS and name in self._routes and special(name, qtype) is None:
             name = parent(name)
         return self._zone(name) or self._default
 
     def numbers(self) -> dict[bytes, int]:
-        """The number of each conditional zone's view, by its suffix."""
+        """Return the number of each conditional zone's view, by its suffix."""
         return {suffix: route.view for suffix, route in self._routes.items()}
 
     def covers(self, name: bytes) -> bool:
-        """True when a conditional zone holds the name; a special-use name then goes to that zone's servers."""
+        """Return True if a conditional zone contains the name. A special-use name then goes to that zone's servers."""
         return self._zone(name) is not None
 
     def _zone(self, name: bytes) -> Route | None:

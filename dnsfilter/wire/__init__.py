@@ -1,1 +1,1 @@
-"""Bytes to values and back: names, queries, replies. No I/O and no clock."""
+"""DNS messages in wire format: queries, answers, replies, names and record data."""

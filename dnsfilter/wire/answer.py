@@ -1,6 +1,6 @@
-"""What of an upstream's answer concerns the question: a message that holds the chain of aliases and nothing else.
+"""Reduce an upstream's answer to what the question needs: the chain of aliases and its proofs.
 
-Reading, composing and their values live beside (`checker`, `compose`) and can be had from here.
+`checker` reads messages and `compose` writes them. Their public names are also exported here.
 """
 
 from collections.abc import Sequence
@@ -33,17 +33,17 @@ __all__ = [
     "Chain",
     "RawRecord",
     "Record",
+    "additional_names",
     "answer_ttl",
-    "beside",
     "check_dnames",
     "check_message",
     "compose",
     "follow",
     "join",
     "join_legs",
-    "kept",
     "negative_ttl",
     "parse_answer",
+    "prune_answer",
     "raw",
     "without_additional",
     "without_opt",
@@ -61,19 +61,24 @@ _PROOFS: Final = _DENIALS | {_RRSIG}
 _AUTHORITY_TYPES: Final = _PROOFS | {_SOA, int(Type.NS), int(Type.DS)}
 
 
-def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
-    """The answer with only the chain in its answer section, one TTL in each RRset, and without OPT, TSIG and SIG(0).
+def prune_answer(answer: Answer, chain: Chain, do: bool) -> Answer:
+    """Return the answer with only the chain in its answer section, one TTL per RRset, and no OPT, TSIG or SIG(0).
 
-    Without `do` it also loses the signatures and proofs that nobody asked for (RFC 4035 section 3.2.1). An answer about
-    SVCB or HTTPS loses its additional section, in which a server may spare clients the questions about targets (RFC
-    9460 section 4.2): they shall ask, and be told by what concerns those names. Authority keeps what belongs there. A
-    CNAME that is missing beside its DNAME is made (RFC 6672 section 3.1).
-    Upstream's octets stay as they are where nothing but a last OPT, or all from some record of answer or authority on,
-    has to go and each alias stands before its target; else the message is composed anew, which raises MalformedMessage
-    if it no longer fits.
+    Without `do`, also drop signatures and proofs that were not asked for (RFC 4035 section 3.2.1).
+
+    Drop the additional section of an answer about SVCB or HTTPS. A server may use it to spare clients the questions
+    about targets (RFC 9460 section 4.2). Clients must ask them, so that policy applies to those names.
+
+    Keep the record types that belong in the authority section. Make the CNAME that is missing next to its DNAME (RFC
+    6672 section 3.1).
+
+    Keep the upstream's bytes if each alias stands before its target and only one of two parts must go: a final OPT, or
+    everything after some record. Otherwise compose the message again. Raise `MalformedMessage` if it no longer fits.
     """
     qtype = answer.question.qtype
-    answer = _levelled(answer, denial=not any(record.rtype == qtype or qtype == _ANY for record in chain.records))
+    answer = _with_equal_ttls(
+        answer, denial=not any(record.rtype == qtype or qtype == _ANY for record in chain.records)
+    )
     by_start = {record.start: record for record in answer.records}
     answers = [by_start[record.start] for record in chain.records]
     others = [r for r in answer.records if r.section != ANSWER and _belongs(answer.message, r)]
@@ -89,12 +94,12 @@ def kept(answer: Answer, chain: Chain, do: bool) -> Answer:
         if len(left) == len(answer.records):
             return without_opt(answer)
         if {record.start for record in left} == {record.start for record in answer.records[: len(left)]}:
-            return _cut_behind(answer, len(left))
+            return _first_records(answer, len(left))
     return _composed(answer, left, chain)
 
 
-def _cut_behind(answer: Answer, number: int) -> Answer:
-    """The answer with its first records only: an OPT stands behind them, unless some are additional."""
+def _first_records(answer: Answer, number: int) -> Answer:
+    """Return the answer with only its first `number` records, without OPT. Compose it again if any are additional."""
     records = answer.records[:number]
     if records and records[-1].section == ADDITIONAL:
         return _composed(answer, records)
@@ -106,9 +111,10 @@ def _cut_behind(answer: Answer, number: int) -> Answer:
 
 
 def _belongs(message: bytes, record: Record) -> bool:
-    """Whether a record of authority or additional may stand there, for more than one hop.
+    """Return whether a record of authority or additional may be passed on.
 
-    TSIG and SIG(0) are for one (RFC 8945 section 5.2, RFC 2931 section 3). In authority stand denials and delegations.
+    TSIG and SIG(0) are valid for one hop only (RFC 8945 section 5.2, RFC 2931 section 3). The authority section may
+    hold denials and delegations.
     """
     if record.section == AUTHORITY:
         return record.rtype in _AUTHORITY_TYPES
@@ -116,7 +122,7 @@ def _belongs(message: bytes, record: Record) -> bool:
 
 
 def _is_in_order(chain: Sequence[Record]) -> bool:
-    """Whether each CNAME stands before what it leads to in the message too: some stub resolvers read once."""
+    """Return whether each CNAME precedes its target in the message. Some stub resolvers read the records once."""
     alias = 0
     for record in chain:
         if record.rtype == _RRSIG:
@@ -128,11 +134,11 @@ def _is_in_order(chain: Sequence[Record]) -> bool:
     return True
 
 
-def _levelled(answer: Answer, denial: bool) -> Answer:
-    """The answer with the least TTL of each RRset in all its records (RFC 2181 section 5.2).
+def _with_equal_ttls(answer: Answer, denial: bool) -> Answer:
+    """Return the answer with the smallest TTL of each RRset in all its records (RFC 2181 section 5.2).
 
-    Signatures stay as they are: those of one owner cover several sets, and have the TTLs of those (RFC 4034 section 3).
-    The SOA of a denial has no more than its MINIMUM, so that nobody keeps for as long again what was kept here.
+    Signatures keep their TTLs: those of one owner cover several sets, and each has its set's TTL (RFC 4034 section 3).
+    The SOA of a denial gets at most its MINIMUM. Otherwise a client would keep the denial longer than allowed.
     """
     least: dict[tuple[bytes, int, int, int], int] = {}
     differ = False
@@ -156,13 +162,13 @@ def _levelled(answer: Answer, denial: bool) -> Answer:
 
 
 def _denial_ttl(answer: Answer, soa: Record) -> int:
-    """How long a denial with this SOA holds: the least of its TTL and its MINIMUM (RFC 2308 section 5)."""
+    """Return the TTL of a denial with this SOA: the smaller of its TTL and its MINIMUM (RFC 2308 section 5)."""
     minimum = int.from_bytes(answer.message[soa.end - 4 : soa.end], "big")
     return min(soa.ttl, minimum if minimum < 0x80000000 else 0)
 
 
-def beside(answer: Answer) -> frozenset[bytes]:
-    """The names that the additional section tells of: owners, and what its aliases and service bindings lead to."""
+def additional_names(answer: Answer) -> frozenset[bytes]:
+    """Return the owners of the additional records, and the targets of the aliases and service bindings there."""
     names: set[bytes] = set()
     for record in answer.section(ADDITIONAL):
         names.add(record.owner)
@@ -172,12 +178,12 @@ def beside(answer: Answer) -> frozenset[bytes]:
 
 
 def without_additional(answer: Answer) -> Answer:
-    """The answer without its additional section, its octets before that as they are."""
-    return _cut_behind(answer, sum(record.section != ADDITIONAL for record in answer.records))
+    """Return the answer without its additional section. The bytes before it stay as they are."""
+    return _first_records(answer, sum(record.section != ADDITIONAL for record in answer.records))
 
 
 def without_opt(answer: Answer) -> Answer:
-    """The answer without its OPT record, which is hop by hop (RFC 6891 section 6.1.1)."""
+    """Return the answer without its OPT record, which is hop by hop (RFC 6891 section 6.1.1)."""
     if answer.edns is None:
         return answer
     message = answer.message
@@ -201,11 +207,11 @@ def _composed(answer: Answer, records: Sequence[Record], chain: Chain | None = N
 
 
 def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain, question: Question) -> Answer:
-    """One answer to `question` from an unfinished chain and the answer about its end.
+    """Return one answer to `question` from an unfinished chain and the answer about its end.
 
-    The answer section holds both chains; rcode, authority and additional are the second's, and before its authority
-    stand the first's proofs: without them an alias that a wildcard made is bogus (RFC 4035 section 3.1.3.3). AD only if
-    both had it. MalformedMessage if they do not fit into one message.
+    The answer section holds both chains. The rcode, authority and additional sections are those of `second`. The proofs
+    of `first` precede its authority records: without them, an alias made by a wildcard is bogus (RFC 4035 section
+    3.1.3.3). Set AD only if both answers have it. Raise `MalformedMessage` if they do not fit into one message.
     """
     flags = second.flags if first.ad else second.flags & ~FLAG_AD
     authority = [raw(second, record) for record in second.section(AUTHORITY)]
@@ -224,32 +230,32 @@ def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain,
 
 
 def _is_proof(message: bytes, record: Record) -> bool:
-    """Whether it says what there is not, or signs that."""
+    """Return whether the record denies existence, or signs a denial."""
     if record.rtype == _RRSIG:
         return int.from_bytes(message[record.rdata : record.rdata + 2], "big") in _DENIALS
     return record.rtype in _DENIALS
 
 
 def join_legs(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:
-    """The legs of a CNAME chain, at least one, as one answer to the first one's question.
+    """Return the legs of a CNAME chain, at least one, as one answer to the first leg's question.
 
-    MalformedMessage as of `join`, and for aliases without end: that is an error (RFC 1034 section 3.6.2), since the
-    part that was walked would say of its last name that there is nothing.
+    Raise `MalformedMessage` as `join` does, and if the aliases do not end. Endless aliases are an error (RFC 1034
+    section 3.6.2): the part that was followed would deny that its last name has data.
     """
-    whole, chain = legs[0]
-    question = whole.question
+    joined, chain = legs[0]
+    question = joined.question
     for answer, leg in legs[1:]:
-        whole = join(whole, chain, answer, leg, question)
-        chain = follow(whole, question)
+        joined = join(joined, chain, answer, leg, question)
+        chain = follow(joined, question)
     if chain.endless:
         raise MalformedMessage(f"join answer: its aliases loop, or are more than {MAX_STEPS}")
-    return whole, chain
+    return joined, chain
 
 
 def negative_ttl(answer: Answer) -> int | None:
-    """How long a denial may be kept: the least of TTL and MINIMUM of the SOA in authority (RFC 2308 section 5).
+    """Return the TTL of a denial: the smallest TTL and MINIMUM of the SOAs in authority (RFC 2308 section 5).
 
-    None without a SOA: such a denial must not be kept.
+    Return None without a SOA: such a denial must not be cached.
     """
     found: int | None = None
     for record in answer.records:
@@ -260,5 +266,5 @@ def negative_ttl(answer: Answer) -> int | None:
 
 
 def answer_ttl(answer: Answer) -> int:
-    """The smallest TTL of answer and authority, 0 without records: how long a positive answer may be kept."""
+    """Return the smallest TTL in answer and authority, or 0 without records. It limits how long to cache an answer."""
     return min((record.ttl for record in answer.records if record.section != ADDITIONAL), default=0)

@@ -1,4 +1,4 @@
-"""The name in what a person types to ask about it: a domain name, or the host of a URL."""
+"""Find the domain name in what a person types: a name, or the host of a URL."""
 
 import re
 from ipaddress import ip_address
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from dnsfilter.wire.names import parse_name
 
 MAX_ASKED = 4096
-"""The most characters of a name or URL; pasted URLs have long queries."""
+"""Maximum number of characters of a name or URL. Pasted URLs have long queries."""
 # A browser takes any number of slashes after these schemes. A pasted URL may follow other text.
 _SCHEME = re.compile(r"https?:[/\\]*|(?:[^/\\?#]*:)?//", re.IGNORECASE)
 _URL_HOST = re.compile(r"[^/\\?#]*")
@@ -19,25 +19,25 @@ _PORT = re.compile(r"(?P<host>(?:\\.|[^\\:])*):(?P<port>.*)", re.DOTALL)
 def parse_asked(text: str) -> bytes:
     """Return the name, in folded wire form: `www.tiktok.com` for "https://www.tiktok.com/@x" or "www.tiktok.com:443".
 
-    Scheme, user, port, path, query and fragment are dropped. Names are read as `parse_name` reads them. Raise
-    ValueError if there is no name, or an address. The message repeats neither user nor path.
+    Drop scheme, user, port, path, query and fragment, and read the name as `parse_name` does. Raise ValueError for an
+    address, or if there is no name. The message repeats neither user nor path.
     """
     scheme = _SCHEME.match(text)
     # In a name a backslash escapes the next character; in a URL it ends the host (WHATWG URL, special schemes).
     authority = _matched(_NAME, text) if scheme is None else _matched(_URL_HOST, text[scheme.end() :])
     host = _without_port(authority.removeprefix(_matched(_USER, authority)))
     if not host:
-        raise ValueError("a name is wanted: write for example www.tiktok.com")
+        raise ValueError("a name is required: write for example www.tiktok.com")
     _demand_no_address(host)
     if scheme is not None and host.isascii() and not _HOST.fullmatch(host):
-        raise ValueError(f"{host!r} is no host name: write for example www.tiktok.com")
+        raise ValueError(f"{host!r} is not a host name: write for example www.tiktok.com")
     if not host.isascii():
         raise ValueError(f"{host!r} is not ASCII: write its labels as xn--, as the browser's address bar copies them")
     return parse_name(host)
 
 
 def _matched(pattern: re.Pattern[str], text: str) -> str:
-    """Return the start of the text that matches; empty if none does."""
+    """Return the start of the text that matches, or an empty text."""
     found = pattern.match(text)
     return "" if found is None else found.group()
 
@@ -50,14 +50,14 @@ def _without_port(text: str) -> str:
         return text
     host, port = found["host"], found["port"]
     if port and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
-        raise ValueError(f"{port!r} is no port after {host!r}: write for example www.tiktok.com")
+        raise ValueError(f"{port!r} is not a port after {host!r}: write for example www.tiktok.com")
     return host
 
 
 def _demand_no_address(host: str) -> None:
-    """Raise ValueError for an address. A host whose last label is a number is one too (WHATWG URL)."""
+    """Raise ValueError for an address. A host whose last label is a number is also one (WHATWG URL)."""
     if host.startswith("[") or _is_address(host) or host.removesuffix(".").rpartition(".")[2].isdigit():
-        raise ValueError(f"a name is wanted, not an address: {host}")
+        raise ValueError(f"a name is required, not an address: {host}")
 
 
 def _is_address(text: str) -> bool:

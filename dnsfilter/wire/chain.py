@@ -1,4 +1,4 @@
-"""The chain of aliases in an answer section: what of it the question reaches, and where it ends."""
+"""Follow the chain of aliases in an answer section: the records that the question reaches, and where it ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dnsfilter.wire.query import Question
 from dnsfilter.wire.rdata import target_name
 
 MAX_STEPS: Final = 16
-"""How many aliases are followed within one answer."""
+"""Maximum number of aliases that are followed within one answer."""
 TYPES_WITH_TARGET: Final = frozenset({int(Type.CNAME), int(Type.DNAME), int(Type.SVCB), int(Type.HTTPS)})
 _CNAME: Final = int(Type.CNAME)
 _DNAME: Final = int(Type.DNAME)
@@ -25,11 +25,12 @@ _ANY: Final = int(Type.ANY)
 class Chain:
     """The part of an answer section that is reachable from the question.
 
-    `targets` are the names that its CNAME, DNAME, SVCB and HTTPS records lead to, folded, in order, each once and
-    without the question's own. `end` is the last owner on the chain of aliases. Not `complete`: an alias leads to
-    `end`, about which the message says nothing, or nothing that counts. `endless`: the aliases loop, or are more than
-    MAX_STEPS. `made`: CNAMEs that are missing beside a DNAME, each with the start of that, its owner and its target.
-    `contradicts`: a CNAME leads elsewhere than the DNAME above it.
+    `targets`: the folded names that its CNAME, DNAME, SVCB and HTTPS records lead to, each once, in order, without the
+    question's name. `end`: the last owner on the chain of aliases.
+
+    `complete` is False if an alias leads to `end` and the message says nothing usable about `end`. `endless`: the
+    aliases loop, or are more than MAX_STEPS. `made`: the CNAMEs that are missing next to a DNAME, each as the DNAME's
+    start, the CNAME's owner and its target. `contradicts`: a CNAME leads elsewhere than the DNAME above it.
     """
 
     records: tuple[Record, ...]
@@ -46,7 +47,7 @@ def _stays(_name: bytes) -> bool:
 
 
 class _Walk:
-    """A walk along the aliases of one answer section, from one question."""
+    """Follow the aliases of one answer section from one question."""
 
     __slots__ = ("_answer", "_contradicts", "_dnames", "_kept", "_leaves", "_made", "_owners", "_question", "_targets")
 
@@ -62,12 +63,12 @@ class _Walk:
             if record.section == ANSWER and question.qclass in (record.rclass, Class.ANY):
                 self._owners.setdefault(record.owner, []).append(record)
                 self._dnames = self._dnames or record.rtype == _DNAME
-        # In the order reached, each once: records by where they start, targets as the keys.
+        # In the order reached, each once: records by their start, targets as the keys.
         self._kept: dict[int, Record] = {}
         self._targets: dict[bytes, None] = {}
 
     def chain(self) -> Chain:
-        """Walk until there is data, nothing, a name that leaves, a loop or MAX_STEPS aliases."""
+        """Follow aliases until data, nothing, a name that leaves, a loop, or MAX_STEPS aliases."""
         owner = self._question.name
         seen = {owner}
         found = False
@@ -84,7 +85,7 @@ class _Walk:
             owner = following
             seen.add(owner)
             if self._question.qtype == _CNAME or self._leaves(owner):
-                complete = self._question.qtype == _CNAME  # which a DNAME gave
+                complete = self._question.qtype == _CNAME  # A DNAME made the CNAME that was asked for.
                 break
         else:
             complete = endless = True
@@ -94,7 +95,7 @@ class _Walk:
         return Chain(kept, targets, owner, complete, endless, made, self._contradicts)
 
     def _keep_data(self, owner: bytes) -> bool:
-        """Keep the records of the asked type at `owner`; whether there were any."""
+        """Keep the records of the queried type at `owner`. Return whether there are any."""
         qtype = self._question.qtype
         found = False
         for record in self._owners.get(owner, ()):
@@ -104,12 +105,12 @@ class _Walk:
         if found and qtype not in (_ANY, _RRSIG):
             self._keep_signatures(owner, qtype)
         if found and self._dnames and qtype in (_CNAME, _ANY):
-            # The CNAME that was asked for may be one made from a DNAME, which proves it.
+            # The CNAME that was asked for may be made from a DNAME, which proves it.
             self._compare(self._keep_dname(owner), self._alias(owner))
         return found
 
     def _keep_alias(self, owner: bytes) -> bytes | None:
-        """Keep the CNAME at `owner`, the DNAME above it, and their signatures; the name they lead to."""
+        """Keep the CNAME at `owner`, the DNAME above it, and their signatures. Return the name they lead to."""
         dname = self._keep_dname(owner) if self._dnames else None
         alias = self._alias(owner)
         if alias is None:
@@ -123,20 +124,20 @@ class _Walk:
         return target_name(self._answer.message, _CNAME, alias.rdata)
 
     def _alias(self, owner: bytes) -> Record | None:
-        """The CNAME at `owner`.
-
-        One only: a second at the same name is against RFC 2181 section 10.1, and clients pick either.
-        """
+        """Return the first CNAME at `owner`. A second one violates RFC 2181 section 10.1, and clients pick either."""
         return next((record for record in self._owners.get(owner, ()) if record.rtype == _CNAME), None)
 
     def _compare(self, dname: tuple[int, bytes] | None, alias: Record | None) -> None:
-        """Hold the CNAME at a name against what the DNAME above makes of that name (RFC 6672 section 2.2)."""
+        """Compare the CNAME at a name with the one that the DNAME above makes for it (RFC 6672 section 2.2)."""
         if dname is not None and alias is not None:
             target = target_name(self._answer.message, _CNAME, alias.rdata)
             self._contradicts = self._contradicts or target != dname[1]
 
     def _keep_dname(self, owner: bytes) -> tuple[int, bytes] | None:
-        """Keep the nearest DNAME above `owner`; its start and the name that `owner` becomes, None where it is none."""
+        """Keep the nearest DNAME above `owner`. Return its start and the new name, or None if the name is too long.
+
+        Also return None if there is no DNAME.
+        """
         above = owner
         while above != ROOT:
             above = parent(above)
@@ -156,7 +157,7 @@ class _Walk:
         self._kept[record.start] = record
         if record.rtype in TYPES_WITH_TARGET:
             target = target_name(self._answer.message, record.rtype, record.rdata)
-            # The root as TargetName stands for the owner (RFC 9460 section 2.5), which is on the chain already.
+            # The root as TargetName means the owner (RFC 9460 section 2.5), which is on the chain already.
             if target != ROOT:
                 self._targets[target] = None
 
@@ -167,7 +168,7 @@ class _Walk:
                 self._kept[record.start] = record
 
     def _is_denied(self, owner: bytes) -> bool:
-        """Whether the message says of `owner` that there is nothing, or failed, so that asking on is of no use."""
+        """Return whether the message denies `owner` or reports a failure, so that another query is useless."""
         if self._answer.rcode != Rcode.NOERROR:
             return True
         return any(
@@ -183,10 +184,11 @@ def check_dnames(answer: Answer) -> None:
 
 
 def follow(answer: Answer, question: Question, leaves: Callable[[bytes], bool] = _stays) -> Chain:
-    """What of the answer section is reachable from the question; linear, however the records are ordered.
+    """Return the part of the answer section that the question reaches. Takes linear time in any order of records.
 
-    At each owner: the data of the asked type with its signatures, else the CNAME there, else the nearest DNAME above
-    (RFC 1034 section 3.6.2, RFC 6672 section 2.3). Loops and more than MAX_STEPS aliases end the walk as complete, and
-    endless. An alias to a name that `leaves` ends it as not complete: others are asked for that, whatever is said here.
+    At each owner, take the data of the queried type with its signatures, else the CNAME there, else the nearest DNAME
+    above (RFC 1034 section 3.6.2, RFC 6672 section 2.3). A loop or more than MAX_STEPS aliases end the chain as
+    complete and endless. An alias to a name for which `leaves` returns True ends it as not complete: other servers are
+    asked for that name, and this message's data for it is ignored.
     """
     return _Walk(answer, question, leaves).chain()

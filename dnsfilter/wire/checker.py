@@ -1,7 +1,7 @@
-"""The strict, linear reading of an upstream's message: what passes here may be kept, relayed and shown.
+"""Check an upstream's message strictly, in linear time. What passes may be cached, relayed and displayed.
 
-Every length is held against the message, and every name decodes within one budget. The answer ends at the last record
-that the header counts. The client gets exactly what the filter has looked at.
+Every length is checked against the message. All names share one budget of compression pointers. The answer ends at the
+last record that the header counts. The client gets exactly the records that the filter has checked.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ _OPT = int(Type.OPT)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where one record stands in its message.
+    """The position of one record in its message.
 
-    `owner` is folded; `[start, end)` is all of it, `[rdata, end)` its data; `ttl` is 0 where the top bit was set (RFC
-    2181 section 8); `section` is ANSWER, AUTHORITY or ADDITIONAL.
+    `owner` is folded. `[start, end)` is the complete record, `[rdata, end)` its data. `ttl` is 0 if the top bit is set
+    (RFC 2181 section 8). `section` is ANSWER, AUTHORITY or ADDITIONAL.
     """
 
     owner: bytes
@@ -52,7 +52,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A checked response. `rcode` has all twelve bits; `records` are in the message's order, without its OPT."""
+    """A checked response. `rcode` has all twelve bits. `records` are in the message's order, without its OPT."""
 
     message: bytes
     id: int
@@ -64,33 +64,33 @@ class Answer:
 
     @property
     def aa(self) -> bool:
-        """Whether the sender calls itself an authority for the name."""
+        """Return whether the sender says that it is authoritative for the name."""
         return self.flags & FLAG_AA != 0
 
     @property
     def tc(self) -> bool:
-        """Whether the sender cut it short."""
+        """Return whether the sender truncated the message."""
         return self.flags & FLAG_TC != 0
 
     @property
     def ad(self) -> bool:
-        """Whether the sender validated it."""
+        """Return whether the sender validated the message."""
         return self.flags & FLAG_AD != 0
 
     @property
     def ra(self) -> bool:
-        """Whether the sender resolves for others."""
+        """Return whether the sender offers recursion."""
         return self.flags & FLAG_RA != 0
 
     def section(self, number: int) -> tuple[Record, ...]:
-        """The records of one section, in order."""
+        """Return the records of one section, in order."""
         return tuple(record for record in self.records if record.section == number)
 
 
 def parse_answer(message: bytes) -> Answer:
-    """A response to an ordinary query, checked; MalformedMessage names what is wrong and where."""
+    """Check the response to an ordinary query. `MalformedMessage` names what is wrong and where."""
     if len(message) < HEADER_SIZE:
-        raise MalformedMessage(f"read answer: {len(message)} octets are too few for a header")
+        raise MalformedMessage(f"read answer: {len(message)} bytes are too few for a header")
     flags = int.from_bytes(message[2:4], "big")
     if not flags & FLAG_QR:
         raise MalformedMessage("read answer: it is a query")
@@ -100,16 +100,16 @@ def parse_answer(message: bytes) -> Answer:
 
 
 def check_message(message: bytes) -> Answer:
-    """Any message with one question, query or response, checked; MalformedMessage names what is wrong and where."""
+    """Check any message with one question, query or response. `MalformedMessage` names what is wrong and where."""
     if len(message) < HEADER_SIZE:
-        raise MalformedMessage(f"read message: {len(message)} octets are too few for a header")
+        raise MalformedMessage(f"read message: {len(message)} bytes are too few for a header")
     number, flags, qdcount, ancount, nscount, arcount = HEADER.unpack_from(message)
     if qdcount != 1:
         raise MalformedMessage(f"read message: {qdcount} questions")
     question, position = read_question(message)
     size = len(message)
     if (ancount + nscount + arcount) * MIN_RECORD > size - position:
-        raise MalformedMessage(f"read message: {ancount + nscount + arcount} records cannot fit in {size} octets")
+        raise MalformedMessage(f"read message: {ancount + nscount + arcount} records cannot fit in {size} bytes")
     hops = HopBudget.for_message(size)
     records: list[Record] = []
     edns: Edns | None = None
@@ -122,7 +122,7 @@ def check_message(message: bytes) -> Answer:
                 records.append(record)
                 continue
             if section != ADDITIONAL or record.owner != ROOT or edns is not None:
-                raise MalformedMessage(f"read message: misplaced or second opt at octet {record.start}")
+                raise MalformedMessage(f"read message: misplaced or second opt at byte {record.start}")
             edns = parse_edns(
                 record.rclass,
                 int.from_bytes(message[record.ttl_offset : record.ttl_offset + 4], "big"),
@@ -130,20 +130,20 @@ def check_message(message: bytes) -> Answer:
             )
             # The OPT's TTL begins with the upper eight bits of the rcode (RFC 6891 section 6.1.3).
             rcode |= message[record.ttl_offset] << 4
-    # Some servers leave bytes behind the last record. No section holds them, so they are dropped here.
+    # Some servers leave bytes after the last record. No section holds them, so they are dropped.
     return Answer(message[:position], number, flags, rcode, question, tuple(records), edns)
 
 
 def _read_record(message: bytes, start: int, section: int, hops: HopBudget) -> Record:
-    """The record at `start`, its data held against its type."""
+    """Return the record at `start` after checking its data against its type."""
     owner, position = read_name(message, start, hops)
     rdata = position + 10
     if rdata > len(message):
-        raise MalformedMessage(f"read record: cut short at octet {position}")
+        raise MalformedMessage(f"read record: cut short at byte {position}")
     rtype, rclass, ttl, length = RECORD.unpack_from(message, position)
     end = rdata + length
     if end > len(message):
-        raise MalformedMessage(f"read record: {length} octets of data at octet {rdata} run past the end")
+        raise MalformedMessage(f"read record: {length} bytes of data at byte {rdata} run past the end")
     check_rdata(message, rtype, rclass, rdata, end, hops)
     return Record(
         owner.lower(), rtype, rclass, ttl if ttl < 0x80000000 else 0, start, position + 4, rdata, end, section

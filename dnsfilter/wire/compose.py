@@ -1,4 +1,4 @@
-"""Records out of their message, and messages out of records."""
+"""Take records out of their message, and compose messages from records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _MAX_POINTER: Final = 0x3FFF
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A record by itself: `owner` in the case it was sent in, `rdata` in wire form without compressed names."""
+    """A record without its message: `owner` in its original case, `rdata` in wire form without compressed names."""
 
     owner: bytes
     rtype: int
@@ -27,7 +27,7 @@ class RawRecord:
 
 
 def raw(answer: Answer, record: Record) -> RawRecord:
-    """One of the answer's records, independent of the message it stands in."""
+    """Return one of the answer's records, independent of its message."""
     message = answer.message
     owner, _ = read_name(message, record.start, HopBudget())
     rdata = plain_rdata(message, record.rtype, record.rdata, record.end)
@@ -35,11 +35,11 @@ def raw(answer: Answer, record: Record) -> RawRecord:
 
 
 def compose(question: Question, flags: int, rcode: int, sections: tuple[Sequence[RawRecord], ...]) -> Answer:
-    """A message of up to three sections, with id 0 and no OPT; linear in what it holds.
+    """Compose a message of up to three sections, with id 0 and no OPT, in linear time.
 
-    An owner that was written before, in whatever case, becomes a pointer, and nothing else is compressed. A record of
-    authority or additional that does not fit into 65,535 octets ends the message; one of the answer section raises
-    MalformedMessage, since it was small only by compression.
+    An owner that was written before, in any case, becomes a pointer. Nothing else is compressed. A record of authority
+    or additional that does not fit into 65,535 bytes ends the message. Raise `MalformedMessage` if a record of the
+    answer section does not fit: the original was small only by compression.
     """
     out = bytearray(HEADER_SIZE)
     out += question.wire

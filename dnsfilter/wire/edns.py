@@ -1,6 +1,6 @@
-"""EDNS(0): the OPT record and its options (RFC 6891), extended DNS errors (RFC 8914).
+"""EDNS(0): the OPT record and its options (RFC 6891), and extended DNS errors (RFC 8914).
 
-OPT is hop by hop: what a client or an upstream sent is read here and never passed on; what we send is built here.
+OPT is hop by hop. OPT records of clients and upstreams are read here and never passed on; our own are built here.
 """
 
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.iana import OptionCode, Type
 
 OUR_PAYLOAD: Final = 1232
-"""What we say we take over UDP: an IPv6 packet of 1,280 octets (the least MTU) less 48 of headers."""
+"""UDP payload size that we announce: an IPv6 packet of 1,280 bytes (the smallest MTU) less 48 bytes of headers."""
 MAX_OPTIONS: Final = 32
-"""How many options are kept of one OPT; further ones are checked for their form and ignored, as RFC 6891 allows."""
+"""Maximum number of options kept of one OPT. Further ones are only checked for form, as RFC 6891 allows."""
 MAX_EDE_TEXT: Final = 1024
-"""Octets of an extended error's text that we send; a longer one is left out, the code stays."""
+"""Maximum number of bytes of an extended error's text. A longer text is left out; the code is sent."""
 _OPTION: Final = Struct("!HH")
 _FIXED: Final = Struct("!xHHIH")
 OPT_SIZE: Final = _FIXED.size
-"""Octets of an OPT record without options."""
+"""Size in bytes of an OPT record without options."""
 _DO: Final = 0x8000
 _ECS_BITS: Final = {0: 0, 1: 32, 2: 128}
 
 
 @dataclass(frozen=True, slots=True)
 class Edns:
-    """What a peer's OPT said; `options` are (code, data) in its order, at most MAX_OPTIONS."""
+    """The content of a peer's OPT. `options` are (code, data) in its order, at most MAX_OPTIONS."""
 
     payload: int
     version: int
@@ -34,22 +34,22 @@ class Edns:
     options: tuple[tuple[int, bytes], ...] = ()
 
     def option(self, code: int) -> bytes | None:
-        """The first option of that code."""
+        """Return the data of the first option with that code, or None."""
         return next((data for found, data in self.options if found == code), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Ede:
-    """An extended DNS error: a code of RFC 8914, and a text for people."""
+    """An extended DNS error: a code of RFC 8914 and a text for people."""
 
     code: int
     text: str = ""
 
 
 def parse_edns(payload: int, flags: int, options: bytes) -> Edns:
-    """The parts of an OPT record as values: its class, its TTL (version and flags), its RDATA.
+    """Return the parts of an OPT record as values: its class, its TTL (version and flags), its RDATA.
 
-    The options of a version that we do not speak are not read. MalformedMessage if they do not fill the RDATA exactly.
+    Options of an unsupported version are not read. Raise `MalformedMessage` if options do not fill the RDATA exactly.
     """
     version = (flags >> 16) & 0xFF
     parsed = _parse_options(options) if options and version == 0 else ()
@@ -62,7 +62,7 @@ def _parse_options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
     size = len(rdata)
     while position < size:
         if size - position < 4:
-            raise MalformedMessage(f"read opt: option cut short at octet {position} of its data")
+            raise MalformedMessage(f"read opt: option cut short at byte {position} of its data")
         code, length = _OPTION.unpack_from(rdata, position)
         position += 4 + length
         if position > size:
@@ -73,9 +73,9 @@ def _parse_options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
 
 
 def is_client_subnet(data: bytes) -> bool:
-    """Whether the data of an ECS option in a query has the form that RFC 7871 section 6 gives it.
+    """Return whether the data of an ECS option in a query is well-formed (RFC 7871 section 6).
 
-    Family 0 goes with an empty prefix; the octets are as many as the prefix needs, none of its bits set beyond it.
+    Family 0 has an empty prefix. The address has as many bytes as the prefix needs, with no bit set beyond it.
     """
     if len(data) < 4:
         return False
@@ -88,12 +88,12 @@ def is_client_subnet(data: bytes) -> bool:
 
 
 def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0) -> bytes:
-    """An OPT record of version 0; `options` are in wire form, `ext_rcode` is the upper eight bits of the rcode."""
+    """Return an OPT record of version 0. `options` are in wire form; `ext_rcode` is the rcode's upper eight bits."""
     return _FIXED.pack(Type.OPT, payload, (ext_rcode << 24) | (_DO if do else 0), len(options)) + options
 
 
 def ede_option(ede: Ede) -> bytes:
-    """An extended error as an option, its text in UTF-8 without a terminating zero (RFC 8914 section 2)."""
+    """Return an extended error as an option, its text in UTF-8 without a terminating zero (RFC 8914 section 2)."""
     text = ede.text.encode("utf-8", "replace")
     if len(text) > MAX_EDE_TEXT:
         text = b""

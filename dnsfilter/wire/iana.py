@@ -1,7 +1,7 @@
-"""Numbers of the DNS registries that this project names, and their texts.
+"""Numbers and mnemonics of the DNS registries that this project uses.
 
-The enumerations give numbers names; a number that has none stays an int, so every signature says int. Source: IANA,
-"Domain Name System (DNS) Parameters".
+The enumerations name numbers. A number without a name stays an int, so every signature says int. Source: IANA, "Domain
+Name System (DNS) Parameters".
 """
 
 from enum import IntEnum
@@ -124,7 +124,7 @@ class OptionCode(IntEnum):
 
 
 _TYPE_TEXTS: Final[dict[int, str]] = {int(value): value.name for value in Type} | {
-    # Types that nothing here treats specially, but people write.
+    # Types that people write but that get no special treatment here.
     10: "NULL",
     19: "X25",
     20: "ISDN",
@@ -163,12 +163,12 @@ _CLASS_TEXTS: Final[dict[int, str]] = {int(value): value.name for value in Class
 
 
 def type_text(rtype: int) -> str:
-    """The mnemonic of an RR type, else TYPEnnn (RFC 3597 section 5)."""
+    """Return the mnemonic of an RR type, else TYPEnnn (RFC 3597 section 5)."""
     return _TYPE_TEXTS.get(rtype) or f"TYPE{rtype}"
 
 
 def parse_type(text: str) -> int:
-    """The RR type of a mnemonic or of TYPEnnn, in any case; ValueError names what is neither."""
+    """Return the RR type of a mnemonic or of TYPEnnn, in any case. ValueError names a text that is neither."""
     upper = text.upper()
     known = _TYPES.get(upper)
     if known is not None:
@@ -180,10 +180,10 @@ def parse_type(text: str) -> int:
 
 
 def class_text(rclass: int) -> str:
-    """The mnemonic of a class, else CLASSnnn (RFC 3597 section 5)."""
+    """Return the mnemonic of a class, else CLASSnnn (RFC 3597 section 5)."""
     return _CLASS_TEXTS.get(rclass) or f"CLASS{rclass}"
 
 
 def rcode_text(rcode: int) -> str:
-    """The mnemonic of a response code, extended ones too, else RCODEnnn."""
+    """Return the mnemonic of a response code, also of an extended one, else RCODEnnn."""
     return _RCODE_TEXTS.get(rcode) or f"RCODE{rcode}"

@@ -1,7 +1,7 @@
-"""The only door to dnslib: data of the records that we make ourselves, and messages as text for people.
+"""The only use of dnslib: data of the records that we make ourselves, and messages as text for people.
 
-dnslib 0.9.26 follows pointers without bound, refuses legal octets and packs wrong pointers beyond 16 KiB. Here it packs
-single small records, and reads only single records of bytes that our checker has passed, with their names written out.
+dnslib 0.9.26 follows pointers without limit, rejects valid bytes and packs wrong pointers beyond 16 KiB. Here it packs
+single small records, and reads only single records of checked messages, with their names uncompressed.
 """
 
 import struct
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dnslib import AAAA, RDMAP, SOA, TXT, A, DNSBuffer, DNSError
 from dnslib.bimap import BimapError
-from dnslib.buffer import BufferError  # noqa: A004 - dnslib's own, no kin of the builtin
+from dnslib.buffer import BufferError  # noqa: A004 - dnslib's own exception, unrelated to the builtin
 from dnslib.label import DNSLabelError
 
 from dnsfilter.wire.checker import ADDITIONAL, ANSWER, AUTHORITY, Record, check_message
@@ -29,7 +29,7 @@ _RETRY_S: Final = 600
 _EXPIRE_S: Final = 86400
 _MAX_STRING: Final = 255
 _MAX_TEXT: Final = 4096
-# Longer data is shown as octets: nobody reads it, and dnslib's readers make no promise of time.
+# Longer data is shown in hexadecimal: nobody reads it, and dnslib's readers guarantee no time limit.
 _MAX_SHOWN: Final = 4096
 _DNSLIB_ERRORS: Final = (
     DNSError,
@@ -56,18 +56,18 @@ _SECTIONS: Final = ((ANSWER, "answer"), (AUTHORITY, "authority"), (ADDITIONAL, "
 
 
 def soa_record(owner: bytes, ttl: int, minimum: int) -> RawRecord:
-    """The SOA of a denial of ours: it names nobody, and lets clients keep it for `minimum` seconds (RFC 2308)."""
+    """Return the SOA for our denials. It names nobody and lets clients keep a denial `minimum` seconds (RFC 2308)."""
     return RawRecord(owner, Type.SOA, Class.IN, ttl, _soa_data(minimum))
 
 
 @lru_cache(maxsize=16)
 def _soa_data(minimum: int) -> bytes:
-    """Return the data of that SOA; a refusal has one of a few minimums."""
+    """Return the data of that SOA. It is cached because refusals use only a few minimums."""
     return _packed(SOA(_MNAME, _RNAME, (_SERIAL, _REFRESH_S, _RETRY_S, _EXPIRE_S, minimum)))
 
 
 def address_record(owner: bytes, ttl: int, address: IPv4Address | IPv6Address | bytes) -> RawRecord:
-    """An A or AAAA record; an address given as octets is 4 or 16 of them. ValueError on any other number."""
+    """Return an A or AAAA record. ValueError if an address given as bytes has neither 4 nor 16 of them."""
     parsed = ip_address(address)
     if parsed.version == 4:
         return RawRecord(owner, Type.A, Class.IN, ttl, _packed(A(tuple(parsed.packed))))
@@ -75,32 +75,32 @@ def address_record(owner: bytes, ttl: int, address: IPv4Address | IPv6Address | 
 
 
 def txt_record(owner: bytes, ttl: int, text: str) -> RawRecord:
-    """A TXT record of at most 4,096 octets of UTF-8, in strings of 255; ValueError if it is longer."""
-    octets = text.encode("utf-8", "replace")
-    if len(octets) > _MAX_TEXT:
-        raise ValueError(f"make txt record: {len(octets)} octets are more than {_MAX_TEXT}")
-    strings = [octets[start : start + _MAX_STRING] for start in range(0, len(octets), _MAX_STRING)] or [b""]
+    """Return a TXT record of at most 4,096 bytes of UTF-8, in strings of 255. ValueError if the text is longer."""
+    content = text.encode("utf-8", "replace")
+    if len(content) > _MAX_TEXT:
+        raise ValueError(f"make txt record: {len(content)} bytes are more than {_MAX_TEXT}")
+    strings = [content[start : start + _MAX_STRING] for start in range(0, len(content), _MAX_STRING)] or [b""]
     return RawRecord(owner, Type.TXT, Class.IN, ttl, _packed(TXT(strings)))
 
 
 def hinfo_record(owner: bytes, ttl: int, cpu: str, os: str) -> RawRecord:
-    """A HINFO record, as in answers to ANY (RFC 8482 section 4.2); ValueError if a string is over 255 octets."""
+    """Return a HINFO record, as in answers to ANY (RFC 8482 section 4.2). ValueError if a string exceeds 255 bytes."""
     strings = [cpu.encode("utf-8", "replace"), os.encode("utf-8", "replace")]
     if any(len(string) > _MAX_STRING for string in strings):
-        raise ValueError(f"make hinfo record: a string is longer than {_MAX_STRING} octets")
-    # dnslib knows no HINFO; its data has the form of a TXT record's (RFC 1035 sections 3.3.2 and 3.3.14).
+        raise ValueError(f"make hinfo record: a string is longer than {_MAX_STRING} bytes")
+    # dnslib has no HINFO. Its data has the form of a TXT record's (RFC 1035 sections 3.3.2 and 3.3.14).
     return RawRecord(owner, Type.HINFO, Class.IN, ttl, _packed(TXT(strings)))
 
 
 def _packed(data: Any) -> bytes:
-    """What a dnslib record data object packs to."""
+    """Return the wire form of a dnslib record data object."""
     buffer = DNSBuffer()
     data.pack(buffer)
     return bytes(buffer.data)
 
 
 def describe(message: bytes) -> str:
-    """A message as text for people, in the manner of dig; MalformedMessage if our checker does not take it."""
+    """Return a message as text in the style of dig. Raise `MalformedMessage` if the checker rejects it."""
     checked = check_message(message)
     flags = " ".join(text for bit, text in _FLAGS if checked.flags & bit)
     lines = [
@@ -133,14 +133,14 @@ def _dotted(name: bytes) -> str:
 
 
 def _rdata_text(record: RawRecord) -> str:
-    """The data as dnslib writes it, else as octets (RFC 3597 section 5): dnslib refuses some that are legal."""
-    octets = f"\\# {len(record.rdata)} {record.rdata.hex()}".rstrip()
+    """Return the data as dnslib writes it, else in hexadecimal (RFC 3597 section 5): dnslib rejects some valid data."""
+    hexadecimal = f"\\# {len(record.rdata)} {record.rdata.hex()}".rstrip()
     reader = RDMAP.get(type_text(record.rtype)) if record.rclass == Class.IN else None
     if reader is None or not record.rdata or len(record.rdata) > _MAX_SHOWN:
-        return octets
+        return hexadecimal
     try:
         text = str(reader.parse(DNSBuffer(record.rdata), len(record.rdata)).toZone())
     except _DNSLIB_ERRORS:
-        return octets
-    # A terminal is no place for what a stranger put into a record.
-    return text if text.isascii() and text.isprintable() else octets
+        return hexadecimal
+    # Do not print control characters from a record to a terminal.
+    return text if text.isascii() and text.isprintable() else hexadecimal

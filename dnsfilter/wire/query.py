@@ -1,4 +1,4 @@
-"""What clients ask, and what we ask upstream."""
+"""Read clients' queries, and build our queries to upstreams."""
 
 from dataclasses import dataclass
 from struct import Struct
@@ -22,19 +22,19 @@ FLAG_RA: Final = 0x0080
 FLAG_AD: Final = 0x0020
 FLAG_CD: Final = 0x0010
 
-# Queries hardly ever hold a compressed name: the additional records of TSIG and SIG(0) are the only place for one.
+# Queries hardly ever hold a compressed name: only the additional records of TSIG and SIG(0) may.
 _QUERY_HOPS: Final = 128
 MIN_RECORD: Final = 11
-"""Octets of a record whose owner is the root and whose data is empty."""
+"""Size in bytes of a record whose owner is the root and whose data is empty."""
 
 _TRANSFER_TYPES: Final = frozenset({Type.IXFR, Type.AXFR, Type.MAILB, Type.MAILA})
-# Types that exist only outside questions: RFC 6891, RFC 8945, and RFC 9824 section 3.5.
+# Types that are invalid in questions: RFC 6891, RFC 8945, and RFC 9824 section 3.5.
 _NOT_ASKED_TYPES: Final = frozenset({Type.OPT, Type.TSIG, Type.NXNAME})
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: `wire` is name, type and class exactly as asked (never compressed), `name` is folded."""
+    """One question. `wire` is name, type and class exactly as asked (never compressed); `name` is folded."""
 
     wire: bytes
     name: bytes
@@ -55,13 +55,13 @@ class Query:
 
     @property
     def do(self) -> bool:
-        """Whether the client wants DNSSEC records (RFC 3225)."""
+        """Return whether the client wants DNSSEC records (RFC 3225)."""
         return self.edns is not None and self.edns.do
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A query whose only answer is `rcode`; `question` is copied into it, empty if it could not be read."""
+    """A query whose only answer is `rcode`. `question` is copied into the answer; it is empty if it was unreadable."""
 
     id: int
     opcode: int
@@ -74,9 +74,9 @@ class Fault:
 
 
 def parse_query(message: bytes) -> Query | Fault | None:
-    """What a client's message asks; None means silence: too short for a header, or itself a response.
+    """Return the query in a client's message, or None for silence: it is too short for a header, or a response.
 
-    Raises nothing, whatever the bytes. Sources: RFC 1035 section 4, RFC 9619 (one question), RFC 6891 (OPT, versions).
+    Never raise, for any bytes. Sources: RFC 1035 section 4, RFC 9619 (one question), RFC 6891 (OPT, versions).
     """
     if len(message) < HEADER_SIZE:
         return None
@@ -91,33 +91,33 @@ def parse_query(message: bytes) -> Query | Fault | None:
         if qdcount == 1:
             question, position = read_question(message)
         else:
-            rcode, position = Rcode.FORMERR, _behind_questions(message, qdcount)
+            rcode, position = Rcode.FORMERR, _skip_questions(message, qdcount)
         edns = _read_edns(message, position, ancount + nscount, arcount)
     except MalformedMessage:
         rcode = Rcode.FORMERR
     rd = flags & FLAG_RD != 0
     cd = flags & FLAG_CD != 0
     if rcode is None and not opcode and question is not None:
-        rcode = _refused_as(question, edns, ancount + nscount)
+        rcode = _refusal_rcode(question, edns, ancount + nscount)
         if rcode is None:
             return Query(number, rd, flags & FLAG_AD != 0, cd, question, edns)
     wire = question.wire if question is not None else b""
     if opcode:
         rcode = Rcode.NOTIMP
         if opcode == Opcode.UPDATE:
-            wire = b""  # what stands there is a zone (RFC 2136 section 2.3), and may be left out (section 3.8)
+            wire = b""  # An UPDATE has a zone here (RFC 2136 section 2.3), which may be left out (section 3.8).
     elif question is not None and rcode == Rcode.FORMERR and question.qtype == Type.NXNAME:
         return Fault(number, opcode, rd, cd, rcode, wire, edns, Ede(EdeCode.INVALID_QUERY_TYPE))
     return Fault(number, opcode, rd, cd, Rcode.FORMERR if rcode is None else rcode, wire, edns)
 
 
-def _refused_as(question: Question, edns: Edns | None, records: int) -> int | None:
-    """The rcode of a well-formed query that we do not answer; `records` are those in answer and authority."""
+def _refusal_rcode(question: Question, edns: Edns | None, records: int) -> int | None:
+    """Return the rcode of a well-formed query that we do not answer. `records` counts answer and authority."""
     if edns is not None and edns.version > 0:
         return Rcode.BADVERS
     if question.qtype in _NOT_ASKED_TYPES:
         return Rcode.FORMERR
-    # It is never used, but a sender that cannot write it shall hear so (RFC 7871 section 6).
+    # ECS is never used, but a sender of a malformed option gets FORMERR (RFC 7871 section 6).
     if edns is not None and edns.options:
         subnets = [data for code, data in edns.options if code == OptionCode.ECS]
         if not all(map(is_client_subnet, subnets)):
@@ -135,33 +135,33 @@ def question_of(name: bytes, qtype: int, qclass: int = Class.IN) -> Question:
 
 
 def read_question(message: bytes) -> tuple[Question, int]:
-    """The question behind the header, and the offset after it; MalformedMessage if cut short or compressed."""
+    """Return the question after the header and the offset after it. `MalformedMessage` if cut short or compressed."""
     run = skip_labels(message, HEADER_SIZE)
     if message[run] != 0:
-        raise MalformedMessage(f"read question: compressed name at octet {run}")
+        raise MalformedMessage(f"read question: compressed name at byte {run}")
     end = run + 5
     if end > len(message):
-        raise MalformedMessage(f"read question: cut short at octet {run}")
+        raise MalformedMessage(f"read question: cut short at byte {run}")
     qtype, qclass = _QUESTION_TAIL.unpack_from(message, run + 1)
     return Question(message[HEADER_SIZE:end], message[HEADER_SIZE : run + 1].lower(), qtype, qclass), end
 
 
-def _behind_questions(message: bytes, count: int) -> int:
-    """The offset after `count` questions that nobody will answer, so that an OPT behind them is answered by one."""
+def _skip_questions(message: bytes, count: int) -> int:
+    """Return the offset after `count` questions that are not answered. An OPT after them still gets an OPT."""
     position = HEADER_SIZE
     for _ in range(count):
         position = skip_name(message, position) + _QUESTION_TAIL.size
         if position > len(message):
-            raise MalformedMessage(f"read query: question cut short at octet {position - _QUESTION_TAIL.size}")
+            raise MalformedMessage(f"read query: question cut short at byte {position - _QUESTION_TAIL.size}")
     return position
 
 
 def _read_edns(message: bytes, position: int, before: int, arcount: int) -> Edns | None:
-    """The OPT among a query's `arcount` additional records, `before` other records standing in front of those."""
+    """Return the OPT among a query's `arcount` additional records, which follow `before` other records."""
     size = len(message)
     total = before + arcount
     if total * MIN_RECORD > size - position:
-        raise MalformedMessage(f"read query: {total} records cannot fit behind octet {position}")
+        raise MalformedMessage(f"read query: {total} records cannot fit behind byte {position}")
     edns: Edns | None = None
     hops: HopBudget | None = None
     for index in range(total):
@@ -169,21 +169,21 @@ def _read_edns(message: bytes, position: int, before: int, arcount: int) -> Edns
             owner, position = ROOT, position + 1
         else:
             hops = hops or HopBudget(_QUERY_HOPS)
-            # A pointer counts as often as it is followed: whoever reads along in another way need remember none.
+            # Count a pointer each time it is followed, so that other implementations need to remember none.
             hops.known.clear()
             owner, position = read_name(message, position, hops)
         if position + 10 > size:
-            raise MalformedMessage(f"read query: record cut short at octet {position}")
+            raise MalformedMessage(f"read query: record cut short at byte {position}")
         rtype, rclass, ttl, length = RECORD.unpack_from(message, position)
         position += 10 + length
         if position > size:
-            raise MalformedMessage(f"read query: record data runs past the end at octet {position - length}")
+            raise MalformedMessage(f"read query: record data runs past the end at byte {position - length}")
         if rtype == Type.OPT:
             if index < before or owner != ROOT or edns is not None:
-                raise MalformedMessage(f"read query: misplaced or second opt before octet {position}")
+                raise MalformedMessage(f"read query: misplaced or second opt before byte {position}")
             edns = parse_edns(rclass, ttl, message[position - length : position])
     if position != size:
-        raise MalformedMessage(f"read query: {size - position} octets behind the last record")
+        raise MalformedMessage(f"read query: {size - position} bytes behind the last record")
     return edns
 
 
@@ -197,7 +197,7 @@ def build_upstream_query(
     edns: bool = True,
     name_wire: bytes | None = None,
 ) -> bytes:
-    """Our own query for `question`: RD=1, and our own OPT unless `edns` is false; `name_wire` replaces its name."""
+    """Return our query for `question`: RD=1, and our own OPT unless `edns` is False. `name_wire` replaces the name."""
     flags = FLAG_RD | (FLAG_AD if ad else 0) | (FLAG_CD if cd else 0)
     wire = question.wire if name_wire is None else name_wire + question.wire[-4:]
     return HEADER.pack(id, flags, 1, 0, 0, int(edns)) + wire + (opt_record(OUR_PAYLOAD, do) if edns else b"")

@@ -1,7 +1,7 @@
-"""Where names stand inside record data, so that they can be checked and written out.
+"""The positions of names inside record data, to check them and to write them without compression.
 
-Only the types of RFC 1035, those that RFC 3597 section 4 tells receivers to decompress, and newer ones whose names the
-policy looks at. Everything else is opaque octets.
+Covers the types of RFC 1035, those that RFC 3597 section 4 requires receivers to decompress, and newer ones with names
+that the policy checks. All other data is opaque bytes.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _IN: Final = int(Class.IN)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`before` octets, `strings` counted strings, `names` names, then `after` octets (None: any number)."""
+    """`before` bytes, `strings` counted strings, `names` names, then `after` bytes (None: any number)."""
 
     before: int = 0
     strings: int = 0
@@ -54,7 +54,7 @@ LAYOUTS: Final[dict[int, Layout]] = {
     Type.SVCB: Layout(before=2, after=None),
     Type.HTTPS: Layout(before=2, after=None),
 }
-# Never compressed (RFC 4034 sections 3.1.7 and 4.1.1): a pointer there would not survive being written elsewhere.
+# Never compressed (RFC 4034 sections 3.1.7 and 4.1.1): a pointer there would be wrong in another message.
 _UNCOMPRESSED: Final[dict[int, int]] = {Type.RRSIG: 18, Type.NSEC: 0}
 _NSEC: Final = int(Type.NSEC)
 _NSEC3: Final = int(Type.NSEC3)
@@ -63,19 +63,19 @@ _MANDATORY: Final = 0
 _ALPN: Final = 1
 _NO_DEFAULT_ALPN: Final = 2
 _EXACT: Final = {_NO_DEFAULT_ALPN: 0, 3: 2}
-"""Bytes of the values of no-default-alpn and port (RFC 9460 sections 7.1 and 7.2)."""
+"""Size in bytes of the values of no-default-alpn and port (RFC 9460 sections 7.1 and 7.2)."""
 _ITEMS: Final = {_MANDATORY: 2, 4: 4, 6: 16}
-"""Bytes of each item, of which there is at least one, in mandatory, ipv4hint and ipv6hint (sections 7.3 and 8)."""
+"""Size in bytes of each item of mandatory, ipv4hint and ipv6hint; each has at least one (sections 7.3 and 8)."""
 _LONGEST_WINDOW: Final = 32
 
 
 def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, hops: HopBudget) -> None:
-    """Hold the record data in `[start, end)` against its type's layout; MalformedMessage names what does not fit."""
-    octets = _ADDRESS_BYTES.get(rtype)
-    if octets is not None:
-        # The address types of other classes have other forms (RFC 1035 section 3.4.1 is about IN).
-        if rclass == _IN and end - start != octets:
-            raise MalformedMessage(f"read record: address of {end - start} octets at octet {start}")
+    """Check the record data in `[start, end)` against its type's layout. `MalformedMessage` names what does not fit."""
+    size = _ADDRESS_BYTES.get(rtype)
+    if size is not None:
+        # Address types of other classes have other forms (RFC 1035 section 3.4.1 is about IN).
+        if rclass == _IN and end - start != size:
+            raise MalformedMessage(f"read record: address of {end - start} bytes at byte {start}")
         return
     layout = LAYOUTS.get(rtype)
     if layout is not None:
@@ -83,7 +83,7 @@ def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, h
         for _ in range(layout.names):
             _, position = read_name(message, position, hops)
         if position > end if layout.after is None else position + layout.after != end:
-            raise MalformedMessage(f"read record: data of type {rtype} does not end at octet {end}")
+            raise MalformedMessage(f"read record: data of type {rtype} does not end at byte {end}")
         if rtype in _SERVICE_BINDINGS:
             _check_parameters(message, position, end)
         return
@@ -91,17 +91,17 @@ def check_rdata(message: bytes, rtype: int, rclass: int, start: int, end: int, h
     if before is not None:
         run = skip_labels(message, start + before)
         if run >= end or message[run] != 0:
-            raise MalformedMessage(f"read record: data of type {rtype} has no plain name at octet {start + before}")
+            raise MalformedMessage(f"read record: data of type {rtype} has no plain name at byte {start + before}")
         if rtype == _NSEC:
             _check_bitmaps(message, run + 1, end)
     elif rtype == _NSEC3:
-        _check_bitmaps(message, _behind_hash(message, start, end), end)
+        _check_bitmaps(message, _bitmaps_start(message, start, end), end)
 
 
 def _check_parameters(message: bytes, position: int, end: int) -> None:
-    """Hold the parameters of a service binding against RFC 9460: each key once, in order, in its form (section 2.2).
+    """Check the parameters of a service binding against RFC 9460: each key once, in order, in its form (section 2.2).
 
-    Every mandatory key is present, and listed in order (section 8); no-default-alpn follows alpn (section 7.1.1).
+    Every mandatory key is present and listed in order (section 8). no-default-alpn follows alpn (section 7.1.1).
     """
     last = -1
     required = required_end = 0
@@ -140,8 +140,8 @@ def _is_value(message: bytes, key: int, start: int, end: int) -> bool:
     return size == _EXACT.get(key, size)
 
 
-def _behind_hash(message: bytes, start: int, end: int) -> int:
-    """Return where the type bitmaps of NSEC3 data begin (RFC 5155 section 3.2): behind salt and next hash."""
+def _bitmaps_start(message: bytes, start: int, end: int) -> int:
+    """Return the start of the type bitmaps of NSEC3 data (RFC 5155 section 3.2), after salt and next hash."""
     salt = start + 4
     size = salt + 1 + message[salt] if salt < end else end
     if size >= end or not message[size] or size + 1 + message[size] > end:
@@ -150,7 +150,7 @@ def _behind_hash(message: bytes, start: int, end: int) -> int:
 
 
 def _check_bitmaps(message: bytes, position: int, end: int) -> None:
-    """Hold type bitmaps against RFC 4034 section 4.1.2: windows ascend, have 1 to 32 bytes, and end in no 0."""
+    """Check type bitmaps against RFC 4034 section 4.1.2: windows ascend, have 1 to 32 bytes, and do not end in 0."""
     last = -1
     while position < end:
         window, size = message[position], message[position + 1] if position + 1 < end else 0
@@ -163,17 +163,17 @@ def _check_bitmaps(message: bytes, position: int, end: int) -> None:
 
 
 def _first_name(message: bytes, layout: Layout, start: int, end: int) -> int:
-    """Where the first name of the data stands."""
+    """Return the position of the first name of the data."""
     position = start + layout.before
     for _ in range(layout.strings):
         if position >= end:
-            raise MalformedMessage(f"read record: string cut short at octet {position}")
+            raise MalformedMessage(f"read record: string cut short at byte {position}")
         position += 1 + message[position]
     return position
 
 
 def plain_rdata(message: bytes, rtype: int, start: int, end: int) -> bytes:
-    """The data of a checked record with its names written out, fit to stand in another message."""
+    """Return the data of a checked record with its names uncompressed, for use in another message."""
     layout = LAYOUTS.get(rtype)
     if layout is None:
         return message[start:end]
@@ -187,5 +187,5 @@ def plain_rdata(message: bytes, rtype: int, start: int, end: int) -> bytes:
 
 
 def target_name(message: bytes, rtype: int, start: int) -> bytes:
-    """The folded name that a checked CNAME, DNAME, SVCB or HTTPS record leads to."""
+    """Return the folded name that a checked CNAME, DNAME, SVCB or HTTPS record leads to."""
     return read_name(message, start + LAYOUTS[rtype].before, HopBudget())[0].lower()

@@ -1,6 +1,6 @@
-"""What the client gets: our header, its question, records whose TTLs have aged, and an OPT of ours if it sent one.
+"""Build the reply for the client: our header, its question, records with aged TTLs, and our OPT if it sent one.
 
-Every reply to a QUERY has QR=1, RA=1, AA=0, RD and CD as asked. Every reply is at most `limit` octets; `limit` is at
+Every reply to a QUERY has QR=1, RA=1, AA=0, and RD and CD as asked. A reply has at most `limit` bytes; `limit` is at
 least 512.
 """
 
@@ -18,23 +18,23 @@ from dnsfilter.wire.names import HEADER_SIZE
 from dnsfilter.wire.query import FLAG_AD, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, HEADER, Fault, Query
 
 Edes: TypeAlias = Ede | Sequence[Ede] | None
-"""Extended errors to send: one, several in order, or none."""
+"""Extended errors to send: one, several in order, or None."""
 
 MIN_LIMIT: Final = 512
 MAX_EDES: Final = 8
-"""How many extended errors one reply carries; further ones are left out."""
+"""Maximum number of extended errors in one reply. Further ones are left out."""
 _TTL: Final = Struct("!I")
 
 
 def udp_limit(query: Query | Fault) -> int:
-    """The most octets a reply over UDP may have: 512 without OPT, else what the client takes, from 512 to 1,232."""
+    """Return the maximum size of a reply over UDP: 512 bytes without OPT, else the client's, from 512 to 1,232."""
     if query.edns is None:
         return MIN_LIMIT
     return min(max(query.edns.payload, MIN_LIMIT), OUR_PAYLOAD)
 
 
 def empty_reply(query: Query | Fault, rcode: int, ede: Edes = None, limit: int = MAX_MESSAGE) -> bytes:
-    """A reply without records; a fault's own extended error is sent where none is given."""
+    """Return a reply without records. A fault's own extended error is sent if none is given."""
     if isinstance(query, Fault):
         question = query.question
         ede = query.ede if ede is None else ede
@@ -48,7 +48,7 @@ def empty_reply(query: Query | Fault, rcode: int, ede: Edes = None, limit: int =
 
 
 def truncated_reply(query: Query, limit: int = MAX_MESSAGE) -> bytes:
-    """A reply without records that says to ask again by TCP."""
+    """Return a reply without records that asks the client to use TCP."""
     reply = bytearray(empty_reply(query, Rcode.NOERROR, limit=limit))
     reply[2] |= FLAG_TC >> 8
     return bytes(reply)
@@ -62,7 +62,7 @@ def local_reply(
     ede: Edes = None,
     limit: int = MAX_MESSAGE,
 ) -> bytes:
-    """A reply from records of ours; cut and fitted as `relay` does."""
+    """Return a reply from our own records, cut to size as `relay` does."""
     return relay(query, compose(query.question, 0, rcode, (answers, authority)), ede=ede, limit=limit)
 
 
@@ -78,11 +78,12 @@ def relay(
     limit: int = MAX_MESSAGE,
     turn: int = 0,
 ) -> bytes:
-    """A reply with the records of an answer to the same question; `turn` says which of several addresses comes first.
+    """Return a reply with the records of an answer to the same question. `turn` selects the address that comes first.
 
-    Each TTL is `stale_ttl_s` if given, else lowered by `age_s` to no less than 0; then to `ttl_cap_s`. What is too long
-    loses the extended error where that is enough, then additional records, then, with TC=1, whatever stands last.
-    ValueError if the answer's question is another one.
+    Each TTL is `stale_ttl_s` if given, else lowered by `age_s`, to no less than 0. Then `ttl_cap_s` limits it.
+
+    A reply that is too long loses the texts of extended errors, then the errors, then additional records. If that is
+    not enough, it loses its last records and has TC=1. Raise ValueError if the answer is to another question.
     """
     question = query.question
     if question.name != answer.question.name or question.wire[-4:] != answer.question.wire[-4:]:
@@ -96,7 +97,7 @@ def relay(
         if ttl_cap_s is not None and ttl > ttl_cap_s:
             ttl = ttl_cap_s
         _TTL.pack_into(out, record.ttl_offset, ttl)
-    _take_turns(out, answer, turn)
+    _rotate_addresses(out, answer, turn)
     end, opt = len(out), b""
     flags = _flags(query, query.edns, answer.rcode) | (FLAG_AD if ad else 0)
     for opt in _opts(query.edns, ede, answer.rcode):
@@ -114,16 +115,16 @@ def relay(
     return bytes(out + opt)
 
 
-def _take_turns(out: bytearray, answer: Answer, turn: int) -> None:
-    """Begin with another address of the set, so that clients spread over all: many take the first (RFC 1794)."""
-    addresses = _taking_turns(answer)
+def _rotate_addresses(out: bytearray, answer: Answer, turn: int) -> None:
+    """Rotate the addresses of the set. Many clients take the first, so this spreads the load (RFC 1794)."""
+    addresses = _first_addresses(answer)
     for index, record in enumerate(addresses):
         source = addresses[(index + turn) % len(addresses)]
         out[record.rdata : record.end] = answer.message[source.rdata : source.end]
 
 
-def _taking_turns(answer: Answer) -> list[Record]:
-    """The first addresses in a row that were asked for; they have one size, and no name to be compressed."""
+def _first_addresses(answer: Answer) -> list[Record]:
+    """Return the first consecutive addresses of the queried type. They have one size and no compressed name."""
     question = answer.question
     if question.qclass != Class.IN or question.qtype not in (Type.A, Type.AAAA):
         return []
@@ -132,7 +133,7 @@ def _taking_turns(answer: Answer) -> list[Record]:
 
 
 def _fitted(edns: Edns | None, answer: Answer, edes: Edes, limit: int) -> tuple[int, bytes, bool]:
-    """Where to cut an answer that is too long, the OPT to put there, and whether what was asked for is cut."""
+    """Return where to cut a long answer, the OPT to put there, and whether the requested data is cut."""
     start = HEADER_SIZE + len(answer.question.wire)
     opts = list(_opts(edns, edes, answer.rcode))
     needed = next((r.start for r in answer.records if r.section == ADDITIONAL), len(answer.message))
@@ -144,27 +145,27 @@ def _fitted(edns: Edns | None, answer: Answer, edes: Edes, limit: int) -> tuple[
 
 
 def _boundary(answer: Answer, least: int, most: int) -> int:
-    """The last end of a record in `[least, most]`, never within a set of additional records; else `least`."""
+    """Return the last end of a record in `[least, most]`, not within an RRset of additional records; else `least`."""
     end = least
     records = answer.records
     for index, record in enumerate(records):
         if record.end > most:
             break
         following = records[index + 1] if index + 1 < len(records) else None
-        whole = (
+        is_complete = (
             record.section != ADDITIONAL
             or following is None
             or (following.owner, following.rtype) != (record.owner, record.rtype)
         )
-        if whole and record.end > end:
+        if is_complete and record.end > end:
             end = record.end
     return end
 
 
 def _flags(query: Query | Fault, edns: Edns | None, rcode: int) -> int:
-    """The header's second word, but for TC and AD.
+    """Return the header's second word, without TC and AD.
 
-    RD and RA belong to the opcodes of RFC 1035 section 4.1.1, and CD to QUERY (RFC 6895 section 2.1).
+    RD and RA exist in the opcodes of RFC 1035 section 4.1.1, and CD in QUERY (RFC 6895 section 2.1).
     """
     if rcode > 15 and edns is None:
         # The lower four bits alone would be another rcode.
@@ -177,7 +178,7 @@ def _flags(query: Query | Fault, edns: Edns | None, rcode: int) -> int:
 
 
 def _opts(edns: Edns | None, edes: Edes, rcode: int) -> Iterator[bytes]:
-    """The OPT records to try, from the most telling to the barest; the empty one alone if the client sent none."""
+    """Yield the OPT records to try, from the most to the least detailed. Yield b"" if the client sent none."""
     if edns is None:
         yield b""
         return

@@ -2,7 +2,7 @@
 
 from dnsfilter.engine.interface import Reply
 from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.wire.answer import follow, kept, parse_answer
+from dnsfilter.wire.answer import follow, parse_answer, prune_answer
 from dnsfilter.wire.reply import relay
 from tests.support.engines import GHENT, Rig
 from tests.support.scripted import Asked
@@ -36,4 +36,4 @@ def relayed(data: bytes) -> bytes:
     """All that is done to an answer on its way."""
     answer = parse_answer(data)
     chain = follow(answer, answer.question)
-    return relay(asked(ALLOWED), kept(answer, chain, False), limit=65535)
+    return relay(asked(ALLOWED), prune_answer(answer, chain, False), limit=65535)

@@ -4,7 +4,7 @@
 from libc.stdlib cimport calloc, malloc
 
 from dnsfilter.cache.answers import Entry as AgedAnswer, lifetime_s
-from dnsfilter.wire.answer import beside, check_message, without_opt
+from dnsfilter.wire.answer import additional_names, check_message, without_opt
 
 cdef extern from "<sys/random.h>" nogil:
     ssize_t getrandom(void* buffer, size_t size, unsigned int flags)
@@ -177,7 +177,7 @@ cdef class Store:
 
     cdef Entry* _copied(self, const Key* key, answer, targets) except? NULL:
         """A new entry with an answer of Python's; NULL where it is too large."""
-        others = sorted(beside(answer))
+        others = sorted(additional_names(answer))
         names = b"".join([bytes((len(name),)) + name for name in (*targets, *others)])
         message, records = answer.message, answer.records
         if len(message) > LARGEST_MESSAGE:

@@ -9,7 +9,7 @@ from dnsfilter.cache.failures import Unresolved
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.case import Failed
 from dnsfilter.engine.slow_path.pending_table import HealthBook
-from dnsfilter.wire.answer import follow, kept
+from dnsfilter.wire.answer import follow, prune_answer
 from dnsfilter.wire.iana import EdeCode
 
 
@@ -50,5 +50,5 @@ def stale_answer(cache: Cache, key: CacheKey, boot_ms: int) -> Entry | None:
         return entry
     if (other := cache.get(key._replace(do=not key.do), boot_ms)) is None:
         return None
-    answer = other.answer if key.do else kept(other.answer, follow(other.answer, other.answer.question), False)
+    answer = other.answer if key.do else prune_answer(other.answer, follow(other.answer, other.answer.question), False)
     return replace(other, answer=answer, ad=False)

@@ -18,7 +18,7 @@ from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
 from dnsfilter.telemetry.slots import BYPASS, QUERY, PolicyKind
-from dnsfilter.wire.answer import ANSWER, beside, without_additional
+from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import EdeCode, Rcode
 from dnsfilter.wire.query import Question
@@ -69,7 +69,7 @@ class Judging:
         self.note(judgement)
         self.count(case.transport, outcome)
         stale = outcome is Outcome.STALE
-        added = cast(tuple[tuple[Matched, ...], ...], entry.beside)
+        added = cast(tuple[tuple[Matched, ...], ...], entry.additional_matches)
         hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in added)
         answer = without_additional(entry.answer) if hidden else entry.answer
         age_s, ad = entry.age_s(case.boot_ms), entry.ad and (case.query.ad or case.query.do)
@@ -95,7 +95,9 @@ class Judging:
         snapshot = self.snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
-            entry.beside = tuple({found for found in map(snapshot.match, beside(entry.answer)) if found})
+            entry.additional_matches = tuple(
+                {found for found in map(snapshot.match, additional_names(entry.answer)) if found}
+            )
             entry.names_digest = snapshot.names_digest
         return cast(tuple[Matched, ...], entry.matches)
 

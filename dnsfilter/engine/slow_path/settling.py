@@ -20,7 +20,7 @@ from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, LIMITED
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, kept
+from dnsfilter.wire.answer import Answer, Chain, follow, join_legs, prune_answer
 from dnsfilter.wire.iana import EdeCode
 from dnsfilter.wire.query import question_of
 from dnsfilter.wire.reply import udp_limit
@@ -125,7 +125,7 @@ class Settling:
             return self._ask_on(turn, exchange, chain)
         try:
             joined, chain = join_legs(exchange.walked)
-            relayed = kept(joined, chain, exchange.key.do)
+            relayed = prune_answer(joined, chain, exchange.key.do)
         except MalformedMessage:  # an answer that only compression kept within a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()

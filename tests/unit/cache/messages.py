@@ -1,4 +1,4 @@
-"""Upstream messages for the cache's tests."""
+"""Upstream messages for tests of the cache."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ TC = 0x0200
 
 @dataclass(frozen=True)
 class Rr:
-    """One record in presentation terms; a SOA's `data` is its MINIMUM, an alias's its target."""
+    """One record in presentation form. `data` of a SOA is its MINIMUM, of an alias its target."""
 
     owner: str
     rtype: int
@@ -50,17 +50,17 @@ def answer(
 
 
 def address(name: str = "www.example.org", ttl: int = 300) -> Answer:
-    """One A record."""
+    """Return an answer with one A record."""
     return answer(name, [Rr(name, Type.A, ttl)])
 
 
 def denial(name: str = "www.example.org", ttl: int = 300, rcode: int = Rcode.NXDOMAIN) -> Answer:
-    """NXDOMAIN, or NODATA by `rcode`, with a SOA."""
+    """Return a denial with a SOA: NXDOMAIN, or NODATA if `rcode` is NOERROR."""
     return answer(name, (), [Rr("example.org", Type.SOA, ttl, str(ttl))], rcode=rcode)
 
 
 def failure(name: str = "www.example.org", rcode: int = Rcode.SERVFAIL) -> Answer:
-    """Nothing but an rcode."""
+    """Return an answer with only an rcode."""
     return answer(name, rcode=rcode)
 
 

@@ -1,4 +1,4 @@
-"""How long an answer is kept, how it ages, and what gives way when room is short."""
+"""How long an answer is cached, how it ages, and which entries are evicted."""
 
 import sys
 from dataclasses import fields, is_dataclass
@@ -17,7 +17,7 @@ DAY_S = 86_400
 
 @pytest.fixture(params=CACHES)
 def make(request: pytest.FixtureRequest) -> Make:
-    """Each of the caches."""
+    """Return the constructor of each cache."""
     return CACHES[request.param]
 
 
@@ -72,7 +72,7 @@ def test_lifetime(message: Answer, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("rcode", [Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED, Rcode.NOTAUTH, 15])
-def test_failures_are_not_kept_whatever_they_carry(rcode: int) -> None:
+def test_failures_are_not_cached_even_with_records(rcode: int) -> None:
     assert lifetime_s(answer(answers=[Rr("www.example.org", Type.A, 300)], authority=[SOA], rcode=rcode)) == 0
 
 
@@ -96,7 +96,7 @@ def test_without_serving_stale_an_answer_is_gone_with_its_ttl(make: Make) -> Non
     assert len(cache) == 0
 
 
-def test_age_counts_whole_seconds_and_is_never_negative(make: Make) -> None:
+def test_age_counts_complete_seconds_and_is_never_negative(make: Make) -> None:
     entry = make(100_000, 0).put(key(), address(), (), False, now_ms=5_000)
     assert [entry.age_s(now) for now in (0, 5_000, 5_999, 6_000, 65_000)] == [0, 0, 0, 1, 60]
 
@@ -117,7 +117,7 @@ def test_an_entry_carries_what_it_was_put_with(make: Make) -> None:
     assert (entry.matches, entry.names_digest) == (None, b"")
 
 
-def test_what_the_engine_notes_in_an_entry_stays_there() -> None:
+def test_matches_stored_in_an_entry_stay_there() -> None:
     cache = AnswerCache(100_000, 0)
     entry = cache.put(key(), address(), (), False, now_ms=0)
     entry.matches, entry.names_digest = ("tiktok",), b"digest"
@@ -136,7 +136,7 @@ def test_what_the_engine_notes_in_an_entry_stays_there() -> None:
         key("example.org"),
     ],
 )
-def test_keys_that_differ_anywhere_share_nothing(make: Make, other: CacheKey) -> None:
+def test_keys_that_differ_share_no_entry(make: Make, other: CacheKey) -> None:
     cache = make(100_000, 0)
     cache.put(key(), address(), (), False, now_ms=0)
     assert cache.get(other, 0) is None
@@ -160,7 +160,7 @@ def test_a_failure_does_not_displace_a_stale_answer(make: Make, late: Answer) ->
 
 
 @pytest.mark.parametrize("late", [address(ttl=0), answer(), answer(rcode=Rcode.NXDOMAIN)])
-def test_an_answer_that_may_not_be_kept_ends_the_one_that_it_contradicts(make: Make, late: Answer) -> None:
+def test_uncacheable_answer_removes_the_entry_that_it_contradicts(make: Make, late: Answer) -> None:
     cache = make(100_000, 60)
     cache.put(key(), address(ttl=10), (), False, now_ms=0)
     cache.put(key(), late, (), False, now_ms=20_000)
@@ -186,7 +186,7 @@ def test_an_answer_larger_than_an_eighth_of_the_cache_is_given_but_not_kept() ->
         assert (entry.size == size) == kept
 
 
-def test_what_is_asked_often_survives_a_flood_of_names_asked_once(make: Make) -> None:
+def test_names_asked_often_survive_a_flood_of_names_asked_once(make: Make) -> None:
     cache = make(200_000, 0)
     hot = [f"hot{number}.example.org" for number in range(40)]
     for name in hot:
@@ -199,7 +199,7 @@ def test_what_is_asked_often_survives_a_flood_of_names_asked_once(make: Make) ->
     assert [name for name in hot if cache.get(key(name), 2) is None] == []
 
 
-def test_what_was_asked_often_once_gives_way_to_what_is_asked_often_now(make: Make) -> None:
+def test_names_asked_often_now_replace_names_asked_often_before(make: Make) -> None:
     cache = make(100_000, 0)
     for generation in ("old", "new"):
         for number in range(600):
@@ -223,7 +223,7 @@ def test_the_least_recently_put_of_those_on_probation_goes_first() -> None:
     assert [number for number in range(10) if cache.get(key(f"n{number}.example.org"), 0) is None] == [0]
 
 
-def test_a_cache_of_nothing_keeps_nothing(make: Make) -> None:
+def test_cache_of_size_zero_keeps_nothing(make: Make) -> None:
     cache = make(0, 60)
     entry = cache.put(key(), address(), (), False, now_ms=0)
     assert entry.is_fresh(0)
@@ -231,7 +231,7 @@ def test_a_cache_of_nothing_keeps_nothing(make: Make) -> None:
 
 
 def measured(value: object, seen: set[int]) -> int:
-    """Octets of an object and all that it alone refers to; small ints, None and enumerations belong to everybody."""
+    """Return the size of an object and of all that only it refers to. Small ints, None and enumerations are shared."""
     if value is None or isinstance(value, bool) or (isinstance(value, int) and value <= 256) or id(value) in seen:
         return 0
     seen.add(id(value))
@@ -244,7 +244,7 @@ def measured(value: object, seen: set[int]) -> int:
 
 
 SLOT_BYTES = 128
-"""A place in an OrderedDict: 75 octets of dict and linked list, up to 128 just after the table has grown."""
+"""A slot of an OrderedDict: 75 bytes of dict and linked list, up to 128 just after the table has grown."""
 
 LONG = "a" * 60
 SHAPES: dict[str, Answer] = {
@@ -259,12 +259,12 @@ SHAPES: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("message", SHAPES.values(), ids=SHAPES.keys())
-def test_the_octets_accounted_cover_those_measured_by_at_most_half_more(message: Answer) -> None:
+def test_accounted_size_is_between_the_measured_size_and_half_more(message: Answer) -> None:
     targets = tuple(bytes(record.owner) + b"" for record in message.records if record.rtype == Type.CNAME)
     where = CacheKey(0, bytes(bytearray(message.question.name)), Type.A, 1, True, False)
     cache = AnswerCache(10_000_000, 0)
     entry = cache.put(where, message, targets, False, now_ms=10**10)
-    # An answer that may not be kept has no size of its own; what it would take is accounted all the same.
+    # An answer that must not be cached has size 0. The size that it would take is computed anyway.
     accounted = size_bytes(where, message, targets)
     actual = measured(entry, set()) + measured(where, set()) + SLOT_BYTES
     assert actual <= accounted <= actual * 1.5

@@ -1,4 +1,4 @@
-"""What a full cache really takes of the process's memory, against what it accounts."""
+"""The process memory that a full cache takes, compared with its accounted size."""
 
 import gc
 import tracemalloc
@@ -24,7 +24,7 @@ def tracing() -> Iterator[None]:
 
 
 def put(cache: AnswerCache, message: bytes, now_ms: int) -> None:
-    """Keep the answer to a query, as an engine does."""
+    """Cache the answer to a query, as an engine does."""
     answer = parse_answer(answered(message))
     question = answer.question
     key = CacheKey(0, question.name, question.qtype, question.qclass, False, False)
@@ -34,7 +34,7 @@ def put(cache: AnswerCache, message: bytes, now_ms: int) -> None:
 
 
 @pytest.mark.usefixtures("tracing")
-def test_a_full_cache_takes_what_it_accounts_and_a_longer_flood_no_more() -> None:
+def test_full_cache_takes_the_accounted_memory_during_a_long_flood() -> None:
     cache = AnswerCache(SIZE, stale_s=3600)
     gc.collect()
     before, _ = tracemalloc.get_traced_memory()
@@ -45,4 +45,4 @@ def test_a_full_cache_takes_what_it_accounts_and_a_longer_flood_no_more() -> Non
         gc.collect()
         taken.append(tracemalloc.get_traced_memory()[0] - before)
         assert SIZE * 9 // 10 < cache.bytes <= SIZE
-    assert all(cache.bytes // 2 < octets < cache.bytes * 11 // 10 for octets in taken), taken
+    assert all(cache.bytes // 2 < size < cache.bytes * 11 // 10 for size in taken), taken

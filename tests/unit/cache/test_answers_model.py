@@ -1,4 +1,4 @@
-"""The cache held against a plain dictionary, over arbitrary histories."""
+"""The cache compared with a plain dictionary, over arbitrary histories."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ def some_answer(name: str, kind: int, ttl: int) -> Answer:
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Puts, gets and time; `newest` is the last conclusive entry of each name, None where that may not be kept."""
+    """Puts, gets and time. `newest` is the last conclusive entry of each name, or None if it must not be cached."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.now_ms += ms
 
     @invariant()
-    def octets_are_bounded_and_add_up(self) -> None:
+    def sizes_are_bounded_and_add_up(self) -> None:
         assert 0 <= self.cache.bytes <= MAX_BYTES
         held = [*self.cache._probation.values(), *self.cache._protected.values()]
         assert len(self.cache) == len(held)

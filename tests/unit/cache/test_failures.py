@@ -1,4 +1,4 @@
-"""Questions that could not be resolved: how long that is remembered, and how many."""
+"""Questions that could not be resolved: how long and how many are remembered."""
 
 import pytest
 
@@ -15,11 +15,11 @@ def note(failures: Failures, now_ms: int, recoveries: int = 0, asked: CacheKey =
 
 
 def held_ms(failures: Failures, since_ms: int, recoveries: int = 0) -> int:
-    """How long the failure of that instant holds; in steps of half a second."""
+    """Return how long the failure at that time is held, in steps of half a second."""
     return next(ms for ms in range(0, 400_000, 500) if failures.get(KEY, recoveries, since_ms + ms) is None)
 
 
-def test_what_never_failed_is_unknown() -> None:
+def test_question_that_never_failed_is_unknown() -> None:
     assert Failures().get(KEY, 0, 0) is None
 
 

@@ -1,4 +1,4 @@
-"""A block is created by one process, written by another, and stays whole wherever the writer dies."""
+"""A block is created by one process, written by another, and stays consistent when the writer dies."""
 
 import os
 import stat
@@ -28,7 +28,7 @@ def writer(reader: CounterBlock) -> Iterator[CounterBlock]:
     block.close()
 
 
-def test_new_block_is_all_nought(reader: CounterBlock) -> None:
+def test_new_block_is_all_zero(reader: CounterBlock) -> None:
     assert set(reader.slots) == {0}
     assert (reader.generation, reader.digest, reader.unreleased(), len(reader.policy)) == (0, b"", (), 0)
 
@@ -95,7 +95,7 @@ def test_worker_that_opens_a_block_in_use_counts_on(reader: CounterBlock, writer
     again.close()
 
 
-def test_released_area_is_reused_from_nought(reader: CounterBlock, writer: CounterBlock) -> None:
+def test_released_area_is_reused_from_zero(reader: CounterBlock, writer: CounterBlock) -> None:
     for number in range(3 * AREAS):
         writer.open_policy(bytes([number + 1]), 8)
         for part in reader.unreleased()[:-1]:
@@ -105,7 +105,7 @@ def test_released_area_is_reused_from_nought(reader: CounterBlock, writer: Count
     assert reader.slots[POLICY_COUNTS_LOST] == 0
 
 
-def test_oldest_counts_give_way_and_are_counted_as_lost(reader: CounterBlock, writer: CounterBlock) -> None:
+def test_oldest_counts_are_overwritten_and_counted_as_lost(reader: CounterBlock, writer: CounterBlock) -> None:
     for number in range(AREAS + 1):
         writer.open_policy(bytes([number + 1]), 1)
         writer.add(CACHE_HITS)
@@ -145,7 +145,7 @@ def test_pair_outside_the_rules_in_force_is_an_error_and_counts_nothing(writer: 
     ("offset", "word"),
     [(0, 7), (8, FORMAT_VERSION + 1), (16, 1), (24, 3), (32, 0), (32, 1 << 60), (40, AREAS + 1), (24, 1 << 62)],
 )
-def test_file_of_another_make_is_refused(reader: CounterBlock, offset: int, word: int) -> None:
+def test_file_with_another_header_is_rejected(reader: CounterBlock, offset: int, word: int) -> None:
     with open(reader.path, "r+b") as file:
         file.seek(offset)
         file.write(word.to_bytes(8, "little"))

@@ -1,4 +1,4 @@
-"""The exposition text says what the totals say, and real Prometheus tools accept it."""
+"""The exposition text matches the totals, and real Prometheus tools accept it."""
 
 import threading
 from collections.abc import Iterator
@@ -139,7 +139,7 @@ def test_two_nodes_in_one_process_share_nothing(totals: Totals) -> None:
     assert [family.name for family in REGISTRY.collect()] == [family.name for family in before]
 
 
-def test_promtool_finds_nothing_to_mend(totals: Totals) -> None:
+def test_promtool_reports_no_problem(totals: Totals) -> None:
     text = render(node_registry(totals.snapshot, lambda: STATE)).decode()
     checked = component("promtool").run("check", "metrics", stdin=text)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
@@ -147,7 +147,7 @@ def test_promtool_finds_nothing_to_mend(totals: Totals) -> None:
 
 @pytest.fixture
 def served(totals: Totals) -> Iterator[str]:
-    """Address of a server of this node's metrics."""
+    """Return the address of a server of this node's metrics."""
     registry = node_registry(totals.snapshot, lambda: STATE)
 
     class Handler(BaseHTTPRequestHandler):
@@ -160,7 +160,7 @@ def served(totals: Totals) -> Iterator[str]:
             self.wfile.write(text)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: a scrape is no event."""
+            """Do not log scrapes."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,4 +1,4 @@
-"""One event is one line, whatever is in it, and none tells what a person looked up."""
+"""One event is one line for any values, and no line shows what a person looked up."""
 
 import ast
 import io

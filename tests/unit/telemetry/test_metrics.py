@@ -1,4 +1,4 @@
-"""Names, help and labels of every metric keep Prometheus' conventions, and stay bounded."""
+"""Names, help and labels of every metric follow Prometheus' conventions, and label values are bounded."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, OPEN_LABELS, Metric, MetricType
 
 BY_NAME = {metric.name: metric for metric in METRICS}
-# What dashboards and checks outside the project rely on.
+# Dashboards and checks outside the project rely on these.
 PROMISED = {
     "dnsfilter_queries_total": ("transport", "outcome"),
     "dnsfilter_refused_total": ("authority", "service"),
@@ -53,7 +53,7 @@ def test_help_is_a_sentence(metric: Metric) -> None:
 
 
 @each_metric
-def test_every_label_is_bounded_and_names_nobody(metric: Metric) -> None:
+def test_every_label_is_bounded_and_names_no_person(metric: Metric) -> None:
     for label in metric.labels:
         assert ((metric.name, label) in LABEL_VALUES) != (label in OPEN_LABELS)
         assert label not in {"client", "address", "range", "prefix", "name", "qname", "domain", "le"}

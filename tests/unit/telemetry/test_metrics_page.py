@@ -1,4 +1,4 @@
-"""The page of metrics in the documentation is the one that the tables make."""
+"""The metrics page of the documentation matches the tables."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every slot stands once, where the constants say."""
+"""Every slot exists once, at the index of its constant."""
 
 import pytest
 

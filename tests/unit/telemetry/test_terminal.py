@@ -1,4 +1,4 @@
-"""Texts from elsewhere command no terminal."""
+"""Control characters in texts do not reach the terminal."""
 
 import pytest
 from hypothesis import given
@@ -20,17 +20,17 @@ from dnsfilter.telemetry.terminal import escape, say
         ("\ud800", r"\ud800"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown_as_its_number(text: str, shown: str) -> None:
+def test_control_characters_are_shown_as_their_numbers(text: str, shown: str) -> None:
     assert escape(text) == shown
 
 
 @given(st.text())
-def test_whatever_is_escaped_is_printable_and_stays_as_it_is(text: str) -> None:
+def test_escaped_text_is_printable_and_stays_the_same(text: str) -> None:
     shown = escape(text)
     assert shown.isprintable()
     assert escape(shown) == shown
 
 
-def test_what_is_said_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_say_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     say(ValueError("a\x1b[2J\r\nb"))
     assert capsys.readouterr().out == "a\\x1b[2J\\x0d\\x0ab\n"

@@ -1,4 +1,4 @@
-"""Totals never fall, lose nothing and count nothing twice, whatever becomes of rules and workers."""
+"""Totals never fall, lose nothing and count nothing twice when rules change or workers die."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def totals() -> Totals:
 
 @pytest.fixture
 def start(totals: Totals, tmp_path: Path) -> Iterator[Start]:
-    """Gives a watched block, as seen by its worker."""
+    """Return a watched block, as its worker sees it."""
     opened: list[CounterBlock] = []
 
     def start(name: str) -> CounterBlock:
@@ -87,7 +87,7 @@ def test_gauges_of_the_dead_are_gone_and_their_counters_stay(totals: Totals, sta
     assert (counts.samples[ENTRIES], counts.samples[HITS]) == (10, 6)
 
 
-def test_rules_that_number_pairs_anew_keep_each_pair_s_total(totals: Totals, start: Start) -> None:
+def test_rules_that_renumber_pairs_keep_each_total(totals: Totals, start: Start) -> None:
     block = start("a")
     totals.learn(b"A", [GHENT, FEDERAL])
     block.open_policy(b"A", 2)
@@ -134,7 +134,7 @@ def test_counts_wait_until_their_rules_have_names(totals: Totals, start: Start) 
     assert refused(totals.snapshot(), GHENT) == 1
 
 
-def test_dead_worker_s_nameless_counts_are_said_to_be_lost(totals: Totals, start: Start) -> None:
+def test_unnamed_counts_of_a_dead_worker_are_counted_as_lost(totals: Totals, start: Start) -> None:
     block = start("a")
     block.open_policy(b"A", 1)
     block.count(0, PolicyKind.REFUSED)
@@ -182,7 +182,7 @@ RULES = [[GHENT, DIEST, FEDERAL], [DIEST, FEDERAL, GHENT], [FEDERAL, GHENT, DIES
 
 
 @given(STEPS)
-def test_any_course_of_events_adds_up(
+def test_totals_add_up_for_any_order_of_events(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
 ) -> None:
     directory = tmp_path_factory.mktemp("blocks")
@@ -235,7 +235,7 @@ while True:
 """
 
 
-def test_killed_worker_s_counts_are_all_there(totals: Totals, start: Start) -> None:
+def test_counts_of_a_killed_worker_are_complete(totals: Totals, start: Start) -> None:
     totals.learn(b"A", [GHENT])
     block = start("a")
     with subprocess.Popen([sys.executable, "-c", WORKER, str(block.path)], stdout=subprocess.PIPE) as worker:

@@ -1,4 +1,4 @@
-"""A TCP server on loopback whose connections follow scripts, and what is asked of it."""
+"""A TCP server on loopback whose connections follow scripts, and queries to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -53,7 +53,7 @@ class Peer:
 
 
 class Server:
-    """A listening socket; the n-th connection is handed to the n-th script, further ones to the last."""
+    """A listening socket. The n-th connection runs the n-th script, further ones run the last."""
 
     def __init__(self, *scripts: Callable[[Peer], Awaitable[object]]) -> None:
         self.accepted = 0

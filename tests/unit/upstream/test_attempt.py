@@ -1,4 +1,4 @@
-"""The dialogue of one question: what happens, and the step that follows."""
+"""The dialogue of one question: each event, and the step that follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -231,7 +231,7 @@ def test_waits_grow_and_are_bounded() -> None:
     assert plan([0], 0) == Plan((0,), (50, 75, 100))
 
 
-def test_an_attempt_without_servers_is_our_mistake() -> None:
+def test_attempt_without_servers_raises_value_error() -> None:
     with pytest.raises(ValueError, match="no servers"):
         Attempt([], 800)
 
@@ -271,7 +271,7 @@ def next_event(choice: int, rcode: int, delay_ms: int, now_ms: int, step: Step) 
     st.integers(0, 2**60),
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 23), st.integers(0, 2_000)), max_size=12),
 )
-def test_whatever_happens_sends_and_time_are_bounded(
+def test_sends_and_time_are_bounded_for_any_events(
     servers: Sequence[int], first_wait_ms: int, start_ms: int, events: list[tuple[int, int, int]]
 ) -> None:
     attempt = Attempt(servers, first_wait_ms)
@@ -298,7 +298,7 @@ def test_whatever_happens_sends_and_time_are_bounded(
         assert (step.last is not None) == failed
 
 
-def test_a_late_failure_of_a_server_given_up_leaves_the_others_their_wait() -> None:
+def test_late_failure_of_a_server_does_not_shorten_the_wait_for_another() -> None:
     attempt = Attempt([0, 1, 2], 800)
     attempt.start(0)
     assert attempt.on_timeout(800) == Send(1, 2_000)
@@ -308,7 +308,7 @@ def test_a_late_failure_of_a_server_given_up_leaves_the_others_their_wait() -> N
 
 
 @pytest.mark.parametrize(("first_wait_ms", "ends_ms"), [(400, [400, 1000, 1500]), (1000, [1000, 1500])])
-def test_one_in_a_hurry_gives_up_earlier_but_asks_a_second_server(first_wait_ms: int, ends_ms: list[int]) -> None:
+def test_hurried_attempt_gives_up_earlier_but_asks_a_second_server(first_wait_ms: int, ends_ms: list[int]) -> None:
     attempt = Attempt((0, 1), first_wait_ms)
     step: Step = attempt.start(10_000)
     attempt.hurry(10_000 + HURRIED_MS)

@@ -1,4 +1,4 @@
-"""Whom to ask first, after what has happened."""
+"""Which server to ask first, after answers and failures."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_two_failures_change_nothing_and_a_third_sends_the_server_last() -> None
     assert not health.is_healthy(0)
 
 
-def test_failures_that_do_not_follow_one_another_are_forgiven() -> None:
+def test_failures_that_are_not_consecutive_change_nothing() -> None:
     health = Health(2)
     for now_ms in range(10):
         down(health, 0, now_ms, times=2)
@@ -118,7 +118,7 @@ def test_an_answer_with_an_opt_brings_edns_back() -> None:
     assert not health.is_plain(0, 2_000)
 
 
-def test_a_server_that_had_edns_a_while_ago_does_not_lack_it() -> None:
+def test_server_that_recently_had_edns_keeps_it() -> None:
     health = Health(1)
     health.has_edns(0, 1_000)
     health.lacks_edns(0, EDNS_REMEMBERED_MS)

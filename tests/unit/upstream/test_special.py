@@ -1,4 +1,4 @@
-"""Names that are answered here, and those near them that are not."""
+"""Names that are answered locally, and similar names that are not."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +62,7 @@ ANSWERED = [
 
 
 @each_row(("name", "qtype", "rcode", "apex", "records"), ANSWERED)
-def test_answered_here(name: str, qtype: int, rcode: int, apex: str, records: Records) -> None:
+def test_name_is_answered_locally(name: str, qtype: int, rcode: int, apex: str, records: Records) -> None:
     overridable = apex not in ("onion", "resolver.arpa")
     assert special(wire(name), qtype) == LocalAnswer(rcode, wire(apex), records, overridable)
 
@@ -96,7 +96,7 @@ def test_answered_here(name: str, qtype: int, rcode: int, apex: str, records: Re
     ],
 )
 @each_row("qtype", [A, PTR, SOA, ANY])
-def test_resolved_like_any_other(name: str, qtype: int) -> None:
+def test_name_is_resolved_like_any_other(name: str, qtype: int) -> None:
     assert special(wire(name), qtype) is None
 
 
@@ -112,9 +112,9 @@ def test_a_single_label_that_prints_like_a_special_name_is_not_one() -> None:
 
 
 @given(st.binary(max_size=80), st.integers(0, 65_535))
-def test_arbitrary_octets_are_no_error(octets: bytes, qtype: int) -> None:
-    answer = special(octets, qtype)
-    assert answer is None or octets.endswith(answer.apex)
+def test_arbitrary_bytes_raise_no_error(data: bytes, qtype: int) -> None:
+    answer = special(data, qtype)
+    assert answer is None or data.endswith(answer.apex)
 
 
 @given(st.lists(st.sampled_from(["a", "0", "1", "127", "local", "arpa"]), max_size=6), st.integers(0, 65_535))

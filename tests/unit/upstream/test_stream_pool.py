@@ -79,12 +79,12 @@ def test_questions_at_once_are_pipelined_over_two_connections_and_answered_out_o
     run(main())
 
 
-def test_an_answer_may_come_octet_by_octet_and_two_in_one_piece(run: Run) -> None:
+def test_answers_may_arrive_byte_by_byte_or_two_at_once(run: Run) -> None:
     async def script(peer: Peer) -> None:
         first = await peer.read()
         assert first is not None
-        for octet in framed(reply(first)):
-            peer.writer.write(bytes([octet]))
+        for byte in framed(reply(first)):
+            peer.writer.write(bytes([byte]))
             await peer.writer.drain()
             await asyncio.sleep(0)
         second, third = await peer.read(), await peer.read()
@@ -124,10 +124,10 @@ def test_the_largest_answer_passes(run: Run) -> None:
 
 def wrong_answers(asked: bytes) -> dict[str, bytes]:
     other_type = bytearray(reply(asked))
-    other_type[-3] = 0x61  # TYPE97: what folding the case of HTTPS, 0x41, would make of it
+    other_type[-3] = 0x61  # TYPE97: the result of folding the case of HTTPS, 0x41
     return {
         "nothing": b"",
-        "two octets": asked[:2],
+        "two bytes": asked[:2],
         "another id": bytes([asked[0] ^ 1]) + reply(asked)[1:],
         "another name": reply(asked).replace(b"example", b"eXampel"),
         "another type": bytes(other_type),
@@ -138,7 +138,7 @@ def wrong_answers(asked: bytes) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", wrong_answers(query("example.org")).keys())
-def test_what_does_not_match_is_passed_over_and_the_wait_goes_on(kind: str) -> None:
+def test_answers_that_do_not_match_are_ignored_and_the_wait_continues(kind: str) -> None:
     async def script(peer: Peer) -> None:
         asked = await peer.read()
         assert asked is not None
@@ -154,7 +154,7 @@ def test_what_does_not_match_is_passed_over_and_the_wait_goes_on(kind: str) -> N
     asyncio.run(main())
 
 
-def test_an_answer_in_another_case_is_an_answer() -> None:
+def test_answer_whose_name_differs_in_case_matches() -> None:
     async def script(peer: Peer) -> None:
         asked = await peer.read()
         assert asked is not None
@@ -171,7 +171,7 @@ def test_an_answer_in_another_case_is_an_answer() -> None:
     asyncio.run(main())
 
 
-def test_a_server_that_only_sends_what_nobody_asked_for_is_given_up() -> None:
+def test_server_that_sends_only_unmatched_answers_is_given_up() -> None:
     async def flood(peer: Peer) -> None:
         await peer.read()
         peer.send(*[reply(query("example.com"))] * (STRAYS_PER_CONNECTION + 1))
@@ -180,7 +180,7 @@ def test_a_server_that_only_sends_what_nobody_asked_for_is_given_up() -> None:
     async def main() -> None:
         async with serving(flood) as (_, endpoint):
             pool = StreamPool()
-            with pytest.raises(UnavailableError, match="nobody asked for"):
+            with pytest.raises(UnavailableError, match="match no question"):
                 await pool.ask(endpoint, query("example.org"), LONG_S)
             assert pool.connections(endpoint) == 0
             pool.close()
@@ -230,7 +230,7 @@ def test_a_fresh_connection_that_breaks_is_not_retried(run: Run) -> None:
     run(main())
 
 
-def test_a_broken_connection_fails_everyone_who_waits_on_it() -> None:
+def test_broken_connection_fails_all_its_questions() -> None:
     async def script(peer: Peer) -> None:
         for _ in range(5):
             await peer.read()
@@ -247,7 +247,7 @@ def test_a_broken_connection_fails_everyone_who_waits_on_it() -> None:
     asyncio.run(main())
 
 
-def test_nobody_listening_is_unavailable(run: Run) -> None:
+def test_closed_port_is_unavailable(run: Run) -> None:
     async def main() -> None:
         listening = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
         endpoint = Endpoint(ip_address("127.0.0.1"), listening.sockets[0].getsockname()[1])
@@ -274,7 +274,7 @@ def test_a_silent_server_times_out_and_its_connection_is_not_kept(run: Run) -> N
     run(main())
 
 
-def test_one_that_gives_up_does_not_take_the_others_answers_away() -> None:
+def test_cancelled_question_does_not_affect_other_answers() -> None:
     async def script(peer: Peer) -> None:
         asked = [await peer.read(), await peer.read()]
         released.set()
@@ -316,7 +316,7 @@ def test_an_idle_connection_is_closed(run: Run) -> None:
     run(main())
 
 
-def test_a_closed_pool_asks_nobody(run: Run) -> None:
+def test_closed_pool_sends_no_question(run: Run) -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (server, endpoint):
             pool = StreamPool()
@@ -339,7 +339,7 @@ def test_a_closed_pool_asks_nobody(run: Run) -> None:
         bytes(5) + b"\1" + bytes(6) + b"\x3f",
     ],
 )
-def test_what_is_no_query_is_our_mistake(message: bytes) -> None:
+def test_invalid_query_raises_value_error(message: bytes) -> None:
     async def main() -> None:
         await StreamPool().ask(Endpoint(ip_address("127.0.0.1"), 9), message, LONG_S)
 

@@ -1,4 +1,4 @@
-"""Places on connections, shared by clients: turns, bounds, breaks, and what counts against the server."""
+"""Places on connections, shared by clients: turns, limits, breaks, and failures of the server."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 def ask_all(pool: StreamPool, endpoint: Endpoint, count: int, client: bytes = b"") -> "asyncio.Future[list[bytes]]":
-    """Ask so many questions in the loop's next turn."""
+    """Ask `count` questions in the loop's next turn."""
     queries = [query(f"n{number}.example.org") for number in range(count)]
     return asyncio.gather(*(pool.ask(endpoint, each, LONG_S, client) for each in queries))
 
@@ -37,7 +37,7 @@ def test_questions_beyond_the_places_wait(run: Run) -> None:
     run(main())
 
 
-def test_questions_beyond_the_bound_are_turned_away_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_beyond_the_limit_are_rejected_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_pool, "MOST_OPEN", 5)
 
     async def main() -> None:
@@ -54,7 +54,7 @@ def test_questions_beyond_the_bound_are_turned_away_at_once(monkeypatch: pytest.
     asyncio.run(main())
 
 
-def test_one_that_asks_much_leaves_connections_to_others() -> None:
+def test_busy_client_leaves_connections_to_others() -> None:
     async def main() -> None:
         async with serving(Peer.swallow) as (_, endpoint):
             pool = StreamPool(connections_per_server=8)
@@ -88,7 +88,7 @@ def test_clients_take_turns() -> None:
             pool.close()
 
     asyncio.run(main())
-    # What is sent before the others come is not taken back.
+    # Questions sent before the other clients arrive stay sent.
     assert read[IN_FLIGHT_PER_CONNECTION:][:6].count("some") == 3
 
 
@@ -142,7 +142,7 @@ def test_a_question_that_breaks_every_connection_fails_and_others_are_answered(r
     run(main())
 
 
-def test_a_question_that_had_no_place_in_time_says_nothing_of_the_server() -> None:
+def test_question_without_a_place_in_time_is_not_the_servers_failure() -> None:
     async def main() -> None:
         async with serving(Peer.swallow) as (_, endpoint):
             pool = StreamPool(connections_per_server=1)
@@ -156,7 +156,7 @@ def test_a_question_that_had_no_place_in_time_says_nothing_of_the_server() -> No
     asyncio.run(main())
 
 
-def test_a_lack_of_descriptors_says_nothing_of_the_server() -> None:
+def test_lack_of_file_descriptors_is_not_the_servers_failure() -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (_, endpoint):
             pool = StreamPool()
@@ -247,7 +247,7 @@ def test_answers_that_come_too_late_cost_no_connection(monkeypatch: pytest.Monke
     run(main())
 
 
-def test_what_waits_on_a_connection_that_fell_silent_is_asked_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_on_a_silent_connection_are_sent_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_pool, "SILENCE_S", 0.0)
 
     async def fall_silent(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""Which servers a name is asked of."""
+"""The servers for a name."""
 
 from ipaddress import ip_address
 

@@ -1,4 +1,4 @@
-"""Messages for the wire tests: written by hand where they are wrong, by dnspython where they are right."""
+"""Build messages for the wire tests: malformed ones from bytes, valid ones with dnspython."""
 
 import dns.flags
 import dns.message
@@ -18,29 +18,29 @@ def message(
     flags: int = 0x0100,
     counts: tuple[int, int, int, int] = (1, 0, 0, 0),
 ) -> bytes:
-    """A header with these counts, and whatever is to follow it."""
+    """Return a header with these counts, followed by `parts`."""
     return HEADER.pack(id, flags, *counts) + b"".join(parts)
 
 
 def question(name: str = "www.example.org", qtype: int = 1, qclass: int = 1) -> bytes:
-    """A question, uncompressed."""
+    """Return a question, uncompressed."""
     return parse_name(name) + qtype.to_bytes(2, "big") + qclass.to_bytes(2, "big")
 
 
 def record(owner: bytes, rtype: int, rdata: bytes, ttl: int = 300, rclass: int = 1) -> bytes:
-    """A record with its owner as given, compressed or not."""
+    """Return a record with its owner as given, compressed or not."""
     return owner + RECORD.pack(rtype, rclass, ttl, len(rdata)) + rdata
 
 
 def opt(options: bytes = b"", payload: int = 1232, ttl: int = 0, owner: bytes = b"\0") -> bytes:
-    """An OPT record."""
+    """Return an OPT record."""
     return record(owner, 41, options, ttl, payload)
 
 
 def asked(
     name: str = "www.example.org", qtype: str = "A", *, edns: int = -1, payload: int = 1232, do: bool = False
 ) -> Query:
-    """A query as the server reads it."""
+    """Return a query as the server reads it."""
     wire = dns.message.make_query(name, qtype, use_edns=edns, payload=payload, want_dnssec=do, id=7).to_wire()
     query = parse_query(wire)
     assert isinstance(query, Query)
@@ -57,7 +57,7 @@ def answered(
     rcode: int = 0,
     edns: int = -1,
 ) -> bytes:
-    """An upstream's response from lines of zone text: owner, TTL, type, data."""
+    """Return an upstream's response from lines of zone text: owner, TTL, type, data."""
     response = dns.message.make_response(dns.message.make_query(name, qtype, use_edns=edns, payload=1232, id=7))
     response.flags |= dns.flags.RA
     response.set_rcode(dns.rcode.Rcode.make(rcode))
@@ -93,24 +93,24 @@ RICH = answered(
 
 @st.composite
 def damaged(draw: st.DrawFn, sound: bytes) -> bytes:
-    """A sound message with a few octets changed, put in or taken out: it passes more of the checks than noise."""
-    octets = bytearray(sound)
+    """Change, insert or delete a few bytes of a valid message. The result passes more checks than noise."""
+    data = bytearray(sound)
     for _ in range(draw(st.integers(1, 6))):
-        place = draw(st.integers(0, max(len(octets) - 1, 0)))
+        place = draw(st.integers(0, max(len(data) - 1, 0)))
         match draw(st.integers(0, 3)):
             case 0:
-                octets[place : place + 1] = bytes([draw(st.integers(0, 255))])
+                data[place : place + 1] = bytes([draw(st.integers(0, 255))])
             case 1:
-                octets[place : place + 2] = (0xC000 | draw(st.integers(0, len(octets)))).to_bytes(2, "big")
+                data[place : place + 2] = (0xC000 | draw(st.integers(0, len(data)))).to_bytes(2, "big")
             case 2:
-                octets[place:place] = draw(st.binary(max_size=6))
+                data[place:place] = draw(st.binary(max_size=6))
             case _:
-                del octets[place : place + draw(st.integers(1, 12))]
-    return bytes(octets)
+                del data[place : place + draw(st.integers(1, 12))]
+    return bytes(data)
 
 
 def noise(sound: bytes) -> st.SearchStrategy[bytes]:
-    """Arbitrary bytes, and damaged versions of a sound message."""
+    """Return arbitrary bytes, and damaged versions of a valid message."""
     return st.one_of(
         st.binary(max_size=600), st.binary(max_size=300).map(lambda tail: sound[:12] + tail), damaged(sound)
     )

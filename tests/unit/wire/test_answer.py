@@ -1,4 +1,4 @@
-"""Chains of aliases, and answers that hold nothing else."""
+"""Chains of aliases, and answers pruned to their chain."""
 
 from itertools import pairwise
 
@@ -16,9 +16,9 @@ from dnsfilter.wire.answer import (
     follow,
     join,
     join_legs,
-    kept,
     negative_ttl,
     parse_answer,
+    prune_answer,
     without_additional,
 )
 from dnsfilter.wire.iana import type_text
@@ -31,7 +31,7 @@ WWW = "www.example.org"
 
 
 def shown(chain: Chain) -> list[str]:
-    """The records of a chain as owner and type."""
+    """Return the records of a chain as owner and type."""
     return [f"{name_text(record.owner)} {type_text(record.rtype)}" for record in chain.records]
 
 
@@ -46,7 +46,7 @@ LOOP = (f"{WWW}. 60 CNAME a.test.", "a.test. 60 CNAME b.test.", f"b.test. 60 CNA
 SOA = "1 2 3 4 5"
 STEPS = tuple(f"s{step}.test." for step in range(MAX_STEPS + 1))
 
-# Type asked, answer section; records kept, targets, end, whether complete.
+# Queried type, answer section; records of the chain, targets, end, complete.
 CHAINS: list[tuple[str, str, Lines, list[str], list[str], str, bool]] = [
     ("nothing", "A", (), [], [], WWW, True),
     ("data", "A", (f"{WWW}. 60 A 192.0.2.1",), [f"{WWW} A"], [], WWW, True),
@@ -65,7 +65,7 @@ CHAINS: list[tuple[str, str, Lines, list[str], list[str], str, bool]] = [
      [f"{WWW} CNAME"], ["cdn.example.net"], WWW, True),
     ("any", "ANY", (CNAME, f"{WWW}. 60 TXT x", "cdn.example.net. 60 A 192.0.2.1"), [f"{WWW} CNAME", f"{WWW} TXT"],
      ["cdn.example.net"], WWW, True),
-    ("data beside a cname", "A", (CNAME, f"{WWW}. 60 A 192.0.2.1"), [f"{WWW} A"], [], WWW, True),
+    ("data next to a cname", "A", (CNAME, f"{WWW}. 60 A 192.0.2.1"), [f"{WWW} A"], [], WWW, True),
     ("two cnames", "A", (f"{WWW}. 60 CNAME a.test.", f"{WWW}. 60 CNAME b.test.", "b.test. 60 A 192.0.2.1"),
      [f"{WWW} CNAME"], ["a.test"], "a.test", False),
     ("loop", "A", LOOP, [f"{WWW} CNAME", "a.test CNAME", "b.test CNAME"], ["a.test", "b.test"], "b.test", True),
@@ -112,7 +112,7 @@ def test_a_chain_is_what_the_question_reaches(
     [LOOP, (f"{WWW}. 60 CNAME {WWW}.",), tuple(f"{a} 60 CNAME {b}" for a, b in pairwise((f"{WWW}.", *STEPS)))],
     ids=["loop", "to itself", "more than is followed"],
 )
-def test_aliases_without_end_are_no_answer(lines: Lines) -> None:
+def test_endless_aliases_are_malformed(lines: Lines) -> None:
     answer, chain = followed("A", lines)
     assert chain.endless
     with pytest.raises(MalformedMessage, match="aliases loop"):
@@ -131,9 +131,7 @@ def test_aliases_without_end_are_no_answer(lines: Lines) -> None:
         (("example.net. 60 NS ns.example.net.",), 0, False),
     ],
 )
-def test_a_chain_is_complete_when_the_message_says_something_of_its_end(
-    authority: Lines, rcode: int, complete: bool
-) -> None:
+def test_chain_is_complete_if_the_message_answers_for_its_end(authority: Lines, rcode: int, complete: bool) -> None:
     _, chain = followed("A", (CNAME,), authority, rcode)
     assert chain.complete is complete
 
@@ -148,7 +146,7 @@ def test_a_chain_of_more_than_sixteen_aliases_ends_there(links: int, kept_links:
     assert MAX_STEPS == 16
 
 
-def test_a_dname_that_lengthens_without_end_is_walked_sixteen_times() -> None:
+def test_endlessly_growing_dname_is_followed_sixteen_times() -> None:
     _, chain = followed("A", (". 60 DNAME t.test.",))
     assert shown(chain) == [". DNAME"]
     assert chain.complete
@@ -156,19 +154,19 @@ def test_a_dname_that_lengthens_without_end_is_walked_sixteen_times() -> None:
 
 
 def test_records_of_another_class_are_no_part_of_the_chain() -> None:
-    octets = message(question(), record(b"\xc0\x0c", 16, b"\x01a", rclass=3), flags=QR, counts=(1, 1, 0, 0))
-    answer = parse_answer(octets)
+    data = message(question(), record(b"\xc0\x0c", 16, b"\x01a", rclass=3), flags=QR, counts=(1, 1, 0, 0))
+    answer = parse_answer(data)
     assert follow(answer, answer.question).records == ()
 
 
-def test_an_answer_that_is_all_chain_keeps_its_octets_less_the_opt() -> None:
+def test_answer_with_only_its_chain_keeps_its_bytes_without_opt() -> None:
     plain = parse_answer(answered(WWW, "A", A_SIGNED))
-    assert kept(plain, follow(plain, plain.question), True) is plain
-    octets = answered(WWW, "A", A_SIGNED, (f"example.org. 60 SOA a. b. {SOA}",), ("a. 60 A 192.0.2.1",), edns=0)
-    answer = parse_answer(octets)
-    stripped = kept(answer, follow(answer, answer.question), True)
+    assert prune_answer(plain, follow(plain, plain.question), True) is plain
+    data = answered(WWW, "A", A_SIGNED, (f"example.org. 60 SOA a. b. {SOA}",), ("a. 60 A 192.0.2.1",), edns=0)
+    answer = parse_answer(data)
+    stripped = prune_answer(answer, follow(answer, answer.question), True)
     assert stripped.edns is None
-    assert stripped.message == octets[:10] + b"\0\1" + octets[12:-11]
+    assert stripped.message == data[:10] + b"\0\1" + data[12:-11]
     assert parse_answer(stripped.message).records == stripped.records == answer.records
 
 
@@ -183,11 +181,11 @@ def test_an_answer_that_is_all_chain_keeps_its_octets_less_the_opt() -> None:
         ("CNAME", ("example.org. 60 DNAME t.test.", f"{WWW}. 60 CNAME www.t.test."), None),
     ],
 )
-def test_aliases_are_put_before_what_they_lead_to_and_nothing_else_is_moved(
+def test_aliases_are_moved_before_their_targets_and_nothing_else_moves(
     qtype: str, lines: Lines, expected: list[str] | None
 ) -> None:
     answer, chain = followed(qtype, lines)
-    left = kept(answer, chain, True)
+    left = prune_answer(answer, chain, True)
     assert (left is answer) == (expected is None)
     if expected is not None:
         assert [f"{name_text(record.owner)} {type_text(record.rtype)}" for record in left.records] == expected
@@ -195,23 +193,23 @@ def test_aliases_are_put_before_what_they_lead_to_and_nothing_else_is_moved(
 
 def test_an_answer_without_records_loses_its_opt_too() -> None:
     answer = parse_answer(answered(WWW, rcode=3, edns=0))
-    stripped = kept(answer, follow(answer, answer.question), True)
+    stripped = prune_answer(answer, follow(answer, answer.question), True)
     assert stripped.message == answered(WWW, rcode=3)
     assert parse_answer(stripped.message).edns is None
     assert stripped.rcode == 3
 
 
 def test_an_opt_between_records_is_taken_out() -> None:
-    octets = message(question(), opt(), record(b"\x01a\0", 1, bytes(4)), flags=QR, counts=(1, 0, 0, 2))
-    answer = parse_answer(octets)
-    stripped = kept(answer, follow(answer, answer.question), True)
+    data = message(question(), opt(), record(b"\x01a\0", 1, bytes(4)), flags=QR, counts=(1, 0, 0, 2))
+    answer = parse_answer(data)
+    stripped = prune_answer(answer, follow(answer, answer.question), True)
     assert stripped.message == message(question(), record(b"\x01a\0", 1, bytes(4)), flags=QR, id=0, counts=(1, 0, 0, 1))
 
 
-def test_records_beside_the_chain_are_dropped_from_the_answer_only() -> None:
+def test_records_outside_the_chain_are_dropped_from_the_answer_section_only() -> None:
     answer = parse_answer(RICH)
     chain = follow(answer, answer.question)
-    left = kept(answer, chain, True)
+    left = prune_answer(answer, chain, True)
     before, after = dns.message.from_wire(RICH), dns.message.from_wire(left.message)
     assert after.answer == before.answer[:2]
     assert (after.authority, after.additional) == (before.authority[:2], before.additional)
@@ -234,35 +232,35 @@ ALL_SIGNED = [f"0 {WWW} A", f"0 {WWW} RRSIG", f"1 {WWW} RRSIG", f"1 {WWW} NSEC"]
         ("ANY", False, ALL_SIGNED),
     ],
 )
-def test_signatures_and_proofs_are_for_those_who_want_or_ask_for_them(qtype: str, do: bool, left: list[str]) -> None:
+def test_signatures_and_proofs_are_kept_only_if_requested(qtype: str, do: bool, left: list[str]) -> None:
     answer = parse_answer(answered(WWW, qtype, A_SIGNED, PROOFS))
-    records = kept(answer, follow(answer, answer.question), do).records
+    records = prune_answer(answer, follow(answer, answer.question), do).records
     shown = [f"{record.section} {name_text(record.owner)} {type_text(record.rtype)}" for record in records]
     assert shown == left
 
 
 @pytest.mark.parametrize("authority", [(), (f"example.org. 60 SOA a. b. {SOA}",)])
 @pytest.mark.parametrize("edns", [-1, 0])
-def test_what_goes_from_the_end_alone_leaves_the_octets_before_it(authority: Lines, edns: int) -> None:
+def test_records_dropped_at_the_end_leave_earlier_bytes_unchanged(authority: Lines, edns: int) -> None:
     lines = (f"{WWW}. 60 HTTPS 1 a.{WWW}. alpn=h2",)
     answer = parse_answer(answered(WWW, "HTTPS", lines, authority, (f"a.{WWW}. 60 A 192.0.2.1",), edns=edns))
-    left = kept(answer, follow(answer, answer.question), True)
+    left = prune_answer(answer, follow(answer, answer.question), True)
     assert left.message == answered(WWW, "HTTPS", lines, authority)
     assert parse_answer(left.message) == left
 
 
-def test_signatures_of_the_message_go_no_further_than_those_of_records() -> None:
+def test_message_signatures_are_dropped_and_record_signatures_kept() -> None:
     tsig, sig0 = record(b"\0", 250, bytes(17), rclass=255, ttl=0), record(b"\0", 24, bytes(19), rclass=255, ttl=0)
     sig = record(b"\0", 24, b"\0\1" + bytes(17))
-    octets = message(question(WWW), tsig, sig, sig0, opt(), tsig, flags=QR, counts=(1, 0, 1, 4))
-    answer = parse_answer(octets)
-    left = kept(answer, follow(answer, answer.question), True)
+    data = message(question(WWW), tsig, sig, sig0, opt(), tsig, flags=QR, counts=(1, 0, 1, 4))
+    answer = parse_answer(data)
+    left = prune_answer(answer, follow(answer, answer.question), True)
     assert left.message == message(question(WWW), sig, flags=QR, id=0, counts=(1, 0, 0, 1))
 
 
-def test_an_rrset_has_one_ttl_the_least_of_its_records() -> None:
+def test_rrset_gets_the_smallest_ttl_of_its_records() -> None:
     owner = parse_name(WWW)
-    octets = message(
+    data = message(
         question(WWW),
         *(record(owner, 1, bytes([192, 0, 2, ttl]), ttl) for ttl in (60, 20, 40)),
         record(owner, 46, bytes([0, 1]) + bytes(16) + b"\0" + b"s", ttl=7),
@@ -270,19 +268,19 @@ def test_an_rrset_has_one_ttl_the_least_of_its_records() -> None:
         flags=QR,
         counts=(1, 4, 1, 0),
     )
-    answer = parse_answer(octets)
-    left = kept(answer, follow(answer, answer.question), True)
+    answer = parse_answer(data)
+    left = prune_answer(answer, follow(answer, answer.question), True)
     assert [r.ttl for r in left.records] == [20, 20, 20, 7, 9]
-    assert left.message == octets
+    assert left.message == data
 
 
 @pytest.mark.parametrize(
     ("lines", "ttl"),
     [((), 5), ((CNAME,), 5), (A_SIGNED, 60), ((CNAME, "cdn.example.net. 60 A 192.0.2.1"), 60)],
 )
-def test_the_soa_of_a_denial_and_of_nothing_else_is_lowered_to_its_minimum(lines: Lines, ttl: int) -> None:
+def test_only_the_soa_of_a_denial_is_lowered_to_its_minimum(lines: Lines, ttl: int) -> None:
     answer, chain = followed("A", lines, (f"example.org. 60 SOA a. b. {SOA}",))
-    assert [record.ttl for record in kept(answer, chain, True).section(1)] == [ttl]
+    assert [record.ttl for record in prune_answer(answer, chain, True).section(1)] == [ttl]
 
 
 def test_a_chain_is_joined_with_the_answer_about_its_end() -> None:
@@ -304,8 +302,8 @@ def test_a_chain_is_joined_with_the_answer_about_its_end() -> None:
     assert negative_ttl(joined) == 5
 
 
-def test_what_is_joined_keeps_each_proof_once_and_nothing_else_of_the_first_authority() -> None:
-    """RFC 4035 section 3.1.3.3: the alias may be one that a wildcard made."""
+def test_join_keeps_each_proof_of_the_first_authority_once_and_nothing_else() -> None:
+    """RFC 4035 section 3.1.3.3: a wildcard may have made the alias."""
     shared = f"b.org. 60 RRSIG NSEC {SIG}"
     proofs = ("a.org. 60 NSEC c.org. A", f"a.org. 60 RRSIG NSEC {SIG}", shared, "h.org. 60 NSEC3 1 0 0 - 00000000 A")
     others = ("org. 60 NS ns.org.", f"org. 60 RRSIG NS {SIG}", f"org. 60 SOA a. b. {SOA}")
@@ -317,9 +315,9 @@ def test_what_is_joined_keeps_each_proof_once_and_nothing_else_of_the_first_auth
     assert owners == [("a.org", "NSEC"), ("a.org", "RRSIG"), ("h.org", "NSEC3"), ("b.org", "RRSIG")]
 
 
-def test_what_is_joined_is_authentic_only_if_both_were() -> None:
-    def authentic(octets: bytes, ad: bool) -> Answer:
-        return parse_answer(octets[:3] + bytes([octets[3] | (0x20 if ad else 0)]) + octets[4:])
+def test_joined_answer_is_authentic_only_if_both_are() -> None:
+    def authentic(data: bytes, ad: bool) -> Answer:
+        return parse_answer(data[:3] + bytes([data[3] | (0x20 if ad else 0)]) + data[4:])
 
     for one in (False, True):
         for other in (False, True):
@@ -340,11 +338,11 @@ def test_what_is_joined_is_authentic_only_if_both_were() -> None:
         (("example.org. 600 SOA a. b. 1 2 3 4 300", "org. 50 SOA a. b. 1 2 3 4 300"), 50),
     ],
 )
-def test_a_denial_lives_as_long_as_its_soa_says(authority: Lines, ttl: int | None) -> None:
+def test_denial_ttl_is_limited_by_its_soa(authority: Lines, ttl: int | None) -> None:
     assert negative_ttl(parse_answer(answered(WWW, authority=authority, rcode=3))) == ttl
 
 
-def test_an_answer_lives_as_long_as_its_shortest_record() -> None:
+def test_answer_ttl_is_the_smallest_record_ttl() -> None:
     lines = (f"{WWW}. 60 A 192.0.2.1",)
     assert answer_ttl(parse_answer(answered(WWW, "A", lines, ("a. 50 NS b.",), ("b. 5 A 192.0.2.1",), edns=0))) == 50
     assert answer_ttl(parse_answer(answered(WWW, "A", lines))) == 60
@@ -353,13 +351,13 @@ def test_an_answer_lives_as_long_as_its_shortest_record() -> None:
 
 @given(noise(RICH), st.sampled_from([1, 5, 33, 65, 255]))
 @settings(max_examples=400)
-def test_whatever_was_checked_can_be_followed_and_kept(octets: bytes, qtype: int) -> None:
+def test_any_checked_answer_can_be_followed_and_pruned(data: bytes, qtype: int) -> None:
     try:
-        answer = parse_answer(octets)
+        answer = parse_answer(data)
     except MalformedMessage:
         return
     chain = follow(answer, answer.question)
-    left = kept(answer, chain, True)
+    left = prune_answer(answer, chain, True)
     assert left.edns is None
     assert len(left.section(0)) == len(chain.records)
     again = parse_answer(left.message)

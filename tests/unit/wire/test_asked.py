@@ -1,4 +1,4 @@
-"""The name in what a person types: names as they are, the host of a URL, and an error for everything else."""
+"""The domain name in what a person types: a name, the host of a URL, or an error."""
 
 import re
 
@@ -78,27 +78,27 @@ def test_the_root_is_a_name() -> None:
         "0/25.2.0.192.in-addr.arpa",
     ],
 )
-def test_an_address_is_no_name(text: str) -> None:
-    with pytest.raises(ValueError, match="a name is wanted, not an address"):
+def test_address_is_rejected_as_a_name(text: str) -> None:
+    with pytest.raises(ValueError, match="a name is required, not an address"):
         parse_asked(text)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "a name is wanted: write"),
-        ("https://", "a name is wanted: write"),
-        ("https:///", "a name is wanted: write"),
-        ("/path", "a name is wanted: write"),
-        (":443", "a name is wanted: write"),
-        ("user@", "a name is wanted: write"),
-        ("www.tiktok.com:https", "'https' is no port"),
-        ("www.tiktok.com:65536", "'65536' is no port"),
+        ("", "a name is required: write"),
+        ("https://", "a name is required: write"),
+        ("https:///", "a name is required: write"),
+        ("/path", "a name is required: write"),
+        (":443", "a name is required: write"),
+        ("user@", "a name is required: write"),
+        ("www.tiktok.com:https", "'https' is not a port"),
+        ("www.tiktok.com:65536", "'65536' is not a port"),
         ("a..b", "has an empty label"),
         ("https://tiktok..com/", "has an empty label"),
         ("a.org\\", "has an incomplete escape"),
         ("www tiktok com", "contains a blank"),
-        ("https://www.tiktok%2ecom/", "'www.tiktok%2ecom' is no host name"),
+        ("https://www.tiktok%2ecom/", "'www.tiktok%2ecom' is not a host name"),
         ("https://tiktök.example/", "is not ASCII: write its labels as xn--"),
         ("tiktök.example", "is not ASCII: write its labels as xn--"),
         ("https://" + "a" * 64 + ".org", "more than 63"),

@@ -1,4 +1,4 @@
-"""The strict reading of upstream's messages."""
+"""Checking upstreams' messages."""
 
 import dns.exception
 import dns.message
@@ -18,19 +18,19 @@ NAME = parse_name("www.example.org")
 
 
 def response(*records: bytes, counts: tuple[int, int, int] | None = None, flags: int = QR) -> bytes:
-    """A response with these records, all in the answer section unless told otherwise."""
+    """Return a response with these records, all in the answer section unless `counts` is given."""
     return message(question(), *records, flags=flags, counts=(1, *(counts or (len(records), 0, 0))))
 
 
-def test_an_answer_is_read_with_the_place_of_each_record() -> None:
-    octets = response(
+def test_answer_is_read_with_the_position_of_each_record() -> None:
+    data = response(
         record(PTR, 1, b"\xc0\0\x02\x01", 60),
         record(b"\0", 2, PTR),
         opt(ttl=0x0100_8000),
         counts=(1, 1, 1),
         flags=0x87B3,
     )
-    answer = parse_answer(octets)
+    answer = parse_answer(data)
     assert (answer.id, answer.flags, answer.rcode) == (7, 0x87B3, 0x13)
     assert (answer.aa, answer.tc, answer.ad, answer.ra) == (True, True, True, True)
     assert answer.edns == Edns(1232, 0, True)
@@ -50,7 +50,7 @@ def test_a_ttl_with_its_top_bit_counts_as_zero(ttl: int, read: int) -> None:
     assert parse_answer(response(record(PTR, 1, bytes(4), ttl))).records[0].ttl == read
 
 
-TAKEN = [
+VALID = [
     ("empty", response()),
     ("unknown type without data", response(record(PTR, 65280, b""))),
     ("unknown type with what looks like pointers", response(record(PTR, 65280, b"\xc0\xff\xc0"))),
@@ -67,13 +67,13 @@ TAKEN = [
 ]
 
 
-@pytest.mark.parametrize("octets", [row[1] for row in TAKEN], ids=[row[0] for row in TAKEN])
-def test_sound_answers_are_taken(octets: bytes) -> None:
-    assert parse_answer(octets).message == octets
+@pytest.mark.parametrize("data", [row[1] for row in VALID], ids=[row[0] for row in VALID])
+def test_valid_answers_are_accepted(data: bytes) -> None:
+    assert parse_answer(data).message == data
 
 
 A = record(PTR, 1, bytes(4))
-REFUSED = [
+MALFORMED = [
     ("nothing", b""),
     ("header cut short", response()[:11]),
     ("a query", response(flags=0)),
@@ -85,10 +85,10 @@ REFUSED = [
     ("a record missing", response(A, counts=(2, 0, 0))),
     ("record header cut short", response(A + PTR + bytes(9), counts=(2, 0, 0))),
     ("data past the end", response(A[:-1], counts=(1, 0, 0))),
-    ("a of three octets", response(record(PTR, 1, bytes(3)))),
-    ("a of five octets", response(record(PTR, 1, bytes(5)))),
+    ("a of three bytes", response(record(PTR, 1, bytes(3)))),
+    ("a of five bytes", response(record(PTR, 1, bytes(5)))),
     ("a without data", response(record(PTR, 1, b""))),
-    ("aaaa of four octets", response(record(PTR, 28, bytes(4)))),
+    ("aaaa of four bytes", response(record(PTR, 28, bytes(4)))),
     ("cname without data", response(record(PTR, 5, b""), A)),
     ("cname that ends early", response(record(PTR, 5, PTR + b"\0"))),
     ("cname that runs into the next record", response(record(PTR, 5, b"\x02"), A)),
@@ -112,10 +112,10 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("octets", [row[1] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_unsound_answers_are_refused(octets: bytes) -> None:
+@pytest.mark.parametrize("data", [row[1] for row in MALFORMED], ids=[row[0] for row in MALFORMED])
+def test_malformed_answers_are_rejected(data: bytes) -> None:
     with pytest.raises(MalformedMessage):
-        parse_answer(octets)
+        parse_answer(data)
 
 
 @pytest.mark.parametrize("behind", [b"\0", b"\xff" * 40, A], ids=["a byte", "bytes", "a record too many"])
@@ -125,7 +125,7 @@ def test_bytes_behind_the_last_record_are_dropped(sound: bytes, behind: bytes) -
 
 
 @pytest.mark.parametrize("rtype", sorted(LAYOUTS))
-def test_every_type_with_names_is_held_to_its_form(rtype: int) -> None:
+def test_every_type_with_names_is_checked_against_its_layout(rtype: int) -> None:
     layout = LAYOUTS[rtype]
     sound = bytes(layout.before) + b"\0" * layout.strings + PTR * layout.names + bytes(layout.after or 0)
     assert parse_answer(response(record(PTR, rtype, sound))).records[0].rtype == rtype
@@ -136,8 +136,8 @@ def test_every_type_with_names_is_held_to_its_form(rtype: int) -> None:
 
 
 def bomb(size: int, depth: int) -> bytes:
-    """A response in which every record's owner starts a chain of `depth` pointers, in a message of `size` octets."""
-    # The chain stands in opaque data of the first record: question 12..33, header of the record 33..44, data from 44.
+    """Return a response of about `size` bytes in which every owner starts a chain of `depth` pointers."""
+    # The chain is opaque data of the first record: question 12..33, record header 33..44, data from 44.
     first = 44
     pointers = [first, *range(first + 3, first + 3 + 2 * (depth - 1), 2)]
     chain = b"\x01a\0" + b"".join((0xC000 | at).to_bytes(2, "big") for at in pointers[:depth])
@@ -152,7 +152,7 @@ BOMBS = [(1232, 200), (16_384, 200), (16_384, 7_000), (65_535, 800), (65_535, 15
 
 
 @pytest.mark.parametrize(("size", "depth"), BOMBS)
-def test_pointer_bombs_cost_no_more_than_their_length(size: int, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pointer_bombs_take_linear_work(size: int, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     budgets: list[HopBudget] = []
     runs = 0
 
@@ -161,50 +161,50 @@ def test_pointer_bombs_cost_no_more_than_their_length(size: int, depth: int, mon
         runs += 1
         return skip(message, offset)
 
-    def budget(octets: int) -> HopBudget:
-        budgets.append(HopBudget(512 + octets // 4))
+    def budget(size: int) -> HopBudget:
+        budgets.append(HopBudget(512 + size // 4))
         return budgets[-1]
 
     skip = names.skip_labels
     monkeypatch.setattr(names, "skip_labels", counted)
     monkeypatch.setattr(HopBudget, "for_message", budget)
-    octets = bomb(size, depth)
+    data = bomb(size, depth)
     if depth < names.MAX_HOPS_PER_NAME:
-        assert len(parse_answer(octets).records) > size // 13
+        assert len(parse_answer(data).records) > size // 13
     else:
         with pytest.raises(MalformedMessage, match="pointers"):
-            parse_answer(octets)
+            parse_answer(data)
     assert len(budgets) == 1
-    assert 512 + size // 4 - budgets[0].left <= len(octets) // 12 + names.MAX_HOPS_PER_NAME
-    assert runs <= len(octets) // 4
+    assert 512 + size // 4 - budgets[0].left <= len(data) // 12 + names.MAX_HOPS_PER_NAME
+    assert runs <= len(data) // 4
 
 
 def test_a_message_of_nothing_but_pointers_stays_within_its_budget() -> None:
-    octets = response(*[record(PTR, 5, PTR)] * 4_600)
-    assert len(parse_answer(octets).records) == 4_600
+    data = response(*[record(PTR, 5, PTR)] * 4_600)
+    assert len(parse_answer(data).records) == 4_600
 
 
 @given(noise(RICH))
 @settings(max_examples=400)
-def test_any_octets_are_an_answer_or_malformed(octets: bytes) -> None:
+def test_any_bytes_are_an_answer_or_malformed(data: bytes) -> None:
     try:
-        answer = parse_answer(octets)
+        answer = parse_answer(data)
     except MalformedMessage:
         return
     position = 12 + len(answer.question.wire)
     for found in answer.records:
-        assert position <= found.start < found.ttl_offset < found.rdata <= found.end <= len(octets)
+        assert position <= found.start < found.ttl_offset < found.rdata <= found.end <= len(data)
         position = found.end
-    parsed = dns.message.from_wire(octets, question_only=True)
+    parsed = dns.message.from_wire(data, question_only=True)
     assert parsed.question[0].name.canonicalize().to_wire() == answer.question.name
 
 
 @given(noise(RICH))
 @settings(max_examples=400)
-def test_an_independent_reader_finds_the_same_records(octets: bytes) -> None:
+def test_independent_parser_finds_the_same_records(data: bytes) -> None:
     try:
-        parsed = dns.message.from_wire(octets, one_rr_per_rrset=True)
-        answer = check_message(octets)
+        parsed = dns.message.from_wire(data, one_rr_per_rrset=True)
+        answer = check_message(data)
     except (dns.exception.DNSException, MalformedMessage, ValueError):
         return
     for section, number in ((parsed.answer, ANSWER), (parsed.authority, AUTHORITY), (parsed.additional, ADDITIONAL)):
@@ -213,6 +213,6 @@ def test_an_independent_reader_finds_the_same_records(octets: bytes) -> None:
         assert found == mine or any(r.rclass in (254, 255) for r in answer.records)
 
 
-def test_what_dnspython_writes_is_taken() -> None:
+def test_dnspython_answers_are_accepted() -> None:
     assert len(parse_answer(RICH).records) == 10
     assert parse_answer(answered("nowhere.example.org", rcode=3)).rcode == 3

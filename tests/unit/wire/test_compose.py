@@ -1,4 +1,4 @@
-"""Messages from records."""
+"""Composing messages from records."""
 
 import dns.message
 import pytest
@@ -16,7 +16,7 @@ NAME = parse_name("www.example.org")
 ASKED = Question(question(), NAME, 1, 1)
 
 
-def test_owners_written_before_become_pointers_in_whatever_case() -> None:
+def test_repeated_owners_become_pointers_in_any_case() -> None:
     other = b"\x05OTHER\0"
     records = [RawRecord(NAME.upper(), 1, 1, 60, bytes(4)), RawRecord(other, 1, 1, 60, bytes(4)),
                RawRecord(other.lower(), 1, 1, 60, bytes(4))]  # fmt: skip
@@ -27,7 +27,7 @@ def test_owners_written_before_become_pointers_in_whatever_case() -> None:
     assert (composed.rcode, composed.flags) == (3, QR | 3)
 
 
-def test_taking_a_message_apart_and_composing_it_changes_nothing_that_it_says() -> None:
+def test_composing_the_records_of_a_message_gives_the_same_records() -> None:
     answer = parse_answer(RICH)
     sections = tuple([raw(answer, record) for record in answer.section(number)] for number in range(3))
     composed = compose(answer.question, answer.flags, answer.rcode, sections)
@@ -51,7 +51,7 @@ def test_many_owners_are_written_once_each() -> None:
     assert composed.message.count(b"\x07example\x03net\0") == 400
 
 
-def test_what_does_not_fit_is_left_out_at_the_end_but_never_of_the_answer() -> None:
+def test_records_that_do_not_fit_are_left_out_except_in_the_answer_section() -> None:
     big = RawRecord(NAME, 65280, 1, 60, bytes(30_000))
     composed = compose(ASKED, QR, 0, ([big], [big], [big, RawRecord(NAME, 1, 1, 60, bytes(4))]))
     assert [record.section for record in composed.records] == [0, 1]

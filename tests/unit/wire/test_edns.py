@@ -49,7 +49,7 @@ def test_options_are_bounded_but_all_checked() -> None:
 
 
 @given(st.integers(0, 0xFFFF), st.text(max_size=200), st.booleans(), st.integers(0, 255))
-def test_an_opt_of_ours_reads_as_meant(code: int, text: str, do: bool, extended: int) -> None:
+def test_independent_parser_reads_our_opt(code: int, text: str, do: bool, extended: int) -> None:
     options = ede_option(Ede(code, text))
     built = opt_record(OUR_PAYLOAD, do, options, extended)
     assert len(built) == OPT_SIZE + len(options)
@@ -58,11 +58,11 @@ def test_an_opt_of_ours_reads_as_meant(code: int, text: str, do: bool, extended:
     assert int(parsed.rcode()) == extended << 4
     (option,) = parsed.options
     assert isinstance(option, dns.edns.EDEOption)
-    # A terminating zero is not the text's own to an independent reader.
+    # An independent parser does not count a terminating zero as text.
     assert (int(option.code), option.text or "") == (code, text.removesuffix("\0"))
 
 
-def test_a_text_that_nobody_would_send_is_left_out() -> None:
+def test_too_long_ede_text_is_left_out() -> None:
     assert ede_option(Ede(15, "x" * 1_025)) == ede_option(Ede(15))
     assert len(ede_option(Ede(15, "x" * 1_024))) == 6 + 1_024
 
@@ -76,9 +76,9 @@ def test_a_text_that_nobody_would_send_is_left_out() -> None:
         ("0002 38 00 20010db8000000", True),
         ("0001 19 00 c0000280", True),
         ("0001 19 00 c00002c0", False),  # a bit beyond the prefix
-        ("0001 18 00 c0000200", False),  # an octet too many
-        ("0001 18 00 c000", False),  # an octet too few
-        ("0001 18 18 c00002", False),  # a scope, which only answers have
+        ("0001 18 00 c0000200", False),  # an byte too many
+        ("0001 18 00 c000", False),  # an byte too few
+        ("0001 18 18 c00002", False),  # a scope, which only answers may have
         ("0001 21 00 c000020100", False),  # longer than an address
         ("0002 81 00 " + "20" * 17, False),
         ("0003 08 00 c0", False),  # no such family

@@ -1,4 +1,4 @@
-"""Registry numbers and their texts."""
+"""Registry numbers and their mnemonics."""
 
 import dns.rcode
 import dns.rdatatype
@@ -23,7 +23,7 @@ def test_every_type_survives_its_text(rtype: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "TYPE", "TYPE65536", "TYPE-1", "TYPE1_0", "TYPE١", "NOSUCH", "A "])
-def test_what_is_no_type_is_named(text: str) -> None:
+def test_invalid_type_is_named_in_the_error(text: str) -> None:
     with pytest.raises(ValueError, match="parse record type"):
         iana.parse_type(text)
 

@@ -1,4 +1,4 @@
-"""The door to dnslib: records of ours, and messages as text."""
+"""Records made with dnslib, and messages as text."""
 
 from ipaddress import ip_address
 
@@ -18,7 +18,7 @@ NAME = parse_name("www.example.org")
 
 
 def as_read(made: RawRecord) -> str:
-    """The record as an independent reader shows it."""
+    """Return the record as an independent parser shows it."""
     (rrset,) = dns.message.from_wire(local_reply(asked(), 0, [made])).answer
     return rrset.to_text()
 
@@ -37,11 +37,11 @@ def as_read(made: RawRecord) -> str:
         (hinfo_record(NAME, 5, "RFC8482", ""), '5 IN HINFO "RFC8482" ""'),
     ],
 )
-def test_records_of_ours_read_as_meant(made: RawRecord, text: str) -> None:
+def test_independent_parser_reads_our_records(made: RawRecord, text: str) -> None:
     assert as_read(made) == f"www.example.org. {text}"
 
 
-def test_what_no_record_can_hold_is_our_mistake() -> None:
+def test_data_too_large_for_a_record_raises_value_error() -> None:
     with pytest.raises(ValueError, match="txt"):
         txt_record(NAME, 0, "x" * 4_097)
     with pytest.raises(ValueError, match="hinfo"):
@@ -53,11 +53,11 @@ def test_what_no_record_can_hold_is_our_mistake() -> None:
 @given(st.text(max_size=400))
 def test_any_text_survives_in_a_record(text: str) -> None:
     made = txt_record(NAME, 0, text)
-    octets, position = b"", 0
+    data, position = b"", 0
     while position < len(made.rdata):
-        octets += made.rdata[position + 1 : position + 1 + made.rdata[position]]
+        data += made.rdata[position + 1 : position + 1 + made.rdata[position]]
         position += 1 + made.rdata[position]
-    assert octets == text.encode("utf-8", "replace")
+    assert data == text.encode("utf-8", "replace")
 
 
 def test_a_message_is_described_line_by_line() -> None:
@@ -87,24 +87,22 @@ def test_a_query_with_options_is_described() -> None:
         (257, b"\0", "\\# 1 00"),
     ],
 )
-def test_data_that_dnslib_does_not_take_is_shown_as_octets(rtype: int, rdata: bytes, shown: str) -> None:
-    octets = message(question(), record(b"\xc0\x0c", rtype, rdata), flags=QR, counts=(1, 1, 0, 0))
-    last = describe(octets).splitlines()[-1]
+def test_data_that_dnslib_rejects_is_shown_in_hexadecimal(rtype: int, rdata: bytes, shown: str) -> None:
+    data = message(question(), record(b"\xc0\x0c", rtype, rdata), flags=QR, counts=(1, 1, 0, 0))
+    last = describe(data).splitlines()[-1]
     assert last.split("\t")[4] == shown
 
 
-def test_a_terminal_is_safe_from_what_a_record_holds() -> None:
-    octets = message(
-        question(r"\027[2J\010.org"), record(b"\xc0\x0c", 16, b"\x04\x1b[2J"), flags=QR, counts=(1, 1, 0, 0)
-    )
-    assert all(line.replace("\t", "").isprintable() for line in describe(octets).splitlines())
+def test_description_has_no_control_characters() -> None:
+    data = message(question(r"\027[2J\010.org"), record(b"\xc0\x0c", 16, b"\x04\x1b[2J"), flags=QR, counts=(1, 1, 0, 0))
+    assert all(line.replace("\t", "").isprintable() for line in describe(data).splitlines())
 
 
 @given(noise(RICH))
 @settings(max_examples=300)
-def test_any_octets_are_described_or_malformed(octets: bytes) -> None:
+def test_any_bytes_are_described_or_malformed(data: bytes) -> None:
     try:
-        text = describe(octets)
+        text = describe(data)
     except MalformedMessage:
         return
     assert text.isascii()

@@ -1,4 +1,4 @@
-"""Names: text to wire and back, relations, and reading them out of messages."""
+"""Domain names: text to wire and back, relations, and reading them from messages."""
 
 import dns.name
 import pytest
@@ -40,13 +40,13 @@ def test_text_becomes_a_folded_wire_name(text: str, wire: bytes) -> None:
         *("\\", "a\\", r"\256", r"\12", r"\1.a", r"\a..", r"\a..b"),
     ],
 )
-def test_text_that_is_no_name_is_named_in_the_error(text: str) -> None:
+def test_invalid_name_is_quoted_in_the_error(text: str) -> None:
     with pytest.raises(ValueError, match="parse name") as caught:
         parse_name(text)
     assert repr(text) in str(caught.value)
 
 
-def test_the_longest_name_has_255_octets() -> None:
+def test_the_longest_name_has_255_bytes() -> None:
     longest = ".".join(["a" * 63] * 3 + ["a" * 61])
     assert len(parse_name(longest)) == 255
     with pytest.raises(ValueError, match="longer than 255"):
@@ -66,7 +66,7 @@ def test_a_wire_name_survives_its_text(name: bytes) -> None:
 
 @given(
     st.text(max_size=40).filter(lambda text: text != "@")
-)  # a zone file's word for its origin, which nothing has here
+)  # In a zone file, "@" means the origin; here there is none.
 def test_any_text_gives_a_name_or_a_value_error(text: str) -> None:
     try:
         name = parse_name(text)
@@ -132,23 +132,23 @@ MALFORMED = [
     ("no end", b"\x01a", 0),
     ("nothing", b"", 0),
     ("labels of the target run into the name", b"\x05abc\x02de\xc0\x0c\0", 4),
-    ("256 octets", (b"\x3f" + b"a" * 63) * 4 + b"\0", 0),
+    ("256 bytes", (b"\x3f" + b"a" * 63) * 4 + b"\0", 0),
     (
-        "256 octets by a pointer",
+        "256 bytes by a pointer",
         (b"\x3f" + b"a" * 63) * 3 + b"\x3d" + b"a" * 61 + b"\0\x00\xc0\x0c" + b"\x01a\xc0\x0c",
         258,
     ),
 ]
 
 
-@pytest.mark.parametrize(("octets", "offset"), [row[1:] for row in MALFORMED], ids=[row[0] for row in MALFORMED])
-def test_malformed_names_are_refused(octets: bytes, offset: int) -> None:
+@pytest.mark.parametrize(("data", "offset"), [row[1:] for row in MALFORMED], ids=[row[0] for row in MALFORMED])
+def test_malformed_names_are_rejected(data: bytes, offset: int) -> None:
     with pytest.raises(MalformedMessage):
-        read_name(HEADER + octets, 12 + offset, HopBudget())
+        read_name(HEADER + data, 12 + offset, HopBudget())
 
 
 def test_a_name_takes_sixteen_pointers_however_it_is_reached() -> None:
-    # Pointers at 14, 16, 18 ... each to the one before; reading them in order meets only remembered names.
+    # Pointers at 14, 16, 18 ... each lead to the one before. Reading them in order uses only remembered names.
     message = (
         HEADER + b"\x01\x61\x00\x00" + b"".join((0xC000 | at).to_bytes(2, "big") for at in [12, *range(16, 60, 2)])
     )
@@ -171,7 +171,7 @@ def test_the_budget_is_spent_by_pointers_and_never_refilled() -> None:
 
 
 @given(noise(HEADER + b"\x03www\x07example\x03org\0\x01a\xc0\x10\x01b\xc0\x1d"), st.integers(0, 60))
-def test_what_is_read_is_what_an_independent_reader_reads(message: bytes, offset: int) -> None:
+def test_independent_parser_reads_the_same_name(message: bytes, offset: int) -> None:
     try:
         name, end = read_name(message, offset, HopBudget())
     except MalformedMessage:
@@ -185,9 +185,9 @@ def test_what_is_read_is_what_an_independent_reader_reads(message: bytes, offset
 @given(wire_names, wire_names)
 def test_any_compressed_name_is_read_back(first: bytes, second: bytes) -> None:
     message = HEADER + first + second[:-1] + b"\xc0\x0c"
-    whole = second[:-1] + first
-    if len(whole) > 255:
+    joined = second[:-1] + first
+    if len(joined) > 255:
         with pytest.raises(MalformedMessage, match="longer than 255"):
             read_name(message, 12 + len(first), HopBudget())
     else:
-        assert read_name(message, 12 + len(first), HopBudget()) == (whole, len(message))
+        assert read_name(message, 12 + len(first), HopBudget()) == (joined, len(message))

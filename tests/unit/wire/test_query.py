@@ -1,4 +1,4 @@
-"""What clients ask: accepted, faulted, or met with silence."""
+"""Reading clients' queries: accepted, faulty, or not answered."""
 
 import dns.message
 import pytest
@@ -25,10 +25,10 @@ def test_a_query_is_read_as_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", bytes(11), message(question(), flags=0x8100), message(flags=0xF800, counts=(0,) * 4)]
+    "data", [b"", bytes(11), message(question(), flags=0x8100), message(flags=0xF800, counts=(0,) * 4)]
 )
-def test_short_messages_and_responses_meet_silence(octets: bytes) -> None:
-    assert parse_query(octets) is None
+def test_short_messages_and_responses_get_no_answer(data: bytes) -> None:
+    assert parse_query(data) is None
 
 
 ACCEPTED = [
@@ -50,11 +50,11 @@ ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize("octets", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
-def test_what_is_well_formed_is_a_query(octets: bytes) -> None:
-    query = parse_query(octets)
+@pytest.mark.parametrize("data", [row[1] for row in ACCEPTED], ids=[row[0] for row in ACCEPTED])
+def test_well_formed_message_is_a_query(data: bytes) -> None:
+    query = parse_query(data)
     assert isinstance(query, Query)
-    assert query.question.wire == octets[12 : 12 + len(query.question.wire)]
+    assert query.question.wire == data[12 : 12 + len(query.question.wire)]
 
 
 CHAIN = question() + b"".join(
@@ -78,7 +78,7 @@ FAULTS = [
     ("an answer", message(question(), record(b"\0", 1, bytes(4)), counts=(1, 1, 0, 0)), READABLE),
     ("an authority", message(question(), SOA, counts=(1, 0, 1, 0)), READABLE),
     ("an authority and opt", message(question(), SOA, opt(), counts=(1, 0, 1, 1)), (Rcode.FORMERR, question(), OURS)),
-    ("trailing octet", message(question(), b"\0"), READABLE),
+    ("trailing byte", message(question(), b"\0"), READABLE),
     ("missing opt", message(question(), counts=WITH_OPT), READABLE),
     ("two opts", message(question(), opt(), opt(), counts=(1, 0, 0, 2)), READABLE),
     ("opt with an owner", message(question(), opt(owner=b"\x01a\0"), counts=WITH_OPT), READABLE),
@@ -104,9 +104,9 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("octets", "expected"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_what_is_not_answered_has_its_rcode(octets: bytes, expected: tuple[int, bytes, Edns | None]) -> None:
-    fault = parse_query(octets)
+@pytest.mark.parametrize(("data", "expected"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+def test_fault_has_its_rcode(data: bytes, expected: tuple[int, bytes, Edns | None]) -> None:
+    fault = parse_query(data)
     assert isinstance(fault, Fault)
     assert (fault.id, fault.opcode, fault.rd) == (7, 0, True)
     assert (fault.rcode, fault.question, fault.edns) == expected
@@ -131,24 +131,24 @@ def test_other_opcodes_are_not_implemented_and_copied(
     assert fault == Fault(7, opcode, True, True, Rcode.NOTIMP, repeated, edns)
 
 
-def test_the_type_that_only_denials_have_is_named_as_the_fault() -> None:
+def test_nxname_query_gets_the_invalid_query_type_error() -> None:
     fault = parse_query(message(question(qtype=128)))
     assert isinstance(fault, Fault)
     assert fault.ede == Ede(30)
 
 
 @given(noise(message(question(), opt(b"\0\x03\0\0"), record(b"\xc0\x0c", 250, b"ab"), counts=(1, 0, 0, 2))))
-def test_any_octets_are_a_query_a_fault_or_silence(octets: bytes) -> None:
-    found = parse_query(octets)
-    if len(octets) < 12 or octets[2] & 0x80:
+def test_any_bytes_are_a_query_a_fault_or_silence(data: bytes) -> None:
+    found = parse_query(data)
+    if len(data) < 12 or data[2] & 0x80:
         assert found is None
     elif isinstance(found, Query):
-        # What we accept, an independent reader accepts, and reads the same question.
-        parsed = dns.message.from_wire(octets, question_only=True)
+        # An independent parser accepts every query that we accept, and reads the same question.
+        parsed = dns.message.from_wire(data, question_only=True)
         assert parsed.question[0].name.canonicalize().to_wire() == found.question.name
     else:
         assert isinstance(found, Fault)
-        assert found.id == int.from_bytes(octets[:2], "big")
+        assert found.id == int.from_bytes(data[:2], "big")
 
 
 @pytest.mark.parametrize("cd", [False, True])

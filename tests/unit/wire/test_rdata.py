@@ -9,7 +9,7 @@ from dnsfilter.wire.rdata import plain_rdata, target_name
 from tests.unit.wire.build import RICH, answered
 
 
-def test_written_out_data_is_what_an_independent_reader_writes() -> None:
+def test_plain_rdata_matches_an_independent_parser() -> None:
     answer = parse_answer(RICH)
     parsed = dns.message.from_wire(RICH, one_rr_per_rrset=True)
     expected = [

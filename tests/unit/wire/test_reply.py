@@ -1,4 +1,4 @@
-"""What the client gets."""
+"""Replies to clients."""
 
 import dns.edns
 import dns.flags
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnsfilter.wire.answer import Answer, RawRecord, follow, kept, parse_answer
+from dnsfilter.wire.answer import Answer, RawRecord, follow, parse_answer, prune_answer
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.message import soa_record
 from dnsfilter.wire.names import parse_name
@@ -20,14 +20,14 @@ FLAGS = 0x8180
 
 
 def edes(reply: bytes) -> list[tuple[int, str]]:
-    """The extended errors of a reply, as an independent reader finds them."""
+    """Return the extended errors of a reply, as an independent parser finds them."""
     options = dns.message.from_wire(reply).options
     assert all(isinstance(option, dns.edns.EDEOption) for option in options)
     return [(int(o.code), o.text or "") for o in options if isinstance(o, dns.edns.EDEOption)]
 
 
-def query_of(octets: bytes) -> Query:
-    query = parse_query(octets)
+def query_of(data: bytes) -> Query:
+    query = parse_query(data)
     assert isinstance(query, Query)
     return query
 
@@ -36,17 +36,17 @@ def texts(count: int, size: int = 100) -> tuple[str, ...]:
     return tuple(f"{WWW}. 60 TXT {index:03d}{'x' * size}" for index in range(count))
 
 
-def sound(octets: bytes) -> Answer:
-    answer = parse_answer(octets)
-    return kept(answer, follow(answer, answer.question), True)
+def sound(data: bytes) -> Answer:
+    answer = parse_answer(data)
+    return prune_answer(answer, follow(answer, answer.question), True)
 
 
 @pytest.mark.parametrize(
     ("payload", "limit"), [(None, 512), (0, 512), (512, 512), (700, 700), (1232, 1232), (4096, 1232), (65535, 1232)]
 )
-def test_udp_replies_fit_what_both_sides_take(payload: int | None, limit: int) -> None:
-    octets = message(question()) if payload is None else message(question(), opt(payload=payload), counts=(1, 0, 0, 1))
-    assert udp_limit(query_of(octets)) == limit
+def test_udp_limit_is_what_both_sides_accept(payload: int | None, limit: int) -> None:
+    data = message(question()) if payload is None else message(question(), opt(payload=payload), counts=(1, 0, 0, 1))
+    assert udp_limit(query_of(data)) == limit
 
 
 @pytest.mark.parametrize("flags", [0, 0x0100, 0x0010, 0x0110, 0x0130, 0x0220])
@@ -111,7 +111,7 @@ def test_without_opt_there_is_no_extended_error() -> None:
 
 
 @pytest.mark.parametrize("edns", [True, False])
-def test_a_truncated_reply_says_to_come_by_tcp_and_is_no_longer_than_the_query(edns: bool) -> None:
+def test_truncated_reply_sets_tc_and_is_no_longer_than_the_query(edns: bool) -> None:
     wire = dns.message.make_query(WWW, "A", use_edns=edns).to_wire()
     found = truncated_reply(query_of(wire))
     read = dns.message.from_wire(found)
@@ -136,13 +136,13 @@ def test_a_local_reply_carries_its_records() -> None:
 
 def test_a_relayed_answer_has_our_header_and_the_clients_question() -> None:
     query = query_of(message(b"\x03wWw\x07eXample\x03oRg\0\0\x01\0\x01", id=0xABCD, flags=0x0130))
-    octets = answered(WWW, "A", (f"{WWW}. 60 A 192.0.2.1",))
-    upstream = octets[:2] + (0x8FF0).to_bytes(2, "big") + octets[4:]
+    data = answered(WWW, "A", (f"{WWW}. 60 A 192.0.2.1",))
+    upstream = data[:2] + (0x8FF0).to_bytes(2, "big") + data[4:]
     reply = relay(query, parse_answer(upstream[:2] + (0x87B0).to_bytes(2, "big") + upstream[4:]))
     assert reply[:12] == b"\xab\xcd\x81\x90\0\1\0\1\0\0\0\0"
     assert reply[12:33] == query.question.wire
-    assert reply[33:] == octets[33:]
-    assert relay(query, parse_answer(octets), ad=True)[3] == 0xB0
+    assert reply[33:] == data[33:]
+    assert relay(query, parse_answer(data), ad=True)[3] == 0xB0
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_every_ttl_ages_and_is_capped(age: int, cap: int | None, stale: int | No
 
 
 def test_a_ttl_with_its_top_bit_leaves_as_zero() -> None:
-    octets = bytearray(answered(WWW, "A", (f"{WWW}. 60 A 192.0.2.1",)))
-    octets[39] |= 0x80
-    assert relay(asked(), parse_answer(bytes(octets)))[39:43] == bytes(4)
+    data = bytearray(answered(WWW, "A", (f"{WWW}. 60 A 192.0.2.1",)))
+    data[39] |= 0x80
+    assert relay(asked(), parse_answer(bytes(data)))[39:43] == bytes(4)
 
 
 def test_an_opt_of_upstream_is_never_passed_on() -> None:
@@ -188,18 +188,18 @@ def test_an_opt_of_upstream_is_never_passed_on() -> None:
 
 
 def test_an_extended_rcode_of_upstream_becomes_a_failure_for_clients_without_opt() -> None:
-    octets = message(question(), opt(ttl=0x0100_0000), flags=0x8187, counts=(1, 0, 0, 1))
-    assert dns.message.from_wire(relay(asked(edns=0), parse_answer(octets))).rcode() == 23
-    assert dns.message.from_wire(relay(asked(), parse_answer(octets))).rcode() == 2
+    data = message(question(), opt(ttl=0x0100_0000), flags=0x8187, counts=(1, 0, 0, 1))
+    assert dns.message.from_wire(relay(asked(edns=0), parse_answer(data))).rcode() == 23
+    assert dns.message.from_wire(relay(asked(), parse_answer(data))).rcode() == 2
 
 
 @pytest.mark.parametrize(("name", "qtype"), [("a.example.org", "A"), (WWW, "AAAA")])
-def test_an_answer_to_another_question_is_our_mistake(name: str, qtype: str) -> None:
+def test_relay_of_an_answer_to_another_question_raises_value_error(name: str, qtype: str) -> None:
     with pytest.raises(ValueError, match="relay answer"):
         relay(asked(name, qtype), parse_answer(answered(WWW, "A")))
 
 
-def test_the_extended_error_gives_way_before_any_record_where_that_is_enough() -> None:
+def test_extended_error_is_dropped_before_any_record() -> None:
     answer = sound(answered(WWW, "TXT", texts(3)))
     query = asked(WWW, "TXT", edns=0)
     full = len(relay(query, answer, ede=Ede(15, "why")))
@@ -211,7 +211,7 @@ def test_the_extended_error_gives_way_before_any_record_where_that_is_enough() -
         assert (len(parsed.answer[0]), bool(parsed.flags & dns.flags.TC)) == (3, False)
 
 
-def test_additional_records_go_by_whole_sets_and_are_no_truncation() -> None:
+def test_additional_records_are_dropped_by_complete_rrsets_without_tc() -> None:
     extra = tuple(f"b. 60 A 192.0.2.{index}" for index in range(5)) + tuple(
         f"c. 60 AAAA 2001:db8::{index}" for index in range(5)
     )
@@ -268,8 +268,8 @@ def test_every_reply_fits_and_is_read_without_complaint(
     owner = parse_name("b.example.net")
     records = [RawRecord(owner, 65280, 1, 60, bytes([index]) * 50) for index in range(20)]
     query = asked(edns=edns)
-    octets = local_reply(query, 0, records[:answers], records[:authority])
-    answer = parse_answer(octets)
+    data = local_reply(query, 0, records[:answers], records[:authority])
+    answer = parse_answer(data)
     reply = relay(query, answer, ede=Ede(15, text), limit=limit)
     parsed = dns.message.from_wire(reply, raise_on_truncation=False)
     assert len(reply) <= limit

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dnsfilter.cache.answers import AnswerCache, Entry
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.wire.answer import Answer, follow, kept, parse_answer
+from dnsfilter.wire.answer import Answer, follow, parse_answer, prune_answer
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import parse_name
 from tests.fuzz.examples import examples
@@ -28,7 +28,7 @@ NAMES = ["example.org", "www.example.org", "a.www.example.org", "www.example.net
 
 def whole(octets: bytes) -> Answer:
     message = parse_answer(octets)
-    return kept(message, follow(message, message.question), True)
+    return prune_answer(message, follow(message, message.question), True)
 
 
 def chain(name: str, ttl: int) -> Answer:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.policy.model import DecisionRecord, Mode, Policy, Term
 from dnsfilter.telemetry.metrics import Transport
-from dnsfilter.wire.answer import Answer, follow, kept, parse_answer
+from dnsfilter.wire.answer import Answer, follow, parse_answer, prune_answer
 from dnsfilter.wire.iana import Rcode
 from tests.contract.cases import office
 from tests.fuzz.examples import examples
@@ -38,7 +38,7 @@ def queries(draw: st.DrawFn, name: bytes | None = None) -> bytes:
 
 def sound(data: bytes) -> Answer:
     answer = parse_answer(data)
-    return kept(answer, follow(answer, answer.question), True)
+    return prune_answer(answer, follow(answer, answer.question), True)
 
 
 SIGNATURE = "A 8 2 60 20300101000000 20200101000000 1 example.net. AAAA"

@@ -110,7 +110,7 @@ def test_a_pasted_url_is_asked_about_by_its_host(served: Served, ctl: Ctl, comma
 def test_what_is_no_name_is_wrong_input(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     done = ctl(*command, "https://192.0.2.1/@x")
     assert (done.code, done.out) == (2, "")
-    assert "argument NAME: a name is wanted, not an address: 192.0.2.1" in done.err
+    assert "argument NAME: a name is required, not an address: 192.0.2.1" in done.err
 
 
 def test_who_tells_range_authority_contact_and_bans(served: Served, ctl: Ctl) -> None:
