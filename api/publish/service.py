@@ -46,7 +46,7 @@ class Status:
 
 def believed(clock: Callable[[], float], store: SnapshotStore) -> Callable[[], float]:
     """`clock` as long as it can be right, else the newest making in `store`: what acts and snapshots are dated by."""
-    return lambda: store.making_s(int(clock()))
+    return lambda: store.creation_time_s(int(clock()))
 
 
 class Publisher:

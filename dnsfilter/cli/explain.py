@@ -41,7 +41,7 @@ def explain(options: argparse.Namespace) -> int:
     from dnsfilter.wire.asked import parse_asked
 
     config = config_of(options)
-    now = store_of(options, config).making_s(int(time.time()))
+    now = store_of(options, config).creation_time_s(int(time.time()))
     try:
         client, name = ip_address(options.client), parse_asked(options.name)
         at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE)

@@ -25,7 +25,7 @@ def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock
     """
     from dnsfilter.config.resolved import last_loading, resolved_policy
 
-    now = store.making_s(clock_s)
+    now = store.creation_time_s(clock_s)
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -54,7 +54,7 @@ def serve(options: argparse.Namespace) -> int:
     store = store_of(options, config)
     feed = PolicyFeed(store, config.control_plane.site, node_dir=node_dir(config))
     if options.policy is not None and handover.is_trial:
-        now = store.making_s(int(time.time()))
+        now = store.creation_time_s(int(time.time()))
         feed.take(policy_files(options.policy, config, now, now))
     else:
         _publish(options, config, store)

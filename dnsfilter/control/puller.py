@@ -87,9 +87,9 @@ class Puller:
         manifest = parse_manifest(octets)
         self._check(manifest, octets, afresh=afresh)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
-        self._store.receive(octets, files, placed, over_choice=afresh or self._begins)
+        self._store.receive(octets, files, placed, replace_chosen=afresh or self._begins)
         if self._begins:
-            self._store.begin_anew(manifest.revision, with_older=self._is_elsewhere)
+            self._store.restart_at(manifest.revision, with_older=self._is_elsewhere)
         self._note(manifest, sha256(octets).hexdigest())
         self._begins = False
         self._store.prune(KEPT_REVISIONS)
@@ -191,7 +191,7 @@ def receive_published(config: Config) -> bool:
     except SnapshotError:
         return False
     contents = {digest: bytes(content) for digest, content in bytes_by_digest(files).items()}
-    own_store(config.node_dir).receive(files.manifest, contents, over_choice=True)
+    own_store(config.node_dir).receive(files.manifest, contents, replace_chosen=True)
     return True
 
 

@@ -1,1 +1,1 @@
-"""A policy compiled for the resolver: format, compiler, reader, store."""
+"""Policies compiled for the resolver: format, compiler, reader and store."""

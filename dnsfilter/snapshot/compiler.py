@@ -1,4 +1,4 @@
-"""Policy to snapshot: three files and the manifest that names them. Equal input gives equal octets."""
+"""Compile a policy to a snapshot: three files and their manifest. Equal input gives equal bytes."""
 
 import struct
 from dataclasses import dataclass, field, replace
@@ -16,12 +16,12 @@ from dnsfilter.snapshot.sections import File, read_file
 __all__ = ["KEPT_PAST_S", "Compiled", "File", "compile_names", "compile_policy", "compile_without_names"]
 
 KEPT_PAST_S = 86_400
-"""Spans that ended longer before the making than this are left out: clocks differ by less than a day."""
+"""Spans that ended longer before the creation than this are left out. Clocks differ by less than a day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What a ranges file was made from, and the classes that it numbers."""
+    """The input of a ranges file, and the classes that it numbers."""
 
     ranges: tuple[Range, ...]
     exempted: frozenset[tuple[str, Prefix]]
@@ -30,7 +30,7 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A snapshot ready to be published."""
+    """A snapshot that is ready to be published."""
 
     revision: int
     made_s: Instant
@@ -44,7 +44,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Unnamed:
-    """A snapshot without its names and manifest."""
+    """A snapshot without its names file and manifest."""
 
     ranges: File
     rules: File
@@ -60,17 +60,18 @@ def compile_policy(
     names: File | None = None,
     before: Compiled | None = None,
 ) -> Compiled:
-    """The snapshot of `policy`, valid for instants from a day before `made_s` on.
+    """Compile the snapshot of `policy`, valid from a day before `made_s` on.
 
-    `names` is what `compile_names` gave for the same services: with a million names it takes seconds, and a toggle
-    changes none. `before` is a snapshot compiled earlier: where its ranges are this policy's, with the same ones named
-    by exemptions, its ranges file is taken, and so are rows that are made of the same. Raises PolicyError for a policy
-    that contradicts itself or does not fit the format.
+    `names` is the result of `compile_names` for the same services. With a million names that takes seconds, and a
+    toggle changes no names. `before` is an earlier snapshot. Its ranges file is reused if the ranges, and those that
+    exemptions name, are the same. Its rows are reused if their input is the same.
+
+    Raise PolicyError for a policy that contradicts itself or does not fit the format.
     """
     if names is None:
         names = compile_names(policy.services, hash_key)
     if _entries_in(names) != entries_of(policy.services):
-        raise PolicyError("compile snapshot: the names file is not one of the policy's services")
+        raise PolicyError("compile snapshot: the names file is not compiled from the policy's services")
     compiled = compile_without_names(policy, made_s, before)
     ranges, rules = compiled.ranges, compiled.rules
     manifest = write_manifest(
@@ -80,9 +81,9 @@ def compile_policy(
 
 
 def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | None = None) -> Unnamed:
-    """Return the ranges and rules of `compile_policy`, which need only the services and tiers of the names.
+    """Return the ranges and rules of `compile_policy`. They need only the services and tiers of the names.
 
-    Raises PolicyError for a policy that contradicts itself or does not fit the format.
+    Raise PolicyError for a policy that contradicts itself or does not fit the format.
     """
     since = made_s - KEPT_PAST_S
     policy = remembered(policy, since)
@@ -96,10 +97,10 @@ def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | No
 
 
 def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:
-    """The ranges file and what it was made from; taken from `before` where that was made from the same."""
+    """Return the ranges file and its input. Reuse those of `before` if the input is the same."""
     exempted = exempted_ranges(policy)
     if before is not None and (before.classified.ranges, before.classified.exempted) == (policy.ranges, exempted):
-        # With these ranges, which the next policy has too: what is identical is compared in no time.
+        # Keep this policy's ranges, which the next policy also has: comparing identical objects is fast.
         return replace(before.classified, ranges=policy.ranges), before.ranges
     by_range = classify(policy)
     classes = range_classes(by_range)

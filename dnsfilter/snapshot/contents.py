@@ -1,4 +1,4 @@
-"""A snapshot's octets as they are held, wherever they were read; and before when none was made."""
+"""The verified content of a snapshot, for any source, and the earliest plausible time of its creation."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.sections import Buffer
 
 RELEASED_S: Instant = 1_793_491_200
-"""2026-11-01T00:00Z, before this release: no machine that runs it was ever rightly set to less. A release moves it."""
+"""2026-11-01T00:00Z, before this release. A clock that shows an earlier time is wrong. Each release updates it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
     """The verified content of one snapshot.
 
-    `damaged` says what was wrong with each file whose second copy was read.
+    `damaged` has the problem of each file whose second copy was read.
     """
 
     revision: int
@@ -26,7 +26,7 @@ class Files:
 
 
 def bytes_by_digest(known: Files | None) -> dict[bytes, Buffer]:
-    """Octets by digest of what was verified before."""
+    """Return the content of each verified file by its digest."""
     if known is None:
         return {}
     manifest = parse_manifest(known.manifest)

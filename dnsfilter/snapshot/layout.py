@@ -1,6 +1,6 @@
-"""The snapshot format's single definition: numbers, sections and records. `docs/snapshot-format.md` tells the story.
+"""The only definition of the snapshot format: numbers, sections and records. See `docs/snapshot-format.md`.
 
-Every number is little-endian and every record has a fixed width without hidden padding, so that C reads the files in
+Every number is little-endian. Every record has a fixed width without hidden padding, so that C reads the files in
 place. Offsets inside a section count from the section's start; those of sections count from the file's start.
 """
 
@@ -19,14 +19,14 @@ ALIGNMENT: Final = 64
 MAX_SECTIONS: Final = 64
 MAX_MANIFEST_BYTES: Final = 4096
 
-# magic, kind, version, byte order mark, number of sections, file size, place for a signature
+# magic, kind, version, byte order mark, number of sections, file size, space for a signature
 HEADER: Final = Struct("<8sHHII4xQ64s")
-# id, octets of one record (1: no records), offset, length
+# id, bytes of one record (1: no records), offset, length
 SECTION: Final = Struct("<IIQQ")
 
 
 class Kind(IntEnum):
-    """Which of the three files it is."""
+    """The three kinds of file."""
 
     NAMES = 1
     RANGES = 2
@@ -34,7 +34,7 @@ class Kind(IntEnum):
 
 
 class Part(IntEnum):
-    """The sections. Readers skip ids that they do not know."""
+    """The sections. Readers skip unknown ids."""
 
     STRINGS = 1
     NAMES_META = 16
@@ -59,13 +59,13 @@ class Part(IntEnum):
 
 
 STRING: Final = Struct("<H")
-"""Octets of UTF-8 that follow. A reference is the offset of this; offset 0 is the empty string."""
+"""Size in bytes of the UTF-8 that follows. A reference is the offset of this; offset 0 is the empty string."""
 
 # hash key, slots (a power of two), names, longest probe, most labels of a name (without the root)
 NAMES_META: Final = Struct("<16sIIII")
 # upper half of the hash, offset of the record (0: empty slot)
 SLOT: Final = Struct("<II")
-# entries, octets of the name; the name follows, then the entries
+# entries, bytes of the name; the name follows, then the entries
 RECORD: Final = Struct("<HB")
 # entry, flags
 RECORD_ENTRY: Final = Struct("<HB")
@@ -77,7 +77,7 @@ SITE: Final = Struct("<IIIII")
 V4_START: Final = Struct("<I")
 V6_START: Final = Struct("16s")
 INTERVAL_RANGE: Final = Struct("<I")
-# first address (IPv4: four octets, then zeros), prefix length, family (4 or 6), class, label, site
+# first address (IPv4: four bytes, then zeros), prefix length, family (4 or 6), class, label, site
 RANGE: Final = Struct("<16sBBxxIII")
 
 # authority's slug, first rule, rules
@@ -89,26 +89,26 @@ SPAN: Final = Struct("<qqBxxxxxxx")
 RULE_ENTRY: Final = Struct("<H")
 # number, deciding authority's slug, service's slug, first address, addresses, reply
 BAN: Final = Struct("<IIIIHBx")
-# family (4 or 6), octets (IPv4: four, then zeros)
+# family (4 or 6), bytes (IPv4: four, then zeros)
 ADDRESS: Final = Struct("<Bxxx16s")
 # authority's slug, service's slug
 PAIR: Final = Struct("<II")
 
-# start, end (exclusive), authority's slug itself (filled up with zeros; empty for all)
+# start, end (exclusive), authority's slug as text (padded with zeros; empty for all)
 SUSPENSION: Final = Struct("<qq64s")
 
 DOMAIN: Final = 1
-"""Flag of an entry of a name: the name and all below it."""
+"""Flag of an entry of a name: the name and all names below it."""
 HOST: Final = 2
-"""Flag of an entry of a name: the name alone."""
+"""Flag of an entry of a name: only the name."""
 NONE: Final = 0xFFFF_FFFF
 """No range, no pair."""
 MAX_ENTRIES: Final = 0xFFFF
 
 REPLIES: Final = (Reply.REFUSED, Reply.NXDOMAIN, Reply.NODATA, Reply.ADDRESS)
-"""A reply's code is its place here; new ones are added at the end."""
+"""A reply's code is its index here. New replies are added at the end."""
 
-# Name hash: polynomial over 7-octet words modulo a Mersenne prime, then one multiplication to spread the bits.
+# Name hash: polynomial over 7-byte words modulo a Mersenne prime, then one multiplication to spread the bits.
 HASH_PRIME: Final = 2**61 - 1
 HASH_WORD: Final = 7
 HASH_SPREAD: Final = 0x9E37_79B9_7F4A_7C15
@@ -144,6 +144,6 @@ PARTS: Final = {
         Part.SUSPENSIONS: SUSPENSION.size,
     },
 }
-"""The sections that each file must have, unless they are in OPTIONAL, with the octets of one record."""
+"""The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
 OPTIONAL: Final = frozenset({Part.SUSPENSIONS})
-"""Left out where they would be empty, so that files from before are those that are made now."""
+"""Left out if empty, so that files have the same bytes as those of earlier versions."""

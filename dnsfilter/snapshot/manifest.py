@@ -1,4 +1,4 @@
-"""The manifest: which three files make a snapshot, as canonical JSON of one small object."""
+"""The manifest: the three files of a snapshot, as canonical JSON of one small object."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FILE_KEYS = frozenset({"sha256", "size"})
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
-    """One file: SHA-256 and octets."""
+    """One file: SHA-256 and size in bytes."""
 
     digest: bytes
     size: int
@@ -21,7 +21,7 @@ class FileRef:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A snapshot's revision, the second it was made and its files. `signature` is empty until something signs it."""
+    """A snapshot's revision, creation time and files. `signature` is empty until the manifest is signed."""
 
     revision: int
     made_s: int
@@ -32,7 +32,7 @@ class Manifest:
 
 
 def write_manifest(manifest: Manifest) -> bytes:
-    """Canonical JSON: sorted keys, no blanks, ASCII, a line feed at the end."""
+    """Return canonical JSON: sorted keys, no blanks, ASCII, a line feed at the end."""
     value = {
         "format": VERSION,
         "made_s": manifest.made_s,
@@ -46,21 +46,21 @@ def write_manifest(manifest: Manifest) -> bytes:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """The manifest of these octets; raises SnapshotError. Keys that it does not know are skipped."""
+    """Return the manifest in `data`. Raise SnapshotError if it is invalid. Unknown keys are skipped."""
     if len(data) > MAX_MANIFEST_BYTES:
-        raise SnapshotError(f"read manifest: {len(data)} octets are more than {MAX_MANIFEST_BYTES}")
+        raise SnapshotError(f"read manifest: {len(data)} bytes are more than {MAX_MANIFEST_BYTES}")
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise SnapshotError("read manifest: it is no JSON") from error
+        raise SnapshotError("read manifest: it is not JSON") from error
     if not isinstance(value, dict):
-        raise SnapshotError("read manifest: it is no JSON object")
+        raise SnapshotError("read manifest: it is not a JSON object")
     version = _number(value, "format")
     if version not in READABLE_VERSIONS:
-        raise SnapshotError(f"read manifest: version {version} is not one that this program reads")
+        raise SnapshotError(f"read manifest: this program does not read version {version}")
     signature = value.get("signature", "")
     if not isinstance(signature, str):
-        raise SnapshotError("read manifest: signature is no string")
+        raise SnapshotError("read manifest: signature is not a string")
     return Manifest(
         _number(value, "revision"),
         _number(value, "made_s"),
@@ -72,7 +72,7 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def named_files(manifest: Manifest) -> tuple[tuple[str, FileRef], ...]:
-    """The names, the ranges and the rules, each with what its file is called."""
+    """Return the names, ranges and rules files, each with its file name."""
     parts = {"names": manifest.names, "ranges": manifest.ranges, "rules": manifest.rules}
     return tuple((f"{file.digest.hex()}.{suffix}", file) for suffix, file in parts.items())
 
@@ -84,7 +84,7 @@ def _part_value(part: FileRef) -> dict[str, str | int]:
 def _part(value: dict[str, Any], key: str) -> FileRef:
     part = value.get(key)
     if not isinstance(part, dict) or not part.keys() >= _FILE_KEYS:
-        raise SnapshotError(f"read manifest: {key} is no object with sha256 and size")
+        raise SnapshotError(f"read manifest: {key} is not an object with sha256 and size")
     digest = part["sha256"]
     if not isinstance(digest, str) or len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise SnapshotError(f"read manifest: {key} has no SHA-256 of 64 hexadecimal digits")
@@ -94,5 +94,5 @@ def _part(value: dict[str, Any], key: str) -> FileRef:
 def _number(value: dict[str, Any], key: str) -> int:
     number = value.get(key)
     if type(number) is not int or not 0 <= number <= _LARGEST:
-        raise SnapshotError(f"read manifest: {key} is no whole number")
+        raise SnapshotError(f"read manifest: {key} is not an integer from 0 to {_LARGEST}")
     return number

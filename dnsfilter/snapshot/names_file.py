@@ -1,7 +1,7 @@
-"""The names file: which entries (a service's tier) a name belongs to. Compiled from the services, read in place.
+"""The names file: the entries (tiers of services) that a name belongs to. Compiled from the services, read in place.
 
-An open-addressing hash table with linear probing. A slot holds the upper half of the name's hash beside the record's
-offset, so that a name that is not there costs one cache line and touches no record.
+An open-addressing hash table with linear probing. A slot holds the upper half of the name's hash and the record's
+offset. So looking up a missing name costs one cache line and reads no record.
 """
 
 from array import array
@@ -36,8 +36,8 @@ _MAX_LABELS = 127
 class Matched(NamedTuple):
     """An entry that a name belongs to, by the longest of the entry's names that matches.
 
-    `suffix` counts the octets of that name with its root label. `domain` is False where it matched as a host alone.
-    `target` is True where only a name that the answer leads to, and not the question, belongs to the entry.
+    `suffix` is the size in bytes of that name with its root label. `domain` is False if only a host name matched.
+    `target` is True if the entry matches only a target of the answer, and not the question.
     """
 
     entry: int
@@ -47,14 +47,14 @@ class Matched(NamedTuple):
 
 
 def entries_of(services: Iterable[Service]) -> tuple[tuple[str, int], ...]:
-    """Every (service, tier), in the order in which entries are numbered."""
+    """Return every (service, tier), in the order of the entries' numbers."""
     return tuple(sorted({(service.slug, tier.number) for service in services for tier in service.tiers}))
 
 
 def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_KEY) -> File:
-    """The names file of these services; the same for the same services and key. Raises PolicyError for a bad name."""
+    """Compile the names file of these services. Equal services and key give equal files. PolicyError for a bad name."""
     if len(hash_key) != HASH_KEY_BYTES:
-        raise ValueError(f"compile names: the hash key has {len(hash_key)} octets instead of {HASH_KEY_BYTES}")
+        raise ValueError(f"compile names: the hash key has {len(hash_key)} bytes instead of {HASH_KEY_BYTES}")
     entries = entries_of(services)
     if len(entries) > MAX_ENTRIES:
         raise PolicyError(f"compile names: {len(entries)} tiers are more than {MAX_ENTRIES}")
@@ -78,7 +78,7 @@ def compile_names(services: tuple[Service, ...], hash_key: bytes = DEFAULT_HASH_
 
 
 def _collect(services: Iterable[Service], entries: tuple[tuple[str, int], ...]) -> dict[WireName, bytes]:
-    """Each name's packed entries; names and their entries in an order that depends on the services alone."""
+    """Return each name's packed entries. The order of names and entries depends only on the services."""
     numbers = {entry: number for number, entry in enumerate(entries)}
     tiers = sorted(
         ((numbers[(service.slug, tier.number)], tier) for service in services for tier in service.tiers),
@@ -99,10 +99,10 @@ def _collect(services: Iterable[Service], entries: tuple[tuple[str, int], ...]) 
 
 
 def _build(names: dict[WireName, bytes], hash_key: bytes) -> tuple["array[int]", bytearray, int, int]:
-    """Slots (upper half of the hash and record offset in turn), records, longest probe, most labels."""
+    """Return slots (upper half of the hash, record offset, alternating), records, longest probe, most labels."""
     mask = _slot_count(len(names)) - 1
     slots = array("I", bytes(SLOT.size * (mask + 1)))
-    # Offset 0 means an empty slot, so nothing is kept there.
+    # Offset 0 means an empty slot, so no record is stored there.
     records = bytearray(RECORD.size)
     _multiplier, offset = hash_parameters(hash_key)
     hashed = _hasher(hash_key)
@@ -110,7 +110,7 @@ def _build(names: dict[WireName, bytes], hash_key: bytes) -> tuple["array[int]",
     for name, packed in names.items():
         starts = _label_starts(name)
         if not starts or len(name) > MAX_NAME or name != name.lower():
-            raise PolicyError(f"compile names: {name!r} is no lower-cased wire name below the root")
+            raise PolicyError(f"compile names: {name!r} is not a lower-case wire name below the root")
         slot, upper = spread(hashed(name), offset)
         probe = 1
         slot &= mask
@@ -130,12 +130,12 @@ def _build(names: dict[WireName, bytes], hash_key: bytes) -> tuple["array[int]",
 
 
 def _slot_count(names: int) -> int:
-    """A power of two of at least one and a half slots for each name: two thirds full at most."""
+    """Return a power of two, at least one and a half slots per name: at most two thirds of the table are used."""
     return 1 << max(4, (names + names // 2).bit_length())
 
 
 def _hasher(hash_key: bytes) -> Callable[[WireName], int]:
-    """Running hash of a name; keeps those of parents, which the names of a list share."""
+    """Return a function for the running hash of a name. It caches those of parents, which many names share."""
     multiplier, _offset = hash_parameters(hash_key)
     parents: dict[WireName, int] = {ROOT: 0}
 
@@ -159,12 +159,12 @@ class NameTable:
     __slots__ = ("_labels", "_mask", "_multiplier", "_offset", "_probes", "_records", "_slots", "entries", "parts")
 
     def __init__(self, buffer: Buffer) -> None:
-        """Checks that everything lies within the file; raises SnapshotError."""
+        """Check that everything lies within the file. Raise SnapshotError if not."""
         self.parts = parts = read_file(Kind.NAMES, buffer)
         self._slots = parts[Part.SLOTS]
         self._records = parts[Part.RECORDS]
         if len(parts[Part.NAMES_META]) != NAMES_META.size:
-            raise SnapshotError("read snapshot: the names file has no one description of its table")
+            raise SnapshotError("read snapshot: the names file does not have exactly one description of its table")
         key, slots, names, probes, labels = parts[Part.NAMES_META].record(NAMES_META, 0)
         if slots.bit_count() != 1 or slots * SLOT.size != len(self._slots) or not max(names, probes) < slots:
             raise SnapshotError(f"read snapshot: the names file has no table of {slots} slots")
@@ -178,9 +178,9 @@ class NameTable:
         )
 
     def match(self, name: WireName) -> tuple[Matched, ...]:
-        """Every entry that a folded wire name belongs to, by entry, each with its longest suffix.
+        """Return every entry that a folded wire name belongs to, by entry, each with its longest suffix.
 
-        Raises SnapshotError for a record that does not lie within the file.
+        Raise SnapshotError for a record that does not lie within the file.
         """
         starts = _label_starts(name)
         found: dict[int, Matched] = {}
@@ -197,7 +197,7 @@ class NameTable:
         return tuple(found[entry] for entry in sorted(found))
 
     def _find(self, running: int, name: WireName) -> int:
-        """The record of exactly that name, 0 for none."""
+        """Return the offset of the record of exactly that name, or 0."""
         slot, upper = spread(running, self._offset)
         for _ in range(self._probes):
             slot &= self._mask
@@ -206,25 +206,25 @@ class NameTable:
                 return 0
             if kept == upper:
                 _entries, size = self._records.at(RECORD, record)
-                if size == len(name) and self._records.octets(record + RECORD.size, size) == name:
+                if size == len(name) and self._records.slice(record + RECORD.size, size) == name:
                     return int(record)
             slot += 1
         return 0
 
-    def _add(self, found: dict[int, Matched], record: int, suffix: int, whole: bool) -> None:
-        """Adds the record's entries over those of shorter suffixes; a host only where it is the whole name."""
+    def _add(self, found: dict[int, Matched], record: int, suffix: int, is_queried_name: bool) -> None:
+        """Add the record's entries, replacing those of shorter suffixes. A host entry matches only the queried name."""
         count, size = self._records.at(RECORD, record)
         first = record + RECORD.size + size
         for position in range(count):
             entry, flags = self._records.at(RECORD_ENTRY, first + position * RECORD_ENTRY.size)
             if entry >= len(self.entries):
                 raise SnapshotError(f"read snapshot: the names file has no entry {entry}")
-            if flags & DOMAIN or (flags & HOST and whole):
+            if flags & DOMAIN or (flags & HOST and is_queried_name):
                 found[entry] = Matched(entry, suffix, bool(flags & DOMAIN))
 
 
 def _label_starts(name: WireName) -> list[int]:
-    """Where each label of a wire name starts, without the root; none for octets that are no name."""
+    """Return the offset of each label of a wire name, without the root. Return [] for an invalid name."""
     starts: list[int] = []
     position = 0
     end = len(name) - 1

@@ -1,4 +1,4 @@
-"""Suspensions laid over a rules file: what it would be, had the policy held them when it was compiled."""
+"""Add suspensions to a rules file, as if the policy had contained them when it was compiled."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -16,11 +16,11 @@ _Spans = tuple[tuple[Instant, Instant, int], ...]
 
 
 def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant) -> Buffer:
-    """The rules file with these suspensions; the very object where it has all of them that end after `at`.
+    """Return the rules file with these suspensions. Return `rules` itself if it has all that end after `at`.
 
-    In every class of a suspended authority what enforces or monitors is set aside while the suspension holds. The
-    octets are those of `compile_rules` for the policy with these suspensions, for such as begin less than a day before
-    the snapshot's making. Raises SnapshotError for a file that is broken.
+    In every class of a suspended authority, enforcing and monitoring are set aside during the suspension. For
+    suspensions that begin less than a day before the snapshot's creation, the bytes are those of `compile_rules` for
+    the policy with these suspensions. Raise SnapshotError for a damaged file.
     """
     holding = [suspension for suspension in suspensions if suspension.end > at]
     if not holding:
@@ -33,13 +33,13 @@ def overlay_rules(rules: Buffer, suspensions: Iterable[Suspension], at: Instant)
     per_class = [_aside(holding, strings.text(slug)) for slug, _, _ in parts[Part.CLASSES].all_records(CLASS)]
     changed = _laid_over(parts, per_class) if any(per_class) else {}
     changed[Part.SUSPENSIONS] = suspended
-    if all(octets == kept.get(part, b"") for part, octets in changed.items()):
+    if all(data == kept.get(part, b"") for part, data in changed.items()):
         return rules
     return write_file(Kind.RULES, {**kept, **changed}).data
 
 
 def overlay_manifest(manifest: bytes, rules: Buffer) -> bytes:
-    """The manifest with these rules; nobody has signed that."""
+    """Return the manifest with these rules, without a signature."""
     given = FileRef(sha256(rules).digest(), len(rules))
     return write_manifest(replace(parse_manifest(manifest), rules=given, signature=""))
 
@@ -49,9 +49,9 @@ def _aside(suspensions: list[Suspension], authority: str) -> Intervals:
 
 
 def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dict[Part, bytes]:
-    """The sections of rules and spans; each class has its own instants at which all is set aside."""
+    """Return the sections of rules and spans. Each class has its own intervals in which all is set aside."""
     rules, spans = bytearray(parts[Part.RULES].data), Slices()
-    # A thousand authorities have some ten thousand rules, and few spans that differ.
+    # A thousand authorities have some ten thousand rules, but few different spans.
     places: dict[Intervals, dict[tuple[int, int], tuple[int, int]]] = {aside: {} for aside in per_class}
     for (_, first, count), aside in zip(parts[Part.CLASSES].all_records(CLASS), per_class, strict=True):
         known = places[aside]
@@ -68,7 +68,7 @@ def _laid_over(parts: Mapping[Part, Section], per_class: list[Intervals]) -> dic
 
 
 def _cut(spans: _Spans, aside: Intervals) -> _Spans:
-    """The spans of one rule, with what has effect set aside in these intervals; by start."""
+    """Return the spans of one rule, by start, with its effect set aside in these intervals."""
     active = tuple((start, end) for start, end, effect in spans if effect != Effect.EXEMPT)
     exempt = tuple((start, end) for start, end, effect in spans if effect == Effect.EXEMPT)
     does = next((effect for _, _, effect in spans if effect != Effect.EXEMPT), Effect.EXEMPT)

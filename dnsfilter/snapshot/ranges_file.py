@@ -1,4 +1,4 @@
-"""The ranges file: which class an address of a site belongs to. Nested ones are flattened: a lookup is one bisect."""
+"""The ranges file: the class of an address at a site. Nested ranges are flattened, so that a lookup is one bisect."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -22,15 +22,15 @@ from dnsfilter.snapshot.layout import (
 from dnsfilter.snapshot.sections import Buffer, File, Section, Strings, read_file, write_file
 
 _Interval = tuple[int, int]
-"""First address as a number, and the index of the range that holds from there on, or `NONE`."""
+"""First address as a number, and the index of the range from there on, or `NONE`."""
 
 
 def compile_ranges(
     policy: Policy, classes: Mapping[tuple[str, Prefix], RangeClass], numbers: Mapping[RangeClass, int]
 ) -> File:
-    """The ranges file; `classes` gives each range's class and `numbers` its place in the rules file.
+    """Compile the ranges file. `classes` has each range's class, and `numbers` the class's index in the rules file.
 
-    Raises PolicyError for a prefix registered twice at a site.
+    Raise PolicyError for a prefix that is registered twice at a site.
     """
     ranges = sorted(policy.ranges, key=_order)
     for left, right in pairwise(ranges):
@@ -76,9 +76,9 @@ def _order(registered: Range) -> tuple[str, int, int, int]:
 
 
 def _flatten(ranges: Iterable[tuple[Prefix, int]]) -> list[_Interval]:
-    """Disjoint intervals from address 0 up, of prefixes sorted by first address and length.
+    """Return disjoint intervals from address 0 up, for prefixes sorted by first address and length.
 
-    Prefixes nest or are apart, so those that are open form a stack, and the innermost holds.
+    Two prefixes are nested or disjoint. So the open ones form a stack, and the innermost applies.
     """
     found: list[_Interval] = [(0, NONE)]
     open_ranges: list[tuple[int, int]] = []
@@ -111,7 +111,7 @@ class RangeTable:
     __slots__ = ("_classes", "_v4", "_v6", "intervals", "parts")
 
     def __init__(self, buffer: Buffer, site: str, classes: int) -> None:
-        """Checks everything of that site, and that no range has a class beyond `classes`; raises SnapshotError."""
+        """Check all data of that site, and that every class is below `classes`. Raise SnapshotError if not."""
         self.parts = parts = read_file(Kind.RANGES, buffer)
         self._classes = tuple(record[3] for record in parts[Part.RANGES].all_records(RANGE))
         if self._classes and max(self._classes) >= classes:
@@ -126,13 +126,13 @@ class RangeTable:
         self._v6 = _Intervals(parts[Part.V6_STARTS], parts[Part.V6_RANGES], V6_START, *v6, ranges)
 
     def find(self, address: bytes) -> int | None:
-        """The class of the most specific range that holds a packed address of 4 or 16 octets; None for none."""
+        """Return the class of the most specific range that holds a packed address of 4 or 16 bytes, or None."""
         index = self._v4.find(int.from_bytes(address)) if len(address) == 4 else self._v6.find(address)
         return None if index == NONE else self._classes[index]
 
 
 class _Intervals:
-    """The intervals of one site and family. IPv4 starts are numbers, IPv6 starts sixteen octets in network order."""
+    """The intervals of one site and family. IPv4 starts are numbers, IPv6 starts sixteen bytes in network order."""
 
     __slots__ = ("_end", "_first", "_ranges", "_shape", "_starts")
 
@@ -149,7 +149,7 @@ class _Intervals:
         self._end = first + count
 
     def find(self, address: int | bytes) -> int:
-        """The index of the range that holds the address, else `NONE`."""
+        """Return the index of the range that holds the address, else `NONE`."""
         place = bisect_right(range(self._end), address, lo=self._first, key=self._start) - 1
         if place < self._first:
             return NONE

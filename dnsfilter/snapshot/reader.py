@@ -1,6 +1,6 @@
-"""A snapshot: whose client it is, what a name belongs to, and what follows at an instant. It has no clock.
+"""Read a snapshot: the class of a client, the entries of a name, and the decision at a time. It has no clock.
 
-It holds the rules of `policy/decide.py` in the form that every query can afford; parity tests compare the two.
+It applies the rules of `policy/decide.py` in a form that is fast enough for every query. Parity tests compare the two.
 """
 
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ __all__ = ["PASS", "BanView", "Judgement", "Matched", "Snapshot"]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a query meets. `ban` and `hit` are those of the winner, also of a monitoring one.
+    """The result for a query. `ban` and `hit` are those of the winner, also of a monitoring one.
 
-    `refused`, `monitored` and `exempted` are indexes into the snapshot's pairs; -1 and absence mean: not counted.
+    `refused`, `monitored` and `exempted` are indexes into the snapshot's pairs. -1 or () means: not counted.
     """
 
     verdict: Verdict
@@ -41,7 +41,7 @@ PASS = Judgement(Verdict.PASS, None, None, -1, (), ())
 
 @dataclass(frozen=True, slots=True)
 class _Weighed:
-    """The rules that bear on a query: the winner with its hit and effect, those that monitor, those set aside."""
+    """The rules that apply to a query: the winner with its hit and effect, the monitoring ones, those set aside."""
 
     winner: tuple[Rule, Matched, Effect] | None
     monitoring: list[Rule]
@@ -76,9 +76,9 @@ class Snapshot:
 
     @classmethod
     def open(cls, manifest: bytes, names: Buffer, ranges: Buffer, rules: Buffer, site: str) -> "Snapshot":
-        """The snapshot of these octets as `site` sees it; a site that it does not know has no ranges.
+        """Open a snapshot for `site`. An unknown site has no ranges.
 
-        Checks that everything lies within its file, not the digests. Raises SnapshotError.
+        Check that everything lies within its file, but not the digests. Raise SnapshotError if not.
         """
         parsed = parse_manifest(manifest)
         for what, buffer, size in (
@@ -87,13 +87,13 @@ class Snapshot:
             ("rules", rules, parsed.rules.size),
         ):
             if len(buffer) != size:
-                raise SnapshotError(f"read snapshot: the {what} file has {len(buffer)} octets instead of {size}")
+                raise SnapshotError(f"read snapshot: the {what} file has {len(buffer)} bytes instead of {size}")
         rule_table = RuleTable(rules)
         range_table = RangeTable(ranges, site, len(rule_table.authorities))
         return cls(parsed, NameTable(names), range_table, rule_table)
 
     def section(self, kind: Kind, part: Part) -> memoryview:
-        """The octets of one section: `open` has checked what its readers follow, but for offsets of the names file."""
+        """Return one section. `open` has checked what its readers follow, except offsets of the names file."""
         tables: dict[Kind, NameTable | RangeTable | RuleTable] = {
             Kind.NAMES: self._names,
             Kind.RANGES: self._ranges,
@@ -103,20 +103,20 @@ class Snapshot:
 
     @property
     def intervals(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """First and number of the site's intervals, of IPv4 and of IPv6."""
+        """First index and number of the site's intervals, of IPv4 and of IPv6."""
         return self._ranges.intervals
 
     def suspended(self, at: Instant) -> frozenset[str | None]:
-        """The authorities for which nothing is refused at `at` because that was published; None for all."""
+        """Return the authorities with a published suspension at `at`; None stands for all."""
         return frozenset(each.authority for each in self.suspensions(at))
 
     def suspensions(self, at: Instant) -> tuple[Suspension, ...]:
-        """Those of the rules file that hold at `at`, without numbers and reasons."""
+        """Return the suspensions of the rules file that are in force at `at`, without numbers and reasons."""
         return tuple(each for each in self._rules.suspensions if each.period.holds(at))
 
     @property
     def all_suspended(self) -> Intervals:
-        """When all are suspended: nothing is refused, and unregistered clients are answered too."""
+        """Intervals in which all are suspended: nothing is refused, and unregistered clients get answers."""
         return self._rules.all_suspended
 
     def suspends_all(self, at: Instant) -> bool:
@@ -124,22 +124,22 @@ class Snapshot:
         return any(start <= at < end for start, end in self._rules.all_suspended)
 
     def find(self, address: bytes) -> int | None:
-        """The class of the most specific range that holds a packed address; None for an unregistered one."""
+        """Return the class of the most specific range with a packed address, or None for an unregistered one."""
         return self._ranges.find(address)
 
     def authority(self, class_index: int) -> str:
-        """The slug of the authority whose class that is."""
+        """Return the slug of the authority of a class."""
         return self._rules.authorities[class_index]
 
     def match(self, name: WireName) -> tuple[Matched, ...]:
-        """Every entry that a folded name belongs to, by entry, each with its longest suffix."""
+        """Return every entry that a folded name belongs to, by entry, each with its longest suffix."""
         return self._names.match(name)
 
     def match_all(self, names: Sequence[WireName]) -> tuple[Matched, ...]:
-        """The same for a question, which comes first, and the names that its answer leads to.
+        """Return the entries of a question, which comes first, and of the targets of its answer.
 
-        An entry that the question itself belongs to keeps the question's hit, however long a target's suffix is: what
-        people asked for explains a refusal better. One reached by targets alone has the longest of their suffixes.
+        An entry that the question belongs to keeps the question's hit, even if a target's suffix is longer: the queried
+        name explains a refusal better. An entry of targets only has the longest of their suffixes.
         """
         found: dict[int, Matched] = {}
         for hit in self._names.match(names[0]) if names else ():
@@ -152,10 +152,11 @@ class Snapshot:
         return tuple(found[entry] for entry in sorted(found))
 
     def judge(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> Judgement:
-        """What a query of that class meets at `at`.
+        """Return the result for a query of that class at `at`.
 
-        Of the rules in force enforcing beats monitoring, then the authority's own come before bound ones, then the
-        longest suffix, then the lowest number. What only would apply is counted as exempted when nothing else does.
+        Of the rules in force, enforcing beats monitoring. Then the authority's own rules come before bound ones, then
+        the longest suffix, then the lowest number. Rules that are set aside are counted as exempted if nothing else
+        applies.
         """
         if not matches:
             return PASS
@@ -171,11 +172,11 @@ class Snapshot:
         return Judgement(Verdict.MONITOR, rule.ban, hit, -1, monitored, ())
 
     def concerned(self, matches: tuple[Matched, ...]) -> bool:
-        """Whether a ban of any class is on one of these entries, in force or not: it may be switched on at any time."""
+        """Return whether any class has a ban on one of these entries. A ban may be enabled at any time."""
         return any(hit.entry in self._rules.concerned for hit in matches)
 
     def next_change(self, class_index: int, matches: tuple[Matched, ...], at: Instant) -> Instant | None:
-        """The first instant after `at` at which a rule of that class on these entries starts, changes or ends."""
+        """Return the first time after `at` at which a rule of that class on these entries starts, changes or ends."""
         if not matches:
             return None
         changes = (
@@ -186,13 +187,13 @@ class Snapshot:
         return min((change for change in changes if change is not None), default=None)
 
     def enforcing(self, class_index: int, at: Instant) -> bool:
-        """Whether any rule of that class refuses something at `at`."""
+        """Return whether any rule of that class refuses something at `at`."""
         return any(self._rules.effect(rule, at) is Effect.ENFORCE for rule in self._rules.rules(class_index))
 
     def decide(self, client: Address, name: WireName, at: Instant) -> Decision:
-        """The decision in the words of the policy: what `policy.decide.decide` says, for this snapshot's site.
+        """Return the result of `policy.decide.decide` for this snapshot's site.
 
-        From `compiler.KEPT_PAST_S` before its making on: of what was over by then a snapshot knows nothing.
+        It is correct from `compiler.KEPT_PAST_S` before the creation on: the snapshot leaves out what ended before.
         """
         class_index = self.find(client.packed)
         if class_index is None:
@@ -235,7 +236,7 @@ class Snapshot:
 
 
 def _hit(rule: Rule, matches: tuple[Matched, ...]) -> Matched | None:
-    """The hit by which the rule applies: one of the question's before a target's, then the longest suffix."""
+    """Return the hit by which the rule applies: the question's before a target's, then the longest suffix."""
     best: Matched | None = None
     for hit in matches:
         if hit.entry in rule.entries and (best is None or (best.target, -best.suffix) > (hit.target, -hit.suffix)):
@@ -244,12 +245,12 @@ def _hit(rule: Rule, matches: tuple[Matched, ...]) -> Matched | None:
 
 
 def _precedence(rule: Rule, hit: Matched, effect: Effect) -> tuple[bool, bool, int, int]:
-    """Sort key, best first."""
+    """Return a sort key, best first."""
     return (effect is not Effect.ENFORCE, rule.ban.bound, -hit.suffix, rule.ban.number)
 
 
 def _pairs(rules: list[Rule]) -> tuple[int, ...]:
-    """The distinct pairs, ascending, without those of rules that count nothing."""
+    """Return the distinct pairs, ascending, without those of rules that are not counted."""
     return tuple(sorted({rule.pair for rule in rules if rule.pair >= 0}))
 
 

@@ -1,4 +1,4 @@
-"""A rules file, read in place: classes, their rules, and what each has in force at an instant."""
+"""A rules file, read in place: classes, their rules, and the effect of each at a time."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _EFFECTS = {int(effect): effect for effect in Effect}
 
 @dataclass(frozen=True, slots=True)
 class BanView:
-    """What a reply needs to know of a ban. `addresses` are packed; `ede` and `text` are those of a refusal here."""
+    """The data of a ban that a reply needs. `addresses` are packed; `ede` and `text` are those of a refusal here."""
 
     number: int
     authority: str
@@ -43,7 +43,7 @@ class BanView:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One ban for one class. `pair` is -1 where nothing is counted."""
+    """One ban for one class. `pair` is -1 if nothing is counted."""
 
     ban: BanView
     entries: frozenset[int]
@@ -53,7 +53,7 @@ class Rule:
 
 
 class RuleTable:
-    """The rules of every class; those of one class become Python objects when it is first asked for."""
+    """The rules of every class. Those of a class become Python objects when it is first asked for."""
 
     __slots__ = (
         "_bans",
@@ -68,7 +68,10 @@ class RuleTable:
     )
 
     def __init__(self, buffer: Buffer) -> None:
-        """Checks the whole file; raises SnapshotError. Afterwards no method raises for what the file holds."""
+        """Check the complete file. Raise SnapshotError if it is damaged.
+
+        Later, no method raises because of its content.
+        """
         self.parts = read_file(Kind.RULES, buffer)
         strings = self.parts[Part.STRINGS]
         self.pairs: tuple[tuple[str, str], ...] = tuple(
@@ -89,7 +92,7 @@ class RuleTable:
         self.all_suspended = union((each.start, each.end) for each in self.suspensions if each.authority is None)
 
     def rules(self, class_index: int) -> tuple[Rule, ...]:
-        """The rules of a class, by the number of their ban."""
+        """Return the rules of a class, by the number of their ban."""
         known = self._known.get(class_index)
         if known is None:
             records = self.parts[Part.RULES].records(RULE, *self._classes[class_index])
@@ -97,7 +100,7 @@ class RuleTable:
         return known
 
     def effect(self, rule: Rule, at: Instant) -> Effect | None:
-        """What the rule does at `at`; None for nothing."""
+        """Return the effect of the rule at `at`, or None."""
         place = self._place(rule, at)
         if place < rule.first_span:
             return None
@@ -105,7 +108,7 @@ class RuleTable:
         return _EFFECTS[effect] if at < end else None
 
     def next_change(self, rule: Rule, at: Instant) -> Instant | None:
-        """The first instant after `at` at which one of the rule's spans starts or ends; None for never."""
+        """Return the first time after `at` at which one of the rule's spans starts or ends, or None."""
         place = self._place(rule, at)
         spans = self.parts[Part.SPANS]
         changes: list[Instant] = []
@@ -116,7 +119,7 @@ class RuleTable:
         return min((change for change in changes if at < change < FOREVER), default=None)
 
     def _place(self, rule: Rule, at: Instant) -> int:
-        """The index of the rule's last span that starts at `at` or before; one less than its first for none."""
+        """Return the index of the rule's last span that starts by `at`, or one less than its first if none does."""
         end = rule.first_span + rule.spans
         return bisect_right(range(end), at, lo=rule.first_span, key=self._span_start) - 1
 
@@ -125,7 +128,7 @@ class RuleTable:
         return start
 
     def _read_ban(self, number: int, authority: int, service: int, first: int, count: int, reply: int) -> BanView:
-        """The ban without what a class adds to it."""
+        """Return the ban without the data that a class adds to it."""
         if reply >= len(REPLIES):
             raise SnapshotError(f"read snapshot: ban {number} has the unknown reply {reply}")
         strings = self.parts[Part.STRINGS]
@@ -176,7 +179,7 @@ class RuleTable:
             RULE
         ):
             if ban >= len(self._bans) or (pair != NONE and pair >= len(self.pairs)):
-                raise SnapshotError("read snapshot: a rule names a ban or a counter that is not there")
+                raise SnapshotError("read snapshot: a rule names a ban or a counter that does not exist")
             spans.check_slice(SPAN, first_span, count)
             entries.check_slice(RULE_ENTRY, first_entry, own)
             texts.add(text)

@@ -1,7 +1,7 @@
-"""The rules file: for each class which ban has which effect when, what a refusal says, and which counters exist.
+"""The rules file: the effects of each ban for each class over time, refusal texts, and counters.
 
-A *rule* is one ban for one class of ranges under one decision, and its *spans* are when it enforces, monitors or is set
-aside. A renewed ban has a rule for each reference that it quotes; no two of them hold at once.
+A *rule* is one ban for one class of ranges under one formal decision. Its *spans* are when it enforces, monitors or is
+set aside. A renewed ban has a rule for each reference that it quotes; no two of them are in force at the same time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,9 +38,9 @@ def compile_rules(
     since: Instant,
     maker: RowMaker | None = None,
 ) -> File:
-    """The rules file, without what ended before `since`; `entries` are those of the names file, in its order.
+    """Compile the rules file, without spans that ended before `since`. `entries` are those of the names file, in order.
 
-    `maker` is one of this policy, where something is known from before. Raises PolicyError for an object that names one
+    `maker` is a RowMaker of this policy, if rows are known from before. Raise PolicyError for an object that names one
     that does not exist.
     """
     maker = maker or RowMaker(policy)
@@ -49,7 +49,7 @@ def compile_rules(
 
 
 def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows of each ban and reference, in the order of the first of them."""
+    """Return the rows of each ban and reference, in the order of the first of them."""
     found: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row.ban, row.reference), []).append(row)
@@ -57,7 +57,7 @@ def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 class _Writer:
-    """The sections while they grow; equal slices of entries and spans are kept once."""
+    """The sections while they grow. Equal slices of entries and spans are stored once."""
 
     def __init__(self, policy: Policy, entries: Sequence[tuple[str, int]]) -> None:
         self._policy = policy
@@ -73,7 +73,7 @@ class _Writer:
         self._rule_entries = Slices()
 
     def file(self, by_class: list[tuple[RangeClass, list[list[Row]]]], suspensions: bytes) -> File:
-        """The whole file."""
+        """Return the complete file."""
         pairs = self._pairs(by_class)
         class_table, rules = bytearray(), bytearray()
         for range_class, groups in by_class:
@@ -101,7 +101,7 @@ class _Writer:
         )
 
     def _pairs(self, by_class: list[tuple[RangeClass, list[list[Row]]]]) -> Mapping[_Pair, int]:
-        """Every (range's authority, service) that is counted, in order."""
+        """Return every (range's authority, service) that is counted, in order."""
         found = {
             (range_class.authority, rows[0].service)
             for range_class, groups in by_class
@@ -130,12 +130,12 @@ class _Writer:
         )
 
     def _entry_numbers(self, ban: Ban) -> list[int]:
-        """The entries of the ban's tiers, ascending; tiers that the service does not have are left out."""
+        """Return the entries of the ban's tiers, ascending, without tiers that the service does not have."""
         wanted = ((ban.service, tier) for tier in ban.tiers)
         return sorted(self._entries[entry] for entry in wanted if entry in self._entries)
 
     def _ban(self, ban: Ban) -> int:
-        """The ban's place in the table."""
+        """Return the ban's index in the table."""
         place = self._ban_places.get(ban.number)
         if place is None:
             place = self._ban_places[ban.number] = len(self._ban_places)

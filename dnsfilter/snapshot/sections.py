@@ -1,4 +1,4 @@
-"""Files of sections: how each of the three is put together, and how it is opened without trusting a single octet."""
+"""Files of sections: write each of the three files, and open it without trusting any byte."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class File:
 
 
 class Strings:
-    """The strings of a file being written: equal ones are kept once."""
+    """The strings of a file that is being written. Equal ones are stored once."""
 
     def __init__(self) -> None:
         self._references: dict[str, int] = {}
@@ -48,31 +48,31 @@ class Strings:
         self.add("")
 
     def add(self, text: str) -> int:
-        """The reference of `text`."""
+        """Return the reference of `text`."""
         known = self._references.get(text)
         if known is not None:
             return known
-        octets = text.encode()
-        if len(octets) > _MAX_STRING_BYTES:
-            raise SnapshotError(f"compile snapshot: a text of {len(octets)} octets is longer than {_MAX_STRING_BYTES}")
+        content = text.encode()
+        if len(content) > _MAX_STRING_BYTES:
+            raise SnapshotError(f"compile snapshot: a text of {len(content)} bytes is longer than {_MAX_STRING_BYTES}")
         reference = self._references[text] = len(self._data)
-        self._data += STRING.pack(len(octets)) + octets
+        self._data += STRING.pack(len(content)) + content
         return reference
 
     def data(self) -> bytes:
-        """The section."""
+        """Return the section."""
         return bytes(self._data)
 
 
 class Slices:
-    """A table of records in which equal runs of records are kept once."""
+    """A table of records. Equal runs of records are stored once."""
 
     def __init__(self) -> None:
         self._data: list[bytes] = []
         self._places: dict[tuple[bytes, ...], int] = {}
 
     def add(self, records: list[bytes]) -> int:
-        """The index of the run's first record."""
+        """Return the index of the run's first record."""
         key = tuple(records)
         place = self._places.get(key)
         if place is None:
@@ -81,13 +81,13 @@ class Slices:
         return place
 
     def data(self) -> bytes:
-        """The section."""
+        """Return the section."""
         return b"".join(self._data)
 
 
 def write_file(kind: Kind, parts: dict[Part, bytes]) -> File:
-    """The file of that kind with these sections, in the order of their ids; empty ones that may be are left out."""
-    parts = {part: octets for part, octets in parts.items() if octets or part not in OPTIONAL}
+    """Return the file with these sections, in the order of their ids, without optional sections that are empty."""
+    parts = {part: data for part, data in parts.items() if data or part not in OPTIONAL}
     table = bytearray()
     body = bytearray()
     start = HEADER.size + SECTION.size * len(parts)
@@ -102,7 +102,7 @@ def write_file(kind: Kind, parts: dict[Part, bytes]) -> File:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section, read in place. `what` names it in errors."""
+    """One section, read in place. `what` is its name in errors."""
 
     what: str
     data: memoryview
@@ -111,63 +111,63 @@ class Section:
         return len(self.data)
 
     def count(self, shape: Struct) -> int:
-        """How many records of that shape it holds."""
+        """Return the number of records of that shape."""
         return len(self.data) // shape.size
 
     def record(self, shape: Struct, index: int) -> tuple[Any, ...]:
-        """Record `index`; raises SnapshotError when there is none."""
+        """Return record `index`. Raise SnapshotError if there is none."""
         return self.at(shape, index * shape.size)
 
     def at(self, shape: Struct, offset: int) -> tuple[Any, ...]:
-        """The record at that offset; raises SnapshotError when it does not lie within."""
+        """Return the record at that offset. Raise SnapshotError if it does not lie within the section."""
         if not 0 <= offset <= len(self.data) - shape.size:
-            raise SnapshotError(f"read snapshot: {self.what} has nothing at octet {offset}")
+            raise SnapshotError(f"read snapshot: {self.what} has no record at byte {offset}")
         return shape.unpack_from(self.data, offset)
 
     def records(self, shape: Struct, first: int, count: int) -> Iterator[tuple[Any, ...]]:
-        """`count` records from `first`; raises SnapshotError when they do not lie within."""
+        """Return `count` records from `first`. Raise SnapshotError if they do not lie within the section."""
         self.check_slice(shape, first, count)
         return shape.iter_unpack(self.data[first * shape.size : (first + count) * shape.size])
 
     def all_records(self, shape: Struct) -> Iterator[tuple[Any, ...]]:
-        """Every record."""
+        """Return every record."""
         return shape.iter_unpack(self.data)
 
     def check_slice(self, shape: Struct, first: int, count: int) -> None:
-        """Raises SnapshotError unless `count` records from `first` lie within."""
+        """Raise SnapshotError unless `count` records from `first` lie within the section."""
         if first + count > len(self.data) // shape.size:
             raise SnapshotError(f"read snapshot: {self.what} has no {count} records from {first}")
 
-    def octets(self, offset: int, size: int) -> bytes:
-        """`size` octets from `offset`; raises SnapshotError when they do not lie within."""
+    def slice(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from `offset`. Raise SnapshotError if they do not lie within the section."""
         if not 0 <= offset <= len(self.data) - size:
-            raise SnapshotError(f"read snapshot: {self.what} has no {size} octets at {offset}")
+            raise SnapshotError(f"read snapshot: {self.what} has no {size} bytes at {offset}")
         return bytes(self.data[offset : offset + size])
 
     def text(self, reference: int) -> str:
-        """The string at that reference; raises SnapshotError."""
+        """Return the string at that reference. Raise SnapshotError if there is none."""
         (size,) = self.at(STRING, reference)
         try:
-            return self.octets(reference + STRING.size, size).decode()
+            return self.slice(reference + STRING.size, size).decode()
         except UnicodeDecodeError as error:
-            raise SnapshotError(f"read snapshot: {self.what} has no UTF-8 at octet {reference}") from error
+            raise SnapshotError(f"read snapshot: {self.what} has no UTF-8 at byte {reference}") from error
 
 
 def read_file(kind: Kind, buffer: Buffer) -> dict[Part, Section]:
-    """The known sections of a file, each wholly within it; raises SnapshotError for anything else."""
+    """Return the known sections of a file, each completely within it. Raise SnapshotError for an invalid file."""
     name = kind.name.lower()
     data = memoryview(buffer).cast("B")
     if len(data) < HEADER.size:
         raise SnapshotError(f"read snapshot: the {name} file is cut short")
     magic, found, version, byte_order, count, size, _signature = HEADER.unpack_from(data, 0)
     if magic != MAGIC or found != kind:
-        raise SnapshotError(f"read snapshot: this is no {name} file")
+        raise SnapshotError(f"read snapshot: this is not a {name} file")
     if byte_order != BYTE_ORDER_MARK:
         raise SnapshotError(f"read snapshot: the {name} file has a foreign byte order")
     if version not in READABLE_VERSIONS:
         raise SnapshotError(f"read snapshot: the {name} file has version {version}, this program reads {_readable()}")
     if size != len(data) or count > MAX_SECTIONS or HEADER.size + SECTION.size * count > size:
-        raise SnapshotError(f"read snapshot: the {name} file has {len(data)} octets instead of {size}")
+        raise SnapshotError(f"read snapshot: the {name} file has {len(data)} bytes instead of {size}")
     return _read_table(kind, data, count)
 
 

@@ -1,4 +1,4 @@
-"""Snapshots signed by their control plane: Ed25519 (RFC 8032) over the manifest, which names every file by digest."""
+"""Snapshots signed by their control plane: Ed25519 (RFC 8032) over the manifest, which has every file's digest."""
 
 import json
 
@@ -9,11 +9,14 @@ from dnsfilter.errors import SnapshotError
 from dnsfilter.snapshot.manifest import parse_manifest
 
 _CONTEXT = b"dnsfilter snapshot 1\0"
-"""Before what is signed, so that nothing else under the same key is ever taken for a manifest."""
+"""Prefix of the signed data, so that no other data signed with the same key can pass for a manifest."""
 
 
 def sign_manifest(manifest: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The manifest with its signature in it; an equal one and key give equal octets. Raises SnapshotError."""
+    """Return the manifest with its signature. Equal manifest and key give equal bytes.
+
+    Raise SnapshotError if invalid.
+    """
     parse_manifest(manifest)
     value = json.loads(manifest)
     value["signature"] = key.sign(_signed(value)).hex()
@@ -21,7 +24,7 @@ def sign_manifest(manifest: bytes, key: Ed25519PrivateKey) -> bytes:
 
 
 def verify_manifest(manifest: bytes, public_key: str) -> None:
-    """Raises SnapshotError unless the manifest is signed under that public key (32 octets as hexadecimal digits)."""
+    """Raise SnapshotError unless the manifest is signed under that public key (32 bytes in hexadecimal)."""
     revision = parse_manifest(manifest).revision
     value = json.loads(manifest)
     if not value.get("signature"):
@@ -30,11 +33,11 @@ def verify_manifest(manifest: bytes, public_key: str) -> None:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
         key.verify(bytes.fromhex(value["signature"]), _signed(value))
     except (InvalidSignature, ValueError) as error:
-        raise SnapshotError(f"verify revision {revision}: its signature is not one under {public_key[:16]}…") from error
+        raise SnapshotError(f"verify revision {revision}: its signature is not valid for {public_key[:16]}…") from error
 
 
 def _signed(value: dict[str, object]) -> bytes:
-    """What is signed of a manifest: all of it, also keys of later versions, with an empty signature."""
+    """Return the signed data of a manifest: all keys, also those of later versions, with an empty signature."""
     return _CONTEXT + _canonical({**value, "signature": ""})
 
 

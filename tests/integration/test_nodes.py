@@ -216,7 +216,7 @@ def test_what_somebody_in_between_alters_is_refused_and_named(joined: World, bet
     assert eventually(lambda: two.revision() == joined.published())
     steps = [
         (unsigned, "off", "NOERROR", "it has no signature"),
-        (resigned, "enforce", "REFUSED", "its signature is not one under"),
+        (resigned, "enforce", "REFUSED", "its signature is not valid for"),
         (spoilt, "monitor", "NOERROR", "are not those of its digest"),
     ]
     for alter, mode, expected, reason in steps:

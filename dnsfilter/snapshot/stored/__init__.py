@@ -1,1 +1,1 @@
-"""Snapshots on disk: published atomically, verified when read, older ones and quarantined ones."""
+"""Snapshots on disk: written atomically, verified when read, with older and quarantined ones."""

@@ -1,6 +1,6 @@
-"""Snapshots in a directory, read and verified: the current one, older ones, and what is quarantined.
+"""Read and verify snapshots in a directory: the current one, older ones, and quarantined ones.
 
-Reading needs no lock and no write permission. `store` has the layout of the directory, and writes.
+Reading needs no lock and no write permission. `store` describes the directory, and writes.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _REASON_BYTES = 512
 
 
 class StoredSnapshots:
-    """The snapshots in one directory, which need not exist yet."""
+    """The snapshots in one directory. The directory may be missing."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -31,7 +31,7 @@ class StoredSnapshots:
 
     @property
     def directory(self) -> Path:
-        """Where they are."""
+        """The directory of the snapshots."""
         return self._directory
 
     def missing(self, manifest: Manifest) -> tuple[FileRef, ...]:
@@ -55,22 +55,25 @@ class StoredSnapshots:
                     yield data
 
     def current_revision(self) -> int | None:
-        """Return the revision that `current` names, complete or not; None without any."""
+        """Return the revision that `current` names, complete or not, or None."""
         current = self._current_or_none()
         return None if current is None else current.revision
 
-    def making_s(self, clock_s: Instant) -> Instant:
-        """When a snapshot made now counts as made: when the wall clock says, unless it says less than RELEASED_S.
+    def creation_time_s(self, clock_s: Instant) -> Instant:
+        """Return the creation time for a snapshot that is made now: `clock_s`, unless it is before RELEASED_S.
 
-        Such a clock cannot be right, and what is made by it must not make it believable: then the newest making in
-        this store counts, or RELEASED_S if that is later. A clock that was ahead is cured by the next making.
+        Such a clock is wrong, and its snapshots must not make it plausible. In that case, return the newest creation
+        time in this store, or RELEASED_S if that is later. The next snapshot corrects a clock that was ahead.
         """
         if clock_s >= RELEASED_S:
             return clock_s
-        return max(RELEASED_S, self._newest_making_s())
+        return max(RELEASED_S, self._newest_creation_time_s())
 
     def current_token(self) -> tuple[int, int] | None:
-        """Something cheap that changes with the current snapshot: inode and change time; None without any."""
+        """Return a token that changes with the current snapshot: inode and change time.
+
+        None if there is no snapshot.
+        """
         try:
             status = self._path(CURRENT).stat()
         except OSError:
@@ -78,22 +81,22 @@ class StoredSnapshots:
         return status.st_ino, status.st_mtime_ns
 
     def read_current(self, known: Files | None = None) -> Files:
-        """Return the bytes of the current snapshot. Raise SnapshotError, which names the file and the reason.
+        """Return the content of the current snapshot. Raise SnapshotError, which names the file and the reason.
 
-        Files that `known` holds under the same digest are taken from it: nothing is read or hashed twice.
+        Files that `known` holds under the same digest are reused: they are not read or hashed again.
         """
         for _ in range(_READ_RETRIES):
             token = self.current_token()
             try:
                 return self._read(self._current(), known)
             except SnapshotError:
-                # A writer may have moved on and removed what was current when we began.
+                # A writer may have published another snapshot and removed the one that we began to read.
                 if token == self.current_token():
                     raise
         return self._read(self._current(), known)
 
     def read_last_good(self, known: Files | None = None, *, without: int | None = None) -> tuple[Files, str | None]:
-        """Return the current snapshot, or the newest older one that is complete and why newer ones were passed over.
+        """Return the current snapshot, or the newest older complete one and why newer ones were skipped.
 
         The revision `without` counts as quarantined. Raise SnapshotError with every reason if none is complete.
         """
@@ -114,7 +117,7 @@ class StoredSnapshots:
         raise SnapshotError("; ".join(reasons))
 
     def read_best(self) -> tuple[Files, str | None]:
-        """Read what a node that starts now would serve: the result of `read_last_good`, else of `read_any`.
+        """Read the snapshot that a node would serve if it started now: `read_last_good`, else `read_any`.
 
         Raise SnapshotError if both fail.
         """
@@ -126,9 +129,9 @@ class StoredSnapshots:
             raise
 
     def read_any(self) -> Files:
-        """Read the newest revision that is complete, also one above the current, and last a quarantined one.
+        """Read the newest complete revision, also one above the current, and a quarantined one last.
 
-        For a node that would have nothing to serve otherwise. Raise SnapshotError.
+        For a node that would otherwise have nothing to serve. Raise SnapshotError if there is none.
         """
         for pointer in sorted(self._pointers(), key=lambda each: (self._quarantined(each.revision), -each.revision)):
             with suppress(SnapshotError):
@@ -145,31 +148,31 @@ class StoredSnapshots:
         return None
 
     def held_up_to(self) -> int | None:
-        """Up to which revision nothing received replaces the current one, which somebody chose; None: nobody did."""
+        """Return the revision up to which received snapshots do not replace a chosen one, or None."""
         current, held = self._current_or_none(), held_up_to(self._directory)
         return held if current is not None and current.revision < held else None
 
     def revisions(self) -> tuple[int, ...]:
-        """Every revision that is here, usable or not, newest first."""
+        """Return every revision in the directory, usable or not, newest first."""
         return tuple(sorted({pointer.revision for pointer in self._pointers()}, reverse=True))
 
     def manifest(self, revision: int) -> Manifest:
-        """The manifest of a revision that is here; raises SnapshotError."""
+        """Return the manifest of a revision. Raise SnapshotError if it is missing or damaged."""
         return self._manifest(self._pointer_of(revision))[1]
 
     def check(self, revision: int) -> None:
-        """Read a revision completely. Raise SnapshotError if it is damaged, not here, or quarantined."""
+        """Read a revision completely. Raise SnapshotError if it is damaged, missing or quarantined."""
         self._read(self._pointer_of(revision), None)
 
     def quarantine_reason(self, revision: int) -> str | None:
-        """Why a revision is quarantined; None while it is not."""
+        """Return why a revision is quarantined, or None if it is not."""
         try:
             return read_bounded(self._mark(revision), _REASON_BYTES).decode(errors="replace")
         except SnapshotError:
             return "" if self._quarantined(revision) else None
 
-    def _newest_making_s(self) -> Instant:
-        """When the current snapshot was made, or else the newest whose manifest can be read; 0 without any."""
+    def _newest_creation_time_s(self) -> Instant:
+        """Return when the current snapshot, or else the newest readable one, was made; 0 if there is none."""
         current = self._current_or_none()
         others = sorted(self._pointers(), reverse=True)
         for pointer in others if current is None else [current, *others]:
@@ -200,7 +203,7 @@ class StoredSnapshots:
         data = self._immutable.read(pointer.file_name, file, damaged, exact=False)
         manifest = parse_manifest(data)
         if manifest.revision != pointer.revision:
-            raise SnapshotError(f"read {self._path(pointer.file_name)}: it is of revision {manifest.revision}")
+            raise SnapshotError(f"read {self._path(pointer.file_name)}: it has revision {manifest.revision}")
         return data, manifest
 
     def _current(self) -> Pointer:
@@ -213,7 +216,7 @@ class StoredSnapshots:
             return None
 
     def _pointers(self) -> list[Pointer]:
-        """Every manifest here, in no order."""
+        """Return every manifest in the directory, in no order."""
         return pointers_in(self._directory)
 
     def _pointer_of(self, revision: int) -> Pointer:

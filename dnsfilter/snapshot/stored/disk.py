@@ -1,4 +1,4 @@
-"""Small acts on the disk that a store is made of: files written whole, kept for good, read within bounds."""
+"""Disk operations of a store: write files atomically, sync them, and read them with a size limit."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ TEMPORARY = ".new"
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
-    """Writes a file beside its place and renames it there. Who calls it is the only one that writes. Raises OSError."""
+    """Write a temporary file and rename it to `path`. The caller must be the only writer. Raise OSError on failure."""
     temporary = path.with_name(path.name + TEMPORARY)
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -23,26 +23,26 @@ def write_atomically(path: Path, data: bytes, *, sync: bool, mode: int = 0o644) 
                 os.fsync(descriptor)
         temporary.rename(path)
     except OSError:
-        temporary.unlink(missing_ok=True)  # a full disk needs the room
+        temporary.unlink(missing_ok=True)  # A full disk needs the space.
         raise
 
 
 def sync_files(paths: Iterable[Path]) -> None:
-    """Has the disk keep these files' octets; those that are gone need none. Raises OSError."""
+    """Sync the content of these files to the disk. Skip missing ones. Raise OSError on failure."""
     for path in paths:
         with suppress(FileNotFoundError):
             _sync(path, os.O_RDONLY)
 
 
 def sync_directory(directory: Path) -> None:
-    """Has the disk keep the names in it. Raises OSError."""
+    """Sync the file names in a directory to the disk. Raise OSError on failure."""
     _sync(directory, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def read_bounded(path: Path, size: int) -> bytes:
-    """At most `size` octets and one more, by which a longer file shows; raises SnapshotError.
+    """Read at most `size` + 1 bytes: the extra byte shows that a file is too long. Raise SnapshotError on failure.
 
-    No link is followed, which may lead to what its maker must not read, and nothing is waited for.
+    Symbolic links are not followed: they may lead to files that their owner must not read. Reading does not block.
     """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:

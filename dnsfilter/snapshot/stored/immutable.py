@@ -1,7 +1,7 @@
-"""Immutable files whose digests are known: verified, read, and kept twice.
+"""Immutable files with known digests: verified, read, and stored twice.
 
 DIRECTORY/NAME
-DIRECTORY/copy/NAME     of the current revision's files: read where the first is damaged
+DIRECTORY/copy/NAME     files of the current revision: read if the first is damaged
 """
 
 from collections.abc import Mapping
@@ -21,21 +21,22 @@ class ImmutableFiles:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        # Files whose digest this process has checked: path, inode, change time. A toggle need not hash all names again.
+        # Files whose digest this process has checked: path, inode, change time. So a toggle does not hash all names
+        # again.
         self._verified: set[tuple[Path, int, int]] = set()
 
     def is_complete(self, name: str, file: FileRef) -> bool:
-        """Return whether that file is here, with its digest. A file that this object has checked is not read again."""
+        """Return whether that file exists with its digest. A file that this object has checked is not read again."""
         return self._is_complete(self._directory / name, file)
 
     def trust(self, name: str) -> None:
-        """Count a file as checked that was just written."""
+        """Record a file that was just written as checked."""
         self._verified.add(_identity(self._directory / name))
 
     def read(self, name: str, file: FileRef, damaged: list[str] | None = None, *, exact: bool = True) -> bytes:
-        """Read a file, or its second copy if it is damaged; then `damaged` gets the reason. Raises SnapshotError.
+        """Read a file, or its second copy if it is damaged, and append the reason to `damaged`.
 
-        Unless `exact`, the size is only the most that is read.
+        If `exact` is False, the size is a maximum. Raise SnapshotError if both are damaged.
         """
         try:
             return _read(self._directory / name, file, exact=exact)
@@ -48,7 +49,7 @@ class ImmutableFiles:
             raise
 
     def copy(self, files: Mapping[str, FileRef]) -> None:
-        """Keep a second copy of these files and of no others, and read it back. A full disk gets no copy.
+        """Keep a second copy of these files only, and read it back. If the disk is full, keep no copy.
 
         The copy is not synced: a power cut that damages it damages no synced file.
         """
@@ -75,7 +76,7 @@ class ImmutableFiles:
 
 
 def _identity(path: Path) -> tuple[Path, int, int]:
-    """Return what differs between two contents of a file: its path, inode and change time."""
+    """Return a value that differs between two contents of a file: its path, inode and change time."""
     status = path.stat()
     return path, status.st_ino, status.st_ctime_ns
 

@@ -1,8 +1,8 @@
-"""Which manifests a directory of snapshots holds, which is current, and what a choice by hand keeps back.
+"""The manifests in a directory of snapshots, the current one, and the limit set by a chosen older revision.
 
 DIRECTORY/REVISION.SHA256.manifest      one per revision
 DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST"
-DIRECTORY/held                          "REVISION", up to which nothing received takes the place of what was chosen
+DIRECTORY/held                          "REVISION": received snapshots up to it do not replace the chosen one
 """
 
 import os
@@ -33,13 +33,13 @@ class Pointer:
         return f"{self.revision}.{self.digest}.manifest"
 
     @property
-    def octets(self) -> bytes:
-        """What `current` holds to name it."""
+    def content(self) -> bytes:
+        """The content of `current` that names it."""
         return f"{self.revision} {self.digest}\n".encode()
 
 
 def current_in(directory: Path) -> Pointer:
-    """The manifest that `current` names; raises SnapshotError where it names none."""
+    """Return the manifest that `current` names. Raise SnapshotError if it names none."""
     path = directory / CURRENT
     match = _CURRENT.fullmatch(read_bounded(path, _BYTES))
     if match is None:
@@ -48,7 +48,7 @@ def current_in(directory: Path) -> Pointer:
 
 
 def pointers_in(directory: Path) -> list[Pointer]:
-    """Every manifest there, in no order."""
+    """Return every manifest in the directory, in no order."""
     try:
         names = os.listdir(directory)
     except OSError:
@@ -58,12 +58,12 @@ def pointers_in(directory: Path) -> list[Pointer]:
 
 
 def held_bytes(revision: int) -> bytes:
-    """What `held` holds to keep back what is received up to a revision."""
+    """Return the content of `held` for a revision."""
     return f"{revision}\n".encode()
 
 
 def held_up_to(directory: Path) -> int:
-    """The revision up to which what is received is only kept; -1 where nothing older was chosen."""
+    """Return the revision up to which received snapshots are only stored, or -1 if none was chosen."""
     try:
         match = _HELD.fullmatch(read_bounded(directory / HELD, _BYTES))
     except SnapshotError:

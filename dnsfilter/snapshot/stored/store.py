@@ -1,14 +1,14 @@
-"""Snapshots on disk: published whole or not at all, verified when read, never removed while something names them.
+"""Snapshots on disk: published atomically, verified when read, not removed while a manifest names their files.
 
     DIRECTORY/current                       "REVISION SHA256-OF-ITS-MANIFEST", replaced by rename
     DIRECTORY/REVISION.SHA256.manifest      one per revision
     DIRECTORY/SHA256.names .ranges .rules   immutable, shared between revisions
-    DIRECTORY/copy/                         the files of the current revision again, read where the first is damaged
-    DIRECTORY/REVISION.quarantined          not to be loaded until somebody removes this; holds the reason
-    DIRECTORY/held                          "REVISION", up to which nothing received takes the place of what was chosen
-    DIRECTORY/lock                          held by whoever writes
+    DIRECTORY/copy/                         second copy of the current revision's files, read if the first is damaged
+    DIRECTORY/REVISION.quarantined          not to be loaded until the file is removed; holds the reason
+    DIRECTORY/held                          "REVISION": received snapshots up to it do not replace the chosen one
+    DIRECTORY/lock                          held by the writer
 
-Writers hold the lock; readers need none and no write permission. `stored` reads.
+Writers hold the lock; readers need no lock and no write permission. `directory` reads.
 """
 
 import os
@@ -30,10 +30,11 @@ _FILE = re.compile(r"[0-9a-f]{64}\.(names|ranges|rules)")
 
 
 class SnapshotStore(StoredSnapshots):
-    """The snapshots in one directory, which is made when something is first published.
+    """The snapshots in one directory, which is created when a snapshot is first published.
 
-    With `sync_late` a snapshot comes into force before the disk has it for good: for a store whose snapshots can be had
-    again. What a power cut then spoils does not have its digest, and the newest older one that is whole decides.
+    With `sync_late`, a snapshot comes into force before it is synced to the disk, for a store whose snapshots can be
+    fetched again. Files that a power cut damages do not match their digest; then the newest older complete snapshot is
+    used.
     """
 
     def __init__(self, directory: Path, *, sync_late: bool = False) -> None:
@@ -42,9 +43,9 @@ class SnapshotStore(StoredSnapshots):
         self._unsynced: list[Path] = []
 
     def publish(self, compiled: Compiled) -> bool:
-        """Makes `compiled` the current snapshot; False if it is so already.
+        """Make `compiled` the current snapshot. Return False if it is current already.
 
-        Raises SnapshotError for a revision below the current one, and UnavailableError when the disk refuses.
+        Raise SnapshotError for a revision below the current one, and UnavailableError if the disk fails.
         """
         pointer = Pointer(compiled.revision, sha256(compiled.manifest).hexdigest())
         with self._writing(f"publish revision {compiled.revision}"):
@@ -60,9 +61,9 @@ class SnapshotStore(StoredSnapshots):
             return pointer != current
 
     def copy_current(self) -> None:
-        """Keep a second copy of the current files, which a crash or an older program may have left out.
+        """Keep a second copy of the current files. A crash or an older program may have left it out.
 
-        Raises UnavailableError.
+        Raise UnavailableError if the disk fails.
         """
         with self._writing("copy the current revision"):
             current = self._current_or_none()
@@ -75,14 +76,15 @@ class SnapshotStore(StoredSnapshots):
         files: Mapping[bytes, bytes],
         placed: Callable[[], object] = lambda: None,
         *,
-        over_choice: bool = False,
+        replace_chosen: bool = False,
     ) -> None:
-        """Makes a snapshot that was made elsewhere current, whatever is; `files` are those missing, by digest.
+        """Make a snapshot from elsewhere current, even with a lower revision. `files` are the missing ones, by digest.
 
-        It is kept only where `use` chose an older one and it is none above what was here then; `over_choice` ends
-        that. Raises SnapshotError for one of which a file is neither here nor given, and UnavailableError when the
-        disk refuses. Whoever calls it answers for the manifest and for the digests. `placed` is called once it is
-        current, which with `sync_late` is before the disk has it.
+        If `use` chose an older revision, a snapshot is only stored, unless its revision is above all that existed then.
+        `replace_chosen` makes it current in any case. The caller has verified the manifest and the digests. `placed` is
+        called when it is current; with `sync_late`, that is before it is synced.
+
+        Raise SnapshotError if a file is neither in the directory nor in `files`, UnavailableError if the disk fails.
         """
         read = parse_manifest(manifest)
         pointer = Pointer(read.revision, sha256(manifest).hexdigest())
@@ -93,19 +95,19 @@ class SnapshotStore(StoredSnapshots):
                 elif not self._immutable.is_complete(name, file):
                     raise SnapshotError(f"receive revision {read.revision}: {name} is missing")
             self._keep(pointer.file_name, manifest, bytes.fromhex(pointer.digest))
-            if not over_choice and pointer.revision <= held_up_to(self._directory):
+            if not replace_chosen and pointer.revision <= held_up_to(self._directory):
                 self._remove_others(pointer)
                 return
             self._make_current(pointer)
             placed()
             self._copy(pointer)
 
-    def begin_anew(self, revision: int, *, with_older: bool) -> None:
-        """Removes manifests above a revision and marks of quarantine from it on: they are of other numbers.
+    def restart_at(self, revision: int, *, with_older: bool) -> None:
+        """Remove manifests above a revision, and quarantine marks from it on: they belong to another numbering.
 
-        `with_older` removes those below as well, which are of another installation. The current one stays.
+        `with_older` also removes those below, which belong to another installation. The current one stays.
         """
-        with self._writing(f"begin anew with revision {revision}"):
+        with self._writing(f"restart at revision {revision}"):
             current = self._current_or_none()
             for pointer in self._pointers():
                 if pointer != current and (pointer.revision > revision or with_older):
@@ -116,9 +118,9 @@ class SnapshotStore(StoredSnapshots):
                     self._set_aside.discard(int(path.stem))
 
     def use(self, revision: int) -> None:
-        """Makes a revision that is still here current, once it has been read whole; raises SnapshotError.
+        """Make an existing revision current, after reading it completely. Raise SnapshotError if that fails.
 
-        Where there are newer ones, none of them is to take its place by being received again.
+        If there are newer revisions, receiving them again does not replace it.
         """
         with self._writing(f"use revision {revision}"):
             pointer = self._pointer_of(revision)
@@ -132,7 +134,7 @@ class SnapshotStore(StoredSnapshots):
             self._copy(pointer)
 
     def quarantine(self, revision: int, reason: str = "") -> None:
-        """Marks a revision as not to be loaded until somebody removes the mark; here also where the disk refuses."""
+        """Mark a revision as not to be loaded until the mark is removed. In memory, it also holds if the disk fails."""
         try:
             with self._writing(f"quarantine revision {revision}"):
                 self._write(self._mark(revision).name, reason.encode())
@@ -148,9 +150,9 @@ class SnapshotStore(StoredSnapshots):
             sync_directory(self._directory)
 
     def prune(self, keep: int) -> tuple[int, ...]:
-        """Removes all but the current and the `keep` newest other revisions, and what none of those names.
+        """Remove all but the current and the `keep` newest other revisions, and files that none of those names.
 
-        Gives the revisions removed. A manifest that cannot be read keeps every file: who knows what it names.
+        Return the removed revisions. If a kept manifest cannot be read, keep every file: it may name any of them.
         """
         with self._writing(f"prune {self._directory}"):
             current = self._current_or_none()
@@ -169,7 +171,7 @@ class SnapshotStore(StoredSnapshots):
             return tuple(pointer.revision for pointer in removed)
 
     def _named_by(self, pointers: list[Pointer]) -> set[str] | None:
-        """The names of all files that these manifests name; None when one of them cannot be read."""
+        """Return the names of all files that these manifests name, or None if one of them cannot be read."""
         named: set[str] = set()
         for pointer in pointers:
             try:
@@ -187,7 +189,7 @@ class SnapshotStore(StoredSnapshots):
 
     @contextmanager
     def _writing(self, action: str) -> Iterator[None]:
-        """Holds the writers' lock; turns an OSError into an UnavailableError that names the action."""
+        """Hold the writers' lock. Turn an OSError into an UnavailableError that names the action."""
         try:
             self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
             lock = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -201,7 +203,7 @@ class SnapshotStore(StoredSnapshots):
             raise UnavailableError(f"{action}: {error}") from error
 
     def _make_current(self, pointer: Pointer) -> None:
-        """Points to a manifest, which nobody chose, and removes others of its revision."""
+        """Point to a manifest, end the choice of `use`, and remove other manifests of its revision."""
         self._point(pointer)
         self._path(HELD).unlink(missing_ok=True)
         self._remove_others(pointer)
@@ -212,15 +214,15 @@ class SnapshotStore(StoredSnapshots):
                 self._path(other.file_name).unlink(missing_ok=True)
 
     def _point(self, pointer: Pointer) -> None:
-        """Makes a manifest current, once everything that it names is on disk."""
+        """Make a manifest current. First sync everything that it names to the disk."""
         if not self._sync_late:
             sync_directory(self._directory)
-        self._write(CURRENT, pointer.octets)
+        self._write(CURRENT, pointer.content)
         if not self._sync_late:
             sync_directory(self._directory)
 
     def _sync_rest(self) -> None:
-        """Has the disk keep what was written before it did."""
+        """Sync the files that were not synced when written."""
         if not self._unsynced:
             return
         unsynced, self._unsynced = self._unsynced, []
@@ -228,13 +230,13 @@ class SnapshotStore(StoredSnapshots):
         sync_directory(self._directory)
 
     def _keep(self, name: str, data: bytes, digest: bytes) -> None:
-        """Writes an immutable file unless it is here and whole."""
+        """Write an immutable file unless it is complete already."""
         if not self._immutable.is_complete(name, FileRef(digest, len(data))):
             self._write(name, data)
             self._immutable.trust(name)
 
     def _write(self, name: str, data: bytes) -> None:
-        """Puts a file in its place, whole. The lock makes its temporary name ours."""
+        """Write a file atomically. The lock reserves the temporary name."""
         write_atomically(self._path(name), data, sync=not self._sync_late)
         if self._sync_late:
             self._unsynced.append(self._path(name))

@@ -88,7 +88,7 @@ def test_what_is_refused_is_logged_once_and_reported_and_what_is_in_force_stays(
     plane.script.alter_manifest = lambda manifest: manifest.replace(b'"made_s":1', b'"made_s":2')
     plane.publish(compiled(2, Mode.OFF))
     assert eventually(lambda: len(plane.asked("/v1/nodes/self/snapshot")) > 10)
-    reason = "revision 2 refused: verify revision 2: its signature is not one under"
+    reason = "revision 2 refused: verify revision 2: its signature is not valid for"
     assert (link.trouble or "").startswith(reason)
     assert own_store(config.node_dir).current_revision() == 1
     assert eventually(lambda: plane.reports[-1]["trouble"].startswith(reason))

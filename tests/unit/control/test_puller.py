@@ -180,8 +180,8 @@ def of_another_making(manifest: bytes) -> bytes:
     ("alter", "reason"),
     [
         (without_signature, "revision 2 refused: verify revision 2: it has no signature"),
-        (of_another_making, "revision 2 refused: verify revision 2: its signature is not one under"),
-        (lambda manifest: manifest[:-20], "it is no JSON"),
+        (of_another_making, "revision 2 refused: verify revision 2: its signature is not valid for"),
+        (lambda manifest: manifest[:-20], "it is not JSON"),
     ],
 )
 def test_what_is_not_signed_under_the_pinned_key_is_refused(
@@ -207,7 +207,7 @@ def test_another_key_is_refused_and_the_pinned_one_named(
     pulling, pinned = make_puller(), plane.key
     plane.signing = Ed25519PrivateKey.generate()
     plane.publish(compiled(2))
-    assert_refused(plane, pulling, store, f"revision 2 refused: .* is not one under {pinned[:16]}")
+    assert_refused(plane, pulling, store, f"revision 2 refused: .* is not valid for {pinned[:16]}")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The compiler: same policy, same octets; a toggle writes rules and manifest only; what does not fit is refused."""
+"""The compiler: same policy, same bytes; a toggle writes rules and manifest only; invalid policies are rejected."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def test_the_manifest_names_the_files() -> None:
 
 @examples(50)
 @given(policies())
-def test_order_in_the_policy_does_not_show(policy: Policy) -> None:
+def test_order_in_the_policy_changes_no_bytes(policy: Policy) -> None:
     turned = replace(
         policy,
         ranges=policy.ranges[::-1],
@@ -61,13 +61,13 @@ def test_names_compiled_before_give_the_same_snapshot() -> None:
 
 @examples(50)
 @given(policies(), policies())
-def test_what_was_compiled_before_never_shows(policy: Policy, other: Policy) -> None:
+def test_earlier_snapshot_changes_no_bytes(policy: Policy, other: Policy) -> None:
     for before in (policy, replace(policy, exemptions=()), replace(policy, ranges=policy.ranges[1:]), other):
         for earlier in (NOW, NOW - 40 * DAY):
             assert compile_policy(policy, NOW, before=compile_policy(before, earlier)) == compile_policy(policy, NOW)
 
 
-def test_a_ranges_file_is_made_anew_only_where_ranges_or_exemptions_differ() -> None:
+def test_ranges_file_is_reused_unless_ranges_or_exemptions_differ() -> None:
     before = compile_policy(GHENT, NOW)
     off = replace(GHENT, revision=2, bans=(ban(1, "ghent", "tiktok", Mode.OFF),))
     exempted = replace(GHENT, revision=2, exemptions=(exemption(1, 1, ["192.0.2.0/24"]),))
@@ -77,12 +77,12 @@ def test_a_ranges_file_is_made_anew_only_where_ranges_or_exemptions_differ() -> 
         assert compile_policy(changed, NOW, before=before).ranges is not before.ranges
 
 
-def test_names_of_other_services_are_refused() -> None:
-    with pytest.raises(PolicyError, match="not one of the policy's services"):
+def test_names_of_other_services_are_rejected() -> None:
+    with pytest.raises(PolicyError, match="not compiled from the policy's services"):
         compile_policy(GHENT, NOW, names=compile_names((service("capcut", ["capcut.example"]),)))
 
 
-def test_what_ended_more_than_a_day_before_the_making_leaves_no_trace() -> None:
+def test_spans_that_ended_over_a_day_before_creation_are_left_out() -> None:
     def rules(end: int) -> File:
         lapsed = ban(1, "ghent", "tiktok", terms=(Term(0, end),))
         return compile_policy(replace(GHENT, bans=(lapsed,)), NOW).rules
@@ -92,7 +92,7 @@ def test_what_ended_more_than_a_day_before_the_making_leaves_no_trace() -> None:
     assert rules(NOW - KEPT_PAST_S + 1) != off
 
 
-def test_an_exemption_that_ended_more_than_a_day_before_the_making_leaves_no_trace() -> None:
+def test_exemption_that_ended_over_a_day_before_creation_is_left_out() -> None:
     def files(end: int) -> tuple[File, File]:
         made = compile_policy(replace(GHENT, exemptions=(exemption(1, 1, ["192.0.2.0/24"], 0, end),)), NOW)
         return made.ranges, made.rules
@@ -110,7 +110,7 @@ def test_an_exemption_that_ended_more_than_a_day_before_the_making_leaves_no_tra
         (replace(GHENT, bans=(ban(2**40, "ghent", "tiktok"),)), "beyond the format"),
     ],
 )
-def test_a_policy_that_does_not_fit_is_refused(broken: Policy, message: str) -> None:
+def test_invalid_policy_is_rejected(broken: Policy, message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         compile_policy(broken, NOW)
 

@@ -1,4 +1,4 @@
-"""The documentation of the format says what the definition says."""
+"""The documentation of the format matches its definition."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The manifest: canonical, bounded, and refused when anything in it is not what it must be."""
+"""The manifest: canonical, limited in size, and rejected if any value is invalid."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def test_is_canonical_json() -> None:
     assert write_manifest(MANIFEST) == expected.encode()
 
 
-def test_reads_what_it_writes_and_skips_what_it_does_not_know() -> None:
+def test_reads_what_it_writes_and_skips_unknown_keys() -> None:
     assert parse_manifest(write_manifest(MANIFEST)) == MANIFEST
     assert parse_manifest(json.dumps(VALUE | {"later": [1]}).encode()) == MANIFEST
 
@@ -56,18 +56,18 @@ def test_a_wrong_value_is_refused(change: dict[str, Any]) -> None:
     "data",
     [b"", b"[]", b"null", b"{", b"\xff\xfe", b"[" * 4096, b"1" * 4096, b" " * 5000, b'{"format":' + b"9" * 4000 + b"}"],
 )
-def test_octets_that_are_no_manifest_are_refused(data: bytes) -> None:
+def test_invalid_manifest_is_rejected(data: bytes) -> None:
     with pytest.raises(SnapshotError, match="read manifest"):
         parse_manifest(data)
 
 
 @given(st.data())
-def test_one_flipped_octet_is_refused_or_another_manifest(data: st.DataObject) -> None:
-    octets = bytearray(write_manifest(MANIFEST))
-    place = data.draw(st.integers(0, len(octets) - 1))
-    octets[place] ^= data.draw(st.integers(1, 255))
+def test_flipped_byte_is_rejected_or_gives_another_manifest(data: st.DataObject) -> None:
+    content = bytearray(write_manifest(MANIFEST))
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
     try:
-        parsed = parse_manifest(bytes(octets))
+        parsed = parse_manifest(bytes(content))
     except SnapshotError:
         return
     assert isinstance(parsed, Manifest)

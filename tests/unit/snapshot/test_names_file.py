@@ -78,7 +78,7 @@ def test_no_services_make_a_table_that_matches_nothing() -> None:
     "name",
     [b"", b"\x00", b"\x03www", b"\x05ab\x00", b"\x01a\x00\x01b\x00", b"\xff" * 300, b"\x40" + b"a" * 64 + b"\x00"],
 )
-def test_octets_that_are_no_name_match_nothing(name: bytes) -> None:
+def test_invalid_name_matches_nothing(name: bytes) -> None:
     assert table(TIKTOK).match(name) == ()
 
 
@@ -93,7 +93,7 @@ def test_octets_that_are_no_name_match_nothing(name: bytes) -> None:
         pytest.param(b"\x01a" * 128 + b"\x00", id="name too long"),
     ],
 )
-def test_a_service_with_octets_that_are_no_name_is_refused(name: bytes) -> None:
+def test_service_with_an_invalid_name_is_rejected(name: bytes) -> None:
     with pytest.raises(PolicyError, match="compile names"):
         compile_names((Service("broken", "Broken", (Tier(1, frozenset({name})),)),))
 
@@ -112,11 +112,11 @@ def test_any_key_finds_the_same(key: bytes) -> None:
 
 
 def test_a_key_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="8 octets instead of 16"):
+    with pytest.raises(ValueError, match="8 bytes instead of 16"):
         compile_names((TIKTOK,), bytes(8))
 
 
-def test_the_hash_tells_names_apart_that_cut_into_words_alike() -> None:
+def test_names_that_are_cut_into_the_same_words_have_different_hashes() -> None:
     multiplier, _ = hash_parameters(DEFAULT_HASH_KEY)
     labels = [b"\x06abcdef", b"\x07abcdefg", b"\x07abcdef\x00", b"\x08abcdefgh", b"\x03abc", b"\x04abc\x00"]
     parents = (0, extend(0, b"\x07example", multiplier))
@@ -129,7 +129,7 @@ def test_the_hash_tells_names_apart_that_cut_into_words_alike() -> None:
     st.lists(st.tuples(st.frozensets(names, max_size=6), st.frozensets(names, max_size=4)), min_size=1, max_size=4),
     names,
 )
-def test_matches_what_the_oracle_matches(tiers: list[tuple[frozenset[bytes], frozenset[bytes]]], name: bytes) -> None:
+def test_matches_the_same_as_the_oracle(tiers: list[tuple[frozenset[bytes], frozenset[bytes]]], name: bytes) -> None:
     made = Service("a", "A", tuple(Tier(n, domains, hosts) for n, (domains, hosts) in enumerate(tiers, 1)))
     names = table(made)
     found = {names.entries[hit.entry][1]: name[len(name) - hit.suffix :] for hit in names.match(name)}
@@ -137,10 +137,10 @@ def test_matches_what_the_oracle_matches(tiers: list[tuple[frozenset[bytes], fro
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_names_are_all_found_and_nothing_beside_them() -> None:
+def test_a_hundred_thousand_names_are_all_found_and_no_others() -> None:
     listed = [parse_name(f"n{number}.list{number % 97}.example") for number in range(100_000)]
     file = compile_names((Service("big", "Big", (Tier(1, frozenset(listed)),)),))
-    # Sixty octets a name is the budget for a million: 60 MB.
+    # The limit is 60 bytes per name: 60 MB for a million names.
     assert len(file.data) < 60 * len(listed)
     names = NameTable(file.data)
     for name in listed[::7]:

@@ -1,4 +1,4 @@
-"""Suspensions laid over a rules file that was compiled without them."""
+"""Suspensions added to a rules file that was compiled without them."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -31,16 +31,16 @@ def suspensions(draw: st.DrawFn) -> Suspension:
 
 
 @given(policies(), st.lists(suspensions(), min_size=1, max_size=3))
-def test_an_overlay_makes_the_octets_that_compiling_the_policy_with_the_suspensions_makes(
+def test_overlay_gives_the_bytes_of_the_policy_compiled_with_the_suspensions(
     held: Policy, given_later: list[Suspension]
 ) -> None:
     alone = compile_policy(held, NOW)
-    whole = compile_policy(replace(held, suspensions=(*held.suspensions, *given_later)), NOW)
-    assert bytes(overlay_rules(alone.rules.data, given_later, EARLY)) == whole.rules.data
+    together = compile_policy(replace(held, suspensions=(*held.suspensions, *given_later)), NOW)
+    assert bytes(overlay_rules(alone.rules.data, given_later, EARLY)) == together.rules.data
 
 
 @given(policies(), suspensions(), suspensions())
-def test_an_overlay_of_an_overlay_is_one_of_both(held: Policy, first: Suspension, second: Suspension) -> None:
+def test_overlays_can_be_combined(held: Policy, first: Suspension, second: Suspension) -> None:
     rules = compile_policy(held, NOW).rules.data
     assert overlay_rules(overlay_rules(rules, [first], EARLY), [second], EARLY) == overlay_rules(
         rules, [second, first], EARLY
@@ -62,19 +62,19 @@ GHENT = policy(
     "given_later",
     [[], [Suspension("ghent", NOW - HOUR, NOW)], [Suspension(None, NOW - HOUR, NOW - 1)]],
 )
-def test_what_has_ended_leaves_the_very_object(given_later: list[Suspension]) -> None:
+def test_ended_suspension_returns_the_same_object(given_later: list[Suspension]) -> None:
     rules = compile_policy(GHENT, NOW).rules.data
     assert overlay_rules(rules, given_later, NOW) is rules
 
 
-def test_what_is_suspended_already_leaves_the_very_object() -> None:
+def test_known_suspension_returns_the_same_object() -> None:
     held = Suspension("ghent", NOW, NOW + HOUR, "a test", 1)
     rules = compile_policy(replace(GHENT, suspensions=(held,)), NOW).rules.data
     assert overlay_rules(rules, [replace(held, reason="", number=0)], NOW) is rules
 
 
 @pytest.mark.parametrize("whose", ["diest", "mechelen", None])
-def test_a_suspension_that_finds_nothing_in_force_is_noted_and_changes_nothing_else(whose: str | None) -> None:
+def test_suspension_without_rules_in_force_is_only_listed(whose: str | None) -> None:
     nothing = compile_policy(replace(GHENT, bans=(), exemptions=()), NOW).rules.data
     noted = overlay_rules(nothing, [Suspension(whose, NOW, NOW + HOUR)], NOW)
     before, after = read_file(Kind.RULES, nothing), read_file(Kind.RULES, noted)
@@ -114,7 +114,7 @@ def test_the_next_change_is_the_end_of_the_suspension() -> None:
         assert snapshot.next_change(found, hits, NOW) == NOW + 300
 
 
-def test_the_manifest_names_the_rules_it_is_given_and_is_not_signed() -> None:
+def test_overlaid_manifest_names_the_new_rules_and_has_no_signature() -> None:
     made = compile_policy(GHENT, NOW)
     before = parse_manifest(made.manifest)
     after = parse_manifest(overlay_manifest(made.manifest, b"other rules"))
@@ -122,11 +122,11 @@ def test_the_manifest_names_the_rules_it_is_given_and_is_not_signed() -> None:
     assert (after.rules.digest, after.rules.size) == (sha256(b"other rules").digest(), 11)
 
 
-def test_a_snapshot_tells_for_whom_nothing_is_refused_at_an_instant() -> None:
+def test_snapshot_lists_the_suspended_authorities_at_a_time() -> None:
     published = (Suspension("mechelen", NOW - 600, NOW + 600), Suspension("ghent", NOW - 2 * DAY, NOW - DAY))
     snapshot = opened(replace(GHENT, suspensions=published), [Suspension(None, NOW + 60, NOW + 300)])
-    told = {at: snapshot.suspended(NOW + at) for at in (-601, -600, 59, 60, 299, 300, 599, 600)}
-    assert told == {
+    suspended = {at: snapshot.suspended(NOW + at) for at in (-601, -600, 59, 60, 299, 300, 599, 600)}
+    assert suspended == {
         -601: set(),
         -600: {"mechelen"},
         59: {"mechelen"},
@@ -138,14 +138,14 @@ def test_a_snapshot_tells_for_whom_nothing_is_refused_at_an_instant() -> None:
     }
 
 
-def test_a_snapshot_without_suspensions_is_what_it_was_before_they_were_noted() -> None:
+def test_snapshot_without_suspensions_has_no_suspensions_section() -> None:
     assert Part.SUSPENSIONS not in read_file(Kind.RULES, compile_policy(GHENT, NOW).rules.data)
 
 
 @pytest.mark.parametrize("record", [(NOW, NOW, b"ghent"), (NOW + 1, NOW, b""), (NOW, NOW + 1, b"g\xc3\xa9nt")])
-def test_a_suspension_that_no_compiler_writes_is_refused(record: tuple[int, int, bytes]) -> None:
+def test_invalid_suspension_record_is_rejected(record: tuple[int, int, bytes]) -> None:
     section = Section("section suspensions", memoryview(SUSPENSION.pack(*record)))
-    with pytest.raises(SnapshotError, match="a suspension from"):
+    with pytest.raises(SnapshotError, match="the suspension from"):
         read_suspensions(section)
 
 

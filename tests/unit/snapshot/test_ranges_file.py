@@ -68,13 +68,13 @@ def test_the_most_specific_range_holds(address: str, expected: str | None) -> No
     assert authority_of(NESTED, "default", address) == expected
 
 
-def test_a_site_sees_its_own_ranges_alone() -> None:
+def test_site_uses_only_its_own_ranges() -> None:
     assert authority_of(NESTED, "annex", "192.0.2.32") == "elsewhere"
     assert authority_of(NESTED, "annex", "2001:db8::1") is None
     assert authority_of(NESTED, "unknown", "192.0.2.32") is None
 
 
-def test_a_whole_family_can_be_one_range() -> None:
+def test_all_addresses_of_a_family_can_be_one_range() -> None:
     everything = policy(network("0.0.0.0/0", "four"), network("::/0", "six"), network("192.0.2.0/24", "inner"))
     assert authority_of(everything, "default", "255.255.255.255") == "four"
     assert authority_of(everything, "default", "192.0.2.7") == "inner"
@@ -98,7 +98,7 @@ def test_a_class_that_the_rules_do_not_have_is_refused() -> None:
 
 @examples(100)
 @given(policies(), sites, st.data())
-def test_finds_the_range_that_the_oracle_finds(policy: Policy, site: str, data: st.DataObject) -> None:
+def test_finds_the_same_range_as_the_oracle(policy: Policy, site: str, data: st.DataObject) -> None:
     client = data.draw(clients_of(policy))
     registered = range_of(policy, site, client)
     assert authority_of(policy, site, str(client)) == (registered.authority if registered else None)

@@ -1,4 +1,4 @@
-"""The snapshot's own questions: targets, counters, bans as replies need them, changes, canaries."""
+"""Reading a snapshot: targets, counters, bans for replies, changes, canaries."""
 
 from dataclasses import replace
 from ipaddress import ip_address
@@ -35,7 +35,7 @@ def entries(snapshot: Snapshot, matches: tuple[Matched, ...]) -> dict[tuple[str,
     return {snapshot.entries[hit.entry]: hit for hit in matches}
 
 
-def test_tells_revision_making_and_digests() -> None:
+def test_has_revision_creation_time_and_digests() -> None:
     compiled = compile_policy(policy(GHENT, TIKTOK, revision=17), NOW)
     snapshot = Snapshot.open(
         compiled.manifest, compiled.names.data, compiled.ranges.data, compiled.rules.data, "default"
@@ -63,7 +63,7 @@ def test_no_matches_are_one_constant() -> None:
     assert snapshot.judge(class_of(snapshot, "192.0.2.1"), (), NOW) is PASS
 
 
-def test_a_ban_has_what_a_reply_needs() -> None:
+def test_ban_has_the_data_for_a_reply() -> None:
     snapshot = opened(
         policy(
             authority("ghent", ("nl", "en")),
@@ -113,7 +113,7 @@ def test_a_bound_ban_names_the_decider_and_the_contact_of_the_client() -> None:
     assert snapshot.pairs[judgement.refused] == ("mechelen", "tiktok")
 
 
-def test_what_monitors_is_counted_when_another_refuses() -> None:
+def test_monitoring_bans_are_counted_when_another_ban_refuses() -> None:
     snapshot = opened(
         policy(
             GHENT,
@@ -132,19 +132,19 @@ def test_what_monitors_is_counted_when_another_refuses() -> None:
     assert judgement.exempted == ()
 
 
-def test_exempted_is_counted_only_where_nothing_else_is_in_force() -> None:
+def test_exempted_is_counted_only_if_nothing_else_is_in_force() -> None:
     things = (GHENT, TIKTOK, CAPCUT, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))
     alone = opened(policy(*things))
     judgement = alone.judge(class_of(alone, "192.0.2.1"), alone.match(parse_name("cdn.tiktok.example")), NOW)
     assert judgement.verdict is Verdict.PASS
     assert [alone.pairs[pair] for pair in judgement.exempted] == [("ghent", "tiktok")]
-    beside = opened(policy(*things, ban(2, "ghent", "capcut", Mode.MONITOR)))
-    judgement = beside.judge(class_of(beside, "192.0.2.1"), beside.match(parse_name("cdn.tiktok.example")), NOW)
+    both = opened(policy(*things, ban(2, "ghent", "capcut", Mode.MONITOR)))
+    judgement = both.judge(class_of(both, "192.0.2.1"), both.match(parse_name("cdn.tiktok.example")), NOW)
     assert judgement.verdict is Verdict.MONITOR
     assert judgement.exempted == ()
 
 
-def test_an_authority_that_remembers_nothing_has_no_counters() -> None:
+def test_authority_with_usage_none_has_no_counters() -> None:
     snapshot = opened(policy(authority("ghent", usage=Usage.NONE), GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
     judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
     assert judgement.verdict is Verdict.REFUSE
@@ -170,7 +170,7 @@ def test_of_several_targets_the_longest_suffix_is_kept() -> None:
     assert snapshot.match_all([]) == ()
 
 
-def test_a_ban_that_question_and_target_meet_is_explained_by_the_question() -> None:
+def test_ban_on_question_and_target_is_explained_by_the_question() -> None:
     snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
     matches = snapshot.match_all([parse_name("tiktok.example"), parse_name("x.cdn.tiktok.example")])
     judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), matches, NOW)
@@ -180,7 +180,7 @@ def test_a_ban_that_question_and_target_meet_is_explained_by_the_question() -> N
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_an_entry_is_concerned_by_any_ban_whatever_its_mode(mode: Mode) -> None:
+def test_entry_is_concerned_by_a_ban_in_any_mode(mode: Mode) -> None:
     snapshot = opened(policy(GHENT, TIKTOK, CAPCUT, ban(1, "mechelen", "tiktok", mode, (Term(0, 1),))))
     assert snapshot.concerned(snapshot.match(parse_name("www.bytes.example")))
     assert not snapshot.concerned(snapshot.match(parse_name("capcut.example")))
@@ -261,7 +261,7 @@ def test_weekly_hours_of_a_year_are_found_by_bisection() -> None:
         pytest.param((ban(2, "ghent", "tiktok"), ban(1, "ghent", "tiktok")), 1, id="lowest number"),
     ],
 )
-def test_who_wins_is_decided_as_the_oracle_decides(bans: tuple[Ban, Ban], winner: int) -> None:
+def test_winner_is_the_same_as_the_oracles(bans: tuple[Ban, Ban], winner: int) -> None:
     wide = service("tiktok", ["tiktok.example"])
     made = policy(GHENT, wide, CAPCUT, *bans, Binding(1, 1, "ghent", Ground.LAW, start=0))
     client, name = ip_address("192.0.2.1"), parse_name("cdn.tiktok.example")

@@ -1,4 +1,4 @@
-"""Octets that no digest vouches for: a SnapshotError, or a snapshot that raises nothing else."""
+"""Damaged files: opening raises SnapshotError, or gives a snapshot that raises nothing else."""
 
 from contextlib import suppress
 from ipaddress import ip_address
@@ -37,7 +37,7 @@ INSTANTS = (0, NOW - 1, NOW, NOW + DAY, NOW + 3 * DAY, 2**62)
 
 
 def use(files: list[bytes]) -> int:
-    """Ask everything of a snapshot of these files, with a manifest of their sizes; return how many addresses it has."""
+    """Call everything of a snapshot of these files, with a manifest of their sizes. Return its number of addresses."""
     manifest = parse_manifest(COMPILED.manifest)
     sizes = [len(data) for data in files]
     fitting = write_manifest(
@@ -74,38 +74,38 @@ def survives(files: list[bytes]) -> None:
         use(files)
 
 
-def test_the_whole_files_are_read() -> None:
+def test_undamaged_files_are_read() -> None:
     assert use(list(FILES)) == 3
 
 
 @examples(200)
 @given(st.integers(0, 2), st.data())
-def test_flipped_octets(which: int, data: st.DataObject) -> None:
-    octets = bytearray(FILES[which])
+def test_flipped_content(which: int, data: st.DataObject) -> None:
+    content = bytearray(FILES[which])
     # Most of a small file is header, table and padding: half of the flips go where the records are.
-    body = HEADER.size + SECTION.size * HEADER.unpack_from(octets)[4]
-    used = [place for place in range(body, len(octets)) if octets[place]]
-    places = st.one_of(st.integers(0, len(octets) - 1), st.sampled_from(used))
+    body = HEADER.size + SECTION.size * HEADER.unpack_from(content)[4]
+    used = [place for place in range(body, len(content)) if content[place]]
+    places = st.one_of(st.integers(0, len(content) - 1), st.sampled_from(used))
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=6)):
-        octets[place] = value
-    survives([bytes(octets) if number == which else whole for number, whole in enumerate(FILES)])
+        content[place] = value
+    survives([bytes(content) if number == which else other for number, other in enumerate(FILES)])
 
 
 @pytest.mark.slow
-def test_every_single_octet_at_its_largest() -> None:
-    for which, whole in enumerate(FILES):
-        for place in range(len(whole)):
-            octets = bytearray(whole)
-            octets[place] = 0xFF
-            survives([bytes(octets) if number == which else other for number, other in enumerate(FILES)])
+def test_every_byte_at_its_largest_value() -> None:
+    for which, original in enumerate(FILES):
+        for place in range(len(original)):
+            content = bytearray(original)
+            content[place] = 0xFF
+            survives([bytes(content) if number == which else other for number, other in enumerate(FILES)])
 
 
 @examples(100)
 @given(st.integers(0, 2), st.data())
 def test_files_cut_short_or_grown(which: int, data: st.DataObject) -> None:
-    whole = FILES[which]
-    octets = whole[: data.draw(st.integers(0, len(whole)))] + data.draw(st.binary(max_size=80))
-    survives([octets if number == which else other for number, other in enumerate(FILES)])
+    original = FILES[which]
+    content = original[: data.draw(st.integers(0, len(original)))] + data.draw(st.binary(max_size=80))
+    survives([content if number == which else other for number, other in enumerate(FILES)])
 
 
 @examples(50)
@@ -116,10 +116,10 @@ def test_files_in_each_others_place(files: list[bytes]) -> None:
 
 @examples(50)
 @given(st.lists(st.binary(max_size=300), min_size=3, max_size=3))
-def test_arbitrary_octets(files: list[bytes]) -> None:
+def test_arbitrary_content(files: list[bytes]) -> None:
     survives(files)
 
 
-def test_a_file_of_another_size_than_the_manifest_says_is_refused() -> None:
+def test_file_of_another_size_than_in_the_manifest_is_rejected() -> None:
     with pytest.raises(SnapshotError, match="the names file has"):
         Snapshot.open(COMPILED.manifest, FILES[0] + b"\x00", FILES[1], FILES[2], "default")

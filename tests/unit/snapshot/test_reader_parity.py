@@ -1,4 +1,4 @@
-"""The compiled snapshot decides as the oracle does, for arbitrary policies."""
+"""The compiled snapshot gives the same decisions as the oracle, for arbitrary policies."""
 
 from itertools import pairwise, product
 
@@ -25,7 +25,7 @@ def opened(policy: Policy, site: str) -> Snapshot:
 
 @examples(40)
 @given(policies(), sites, st.data())
-def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObject) -> None:
+def test_decision_is_the_same_as_the_oracles(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
     clients = data.draw(st.lists(clients_of(policy), min_size=2, max_size=5))
     names = data.draw(st.lists(names_of(policy), min_size=2, max_size=5))
@@ -36,7 +36,7 @@ def test_decides_as_the_oracle_does(policy: Policy, site: str, data: st.DataObje
 
 @examples(40)
 @given(policies(), sites, st.data())
-def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
+def test_judgement_counts_the_oracles_services_if_the_authority_counts(
     policy: Policy, site: str, data: st.DataObject
 ) -> None:
     snapshot = opened(policy, site)
@@ -64,7 +64,7 @@ def test_judgement_counts_what_the_oracle_names_where_the_authority_counts(
 
 @examples(40)
 @given(policies(), sites, st.data())
-def test_a_refusal_quotes_the_decision_of_the_term_that_holds(policy: Policy, site: str, data: st.DataObject) -> None:
+def test_refusal_quotes_the_decision_of_the_term_in_force(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
     client, name, at = data.draw(clients_of(policy)), data.draw(names_of(policy)), data.draw(instants(policy))
     class_index, found = snapshot.find(client.packed), explain(policy, site, client, name, at)
@@ -99,7 +99,7 @@ def test_nothing_changes_before_the_next_change(policy: Policy, site: str, data:
 
 @examples(40)
 @given(policies(), sites, st.data())
-def test_walking_the_changes_meets_every_flip(policy: Policy, site: str, data: st.DataObject) -> None:
+def test_every_change_of_decision_is_a_next_change(policy: Policy, site: str, data: st.DataObject) -> None:
     snapshot = opened(policy, site)
     client, name = data.draw(clients_of(policy)), data.draw(names_of(policy))
     class_index = snapshot.find(client.packed)

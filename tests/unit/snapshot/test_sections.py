@@ -1,4 +1,4 @@
-"""Files of sections: versions, unknown sections, and octets that are wrong in every place that can be."""
+"""Files of sections: versions, unknown sections, and wrong bytes in every field."""
 
 import pytest
 
@@ -13,8 +13,8 @@ from tests.support.policies import service
 NAMES = compile_names((service("tiktok", ["tiktok.example"]),)).data
 
 
-def changed(offset: int, octets: bytes) -> bytes:
-    return NAMES[:offset] + octets + NAMES[offset + len(octets) :]
+def changed(offset: int, data: bytes) -> bytes:
+    return NAMES[:offset] + data + NAMES[offset + len(data) :]
 
 
 def test_sections_start_at_cache_lines() -> None:
@@ -38,7 +38,7 @@ def test_an_unknown_section_is_skipped() -> None:
     assert len(names.match(parse_name("www.tiktok.example"))) == 1
 
 
-def test_a_signature_in_its_place_is_no_fault() -> None:
+def test_signature_in_the_header_is_accepted() -> None:
     assert NameTable(changed(HEADER.size - 64, b"s" * 64)).match(parse_name("tiktok.example"))
 
 
@@ -47,14 +47,14 @@ def test_a_signature_in_its_place_is_no_fault() -> None:
     [
         pytest.param(b"", "cut short", id="empty"),
         pytest.param(NAMES[: HEADER.size - 1], "cut short", id="header cut"),
-        pytest.param(NAMES[:-1], "octets instead of", id="end cut"),
-        pytest.param(NAMES + b"\x00", "octets instead of", id="longer"),
-        pytest.param(changed(0, b"x"), "no names file", id="magic"),
-        pytest.param(changed(8, bytes([Kind.RULES])), "no names file", id="another kind"),
+        pytest.param(NAMES[:-1], "bytes instead of", id="end cut"),
+        pytest.param(NAMES + b"\x00", "bytes instead of", id="longer"),
+        pytest.param(changed(0, b"x"), "not a names file", id="magic"),
+        pytest.param(changed(8, bytes([Kind.RULES])), "not a names file", id="another kind"),
         pytest.param(changed(10, bytes([VERSION + 1])), "version 2, this program reads 1", id="next version"),
         pytest.param(changed(10, b"\x00"), "version 0", id="version zero"),
         pytest.param(changed(12, b"\x0a\x0b\x0c\x0d"), "byte order", id="byte order"),
-        pytest.param(changed(16, b"\xff\xff"), "octets instead of", id="too many sections"),
+        pytest.param(changed(16, b"\xff\xff"), "bytes instead of", id="too many sections"),
         pytest.param(changed(16, b"\x04"), "lacks entries", id="one section fewer"),
         pytest.param(changed(HEADER.size, b"\x63"), "lacks", id="a section of another id"),
         pytest.param(changed(HEADER.size + 4, b"\x63"), "does not fit", id="record size"),
@@ -62,7 +62,7 @@ def test_a_signature_in_its_place_is_no_fault() -> None:
         pytest.param(changed(HEADER.size + 16, b"\xff" * 8), "does not fit", id="length"),
     ],
 )
-def test_octets_that_are_no_such_file_are_refused(data: bytes, message: str) -> None:
+def test_invalid_file_is_rejected(data: bytes, message: str) -> None:
     with pytest.raises(SnapshotError, match=message):
         NameTable(data)
 
@@ -82,5 +82,5 @@ def test_equal_strings_are_kept_once_and_the_empty_one_is_at_zero() -> None:
 
 
 def test_a_text_beyond_its_length_field_is_refused() -> None:
-    with pytest.raises(SnapshotError, match="65536 octets"):
+    with pytest.raises(SnapshotError, match="65536 bytes"):
         Strings().add("x" * 65536)

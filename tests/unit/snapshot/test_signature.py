@@ -1,4 +1,4 @@
-"""Signed manifests: what is signed cannot be altered, and is taken under one key only."""
+"""Signed manifests cannot be altered, and are valid under one key only."""
 
 import json
 
@@ -17,7 +17,7 @@ PUBLIC = public_text(KEY)
 MANIFEST = compile_policy(Policy(7), 1_800_000_000).manifest
 
 
-def test_a_signed_manifest_is_the_same_but_for_its_signature_and_is_taken() -> None:
+def test_signed_manifest_differs_only_in_its_signature_and_is_valid() -> None:
     signed = sign_manifest(MANIFEST, KEY)
     assert signed != MANIFEST
     assert signed == sign_manifest(MANIFEST, KEY) == sign_manifest(signed, KEY)
@@ -28,7 +28,7 @@ def test_a_signed_manifest_is_the_same_but_for_its_signature_and_is_taken() -> N
     assert parse_manifest(signed).signature == became["signature"]
 
 
-def test_a_manifest_of_a_later_version_is_taken_with_what_this_one_does_not_know() -> None:
+def test_signature_covers_unknown_keys_of_a_later_version() -> None:
     later = json.dumps({**json.loads(MANIFEST), "site": "depot"}).encode()
     signed = sign_manifest(later, KEY)
     verify_manifest(signed, PUBLIC)
@@ -53,12 +53,12 @@ def test_an_unsigned_manifest_and_one_under_another_key_are_named() -> None:
 
 
 @pytest.mark.parametrize("signature", ["zz", "00", "é" * 64, "0" * 128])
-def test_a_signature_that_is_none_is_an_error_of_the_snapshot(signature: str) -> None:
+def test_malformed_signature_raises_snapshot_error(signature: str) -> None:
     value = {**json.loads(MANIFEST), "signature": signature}
     with pytest.raises(SnapshotError, match="signature"):
         verify_manifest(json.dumps(value).encode(), PUBLIC)
 
 
-def test_what_is_no_manifest_is_not_signed() -> None:
+def test_invalid_manifest_is_not_signed() -> None:
     with pytest.raises(SnapshotError, match="manifest"):
         sign_manifest(b"{}", KEY)

@@ -1,4 +1,4 @@
-"""Small acts on the disk."""
+"""Disk operations of a store."""
 
 import resource
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The store: publishing whole or not at all, verified reading, falling back, rollback, quarantine, pruning."""
+"""The store: atomic publishing, verified reading, falling back, rollback, quarantine, pruning."""
 
 import os
 import stat
@@ -43,22 +43,22 @@ def files_of(directory: Path, suffix: str) -> list[Path]:
 
 
 def spoil(path: Path) -> None:
-    """Flip a bit of it, and have no second copy."""
+    """Flip a bit of the file, and remove its second copy."""
     drop_copy(path)
     flip(path)
 
 
 def flip(path: Path) -> None:
-    octets = bytearray(path.read_bytes())
-    octets[-1] ^= 1
-    path.write_bytes(octets)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
 
 
 def drop_copy(path: Path) -> None:
     (path.parent / "copy" / path.name).unlink(missing_ok=True)
 
 
-def test_what_is_published_is_loaded(store: SnapshotStore) -> None:
+def test_published_snapshot_is_loaded(store: SnapshotStore) -> None:
     made = compiled(7)
     assert store.publish(made)
     files = store.read_current()
@@ -95,7 +95,7 @@ def test_a_lower_revision_is_refused(store: SnapshotStore) -> None:
     assert store.read_current().revision == 7
 
 
-def test_the_same_revision_made_anew_replaces_its_manifest(store: SnapshotStore, directory: Path) -> None:
+def test_same_revision_compiled_again_replaces_its_manifest(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(7))
     assert store.publish(compiled(7, made_s=NOW + 60))
     assert opened(store).made_s == NOW + 60
@@ -105,27 +105,25 @@ def test_the_same_revision_made_anew_replaces_its_manifest(store: SnapshotStore,
 IMPLAUSIBLE = (-1, 0, 5, RELEASED_S - 1)
 
 
-def test_a_clock_from_before_the_release_dates_nothing(store: SnapshotStore) -> None:
-    """The newest making does, whatever its revision, but no making from before the release either."""
+def test_clock_before_the_release_is_not_used_as_creation_time(store: SnapshotStore) -> None:
+    """The newest creation time counts, for any revision, but none before the release."""
     for made_s, counts in ((None, RELEASED_S), (RELEASED_S - DAY, RELEASED_S), (RELEASED_S + DAY, RELEASED_S + DAY)):
         if made_s is not None:
             store.publish(compiled(7, made_s=made_s))
-        assert [store.making_s(clock_s) for clock_s in IMPLAUSIBLE] == [counts] * len(IMPLAUSIBLE)
+        assert [store.creation_time_s(clock_s) for clock_s in IMPLAUSIBLE] == [counts] * len(IMPLAUSIBLE)
 
 
 @pytest.mark.parametrize("ahead_s", [-DAY, -1, 0, 1, 40 * 365 * DAY])
-def test_a_clock_from_after_the_release_is_believed_whatever_was_made_before(
-    store: SnapshotStore, ahead_s: int
-) -> None:
+def test_clock_after_the_release_is_used_for_any_earlier_snapshot(store: SnapshotStore, ahead_s: int) -> None:
     clock_s = RELEASED_S + 2 * DAY
     store.publish(compiled(7, made_s=clock_s + ahead_s))
-    assert (store.making_s(clock_s), store.making_s(RELEASED_S)) == (clock_s, RELEASED_S)
+    assert (store.creation_time_s(clock_s), store.creation_time_s(RELEASED_S)) == (clock_s, RELEASED_S)
 
 
-def test_a_making_that_was_ahead_and_was_cured_does_not_come_back(store: SnapshotStore) -> None:
+def test_corrected_creation_time_in_the_future_does_not_return(store: SnapshotStore) -> None:
     store.publish(compiled(7, made_s=RELEASED_S + 40 * 365 * DAY))
-    store.publish(compiled(8, made_s=store.making_s(RELEASED_S + DAY)))
-    assert store.making_s(0) == RELEASED_S + DAY
+    store.publish(compiled(8, made_s=store.creation_time_s(RELEASED_S + DAY)))
+    assert store.creation_time_s(0) == RELEASED_S + DAY
 
 
 def test_without_a_readable_current_snapshot_the_newest_readable_one_counts(
@@ -134,12 +132,12 @@ def test_without_a_readable_current_snapshot_the_newest_readable_one_counts(
     for revision in (7, 8, 9):
         store.publish(compiled(revision, made_s=RELEASED_S + revision))
     spoil(next(directory.glob("9.*.manifest")))
-    assert store.making_s(0) == RELEASED_S + 8
+    assert store.creation_time_s(0) == RELEASED_S + 8
     (directory / "current").write_text("nonsense")
-    assert store.making_s(0) == RELEASED_S + 8
+    assert store.creation_time_s(0) == RELEASED_S + 8
     for revision in (7, 8):
         spoil(next(directory.glob(f"{revision}.*.manifest")))
-    assert store.making_s(0) == RELEASED_S
+    assert store.creation_time_s(0) == RELEASED_S
 
 
 def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:
@@ -154,7 +152,7 @@ def test_other_users_may_read(store: SnapshotStore, directory: Path) -> None:
     assert set(modes.values()) == {0o644}
 
 
-def test_an_empty_store_says_so(store: SnapshotStore, directory: Path) -> None:
+def test_empty_store_raises_an_error(store: SnapshotStore, directory: Path) -> None:
     assert store.current_token() is None
     assert store.revisions() == ()
     for read in (store.read_current, store.read_last_good):
@@ -164,7 +162,7 @@ def test_an_empty_store_says_so(store: SnapshotStore, directory: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["names", "ranges", "rules", "manifest"])
-def test_a_changed_octet_is_noticed_and_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
+def test_changed_byte_is_detected_and_the_file_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
     store.publish(compiled(1))
     (path,) = files_of(directory, suffix)
     spoil(path)
@@ -173,7 +171,7 @@ def test_a_changed_octet_is_noticed_and_named(store: SnapshotStore, directory: P
 
 
 @pytest.mark.parametrize("suffix", ["names", "ranges", "rules", "manifest"])
-def test_a_missing_or_short_file_is_noticed_and_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
+def test_missing_or_short_file_is_detected_and_named(store: SnapshotStore, directory: Path, suffix: str) -> None:
     store.publish(compiled(1))
     (path,) = files_of(directory, suffix)
     drop_copy(path)
@@ -185,10 +183,10 @@ def test_a_missing_or_short_file_is_noticed_and_named(store: SnapshotStore, dire
         store.read_current()
 
 
-@pytest.mark.parametrize("octets", [b"", b"1\n", b"../../etc/passwd", b"1 " + b"a" * 64, b"x" * 1000])
-def test_a_current_that_names_nothing_is_refused(store: SnapshotStore, directory: Path, octets: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"1\n", b"../../etc/passwd", b"1 " + b"a" * 64, b"x" * 1000])
+def test_a_current_that_names_nothing_is_refused(store: SnapshotStore, directory: Path, content: bytes) -> None:
     store.publish(compiled(1))
-    (directory / "current").write_bytes(octets)
+    (directory / "current").write_bytes(content)
     with pytest.raises(SnapshotError, match="current: it names no revision"):
         store.read_current()
     files, reason = store.read_last_good()
@@ -196,7 +194,7 @@ def test_a_current_that_names_nothing_is_refused(store: SnapshotStore, directory
     assert reason is not None
 
 
-def test_publishing_repairs_a_spoiled_file(directory: Path) -> None:
+def test_publishing_repairs_a_damaged_file(directory: Path) -> None:
     SnapshotStore(directory).publish(compiled(1))
     for suffix in ("names", "rules"):
         spoil(files_of(directory, suffix)[0])
@@ -205,7 +203,7 @@ def test_publishing_repairs_a_spoiled_file(directory: Path) -> None:
     assert store.read_current().revision == 2
 
 
-def test_files_held_already_are_not_read_again(store: SnapshotStore, directory: Path) -> None:
+def test_known_files_are_not_read_again(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1))
     known = store.read_current()
     store.publish(compiled(2, Mode.OFF))
@@ -215,7 +213,7 @@ def test_files_held_already_are_not_read_again(store: SnapshotStore, directory: 
     assert files.names is known.names
 
 
-def test_the_last_good_one_is_the_newest_whole_one(store: SnapshotStore, directory: Path) -> None:
+def test_last_good_snapshot_is_the_newest_complete_one(store: SnapshotStore, directory: Path) -> None:
     for revision, mode in ((1, Mode.ENFORCE), (2, Mode.MONITOR), (3, Mode.OFF)):
         store.publish(compiled(revision, mode))
     assert store.read_last_good() == (store.read_current(), None)
@@ -228,7 +226,7 @@ def test_the_last_good_one_is_the_newest_whole_one(store: SnapshotStore, directo
     assert ".manifest: its content" in reason
 
 
-def test_when_none_is_whole_every_reason_is_told(store: SnapshotStore, directory: Path) -> None:
+def test_error_has_every_reason_if_no_snapshot_is_complete(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1))
     store.publish(compiled(2, Mode.OFF))
     spoil(files_of(directory, "names")[0])
@@ -253,7 +251,7 @@ def test_an_earlier_revision_can_be_used_again(store: SnapshotStore) -> None:
     assert store.read_current().revision == 3
 
 
-def test_a_store_tells_what_it_has(store: SnapshotStore, directory: Path) -> None:
+def test_store_lists_its_revisions_and_their_state(store: SnapshotStore, directory: Path) -> None:
     for revision in (1, 2, 3):
         store.publish(compiled(revision))
     store.use(2)
@@ -269,7 +267,7 @@ def test_a_store_tells_what_it_has(store: SnapshotStore, directory: Path) -> Non
     assert store.directory == directory
 
 
-def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, directory: Path) -> None:
+def test_missing_or_incomplete_revision_cannot_be_used(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1, Mode.OFF))
     store.publish(compiled(2))
     with pytest.raises(SnapshotError, match="use revision 9: it is not in"):
@@ -280,7 +278,7 @@ def test_what_is_not_here_or_not_whole_cannot_be_used(store: SnapshotStore, dire
     assert store.read_current().revision == 2
 
 
-def test_no_file_of_a_store_leads_elsewhere_or_keeps_its_reader_waiting(store: SnapshotStore, directory: Path) -> None:
+def test_store_follows_no_link_and_does_not_block_on_a_fifo(store: SnapshotStore, directory: Path) -> None:
     for revision in (1, 2):
         store.publish(compiled(revision))
     (directory.parent / "secret").write_text("a secret")
@@ -312,7 +310,7 @@ def test_a_quarantined_revision_is_passed_over_until_its_mark_is_removed(store: 
     assert store.read_current().revision == 2
 
 
-def test_where_nothing_else_is_complete_a_newer_or_a_quarantined_revision_can_be_read(store: SnapshotStore) -> None:
+def test_newer_or_quarantined_revision_is_read_if_no_other_is_complete(store: SnapshotStore) -> None:
     with pytest.raises(SnapshotError, match="no revision is complete"):
         store.read_any()
     for revision in (1, 2, 3):
@@ -389,7 +387,7 @@ def test_pruning_with_a_broken_manifest_removes_no_file(store: SnapshotStore, di
     assert len(files_of(directory, "rules")) == 2
 
 
-def test_a_disk_that_refuses_is_told_as_such(tmp_path: Path) -> None:
+def test_disk_error_is_an_unavailable_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnavailableError, match=r"publish revision 1: .*file"):
         SnapshotStore(tmp_path / "file" / "snapshots").publish(compiled(1))
@@ -412,7 +410,7 @@ for revision in range(int(sys.argv[2]), 60, 2):
 
 
 @pytest.mark.slow
-def test_two_writers_and_a_reader_never_meet_half_a_snapshot(store: SnapshotStore, directory: Path) -> None:
+def test_two_writers_and_a_reader_never_get_an_incomplete_snapshot(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1))
     root = Path(__file__).parents[4]
     writers = [
@@ -430,7 +428,7 @@ def test_two_writers_and_a_reader_never_meet_half_a_snapshot(store: SnapshotStor
 
 
 def received(store: SnapshotStore, made: Compiled) -> tuple[bytes, ...]:
-    """Have it receive what it is missing; the digests of what that was."""
+    """Let the store receive its missing files. Return their digests."""
     every = {file.digest: file.data for file in (made.names, made.ranges, made.rules)}
     missing = [file.digest for file in store.missing(parse_manifest(made.manifest))]
     store.receive(made.manifest, {digest: every[digest] for digest in missing})
@@ -438,7 +436,7 @@ def received(store: SnapshotStore, made: Compiled) -> tuple[bytes, ...]:
 
 
 @pytest.mark.parametrize("sync_late", [False, True])
-def test_what_was_made_elsewhere_is_received_once(directory: Path, sync_late: bool) -> None:
+def test_snapshot_from_elsewhere_is_received_once(directory: Path, sync_late: bool) -> None:
     store = SnapshotStore(directory, sync_late=sync_late)
     first, toggled = compiled(1), compiled(2, Mode.OFF)
     assert received(store, first) == (first.names.digest, first.ranges.digest, first.rules.digest)
@@ -448,7 +446,7 @@ def test_what_was_made_elsewhere_is_received_once(directory: Path, sync_late: bo
     assert not list(directory.glob("*.new"))
 
 
-def test_a_file_that_was_spoilt_on_disk_is_missing(store: SnapshotStore, directory: Path) -> None:
+def test_damaged_file_counts_as_missing(store: SnapshotStore, directory: Path) -> None:
     made = compiled(1)
     received(store, made)
     spoil(directory / f"{made.rules.digest.hex()}.rules")
@@ -457,20 +455,20 @@ def test_a_file_that_was_spoilt_on_disk_is_missing(store: SnapshotStore, directo
     ]
 
 
-def test_without_all_its_files_nothing_is_received(store: SnapshotStore) -> None:
+def test_snapshot_without_all_its_files_is_not_received(store: SnapshotStore) -> None:
     received(store, compiled(1))
     with pytest.raises(SnapshotError, match=r"receive revision 2: [0-9a-f]{64}\.rules is missing"):
         store.receive(compiled(2, Mode.OFF).manifest, {})
     assert store.read_current().revision == 1
 
 
-def test_a_lower_revision_is_received_where_somebody_answers_for_it(store: SnapshotStore) -> None:
+def test_lower_revision_is_received(store: SnapshotStore) -> None:
     received(store, compiled(7))
     received(store, compiled(6))
     assert store.read_current().revision == 6
 
 
-def test_manifests_come_from_the_highest_revision_down_whatever_is_current(
+def test_manifests_come_from_the_highest_revision_down_for_any_current_one(
     store: SnapshotStore, directory: Path
 ) -> None:
     assert list(store.manifests()) == []
@@ -481,8 +479,8 @@ def test_manifests_come_from_the_highest_revision_down_whatever_is_current(
     assert list(store.manifests()) == [compiled(8).manifest, compiled(7).manifest]
 
 
-def test_with_syncs_late_a_cut_of_power_leaves_the_one_before(directory: Path) -> None:
-    """What the disk had not been told to keep may be there by name and without its content."""
+def test_power_cut_with_late_syncs_leaves_the_previous_snapshot(directory: Path) -> None:
+    """A file that was not synced may exist without its content."""
     store = SnapshotStore(directory, sync_late=True)
     for revision in (7, 8):
         received(store, compiled(revision))
