@@ -68,7 +68,9 @@ class Crowd:
         self.reported = Report()
 
     async def run(self) -> None:
-        limits = httpx.Limits(max_connections=OPERATORS + READERS, max_keepalive_connections=OPERATORS + READERS)
+        most = OPERATORS + READERS
+        # Idle connections end here before the server, which waits for 5 s, ends them during a request.
+        limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=2)
         async with httpx.AsyncClient(base_url=self._api.url, timeout=60, limits=limits) as client:
             self._client = client
             operators = await asyncio.gather(*(self._hire(number) for number in range(OPERATORS)))

@@ -343,7 +343,7 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
                 ("sys.exit(0)", "ended with status 0"),
                 ("import os; os.kill(os.getpid(), 9)", "ended with status -9"),
                 ("sys.executable = '/bin/false'", "ended with status 1"),
-                ("from dnsfilter.node import supervisor; del supervisor.notify", "NameError"),
+                ("from dnsfilter.supervisor import supervisor; del supervisor.notify", "NameError"),
             ):
                 load.until_answered(100)
                 refused = times(node, "no upgrade, the old program goes on")
