@@ -1,4 +1,4 @@
-"""`dnsfilter snapshot`: list the snapshots that this node has, and use an older or a quarantined one."""
+"""`dnsfilter snapshot`: list the snapshots on this node, use an older one, or end a quarantine."""
 
 import argparse
 import json
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    snapshot = commands.add_parser("snapshot", help="the snapshots that this node has")
+    snapshot = commands.add_parser("snapshot", help="list the snapshots on this node, or use an older one")
     acts = snapshot.add_subparsers(required=True, metavar="COMMAND")
-    kept = add_command(acts, "list", _list, "list the snapshots that this node has")
+    kept = add_command(acts, "list", _list, "list the snapshots on this node")
     kept.add_argument("--json", action="store_true", help="print the list as JSON")
-    use = add_command(acts, "use", _use, "decide by an older snapshot until a higher one comes")
-    again = "let the node use a quarantined snapshot again"
+    use = add_command(acts, "use", _use, "use an older snapshot until a higher revision arrives")
+    again = "end the quarantine of a snapshot, so that the node may use it"
     unquarantine = add_command(acts, "unquarantine", _unquarantine, again)
     for command in (kept, use, unquarantine):
         add_files(command)
     for command in (use, unquarantine):
-        command.add_argument("revision", type=int, metavar="REVISION", help="one of `snapshot list`")
-        command.add_argument("--reason", default="", help="why; it is kept in the node's journal")
+        command.add_argument("revision", type=int, metavar="REVISION", help="a revision in `snapshot list`")
+        command.add_argument("--reason", default="", help="the reason, for the node's journal (required)")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def _list(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([_value(each) for each in kept]))
     elif not kept:
-        print("there is no snapshot on this node")
+        print("no snapshot on this node: start the control plane, or give --policy")
     for each in () if options.json else kept:
         say(_kept_text(each))
     return DONE
@@ -58,16 +58,16 @@ def _unquarantine(options: argparse.Namespace) -> int:
 
 def _value(kept: "Kept") -> dict[str, object]:
     value = asdict(kept)
-    made_s = value.pop("made_s")
-    return {**value, "made": None if made_s is None else instant_text(made_s)}
+    made_s, size = value.pop("made_s"), value.pop("size")
+    return {**value, "bytes": size, "made": None if made_s is None else instant_text(made_s)}
 
 
 def _kept_text(kept: "Kept") -> str:
-    """One line: the mark of the one in use, revision, making, size, and what is odd about it."""
-    made = kept.trouble if kept.made_s is None else f"made {at_words(kept.made_s)}, {kept.octets} octets"
-    part = ", not whole" if kept.made_s is not None and not kept.whole else ""
+    """Return one line: the mark of the one in use, revision, making time, size, and problems."""
+    made = kept.trouble if kept.made_s is None else f"made {at_words(kept.made_s)}, {kept.size} bytes"
+    part = ", incomplete" if kept.made_s is not None and not kept.complete else ""
     if kept.copy_in_use:
-        part = ", damaged: its second copy is in use"
+        part = ", damaged: second copy in use"
     signed = ", signed" if kept.signed else ""
-    aside = "" if kept.quarantined is None else f", quarantined: {kept.quarantined or 'no reason is noted'}"
-    return f"{'*' if kept.in_use else ' '} {kept.revision}: {made}{part}{signed}{aside}"
+    quarantine = "" if kept.quarantined is None else f", quarantined: {kept.quarantined or 'no reason given'}"
+    return f"{'*' if kept.in_use else ' '} {kept.revision}: {made}{part}{signed}{quarantine}"

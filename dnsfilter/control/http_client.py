@@ -1,4 +1,4 @@
-"""HTTP to the control plane as a node speaks it: bounded answers, no redirect, no proxy, and an end at any moment."""
+"""HTTP client of a node for its control plane: bounded answers, no redirect, no proxy, can be closed at any time."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from dnsfilter.errors import UnavailableError
 
 CONNECT_S = 5.0
 SILENCE_S = 10.0
-"""How long the control plane may say nothing, beyond what it was asked to wait."""
+"""Seconds that the control plane may send nothing, in addition to the requested wait."""
 LARGEST_PROBLEM = 65_536
 LONGEST_RETRY_S = 300
 _PIECE = 1 << 20
@@ -28,7 +28,7 @@ _DETAIL_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, entity tag, octets, and for how long it asks to be left alone."""
+    """Status, entity tag, body, and the seconds of its Retry-After."""
 
     status: int
     tag: str | None
@@ -36,34 +36,34 @@ class Answer:
     retry_after_s: int = 0
 
 
-class NotNow(UnavailableError):
-    """The control plane asks to be left alone for so long."""
+class RetryLater(UnavailableError):
+    """The control plane asks the node to retry after `for_s` seconds."""
 
     def __init__(self, text: str, for_s: int) -> None:
         super().__init__(text)
         self.for_s = for_s
 
 
-class Disowned(UnavailableError):
-    """The control plane takes this node's token no longer, and will not later."""
+class NodeTokenRejected(UnavailableError):
+    """The control plane no longer accepts this node's token. A retry does not help."""
 
 
 class ControlClient:
-    """One connection, kept while both sides like; `with` it one thread asks, and any thread may `close` it."""
+    """One persistent connection. One thread asks within `with`, and any thread may `close` it."""
 
     def __init__(self, control: ControlPlane) -> None:
-        """Raises UnavailableError for a file of certificates that cannot be used."""
+        """Initialize. Raise UnavailableError if the file of certificates cannot be used."""
         if control.url is None:
-            raise ValueError("make a client of the control plane: there is no url")
+            raise ValueError("make a client of the control plane: control_plane.url is missing")
         self.url = control.url
         parts = urlsplit(control.url)
         self._host, self._path = parts.hostname or "", parts.path
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = _trust(control) if parts.scheme == "https" else None
         self.is_at_home = control.is_at_home
-        """Whether it is on this machine."""
+        """Whether the control plane is on this machine."""
         self.is_private = self._tls is not None or self.is_at_home
-        """Whether nobody between here and there can read the token."""
+        """Whether nobody on the network can read the token."""
         self._connection: HTTPConnection | None = None
         self._closed = False
 
@@ -86,10 +86,10 @@ class ControlClient:
         wait_s: float = 0.0,
         within_s: float = 30.0,
     ) -> Answer:
-        """What the control plane answers, whatever its status is; a redirection is an answer like any other.
+        """Send a request and return the answer with any status, also a redirect.
 
-        `wait_s` is how long it was asked to wait, `within_s` how long the whole body may take from then on. Raises
-        UnavailableError when there is no whole answer of at most `largest` octets (of LARGEST_PROBLEM with an error).
+        `wait_s` is the wait that the request asks for, `within_s` the time limit for the body after that. Raise
+        UnavailableError if there is no complete answer of at most `largest` bytes (LARGEST_PROBLEM for an error).
         """
         sent = {"Authorization": f"Bearer {token}", "User-Agent": f"dnsfilter/{__version__}", **(headers or {})}
         try:
@@ -99,19 +99,19 @@ class ControlClient:
         except (OSError, HTTPException, ValueError) as error:
             self._drop()
             if self._closed:
-                raise UnavailableError(f"ask {self.url}: it is given up") from error
+                raise UnavailableError(f"ask {self.url}: cancelled") from error
             raise UnavailableError(f"ask {self.url}{path.partition('?')[0]}: {_reason(error)}") from error
         return Answer(response.status, response.getheader("ETag"), content, _seconds(response.getheader("Retry-After")))
 
     def close(self) -> None:
-        """End what is under way, in whatever thread, and refuse what comes."""
+        """End a running request in any thread, and refuse further ones."""
         self._closed = True
         self._shut()
 
     def _respond(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, wait_s: float
     ) -> HTTPResponse:
-        """The beginning of an answer. On a connection that the other side has let go of meanwhile it is asked twice."""
+        """Return the start of an answer. Ask again on a new connection if the server has closed the kept one."""
         kept = self._connection is not None
         try:
             return self._respond_once(method, path, headers, body, wait_s)
@@ -156,10 +156,10 @@ class ControlClient:
             if time.monotonic() > deadline:
                 raise TimeoutError("it takes too long to answer")
         if left <= 0:
-            raise ValueError(f"its answer has more than {limit} octets")
+            raise ValueError(f"its answer has more than {limit} bytes")
         if response.length:
-            raise ValueError(f"its answer ends {response.length} octets early")
-        response.close()  # without it the connection is not to be asked again
+            raise ValueError(f"its answer ends {response.length} bytes early")
+        response.close()  # needed before the connection can be used again
         return b"".join(pieces)
 
     def _drop(self) -> None:
@@ -172,34 +172,34 @@ class ControlClient:
         sock = None if connection is None else connection.sock
         if sock is not None:
             with suppress(OSError):
-                # Not SSLSocket's own, which another thread that reads would not survive.
+                # Not SSLSocket's own shutdown, which breaks another thread that reads.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def failure(action: str, answer: Answer) -> UnavailableError:
-    """What an answer to a node's own token is that does not give what was asked for."""
+    """Return the error for an unsuccessful answer to a request with a node's own token."""
     if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Disowned(f"{action}: it takes this node's token no longer; enrol it again")
+        return NodeTokenRejected(f"{action}: it no longer accepts this node's token; enrol this node again")
     text = f"{action}: it answers with {refusal(answer)}"
-    return NotNow(text, answer.retry_after_s) if answer.retry_after_s else UnavailableError(text)
+    return RetryLater(text, answer.retry_after_s) if answer.retry_after_s else UnavailableError(text)
 
 
 def _seconds(text: str | None) -> int:
-    """Of a Retry-After in seconds (RFC 9110, section 10.2.3), at most LONGEST_RETRY_S; 0 for a date, or for none."""
+    """Return the seconds of a Retry-After (RFC 9110, section 10.2.3), at most LONGEST_RETRY_S; 0 for a date or None."""
     if text is None or not text.isascii() or not text.isdecimal():
         return 0
     return min(int(text[:9]), LONGEST_RETRY_S)
 
 
 def refusal(answer: Answer) -> str:
-    """What an answer that is none says: its status, and the detail of a problem document (RFC 9457) on one line."""
+    """Return the text of an error answer: its status, and the detail of a problem document (RFC 9457) on one line."""
     try:
         value = json.loads(answer.body)
     except ValueError:
         value = None
     detail = value.get("detail") if isinstance(value, dict) else None
-    said = f": {' '.join(detail.split())[:_DETAIL_CHARS]}" if isinstance(detail, str) else ""
-    return f"status {answer.status}{said}"
+    more = f": {' '.join(detail.split())[:_DETAIL_CHARS]}" if isinstance(detail, str) else ""
+    return f"status {answer.status}{more}"
 
 
 def _trust(control: ControlPlane) -> ssl.SSLContext:
@@ -218,6 +218,6 @@ def _reason(error: Exception) -> str:
         case OSError():
             return (error.strerror or str(error) or type(error).__name__).lower()
         case HTTPException():
-            return f"it speaks no proper http: {type(error).__name__}"
+            return f"its answer is not valid HTTP: {type(error).__name__}"
         case _:
             return str(error)

@@ -1,8 +1,8 @@
-"""What a node knows itself by at the control plane, in a file of its own.
+"""The identity of a node at its control plane, in a file.
 
     DIRECTORY/identity.json    {"name": …, "site": …, "token": …, "key": …, "installation": …, "url": …}, mode 0600
 
-The key is that under which the control plane signs snapshots. It is pinned: only another enrolment changes it.
+The control plane signs snapshots with the key. The key is pinned: only another enrolment changes it.
 """
 
 import json
@@ -21,12 +21,12 @@ _TOKEN = re.compile(r"[!-~]{16,1024}")
 
 
 class TokenRefused(UnavailableError):
-    """The control plane does not take this one-time token, and will not later."""
+    """The control plane refuses this one-time token. A retry does not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Name and site as registered, the node's token, the key of the installation's snapshots, where it enrolled."""
+    """Registered name and site, the node's token, the key of snapshots, the installation, the URL of enrolment."""
 
     name: str
     site: str
@@ -37,7 +37,7 @@ class Identity:
 
     @property
     def enrolment(self) -> str:
-        """What tells this enrolment from every other, and nothing about its token."""
+        """Return a mark that is unique to this enrolment and reveals nothing about its token."""
         return sha256(self.token.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
@@ -45,7 +45,7 @@ class Identity:
 
 
 def load_identity(directory: Path) -> Identity | None:
-    """Who this node is; None before it has enrolled. Raises UnavailableError for a file that says no such thing."""
+    """Return the identity of this node. None before it has enrolled. Raise UnavailableError for an invalid file."""
     path = directory / IDENTITY
     try:
         with path.open("rb") as file:
@@ -53,16 +53,16 @@ def load_identity(directory: Path) -> Identity | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is no JSON"
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not JSON"
         raise UnavailableError(f"read {path}: {reason}") from error
     identity = parse_identity(value)
     if identity is None:
-        raise UnavailableError(f"read {path}: it is no identity; enrol this node again")
+        raise UnavailableError(f"read {path}: it is not an identity; enrol this node again")
     return identity
 
 
 def identity_mark(directory: Path) -> tuple[int, int] | None:
-    """Something cheap that changes with each enrolment; None where there has been none."""
+    """Return a value that changes with each enrolment and is cheap to read. None before the first one."""
     try:
         status = (directory / IDENTITY).stat()
     except OSError:
@@ -71,24 +71,24 @@ def identity_mark(directory: Path) -> tuple[int, int] | None:
 
 
 def load_token(path: Path) -> str:
-    """The one-time token in a file, which is never repeated. Raises UnavailableError."""
+    """Return the one-time token in a file. Errors do not contain it. Raise UnavailableError if there is none."""
     try:
         with path.open("rb") as file:
             text = file.read(TOKEN_BYTES + 2).decode("ascii", "replace").strip()
     except OSError as error:
         raise UnavailableError(f"read {path}: {(error.strerror or str(error)).lower()}") from error
     if _TOKEN.fullmatch(text) is None:
-        raise UnavailableError(f"read {path}: it holds no token")
+        raise UnavailableError(f"read {path}: it contains no token")
     return text
 
 
 def is_key(text: str) -> bool:
-    """Whether that is a public key as an identity holds it."""
+    """Return whether the text is a public key as in an identity: 64 hexadecimal digits."""
     return _KEY.fullmatch(text) is not None
 
 
 def parse_identity(value: object) -> Identity | None:
-    """The identity that a JSON value says; None for any other."""
+    """Return the identity of a JSON value. None if the value is not one."""
     if not isinstance(value, dict):
         return None
     found = {field.name: value.get(field.name) for field in fields(Identity)}

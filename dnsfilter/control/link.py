@@ -1,7 +1,7 @@
-"""The node's link to its control plane: two threads beside the supervisor, which waits for neither.
+"""The node's link to its control plane: two threads, for neither of which the supervisor waits.
 
-One asks for snapshots and is answered when there is one (or after a while), the other reports. Both go on for as long
-as the node does, whatever fails; what fails is said once in the log, and in the report.
+One thread asks for snapshots by long polling, the other sends reports. Both run as long as the node does and survive
+any error. An error is logged once; an error of pulling is also in the report.
 """
 
 import logging
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.enrolment import enrol
-from dnsfilter.control.http_client import ControlClient, Disowned, NotNow
+from dnsfilter.control.http_client import ControlClient, NodeTokenRejected, RetryLater
 from dnsfilter.control.identity import Identity, TokenRefused, identity_mark, load_identity, load_token
 from dnsfilter.control.puller import SNAPSHOTS, Puller, receive_published
 from dnsfilter.control.report import Facts
@@ -24,53 +24,53 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
 
 WAIT_S = 25
-"""How long the control plane is asked to hold its answer; below what proxies give up after."""
+"""Seconds that the control plane is asked to hold its answer. Less than the timeouts of common proxies."""
 FIRST_BACK_OFF_S = 0.2
 LONGEST_BACK_OFF_S = 30.0
-LONGEST_AT_HOME_S = 1.0
-"""On the control plane's own machine there are no thousand nodes to spare it, and somebody waits for a toggle."""
+LONGEST_LOCAL_S = 1.0
+"""Longest back-off in seconds on the control plane's own machine: one node is no load, and toggles must be fast."""
 FIRST_PAUSE_S = 1.0
-DISOWNED_S = 300.0
-"""How long a control plane is left alone that takes this node's token no longer; another enrolment ends that."""
+REJECTED_S = 300.0
+"""Longest wait in seconds after the control plane has rejected the node's token. Another enrolment ends the wait."""
 LOOK_S = 1.0
-"""How often it is looked for."""
-MOST_SAID = 100
-"""Different failures in a row that are logged."""
+"""Seconds between two looks for another enrolment."""
+MOST_LOGGED = 100
+"""Number of different failures that are logged until the next success."""
 _DRAW = secrets.SystemRandom()
 _LOG = logging.getLogger("dnsfilter.control.link")
 
 
 class BackOff:
-    """Waits that double, each shortened at random, so that many nodes do not come back together."""
+    """Waits that double, each shortened at random, so that many nodes do not return at the same time."""
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
         self._next_s = FIRST_BACK_OFF_S
 
     def next_s(self) -> float:
-        """How long to wait now; the next time twice that."""
+        """Return the seconds to wait now, and double the next wait."""
         now_s, self._next_s = self._next_s, min(2 * self._next_s, self._longest_s)
         return now_s * _DRAW.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """Something went well."""
+        """Start again with the shortest wait, after a success."""
         self._next_s = FIRST_BACK_OFF_S
 
 
 class Membership:
-    """Who this node is, read anew whenever somebody asks; with a one-time token it enrols where nobody has."""
+    """The identity of this node, read from its file on each call. Enrols with a one-time token if there is none."""
 
     def __init__(self, config: Config, one_time_token: str | None = None) -> None:
-        """`one_time_token` is what the configured file held, where this process may not read it any more."""
+        """Initialize. `one_time_token` is the content of the configured file, if this process can no longer read it."""
         self._control = config.control_plane
         self._directory = config.node_dir
         self._token = one_time_token
         self._refused: str | None = None
-        self._turn = threading.Lock()  # a one-time token is for one of us
-        self._site_said = False
+        self._turn = threading.Lock()  # only one thread may use the one-time token
+        self._site_logged = False
 
     def identity(self) -> Identity:
-        """Raises UnavailableError when the node has not enrolled, and cannot now."""
+        """Return the identity. Raise UnavailableError if the node has not enrolled and cannot enrol now."""
         with self._turn:
             return self._identity()
 
@@ -84,7 +84,7 @@ class Membership:
             raise UnavailableError("this node has not enrolled: run dnsfilter enrol, or set control_plane.token")
         if token == self._refused:
             raise UnavailableError(
-                f"this node has not enrolled, and its one-time token was refused: get another one{self._advice}"
+                f"this node has not enrolled, and its one-time token was refused: get another token{self._advice}"
             )
         try:
             identity = enrol(self._control, token, self._directory)
@@ -95,8 +95,8 @@ class Membership:
         return identity
 
     def _compare(self, identity: Identity) -> None:
-        if identity.site != self._control.site and not self._site_said:
-            self._site_said = True
+        if identity.site != self._control.site and not self._site_logged:
+            self._site_logged = True
             registered, configured = identity.site, self._control.site
             logs.emit(_LOG, logging.WARNING, "enrolled for another site", registered=registered, configured=configured)
 
@@ -113,13 +113,13 @@ class Membership:
     @property
     def _advice(self) -> str:
         command = "dnsfilter-api enrol-node, as root," if self._control.is_at_home else "dnsfilterctl node token NAME"
-        return f"; {command} makes one"
+        return f"; {command} creates one"
 
 
 def pull_first(config: Config, one_time_token: str | None) -> None:
-    """Enrol a node without a complete snapshot, if need be, and pull the newest one durably. Raise DnsfilterError.
+    """Pull the newest snapshot durably for a node that has no complete one. Enrol the node first if needed.
 
-    If that fails and the control plane is on this machine, take the files that it has published.
+    If that fails and the control plane is on this machine, copy the files that it has published. Raise DnsfilterError.
     """
     store = SnapshotStore(config.node_dir / SNAPSHOTS)
     try:
@@ -128,12 +128,12 @@ def pull_first(config: Config, one_time_token: str | None) -> None:
     except UnavailableError as error:
         if not (config.control_plane.is_at_home and receive_published(config)):
             raise
-        logs.emit(_LOG, logging.WARNING, "the files of this machine's control plane are used", reason=error)
+        logs.emit(_LOG, logging.WARNING, "using published files of this machine's control plane", reason=error)
 
 
 @dataclass(frozen=True, slots=True)
 class _Errand:
-    """What a thread does over and over: `begin` gives one turn, and is asked again after each failure."""
+    """The repeated work of a thread. `begin` returns the function for one turn, and is called after each failure."""
 
     name: str
     client: ControlClient
@@ -143,14 +143,14 @@ class _Errand:
 
 
 class Control:
-    """Made and used by the supervisor's thread; `report` and `close` do not wait."""
+    """The link, for the supervisor's thread. `report` and `close` do not block."""
 
     def __init__(
         self, config: Config, one_time_token: str | None = None, placed: Callable[[], object] = lambda: None
     ) -> None:
-        """Starts both threads; `placed` is called by one of them when another snapshot is current in the store.
+        """Start both threads. One of them calls `placed` when another snapshot becomes current in the store.
 
-        Raises UnavailableError for a file of certificates that cannot be used.
+        Raise UnavailableError if the file of certificates cannot be used.
         """
         self._config = config
         self._placed = placed
@@ -162,15 +162,19 @@ class Control:
         self._news = threading.Condition()
         self._facts: Facts | None = None
         self._trouble: str | None = None
-        self._disowned = False
-        """Whether that is the trouble; to be told to ask later says nothing else."""
+        self._token_rejected = False
+        """Whether the trouble is a rejected token. A later `RetryLater` does not replace it."""
         if not self._pulling.is_private:
-            logs.emit(_LOG, logging.WARNING, "control plane is asked without encryption", url=self._pulling.url)
+            logs.emit(_LOG, logging.WARNING, "requests to the control plane are not encrypted", url=self._pulling.url)
         errands = (
             _Errand(
-                "pull", self._pulling, self._begin_pulling, "no snapshot from the control plane", "snapshots again"
+                "pull",
+                self._pulling,
+                self._begin_pulling,
+                "no snapshot from the control plane",
+                "snapshots from the control plane again",
             ),
-            _Errand("report", self._reporting, self._begin_reporting, "report not taken", "reports are taken again"),
+            _Errand("report", self._reporting, self._begin_reporting, "report not accepted", "reports accepted again"),
         )
         self._threads = [
             threading.Thread(target=self._run, args=(errand,), name=errand.name, daemon=True) for errand in errands
@@ -180,17 +184,17 @@ class Control:
 
     @property
     def trouble(self) -> str | None:
-        """Why this node may not have the control plane's newest snapshot; None: it has."""
+        """Return the reason why this node may not have the control plane's newest snapshot. None if it has."""
         return self._trouble
 
     def report(self, facts: Facts) -> None:
-        """Have these told, instead of older ones that have not been."""
+        """Send these facts with the next report. They replace older ones that have not been sent."""
         with self._news:
             self._facts = facts
             self._news.notify()
 
     def close(self) -> None:
-        """End both threads, whatever they are at."""
+        """End both threads, also in the middle of a request."""
         self._closed.set()
         self._pulling.close()
         self._reporting.close()
@@ -198,7 +202,7 @@ class Control:
             self._news.notify()
 
     def join(self, within_s: float) -> None:
-        """Wait at most so long for what `close` has ended."""
+        """Wait at most `within_s` seconds for the threads after `close`."""
         deadline = time.monotonic() + within_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -208,8 +212,8 @@ class Control:
             self._do(errand)
 
     def _do(self, errand: _Errand) -> None:
-        back_off = BackOff(LONGEST_AT_HOME_S if self._pulling.is_at_home else LONGEST_BACK_OFF_S)
-        said: set[str] = set()
+        back_off = BackOff(LONGEST_LOCAL_S if self._pulling.is_at_home else LONGEST_BACK_OFF_S)
+        logged: set[str] = set()
         turn: Callable[[], None] | None = None
         enrolled: object = None
         while not self._closed.is_set():
@@ -219,40 +223,40 @@ class Control:
                     turn = errand.begin()
                 turn()
             except Exception as error:  # noqa: BLE001
-                # Of whatever kind: nobody would miss the thread, and this node would never hear of a change again.
+                # Any exception: if the thread ended unnoticed, this node would never get a change again.
                 if self._closed.is_set():
                     return
                 turn = None
-                self._say(errand, error, said)
+                self._log_failure(errand, error, logged)
                 self._rest(error, back_off.next_s(), enrolled)
                 continue
             back_off.reset()
-            if said:
-                said.clear()
+            if logged:
+                logged.clear()
                 logs.emit(_LOG, logging.INFO, errand.recovered)
 
     def _rest(self, error: Exception, back_off_s: float, enrolled: object) -> None:
-        """Wait after a failure, also as long as whoever answered asks; once disowned, longer or until it enrols."""
+        """Wait after a failure, at least as long as the answer asks. After a rejected token wait for an enrolment."""
         match error:
-            case Disowned():
-                until_s = time.monotonic() + DISOWNED_S * _DRAW.uniform(0.5, 1.0)
+            case NodeTokenRejected():
+                until_s = time.monotonic() + REJECTED_S * _DRAW.uniform(0.5, 1.0)
                 while time.monotonic() < until_s and identity_mark(self._config.node_dir) == enrolled:
                     if self._closed.wait(LOOK_S):
                         return
-            case NotNow():
+            case RetryLater():
                 self._closed.wait(error.for_s + back_off_s)
             case _:
                 self._closed.wait(back_off_s)
 
-    def _say(self, errand: _Errand, error: Exception, said: set[str]) -> None:
-        """Log a failure unless it was said since the last success; those of pulling are reported too."""
+    def _log_failure(self, errand: _Errand, error: Exception, logged: set[str]) -> None:
+        """Log a failure unless it was logged since the last success. Report those of pulling too."""
         ours = not isinstance(error, DnsfilterError)
         reason = f"{type(error).__name__}: {error}" if ours else str(error)
-        if errand.name == "pull" and not (self._disowned and isinstance(error, NotNow)):
-            self._disowned = isinstance(error, Disowned)
+        if errand.name == "pull" and not (self._token_rejected and isinstance(error, RetryLater)):
+            self._token_rejected = isinstance(error, NodeTokenRejected)
             self._set_trouble(reason)
-        if reason not in said and len(said) < MOST_SAID:
-            said.add(reason)
+        if reason not in logged and len(logged) < MOST_LOGGED:
+            logged.add(reason)
             event = "snapshot refused" if isinstance(error, SnapshotError) else errand.failed
             logs.emit(_LOG, logging.ERROR, event, failure=error if ours else None, reason=reason)
 
@@ -263,7 +267,7 @@ class Control:
 
     def _begin_pulling(self) -> Callable[[], None]:
         puller = Puller(self._pulling, self._config.node_dir, self._membership.identity())
-        wait_s = 0  # at first, so that a trouble that is over is not told for as long as nothing changes
+        wait_s = 0  # the first request does not wait, so that a trouble that is over is cleared at once
 
         def turn() -> None:
             nonlocal wait_s
@@ -273,22 +277,22 @@ class Control:
             if revision is not None:
                 logs.emit(_LOG, logging.INFO, "snapshot pulled", revision=revision)
             elif wait_s and time.monotonic() - asked_s < FIRST_PAUSE_S:
-                self._closed.wait(FIRST_PAUSE_S)  # whoever does not wait as asked is not to be asked without pause
+                self._closed.wait(FIRST_PAUSE_S)  # do not flood a server that does not hold its answer
             wait_s = WAIT_S
 
         return turn
 
     def _begin_reporting(self) -> Callable[[], None]:
         self._reporter.begin()
-        told: tuple[Facts | None, str | None] = None, None
+        reported: tuple[Facts | None, str | None] = None, None
 
         def turn() -> None:
-            nonlocal told
+            nonlocal reported
             with self._news:
-                self._news.wait_for(lambda: self._closed.is_set() or (self._facts, self._trouble) != told)
+                self._news.wait_for(lambda: self._closed.is_set() or (self._facts, self._trouble) != reported)
                 facts, trouble = self._facts, self._trouble
             if facts is not None and not self._closed.is_set():
-                self._reporter.tell(facts, trouble)
-            told = facts, trouble
+                self._reporter.report(facts, trouble)
+            reported = facts, trouble
 
         return turn

@@ -1,4 +1,4 @@
-"""The node of a machine whose control plane is beside it: registered with the administrator's token, and enrolled."""
+"""Register and enrol the node of a machine that runs the control plane too, with the administrator's token."""
 
 import json
 from http import HTTPStatus
@@ -14,9 +14,9 @@ NAME = "this-machine"
 
 
 def join(control: ControlPlane, directory: Path, administrator: Path) -> None:
-    """Have the control plane know this machine's node, unless it does; `administrator` holds a token that may do that.
+    """Register and enrol this machine's node, unless the control plane knows it already.
 
-    Raises UnavailableError when it cannot be made known.
+    The file `administrator` contains a token with that permission. Raise UnavailableError if registration fails.
     """
     with ControlClient(control) as client:
         identity = load_identity(directory)
@@ -29,7 +29,7 @@ def join(control: ControlPlane, directory: Path, administrator: Path) -> None:
         if answer.status != HTTPStatus.CREATED:
             raise UnavailableError(f"register {NAME} at {control.url}: it answers with {refusal(answer)}")
         one_time = _one_time_token(answer, control)
-    enrol(control, one_time, directory, allow_plain=True)  # nothing of it leaves this machine
+    enrol(control, one_time, directory, allow_plain=True)  # the connection does not leave this machine
 
 
 def _is_known(client: ControlClient, identity: Identity) -> bool:
@@ -46,4 +46,4 @@ def _one_time_token(answer: Answer, control: ControlPlane) -> str:
     try:
         return str(json.loads(answer.body)["enrolment_token"])
     except (ValueError, LookupError, TypeError) as error:
-        raise UnavailableError(f"register {NAME} at {control.url}: its answer holds no token") from error
+        raise UnavailableError(f"register {NAME} at {control.url}: its answer contains no token") from error

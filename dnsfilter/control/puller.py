@@ -1,6 +1,6 @@
-"""Snapshots from the control plane: asked for, checked by the pinned key and their digests, put in the node's store.
+"""Pull snapshots from the control plane, check them by the pinned key and their digests, put them in the node's store.
 
-Nothing that fails a check touches what is in force.
+A snapshot that fails a check does not touch the one in force.
 """
 
 import json
@@ -29,15 +29,15 @@ SNAPSHOTS = "snapshots"
 LARGEST_NOTE = 4096
 KEPT_REVISIONS = 20
 LARGEST_FILE = 1 << 30
-"""Octets of one file, in memory once while it is fetched; a million names are 43 MB."""
+"""Maximum size of one file in bytes. It is in memory once while it is fetched; a million names take 43 MB."""
 FILE_S = 600.0
 
 
 class Puller:
-    """One node's place in the row of snapshots: what it has pulled since it enrolled, which need not be what it uses.
+    """The snapshots that a node has pulled since it enrolled. The one in use may be another.
 
-    DIRECTORY/snapshots      what was pulled
-    DIRECTORY/pulled.json    the newest of it: {"enrolment": …, "installation": …, "revision": …, "made_s": …, …}
+    DIRECTORY/snapshots      pulled snapshots
+    DIRECTORY/pulled.json    the newest pulled one: {"enrolment": …, "installation": …, "revision": …, "made_s": …, …}
     """
 
     def __init__(
@@ -48,29 +48,29 @@ class Puller:
         store: SnapshotStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`store` None: the node's own. Raises UnavailableError for a file that cannot be read."""
+        """Initialize. `store` defaults to the node's own. Raise UnavailableError if a file cannot be read."""
         self.identity = identity
         self._client = client
         self._store = store or own_store(directory)
         self._clock = clock
         self._path = directory / PULLED
         self._begins = True
-        """Whether what is here was not pulled since the enrolment."""
+        """Whether nothing has been pulled since the enrolment."""
         self._is_elsewhere = False
-        """Whether that was another installation's."""
+        """Whether the snapshots here come from another installation."""
         self._enrolment = identity.enrolment
         self._made_s: Instant = 0
         self._revision, self._tag = self._pulled()
-        """The newest; nobody takes the node back before it. The tag is its manifest's, while all of it is here."""
+        """The newest pulled revision; older ones are refused. The tag is its manifest's, None if a file is missing."""
         with suppress(UnavailableError):
             self._store.copy_current()
 
     def pull(self, wait_s: int, placed: Callable[[], object] = lambda: None, *, afresh: bool = False) -> int | None:
-        """The revision that has come into the store; None when the control plane has had no other for `wait_s`.
+        """Pull and return the next revision. Return None if the control plane has no other within `wait_s` seconds.
 
-        `placed` is called as soon as it is current there. `afresh` takes the newest whatever is here, or was chosen.
-        Raises UnavailableError when it cannot be asked or does not answer as agreed, SnapshotError naming the revision
-        when what it gave is refused.
+        Call `placed` as soon as the revision is current in the store. With `afresh` pull the newest one even if it is
+        in the store already, or if an older one was chosen on this node. Raise UnavailableError if the control plane
+        cannot be reached or answers with an error, SnapshotError with the revision if the snapshot is refused.
         """
         if afresh:
             self._tag = None
@@ -81,40 +81,40 @@ class Puller:
         )
         if answer.status == HTTPStatus.NOT_MODIFIED and self._tag is not None:
             return None
-        octets = _content(answer, "snapshot", self._client.url)
-        if sha256(octets).hexdigest() == self._tag:
+        data = _content(answer, "snapshot", self._client.url)
+        if sha256(data).hexdigest() == self._tag:
             return None
-        manifest = parse_manifest(octets)
-        self._check(manifest, octets, afresh=afresh)
+        manifest = parse_manifest(data)
+        self._check(manifest, data, afresh=afresh)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
-        self._store.receive(octets, files, placed, replace_chosen=afresh or self._begins)
+        self._store.receive(data, files, placed, replace_chosen=afresh or self._begins)
         if self._begins:
             self._store.restart_at(manifest.revision, with_older=self._is_elsewhere)
-        self._note(manifest, sha256(octets).hexdigest())
+        self._note(manifest, sha256(data).hexdigest())
         self._begins = False
         self._store.prune(KEPT_REVISIONS)
         return manifest.revision
 
-    def _check(self, manifest: Manifest, octets: bytes, *, afresh: bool) -> None:
+    def _check(self, manifest: Manifest, data: bytes, *, afresh: bool) -> None:
         try:
-            verify_manifest(octets, self.identity.key)
+            verify_manifest(data, self.identity.key)
         except SnapshotError as error:
             raise SnapshotError(f"revision {manifest.revision} refused: {error}") from error
         if manifest.revision < self._revision:
             raise SnapshotError(
-                f"revision {manifest.revision} refused: revision {self._revision} was pulled before, "
-                "and an older one is not taken from the control plane"
+                f"revision {manifest.revision} refused: this node has already pulled revision {self._revision}, "
+                "which is newer"
             )
         if manifest.revision == self._revision and not afresh and self._is_made_earlier(manifest):
             raise SnapshotError(
-                f"revision {manifest.revision} refused: one made later was pulled before; "
-                "the next act of the control plane makes another"
+                f"revision {manifest.revision} refused: this node has already pulled one that was made later; "
+                "the next act at the control plane makes a new revision"
             )
 
     def _is_made_earlier(self, manifest: Manifest) -> bool:
-        """Than what was pulled of its revision, by more than clocks differ.
+        """Return whether it was made earlier than the pulled one of its revision, by more than clocks differ.
 
-        A making that lies ahead was dated by a clock that was wrong, and has been put right since: nothing is earlier.
+        Return False if the pulled one was made in the future: the clock that dated it was wrong and is corrected now.
         """
         ahead = self._made_s > self._clock() + TOLERATED_S
         return manifest.made_s < self._made_s - TOLERATED_S and not ahead
@@ -122,21 +122,22 @@ class Puller:
     def _fetch(self, file: FileRef, revision: int) -> bytes:
         digest = file.digest.hex()
         if file.size > LARGEST_FILE:
-            raise SnapshotError(f"revision {revision} refused: file {digest[:16]}… has more than {LARGEST_FILE} octets")
+            raise SnapshotError(f"revision {revision} refused: file {digest[:16]}… has more than {LARGEST_FILE} bytes")
         path = f"/v1/nodes/self/files/{digest}"
         answer = self._client.ask("GET", path, self.identity.token, largest=file.size, within_s=FILE_S)
         data = _content(answer, f"file {digest[:16]}…", self._client.url)
         if len(data) != file.size or sha256(data).digest() != file.digest:
             raise SnapshotError(
-                f"revision {revision} refused: the {len(data)} octets that came as file {digest[:16]}… "
-                "are not those of its digest"
+                f"revision {revision} refused: the {len(data)} bytes received as file {digest[:16]}… "
+                "do not match its size and digest"
             )
         return data
 
     def _pulled(self) -> tuple[int, str | None]:
-        """What is noted, unless that was before the enrolment: a control plane that was set up anew may begin anew.
+        """Return the revision and tag in `pulled.json`; (-1, None) if they are from before the enrolment.
 
-        A manifest that is gone, or names a file that is, has to be had again.
+        A control plane that was set up again may start with revision 1. The tag is None if the manifest or a file of
+        it is missing, so that it is pulled again.
         """
         noted = read_private(self._path, LARGEST_NOTE)
         try:
@@ -150,13 +151,13 @@ class Puller:
             return -1, None
         self._begins = False
         found = next((each for each in self._store.manifests() if sha256(each).hexdigest() == tag), None)
-        whole = found is not None and not self._store.missing(parse_manifest(found))
-        return revision, tag if whole and self._store.current_revision() is not None else None
+        is_complete = found is not None and not self._store.missing(parse_manifest(found))
+        return revision, tag if is_complete and self._store.current_revision() is not None else None
 
     def _note(self, manifest: Manifest, tag: str) -> None:
         made_s = manifest.made_s
         if manifest.revision == self._revision and self._made_s <= self._clock() + TOLERATED_S:
-            made_s = max(made_s, self._made_s)  # nor is it gone back in small steps
+            made_s = max(made_s, self._made_s)  # never move back in small steps
         self._revision, self._made_s, self._tag = manifest.revision, made_s, tag
         value = {
             "enrolment": self._enrolment,
@@ -172,15 +173,15 @@ class Puller:
 
 
 def own_store(directory: Path) -> SnapshotStore:
-    """What a node has pulled. What the disk loses with the power can be had again."""
+    """Return the store of pulled snapshots. It syncs late: what a power cut loses can be pulled again."""
     return SnapshotStore(directory / SNAPSHOTS, sync_late=True)
 
 
 def receive_published(config: Config) -> bool:
     """Copy the files that a control plane on this machine has published into the node's store.
 
-    Return whether there were any. They must be signed under the pinned key, or the configured one. Raise
-    UnavailableError.
+    Return whether there were any. They must be signed with the pinned key, or the configured one. Raise
+    UnavailableError if the store cannot be written.
     """
     identity = load_identity(config.node_dir)
     key = config.control_plane.key if identity is None else identity.key

@@ -1,4 +1,4 @@
-"""What a node tells its control plane about itself: numbers and names of networks, never a client or a question."""
+"""The report of a node to its control plane: numbers and names of networks, never a client or a question."""
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
@@ -19,18 +19,18 @@ from dnsfilter.telemetry.totals import Counts
 REPORT_S = 10.0
 MOST_ENTRIES = 100
 MOST_SUSPENDED = 201
-"""All, and as many authorities as may be suspended on a node."""
+"""The maximum number of local suspensions, and one for all."""
 TROUBLE_CHARS = 500
 _PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A node at one moment. `manifest` is the SHA-256 of the one in use, `trouble` why that is not the newest here.
+    """The state of a node at one time. `manifest` is the SHA-256 of the one in use.
 
-    `held_up_to` is told where the revision was chosen by hand, until one above that comes.
-    `suspended` are authorities (None: all) for which nothing is refused by what was done here, and until when;
-    `unregistered` are networks that no range holds. `processes` are the node's, whose load is to be told.
+    `trouble` is the reason why that is not the newest snapshot here. `held_up_to` is set if the revision was chosen on
+    this node: a revision above it ends that. `suspended` are authorities (None: all) that are suspended by an act on
+    this node, and until when. `unregistered` are networks in no range. `processes` are those of the node, for its load.
     """
 
     revision: int | None
@@ -49,7 +49,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy it is: per second and in percent of one core since it was last read, and its processes' own memory."""
+    """The load of a node since the last reading: queries per second, percent of one core, memory of its processes."""
 
     queries_per_second: float = 0.0
     cpu_percent: float = 0.0
@@ -59,29 +59,29 @@ class Load:
 
 @dataclass(slots=True)
 class Pace:
-    """When a node's facts are told: every REPORT_S, and at once when it decides by something else."""
+    """The times of a node's reports: every REPORT_S, and at once when its decisions change."""
 
-    _told_s: float | None = None
+    _reported_s: float | None = None
     _by: Hashable = None
 
     def is_due(self, now_s: float, by: Hashable) -> bool:
-        """Whether to tell them now; if so, they count as told. `by` is what it decides by, told from all else."""
-        if self._told_s is not None and now_s - self._told_s < REPORT_S and by == self._by:
+        """Return whether to report now, and if so, note the report. `by` changes when the node's decisions change."""
+        if self._reported_s is not None and now_s - self._reported_s < REPORT_S and by == self._by:
             return False
-        self._told_s, self._by = now_s, by
+        self._reported_s, self._by = now_s, by
         return True
 
 
 @dataclass(slots=True)
 class LoadMeter:
-    """Makes loads from facts, each since the one before."""
+    """Compute loads from facts, each since the previous one."""
 
     _at_s: float | None = None
     _queries: int = 0
     _cpu_s: Mapping[int, float] = field(default_factory=dict)
 
     def read(self, facts: Facts, now_s: float) -> Load:
-        """`now_s` is of a clock that only grows. The first load knows no rates, and a new process has had no time."""
+        """Return the load. `now_s` is of a monotonic clock. The first load has no rates; a new process counts as 0."""
         used = {process: _cpu_s(process) for process in facts.processes}
         memory = sum(_memory_bytes(process) for process in facts.processes)
         span_s = 0.0 if self._at_s is None else now_s - self._at_s
@@ -94,7 +94,7 @@ class LoadMeter:
 
 
 def queries_and_entries(counts: Counts) -> tuple[int, int]:
-    """How many queries were read since the start, and how many answers the caches hold."""
+    """Return the number of queries read since the start, and of answers in the caches."""
     queries = sum(value for (name, _), value in counts.samples.items() if name == QUERIES.name)
     return queries, sum(value for (name, _), value in counts.samples.items() if name == CACHE_ENTRIES_NOW.name)
 
@@ -102,9 +102,9 @@ def queries_and_entries(counts: Counts) -> tuple[int, int]:
 def report_body(
     facts: Facts, load: Load, trouble: str | None, clock_s: Instant, uptime_s: int, journal: Sequence[Entry]
 ) -> bytes:
-    """The report as it is sent, within the bounds that the control plane sets; `trouble` goes before the facts' own.
+    """Return the body of a report, within the limits of the control plane. `trouble` replaces the facts' own.
 
-    What a clock that was set makes negative is 0.
+    Durations that are negative because a clock was set are sent as 0.
     """
     until_by_authority = dict(facts.suspended[:MOST_SUSPENDED])
     value: dict[str, Any] = {
@@ -141,7 +141,7 @@ def _plain(text: str) -> str:
 
 
 def _cpu_s(process: int) -> float:
-    """Processor time that a process has used; 0 for one that is no more (proc_pid_stat(5))."""
+    """Return the processor time of a process in seconds; 0 if it has ended (proc_pid_stat(5))."""
     with suppress(OSError, ValueError, IndexError):
         fields = (_PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / sysconf("SC_CLK_TCK")
@@ -149,7 +149,7 @@ def _cpu_s(process: int) -> float:
 
 
 def _memory_bytes(process: int) -> int:
-    """Memory that is a process' own, not the snapshot, which all share (proc_pid_status(5))."""
+    """Return the private memory of a process in bytes, without the shared snapshot (proc_pid_status(5))."""
     with suppress(OSError, ValueError, IndexError):
         for line in (_PROC / str(process) / "status").read_text().splitlines():
             if line.startswith("RssAnon:"):

@@ -1,7 +1,7 @@
-"""Tells the control plane how this node fares, and what was done to it by hand: each act until it is on record there.
+"""Report to the control plane the state of this node, and its local acts until they are in the audit log there.
 
-How much of the journal is on record the control plane says itself, in every answer: it may have been restored from a
-backup, or know a journal that was lost on this machine.
+Every answer contains the number up to which the control plane has recorded the journal: it may have been restored from
+a backup, or know a journal that was lost on this machine.
 """
 
 import json
@@ -19,58 +19,61 @@ from dnsfilter.local.journal import MAX_ENTRIES, MOST_NUMBER, Entry, Journal
 from dnsfilter.telemetry import logs
 
 _PATH = "/v1/nodes/self/report"
-_MOST_TOLD_AT_ONCE = MAX_ENTRIES // MOST_ENTRIES + 2
+_MOST_REPORTS_AT_ONCE = MAX_ENTRIES // MOST_ENTRIES + 2
 _LOG = logging.getLogger("dnsfilter.control.reporter")
 
 
 class Reporter:
-    """One thread's: `begin` at first and after each failure, then `tell`."""
+    """Used by one thread: call `begin` at first and after each failure, then `report`."""
 
     def __init__(self, client: ControlClient, journal: Journal, identity: Callable[[], Identity]) -> None:
-        """`identity` gives who the node is now, or raises UnavailableError."""
+        """Initialize. `identity` returns the node's current identity, or raises UnavailableError."""
         self._client = client
         self._journal = journal
         self._identity = identity
         self._begun_s = time.monotonic()
-        self._told = 0
-        """The highest number of an entry that was told and not answered."""
+        self._highest_sent = 0
+        """The highest number of an entry that was sent without an answer."""
         self._broken = 0
-        """How many lines of the journal were broken when that was last looked at."""
+        """The number of broken lines in the journal at the last look."""
         self.begin()
 
     def begin(self) -> None:
-        """Somebody else may answer from now on: what was learnt of the control plane is forgotten."""
+        """Forget what is known of the control plane, because another one may answer from now on."""
         self._meter = LoadMeter()
         self._knows = False
         self._untaken: Sequence[Entry] = ()
         self._problem = ""
 
-    def tell(self, facts: Facts, trouble: str | None) -> None:
-        """Report, and go on with the journal while there is more of it. `trouble` is why nothing newer is here.
+    def report(self, facts: Facts, trouble: str | None) -> None:
+        """Send a report, and further ones while the journal has entries that are not reported.
 
-        At first without the journal, to hear from where on it is to be told. Raises UnavailableError.
+        `trouble` is the reason why this node may not have the newest snapshot. The first report has no entries: its
+        answer contains the number from which to send the journal. Raise UnavailableError if a report fails.
         """
         load = self._meter.read(facts, time.monotonic())
         waiting = self._unreported()
         entries = waiting if self._knows else ()
-        for _ in range(_MOST_TOLD_AT_ONCE):
+        for _ in range(_MOST_REPORTS_AT_ONCE):
             taken = self._send(facts, load, trouble, entries)
             self._knows = True
             if not self._mark(taken) or (entries and taken < entries[0].number):
-                return  # it is not taken as fast; the rest goes with the next report
+                return  # it was not recorded at once; send the rest with the next report
             entries = self._unreported()
             if not entries:
                 return
 
     def _send(self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry]) -> int:
-        """The number up to which the journal is on record. What the control plane refuses in a report is left out."""
+        """Send one report and return the number up to which the journal is recorded. Leave out refused parts."""
         answer = self._post(facts, load, trouble, entries)
         if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and entries:
-            self._untaken, self._told = entries, 0
-            self._problem = f"what was done by hand on this node is not taken: {refusal(answer)}"
+            self._untaken, self._highest_sent = entries, 0
+            self._problem = f"the control plane refuses local acts of this node: {refusal(answer)}"
             answer = self._post(facts, load, trouble, ())
         if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and (facts.suspended or facts.unregistered):
-            problem = f"what is suspended on this node, or who is in no range, is not taken: {refusal(answer)}"
+            problem = (
+                f"the control plane refuses local suspensions or unregistered networks of this node: {refusal(answer)}"
+            )
             bare = replace(facts, suspended=(), unregistered=())
             answer = self._post(bare, load, _joined(trouble, problem), ())
         if answer.status != HTTPStatus.OK:
@@ -80,19 +83,19 @@ class Reporter:
     def _post(self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry]) -> Answer:
         token = self._identity().token
         uptime_s = int(time.monotonic() - self._begun_s)
-        said = _joined(trouble, self._problem)
-        body = report_body(facts, load, said, int(time.time()), uptime_s, entries)
-        self._told = max(self._told, *(entry.number for entry in entries[:MOST_ENTRIES]), 0)
+        problems = _joined(trouble, self._problem)
+        body = report_body(facts, load, problems, int(time.time()), uptime_s, entries)
+        self._highest_sent = max(self._highest_sent, *(entry.number for entry in entries[:MOST_ENTRIES]), 0)
         return self._client.ask("POST", _PATH, token, headers={"Content-Type": "application/json"}, body=body)
 
     def _mark(self, taken: int) -> bool:
-        """Whether the journal has noted it. If not, it is told again, which puts nothing on record twice."""
+        """Note the number in the journal. Return False if that fails: entries are sent again, but recorded once."""
         try:
-            self._journal.mark_reported(taken, self._told, self._identity().enrolment)
+            self._journal.mark_reported(taken, self._highest_sent, self._identity().enrolment)
         except UnavailableError as error:
             self._problem = str(error)
             return False
-        self._told = 0
+        self._highest_sent = 0
         return True
 
     def _unreported(self) -> Sequence[Entry]:
@@ -120,5 +123,5 @@ def _journal_number(body: bytes) -> int:
     except (ValueError, LookupError, TypeError):
         number = None
     if type(number) is not int or not 0 <= number <= MOST_NUMBER:
-        raise UnavailableError("report: the answer has no number of the journal")
+        raise UnavailableError("report: the answer has no valid number of the journal")
     return number

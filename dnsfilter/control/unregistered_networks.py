@@ -1,6 +1,6 @@
-"""The networks in no range that asked lately, over all workers: a forgotten one is found here.
+"""Networks in no range that sent queries recently, over all workers, so that a forgotten network is found.
 
-In memory only: they are in no log, no metric and no file, and go with the process.
+They are in memory only: in no log, no metric and no file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,13 +11,13 @@ from ipaddress import IPv4Network, IPv6Network
 from dnsfilter.engine.unregistered import Noted
 
 MOST_UNREGISTERED = 256
-"""Of one node: that it keeps, and that its report has."""
+"""Maximum number of networks that one node keeps and reports."""
 REMEMBERED_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class UnregisteredNetwork:
-    """A /24 or /48, how many queries came from it since it is remembered, and how long ago the last one came."""
+    """A /24 or /48, the number of its queries since it is remembered, and the age of the last one in seconds."""
 
     prefix: str
     queries: int
@@ -25,17 +25,17 @@ class UnregisteredNetwork:
 
 
 class UnregisteredBook:
-    """What the workers of a node have told. Times are seconds of boot time."""
+    """The networks that the workers of a node have reported. Times are seconds of boot time."""
 
     def __init__(self) -> None:
         self._known: Mapping[bytes, Noted] = {}
 
     def add(self, noted: Iterable[Noted], now_s: int) -> None:
-        """Take in what a worker tells."""
+        """Add a worker's report."""
         self._known = merge(self._known, noted, now_s)
 
     def listed(self, now_s: int) -> tuple[UnregisteredNetwork, ...]:
-        """All that are remembered, those with the most queries first."""
+        """Return all remembered networks, those with the most queries first."""
         known = [one for one in self._known.values() if now_s - one.seen_s < REMEMBERED_S]
         known.sort(key=lambda one: (-one.queries, one.prefix))
         return tuple(
@@ -44,10 +44,10 @@ class UnregisteredBook:
 
 
 def merge(known: Mapping[bytes, Noted], noted: Iterable[Noted], now_s: int) -> Mapping[bytes, Noted]:
-    """What is known by prefix, with what is new added; at most MOST_UNREGISTERED, none that was silent for a day.
+    """Return the known networks by prefix with new ones added: at most MOST_UNREGISTERED, none silent for a day.
 
-    Where there are more, those stay whose place in an engine's table is theirs longest: so a flood of forged sources
-    displaces nobody who asks steadily, here no more than there.
+    If there are more, keep those whose place in an engine's table is reserved longest. So a flood of forged sources
+    does not displace a network that sends queries steadily, neither here nor in the engine.
     """
     merged = dict(known)
     for one in noted:
@@ -61,7 +61,7 @@ def merge(known: Mapping[bytes, Noted], noted: Iterable[Noted], now_s: int) -> M
 
 
 def prefix_text(prefix: bytes) -> str:
-    """Three octets as an IPv4 /24, six as an IPv6 /48."""
+    """Return three bytes as an IPv4 /24, six bytes as an IPv6 /48."""
     if len(prefix) == 3:
         return str(IPv4Network((prefix + bytes(1), 24)))
     return str(IPv6Network((prefix + bytes(10), 48)))

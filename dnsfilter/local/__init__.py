@@ -1,1 +1,1 @@
-"""What is done on a node itself without a control plane: suspensions, older snapshots, and their journal."""
+"""Acts on a node itself, without a control plane: local suspensions, older snapshots, and their journal."""

@@ -1,11 +1,11 @@
-"""What was done to this node by hand: an append-only file of JSON lines, numbered, on disk before the act has effect.
+"""The journal of local acts: an append-only file of numbered JSON lines. A line is on disk before its act has effect.
 
     {"number": 7, "time": "2026-09-30T22:00:00Z", "uid": 0, "act": "suspend", "authority": "ghent", …}
     {"reported": 7, "from": 0, "enrolment": "5f0c…"}
 
-Commands append, the supervisor notes what the control plane has, as it says itself; a lock beside the file makes them
-take turns. A line that a power cut left broken, or that no act can have written, is passed over and counted, which the
-log tells: what it began to say never had effect.
+Commands append entries, the supervisor notes the number that the control plane has recorded. A lock file next to it
+serializes them. A broken line, for instance after a power cut, is skipped and counted in the log: its act never had
+effect.
 """
 
 import json
@@ -25,27 +25,27 @@ from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.stored.disk import sync_directory
 
 JOURNAL_NAME = "journal.jsonl"
-"""In a node's own directory."""
+"""The file's name, in a node's own directory."""
 MAX_ENTRIES = 2_000
-"""More are not kept: the oldest go first, those already reported before others."""
+"""Maximum number of entries. The oldest are removed first, reported ones before others."""
 KEPT_REPORTED = 200
 REASON_CHARS = 500
 MOST_UID = 2**32 - 2
-"""The one above stands for no user (chown(2))."""
+"""The next number means no user (chown(2))."""
 MOST_NUMBER = 2**53 - 1
-"""The largest whole number that every program reads exactly in JSON (RFC 8259, section 6)."""
+"""The largest integer that every program reads exactly in JSON (RFC 8259, section 6)."""
 MOST_AHEAD = 1_000_000
-"""The control plane moves numbers at most so far above those of this journal: nobody at its wire uses them up."""
+"""The control plane can move numbers at most this far up, so that a forged answer cannot use them all up."""
 _MOST_REVISION = 2**63 - 1
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
-_SPARE = 500
-"""How many entries too many may gather before the file is written anew."""
+_SURPLUS = 500
+"""Number of surplus entries at which the file is rewritten."""
 _MAX_LINE_BYTES = 16_384
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 class Act(StrEnum):
-    """What may be done to a node by hand."""
+    """A local act on a node."""
 
     SUSPEND = "suspend"
     END_SUSPENSION = "end_suspension"
@@ -55,7 +55,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act. `authority` None: all; `until` is of a suspension, `revision` of a snapshot that was chosen."""
+    """One act. If `authority` is None, it is for all. `until` belongs to a suspension, `revision` to a snapshot."""
 
     number: int
     time: Instant
@@ -67,14 +67,14 @@ class Entry:
     reason: str = ""
 
     def value(self) -> dict[str, str | int | None]:
-        """For JSON; times in RFC 3339 form."""
+        """Return a value for JSON, with timestamps in RFC 3339 form."""
         until = None if self.until is None else instant_text(self.until)
         return {**asdict(self), "time": instant_text(self.time), "until": until, "act": self.act.value}
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Up to which number entries are reported; none up to `base` is told to the control plane of this enrolment."""
+    """The number up to which entries are reported. None up to `base` is sent to the control plane of this enrolment."""
 
     reported: int = 0
     base: int = 0
@@ -86,27 +86,27 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """The file as read: its entries, which are reported, and how many lines are broken."""
+    """The file as read: its entries, the mark of reported ones, and the number of broken lines."""
 
     entries: tuple[Entry, ...] = ()
     mark: _Mark = _Mark()
     broken: int = 0
     is_open: bool = False
-    """Whether the last line has no end."""
+    """Whether the last line has no newline."""
 
     @property
     def last(self) -> int:
-        """The highest number ever given; what was reported may be gone from the file."""
+        """Return the highest number ever used. Reported entries may have been removed from the file."""
         return max(self.mark.reported, self.entries[-1].number if self.entries else 0)
 
     @property
     def waiting(self) -> tuple[Entry, ...]:
-        """Those that are not reported."""
+        """Return the entries that are not reported."""
         return tuple(entry for entry in self.entries if entry.number > self.mark.reported)
 
 
 class Journal:
-    """The journal in one file, whose directory is made for its owner alone when something is first written."""
+    """The journal in one file. The first write makes its directory, for its owner alone."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -123,61 +123,62 @@ class Journal:
         until: Instant | None = None,
         revision: int | None = None,
     ) -> Entry:
-        """Write an act down, to last. Raises UnavailableError where that cannot be done: then it must not be done."""
+        """Write an act to disk durably. On UnavailableError the caller must not carry out the act."""
         uid = min(max(uid, 0), MOST_UID)
         with self._writing("write the journal"):
             held = self._read()
             if held.last >= MOST_NUMBER:
-                raise UnavailableError(f"write the journal {self._path}: its numbers are used up: move it elsewhere")
+                raise UnavailableError(f"write the journal {self._path}: its numbers are used up: move the file away")
             entry = Entry(held.last + 1, time, uid, act, authority, until, revision, reason[:REASON_CHARS])
             self._append(entry.value(), held.is_open)
             self._trim()
         return entry
 
     def entries(self) -> tuple[Entry, ...]:
-        """All that are kept, oldest first. Raises UnavailableError when the file cannot be read."""
+        """Return all entries, oldest first. Raise UnavailableError if the file cannot be read."""
         return self._content().entries
 
     def unreported(self) -> tuple[Entry, ...]:
-        """Those that the control plane does not have yet, oldest first. Raises UnavailableError."""
+        """Return the entries that are not reported, oldest first. Raise UnavailableError if the file cannot be read."""
         return self._content().waiting
 
     def broken_lines(self) -> int:
-        """How many lines cannot be read. Raises UnavailableError when the file cannot be."""
+        """Return the number of broken lines. Raise UnavailableError if the file cannot be read."""
         return self._content().broken
 
-    def mark_reported(self, number: int, told: int = MOST_NUMBER, enrolment: str = "") -> None:
-        """Note that the control plane has all up to that number, as it says, and to whom. Raises UnavailableError.
+    def mark_reported(self, number: int, sent: int = MOST_NUMBER, enrolment: str = "") -> None:
+        """Note that the control plane of this enrolment has recorded all entries up to `number`.
 
-        Below what it had, as after a restore: what is kept from there on is unreported again, unless it was told to
-        another enrolment. Above what it had or was `told`: this journal is not the one that it knows, which is lost;
-        what is unreported here goes on above that number, unless that is more than MOST_AHEAD above this journal's.
+        A lower number than before, as after a restore, makes the entries above it unreported again, except those sent
+        to another enrolment. A higher number than was noted or `sent` belongs to a journal that is lost: unreported
+        entries are renumbered above it. Raise UnavailableError if the number is more than MOST_AHEAD above the last one
+        here, or if the file cannot be written.
         """
         with self._writing("note in the journal what is reported"):
             held = self._read()
             if number > min(held.last + MOST_AHEAD, MOST_NUMBER - len(held.waiting)):
                 raise UnavailableError(
-                    f"note in the journal {self._path} what is reported: the control plane says that {number} is, "
-                    f"far above {held.last}, the last here: enrol this node again"
+                    f"note in the journal {self._path} what is reported: the control plane has number {number}, "
+                    f"far above {held.last}, the last one here: enrol this node again"
                 )
             before = held.mark
             base = before.base if enrolment == before.enrolment else before.reported
             mark = _Mark(max(number, base), base, enrolment)
             if mark == before or (not mark.reported and not held.entries):
                 return
-            if number > max(told, before.reported) and held.waiting:
+            if number > max(sent, before.reported) and held.waiting:
                 self._renumber(held, mark)
                 return
             self._append(mark.value(), held.is_open)
             self._trim()
 
     def _renumber(self, held: _Content, mark: _Mark) -> None:
-        told = [entry for entry in held.entries if entry.number <= held.mark.reported]
+        reported = [entry for entry in held.entries if entry.number <= held.mark.reported]
         waiting = [replace(entry, number=mark.reported + at) for at, entry in enumerate(held.waiting, 1)]
-        self._replace(mark, (*told, *waiting))
+        self._replace(mark, (*reported, *waiting))
 
     def _content(self) -> _Content:
-        """The file, read again only where it has changed."""
+        """Return the content of the file. Read it again only if it has changed."""
         try:
             status = self._path.stat()
         except FileNotFoundError:
@@ -211,20 +212,20 @@ class Journal:
             self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE
         )
         with open(descriptor, "wb", buffering=0) as file:
-            octets = line.encode()
-            if file.write(octets) != len(octets):
-                raise OSError(None, "the disk took a part of the line only")
+            content = line.encode()
+            if file.write(content) != len(content):
+                raise OSError(None, "the disk took only a part of the line")
             os.fsync(descriptor)
         if is_new:
             sync_directory(self._path.parent)
 
     def _trim(self) -> None:
-        """Where much can go, keep what is not reported, as far as that is bounded, and the last of what is."""
+        """If there are many surplus entries, keep MAX_ENTRIES unreported and KEPT_REPORTED reported ones."""
         held = self._read()
         waiting = held.waiting[-MAX_ENTRIES:]
-        told = [entry for entry in held.entries if entry.number <= held.mark.reported][-KEPT_REPORTED:]
-        if len(held.entries) > len(waiting) + len(told) + _SPARE:
-            self._replace(held.mark, (*told, *waiting))
+        reported = [entry for entry in held.entries if entry.number <= held.mark.reported][-KEPT_REPORTED:]
+        if len(held.entries) > len(waiting) + len(reported) + _SURPLUS:
+            self._replace(held.mark, (*reported, *waiting))
 
     def _replace(self, mark: _Mark, entries: Iterable[Entry]) -> None:
         lines = [_line(mark.value()), *(_line(entry.value()) for entry in entries)]
@@ -239,7 +240,7 @@ def _line(value: dict[str, Any]) -> str:
 
 
 def _parsed(line: bytes) -> Entry | _Mark | None:
-    """An entry, a note of what is reported, or None for a line that is neither."""
+    """Return the entry or the mark of a line, None if it is neither."""
     if len(line) > _MAX_LINE_BYTES:
         return None
     try:
@@ -263,11 +264,11 @@ def _parsed(line: bytes) -> Entry | _Mark | None:
 
 def _within(value: object, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"{value!r} is no whole number from {least} to {most}")
+        raise ValueError(f"{value!r} is not an integer from {least} to {most}")
     return value
 
 
 def _authority(value: object) -> str | None:
     if value is not None and (not isinstance(value, str) or _SLUG.fullmatch(value) is None):
-        raise ValueError(f"{value!r} is no authority")
+        raise ValueError(f"{value!r} is not the slug of an authority")
     return value

@@ -1,7 +1,7 @@
-"""What is done to a node by hand, on it, when there is no control plane to do it: suspending, going back to a snapshot.
+"""Local acts on a node, for when there is no control plane: suspend, use an older snapshot, end a quarantine.
 
-For root and the user that the node runs as. Each act is in the journal before it has effect; what cannot be written
-there is not done.
+Only root and the user that the node runs as may do this. Each act is in the journal before it has effect. An act that
+cannot be written there is not done.
 """
 
 import os
@@ -14,7 +14,15 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
 from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
-from dnsfilter.local.local_suspensions import FILE_NAME, MAX_GIVEN, Given, Moment, change_given, load_given, this_boot
+from dnsfilter.local.local_suspensions import (
+    FILE_NAME,
+    MAX_GIVEN,
+    ClockReading,
+    Given,
+    change_given,
+    load_given,
+    this_boot,
+)
 from dnsfilter.local.private_files import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.faults import MAX_SUSPENSION_S
@@ -31,17 +39,18 @@ _UID = re.compile(r"[0-9]{1,10}")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A snapshot that is on this node: the one that it decides by is `in_use`.
+    """A snapshot on this node. The node decides by the one that is `in_use`.
 
-    `whole`: every file is here and intact. `copy_in_use`: the node decides by the second copy of a damaged file.
-    `trouble` is why its manifest cannot be read, `quarantined` why it must not be used.
+    `complete`: every file is here and intact. `copy_in_use`: the node decides by the second copy of a damaged file.
+    `trouble` is the reason why its manifest cannot be read, `quarantined` the reason why it must not be used. `size` is
+    in bytes.
     """
 
     revision: int
     made_s: Instant | None
-    octets: int
+    size: int
     in_use: bool
-    whole: bool
+    complete: bool
     signed: bool
     quarantined: str | None
     trouble: str = ""
@@ -50,14 +59,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A suspension that a snapshot holds: the control plane made it, and may have ended it with a later revision."""
+    """A suspension in a snapshot. The control plane made it, and may have ended it with a later revision."""
 
     revision: int
     suspension: Suspension
 
 
 class LocalNode:
-    """The node of this configuration, as whoever is at its keyboard may act on it."""
+    """The node of this configuration, for local acts of the caller."""
 
     def __init__(self, config: Config, store: SnapshotStore, *, by_policy_file: bool) -> None:
         self._config = config
@@ -67,10 +76,10 @@ class LocalNode:
         self._uid = _caller()
 
     def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
-        """Have nothing refused for the clients of that authority (None: all), from now on and for that long.
+        """Suspend filtering for the clients of that authority (None: all), from now on for `duration`.
 
-        It takes the place of one that holds for the same. Raises ConfigError for what was typed wrong, UnavailableError
-        where it may not or cannot be done.
+        This replaces a suspension of the same authority. Raise ConfigError for a wrong argument, UnavailableError if
+        the caller may not do this or it fails.
         """
         for_s = _duration_s(duration)
         _check_reason(reason)
@@ -84,7 +93,10 @@ class LocalNode:
             def add(held: tuple[Given, ...]) -> tuple[Given, ...]:
                 others = _others(held, authority)
                 if len(others) >= MAX_GIVEN:
-                    raise UnavailableError(f"suspend: {MAX_GIVEN} are suspended on this node: suspend all")
+                    raise UnavailableError(
+                        f"suspend: {MAX_GIVEN} authorities are already suspended on this node: leave out AUTHORITY to "
+                        "suspend all"
+                    )
                 self._journal().add(now.instant, self._uid, Act.SUSPEND, reason, authority=authority, until=until)
                 return (*others, Given(authority, now, for_s, reason))
 
@@ -92,9 +104,9 @@ class LocalNode:
         return Suspension(authority, now.instant, until, reason)
 
     def end_suspension(self, authority: str | None, reason: str) -> None:
-        """End the suspension of that authority, or of all, that was given here.
+        """End the local suspension of that authority (None: of all).
 
-        Raises UnavailableError where there is none, or it may not or cannot be done.
+        Raise UnavailableError if there is none, if the caller may not do this, or if it fails.
         """
         _check_reason(reason, needed=False)
         with self._acting():
@@ -108,40 +120,42 @@ class LocalNode:
                     left = f"; suspended here: {names}" if names else ""
                     for each in _published(files, now.instant):
                         if each.suspension.authority == authority:
-                            left += f"; revision {each.revision} has one, which only a later one ends"
-                    raise UnavailableError(f"end suspension: there is none of {_name(authority)} on this node{left}")
+                            left += f"; revision {each.revision} has one, which only a later revision ends"
+                    raise UnavailableError(
+                        f"end suspension: no suspension of {_name(authority)} was made on this node{left}"
+                    )
                 self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
                 return others
 
             change_given(self._path, now, end)
 
     def suspensions(self) -> tuple[Suspension, ...]:
-        """Those given here that hold. Raises UnavailableError where they may not or cannot be read."""
+        """Return the local suspensions in force. Raise UnavailableError if the caller cannot read them."""
         with self._looking():
             now = _now(self._files())
             found = [given.holds(now) for given in load_given(self._path)]
         return tuple(suspension for suspension in found if suspension is not None)
 
     def published(self) -> tuple[Published, ...]:
-        """Those that the snapshot in use holds now."""
+        """Return the suspensions in force in the snapshot in use."""
         with self._looking():
             files = self._files()
             return _published(files, _now(files).instant)
 
     def snapshots(self) -> tuple[Kept, ...]:
-        """The snapshots that this node has, newest first."""
+        """Return the snapshots on this node, newest first."""
         with self._looking():
             files = self._files()
             used = {} if files is None else {files.revision: files}
             return tuple(self._kept(revision, used.get(revision)) for revision in self._store.revisions())
 
     def use_revision(self, revision: int, reason: str) -> str:
-        """Decide by a revision that is still here; says what that means. Raises as `suspend` does."""
+        """Decide by a revision that is on this node. Return a message for the caller. Raise as `suspend` does."""
         _check_reason(reason)
         with self._looking():
             self._check_usable(revision)
             if revision == self._store.current_revision():
-                return f"revision {revision} is in use on this node already"
+                return f"revision {revision} is already in use on this node"
         keeper = self._keeper(revision)
         with self._acting():
             now = _now(self._files())
@@ -151,7 +165,7 @@ class LocalNode:
         return f"revision {revision} is in use on this node until {self._superseded_when()}"
 
     def unquarantine(self, revision: int, reason: str) -> str:
-        """Let a revision be used again; return what happens next. Raises as `suspend` does."""
+        """End the quarantine of a revision. Return a message for the caller. Raise as `suspend` does."""
         _check_reason(reason)
         with self._looking():
             self._check_here(revision)
@@ -171,13 +185,15 @@ class LocalNode:
         here = self._store.revisions()
         if revision not in here:
             known = ", ".join(map(str, here)) or "none"
-            raise ConfigError((Problem("REVISION", f"revision {revision} is not on this node; here: {known}"),))
+            raise ConfigError(
+                (Problem("REVISION", f"revision {revision} is not on this node; choose one of: {known}"),)
+            )
 
     def _check_usable(self, revision: int) -> None:
         self._check_here(revision)
         quarantined = self._store.quarantine_reason(revision)
         if quarantined is not None:
-            what = f"use revision {revision}: it is quarantined: {quarantined or 'no reason is noted'}"
+            what = f"use revision {revision}: it is quarantined: {quarantined or 'no reason given'}"
             raise UnavailableError(f"{what}; to try it again: dnsfilter snapshot unquarantine {revision}")
         try:
             self._store.check(revision)
@@ -186,20 +202,25 @@ class LocalNode:
 
     def _superseded_when(self) -> str:
         if self._by_policy_file:
-            return "the policy file is read again: at a reload or a restart"
+            return "the policy file is read again, at a reload or restart"
         if self._config.control_plane.url is not None:
-            return "a higher one is pulled from the control plane"
-        return "a newer one is published: with the next act, or when the control plane starts again"
+            return "a higher revision is pulled from the control plane"
+        return "a newer revision is published, by the next act or when the control plane restarts"
 
     def _keeper(self, revision: int) -> Owner:
-        """Whose the store is, which whoever asks is, or root. It may be another user's than the node's."""
+        """Return the owner of the store, who may differ from the node's user.
+
+        Raise UnavailableError if the caller is neither that user nor root.
+        """
         directory = self._store.directory
         state_dir = self._config.state_dir
         owner = owner_below(state_dir, directory) if directory.is_relative_to(state_dir) else owner_of(directory)
         if owner is None:
-            raise UnavailableError(f"change revision {revision}: there is no {directory}")
+            raise UnavailableError(f"change revision {revision}: {directory} does not exist")
         if os.geteuid() not in (0, owner.uid):
-            raise UnavailableError(f"change revision {revision}: {directory} is user {owner.uid}'s: do it as root")
+            raise UnavailableError(
+                f"change revision {revision}: {directory} belongs to user {owner.uid}: run this as root"
+            )
         return owner
 
     def _kept(self, revision: int, used: Files | None) -> Kept:
@@ -208,15 +229,15 @@ class LocalNode:
             manifest = self._store.manifest(revision)
         except SnapshotError as error:
             return Kept(revision, None, 0, False, False, False, quarantined, str(error))
-        octets = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
+        size = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
         signed = bool(manifest.signature)
         copied = used is not None and bool(used.damaged)
-        whole = self._store.is_complete(manifest) and not copied
+        complete = self._store.is_complete(manifest) and not copied
         made_s, in_use = manifest.made_s, used is not None
-        return Kept(revision, made_s, octets, in_use, whole, signed, quarantined, copy_in_use=copied)
+        return Kept(revision, made_s, size, in_use, complete, signed, quarantined, copy_in_use=copied)
 
     def _files(self) -> Files | None:
-        """The snapshot that the node decides by; None without any that is whole."""
+        """Return the snapshot that the node decides by. None if there is no complete one."""
         try:
             return self._store.read_best()[0]
         except SnapshotError:
@@ -229,36 +250,41 @@ class LocalNode:
         return acting_as(self._owner())
 
     def _looking(self) -> AbstractContextManager[None]:
-        """For root: to read as the node does, which nothing in its directories leads to what others may not read."""
+        """Let root read as the node's user, so that no link in its directories leads to files of others."""
         if os.geteuid() != 0 or owner_of(self._config.state_dir) is None:
             return nullcontext()
         return acting_as(self._user()[0])
 
     def _user(self) -> tuple[Owner, Owner, bool]:
-        """The node's user, that of the directory above its own, and whether its own is there. UnavailableError."""
+        """Return the node's user, the owner of the state directory, and whether the node's own directory exists.
+
+        Raise UnavailableError if that cannot be found out.
+        """
         node_dir, state_dir = self._config.node_dir, self._config.state_dir
         above = owner_of(state_dir)
         if above is None:
-            raise UnavailableError(f"read {state_dir}: it is not there: has the node never run?")
+            raise UnavailableError(f"read {state_dir}: it does not exist: start the node first, or check state_dir")
         owner = owner_below(state_dir, node_dir)
-        # A directory that several share is root's: then the node is whom it becomes.
+        # A shared state directory belongs to root. Then the node's user is the one that it becomes.
         user = unprivileged_user(self._config.user) if above.uid == 0 else None
         wanted = above if user is None else Owner(user.pw_uid, user.pw_gid)
         if owner is None:
             return wanted, above, False
         if os.geteuid() == 0 and owner.uid not in (above.uid, wanted.uid) and not is_roots_alone(state_dir.stat()):
             raise UnavailableError(
-                f"{node_dir} is user {owner.uid}'s: set user to whom the node runs as, or give it to user {wanted.uid}"
+                f"{node_dir} belongs to user {owner.uid}: set the key user to the node's user, or type "
+                f"chown -R {wanted.uid} {node_dir}"
             )
         return owner, above, True
 
     def _owner(self) -> Owner:
-        """The node's user, which whoever asks is, or root. Raises UnavailableError for everybody else."""
+        """Return the node's user. Raise UnavailableError if the caller is neither that user nor root."""
         node_dir, state_dir = self._config.node_dir, self._config.state_dir
         owner, above, made = self._user()
         if os.geteuid() not in (0, owner.uid):
             raise UnavailableError(
-                f"only root and user {owner.uid}, whose {node_dir if made else state_dir} is, may do this on a node"
+                f"only root and user {owner.uid}, who owns {node_dir if made else state_dir}, may do this: "
+                "run this as root"
             )
         if not made:
             with acting_as(above):
@@ -277,16 +303,16 @@ def _published(files: Files | None, at: Instant) -> tuple[Published, ...]:
 
 
 def _caller() -> int:
-    """The number of the user who gave the command; with sudo, of who called that."""
+    """Return the uid of the user who runs the command; with sudo, of the user who called sudo."""
     uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
     return int(before) if uid == 0 and _UID.fullmatch(before) and int(before) <= MOST_UID else uid
 
 
-def _now(files: Files | None) -> Moment:
-    """Now, by the wall clock as far as it can be right."""
+def _now(files: Files | None) -> ClockReading:
+    """Read the clocks. Correct a wall clock that is earlier than the snapshot's making."""
     boot_ms = SystemClock().boot_ns() // 1_000_000
     made_s = 0 if files is None else parse_manifest(files.manifest).made_s
-    return Moment(Anchor(made_s, boot_ms).instant(int(time.time()), boot_ms), boot_ms, this_boot())
+    return ClockReading(Anchor(made_s, boot_ms).instant(int(time.time()), boot_ms), boot_ms, this_boot())
 
 
 def _duration_s(text: str) -> int:
@@ -295,7 +321,7 @@ def _duration_s(text: str) -> int:
     except ValueError as error:
         raise ConfigError((Problem("--for", str(error)),)) from error
     if duration_s > MAX_SUSPENSION_S:
-        raise ConfigError((Problem("--for", f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours"),))
+        raise ConfigError((Problem("--for", f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours; choose less"),))
     return duration_s
 
 
@@ -305,14 +331,18 @@ def _check_reason(reason: str, *, needed: bool = True) -> None:
 
 
 def _check_authority(authority: str, files: Files | None) -> None:
-    """Raises ConfigError for one that no range of the snapshot is of, UnavailableError without a snapshot."""
+    """Raise ConfigError if the authority has no range in the snapshot, UnavailableError if there is no snapshot."""
     if files is None:
-        raise UnavailableError(f"suspend {authority}: there is no snapshot that knows it; without AUTHORITY all are")
+        raise UnavailableError(
+            f"suspend {authority}: this node has no snapshot that names authorities; leave out AUTHORITY to suspend all"
+        )
     known = sorted(set(RuleTable(files.rules).authorities))
     if authority not in known:
         more = f", and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
         names = ", ".join(known[:_MOST_NAMED]) + more or "none"
-        raise ConfigError((Problem("AUTHORITY", f"no range here is of {authority!r}; known: {names}"),))
+        raise ConfigError(
+            (Problem("AUTHORITY", f"no range on this node belongs to {authority!r}; choose one of: {names}"),)
+        )
 
 
 def _name(authority: str | None) -> str:

@@ -1,8 +1,8 @@
-"""Suspensions that were given on this node itself: kept in a file, and when they hold.
+"""Local suspensions: the file that keeps them, and the time for which they hold.
 
-One holds for as long as it was given, by the clock that no one sets: so it ends in time although the wall clock is put
-right meanwhile. After the machine has restarted, it holds until the instant at which it was to end, by the clock as it
-was put right. What is over is taken out of the file: no clock brings it back.
+A suspension holds for its duration by boot time, so that it ends in time even if the wall clock is corrected meanwhile.
+After a restart of the machine it holds until its planned end, by the corrected wall clock. An ended suspension is
+removed from the file, so that no clock can restore it.
 """
 
 import json
@@ -23,16 +23,16 @@ from dnsfilter.telemetry import logs
 
 FILE_NAME = "suspensions.json"
 MAX_GIVEN = 200
-"""How many may hold at a time on a node; whoever would need more suspends all."""
+"""Maximum number of suspensions in force on a node. To suspend more authorities, suspend all."""
 _MAX_BYTES = 1024 * 1024
 _STEADY_S = 2
-"""Two clocks read in whole seconds differ by this much without either having been set."""
+"""Two clocks that are read in full seconds may differ by this many seconds without having been set."""
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Now: the instant to decide by, the time since boot, and which boot that was ("": not known)."""
+class ClockReading:
+    """The time now: the instant to decide by, the time since boot, and the id of the boot ("" if unknown)."""
 
     instant: Instant
     boot_ms: int
@@ -41,32 +41,32 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A suspension of one authority (None: all) as it was given: when by each clock, and for how long."""
+    """A suspension of one authority (None: all) as it was given: its start by each clock, and its duration."""
 
     authority: str | None
-    moment: Moment
+    given_at: ClockReading
     for_s: int
     reason: str
 
-    def holds(self, now: Moment, start: Instant | None = None) -> Suspension | None:
-        """What it is now, by the wall clock as it is believed now; None when it has ended.
+    def holds(self, now: ClockReading, start: Instant | None = None) -> Suspension | None:
+        """Return the suspension by the trusted wall clock of now. None if it has ended.
 
-        `start` is when it began as said before: that stays, unless the wall clock has been set since.
+        `start` is the start that was returned before. It stays the same, unless the wall clock has been set since.
         """
-        start = self.moment.instant if start is None else start
-        if self.moment.boot == now.boot != "":
-            began = now.instant - (now.boot_ms - self.moment.boot_ms) // 1000
+        start = self.given_at.instant if start is None else start
+        if self.given_at.boot == now.boot != "":
+            began = now.instant - (now.boot_ms - self.given_at.boot_ms) // 1000
             if abs(began - start) > _STEADY_S:
                 start = began
-        elif "" not in (self.moment.boot, now.boot) and now.boot_ms >= 1000 * self.for_s:
+        elif "" not in (self.given_at.boot, now.boot) and now.boot_ms >= 1000 * self.for_s:
             return None  # it was given before the machine started
         if not start - TOLERATED_S <= now.instant < start + self.for_s:
-            return None  # what begins later was given by a clock that was ahead
+            return None  # a start in the future comes from a clock that was ahead
         return Suspension(self.authority, start, start + self.for_s, self.reason)
 
 
 class LocalSuspensions:
-    """The suspensions in a file, looked at as often as one likes."""
+    """The suspensions in a file. Calls are cheap while the file does not change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -76,27 +76,27 @@ class LocalSuspensions:
         self._corrected: tuple[int, int, int] | None = None
         self._trouble = ""
 
-    def holding(self, now: Moment) -> tuple[Suspension, ...]:
-        """Those that hold now. A file that cannot be read holds none, which is said once."""
+    def holding(self, now: ClockReading) -> tuple[Suspension, ...]:
+        """Return the suspensions in force. A file that cannot be read has none, and is logged once."""
         token = _token(self._path)
         if token != self._token:
             self._token = token
             self._given = self._read() if token is not None else ()
         found = [(given, given.holds(now, self._starts.get(given))) for given in self._given]
         self._starts = {given: suspension.start for given, suspension in found if suspension is not None}
-        if any(self._starts.get(given) != given.moment.instant for given in self._given) and token != self._corrected:
-            # Once for each file: where it cannot be written, it is at least known here.
+        if any(self._starts.get(given) != given.given_at.instant for given in self._given) and token != self._corrected:
+            # Correct each state of the file once. If it cannot be written, the correction holds in memory.
             self._corrected = token
             self._correct(now)
         self._given = tuple(given for given in self._given if given in self._starts)
         return tuple(suspension for _, suspension in found if suspension is not None)
 
-    def _correct(self, now: Moment) -> None:
-        """Write what is over out of the file, and when the others began by the wall clock as it was set since."""
+    def _correct(self, now: ClockReading) -> None:
+        """Remove ended suspensions from the file, and correct the starts of the others by the wall clock."""
         try:
             change_given(self._path, now, lambda held: tuple(_begun(given, now) for given in held), wait=False)
         except UnavailableError as error:
-            logs.emit(_LOG, logging.WARNING, "suspensions of this node not corrected", reason=error)
+            logs.emit(_LOG, logging.WARNING, "local suspensions not corrected", reason=error)
 
     def _read(self) -> tuple[Given, ...]:
         trouble, given = "", tuple[Given, ...]()
@@ -105,48 +105,48 @@ class LocalSuspensions:
         except UnavailableError as error:
             trouble = str(error)
             if trouble != self._trouble:
-                logs.emit(_LOG, logging.ERROR, "suspensions of this node not read", reason=trouble)
+                logs.emit(_LOG, logging.ERROR, "local suspensions not read", reason=trouble)
         self._trouble = trouble
         return given
 
 
 def load_given(path: Path) -> tuple[Given, ...]:
-    """What the file holds, ended or not; nothing without a file. Raises UnavailableError."""
-    octets = read_private(path, _MAX_BYTES)
-    if octets is None:
+    """Return all suspensions in the file, also ended ones. Raise UnavailableError if the file cannot be read."""
+    data = read_private(path, _MAX_BYTES)
+    if data is None:
         return ()
     try:
-        return parse_given(octets)
+        return parse_given(data)
     except ValueError as error:
         raise UnavailableError(f"read {path}: {error}") from error
 
 
 def change_given(
-    path: Path, now: Moment, change: Callable[[tuple[Given, ...]], tuple[Given, ...]], *, wait: bool = True
+    path: Path, now: ClockReading, change: Callable[[tuple[Given, ...]], tuple[Given, ...]], *, wait: bool = True
 ) -> None:
-    """Replace what the file holds by what `change` makes of those that hold still. Raises UnavailableError.
+    """Replace the suspensions in the file by the result of `change`, which gets those still in force.
 
-    A file that cannot be understood is replaced: it holds nothing. `change` runs while no other command writes, and
-    before anything is written; where it raises, nothing is. Without `wait` it raises where another command writes.
+    An invalid file counts as empty and is replaced. `change` runs under the lock and before the write; if it raises,
+    nothing is written. Raise UnavailableError if the file cannot be written, or without `wait`, if it is locked.
     """
     with writing(f"write {path}", path.with_suffix(".lock"), wait=wait):
-        octets = read_private(path, _MAX_BYTES)
+        data = read_private(path, _MAX_BYTES)
         try:
-            given = parse_given(octets) if octets is not None else ()
+            given = parse_given(data) if data is not None else ()
         except ValueError:
             given = ()
         replace_private(path, given_bytes(change(tuple(each for each in given if each.holds(now) is not None))))
 
 
 def given_bytes(given: tuple[Given, ...]) -> bytes:
-    """The file."""
+    """Return the content of the file."""
     values = [
         {
             "authority": each.authority,
-            "start": instant_text(each.moment.instant),
+            "start": instant_text(each.given_at.instant),
             "for_s": each.for_s,
-            "boot": each.moment.boot,
-            "boot_ms": each.moment.boot_ms,
+            "boot": each.given_at.boot,
+            "boot_ms": each.given_at.boot_ms,
             "reason": each.reason,
         }
         for each in given
@@ -154,20 +154,20 @@ def given_bytes(given: tuple[Given, ...]) -> bytes:
     return json.dumps({"suspensions": values}, indent=1).encode() + b"\n"
 
 
-def parse_given(octets: bytes) -> tuple[Given, ...]:
-    """What `given_bytes` wrote; raises ValueError for anything else."""
+def parse_given(data: bytes) -> tuple[Given, ...]:
+    """Return the suspensions in the content of a file. Raise ValueError if it is invalid."""
     try:
-        values = json.loads(octets)["suspensions"]
+        values = json.loads(data)["suspensions"]
         given = tuple(_given(value) for value in values)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        raise ValueError(f"it is no list of suspensions: {error}") from error
+        raise ValueError(f"it is not a list of suspensions: {error}") from error
     if len(given) > MAX_GIVEN:
         raise ValueError(f"it has more than {MAX_GIVEN} suspensions")
     return given
 
 
 def this_boot() -> str:
-    """What tells this boot of the machine from others; "" where that cannot be read."""
+    """Return the id of this boot of the machine; "" if it cannot be read."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -177,26 +177,26 @@ def this_boot() -> str:
 def _given(value: dict[str, Any]) -> Given:
     authority, for_s, reason, boot = value["authority"], value["for_s"], value["reason"], value["boot"]
     if not (authority is None or _is_line(authority)) or not _is_line(boot):
-        raise ValueError("a suspension is of no authority")
+        raise ValueError("a suspension has no valid authority or boot")
     if type(for_s) is not int or not 0 < for_s <= MAX_SUSPENSION_S:
-        raise ValueError("a suspension is longer than four hours")
+        raise ValueError("a suspension is not between one second and four hours long")
     if not _is_line(reason) or len(reason) > REASON_CHARS:
-        raise ValueError(f"a reason is no line of {REASON_CHARS} characters at most")
-    return Given(authority, Moment(parse_instant(value["start"]), int(value["boot_ms"]), boot), for_s, reason)
+        raise ValueError(f"a reason is not one line of at most {REASON_CHARS} characters")
+    return Given(authority, ClockReading(parse_instant(value["start"]), int(value["boot_ms"]), boot), for_s, reason)
 
 
 def _is_line(text: object) -> bool:
     return isinstance(text, str) and text.isprintable()
 
 
-def _begun(given: Given, now: Moment) -> Given:
-    """With the instant at which it began by the wall clock as it is believed now."""
+def _begun(given: Given, now: ClockReading) -> Given:
+    """Return it with its start by the trusted wall clock of now."""
     held = given.holds(now)
-    return given if held is None else replace(given, moment=replace(given.moment, instant=held.start))
+    return given if held is None else replace(given, given_at=replace(given.given_at, instant=held.start))
 
 
 def _token(path: Path) -> tuple[int, int, int] | None:
-    """Something cheap that changes with the file; None without one."""
+    """Return a value that changes with the file and is cheap to read. None if there is no file."""
     try:
         status = path.stat()
     except OSError:

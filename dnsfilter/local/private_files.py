@@ -1,4 +1,4 @@
-"""Files that a node keeps for itself: in a directory of their owner alone, written whole, by one writer at a time."""
+"""Private files of a node: in a directory that only their owner enters, with atomic writes by one writer at a time."""
 
 import os
 import pwd
@@ -18,14 +18,14 @@ FILE_MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A user and a group, by number."""
+    """The numbers of a user and a group."""
 
     uid: int
     gid: int
 
 
 def owner_of(path: Path) -> Owner | None:
-    """Whose that is; None where there is nothing. Raises UnavailableError where that cannot be told."""
+    """Return the owner of a path. None if it does not exist. Raise UnavailableError if it cannot be read."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -36,10 +36,11 @@ def owner_of(path: Path) -> Owner | None:
 
 
 def owner_below(top: Path, path: Path) -> Owner | None:
-    """Whose a directory below `top` is, for root to act as that user; None where there is none.
+    """Return the owner of a directory below `top`, for root to act as that user. None if it does not exist.
 
-    Whoever may put something there leads root nowhere else: in a directory that is not root's alone a link is refused,
-    and what is root's unless it is there to stay. Raises UnavailableError. Whoever is not root acts as nobody else.
+    A user who may write there cannot lead root elsewhere. In a directory that others than root may write to, refuse
+    links. Also refuse a directory of root there, unless the sticky bit keeps it in place. Raise UnavailableError if
+    refused. For other callers than root this is `owner_of`.
     """
     if os.geteuid() != 0:
         return owner_of(path)
@@ -52,11 +53,11 @@ def owner_below(top: Path, path: Path) -> Owner | None:
                 status = top.stat()
             elif not stat.S_ISDIR(status.st_mode):
                 raise UnavailableError(
-                    f"{top} is no directory, and root follows nothing there: user {status.st_uid} made it"
+                    f"{top} is not a directory, and root follows no link there: user {status.st_uid} made it; remove it"
                 )
             elif status.st_uid == 0 and not (above.st_uid == 0 and above.st_mode & stat.S_ISVTX):
                 raise UnavailableError(
-                    f"{top} is root's, in a directory that others write to: give it to the node's user"
+                    f"{top} belongs to root, in a directory that others may write to: chown it to the node's user"
                 )
             above = status
     except FileNotFoundError:
@@ -67,15 +68,15 @@ def owner_below(top: Path, path: Path) -> Owner | None:
 
 
 def is_roots_alone(directory: os.stat_result) -> bool:
-    """Whether nobody but root puts anything into it."""
+    """Return whether only root may write to the directory."""
     return directory.st_uid == 0 and not directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 @contextmanager
 def acting_as(owner: Owner) -> Iterator[None]:
-    """For root: touch files as that user, so that nothing its directories hold leads elsewhere. Others stay themselves.
+    """Let root access files as that user, so that no link in that user's directories leads elsewhere.
 
-    Raises UnavailableError where root may not become others.
+    For other callers this has no effect. Raise UnavailableError if root may not change its user.
     """
     if os.geteuid() != 0 or owner.uid == 0:
         yield
@@ -103,7 +104,7 @@ def _groups(owner: Owner) -> list[int]:
 
 
 def make_private(directory: Path, owner: Owner | None = None) -> None:
-    """Make a directory for that user alone (None: whoever we are), unless there is one. Raises UnavailableError."""
+    """Make a directory for that user alone (None: the current one) if it does not exist. Raise UnavailableError."""
     try:
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         if owner is not None:
@@ -114,9 +115,9 @@ def make_private(directory: Path, owner: Owner | None = None) -> None:
 
 @contextmanager
 def writing(action: str, lock: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold that lock, whose directory is made; an OSError becomes an UnavailableError that names the action.
+    """Hold the lock and make its directory. Raise UnavailableError with the action on an OSError.
 
-    Without `wait` it is one that somebody else holds it.
+    Without `wait`, raise it too if another process holds the lock.
     """
     try:
         lock.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -130,29 +131,29 @@ def writing(action: str, lock: Path, *, wait: bool = True) -> Iterator[None]:
         raise UnavailableError(f"{action}: {error.strerror or error}") from error
 
 
-def replace_private(path: Path, octets: bytes) -> None:
-    """Replace a file, to last. To be called by whoever holds the lock. Raises OSError."""
-    write_atomically(path, octets, sync=True, mode=FILE_MODE)
+def replace_private(path: Path, data: bytes) -> None:
+    """Replace a file in an atomic, durable write. The caller must hold the lock. Raise OSError if that fails."""
+    write_atomically(path, data, sync=True, mode=FILE_MODE)
     sync_directory(path.parent)
 
 
 def read_private(path: Path, most: int) -> bytes | None:
-    """A file of at most `most` octets in a directory that nobody else writes to; None where there is none.
+    """Return a file of at most `most` bytes from a directory that nobody else may write to. None if there is no file.
 
-    Raises UnavailableError for one that cannot be read, or that others may have written.
+    Raise UnavailableError if it cannot be read, or if others may have written it.
     """
     try:
         directory = path.parent.stat()
         if os.geteuid() not in (0, directory.st_uid) and directory.st_uid != 0:
-            raise UnavailableError(f"read {path}: its directory is user {directory.st_uid}'s")
+            raise UnavailableError(f"read {path}: its directory belongs to user {directory.st_uid}")
         if directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise UnavailableError(f"read {path}: others may write to its directory")
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            octets = file.read(most + 1)
+            data = file.read(most + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UnavailableError(f"read {path}: {error.strerror or error}") from error
-    if len(octets) > most:
-        raise UnavailableError(f"read {path}: it is longer than {most} octets")
-    return octets
+    if len(data) > most:
+        raise UnavailableError(f"read {path}: it is longer than {most} bytes")
+    return data

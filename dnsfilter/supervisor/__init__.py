@@ -1,1 +1,1 @@
-"""The process that holds sockets and snapshot, keeps workers serving, reloads and upgrades."""
+"""The process that holds sockets and the snapshot, keeps workers serving, reloads and upgrades."""

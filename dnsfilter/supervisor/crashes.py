@@ -1,4 +1,4 @@
-"""What to make of workers that die: a snapshot that kills them, an engine that does, or bad luck. Time comes in."""
+"""Find out why workers die: a snapshot, the engine, or an accident. Callers pass the time."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import Enum, auto
 
 MINUTE_S = 60.0
 MOST = 3
-"""So many deaths within a minute are no accident."""
+"""Deaths within a minute that are not an accident."""
 
 
 class Verdict(Enum):
-    """What to do about a death."""
+    """The response to a death."""
 
     START_AGAIN = auto()
     QUARANTINE = auto()
@@ -19,7 +19,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """The snapshot in force, and since when; None for one that is in force because a newer one was set aside."""
+    """The snapshot in force, and since when. `since` is None if it is in force because a newer one was set aside."""
 
     revision: int
     since: float | None
@@ -33,16 +33,16 @@ class _Death:
 
 
 class CrashLog:
-    """The deaths of the last minute, of all workers of a node."""
+    """The deaths of all workers of a node within the last minute."""
 
     def __init__(self) -> None:
         self._deaths: deque[_Death] = deque(maxlen=1_000)
 
     def died(self, now: float, suspect: Suspect) -> Verdict:
-        """Note a death at `now` (seconds, any clock that only grows), and what it comes to.
+        """Note a death at `now` (seconds of a monotonic clock) and return the response to it.
 
-        A snapshot is set aside for three deaths within a minute, all within a minute of its coming into force; any
-        other three mean that the engine is not to be relied on. After a verdict counting begins anew.
+        Three deaths within a minute, each within a minute after the snapshot came into force, quarantine the snapshot.
+        Any other three within a minute mean that the engine is unreliable. After such a verdict the count restarts.
         """
         suspicious = suspect.since is not None and now - suspect.since <= MINUTE_S
         self._deaths.append(_Death(now, suspect.revision, suspicious))

@@ -1,4 +1,4 @@
-"""The workers of a node: started, replaced without a gap, stood in for, and buried with their counters kept."""
+"""The workers of a node: start them, replace them without a gap, have others cover for them, keep their counters."""
 
 import asyncio
 import logging
@@ -19,24 +19,24 @@ from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.channel import Stop
 
 SILENCE_S = 5.0
-"""A worker that has said nothing for so long hangs for good, and is ended."""
+"""A worker that has sent no message for this many seconds hangs, and is killed."""
 START_S = 30.0
-"""How long a worker may take to report for the first time: on an overloaded machine, ending it sooner helps nobody."""
+"""Seconds that a worker may take until its first report. Killing it sooner does not help an overloaded machine."""
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
 STEADY_S = 30.0
-"""A worker that lived so long starts its seat's back-off anew when it dies."""
+"""When a worker that lived this many seconds dies, the back-off of its seat restarts."""
 STOP_S = 5.0
-"""How long a worker that is told to stop may answer what it has in hand."""
+"""Seconds that a worker may take to answer its pending queries when it is asked to stop."""
 LATE_S = 0.5
-"""A look that comes so late says nothing about workers: it was the supervisor that was kept."""
+"""If a look comes this many seconds late, the supervisor was delayed, and silence says nothing about workers."""
 _PAUSE_S = 0.02
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker that ended although nobody had asked it to; `status` as subprocess gives it."""
+    """A worker that ended without being asked to. `status` is as subprocess returns it."""
 
     pid: int
     status: int
@@ -44,14 +44,14 @@ class Death:
 
 @dataclass(slots=True)
 class _Seat:
-    """When the next worker may be started there."""
+    """The time from which the next worker of this seat may be started, and the next delay."""
 
     start_at: float = 0.0
     back_off_s: float = FIRST_BACK_OFF_S
 
 
 class Crew:
-    """Keeps every seat filled by a worker with the newest orders. `stirred` is called when `tend` should look soon."""
+    """Keep every seat filled by a worker with the newest orders. Call `wake` when `tend` should run soon."""
 
     def __init__(
         self,
@@ -59,19 +59,19 @@ class Crew:
         snapshot: Callable[[], tuple[Sealed, int]],
         totals: Totals,
         counters_dir: Path,
-        stirred: Callable[[], None],
+        wake: Callable[[], None],
         standby: Standby | None = None,
     ) -> None:
-        """`snapshot` gives what new workers are to decide by, and for how many pairs they need counters.
+        """Initialize. `standby` becomes the first worker.
 
-        `standby` becomes the first worker.
+        `snapshot` returns the snapshot for new workers, and the number of pairs that they need counters for.
         """
         self.orders = orders
         self.restarts = 0
         self._snapshot = snapshot
         self._totals = totals
         self._counters_dir = counters_dir
-        self._stirred = stirred
+        self._wake = wake
         self._standby = standby
         self._members: list[WorkerProcess] = []
         self._seats: dict[int, _Seat] = {}
@@ -79,57 +79,57 @@ class Crew:
         self._looked: float | None = None
         self._unregistered = UnregisteredBook()
 
-    # What there is.
+    # State.
 
     @property
     def members(self) -> Sequence[WorkerProcess]:
-        """Every worker process that has not been buried."""
+        """Return every worker process that has not been removed."""
         return self._members
 
     def serving(self) -> Sequence[WorkerProcess]:
-        """The workers that clients can rely on now: they read sockets, and have been heard of lately."""
+        """Return the workers that clients can rely on now: they read sockets, and have reported recently."""
         now = time.monotonic()
         return [member for member in self._members if member.is_able(now) and member.reading]
 
     @property
     def is_renewed(self) -> bool:
-        """Whether every seat has a worker with the newest orders that serves, and nobody has older ones."""
+        """Return whether every seat has a serving worker with the newest orders, and no worker has older ones."""
         now = time.monotonic()
         current = {member.seat for member in self._members if self._is_current(member) and member.is_able(now)}
         wanted = set(range(seats_to_fill(self.orders.config.workers)))
         return wanted <= current and all(member.version == self.orders.version for member in self._members)
 
     def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
-        """The networks in no range that asked within a day, as far as the workers have told."""
+        """Return the networks in no range that sent queries within a day, as far as workers have reported."""
         return self._unregistered.listed(_boot_s())
 
-    # What is to be.
+    # Orders.
 
     def renew(self, orders: Orders) -> None:
-        """Replace every worker by one with these orders, each as soon as its successor serves."""
+        """Replace every worker by one with these orders. Each goes as soon as its successor serves."""
         self.orders = replace(orders, version=self.orders.version + 1)
         for seat in self._seats.values():
             seat.start_at, seat.back_off_s = 0.0, FIRST_BACK_OFF_S
 
     def send_policy(self) -> None:
-        """Have all decide by the newest snapshot; who has no room to count by it is replaced instead.
+        """Have all workers decide by the newest snapshot. Replace those that have no room for its counters.
 
-        Before the first has its message, all are told that one comes: once anybody has read it, nobody else decides a
-        query that it has not begun to read before it has read it too.
+        Announce the revision to all workers before the first one gets the snapshot. Once one worker uses it, no other
+        worker decides a new query before it has read the snapshot too.
         """
         sealed, pairs = self._snapshot()
         for member in self._members:
             self._totals.fold(member.block)
         if any(pairs > member.block.capacity for member in self._members if self._is_current(member)):
             self.renew(self.orders)
-        told = [member for member in self._members if pairs <= member.block.capacity and not member.gone]
-        for member in told:
+        recipients = [member for member in self._members if pairs <= member.block.capacity and not member.gone]
+        for member in recipients:
             member.block.ordered = sealed.revision
-        for member in told:
+        for member in recipients:
             member.send_policy(sealed)
 
     def tend(self, now: float) -> Sequence[Death]:
-        """One look at everything, at least every few hundredths of a second; the workers found dead."""
+        """Check all workers once and return those found dead. Call it at least every few hundredths of a second."""
         self._excuse_lateness(now)
         for member in self._members:
             if member.unregistered:
@@ -142,7 +142,7 @@ class Crew:
         return deaths
 
     async def stop(self) -> None:
-        """Tell all to answer what they have in hand and end; whoever takes too long is ended."""
+        """Ask all workers to answer their pending queries and end. Kill those that take longer than `STOP_S`."""
         for member in self._members:
             if member.leaving_since is None:
                 self._dismiss(member, time.monotonic())
@@ -151,7 +151,7 @@ class Crew:
                 self._look_at(member, time.monotonic())
             await asyncio.sleep(_PAUSE_S)
 
-    # One look.
+    # Steps of `tend`.
 
     def _excuse_lateness(self, now: float) -> None:
         gap = 0.0 if self._looked is None else now - self._looked
@@ -162,7 +162,7 @@ class Crew:
 
     def _look_at(self, member: WorkerProcess, now: float) -> Sequence[Death]:
         if member.process.poll() is not None:
-            return self._bury(member, now)
+            return self._remove(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
         patience_s = START_S if member.revision is None else SILENCE_S
         silent = now - member.heard > patience_s
@@ -173,8 +173,8 @@ class Crew:
             member.process.kill()
         return ()
 
-    def _bury(self, member: WorkerProcess, now: float) -> Sequence[Death]:
-        """Take what a dead worker has counted, and let its successor start after a while."""
+    def _remove(self, member: WorkerProcess, now: float) -> Sequence[Death]:
+        """Take over the counters of a dead worker, and schedule the start of its successor."""
         member.close()
         self._totals.retire(member.block)
         member.block.close()
@@ -223,11 +223,11 @@ class Crew:
             raise
         self._totals.watch(block, self.orders.upstreams)
         self._members.append(member)
-        member.watch(self._stirred)
+        member.watch(self._wake)
         logs.emit(_LOG, logging.INFO, "worker started", pid=member.process.pid, seat=seat, revision=sealed.revision)
 
     def _is_stalled(self, member: WorkerProcess, now: float) -> bool:
-        # One with older orders may read sets that are no more.
+        # A worker with older orders may read sets that no longer exist.
         listening = [each for number, each in enumerate(self.orders.listening.sets) if number in member.reading]
         return member.stall.look(
             now,
@@ -237,7 +237,7 @@ class Crew:
         )
 
     def _share_out(self, now: float, stalled: Collection[WorkerProcess]) -> None:
-        """Have every seat's best worker read what the seat is to read, those of stalled neighbours included."""
+        """Have the best worker of every seat read its sets, including those of stalled neighbours."""
         best: dict[int, WorkerProcess] = {}
         for member in self._members:
             if not member.is_ready:
@@ -250,11 +250,11 @@ class Crew:
         for seat, sets in shares.items():
             others = [number for number in sets - best[seat].reading if number % self.orders.config.workers != seat]
             if others:
-                logs.emit(_LOG, logging.INFO, "worker stands in", pid=best[seat].process.pid, sets=others)
+                logs.emit(_LOG, logging.INFO, "worker covers for another", pid=best[seat].process.pid, sets=others)
             best[seat].order_to_read(sets)
 
     def _let_go(self, now: float) -> None:
-        """Dismiss workers with older orders whose seats have been taken over, or are no more."""
+        """Dismiss workers with older orders whose seats have been taken over, or no longer exist."""
         able = {member.seat for member in self._members if self._is_current(member) and member.is_able(now)}
         seats = self.orders.config.workers
         for member in self._members:
@@ -276,5 +276,5 @@ def _boot_s() -> int:
 
 
 def _capacity(pairs: int) -> int:
-    """Room for the counters of twice as many pairs as there are, so that few changes need new workers."""
+    """Return room for the counters of twice as many pairs, so that few changes need new workers."""
     return min(max(DEFAULT_CAPACITY, 2 * pairs), MAX_CAPACITY)

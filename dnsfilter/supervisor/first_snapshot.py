@@ -1,4 +1,4 @@
-"""What a node that starts decides by: what is on its disk, else what it can have now, else nothing."""
+"""The snapshot of a node that starts: the one on its disk, else one that it can get now, else an empty one."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.telemetry import logs
 
 PATIENCE_S = 60.0
-"""How long a node that has nothing waits for this machine's control plane. systemd gives a start 90 s."""
+"""Seconds that a node without a snapshot waits for this machine's control plane. systemd allows 90 s for a start."""
 PAUSE_S = 0.5
 _LOG = logging.getLogger("dnsfilter.node")
 
@@ -25,10 +25,10 @@ class _NotYet(UnavailableError):
 
 
 def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None = None, least: int = 0) -> None:
-    """Load a complete snapshot that is here, else what `pull` brings, else even a quarantined one.
+    """Load a complete snapshot from disk, else the one that `pull` gets, else even a quarantined one.
 
     Wait if there is none and this machine's control plane may still be starting. Raise UnavailableError if there is
-    none after that, unless the node may start without. Raise it too if the snapshot is older than revision `least`.
+    still none, unless the node may start without one. Raise it too if the snapshot is older than revision `least`.
     """
     may_wait = least == 0 and not config.start_without_snapshot and config.control_plane.is_at_home
     try:
@@ -36,11 +36,11 @@ def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None
     except DnsfilterError as error:
         if least > 0 or not config.start_without_snapshot:
             raise UnavailableError(
-                f"no snapshot to decide by in {config.state_dir}: {error}; start the control plane, give --policy, "
+                f"no usable snapshot in {config.state_dir}: {error}; start the control plane, give --policy, "
                 "or set start_without_snapshot"
             ) from error
-        logs.emit(_LOG, logging.ERROR, "no snapshot to decide by", reason=error)
-        print("dnsfilter: no snapshot yet: nothing is banned, nobody is registered", file=sys.stderr)
+        logs.emit(_LOG, logging.ERROR, "no usable snapshot", reason=error)
+        print("dnsfilter: no snapshot yet: nothing is banned, no client is registered", file=sys.stderr)
         empty = compile_policy(Policy(0), max(int(time.time()), RELEASED_S))
         feed.take(Files(0, empty.manifest, empty.names.data, empty.ranges.data, empty.rules.data))
     if feed.snapshot is not None and feed.snapshot.revision < least:
@@ -52,16 +52,16 @@ def load_first(feed: PolicyFeed, config: Config, pull: Callable[[], None] | None
 
 def _load_in_time(feed: PolicyFeed, pull: Callable[[], None] | None, patience_s: float) -> None:
     until_s = time.monotonic() + patience_s
-    is_said = False
+    is_logged = False
     while True:
         try:
             return _load_or_pull(feed, pull)
         except _NotYet as error:
             if time.monotonic() >= until_s:
                 raise
-            if not is_said:
+            if not is_logged:
                 logs.emit(_LOG, logging.WARNING, "waiting for the control plane", reason=error)
-            is_said = True
+            is_logged = True
         time.sleep(PAUSE_S)
 
 

@@ -1,4 +1,4 @@
-"""What of a configuration that is read anew takes effect while the node runs."""
+"""The parts of a reloaded configuration that take effect while the node runs."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
@@ -9,14 +9,14 @@ from dnsfilter.errors import ConfigError, Problem
 
 
 def check_listen(new: Config, running: Collection[Endpoint]) -> None:
-    """Raise ConfigError if `new` names no `listen` and its default would leave an address that is in use.
+    """Raise ConfigError if `new` has no key `listen` and its default would drop an address that is in use.
 
     An empty or truncated file is such a configuration.
     """
     left = listen_text(each for each in running if each not in new.listen)
     if new.default_listen and left:
         default = listen_text(new.listen)
-        message = f"the file names none, and the default {default} would leave {left}: name the addresses"
+        message = f"the key is missing, and the default {default} would drop {left}: set the addresses"
         raise ConfigError((Problem("listen", message),))
 
 
@@ -26,9 +26,9 @@ def listen_text(endpoints: Iterable[Endpoint]) -> str:
 
 
 def as_far_as_possible(new: Config, running: Config) -> tuple[Config, tuple[str, ...]]:
-    """The new configuration with what cannot change as it is, and the keys that need a restart.
+    """Return the new configuration with the old values of keys that need a restart, and these keys.
 
-    Raises ConfigError for one that `check_listen` refuses.
+    Raise ConfigError if `check_listen` refuses the new configuration.
     """
     check_listen(new, running.listen)
     kept = replace(

@@ -1,17 +1,17 @@
-"""Which worker reads which sockets: its own, and those of a neighbour that died or hangs.
+"""The sockets that each worker reads: its own, and those of a neighbour that died or hangs.
 
-Workers sit on seats 0 to `seats` - 1. A node with one seat has a spare behind it, who reads nothing until it is needed.
-There are at least as many sets of sockets as seats, and each set has one seat that it belongs to.
+Workers have seats 0 to `seats` - 1. A node with one seat has a standby, which reads nothing until it is needed.
+There are at least as many sets of sockets as seats, and each set belongs to one seat.
 """
 
 from collections.abc import Mapping
 
 
 def share_out(sets: int, seats: int, able: Mapping[int, bool]) -> Mapping[int, frozenset[int]]:
-    """The numbers of the sets that each occupied seat is to read.
+    """Return the numbers of the sets that each occupied seat reads.
 
-    `able` has the occupied seats: whether the worker there serves and has been heard of lately. One that is not able
-    keeps its own, so that it reads on should it come back to itself; the next able one along reads them too.
+    `able` maps each occupied seat to whether its worker serves and has reported recently. A worker that is not able
+    keeps its own sets, so that it reads on if it recovers. The next able worker reads them too.
     """
     reads: dict[int, set[int]] = {seat: set() for seat in able}
     for number in range(sets):
@@ -26,12 +26,12 @@ def share_out(sets: int, seats: int, able: Mapping[int, bool]) -> Mapping[int, f
 
 
 def seats_to_fill(workers: int) -> int:
-    """How many processes there are to be: one worker has a spare, several have each other."""
+    """Return the number of processes to run: a single worker has a standby, several cover for each other."""
     return 2 if workers == 1 else workers
 
 
 def _next_able(owner: int, seats: int, able: Mapping[int, bool]) -> int | None:
-    """The next able seat after `owner`, round the table; the spare only when there is no other."""
-    round_the_table = [(owner + step) % seats for step in range(1, seats)]
-    behind = sorted(seat for seat in able if seat >= seats)
-    return next((seat for seat in (*round_the_table, *behind) if able.get(seat, False)), None)
+    """Return the next able seat after `owner`, cyclically. Return a standby only if there is no other."""
+    others = [(owner + step) % seats for step in range(1, seats)]
+    standbys = sorted(seat for seat in able if seat >= seats)
+    return next((seat for seat in (*others, *standbys) if able.get(seat, False)), None)

@@ -1,4 +1,4 @@
-"""The snapshot that the workers are to use: watched for on disk, verified once, held in sealed memory."""
+"""The snapshot for the workers: watch for it on disk, verify it once, hold it in sealed memory."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dnsfilter.engine.clock import Anchor, Clock, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.local.local_suspensions import FILE_NAME, LocalSuspensions, Moment, this_boot
+from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, LocalSuspensions, this_boot
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files
@@ -23,17 +23,17 @@ from dnsfilter.telemetry import logs
 from dnsfilter.worker.sealed import map_sealed, seal
 
 LOOKS_BETWEEN_TRIES = 50
-"""Looks at a snapshot that could not be loaded before it is read and hashed again."""
+"""Number of polls after which a snapshot that could not be loaded is read and hashed again."""
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 class PolicyFeed:
-    """The newest good snapshot of a store, with what was suspended on this node itself laid over it."""
+    """The newest good snapshot of a store, with the local suspensions of this node applied to it."""
 
     def __init__(
         self, store: SnapshotStore, site: str, clock: Clock | None = None, node_dir: Path | None = None
     ) -> None:
-        """Local suspensions are looked for in `node_dir`; None: there are none."""
+        """Initialize. Local suspensions are read from `node_dir`. If it is None, there are none."""
         self._store = store
         self._site = site
         self._clock = clock or SystemClock()
@@ -44,47 +44,50 @@ class PolicyFeed:
         self._failed: tuple[int, int] | None = None
         self._looks = 0
         self._files: Files | None = None
-        """As they were published: without what was laid over them."""
+        """The files as published, without local suspensions."""
         self._sealed: list[tuple[Buffer, int]] = []
         self.snapshot: Snapshot | None = None
         self.anchor = Anchor(0, 0)
-        """When the snapshot in use was made, and the boot time at which a snapshot of that making came into use."""
+        """When the snapshot in use was made, and the boot time at which the first snapshot made then came into use."""
         self.trouble: str | None = None
-        """Why the newest snapshot is not the one in use; None while it is."""
+        """The reason why the newest snapshot is not in use. None while it is."""
         self.unreadable: str | None = None
-        """Why the store cannot be read; None while it can be, or if it has never had a snapshot."""
+        """The reason why the store cannot be read. None while it can be, or if it has never had a snapshot."""
         self._was_there = False
         self.suspensions: tuple[Suspension, ...] = ()
-        """Those given on this node that hold; none that was published."""
+        """The local suspensions in force, without published ones."""
 
     @property
     def descriptors(self) -> Sequence[int]:
-        """The sealed manifest, names, ranges and rules; they stay this object's."""
+        """Return the sealed manifest, names, ranges and rules. This object keeps them and closes them."""
         return [descriptor for _, descriptor in self._sealed]
 
     @property
     def manifest_digest(self) -> str | None:
-        """SHA-256 of the manifest in use, as it was published; None before there is one."""
+        """Return the SHA-256 of the manifest in use, as published. None before there is one."""
         return None if self._files is None else sha256(self._files.manifest).hexdigest()
 
     @property
     def held_up_to(self) -> int | None:
-        """Where the snapshot in use was chosen by hand on this node: the revision above which another ends that."""
+        """Return the revision above which a newer one replaces the snapshot that was chosen on this node.
+
+        Return None if the snapshot in use was not chosen on this node.
+        """
         held = self._store.held_up_to()
         chosen = held is not None and self._files is not None and self._files.revision == self._store.current_revision()
         return held if chosen else None
 
     def suspended(self) -> frozenset[str | None]:
-        """For whom nothing is refused now, None for all: because that was published, or done on this node."""
+        """Return the authorities that are suspended now, by a published or a local suspension. None means all."""
         given = frozenset(suspension.authority for suspension in self.suspensions)
         if self.snapshot is None:
             return given
         return given | self.snapshot.suspended(self._now(self.anchor).instant)
 
-    def by_hand(self) -> tuple[tuple[str | None, Instant], ...]:
-        """For whom nothing is refused (None: all) by what was done on this node, and until when.
+    def local_suspensions(self) -> tuple[tuple[str | None, Instant], ...]:
+        """Return the authorities (None: all) that are suspended by an act on this node, and until when.
 
-        That is also what a snapshot says that was chosen here: the control plane may have ended it since.
+        Include the suspensions of a snapshot that was chosen here: the control plane may have ended them since.
         """
         held = self.suspensions
         if self.snapshot is not None and self.held_up_to is not None:
@@ -95,29 +98,29 @@ class PolicyFeed:
         return tuple(until.items())
 
     def load(self, *, without: int | None = None) -> Snapshot:
-        """Take the newest complete snapshot, except revision `without`. Raises SnapshotError if there is none."""
+        """Take the newest complete snapshot, except revision `without`. Raise SnapshotError if there is none."""
         token = self._store.current_token()
         self._was_there |= token is not None
         files, trouble = self._store.read_last_good(self._files, without=without)
         snapshot = self.take(files)
         self.trouble = trouble
-        # What was passed over is looked at again: its quarantine may be ended.
+        # The snapshot that was passed over is tried again: its quarantine may be ended.
         self._token = token if trouble is None else None
         if trouble is not None:
             logs.emit(_LOG, logging.ERROR, "snapshot passed over", reason=trouble, using=files.revision)
         return snapshot
 
     def load_any(self) -> Snapshot:
-        """Take the newest revision that is complete, even a quarantined one. Raises SnapshotError if there is none."""
+        """Take the newest complete revision, even a quarantined one. Raise SnapshotError if there is none."""
         files = self._store.read_any()
         snapshot = self.take(files)
         logs.emit(_LOG, logging.ERROR, "no other snapshot is complete", using=files.revision)
         return snapshot
 
     def poll(self) -> Snapshot | None:
-        """Another snapshot if one was published since it was last loaded, or what is suspended here changed; else None.
+        """Return the snapshot to use from now on if one was published or local suspensions changed, else None.
 
-        A snapshot that cannot be loaded is tried again after some looks, since the reason may pass, and said once.
+        A snapshot that cannot be loaded is tried again after some polls, because the reason may pass. Log it once.
         """
         return self._poll_store() or self._poll_suspensions()
 
@@ -142,7 +145,7 @@ class PolicyFeed:
         return snapshot
 
     def _look_at_store(self, *, there: bool) -> None:
-        """Keep why the store cannot be read, and log that when it begins and when it ends."""
+        """Keep the reason why the store cannot be read. Log it once, and log once when the store is readable again."""
         if there:
             if self.unreadable is not None:
                 logs.emit(_LOG, logging.INFO, "snapshots can be read again")
@@ -155,7 +158,7 @@ class PolicyFeed:
                 logs.emit(_LOG, logging.ERROR, "snapshots cannot be read", reason=error)
 
     def _poll_suspensions(self) -> Snapshot | None:
-        """The snapshot in use with what is suspended now, where that has changed."""
+        """Return the snapshot in use with the local suspensions of now if these have changed, else None."""
         if self._files is None or self._holding(self._now(self.anchor)) == self.suspensions:
             return None
         if self._waits:
@@ -165,18 +168,18 @@ class PolicyFeed:
             return self.take(self._files)
         except (SnapshotError, OSError) as error:
             self._waits = LOOKS_BETWEEN_TRIES
-            logs.emit(_LOG, logging.ERROR, "suspensions of this node not in force", reason=error)
+            logs.emit(_LOG, logging.ERROR, "local suspensions not in force", reason=error)
             return None
 
-    def _holding(self, now: Moment) -> tuple[Suspension, ...]:
+    def _holding(self, now: ClockReading) -> tuple[Suspension, ...]:
         return () if self._local is None else self._local.holding(now)
 
-    def _now(self, anchor: Anchor) -> Moment:
+    def _now(self, anchor: Anchor) -> ClockReading:
         wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
-        return Moment(anchor.instant(wall_s, boot_ms), boot_ms, self._boot)
+        return ClockReading(anchor.instant(wall_s, boot_ms), boot_ms, self._boot)
 
     def take(self, files: Files) -> Snapshot:
-        """Use these files from now on. Raises SnapshotError, and then keeps what it had."""
+        """Use these files from now on. On SnapshotError keep the ones in use."""
         anchor = self._anchor_of(files)
         now = self._now(anchor)
         suspensions = self._holding(now)
@@ -186,33 +189,33 @@ class PolicyFeed:
         for _, descriptor in self._sealed:
             if descriptor not in in_use:
                 os.close(descriptor)
-        # The octets as read are let go of: what is in use is in memory once, however large.
-        names, ranges, rules = [octets for octets, _ in sealed[1:]]
+        # Drop the content as read, so that the files in use are in memory only once.
+        names, ranges, rules = [content for content, _ in sealed[1:]]
         published = rules if laid.rules is files.rules else files.rules
         self._files = Files(files.revision, files.manifest, names, ranges, published)
         self._sealed, self.snapshot, self.anchor = sealed, snapshot, anchor
         if files.damaged:
             reason = "; ".join(files.damaged)
-            logs.emit(_LOG, logging.ERROR, "snapshot is damaged, its second copy is in use", reason=reason)
+            logs.emit(_LOG, logging.ERROR, "snapshot is damaged, second copy in use", reason=reason)
         if suspensions != self.suspensions:
-            self._say(suspensions)
+            self._log_change(suspensions)
         self.suspensions = suspensions
         return snapshot
 
     def _seal(self, files: Files) -> tuple[list[tuple[Buffer, int]], Snapshot]:
-        """These files in sealed memory, those that are there already as they are, and the snapshot that they make."""
-        held = {id(octets): (octets, descriptor) for octets, descriptor in self._sealed}
+        """Return these files in sealed memory and the snapshot of them. Reuse files that are sealed already."""
+        held = {id(content): (content, descriptor) for content, descriptor in self._sealed}
         sealed: list[tuple[Buffer, int]] = []
         fresh: list[int] = []
         try:
-            for octets in (files.manifest, files.names, files.ranges, files.rules):
+            for content in (files.manifest, files.names, files.ranges, files.rules):
                 # A file that did not change is the very object that was mapped before.
-                if id(octets) not in held:
-                    fresh.append(seal("dnsfilter-snapshot", octets))
+                if id(content) not in held:
+                    fresh.append(seal("dnsfilter-snapshot", content))
                     sealed.append((map_sealed(fresh[-1], keep=True), fresh[-1]))
                 else:
-                    sealed.append(held[id(octets)])
-            names, ranges, rules = [octets for octets, _ in sealed[1:]]
+                    sealed.append(held[id(content)])
+            names, ranges, rules = [content for content, _ in sealed[1:]]
             return sealed, Snapshot.open(files.manifest, names, ranges, rules, self._site)
         except (OSError, SnapshotError):
             for descriptor in fresh:
@@ -225,18 +228,18 @@ class PolicyFeed:
             return self.anchor
         return Anchor(made_s, self._clock.boot_ns() // 1_000_000)
 
-    def _say(self, suspensions: tuple[Suspension, ...]) -> None:
+    def _log_change(self, suspensions: tuple[Suspension, ...]) -> None:
         for new in suspensions:
             if new not in self.suspensions:
                 who, until = new.authority or "all", instant_text(new.end)
-                logs.emit(_LOG, logging.WARNING, "suspended on this node", authority=who, until=until)
+                logs.emit(_LOG, logging.WARNING, "local suspension in force", authority=who, until=until)
         if len(suspensions) < len(self.suspensions):
-            logs.emit(_LOG, logging.WARNING, "suspension on this node has ended", left=len(suspensions))
+            logs.emit(_LOG, logging.WARNING, "local suspension ended", left=len(suspensions))
 
     def set_aside(self, revision: int, reason: str) -> Snapshot | None:
-        """Quarantine this revision and use the newest older one; None, and nothing else, without one.
+        """Quarantine this revision and use the newest older one. If there is none, return None and change nothing.
 
-        The store is told; where it does not let this process write, at least this process will not load it again.
+        The quarantine is written to the store. If this process may not write there, it still does not load it again.
         """
         try:
             snapshot = self.load(without=revision)
@@ -250,7 +253,7 @@ class PolicyFeed:
         return snapshot
 
     def age_s(self) -> int:
-        """Seconds since the making of the snapshot in use, by the clock that is believed."""
+        """Return the seconds since the snapshot in use was made, by the trusted clock."""
         return self._now(self.anchor).instant - self.anchor.made_s
 
     def close(self) -> None:
@@ -260,7 +263,7 @@ class PolicyFeed:
 
 
 def laid_over(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
-    """The files with these suspensions; the very object where they change nothing."""
+    """Return the files with these suspensions applied. Return `files` itself if they change nothing."""
     rules = overlay_rules(files.rules, suspensions, at)
     if rules is files.rules:
         return files

@@ -1,6 +1,6 @@
-"""The sockets that clients reach us by: for each worker a set, in it one UDP and one TCP socket per listening address.
+"""The listening sockets: one set per worker, with one UDP and one TCP socket per listening address.
 
-The sets share their addresses by SO_REUSEPORT: the kernel gives each client's datagrams to one of them (socket(7)).
+The sets share their addresses by SO_REUSEPORT: the kernel sends each client's datagrams to one of them (socket(7)).
 """
 
 import errno
@@ -17,12 +17,12 @@ from dnsfilter.errors import UnavailableError
 
 BACKLOG = 1024
 RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Octets asked for; the kernel grants at most net.core.rmem_max, and counts twice as many (socket(7))."""
+"""Requested size in bytes. The kernel grants at most net.core.rmem_max, and doubles the value (socket(7))."""
 BYTES_PER_DATAGRAM = 1664
-"""What the kernel counts for a waiting query: 832 on loopback, up to twice that behind a network card."""
+"""Bytes that the kernel counts for a waiting query: 832 on loopback, up to twice that with a network card."""
 BURST_QPS = 50_000
 BURST_MS = 100
-"""A buffer should hold what comes in so long at that rate: a worker may be that busy, or its successor starting."""
+"""A buffer should hold this many milliseconds of queries at BURST_QPS: a worker may be busy, or a new one starting."""
 _ATTEMPTS = 10
 TCP = (socket.SOCK_STREAM,)
 BOTH = (socket.SOCK_DGRAM, *TCP)
@@ -46,14 +46,14 @@ class Listening:
     sets: tuple[SocketSet, ...]
 
     def placed(self) -> Iterator[tuple[Place, socket.socket]]:
-        """Every socket with where it listens, set by set."""
+        """Yield every socket with its kind and address, set by set."""
         for each in self.sets:
             for kind, sockets in ((socket.SOCK_DGRAM, each.udp), (socket.SOCK_STREAM, each.tcp)):
                 for endpoint, sock in zip(self.endpoints, sockets, strict=True):
                     yield (kind, endpoint), sock
 
     def close(self, but: "Listening | None" = None) -> None:
-        """Close every socket, save those that are also in `but`."""
+        """Close every socket, except those that are also in `but`."""
         kept = set() if but is None else {sock.fileno() for _, sock in but.placed()}
         for _, sock in self.placed():
             if sock.fileno() not in kept:
@@ -63,10 +63,10 @@ class Listening:
 def open_listening(
     endpoints: Sequence[Endpoint], sets: int = 1, held: Sequence[tuple[Place, socket.socket]] = ()
 ) -> Listening:
-    """Bind every endpoint over UDP and TCP, `sets` times over; UnavailableError says which one is not to be had.
+    """Bind every endpoint over UDP and TCP, once per set. Raise UnavailableError with the endpoint that fails.
 
-    Sockets that are `held` already are used again: a set whose sockets close would lose what waits in them, so there
-    are as many sets as any endpoint has sockets held, at least. On an error only what was opened here is closed.
+    Sockets in `held` are used again. Closing one would lose the queries that wait in it, so there are at least as many
+    sets as any endpoint has sockets in `held`. On an error, only sockets that were opened here are closed.
     """
     by_place: dict[Place, list[socket.socket]] = {}
     for place, sock in held:
@@ -99,7 +99,7 @@ def open_listening(
 
 
 def open_private(sets: int) -> Listening:
-    """Bind a free port of loopback as `open_listening` does."""
+    """Bind a free port on loopback as `open_listening` does."""
     address = LOOPBACK[4] if has_address(LOOPBACK[4]) else LOOPBACK[6]
     left = _ATTEMPTS
     while True:
@@ -107,7 +107,7 @@ def open_private(sets: int) -> Listening:
             port = free.getsockname()[1]
         try:
             return open_listening([Endpoint(address, port)], sets)
-        except UnavailableError:  # somebody else was faster, or has the port over TCP
+        except UnavailableError:  # another program took the port, or has it over TCP
             left -= 1
             if not left:
                 raise
@@ -126,7 +126,7 @@ def check_free(
 def is_shared(endpoint: Endpoint) -> bool:
     """Return whether a program of this user holds the TCP port and shares it, as a running node does.
 
-    The socket that finds out does not listen, so it takes no connection.
+    The probe socket does not listen, so it accepts no connection.
     """
     place = socket.SOCK_STREAM, endpoint
     try:
@@ -141,7 +141,7 @@ def is_shared(endpoint: Endpoint) -> bool:
 
 
 def open_tcp(endpoint: Endpoint) -> socket.socket:
-    """A listening TCP socket of our own; UnavailableError as `open_listening`."""
+    """Return a listening TCP socket with a port of its own. Raise UnavailableError if it cannot be bound."""
     sock = _bound((socket.SOCK_STREAM, endpoint), shared=False)
     sock.listen(BACKLOG)
     return sock
@@ -158,7 +158,7 @@ def address_faults(endpoints: Iterable[Endpoint]) -> list[str]:
 
 
 def receive_buffer(sock: socket.socket | None = None) -> int:
-    """Octets of waiting datagrams that the kernel grants a listening socket: that one, or one as we would open it."""
+    """Return the receive buffer in bytes that the kernel grants `sock`, or a new listening socket if it is None."""
     if sock is not None:
         return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -166,14 +166,14 @@ def receive_buffer(sock: socket.socket | None = None) -> int:
         return receive_buffer(probe)
 
 
-def buffer_ms(octets: int) -> float:
-    """For how long a receive buffer of that size holds what comes in at BURST_QPS, in milliseconds."""
-    return octets / BYTES_PER_DATAGRAM / BURST_QPS * 1000
+def buffer_ms(size: int) -> float:
+    """Return how many milliseconds of queries at BURST_QPS a receive buffer of `size` bytes holds."""
+    return size / BYTES_PER_DATAGRAM / BURST_QPS * 1000
 
 
-def buffer_advice(octets: int) -> str | None:
-    """What to set so that the receive buffer holds BURST_MS; None if it does."""
-    if buffer_ms(octets) >= BURST_MS:
+def buffer_advice(size: int) -> str | None:
+    """Return the command that makes the receive buffer hold BURST_MS. Return None if it is large enough."""
+    if buffer_ms(size) >= BURST_MS:
         return None
     return f"sysctl net.core.rmem_max={RECEIVE_BUFFER}"
 
@@ -205,7 +205,7 @@ def _bound(place: Place, *, shared: bool, listening: bool = True) -> socket.sock
 def _advice(error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return "another program has this port; stop it or choose another address or port"
+            return "another program uses this port; stop it or choose another address or port"
         case errno.EACCES:
             return "not permitted; ports below 1024 need CAP_NET_BIND_SERVICE or root"
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:

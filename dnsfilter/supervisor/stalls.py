@@ -1,7 +1,7 @@
-"""Workers that leave queries waiting: told by their counters and their sockets, long before their silence tells it.
+"""Detect workers that leave queries waiting, by their counters and sockets, long before a heartbeat is missed.
 
-A socket's buffer holds some tens of milliseconds of a busy node's queries, so that a neighbour has to read it sooner
-than a missed heartbeat shows. To be wrong does no harm: two processes may read a socket.
+A socket's buffer holds some tens of milliseconds of a busy node's queries. A neighbour must read it before a missed
+heartbeat shows the fault. A wrong detection does no harm: two processes may read one socket.
 """
 
 import select
@@ -12,16 +12,16 @@ from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import QUERY_FIRST
 
 STILL_S = 0.015
-"""A worker that counts no query for so long while some wait is stalled.
+"""A worker that counts no query for this many seconds while queries wait is stalled.
 
-With looks 20 ms apart, 40 to 60 ms pass: the first finds what was counted before, and two in a row find it unchanged.
+With looks 20 ms apart it takes 40 to 60 ms: the first look notes the count, and the next two find it unchanged.
 """
 HOLD_S = 1.0
-"""How long at least a stalled worker is stood in for, so that one that is merely kept busy does not come and go."""
+"""Minimum seconds for which another worker covers for a stalled one, so that a busy worker does not alternate."""
 
 
 class Stall:
-    """What is known of one worker's progress. Times are seconds of a clock that only grows."""
+    """The progress of one worker. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._counted: int | None = None
@@ -29,9 +29,9 @@ class Stall:
         self._stalled_at: float | None = None
 
     def look(self, now: float, counted: int, heard: float, waits: Callable[[], bool]) -> bool:
-        """Whether the worker is stalled; `counted` is what it has counted so far, `heard` when it last spoke.
+        """Return whether the worker is stalled. `counted` is its count of queries, `heard` the time of its last report.
 
-        `waits` tells whether queries wait at its sockets; it is asked only where nothing has been counted meanwhile.
+        `waits` returns whether queries wait at its sockets. It is called only if the count has not changed.
         """
         moved = counted != self._counted
         self._counted = counted
@@ -49,12 +49,12 @@ class Stall:
 
 
 def queries_counted(slots: "memoryview[int]") -> int:
-    """How many queries a worker has counted in its slots, whatever became of them."""
+    """Return the number of queries that a worker has counted in its slots, with any outcome."""
     return sum(slots[QUERY_FIRST : QUERY_FIRST + len(Transport) * len(Outcome)])
 
 
 def any_waits(sockets: Iterable[socket.socket]) -> bool:
-    """Whether a datagram waits at one of these."""
+    """Return whether a datagram waits at one of these sockets."""
     poll = select.poll()
     for sock in sockets:
         poll.register(sock, select.POLLIN)

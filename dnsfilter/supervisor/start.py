@@ -1,4 +1,4 @@
-"""What a node needs before it serves: its user, its sockets, its first worker."""
+"""The preparations of a node before it serves: its user, its sockets, its first worker."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileg
 
 
 def give_up_root(config: Config) -> None:
-    """Become the configured user, or `dnsfilter`, if we can; a state directory that is made for it is its own."""
+    """Become the configured user, or `dnsfilter`, if this process may. Make a missing state directory for that user."""
     user = unprivileged_user(config.user)
     if user is None:
         return
@@ -30,7 +30,7 @@ def give_up_root(config: Config) -> None:
 
 
 def take_user(user: pwd.struct_passwd) -> tuple[str, ...]:
-    """Become that user with the capability that the unit keeps. Return why it cannot run this program.
+    """Become that user with the capability that the unit keeps. Return the problems if it cannot run this program.
 
     Raise UnavailableError if the kernel refuses.
     """
@@ -49,7 +49,7 @@ def _reason(error: OSError) -> str:
 
 
 def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.socket]:
-    """Return listening sockets and the one for metrics: those handed over where there are any, or a trial's own."""
+    """Return the listening sockets and the one for metrics. Use those handed over if any. A trial gets its own."""
     if handover.is_trial:
         from dnsfilter.supervisor.trial import open_trial
 
@@ -64,7 +64,7 @@ def open_sockets(config: Config, handover: Handover) -> tuple[Listening, socket.
 
 
 def start_standby(listening: Listening, engine: EngineKind) -> Standby:
-    """Start the first worker. Raises UnavailableError."""
+    """Start the process of the first worker. Raise UnavailableError if it cannot be started."""
     try:
         return Standby.start(listening, engine)
     except OSError as error:
@@ -72,5 +72,5 @@ def start_standby(listening: Listening, engine: EngineKind) -> Standby:
 
 
 def this_program() -> tuple[str, ...]:
-    """Return the command that started this process, to run the program that is installed by then."""
+    """Return the command that started this process. Run again, it starts the program that is installed then."""
     return sys.executable, *sys.orig_argv[1:]

@@ -1,7 +1,7 @@
-"""The supervisor: holds sockets and snapshot, keeps its workers serving, answers probes, does what signals ask.
+"""The supervisor: holds sockets and snapshot, keeps its workers serving, answers probes, handles signals.
 
-It answers no query itself. A worker that dies loses what was in its hands and nothing else: the sockets are the
-supervisor's, and another worker reads what arrives meanwhile.
+It answers no query itself. When a worker dies, only its pending queries are lost: the sockets belong to the
+supervisor, and another worker reads what arrives meanwhile.
 """
 
 import asyncio
@@ -44,20 +44,20 @@ if TYPE_CHECKING:
     from dnsfilter.supervisor.web import StatusServer
 
 POLL_S = 0.02
-"""How often the store is looked at: a fifth of the time in which a change must be in force."""
+"""Seconds between two polls of the store: a fifth of the time in which a change must be in force."""
 CONTROL_STOP_S = 0.5
-"""How long the end waits for what is being said to the control plane, or put on disk."""
+"""Seconds that a stop waits for a running report to the control plane, or for a write to disk."""
 UNSERVED_S = 1.0
-"""How long after its start a node that does not serve yet has no page for machines."""
+"""Seconds after the start at which the status server opens, even if the node does not serve yet."""
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """How a running node gets its configuration read anew, its program's newest form, and its control plane's news.
+    """The functions and the command with which a running node reloads, upgrades and follows its control plane.
 
-    `follow` is for a node that has one, and is called once it serves, with what is to be called from any thread when
-    the store has another snapshot.
+    `follow` is None if the node has no control plane. It is called when the node serves. Its argument is a callback,
+    to be called from any thread when the store has another snapshot.
     """
 
     load_config: Callable[[], Config]
@@ -66,7 +66,7 @@ class Means:
 
 
 class Supervisor:
-    """One node. `run` serves until SIGTERM or SIGINT; SIGHUP reloads, SIGUSR2 upgrades."""
+    """One node. `run` serves until SIGTERM or SIGINT. SIGHUP reloads, SIGUSR2 upgrades."""
 
     def __init__(
         self,
@@ -79,9 +79,9 @@ class Supervisor:
         handover: Handover,
         standby: Standby | None = None,
     ) -> None:
-        """Takes over the sockets and the standby; `feed` has a snapshot loaded.
+        """Take over the sockets and the standby. `feed` must have a snapshot loaded.
 
-        What was handed over is let go of once we serve.
+        Handed-over sockets and workers are closed when this node serves.
         """
         self._feed = feed
         self._means = means
@@ -96,24 +96,24 @@ class Supervisor:
         self._totals = Totals()
         self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, _upstreams(config))
-        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._stir, standby)
+        self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
-        """Since when it may be why workers die; None if none has served by it yet, or it was returned to."""
+        """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
         self._set_aside = 0
         self._fallen_back = self._ready_said = self._stopping = self._reload_waits = False
-        self._stirred = asyncio.Event()
+        self._woken = asyncio.Event()
         self._errand: asyncio.Task[None] | None = None
         self._control: Control | None = None
         self._pace = Pace()
         self._watchdog_s, self._watchdog_at = watchdog_s(), 0.0
 
     async def run(self) -> None:
-        """Keep workers serving; afterwards everything that this object took over is closed."""
+        """Keep workers serving until `stop`, then close everything that this object took over."""
         keep_only({CAP_NET_BIND_SERVICE})
-        _say_engine(self._crew.orders.engine)
-        _say_buffer(self._listening)
-        _say_addresses(self._crew.orders.config, self._handover.endpoints)
+        _log_engine(self._crew.orders.engine)
+        _log_buffer(self._listening)
+        _log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
         self._learn(self._snapshot)
         try:
@@ -139,7 +139,7 @@ class Supervisor:
             shutil.rmtree(self._counters_dir, ignore_errors=True)
 
     def unready(self) -> str | None:
-        """Why the node should get no clients; None when it is ready."""
+        """Return the reason why the node should get no clients. None if it is ready."""
         serving = self._crew.serving()
         if not serving:
             return "no worker is serving"
@@ -148,11 +148,11 @@ class Supervisor:
         return None
 
     def _unready_page(self) -> str | None:
-        """Why `/readyz` says no. A start does not wait until the store can be read: it has loaded a snapshot."""
+        """Return the reason why `/readyz` answers 503. Include an unreadable store, for which a start does not wait."""
         return self.unready() or self._feed.unreadable
 
     def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
-        """The networks in no range that asked within a day, those with the most queries first."""
+        """Return the networks in no range that sent queries within a day, those with the most queries first."""
         return self._crew.unregistered()
 
     @property
@@ -167,12 +167,12 @@ class Supervisor:
         return sealed, len(self._snapshot.pairs)
 
     def _revision_in_force(self) -> int | None:
-        """The oldest that one of the serving workers decides by; None while none does."""
+        """Return the oldest revision that a serving worker decides by. None if there is no such worker."""
         revisions = (worker.revision for worker in self._crew.serving() if worker.revision is not None)
         return min(revisions, default=None)
 
     def _decides_by(self) -> Hashable:
-        """What changes with what is decided: the revision in force, its making, and what is suspended here."""
+        """Return a value that changes with the decisions: revision in force, manifest, local suspensions."""
         return self._revision_in_force(), self._feed.manifest_digest, self._feed.suspensions
 
     def _state(self) -> NodeState:
@@ -192,9 +192,9 @@ class Supervisor:
         )
 
     def _open_status(self) -> None:
-        """The page for machines; it closes the socket it is given, and ours has to last.
+        """Open the status server on a duplicate of the socket, because the server closes the socket that it gets.
 
-        Its libraries take long to import, longer than a worker to start: so that happens here, and workers come first.
+        Import its libraries here: the import takes longer than the start of a worker, and workers come first.
         """
         from dnsfilter.supervisor.web import StatusServer
         from dnsfilter.telemetry.collector import node_registry, render
@@ -208,14 +208,14 @@ class Supervisor:
             self._status = None
 
     def _follow(self) -> None:
-        """Hear from the control plane from now on, and report to it; what that takes is imported after the start."""
+        """Start to follow the control plane and to report to it. Its modules are imported after the start."""
         if self._means.follow is None or self._control is not None:
             return
         try:
             loop = asyncio.get_running_loop()
-            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._stir))
+            self._control = self._means.follow(lambda: loop.call_soon_threadsafe(self._wake))
         except UnavailableError as error:
-            logs.emit(_LOG, logging.ERROR, "control plane cannot be asked before a restart", reason=error)
+            logs.emit(_LOG, logging.ERROR, "control plane not followed until a restart", reason=error)
 
     def _facts(self) -> Facts:
         state = self._state()
@@ -230,7 +230,7 @@ class Supervisor:
             queries,
             entries,
             (os.getpid(), *(member.process.pid for member in self._crew.members)),
-            self._feed.by_hand(),
+            self._feed.local_suspensions(),
             self.unregistered(),
             self._feed.held_up_to,
         )
@@ -245,17 +245,17 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR2, self._run_errand, self._upgrade)
 
     def stop(self) -> None:
-        """Have `run` come back, once what is in hand is answered."""
+        """Make `run` return when pending queries are answered."""
         self._stopping = True
-        self._stir()
+        self._wake()
 
-    def _stir(self) -> None:
-        self._stirred.set()
+    def _wake(self) -> None:
+        self._woken.set()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stirred.wait(), seconds)
-        self._stirred.clear()
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
 
     def _look(self, now: float) -> None:
         for death in self._crew.tend(now):
@@ -270,13 +270,13 @@ class Supervisor:
         if self._control is not None and self._pace.is_due(now, self._decides_by()):
             self._control.report(self._facts())
         if self._crew.is_renewed:
-            self._let_go_of_the_past(now)
+            self._close_superseded(now)
         if self._watchdog_s is not None and now >= self._watchdog_at:
             self._watchdog_at = now + self._watchdog_s
             notify("WATCHDOG=1")
 
-    def _let_go_of_the_past(self, now: float) -> None:
-        """Close what only workers with older orders, or an older program's, read from, once they are no more."""
+    def _close_superseded(self, now: float) -> None:
+        """Close the sockets of workers with older orders, and end the workers of the old program."""
         while self._superseded:
             self._superseded.pop().close(but=self._listening)
         if not self._predecessors and not self._handover.sockets:
@@ -307,7 +307,7 @@ class Supervisor:
             self._put_in_force(snapshot, now)
 
     def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
-        """Have every worker decide by this one; `since` None: it is not suspected of anything."""
+        """Have every worker decide by this snapshot. If `since` is None, the snapshot is not blamed for deaths."""
         self._in_force_since = since
         self._learn(snapshot)
         self._crew.send_policy()
@@ -317,8 +317,8 @@ class Supervisor:
 
     def _judge(self, death: Death, now: float) -> None:
         if death.status == 0:
-            return  # somebody told it to end
-        if self._handover.is_trial:  # ends the node, and blames no snapshot
+            return  # another process asked it to end
+        if self._handover.is_trial:  # end the node, and blame no snapshot
             raise UnavailableError(f"worker {death.pid} ended with status {death.status}")
         match self._crashes.died(now, Suspect(self._snapshot.revision, self._in_force_since)):
             case Verdict.START_AGAIN:
@@ -333,7 +333,7 @@ class Supervisor:
             logs.emit(_LOG, logging.ERROR, "workers die too often", engine=self._crew.orders.engine)
 
     def _quarantine(self) -> bool:
-        """Whether there is an older snapshot to return to; it is put in force."""
+        """Quarantine the snapshot and put the newest older one in force. Return False if there is none."""
         revision = self._snapshot.revision
         snapshot = self._feed.set_aside(revision, "workers died of it, three times within a minute")
         if snapshot is None:
@@ -344,7 +344,7 @@ class Supervisor:
         return True
 
     def _fall_back(self) -> bool:
-        """Whether workers ran the compiled engine; new ones take over that run the reference engine."""
+        """Replace workers of the compiled engine by workers of the reference engine. Return False if they run it."""
         orders = self._crew.orders
         if orders.engine is EngineKind.REFERENCE:
             return False
@@ -353,16 +353,16 @@ class Supervisor:
         self._crew.renew(replace(orders, engine=EngineKind.REFERENCE))
         return True
 
-    # What signals ask for.
+    # Signals.
 
     def _run_errand(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Start it, unless another one runs: then a reload waits for its end, and an upgrade is not made."""
+        """Start the errand. If another one runs, a reload waits for its end, and an upgrade is ignored."""
         if self._errand is None or self._errand.done():
             self._errand = asyncio.get_running_loop().create_task(self._work(errand))
         elif errand == self._reload:
             self._reload_waits = True
         else:
-            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="the one before is still being worked on")
+            logs.emit(_LOG, logging.WARNING, "signal ignored", reason="a reload or upgrade is still running")
 
     async def _work(self, errand: Callable[[], Coroutine[None, None, None]]) -> None:
         await errand()
@@ -376,15 +376,15 @@ class Supervisor:
             config = await asyncio.to_thread(self._means.load_config)
             config, kept = as_far_as_possible(config, self._crew.orders.config)
             for key in kept:
-                logs.emit(_LOG, logging.WARNING, "key takes effect with a restart only", key=key)
+                logs.emit(_LOG, logging.WARNING, "key takes effect only after a restart", key=key)
             self._apply(config)
         except (DnsfilterError, OSError) as error:
             for problem in error.problems if isinstance(error, ConfigError) else (error,):
-                logs.emit(_LOG, logging.ERROR, "configuration not reloaded, the old one goes on", reason=problem)
+                logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
         notify("READY=1")
 
     def _apply(self, config: Config) -> None:
-        """Have new workers take over with it. Raises UnavailableError for an address that is not to be had."""
+        """Start new workers with this configuration. Raise UnavailableError if an address cannot be bound."""
         orders = self._crew.orders
         if config == orders.config:
             logs.emit(_LOG, logging.INFO, "configuration is unchanged")
@@ -393,21 +393,21 @@ class Supervisor:
         self._superseded.append(self._listening)
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
-        _say_addresses(config, orders.config.listen)
+        _log_addresses(config, orders.config.listen)
         self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
 
     async def _upgrade(self) -> None:
-        """Become the newest form of this program, once that has proved in a trial that it answers."""
+        """Become the installed version of this program if it proves in a trial that it answers."""
         notify_reloading()
         metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
-        reason: str | None = "workers of the program before are still there"
+        reason: str | None = "workers of the previous program are still running"
         if not self._predecessors:
-            logs.emit(_LOG, logging.INFO, "upgrade is tried", program=" ".join(self._means.program))
+            logs.emit(_LOG, logging.INFO, "trial of the upgrade started", program=" ".join(self._means.program))
             reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         if self._stopping:
             return
         if reason is None:
-            logs.emit(_LOG, logging.INFO, "upgrade")
+            logs.emit(_LOG, logging.INFO, "upgrade started")
             await self._close_status()
             workers = [member.hand_over() for member in self._crew.members if not member.gone]
             try:
@@ -415,9 +415,9 @@ class Supervisor:
             except OSError as error:
                 reason = str(error)
                 for member in self._crew.members:
-                    member.watch(self._stir)
+                    member.watch(self._wake)
                 self._open_status()
-        logs.emit(_LOG, logging.ERROR, "no upgrade, the old program goes on", reason=reason)
+        logs.emit(_LOG, logging.ERROR, "upgrade failed, old program stays", reason=reason)
         notify("READY=1")
 
 
@@ -425,25 +425,25 @@ def _upstreams(config: Config) -> tuple[str, ...]:
     return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
 
 
-def _say_engine(kind: EngineKind) -> None:
+def _log_engine(kind: EngineKind) -> None:
     logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
     if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
-        logs.emit(_LOG, logging.WARNING, "compiled engine is not here", reason=reason)
+        logs.emit(_LOG, logging.WARNING, "compiled engine not available", reason=reason)
 
 
-def _say_addresses(config: Config, before: Collection[Endpoint]) -> None:
-    come = listen_text(each for each in config.listen if each not in before)
-    go = listen_text(each for each in before if each not in config.listen)
-    if before and (come or go):
-        logs.emit(_LOG, logging.INFO, "addresses change", come=come or "none", go=go or "none")
+def _log_addresses(config: Config, before: Collection[Endpoint]) -> None:
+    added = listen_text(each for each in config.listen if each not in before)
+    removed = listen_text(each for each in before if each not in config.listen)
+    if before and (added or removed):
+        logs.emit(_LOG, logging.INFO, "addresses change", added=added or "none", removed=removed or "none")
     if config.left_out:
         left_out = listen_text(config.left_out)
-        logs.emit(_LOG, logging.WARNING, "default addresses left out: no such family here", addresses=left_out)
+        logs.emit(_LOG, logging.WARNING, "default addresses left out, no such family here", addresses=left_out)
 
 
-def _say_buffer(listening: Listening) -> None:
-    octets = receive_buffer(listening.sets[0].udp[0])
-    advice = buffer_advice(octets)
+def _log_buffer(listening: Listening) -> None:
+    size = receive_buffer(listening.sets[0].udp[0])
+    advice = buffer_advice(size)
     level = logging.INFO if advice is None else logging.WARNING
-    holds = f"{buffer_ms(octets):.0f} ms at 50000 queries per second"
-    logs.emit(_LOG, level, "receive buffer", octets=octets, holds=holds, advice=advice or "none")
+    holds = f"{buffer_ms(size):.0f} ms at 50000 queries per second"
+    logs.emit(_LOG, level, "receive buffer", bytes=size, holds=holds, advice=advice or "none")

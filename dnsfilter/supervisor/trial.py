@@ -1,7 +1,7 @@
-"""A trial of the program that an upgrade would run: a node next to the running one, which no client reaches.
+"""A trial of the program that an upgrade would run: a second node that no client reaches.
 
-It listens on free ports of loopback, answers queries of its own twice, and ends. It writes no policy, and asks no
-control plane unless it has nothing else to serve.
+It listens on free ports on loopback, answers its own queries twice, and ends. It writes no policy. It contacts the
+control plane only if it has no other snapshot.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from dnsfilter.supervisor.supervisor import Supervisor
 
 STEADY_S = 1.0
-"""A program that answers must still answer after so long."""
+"""Seconds after which a program that has answered must answer again."""
 _MOST_BYTES = 4096
 
 
 def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.socket]:
     """Return listening sockets and one for metrics, all on loopback.
 
-    Raises UnavailableError for a configured address that the running node does not hold and that cannot be bound.
+    Raise UnavailableError if a configured address is not held by the running node and cannot be bound.
     """
     check_free(config.listen, [place for place, _ in handover.sockets])
     if handover.status is None or handover.status[0] != config.metrics_listen:
@@ -41,11 +41,11 @@ def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.so
 
 
 async def rehearse(supervisor: "Supervisor", endpoint: Endpoint) -> None:
-    """Run the node until it has proved that it answers at `endpoint`; then say so on standard output.
+    """Run the node until it has proved that it answers at `endpoint`, then print `ANSWERED` on standard output.
 
-    Raises UnavailableError, and what `run` raises, when it does not.
+    Raise UnavailableError, or the error of `run`, if it does not answer.
     """
-    import_module("dnsfilter.control.link")  # which a node that serves imports
+    import_module("dnsfilter.control.link")  # a serving node imports it too
     running = asyncio.create_task(supervisor.run())
     proving = asyncio.create_task(_prove(supervisor, endpoint))
     await asyncio.wait((running, proving), return_when=asyncio.FIRST_COMPLETED)
@@ -65,7 +65,7 @@ async def _prove(supervisor: "Supervisor", endpoint: Endpoint) -> None:
     await _ask(endpoint)
     reason = supervisor.unready()
     if reason is not None:
-        raise UnavailableError(f"it answered, and then: {reason}")
+        raise UnavailableError(f"it answered, but then: {reason}")
 
 
 async def _ask(endpoint: Endpoint) -> None:

@@ -1,7 +1,7 @@
-"""Another program in this very process: tried first, then given sockets and workers across exec(2).
+"""Replace the program of this process: try the new one first, then hand sockets and workers over across exec(2).
 
-The process id stays, so the service manager notices nothing. The old program's workers go on answering; they end when
-the new program, whose workers serve by then, closes their channels.
+The process id stays the same, so the service manager sees no restart. The workers of the old program keep answering.
+They end when the new program closes their channels, after its own workers serve.
 """
 
 import asyncio
@@ -26,18 +26,18 @@ from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, end_with, keep_onl
 from dnsfilter.worker.sealed import map_sealed, seal
 
 VARIABLE = "DNSFILTER_HANDOVER"
-"""The environment's variable with the number of a descriptor: sealed memory that says what the others are."""
+"""Environment variable with the number of a descriptor: sealed memory that describes the other descriptors."""
 ANSWERED = "trial: answered"
-"""What a trial prints once it has proved that it answers."""
+"""The line that a trial prints when it has proved that it answers."""
 TRIAL_S = 60.0
-"""How long a trial may take."""
+"""Time limit of a trial in seconds."""
 _LAST_LINES = 40
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
 class Predecessor:
-    """A worker of the old program: a child of this process still. It ends when its channel closes."""
+    """A worker of the old program, still a child of this process. It ends when its channel closes."""
 
     pid: int
     channel: socket.socket
@@ -46,7 +46,7 @@ class Predecessor:
         self.channel.close()
 
     def has_ended(self) -> bool:
-        """Whether it is no more; reaps it."""
+        """Return whether it has ended. Reap it."""
         with suppress(ChildProcessError):
             return os.waitpid(self.pid, os.WNOHANG)[0] != 0
         return True
@@ -58,9 +58,9 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What the old program left: listening sockets, the one for metrics, workers.
+    """The listening sockets, the metrics socket and the workers of the old program.
 
-    In a trial the old program still runs, and reads these sockets; `trial_of` is the revision that it decides by.
+    In a trial the old program still runs and reads these sockets. `trial_of` is the revision that it decides by.
     """
 
     sockets: tuple[tuple[Place, socket.socket], ...]
@@ -74,7 +74,7 @@ class Handover:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Where the sockets listen: each address once per socket."""
+        """Return the addresses of the sockets, each once per socket."""
         return tuple(endpoint for (_, endpoint), _ in self.sockets)
 
 
@@ -82,13 +82,13 @@ NOTHING = Handover((), None, ())
 
 
 def take_handover() -> Handover:
-    """What was handed over to this process; `NOTHING` unless it was. Raises UnavailableError when it makes no sense."""
+    """Return the handover to this process, or `NOTHING`. Raise UnavailableError if the handover cannot be read."""
     number = os.environ.pop(VARIABLE, "")
     if not number:
         return NOTHING
     try:
-        with map_sealed(int(number)) as octets:
-            said = json.loads(bytes(octets))
+        with map_sealed(int(number)) as content:
+            said = json.loads(bytes(content))
         trial_of = said.get("trial_of")
         if trial_of is not None and not end_with(said["pid"]):
             raise UnavailableError(f"try the upgrade: process {said['pid']}, which asked for it, has ended")
@@ -107,9 +107,9 @@ def take_handover() -> Handover:
 async def try_out(
     program: Sequence[str], listening: Listening, status: tuple[Endpoint, socket.socket], revision: int
 ) -> str | None:
-    """Run the new program next to this one. Return why it does not answer, None if it does.
+    """Run the new program next to this one. Return the reason why it does not answer, None if it does.
 
-    A trial that would decide by an older revision than `revision`, which is in force here, fails.
+    A trial fails if it would decide by an older revision than `revision`, which is in force here.
     """
     note, passed = _note(listening, status, (), trial_of=revision)
     try:
@@ -130,7 +130,7 @@ async def try_out(
     try:
         output, errors = await asyncio.wait_for(process.communicate(), TRIAL_S)
     except TimeoutError:
-        return f"it has not proved within {TRIAL_S:g} s that it answers"
+        return f"it did not prove within {TRIAL_S:g} s that it answers"
     finally:
         if process.returncode is None:
             process.kill()
@@ -148,9 +148,9 @@ def hand_over(
     status: tuple[Endpoint, socket.socket],
     workers: Sequence[tuple[int, int]],
 ) -> NoReturn:
-    """Become the new program, which `take_handover` tells of these; `workers` are process ids and channels.
+    """Become the new program, which gets these from `take_handover`. `workers` are process ids and channels.
 
-    Raises OSError when that fails, with everything as it was.
+    Raise OSError if that fails. Then everything is as before.
     """
     note, passed = _note(listening, status, workers)
     # Default actions would end the new program before it has handlers of its own.
@@ -177,7 +177,7 @@ def _note(
     *,
     trial_of: int | None = None,
 ) -> tuple[int, list[int]]:
-    """Return the descriptor of what `take_handover` reads, and all descriptors to pass on, that one first."""
+    """Return the descriptor that `take_handover` reads, and all descriptors to pass on, with that one first."""
     sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
     metrics = (endpoint_text(status[0]), status[1].fileno())
     said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers, "trial_of": trial_of}
@@ -186,6 +186,6 @@ def _note(
 
 
 def _own(fd: int) -> socket.socket:
-    """The socket of an inherited descriptor, which no program started from here inherits."""
+    """Return the socket of an inherited descriptor. Child processes do not inherit it."""
     os.set_inheritable(fd, False)
     return socket.socket(fileno=fd)

@@ -1,4 +1,4 @@
-"""The node's own web page for machines: `/metrics`, `/readyz`, `/healthz` on one listening socket."""
+"""The status server of a node: `/metrics`, `/readyz` and `/healthz` on one listening socket."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _MOST_CONNECTIONS = 64
 
 
 class StatusServer:
-    """Serves until `close`; `metrics` gives the exposition, `unready` the reason for which the node is not ready."""
+    """Serve until `close`. `metrics` returns the exposition, `unready` the reason why the node is not ready or None."""
 
     def __init__(self, sock: socket.socket, metrics: Callable[[], bytes], unready: Callable[[], str | None]) -> None:
         self._metrics = metrics
@@ -69,7 +69,7 @@ class StatusServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the supervisor has its own."""
+    """uvicorn without its signal handlers, because the supervisor has its own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""One worker process as its supervisor sees it: started, told, heard, and when it counts as able to serve."""
+"""One worker process as its supervisor sees it: start it, send orders, read reports, know if it is able to serve."""
 
 import asyncio
 import logging
@@ -24,16 +24,16 @@ from dnsfilter.worker.sealed import seal
 from dnsfilter.worker.start_config import Inherited, pack_config
 
 MISSED_S = 1.0
-"""A worker that has said nothing for so long, four heartbeats, is stood in for."""
+"""If a worker sends nothing for this many seconds, four heartbeats, another covers for it."""
 _MOST_NOTED = 8 * PLACES
-"""Unregistered networks kept of one worker at a time. With more than these, its reports wait in the socket."""
-_NOT_A_CHILDS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
+"""Unregistered networks kept of one worker at a time. Reports beyond this are dropped."""
+_NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What workers are started with. Those of an older `version` are to be replaced."""
+    """The settings that workers are started with. Workers of an older `version` are replaced."""
 
     version: int
     config: Config
@@ -44,7 +44,7 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The snapshot to decide by: its revision, the boot time its making counts from, its sealed files."""
+    """The snapshot to decide by: its revision, the boot time that its making time counts from, its sealed files."""
 
     revision: int
     since_ms: int
@@ -53,14 +53,14 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """A process that starts as a worker and waits for its orders; it ends when its channel closes."""
+    """A worker process that waits for its orders. It ends when its channel closes."""
 
     process: subprocess.Popen[bytes]
     sock: socket.socket
 
     @classmethod
     def start(cls, listening: Listening, engine: EngineKind) -> "Standby":
-        """A new process that inherits every listening socket. OSError when there is no room for it."""
+        """Start a process that inherits every listening socket. Raise OSError if it cannot be started."""
         ours, theirs = channel.pair()
         numbers = [sock.fileno() for _, sock in listening.placed()]
         try:
@@ -78,7 +78,7 @@ class Standby:
         return cls(process, ours)
 
     def order(self, orders: Orders, block: CounterBlock, snapshot: Sealed) -> None:
-        """Have it begin; it has inherited these orders' sockets. OSError when it cannot be told, and then it ends."""
+        """Send it these orders, whose sockets it has inherited. If that fails, end it and raise OSError."""
         sets = tuple(_inherited(each.udp, each.tcp) for each in orders.listening.sets)
         try:
             packed = seal("dnsfilter-config", pack_config(orders.config, sets))
@@ -96,7 +96,7 @@ class Standby:
 
 
 class WorkerProcess:
-    """Made by `start`. Times are the supervisor's: seconds of a clock that only grows."""
+    """A started worker; made by `start`. Times are seconds of the supervisor's monotonic clock."""
 
     def __init__(
         self,
@@ -115,14 +115,14 @@ class WorkerProcess:
         self.sets = len(orders.listening.sets)
         self.started = self.heard = now
         self.revision: int | None = None
-        """What it says is in force; None until it is ready to listen."""
+        """The revision that it has reported in force. None until it is ready to listen."""
         self.clock_doubted = False
         self.gone = False
         self.leaving_since: float | None = None
         self.reading: frozenset[int] = frozenset()
         self.stall = Stall()
         self.unregistered: list[Noted] = []
-        """What it has told of networks in no range and nobody has taken in yet."""
+        """Reported networks in no range that the crew has not taken yet."""
         self._sock = sock
         self._clock = clock
 
@@ -136,31 +136,31 @@ class WorkerProcess:
         clock: Callable[[], float],
         standby: Standby | None = None,
     ) -> "WorkerProcess":
-        """The standby with its orders, or a new process. OSError when there is no room for it."""
+        """Send the orders to the standby, or to a new process. Raise OSError if that fails."""
         standby = standby or Standby.start(orders.listening, orders.engine)
         standby.order(orders, block, snapshot)
         return cls(standby.process, standby.sock, block, orders, seat, clock(), clock)
 
-    def watch(self, stirred: Callable[[], None]) -> None:
-        """Listen to it on the running loop; `stirred` is called when something has changed."""
-        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._hear, stirred)
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Read its reports on the running loop. Call `wake` when something has changed."""
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._hear, wake)
 
     def is_able(self, now: float) -> bool:
-        """Whether clients may be left to it: it serves, and has been heard of lately."""
+        """Return whether it serves and has reported recently, so that clients can rely on it."""
         return self.is_ready and now - self.heard <= MISSED_S
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be told what to read: it has a snapshot in force, is there, and is to stay."""
+        """Return whether it can be sent the sets to read: it has a snapshot in force, runs, and is not leaving."""
         return self.revision is not None and not self.gone and self.leaving_since is None
 
     def send(self, message: Order, descriptors: Sequence[int] = ()) -> bool:
-        """Send an order; return whether it was sent. A worker that does not read is ended."""
+        """Send an order. Return whether it was sent. Kill a worker that does not read."""
         try:
             channel.send(self._sock, message, descriptors)
         except OSError as error:
             if not self.gone:
-                logs.emit(_LOG, logging.ERROR, "worker takes no message", pid=self.process.pid, reason=error)
+                logs.emit(_LOG, logging.ERROR, "worker does not read messages", pid=self.process.pid, reason=error)
                 self.process.kill()
             return False
         return True
@@ -176,22 +176,22 @@ class WorkerProcess:
             self.reading = sets
 
     def close(self) -> None:
-        """Listen no more; to the worker this means that it is to end."""
+        """Close the channel. The worker then ends."""
         if not self.gone:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._sock.close()
 
     def hand_over(self) -> tuple[int, int]:
-        """Process id and channel, for a successor of this very process over exec; not to be listened to any more."""
+        """Return process id and channel for the program that replaces this one by exec. Stop reading its reports."""
         if not self.gone:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
         return self.process.pid, self._sock.fileno()
 
-    def _hear(self, stirred: Callable[[], None]) -> None:
+    def _hear(self, wake: Callable[[], None]) -> None:
         try:
             report = channel.receive_report(self._sock)
         except channel.UnknownMessage as error:
-            logs.emit(_LOG, logging.ERROR, "worker is not understood", pid=self.process.pid, reason=error)
+            logs.emit(_LOG, logging.ERROR, "unknown message from worker", pid=self.process.pid, reason=error)
             self.process.kill()
             report = None
         except OSError:
@@ -199,19 +199,19 @@ class WorkerProcess:
         if report is None:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
             self.gone = True
-            stirred()
+            wake()
             return
         self.heard = self._clock()
         match report:
             case InForce(revision):
                 self.revision = revision
                 logs.emit(_LOG, logging.INFO, "snapshot in force", pid=self.process.pid, revision=revision)
-                stirred()
+                wake()
             case Rejected(revision, reason):
                 logs.emit(_LOG, logging.ERROR, "worker rejected snapshot", revision=revision, reason=reason)
             case Alive(doubted):
                 if doubted and not self.clock_doubted:
-                    logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not believed")
+                    logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not trusted")
                 self.clock_doubted = doubted
             case UnregisteredNetworks(noted):
                 if len(self.unregistered) <= _MOST_NOTED:
@@ -221,7 +221,7 @@ class WorkerProcess:
 
 
 def block_path(directory: Path, number: int) -> Path:
-    """Where a worker's counters are; `number` grows with each worker that was ever started."""
+    """Return the path of a worker's counters. `number` grows with each worker that is started."""
     return directory / f"worker-{number}"
 
 
@@ -230,5 +230,5 @@ def _inherited(udp: Sequence[socket.socket], tcp: Sequence[socket.socket]) -> In
 
 
 def child_environment() -> dict[str, str]:
-    """The supervisor's own, less what the service manager meant for it alone."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_A_CHILDS}
+    """Return the supervisor's environment without the variables that the service manager set for it alone."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}

@@ -1,6 +1,6 @@
-"""Messages between supervisor and worker: one message a packet on a private socket pair, with descriptors.
+"""Messages between supervisor and worker: one message per packet on a private socket pair, with descriptors.
 
-Messages are msgpack of known types, and packets are bounded in size. No packet of a worker ends the supervisor, and the
+Messages are msgpack of known types, and packets have a maximum size. No packet of a worker ends the supervisor. The
 supervisor closes every descriptor that a worker sends.
 """
 
@@ -19,7 +19,7 @@ MOST_BYTES = 128 * 1024
 MOST_DESCRIPTORS = 253
 """The kernel's limit (unix(7), SCM_MAX_FD)."""
 MOST_REASON = 1_000
-"""Characters of a reason."""
+"""Maximum length of a reason in characters."""
 _PREFIX_BYTES = (3, 6)
 
 Decoded = TypeVar("Decoded")
@@ -27,18 +27,17 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class UnknownMessage(DnsfilterError):
-    """A packet that is none of the messages that the receiver knows."""
+    """A packet that is not a message that the receiver knows."""
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """A message names its type, so that the receiver takes only those that it knows."""
+    """Base of all messages. A message contains its type, so that the receiver accepts only known ones."""
 
 
 class Setup(_Message, frozen=True):
-    """First to the worker. `counters` is the path of its counters.
+    """The first message to the worker. `counters` is the path of its counters, `since_ms` is as in `Policy`.
 
-    Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`,
-    whose `since_ms` this one's is.
+    Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`.
     """
 
     counters: str
@@ -54,7 +53,7 @@ class Listen(_Message, frozen=True):
 class Policy(_Message, frozen=True):
     """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules.
 
-    `since_ms`: the boot time from which on its making time counts.
+    `since_ms` is the boot time that its making time counts from.
     """
 
     revision: int
@@ -62,17 +61,17 @@ class Policy(_Message, frozen=True):
 
 
 class Stop(_Message, frozen=True):
-    """To the worker: read no more, answer what is in hand, then end."""
+    """To the worker: stop reading, answer pending queries, then end."""
 
 
 class InForce(_Message, frozen=True):
-    """From the worker: this revision decides; the first one also means that it is ready to listen."""
+    """From the worker: this revision is in force. The first one also means that the worker is ready to listen."""
 
     revision: Count
 
 
 class Rejected(_Message, frozen=True):
-    """From the worker: this snapshot could not be used; the one before stays in force."""
+    """From the worker: this snapshot could not be used, and the previous one stays in force."""
 
     revision: Count
     reason: Annotated[str, msgspec.Meta(max_length=MOST_REASON)]
@@ -85,16 +84,16 @@ class Alive(_Message, frozen=True):
 
 
 class UnregisteredNetworks(_Message, frozen=True):
-    """From the worker, at most every few seconds: the networks in no range that have asked since it last said so.
+    """From the worker, at most every few seconds: networks in no range that sent queries since the last report.
 
-    At most as many as the engine's table has places, some 60 bytes each.
+    At most as many as the engine's table has places, about 60 bytes each.
     """
 
     noted: Annotated[Sequence[Noted], msgspec.Meta(max_length=PLACES)]
 
     def __post_init__(self) -> None:
         if any(len(one.prefix) not in _PREFIX_BYTES for one in self.noted):
-            raise ValueError("a prefix has another length than that of an IPv4 or an IPv6 network")
+            raise ValueError(f"a prefix must have {_PREFIX_BYTES[0]} bytes (IPv4) or {_PREFIX_BYTES[1]} (IPv6)")
 
 
 Order: TypeAlias = Setup | Listen | Policy | Stop
@@ -106,19 +105,19 @@ _REPORTS: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Both ends of a channel; packets keep their borders."""
+    """Return both ends of a channel that keeps packet boundaries."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def send(sock: socket.socket, message: Order | Report, descriptors: Sequence[int] = ()) -> None:
-    """Send one message with duplicates of `descriptors`. OSError when the other end is gone or does not read."""
+    """Send one message with duplicates of `descriptors`. Raise OSError if the peer has closed or does not read."""
     socket.send_fds(sock, [_ENCODER.encode(message)], list(descriptors))
 
 
 def receive_order(sock: socket.socket) -> tuple[Order, list[int]] | None:
-    """Return the next order and its descriptors, now the worker's; None when the supervisor is gone.
+    """Return the next order and its descriptors, which the caller then owns. None if the supervisor has closed.
 
-    Raise UnknownMessage if the packet is none.
+    Raise UnknownMessage if the packet is not an order.
     """
     packet, descriptors, flags, _address = socket.recv_fds(sock, MOST_BYTES, MOST_DESCRIPTORS)
     with ExitStack() as unused:
@@ -132,8 +131,8 @@ def receive_order(sock: socket.socket) -> tuple[Order, list[int]] | None:
 
 
 def receive_report(sock: socket.socket) -> Report | None:
-    """Return the worker's next report; None when it is gone. Raise UnknownMessage if the packet is none."""
-    # Without room for descriptors the kernel closes those that come along (unix(7)).
+    """Return the worker's next report. None if it has closed. Raise UnknownMessage if the packet is not a report."""
+    # Without room for descriptors the kernel closes those in the packet (unix(7)).
     packet, _ancillary, flags, _address = sock.recvmsg(MOST_BYTES)
     return _decode(_REPORTS, packet, flags) if packet else None
 
@@ -144,4 +143,4 @@ def _decode(decoder: msgspec.msgpack.Decoder[Decoded], packet: bytes, flags: int
     try:
         return decoder.decode(packet)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise UnknownMessage(f"a packet is no message: {error}"[:MOST_REASON]) from error
+        raise UnknownMessage(f"a packet is not a message: {error}"[:MOST_REASON]) from error

@@ -1,4 +1,4 @@
-"""Where a supervisor's workers keep their counters: on tmpfs, and gone with it."""
+"""The directory for the counters of a supervisor's workers: on tmpfs, and removed with the supervisor."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ _COUNTERS = "dnsfilter-counters-"
 
 
 def make_counters_dir() -> Path:
-    """A new directory for counters, on tmpfs where there is one; those of supervisors that were killed go.
+    """Make a new directory for counters, on tmpfs if there is one. Remove those of supervisors that were killed.
 
-    So does this process' own of before an upgrade: its workers have theirs mapped.
+    Also remove the one that this process used before an upgrade: its workers have their counters mapped.
     """
     candidates = (os.environ.get("RUNTIME_DIRECTORY", ""), "/dev/shm", tempfile.gettempdir())
     parent = Path(next(candidate for candidate in candidates if candidate and os.access(candidate, os.W_OK)))

@@ -1,4 +1,4 @@
-"""Giving up what a process no longer needs: capabilities(7), and no_new_privs (prctl(2))."""
+"""Drop the privileges that a process no longer needs: capabilities(7), and no_new_privs (prctl(2))."""
 
 import ctypes
 import errno
@@ -36,7 +36,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def keep_only(capabilities: Iterable[int] = ()) -> None:
-    """Hold at most these capabilities, now and over every exec. Raises OSError if the kernel refuses."""
+    """Drop all but these capabilities, now and for every exec. Raise OSError if the kernel refuses."""
     kept = frozenset(capabilities)
     _bound(kept)
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
@@ -52,7 +52,10 @@ def keep_only(capabilities: Iterable[int] = ()) -> None:
 
 
 def keep_over_exec(capabilities: Iterable[int]) -> None:
-    """Let what of these is held be held after exec(2) too: inheritable and ambient. OSError if the kernel refuses."""
+    """Keep those of these capabilities that are held across exec(2): make them inheritable and ambient.
+
+    Raise OSError if the kernel refuses.
+    """
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
     _must(_libc.capget(ctypes.byref(header), held), "capget")
     kept = [number for number in capabilities if held[number // 32].permitted & 1 << number % 32]
@@ -64,29 +67,29 @@ def keep_over_exec(capabilities: Iterable[int]) -> None:
 
 
 def end_with(parent: int) -> bool:
-    """Have the kernel send SIGTERM when the parent dies; False if it is not the parent (any more).
+    """Have the kernel send SIGTERM when the parent dies. Return False if `parent` is not the parent (any more).
 
-    This lasts over exec(2), over dropped capabilities and over `become`.
+    This survives exec(2), dropped capabilities and `become`.
     """
     _must(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl PR_SET_PDEATHSIG")
     return os.getppid() == parent
 
 
 def unprivileged_user(configured: str | None) -> pwd.struct_passwd | None:
-    """Who to become: the user of that name, or `dnsfilter` where there is one; None: stay who we are.
+    """Return the user to become: the configured one, or `dnsfilter` if it exists. None: keep the current user.
 
-    Only root can become somebody else. Raises UnavailableError for a configured user that does not exist.
+    Only root can become another user. Raise UnavailableError if the configured user does not exist.
     """
     if os.geteuid() != 0 or not holds(_CAP_SETUID):
         return None
     user = node_user(configured)
     if user is None and configured is not None:
-        raise UnavailableError(f"become user {configured}: there is none of that name: make it or change user")
+        raise UnavailableError(f"become user {configured}: no such user: create it, or change the key user")
     return None if user is None or user.pw_uid == 0 else user
 
 
 def node_user(configured: str | None) -> pwd.struct_passwd | None:
-    """Return the user that a node started as root runs as, None if this machine does not have it."""
+    """Return the user that a node started as root runs as. None if this machine does not have it."""
     try:
         return pwd.getpwnam(configured or DEFAULT_USER)
     except KeyError:
@@ -94,7 +97,7 @@ def node_user(configured: str | None) -> pwd.struct_passwd | None:
 
 
 def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
-    """Be that user from now on, with its groups, and hold these capabilities and no other. Raises OSError."""
+    """Become that user, with its groups, and hold at most these capabilities. Raise OSError if that fails."""
     kept = frozenset(capabilities)
     parent, is_tied = os.getppid(), _is_tied()
     _bound(kept)
@@ -102,14 +105,14 @@ def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     _must(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl PR_SET_KEEPCAPS")
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    # The change of user cleared the effective set; what is permitted is still there to be taken up.
+    # The change of user cleared the effective set. The permitted set is still there: make these effective again.
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
     _must(_libc.capget(ctypes.byref(header), held), "capget")
     for number in kept:
         held[number // 32].effective |= held[number // 32].permitted & 1 << number % 32
     _must(_libc.capset(ctypes.byref(header), held), "capset")
     keep_only(kept)
-    if is_tied and not end_with(parent):  # the change of user has undone it (prctl(2))
+    if is_tied and not end_with(parent):  # the change of user has cleared it (prctl(2))
         raise ProcessLookupError(errno.ESRCH, "the process that started this one has ended")
 
 
@@ -121,11 +124,11 @@ def _is_tied() -> bool:
 
 
 def _bound(kept: Collection[int]) -> None:
-    """Let nothing but `kept` ever be gained."""
+    """Drop all capabilities but `kept` from the bounding set, so that no exec can gain them."""
     for number in range(_LAST_CAPABILITY + 1):
         if number not in kept:
-            # Fails harmlessly for numbers that this kernel does not know, and without CAP_SETPCAP, where there is
-            # nothing in the permitted set to regain either.
+            # This fails harmlessly for numbers that the kernel does not know. It also fails without CAP_SETPCAP, but
+            # then the permitted set has nothing to regain.
             _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
 
 

@@ -1,6 +1,6 @@
-"""A process with an engine. It is given every descriptor it uses, and holds no privilege.
+"""A process with an engine. It gets every descriptor from the supervisor, and holds no privilege.
 
-Started by the supervisor as `python -m dnsfilter.worker.process FD`, where FD is its end of the channel.
+The supervisor starts it as `python -m dnsfilter.worker.process FD`, where FD is its end of the channel.
 """
 
 import asyncio
@@ -49,26 +49,26 @@ from dnsfilter.worker.sealed import map_sealed
 from dnsfilter.worker.start_config import Inherited, unpack_config
 
 HEARTBEAT_S = 0.25
-TELL_UNREGISTERED_S = 5.0
-"""How often the supervisor is told who has asked that is in no range."""
+REPORT_UNREGISTERED_S = 5.0
+"""Seconds between two reports of networks in no range."""
 DRAIN_S = 4.5
-"""How long what is in hand may take to be answered once a worker is told to stop."""
+"""Seconds that pending queries may take after a worker is asked to stop."""
 PAUSE_S = 0.02
 ORDERED_S = 0.1
-"""How long a policy that is ordered is waited for: a supervisor sends it at once, unless it is kept from running."""
+"""Seconds to wait for an announced policy. A supervisor sends it at once, unless it is delayed itself."""
 _LOG = logging.getLogger("dnsfilter.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What stands for one set of sockets while it is read."""
+    """The listeners and servers of one set of sockets while it is read."""
 
     udp: Sequence[UdpListener]
     tcp: Sequence[asyncio.Server]
 
 
 class Worker:
-    """One engine on the running event loop, told what to do over `channel`."""
+    """One engine on the running event loop. It gets its orders over `channel`."""
 
     def __init__(self, channel: socket.socket, setup: Setup, descriptors: Sequence[int]) -> None:
         config, sets = _read_config(descriptors[0])
@@ -79,8 +79,8 @@ class Worker:
         self._counters = CounterBlock.open(Path(setup.counters))
         snapshot = self._open(descriptors)
         self._adopt(snapshot, setup.since_ms)
-        self._told_of = self._waited_for = self._revision
-        """The revision that the supervisor's last policy had, whether it could be used or not."""
+        self._received_revision = self._waited_for = self._revision
+        """The revision of the supervisor's last policy, whether it could be used or not."""
         zones = Zones(config.upstream.servers, config.zones)
         engine = engine_class(chosen_kind())
         self._engine = engine(
@@ -106,22 +106,22 @@ class Worker:
         self._sets = [_open_set(inherited) for inherited in sets]
         self._reading: dict[int, _Reading] = {}
         self._wanted: frozenset[int] = frozenset()
-        self._told_to_read = asyncio.Event()
+        self._wanted_changed = asyncio.Event()
         self._stopped = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve until told to stop, or until the supervisor is gone; what is in hand then is still answered."""
+        """Serve until an order to stop, or until the supervisor ends. Then answer pending queries and return."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         # Ctrl-C in a terminal reaches the whole process group; the supervisor decides what it means.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        loop.add_reader(self._channel.fileno(), self._told)
+        loop.add_reader(self._channel.fileno(), self._take_order)
         send(self._channel, InForce(self._revision))
-        tasks = [loop.create_task(self._beat()), loop.create_task(self._read_as_told())]
+        tasks = [loop.create_task(self._beat()), loop.create_task(self._read_wanted())]
         stopped = loop.create_task(self._stopped.wait())
         done, _ = await asyncio.wait((stopped, *tasks), return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()  # one that has failed ends the process: a worker that hears but does not read is of no use
+            task.result()  # a failed task ends the process: a worker that does not read sockets is of no use
         await self._drain()
         for task in (stopped, *tasks):
             task.cancel()
@@ -131,34 +131,34 @@ class Worker:
         self._engine.close()
 
     async def _drain(self) -> None:
-        """Take nothing new, and wait until all that is in hand has been answered, but not for ever."""
+        """Stop reading, and wait at most `DRAIN_S` until all pending queries are answered."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DRAIN_S
         self._wanted = frozenset()
-        self._told_to_read.set()
+        self._wanted_changed.set()
         await asyncio.sleep(0)
         while (self._reading or self._engine.in_hand() or self._streams.is_busy) and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
 
     def _keep_up(self) -> None:
-        """Take the policy that is ordered, if it is another than the last, before more queries are decided.
+        """Take the announced policy if it is not the last one, before more queries are decided.
 
-        A worker that was kept from running finds queries and policy waiting side by side, and others have answered by
-        that policy meanwhile. The order stands before the policy is sent: it may have to be waited for, but not twice.
+        A worker that was delayed finds queries and the policy waiting at the same time, and others may have answered
+        by that policy already. The supervisor announces a policy before it sends it, so wait for it, but only once.
         """
-        while (ordered := self._counters.ordered) != self._told_of and not self._stopped.is_set():
-            if not self._told() and not self._arrives(ordered):
+        while (ordered := self._counters.ordered) != self._received_revision and not self._stopped.is_set():
+            if not self._take_order() and not self._arrives(ordered):
                 return
 
     def _arrives(self, ordered: int) -> bool:
-        """Whether the supervisor's next message is there within `ORDERED_S`; waits once for what is ordered."""
+        """Return whether the supervisor's next message arrives within `ORDERED_S`. Wait once per announced revision."""
         if ordered == self._waited_for:
             return False
         self._waited_for = ordered
         return bool(select.select([self._channel], [], [], ORDERED_S)[0])
 
-    def _told(self) -> bool:
-        """Do what the next message says; whether there was one."""
+    def _take_order(self) -> bool:
+        """Carry out the next order. Return whether there was one."""
         try:
             received = receive_order(self._channel)
         except BlockingIOError:
@@ -167,25 +167,25 @@ class Worker:
             received = None
         match received:
             case None:
-                # Not to be read again, or the loop would turn on it while what is in hand is answered.
+                # Stop reading the channel, or the loop would spin on it while pending queries are answered.
                 asyncio.get_running_loop().remove_reader(self._channel.fileno())
                 self._stopped.set()
             case (Policy(revision, since_ms), descriptors):
                 self._swap(revision, since_ms, descriptors)
             case (Listen(sets), _):
                 self._wanted = sets
-                self._told_to_read.set()
+                self._wanted_changed.set()
             case (Stop(), _):
                 self._stopped.set()
             case (message, _):
                 raise ValueError(f"unexpected message from supervisor: {type(message).__name__}")
         return True
 
-    async def _read_as_told(self) -> None:
-        """Read the sets of sockets that are wanted, and leave the others."""
+    async def _read_wanted(self) -> None:
+        """Read the wanted sets of sockets, and stop reading the others."""
         while True:
-            await self._told_to_read.wait()
-            self._told_to_read.clear()
+            await self._wanted_changed.wait()
+            self._wanted_changed.clear()
             if self._stopped.is_set():
                 self._wanted = frozenset()
             for number in self._reading.keys() - self._wanted:
@@ -199,12 +199,12 @@ class Worker:
                 listeners = [UdpListener(sock) for sock in udp]
                 for listener in listeners:
                     self._engine.listen(listener)
-                # The server closes what it is given; this process may be told to listen there again.
+                # The server closes its socket, but this process may get an order to listen there again.
                 servers = [await self._streams.listen(sock.dup()) for sock in tcp]
                 self._reading[number] = _Reading(listeners, servers)
 
     def _swap(self, revision: int, since_ms: int, descriptors: Sequence[int]) -> None:
-        self._told_of = revision
+        self._received_revision = revision
         try:
             snapshot = self._open(descriptors)
             self._engine.swap(snapshot, since_ms)
@@ -224,28 +224,28 @@ class Worker:
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
-        tell_at = loop.time() + TELL_UNREGISTERED_S
+        report_at = loop.time() + REPORT_UNREGISTERED_S
         while True:
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
-                if loop.time() >= tell_at:
-                    tell_at = loop.time() + TELL_UNREGISTERED_S
-                    self._tell_unregistered()
+                if loop.time() >= report_at:
+                    report_at = loop.time() + REPORT_UNREGISTERED_S
+                    self._report_unregistered()
             except BlockingIOError:
-                logs.emit(_LOG, logging.WARNING, "supervisor does not read")
+                logs.emit(_LOG, logging.WARNING, "supervisor does not read messages")
             except OSError:
                 self._stopped.set()
                 return
             await asyncio.sleep(HEARTBEAT_S)
 
-    def _tell_unregistered(self) -> None:
+    def _report_unregistered(self) -> None:
         noted = self._engine.take_unregistered()
         if noted:
             send(self._channel, UnregisteredNetworks(noted))
 
 
 def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:
-    """The UDP and the TCP sockets of a set."""
+    """Return the UDP and the TCP sockets of a set."""
     udp, tcp = ([socket.socket(fileno=fd) for fd in numbers] for numbers in (inherited.udp, inherited.tcp))
     return udp, tcp
 
@@ -256,15 +256,15 @@ def _read_config(descriptor: int) -> tuple[Config, Sequence[Inherited]]:
 
 
 def main() -> None:
-    """Entry of the worker process."""
+    """Run the worker process."""
     logs.setup()
     keep_only()
-    engine_class(chosen_kind())  # its modules are imported by the time that orders come
+    engine_class(chosen_kind())  # import its modules before orders come
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
         received = receive_order(channel)
     except UnknownMessage as error:
-        logs.emit(_LOG, logging.ERROR, "supervisor is not understood", reason=error)
+        logs.emit(_LOG, logging.ERROR, "unknown message from supervisor", reason=error)
         sys.exit(1)
     match received:
         case (Setup() as setup, descriptors):

@@ -1,4 +1,4 @@
-"""Snapshot files in memory that nobody can change: sealed memfds (memfd_create(2)), shared by all workers."""
+"""Immutable files in memory: sealed memfds (memfd_create(2)), shared by all workers."""
 
 import fcntl
 import mmap
@@ -10,11 +10,11 @@ from dnsfilter.snapshot.sections import Buffer
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
-def seal(name: str, octets: Buffer) -> int:
-    """A descriptor of an immutable copy; the caller closes it."""
+def seal(name: str, content: Buffer) -> int:
+    """Return a descriptor of an immutable copy. The caller closes it."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        view = memoryview(octets)
+        view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
@@ -25,9 +25,9 @@ def seal(name: str, octets: Buffer) -> int:
 
 
 def map_sealed(descriptor: int, *, keep: bool = False) -> mmap.mmap:
-    """The octets behind a descriptor that `seal` made, mapped for reading. SnapshotError if not sealed.
+    """Map the content of a descriptor from `seal` for reading. Raise SnapshotError if it is not sealed.
 
-    Closes the descriptor, unless the caller wants to `keep` it.
+    Close the descriptor, unless `keep` is true.
     """
     try:
         if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:

@@ -1,4 +1,4 @@
-"""What a worker is started with, as bytes in sealed memory: the node's configuration and the sockets it inherits."""
+"""The start settings of a worker, as bytes in sealed memory: the node's configuration and its inherited sockets."""
 
 from dataclasses import is_dataclass
 from functools import cache
@@ -13,18 +13,18 @@ from dnsfilter.config.node_config import Config, Unregistered
 from dnsfilter.policy.model import Address, Prefix
 
 _READERS: dict[Any, Any] = {Address: ip_address, Prefix: ip_network, Path: Path, Unregistered: Unregistered}
-"""What msgspec has as text. It knows no union of two types of its user, as an address is."""
+"""Types that msgspec holds as text. It does not support a union of two custom types, such as an address."""
 
 
 class Inherited(msgspec.Struct, frozen=True):
-    """One set of listening sockets, by the numbers that the worker's process inherits them under."""
+    """One set of listening sockets, as the numbers of inherited descriptors."""
 
     udp: tuple[int, ...]
     tcp: tuple[int, ...]
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):
-    """All sets of the node, of which the worker reads those that `Listen` names."""
+    """The configuration and all sets of the node. The worker reads those that `Listen` names."""
 
     config: dict[str, Any]
     sets: tuple[Inherited, ...]
@@ -36,14 +36,14 @@ def pack_config(config: Config, sets: tuple[Inherited, ...]) -> bytes:
 
 
 def unpack_config(packed: bytes) -> tuple[Config, tuple[Inherited, ...]]:
-    """Return what `pack_config` was given."""
-    said = msgspec.msgpack.decode(packed, type=WorkerConfig)
-    config: Config = _build(Config, said.config)
-    return config, said.sets
+    """Return the arguments of `pack_config`."""
+    decoded = msgspec.msgpack.decode(packed, type=WorkerConfig)
+    config: Config = _build(Config, decoded.config)
+    return config, decoded.sets
 
 
 def _build(kind: Any, value: Any) -> Any:
-    """Return the value of that type that msgspec has written as text, numbers, lists and mappings."""
+    """Return the value of type `kind` that msgspec has encoded as text, numbers, lists and mappings."""
     if value is None:
         return None
     if kind in _READERS:

@@ -332,7 +332,7 @@ def judged(node: Node, name: str, qtype: str, client: str, tcp: Sequence[str], *
     # A spare stands in for a worker that a busy machine kept from its sockets, and it has kept no answers: while it
     # reads too, a second or so, SERVFAIL is what some get (docs/decisions/0023).
     for _ in range(STOOD_IN_TRIES):
-        if not (stale and found.rcode == "SERVFAIL" and node.logged("worker stands in")):
+        if not (stale and found.rcode == "SERVFAIL" and node.logged("worker covers for another")):
             break
         time.sleep(1)
         found = node.dig(name, qtype, bind=client, extra=tcp)

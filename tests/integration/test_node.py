@@ -172,10 +172,10 @@ def test_one_flipped_bit_of_what_all_revisions_share_costs_no_start(tmp_path: Pa
     with node:
         assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
         assert node.metrics()["dnsfilter_snapshot_revision"] == 2
-        assert node.logged("its second copy is in use", ".names", ".ranges")
+        assert node.logged("second copy in use", ".names", ".ranges")
         command = [program("dnsfilter"), "snapshot", "list", "--config", str(node.config)]
         listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-        assert "damaged: its second copy is in use" in listed.splitlines()[0]
+        assert "damaged: second copy in use" in listed.splitlines()[0]
 
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do(node: Node, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_default_address_of_a_family_that_is_not_here_is_left_out_and_a_config
         finally:
             node.terminate()
             node.wait()
-        assert "left out: no such family here" in log.read_text()
+        assert "left out, no such family here" in log.read_text()
         for words, code in ((checks, 2), (command, 1)):
             ended = space.run(*words, str(named))
             assert ended.returncode == code
@@ -220,7 +220,7 @@ def test_without_a_snapshot_it_does_not_start(tmp_path: Path) -> None:
     command = [program("dnsfilter"), "serve", "--config", str(node.config)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
-    assert "no snapshot to decide by" in ended.stderr
+    assert "no usable snapshot" in ended.stderr
 
 
 @pytest.mark.parametrize("extra", [[], ["--json"]])

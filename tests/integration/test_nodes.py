@@ -118,12 +118,12 @@ def _branch(stack: ExitStack, centre: Namespace, directory: Path, gateway: str, 
 def _enrol_by_hand(branch: Branch) -> None:
     files = ["--config", str(branch.node.config), "--token-file", str(branch.node.directory / "token")]
     plain = branch.space.run(program("dnsfilter"), "enrol", *files)
-    assert (plain.returncode, "others on the way" in plain.stderr) == (1, True)
+    assert (plain.returncode, "exposes the token" in plain.stderr) == (1, True)
     files.append("--allow-plain")
     done = branch.space.run(program("dnsfilter"), "enrol", *files)
     assert (done.returncode, "enrolled at" in done.stdout) == (0, True), done.stderr
     again = branch.space.run(program("dnsfilter"), "enrol", *files)
-    assert (again.returncode, "does not take this token" in again.stderr) == (1, True)
+    assert (again.returncode, "it refuses this token" in again.stderr) == (1, True)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_a_change_comes_after_an_upgrade_and_after_a_reload_too(plane: Played, p
 
 def test_without_anything_to_decide_by_it_does_not_start_and_says_why(plane: Played, pulling: Node) -> None:
     plane.script.alter_file = lambda data: data[:-1]
-    with pytest.raises(AssertionError, match=r"refused: the [0-9]+ bytes that came as file"):
+    with pytest.raises(AssertionError, match=r"refused: the [0-9]+ bytes received as file"):
         pulling.start()
     plane.script.alter_file = bytes
     with pulling:

@@ -102,9 +102,9 @@ def test_a_worker_that_hangs_is_stood_in_for(tmp_path: Path, authority: Knot, wo
         victim = settled(node, workers)[0]
         with loaded(node) as load:
             load.until_answered(500)
-            before = times(node, "worker stands in")
+            before = times(node, "worker covers for another")
             os.kill(victim, signal.SIGSTOP)
-            assert again(node, "worker stands in", before)
+            assert again(node, "worker covers for another", before)
             load.until_answered(2_000)
         assert load.tally.lost <= BATCH, load.tally
         assert eventually(lambda: node.logged("worker is silent", f"pid={victim}"), 30)
@@ -114,9 +114,9 @@ def test_a_worker_that_hangs_is_stood_in_for(tmp_path: Path, authority: Knot, wo
 def test_a_worker_that_comes_back_to_itself_goes_on(tmp_path: Path, authority: Knot) -> None:
     with started(tmp_path, authority, 2) as node:
         before = settled(node, 2)
-        count = times(node, "worker stands in")
+        count = times(node, "worker covers for another")
         os.kill(before[0], signal.SIGSTOP)
-        assert again(node, "worker stands in", count)
+        assert again(node, "worker covers for another", count)
         os.kill(before[0], signal.SIGCONT)
         assert eventually(lambda: serving(node, 2), 30)
         assert node.worker_pids() == before
@@ -222,7 +222,7 @@ def test_another_address_is_listened_on_and_one_left_is_free_again(tmp_path: Pat
             node.port = sock.getsockname()[1]
         rename(node, (f'listen = ["127.0.0.1:{old}"]', f'listen = ["127.0.0.1:{node.port}"]'))
         send_signal(node, signal.SIGHUP)
-        come, go = f"come=127.0.0.1:{node.port}", f"go=127.0.0.1:{old}"
+        come, go = f"added=127.0.0.1:{node.port}", f"removed=127.0.0.1:{old}"
         assert eventually(lambda: node.logged("addresses change", come, go), 30)
         assert node.dig("www.tiktok.com", extra=["+tries=5"]).rcode == "REFUSED"
         assert node.dig("www.tiktok.com", extra=["+tcp", "+tries=5"]).rcode == "REFUSED"
@@ -242,7 +242,7 @@ def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot)
             load.until_answered(500)
         assert load.tally.lost == 0
         assert node.worker_pids() == before
-        assert times(node, "names none, and the default") == 2
+        assert times(node, "the key is missing, and the default") == 2
 
 
 def is_free(port: int) -> bool:
@@ -279,7 +279,7 @@ def test_a_faulty_policy_file_changes_nothing_until_a_restart_and_then_is_named(
         send_signal(node, signal.SIGHUP)
         assert again(node, "not reloaded", 0)
         send_signal(node, signal.SIGUSR2)
-        assert again(node, "no upgrade, the old program goes on", 0)
+        assert again(node, "upgrade failed, old program stays", 0)
         assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
     ended = subprocess.run(node.command(), capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
@@ -312,7 +312,7 @@ def test_a_program_that_would_not_start_is_not_upgraded_to(tmp_path: Path, autho
         before = settled(node, 1)
         rename(node, ("workers = 1", "workers = 0"))
         send_signal(node, signal.SIGUSR2)
-        assert again(node, "no upgrade, the old program goes on", 0)
+        assert again(node, "upgrade failed, old program stays", 0)
         assert node.logged("trial of the upgrade", "workers")
         assert node.is_ready()
         assert node.worker_pids() == before
@@ -346,10 +346,10 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
                 ("from dnsfilter.supervisor import supervisor; del supervisor.notify", "NameError"),
             ):
                 load.until_answered(100)
-                refused = times(node, "no upgrade, the old program goes on")
+                refused = times(node, "upgrade failed, old program stays")
                 node.lines.write_text(lines)
                 send_signal(node, signal.SIGUSR2)
-                assert again(node, "no upgrade, the old program goes on", refused)
+                assert again(node, "upgrade failed, old program stays", refused)
                 assert said in node.log.read_text()
             load.until_answered(500)
         assert load.tally.lost == 0
@@ -363,12 +363,12 @@ def test_a_reload_during_a_trial_is_done_after_it(tmp_path: Path, authority: Kno
         go = tmp_path / "go"
         node.lines.write_text(f"import time\nwhile not Path({str(go)!r}).exists():\n    time.sleep(0.01)\nsys.exit(0)")
         send_signal(node, signal.SIGUSR2)
-        assert again(node, "upgrade is tried", 0)
+        assert again(node, "trial of the upgrade started", 0)
         send_signal(node, signal.SIGHUP)
         send_signal(node, signal.SIGUSR2)
         assert again(node, "signal ignored", 0)
         go.touch()
-        assert again(node, "no upgrade, the old program goes on", 0)
+        assert again(node, "upgrade failed, old program stays", 0)
         assert again(node, "configuration is unchanged", 0)
 
 
@@ -390,7 +390,7 @@ def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: P
         for path in store.directory.rglob("2.*.manifest"):
             path.write_bytes(b"?")
         send_signal(node, signal.SIGUSR2)
-        assert again(node, "no upgrade, the old program goes on", 0)
+        assert again(node, "upgrade failed, old program stays", 0)
         assert node.logged("trial of the upgrade", "load revision 2, which is in force")
         assert node.worker_pids() == before
         assert node.metrics()["dnsfilter_snapshot_revision"] == 2
@@ -415,8 +415,8 @@ def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: 
         with loaded(node) as load:
             load.until_answered(500)
             send_signal(node, signal.SIGUSR2)
-            assert again(node, "no upgrade, the old program goes on", 0)
-            assert node.logged("trial of the upgrade", "no snapshot to decide by")
+            assert again(node, "upgrade failed, old program stays", 0)
+            assert node.logged("trial of the upgrade", "no usable snapshot")
             load.until_answered(500)
         assert load.tally.lost == 0
         assert node.worker_pids() == before

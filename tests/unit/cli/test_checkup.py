@@ -198,7 +198,7 @@ def test_a_machine_without_the_nodes_user_advises_for_the_person_who_checks(plac
 def test_a_user_that_does_not_exist_is_a_problem(place: Path) -> None:
     listen, metrics = free()
     code, said = check(configured(place, listen, metrics, user="no-such-user"))
-    problem = "become user no-such-user: there is none of that name: make it or change user"
+    problem = "become user no-such-user: no such user: create it, or change the key user"
     assert (code, said["problems"]) == (2, [problem])
 
 
@@ -240,5 +240,5 @@ def test_ports_of_others_are_problems_and_those_of_a_running_node_are_none(place
         other.bind(("127.0.0.1", int(listen.rpartition(":")[2])))
         code, said = check(config)
     assert code == 2
-    words = "another program has this port; stop it or choose another address or port"
+    words = "another program uses this port; stop it or choose another address or port"
     assert said["problems"] == [f"listen on {listen} udp: {words}", f"listen on {metrics} tcp: {words}"]

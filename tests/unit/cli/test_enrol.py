@@ -85,7 +85,7 @@ def test_a_key_that_was_brought_by_hand_is_compared(
     assert "--key: write the 64 hexadecimal digits" in capsys.readouterr().err
     assert plane.spoken == []
     assert run("enrol", "--config", config, "--token-file", token, "--key", 64 * "0") == 1
-    assert f"its snapshots are signed under {plane.key}, not under 0000" in capsys.readouterr().err
+    assert f"its snapshots are signed with key {plane.key}, not 0000" in capsys.readouterr().err
     assert not (tmp_path / "state/node/identity.json").exists()
     plane.one_time.add(ONE_TIME)
     assert run("enrol", "--config", config, "--token-file", token, "--key", plane.key) == 0
@@ -96,9 +96,9 @@ def test_where_others_can_hear_it_enrol_says_nothing_unless_told_to(
 ) -> None:
     config = written(tmp_path, 'url = "http://control.example.invalid"')
     assert run("enrol", "--config", config, "--token-file", token) == 1
-    assert "others on the way could take the token" in capsys.readouterr().err
+    assert "plain HTTP to another machine exposes the token" in capsys.readouterr().err
     assert run("enrol", "--config", config, "--token-file", token, "--allow-plain") == 1
-    assert "others on the way" not in capsys.readouterr().err
+    assert "exposes the token" not in capsys.readouterr().err
 
 
 def test_enrol_takes_a_token_from_a_file_alone(

@@ -118,11 +118,11 @@ def test_times_are_printed_in_one_zone_and_as_json_in_utc(
     ("arguments", "code", "said"),
     [
         (("suspend", "ghent"), 2, "--for --end --list"),
-        (("suspend", "gand", "--for", "30m", "--reason", "x"), 2, "known: brussels-city, "),
+        (("suspend", "gand", "--for", "30m", "--reason", "x"), 2, "choose one of: brussels-city, "),
         (("suspend", "ghent", "--for", "5h", "--reason", "x"), 2, "4 hours"),
         (("suspend", "ghent", "--for", "30m"), 2, "--reason"),
-        (("suspend", "--end"), 1, "none of all"),
-        (("snapshot", "use", "7", "--reason", "x"), 2, "here: 1"),
+        (("suspend", "--end"), 1, "no suspension of all was made on this node"),
+        (("snapshot", "use", "7", "--reason", "x"), 2, "choose one of: 1"),
         (("snapshot", "use", "1"), 2, "--reason"),
     ],
 )
@@ -227,7 +227,7 @@ def test_what_is_spoilt_is_said_and_passed_over(
     said = capsys.readouterr()
     newest, oldest, decision = said.out.splitlines()
     assert newest.startswith("  2: made 2")
-    assert newest.endswith(", not whole")
+    assert newest.endswith(", incomplete")
     assert oldest.startswith("* 1: made 2")
     assert decision.startswith("revision 1, www.tiktok.com: refuse")
     assert "decided by revision 1: read " in said.err
@@ -249,7 +249,7 @@ def test_a_node_without_snapshots_has_none_to_list(tmp_path: Path, capsys: pytes
     path = tmp_path / "dnsfilter.toml"
     path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
     assert run(path, "snapshot", "list") == 0
-    assert capsys.readouterr().out == "there is no snapshot on this node\n"
+    assert capsys.readouterr().out == "no snapshot on this node: start the control plane, or give --policy\n"
 
 
 def test_what_others_may_not_read_is_left_out_of_an_explanation(

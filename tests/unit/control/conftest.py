@@ -1,4 +1,4 @@
-"""A played control plane, and configurations that name it."""
+"""A simulated control plane, and configurations that name it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,13 +17,13 @@ GHENT = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"
 
 
 def compiled(revision: int, mode: Mode = Mode.ENFORCE, made_s: Instant = NOW) -> Compiled:
-    """A snapshot of one ban; another mode makes other rules and leaves names and ranges alone."""
+    """Return a snapshot of one ban. Another mode changes the rules, but not names and ranges."""
     return compile_policy(replace(GHENT, revision=revision, bans=(ban(1, "ghent", "video", mode),)), made_s)
 
 
 @pytest.fixture
 def plane() -> Iterator[Played]:
-    """With revision 1 published."""
+    """A control plane that has published revision 1."""
     with Played() as made:
         made.publish(compiled(1))
         yield made
@@ -31,7 +31,7 @@ def plane() -> Iterator[Played]:
 
 @pytest.fixture
 def config_for(tmp_path: Path) -> Callable[..., Config]:
-    """The configuration of a node at that url, with more keys of its control plane."""
+    """Make configurations of a node at that URL, with more keys of `[control_plane]`."""
 
     def make(url: str, **keys: object) -> Config:
         resolv_conf = tmp_path / "resolv.conf"

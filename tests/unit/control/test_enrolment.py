@@ -1,4 +1,4 @@
-"""A one-time token for an identity: whole, kept, or nothing."""
+"""Enrolment: a one-time token becomes a complete identity, or nothing."""
 
 import json
 import stat
@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 ConfigFor = Callable[..., Config]
 
 
-def test_what_the_control_plane_gives_is_kept_for_its_owner_alone(plane: Played, config_for: ConfigFor) -> None:
+def test_identity_is_stored_for_its_owner_alone(plane: Played, config_for: ConfigFor) -> None:
     config = config_for(plane.url)
     identity = enrol(config.control_plane, ONE_TIME, config.node_dir)
     assert (identity.name, identity.site, identity.token, identity.key) == ("one", "default", TOKEN, plane.key)
@@ -31,15 +31,15 @@ def test_what_the_control_plane_gives_is_kept_for_its_owner_alone(plane: Played,
     assert [path.name for path in config.node_dir.iterdir()] == [IDENTITY]
 
 
-def test_a_token_is_taken_once(plane: Played, config_for: ConfigFor) -> None:
+def test_token_is_accepted_once(plane: Played, config_for: ConfigFor) -> None:
     config = config_for(plane.url)
     enrol(config.control_plane, ONE_TIME, config.node_dir)
-    with pytest.raises(TokenRefused, match="does not take this token") as caught:
+    with pytest.raises(TokenRefused, match="it refuses this token") as caught:
         enrol(config.control_plane, ONE_TIME, config.node_dir)
     assert ONE_TIME not in str(caught.value)
 
 
-def test_whoever_enrols_again_is_somebody_else_from_then_on(plane: Played, config_for: ConfigFor) -> None:
+def test_second_enrolment_replaces_the_identity(plane: Played, config_for: ConfigFor) -> None:
     config = config_for(plane.url)
     enrol(config.control_plane, ONE_TIME, config.node_dir)
     plane.one_time.add(ONE_TIME)
@@ -54,7 +54,7 @@ def nothing_kept(config: Config) -> bool:
     return not config.node_dir.exists() or list(config.node_dir.iterdir()) == []
 
 
-def test_another_site_than_the_configured_one_is_refused(plane: Played, config_for: ConfigFor) -> None:
+def test_enrolment_for_another_site_is_refused(plane: Played, config_for: ConfigFor) -> None:
     config = config_for(plane.url, site="annex")
     with pytest.raises(
         UnavailableError, match=r"one is registered at site default, and this node is configured for annex"
@@ -63,9 +63,9 @@ def test_another_site_than_the_configured_one_is_refused(plane: Played, config_f
     assert nothing_kept(config)
 
 
-def test_another_key_than_the_configured_one_is_refused(plane: Played, config_for: ConfigFor) -> None:
+def test_enrolment_with_another_key_is_refused(plane: Played, config_for: ConfigFor) -> None:
     config = config_for(plane.url, key=64 * "a")
-    with pytest.raises(UnavailableError, match=f"signed under {plane.key}, not under {64 * 'a'}: find out who answers"):
+    with pytest.raises(UnavailableError, match=f"signed with key {plane.key}, not {64 * 'a'}: find out who answers"):
         enrol(config.control_plane, ONE_TIME, config.node_dir)
     assert nothing_kept(config)
     plane.one_time.add(ONE_TIME)
@@ -75,7 +75,7 @@ def test_another_key_than_the_configured_one_is_refused(plane: Played, config_fo
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(401, "does not take this token"), (403, "does not take this token"), (500, "status 500: a test says 500")],
+    [(401, "it refuses this token"), (403, "it refuses this token"), (500, "status 500: a test says 500")],
 )
 def test_a_refusal_leaves_nothing(plane: Played, config_for: ConfigFor, status: int, reason: str) -> None:
     config = config_for(plane.url)
@@ -85,22 +85,24 @@ def test_a_refusal_leaves_nothing(plane: Played, config_for: ConfigFor, status: 
     assert nothing_kept(config)
 
 
-def test_an_answer_that_is_no_identity_leaves_nothing(plane: Played, config_for: ConfigFor) -> None:
+def test_answer_that_is_not_an_identity_leaves_nothing(plane: Played, config_for: ConfigFor) -> None:
     config = config_for(plane.url)
     plane.token = "short"
-    with pytest.raises(UnavailableError, match="its answer is no identity"):
+    with pytest.raises(UnavailableError, match="its answer is not an identity"):
         enrol(config.control_plane, ONE_TIME, config.node_dir)
     assert nothing_kept(config)
 
 
-def test_nobody_there_leaves_nothing(config_for: ConfigFor) -> None:
+def test_unreachable_control_plane_leaves_nothing(config_for: ConfigFor) -> None:
     config = config_for(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(UnavailableError, match="connection refused"):
         enrol(config.control_plane, ONE_TIME, config.node_dir)
     assert nothing_kept(config)
 
 
-def test_where_nothing_can_be_written_no_token_is_spent(plane: Played, config_for: ConfigFor, tmp_path: Path) -> None:
+def test_token_is_not_used_if_the_identity_cannot_be_written(
+    plane: Played, config_for: ConfigFor, tmp_path: Path
+) -> None:
     config = config_for(plane.url)
     (tmp_path / "state").write_text("a file")
     with pytest.raises(UnavailableError, match=r"write .*identity\.json"):

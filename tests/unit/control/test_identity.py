@@ -1,4 +1,4 @@
-"""The file a node knows itself by."""
+"""The file with a node's identity."""
 
 import json
 from pathlib import Path
@@ -19,11 +19,11 @@ VALUE = {
 }
 
 
-def test_before_there_is_one_there_is_none(tmp_path: Path) -> None:
+def test_missing_file_is_no_identity(tmp_path: Path) -> None:
     assert load_identity(tmp_path / "nowhere") is None
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_written_identity_is_read_back(tmp_path: Path) -> None:
     (tmp_path / IDENTITY).write_text(json.dumps({**VALUE, "of_a_later_version": 1}))
     assert load_identity(tmp_path) == Identity(**VALUE)
 
@@ -39,18 +39,18 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         *(json.dumps({**VALUE, "token": token}) for token in ("", "short", TOKEN + "\r\nX: y", 2000 * "a", None)),
     ],
 )
-def test_a_file_that_says_no_identity_is_named_without_what_is_in_it(tmp_path: Path, text: str) -> None:
+def test_invalid_file_is_named_without_its_content(tmp_path: Path, text: str) -> None:
     (tmp_path / IDENTITY).write_text(text)
-    with pytest.raises(UnavailableError, match=r"read .*identity\.json: it is no") as caught:
+    with pytest.raises(UnavailableError, match=r"read .*identity\.json: it is not ") as caught:
         load_identity(tmp_path)
     assert TOKEN not in str(caught.value)
 
 
-def test_an_identity_shows_its_token_to_nobody() -> None:
+def test_repr_hides_the_token() -> None:
     assert TOKEN not in repr(Identity(**VALUE))
 
 
-def test_a_token_is_read_without_the_line_s_end(tmp_path: Path) -> None:
+def test_token_is_read_without_the_newline(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(f"{TOKEN}\n")
     assert load_token(path) == TOKEN
@@ -59,14 +59,14 @@ def test_a_token_is_read_without_the_line_s_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"short", b"two words that are long", "tökens-are-ascii-only".encode(), bytes(5000)]
 )
-def test_what_is_no_token_is_not_repeated(tmp_path: Path, content: bytes) -> None:
+def test_invalid_token_is_not_repeated_in_the_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(UnavailableError) as caught:
         load_token(path)
-    assert str(caught.value) == f"read {path}: it holds no token"
+    assert str(caught.value) == f"read {path}: it contains no token"
 
 
-def test_a_token_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_token_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="no such file"):
         load_token(tmp_path / "token")

@@ -1,4 +1,4 @@
-"""The link to the control plane: it enrols, pulls and reports, says what fails once, and ends when it is told to."""
+"""The link to the control plane: it enrols, pulls and reports, logs each failure once, and closes at once."""
 
 import json
 import logging
@@ -31,20 +31,20 @@ FACTS = Facts(1, 64 * "a", 12, "compiled", 1, None, 0, 0, ())
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_BACK_OFF_S", "LONGEST_AT_HOME_S", "FIRST_PAUSE_S", "LOOK_S"):
+    for name in ("FIRST_BACK_OFF_S", "LONGEST_LOCAL_S", "FIRST_PAUSE_S", "LOOK_S"):
         monkeypatch.setattr(module, name, 0.01)
 
 
 @pytest.fixture
 def config(plane: Played, config_for: ConfigFor, tmp_path: Path) -> Config:
-    """Of a node that has a one-time token."""
+    """The configuration of a node with a one-time token."""
     (tmp_path / "token").write_text(ONE_TIME)
     return config_for(plane.url, token=tmp_path / "token")
 
 
 @pytest.fixture
 def follow() -> Iterator[Follow]:
-    """Links that end with the test."""
+    """Make links that are closed after the test."""
     with ExitStack() as ends:
 
         def start(config: Config) -> Control:
@@ -60,7 +60,7 @@ def has(config: Config, revision: int) -> Callable[[], bool]:
     return lambda: own_store(config.node_dir).current_revision() == revision
 
 
-def test_a_node_with_a_one_time_token_enrols_itself_and_pulls(plane: Played, config: Config, follow: Follow) -> None:
+def test_node_with_a_one_time_token_enrols_and_pulls(plane: Played, config: Config, follow: Follow) -> None:
     follow(config)
     assert eventually(has(config, 1))
     identity = load_identity(config.node_dir)
@@ -68,7 +68,7 @@ def test_a_node_with_a_one_time_token_enrols_itself_and_pulls(plane: Played, con
     assert (identity.token, identity.key) == (TOKEN, plane.key)
 
 
-def test_a_change_comes_to_who_waits_for_it(plane: Played, config: Config, follow: Follow) -> None:
+def test_change_ends_the_long_poll(plane: Played, config: Config, follow: Follow) -> None:
     link = follow(config)
     assert eventually(lambda: any(each.query == {"wait": ["25"]} for each in plane.asked("/v1/nodes/self/snapshot")))
     asked = len(plane.asked("/v1/nodes/self/snapshot"))
@@ -78,7 +78,7 @@ def test_a_change_comes_to_who_waits_for_it(plane: Played, config: Config, follo
     assert link.trouble is None
 
 
-def test_what_is_refused_is_logged_once_and_reported_and_what_is_in_force_stays(
+def test_refused_snapshot_is_logged_once_and_reported_and_current_one_stays(
     plane: Played, config: Config, follow: Follow, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -97,32 +97,30 @@ def test_what_is_refused_is_logged_once_and_reported_and_what_is_in_force_stays(
     assert eventually(lambda: plane.reports[-1]["trouble"] == "")
     said = [record.getMessage() for record in caplog.records if record.name == "dnsfilter.control.link"]
     assert said.count("snapshot refused") == 1
-    assert said.count("snapshots again") == 1
+    assert said.count("snapshots from the control plane again") == 1
 
 
-def test_an_outage_is_over_once_somebody_answers_again(plane: Played, config: Config, follow: Follow) -> None:
+def test_link_recovers_after_an_outage(plane: Played, config: Config, follow: Follow) -> None:
     link = follow(config)
     link.report(FACTS)
     assert eventually(has(config, 1))
     plane.script.status = 500
     plane.publish(compiled(2, Mode.OFF))
     assert eventually(lambda: link.trouble is not None)
-    told = len(plane.reports)
+    count = len(plane.reports)
     plane.script.status = None
     assert eventually(has(config, 2))
     assert eventually(lambda: link.trouble is None)
-    assert eventually(lambda: len(plane.reports) > told)
+    assert eventually(lambda: len(plane.reports) > count)
 
 
-def test_no_token_and_no_identity_is_said(plane: Played, config_for: ConfigFor, follow: Follow) -> None:
+def test_missing_token_and_identity_are_reported(plane: Played, config_for: ConfigFor, follow: Follow) -> None:
     link = follow(config_for(plane.url))
     assert eventually(lambda: "this node has not enrolled: run dnsfilter enrol" in (link.trouble or ""))
     assert plane.spoken == []
 
 
-def test_a_token_that_was_refused_is_not_tried_again_before_there_is_another(
-    plane: Played, config: Config, follow: Follow
-) -> None:
+def test_refused_token_is_not_sent_again(plane: Played, config: Config, follow: Follow) -> None:
     plane.one_time.clear()
     link = follow(config)
     assert eventually(lambda: "its one-time token was refused" in (link.trouble or ""))
@@ -133,7 +131,7 @@ def test_a_token_that_was_refused_is_not_tried_again_before_there_is_another(
     assert eventually(has(config, 1))
 
 
-def test_another_enrolment_by_hand_is_noticed_without_a_restart(plane: Played, config: Config, follow: Follow) -> None:
+def test_enrolment_by_command_is_noticed_without_a_restart(plane: Played, config: Config, follow: Follow) -> None:
     follow(config)
     assert eventually(has(config, 1))
     plane.token = f"{TOKEN}-of-another-enrolment"
@@ -144,7 +142,7 @@ def test_another_enrolment_by_hand_is_noticed_without_a_restart(plane: Played, c
     assert eventually(has(config, 2))
 
 
-def test_a_control_plane_that_disowns_the_node_is_left_alone_until_it_enrols_again(
+def test_rejected_node_token_stops_requests_until_the_next_enrolment(
     plane: Played, config: Config, follow: Follow
 ) -> None:
     link = follow(config)
@@ -153,8 +151,8 @@ def test_a_control_plane_that_disowns_the_node_is_left_alone_until_it_enrols_aga
     assert eventually(lambda: bool(plane.reports))
     plane.token = f"{TOKEN}-of-another-enrolment"
     plane.publish(compiled(2, Mode.OFF))
-    disowned = "takes this node's token no longer; enrol it again"
-    assert eventually(lambda: (link.trouble or "").endswith(disowned))
+    rejected = "it no longer accepts this node's token; enrol this node again"
+    assert eventually(lambda: (link.trouble or "").endswith(rejected))
     link.report(replace(FACTS, revision=2))
     before = len(plane.asked("/v1/nodes/self/snapshot"))
     plane.one_time.add(ONE_TIME)
@@ -165,7 +163,7 @@ def test_a_control_plane_that_disowns_the_node_is_left_alone_until_it_enrols_aga
     assert eventually(lambda: plane.reports[-1]["revision"] == 2)
 
 
-def test_to_be_asked_later_is_respected(plane: Played, config: Config, follow: Follow) -> None:
+def test_retry_after_is_respected(plane: Played, config: Config, follow: Follow) -> None:
     plane.script.status, plane.script.headers = 429, {"Retry-After": "300"}
     enrolled = config.node_dir / "identity.json"
     enrolled.parent.mkdir(parents=True)
@@ -180,7 +178,7 @@ def test_to_be_asked_later_is_respected(plane: Played, config: Config, follow: F
     assert len(plane.spoken) == 2
 
 
-def test_whoever_does_not_wait_as_asked_is_not_asked_without_pause(
+def test_server_that_does_not_hold_its_answer_is_not_flooded(
     plane: Played, config: Config, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 30.0)
@@ -194,7 +192,7 @@ def test_whoever_does_not_wait_as_asked_is_not_asked_without_pause(
     assert len(plane.asked("/v1/nodes/self/snapshot")) == asked
 
 
-def test_the_journal_is_told_once_in_parts(plane: Played, config: Config, follow: Follow) -> None:
+def test_journal_is_sent_once_in_parts(plane: Played, config: Config, follow: Follow) -> None:
     journal = Journal(config.node_dir / "journal.jsonl")
     for number in range(103):
         journal.add(NOW, 0, Act.SUSPEND, f"reason {number}", authority="ghent", until=NOW + 60)
@@ -203,22 +201,22 @@ def test_the_journal_is_told_once_in_parts(plane: Played, config: Config, follow
     assert eventually(lambda: len(plane.reports) == 3)
     link.report(replace(FACTS, revision=2))
     assert eventually(lambda: len(plane.reports) == 4)
-    told = [[entry["number"] for entry in report["journal"]] for report in plane.reports]
-    assert told == [[], list(range(1, 101)), [101, 102, 103], []]
+    sent = [[entry["number"] for entry in report["journal"]] for report in plane.reports]
+    assert sent == [[], list(range(1, 101)), [101, 102, 103], []]
     assert journal.unreported() == ()
 
 
-def test_a_journal_that_cannot_be_read_keeps_no_report_back(plane: Played, config: Config, follow: Follow) -> None:
+def test_unreadable_journal_does_not_stop_reports(plane: Played, config: Config, follow: Follow) -> None:
     (config.node_dir / "journal.jsonl").mkdir(parents=True)
     follow(config).report(FACTS)
     assert eventually(lambda: bool(plane.reports))
     assert "journal.jsonl" in plane.reports[0]["trouble"]
 
 
-@pytest.mark.parametrize("tell", [False, True])
-def test_closing_ends_both_at_once(plane: Played, config: Config, follow: Follow, tell: bool) -> None:
+@pytest.mark.parametrize("with_report", [False, True])
+def test_close_ends_both_threads_at_once(plane: Played, config: Config, follow: Follow, with_report: bool) -> None:
     link = follow(config)
-    if tell:
+    if with_report:
         link.report(FACTS)
         assert eventually(lambda: bool(plane.reports))
     assert eventually(lambda: any(each.query == {"wait": ["25"]} for each in plane.asked("/v1/nodes/self/snapshot")))
@@ -227,7 +225,7 @@ def test_closing_ends_both_at_once(plane: Played, config: Config, follow: Follow
     assert not any(thread.is_alive() for thread in link._threads)
 
 
-def test_neither_token_is_ever_logged(
+def test_tokens_are_never_logged(
     plane: Played, config: Config, follow: Follow, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -241,19 +239,19 @@ def test_neither_token_is_ever_logged(
 
 
 @pytest.mark.parametrize("url", ["http://control.example.invalid", "https://control.example.invalid"])
-def test_a_control_plane_that_others_can_overhear_is_warned_of(
+def test_unencrypted_connection_is_logged_as_a_warning(
     config_for: ConfigFor, follow: Follow, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
     follow(config_for(url))
-    assert ("asked without encryption" in caplog.text) == url.startswith("http:")
+    assert ("not encrypted" in caplog.text) == url.startswith("http:")
 
 
-def test_the_first_pull_leaves_something_to_decide_by(plane: Played, config: Config) -> None:
+def test_first_pull_stores_a_snapshot(plane: Played, config: Config) -> None:
     pull_first(config, None)
     assert own_store(config.node_dir).read_current().manifest == plane.manifest
 
 
-def test_a_token_that_only_root_may_read_is_handed_on(plane: Played, config_for: ConfigFor, tmp_path: Path) -> None:
+def test_token_that_was_read_as_root_is_used(plane: Played, config_for: ConfigFor, tmp_path: Path) -> None:
     config = config_for(plane.url, token=tmp_path / "nowhere")
     with pytest.raises(UnavailableError, match="no such file"):
         pull_first(config, None)
@@ -269,7 +267,7 @@ def test_a_token_that_only_root_may_read_is_handed_on(plane: Played, config_for:
         (lambda plane: setattr(plane.script, "alter_file", lambda data: b""), SnapshotError),
     ],
 )
-def test_a_first_pull_that_fails_says_why(
+def test_failed_first_pull_gives_the_reason(
     plane: Played, config: Config, spoil: Callable[[Played], None], kind: type[DnsfilterError]
 ) -> None:
     spoil(plane)
@@ -278,7 +276,7 @@ def test_a_first_pull_that_fails_says_why(
     assert own_store(config.node_dir).current_revision() is None
 
 
-def test_nobody_there_is_asked_later_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_back_off_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_BACK_OFF_S", 0.2)
     monkeypatch.setattr("secrets.SystemRandom.uniform", lambda _self, _low, high: high)
     back_off = BackOff(30.0)
@@ -287,7 +285,7 @@ def test_nobody_there_is_asked_later_each_time(monkeypatch: pytest.MonkeyPatch) 
     assert back_off.next_s() == 0.2
 
 
-def test_many_nodes_do_not_come_back_together() -> None:
+def test_back_off_is_random() -> None:
     waits = {BackOff(30.0).next_s() for _ in range(50)}
     assert len(waits) > 10
     assert all(module.FIRST_BACK_OFF_S / 2 <= wait <= module.FIRST_BACK_OFF_S for wait in waits)

@@ -1,4 +1,4 @@
-"""A machine whose control plane is beside it makes its own node known."""
+"""A machine with its own control plane registers and enrols its node."""
 
 import json
 from collections.abc import Callable
@@ -23,19 +23,19 @@ def administrator(tmp_path: Path) -> Path:
 
 
 def joined(config: Config, administrator: Path) -> str | None:
-    """The node's token after joining."""
+    """Join, and return the node's token."""
     join(config.control_plane, config.node_dir, administrator)
     identity = load_identity(config.node_dir)
     return None if identity is None else identity.token
 
 
-def test_at_first_it_is_registered_and_enrols(plane: Played, config_for: ConfigFor, administrator: Path) -> None:
+def test_first_start_registers_and_enrols(plane: Played, config_for: ConfigFor, administrator: Path) -> None:
     assert joined(config_for(plane.url), administrator) == TOKEN
     assert [each.path for each in plane.spoken] == ["/v1/nodes", "/v1/nodes/enrol"]
     assert json.loads(plane.spoken[0].body) == {"name": NAME, "site": "default"}
 
 
-def test_later_nothing_is_registered_and_no_token_is_needed(
+def test_later_start_needs_no_registration_and_no_token(
     plane: Played, config_for: ConfigFor, administrator: Path
 ) -> None:
     config = config_for(plane.url)
@@ -46,7 +46,7 @@ def test_later_nothing_is_registered_and_no_token_is_needed(
     assert [each.path for each in plane.spoken] == ["/v1/nodes/self/snapshot"]
 
 
-def test_where_the_control_plane_knows_it_no_longer_it_enrols_again(
+def test_node_enrols_again_if_the_control_plane_does_not_know_it(
     plane: Played, config_for: ConfigFor, administrator: Path
 ) -> None:
     config = config_for(plane.url)
@@ -56,13 +56,13 @@ def test_where_the_control_plane_knows_it_no_longer_it_enrols_again(
     assert joined(config, administrator) == plane.token
 
 
-def test_where_it_lost_its_identity_it_enrols_again(plane: Played, config_for: ConfigFor, administrator: Path) -> None:
+def test_node_enrols_again_if_its_identity_is_lost(plane: Played, config_for: ConfigFor, administrator: Path) -> None:
     plane.registered.add(NAME)
     assert joined(config_for(plane.url), administrator) == TOKEN
     assert [each.path for each in plane.spoken][:2] == ["/v1/nodes", f"/v1/nodes/{NAME}/enrolment"]
 
 
-def test_without_the_administrator_s_token_it_says_so(plane: Played, config_for: ConfigFor, tmp_path: Path) -> None:
+def test_missing_administrator_token_is_an_error(plane: Played, config_for: ConfigFor, tmp_path: Path) -> None:
     config = config_for(plane.url)
     with pytest.raises(UnavailableError, match="no such file"):
         join(config.control_plane, config.node_dir, tmp_path / "nowhere")

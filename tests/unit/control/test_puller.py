@@ -1,4 +1,4 @@
-"""Snapshots from the control plane, and what is refused of them."""
+"""Snapshots from the control plane: accepted and refused ones."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> SnapshotStore:
 
 @pytest.fixture
 def make_puller(plane: Played, tmp_path: Path) -> Iterator[MakePuller]:
-    """Pullers into that store, as a node has one after each start."""
+    """Make pullers into that store, as each start of a node does."""
     with ControlClient(ControlPlane(url=plane.url)) as client:
         identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
         yield lambda: Puller(client, tmp_path, identity, clock=lambda: NOW + 7200)
@@ -41,7 +41,7 @@ def files_asked(plane: Played) -> list[str]:
     return [each.path.rpartition("/")[2] for each in plane.asked("/v1/nodes/self/files/")]
 
 
-def test_the_first_snapshot_comes_with_all_its_files(
+def test_first_snapshot_is_pulled_with_all_its_files(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     made = compiled(1)
@@ -51,20 +51,20 @@ def test_the_first_snapshot_comes_with_all_its_files(
     assert "if-none-match" not in plane.asked("/v1/nodes/self/snapshot")[0].headers
 
 
-def test_whoever_waits_for_it_is_told_once_it_is_current(
+def test_callback_is_called_when_the_snapshot_is_current(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
-    told: list[int | None] = []
+    placed: list[int | None] = []
     pulling = make_puller()
-    pulling.pull(0, lambda: told.append(store.current_revision()))
-    pulling.pull(0, lambda: told.append(store.current_revision()))
+    pulling.pull(0, lambda: placed.append(store.current_revision()))
+    pulling.pull(0, lambda: placed.append(store.current_revision()))
     plane.script.alter_file = lambda data: b""
     plane.publish(compiled(2, Mode.OFF))
     assert_refused(plane, pulling, store, "revision 2 refused")
-    assert told == [1]
+    assert placed == [1]
 
 
-def test_a_toggle_fetches_rules_alone(plane: Played, make_puller: MakePuller, store: SnapshotStore) -> None:
+def test_toggle_fetches_only_rules(plane: Played, make_puller: MakePuller, store: SnapshotStore) -> None:
     pulling = make_puller()
     pulling.pull(0)
     plane.publish(compiled(2, Mode.OFF))
@@ -73,7 +73,7 @@ def test_a_toggle_fetches_rules_alone(plane: Played, make_puller: MakePuller, st
     assert files_asked(plane)[3:] == [compiled(2, Mode.OFF).rules.digest.hex()]
 
 
-def test_what_is_here_is_not_asked_for_again_after_a_start_either(
+def test_known_snapshot_is_not_fetched_again_after_a_restart(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     make_puller().pull(0)
@@ -81,7 +81,7 @@ def test_what_is_here_is_not_asked_for_again_after_a_start_either(
     assert plane.asked("/v1/nodes/self/snapshot")[-1].headers["if-none-match"] == f'"{plane.tag}"'
 
 
-def test_a_control_plane_is_asked_to_wait(plane: Played, make_puller: MakePuller) -> None:
+def test_request_asks_the_control_plane_to_wait(plane: Played, make_puller: MakePuller) -> None:
     pulling = make_puller()
     pulling.pull(0)
     plane.script.waits = False
@@ -89,7 +89,7 @@ def test_a_control_plane_is_asked_to_wait(plane: Played, make_puller: MakePuller
     assert plane.asked("/v1/nodes/self/snapshot")[-1].query == {"wait": ["25"]}
 
 
-def test_a_revision_made_anew_is_taken(plane: Played, make_puller: MakePuller, store: SnapshotStore) -> None:
+def test_revision_that_is_made_again_is_pulled(plane: Played, make_puller: MakePuller, store: SnapshotStore) -> None:
     pulling = make_puller()
     pulling.pull(0)
     plane.publish(compiled(1, Mode.OFF))
@@ -105,7 +105,7 @@ def assert_refused(plane: Played, pulling: Puller, store: SnapshotStore, reason:
     assert (store.read_current().manifest if store.current_revision() is not None else None) == before
 
 
-def test_an_older_revision_is_refused_as_a_replay_after_a_start_too(
+def test_older_revision_is_refused_also_after_a_restart(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     plane.publish(compiled(7))
@@ -113,10 +113,10 @@ def test_an_older_revision_is_refused_as_a_replay_after_a_start_too(
     pulling.pull(0)
     plane.publish(compiled(6))
     for each in (pulling, make_puller()):
-        assert_refused(plane, each, store, "revision 6 refused: revision 7 was pulled before")
+        assert_refused(plane, each, store, "revision 6 refused: this node has already pulled revision 7")
 
 
-def test_an_earlier_making_of_a_revision_is_refused_as_a_replay_after_a_start_too(
+def test_earlier_making_of_a_revision_is_refused_also_after_a_restart(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     old, new = compiled(5, Mode.OFF), compiled(5, made_s=NOW + 3600)
@@ -127,25 +127,27 @@ def test_an_earlier_making_of_a_revision_is_refused_as_a_replay_after_a_start_to
     assert pulling.pull(0) == 5
     plane.publish(old)
     for each in (pulling, make_puller()):
-        assert_refused(plane, each, store, "revision 5 refused: one made later was pulled before")
+        assert_refused(plane, each, store, "revision 5 refused: this node has already pulled one that was made later")
     plane.publish(compiled(6, Mode.OFF))
     assert pulling.pull(0) == 6
 
 
-def test_a_revision_is_not_taken_back_in_small_steps(
+def test_making_time_does_not_move_back_in_small_steps(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
-    """Two control planes that take over from each other have clocks that differ a little."""
+    """The clocks of two control planes that take over from each other differ a little."""
     pulling = make_puller()
     for mode, earlier_s in ((Mode.ENFORCE, 0), (Mode.OFF, 40), (Mode.MONITOR, TOLERATED_S)):
         plane.publish(compiled(5, mode, NOW - earlier_s))
         assert pulling.pull(0) == 5
     plane.publish(compiled(5, made_s=NOW - TOLERATED_S - 1))
     for each in (pulling, make_puller()):
-        assert_refused(plane, each, store, "one made later was pulled before")
+        assert_refused(plane, each, store, "this node has already pulled one that was made later")
 
 
-def test_a_making_by_a_clock_that_was_ahead_binds_nobody(plane: Played, tmp_path: Path, store: SnapshotStore) -> None:
+def test_making_time_in_the_future_does_not_block_later_snapshots(
+    plane: Played, tmp_path: Path, store: SnapshotStore
+) -> None:
     with ControlClient(ControlPlane(url=plane.url)) as client:
         identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
         pulling = Puller(client, tmp_path, identity, clock=lambda: NOW)
@@ -155,16 +157,16 @@ def test_a_making_by_a_clock_that_was_ahead_binds_nobody(plane: Played, tmp_path
         assert pulling.pull(0) == 5
         assert store.read_current().manifest == plane.manifest
         plane.publish(compiled(5, made_s=NOW - 3600))
-        assert_refused(plane, pulling, store, "one made later was pulled before")
+        assert_refused(plane, pulling, store, "this node has already pulled one that was made later")
 
 
-def test_a_node_that_has_lost_everything_takes_what_there_is(
+def test_node_that_lost_its_snapshots_accepts_an_earlier_making(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     plane.publish(compiled(5, made_s=NOW + 3600))
     make_puller().pull(0)
     plane.publish(compiled(5))
-    assert_refused(plane, make_puller(), store, "one made later was pulled before")
+    assert_refused(plane, make_puller(), store, "this node has already pulled one that was made later")
     assert make_puller().pull(0, afresh=True) == 5
 
 
@@ -184,7 +186,7 @@ def of_another_making(manifest: bytes) -> bytes:
         (lambda manifest: manifest[:-20], "it is not JSON"),
     ],
 )
-def test_what_is_not_signed_under_the_pinned_key_is_refused(
+def test_snapshot_not_signed_with_the_pinned_key_is_refused(
     plane: Played,
     make_puller: MakePuller,
     store: SnapshotStore,
@@ -201,7 +203,7 @@ def test_what_is_not_signed_under_the_pinned_key_is_refused(
     assert pulling.pull(0) == 2
 
 
-def test_another_key_is_refused_and_the_pinned_one_named(
+def test_other_key_is_refused_and_the_pinned_key_is_named(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     pulling, pinned = make_puller(), plane.key
@@ -215,7 +217,7 @@ def test_another_key_is_refused_and_the_pinned_one_named(
     [lambda data: data[:-1] + b"\x7f", lambda data: data[:-1], lambda data: b""],
     ids=["other", "short", "none"],
 )
-def test_octets_that_are_not_their_digest_s_are_refused(
+def test_file_that_does_not_match_its_digest_is_refused(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, alter: Callable[[bytes], bytes]
 ) -> None:
     pulling = make_puller()
@@ -223,7 +225,10 @@ def test_octets_that_are_not_their_digest_s_are_refused(
     plane.publish(compiled(2, Mode.OFF))
     plane.script.alter_file = alter
     assert_refused(
-        plane, pulling, store, "revision 2 refused: the [0-9]+ octets that came as file .* are not those of its digest"
+        plane,
+        pulling,
+        store,
+        "revision 2 refused: the [0-9]+ bytes received as file .* do not match its size and digest",
     )
     plane.script.alter_file = bytes
     assert pulling.pull(0) == 2
@@ -242,29 +247,27 @@ def test_a_file_too_large_for_any_node_is_not_asked_for(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(puller, "LARGEST_FILE", 10)
-    assert_refused(plane, make_puller(), store, "has more than 10 octets")
+    assert_refused(plane, make_puller(), store, "has more than 10 bytes")
     assert files_asked(plane) == []
 
 
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (401, "takes this node's token no longer; enrol it again"),
-        (403, "takes this node's token no longer"),
+        (401, "it no longer accepts this node's token; enrol this node again"),
+        (403, "it no longer accepts this node's token"),
         (503, "status 503: a test says 503"),
         (302, "status 302"),
     ],
 )
-def test_an_answer_that_is_no_snapshot_is_said(
-    plane: Played, make_puller: MakePuller, status: int, reason: str
-) -> None:
+def test_error_answer_is_reported(plane: Played, make_puller: MakePuller, status: int, reason: str) -> None:
     plane.script.status = status
     with pytest.raises(UnavailableError, match=reason) as caught:
         make_puller().pull(0)
     assert TOKEN not in str(caught.value)
 
 
-def test_not_modified_is_no_answer_to_who_has_nothing(plane: Played, make_puller: MakePuller) -> None:
+def test_not_modified_is_an_error_without_a_snapshot(plane: Played, make_puller: MakePuller) -> None:
     plane.script.status = 304
     with pytest.raises(UnavailableError, match="status 304"):
         make_puller().pull(0)
@@ -286,17 +289,17 @@ def test_a_chosen_older_revision_stays_until_a_newer_one_comes(
     assert store.current_revision() == 3
 
 
-def test_a_chosen_older_revision_stays_although_the_newest_is_made_anew(
+def test_chosen_older_revision_stays_although_the_newest_is_made_again(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
-    told: list[int] = []
+    placed: list[int] = []
     for revision in (1, 2):
         plane.publish(compiled(revision, Mode.OFF if revision == 2 else Mode.ENFORCE))
         make_puller().pull(0)
     store.use(1)
     plane.publish(compiled(2, Mode.MONITOR))
-    assert make_puller().pull(0, lambda: told.append(2)) == 2
-    assert (store.current_revision(), store.revisions(), told) == (1, (2, 1), [])
+    assert make_puller().pull(0, lambda: placed.append(2)) == 2
+    assert (store.current_revision(), store.revisions(), placed) == (1, (2, 1), [])
     assert make_puller().pull(0) is None
     store.use(2)
     assert store.read_current().manifest == plane.manifest
@@ -305,7 +308,7 @@ def test_a_chosen_older_revision_stays_although_the_newest_is_made_anew(
     assert store.read_current().manifest == plane.manifest
 
 
-def test_what_a_power_cut_spoilt_is_had_again(
+def test_files_damaged_by_a_power_cut_are_pulled_again(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, tmp_path: Path
 ) -> None:
     make_puller().pull(0)
@@ -317,7 +320,7 @@ def test_what_a_power_cut_spoilt_is_had_again(
         assert store.read_current().damaged == ()
 
 
-def test_what_an_older_program_pulled_gets_its_second_copy(
+def test_snapshot_pulled_by_an_older_program_gets_its_second_copy(
     plane: Played, make_puller: MakePuller, store: SnapshotStore
 ) -> None:
     make_puller().pull(0)
@@ -327,10 +330,10 @@ def test_what_an_older_program_pulled_gets_its_second_copy(
     assert store.read_current().manifest == plane.manifest
 
 
-def test_after_another_enrolment_what_was_pulled_before_binds_nobody(
+def test_second_enrolment_accepts_lower_revisions(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, tmp_path: Path
 ) -> None:
-    """A control plane that was restored begins again where its backup ended, with another key or the same."""
+    """A restored control plane continues from its backup, with the same key or another one."""
     plane.publish(compiled(9))
     make_puller().pull(0)
     plane.token = f"{TOKEN}-of-another-enrolment"
@@ -343,7 +346,7 @@ def test_after_another_enrolment_what_was_pulled_before_binds_nobody(
 
 
 @pytest.mark.parametrize(("installation", "left"), [("i", (5, 1)), ("another", (5,))])
-def test_what_has_other_numbers_since_an_enrolment_is_gone_with_its_marks(
+def test_snapshots_of_another_enrolment_are_removed_with_their_marks(
     plane: Played,
     make_puller: MakePuller,
     store: SnapshotStore,
@@ -372,7 +375,7 @@ def test_what_has_other_numbers_since_an_enrolment_is_gone_with_its_marks(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"enrolment": 1}', "null"])
-def test_a_note_of_what_was_pulled_that_cannot_be_read_is_made_anew(
+def test_invalid_note_of_pulled_snapshots_is_replaced(
     plane: Played, make_puller: MakePuller, tmp_path: Path, text: str
 ) -> None:
     make_puller().pull(0)
@@ -381,7 +384,7 @@ def test_a_note_of_what_was_pulled_that_cannot_be_read_is_made_anew(
     assert make_puller().pull(0) is None
 
 
-def test_the_newest_revisions_are_kept_and_older_ones_go(
+def test_newest_revisions_are_kept_and_older_ones_are_removed(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(puller, "KEPT_REVISIONS", 2)

@@ -1,4 +1,4 @@
-"""What a node says about itself."""
+"""The report of a node about itself."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.policies import NOW
 FACTS = Facts(7, 64 * "a", 12, "compiled", 2, None, 1000, 30, ())
 
 
-def test_everything_is_said_under_its_name() -> None:
+def test_report_has_all_fields() -> None:
     unregistered = (UnregisteredNetwork("192.0.2.0/24", 5, 60),)
     facts = replace(FACTS, suspended=(("ghent", NOW), (None, NOW)), unregistered=unregistered, held_up_to=9)
     entry = Entry(3, NOW, 0, Act.SUSPEND, authority="ghent", until=NOW + 60, reason="a test")
@@ -53,11 +53,11 @@ def test_everything_is_said_under_its_name() -> None:
         ("a\n\x00b", None, "a  b"),
     ],
 )
-def test_what_keeps_the_newest_away_is_said_first(here: str | None, there: str | None, said: str) -> None:
+def test_trouble_of_pulling_replaces_that_of_the_facts(here: str | None, there: str | None, said: str) -> None:
     assert json.loads(report_body(replace(FACTS, trouble=here), Load(), there, NOW, 0, ()))["trouble"] == said
 
 
-def test_no_part_of_it_grows_without_bound() -> None:
+def test_all_parts_of_a_report_are_bounded() -> None:
     facts = replace(
         FACTS,
         trouble=10_000 * "x",
@@ -65,27 +65,27 @@ def test_no_part_of_it_grows_without_bound() -> None:
         unregistered=1000 * (UnregisteredNetwork("2001:db8::/48", 1, 1),),
     )
     entries = [Entry(number, NOW, 0, Act.USE_REVISION, reason=500 * "é") for number in range(1000)]
-    octets = report_body(facts, Load(), None, NOW, 0, entries)
-    body = json.loads(octets)
+    content = report_body(facts, Load(), None, NOW, 0, entries)
+    body = json.loads(content)
     assert [len(body[key]) for key in ("trouble", "suspended", "unregistered", "journal")] == [500, 1, 256, 100]
     assert body["journal"][0]["number"] == 0
-    assert len(octets) < 1 << 19
+    assert len(content) < 1 << 19
 
 
-def test_load_is_since_the_last_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_counts_since_the_last_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     used = {10: 5.0, 11: 100.0}
     monkeypatch.setattr(report, "_cpu_s", lambda process: used[process])
     monkeypatch.setattr(report, "_memory_bytes", lambda process: 1000 * process)
     meter = LoadMeter()
     assert meter.read(replace(FACTS, processes=(10,)), 50.0) == Load(0.0, 0.0, 10_000, 30)
     used[10] = 6.0
-    # A worker that is new has used its time before anybody looked.
+    # The processor time of a new worker before its first reading does not count.
     assert meter.read(replace(FACTS, queries=1100, processes=(10, 11)), 54.0) == Load(25.0, 25.0, 21_000, 30)
-    used[10], used[11] = 0.0, 102.0  # a process number may be given anew
+    used[10], used[11] = 0.0, 102.0  # a process id may be used again
     assert meter.read(replace(FACTS, queries=1000, processes=(10, 11)), 58.0) == Load(0.0, 50.0, 21_000, 30)
 
 
-def test_a_process_that_runs_has_used_time_and_memory_and_one_that_ended_has_not() -> None:
+def test_running_process_has_time_and_memory_and_ended_one_has_none() -> None:
     assert report._cpu_s(os.getpid()) > 0
     assert report._memory_bytes(os.getpid()) > 1 << 20
     gone = os.posix_spawn("/bin/true", ["true"], {})
@@ -93,7 +93,7 @@ def test_a_process_that_runs_has_used_time_and_memory_and_one_that_ended_has_not
     assert (report._cpu_s(gone), report._memory_bytes(gone)) == (0.0, 0)
 
 
-def test_queries_are_those_of_every_transport_and_outcome() -> None:
+def test_queries_count_all_transports_and_outcomes() -> None:
     name = "dnsfilter_queries_total"
     samples = {
         (name, (("transport", "udp"), ("outcome", "refused"))): 3,
@@ -104,7 +104,7 @@ def test_queries_are_those_of_every_transport_and_outcome() -> None:
     assert queries_and_entries(Counts(samples, {})) == (7, 50)
 
 
-def test_a_report_is_due_at_first_then_after_a_while_and_at_once_when_it_decides_by_something_else() -> None:
+def test_report_is_due_at_first_then_periodically_and_at_once_when_decisions_change() -> None:
     pace = Pace()
     looks = [(0.0, (1, "a")), (1.0, (1, "a")), (REPORT_S - 0.1, (1, "a"))]
     assert [pace.is_due(*look) for look in looks] == [True, False, False]

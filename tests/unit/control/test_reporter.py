@@ -1,4 +1,4 @@
-"""What is told of a node, and how far its journal is, where one side has lost what it knew."""
+"""Reports of a node and its journal, also if one side has lost its data."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.config.node_config import ControlPlane
-from dnsfilter.control.http_client import ControlClient, Disowned, NotNow
+from dnsfilter.control.http_client import ControlClient, NodeTokenRejected, RetryLater
 from dnsfilter.control.identity import Identity
 from dnsfilter.control.report import Facts
 from dnsfilter.control.reporter import Reporter
@@ -37,44 +37,42 @@ def add(journal: Journal, count: int) -> None:
         journal.add(NOW, 0, Act.SUSPEND, "why", authority="ghent", until=NOW + 60)
 
 
-def told(plane: Played) -> list[list[int]]:
-    """The numbers of the journal in each report."""
+def numbers_sent(plane: Played) -> list[list[int]]:
+    """Return the numbers of journal entries in each report."""
     return [[entry["number"] for entry in report["journal"]] for report in plane.reports]
 
 
-def test_at_first_it_is_asked_from_where_on_the_journal_is_to_be_told(
-    plane: Played, reporter: Reporter, journal: Journal
-) -> None:
+def test_first_report_asks_for_the_number_of_the_journal(plane: Played, reporter: Reporter, journal: Journal) -> None:
     add(journal, 2)
-    reporter.tell(FACTS, None)
+    reporter.report(FACTS, None)
     add(journal, 1)
-    reporter.tell(FACTS, None)
-    assert told(plane) == [[], [1, 2], [3]]
+    reporter.report(FACTS, None)
+    assert numbers_sent(plane) == [[], [1, 2], [3]]
 
 
-def test_a_control_plane_that_was_restored_is_told_again(plane: Played, reporter: Reporter, journal: Journal) -> None:
+def test_restored_control_plane_gets_the_journal_again(plane: Played, reporter: Reporter, journal: Journal) -> None:
     add(journal, 5)
-    reporter.tell(FACTS, None)
+    reporter.report(FACTS, None)
     plane.journal = 3
     reporter.begin()
     add(journal, 1)
-    reporter.tell(FACTS, None)
-    assert told(plane) == [[], [1, 2, 3, 4, 5], [], [4, 5, 6]]
+    reporter.report(FACTS, None)
+    assert numbers_sent(plane) == [[], [1, 2, 3, 4, 5], [], [4, 5, 6]]
     assert journal.unreported() == ()
 
 
 @pytest.mark.parametrize("acts", [1, 9])
-def test_a_journal_that_was_lost_puts_nothing_on_record_under_a_number_that_is_taken(
+def test_new_entries_after_a_lost_journal_get_unused_numbers(
     plane: Played, reporter: Reporter, journal: Journal, acts: int
 ) -> None:
     plane.journal = 7
     add(journal, acts)
-    reporter.tell(FACTS, None)
-    assert told(plane) == [[], list(range(8, 8 + acts))]
+    reporter.report(FACTS, None)
+    assert numbers_sent(plane) == [[], list(range(8, 8 + acts))]
     assert plane.journal == 7 + acts
 
 
-def test_lines_of_the_journal_that_cannot_be_read_are_said_once_in_the_log(
+def test_broken_lines_of_the_journal_are_logged_once(
     reporter: Reporter, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     add(journal, 1)
@@ -82,69 +80,72 @@ def test_lines_of_the_journal_that_cannot_be_read_are_said_once_in_the_log(
         with (tmp_path / "node" / "journal.jsonl").open("ab") as file:
             file.write(broken)
         reporter.begin()
-        reporter.tell(FACTS, None)
+        reporter.report(FACTS, None)
     said = [record for record in caplog.records if record.name == "dnsfilter.control.reporter"]
     assert [record.__dict__["dnsfilter_fields"] for record in said] == [{"lines": 1}, {"lines": 3}]
 
 
-def test_a_journal_lost_while_it_reports_goes_on_too(
+def test_journal_lost_while_reporting_continues_above(
     plane: Played, reporter: Reporter, journal: Journal, tmp_path: Path
 ) -> None:
     add(journal, 3)
-    reporter.tell(FACTS, None)
+    reporter.report(FACTS, None)
     (tmp_path / "node" / "journal.jsonl").unlink()
     add(journal, 1)
-    reporter.tell(FACTS, None)
-    reporter.tell(FACTS, None)
-    assert told(plane) == [[], [1, 2, 3], [1], [4], []]
+    reporter.report(FACTS, None)
+    reporter.report(FACTS, None)
+    assert numbers_sent(plane) == [[], [1, 2, 3], [1], [4], []]
 
 
-def test_an_entry_that_is_refused_keeps_no_report_back_and_is_named(
-    plane: Played, reporter: Reporter, journal: Journal
-) -> None:
+def test_refused_entry_does_not_stop_reports_and_is_named(plane: Played, reporter: Reporter, journal: Journal) -> None:
     plane.script.refuses = lambda report: report["journal"]
     add(journal, 1)
     for _ in range(2):
-        reporter.tell(FACTS, "away")
-    assert told(plane) == [[], [], []]
+        reporter.report(FACTS, "away")
+    assert numbers_sent(plane) == [[], [], []]
     for report in plane.reports[1:]:
-        assert report["trouble"].startswith("away; what was done by hand on this node is not taken: status 422")
+        assert report["trouble"].startswith("away; the control plane refuses local acts of this node: status 422")
     asked = len(plane.asked("/v1/nodes/self/report"))
-    reporter.tell(FACTS, None)
+    reporter.report(FACTS, None)
     assert len(plane.asked("/v1/nodes/self/report")) == asked + 1
     plane.script.refuses = lambda report: False
     add(journal, 1)
-    reporter.tell(FACTS, None)
+    reporter.report(FACTS, None)
     assert (plane.reports[-1]["journal"][-1]["number"], plane.reports[-1]["trouble"]) == (2, "")
 
 
-def test_a_suspension_that_is_refused_keeps_no_report_back(plane: Played, reporter: Reporter) -> None:
+def test_refused_suspension_does_not_stop_reports(plane: Played, reporter: Reporter) -> None:
     plane.script.refuses = lambda report: report["suspended"]
     facts = replace(FACTS, suspended=((None, NOW),), unregistered=(UnregisteredNetwork("192.0.2.0/24", 1, 1),))
-    reporter.tell(facts, None)
+    reporter.report(facts, None)
     assert plane.reports[-1]["suspended"] == []
-    assert "is not taken: status 422" in plane.reports[-1]["trouble"]
+    assert "refuses local suspensions or unregistered networks of this node: status 422" in plane.reports[-1]["trouble"]
 
 
 @pytest.mark.parametrize(
     ("status", "retry_after", "kind"),
-    [(401, "", Disowned), (403, "7", Disowned), (503, "7", NotNow), (503, "soon", UnavailableError)],
+    [
+        (401, "", NodeTokenRejected),
+        (403, "7", NodeTokenRejected),
+        (503, "7", RetryLater),
+        (503, "soon", UnavailableError),
+    ],
 )
-def test_what_is_answered_instead_says_for_how_long(
+def test_error_answer_determines_the_wait(
     plane: Played, reporter: Reporter, status: int, retry_after: str, kind: type[UnavailableError]
 ) -> None:
     plane.script.status = status
     plane.script.headers = {"Retry-After": retry_after}
     with pytest.raises(UnavailableError) as caught:
-        reporter.tell(FACTS, None)
+        reporter.report(FACTS, None)
     assert type(caught.value) is kind
     assert getattr(caught.value, "for_s", 7) == 7
 
 
-def test_a_control_plane_that_notes_nothing_is_not_told_for_ever(
+def test_entries_are_not_sent_forever_to_a_control_plane_that_records_none(
     plane: Played, reporter: Reporter, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(journal, 1)
     monkeypatch.setattr("tests.support.fake_control_plane.max", lambda *_: 0, raising=False)
-    reporter.tell(FACTS, None)
-    assert told(plane) == [[], [1]]
+    reporter.report(FACTS, None)
+    assert numbers_sent(plane) == [[], [1]]

@@ -1,4 +1,4 @@
-"""What a node remembers of networks in no range: merged over its workers, bounded, and forgotten after a day."""
+"""Networks in no range: merged over all workers, bounded, and forgotten after a day."""
 
 import random
 from collections import Counter
@@ -31,11 +31,11 @@ NOW_S = 200_000
         (bytes(6), "::/48"),
     ],
 )
-def test_a_prefix_is_told_as_people_write_it(prefix: bytes, text: str) -> None:
+def test_prefix_text_is_in_the_usual_notation(prefix: bytes, text: str) -> None:
     assert prefix_text(prefix) == text
 
 
-def test_queries_add_up_over_workers_and_the_latest_counts() -> None:
+def test_queries_add_up_over_workers_and_the_last_time_counts() -> None:
     book = UnregisteredBook()
     book.add([Noted(V4, 3, NOW_S - 9, NOW_S), Noted(V6, 9, NOW_S - 2, NOW_S)], NOW_S)
     book.add([Noted(V4, 4, NOW_S - 4, NOW_S - 2)], NOW_S)
@@ -46,7 +46,7 @@ def test_queries_add_up_over_workers_and_the_latest_counts() -> None:
     )
 
 
-def test_what_was_silent_for_a_day_is_forgotten_looked_at_or_not() -> None:
+def test_network_silent_for_a_day_is_forgotten() -> None:
     book = UnregisteredBook()
     book.add([Noted(V4, 3, NOW_S, NOW_S + 2)], NOW_S)
     assert len(book.listed(NOW_S + REMEMBERED_S - 1)) == 1
@@ -56,7 +56,7 @@ def test_what_was_silent_for_a_day_is_forgotten_looked_at_or_not() -> None:
     assert merge({V4: Noted(V4, 3, NOW_S, NOW_S + 2)}, [], NOW_S + REMEMBERED_S) == {}
 
 
-def test_what_is_told_before_the_supervisor_read_its_clock_is_not_in_the_future() -> None:
+def test_age_is_never_negative() -> None:
     book = UnregisteredBook()
     book.add([Noted(V4, 1, NOW_S + 1, NOW_S + 3)], NOW_S)
     assert book.listed(NOW_S) == (UnregisteredNetwork("192.0.2.0/24", 1, 0),)
@@ -72,10 +72,10 @@ NOTED = st.builds(
 
 
 @given(st.lists(st.lists(NOTED, max_size=300), max_size=3))
-def test_never_more_than_the_bound_and_nobody_with_more_than_he_asked(told: list[list[Noted]]) -> None:
+def test_networks_are_bounded_and_counts_never_exceed_the_queries(reports: list[list[Noted]]) -> None:
     known: Mapping[bytes, Noted] = {}
     asked: Counter[bytes] = Counter()
-    for noted in told:
+    for noted in reports:
         known = merge(known, noted, NOW_S)
         for one in noted:
             asked[one.prefix] += one.queries
@@ -84,14 +84,14 @@ def test_never_more_than_the_bound_and_nobody_with_more_than_he_asked(told: list
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 4))
-def test_a_flood_takes_no_query_from_those_who_ask_steadily(seed: int, steady: int, workers: int) -> None:
+def test_flood_does_not_reduce_counts_of_steady_networks(seed: int, steady: int, workers: int) -> None:
     drawn = random.Random(seed)
     tables = [UnregisteredTable(drawn.randbytes(TABLE_KEY_BYTES)) for _ in range(workers)]
     book = UnregisteredBook()
     asked: Counter[str] = Counter()
     for now_s in range(1, 31):
         for number in range(steady):
-            # Each worker hears of everybody before the flood: whom it meets amid one, it may miss at first.
+            # Each worker sees all networks before the flood: a network that it first sees amid one may be missed.
             for table in tables if now_s <= 5 else drawn.sample(tables, 1):
                 table.note(bytes((192, 0, number, drawn.randrange(256))), now_s * 1000)
                 asked[f"192.0.{number}.0/24"] += 1

@@ -1,4 +1,4 @@
-"""What is done to a node by hand: what has effect, what is written down, and what is refused."""
+"""Local acts on a node: their effects, their journal entries, and refused ones."""
 
 import os
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def filled(directory: Path) -> SnapshotStore:
-    """A store with three revisions, the last of them current."""
+    """A store with three revisions, of which the last is current."""
     made = SnapshotStore(directory)
     ranges = (network("192.0.2.0/24", "ghent"), network("198.51.100.0/24", "mechelen"))
     for revision, mode in ((1, Mode.OFF), (2, Mode.MONITOR), (3, Mode.ENFORCE)):
@@ -60,7 +60,7 @@ def journal(config: Config) -> tuple[Entry, ...]:
     return Journal(config.node_dir / JOURNAL_NAME).entries()
 
 
-def test_a_suspension_holds_from_now_and_is_written_down(node: LocalNode, config: Config) -> None:
+def test_suspension_holds_from_now_and_is_journaled(node: LocalNode, config: Config) -> None:
     given = node.suspend("ghent", "30m", "payroll is down")
     assert (given.authority, given.start, given.end) == ("ghent", CLOCK, CLOCK + 1800)
     assert node.suspensions() == (given,)
@@ -69,14 +69,14 @@ def test_a_suspension_holds_from_now_and_is_written_down(node: LocalNode, config
     )
 
 
-def test_another_for_the_same_takes_its_place(node: LocalNode) -> None:
+def test_new_suspension_of_the_same_authority_replaces_the_old_one(node: LocalNode) -> None:
     node.suspend("ghent", "30m", "first")
     every = node.suspend(None, "1h", "second")
     again = node.suspend("ghent", "4h", "third")
     assert node.suspensions() == (every, again)
 
 
-def test_ending_one_leaves_the_others(node: LocalNode, config: Config) -> None:
+def test_ending_one_suspension_leaves_the_others(node: LocalNode, config: Config) -> None:
     node.suspend("ghent", "30m", "first")
     every = node.suspend(None, "1h", "second")
     node.end_suspension("ghent", "")
@@ -87,23 +87,24 @@ def test_ending_one_leaves_the_others(node: LocalNode, config: Config) -> None:
     assert node.suspensions() == ()
 
 
-def test_ending_what_was_published_says_that_it_is_not_from_here(node: LocalNode, store: SnapshotStore) -> None:
+def test_ending_a_published_suspension_is_refused_with_its_revision(node: LocalNode, store: SnapshotStore) -> None:
     held = replace(
         policy(network("192.0.2.0/24", "ghent"), revision=4), suspensions=(Suspension("ghent", NOW, CLOCK + 60),)
     )
     store.publish(compile_policy(held, NOW))
     assert [(each.revision, each.suspension.authority) for each in node.published()] == [(4, "ghent")]
     with pytest.raises(
-        UnavailableError, match="none of ghent on this node; revision 4 has one, which only a later one ends"
+        UnavailableError,
+        match="no suspension of ghent was made on this node; revision 4 has one, which only a later revision ends",
     ):
         node.end_suspension("ghent", "")
-    with pytest.raises(UnavailableError, match=r"none of mechelen on this node$"):
+    with pytest.raises(UnavailableError, match=r"no suspension of mechelen was made on this node$"):
         node.end_suspension("mechelen", "")
 
 
-def test_ending_what_is_not_suspended_says_what_is(node: LocalNode, config: Config) -> None:
+def test_error_of_ending_lists_local_suspensions(node: LocalNode, config: Config) -> None:
     node.suspend("ghent", "30m", "first")
-    with pytest.raises(UnavailableError, match=r"none of all on this node; suspended here: ghent"):
+    with pytest.raises(UnavailableError, match=r"no suspension of all was made on this node; suspended here: ghent"):
         node.end_suspension(None, "")
     assert len(journal(config)) == 1
 
@@ -111,7 +112,7 @@ def test_ending_what_is_not_suspended_says_what_is(node: LocalNode, config: Conf
 @pytest.mark.parametrize(
     ("authority", "duration", "reason", "said"),
     [
-        ("gent", "30m", "why", r"'gent'; known: ghent, mechelen"),
+        ("gent", "30m", "why", r"'gent'; choose one of: ghent, mechelen"),
         ("ghent", "4h1s", "why", r"longer than 4 hours"),
         ("ghent", "0m", "why", r"no duration"),
         ("ghent", "soon", "why", r"'soon' is no duration"),
@@ -121,7 +122,7 @@ def test_ending_what_is_not_suspended_says_what_is(node: LocalNode, config: Conf
         ("ghent", "30m", "\x1b[31mred", r"one line"),
     ],
 )
-def test_wrong_input_is_said_and_changes_nothing(
+def test_wrong_input_is_reported_and_changes_nothing(
     node: LocalNode, config: Config, authority: str, duration: str, reason: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -129,9 +130,7 @@ def test_wrong_input_is_said_and_changes_nothing(
     assert not config.node_dir.exists()
 
 
-def test_more_than_can_be_kept_are_not_suspended_one_by_one(
-    node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_number_of_suspensions_is_limited(node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_node, "MAX_GIVEN", 1)
     node.suspend("ghent", "30m", "why")
     with pytest.raises(UnavailableError, match="suspend all"):
@@ -142,7 +141,7 @@ def test_more_than_can_be_kept_are_not_suspended_one_by_one(
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root is called by sudo")
 @pytest.mark.parametrize(("said", "uid"), [("1000", 1000), ("", 0), ("root", 0), ("-1", 0)])
-def test_with_sudo_the_journal_has_who_called_it(
+def test_journal_has_the_user_who_called_sudo(
     config: Config, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch, said: str, uid: int
 ) -> None:
     monkeypatch.setenv("SUDO_UID", said)
@@ -150,20 +149,20 @@ def test_with_sudo_the_journal_has_who_called_it(
     assert journal(config)[0].uid == uid
 
 
-def test_of_many_authorities_some_are_named(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_some_of_many_authorities(node: LocalNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_node, "_MOST_NAMED", 1)
-    with pytest.raises(ConfigError, match="known: ghent, and 1 more"):
+    with pytest.raises(ConfigError, match="choose one of: ghent, and 1 more"):
         node.suspend("gent", "30m", "why")
 
 
-def test_without_a_snapshot_only_all_can_be_suspended(config: Config, tmp_path: Path) -> None:
+def test_only_all_can_be_suspended_without_a_snapshot(config: Config, tmp_path: Path) -> None:
     node = LocalNode(config, SnapshotStore(tmp_path / "nothing"), by_policy_file=False)
-    with pytest.raises(UnavailableError, match="without AUTHORITY"):
+    with pytest.raises(UnavailableError, match="leave out AUTHORITY to suspend all"):
         node.suspend("ghent", "30m", "why")
     assert node.suspend(None, "30m", "why").end == CLOCK + 1800
 
 
-def test_a_wall_clock_that_cannot_be_right_is_not_written_down(
+def test_wall_clock_earlier_than_the_snapshot_is_corrected(
     node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dnsfilter.local.local_node.time.time", lambda: 7.0)
@@ -172,7 +171,7 @@ def test_a_wall_clock_that_cannot_be_right_is_not_written_down(
     assert journal(config)[0].time == NOW
 
 
-def test_what_cannot_be_journaled_is_not_done(node: LocalNode, config: Config, store: SnapshotStore) -> None:
+def test_act_that_cannot_be_journaled_is_not_done(node: LocalNode, config: Config, store: SnapshotStore) -> None:
     config.node_dir.mkdir(mode=0o700)
     (config.node_dir / JOURNAL_NAME).mkdir()
     for act in (lambda: node.suspend("ghent", "30m", "why"), lambda: node.use_revision(2, "why")):
@@ -182,23 +181,23 @@ def test_what_cannot_be_journaled_is_not_done(node: LocalNode, config: Config, s
     assert store.current_revision() == 3
 
 
-def test_a_node_that_never_ran_has_nothing_to_act_on(tmp_path: Path, store: SnapshotStore) -> None:
+def test_acts_on_a_node_that_never_ran_fail(tmp_path: Path, store: SnapshotStore) -> None:
     config = replace(default_config(), state_dir=tmp_path / "nowhere")
-    with pytest.raises(UnavailableError, match="never run"):
+    with pytest.raises(UnavailableError, match="it does not exist: start the node first"):
         LocalNode(config, store, by_policy_file=False).suspend(None, "30m", "why")
 
 
-def test_another_users_node_is_not_acted_on(node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_of_another_user_is_refused(node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = config.state_dir.stat().st_uid
     monkeypatch.setattr("dnsfilter.local.local_node.os.geteuid", lambda: owner + 4242)
     with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
         node.suspend("ghent", "30m", "why")
-    with pytest.raises(UnavailableError, match=f"is user {owner}'s: do it as root"):
+    with pytest.raises(UnavailableError, match=f"belongs to user {owner}: run this as root"):
         node.use_revision(2, "why")
     assert not config.node_dir.exists()
 
 
-def test_what_a_node_keeps_is_its_users_alone(node: LocalNode, config: Config) -> None:
+def test_files_of_a_node_are_readable_by_its_user_alone(node: LocalNode, config: Config) -> None:
     node.suspend("ghent", "30m", "why")
     assert config.node_dir.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in config.node_dir.iterdir()} == {0o600}
@@ -206,7 +205,7 @@ def test_what_a_node_keeps_is_its_users_alone(node: LocalNode, config: Config) -
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A directory that any user may enter, which those of a test are not."""
+    """A directory that any user may enter, unlike the directories of a test."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -214,7 +213,7 @@ def shared() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
 @pytest.mark.parametrize("made", [True, False])
-def test_what_root_writes_belongs_to_the_nodes_user(config: Config, shared: Path, made: bool) -> None:
+def test_files_written_by_root_belong_to_the_nodes_user(config: Config, shared: Path, made: bool) -> None:
     config, store = replace(config, state_dir=shared), filled(shared / "snapshots")
     os.chown(shared, 65_534, 65_534)
     if made:
@@ -231,7 +230,7 @@ def test_what_root_writes_belongs_to_the_nodes_user(config: Config, shared: Path
 
 @pytest.fixture
 def hostile(config: Config, shared: Path) -> LocalNode:
-    """A node whose user, which the state directory is of, means root ill."""
+    """A node whose user owns the state directory and attacks root."""
     (shared / "elsewhere").mkdir(mode=0o755)
     state = shared / "state"
     store = filled(state / "snapshots")
@@ -242,19 +241,19 @@ def hostile(config: Config, shared: Path) -> LocalNode:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
 @pytest.mark.parametrize("owner", [0, 1])
-def test_root_is_not_led_elsewhere_by_a_link(hostile: LocalNode, shared: Path, owner: int) -> None:
+def test_root_follows_no_link_of_the_nodes_user(hostile: LocalNode, shared: Path, owner: int) -> None:
     os.chown(shared / "elsewhere", owner, owner)
     (shared / "state" / "node").symlink_to(shared / "elsewhere")
-    with pytest.raises(UnavailableError, match="node is no directory"):
+    with pytest.raises(UnavailableError, match="node is not a directory"):
         hostile.suspend("ghent", "30m", "why")
-    with pytest.raises(UnavailableError, match="node is no directory"):
+    with pytest.raises(UnavailableError, match="node is not a directory"):
         hostile.suspensions()
     assert list((shared / "elsewhere").iterdir()) == []
     snapshots = shared / "state" / "snapshots"
     snapshots.rename(shared / "elsewhere" / "snapshots")
     snapshots.symlink_to(shared / "elsewhere" / "snapshots")
     (shared / "state" / "node").unlink()
-    with pytest.raises(UnavailableError, match="snapshots is no directory"):
+    with pytest.raises(UnavailableError, match="snapshots is not a directory"):
         hostile.use_revision(2, "why")
     assert "held" not in os.listdir(shared / "elsewhere" / "snapshots")
 
@@ -264,15 +263,15 @@ def test_root_is_not_led_elsewhere_by_a_link(hostile: LocalNode, shared: Path, o
     ("state_uid", "mode", "node_uid", "refused"),
     [
         (65_534, 0o755, 65_534, ""),
-        (65_534, 0o755, 0, "is root's, in a directory that others write to"),
-        (65_534, 0o755, 1, "is user 1's"),
+        (65_534, 0o755, 0, "belongs to root, in a directory that others may write to"),
+        (65_534, 0o755, 1, "belongs to user 1:"),
         (0, 0o1775, 0, ""),
-        (0, 0o775, 0, "is root's, in a directory that others write to"),
-        (0, 0o1775, 65_534, "is user 65534's: set user"),
+        (0, 0o775, 0, "belongs to root, in a directory that others may write to"),
+        (0, 0o1775, 65_534, "belongs to user 65534: set the key user"),
         (0, 0o755, 65_534, ""),
     ],
 )
-def test_root_acts_as_nobody_whom_others_have_put_there(
+def test_root_acts_only_as_a_trusted_owner(
     hostile: LocalNode, shared: Path, state_uid: int, mode: int, node_uid: int, refused: str
 ) -> None:
     state = shared / "state"
@@ -291,21 +290,21 @@ def test_root_acts_as_nobody_whom_others_have_put_there(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read what others may not")
-def test_root_is_shown_nothing_that_the_nodes_user_may_not_read(hostile: LocalNode, shared: Path) -> None:
+def test_root_reads_only_files_that_the_nodes_user_may_read(hostile: LocalNode, shared: Path) -> None:
     (shared / "secret").write_text("a secret")
     (shared / "secret").chmod(0o600)
     (shared / "state" / "snapshots" / "2.quarantined").hardlink_to(shared / "secret")
     assert [each.quarantined for each in hostile.snapshots()] == [None, "", None]
 
 
-def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStore, config: Config) -> None:
+def test_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStore, config: Config) -> None:
     store.use(2)
     store.quarantine(3, "workers died of it")
     newest, current, oldest = node.snapshots()
     assert (newest.revision, newest.in_use, newest.quarantined) == (3, False, "workers died of it")
     assert (current.revision, current.in_use, current.quarantined, current.made_s) == (2, True, None, NOW)
     assert (
-        current.octets
+        current.size
         == sum(path.stat().st_size for path in store.directory.iterdir() if path.suffix in (".names", ".ranges"))
         + store.manifest(2).rules.size
     )
@@ -317,8 +316,8 @@ def test_the_snapshots_of_a_node_are_listed(node: LocalNode, store: SnapshotStor
 @pytest.mark.parametrize(
     ("url", "by_policy_file", "until"),
     [
-        (None, False, "a newer one is published"),
-        ("https://api.example.org", False, "a higher one is pulled"),
+        (None, False, "a newer revision is published"),
+        ("https://api.example.org", False, "a higher revision is pulled"),
         (None, True, "the policy file is read again"),
     ],
 )
@@ -333,7 +332,7 @@ def test_an_older_revision_is_used_until_it_is_superseded(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for another user")
-def test_a_store_of_another_user_is_roots_to_change_and_stays_that_users(config: Config, shared: Path) -> None:
+def test_root_changes_a_store_of_another_user_who_keeps_it(config: Config, shared: Path) -> None:
     config = replace(config, state_dir=shared)
     store = filled(shared / "snapshots")
     for path in (store.directory, *store.directory.iterdir()):
@@ -344,14 +343,14 @@ def test_a_store_of_another_user_is_roots_to_change_and_stays_that_users(config:
     assert {path.stat().st_uid for path in config.node_dir.iterdir()} == {0}
 
 
-def test_what_is_listed_as_in_use_is_what_the_node_decides_by(
+def test_snapshot_listed_as_in_use_is_the_one_that_decides(
     node: LocalNode, store: SnapshotStore, config: Config
 ) -> None:
     name = f"{store.manifest(3).rules.digest.hex()}.rules"
     (store.directory / name).write_bytes(b"spoilt")
-    assert next((each.in_use, each.whole, each.copy_in_use) for each in node.snapshots()) == (True, False, True)
+    assert next((each.in_use, each.complete, each.copy_in_use) for each in node.snapshots()) == (True, False, True)
     (store.directory / "copy" / name).unlink()
-    assert [(each.revision, each.whole, each.in_use) for each in node.snapshots()] == [
+    assert [(each.revision, each.complete, each.in_use) for each in node.snapshots()] == [
         (3, False, False),
         (2, True, True),
         (1, True, False),
@@ -380,7 +379,7 @@ def test_a_revision_that_cannot_be_used_is_refused_with_the_reason(
     ):
         with pytest.raises(UnavailableError, match=said):
             node.use_revision(revision, "why")
-    with pytest.raises(ConfigError, match="revision 9 is not on this node; here: 3, 2, 1"):
+    with pytest.raises(ConfigError, match="revision 9 is not on this node; choose one of: 3, 2, 1"):
         node.use_revision(9, "why")
     with pytest.raises(ConfigError, match="give a reason"):
         node.use_revision(2, "")

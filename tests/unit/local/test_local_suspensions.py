@@ -1,4 +1,4 @@
-"""Suspensions given on a node: how they are kept, and when they hold."""
+"""Local suspensions: the file, and the time for which they hold."""
 
 import json
 import os
@@ -10,9 +10,9 @@ import pytest
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.local_suspensions import (
     MAX_GIVEN,
+    ClockReading,
     Given,
     LocalSuspensions,
-    Moment,
     change_given,
     given_bytes,
     load_given,
@@ -24,54 +24,54 @@ from dnsfilter.policy.model import Instant, Suspension
 from tests.support.policies import HOUR, NOW
 
 BOOT_MS = 5_000_000
-THEN = Moment(NOW, BOOT_MS, "boot-1")
+THEN = ClockReading(NOW, BOOT_MS, "boot-1")
 GIVEN = Given("ghent", THEN, 600, "payroll is down")
 
 
-def later(by_s: int, *, stepped_s: int = 0, boot: str = "boot-1") -> Moment:
-    """The moment so many seconds on, of a wall clock that has been put forward by `stepped_s` besides."""
+def later(by_s: int, *, stepped_s: int = 0, boot: str = "boot-1") -> ClockReading:
+    """Return the time `by_s` seconds later, by a wall clock that was also set forward by `stepped_s`."""
     boot_ms = BOOT_MS + 1000 * by_s if boot == "boot-1" else 7_000
-    return Moment(NOW + by_s + stepped_s, boot_ms, boot)
+    return ClockReading(NOW + by_s + stepped_s, boot_ms, boot)
 
 
 @pytest.mark.parametrize(
     ("now", "start"),
     [
         pytest.param(later(0), NOW, id="at once"),
-        pytest.param(later(599), NOW, id="until the last second"),
-        pytest.param(later(600), None, id="no longer"),
-        pytest.param(later(60, stepped_s=1), NOW, id="rounding is no step"),
-        pytest.param(later(60, stepped_s=-1), NOW, id="rounding is no step backwards either"),
-        pytest.param(later(60, stepped_s=HOUR), NOW + HOUR, id="a clock put forward ends nothing"),
-        pytest.param(later(60, stepped_s=-HOUR), NOW - HOUR, id="a clock put back prolongs nothing"),
-        pytest.param(later(600, stepped_s=-HOUR), None, id="nor does it bring back what has ended"),
+        pytest.param(later(599), NOW, id="in the last second"),
+        pytest.param(later(600), None, id="ended"),
+        pytest.param(later(60, stepped_s=1), NOW, id="rounding is not a set clock"),
+        pytest.param(later(60, stepped_s=-1), NOW, id="rounding back is not a set clock"),
+        pytest.param(later(60, stepped_s=HOUR), NOW + HOUR, id="a clock set forward does not end it"),
+        pytest.param(later(60, stepped_s=-HOUR), NOW - HOUR, id="a clock set back does not prolong it"),
+        pytest.param(later(600, stepped_s=-HOUR), None, id="a clock set back does not restore it"),
         pytest.param(later(300, boot="boot-2"), NOW, id="after a restart of the machine"),
-        pytest.param(later(600, boot="boot-2"), None, id="after a restart it ends at its instant"),
-        pytest.param(later(-59, boot="boot-2"), NOW, id="after a restart with a clock a little behind"),
-        pytest.param(later(-HOUR, boot="boot-2"), None, id="one that would begin later was given by a wrong clock"),
-        pytest.param(later(300, boot=""), NOW, id="a boot that is not known"),
+        pytest.param(later(600, boot="boot-2"), None, id="ended after a restart of the machine"),
+        pytest.param(later(-59, boot="boot-2"), NOW, id="after a restart with a clock slightly behind"),
+        pytest.param(later(-HOUR, boot="boot-2"), None, id="a start in the future comes from a wrong clock"),
+        pytest.param(later(300, boot=""), NOW, id="an unknown boot"),
         pytest.param(
-            Moment(NOW + 300, 600_000, "boot-2"), None, id="the machine has run for longer than it was given for"
+            ClockReading(NOW + 300, 600_000, "boot-2"), None, id="the machine has run longer than the duration"
         ),
-        pytest.param(Moment(NOW + 300, 600_000, ""), NOW, id="which is not said of a boot that is not known"),
+        pytest.param(ClockReading(NOW + 300, 600_000, ""), NOW, id="the same with an unknown boot"),
     ],
 )
-def test_when_a_suspension_holds(now: Moment, start: Instant | None) -> None:
+def test_times_for_which_a_suspension_holds(now: ClockReading, start: Instant | None) -> None:
     expected = None if start is None else Suspension("ghent", start, start + 600, "payroll is down")
     assert GIVEN.holds(now) == expected
 
 
-def test_two_boots_that_are_not_known_are_not_the_same() -> None:
-    given = replace(GIVEN, moment=replace(THEN, boot=""))
-    assert given.holds(Moment(NOW + 300, 7_000, "")) == Suspension("ghent", NOW, NOW + 600, "payroll is down")
+def test_two_unknown_boots_are_not_the_same() -> None:
+    given = replace(GIVEN, given_at=replace(THEN, boot=""))
+    assert given.holds(ClockReading(NOW + 300, 7_000, "")) == Suspension("ghent", NOW, NOW + 600, "payroll is down")
 
 
-def test_the_boot_of_this_machine_is_the_same_each_time() -> None:
+def test_boot_of_this_machine_is_stable() -> None:
     assert this_boot() == this_boot() != ""
 
 
-def test_what_is_kept_is_read_back() -> None:
-    given = (GIVEN, Given(None, Moment(NOW, 1, "boot-2"), 4 * HOUR, 'says "no"'))
+def test_file_is_read_back() -> None:
+    given = (GIVEN, Given(None, ClockReading(NOW, 1, "boot-2"), 4 * HOUR, 'says "no"'))
     assert parse_given(given_bytes(given)) == given
 
 
@@ -81,7 +81,7 @@ def changed(**values: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         b"",
         b"\xff",
@@ -111,9 +111,9 @@ def changed(**values: object) -> bytes:
         given_bytes((GIVEN,) * (MAX_GIVEN + 1)),
     ],
 )
-def test_what_is_no_list_of_suspensions_is_refused(octets: bytes) -> None:
+def test_invalid_content_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="suspensions"):
-        parse_given(octets)
+        parse_given(data)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "node" / "suspensions.json"
 
 
-def test_a_change_keeps_what_holds_and_forgets_what_has_ended(path: Path) -> None:
+def test_change_keeps_suspensions_in_force_and_removes_ended_ones(path: Path) -> None:
     change_given(path, THEN, lambda held: (*held, GIVEN))
     change_given(path, THEN, lambda held: (*held, replace(GIVEN, authority=None, for_s=60)))
     assert [given.authority for given in load_given(path)] == ["ghent", None]
@@ -136,19 +136,19 @@ def test_a_change_keeps_what_holds_and_forgets_what_has_ended(path: Path) -> Non
     assert load_given(path) == (GIVEN,)
 
 
-def test_a_file_that_cannot_be_understood_is_replaced(path: Path) -> None:
+def test_invalid_file_is_replaced(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     path.write_bytes(b"nonsense")
     change_given(path, THEN, lambda held: (*held, GIVEN))
     assert load_given(path) == (GIVEN,)
 
 
-def test_nothing_holds_without_a_file(path: Path) -> None:
+def test_missing_file_has_no_suspensions(path: Path) -> None:
     assert load_given(path) == ()
     assert LocalSuspensions(path).holding(THEN) == ()
 
 
-def test_what_another_process_changes_is_seen(path: Path) -> None:
+def test_change_by_another_process_is_read(path: Path) -> None:
     watched = LocalSuspensions(path)
     assert watched.holding(THEN) == ()
     change_given(path, THEN, lambda _: (GIVEN,))
@@ -157,7 +157,7 @@ def test_what_another_process_changes_is_seen(path: Path) -> None:
     assert watched.holding(THEN) == ()
 
 
-def test_a_clock_that_was_set_moves_a_suspension_once_and_not_with_every_second(path: Path) -> None:
+def test_set_clock_moves_a_suspension_once(path: Path) -> None:
     change_given(path, THEN, lambda _: (GIVEN,))
     watched = LocalSuspensions(path)
     starts = [
@@ -168,14 +168,14 @@ def test_a_clock_that_was_set_moves_a_suspension_once_and_not_with_every_second(
     assert set(starts) == {NOW + HOUR}
 
 
-def restarted(at: int) -> Moment:
-    """The moment so many seconds on, of a machine that started 200 s on, by a clock that is right."""
-    return Moment(NOW + at, 1000 * (at - 200), "boot-2")
+def restarted(at: int) -> ClockReading:
+    """Return the time `at` seconds later, by a correct clock, of a machine that restarted after 200 s."""
+    return ClockReading(NOW + at, 1000 * (at - 200), "boot-2")
 
 
 @pytest.mark.parametrize("ahead_s", [HOUR, -HOUR, 30 * 24 * HOUR])
-def test_over_a_restart_it_ends_when_the_clock_as_it_was_put_right_says(path: Path, ahead_s: int) -> None:
-    change_given(path, THEN, lambda _: (replace(GIVEN, moment=replace(THEN, instant=NOW + ahead_s)),))
+def test_suspension_ends_by_the_corrected_clock_after_a_restart(path: Path, ahead_s: int) -> None:
+    change_given(path, THEN, lambda _: (replace(GIVEN, given_at=replace(THEN, instant=NOW + ahead_s)),))
     assert LocalSuspensions(path).holding(later(60)) == (Suspension("ghent", NOW, NOW + 600, "payroll is down"),)
     assert load_given(path) == (GIVEN,)
     found = [bool(LocalSuspensions(path).holding(restarted(at))) for at in (300, 599, 600, 3600, 30 * 24 * HOUR)]
@@ -185,19 +185,19 @@ def test_over_a_restart_it_ends_when_the_clock_as_it_was_put_right_says(path: Pa
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(restarted(300), id="begins later by the clock of another boot"),
+        pytest.param(restarted(300), id="starts later by the clock of another boot"),
         pytest.param(later(600), id="has ended"),
-        pytest.param(restarted(HOUR), id="would have ended"),
+        pytest.param(restarted(HOUR), id="has ended after a restart"),
     ],
 )
-def test_what_is_over_is_forgotten_and_no_clock_brings_it_back(path: Path, seen: Moment) -> None:
+def test_ended_suspension_is_removed_and_not_restored_by_any_clock(path: Path, seen: ClockReading) -> None:
     ahead = HOUR if seen == restarted(300) else 0
-    change_given(path, THEN, lambda _: (replace(GIVEN, moment=replace(THEN, instant=NOW + ahead)),))
+    change_given(path, THEN, lambda _: (replace(GIVEN, given_at=replace(THEN, instant=NOW + ahead)),))
     assert LocalSuspensions(path).holding(seen) == ()
     assert load_given(path) == ()
 
 
-def test_what_is_over_does_not_come_back_though_the_file_cannot_be_written(
+def test_ended_suspension_is_not_restored_if_the_file_is_read_only(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     change_given(path, THEN, lambda _: (GIVEN, replace(GIVEN, authority="mechelen", for_s=HOUR)))
@@ -206,12 +206,10 @@ def test_what_is_over_does_not_come_back_though_the_file_cannot_be_written(
         held = [[one.authority for one in watched.holding(now)] for now in (later(600), later(601), restarted(300))]
     assert held == [["mechelen"], ["mechelen"], ["mechelen"]]
     assert len(load_given(path)) == 2
-    assert [record.getMessage().split(" reason")[0] for record in caplog.records] == [
-        "suspensions of this node not corrected"
-    ]
+    assert [record.getMessage().split(" reason")[0] for record in caplog.records] == ["local suspensions not corrected"]
 
 
-def test_a_broken_file_holds_nothing_and_is_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_broken_file_has_no_suspensions_and_is_logged_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.parent.mkdir(mode=0o700)
     path.write_bytes(b"nonsense")
     watched = LocalSuspensions(path)
@@ -221,7 +219,7 @@ def test_a_broken_file_holds_nothing_and_is_said_once(path: Path, caplog: pytest
     assert len(caplog.records) == 1
 
 
-def test_a_file_that_others_may_have_written_is_not_believed(path: Path) -> None:
+def test_file_that_others_may_write_is_refused(path: Path) -> None:
     change_given(path, THEN, lambda _: (GIVEN,))
     path.parent.chmod(0o770)
     with pytest.raises(UnavailableError, match="others may write"):
@@ -229,7 +227,7 @@ def test_a_file_that_others_may_have_written_is_not_believed(path: Path) -> None
     assert LocalSuspensions(path).holding(THEN) == ()
 
 
-def test_a_file_that_is_a_link_is_not_believed(path: Path, tmp_path: Path) -> None:
+def test_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     (tmp_path / "elsewhere").write_bytes(given_bytes((GIVEN,)))
     path.symlink_to(tmp_path / "elsewhere")
@@ -237,7 +235,7 @@ def test_a_file_that_is_a_link_is_not_believed(path: Path, tmp_path: Path) -> No
         load_given(path)
 
 
-def test_a_file_without_end_is_not_read(path: Path) -> None:
+def test_endless_file_is_not_read(path: Path) -> None:
     change_given(path, THEN, lambda _: (GIVEN,))
     os.truncate(path, 2**40)
     with pytest.raises(UnavailableError, match="longer"):

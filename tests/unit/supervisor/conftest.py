@@ -1,4 +1,4 @@
-"""The played control plane of the tests of the link to it."""
+"""The simulated control plane of the tests of the link."""
 
 from tests.unit.control.conftest import config_for, plane
 

@@ -1,4 +1,4 @@
-"""What workers report of networks in no range comes together in the crew; how long a worker may be silent."""
+"""Reports of workers about networks in no range; time limits for silent workers."""
 
 import asyncio
 import contextlib
@@ -66,14 +66,14 @@ def crew_of(kind: str, listening: Listening, sealed: Sealed, directory: Path) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_networks_in_no_range_are_told_over_all_workers(
+def test_networks_in_no_range_are_collected_from_all_workers(
     kind: str, listening: Listening, sealed: Sealed, tmp_path: Path
 ) -> None:
     counters = tmp_path / "counters"
     crew = crew_of(kind, listening, sealed, tmp_path)
     message = query("www.tiktok.com")
 
-    async def tend_until_told(number: int) -> None:
+    async def tend_until_reported(number: int) -> None:
         deadline = time.monotonic() + PATIENCE_S
         asked: list[Client] = []
         while sum(one.queries for one in crew.unregistered()) < number and time.monotonic() < deadline:
@@ -89,13 +89,13 @@ def test_networks_in_no_range_are_told_over_all_workers(
         await crew.stop()
 
     with contextlib.chdir(Path(__file__).parents[3]):
-        asyncio.run(tend_until_told(12))
+        asyncio.run(tend_until_reported(12))
     assert [(one.prefix, one.queries) for one in crew.unregistered()] == [("127.0.99.0/24", 11), ("127.0.98.0/24", 1)]
     assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.unregistered())
     assert list(counters.iterdir()) == []
 
 
-def test_a_worker_that_starts_slowly_is_left_alone_and_one_that_never_reports_is_ended(
+def test_slow_start_is_tolerated_and_worker_that_never_reports_is_killed(
     listening: Listening, sealed: Sealed, tmp_path: Path
 ) -> None:
     async def ended_after(*seconds: float) -> list[list[int | None]]:
@@ -123,7 +123,7 @@ def test_a_worker_that_starts_slowly_is_left_alone_and_one_that_never_reports_is
 
 
 class Impostor:
-    """Stands where the first worker of a crew should: a process that does nothing, and its end of the channel."""
+    """A substitute for the first worker of a crew: a process that does nothing, and its end of the channel."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.process: subprocess.Popen[bytes] | None = None
@@ -147,7 +147,7 @@ def harmful(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("sent", ["garbage", "oversized", "unknown", "an order", "pickle", "nothing"])
-def test_a_worker_that_is_not_understood_is_ended_and_replaced(
+def test_worker_with_unknown_message_is_killed_and_replaced(
     sent: str, listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sent == "nothing":
@@ -182,7 +182,7 @@ def test_a_worker_that_is_not_understood_is_ended_and_replaced(
     assert not (tmp_path / "made").exists()
 
 
-def test_a_worker_that_floods_with_networks_is_kept_within_bounds(
+def test_flood_of_reported_networks_is_bounded(
     listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impostor = Impostor(monkeypatch)

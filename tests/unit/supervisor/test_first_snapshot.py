@@ -1,4 +1,4 @@
-"""What a node that starts decides by."""
+"""The first snapshot of a node that starts."""
 
 import shutil
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def store(config: Config) -> SnapshotStore:
 
 
 def loaded(config: Config, store: SnapshotStore, least: int = 0) -> int:
-    """The revision that a node which starts now decides by."""
+    """Return the revision that a node decides by if it starts now."""
     feed = PolicyFeed(store, "default")
     try:
         load_first(feed, config, partial(pull_first, config, None), least)
@@ -50,7 +50,7 @@ def loaded(config: Config, store: SnapshotStore, least: int = 0) -> int:
         feed.close()
 
 
-def test_what_is_whole_here_needs_nobody(plane: Played, config: Config, store: SnapshotStore) -> None:
+def test_complete_local_snapshot_needs_no_control_plane(plane: Played, config: Config, store: SnapshotStore) -> None:
     loaded(config, store)
     plane.spoken.clear()
     assert loaded(config, store) == 1
@@ -58,7 +58,7 @@ def test_what_is_whole_here_needs_nobody(plane: Played, config: Config, store: S
 
 
 @pytest.mark.parametrize("spoilt", [("current", "*.names"), ("*.rules",), ("*.manifest",)])
-def test_where_nothing_here_is_whole_it_is_pulled(
+def test_snapshot_is_pulled_if_none_here_is_complete(
     plane: Played, config: Config, store: SnapshotStore, spoilt: tuple[str, ...]
 ) -> None:
     loaded(config, store)
@@ -68,7 +68,7 @@ def test_where_nothing_here_is_whole_it_is_pulled(
     assert store.read_current().manifest == plane.manifest
 
 
-def test_a_chosen_revision_that_is_spoilt_gives_way_to_what_is_pulled(
+def test_damaged_chosen_revision_is_replaced_by_a_pulled_one(
     plane: Played, config: Config, store: SnapshotStore
 ) -> None:
     loaded(config, store)
@@ -93,36 +93,36 @@ def test_an_older_revision_than_the_one_in_force_is_refused(
         loaded(config, store, least=2)
 
 
-def test_what_is_quarantined_is_better_than_nothing(plane: Played, config: Config, store: SnapshotStore) -> None:
+def test_quarantined_snapshot_is_used_if_there_is_no_other(plane: Played, config: Config, store: SnapshotStore) -> None:
     loaded(config, store)
     store.quarantine(1, "workers died of it")
     plane.script.status = 500
     assert loaded(config, store) == 1
     plane.script.status = None
     plane.publish(compiled(2))
-    assert loaded(config, store) == 2, "but not better than what can be pulled"
+    assert loaded(config, store) == 2, "a pulled snapshot is preferred"
 
 
-def test_without_anything_to_decide_by_it_is_said_what_is_here_and_what_pulling_met(
+def test_error_without_a_snapshot_names_local_fault_and_pull_fault(
     plane: Played, config: Config, store: SnapshotStore
 ) -> None:
     loaded(config, store)
     for path in store.directory.rglob("*.rules"):
         path.unlink()
     plane.script.status = 500
-    with pytest.raises(UnavailableError, match=r"no snapshot to decide by in .*status 500: .*here: read .*\.rules"):
+    with pytest.raises(UnavailableError, match=r"no usable snapshot in .*status 500: .*here: read .*\.rules"):
         loaded(config, store)
 
 
-def test_told_to_start_without_a_snapshot_it_does(
+def test_start_without_snapshot_is_possible_if_configured(
     config: Config, store: SnapshotStore, plane: Played, caplog: pytest.LogCaptureFixture
 ) -> None:
     plane.script.status = 500
     assert loaded(replace(config, start_without_snapshot=True), store) == 0
-    assert "no snapshot to decide by" in caplog.text
+    assert "no usable snapshot" in caplog.text
 
 
-def test_it_waits_for_a_control_plane_of_this_machine_that_is_starting(
+def test_start_waits_for_this_machines_control_plane(
     plane: Played, config: Config, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_snapshot, "PATIENCE_S", 60.0)
@@ -142,7 +142,7 @@ def test_it_waits_for_a_control_plane_of_this_machine_that_is_starting(
 
 
 @pytest.mark.parametrize("spoil", ["token", "snapshot"])
-def test_it_does_not_wait_for_what_no_waiting_cures(
+def test_start_does_not_wait_for_a_permanent_fault(
     plane: Played, config: Config, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch, spoil: str
 ) -> None:
     monkeypatch.setattr(first_snapshot, "PATIENCE_S", 3600.0)
@@ -150,52 +150,52 @@ def test_it_does_not_wait_for_what_no_waiting_cures(
         plane.one_time.clear()
     else:
         plane.script.alter_file = lambda data: data[:-1]
-    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+    with pytest.raises(UnavailableError, match="no usable snapshot"):
         loaded(config, store)
 
 
 def published(config: Config, revision: int) -> None:
-    """What the control plane of this machine has put into its state directory."""
+    """The snapshots that this machine's control plane has published into its state directory."""
     SnapshotStore(config.state_dir / "snapshots").publish(compiled(revision))
 
 
-def test_without_its_identity_it_begins_with_the_files_of_this_machines_control_plane(
+def test_node_without_identity_starts_with_published_files_of_this_machine(
     plane: Played, config: Config, store: SnapshotStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     published(config, 3)
     plane.one_time.clear()
     assert loaded(config, store) == 3
-    assert "the files of this machine's control plane are used" in caplog.text
+    assert "using published files of this machine's control plane" in caplog.text
     plane.one_time.add(ONE_TIME)
     plane.publish(compiled(4))
     pull_first(config, None)
-    assert loaded(config, store) == 4, "and goes on with what it pulls once it has enrolled"
+    assert loaded(config, store) == 4, "after enrolment it uses pulled snapshots"
 
 
-def test_files_that_are_not_signed_under_the_pinned_key_are_not_taken(
+def test_published_files_must_be_signed_with_the_pinned_key(
     plane: Played, config: Config, store: SnapshotStore
 ) -> None:
     loaded(config, store)
     shutil.rmtree(store.directory)
     published(config, 3)
     plane.script.status = 500
-    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+    with pytest.raises(UnavailableError, match="no usable snapshot"):
         loaded(config, store)
 
 
-def test_files_that_are_not_signed_under_the_configured_key_are_not_taken(
+def test_published_files_must_be_signed_with_the_configured_key(
     plane: Played, config: Config, store: SnapshotStore
 ) -> None:
     published(config, 3)
     plane.script.status = 500
     control = replace(config.control_plane, key=plane.key)
-    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+    with pytest.raises(UnavailableError, match="no usable snapshot"):
         loaded(replace(config, control_plane=control), store)
     assert loaded(config, store) == 3
 
 
-def test_files_on_this_machine_do_not_stand_for_a_control_plane_elsewhere(config: Config, store: SnapshotStore) -> None:
+def test_published_files_are_ignored_if_the_control_plane_is_remote(config: Config, store: SnapshotStore) -> None:
     published(config, 3)
     control = replace(config.control_plane, url="https://control.example.invalid")
-    with pytest.raises(UnavailableError, match="no snapshot to decide by"):
+    with pytest.raises(UnavailableError, match="no usable snapshot"):
         loaded(replace(config, control_plane=control), store)

@@ -1,4 +1,4 @@
-"""What a reload changes, and what waits for a restart."""
+"""Changes that take effect with a reload, and changes that need a restart."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,17 +12,17 @@ from dnsfilter.errors import ConfigError
 from dnsfilter.supervisor.reload import as_far_as_possible, check_listen
 
 
-def test_what_can_change_does(config_for: Callable[..., Config]) -> None:
+def test_reloadable_keys_change(config_for: Callable[..., Config]) -> None:
     running = config_for("http://192.0.2.1")
     listen = (Endpoint(ip_address("192.0.2.53"), 53),)
     new = replace(running, workers=running.workers + 1, listen=listen, default_listen=False)
     assert as_far_as_possible(new, running) == (new, ())
 
 
-def test_a_file_that_names_no_address_takes_none_away(config_for: Callable[..., Config]) -> None:
+def test_file_without_listen_removes_no_address(config_for: Callable[..., Config]) -> None:
     empty = config_for("http://192.0.2.1")
     running = replace(empty, default_listen=False, listen=(Endpoint(ip_address("192.0.2.53"), 53), *empty.listen))
-    with pytest.raises(ConfigError, match=r"^listen: .*default 127\.0\.0\.1:53.* would leave 192\.0\.2\.53:53"):
+    with pytest.raises(ConfigError, match=r"^listen: .*default 127\.0\.0\.1:53.* would drop 192\.0\.2\.53:53"):
         as_far_as_possible(empty, running)
     with pytest.raises(ConfigError):
         check_listen(empty, running.listen)
@@ -30,7 +30,7 @@ def test_a_file_that_names_no_address_takes_none_away(config_for: Callable[..., 
     assert as_far_as_possible(empty, replace(running, listen=empty.listen)) == (empty, ())
 
 
-def test_what_cannot_change_stays_and_is_named(config_for: Callable[..., Config], tmp_path: Path) -> None:
+def test_keys_that_need_a_restart_stay_and_are_named(config_for: Callable[..., Config], tmp_path: Path) -> None:
     running = config_for("http://192.0.2.1")
     new = replace(
         running,

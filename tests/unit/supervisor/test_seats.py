@@ -1,4 +1,4 @@
-"""Who reads which sockets, with all well and with neighbours gone."""
+"""The sockets that each worker reads, with and without missing neighbours."""
 
 from collections.abc import Mapping
 
@@ -10,27 +10,27 @@ from dnsfilter.supervisor.seats import seats_to_fill, share_out
 @pytest.mark.parametrize(
     ("sets", "seats", "able", "expected"),
     [
-        pytest.param(2, 2, {0: True, 1: True}, {0: {0}, 1: {1}}, id="to each its own"),
-        pytest.param(2, 2, {0: True}, {0: {0, 1}}, id="one is gone: its neighbour reads for both"),
-        pytest.param(2, 2, {0: True, 1: False}, {0: {0, 1}, 1: {1}}, id="one hangs: it keeps its own besides"),
-        pytest.param(3, 3, {0: True, 1: False, 2: True}, {0: {0}, 1: {1}, 2: {1, 2}}, id="the next along stands in"),
-        pytest.param(3, 3, {0: False, 1: False, 2: True}, {0: {0}, 1: {1}, 2: {0, 1, 2}}, id="one for all"),
-        pytest.param(3, 3, {0: True, 1: True}, {0: {0, 2}, 1: {1}}, id="round the table"),
-        pytest.param(1, 1, {0: True, 1: True}, {0: {0}, 1: set()}, id="a spare reads nothing"),
+        pytest.param(2, 2, {0: True, 1: True}, {0: {0}, 1: {1}}, id="each reads its own"),
+        pytest.param(2, 2, {0: True}, {0: {0, 1}}, id="one is missing: its neighbour reads both"),
+        pytest.param(2, 2, {0: True, 1: False}, {0: {0, 1}, 1: {1}}, id="one hangs: both read its set"),
+        pytest.param(3, 3, {0: True, 1: False, 2: True}, {0: {0}, 1: {1}, 2: {1, 2}}, id="the next able worker covers"),
+        pytest.param(3, 3, {0: False, 1: False, 2: True}, {0: {0}, 1: {1}, 2: {0, 1, 2}}, id="one covers for all"),
+        pytest.param(3, 3, {0: True, 1: True}, {0: {0, 2}, 1: {1}}, id="the order is cyclic"),
+        pytest.param(1, 1, {0: True, 1: True}, {0: {0}, 1: set()}, id="a standby reads nothing"),
         pytest.param(1, 1, {1: True}, {1: {0}}, id="until it is needed"),
-        pytest.param(1, 1, {0: False, 1: True}, {0: {0}, 1: {0}}, id="also when the one hangs"),
-        pytest.param(1, 1, {0: False, 1: False}, {0: {0}, 1: set()}, id="a spare that hangs is no help"),
+        pytest.param(1, 1, {0: False, 1: True}, {0: {0}, 1: {0}}, id="also when the worker hangs"),
+        pytest.param(1, 1, {0: False, 1: False}, {0: {0}, 1: set()}, id="a standby that hangs does not cover"),
         pytest.param(4, 2, {0: True, 1: True}, {0: {0, 2}, 1: {1, 3}}, id="more sets than seats"),
-        pytest.param(2, 2, {0: True, 1: True, 2: True}, {0: {0}, 1: {1}, 2: set()}, id="a seat too many"),
-        pytest.param(2, 2, {}, {}, id="nobody"),
+        pytest.param(2, 2, {0: True, 1: True, 2: True}, {0: {0}, 1: {1}, 2: set()}, id="one seat too many"),
+        pytest.param(2, 2, {}, {}, id="no worker"),
     ],
 )
-def test_every_set_is_read_by_an_able_worker_if_there_is_one(
+def test_every_set_is_read_by_an_able_worker_if_any(
     sets: int, seats: int, able: Mapping[int, bool], expected: Mapping[int, set[int]]
 ) -> None:
     assert share_out(sets, seats, able) == expected
 
 
 @pytest.mark.parametrize(("workers", "processes"), [(1, 2), (2, 2), (8, 8)])
-def test_only_a_single_worker_needs_a_spare(workers: int, processes: int) -> None:
+def test_only_a_single_worker_needs_a_standby(workers: int, processes: int) -> None:
     assert seats_to_fill(workers) == processes

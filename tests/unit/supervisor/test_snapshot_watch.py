@@ -1,4 +1,4 @@
-"""The snapshot that workers are to use, as it comes and goes on disk."""
+"""The snapshot for workers, as files on disk change."""
 
 import os
 from collections.abc import Iterator
@@ -42,13 +42,13 @@ def feed(store: SnapshotStore) -> Iterator[PolicyFeed]:
     made.close()
 
 
-def test_load_takes_what_is_current(feed: PolicyFeed) -> None:
+def test_load_takes_the_current_snapshot(feed: PolicyFeed) -> None:
     assert feed.load().revision == 1
     assert len(feed.descriptors) == 4
     assert feed.trouble is None
 
 
-def test_poll_gives_a_snapshot_once(feed: PolicyFeed, store: SnapshotStore) -> None:
+def test_poll_returns_a_snapshot_once(feed: PolicyFeed, store: SnapshotStore) -> None:
     feed.load()
     assert feed.poll() is None
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
@@ -58,9 +58,7 @@ def test_poll_gives_a_snapshot_once(feed: PolicyFeed, store: SnapshotStore) -> N
     assert feed.poll() is None
 
 
-def test_a_toggle_seals_rules_and_manifest_anew_and_keeps_names_and_ranges(
-    feed: PolicyFeed, store: SnapshotStore
-) -> None:
+def test_toggle_seals_new_rules_and_manifest_and_keeps_names_and_ranges(feed: PolicyFeed, store: SnapshotStore) -> None:
     feed.load()
     manifest, names, ranges, rules = feed.descriptors
     inodes = [os.fstat(descriptor).st_ino for descriptor in (names, ranges)]
@@ -71,7 +69,7 @@ def test_a_toggle_seals_rules_and_manifest_anew_and_keeps_names_and_ranges(
     assert {manifest, rules}.isdisjoint({names, ranges})
 
 
-def test_a_broken_snapshot_is_said_and_the_one_before_stays(feed: PolicyFeed, tmp_path: Path) -> None:
+def test_broken_snapshot_is_logged_and_previous_one_stays(feed: PolicyFeed, tmp_path: Path) -> None:
     feed.load()
     (tmp_path / "current").write_text("2 nonsense\n")
     assert feed.poll() is None
@@ -98,32 +96,32 @@ def test_a_snapshot_that_could_not_be_read_is_tried_again(
     assert not feed.trouble
 
 
-def test_load_passes_over_a_broken_one_for_the_last_good(store: SnapshotStore, tmp_path: Path) -> None:
+def test_load_uses_the_last_good_snapshot_if_the_newest_is_broken(store: SnapshotStore, tmp_path: Path) -> None:
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     newest = max(tmp_path.glob("2.*.manifest"))
     (tmp_path / "copy" / newest.name).unlink()
-    whole = newest.read_bytes()
-    newest.write_bytes(whole[:-5])
+    complete = newest.read_bytes()
+    newest.write_bytes(complete[:-5])
     feed = PolicyFeed(SnapshotStore(tmp_path), DEFAULT_SITE)
     assert feed.load().revision == 1
     assert feed.trouble is not None
-    newest.write_bytes(whole)
+    newest.write_bytes(complete)
     found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
     assert found is not None
     assert found.revision == 2
     feed.close()
 
 
-def test_no_descriptor_is_left_open_by_a_snapshot_that_could_not_be_sealed(
+def test_failed_seal_leaves_no_descriptor_open(
     feed: PolicyFeed, store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed.load()
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     calls = iter((True, False))
 
-    def short(name: str, octets: Buffer) -> int:
+    def short(name: str, content: Buffer) -> int:
         if next(calls):
-            return seal(name, octets)
+            return seal(name, content)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(snapshot_watch, "seal", short)
@@ -134,13 +132,13 @@ def test_no_descriptor_is_left_open_by_a_snapshot_that_could_not_be_sealed(
     assert feed.snapshot.revision == 1
 
 
-def test_an_empty_store_has_nothing_to_load(tmp_path: Path) -> None:
+def test_load_from_an_empty_store_fails(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError):
         PolicyFeed(SnapshotStore(tmp_path / "nothing"), DEFAULT_SITE).load()
 
 
 class Ticking:
-    """A clock whose boot time a test sets; the wall stands in 1970."""
+    """A clock whose boot time a test sets. Its wall clock is in 1970."""
 
     def __init__(self) -> None:
         self.boot_s = 100
@@ -152,7 +150,7 @@ class Ticking:
         return self.boot_s * 1_000_000_000
 
 
-def test_elapsed_time_counts_from_the_first_snapshot_of_a_making(store: SnapshotStore) -> None:
+def test_elapsed_time_counts_from_the_first_snapshot_of_a_making_time(store: SnapshotStore) -> None:
     clock = Ticking()
     feed = PolicyFeed(store, DEFAULT_SITE, clock)
     feed.load()
@@ -168,9 +166,7 @@ def test_elapsed_time_counts_from_the_first_snapshot_of_a_making(store: Snapshot
     feed.close()
 
 
-def test_a_snapshot_set_aside_gives_way_to_the_one_before_and_comes_not_back(
-    store: SnapshotStore, feed: PolicyFeed
-) -> None:
+def test_quarantined_snapshot_is_replaced_by_the_previous_one_for_good(store: SnapshotStore, feed: PolicyFeed) -> None:
     feed.load()
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     assert feed.poll() is not None
@@ -184,7 +180,7 @@ def test_a_snapshot_set_aside_gives_way_to_the_one_before_and_comes_not_back(
     assert newer.revision == 3
 
 
-def test_a_snapshot_is_used_again_once_its_quarantine_ends(store: SnapshotStore, feed: PolicyFeed) -> None:
+def test_snapshot_is_used_again_after_its_quarantine_ends(store: SnapshotStore, feed: PolicyFeed) -> None:
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     feed.load()
     feed.set_aside(2, "workers died of it")
@@ -194,7 +190,7 @@ def test_a_snapshot_is_used_again_once_its_quarantine_ends(store: SnapshotStore,
     assert [snapshot.revision for snapshot in found] == [2]
 
 
-def test_without_an_older_snapshot_nothing_is_quarantined(store: SnapshotStore, feed: PolicyFeed) -> None:
+def test_snapshot_is_not_quarantined_without_an_older_one(store: SnapshotStore, feed: PolicyFeed) -> None:
     feed.load()
     assert feed.set_aside(1, "workers died of it") is None
     assert feed.snapshot is not None
@@ -203,7 +199,7 @@ def test_without_an_older_snapshot_nothing_is_quarantined(store: SnapshotStore, 
     assert PolicyFeed(store, DEFAULT_SITE).load().revision == 1, "a restart tries again"
 
 
-def test_a_snapshot_is_set_aside_in_a_store_that_cannot_be_written(
+def test_snapshot_is_quarantined_although_the_store_is_read_only(
     store: SnapshotStore, feed: PolicyFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
@@ -219,7 +215,7 @@ def test_a_snapshot_is_set_aside_in_a_store_that_cannot_be_written(
     assert feed.poll() is None
 
 
-def test_what_was_chosen_by_hand_is_held_until_one_above_comes(feed: PolicyFeed, store: SnapshotStore) -> None:
+def test_locally_chosen_revision_is_kept_until_a_higher_one_comes(feed: PolicyFeed, store: SnapshotStore) -> None:
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))
     feed.load()
     assert feed.held_up_to is None
@@ -233,13 +229,13 @@ def test_what_was_chosen_by_hand_is_held_until_one_above_comes(feed: PolicyFeed,
     store.use(1)
     store.quarantine(1)
     assert feed.poll() is None
-    assert feed.held_up_to is None, "what was chosen is not in use"
+    assert feed.held_up_to is None, "the chosen revision is not in use"
     store.use(3)
     feed.poll()
-    assert feed.held_up_to is None, "the newest keeps nothing back"
+    assert feed.held_up_to is None, "the newest revision holds back no other"
 
 
-def test_a_store_that_cannot_be_read_is_said_once_until_it_can(
+def test_unreadable_store_is_logged_once_until_it_is_readable(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed.load()
@@ -257,6 +253,6 @@ def test_a_store_that_cannot_be_read_is_said_once_until_it_can(
     assert [*said, feed.unreadable] == [f"read {tmp_path}/current: No such file or directory", None]
 
 
-def test_a_store_that_was_never_there_is_no_trouble(tmp_path: Path) -> None:
+def test_store_that_never_existed_is_no_trouble(tmp_path: Path) -> None:
     with closing(PolicyFeed(SnapshotStore(tmp_path / "none"), DEFAULT_SITE)) as feed:
         assert (feed.poll(), feed.unreadable) == (None, None)

@@ -1,4 +1,4 @@
-"""What is suspended on the node itself, laid over whichever snapshot is in use."""
+"""Local suspensions, applied to the snapshot in use."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.local.local_suspensions import FILE_NAME, Given, Moment, change_given, this_boot
+from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, Given, change_given, this_boot
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
@@ -73,13 +73,13 @@ def feed(store: SnapshotStore, tmp_path: Path, hands: Hands) -> Iterator[PolicyF
 
 
 def suspend(tmp_path: Path, hands: Hands, *slugs: str | None, for_s: int = 600) -> None:
-    now = Moment(hands.wall, hands.boot * 1000, this_boot())
+    now = ClockReading(hands.wall, hands.boot * 1000, this_boot())
     given = tuple(Given(slug, now, for_s, "test") for slug in slugs)
     change_given(tmp_path / "node" / FILE_NAME, now, lambda _: given)
 
 
 def refused(snapshot: Snapshot | None, at: int) -> tuple[bool, bool]:
-    """Whether Ghent's client and Mechelen's are refused."""
+    """Return whether the clients of Ghent and of Mechelen are refused."""
     assert snapshot is not None
     name = parse_name("example.org")
     ghent, mechelen = (
@@ -90,7 +90,7 @@ def refused(snapshot: Snapshot | None, at: int) -> tuple[bool, bool]:
 
 
 @pytest.mark.parametrize(("slugs", "expected"), [(["ghent"], (False, True)), ([None], (False, False))])
-def test_a_suspension_is_in_force_with_the_next_look(
+def test_suspension_is_in_force_with_the_next_poll(
     feed: PolicyFeed, tmp_path: Path, hands: Hands, slugs: Sequence[str | None], expected: tuple[bool, bool]
 ) -> None:
     assert refused(feed.snapshot, hands.wall) == (True, True)
@@ -101,7 +101,7 @@ def test_a_suspension_is_in_force_with_the_next_look(
     assert feed.poll() is None
 
 
-def test_it_ends_by_its_rows_and_then_what_was_published_is_used_again(
+def test_suspension_ends_by_its_rows_and_then_the_published_rules_return(
     feed: PolicyFeed, tmp_path: Path, hands: Hands
 ) -> None:
     published = feed.snapshot
@@ -120,7 +120,7 @@ def test_it_ends_by_its_rows_and_then_what_was_published_is_used_again(
     assert feed.poll() is None
 
 
-def test_one_taken_back_is_over_with_the_next_look(feed: PolicyFeed, tmp_path: Path, hands: Hands) -> None:
+def test_ended_suspension_is_over_with_the_next_poll(feed: PolicyFeed, tmp_path: Path, hands: Hands) -> None:
     suspend(tmp_path, hands, "ghent", None)
     assert refused(feed.poll(), NOW) == (False, False)
     suspend(tmp_path, hands, "ghent")
@@ -130,13 +130,13 @@ def test_one_taken_back_is_over_with_the_next_look(feed: PolicyFeed, tmp_path: P
 
 
 def admits(feed: PolicyFeed, hands: Hands) -> bool:
-    """Whether a client in no range is answered now."""
+    """Return whether a client in no range is answered now."""
     feed.poll()
     assert feed.snapshot is not None
     return feed.snapshot.decide(ip_address("203.0.113.1"), parse_name("example.org"), hands.wall).admitted
 
 
-def test_one_of_all_admits_unregistered_clients_until_the_time_has_passed_by_any_clock(
+def test_suspension_of_all_admits_unregistered_clients_until_it_ends_by_any_clock(
     feed: PolicyFeed, tmp_path: Path, hands: Hands
 ) -> None:
     hands.go(7200)
@@ -153,7 +153,7 @@ def test_one_of_all_admits_unregistered_clients_until_the_time_has_passed_by_any
     assert not admits(feed, hands)
 
 
-def test_one_of_all_admits_everybody_to_a_node_that_has_no_snapshot_yet(
+def test_suspension_of_all_admits_all_clients_without_a_snapshot(
     feed: PolicyFeed, tmp_path: Path, hands: Hands
 ) -> None:
     empty = compile_policy(Policy(0), NOW)
@@ -171,7 +171,9 @@ def test_workers_get_the_rules_that_the_manifest_names(feed: PolicyFeed, tmp_pat
     assert (said.revision, said.rules.digest, said.names.digest) == (1, sha256(rules).digest(), sha256(names).digest())
 
 
-def test_it_holds_over_a_new_snapshot(feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands) -> None:
+def test_suspension_holds_over_a_new_snapshot(
+    feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
+) -> None:
     suspend(tmp_path, hands, "ghent")
     feed.poll()
     hands.go(60)
@@ -183,7 +185,7 @@ def test_it_holds_over_a_new_snapshot(feed: PolicyFeed, store: SnapshotStore, tm
     assert refused(snapshot, NOW + 600) == (True, True)
 
 
-def test_it_holds_over_an_older_snapshot_after_a_quarantine(
+def test_suspension_holds_over_an_older_snapshot_after_a_quarantine(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
     suspend(tmp_path, hands, "ghent")
@@ -195,7 +197,7 @@ def test_it_holds_over_an_older_snapshot_after_a_quarantine(
     assert refused(snapshot, hands.wall) == (False, True)
 
 
-def test_it_holds_in_the_next_process(store: SnapshotStore, tmp_path: Path, hands: Hands) -> None:
+def test_suspension_holds_in_the_next_process(store: SnapshotStore, tmp_path: Path, hands: Hands) -> None:
     suspend(tmp_path, hands, "ghent")
     hands.go(60)
     feed = PolicyFeed(store, DEFAULT_SITE, hands, tmp_path / "node")
@@ -204,7 +206,7 @@ def test_it_holds_in_the_next_process(store: SnapshotStore, tmp_path: Path, hand
     feed.close()
 
 
-def test_the_same_is_in_force_as_if_it_had_been_published(
+def test_local_suspension_has_the_effect_of_a_published_one(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
     suspend(tmp_path, hands, "ghent")
@@ -217,7 +219,7 @@ def test_the_same_is_in_force_as_if_it_had_been_published(
     assert laid.rules_digest == published.rules_digest
 
 
-def test_one_that_was_published_besides_stays_when_the_local_one_ends(
+def test_published_suspension_stays_when_the_local_one_ends(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
     suspend(tmp_path, hands, None, for_s=60)
@@ -227,7 +229,7 @@ def test_one_that_was_published_besides_stays_when_the_local_one_ends(
     assert refused(feed.poll(), hands.wall) == (False, True)
 
 
-def test_a_wall_clock_that_is_not_believed_still_suspends_for_as_long_as_was_said(
+def test_suspension_keeps_its_duration_by_an_untrusted_wall_clock(
     feed: PolicyFeed, tmp_path: Path, hands: Hands
 ) -> None:
     hands.wall = 0
@@ -244,27 +246,27 @@ def test_a_wall_clock_that_is_not_believed_still_suspends_for_as_long_as_was_sai
     assert refused(feed.poll(), hands.wall) == (True, True)
 
 
-def test_without_memory_for_it_the_old_snapshot_stays_and_it_is_tried_again(
+def test_old_snapshot_stays_without_memory_and_suspension_is_retried(
     feed: PolicyFeed, tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     full = True
 
-    def short(name: str, octets: Buffer) -> int:
+    def short(name: str, content: Buffer) -> int:
         if full:
             raise OSError(28, "No space left on device")
-        return seal(name, octets)
+        return seal(name, content)
 
     monkeypatch.setattr(snapshot_watch, "seal", short)
     suspend(tmp_path, hands, "ghent")
     assert feed.poll() is None
     assert refused(feed.snapshot, hands.wall) == (True, True)
-    assert [record.getMessage() for record in caplog.records] == ["suspensions of this node not in force"]
+    assert [record.getMessage() for record in caplog.records] == ["local suspensions not in force"]
     full = False
     found = next(filter(None, (feed.poll() for _ in range(2 * LOOKS_BETWEEN_TRIES))), None)
     assert refused(found, hands.wall) == (False, True)
 
 
-def test_a_feed_without_a_directory_of_its_own_looks_for_none(
+def test_feed_without_a_node_directory_has_no_local_suspensions(
     store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
     suspend(tmp_path, hands, "ghent")
@@ -273,25 +275,25 @@ def test_a_feed_without_a_directory_of_its_own_looks_for_none(
     feed.close()
 
 
-def test_what_a_snapshot_chosen_here_has_suspended_was_done_by_hand(
+def test_suspensions_of_a_locally_chosen_snapshot_count_as_local(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
     store.publish(compile_policy(policy(2, Suspension("ghent", NOW, NOW + 600)), NOW))
     feed.poll()
-    assert feed.by_hand() == ()
+    assert feed.local_suspensions() == ()
     store.publish(compile_policy(policy(3), NOW))
     store.use(2)
     feed.poll()
-    assert feed.by_hand() == (("ghent", NOW + 600),)
+    assert feed.local_suspensions() == (("ghent", NOW + 600),)
     suspend(tmp_path, hands, "ghent", None, for_s=300)
     feed.poll()
-    assert dict(feed.by_hand()) == {"ghent": NOW + 600, None: NOW + 300}
+    assert dict(feed.local_suspensions()) == {"ghent": NOW + 600, None: NOW + 300}
     hands.go(600)
     feed.poll()
-    assert feed.by_hand() == ()
+    assert feed.local_suspensions() == ()
 
 
-def test_who_is_suspended_is_known_whoever_said_so_and_ends_by_itself(
+def test_suspended_authorities_include_published_and_local_ones_until_they_end(
     feed: PolicyFeed, store: SnapshotStore, tmp_path: Path, hands: Hands
 ) -> None:
     store.publish(compile_policy(policy(2, Suspension("ghent", NOW, NOW + 600), Suspension(None, NOW, NOW + 60)), NOW))

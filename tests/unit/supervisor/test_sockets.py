@@ -1,4 +1,4 @@
-"""Listening sockets, and the words for those that cannot be had."""
+"""Listening sockets, and the errors for those that cannot be bound."""
 
 import socket
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_every_endpoint_is_bound_over_both_transports_in_every_set() -> None:
     assert bound == [expected] * 6
 
 
-def test_wildcards_of_both_families_can_be_bound_side_by_side() -> None:
+def test_wildcards_of_both_families_can_be_bound_together() -> None:
     port = free_port("::")
     with listening_on(Endpoint(ip_address("0.0.0.0"), port), Endpoint(ip_address("::"), port), sets=2) as listening:
         assert len(numbers(listening)) == 8
@@ -77,11 +77,11 @@ def test_a_busy_port_is_named_with_transport_and_advice(kind: socket.SocketKind,
             open_listening([Endpoint(LOOPBACK, port)], 2)
 
 
-def test_what_is_neither_held_nor_free_is_named() -> None:
+def test_address_that_is_neither_held_nor_free_is_named() -> None:
     listening = open_private(2)
     places = [place for place, _ in listening.placed()]
     check_free(listening.endpoints, places)
-    with pytest.raises(UnavailableError, match="another program has this port"):
+    with pytest.raises(UnavailableError, match="another program uses this port"):
         check_free(listening.endpoints)
     listening.close()
     check_free(listening.endpoints)
@@ -92,7 +92,7 @@ def test_an_address_of_another_machine_is_named() -> None:
         open_tcp(Endpoint(ip_address("192.0.2.1"), 5300))
 
 
-def test_sockets_that_are_held_are_used_again_and_none_of_their_sets_is_given_up() -> None:
+def test_held_sockets_are_used_again_with_all_their_sets() -> None:
     first, second = (Endpoint(LOOPBACK, free_port()) for _ in range(2))
     with listening_on(first, sets=2) as before:
         after = open_listening([first, second], 1, list(before.placed()))
@@ -104,7 +104,7 @@ def test_sockets_that_are_held_are_used_again_and_none_of_their_sets_is_given_up
         assert set(numbers(before)) == {-1}
 
 
-def test_an_address_that_is_not_to_be_had_leaves_what_is_held_open() -> None:
+def test_failed_bind_leaves_held_sockets_open() -> None:
     endpoint, elsewhere = Endpoint(LOOPBACK, free_port()), Endpoint(ip_address("192.0.2.1"), 5300)
     with listening_on(endpoint) as before:
         with pytest.raises(UnavailableError):
@@ -113,16 +113,16 @@ def test_an_address_that_is_not_to_be_had_leaves_what_is_held_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("octets", "milliseconds", "advice"),
+    ("size", "milliseconds", "advice"),
     [(425_984, 5, "sysctl net.core.rmem_max=4194304"), (8_388_608, 101, None)],
 )
-def test_a_receive_buffer_is_judged_by_how_long_it_holds_a_burst(
-    octets: int, milliseconds: int, advice: str | None
+def test_receive_buffer_advice_depends_on_the_milliseconds_it_holds(
+    size: int, milliseconds: int, advice: str | None
 ) -> None:
-    assert round(buffer_ms(octets)) == milliseconds
-    assert buffer_advice(octets) == advice
+    assert round(buffer_ms(size)) == milliseconds
+    assert buffer_advice(size) == advice
 
 
-def test_the_receive_buffer_told_is_the_one_that_sockets_get() -> None:
+def test_reported_receive_buffer_is_that_of_the_sockets() -> None:
     with listening_on(Endpoint(LOOPBACK, free_port())) as listening:
         assert receive_buffer(listening.sets[0].udp[0]) == receive_buffer()

@@ -1,4 +1,4 @@
-"""Who counts as stalled: one that counts nothing, several looks long, while queries wait."""
+"""Stalled workers: those that count no query over several looks while queries wait."""
 
 import socket
 
@@ -10,11 +10,11 @@ from dnsfilter.telemetry.slots import CACHE_HITS, FIXED_SLOTS, QUERY
 
 STEP = 0.6 * STILL_S
 Look = tuple[int, bool]
-"""What has been counted, and whether something waits."""
+"""The count of queries, and whether queries wait."""
 
 
 def looked(stall: Stall, *looks: Look, begin: float = 0.0, heard: float = -1.0) -> list[bool]:
-    """What is said at each of these looks, STEP apart."""
+    """Return the result of each of these looks, STEP apart."""
     return [
         stall.look(begin + STEP * number, counted, heard, lambda waits=waits: waits)  # type: ignore[misc]
         for number, (counted, waits) in enumerate(looks)
@@ -30,32 +30,32 @@ def looked(stall: Stall, *looks: Look, begin: float = 0.0, heard: float = -1.0) 
         ([(7, True), (7, True), (7, False), (7, True), (7, True)], [False] * 5),
         ([(7, True), (7, True), (7, True), (8, True), (8, True)], [False] * 5),
     ],
-    ids=["stands still", "has nothing to do", "goes on", "has emptied its sockets", "goes on in time"],
+    ids=["stands still", "is idle", "goes on", "has emptied its sockets", "goes on in time"],
 )
-def test_a_worker_is_stalled_that_leaves_queries_waiting(looks: list[Look], said: list[bool]) -> None:
+def test_worker_that_leaves_queries_waiting_is_stalled(looks: list[Look], said: list[bool]) -> None:
     assert looked(Stall(), *looks) == said
 
 
-def test_a_stalled_worker_stays_so_while_others_empty_its_sockets() -> None:
+def test_worker_stays_stalled_while_others_empty_its_sockets() -> None:
     stall = Stall()
     assert looked(stall, *[(7, True)] * 4)[-1]
     assert looked(stall, (7, False), begin=100 * HOLD_S) == [True]
 
 
-def test_a_stalled_worker_that_counts_again_is_held_for_a_while() -> None:
+def test_worker_that_counts_again_stays_stalled_for_the_hold_time() -> None:
     stall = Stall()
     assert looked(stall, *[(7, True)] * 4)[-1]
     assert looked(stall, (8, True), begin=HOLD_S / 2) == [True]
     assert looked(stall, (9, True), begin=2 * HOLD_S) == [False]
 
 
-def test_a_stalled_worker_that_speaks_again_is_given_another_chance() -> None:
+def test_worker_that_reports_again_is_no_longer_stalled() -> None:
     stall = Stall()
     assert looked(stall, *[(7, True)] * 4)[-1]
     assert looked(stall, *[(7, True)] * 4, begin=2 * HOLD_S, heard=HOLD_S) == [False, False, True, True]
 
 
-def test_every_query_is_progress_and_nothing_else_is() -> None:
+def test_only_queries_count_as_progress() -> None:
     slots = memoryview(bytearray(8 * FIXED_SLOTS)).cast("Q")
     slots[CACHE_HITS] = 100
     assert queries_counted(slots) == 0
@@ -65,7 +65,7 @@ def test_every_query_is_progress_and_nothing_else_is() -> None:
     assert queries_counted(slots) == len(Transport) * len(Outcome)
 
 
-def test_what_waits_at_any_socket_is_seen() -> None:
+def test_waiting_datagram_at_any_socket_is_seen() -> None:
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,

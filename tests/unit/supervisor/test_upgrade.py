@@ -1,4 +1,4 @@
-"""What is handed over to another program in the same process, over a real exec."""
+"""The handover to another program in the same process, over a real exec."""
 
 import json
 import os
@@ -64,7 +64,7 @@ print(json.dumps({
 
 
 def hand_over(program: str) -> tuple[int, int, str]:
-    """The two ports, and what is printed by the old program or the new one."""
+    """Return the two ports and the output of the old or the new program."""
     port, metrics = free_port(), free_port()
     script = OLD.format(port=port, metrics=metrics, program=program, new=NEW)
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600, check=False)
@@ -72,7 +72,7 @@ def hand_over(program: str) -> tuple[int, int, str]:
     return port, metrics, ended.stdout
 
 
-def test_sockets_with_what_waits_in_them_and_workers_are_handed_over() -> None:
+def test_sockets_with_waiting_queries_and_workers_are_handed_over() -> None:
     port, metrics, said = hand_over(sys.executable)
     assert json.loads(said) == {
         "places": [["SOCK_DGRAM", port], ["SOCK_STREAM", port]] * 2,
@@ -84,22 +84,22 @@ def test_sockets_with_what_waits_in_them_and_workers_are_handed_over() -> None:
     }
 
 
-def test_a_program_that_cannot_be_run_leaves_everything_as_it_was() -> None:
+def test_failed_exec_leaves_everything_as_before() -> None:
     assert hand_over("/nonexistent")[2].split() == ["2", "False", "True"]
 
 
-def test_a_process_that_nothing_was_handed_to_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_without_a_handover_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert take_handover() == NOTHING
 
 
-def test_what_was_meant_for_another_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handover_for_another_process_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"pid": os.getpid() + 1, "sockets": [], "status": ["127.0.0.1:1", 0], "workers": []}
     monkeypatch.setenv(VARIABLE, str(seal("test", json.dumps(said).encode())))
     assert take_handover() == NOTHING
 
 
-def test_a_trial_of_a_program_that_has_ended_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trial_fails_if_the_running_program_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"pid": os.getpid(), "sockets": [], "status": ["127.0.0.1:1", 0], "workers": [], "trial_of": 1}
     monkeypatch.setenv(VARIABLE, str(seal("test", json.dumps(said).encode())))
     monkeypatch.setattr("dnsfilter.supervisor.upgrade.end_with", lambda parent: parent == os.getppid())
@@ -108,15 +108,15 @@ def test_a_trial_of_a_program_that_has_ended_is_none(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("said", ["nonsense", "[]", '{"pid": PID}', '{"pid": PID, "sockets": [[2, "nowhere", 0]]}'])
-def test_a_handover_that_makes_no_sense_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    octets = said.replace("PID", str(os.getpid())).encode()
-    monkeypatch.setenv(VARIABLE, str(seal("test", octets)))
+def test_invalid_handover_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = said.replace("PID", str(os.getpid())).encode()
+    monkeypatch.setenv(VARIABLE, str(seal("test", content)))
     with pytest.raises(UnavailableError, match="take over from the program before"):
         take_handover()
 
 
 @pytest.mark.parametrize("number", ["x", "99999"])
-def test_a_descriptor_that_is_none_is_an_error(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_descriptor_number_is_an_error(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, number)
     with pytest.raises(UnavailableError, match="take over from the program before"):
         take_handover()

@@ -1,4 +1,4 @@
-"""The node's page for machines, asked over real HTTP."""
+"""The node's status server, over real HTTP."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from dnsfilter.supervisor.web import StatusServer
 
 
 def ask(paths: list[tuple[str, str]], unready: str | None = None) -> Iterator[tuple[int, str]]:
-    """Status and body of each (method, path) from a server that is not ready for that reason."""
+    """Return status and body of each (method, path) from a server that is not ready for `reason`."""
 
     async def talk() -> list[tuple[int, str]]:
         sock = socket.create_server(("127.0.0.1", 0))
@@ -35,7 +35,7 @@ def fetch(method: str, url: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def test_each_path_says_what_it_is_for() -> None:
+def test_each_path_has_its_answer() -> None:
     paths = [("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz"), ("HEAD", "/readyz"), ("GET", "/else")]
     answers = list(ask(paths))
     assert answers[:4] == [(200, "dnsfilter_up 1\n"), (200, "alive\n"), (200, "ready\n"), (200, "")]
@@ -43,9 +43,9 @@ def test_each_path_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_nothing_can_be_changed_there(method: str) -> None:
+def test_only_get_and_head_are_allowed(method: str) -> None:
     assert [status for status, _ in ask([(method, "/metrics")])] == [405]
 
 
-def test_a_node_that_is_not_ready_says_why() -> None:
+def test_readyz_gives_the_reason_if_not_ready() -> None:
     assert list(ask([("GET", "/readyz")], "no worker is serving")) == [(503, "not ready: no worker is serving\n")]

@@ -1,4 +1,4 @@
-"""A process that starts as a worker and has no orders yet."""
+"""A worker process that waits for its orders."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -21,7 +21,7 @@ def listening() -> Iterator[Listening]:
     made.close()
 
 
-def test_a_recruit_without_orders_ends_with_its_channel_and_says_nothing(
+def test_standby_without_orders_ends_silently_with_its_channel(
     listening: Listening, capfd: pytest.CaptureFixture[str]
 ) -> None:
     standby = Standby.start(listening, EngineKind.REFERENCE)
@@ -30,18 +30,16 @@ def test_a_recruit_without_orders_ends_with_its_channel_and_says_nothing(
     assert capfd.readouterr().err == ""
 
 
-def test_a_recruit_whose_orders_are_no_message_ends_and_says_so(
-    listening: Listening, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_standby_ends_and_logs_an_unknown_message(listening: Listening, capfd: pytest.CaptureFixture[str]) -> None:
     standby = Standby.start(listening, EngineKind.REFERENCE)
     standby.sock.send(b"garbage")
     assert standby.process.wait(30) == 1
     (line,) = capfd.readouterr().err.splitlines()
-    assert "supervisor is not understood" in line
+    assert "unknown message from supervisor" in line
     standby.sock.close()
 
 
-def test_a_recruit_that_is_no_more_takes_no_orders(listening: Listening, tmp_path: Path) -> None:
+def test_orders_to_an_ended_standby_fail(listening: Listening, tmp_path: Path) -> None:
     path = tmp_path / "dnsfilter.toml"
     path.write_text('[upstream]\nservers = ["192.0.2.1"]\n')
     standby = Standby.start(listening, EngineKind.REFERENCE)

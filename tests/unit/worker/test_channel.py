@@ -29,7 +29,7 @@ SEEN = Noted(bytes(3), 1, 2, 3)
 
 
 class Harm:
-    """Unpickled, it makes a directory."""
+    """An object that makes a directory when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,7 +49,7 @@ def descriptors_open() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_messages_arrive_whole_in_order_with_their_descriptors(tmp_path: Path) -> None:
+def test_messages_arrive_complete_and_in_order_with_their_descriptors(tmp_path: Path) -> None:
     ours, theirs = channel.pair()
     file = tmp_path / "file"
     file.write_text("content")
@@ -84,7 +84,7 @@ def test_a_table_full_of_unregistered_networks_is_one_packet() -> None:
         assert channel.receive_report(theirs) == UnregisteredNetworks(noted)
 
 
-def test_an_end_that_is_gone_reads_as_none() -> None:
+def test_closed_channel_reads_as_none() -> None:
     ours, theirs = channel.pair()
     with theirs:
         channel.send(ours, InForce(1))
@@ -114,7 +114,7 @@ def test_an_end_that_is_gone_reads_as_none() -> None:
         pickle.dumps(Alive(clock_doubted=True).clock_doubted),
     ],
 )
-def test_a_packet_that_is_no_report_is_an_error_of_its_own(
+def test_packet_that_is_not_a_report_is_an_unknown_message(
     packet: bytes, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = ends
@@ -124,16 +124,16 @@ def test_a_packet_that_is_no_report_is_an_error_of_its_own(
 
 
 @pytest.mark.parametrize("said", [{"type": "x" * 100_000}, {"type": "Alive", "clock_doubted": True, "x" * 100_000: 1}])
-def test_an_error_repeats_little_of_a_packet(said: object, ends: tuple[socket.socket, socket.socket]) -> None:
+def test_error_repeats_little_of_a_packet(said: object, ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.send(msgspec.msgpack.encode(said))
-    with pytest.raises(UnknownMessage, match=r"^a packet is no message: ") as raised:
+    with pytest.raises(UnknownMessage, match=r"^a packet is not a message: ") as raised:
         channel.receive_report(ours)
     assert len(str(raised.value)) <= MOST_REASON
 
 
 @pytest.mark.parametrize("packet", [b"garbage", msgspec.msgpack.encode(Alive(False))])
-def test_a_packet_that_is_no_order_is_an_error_of_its_own_and_its_descriptors_are_closed(
+def test_packet_that_is_not_an_order_is_an_unknown_message_and_its_descriptors_are_closed(
     packet: bytes, ends: tuple[socket.socket, socket.socket]
 ) -> None:
     ours, theirs = ends
@@ -145,7 +145,7 @@ def test_a_packet_that_is_no_order_is_an_error_of_its_own_and_its_descriptors_ar
     assert descriptors_open() == before
 
 
-def test_a_packet_beyond_the_largest_size_is_an_error_even_if_it_begins_well(
+def test_oversized_packet_is_an_error_even_with_a_valid_start(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = ends
@@ -168,10 +168,10 @@ def test_a_pickle_runs_nothing(tmp_path: Path, ends: tuple[socket.socket, socket
         channel.receive_order(theirs)
     assert not made.exists()
     pickle.loads(packet)
-    assert made.exists(), "the pickle does harm where it is read"
+    assert made.exists(), "the pickle does harm when it is unpickled"
 
 
-def test_descriptors_that_a_worker_sends_do_not_stay(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_descriptors_from_a_worker_are_closed(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     before = descriptors_open()
     with open(os.devnull) as opened:
@@ -185,7 +185,7 @@ def test_descriptors_that_a_worker_sends_do_not_stay(ends: tuple[socket.socket, 
     st.binary(min_size=1, max_size=200) | st.sampled_from([msgspec.msgpack.encode(UnregisteredNetworks([SEEN]))]),
     st.data(),
 )
-def test_any_packet_is_a_report_or_that_error(
+def test_any_packet_is_a_report_or_an_unknown_message(
     ends: tuple[socket.socket, socket.socket], packet: bytes, data: st.DataObject
 ) -> None:
     ours, theirs = ends

@@ -1,4 +1,4 @@
-"""Capabilities, looked at in the kernel's own words, in a process that gives them up."""
+"""Capabilities as the kernel shows them, of a process that drops them."""
 
 import os
 import pwd
@@ -28,13 +28,13 @@ def _status(kept: str) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize(("kept", "most"), [("()", 0), ("{CAP_NET_BIND_SERVICE}", 1 << 10)])
-def test_nothing_is_held_beyond_what_was_kept(kept: str, most: int) -> None:
+def test_only_kept_capabilities_are_held(kept: str, most: int) -> None:
     status = _status(kept)
     assert all(int(status[name], 16) & ~most == 0 for name in SETS)
     assert status["NoNewPrivs"] == "1"
 
 
-def test_a_privileged_process_keeps_the_one_and_cannot_regain_the_others() -> None:
+def test_privileged_process_keeps_one_capability_and_cannot_regain_others() -> None:
     before = _status("range(64)")
     after = _status("{CAP_NET_BIND_SERVICE}")
     had = int(before["CapEff"], 16)
@@ -53,7 +53,7 @@ if user is not None:
 keep_over_exec({{CAP_NET_BIND_SERVICE}})
 os.execv("/bin/cat", ["cat", "/proc/self/status"])
 """
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 def _become(configured: str | None) -> subprocess.CompletedProcess[str]:
@@ -62,7 +62,7 @@ def _become(configured: str | None) -> subprocess.CompletedProcess[str]:
 
 
 @root_only
-def test_root_becomes_the_user_with_one_capability_that_outlives_an_exec() -> None:
+def test_root_becomes_the_user_with_one_capability_that_survives_exec() -> None:
     ended = _become("nobody")
     status = dict(line.split(":\t", 1) for line in ended.stdout.splitlines() if ":\t" in line)
     nobody = pwd.getpwnam("nobody")
@@ -77,7 +77,7 @@ def test_root_becomes_the_user_with_one_capability_that_outlives_an_exec() -> No
 def test_a_configured_user_that_does_not_exist_is_named() -> None:
     ended = _become("no-such-user")
     assert ended.returncode == 1
-    assert "become user no-such-user: there is none of that name" in ended.stderr
+    assert "become user no-such-user: no such user" in ended.stderr
 
 
 def test_a_process_that_is_tied_to_its_parent_ends_with_it() -> None:

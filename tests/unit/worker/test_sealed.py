@@ -8,14 +8,14 @@ from dnsfilter.errors import SnapshotError
 from dnsfilter.worker.sealed import map_sealed, seal
 
 
-def test_sealed_octets_come_back_and_cannot_be_changed() -> None:
-    octets = bytes(range(256)) * 5000
-    descriptor = seal("test", octets)
+def test_sealed_content_is_read_back_and_immutable() -> None:
+    content = bytes(range(256)) * 5000
+    descriptor = seal("test", content)
     for change in (lambda: os.write(descriptor, b"x"), lambda: os.ftruncate(descriptor, 1)):
         with pytest.raises(PermissionError):
             change()
     with map_sealed(descriptor) as mapped:
-        assert mapped[:] == octets
+        assert mapped[:] == content
 
 
 def test_memory_that_is_not_sealed_is_refused() -> None:
@@ -25,7 +25,7 @@ def test_memory_that_is_not_sealed_is_refused() -> None:
         map_sealed(descriptor)
 
 
-def test_a_file_that_is_no_memory_is_refused_and_closed() -> None:
+def test_regular_file_is_refused_and_closed() -> None:
     read_end, write_end = os.pipe()
     with pytest.raises(SnapshotError, match="map snapshot file"):
         map_sealed(read_end)

@@ -1,4 +1,4 @@
-"""A worker reads the configuration that its supervisor has."""
+"""The start settings of a worker are read back unchanged."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ site = "annex"
 
 
 @pytest.mark.parametrize("text", [FULL, EXAMPLE.read_text()], ids=["full", "example"])
-def test_a_configuration_is_read_back_as_it_was(tmp_path: Path, text: str) -> None:
+def test_configuration_is_read_back_unchanged(tmp_path: Path, text: str) -> None:
     path, sets = tmp_path / "dnsfilter.toml", (Inherited((3, 4), (5,)), Inherited((), (6,)))
     path.write_text(text)
     config = load_config(path)
@@ -52,7 +52,7 @@ def test_a_configuration_is_read_back_as_it_was(tmp_path: Path, text: str) -> No
     assert repr(unpack_config(pack_config(config, sets))) == repr((config, sets))
 
 
-def test_the_default_configuration_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_default_configuration_is_read_back_unchanged(tmp_path: Path) -> None:
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text("nameserver 198.51.100.1\n")
     config = default_config(resolv_conf)
