@@ -1,36 +1,36 @@
-"""The exception tree. Whose fault it is stands in the type.
+"""The exception tree. The type says where the fault is.
 
 DnsfilterError
-├── MalformedMessage        a peer sent bytes that are no DNS message we accept
-│   └── MalformedData       the message can be read, and the data of a record breaks its type's rules
+├── MalformedMessage        a peer sent bytes that are not an acceptable DNS message
+│   └── MalformedData       the message can be read, but the data of a record breaks its type's rules
 ├── PolicyError             the user's policy contradicts itself
-├── ConfigError             the user's configuration or policy file; carries every Problem
-├── SnapshotError           a snapshot that cannot be read or fails its digests
-└── UnavailableError        something this node needs is not there (port, upstream, snapshot, API)
+├── ConfigError             the user's configuration or policy file is wrong; has every Problem
+├── SnapshotError           a snapshot cannot be read or fails its digests
+└── UnavailableError        something that this node needs is not available (port, upstream, snapshot, API)
 """
 
 from dataclasses import dataclass
 
 
 class DnsfilterError(Exception):
-    """Base of everything this project raises on purpose."""
+    """Base of all exceptions that this project raises on purpose."""
 
 
 class MalformedMessage(DnsfilterError):
-    """A peer's bytes break the format; the message names what and at which octet."""
+    """A peer's bytes break the format. The message says what is wrong, and at which byte."""
 
 
 class MalformedData(MalformedMessage):
-    """A readable message with record data that breaks its type's rules; another server may have better data."""
+    """A readable message with record data that breaks its type's rules. Another server may have better data."""
 
 
 class PolicyError(DnsfilterError):
-    """A policy that contradicts itself; the message names the object."""
+    """A policy that contradicts itself. The message names the object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in something the user wrote: `place` is a file and key path, `message` says what to do."""
+    """One problem in the user's input: `place` is a file and key path, `message` says what to do."""
 
     place: str
     message: str
@@ -40,7 +40,7 @@ class Problem:
 
 
 class ConfigError(DnsfilterError):
-    """Configuration or policy file with problems; all of them at once, in file order."""
+    """A configuration or policy file with problems. Has all of them, in file order."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
@@ -48,8 +48,8 @@ class ConfigError(DnsfilterError):
 
 
 class SnapshotError(DnsfilterError):
-    """A snapshot file that is missing, cut short, of a foreign version, or not what its digest says."""
+    """A snapshot file that is missing, truncated, of another version, or does not match its digest."""
 
 
 class UnavailableError(DnsfilterError):
-    """Something outside this process is missing or busy; the message says what to do."""
+    """Something outside this process is missing or busy. The message says what to do."""

@@ -1,4 +1,4 @@
-"""The judgement that an engine hands up, on an event loop: streams to upstreams, and replies to stream clients."""
+"""An engine on an event loop, with queries over streams to upstreams and replies to stream clients."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,11 +13,11 @@ from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.upstream.stream_pool import BusyError, StreamPool
 
 POLL_BUDGET = 8
-"""Batches per wake-up: enough to drain a burst, few enough that streams and commands get their turn."""
+"""Batches per wake-up: enough to drain a burst, but few enough that streams and commands get their turn."""
 
 
 class Resolver:
-    """Runs one engine on the current event loop; `close` before the loop ends."""
+    """Run one engine on the current event loop. Call `close` before the loop ends."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Resolver:
         clock: Clock,
         keep_up: Callable[[], None] | None = None,
     ) -> None:
-        """`keep_up` is called before queries are read: the time to take what has to be in force for them."""
+        """Initialize. `keep_up` is called before queries are read, to put a new policy in force for them."""
         self._engine = engine
         self._endpoints = endpoints
         self._streams = streams
@@ -37,13 +37,13 @@ class Resolver:
         self._waiting: dict[int, Callable[[bytes], None]] = {}
         self._last_ticket = 0
         self._tasks: dict[asyncio.Task[None], int] = {}
-        """Questions asked by stream, with the numbers of their exchanges."""
+        """Tasks of questions sent over streams, with the numbers of their exchanges."""
         self._loop.add_reader(engine.fileno(), self._poll)
 
     def ask(self, message: bytes, client: bytes, reply: Callable[[bytes], None]) -> int | None:
-        """Answer one query of a stream client through `reply`, at once or later; None: there will be no answer.
+        """Answer one query of a stream client through `reply`, at once or later. Return None if there is no answer.
 
-        The number returned can be given to `forget`; it is 0 where the reply was given at once.
+        Else return a ticket for `forget`. It is 0 if the reply was given at once.
         """
         self._keep_up()
         wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
@@ -64,11 +64,11 @@ class Resolver:
                 assert_never(outcome)
 
     def forget(self, ticket: int) -> None:
-        """The client behind a ticket is gone; its reply will be nobody's."""
+        """Drop the reply for a ticket, because its client is gone."""
         self._waiting.pop(ticket, None)
 
     async def close(self) -> None:
-        """Stop polling and end what is being asked by stream."""
+        """Stop polling and cancel questions over streams."""
         self._loop.remove_reader(self._engine.fileno())
         for task in self._tasks:
             task.cancel()
@@ -96,7 +96,7 @@ class Resolver:
                     assert_never(event)
 
     def _cancel_needless(self) -> None:
-        """Cancel questions whose exchanges gave way to others."""
+        """Cancel questions whose exchanges were replaced by others."""
         for task in [task for task, exchange in self._tasks.items() if not self._engine.is_open(exchange)]:
             del self._tasks[task]
             task.cancel()
@@ -104,7 +104,7 @@ class Resolver:
     async def _by_stream(self, event: Truncated) -> None:
         message: bytes | None = None
         server_failed = False
-        # Timers round: one millisecond more, so that `wait_until_ms` has passed when they fire.
+        # Timers round. Add one millisecond, so that `wait_until_ms` has passed when they fire.
         left_s = (event.wait_until_ms + 1) / 1000 - self._clock.boot_ns() / 1_000_000_000
         client = client_block(event.client)
         try:

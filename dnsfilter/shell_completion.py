@@ -1,4 +1,4 @@
-"""Scripts with which a shell completes a command, made by shtab from the command's parser."""
+"""Shell completion scripts for a command. shtab makes them from the command's parser."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 SHELLS = ("bash", "zsh")
-SUMMARY = "print a script with which a shell completes commands, options and files"
+SUMMARY = "print a shell completion script for commands, options and files"
 _FILES = ("FILE", "ZIP")
 
 
 def add_completion(commands: "Commands", make_parser: Callable[[], argparse.ArgumentParser]) -> None:
-    """Add the command `completion`; `make_parser` gives a parser of its own each time."""
+    """Add the command `completion`. `make_parser` returns a new parser on each call."""
     command = commands.add_parser("completion", help=SUMMARY, description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}.")
-    command.add_argument("shell", choices=SHELLS, help="the shell that reads it")
+    command.add_argument("shell", choices=SHELLS, help="the shell that runs the script")
     command.set_defaults(run=partial(_print_script, make_parser))
 
 
@@ -27,13 +27,13 @@ def _print_script(make_parser: Callable[[], argparse.ArgumentParser], options: a
 
 
 def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the script for one of `SHELLS`. Making it changes the parser: do not use that afterwards."""
+    """Return the script for one of `SHELLS`. This changes the parser: do not use it afterwards."""
     import shtab
 
     for each in every(parser):
         for action in each._actions:
             if action.help == argparse.SUPPRESS:
-                action.help = None  # Options of the program, which its commands take too.
+                action.help = None  # Options of the program, which its commands accept too.
             if action.metavar == "DIR" or action.dest.endswith("_dir"):
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
             elif action.type is Path or action.metavar in _FILES:
@@ -44,22 +44,22 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
 
 
 class Words:
-    """A type of argument: several words with commas between, each one of `known`."""
+    """An argument type: words separated by commas, each one of `known`."""
 
     def __init__(self, *known: str) -> None:
         self.known = known
 
     def __call__(self, text: str) -> list[str]:
-        """Return the words. Raises ArgumentTypeError for one that is not known."""
+        """Return the words. Raise ArgumentTypeError if one is not known."""
         words = text.split(",")
         unknown = [word for word in words if word not in self.known]
         if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(self.known)}")
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is unknown; choose from {', '.join(self.known)}")
         return words
 
 
 def every(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """The parser and those of all its commands, in order."""
+    """Yield the parser and those of all its commands, in order."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

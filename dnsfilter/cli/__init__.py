@@ -1,1 +1,1 @@
-"""The dnsfilter command: one file per command. What a command does on a node stands in the rooms below."""
+"""The `dnsfilter` command: one file per command. The packages below carry the commands out."""

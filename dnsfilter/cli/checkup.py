@@ -1,4 +1,4 @@
-"""Find what a node could not read, write or bind as its user. This writes nothing and leaves no file."""
+"""Check what a node cannot read, write or bind as its user. This writes nothing and leaves no file."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ _OF_SNAPSHOTS = re.compile(r"current|.*\.(manifest|names|ranges|rules)")
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """The problems of the node's user, and the ports that this process has no right to try."""
+    """The problems of the node's user, and the ports that this process may not try."""
 
     user: str
     problems: tuple[str, ...]
@@ -41,17 +41,17 @@ class _Tried:
     instead_of: str | None
 
     def advice(self, command: str) -> str:
-        """Return what to do. For another user than the node's, the command would hand that user the node's files."""
+        """Return what to do. For another user than the node's, the command would give that user the node's files."""
         if self.instead_of is None:
             return f"type {command}"
-        return f"run the check as root, which tries it as user {self.instead_of}"
+        return f"run the check as root, to check as user {self.instead_of}"
 
 
 def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: bool) -> Checkup:
-    """Become the user that `serve` would become, and try what it needs. This process stays that user.
+    """Become the user that `serve` would become, and try everything that it needs. This process stays that user.
 
     `files` are those named on the command line, `store` is the directory of snapshots. A port that a running node holds
-    is no problem.
+    is not a problem.
     """
     problems: list[str] = []
     try:
@@ -83,7 +83,7 @@ def _tried(config: Config) -> _Tried:
 
 
 def _identity_problems(config: Config) -> Iterator[str]:
-    """Yield why a node of a control plane cannot read its identity, or if it has none, its one-time token."""
+    """Yield a problem if the node cannot read its identity, or if it has none, its one-time token."""
     control = config.control_plane
     if control.url is None:
         return
@@ -95,7 +95,7 @@ def _identity_problems(config: Config) -> Iterator[str]:
 
 
 def _kept(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the node's own files: those named, and in directories the snapshots with their second copies."""
+    """Yield the node's own files: the given ones, and in directories the snapshots with their second copies."""
     for path in paths:
         try:
             names = os.listdir(path)
@@ -122,13 +122,13 @@ def _unreadable(paths: Iterable[Path], tried: _Tried) -> Iterator[str]:
 
 
 def _opening(path: Path) -> str:
-    """Return what root types so that this user can read a path, or enter the outermost closed directory above it."""
+    """Return the command with which root lets this user read a path, or enter the outermost closed directory above."""
     closed = next((above for above in reversed(path.parents) if not os.access(above, os.X_OK)), path)
     return f"chgrp {os.getegid()} {closed} && chmod g+rX {closed}"
 
 
 def _unwritable(directory: Path, tried: _Tried) -> Iterator[str]:
-    """Yield why files cannot be put into a directory, which need not exist yet."""
+    """Yield a problem if files cannot be written into a directory, which need not exist yet."""
     there = directory
     try:
         while not there.exists() and there != there.parent:
@@ -140,16 +140,16 @@ def _unwritable(directory: Path, tried: _Tried) -> Iterator[str]:
         yield f"{directory}: user {tried.name} cannot reach it: {(error.strerror or str(error)).lower()}"
         return
     if not there.is_dir():
-        yield f"{there}: is no directory"
+        yield f"{there}: is not a directory; remove it, or change state_dir"
     elif not os.access(there, os.W_OK | os.X_OK):
         doing, command = "write to", f"chown {tried.name} {directory}"
         if there != directory:
-            doing, command = "make", f"install -d -o {tried.name} {directory}"
+            doing, command = "create", f"install -d -o {tried.name} {directory}"
         yield f"{directory}: user {tried.name} cannot {doing} it: {tried.advice(command)}"
 
 
 def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
-    """Return a problem for each port that cannot be bound, and the ports that need a capability of the unit."""
+    """Return a problem for each port that cannot be bound, and the ports that need the unit's capability."""
     problems, not_tried = [], []
     wanted = [*((endpoint, BOTH) for endpoint in config.listen), (config.metrics_listen, TCP)]
     for endpoint, kinds in wanted:
@@ -167,7 +167,7 @@ def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _is_ours(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
-    """Return whether a running node holds the port: it shares those for queries, and its metrics name it."""
+    """Return whether a running node holds the port: it shares ports for queries, and its metrics identify it."""
     if kinds == BOTH:
         return is_shared(endpoint)
     page = HTTPConnection(str(endpoint.address), endpoint.port, timeout=PAGE_S)

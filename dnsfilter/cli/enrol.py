@@ -1,4 +1,4 @@
-"""`dnsfilter enrol`: make this node known to its control plane."""
+"""`dnsfilter enrol`: enrol this node at its control plane with a one-time token."""
 
 import argparse
 from dataclasses import replace
@@ -18,30 +18,32 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    enrol = add_command(commands, "enrol", enrol_node, "make this node known to its control plane")
+    enrol = add_command(commands, "enrol", enrol_node, "enrol this node at its control plane with a one-time token")
     enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
-    enrol.add_argument("--token-file", type=Path, required=True, help="file that holds the one-time token")
-    enrol.add_argument("--ca", type=Path, help="certificates of who vouches for the control plane (PEM)")
+    enrol.add_argument("--token-file", type=Path, required=True, help="file with the one-time token")
+    enrol.add_argument("--ca", type=Path, help="certificates of the authority that signs the control plane's (PEM)")
     enrol.add_argument(
-        "--key", metavar="HEX", help="refuse any other key of snapshots than `dnsfilterctl node key` says"
+        "--key", metavar="HEX", help="the key of snapshots that `dnsfilterctl node key` prints; refuse any other"
     )
-    enrol.add_argument("--allow-plain", action="store_true", help="plain HTTP also where others hear it")
+    enrol.add_argument("--allow-plain", action="store_true", help="permit plain HTTP to another machine")
 
 
 def enrol_node(options: argparse.Namespace) -> int:
-    """Give the one-time token for an identity, which is kept. Raise DnsfilterError."""
+    """Exchange the one-time token for an identity and store it. Raise DnsfilterError if that fails."""
     from dnsfilter.control.enrolment import enrol
 
     config = load_config(options.config)
     control = config.control_plane
     if control.url is None:
-        raise ConfigError((Problem(f"{options.config}: control_plane.url", "is needed to enrol"),))
+        raise ConfigError(
+            (Problem(f"{options.config}: control_plane.url", "is missing: set it to the URL of the control plane"),)
+        )
     if options.key is not None and not is_key(options.key):
-        raise ConfigError((Problem("--key", "write the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
+        raise ConfigError((Problem("--key", "give the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
     token = load_token(options.token_file)
     give_up_root(config)
     control = replace(control, ca=options.ca or control.ca, key=options.key or control.key)
     identity = enrol(control, token, config.node_dir, allow_plain=options.allow_plain)
-    say(f"enrolled at {control.url} as {identity.name}, site {identity.site}; kept in {config.node_dir}")
-    say(f"snapshots are taken that are signed under the key {identity.key}, and no others")
+    say(f"enrolled at {control.url} as {identity.name}, site {identity.site}; identity stored in {config.node_dir}")
+    say(f"this node accepts only snapshots that are signed with the key {identity.key}")
     return DONE

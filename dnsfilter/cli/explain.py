@@ -1,4 +1,4 @@
-"""`dnsfilter explain`: what this node's snapshot decides for a client and a name, and why."""
+"""`dnsfilter explain`: show the decision of this node's snapshot for a client and a name, and the reason."""
 
 import argparse
 import json
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "explain", explain, "what this node's snapshot decides")
+    command = add_command(commands, "explain", explain, "show this node's decision for a client and a name")
     add_files(command)
     command.add_argument("client", help="the client's address")
-    command.add_argument("name", help="the name it asks for, or a URL")
+    command.add_argument("name", help="the name in the query, or a URL")
     command.add_argument("--at", help=f"a date, or a time: {EXAMPLES}; without a zone, {DEFAULT_ZONE} (default: now)")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Print the decision. Exit code 2 for a wrong address, name or time."""
+    """Print the decision. Return exit code 2 for a wrong address, name or time."""
     from dnsfilter.wire.asked import parse_asked
 
     config = config_of(options)
@@ -51,24 +51,27 @@ def explain(options: argparse.Namespace) -> int:
     suspensions = _suspensions(options)
     snapshot = _snapshot(options, config, now, at, suspensions)
     if at < (known_from := snapshot.made_s - KEPT_PAST_S):
-        say(f"dnsfilter: this snapshot tells nothing of before {at_words(known_from)}: ask trace", file=sys.stderr)
+        say(
+            f"dnsfilter: this snapshot does not cover times before {at_words(known_from)}: use dnsfilterctl trace",
+            file=sys.stderr,
+        )
         return WRONG_INPUT
     decision = snapshot.decide(client, name, at)
     concerning = (None, decision.authority)
-    aside = [each for each in suspensions if each.period.holds(at) and each.authority in concerning]
-    given = {(each.authority, each.start, each.end) for each in aside}
+    local = [each for each in suspensions if each.period.holds(at) and each.authority in concerning]
+    given = {(each.authority, each.start, each.end) for each in local}
     published = [
         each
         for each in snapshot.suspensions(at)
         if each.authority in concerning and (each.authority, each.start, each.end) not in given
     ]
     if options.json:
-        suspended = [suspension_value(suspension) for suspension in aside]
+        suspended = [suspension_value(suspension) for suspension in local]
         suspended += [suspension_value(suspension, snapshot.revision) for suspension in published]
         answer = {"revision": snapshot.revision, "name": name_text(name), **decision_value(decision)}
         print(json.dumps({**answer, "suspended": suspended}))
         return DONE
-    for suspension in aside:
+    for suspension in local:
         say(suspension_text(suspension))
     for suspension in published:
         say(published_text(suspension, snapshot.revision))
@@ -78,31 +81,31 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
-    """What is suspended on this node itself; nothing, which is said, where others may not know that."""
+    """Return the local suspensions. If the caller may not read them, print that and return none."""
     try:
         return local_node(options).suspensions()
     except UnavailableError as error:
-        say(f"dnsfilter: without what is suspended on this node itself: {error}", file=sys.stderr)
+        say(f"dnsfilter: explained without local suspensions: {error}", file=sys.stderr)
         return ()
 
 
 def _snapshot(
     options: argparse.Namespace, config: Config, now: Instant, at: Instant, suspensions: tuple[Suspension, ...]
 ) -> Snapshot:
-    """What the node decides by, or would by that policy file at an instant; nothing is written."""
+    """Return the snapshot that the node decides by, or that of the policy file at an instant. Write nothing."""
     if options.policy is None:
         files, passed_over = store_of(options, config).read_best()
         if passed_over is not None:
             say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
     else:
-        # A snapshot leaves out what was over a day before its making.
+        # A snapshot leaves out everything that ended over a day before its making.
         files = policy_files(options.policy, config, now, min(now, at))
     laid = laid_over(files, suspensions, now)
     return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)
 
 
 def decision_value(decision: Decision) -> dict[str, object]:
-    """For JSON."""
+    """Return the decision as a value for JSON."""
     return {
         "verdict": decision.verdict,
         "authority": decision.authority,
@@ -116,9 +119,9 @@ def decision_value(decision: Decision) -> dict[str, object]:
 
 
 def decision_text(decision: Decision) -> str:
-    """One line, for people."""
+    """Return the decision as one line of text."""
     if decision.authority is None:
         return unregistered_text(decision)
     because = "" if decision.ban is None else f" by ban {decision.ban} on {decision.service}"
-    aside = f" (set aside: {', '.join(sorted(decision.exempted))})" if decision.exempted else ""
-    return f"{decision.verdict}{because} for a client of {decision.authority}{aside}"
+    exempted = f" (exempted: {', '.join(sorted(decision.exempted))})" if decision.exempted else ""
+    return f"{decision.verdict}{because} for a client of {decision.authority}{exempted}"

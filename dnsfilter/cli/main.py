@@ -1,6 +1,6 @@
-"""The `dnsfilter` command: everything that is done on a node. It brings catalogue and resolver together.
+"""The `dnsfilter` command: all commands on a node. It joins the catalogue and the resolver.
 
-Exit codes: 0 done, 1 a check found something or a needed thing is missing, 2 wrong input.
+Exit codes: 0 done, 1 a check found a problem or something needed is missing, 2 wrong input.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from dnsfilter.telemetry.terminal import say
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: runs one command and exits."""
+    """Run one command and exit."""
     options = make_parser().parse_args(arguments)
     try:
         code = int(options.run(options))
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         if options.run in (serve.serve, up.up):
             raise
-        # Whoever read the output has seen enough; the interpreter must not try to flush it again.
+        # The reader has closed the pipe. The interpreter must not try to flush the output again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except ConfigError as error:
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The arguments of every command."""
-    parser = argparse.ArgumentParser(prog="dnsfilter", description="An office resolver that carries out bans.")
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="dnsfilter", description="A DNS resolver that carries out bans.")
     parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (serve, check, explain, enrol, suspend, snapshot, up):

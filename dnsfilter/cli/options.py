@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, the files that they are given, and the store that they mean."""
+"""Shared by the commands: exit codes, options for files, and the store that these mean."""
 
 import argparse
 import logging
@@ -22,7 +22,7 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 def add_command(commands: "Commands", name: str, run: object, text: str) -> argparse.ArgumentParser:
-    """Add a command that `run` carries out: options in, exit code out."""
+    """Add a command. `run` carries it out: it gets the options and returns the exit code."""
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     command.set_defaults(run=run)
     return command
@@ -31,7 +31,7 @@ def add_command(commands: "Commands", name: str, run: object, text: str) -> argp
 def add_files(command: argparse.ArgumentParser) -> None:
     """Add `--config` and `--policy`."""
     command.add_argument("--config", type=Path, help="configuration (TOML)")
-    command.add_argument("--policy", type=Path, help="policy file (TOML): the node decides by it, without an API")
+    command.add_argument("--policy", type=Path, help="policy file (TOML), to decide by it without a control plane")
 
 
 def config_of(options: argparse.Namespace) -> Config:
@@ -42,14 +42,14 @@ def config_of(options: argparse.Namespace) -> Config:
 
 
 def follows(options: argparse.Namespace, config: Config) -> bool:
-    """Whether this node has its policy from a control plane that it asks."""
+    """Return whether this node pulls its policy from a control plane."""
     return options.policy is None and config.control_plane.url is not None
 
 
 def store_of(options: argparse.Namespace, config: Config) -> SnapshotStore:
-    """The store that this node decides by: of what it pulls, else one that a control plane on this machine fills.
+    """Return the store that this node decides by: the one that it pulls into, or one for its policy file.
 
-    With a policy file it has one of its own.
+    Without both it is the one into which a control plane on this machine publishes.
     """
     if follows(options, config):
         return SnapshotStore(config.node_dir / "snapshots")
@@ -57,16 +57,16 @@ def store_of(options: argparse.Namespace, config: Config) -> SnapshotStore:
 
 
 def node_dir(config: Config) -> Path:
-    """The node's own directory, which is made while we are the node; without it nothing can be suspended by hand."""
+    """Make and return the node's own directory. Call it as the node's user. Local acts need the directory."""
     try:
         make_private(config.node_dir)
     except UnavailableError as error:
-        logs.emit(_LOG, logging.WARNING, "nothing can be done to this node by hand", reason=error)
+        logs.emit(_LOG, logging.WARNING, "local acts on this node are not possible", reason=error)
     return config.node_dir
 
 
 def local_node(options: argparse.Namespace) -> "LocalNode":
-    """Open the node that the options name, for acts on it."""
+    """Return the node that the options name, for local acts."""
     from dnsfilter.local.local_node import LocalNode
 
     config = config_of(options)

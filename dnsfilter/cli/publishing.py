@@ -1,4 +1,4 @@
-"""Compile a policy file, for a node that decides by one without a control plane."""
+"""Compile a policy file for a node without a control plane."""
 
 import logging
 from dataclasses import replace
@@ -19,9 +19,9 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock_s: Instant) -> None:
-    """Makes the policy file the store's current snapshot, dated by the wall clock as far as the store believes it.
+    """Make the policy file the store's current snapshot, dated by the wall clock as far as the store trusts it.
 
-    Raises ConfigError for a faulty file, UnavailableError when the disk refuses.
+    Raise ConfigError for a faulty file, UnavailableError if it cannot be written.
     """
     from dnsfilter.config.resolved import last_loading, resolved_policy
 
@@ -34,15 +34,15 @@ def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock
     loaded = last_loading(policy)
     if loaded > now + DAY_S:
         at = datetime.fromtimestamp(loaded, UTC).isoformat()
-        logs.emit(_LOG, logging.WARNING, "policy file was loaded later than it is now", at=at)
-    # Where the kept dates were lost, their count of revisions began anew; the store's did not.
+        logs.emit(_LOG, logging.WARNING, "policy file was loaded at a time in the future", at=at)
+    # If the kept dates were lost, their count of revisions restarted, but that of the store did not.
     revision = max(policy.revision, store.current_revision() or 0)
     store.publish(compile_policy(replace(policy, revision=revision), now))
     store.prune(KEPT_REVISIONS)
 
 
 def policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> Files:
-    """Compile the policy file as of `now`; nothing is written."""
+    """Compile the policy file as of `now`. Write nothing."""
     from dnsfilter.config.resolved import resolved_policy
 
     made = compile_policy(resolved_policy(path, config.state_dir, services=services(), now=now, keep=False), made_s)
@@ -50,7 +50,7 @@ def policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> F
 
 
 def services() -> dict[str, Service]:
-    """The services of the catalogue, by slug."""
+    """Return the services of the catalogue by slug."""
     from blocklists.catalogue import load_catalogue
 
     return {service.slug: service for service in load_catalogue().services}

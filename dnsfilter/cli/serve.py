@@ -1,6 +1,6 @@
 """`dnsfilter serve`: run the resolver in the foreground.
 
-What it does not need without a policy file is imported where it is used: a resolver that starts is waited for.
+Modules that only a policy file needs are imported where they are used, to keep the start fast.
 """
 
 import argparse
@@ -38,19 +38,19 @@ def add(commands: "Commands") -> None:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. Raise DnsfilterError before the first answer only."""
+    """Serve until SIGTERM or SIGINT. Raise DnsfilterError only before the first answer."""
     handover = take_handover()
     config = config_of(options)
     check_listen(config, handover.endpoints)
     engine = chosen_kind()
     logs.setup()
-    one_time_token = _one_time_token(config)  # which may be root's to read
+    one_time_token = _one_time_token(config)  # while this is still root, who alone may be able to read it
     follow = partial(_follow, config, one_time_token) if follows(options, config) else None
     give_up_root(config)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets an upstream, and the clients'
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets per upstream, and those of clients
     listening, status = open_sockets(config, handover)
-    standby = start_standby(listening, engine)  # it starts while the snapshot is read
+    standby = start_standby(listening, engine)  # its start overlaps with reading the snapshot
     store = store_of(options, config)
     feed = PolicyFeed(store, config.control_plane.site, node_dir=node_dir(config))
     if options.policy is not None and handover.is_trial:
@@ -87,7 +87,7 @@ def _publish(options: argparse.Namespace, config: Config, store: SnapshotStore) 
 
 
 def _one_time_token(config: Config) -> str | None:
-    """What the configured file holds, where it is needed and can be read now."""
+    """Return the content of the configured file if it is needed and can be read now, else None."""
     path = config.control_plane.token
     if path is None or (config.node_dir / IDENTITY).exists():
         return None
@@ -103,7 +103,7 @@ def _follow(config: Config, one_time_token: str | None, placed: Callable[[], obj
 
 
 def pull_policy(config: Config, one_time_token: str | None) -> None:
-    """Have a node that has nothing to decide by ask for it. Raises DnsfilterError."""
+    """Pull a snapshot for a node that has none. Raise DnsfilterError if that fails."""
     from dnsfilter.control.link import pull_first
 
     pull_first(config, one_time_token)

@@ -1,4 +1,4 @@
-"""Resolver and control plane together on one machine, in the foreground: what `dnsfilter up` does."""
+"""Run resolver and control plane together on one machine, in the foreground, for `dnsfilter up`."""
 
 import contextlib
 import fcntl
@@ -38,19 +38,19 @@ API_PORT = 8080
 _PAUSE_S = 0.05
 _LOOPBACK, _ANY = IPv4Address("127.0.0.1"), IPv4Address("0.0.0.0")
 _NAME = "www.tiktok.com"
-_TOLD = {
+_EXAMPLES = {
     "127.0.0.1": ("brussels-city", Verdict.REFUSE),
     "127.0.22.10": ("brussels-city", Verdict.PASS),
     "127.0.5.10": ("ghent", Verdict.REFUSE),
 }
-"""What the banner says of the example policy."""
+"""The decisions of the example policy that the banner shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where state lives and who listens where. `policy` is loaded into an empty database only.
+    """The state directory, files and addresses. `policy` is loaded only into an empty database.
 
-    `workers` None: one for each core.
+    If `workers` is None, there is one for each core.
     """
 
     state_dir: Path
@@ -64,14 +64,14 @@ class Options:
 
 
 class _Interrupted(Exception):
-    """Ctrl-C, or a request to end."""
+    """Ctrl-C or SIGTERM."""
 
 
 def run_single(options: Options) -> int:
-    """Run both until Ctrl-C or SIGTERM; the exit code. Raises ConfigError or UnavailableError if they cannot start.
+    """Run both until Ctrl-C or SIGTERM. Return the exit code.
 
-    A control plane that cannot start keeps no resolver from its clients that has a snapshot: then it runs alone, which
-    is said at first and at the end, and the exit code is 1.
+    If the control plane cannot start but the resolver has a snapshot, the resolver runs alone. This is printed at the
+    start and at the end, and the exit code is 1. Raise ConfigError or UnavailableError if neither can start.
     """
     with _alone(options):
         return _run(options)
@@ -96,7 +96,7 @@ def _run(options: Options) -> int:
         node = _start([_program("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics, "/readyz")
         print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
-        return _watch(api, node, options, told=down is not None)
+        return _watch(api, node, options, is_reported=down is not None)
     except _Interrupted:
         print("\nstopping", flush=True)
         if down is None:
@@ -112,7 +112,7 @@ def _run(options: Options) -> int:
 
 @contextlib.contextmanager
 def _alone(options: Options) -> Iterator[None]:
-    """Hold the state directory. Raises ConfigError if another process does, and names the addresses in use too."""
+    """Lock the state directory. Raise ConfigError, also with the addresses in use, if another process has locked it."""
     path = options.state_dir / "up.lock"
     try:
         options.state_dir.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def _alone(options: Options) -> Iterator[None]:
 
 
 def _taken(options: Options) -> Iterator[Problem]:
-    """Yield a problem for each address that cannot be had."""
+    """Yield a problem for each address that cannot be bound."""
     for argument, endpoint, kinds in (
         ("--listen", options.listen, BOTH),
         ("--metrics-listen", options.metrics, TCP),
@@ -143,8 +143,8 @@ def _taken(options: Options) -> Iterator[Problem]:
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    """Start a program that ends when this process does, however that ends."""
-    parent = os.getpid()  # which has one thread, as `preexec_fn` needs
+    """Start a program that ends when this process ends, for any reason."""
+    parent = os.getpid()  # this process has one thread, as `preexec_fn` needs
 
     def tie() -> None:
         if not end_with(parent):
@@ -159,16 +159,16 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
-    """Let nothing break off the stop that has begun."""
+    """Ignore further signals, so that they do not interrupt the stop."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # Not SIG_IGN: Python prints a traceback for a signal that arrived before its handler was replaced.
         signal.signal(number, lambda _number, _frame: None)
 
 
 def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | None:
-    """Why the control plane has not started; None once it has."""
+    """Return the reason why the control plane has not started. None if it has."""
     try:
-        # Not `/readyz`: a control plane that takes no act, because its database is damaged, still serves nodes.
+        # Not `/readyz`: a control plane that refuses acts, because its database is damaged, still serves nodes.
         _await_ready(api, "control plane", options.api, "/healthz")
     except UnavailableError as error:
         return str(error)
@@ -176,9 +176,9 @@ def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | N
 
 
 def _has_pulled(config: Config, down: str) -> bool:
-    """Whether this machine's node has something that it pulled, by which it can go on, else by the files on disk.
+    """Return True if the node has a complete pulled snapshot, False if it can use the published files on disk.
 
-    Raises UnavailableError, with why the control plane is `down`, where neither is whole.
+    Raise UnavailableError, with the reason why the control plane is `down`, if it has neither.
     """
     for directory, is_pulled in ((config.node_dir, True), (config.state_dir, False)):
         try:
@@ -186,30 +186,30 @@ def _has_pulled(config: Config, down: str) -> bool:
         except SnapshotError:
             continue
         return is_pulled
-    raise UnavailableError(f"{down}; there is no snapshot by which the resolver could go on without it")
+    raise UnavailableError(f"{down}; the resolver has no snapshot to run without it")
 
 
 def _is_joined(options: Options, config: Config) -> bool:
-    """Whether the control plane knows this machine's node. If not, which is said, the node reads its files on disk."""
+    """Register this machine's node if needed. If that fails, print it and return False: the node reads from disk."""
     try:
         join(config.control_plane, config.node_dir, options.state_dir / "admin-token")
     except UnavailableError as error:
-        say(f"this machine is not registered as a node, and reads snapshots from the disk: {error}", flush=True)
+        say(f"this machine is not registered as a node and reads snapshots from disk: {error}", flush=True)
         return False
     return True
 
 
 def _write_config(options: Options, *, follows: bool) -> Path:
-    """The resolver's configuration, written anew at each start, so that it can be looked at and copied.
+    """Write the resolver's configuration at each start, so that it can be read and copied. Return its path.
 
-    If it `follows` the control plane it asks it for snapshots, as every other node does.
+    If the resolver `follows` the control plane, it pulls snapshots as every other node does.
     """
     lines = [
         "# Written by `dnsfilter up` at each start.",
         f'listen = ["{endpoint_text(options.listen)}"]',
         f'metrics_listen = "{endpoint_text(options.metrics)}"',
         'state_dir = "."',
-        # Both programs share the state directory, so both are whoever started them.
+        # Both programs share the state directory, so both run as the current user.
         f'user = "{pwd.getpwuid(os.geteuid()).pw_name}"',
     ]
     if options.workers is not None:
@@ -221,7 +221,7 @@ def _write_config(options: Options, *, follows: bool) -> Path:
         lines += ["", "[control_plane]", f'url = "http://{endpoint_text(options.api)}"']
     lines += [
         "",
-        "# This machine may ask as much as it likes, so that what the resolver can do may be measured from here.",
+        "# No rate limit for this machine, so that the resolver can be measured from here.",
         "[[limits.override]]",
         'prefix = "127.0.0.1/32"',
         "queries_per_second = 0",
@@ -244,34 +244,36 @@ def _api_command(options: Options) -> list[str]:
 
 
 def _program(name: str) -> str:
-    """The command of that name beside the running one, else on the path."""
-    beside = Path(sys.argv[0]).resolve().with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
+    """Return the program of that name in the directory of the running one, else on the path."""
+    neighbour = Path(sys.argv[0]).resolve().with_name(name)
+    found = str(neighbour) if neighbour.exists() else shutil.which(name)
     if found is None:
-        raise UnavailableError(f"find program {name}: it is neither beside {sys.argv[0]} nor on the path")
+        raise UnavailableError(
+            f"find program {name}: it is neither in {neighbour.parent} nor on PATH: install it, or extend PATH"
+        )
     return found
 
 
 def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint, page: str) -> None:
     url = f"http://{endpoint_text(endpoint)}{page}"
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no loopback of ours
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot reach our loopback
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UnavailableError(f"start {what}: it ended {_ending(process.returncode)}; its reason stands above")
+            raise UnavailableError(f"start {what}: it ended {_ending(process.returncode)}; see its messages above")
         with contextlib.suppress(OSError), direct.open(url, timeout=1):
             return
         time.sleep(_PAUSE_S)
-    raise UnavailableError(f"start {what}: not ready within {START_S:g} s")
+    raise UnavailableError(f"start {what}: not ready within {START_S:g} s; see its messages above")
 
 
-def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options: Options, *, told: bool) -> int:
-    """Wait until the resolver ends. The control plane may end before, if that is not `told`: answers need it not."""
+def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options: Options, *, is_reported: bool) -> int:
+    """Wait until the resolver ends. If the control plane ends before, print it unless it `is_reported` already."""
     while node.poll() is None:
-        if api.poll() is not None and not told:
-            told = True
+        if api.poll() is not None and not is_reported:
+            is_reported = True
             command = " ".join(_api_command(options))
-            ended = f"the control plane has ended {_ending(api.returncode)}; the resolver goes on"
+            ended = f"the control plane ended {_ending(api.returncode)}; the resolver continues"
             print(f"{ended}. To start it again: {command}", flush=True)
         time.sleep(_PAUSE_S)
     print(f"dnsfilter: the resolver ended {_ending(node.returncode)}", file=sys.stderr)
@@ -279,7 +281,7 @@ def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options:
 
 
 def _ending(code: int) -> str:
-    """How a process ended, by what `Popen` says of it: below zero it is a signal."""
+    """Return how a process ended, by the return code of `Popen`: a negative one is a signal."""
     return f"with status {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
 
 
@@ -295,11 +297,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _banner_alone(options: Options, down: str) -> str:
     return f"""
-The resolver runs without its control plane, by the last policy that is on this machine: no ban can be changed.
+The resolver runs without its control plane, by the last policy on this machine. Bans cannot be changed.
 
   DNS       {endpoint_text(options.listen)}, UDP and TCP
   API       {escape(down)}
-            to start it: {" ".join(_api_command(options))}
+            to start it, type: {" ".join(_api_command(options))}
 
 Ctrl-C stops everything."""
 
@@ -324,7 +326,7 @@ Ctrl-C stops everything."""
 
 
 def _variables(options: Options) -> str:
-    """What tells `dnsfilterctl` where this API and its token are; empty where it looks by itself."""
+    """Return the variables with which `dnsfilterctl` finds this API and its token. Empty if it needs none."""
     api, token = options.api, (options.state_dir / "admin-token").absolute()
     if api == Endpoint(_LOOPBACK, API_PORT) and token.parent == Path.cwd() / ".run":
         return ""
@@ -335,7 +337,7 @@ def _variables(options: Options) -> str:
 def _examples(options: Options) -> str:
     dns, port, control = options.listen.address, options.listen.port, _shown_program("dnsfilterctl")
     return f"""\
-  dig @{dns} -p {port} www.tiktok.com                    refused: this machine counts as Brussels City's
+  dig @{dns} -p {port} www.tiktok.com                    refused: this machine is in a range of Brussels City
   dig -b 127.0.22.10 @{dns} -p {port} www.tiktok.com     answered: its public Wi-Fi
   {control} explain 127.0.5.10 www.tiktok.com
   {control} ban set ghent tiktok --mode off
@@ -347,18 +349,18 @@ def _first_steps() -> str:
     return f"""\
   {control} status
   {control} authority list
-  {control} authority onboard AUTHORITY     asks for what a body needs: names, ranges, a ban"""
+  {control} authority onboard AUTHORITY     sets up an authority: names, ranges, a ban"""
 
 
 def _has_example(config: Config, now: Instant) -> bool:
-    """Whether what the control plane has published says what the examples tell."""
+    """Return whether the published snapshot makes the decisions of the examples."""
     try:
         files, _ = SnapshotStore(config.state_dir / SNAPSHOTS).read_last_good()
         held = Snapshot.open(files.manifest, files.names, files.ranges, files.rules, config.control_plane.site)
     except SnapshotError:
         return False
-    decisions = [(client, held.decide(ip_address(client), parse_name(_NAME), now)) for client in _TOLD]
-    return all((decision.authority, decision.verdict) == _TOLD[client] for client, decision in decisions)
+    decisions = [(client, held.decide(ip_address(client), parse_name(_NAME), now)) for client in _EXAMPLES]
+    return all((decision.authority, decision.verdict) == _EXAMPLES[client] for client, decision in decisions)
 
 
 def _shown_program(name: str) -> str:

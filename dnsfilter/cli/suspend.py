@@ -1,4 +1,4 @@
-"""`dnsfilter suspend`: have nothing refused on this node for a while, without the control plane."""
+"""`dnsfilter suspend`: suspend filtering on this node for a limited time, without the control plane."""
 
 import argparse
 import json
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    text = "have nothing refused on this node for a while, without the control plane"
+    text = "suspend filtering on this node for a limited time, without the control plane"
     command = add_command(commands, "suspend", suspend, text)
     add_files(command)
     command.add_argument(
         "authority",
         nargs="?",
         metavar="AUTHORITY",
-        help="for its clients alone (default: for all, unregistered clients too)",
+        help="only for clients of this authority (default: for all, also unregistered clients)",
     )
-    command.add_argument("--reason", default="", help="why; it is kept in the node's journal")
+    command.add_argument("--reason", default="", help="the reason, for the node's journal (required with --for)")
     other = command.add_mutually_exclusive_group(required=True)
-    other.add_argument("--for", dest="duration", metavar="TIME", help="30m, 1h30m …; at most 4h; it ends by itself")
-    other.add_argument("--end", action="store_true", help="end it now")
-    other.add_argument("--list", action="store_true", help="what is suspended on this node, also as it was published")
+    other.add_argument("--for", dest="duration", metavar="TIME", help="suspend for 30m, 1h30m …, at most 4h")
+    other.add_argument("--end", action="store_true", help="end the suspension now")
+    other.add_argument("--list", action="store_true", help="list local and published suspensions on this node")
     command.add_argument("--json", action="store_true", help="print the list as JSON")
 
 
 def suspend(options: argparse.Namespace) -> int:
-    """Suspend, end a suspension, or list those of this node."""
+    """Suspend, end a suspension, or list the suspensions on this node."""
     if options.list:
         node = local_node(options)
         _show_suspensions(node.suspensions(), node.published(), as_json=options.json)
@@ -49,23 +49,23 @@ def suspend(options: argparse.Namespace) -> int:
 
 
 def suspension_text(suspension: "Suspension") -> str:
-    """One line, for people."""
-    return f"{_whom(suspension, ' on this node')}: {suspension.reason}"
+    """Return a local suspension as one line of text."""
+    return f"{_effect_text(suspension, ' on this node')}: {suspension.reason}"
 
 
 def published_text(suspension: "Suspension", revision: int) -> str:
-    """One line, for people, of one that the snapshot of that revision holds."""
-    return f"{_whom(suspension)}: published in revision {revision}; only a later one ends it sooner"
+    """Return a suspension in the snapshot of that revision as one line of text."""
+    return f"{_effect_text(suspension)}: published in revision {revision}; only a later revision ends it sooner"
 
 
-def _whom(suspension: "Suspension", where: str = "") -> str:
-    """Who is refused nothing, and until when."""
+def _effect_text(suspension: "Suspension", where: str = "") -> str:
+    """Return for whom nothing is refused, and until when."""
     too = "" if suspension.authority else ", and unregistered clients are answered too"
     return f"{suspension.authority or 'all'}: nothing is refused{where} until {at_words(suspension.end)}{too}"
 
 
 def suspension_value(suspension: "Suspension", published: int | None = None) -> dict[str, str | int | None]:
-    """For JSON; `published` is the revision that holds it, None for one that was given on this node."""
+    """Return a suspension as a value for JSON. `published` is the revision that has it, None for a local one."""
     return {
         "authority": suspension.authority,
         "start": instant_text(suspension.start),

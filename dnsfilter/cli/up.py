@@ -1,4 +1,4 @@
-"""`dnsfilter up`: run resolver and control plane together on this machine. How stands in single_machine.py."""
+"""`dnsfilter up`: run resolver and control plane together on this machine. See single_machine.py."""
 
 import argparse
 import sys
@@ -17,20 +17,23 @@ def add(commands: "Commands") -> None:
     """Add the command."""
     command = add_command(commands, "up", up, "run resolver and control plane together on this machine")
     command.add_argument(
-        "--state-dir", type=Path, default=Path(".run"), help="database, snapshots, token (default: .run)"
+        "--state-dir",
+        type=Path,
+        default=Path(".run"),
+        help="directory for database, snapshots and token (default: .run)",
     )
     command.add_argument(
-        "--upstream", action="append", default=[], metavar="HOST:PORT", help="ask this server (repeatable)"
+        "--upstream", action="append", default=[], metavar="HOST:PORT", help="server to forward queries to (repeatable)"
     )
     command.add_argument("--policy", type=Path, help="policy file to load into an empty database")
-    command.add_argument("--workers", type=int, help="processes that answer (default: one for each core)")
-    command.add_argument("--listen", default="127.0.0.1:5300", help="DNS (default: %(default)s)")
+    command.add_argument("--workers", type=int, help="number of worker processes (default: one for each core)")
+    command.add_argument("--listen", default="127.0.0.1:5300", help="address for DNS (default: %(default)s)")
     command.add_argument(
-        "--metrics-listen", default="127.0.0.1:9153", help="the resolver's metrics (default: %(default)s)"
+        "--metrics-listen", default="127.0.0.1:9153", help="address for the resolver's metrics (default: %(default)s)"
     )
-    command.add_argument("--api-listen", default="127.0.0.1:8080", help="API (default: %(default)s)")
+    command.add_argument("--api-listen", default="127.0.0.1:8080", help="address for the API (default: %(default)s)")
     command.add_argument(
-        "--api-metrics-listen", default="127.0.0.1:9154", help="the API's metrics (default: %(default)s)"
+        "--api-metrics-listen", default="127.0.0.1:9154", help="address for the API's metrics (default: %(default)s)"
     )
 
 

@@ -1,1 +1,1 @@
-"""Client connections that are streams."""
+"""Client connections over streams."""

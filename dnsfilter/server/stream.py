@@ -1,4 +1,4 @@
-"""DNS over TCP for clients (RFC 7766): pipelined queries, answers in whatever order they come."""
+"""DNS over TCP for clients (RFC 7766): pipelined queries, and answers in any order."""
 
 import asyncio
 import socket
@@ -12,19 +12,20 @@ from dnsfilter.resolver import Resolver
 
 BACKLOG = 1024
 MOST_UNSENT = 256 * 1024
-"""Octets of answers that may wait for a client to read; beyond that no query is taken until it has read on."""
+"""Bytes of answers that may wait for a client to read. Above that its queries wait until it has read more."""
 _LENGTH = 2
 _LARGEST_FRAME = _LENGTH + 65535
 
 
 class StreamServer:
-    """Accepts connections on listening sockets and keeps them within bounds."""
+    """Accept connections on listening sockets, and limit their number and their use."""
 
     def __init__(
         self, resolver: Resolver, limits: Limits, opened: Callable[[int], None], turned_away: Callable[[], None]
     ) -> None:
-        """`opened` is told the number of open connections whenever it changes; `turned_away` is called for each that
-        there is no room for, or that has to make way.
+        """Initialize. `opened` is called with the number of open connections when it changes.
+
+        `turned_away` is called for each connection that is refused or closed because a limit is reached.
         """
         self.limits = limits
         self._resolver = resolver
@@ -35,31 +36,31 @@ class StreamServer:
         self._servers: list[asyncio.Server] = []
 
     async def listen(self, sock: socket.socket) -> asyncio.Server:
-        """Serve the connections of one listening socket, which is closed by `unlisten` or `close`."""
+        """Serve the connections of one listening socket. `unlisten` or `close` closes it."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Connection(self, self._resolver), sock=sock, backlog=BACKLOG)
         self._servers.append(server)
         return server
 
     def unlisten(self, server: asyncio.Server) -> None:
-        """Accept no more on the socket of that `listen`; connections that are open stay so."""
+        """Stop accepting on the socket of that `listen`. Open connections stay open."""
         self._servers.remove(server)
         server.close()
 
     @property
     def is_busy(self) -> bool:
-        """Whether any connection waits for an answer or has one to read."""
+        """Return whether any connection waits for an answer or has one to read."""
         return not all(connection.is_idle for connection in self._connections)
 
     def close(self) -> None:
-        """Accept nothing more and end every connection."""
+        """Stop accepting and end every connection."""
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
             connection.end()
 
     def admit(self, connection: "_Connection") -> bool:
-        """Whether there is room; at the bound the connection that has been idle longest makes way."""
+        """Return whether the limits admit the connection. At the total limit, end the longest idle one for it."""
         if self._per_client[connection.client] >= self.limits.connections_per_client:
             self._turned_away()
             return False
@@ -75,13 +76,13 @@ class StreamServer:
         return True
 
     def touch(self, connection: "_Connection") -> None:
-        """Count a connection as used just now: the oldest unused one stands first."""
+        """Mark a connection as used just now. The least recently used one is first."""
         if connection in self._connections:
             del self._connections[connection]
             self._connections[connection] = None
 
     def leave(self, connection: "_Connection") -> None:
-        """A connection has ended; harmless when said twice."""
+        """Remove a connection that has ended. A second call has no effect."""
         if connection in self._connections:
             del self._connections[connection]
             self._per_client[connection.client] -= 1
@@ -91,7 +92,7 @@ class StreamServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One client's connection: a buffer of at most one frame more than what is being answered."""
+    """One client's connection. It buffers at most one frame more than the queries being answered."""
 
     def __init__(self, server: StreamServer, resolver: Resolver) -> None:
         self._server = server
@@ -103,22 +104,22 @@ class _Connection(asyncio.Protocol):
         self._paused = False
         self._blocked = False  # the client has to read before more is written
         self._written = 0
-        self._read = 0  # how much of that the client had made room for when last looked at
+        self._read = 0  # bytes of that which the client had read at the last look
         self._taking = False
         self._next_turn: asyncio.Handle | None = None
-        self._ended = False  # the client has sent all it wanted to
+        self._ended = False  # the client has closed its sending side
         self._idle_timer: asyncio.TimerHandle | None = None
         self._address = b""
         self.client = b""
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being answered, and all answers are on their way."""
+        """Return whether no query is being answered, and all answers are sent."""
         busy = self._tickets or self._taking or self._next_turn is not None
         return not busy and (self._transport is None or not self._transport.get_write_buffer_size())
 
     def end(self) -> None:
-        """Drop the connection, with whatever was still to be answered."""
+        """Abort the connection and its pending queries."""
         if self._transport is not None:
             self._server.leave(self)
             self._transport.abort()
@@ -141,16 +142,16 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         self._take()
-        self._pace()  # also when it is not this connection's turn
+        self._pace()  # also if it is not this connection's turn
 
     def eof_received(self) -> bool:
-        """A client that sends no more may still wait for answers."""
+        """Keep the connection open, because the client may still wait for answers."""
         self._ended = True
         self._finish_if_done()
         return True
 
     def pause_writing(self) -> None:
-        """The client is behind with reading its answers: what it asks meanwhile can wait."""
+        """Stop taking queries while the client does not read its answers."""
         self._blocked = True
         self._pace()
 
@@ -171,7 +172,7 @@ class _Connection(asyncio.Protocol):
         self._tickets.clear()
 
     def _take(self) -> None:
-        """Ask the whole frames of the buffer, as far as the bounds on a turn and on queries in flight allow."""
+        """Ask the complete frames in the buffer, within the limits per turn and of pending queries."""
         if self._taking or self._next_turn is not None:
             return
         self._taking = True
@@ -199,13 +200,13 @@ class _Connection(asyncio.Protocol):
         self._finish_if_done()
 
     def _take_on(self) -> None:
-        """The next turn of what one turn was too short for."""
+        """Take the frames that were left by the previous turn."""
         self._next_turn = None
         if self._transport is not None and not self._transport.is_closing():
             self._take()
 
     def _ask(self, message: bytes) -> bool:
-        """Whether the connection goes on: a message that deserves no answer ends it."""
+        """Ask one query. A message without an answer ends the connection. Return whether it stays open."""
         ticket = 0
 
         def reply(answer: bytes) -> None:
@@ -224,14 +225,14 @@ class _Connection(asyncio.Protocol):
         return True
 
     def _write(self, answer: bytes) -> None:
-        """Length and message in one write (RFC 7766 section 8)."""
+        """Write length and message at once (RFC 7766 section 8)."""
         if self._transport is not None and not self._transport.is_closing():
             self._written += _LENGTH + len(answer)
             self._transport.write(len(answer).to_bytes(_LENGTH, "big") + answer)
         self._finish_if_done()
 
     def _pace(self) -> None:
-        """Read on only while there is room for what would be read."""
+        """Pause reading while there is no room for more, else resume it."""
         if self._transport is None or self._transport.is_closing():
             return
         waiting = len(self._tickets) >= self._limits.connection_queries
@@ -245,10 +246,10 @@ class _Connection(asyncio.Protocol):
     def _finish_if_done(self) -> None:
         done = not self._tickets and not self._taking and self._next_turn is None and not self._blocked
         if self._ended and done and self._transport is not None:
-            self._transport.close()  # once what is unsent has been read
+            self._transport.close()  # after the client has read all answers
 
     def _rest(self) -> None:
-        """Start the wait after which an idle connection ends."""
+        """Restart the timer after which an idle connection ends."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         self._idle_timer = asyncio.get_running_loop().call_later(self._limits.connection_idle_s, self._idle)

@@ -261,7 +261,7 @@ def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, aut
         for old, new, said in (
             ('servers = ["', 'servers = ["nowhere", "', "upstream.servers[0]"),
             ('listen = ["', 'listen = ["192.0.2.1:5300", "', "listen on 192.0.2.1:5300"),
-            ("metrics_listen", 'user = "nobody"\nmetrics_listen', 'takes effect with a restart only" key=user'),
+            ("metrics_listen", 'user = "nobody"\nmetrics_listen', 'takes effect only after a restart" key=user'),
         ):
             node.config.write_text(good)
             rename(node, (old, new))

@@ -1,4 +1,4 @@
-"""The resolver on an event loop: stream clients' queries, and streams to upstreams for what the engine hands up."""
+"""The resolver on an event loop: queries of stream clients, and streams to upstreams."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -37,7 +37,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 @asynccontextmanager
 async def resolving(*upstreams: Scripted, streams: StreamPool | None = None) -> AsyncIterator[tuple[Resolver, Rig]]:
-    """A resolver over an engine whose upstreams serve UDP and TCP on the loop, except those that are closed."""
+    """A resolver with an engine whose upstreams serve UDP and TCP on the loop, except closed ones."""
     with running("reference", office(), *upstreams, wall_s=SystemClock().wall_s()) as rig:
         endpoints = [upstream.endpoint for upstream in upstreams]
         serving = [upstream.on_loop() for upstream in upstreams if upstream.fileno() >= 0]
@@ -53,7 +53,7 @@ async def resolving(*upstreams: Scripted, streams: StreamPool | None = None) -> 
 
 
 def begin(resolver: Resolver, wire: bytes, client: str = GHENT) -> "asyncio.Future[dns.message.Message]":
-    """Ask; the future has the reply. ValueError on it when there will be none."""
+    """Ask and return a future with the reply. It raises ValueError if there is no reply."""
     answer: asyncio.Future[dns.message.Message] = asyncio.get_running_loop().create_future()
     asked = resolver.ask(wire, ip_address(client).packed, lambda found: answer.set_result(dns.message.from_wire(found)))
     if asked is None:
@@ -73,7 +73,7 @@ def big(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, [f"{asked.name}. 300 A 10.0.{n >> 8}.{n & 255}" for n in range(500)]),)
 
 
-def test_what_has_to_be_in_force_is_taken_before_queries_are_decided(run: Run) -> None:
+def test_new_policy_is_taken_before_queries_are_decided(run: Run) -> None:
     async def check() -> None:
         with running("reference", office(), wall_s=SystemClock().wall_s()) as rig:
             decided: list[int] = []
@@ -93,7 +93,7 @@ def test_what_has_to_be_in_force_is_taken_before_queries_are_decided(run: Run) -
     run(check())
 
 
-def test_what_needs_no_upstream_is_answered_at_once(run: Run) -> None:
+def test_query_that_needs_no_upstream_is_answered_at_once(run: Run) -> None:
     async def check() -> None:
         async with resolving(internet()) as (resolver, rig):
             answer = begin(resolver, query("www.tiktok.com"))
@@ -104,7 +104,7 @@ def test_what_needs_no_upstream_is_answered_at_once(run: Run) -> None:
     run(check())
 
 
-def test_what_deserves_no_answer_gets_none(run: Run) -> None:
+def test_invalid_message_gets_no_answer(run: Run) -> None:
     async def check() -> None:
         async with resolving(internet()) as (resolver, _rig):
             for wire in (b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)):
@@ -113,7 +113,7 @@ def test_what_deserves_no_answer_gets_none(run: Run) -> None:
     run(check())
 
 
-def test_a_miss_is_answered_when_upstream_has(run: Run) -> None:
+def test_miss_is_answered_after_the_upstream_answers(run: Run) -> None:
     async def check() -> None:
         async with resolving(internet()) as (resolver, _rig):
             first = begin(resolver, query(NAME))
@@ -136,7 +136,7 @@ def test_datagrams_are_served_while_the_loop_runs(run: Run) -> None:
     run(check())
 
 
-def test_a_truncated_answer_is_fetched_by_stream_for_all_who_wait(run: Run) -> None:
+def test_truncated_answer_is_fetched_over_a_stream_for_all_waiting_clients(run: Run) -> None:
     async def check() -> None:
         async with resolving(Scripted(big)) as (resolver, rig):
             waiting = [begin(resolver, query(NAME), client) for client in (GHENT, MECHELEN)]
@@ -151,7 +151,7 @@ def test_a_truncated_answer_is_fetched_by_stream_for_all_who_wait(run: Run) -> N
     run(check())
 
 
-def test_a_stream_that_fails_is_followed_by_the_next_server(run: Run) -> None:
+def test_next_server_is_asked_after_a_failed_stream(run: Run) -> None:
     def cut_off(asked: Asked) -> tuple[bytes, ...]:
         return () if asked.by_stream else (truncated(asked),)
 
@@ -162,7 +162,7 @@ def test_a_stream_that_fails_is_followed_by_the_next_server(run: Run) -> None:
     run(check())
 
 
-def test_a_stream_has_until_the_deadline_and_is_its_clients(run: Run) -> None:
+def test_stream_gets_the_remaining_time_and_the_client(run: Run) -> None:
     class Noting(StreamPool):
         async def ask(self, server: Endpoint, message: bytes, timeout_s: float, client: bytes = b"") -> bytes:
             noted.append((round(timeout_s, 2), client))
@@ -178,7 +178,7 @@ def test_a_stream_has_until_the_deadline_and_is_its_clients(run: Run) -> None:
     run(check())
 
 
-def test_a_question_that_gives_way_is_no_longer_asked_by_stream(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replaced_question_is_cancelled_on_its_stream(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MOST_EXCHANGES", 2)
     monkeypatch.setattr(shares, "HEAVY", 2)
 
@@ -213,9 +213,7 @@ def test_a_question_that_gives_way_is_no_longer_asked_by_stream(run: Run, monkey
     run(check())
 
 
-def test_a_stream_that_our_own_connections_kept_back_is_no_failure_of_the_server(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stream_refused_by_our_own_limit_is_not_a_server_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_pool, "MOST_OPEN", 0)
 
     async def check() -> None:
@@ -226,7 +224,7 @@ def test_a_stream_that_our_own_connections_kept_back_is_no_failure_of_the_server
     run(check())
 
 
-def test_a_stream_that_nobody_listens_for_is_a_failure(run: Run) -> None:
+def test_refused_stream_is_a_server_failure(run: Run) -> None:
     async def check() -> None:
         only_udp = Scripted(lambda asked: (truncated(asked),))
         with running("reference", office(), only_udp) as rig:
@@ -244,7 +242,7 @@ def test_a_stream_that_nobody_listens_for_is_a_failure(run: Run) -> None:
     run(check())
 
 
-def test_a_client_that_is_gone_gets_no_reply_and_others_do(run: Run) -> None:
+def test_forgotten_client_gets_no_reply_and_others_do(run: Run) -> None:
     async def check() -> None:
         held = Scripted(silent)
         async with resolving(held) as (resolver, rig):
@@ -263,7 +261,7 @@ def test_a_client_that_is_gone_gets_no_reply_and_others_do(run: Run) -> None:
     run(check())
 
 
-def test_closing_ends_what_is_still_asked_by_stream(run: Run) -> None:
+def test_close_cancels_questions_over_streams(run: Run) -> None:
     async def check() -> None:
         connected = asyncio.Event()
 

@@ -21,7 +21,7 @@ ASK = 'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); %s; IFS=" "; echo "${C
 
 
 def _completed(script: str, asked: Sequence[Sequence[str]], cwd: Path) -> list[set[str]]:
-    """What bash offers for the last of each list of words."""
+    """Return what bash offers for the last of each list of words."""
     function = script.split()[-2]
     lines = [script, ASK % function, *("ask " + " ".join(f"'{word}'" for word in words) for words in asked)]
     done = subprocess.run(
@@ -34,7 +34,7 @@ def _completed(script: str, asked: Sequence[Sequence[str]], cwd: Path) -> list[s
 
 
 def _expected(parser: argparse.ArgumentParser) -> Iterator[tuple[list[str], set[str]]]:
-    """Words of a command line and what may come last, for one command."""
+    """Yield words of a command line and the possible last words, for one command."""
     words = parser.prog.split()
     options = [action for action in parser._actions if action.option_strings]
     places = [action for action in parser._actions if not action.option_strings]
@@ -77,7 +77,7 @@ def test_bash_completes_every_command_option_and_choice(
         (["dnsfilter", "snapshot", "u"], {"use", "unquarantine"}),
     ],
 )
-def test_files_are_completed_where_files_are_taken(words: list[str], offered: set[str], tmp_path: Path) -> None:
+def test_file_arguments_are_completed_with_files(words: list[str], offered: set[str], tmp_path: Path) -> None:
     (tmp_path / "policy.toml").touch()
     (tmp_path / "policies").mkdir()
     script = completion_script(MAKERS[PROGRAMS.index(words[0])](), "bash")
@@ -85,7 +85,7 @@ def test_files_are_completed_where_files_are_taken(words: list[str], offered: se
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=PROGRAMS)
-def test_the_script_of_zsh_has_every_command_and_option(make: Callable[[], argparse.ArgumentParser]) -> None:
+def test_zsh_script_has_every_command_and_option(make: Callable[[], argparse.ArgumentParser]) -> None:
     script = completion_script(make(), "zsh")
     for parser in every(make()):
         assert f"_{parser.prog.replace(' ', '_')}_" in script or f'"{parser.prog.split()[-1]}:' in script, parser.prog
@@ -103,9 +103,7 @@ def test_both_programs_print_the_script_of_a_shell(shell: str, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("run", [main_of_ctl, main], ids=PROGRAMS)
-def test_a_shell_without_a_script_is_wrong_input(
-    run: Callable[[list[str]], object], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_shell_is_wrong_input(run: Callable[[list[str]], object], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(["completion", "csh"])
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""`dnsfilter check` as the user that the node runs as: every problem at once, and nothing left behind."""
+"""`dnsfilter check` as the user that the node runs as: it reports every problem at once and leaves no file."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = "nobody"
 
 
@@ -47,7 +47,7 @@ def configured(place: Path, listen: str, metrics: str, more: str = "", user: str
 
 
 def check(config: Path, *more: str) -> tuple[int, dict[str, Any]]:
-    """The exit code and what was printed, but for an interpreter that nobody else may run."""
+    """Return the exit code and the result, without the problem of an interpreter that other users may not run."""
     command = [program("dnsfilter"), "check", "--config", str(config), *more, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     said = json.loads(done.stdout)
@@ -65,7 +65,7 @@ def unreadable(path: Path) -> str:
 
 
 def contents(place: Path) -> dict[str, tuple[int, int, int]]:
-    """Every file and directory with its mode, owner and time of change."""
+    """Return every file and directory with its mode, owner and time of change."""
     found = {}
     for path in (place, *place.rglob("*")):
         status = path.lstat()
@@ -74,7 +74,7 @@ def contents(place: Path) -> dict[str, tuple[int, int, int]]:
 
 
 @root_only
-def test_every_file_and_directory_that_the_user_lacks_is_named_at_once(place: Path) -> None:
+def test_every_inaccessible_file_and_directory_is_named_at_once(place: Path) -> None:
     listen, metrics = free()
     state = place / "state"
     store = SnapshotStore(state / "snapshots")
@@ -106,7 +106,7 @@ def test_every_file_and_directory_that_the_user_lacks_is_named_at_once(place: Pa
 
 
 @root_only
-def test_a_directory_that_keeps_the_user_out_is_what_the_advice_opens(place: Path) -> None:
+def test_advice_opens_the_outermost_closed_directory(place: Path) -> None:
     (state := place / "state").mkdir(mode=0o700)
     config = configured(place, *free(), user=NOBODY)
     opening = f"type chgrp {pwd.getpwnam(NOBODY).pw_gid} {state} && chmod g+rX {state}"
@@ -117,7 +117,7 @@ def test_a_directory_that_keeps_the_user_out_is_what_the_advice_opens(place: Pat
 
 
 @root_only
-def test_what_a_policy_file_and_a_control_plane_need_is_tried(place: Path) -> None:
+def test_files_of_policy_and_control_plane_are_checked(place: Path) -> None:
     listen, metrics = free()
     token, policy_file, ca = place / "token", place / "policy.toml", place / "ca.pem"
     for path in (token, policy_file):
@@ -130,14 +130,14 @@ def test_what_a_policy_file_and_a_control_plane_need_is_tried(place: Path) -> No
     assert said["problems"] == [
         f"{ca}: user nobody cannot read it: no such file or directory",
         f"read {token}: permission denied",
-        f"{state}/node: user nobody cannot make it: type install -d -o nobody {state}/node",
-        f"{state}/node/snapshots: user nobody cannot make it: type install -d -o nobody {state}/node/snapshots",
+        f"{state}/node: user nobody cannot create it: type install -d -o nobody {state}/node",
+        f"{state}/node/snapshots: user nobody cannot create it: type install -d -o nobody {state}/node/snapshots",
     ]
     code, said = check(configured(place, listen, metrics, user=NOBODY), "--policy", str(policy_file))
     assert said["problems"] == [
         unreadable(policy_file),
         *(
-            f"{state}{below}: user nobody cannot make it: type install -d -o nobody {state}{below}"
+            f"{state}{below}: user nobody cannot create it: type install -d -o nobody {state}{below}"
             for below in ("/node", "", "/policy-snapshots")
         ),
     ]
@@ -154,7 +154,7 @@ def test_a_policy_file_alone_is_checked_for_any_machine(place: Path, faulty: boo
 
 
 def checked_by_nobody(config: Path) -> list[str]:
-    """The problems that a person finds who is neither root nor the node's user."""
+    """Return the problems that a user finds who is neither root nor the node's user."""
     script = (
         "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.checkup; "
         "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "
@@ -170,15 +170,15 @@ def checked_by_nobody(config: Path) -> list[str]:
 
 
 @root_only
-def test_a_person_without_rights_is_sent_to_root_and_gets_no_command_that_breaks_the_node(place: Path) -> None:
+def test_other_user_is_advised_to_run_the_check_as_root(place: Path) -> None:
     (state := place / "state").mkdir()
     for below in ("node", "snapshots"):
         (state / below).mkdir()
     config = configured(place, *free(), user="daemon")
-    advice = "run the check as root, which tries it as user daemon"
+    advice = "run the check as root, to check as user daemon"
     assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot write to it: {advice}"]
     (state / "node").rmdir()
-    assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot make it: {advice}"]
+    assert checked_by_nobody(config) == [f"{state}/node: user nobody cannot create it: {advice}"]
     state.chmod(0o700)
     assert checked_by_nobody(config) == [
         f"{state}/snapshots: user nobody may not read it: {advice}",
@@ -187,7 +187,7 @@ def test_a_person_without_rights_is_sent_to_root_and_gets_no_command_that_breaks
 
 
 @root_only
-def test_a_machine_without_the_nodes_user_advises_for_the_person_who_checks(place: Path) -> None:
+def test_machine_without_the_nodes_user_gets_advice_for_the_caller(place: Path) -> None:
     (place / "state" / "node").mkdir(parents=True)
     config = configured(place, *free(), user="no-such-user")
     node = place / "state" / "node"
@@ -227,7 +227,7 @@ def test_a_low_port_is_not_tried_without_the_capability_that_the_unit_has(place:
     assert said["not tried"] == ["127.0.0.87:87 needs CAP_NET_BIND_SERVICE, which the unit has"]
 
 
-def test_ports_of_others_are_problems_and_those_of_a_running_node_are_none(place: Path) -> None:
+def test_ports_of_other_programs_are_problems_but_not_those_of_a_running_node(place: Path) -> None:
     listen, metrics = free()
     (place / "state").mkdir()
     config = configured(place, listen, metrics)

@@ -1,4 +1,4 @@
-"""`dnsfilter enrol`, and what a node that has a control plane starts by."""
+"""`dnsfilter enrol`, and the snapshot of a node with a control plane."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def token(tmp_path: Path) -> Path:
     return path
 
 
-def test_enrol_says_who_the_node_is_and_whose_snapshots_it_takes(
+def test_enrol_prints_the_node_and_the_key_of_snapshots(
     plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = written(tmp_path, f'url = "{plane.url}"')
@@ -46,7 +46,7 @@ def test_enrol_says_who_the_node_is_and_whose_snapshots_it_takes(
     assert json.loads((tmp_path / "state/node/identity.json").read_text())["token"] == TOKEN
 
 
-def test_what_whoever_answers_says_commands_no_terminal(
+def test_control_characters_of_an_answer_are_escaped(
     plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plane.script.site = "\x1b[2J"
@@ -57,12 +57,12 @@ def test_what_whoever_answers_says_commands_no_terminal(
 @pytest.mark.parametrize(
     ("control_plane", "code", "reason"),
     [
-        ("", 2, "control_plane.url: is needed to enrol"),
+        ("", 2, "control_plane.url: is missing"),
         ('url = "{url}"\nsite = "annex"', 1, "registered at site default, and this node is configured for annex"),
         ('url = "http://127.0.0.1:9"', 1, "connection refused"),
     ],
 )
-def test_enrol_says_what_is_in_the_way_and_keeps_nothing(
+def test_failed_enrol_gives_the_reason_and_stores_nothing(
     plane: Played,
     tmp_path: Path,
     token: Path,
@@ -77,12 +77,10 @@ def test_enrol_says_what_is_in_the_way_and_keeps_nothing(
     assert not (tmp_path / "state/node/identity.json").exists()
 
 
-def test_a_key_that_was_brought_by_hand_is_compared(
-    plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_key_option_is_compared(plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = written(tmp_path, f'url = "{plane.url}"')
     assert run("enrol", "--config", config, "--token-file", token, "--key", "abc") == 2
-    assert "--key: write the 64 hexadecimal digits" in capsys.readouterr().err
+    assert "--key: give the 64 hexadecimal digits" in capsys.readouterr().err
     assert plane.spoken == []
     assert run("enrol", "--config", config, "--token-file", token, "--key", 64 * "0") == 1
     assert f"its snapshots are signed with key {plane.key}, not 0000" in capsys.readouterr().err
@@ -91,7 +89,7 @@ def test_a_key_that_was_brought_by_hand_is_compared(
     assert run("enrol", "--config", config, "--token-file", token, "--key", plane.key) == 0
 
 
-def test_where_others_can_hear_it_enrol_says_nothing_unless_told_to(
+def test_enrol_over_plain_http_needs_allow_plain(
     tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = written(tmp_path, 'url = "http://control.example.invalid"')
@@ -101,7 +99,7 @@ def test_where_others_can_hear_it_enrol_says_nothing_unless_told_to(
     assert "exposes the token" not in capsys.readouterr().err
 
 
-def test_enrol_takes_a_token_from_a_file_alone(
+def test_enrol_reads_the_token_only_from_a_file(
     plane: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = written(tmp_path, f'url = "{plane.url}"')
@@ -110,7 +108,7 @@ def test_enrol_takes_a_token_from_a_file_alone(
     assert plane.spoken == []
 
 
-def test_explain_decides_by_what_was_pulled(
+def test_explain_uses_the_pulled_snapshot(
     plane: Played, tmp_path: Path, token: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path, f'url = "{plane.url}"\ntoken = "token"')

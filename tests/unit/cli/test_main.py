@@ -1,4 +1,4 @@
-"""The `dnsfilter` command in this process: arguments, exit codes, what it prints."""
+"""The `dnsfilter` command in this process: arguments, exit codes, output."""
 
 import json
 import sys
@@ -36,12 +36,12 @@ def run(*arguments: str | Path) -> int:
     [
         ("127.0.5.10", "www.tiktok.com", "refuse by ban"),
         ("127.0.8.10", "www.tiktok.com", "monitor by ban"),
-        ("127.0.4.10", "www.tiktok.com", "set aside: tiktok"),
+        ("127.0.4.10", "www.tiktok.com", "exempted: tiktok"),
         ("127.0.5.10", "www.example.org", "pass for a client of ghent"),
         ("192.0.2.1", "www.tiktok.com", "no registered range"),
     ],
 )
-def test_explain_says_what_the_node_decides(
+def test_explain_prints_the_decision(
     config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str, words: str
 ) -> None:
     assert run("explain", "--config", config, "--policy", EXAMPLE, client, name) == 0
@@ -55,7 +55,7 @@ def test_explain_as_json_for_a_time_before_the_bans(config: Path, capsys: pytest
     assert (said["verdict"], said["authority"], said["revision"]) == ("pass", "ghent", 1)
 
 
-def test_explain_of_a_published_snapshot_tells_nothing_of_what_it_has_left_out(
+def test_explain_refuses_times_that_the_snapshot_does_not_cover(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = SnapshotStore(tmp_path / "state" / "snapshots")
@@ -65,11 +65,11 @@ def test_explain_of_a_published_snapshot_tells_nothing_of_what_it_has_left_out(
         at = datetime.fromtimestamp(made_s - hours * 3600, UTC).isoformat()
         assert run("explain", "--config", config, "--at", at, "127.0.5.10", "www.tiktok.com") == code
         said = capsys.readouterr()
-    assert said.err.startswith("dnsfilter: this snapshot tells nothing of before ")
+    assert said.err.startswith("dnsfilter: this snapshot does not cover times before ")
 
 
 @pytest.mark.parametrize("typed", ["https://www.tiktok.com/@x", "www.tiktok.com/", "www.TikTok.com.:443"])
-def test_explain_takes_the_host_of_a_url_and_says_which_name_it_took(
+def test_explain_uses_and_prints_the_host_of_a_url(
     config: Path, capsys: pytest.CaptureFixture[str], typed: str
 ) -> None:
     arguments = ("explain", "--config", config, "--policy", EXAMPLE, "127.0.5.10", typed)
@@ -88,7 +88,7 @@ def test_explain_writes_nothing(config: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("client", "name"), [("127.0.5.300", "example.org"), ("127.0.5.1", "a..b"), ("127.0.5.1", "192.0.2.9")]
 )
-def test_explain_names_an_argument_that_it_does_not_understand(
+def test_explain_names_an_invalid_argument(
     config: Path, capsys: pytest.CaptureFixture[str], client: str, name: str
 ) -> None:
     assert run("explain", "--config", config, "--policy", EXAMPLE, client, name) == 2
@@ -96,16 +96,14 @@ def test_explain_names_an_argument_that_it_does_not_understand(
     assert client in error or name in error
 
 
-def test_check_of_sound_files_says_what_they_hold(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_valid_files_prints_a_summary(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("check", "--config", config, "--policy", EXAMPLE, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert said["problems"] == []
     assert (said["authorities"], said["upstream"]) == (7, ["192.0.2.53:53"])
 
 
-def test_check_of_faulty_files_names_each_fault_of_both(
-    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_names_each_fault_of_both_files(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config.write_text(config.read_text() + "[cache]\nmax_bytes = -1\n")
     policy = tmp_path / "policy.toml"
     policy.write_text('[[range]]\nprefix = "192.0.2.1/24"\nauthority = "nobody"\n')
@@ -126,7 +124,7 @@ def test_check_and_start_name_an_address_that_this_machine_does_not_have(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_check_says_which_engine_runs(
+def test_check_prints_the_engine(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setenv("DNSFILTER_ENGINE", kind)
@@ -140,7 +138,7 @@ def test_check_says_which_engine_runs(
     ("wanted", "words"),
     [("fast", "environment variable DNSFILTER_ENGINE: must be"), ("compiled", "load the compiled engine: ")],
 )
-def test_an_engine_that_is_not_here_is_found_by_check_and_before_serving(
+def test_unavailable_engine_is_reported_by_check_and_before_serving(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wanted: str, words: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "dnsfilter.engine._engine", None)
@@ -152,13 +150,13 @@ def test_an_engine_that_is_not_here_is_found_by_check_and_before_serving(
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
-def test_without_any_file_there_is_nothing_to_work_with(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_need_a_configuration_or_a_policy_file(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command) == 2
     assert "--config" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("address", ["localhost:53", "127.0.0.1:99999"])
-def test_up_names_an_address_that_it_does_not_understand(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_up_names_an_invalid_address(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("up", "--upstream", address) == 2
     assert address.rpartition(":")[0] in capsys.readouterr().err
 
@@ -169,14 +167,14 @@ def test_up_refuses_an_upstream_that_is_this_resolver(tmp_path: Path, capsys: py
 
 
 @pytest.mark.parametrize("at", ["2026-10-25 02:30", "25 October 2026 02:30:00 CEST", "2026-10-25T00:30:00Z"])
-def test_explain_reads_what_it_prints_and_a_time_without_a_zone_by_the_default_zone(
+def test_explain_reads_its_own_times_and_uses_the_default_zone(
     config: Path, capsys: pytest.CaptureFixture[str], at: str
 ) -> None:
     assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 0
     assert capsys.readouterr().out.startswith("revision 1 at 25 October 2026 02:30:00 CEST, www.example.org: ")
 
 
-def test_explain_refuses_a_time_that_no_clock_shows(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_refuses_a_time_that_does_not_exist(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     at = "1 July 2026 09:00 CET"
     assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 2
     assert "clocks of Europe/Brussels show CEST then, not CET: write CEST" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What a node's processes import before they serve: a resolver that starts is waited for."""
+"""Imports of a node's processes before they serve, which determine the start time."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ AT_THE_SCHEMA = {"importlib.metadata"}
         ),
     ],
 )
-def test_what_is_not_needed_to_serve_is_not_imported(statement: str, absent: set[str]) -> None:
+def test_modules_not_needed_to_serve_are_not_imported(statement: str, absent: set[str]) -> None:
     code = f"import sys; {statement}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -30,7 +30,7 @@ def test_what_is_not_needed_to_serve_is_not_imported(statement: str, absent: set
     assert not absent & loaded
 
 
-def test_a_worker_with_either_engine_needs_no_more() -> None:
+def test_worker_with_either_engine_imports_no_more() -> None:
     code = (
         "import sys; from dnsfilter.engine.choice import EngineKind, chosen_kind, engine_class; "
         "import dnsfilter.worker.process; engine_class(chosen_kind()); engine_class(EngineKind.REFERENCE); "

@@ -1,4 +1,4 @@
-"""What a start by a policy file makes of the wall clock that it finds, and of one that was wrong before."""
+"""A start by a policy file with a wrong wall clock, or after one."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -20,15 +20,15 @@ from tests.support.policies import DAY
 pytestmark = pytest.mark.slow
 
 RIGHT = RELEASED_S + 30 * DAY
-"""What a right clock says at the first start."""
+"""The correct time at the first start."""
 AHEAD = RIGHT + 40 * 365 * DAY
 COMMENT = "# a comment\n"
-LATER = "loaded later than it is now"
+LATER = "loaded at a time in the future"
 
 
 @dataclass
 class Made:
-    """The snapshot that a start made."""
+    """The snapshot that a start has published."""
 
     revision: int
     made_s: int
@@ -49,7 +49,7 @@ class Node:
         self.policy.write_text(self.policy.read_text() + COMMENT)
 
     def start(self, clock_s: int) -> Made:
-        """A start while the wall clock says that, and what its first query would meet."""
+        """Start with that wall clock, and return the decision for the first query."""
         publish_policy_file(self.policy, self.state, self.store, clock_s)
         snapshot = opened(self.store)
         anchor = Anchor(snapshot.made_s, 0)
@@ -62,7 +62,7 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
-def test_a_first_start_in_1970_resolves_dates_as_of_the_release_and_refuses(node: Node) -> None:
+def test_first_start_in_1970_resolves_dates_as_of_the_release_and_refuses(node: Node) -> None:
     assert node.start(1_000) == Made(1, RELEASED_S, doubted=True, refuses=True)
     kept = (node.state / STATE_FILE).read_text()
     assert "= 2026-11-01T00:00:00Z" in kept
@@ -70,7 +70,7 @@ def test_a_first_start_in_1970_resolves_dates_as_of_the_release_and_refuses(node
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_a_start_in_1970_is_dated_by_the_newest_making_also_where_the_file_changed(node: Node, edited: bool) -> None:
+def test_start_in_1970_is_dated_by_the_newest_making_time_also_if_the_file_changed(node: Node, edited: bool) -> None:
     assert node.start(RIGHT) == Made(1, RIGHT, doubted=False, refuses=True)
     if edited:
         node.policy.write_text(node.policy.read_text().replace('for = "6 months"', 'for = "7 months"') + COMMENT)
@@ -80,7 +80,7 @@ def test_a_start_in_1970_is_dated_by_the_newest_making_also_where_the_file_chang
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_a_clock_that_was_ahead_is_cured_by_setting_it_right_and_a_start(node: Node, edited: bool) -> None:
+def test_correct_clock_and_a_restart_repair_dates_of_a_clock_that_was_ahead(node: Node, edited: bool) -> None:
     assert node.start(RIGHT).refuses
     # Six months have gone by that clock.
     assert node.start(AHEAD) == Made(1, AHEAD, doubted=False, refuses=False)
@@ -90,7 +90,7 @@ def test_a_clock_that_was_ahead_is_cured_by_setting_it_right_and_a_start(node: N
     assert node.start(1_000) == Made(1 + edited, RIGHT + DAY, doubted=True, refuses=True)
 
 
-def test_dates_that_were_kept_while_the_clock_was_ahead_are_told(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+def test_dates_kept_while_the_clock_was_ahead_are_logged(node: Node, caplog: pytest.LogCaptureFixture) -> None:
     node.start(AHEAD)
     assert LATER not in caplog.text
     assert node.start(RIGHT) == Made(1, RIGHT, doubted=False, refuses=False)

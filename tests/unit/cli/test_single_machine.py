@@ -1,4 +1,4 @@
-"""By what the resolver of `dnsfilter up` goes on where its control plane does not start; what it advises."""
+"""`dnsfilter up`: the snapshot of the resolver if the control plane does not start, and the banner."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "bin" / "dnsfilter"), "up"])
 
 
-def test_it_goes_on_by_what_it_pulled_else_by_what_the_control_plane_left(config: Config) -> None:
+def test_resolver_continues_with_pulled_snapshots_else_with_published_files(config: Config) -> None:
     SnapshotStore(config.state_dir / "snapshots").publish(compiled(2))
     assert not _has_pulled(config, "it is down")
     pulled = SnapshotStore(config.node_dir / "snapshots")
@@ -46,14 +46,14 @@ def test_it_goes_on_by_what_it_pulled_else_by_what_the_control_plane_left(config
     assert not _has_pulled(config, "it is down")
 
 
-def test_with_nothing_to_go_on_by_it_says_why(config: Config) -> None:
-    with pytest.raises(UnavailableError, match=r"^it is down; there is no snapshot by which"):
+def test_error_without_a_snapshot_has_the_reason(config: Config) -> None:
+    with pytest.raises(UnavailableError, match=r"^it is down; the resolver has no snapshot"):
         _has_pulled(config, "it is down")
 
 
-@pytest.mark.parametrize(("script", "told"), [("exit 3", "with status 3"), ("kill -9 $$", "by signal SIGKILL")])
-def test_how_a_program_ended_is_said(script: str, told: str) -> None:
-    assert _ending(subprocess.run(["sh", "-c", script], check=False).returncode) == told
+@pytest.mark.parametrize(("script", "text"), [("exit 3", "with status 3"), ("kill -9 $$", "by signal SIGKILL")])
+def test_end_of_a_program_is_described(script: str, text: str) -> None:
+    assert _ending(subprocess.run(["sh", "-c", script], check=False).returncode) == text
 
 
 def _up(state_dir: Path, api: str) -> Options:
@@ -62,14 +62,14 @@ def _up(state_dir: Path, api: str) -> Options:
 
 
 @pytest.mark.usefixtures("programs")
-def test_examples_are_given_where_the_policy_is_the_examples(config: Config, tmp_path: Path) -> None:
+def test_banner_has_examples_only_for_the_example_policy(config: Config, tmp_path: Path) -> None:
     services = {service.slug: service for service in load_catalogue().services}
     policy = load_policy_file(EXAMPLE, services=services, now=NOW)
     options = _up(tmp_path, "127.0.0.1:8080")
     assert "onboard" in _banner(options, config, NOW)
     store = SnapshotStore(config.state_dir / "snapshots")
     store.publish(compile_policy(policy, NOW))
-    assert "this machine counts as Brussels City's" in _banner(options, config, NOW)
+    assert "this machine is in a range of Brussels City" in _banner(options, config, NOW)
     bans = tuple(replace(ban, mode=Mode.OFF) for ban in policy.bans)
     store.publish(compile_policy(replace(policy, revision=policy.revision + 1, bans=bans), NOW))
     advice = _banner(options, config, NOW)
@@ -78,13 +78,13 @@ def test_examples_are_given_where_the_policy_is_the_examples(config: Config, tmp
 
 
 @pytest.mark.usefixtures("programs")
-def test_where_the_api_and_its_token_are_is_told_unless_it_is_found_by_itself(
+def test_banner_has_variables_only_if_dnsfilterctl_needs_them(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert "DNSFILTER_URL" not in _banner(_up(Path(".run"), "127.0.0.1:8080"), config, NOW)
-    told = f"export DNSFILTER_URL=http://127.0.0.1:8180 DNSFILTER_TOKEN_FILE={tmp_path}/.run/admin-token\n"
+    variables = f"export DNSFILTER_URL=http://127.0.0.1:8180 DNSFILTER_TOKEN_FILE={tmp_path}/.run/admin-token\n"
     for api in ("127.0.0.1:8180", "0.0.0.0:8180"):
-        assert told in _banner(_up(Path(".run"), api), config, NOW)
+        assert variables in _banner(_up(Path(".run"), api), config, NOW)
     elsewhere = f"export DNSFILTER_URL=http://127.0.0.1:8080 DNSFILTER_TOKEN_FILE='{tmp_path}/a b/admin-token'\n"
     assert elsewhere in _banner(_up(Path("a b"), "127.0.0.1:8080"), config, NOW)

@@ -1,4 +1,4 @@
-"""The commands that act on a node by hand, in this process: arguments, exit codes, what they print."""
+"""The commands for local acts on a node, in this process: arguments, exit codes, output."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def explained(config: Path, capsys: pytest.CaptureFixture[str], *more: str) -> l
     return capsys.readouterr().out.splitlines()
 
 
-def test_suspending_is_said_listed_explained_and_ended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suspension_is_printed_listed_explained_and_ended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "payroll is down") == 0
     said = capsys.readouterr().out
     assert said.startswith("ghent: nothing is refused on this node until 2")
@@ -57,7 +57,7 @@ def test_suspending_is_said_listed_explained_and_ended(config: Path, capsys: pyt
     assert capsys.readouterr().out == said
     first, second = explained(config, capsys)
     assert f"{first}\n" == said
-    assert "pass for a client of ghent (set aside: tiktok)" in second
+    assert "pass for a client of ghent (exempted: tiktok)" in second
     assert run(config, "suspend", "--end", "ghent") == 0
     assert "ended" in capsys.readouterr().out
     assert run(config, "suspend", "--list") == 0
@@ -65,7 +65,7 @@ def test_suspending_is_said_listed_explained_and_ended(config: Path, capsys: pyt
     assert len(explained(config, capsys)) == 1
 
 
-def test_without_an_authority_all_are_suspended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suspend_without_an_authority_suspends_all(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, "suspend", "--for", "1h", "--reason", "fire") == 0
     assert capsys.readouterr().out.startswith("all: ")
     assert run(config, "suspend", "--list", "--json") == 0
@@ -76,30 +76,30 @@ def test_without_an_authority_all_are_suspended(config: Path, capsys: pytest.Cap
     assert len(explained(config, capsys, "--at", "2023-04-01T00:00:00Z")) == 1
 
 
-def test_while_all_are_suspended_unregistered_clients_are_said_to_be_answered(
+def test_explain_shows_unregistered_clients_as_answered_while_all_are_suspended(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told(*more: str) -> list[str]:
+    def explained(*more: str) -> list[str]:
         capsys.readouterr()
         assert run(config, "explain", *more, "203.0.113.9", "www.tiktok.com") == 0
         return capsys.readouterr().out.splitlines()
 
-    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
+    assert explained() == ["revision 1, www.tiktok.com: the client is in no registered range"]
     run(config, "suspend", "ghent", "--for", "1h", "--reason", "payroll is down")
     assert "unregistered" not in capsys.readouterr().out
-    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
+    assert explained() == ["revision 1, www.tiktok.com: the client is in no registered range"]
     run(config, "suspend", "--for", "1h", "--reason", "fire")
     said = capsys.readouterr().out.splitlines()
     assert said[0].endswith(", and unregistered clients are answered too: fire")
     answered = (
         "revision 1, www.tiktok.com: the client is in no registered range, and is answered while all are suspended"
     )
-    assert told() == [*said, answered]
+    assert explained() == [*said, answered]
     run(config, "suspend", "--list")
     assert said[0] in capsys.readouterr().out.splitlines()
-    assert json.loads(told("--json")[0])["admitted"] is True
+    assert json.loads(explained("--json")[0])["admitted"] is True
     run(config, "suspend", "--end")
-    assert told() == ["revision 1, www.tiktok.com: the client is in no registered range"]
+    assert explained() == ["revision 1, www.tiktok.com: the client is in no registered range"]
 
 
 def test_times_are_printed_in_one_zone_and_as_json_in_utc(
@@ -126,14 +126,14 @@ def test_times_are_printed_in_one_zone_and_as_json_in_utc(
         (("snapshot", "use", "1"), 2, "--reason"),
     ],
 )
-def test_what_cannot_be_done_is_said(
+def test_errors_are_printed(
     config: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     assert run(config, *arguments) == code
     assert said in capsys.readouterr().err
 
 
-def test_a_suspension_that_the_snapshot_in_use_holds_is_told_where_its_end_is_not(
+def test_published_suspension_of_an_older_snapshot_is_printed_and_listed(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = int(time.time())
@@ -154,12 +154,12 @@ def test_a_suspension_that_the_snapshot_in_use_holds_is_told_where_its_end_is_no
     asked = ("explain", "127.0.5.10", "www.tiktok.com")
     assert done("suspend", "--list") == ["nothing is suspended on this node"]
     assert len(done(*asked)) == 1
-    used, told = done("snapshot", "use", "2", "--reason", "wrong ranges")
+    used, published = done("snapshot", "use", "2", "--reason", "wrong ranges")
     assert used.startswith("revision 2 is in use")
-    assert told.startswith("ghent: nothing is refused until ")
-    assert told.endswith(": published in revision 2; only a later one ends it sooner")
-    assert done("suspend", "--list") == [told]
-    assert done(*asked)[0] == told
+    assert published.startswith("ghent: nothing is refused until ")
+    assert published.endswith(": published in revision 2; only a later revision ends it sooner")
+    assert done("suspend", "--list") == [published]
+    assert done(*asked)[0] == published
     done("suspend", "ghent", "--for", "30m", "--reason", "payroll is down")
     assert [line.endswith("payroll is down") for line in done(*asked)] == [True, False, False]
     listed = json.loads(done("suspend", "--list", "--json")[0])
@@ -199,7 +199,7 @@ def test_snapshots_are_listed_and_an_older_one_used(
     assert run(config, "snapshot", "use", "2", "--reason", "again") == 0
 
 
-def test_what_others_wrote_commands_no_terminal(
+def test_control_characters_of_other_programs_are_escaped(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
@@ -210,7 +210,7 @@ def test_what_others_wrote_commands_no_terminal(
     assert r"quarantined: \x1b]0;title\x07\x0aall is well" in capsys.readouterr().err
 
 
-def test_what_is_spoilt_is_said_and_passed_over(
+def test_damaged_snapshot_is_listed_and_skipped(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
@@ -233,7 +233,7 @@ def test_what_is_spoilt_is_said_and_passed_over(
     assert "decided by revision 1: read " in said.err
 
 
-def test_whoever_has_seen_enough_of_a_list_ends_it_quietly(config: Path) -> None:
+def test_closed_pipe_ends_the_output_quietly(config: Path) -> None:
     program = "import sys; from dnsfilter.cli.main import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", program, "snapshot", "list", "--config", str(config)]
     read, written = os.pipe()
@@ -245,18 +245,18 @@ def test_whoever_has_seen_enough_of_a_list_ends_it_quietly(config: Path) -> None
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_node_without_snapshots_has_none_to_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_without_snapshots_prints_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "dnsfilter.toml"
     path.write_text('listen = ["127.0.0.1:5300"]\nstate_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
     assert run(path, "snapshot", "list") == 0
     assert capsys.readouterr().out == "no snapshot on this node: start the control plane, or give --policy\n"
 
 
-def test_what_others_may_not_read_is_left_out_of_an_explanation(
+def test_explain_without_access_to_local_suspensions_says_so(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "x") == 0
     (tmp_path / "state" / "node").chmod(0o770)
     capsys.readouterr()
     assert run(config, "explain", "127.0.5.10", "www.tiktok.com") == 0
-    assert "without what is suspended on this node itself" in capsys.readouterr().err
+    assert "explained without local suspensions" in capsys.readouterr().err

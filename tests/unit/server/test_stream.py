@@ -1,4 +1,4 @@
-"""DNS over TCP for clients: pipelining, order, bounds, and connections that end badly."""
+"""DNS over TCP for clients: pipelining, order, limits, and aborted connections."""
 
 import asyncio
 import socket
@@ -50,7 +50,7 @@ class Client:
             return dns.message.from_wire(await self.reader.readexactly(size))
 
     async def until_closed(self) -> bytes:
-        """What still comes before the server closes; a reset is a close too."""
+        """Return the bytes that arrive before the server closes. A reset counts as a close."""
         try:
             return await asyncio.wait_for(self.reader.read(), PATIENCE_S)
         except ConnectionError:
@@ -62,7 +62,7 @@ class Client:
 
 @dataclass
 class Served:
-    """A listening server, what it said of its connections, and the rig behind it."""
+    """A listening server, its reported numbers of connections, and the rig behind it."""
 
     rig: Rig
     address: tuple[str, int]
@@ -110,7 +110,7 @@ async def serving(upstream: Scripted | None = None, limits: Limits = NO_RATES) -
                 await asyncio.sleep(0)
 
 
-def test_a_query_is_answered_by_the_policy_of_the_connections_address(run: Run) -> None:
+def test_query_is_answered_by_the_policy_of_the_connections_address(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
@@ -133,7 +133,7 @@ def test_many_queries_on_one_connection_are_all_answered(run: Run) -> None:
     run(check())
 
 
-def test_answers_come_in_the_order_in_which_they_are_known(run: Run) -> None:
+def test_answers_are_sent_in_the_order_in_which_they_are_ready(run: Run) -> None:
     async def check() -> None:
         async with serving(Scripted(silent)) as served:
             asked = served.rig.upstream.asked
@@ -155,8 +155,8 @@ def test_a_query_may_come_byte_by_byte(run: Run) -> None:
         async with serving() as served:
             client = await served.connect()
             client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for octet in framed(query("plain.example.org", id=5)) + framed(query("www.tiktok.com", id=6)):
-                client.writer.write(bytes([octet]))
+            for byte in framed(query("plain.example.org", id=5)) + framed(query("www.tiktok.com", id=6)):
+                client.writer.write(bytes([byte]))
                 await client.writer.drain()
                 await asyncio.sleep(0)
             assert {(await client.receive()).id for _ in range(2)} == {5, 6}
@@ -164,21 +164,21 @@ def test_a_query_may_come_byte_by_byte(run: Run) -> None:
     run(check())
 
 
-def test_two_frames_may_share_a_segment_and_one_be_split(run: Run) -> None:
+def test_frames_may_share_a_segment_or_be_split(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
-            octets = framed(query("plain.example.org", id=5)) + framed(query("plain.example.org", id=6))
-            client.writer.write(octets[:-7])
+            data = framed(query("plain.example.org", id=5)) + framed(query("plain.example.org", id=6))
+            client.writer.write(data[:-7])
             assert (await client.receive()).id == 5
-            client.writer.write(octets[-7:])
+            client.writer.write(data[-7:])
             assert (await client.receive()).id == 6
 
     run(check())
 
 
 @pytest.mark.parametrize("most", [32, 3])
-def test_a_bounded_number_of_queries_waits_for_answers(run: Run, most: int) -> None:
+def test_number_of_pending_queries_is_limited(run: Run, most: int) -> None:
     async def check() -> None:
         async with serving(Scripted(silent), replace(NO_RATES, connection_queries=most)) as served:
             asked = served.rig.upstream.asked
@@ -186,7 +186,7 @@ def test_a_bounded_number_of_queries_waits_for_answers(run: Run, most: int) -> N
             count = most + 9
             client.send(*(query(f"n{number}.example.org", id=number) for number in range(count)))
             await served.until(lambda: len(asked) >= most)
-            # Another connection's query is read after all that could have been read of the first one's.
+            # The query of another connection is read after all readable queries of the first one.
             other = await served.connect(MECHELEN)
             other.send(query("other.example.org"))
             await served.until(lambda: any(each.name == "other.example.org" for each in asked))
@@ -202,7 +202,7 @@ def test_a_bounded_number_of_queries_waits_for_answers(run: Run, most: int) -> N
     run(check())
 
 
-def test_a_client_that_says_it_is_done_still_gets_its_answers(run: Run) -> None:
+def test_client_that_closes_its_sending_side_gets_its_answers(run: Run) -> None:
     async def check() -> None:
         async with serving(Scripted(silent)) as served:
             asked = served.rig.upstream.asked
@@ -219,7 +219,7 @@ def test_a_client_that_says_it_is_done_still_gets_its_answers(run: Run) -> None:
     run(check())
 
 
-def test_a_client_that_is_done_in_the_midst_of_a_frame_is_let_go(run: Run) -> None:
+def test_client_that_closes_within_a_frame_is_disconnected(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -232,7 +232,7 @@ def test_a_client_that_is_done_in_the_midst_of_a_frame_is_let_go(run: Run) -> No
 
 
 @pytest.mark.parametrize("abruptly", [True, False])
-def test_a_client_that_is_gone_costs_nothing_more_and_others_are_answered(run: Run, abruptly: bool) -> None:
+def test_closed_connection_is_forgotten_and_others_are_answered(run: Run, abruptly: bool) -> None:
     async def check() -> None:
         async with serving(Scripted(silent)) as served:
             asked = served.rig.upstream.asked
@@ -255,7 +255,7 @@ def test_a_client_that_is_gone_costs_nothing_more_and_others_are_answered(run: R
 
 
 @pytest.mark.parametrize("message", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
-def test_a_message_that_deserves_no_answer_ends_the_connection(run: Run, message: bytes) -> None:
+def test_message_without_an_answer_ends_the_connection(run: Run, message: bytes) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -267,7 +267,7 @@ def test_a_message_that_deserves_no_answer_ends_the_connection(run: Run, message
 
 
 @pytest.mark.slow
-def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run) -> None:
+def test_idle_connection_ends_but_a_waiting_one_does_not(run: Run) -> None:
     async def check() -> None:
         async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
             asked = served.rig.upstream.asked
@@ -286,7 +286,7 @@ def test_an_idle_connection_ends_and_one_that_waits_does_not(run: Run) -> None:
     run(check())
 
 
-def test_one_client_has_a_bounded_number_of_connections(run: Run) -> None:
+def test_connections_per_client_are_limited(run: Run) -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, connections_per_client=3)) as served:
             held = [await served.connect() for _ in range(3)]
@@ -305,7 +305,7 @@ def test_one_client_has_a_bounded_number_of_connections(run: Run) -> None:
     run(check())
 
 
-def test_a_client_that_asks_too_much_loses_its_connection_and_another_does_not(run: Run) -> None:
+def test_client_over_the_rate_limit_is_disconnected_and_another_is_not(run: Run) -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, clients=Rate(1, 10))) as served:
             other = await served.connect(MECHELEN)
@@ -324,7 +324,7 @@ def test_a_client_that_asks_too_much_loses_its_connection_and_another_does_not(r
     run(check())
 
 
-def test_at_the_bound_the_connection_longest_unused_makes_way(run: Run) -> None:
+def test_least_recently_used_connection_is_closed_at_the_limit(run: Run) -> None:
     async def check() -> None:
         async with serving(limits=replace(NO_RATES, connections=3)) as served:
             first, second, third = [await served.connect() for _ in range(3)]
@@ -344,7 +344,7 @@ def test_at_the_bound_the_connection_longest_unused_makes_way(run: Run) -> None:
     run(check())
 
 
-def test_connections_that_all_wait_for_answers_make_no_way(run: Run) -> None:
+def test_waiting_connections_are_not_closed_at_the_limit(run: Run) -> None:
     async def check() -> None:
         async with serving(Scripted(silent), limits=replace(NO_RATES, connections=2)) as served:
             asked = served.rig.upstream.asked
@@ -361,13 +361,13 @@ def test_connections_that_all_wait_for_answers_make_no_way(run: Run) -> None:
 
 
 def wide(asked: Asked) -> tuple[bytes, ...]:
-    """An answer of four KiB."""
+    """Return an answer of 4 KiB."""
     strings = " ".join(f'"{"x" * 255}"' for _ in range(16))
     return (reply(asked, (f"{asked.name}. 300 TXT {strings}",)),)
 
 
 @pytest.mark.slow
-def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_does_not_read_is_disconnected(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
 
     async def check() -> None:
@@ -386,10 +386,10 @@ def test_a_client_that_does_not_read_is_given_up(run: Run, monkeypatch: pytest.M
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("most_unsent", "pause_s"), [(20_000, 0), (10_000_000, 0.04)])
-def test_a_client_that_reads_slowly_gets_all_it_asked_for(
+def test_slowly_reading_client_gets_all_answers(
     run: Run, monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
 ) -> None:
-    """The server holds the queries back, or the answers: then it looks after 0.6 s whether the client has read on."""
+    """The server holds back queries, or answers: then it checks after 0.6 s whether the client has read more."""
     monkeypatch.setattr(stream, "MOST_UNSENT", most_unsent)
     number = 1_500
 
@@ -409,7 +409,7 @@ def test_a_client_that_reads_slowly_gets_all_it_asked_for(
 
 
 @pytest.mark.slow
-def test_a_client_that_asks_much_at_once_leaves_the_others_their_turn(run: Run) -> None:
+def test_client_with_many_queries_does_not_block_others(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             other = await served.connect(MECHELEN)
@@ -426,7 +426,7 @@ def test_a_client_that_asks_much_at_once_leaves_the_others_their_turn(run: Run) 
 
 
 @pytest.mark.slow
-def test_a_client_that_asks_much_and_is_done_gets_all_its_answers(run: Run) -> None:
+def test_client_with_many_queries_that_closes_gets_all_answers(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
@@ -452,7 +452,7 @@ def test_closing_the_server_ends_every_connection(run: Run) -> None:
     run(check())
 
 
-def test_the_largest_frame_is_taken_and_answered_by_rule(run: Run) -> None:
+def test_largest_frame_is_read_and_answered(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
             client = await served.connect()
