@@ -1,1 +1,1 @@
-"""Names to services: the catalogue, and names that no rule may hit."""
+"""The catalogue, which maps names to services, and the guard: names that no rule may hit."""

@@ -1,8 +1,8 @@
-"""The curated catalogue: which names make up a service, in tiers, each name with the sources that give it.
+"""The curated catalogue: the names of each service, in tiers, each name with its sources.
 
-One TOML file per service, named after its slug; the packaged ones lie in `blocklists/catalogue/` beside this file. What
-the keys mean is told in docs/catalogue.md. A place in a problem is `file:key`, items of an array counted from 1, names
-by themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
+There is one TOML file per service, named after its slug. The packaged ones are in `blocklists/catalogue/`.
+docs/catalogue.md explains the keys. The place of a problem is `file:key`: items of an array are counted from 1, names
+stand for themselves: `tiktok.toml:tier[1].domains[tiktok.com]`.
 """
 
 import tomllib
@@ -24,16 +24,16 @@ from dnsfilter.wire.names import parse_name, suffixes
 MAX_FILES = 1_000
 MAX_FILE_BYTES = 1 << 20
 MAX_NAMES = 10_000
-"""Names in one service."""
+"""Maximum number of names in one service."""
 MAX_TIER = 9
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueName:
-    """One name of a service: `exact` is a host, else it stands for itself and all below it.
+    """One name of a service. `exact` matches only the name itself, else the name and all names below it.
 
-    `sources` are ids. `lists` and `families` say in how many compared lists, and independent families of lists, the
-    name stands, where that was counted.
+    `sources` are ids. `lists` and `families` are the numbers of compared lists, and of independent families of lists,
+    that contain the name, if they were counted.
     """
 
     text: str
@@ -47,7 +47,7 @@ class CatalogueName:
 
 @dataclass(frozen=True, slots=True)
 class TierEntry:
-    """One tier as shown to people; names in file order, domains first."""
+    """One tier with its texts. Names are in file order, domains first."""
 
     number: int
     title: str
@@ -55,7 +55,7 @@ class TierEntry:
     names: tuple[CatalogueName, ...]
 
     def tier(self) -> Tier:
-        """The tier as the policy uses it."""
+        """Return the tier as the policy uses it."""
         return Tier(
             number=self.number,
             domains=frozenset(name.wire for name in self.names if not name.exact),
@@ -65,7 +65,7 @@ class TierEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One service with everything that is known about it; `reviewed` is the day of the last review."""
+    """One service of the catalogue. `reviewed` is the day of the last review."""
 
     slug: str
     name: str
@@ -76,11 +76,11 @@ class Entry:
 
     @property
     def names_count(self) -> int:
-        """How many names all tiers hold together."""
+        """Return the number of names in all tiers."""
         return sum(len(tier.names) for tier in self.tiers)
 
     def service(self) -> Service:
-        """The entry as the policy uses it."""
+        """Return the entry as the policy uses it."""
         return Service(slug=self.slug, name=self.name, tiers=tuple(tier.tier() for tier in self.tiers))
 
 
@@ -92,11 +92,11 @@ class Catalogue:
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """All entries as the policy uses them, ordered by slug."""
+        """Return all entries as the policy uses them, ordered by slug."""
         return tuple(entry.service() for entry in self.entries)
 
     def entry(self, slug: str) -> Entry:
-        """The entry of that slug; KeyError where there is none."""
+        """Return the entry of that slug. Raise KeyError if there is none."""
         for entry in self.entries:
             if entry.slug == slug:
                 return entry
@@ -106,7 +106,7 @@ class Catalogue:
 def load_catalogue(directory: Path | None = None) -> Catalogue:
     """Read every `*.toml` of `directory`, by default the packaged ones.
 
-    Raises ConfigError with the problems of all files, in order of file names.
+    Raise ConfigError with the problems of all files, in order of file names.
     """
     root: Traversable = files("blocklists") / "catalogue" if directory is None else directory
     try:
@@ -128,7 +128,7 @@ def load_catalogue(directory: Path | None = None) -> Catalogue:
 
 
 def parse_entry(text: str, file_name: str) -> Entry:
-    """Read one service from TOML text; raise ConfigError with all problems.
+    """Read one service from TOML text. Raise ConfigError with all problems.
 
     `file_name` is the slug and `.toml`, without directories.
     """
@@ -164,18 +164,18 @@ def _names(tier: TierTable) -> tuple[CatalogueName, ...]:
 def _load_text(item: Traversable) -> str:
     try:
         with item.open("rb") as stream:
-            octets = stream.read(MAX_FILE_BYTES + 1)
-        if len(octets) > MAX_FILE_BYTES:
-            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_BYTES} octets"),))
-        return octets.decode()
+            data = stream.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_BYTES} bytes"),))
+        return data.decode()
     except OSError as error:
         raise ConfigError((Problem(item.name, f"read file: {error.strerror}"),)) from error
     except UnicodeDecodeError as error:
-        raise ConfigError((Problem(item.name, f"read file: not UTF-8 at octet {error.start}"),)) from error
+        raise ConfigError((Problem(item.name, f"read file: not UTF-8 at byte {error.start}"),)) from error
 
 
 def _place(path: KeyPath, data: Mapping[str, Any]) -> str:
-    """`tier[1].domains[tiktok.com].lists`. What is wrong with a name itself has the place of its table."""
+    """Return a place such as `tier[1].domains[tiktok.com].lists`. A fault of a name has the place of its table."""
     place, held = "", cast(Any, data)
     for part in path:
         held = held[part] if not isinstance(held, dict) or part in held else {}
@@ -191,7 +191,7 @@ def _place(path: KeyPath, data: Mapping[str, Any]) -> str:
 
 
 def _placed(tiers: Sequence[tuple[int, TierTable]]) -> Iterator[tuple[int, str, NameTable]]:
-    """Each name with the position of its tier and its place."""
+    """Yield each name with the position of its tier and its place."""
     for position, tier in tiers:
         for key, names in (("domains", tier.domains), ("hosts", tier.hosts)):
             for name in names:
@@ -199,7 +199,7 @@ def _placed(tiers: Sequence[tuple[int, TierTable]]) -> Iterator[tuple[int, str, 
 
 
 def _name_faults(tiers: Sequence[tuple[int, TierTable]]) -> list[tuple[str, str]]:
-    """What is wrong between names: none stands twice, none below a domain of its own tier."""
+    """Return the faults between names: a name given twice, or below a domain of its own tier."""
     faults: list[tuple[str, str]] = []
     if sum(len(tier.domains) + len(tier.hosts) for _, tier in tiers) > MAX_NAMES:
         faults.append(("tier", f"has more than {MAX_NAMES} names"))
@@ -220,11 +220,11 @@ def _number_faults(table: EntryTable) -> list[tuple[str, str]]:
     numbers = [tier.number for tier in table.tier]
     if numbers[0] == 1 and numbers == sorted(set(numbers)) and numbers[-1] <= MAX_TIER:
         return []
-    return [("tier", f"has the numbers {numbers}: they must rise from 1 and stay within {MAX_TIER}")]
+    return [("tier", f"has the numbers {numbers}: they must start at 1, rise, and be at most {MAX_TIER}")]
 
 
 def _source_faults(table: EntryTable) -> list[tuple[str, str]]:
-    """What is wrong between sources and names: each id once, and each cited and known."""
+    """Return the faults between sources and names: an id given twice, unknown or unused."""
     ids = Counter(source.id for source in table.source)
     faults = [("source", f"has the id {ident!r} twice") for ident, count in ids.items() if count > 1]
     names = list(_placed(list(enumerate(table.tier, 1))))
@@ -234,4 +234,4 @@ def _source_faults(table: EntryTable) -> list[tuple[str, str]]:
         for unknown in sorted(set(name.sources) - set(ids))
     ]
     cited = {ident for _, _, name in names for ident in name.sources}
-    return faults + [("source", f"{ident!r} gives no name here") for ident in sorted(set(ids) - cited)]
+    return faults + [("source", f"{ident!r} is not used by any name: remove it") for ident in sorted(set(ids) - cited)]

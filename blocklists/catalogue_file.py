@@ -1,4 +1,4 @@
-"""A catalogue file as written: keys, types and limits. What needs more than one table is checked in `catalogue.py`."""
+"""A catalogue file as written: keys, types and limits. Checks across tables are in `catalogue.py`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class Category(StrEnum):
-    """What sort of service an entry is, for lists on a screen; no rule depends on it."""
+    """The category of a service, for lists on a screen. No rule depends on it."""
 
     ADVERTISING = "advertising"
     AI = "ai"
@@ -55,7 +55,7 @@ def _printable(limit: int) -> PlainValidator:
 
 def _slug(value: str) -> str:
     if _SLUG.fullmatch(value) is None:
-        raise ValueError(f"{value!r} must be 1 to 32 of the characters a-z, 0-9, - and _, the first no - and no _")
+        raise ValueError(f"{value!r} must be 1 to 32 of the characters a-z, 0-9, - and _, not starting with - or _")
     return value
 
 
@@ -68,7 +68,7 @@ def _names_file(value: str, info: ValidationInfo) -> str:
 def _name(value: str) -> str:
     parse_name(value)
     if _NAME.fullmatch(value) is None:
-        raise ValueError(f"{value!r} must be of small letters, digits, - and _ only, without * and a final dot")
+        raise ValueError(f"{value!r} must have only lower-case letters, digits, - and _, without * and a final dot")
     return value
 
 
@@ -105,7 +105,7 @@ class NameTable(Table):
 
 
 class Source(Table):
-    """Where names come from: `what` is a repository or list, `revision` is empty where none is known."""
+    """A source of names: `what` is a repository or list, `revision` is empty if unknown."""
 
     id: Slug
     what: Annotated[str, _printable(200)]
@@ -128,7 +128,7 @@ class TierTable(Table):
 
 
 class EntryTable(Table):
-    """One service. Validate it with the file's name as context: the slug and `.toml`."""
+    """One service. Validate it with the file name (slug and `.toml`) as context."""
 
     slug: Annotated[Slug, AfterValidator(_names_file)]
     name: Annotated[str, _printable(60)]
@@ -141,7 +141,7 @@ class EntryTable(Table):
 def read_entry(
     data: Mapping[str, Any], file_name: str
 ) -> tuple[EntryTable | None, Sequence[tuple[int, TierTable]], list[Fault]]:
-    """Return the entry, its tiers numbered from 1, and no fault; or no entry, the sound tiers, and every fault."""
+    """Return the entry, its tiers numbered from 1, and no fault; or None, the valid tiers, and every fault."""
     try:
         table = EntryTable.model_validate(data, context=file_name)
     except ValidationError as error:

@@ -1,6 +1,6 @@
-"""The guard: names that no service may ever hit, and suffixes that may never be an entry.
+"""The guard: names that no service may hit, and suffixes that may never be an entry.
 
-The files lie in `blocklists/guard/`: one name a line, `#` starts a comment, `*.name` guards a name and all below it.
+The files are in `blocklists/guard/`: one name per line, `#` starts a comment, `*.name` guards a name and all below it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,21 +15,21 @@ from dnsfilter.wire.names import label_count, name_text, parse_name, suffixes
 
 MAX_FILE_BYTES = 1 << 20
 SINGLE_LABEL = "single label"
-"""What stands in place of a file when an entry is no more than one label."""
+"""Reported instead of a file name if an entry has only one label."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardedName:
-    """One line of the guard; `whole` guards everything below the name too."""
+    """One line of the guard. `subtree` guards everything below the name too."""
 
     name: WireName
-    whole: bool
+    subtree: bool
     file_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An entry of a service that hits a guarded name; `file_name` says which part of the guard forbids it."""
+    """An entry of a service that hits a guarded name. `file_name` is the part of the guard that forbids it."""
 
     service: str
     tier: int
@@ -46,18 +46,18 @@ class Violation:
 class Guard:
     """Guarded names, arranged for one look-up per entry.
 
-    `exact`: every guarded name. `above`: those and every name above one. `whole`: those guarded with all below them.
+    `exact`: every guarded name. `above`: those and every name above one. `subtrees`: those guarded with all below them.
     """
 
     exact: Mapping[WireName, GuardedName]
     above: Mapping[WireName, GuardedName]
-    whole: Mapping[WireName, GuardedName]
+    subtrees: Mapping[WireName, GuardedName]
 
     def violations(self, service: Service) -> tuple[Violation, ...]:
-        """What a service's entries hit, ordered by tier and name.
+        """Return the violations of a service's entries, ordered by tier and name.
 
-        A domain hits a guarded name at or below it, a host its equal; either hits when it lies below a name that is
-        guarded whole, or is a single label or the root.
+        A domain hits guarded names at or below it, a host only an equal one. Both hit a guarded subtree above them. A
+        single label and the root always hit.
         """
         found: list[Violation] = []
         for tier in service.tiers:
@@ -69,17 +69,17 @@ class Guard:
         return tuple(found)
 
     def hit(self, entry: WireName, *, is_host: bool) -> GuardedName | None:
-        """The guarded name that one entry hits, if any."""
+        """Return the guarded name that one entry hits, if any."""
         if label_count(entry) < 2:
             return GuardedName(entry, False, SINGLE_LABEL)
         equal_or_below = (self.exact if is_host else self.above).get(entry)
         if equal_or_below is not None:
             return equal_or_below
-        return next((self.whole[up] for up in suffixes(entry) if up in self.whole), None)
+        return next((self.subtrees[up] for up in suffixes(entry) if up in self.subtrees), None)
 
 
 def load_guard(directory: Path | None = None) -> Guard:
-    """Read every `*.txt` of `directory`, by default the packaged ones. Raises ConfigError with all problems."""
+    """Read every `*.txt` of `directory`, by default the packaged ones. Raise ConfigError with all problems."""
     root: Traversable = files("blocklists") / "guard" if directory is None else directory
     guarded: list[GuardedName] = []
     problems: list[Problem] = []
@@ -88,7 +88,7 @@ def load_guard(directory: Path | None = None) -> Guard:
     except OSError as error:
         raise ConfigError((Problem(str(root), f"list guard directory: {error.strerror}"),)) from error
     if not found:
-        raise ConfigError((Problem(str(root), "read guard: no *.txt file in it"),))
+        raise ConfigError((Problem(str(root), "read guard: the directory has no *.txt file"),))
     for item in found:
         try:
             guarded.extend(parse_guard(_load_text(item), item.name))
@@ -100,7 +100,7 @@ def load_guard(directory: Path | None = None) -> Guard:
 
 
 def parse_guard(text: str, file_name: str) -> tuple[GuardedName, ...]:
-    """Read one guard file; raises ConfigError with a problem per bad line."""
+    """Read one guard file. Raise ConfigError with a problem per bad line."""
     guarded: dict[WireName, GuardedName] = {}
     problems: list[Problem] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -114,7 +114,7 @@ def parse_guard(text: str, file_name: str) -> tuple[GuardedName, ...]:
             problems.append(Problem(place, str(error)))
             continue
         if "*" in content.removeprefix("*."):
-            problems.append(Problem(place, f"read guarded name {content!r}: * may only stand in front"))
+            problems.append(Problem(place, f"read guarded name {content!r}: * is allowed only at the start"))
         if name in guarded:
             problems.append(Problem(place, f"read guarded name {content!r}: already given above"))
         guarded[name] = GuardedName(name, content.startswith("*."), file_name)
@@ -124,28 +124,28 @@ def parse_guard(text: str, file_name: str) -> tuple[GuardedName, ...]:
 
 
 def compile_guard(guarded: Iterable[GuardedName]) -> Guard:
-    """Arrange guarded names for look-up; where several fit, the first given is reported."""
+    """Arrange guarded names for look-up. If several match, the first one is reported."""
     exact: dict[WireName, GuardedName] = {}
     above: dict[WireName, GuardedName] = {}
-    whole: dict[WireName, GuardedName] = {}
+    subtrees: dict[WireName, GuardedName] = {}
     for item in guarded:
         exact.setdefault(item.name, item)
         for up in suffixes(item.name):
             above.setdefault(up, item)
-        if item.whole:
-            whole.setdefault(item.name, item)
+        if item.subtree:
+            subtrees.setdefault(item.name, item)
     # An entry that is itself guarded is reported as that name, not as one below it.
-    return Guard(exact, above | exact, whole)
+    return Guard(exact, above | exact, subtrees)
 
 
 def _load_text(item: Traversable) -> str:
     try:
         with item.open("rb") as stream:
-            octets = stream.read(MAX_FILE_BYTES + 1)
-        if len(octets) > MAX_FILE_BYTES:
-            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_BYTES} octets"),))
-        return octets.decode()
+            data = stream.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ConfigError((Problem(item.name, f"read file: longer than {MAX_FILE_BYTES} bytes"),))
+        return data.decode()
     except OSError as error:
         raise ConfigError((Problem(item.name, f"read file: {error.strerror}"),)) from error
     except UnicodeDecodeError as error:
-        raise ConfigError((Problem(item.name, f"read file: not UTF-8 at octet {error.start}"),)) from error
+        raise ConfigError((Problem(item.name, f"read file: not UTF-8 at byte {error.start}"),)) from error

@@ -103,7 +103,7 @@ def test_what_has_changed_is_made_again(tree: Path, change: object) -> None:
     (tree / ".venv" / ".unfinished").touch()
     code, said = _run(tree)
     assert code == 1
-    assert "no Python 3.11 to 3.13 here" in said
+    assert "no Python 3.11 to 3.13 found" in said
 
 
 def _fake_environment(tree: Path) -> None:

@@ -1,4 +1,4 @@
-"""docs/catalogue.md tells the truth: its table of services is the packaged catalogue, its example is a valid file."""
+"""docs/catalogue.md is correct: its table of services is the packaged catalogue, its example is a valid file."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_table_of_services_is_the_catalogue() -> None:
     assert shown == [row(entry) for entry in load_catalogue().entries]
 
 
-def test_total_is_the_catalogue_s() -> None:
+def test_total_is_that_of_the_catalogue() -> None:
     entries = load_catalogue().entries
     total = sum(entry.names_count for entry in entries)
     assert f"{len(entries)} services, {total} names" in DOCUMENT
@@ -32,5 +32,5 @@ def test_example_is_a_valid_file() -> None:
     assert parse_entry(example.group(1), "sample.toml").names_count == 3
 
 
-def test_every_category_is_told() -> None:
+def test_every_category_is_documented() -> None:
     assert [category for category in Category if f"`{category}`" not in DOCUMENT] == []

@@ -1,4 +1,4 @@
-"""Catalogue files: what is accepted, and that every problem is reported at once with its place."""
+"""Catalogue files: valid ones are accepted, and every problem of others is reported at once with its place."""
 
 from datetime import date
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_same_name_in_two_tiers_is_a_problem() -> None:
     assert places(error) == ["sample.toml:tier[2].domains[sample.example]"]
 
 
-def test_file_without_source_and_tier_says_both() -> None:
+def test_missing_source_and_tier_are_both_reported() -> None:
     with pytest.raises(ConfigError) as error:
         parse_entry(GOOD.partition("[[source]]")[0], "sample.toml")
     assert places(error) == ["sample.toml:source", "sample.toml:tier"]
@@ -166,7 +166,7 @@ def test_problems_of_all_files_come_at_once_in_order_of_files(tmp_path: Path) ->
     ]
 
 
-def test_directory_is_read_and_other_files_are_left_alone(tmp_path: Path) -> None:
+def test_directory_is_read_and_other_files_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "sample.toml").write_text(GOOD, encoding="utf-8")
     (tmp_path / "notes.txt").write_text("not a service", encoding="utf-8")
     assert [entry.slug for entry in load_catalogue(tmp_path).entries] == ["sample"]

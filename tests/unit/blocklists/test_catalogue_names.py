@@ -1,4 +1,4 @@
-"""The packaged catalogue: what its entries match, what they never match, and that each is sourced."""
+"""The packaged catalogue: names that its entries match or must not match, and their sources."""
 
 import re
 
@@ -42,7 +42,7 @@ DEMANDED = (
 
 
 def matches(service: Service, name: str, tiers: frozenset[int] = DEFAULT_TIERS) -> bool:
-    """Whether an entry of those tiers covers the name, on label boundaries."""
+    """Return whether an entry of those tiers covers the name, on label boundaries."""
     wire = parse_name(name)
     return any(
         wire in tier.hosts or any(suffix in tier.domains for suffix in suffixes(wire))
@@ -57,7 +57,7 @@ def services_hit(catalogue: Catalogue, name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("slug", DEMANDED)
-def test_service_is_described_with_a_first_tier(slug: str) -> None:
+def test_service_has_texts_and_a_first_tier(slug: str) -> None:
     entry = CATALOGUE.entry(slug)
     assert entry.tiers[0].number == 1
     assert entry.tiers[0].names
@@ -69,7 +69,7 @@ def test_no_entry_hits_the_guard(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.entries, ids=lambda entry: entry.slug)
-def test_every_name_is_sourced_and_stands_once_in_the_service(entry: Entry) -> None:
+def test_every_name_has_a_source_and_occurs_once_in_the_service(entry: Entry) -> None:
     names = [name for tier in entry.tiers for name in tier.names]
     ids = {source.id for source in entry.sources}
     assert all(name.sources and set(name.sources) <= ids for name in names)
@@ -85,7 +85,7 @@ def test_names_are_sorted_so_that_a_correction_is_one_line(entry: Entry) -> None
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.entries, ids=lambda entry: entry.slug)
-def test_service_carries_the_entry_s_names_unchanged(entry: Entry) -> None:
+def test_service_has_the_unchanged_names_of_the_entry(entry: Entry) -> None:
     service = entry.service()
     assert [tier.number for tier in service.tiers] == [tier.number for tier in entry.tiers]
     for tier, shown in zip(service.tiers, entry.tiers, strict=True):
@@ -179,7 +179,7 @@ def test_no_tier_of_any_service_matches(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["tt.fun", "tt.inc", "tt.online", "tt.site", "tiktok.net", "tiktok.ru", "tlivecdn.com"]
 )
-def test_tiktok_names_of_unchecked_owners_are_taken_only_on_request(name: str) -> None:
+def test_tiktok_names_of_unchecked_owners_are_included_only_on_request(name: str) -> None:
     service = CATALOGUE.entry("tiktok").service()
     assert not matches(service, name)
     assert matches(service, name, frozenset({3}))
@@ -234,7 +234,7 @@ def test_name_belongs_to_these_services_and_no_other(name: str, slugs: set[str])
         ("facebook", "groups.com"),
     ],
 )
-def test_default_tiers_leave_what_others_need(slug: str, name: str) -> None:
+def test_default_tiers_do_not_match_names_that_others_need(slug: str, name: str) -> None:
     service = CATALOGUE.entry(slug).service()
     assert not matches(service, name)
     assert matches(service, name, frozenset({3}))

@@ -1,4 +1,4 @@
-"""The guard: planted violations are caught, harmless neighbours pass, bad files are reported."""
+"""The guard: deliberate violations are caught, harmless neighbours pass, bad files are reported."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ def planted(*, domains: tuple[str, ...] = (), hosts: tuple[str, ...] = (), tier:
 @pytest.mark.parametrize(
     ("entry", "file_name"),
     [
-        ("belgium.be", "public-bodies.txt"),
-        ("kids.belgium.be", "public-bodies.txt"),
-        ("www.gent.be", "public-bodies.txt"),
-        ("gent.be", "public-bodies.txt"),
-        ("itsme-id.com", "public-bodies.txt"),
+        ("belgium.be", "public-authorities.txt"),
+        ("kids.belgium.be", "public-authorities.txt"),
+        ("www.gent.be", "public-authorities.txt"),
+        ("gent.be", "public-authorities.txt"),
+        ("itsme-id.com", "public-authorities.txt"),
         ("kbc.be", "popular-belgian.txt"),
         ("digicert.com", "office-and-certificates.txt"),
         ("microsoft.com", "office-and-certificates.txt"),
@@ -45,7 +45,7 @@ def planted(*, domains: tuple[str, ...] = (), hosts: tuple[str, ...] = (), tier:
         (".", SINGLE_LABEL),
     ],
 )
-def test_planted_domain_is_caught(entry: str, file_name: str) -> None:
+def test_violating_domain_is_caught(entry: str, file_name: str) -> None:
     (violation,) = GUARD.violations(planted(domains=(entry,), tier=2))
     assert (name_text(violation.entry), violation.file_name, violation.tier) == (entry, file_name, 2)
     assert entry in str(violation)
@@ -77,7 +77,7 @@ def test_shared_suffix_is_caught_as_domain_and_as_host(suffix: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["www.gent.be", "www.google.com", "child.joindns4.eu", "x.belgium.be", "be", "com.be"])
-def test_planted_host_is_caught(host: str) -> None:
+def test_violating_host_is_caught(host: str) -> None:
     assert len(GUARD.violations(planted(hosts=(host,)))) == 1
 
 
@@ -113,6 +113,6 @@ def test_unreadable_files_are_all_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "nowhere"])
-def test_directory_without_guard_is_an_error_never_an_empty_guard(tmp_path: Path, name: str) -> None:
+def test_directory_without_guard_files_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError):
         load_guard(tmp_path / name)

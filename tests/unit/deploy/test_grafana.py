@@ -1,4 +1,4 @@
-"""Dashboards are whole, ask only for metrics that exist, and are provisioned from where they lie."""
+"""Dashboards are complete, query only metrics that exist, and are provisioned from the right directory."""
 
 import json
 import re
@@ -22,9 +22,9 @@ SERIES = {
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
 SUSPENDED = "dnsfilter_suspended"
-"""Of the control plane, and of nodes that were told so without it."""
+"""Metrics of the control plane, and of nodes with local suspensions."""
 NODES = "dnsfilter_api_nodes"
-"""Of the control plane."""
+"""Metrics of the control plane."""
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
 
@@ -34,7 +34,7 @@ def test_there_is_a_dashboard() -> None:
 
 @each_dashboard
 def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
-    # As recording rules, which every promtool can check; JSON is YAML.
+    # Check the queries as recording rules, which every promtool can do. JSON is YAML.
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(dashboard_queries(path))]
     file = tmp_path / "rules.yml"
     file.write_text(json.dumps({"groups": [{"name": path.stem, "rules": rules}]}))
@@ -44,7 +44,7 @@ def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
 
 
 @each_dashboard
-def test_every_query_asks_for_metrics_and_label_values_that_exist(path: Path) -> None:
+def test_every_query_uses_metrics_and_label_values_that_exist(path: Path) -> None:
     outcomes = LABEL_VALUES["dnsfilter_queries_total", "outcome"]
     for query in dashboard_queries(path):
         names = set(re.findall(r"\b(?:dnsfilter_\w+|up)\b", query))
@@ -54,13 +54,13 @@ def test_every_query_asks_for_metrics_and_label_values_that_exist(path: Path) ->
             assert set(given.split("|")) <= outcomes.keys()
 
 
-def test_what_is_suspended_is_the_first_panel() -> None:
+def test_suspensions_are_the_first_panel() -> None:
     first = next(panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json")))
     assert (first["gridPos"]["x"], first["gridPos"]["y"]) == (0, 0)
     assert SUSPENDED in first["targets"][0]["expr"]
 
 
-def test_nodes_are_shown_by_state_and_which_are_in_trouble() -> None:
+def test_nodes_are_shown_by_state_and_troubled_states_are_coloured() -> None:
     (panel,) = (
         panel
         for panel in panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json"))
@@ -80,7 +80,7 @@ def test_every_promised_metric_is_on_the_dashboard() -> None:
 
 
 @each_dashboard
-def test_panels_have_numbers_of_their_own_and_do_not_overlap(path: Path) -> None:
+def test_panels_have_unique_ids_and_do_not_overlap(path: Path) -> None:
     found = list(panels(load_dashboard(path)))
     assert len({panel["id"] for panel in found}) == len(found)
     for one, other in combinations([panel["gridPos"] for panel in found], 2):
@@ -98,7 +98,7 @@ def _overlap(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
 
 
 @each_dashboard
-def test_every_panel_asks_the_chosen_data_source(path: Path) -> None:
+def test_every_panel_uses_the_chosen_data_source(path: Path) -> None:
     dashboard = load_dashboard(path)
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     asked: list[Any] = [panel["datasource"] for panel in panels(dashboard) if panel["type"] != "row"]
@@ -109,7 +109,7 @@ def test_every_panel_asks_the_chosen_data_source(path: Path) -> None:
     assert variables["authority"]["datasource"] == chosen
 
 
-def test_provider_and_data_source_say_what_the_dashboards_need() -> None:
+def test_provider_and_data_source_fit_the_dashboards() -> None:
     provider = (GRAFANA / "provisioning" / "dashboards" / "dnsfilter.yaml").read_text()
     source = (GRAFANA / "provisioning" / "datasources" / "dnsfilter.yaml").read_text()
     interval = re.findall(r"scrape_interval: (\S+)", (GRAFANA.parent / "prometheus" / "prometheus.yml").read_text())

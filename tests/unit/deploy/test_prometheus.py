@@ -32,7 +32,7 @@ def test_each_process_is_scraped_on_loopback() -> None:
     assert jobs == [("dnsfilter", "127.0.0.1:9153"), ("dnsfilter-api", "127.0.0.1:9154")]
 
 
-def test_promtool_accepts_the_alerts_and_they_ask_for_metrics_that_exist() -> None:
+def test_promtool_accepts_the_alerts_and_their_metrics_exist() -> None:
     checked = component("promtool").run("check", "rules", str(ALERTS))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
@@ -75,15 +75,15 @@ class _Nobody:
         return ()
 
 
-def test_a_suspension_raises_an_alert_that_names_whom_it_concerns(tmp_path: Path) -> None:
+def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
     def alert(authority: str, whom: str) -> dict[str, dict[str, str]]:
         labels = {"authority": authority} if authority else {}
         return {
             "exp_labels": {**labels, "severity": "warning"},
             "exp_annotations": {
                 "summary": f"Nothing is refused for {whom}.",
-                "description": "A suspension holds; it ends by itself. "
-                "dnsfilterctl suspension list tells whose it is, and why.",
+                "description": "A suspension is in force. It ends by itself. "
+                "`dnsfilterctl suspension list` shows who made it, and why.",
             },
         }
 
@@ -108,13 +108,13 @@ def test_a_suspension_raises_an_alert_that_names_whom_it_concerns(tmp_path: Path
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_a_node_that_is_held_by_hand_raises_another_alert_than_one_that_is_behind(tmp_path: Path) -> None:
+def test_held_node_raises_another_alert_than_a_node_behind(tmp_path: Path) -> None:
     said = {
         "exp_labels": {"state": "held", "severity": "warning"},
         "exp_annotations": {
-            "summary": "1 node(s) decide by an older policy that was chosen by hand there.",
-            "description": "The next change ends it. `dnsfilterctl node list --state held` says which; "
-            "the record has who did it, and why (`node.use_revision`).",
+            "summary": "1 node(s) decide by an older policy that was chosen on the node.",
+            "description": "The next change ends it. `dnsfilterctl node list --state held` shows which. "
+            "The audit log has who did it, and why (`node.use_revision`).",
         },
     }
     case = {
@@ -152,14 +152,14 @@ def _clock_alert() -> dict[str, dict[str, str]]:
     return {
         "exp_labels": {"instance": "node", "severity": "warning"},
         "exp_annotations": {
-            "summary": "The clock of node is earlier than its policy and not believed.",
-            "description": "Terms and exemptions go by the policy's making and the time since. Set the clock.",
+            "summary": "The clock of node is earlier than its policy and not trusted.",
+            "description": "Terms and exemptions follow the policy's making and the time since. Set the clock.",
         },
     }
 
 
-def test_a_quarantine_and_a_fall_back_raise_alerts(tmp_path: Path) -> None:
-    """Nothing but the names: what an alert says is for people."""
+def test_quarantine_and_engine_fallback_raise_alerts(tmp_path: Path) -> None:
+    """Check only the names of the alerts, not their texts."""
     series = [
         {"series": 'dnsfilter_snapshots_quarantined_total{instance="node"}', "values": "0x3 1x10"},
         {"series": 'dnsfilter_engine_fallback{instance="node"}', "values": "0x3 1x10"},

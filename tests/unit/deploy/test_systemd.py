@@ -1,4 +1,4 @@
-"""The units are what systemd accepts, hold back what they should, and start what exists."""
+"""The units are accepted by systemd, restrict their processes, and start programs that exist."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ each_unit = pytest.mark.parametrize("unit", UNITS)
 
 
 def directives(unit: str) -> dict[str, list[str]]:
-    """Every `key=value` of a unit, by key, in order."""
+    """Return every `key=value` of a unit, by key, in order."""
     found: dict[str, list[str]] = {}
     for line in (SYSTEMD / unit).read_text().splitlines():
         key, separator, value = line.partition("=")
@@ -32,12 +32,12 @@ def directives(unit: str) -> dict[str, list[str]]:
 def tool(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        pytest.skip(f"{name} is not here: it comes with systemd")
+        pytest.skip(f"{name} is missing: it is part of systemd")
     return path
 
 
 @each_unit
-def test_systemd_complains_of_nothing_but_the_missing_program(unit: str) -> None:
+def test_systemd_reports_only_the_missing_program(unit: str) -> None:
     command = [tool("systemd-analyze"), "verify", "--man=no", str(SYSTEMD / unit)]
     complaints = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr.splitlines()
     missing = re.compile(rf"{unit}: Command /usr/bin/dnsfilter(-api)? is not executable: No such file or directory")
@@ -64,12 +64,12 @@ def test_control_plane_has_no_capability() -> None:
 
 
 @each_unit
-def test_a_unit_has_started_once_its_process_says_so(unit: str) -> None:
+def test_unit_is_started_when_its_process_notifies(unit: str) -> None:
     found = directives(unit)
     assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["main"])
 
 
-def test_no_time_limit_ends_a_control_plane_that_migrates_its_database() -> None:
+def test_migration_of_the_database_has_no_time_limit() -> None:
     assert directives("dnsfilter-api.service")["TimeoutStartSec"] == ["infinity"]
 
 
@@ -91,14 +91,14 @@ def test_unit_starts_an_entry_point_of_the_distribution(unit: str) -> None:
 
 
 @each_unit
-def test_unit_runs_as_a_user_that_sysusers_makes(unit: str) -> None:
+def test_unit_runs_as_a_user_of_sysusers(unit: str) -> None:
     rows = [line.split() for line in (SYSTEMD / "dnsfilter.sysusers").read_text().splitlines()]
     users = {row[1] for row in rows if row and row[0] == "u"}
     found = directives(unit)
     assert {*found["User"], *found["Group"], *found.get("SupplementaryGroups", [])} <= users
 
 
-def test_control_plane_s_user_is_made_a_member_of_the_resolver_s_group(tmp_path: Path) -> None:
+def test_user_of_the_control_plane_is_in_the_resolvers_group(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     command = [tool("systemd-sysusers"), f"--root={tmp_path}", str(SYSTEMD / "dnsfilter.sysusers")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -107,10 +107,10 @@ def test_control_plane_s_user_is_made_a_member_of_the_resolver_s_group(tmp_path:
     assert groups["dnsfilter"] == "dnsfilter-api"
 
 
-def test_systemd_understands_every_line_about_directories(tmp_path: Path) -> None:
+def test_systemd_accepts_every_line_of_tmpfiles(tmp_path: Path) -> None:
     program = tool("systemd-tmpfiles")
     if "--dry-run" not in subprocess.run([program, "--help"], capture_output=True, text=True).stdout:
-        pytest.skip("this systemd-tmpfiles cannot try without doing; version 256 can")
+        pytest.skip("this systemd-tmpfiles has no --dry-run; version 256 has it")
     (tmp_path / "etc").mkdir()
     subprocess.run([tool("systemd-sysusers"), f"--root={tmp_path}", str(SYSTEMD / "dnsfilter.sysusers")], check=True)
     command = [program, f"--root={tmp_path}", "--create", "--dry-run", str(SYSTEMD / "dnsfilter.tmpfiles")]
@@ -129,13 +129,13 @@ def test_example_configuration_is_accepted(tmp_path: Path) -> None:
     assert config.control_plane.token == parse_settings({}, environ).enrolment_token_path
 
 
-def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
+def test_example_environment_is_accepted_and_fits_the_resolver() -> None:
     environ = parse_environment((SYSTEMD / "api.env").read_text())
     assert all(key.startswith(PREFIX) for key in environ)
     settings = parse_settings({}, environ)
     assert settings.snapshot_dir == Path("/var/lib/dnsfilter/snapshots")
     assert settings.metrics_listen.port == 9154
-    # Where the resolver's user can make no file: the directory above is for both.
+    # The resolver's user cannot make files here, unlike in the shared directory above.
     alone = Path("/var/lib/dnsfilter/api")
     assert (settings.snapshot_key.parent, settings.checkpoint_key.parent) == (alone, alone)
     assert settings.database == f"sqlite:///{alone / 'dnsfilter.sqlite3'}"
@@ -144,20 +144,20 @@ def test_example_environment_is_accepted_and_meets_the_resolver_s() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/snapshots", "/api", "/node"])
-def test_directories_that_the_examples_use_are_laid_out(path: str) -> None:
+def test_directories_of_the_examples_are_made(path: str) -> None:
     rows = [line.split() for line in (SYSTEMD / "dnsfilter.tmpfiles").read_text().splitlines()]
     assert f"/var/lib/dnsfilter{path}" in {row[1] for row in rows if row and row[0] == "d"}
 
 
-def test_the_receive_buffer_that_is_set_is_enough() -> None:
+def test_configured_receive_buffer_is_large_enough() -> None:
     (line,) = [line for line in (SYSTEMD / "dnsfilter.sysctl").read_text().splitlines() if not line.startswith("#")]
     key, value = line.split(" = ")
     assert key == "net.core.rmem_max"
     assert int(value) >= RECEIVE_BUFFER
-    assert buffer_advice(2 * int(value)) is None  # the kernel counts twice what is asked for (socket(7))
+    assert buffer_advice(2 * int(value)) is None  # the kernel doubles the requested size (socket(7))
 
 
-def test_a_reload_tells_the_supervisor_which_is_watched() -> None:
+def test_reload_signals_the_supervisor_and_the_watchdog_is_on() -> None:
     resolver = directives("dnsfilter.service")
     assert resolver["ExecReload"] == ["/usr/bin/kill -HUP $MAINPID"]
     assert int(resolver["WatchdogSec"][0]) > 0
