@@ -90,7 +90,7 @@ class Resolver:
                     task = self._loop.create_task(self._by_stream(event))
                     self._tasks[task] = event.exchange
                     task.add_done_callback(lambda done: self._tasks.pop(done, None))
-                    if len(self._tasks) > self._engine.in_hand():
+                    if len(self._tasks) > self._engine.pending_count():
                         self._cancel_needless()
                 case _:
                     assert_never(event)

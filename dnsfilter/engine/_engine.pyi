@@ -18,7 +18,7 @@ from dnsfilter.wire.answer import Answer
 _Names: TypeAlias = tuple[bytes, ...]
 
 class CompiledEngine:
-    """Implements `Engine`: the ordinary query in C, what needs more by the slow path."""
+    """Implements `Engine`: ordinary queries in C, all others by the slow path."""
 
     make_cache: ClassVar[Callable[[int, int], Cache]]
     def __init__(
@@ -39,7 +39,7 @@ class CompiledEngine:
     def fileno(self) -> int: ...
     def listen(self, listener: UdpListener) -> None: ...
     def unlisten(self, listener: UdpListener) -> None: ...
-    def in_hand(self) -> int: ...
+    def pending_count(self) -> int: ...
     def take_unregistered(self) -> Sequence[Noted]: ...
     def poll(self, budget: int) -> Sequence[Event]: ...
     def answer(
@@ -58,10 +58,10 @@ class Store:
     def __len__(self) -> int: ...
     @property
     def bytes(self) -> int:
-        """Octets that all entries take."""
+        """Memory of all entries in bytes."""
 
     def get(self, key: CacheKey, now_ms: int) -> Entry | None:
-        """Give the entry, fresh or stale; None when there is none or it is past serving even as stale."""
+        """Return the entry, fresh or stale; None if there is none or it is too old to serve as stale."""
 
     def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
-        """Keep an answer if it may be kept, and give its entry in any case."""
+        """Cache an answer if it may be cached. Return its entry in any case."""

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""The compiled engine: the ordinary query in C, without a Python object; everything else by the slow path.
+"""The compiled engine: ordinary queries in C, without Python objects; all others by the slow path.
 
-Where C decides, it decides exactly as the reference engine; where it is not certain, it hands over before it has counted
-or stored anything. One extension, in topics: each included file is one. The main loop is compiled/loop.pxi.
+C decides exactly as the reference engine does. If it is not certain, it hands over before it counts or stores anything.
+Each included file holds one topic. The main loop is compiled/loop.pxi.
 """
 
 include "compiled/defs.pxi"

@@ -1,6 +1,6 @@
-"""Which engine runs: the compiled one where it was built, unless the environment says otherwise.
+"""Choose the engine: the compiled one if it was built, unless the environment names another.
 
-Neither is imported by choosing: a supervisor chooses, and its workers run it.
+Choosing imports neither engine: a supervisor chooses, and its workers run the engine.
 """
 
 import ctypes
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from dnsfilter.engine.reference.engine import ReferenceEngine
 
 VARIABLE = "DNSFILTER_ENGINE"
-"""The environment's variable that names a kind; a supervisor sets it for workers that are to fall back."""
+"""The environment variable that names a kind. A supervisor sets it for workers that must fall back."""
 
 
 class EngineKind(StrEnum):
-    """The implementations of `Engine`. They answer alike."""
+    """The implementations of `Engine`. Both give the same answers."""
 
     COMPILED = "compiled"
     REFERENCE = "reference"
 
 
 def chosen_kind(environ: Mapping[str, str] = os.environ) -> EngineKind:
-    """The kind to run: what the environment names, else the compiled one where it can be loaded.
+    """Return the kind that the environment names, else the compiled one if it can be loaded.
 
-    Raises ConfigError for a word that is no kind, UnavailableError for a kind that cannot be loaded: what was asked for
-    is not silently replaced.
+    Raise ConfigError if the variable names no kind. Raise UnavailableError if the named kind cannot be loaded: it is
+    not replaced silently.
     """
     word = environ.get(VARIABLE, "")
     if not word:
@@ -47,13 +47,13 @@ def chosen_kind(environ: Mapping[str, str] = os.environ) -> EngineKind:
 
 
 def engine_class(kind: EngineKind) -> "type[ReferenceEngine | CompiledEngine]":
-    """The class of that kind; raises UnavailableError where it was not built or cannot be loaded."""
+    """Return the class of a kind. Raise UnavailableError if it was not built or cannot be loaded."""
     match kind:
         case EngineKind.COMPILED:
             try:
                 from dnsfilter.engine._engine import CompiledEngine
             except ImportError as error:
-                raise UnavailableError(f"load the compiled engine: {error}") from error
+                raise UnavailableError(f"cannot load the compiled engine: {error}") from error
             return CompiledEngine
         case EngineKind.REFERENCE:
             from dnsfilter.engine.reference.engine import ReferenceEngine
@@ -64,12 +64,12 @@ def engine_class(kind: EngineKind) -> "type[ReferenceEngine | CompiledEngine]":
 
 
 def why_not_compiled() -> str | None:
-    """What keeps the compiled engine's library from being loaded; None where it can be. None of its code runs."""
+    """Return why the compiled engine's library cannot be loaded; None if it can. Do not run its code."""
     found = find_spec("dnsfilter.engine._engine")
     if found is None or found.origin is None:
-        return "load the compiled engine: it was not built"
+        return "cannot load the compiled engine: it was not built"
     try:
         ctypes.CDLL(found.origin)
     except OSError as error:
-        return f"load the compiled engine: {error}"
+        return f"cannot load the compiled engine: {error}"
     return None

@@ -1,4 +1,4 @@
-"""The two clocks of an engine, and when the wall clock is not believed."""
+"""The two clocks of an engine, and the check of the wall clock."""
 
 import time
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Protocol
 from dnsfilter.policy.model import Instant
 
 TOLERATED_S = 60
-"""A wall clock may be this much earlier than the snapshot's making before it counts as wrong."""
+"""Seconds by which the wall clock may be earlier than the creation of the snapshot before it counts as wrong."""
 
 
 class Clock(Protocol):
-    """Where an engine reads time: wall time for policy, boot time for cache and timers."""
+    """The clocks of an engine: wall time for policy, boot time for cache and timers."""
 
     def wall_s(self) -> Instant:
-        """Seconds of UTC."""
+        """Return the wall time in seconds of UTC."""
 
     def boot_ns(self) -> int:
-        """Nanoseconds since boot, suspended time included; never runs backwards."""
+        """Return the nanoseconds since boot, including suspended time. It never runs backwards."""
 
 
 class SystemClock:
@@ -32,17 +32,17 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """When a snapshot was made, and the boot time at which it came into use."""
+    """The time at which a snapshot was made, and the boot time at which it came into use."""
 
     made_s: Instant
     boot_ms: int
 
     def doubts(self, wall_s: Instant) -> bool:
-        """Whether the wall clock cannot be right, because the snapshot was made after it."""
+        """Return whether the wall clock is wrong, because the snapshot was made later."""
         return wall_s < self.made_s - TOLERATED_S
 
     def instant(self, wall_s: Instant, boot_ms: int) -> Instant:
-        """The instant to decide by: wall time, or making time plus elapsed boot time where that is in doubt."""
+        """Return the instant to decide by: wall time or, if it is in doubt, `made_s` plus the elapsed boot time."""
         if self.doubts(wall_s):
             return self.made_s + (boot_ms - self.boot_ms) // 1000
         return wall_s

@@ -1,4 +1,4 @@
-"""What an engine is: the contract that every implementation keeps, and the values that cross it."""
+"""The interface of an engine, and the values that cross it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from dnsfilter.wire.query import Query
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A message to send to whoever asked."""
+    """A message to send to the client."""
 
     message: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Silence: the datagram deserves no answer."""
+    """No answer: the datagram is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Truncated:
-    """Upstream's datagram was cut: ask `server` by stream with `message`, then `complete` the exchange.
+    """An upstream's datagram was truncated: ask `server` by stream with `message`, then `complete` the exchange.
 
-    `client` is the address of whoever asked first. `wait_until_ms` is boot time: complete the exchange by then.
+    `client` is the address of the first client that asked. Complete the exchange by the boot time `wait_until_ms`.
     """
 
     exchange: int
@@ -52,7 +52,7 @@ class Truncated:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The reply to the miss that `forward` took under this ticket."""
+    """The reply to the miss that `forward` accepted under this ticket."""
 
     ticket: int
     message: bytes
@@ -64,27 +64,27 @@ Event: TypeAlias = Truncated | Answered
 class Engine(Protocol):
     """Answers queries from snapshot, cache and upstreams.
 
-    `wall_s` is wall time in seconds UTC; `boot_ms` is CLOCK_BOOTTIME in milliseconds. No method raises for anything
-    that a peer sent.
+    `wall_s` is wall time in seconds UTC; `boot_ms` is CLOCK_BOOTTIME in milliseconds. No method raises because of data
+    from a peer.
     """
 
     def fileno(self) -> int:
-        """The epoll descriptor: readable when `poll` has work."""
+        """Return the epoll descriptor, readable when `poll` has work."""
 
     def listen(self, listener: UdpListener) -> None:
-        """Read this socket too, from the next `poll` on; it stays the caller's, and open until `unlisten`."""
+        """Read this socket too, from the next `poll` on. The caller owns it and keeps it open until `unlisten`."""
 
     def unlisten(self, listener: UdpListener) -> None:
-        """Read this socket no more. What came from it is still answered through it, while it is open."""
+        """Stop reading this socket. Queries from it are still answered through it, while it is open."""
 
-    def in_hand(self) -> int:
-        """How many questions are with upstreams."""
+    def pending_count(self) -> int:
+        """Return the number of questions that wait for upstreams."""
 
     def take_unregistered(self) -> Sequence[Noted]:
-        """The networks in no range that have asked since this was last called, whether they may or not."""
+        """Return the unregistered networks that sent queries since the last call, whether they may ask or not."""
 
     def poll(self, budget: int) -> Sequence[Event]:
-        """Work through at most `budget` batches of datagrams and timers; hand up what needs judgement."""
+        """Process at most `budget` batches of datagrams and timers. Return the events that the caller must handle."""
 
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
@@ -92,21 +92,22 @@ class Engine(Protocol):
         """Answer one query without I/O, as far as snapshot and cache allow."""
 
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
-        """Ask upstream for a stream client's miss; the reply is this ticket's `Answered`, now or from a later poll."""
+        """Ask upstream for a stream client's miss. The reply is this ticket's `Answered`, now or from a later poll."""
 
     def complete(self, exchange: int, message: bytes | None, *, server_failed: bool = True) -> Sequence[Event]:
-        """An exchange's answer that came another way, None when it did not come.
+        """Complete an exchange with an answer that came by stream; None if there is none.
 
-        Pass `server_failed=False` if there is no answer because our own connections were busy.
+        Pass `server_failed=False` if there is no answer because this node's connections were busy.
         """
 
     def is_open(self, exchange: int) -> bool:
-        """Return whether an exchange still waits for `complete`: it may have given way to another."""
+        """Return whether an exchange still waits for `complete`. It may have been ended for another."""
 
     def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
         """Decide by `snapshot` from the next batch on.
 
-        Where the wall clock is not believed, its making time counts from the boot time `since_ms` on; None: from now.
+        If the wall clock is in doubt, time runs on from the snapshot's creation, which counts as the boot time
+        `since_ms`; None is now.
         """
 
     def close(self) -> None:

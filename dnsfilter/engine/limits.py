@@ -1,25 +1,25 @@
-"""Who asks too much: a token bucket for each client, and one for each network whose clients may not ask.
+"""Rate limits: a token bucket for each client, and one for each network whose clients may not ask.
 
-All buckets stand in one flat table of fixed size, so that another implementation can read and write the same memory.
+All buckets are in one flat table of fixed size, so that another implementation can read and write the same memory.
 The table is `2 * SETS * WAYS` pairs of uint64 in the machine's byte order: a pair is `block`, `state`.
 
-- `block` is whose bucket it is: an IPv4 address as a number (of a network: its upper 24 bits, the rest 0), of an
-  IPv6 address the upper 64 bits (of a network: their upper 56, the rest 0).
+- `block` is the owner of the bucket: an IPv4 address as a number (for a network: its upper 24 bits, the rest 0), or the
+  upper 64 bits of an IPv6 address (for a network: their upper 56, the rest 0).
 - `state` is `full_at << 6 | unanswered << 2 | kind`: `kind` is 0 for an IPv4 client, 1 for an IPv6 client, 2 for an
   IPv4 network, 3 for an IPv6 network; `unanswered` counts from 0 to `slip` - 1; `full_at` is the tick of boot time,
-  one in 1/16 microsecond, at which the bucket will be full again. What was never written is all 0 and full.
+  one in 1/16 microsecond, at which the bucket will be full again. A pair that was never written is all 0 and full.
 
 A bucket is in one set of WAYS pairs, which with WAYS = 4 is one cache line: the set with the number
-`(kind >> 1) * SETS + (h >> 64 - SET_BITS)`, so that networks, which anybody can forge, never disturb a client, where
-`h = (k0 + k1 * (block & 0xffffffff) + k2 * (block >> 32) + k3 * kind) mod 2**64` and k0 to k3 are the little-endian
-words of a key of 32 octets (Thorup's multiply-shift: two blocks share a set for one key in SETS, whoever chose them).
+`(kind >> 1) * SETS + (h >> 64 - SET_BITS)`. So networks, which anybody can forge, never affect a client. Here
+`h = (k0 + k1 * (block & 0xffffffff) + k2 * (block >> 32) + k3 * kind) mod 2**64`, and k0 to k3 are the little-endian
+words of a key of 32 bytes (Thorup's multiply-shift: any two blocks share a set for one key in SETS).
 
 A query costs `cost` ticks and a bucket holds `depth` ticks. At the tick `now`:
 
-1. Of the set, the pair with this block and kind is the bucket. If there is none, the pair with the least `full_at`
-   (the first of equals) becomes it and keeps its `full_at`: one that is full is forgotten without loss, and where all
-   are in use the newcomer takes over the least debt, so that no flood of addresses rids anybody of his.
-2. `full_at` becomes at least `now` and at most `now + depth`. If `full_at + cost - now > depth` the query is beyond
+1. The pair of the set with this block and kind is the bucket. If there is none, the pair with the least `full_at`
+   (the first of equals) becomes the bucket and keeps its `full_at`. Reusing a full bucket loses nothing. If all are in
+   use, the new owner takes over the least debt, so no flood of addresses clears anybody's debt.
+2. `full_at` becomes at least `now` and at most `now + depth`. If `full_at + cost - now > depth`, the query is beyond
    the limit and costs nothing; for a network with `slip` > 0, `unanswered` becomes `(unanswered + 1) mod slip`, and at
    0 the query slips.
 3. Else `full_at` grows by `cost`.
@@ -48,7 +48,7 @@ _V6_NETWORK = 0xFFFF_FFFF_FFFF_FF00
 
 
 class Admission(IntEnum):
-    """What becomes of a query: it passes, is told to come by TCP, or gets no answer."""
+    """The result of the limits: the query passes, gets a truncated reply (retry over TCP), or gets no answer."""
 
     PASS = 0
     SLIP = 1
@@ -57,35 +57,35 @@ class Admission(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """What a query of whom costs: from `starts[i]` (a block) on `costs[i]` and `depths[i]`; cost 0 is no limit."""
+    """Cost and depth of clients: `costs[i]` and `depths[i]` from block `starts[i]` on. A cost of 0 is no limit."""
 
     starts: "array[int]"
     costs: "array[int]"
     depths: "array[int]"
 
     def at(self, block: int) -> tuple[int, int]:
-        """Cost and depth, in ticks."""
+        """Return cost and depth of a block, in ticks."""
         place = bisect_right(self.starts, block) - 1
         return self.costs[place], self.depths[place]
 
 
 class Limiter:
-    """The buckets of one engine. `key` is drawn at start, so that nobody knows who shares a set with whom."""
+    """The buckets of one engine. `key` is random, so nobody knows which blocks share a set."""
 
     def __init__(self, limits: Limits, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise ValueError(f"make limiter: a key has {KEY_BYTES} octets, not {len(key)}")
+            raise ValueError(f"limiter key has {len(key)} bytes, not {KEY_BYTES}")
         self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, KEY_BYTES, 8))
         self.slip = limits.slip
         self.v4, self.v6 = charges(limits, 4), charges(limits, 6)
         self.network = _ticks(limits.unregistered)
-        # Of pages of its own, so that a set is a cache line.
+        # In its own pages, so that a set is a cache line.
         self.table: memoryview[int] = memoryview(mmap(-1, 2 * SETS * WAYS * 16)).cast("Q")
 
     def admit(self, client: bytes, may_ask: bool, forgeable: bool, now_ms: int) -> Admission:
-        """Take one query of a packed address from its bucket, `now_ms` by boot time.
+        """Charge one query of a packed address, `now_ms` by boot time.
 
-        One that may not ask and might be forged, for it came by UDP, is its network's.
+        If the client may not ask and its address may be forged, as over UDP, charge its network.
         """
         v6 = len(client) != 4
         block = int.from_bytes(client_block(client))
@@ -97,7 +97,7 @@ class Limiter:
         return self.take(_NETWORK + v6, block, cost, depth, now_ms * TICKS_PER_MS)
 
     def take(self, kind: int, block: int, cost: int, depth: int, now: int) -> Admission:
-        """Steps 1 to 3 above; a cost of 0 is no limit and leaves no trace."""
+        """Do steps 1 to 3 above. A cost of 0 is no limit and changes nothing."""
         if not cost:
             return Admission.PASS
         table = self.table
@@ -117,7 +117,7 @@ class Limiter:
         return admission
 
     def _bucket(self, kind: int, block: int) -> int:
-        """Where its pair stands in the table, or the one that it takes over."""
+        """Return the index of the bucket's pair, or of the pair that it takes over."""
         k0, k1, k2, k3 = self.keys
         mixed = (k0 + k1 * (block & 0xFFFF_FFFF) + k2 * (block >> 32) + k3 * kind) & _U64
         first = ((kind >> 1) * SETS + (mixed >> 64 - SET_BITS)) * WAYS * 2
@@ -131,12 +131,12 @@ class Limiter:
 
 
 def client_block(client: bytes) -> bytes:
-    """What of a packed address is one client: all of an IPv4 address, the /64 of an IPv6 address."""
+    """Return the part of a packed address that is one client: an IPv4 address, or the /64 of an IPv6 address."""
     return client[:8]
 
 
 def charges(limits: Limits, version: int) -> Charges:
-    """The charges of the clients of one family; of nested overrides the longest holds."""
+    """Return the charges of the clients of one family. Of nested overrides, the longest prefix applies."""
     bits = 32 if version == 4 else 64
     marks = {0}
     overrides = sorted((o for o in limits.overrides if o[0].version == version), key=lambda o: o[0].prefixlen)
@@ -145,7 +145,7 @@ def charges(limits: Limits, version: int) -> Charges:
         marks |= {first, last + 1}
     starts = sorted(mark for mark in marks if mark < 1 << bits)
     rates = [limits.clients] * len(starts)
-    for first, last, rate in spans:  # the longer come later
+    for first, last, rate in spans:  # longer prefixes come later
         begin = bisect_right(starts, first) - 1
         end = bisect_right(starts, last)
         rates[begin:end] = [rate] * (end - begin)
@@ -153,7 +153,7 @@ def charges(limits: Limits, version: int) -> Charges:
 
 
 def _span(prefix: Prefix, bits: int) -> tuple[int, int]:
-    """The first and last block of a prefix."""
+    """Return the first and last block of a prefix."""
     shift = prefix.max_prefixlen - bits
     return int(prefix.network_address) >> shift, int(prefix.broadcast_address) >> shift
 

@@ -1,4 +1,4 @@
-"""One listening UDP socket: reads datagrams with the address they were sent to, answers from that address."""
+"""A listening UDP socket: read datagrams with the address that they were sent to, and answer from that address."""
 
 import socket
 import struct
@@ -10,7 +10,7 @@ Ancillary: TypeAlias = list[tuple[int, int, bytes]]
 PeerAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
 IP_PKTINFO = 8
-"""Linux's number; the socket module names it only from Python 3.14 on."""
+"""Linux's number. The socket module has it only from Python 3.14 on."""
 _IP_MTU_DISCOVER, _IP_PMTUDISC_OMIT = 10, 5
 _IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_OMIT = 23, 5
 _IN_PKTINFO = struct.Struct("=I4s4s")
@@ -19,7 +19,7 @@ _LARGEST_QUERY = 65535
 
 
 class Datagram(NamedTuple):
-    """What arrived: octets, the sender as the kernel names it, and what the answer must carry to leave from here."""
+    """A message, its sender, and the control data that makes the answer leave from the address that was asked."""
 
     message: bytes
     peer: PeerAddress
@@ -27,7 +27,7 @@ class Datagram(NamedTuple):
 
 
 class UdpListener:
-    """A bound, non-blocking UDP socket. One bound to a wildcard address remembers which of its addresses was asked."""
+    """A bound, non-blocking UDP socket. If bound to a wildcard address, it remembers which address was asked."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -43,7 +43,7 @@ class UdpListener:
         return self._socket.fileno()
 
     def receive(self, most: int) -> Iterator[Datagram]:
-        """The datagrams that wait, at most `most`; ends when there is none."""
+        """Yield the waiting datagrams, at most `most`."""
         for _ in range(most):
             try:
                 if self.wildcard:
@@ -56,7 +56,7 @@ class UdpListener:
                 return
 
     def send(self, message: bytes, peer: PeerAddress, source: Ancillary) -> bool:
-        """Whether the kernel took the answer; a full buffer or an unreachable peer loses it, as UDP may."""
+        """Send an answer. Return False if it is lost, as UDP may: the buffer is full, or the peer unreachable."""
         try:
             if source:
                 self._socket.sendmsg([message], source, 0, peer)
@@ -68,9 +68,9 @@ class UdpListener:
 
 
 def ignore_path_mtu(sock: socket.socket) -> None:
-    """Let no ICMP message, which anybody can forge, make the kernel fragment what this socket sends.
+    """Make the kernel ignore ICMP messages about the path MTU, which anybody can forge, so that it never fragments.
 
-    Our datagrams fit the least MTU of IPv6 already (RFC 9715 section 3.1; ip(7), IP_PMTUDISC_OMIT).
+    The datagrams that we send fit the minimum MTU of IPv6 (RFC 9715 section 3.1; ip(7), IP_PMTUDISC_OMIT).
     """
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_OMIT)
@@ -79,7 +79,7 @@ def ignore_path_mtu(sock: socket.socket) -> None:
 
 
 def packed_peer(peer: PeerAddress) -> bytes:
-    """The sender's address, 4 or 16 octets."""
+    """Return the sender's address, 4 or 16 bytes."""
     host = peer[0]
     if ":" in host:
         return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
@@ -87,7 +87,7 @@ def packed_peer(peer: PeerAddress) -> bytes:
 
 
 def _source(received: Ancillary) -> Ancillary:
-    """The ancillary data that makes an answer leave from the address its query came to (RFC 1122 section 4.1.3.5)."""
+    """Return the control data that sends an answer from the address that was asked (RFC 1122 section 4.1.3.5)."""
     for level, kind, data in received:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(data) >= _IN_PKTINFO.size:
             _index, local, _destination = _IN_PKTINFO.unpack_from(data)

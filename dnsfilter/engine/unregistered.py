@@ -1,30 +1,30 @@
-"""Networks that asked although no range holds them: by /24 (IPv4) and /48 (IPv6), counted, and never an address.
+"""Unregistered networks that sent queries: a count for each /24 (IPv4) and /48 (IPv6). No address is stored.
 
-All stand in one flat table of fixed size, so that another implementation can read and write the same memory. It is
-three columns of SETS * WAYS uint64 in the machine's byte order; what was never written is all 0.
+All are in one flat table of fixed size, so that another implementation can read and write the same memory. It has
+three columns of SETS * WAYS uint64 in the machine's byte order. A place that was never written is all 0.
 
-- `whose` is `prefix << 2 | family << 1 | 1`: the upper 24 bits of an IPv4 address with family 0, or the upper 48 bits
+- `network` is `prefix << 2 | family << 1 | 1`: the upper 24 bits of an IPv4 address with family 0, or the upper 48 bits
   of an IPv6 address with family 1.
-- `seen` is `second << 3 | steadiness`: the second of boot time at which it asked last, and how often it did so in a
-  later second than before, counted from 0 to MOST_STEADY.
-- `queries` is how many it has asked since they were last taken.
+- `seen` is `second << 3 | steadiness`: the second of boot time of the last query, and how often a query came in a later
+  second than the one before, counted from 0 to MOST_STEADY.
+- `queries` is the number of queries since they were last taken.
 
-A network is in one set, WAYS places next to each other in each column, which with WAYS = 8 is a cache line of each:
-the set with the number `h >> 64 - SET_BITS`, where `h = (m ^ m >> 32) * SPREAD mod 2**64`, `m = (k0 + k1 * (whose &
-0xffffffff) + k2 * (whose >> 32)) mod 2**64`, and k0 to k2 are the little-endian words of a key of 24 octets. (By `m`
-alone neighbours, as forgotten networks are, would share a set for one key in some hundred.)
+A network is in one set: WAYS adjacent places in each column, which with WAYS = 8 is one cache line per column. It is
+the set with the number `h >> 64 - SET_BITS`, where `h = (m ^ m >> 32) * SPREAD mod 2**64`, `m = (k0 + k1 * (network &
+0xffffffff) + k2 * (network >> 32)) mod 2**64`, and k0 to k2 are the little-endian words of a key of 24 bytes. (By `m`
+alone, adjacent networks, such as forgotten ones, would share a set for one key in some hundred.)
 
-A place is its network's until `second + (FIRST_STAY_S << 2 * steadiness)`, 2 seconds at first, 9 hours at most. A query
-in the second `now`:
+A place is reserved for its network until `second + (FIRST_STAY_S << 2 * steadiness)`: 2 seconds at first, at most
+9 hours. A query in the second `now`:
 
-1. Of the set, the place of this network, whether its time is over or not, counts it: `queries` grows by one, and where
-   `now` is later than its second, its steadiness too.
-2. If there is none, the place whose time ends first (the first of equals; one never written: at 0) becomes its place,
-   with one query and no steadiness, unless that end is later than `now`: then nothing is noted.
+1. If the network has a place in the set, reserved or not, `queries` grows by one; so does the steadiness if `now` is
+   later than its second.
+2. Else the place whose reservation ends first (the first of equals; one never written: at 0) becomes its place, with
+   one query and steadiness 0. If that end is later than `now`, nothing is stored.
 
-So a flood of forged sources, each of which comes once or seldom, only takes places from others of its kind: whoever
-asks again while his place is his keeps it four times as long from then on, and loses it only by silence. One that asks
-every second or so holds out from his first place on, also when the flood came before him.
+So forged sources that come once or seldom only take places from each other. A network that asks again during its
+reservation keeps its place four times as long from then on, and loses it only by silence. One that asks about every
+second keeps its first place, even if the flood came before.
 """
 
 from collections.abc import Sequence
@@ -46,9 +46,9 @@ _U64 = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What a network has asked since it was last told of. `prefix` is three octets of IPv4 or six of IPv6.
+    """The queries of a network since it was last reported. `prefix` is three bytes of IPv4 or six of IPv6.
 
-    `seen_s` is the second of boot time at which it asked last, `ends_s` the one up to which its place is its own.
+    `seen_s` is the second of boot time of its last query, `ends_s` the end of its reservation.
     """
 
     prefix: bytes
@@ -58,54 +58,54 @@ class Noted:
 
 
 class UnregisteredTable:
-    """What one engine has met. `key` is drawn at start, so that nobody knows who shares a set with whom."""
+    """The unregistered networks of one engine. `key` is random, so nobody knows which networks share a set."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != TABLE_KEY_BYTES:
-            raise ValueError(f"make table of unregistered networks: a key has {TABLE_KEY_BYTES} bytes, not {len(key)}")
+            raise ValueError(f"key of unregistered networks has {len(key)} bytes, not {TABLE_KEY_BYTES}")
         self.keys = tuple(int.from_bytes(key[at : at + 8], "little") for at in range(0, TABLE_KEY_BYTES, 8))
-        # Of pages of its own, so that a set is a cache line of each column.
+        # In its own pages, so that a set is a cache line of each column.
         self.table: memoryview[int] = memoryview(mmap(-1, 3 * PLACES * 8)).cast("Q")
 
     def note(self, client: bytes, now_ms: int) -> None:
-        """Count one query of a packed address, `now_ms` by boot time; steps 1 and 2 above."""
+        """Count one query of a packed address, `now_ms` by boot time: steps 1 and 2 above."""
         v6 = len(client) != 4
         prefix = int.from_bytes(client) >> (_V6_SHIFT if v6 else _V4_SHIFT)
-        whose, now_s, table = prefix << 2 | v6 << 1 | 1, now_ms // 1000, self.table
-        at = self._place(whose)
+        network, now_s, table = prefix << 2 | v6 << 1 | 1, now_ms // 1000, self.table
+        at = self._place(network)
         steady = queries = 0
-        if table[at] == whose:
+        if table[at] == network:
             seen, queries = table[PLACES + at], table[2 * PLACES + at]
             steady = min((seen & MOST_STEADY) + (now_s > seen >> _STEADY_BITS), MOST_STEADY)
         elif self._ends_s(at) > now_s:
             return
-        table[at] = whose
+        table[at] = network
         table[PLACES + at] = now_s << _STEADY_BITS | steady
         table[2 * PLACES + at] = queries + 1
 
     def take(self) -> Sequence[Noted]:
-        """All who have asked since this was last called; they keep their places, and are counted from 0 again."""
-        whose, seen, queries = (self.table[column * PLACES : (column + 1) * PLACES] for column in range(3))
+        """Return all networks with queries since the last call. They keep their places; their counts restart at 0."""
+        network, seen, queries = (self.table[column * PLACES : (column + 1) * PLACES] for column in range(3))
         found = [at for at, count in enumerate(queries) if count]
-        noted = [Noted(_packed(whose[at]), queries[at], seen[at] >> _STEADY_BITS, self._ends_s(at)) for at in found]
+        noted = [Noted(_packed(network[at]), queries[at], seen[at] >> _STEADY_BITS, self._ends_s(at)) for at in found]
         for at in found:
             queries[at] = 0
         return noted
 
-    def _place(self, whose: int) -> int:
-        """Where it stands, or whose place it would take."""
+    def _place(self, network: int) -> int:
+        """Return the place of a network, or the place that it would take."""
         k0, k1, k2 = self.keys
-        mixed = (k0 + k1 * (whose & 0xFFFF_FFFF) + k2 * (whose >> 32)) & _U64
+        mixed = (k0 + k1 * (network & 0xFFFF_FFFF) + k2 * (network >> 32)) & _U64
         number = ((mixed ^ mixed >> 32) * SPREAD & _U64) >> 64 - SET_BITS
         places = range(number * WAYS, (number + 1) * WAYS)
-        own = next((at for at in places if self.table[at] == whose), None)
+        own = next((at for at in places if self.table[at] == network), None)
         return min(places, key=self._ends_s) if own is None else own
 
     def _ends_s(self, at: int) -> int:
-        """Until when a place is its network's."""
+        """Return the second until which a place is reserved for its network."""
         seen = self.table[PLACES + at]
         return (seen >> _STEADY_BITS) + (FIRST_STAY_S << 2 * (seen & MOST_STEADY)) if self.table[at] else 0
 
 
-def _packed(whose: int) -> bytes:
-    return (whose >> 2).to_bytes(6 if whose & 2 else 3)
+def _packed(network: int) -> bytes:
+    return (network >> 2).to_bytes(6 if network & 2 else 3)

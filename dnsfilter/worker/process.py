@@ -137,7 +137,7 @@ class Worker:
         self._wanted = frozenset()
         self._wanted_changed.set()
         await asyncio.sleep(0)
-        while (self._reading or self._engine.in_hand() or self._streams.is_busy) and loop.time() < deadline:
+        while (self._reading or self._engine.pending_count() or self._streams.is_busy) and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
 
     def _keep_up(self) -> None:

@@ -200,7 +200,7 @@ def test_nothing_is_left_on_its_way_after_a_flood(flooded: tuple[Rig, Answering,
         assert limited(rig) == round_, "somebody's place was not given back"
         flooder.send(names(1, seed=20 + round_))
         assert limited(rig) == round_ + 1
-        while rig.engine.in_hand():
+        while rig.engine.pending_count():
             rig.pass_time(1000)
         assert rig.outcomes()["udp", "failed"] == failed + MOST_EXCHANGES
         recover(rig, upstream, flooder, 30 + round_)

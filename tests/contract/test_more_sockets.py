@@ -50,11 +50,11 @@ def test_what_came_from_a_socket_is_answered_after_it_was_left(start: Start, oth
     rig.engine.listen(listener)
     client = Client(GHENT, other.getsockname(), query(NAME))
     rig.until_asked(1)
-    assert rig.engine.in_hand() == 1
+    assert rig.engine.pending_count() == 1
     rig.engine.unlisten(listener)
     held.say(held.asked[0], reply(held.asked[0], RECORDS[NAME, "A"]))
     assert rig.wait(client).rcode() == 0
-    assert rig.engine.in_hand() == 0
+    assert rig.engine.pending_count() == 0
     client.close()
 
 

@@ -48,7 +48,7 @@ def test_others_are_answered_while_a_silent_zone_fills_the_table_and_who_gives_w
         name = f"x{number}.silent.example" if number else KEPT
         tickets.append(forward(name, ATTACKERS[number % len(ATTACKERS)]))
         rig.upstream.serve()
-    assert rig.engine.in_hand() == MOST_EXCHANGES
+    assert rig.engine.pending_count() == MOST_EXCHANGES
     rig.pass_time(OLD_MS)
     for transport in Transport:
         assert data(rig.ask(query(f"{transport}.example.org"), MECHELEN, transport)) == [f"A {ADDRESS}"]

@@ -206,7 +206,7 @@ class Course:
             [(event.server, event.message[2:]) for event in rig.truncated[streams:]],
             slots,
             list(rig.counters.policy),
-            rig.engine.in_hand(),
+            rig.engine.pending_count(),
             sorted(rig.engine.take_unregistered(), key=lambda one: one.prefix),
         )
 

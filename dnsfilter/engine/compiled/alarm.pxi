@@ -1,4 +1,4 @@
-# The one alarm: a descriptor that becomes readable at an instant of CLOCK_BOOTTIME, as engine/reference/timer.py has it.
+# The one alarm: a descriptor that becomes readable at an instant of CLOCK_BOOTTIME, as in engine/reference/timer.py.
 
 cdef extern from *:
     """
@@ -10,7 +10,7 @@ cdef extern from *:
     }
     static void clear_alarm(int fd) {
         uint64_t fired;
-        if (read(fd, &fired, sizeof fired) < 0) { /* it had not fired */ }
+        if (read(fd, &fired, sizeof fired) < 0) { /* it has not fired */ }
     }
     """
     int open_alarm() nogil
@@ -20,7 +20,7 @@ cdef extern from *:
 
 @cython.final
 cdef class Alarm:
-    """Readable once its instant has passed, until it is cleared."""
+    """An alarm whose descriptor is readable from its instant on, until it is cleared."""
 
     cdef readonly int fd
     cdef int64_t at_ms          # -1: not set
@@ -32,11 +32,11 @@ cdef class Alarm:
             raise OSError(errno, os.strerror(errno))
 
     def close(self):
-        """Close the descriptor; the alarm is not used afterwards."""
+        """Close the descriptor. Do not use the alarm afterwards."""
         os.close(self.fd)
 
     cdef int set(self, int64_t at_ms) except -1:
-        """Fire at `at_ms`, at once if that has passed; below 0 it stays as it is."""
+        """Fire at `at_ms`, at once if that has passed. A value below 0 changes nothing."""
         if at_ms < 0 or at_ms == self.at_ms:
             return 0
         if set_alarm_at(self.fd, max(at_ms, <int64_t>1)) < 0:
@@ -45,6 +45,6 @@ cdef class Alarm:
         return 0
 
     cdef void clear(self) noexcept nogil:
-        """Take note of it, so that the descriptor is no longer readable."""
+        """Clear the alarm, so that the descriptor is no longer readable."""
         clear_alarm(self.fd)
         self.at_ms = -1

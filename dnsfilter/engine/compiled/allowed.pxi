@@ -1,15 +1,15 @@
-# Unregistered clients that may ask nevertheless: `Clients.admits` of config/node_config.py.
+# Unregistered clients that may ask: `Clients.admits` of config/node_config.py.
 
-# A prefix, or rather its first address and how many bits of it count.
+# A prefix: its first address and its length in bits.
 cdef struct Allowed:
     uint8_t address[16]
-    int octets              # of an address of its family
+    int address_size        # 4 or 16
     int bits
 
 
 @cython.final
 cdef class AllowedClients:
-    """The configured prefixes; none where unregistered clients are refused."""
+    """The configured prefixes; none if unregistered clients are refused."""
 
     cdef Allowed* prefixes
     cdef int count
@@ -23,7 +23,7 @@ cdef class AllowedClients:
         for prefix in wanted:
             packed = prefix.network_address.packed
             memcpy(self.prefixes[self.count].address, <const uint8_t*><bytes>packed, len(packed))
-            self.prefixes[self.count].octets = len(packed)
+            self.prefixes[self.count].address_size = len(packed)
             self.prefixes[self.count].bits = prefix.prefixlen
             self.count += 1
 
@@ -31,14 +31,14 @@ cdef class AllowedClients:
         free(self.prefixes)
 
     cdef bint hold(self, const uint8_t* client, int size) noexcept nogil:
-        """Whether a packed address is in one of them."""
+        """Return whether one of the prefixes contains a packed address."""
         cdef const Allowed* prefix
-        cdef int i, whole, rest
+        cdef int i, full_bytes, rest
         for i in range(self.count):
             prefix = &self.prefixes[i]
-            whole, rest = prefix.bits >> 3, prefix.bits & 7
-            if size != prefix.octets or memcmp(client, prefix.address, whole) != 0:
+            full_bytes, rest = prefix.bits >> 3, prefix.bits & 7
+            if size != prefix.address_size or memcmp(client, prefix.address, full_bytes) != 0:
                 continue
-            if rest == 0 or (client[whole] ^ prefix.address[whole]) >> (8 - rest) == 0:
+            if rest == 0 or (client[full_bytes] ^ prefix.address[full_bytes]) >> (8 - rest) == 0:
                 return True
         return False

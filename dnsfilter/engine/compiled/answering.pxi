@@ -1,5 +1,5 @@
-# What the steps of the main loop do with one query: look ahead, limits, names of ours, policy, replies. What needs more is
-# handed over to the slow path before anything of it has been counted but its charge.
+# The steps of the main loop for one query: look ahead, limits, local names, policy, replies. A query that needs more is
+# handed over to the slow path; until then only its charge against the limits is counted.
 
 from dnsfilter.config.node_config import Unregistered
 from dnsfilter.policy.model import Reply as BanReply
@@ -8,14 +8,14 @@ from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS, LIMITED, POLICY_KINDS, QUERY, PolicyKind
 
 cdef enum:
-    HAND_OVER = 0           # the slow path decides: it has paid, and nothing else of it is counted
-    MISS = -1               # an upstream has to be asked
+    HAND_OVER = 0           # the slow path decides; only the charge against the limits is counted
+    MISS = -1               # an upstream must be asked
     DROPPED = -2
     CONCERNED_TTL = 60      # refusals.CONCERNED_TTL_S
     EDE_PROHIBITED = 18
     EDE_NOT_AUTHORITATIVE = 20
 
-# What a query counts as: places in COUNTED_AS. The first two also say how an entry came to serve.
+# The outcome that a query counts as: indexes of COUNTED_AS. The first two also say how an entry is served.
 cdef enum:
     KEPT = 0
     DELIVERED = 1
@@ -27,7 +27,7 @@ cdef enum:
     AS_UNSUPPORTED = 7
     AS_NOT_RECURSIVE = 8
     AS_LOCAL = 9
-    AS_STALE = 10           # also a way in which an entry serves
+    AS_STALE = 10           # also a way to serve an entry
     AS_FAILED = 11
 
 COUNTED_AS = (
@@ -45,18 +45,18 @@ COUNTED_AS = (
     Outcome.FAILED,
 )
 
-# What is known of a query before anything of it is decided; without `may_ask` nothing but the class.
-cdef struct Where:
+# Result of `look_ahead` for a query. Without `may_ask` only the class is valid.
+cdef struct LookAhead:
     int range_class
     bint may_ask
-    int ours                # what `Answering.ours` says
+    int ours                # result of `Answering.ours`
     uint16_t view
     uint64_t hash           # of the cache's key
 
 
 @cython.final
 cdef class Answering:
-    """Decides plain queries by one snapshot and one store, and counts what it answers."""
+    """Decides plain queries by one snapshot and one store, and counts its answers."""
 
     cdef Table table
     cdef Store store
@@ -67,7 +67,7 @@ cdef class Answering:
     cdef uint64_t generation        # of the names file in force; 0: none yet
     cdef uint64_t[::1] slots
     cdef uint64_t[::1] policy
-    cdef AllowedClients allowed     # of those that are in no range
+    cdef AllowedClients allowed     # unregistered clients that may ask
     cdef Records records
     cdef Failures failures
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
@@ -99,42 +99,42 @@ cdef class Answering:
         self.nxdomain_reply, self.address_reply = REPLIES.index(BanReply.NXDOMAIN), REPLIES.index(BanReply.ADDRESS)
 
     def swap(self, Table table, policy):
-        """Decide by that snapshot from now on; `policy` are its counters."""
+        """Decide by the snapshot of `table` from now on. `policy` holds its counters."""
         self.table, self.policy = table, policy
         if table.snapshot.names_digest != self.names_digest:
             self.names_digest = table.snapshot.names_digest
             self.generation += 1
 
     def release(self):
-        """Let go of the counters' memory; nothing is answered afterwards."""
+        """Release the memory of the counters. Answer nothing afterwards."""
         self.slots = self.policy = None
 
     cdef inline bint may_ask(self, int range_class, const uint8_t* client, int size, int64_t at) noexcept nogil:
-        """Whether the client is registered, is allowed by configuration, or asks while all are suspended."""
+        """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
         return range_class >= 0 or self.allowed.hold(client, size) or self.table.suspends_all(at)
 
     cdef bint look_ahead(
-        self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, Where* where
+        self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, LookAhead* ahead
     ) noexcept nogil:
-        """Find what only a swap or another instant changes; whether the cache will be looked into."""
-        where.range_class = self.table.find(client, client_size)
-        where.may_ask = self.may_ask(where.range_class, client, client_size, at)
-        if where.may_ask:
-            self.place(asked, at, where)
-        return where.may_ask and where.ours == NOT_OURS
+        """Fill `ahead`, which depends only on the snapshot and the instant. Return whether the cache comes next."""
+        ahead.range_class = self.table.find(client, client_size)
+        ahead.may_ask = self.may_ask(ahead.range_class, client, client_size, at)
+        if ahead.may_ask:
+            self.place(asked, at, ahead)
+        return ahead.may_ask and ahead.ours == NOT_OURS
 
-    cdef void place(self, const Asked* asked, int64_t at, Where* where) noexcept nogil:
-        """Find who answers a question of that class, and by what key the cache would have it."""
-        where.ours = self.ours(asked, where.range_class, at)
-        where.view = self.places.view_of(asked, where.ours != NOT_OURS)
-        where.hash = self.store.hash_of(
-            where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
+    cdef void place(self, const Asked* asked, int64_t at, LookAhead* ahead) noexcept nogil:
+        """Find who answers a question, and its cache key."""
+        ahead.ours = self.ours(asked, ahead.range_class, at)
+        ahead.view = self.places.view_of(asked, ahead.ours != NOT_OURS)
+        ahead.hash = self.store.hash_of(
+            ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
 
     cdef int admit(
         self, const uint8_t* client, int client_size, bint as_client, int transport, int64_t now_ms
     ) noexcept nogil:
-        """What the limits make of a query; counted where it does not pass."""
+        """Apply the limits to a query. Count it if it does not pass."""
         cdef Charge charge
         cdef int admission
         self.buckets.charge_of(client, client_size, as_client, &charge)
@@ -148,7 +148,7 @@ cdef class Answering:
         self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
-        """The refusal to a client that may not ask. What came by UDP may be forged, and is its network's."""
+        """Refuse a client that may not ask. A UDP source may be forged, so its network is charged."""
         cdef int admission = self.admit(client, client_size, transport != 0, transport, now_ms)
         cdef uint32_t size
         if admission == ADMIT_PASS:
@@ -157,17 +157,17 @@ cdef class Answering:
         if admission == ADMIT_DROP:
             return DROPPED
         size = write_empty(asked, RCODE_NOERROR, -1, NULL, 0, limit, out)
-        out[2] |= 0x02  # TC: whoever is not forged comes again by TCP
+        out[2] |= 0x02  # TC: a client that is not forged retries over TCP
         return <int>size
 
     cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
-        """SERVFAIL for what is known to fail, once policy has passed it."""
+        """Answer SERVFAIL to a question that is known to fail. Policy has passed it."""
         self.note()
         self.slots[self.outcomes[transport][AS_FAILED]] += 1
         return <int>write_failure(asked, code, limit, out)
 
     cdef bint pass_policy(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
-        """Whether policy lets the question through: then `judged` says what it counts; else `refused_or_handed`."""
+        """Return whether policy passes the question; `judged` holds what to count. If not, call `refused_or_handed`."""
         self.table.match(asked, &self.found)
         self.table.judge(range_class, &self.found, True, at, &self.judged)
         return self.judged.verdict >= 0 and self.judged.verdict != VERDICT_REFUSE
@@ -180,14 +180,14 @@ cdef class Answering:
         return self.refuse(asked, range_class, transport, at, limit, out)
 
     cdef int ours(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
-        """`Places.ours`, but that nobody has signals for whom no row enforces."""
+        """Return `Places.ours`, but NOT_OURS for signal names if no row enforces a ban for the client."""
         cdef int ours = self.places.ours(asked)
         return NOT_OURS if ours & SIGNAL and not self.table.enforcing(range_class, at) else ours
 
-    cdef int tell_ours(
+    cdef int answer_ours(
         self, const Asked* asked, int ours, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
     ) noexcept nogil:
-        """What is answered here, unless policy refuses it; handed over where C does not know it."""
+        """Answer a local name, unless policy refuses it. Hand over names that C does not know."""
         cdef Edes none
         cdef const Body* soa = &self.records.signal if ours & SIGNAL else &self.records.zone
         if not ours & (ZONE_HERE | LOOPBACK | SIGNAL):
@@ -210,13 +210,13 @@ cdef class Answering:
     cdef int decline(
         self, const Asked* asked, int counted_as, int ede, int transport, uint32_t limit, uint8_t* out
     ) noexcept nogil:
-        """REFUSED for what is never passed on."""
+        """Answer REFUSED to a query that is never forwarded."""
         self.note()
         self.slots[self.outcomes[transport][counted_as]] += 1
         return <int>write_empty(asked, RCODE_REFUSED, ede, NULL, 0, limit, out)
 
     cdef void drop_waiting(self, int transport) noexcept nogil:
-        """Count a query that there is no room for to wait."""
+        """Count a query that is dropped because there is no room to wait."""
         self.slots[self.outcomes[transport][AS_LIMITED]] += 1
         self.slots[self.limited_waiting] += 1
 
@@ -224,12 +224,12 @@ cdef class Answering:
         self, const Asked* asked, Entry* entry, int range_class, int transport, int how, int64_t at, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
-        """The reply from an entry. Unless it was DELIVERED: policy on the question first, then on all it leads to."""
+        """Reply from an entry. Apply policy to the question, unless it is DELIVERED, then to all names together."""
         cdef int size
         if entry.generation != self.generation and not self.look_up(asked, entry):
             return HAND_OVER
         if read_matches(entry, 0, &self.found) < entry.found_size:
-            return HAND_OVER  # what the server added unasked belongs to a service
+            return HAND_OVER  # an additional record belongs to a service
         if self.found.count:
             if how != DELIVERED:
                 self.table.judge(range_class, &self.found, True, at, &self.judged)
@@ -263,7 +263,7 @@ cdef class Answering:
         return size
 
     cdef bint look_up(self, const Asked* asked, Entry* entry) noexcept nogil:
-        """Note in the entry what its names belong to; False where there is no room for that."""
+        """Store in the entry what its names belong to. Return False if there is no room."""
         cdef const uint8_t* name
         cdef int i, size
         cdef uint32_t at = 0
@@ -275,7 +275,7 @@ cdef class Answering:
                 self.table.add_target(name, size, &self.found)
         if not add_matches(entry, &self.found):
             return False
-        for i in range(entry.beside_count):
+        for i in range(entry.additional_count):
             at = next_name(entry, at, &name, &size)
             self.table.match_one(name, size, &self.found)
             if self.found.count and not add_matches(entry, &self.found):
@@ -284,7 +284,7 @@ cdef class Answering:
         return True
 
     cdef int64_t cap_s(self, int range_class, int64_t at) noexcept nogil:
-        """The longest TTL that the client may see of what was found, -1 without a bound; as refusals.ttl_cap_s."""
+        """Return the longest TTL for `found`, as refusals.ttl_cap_s; -1 without a bound."""
         cdef int64_t change
         if not self.found.count or not self.table.concerned(&self.found):
             return -1
@@ -296,7 +296,7 @@ cdef class Answering:
     cdef int refuse(
         self, const Asked* asked, int range_class, int transport, int64_t at, uint32_t limit, uint8_t* out
     ) noexcept nogil:
-        """The reply of the winning ban; `found` is what it was judged by."""
+        """Write the reply of the winning ban. `found` holds the matches that it was judged by."""
         cdef uint16_t size = 0
         cdef uint16_t ede = 0
         cdef const uint8_t* text = self.table.text_of(self.judged.rule, &size, &ede)
@@ -312,7 +312,7 @@ cdef class Answering:
         self, const Asked* asked, int ttl_s, uint16_t ede, const uint8_t* text, uint16_t text_size, uint32_t limit,
         uint8_t* out,
     ) noexcept nogil:
-        """The same where it is addresses or a denial, as refusals.refusal."""
+        """Write a refusal by addresses or a denial, as refusals.refusal."""
         cdef const uint8_t* addresses
         cdef uint32_t count, size, suffix = asked.name_size if self.judged.target else self.judged.suffix
         cdef int reply = self.table.reply_of(self.judged.rule)
@@ -332,12 +332,12 @@ cdef class Answering:
         )
 
     cdef int synthesised_s(self, int range_class, int64_t at) noexcept nogil:
-        """The TTL of a refusal's records: at least 1, so that there is a record for it."""
+        """Return the TTL of a refusal's records; at least 1, the lowest TTL that has a record."""
         cdef int64_t cap_s = self.cap_s(range_class, at)
         return MOST_SYNTHESISED if cap_s < 0 or cap_s > MOST_SYNTHESISED else <int>cap_s
 
     cdef void note(self) noexcept nogil:
-        """Count what the bans made of the query."""
+        """Count the effect of the bans on the query."""
         cdef int i
         if self.judged.refused >= 0:
             self.policy[self.judged.refused * self.pair_stride + self.refused] += 1

@@ -1,5 +1,5 @@
-# The answers that upstreams gave, as cache/answers.py keeps them: truth only, bounded in octets, a segmented LRU.
-# What `find` and `keep` point to holds until the next `keep` or `put`.
+# The answer cache, as cache/answers.py: only answers of upstreams, bounded in bytes, a segmented LRU.
+# Pointers from `find` and `keep` are valid until the next `keep` or `put`.
 
 from libc.stdlib cimport calloc, malloc
 
@@ -10,31 +10,31 @@ cdef extern from "<sys/random.h>" nogil:
     ssize_t getrandom(void* buffer, size_t size, unsigned int flags)
 
 cdef enum:
-    BUCKET_SHARE = 256      # octets of the whole for one bucket of the index; an entry takes 300 to 500
-    ALLOCATION = 8          # what the allocator writes before each piece; pieces are multiples of 16
-    TOUCH_MS = 1000         # moving an entry costs four cache lines: once a second is enough
+    BUCKET_SHARE = 256      # bytes of `max_bytes` for each bucket of the index; an entry takes 300 to 500
+    ALLOCATION = 8          # bytes that the allocator adds to each allocation, rounded up to multiples of 16
+    TOUCH_MS = 1000         # moving an entry writes four cache lines: at most once a second
     LARGEST_MESSAGE = 0xFFFF
     CACHE_LINE = 64
-    FETCHED_LINES = 5       # the structure, its name and the beginning of its message
+    FETCHED_LINES = 5       # the structure, its name and the start of its message
 
 
 @cython.final
 cdef class Store:
     """`AnswerCache` in C, with the same contract: `get`, `put`, `bytes` and `len`; engines use `find` and `keep`.
 
-    Differences that only eviction shows: entries are smaller; the index is part of `max_bytes`, but not of `bytes`; and
-    what was asked for within a second before is not moved in its line.
+    Differences that only affect eviction: entries are smaller; the index is part of `max_bytes`, but not of `bytes`; an
+    entry moves in its line at most once a second.
     """
 
     cdef Entry** index
     cdef uint64_t mask
     cdef uint64_t[2] secret
-    cdef int64_t most           # octets of all entries
+    cdef int64_t most           # limit in bytes of all entries
     cdef int64_t stale_ms
     cdef readonly int64_t count
     cdef Line probation
     cdef Line held              # protected, at most four fifths
-    cdef Entry* dropped         # out of the cache, but somebody may still look at them
+    cdef Entry* dropped         # removed from the cache, but callers may still read them
 
     def __cinit__(self, max_bytes, stale_s):
         cdef int64_t buckets = 1
@@ -42,9 +42,9 @@ cdef class Store:
             buckets *= 2
         self.index = <Entry**>calloc(buckets, sizeof(Entry*))
         if self.index == NULL:
-            raise MemoryError("make answer cache: no memory for its index")
+            raise MemoryError("no memory for the index of the answer cache")
         if getrandom(self.secret, sizeof(self.secret), 0) != sizeof(self.secret):
-            raise OSError("make answer cache: no randomness for its key")
+            raise OSError("no randomness for the key of the answer cache")
         self.mask = buckets - 1
         self.most = max(0, max_bytes - buckets * sizeof(Entry*))
         self.stale_ms = stale_s * 1000
@@ -60,27 +60,27 @@ cdef class Store:
 
     @property
     def bytes(self):
-        """Octets that all entries take."""
-        return self.octets()
+        """Memory of all entries in bytes."""
+        return self.memory()
 
-    cdef inline int64_t octets(self) noexcept nogil:
-        return self.probation.octets + self.held.octets
+    cdef inline int64_t memory(self) noexcept nogil:
+        return self.probation.memory + self.held.memory
 
     # For engines.
 
     cdef uint64_t hash_of(
         self, uint16_t view, const uint8_t* name, uint16_t name_size, uint16_t qtype, bint do_bit, bint cd
     ) noexcept nogil:
-        """The hash of a key of class IN."""
+        """Return the hash of a key of class IN."""
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
         return self._hash(&key)
 
     cdef inline void prefetch(self, uint64_t hash) noexcept nogil:
-        """First stage: fetch the bucket."""
+        """First stage: prefetch the bucket."""
         __builtin_prefetch(&self.index[hash & self.mask])
 
     cdef inline void prefetch_entry(self, uint64_t hash) noexcept nogil:
-        """Second stage, once the bucket is there: fetch what stands first in it."""
+        """Second stage, once the bucket is there: prefetch its first entry."""
         cdef const uint8_t* at = <const uint8_t*>self.index[hash & self.mask]
         cdef int line
         if at != NULL:
@@ -88,7 +88,7 @@ cdef class Store:
                 __builtin_prefetch(at + line * CACHE_LINE)
 
     cdef inline bint may_hold(self, uint64_t hash) noexcept nogil:
-        """Third stage: whether an entry with that hash is there."""
+        """Third stage: return whether there is an entry with this hash."""
         cdef const Entry* entry = self.index[hash & self.mask]
         while entry != NULL and entry.hash != hash:
             entry = entry.next
@@ -105,12 +105,12 @@ cdef class Store:
         uint64_t hash,
         int64_t now_ms,
     ) noexcept nogil:
-        """The entry of class IN, fresh or stale; NULL when there is none or it is past serving even as stale."""
+        """Return the entry of class IN, fresh or stale; NULL if there is none or it is too old to serve as stale."""
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
         return self._find(&key, hash, now_ms)
 
     cdef bint has_other(self, const Asked* asked, uint16_t view, int64_t now_ms) noexcept nogil:
-        """Return whether there is an entry for the question that differs in DO, as `stale_answer` looks for it."""
+        """Return whether there is an entry for the question with the other DO bit, which `stale_answer` may serve."""
         cdef Key key = key_of(view, asked.name, asked.name_size, asked.qtype, CLASS_IN, not asked.do_bit, asked.cd)
         return self._find(&key, self._hash(&key), now_ms) != NULL
 
@@ -128,10 +128,10 @@ cdef class Store:
         bint ad,
         int64_t now_ms,
     ) noexcept nogil:
-        """Keep what an upstream said if it may be kept; else NULL, and what it contradicts is gone."""
+        """Cache an answer and return its entry. If it may not be cached, drop the old entry and return NULL."""
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
         cdef Entry* entry = NULL
-        cdef int names = found.target_count + found.beside_count
+        cdef int names = found.target_count + found.additional_count
         self._bury()
         if found.lifetime_s:
             entry = self._new(&key, message, found.size, found.record_count, found.names_size + names)
@@ -141,10 +141,10 @@ cdef class Store:
         self._place(&key, hash, entry)
         return entry
 
-    # For the reference's code.
+    # For the slow path.
 
     def get(self, key, int64_t now_ms):
-        """Give the entry, fresh or stale; None when there is none or it is past serving even as stale."""
+        """Return the entry, fresh or stale; None if there is none or it is too old to serve as stale."""
         cdef Key wanted = key_from(key)
         cdef Entry* entry = self._find(&wanted, self._hash(&wanted), now_ms)
         if entry == NULL:
@@ -156,11 +156,11 @@ cdef class Store:
             entry.expires_ms,
             target_names(entry),
             bool(entry.ad),
-            entry.octets,
+            entry.memory,
         )
 
     def put(self, key, answer, targets, ad, int64_t now_ms):
-        """Keep an answer if it may be kept, and give its entry in any case; `AnswerCache.put` says when."""
+        """Cache an answer if it may be cached, as `AnswerCache.put`. Return its entry in any case."""
         cdef Key wanted = key_from(key)
         cdef Entry* entry = NULL
         cdef int64_t seconds = lifetime_s(answer)
@@ -172,11 +172,11 @@ cdef class Store:
             date_entry(entry, answer.rcode, ad, seconds, now_ms)
         if entry != NULL or conclusive:
             self._place(&wanted, self._hash(&wanted), entry)
-        size = 0 if entry == NULL else entry.octets
+        size = 0 if entry == NULL else entry.memory
         return AgedAnswer(answer, now_ms, now_ms + seconds * 1000, targets, ad, size)
 
     cdef Entry* _copied(self, const Key* key, answer, targets) except? NULL:
-        """A new entry with an answer of Python's; NULL where it is too large."""
+        """Return a new entry with a Python answer; NULL if it is too large."""
         others = sorted(additional_names(answer))
         names = b"".join([bytes((len(name),)) + name for name in (*targets, *others)])
         message, records = answer.message, answer.records
@@ -186,7 +186,7 @@ cdef class Store:
         cdef int index = 0
         if entry == NULL:
             return NULL
-        entry.target_count, entry.beside_count = len(targets), len(others)
+        entry.target_count, entry.additional_count = len(targets), len(others)
         memcpy(entry_names(entry), <const char*>names, len(names))
         for record in records:
             level_ttl(entry, index, record.ttl_offset, record.ttl)
@@ -223,11 +223,11 @@ cdef class Store:
         return entry
 
     cdef void _protect(self, Entry* entry, int64_t now_ms) noexcept nogil:
-        """Put it behind all that are protected; those beyond four fifths go back on probation, the oldest first."""
+        """Make an entry the newest protected one. Move the oldest ones beyond four fifths back on probation."""
         entry.protected = True
         entry.touched_ms = now_ms
         line_append(&self.held, entry)
-        while self.held.octets > self.most * 4 // 5:
+        while self.held.memory > self.most * 4 // 5:
             entry = self.held.oldest
             line_remove(&self.held, entry)
             entry.protected = False
@@ -236,13 +236,13 @@ cdef class Store:
     cdef Entry* _new(
         self, const Key* key, const uint8_t* message, uint32_t size, uint32_t records, uint32_t names_size
     ) noexcept nogil:
-        """An entry outside of the cache; NULL where it would be larger than an eighth of it, or memory is short."""
-        cdef uint64_t octets = sizeof(Entry) + key.name_size + size + 2 * records + names_size
-        cdef uint64_t taken = (octets + ALLOCATION + 15) & ~<uint64_t>15
+        """Make an entry outside the cache; NULL if it is larger than an eighth of the cache, or memory is short."""
+        cdef uint64_t needed = sizeof(Entry) + key.name_size + size + 2 * records + names_size
+        cdef uint64_t taken = (needed + ALLOCATION + 15) & ~<uint64_t>15
         cdef Entry* entry
         if <int64_t>taken > self.most // 8:
             return NULL
-        entry = <Entry*>malloc(octets)
+        entry = <Entry*>malloc(needed)
         if entry == NULL:
             return NULL
         memset(entry, 0, sizeof(Entry))
@@ -250,13 +250,13 @@ cdef class Store:
         entry.do_bit, entry.cd = key.do_bit, key.cd
         entry.name_size = <uint8_t>key.name_size
         entry.record_count = <uint16_t>records
-        entry.size, entry.names_size, entry.octets = size, names_size, <uint32_t>taken
+        entry.size, entry.names_size, entry.memory = size, names_size, <uint32_t>taken
         memcpy(entry_name(entry), key.name, key.name_size)
         memcpy(entry_message(entry), message, size)
         return entry
 
     cdef void _place(self, const Key* key, uint64_t hash, Entry* entry) noexcept nogil:
-        """Put an entry, or nothing, where the one of the same key was; then make room."""
+        """Replace the entry of the same key with `entry`, or with nothing if NULL; then make room."""
         cdef Entry* old = self._lookup(key, hash)
         cdef bint asked_for = old != NULL and old.protected
         if old != NULL:
@@ -271,13 +271,13 @@ cdef class Store:
             self._protect(entry, entry.stored_ms)
         else:
             line_append(&self.probation, entry)
-        # An entry is at most an eighth and the protected at most four fifths: the newest on probation always fits.
-        while self.octets() > self.most and self.probation.oldest != NULL:
+        # An entry takes at most an eighth and the protected ones four fifths: the newest on probation always fits.
+        while self.memory() > self.most and self.probation.oldest != NULL:
             self._drop(self.probation.oldest)
         self._bury()
 
     cdef void _drop(self, Entry* entry) noexcept nogil:
-        """Take it out of the cache; its memory is freed by what is kept next, since somebody may still look at it."""
+        """Remove an entry. The next `keep` or `put` frees it, because callers may still read it."""
         cdef Entry** link = &self.index[entry.hash & self.mask]
         while link[0] != entry:
             link = &link[0].next

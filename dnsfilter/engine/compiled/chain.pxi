@@ -1,41 +1,41 @@
-# The chain of aliases in an answer: wire/chain.py as C, for chains that are whole.
+# The chain of aliases in an answer: wire/chain.py in C, for complete chains.
 
 cdef enum:
     MOST_ALIASES = 16       # MAX_STEPS of wire/chain.py
 
 
 cdef inline bint is_at(const Seen* record, int owner) noexcept nogil:
-    """Whether it is a record of that name in the answer section."""
+    """Return whether a record is in the answer section and has this owner."""
     return record.owner == owner and record.section == IN_ANSWER and record.rclass == CLASS_IN
 
 
-cdef bint add_name(Reading* reading, int number, uint8_t* told, Ordinary* out) noexcept nogil:
-    """Put a name behind the others of `out`, unless that has been done; False without room."""
+cdef bint add_name(Reading* reading, int number, uint8_t* noted, Ordinary* out) noexcept nogil:
+    """Append a name to `out`, unless it is `noted`. Return False if there is no room."""
     cdef uint32_t size = reading.name_size[number]
-    if told[number]:
+    if noted[number]:
         return True
     if out.names_size + size > sizeof(out.names):
         return False
     memcpy(out.names + out.names_size, reading.names + reading.name_at[number], size)
     out.names_size += size
-    told[number] = True
+    noted[number] = True
     return True
 
 
-cdef bint keep_record(Reading* reading, Seen* record, uint8_t* told, Ordinary* out) noexcept nogil:
-    """Keep a record of the chain, and the name that it leads to; False without room."""
+cdef bint keep_record(Reading* reading, Seen* record, uint8_t* noted, Ordinary* out) noexcept nogil:
+    """Keep a record of the chain, and its target. Return False if there is no room."""
     cdef int number
-    record.left = True
+    record.kept = True
     if not has_target(record.rtype):
         return True
     number = target_number(reading, record)
     if number < 0:
         return False
-    # The question is no target of its own, and the root stands for the owner (RFC 9460 section 2.5).
-    if number == 0 or reading.name_size[number] == 1 or told[number]:
+    # The question is not its own target, and a root target means the owner (RFC 9460 section 2.5).
+    if number == 0 or reading.name_size[number] == 1 or noted[number]:
         return True
     out.target_count += 1
-    return out.target_count <= MOST_TARGETS and add_name(reading, number, told, out)
+    return out.target_count <= MOST_TARGETS and add_name(reading, number, noted, out)
 
 
 cdef void keep_signatures(Reading* reading, int owner, uint16_t covered) noexcept nogil:
@@ -44,19 +44,19 @@ cdef void keep_signatures(Reading* reading, int owner, uint16_t covered) noexcep
     for index in range(reading.record_count):
         record = &reading.records[index]
         if record.rtype == RR_RRSIG and is_at(record, owner) and big16(reading.message + record.rdata) == covered:
-            record.left = True
+            record.kept = True
 
 
 cdef bint walk_chain(Reading* reading, uint16_t qtype, Ordinary* out, bint* found) noexcept nogil:
-    """Keep the chain from the question on, as wire/chain.py; False unless it is complete, ends, and is in order.
+    """Keep the chain from the question on, as wire/chain.py. Return False unless it is complete, finite and in order.
 
-    `found` tells whether it leads to data of the asked type. DNAMEs are left to others.
+    `found` says whether it leads to data of the asked type. Return False for DNAMEs, which the slow path handles.
     """
-    cdef uint8_t told[128]  # MOST_OWNERS
+    cdef uint8_t noted[128]  # MOST_OWNERS
     cdef uint8_t seen[128]
     cdef int owner = 0, following, index, step, alias = -1, first
     cdef Seen* record
-    memset(told, 0, sizeof(told))
+    memset(noted, 0, sizeof(noted))
     memset(seen, 0, sizeof(seen))
     if has_dname(reading):
         return False
@@ -69,11 +69,11 @@ cdef bint walk_chain(Reading* reading, uint16_t qtype, Ordinary* out, bint* foun
             if not is_at(record, owner):
                 continue
             if record.rtype == qtype:
-                # Some stub resolvers read once: an alias has to stand before its target.
+                # Some stub resolvers read the answer once: an alias must come before its target.
                 if index < alias and qtype != RR_RRSIG:
                     return False
                 found[0] = True
-                if not keep_record(reading, record, told, out):
+                if not keep_record(reading, record, noted, out):
                     return False
             elif record.rtype == TYPE_CNAME and first < 0:
                 first = index
@@ -84,7 +84,7 @@ cdef bint walk_chain(Reading* reading, uint16_t qtype, Ordinary* out, bint* foun
         if first < 0:
             return step == 0 or is_denied(reading, owner)
         record = &reading.records[first]
-        if first < alias or not keep_record(reading, record, told, out):
+        if first < alias or not keep_record(reading, record, noted, out):
             return False
         keep_signatures(reading, owner, TYPE_CNAME)
         following = target_number(reading, record)
@@ -106,7 +106,7 @@ cdef bint has_dname(Reading* reading) noexcept nogil:
 
 
 cdef bint is_denied(Reading* reading, int owner) noexcept nogil:
-    """Whether the message says of the name at the end of its aliases that there is nothing."""
+    """Return whether the message denies data for the name at the end of its aliases."""
     cdef int index
     cdef const Seen* record
     if reading.rcode != RCODE_NOERROR:
@@ -119,7 +119,7 @@ cdef bint is_denied(Reading* reading, int owner) noexcept nogil:
 
 
 cdef bint is_below(Reading* reading, int number, int zone) noexcept nogil:
-    """Whether a name is the zone's, or ends in that on a label boundary."""
+    """Return whether a name is the zone's name or below it."""
     cdef const uint8_t* name = reading.names + reading.name_at[number]
     cdef uint32_t size = reading.name_size[number], zone_size = reading.name_size[zone], position = 0
     if zone_size > size or memcmp(name + size - zone_size, reading.names + reading.name_at[zone], zone_size):

@@ -1,18 +1,18 @@
-# The strict check of an upstream's message: wire/checker.py and rdata.py as C, and what was read on the way. Whatever
-# those reject is rejected here; where this counts more carefully than they do, it hands over.
+# The strict check of an upstream's message in C: wire/checker.py and rdata.py, and the records that it reads. It
+# rejects every message that those reject, and hands over some that they accept.
 
-# One record as it was read; `owner` is the number of its folded name.
+# One record; `owner` is the number of its folded name.
 cdef struct Seen:
     uint32_t start
     uint32_t ttl_at
-    uint32_t ttl            # 0 where the top bit was set (RFC 2181 section 8)
+    uint32_t ttl            # 0 if the top bit was set (RFC 2181 section 8)
     uint32_t rdata
     uint32_t end
     uint16_t rtype
     uint16_t rclass
     uint8_t owner
     uint8_t section
-    bint left               # it stays in what is kept
+    bint kept               # part of the chain to cache
 
 # A message that passed the check. Name 0 is the question's.
 cdef struct Reading:
@@ -33,7 +33,7 @@ cdef struct Reading:
 cdef bint has_layout(
     uint16_t rtype, uint32_t* before, uint32_t* strings, uint32_t* names, int* after
 ) noexcept nogil:
-    """Where names stand in data of that type, as LAYOUTS of wire/rdata.py; `after` is -1 for any number of octets."""
+    """Find where names are in data of a type, as LAYOUTS of wire/rdata.py; `after` is -1 for any number of bytes."""
     before[0] = strings[0] = 0
     names[0] = 1
     after[0] = 0
@@ -67,7 +67,7 @@ cdef bint has_layout(
 
 
 cdef bint are_parameters(const uint8_t* message, uint32_t position, uint32_t end) noexcept nogil:
-    """Whether the parameters of a service binding are sound: _check_parameters of wire/rdata.py."""
+    """Return whether the parameters of a service binding are valid: _check_parameters of wire/rdata.py."""
     cdef int last = -1, key
     cdef uint32_t value, required = 0, required_end = 0
     while position < end:
@@ -90,7 +90,7 @@ cdef bint are_parameters(const uint8_t* message, uint32_t position, uint32_t end
 
 
 cdef bint is_value(const uint8_t* message, int key, uint32_t start, uint32_t end) noexcept nogil:
-    """Whether the value of a service parameter has the form of its key: _is_value of wire/rdata.py."""
+    """Return whether the value of a service parameter has the form of its key: _is_value of wire/rdata.py."""
     cdef uint32_t size = end - start
     if key == 1:  # alpn
         while start < end and message[start]:
@@ -104,7 +104,7 @@ cdef bint is_value(const uint8_t* message, int key, uint32_t start, uint32_t end
 
 
 cdef bint are_bitmaps(const uint8_t* message, uint32_t position, uint32_t end) noexcept nogil:
-    """Whether type bitmaps are sound: _check_bitmaps of wire/rdata.py."""
+    """Return whether type bitmaps are valid: _check_bitmaps of wire/rdata.py."""
     cdef int last = -1
     while position < end:
         if end - position < 3 or message[position] <= last or not 0 < message[position + 1] <= LONGEST_WINDOW:
@@ -117,7 +117,7 @@ cdef bint are_bitmaps(const uint8_t* message, uint32_t position, uint32_t end) n
 
 
 cdef uint32_t behind_hash(const uint8_t* message, uint32_t start, uint32_t end) noexcept nogil:
-    """Where the type bitmaps of NSEC3 data begin, 0 if the data has no hash: _behind_hash of wire/rdata.py."""
+    """Return where the type bitmaps of NSEC3 data begin, 0 if the data has no hash: _behind_hash of wire/rdata.py."""
     cdef uint32_t salt = start + 4, size
     if salt >= end:
         return 0
@@ -130,7 +130,7 @@ cdef uint32_t behind_hash(const uint8_t* message, uint32_t start, uint32_t end) 
 cdef bint is_data(
     const uint8_t* message, uint32_t size, uint16_t rtype, uint16_t rclass, uint32_t start, uint32_t end, int* hops
 ) noexcept nogil:
-    """Whether the data in `[start, end)` of the message has the form of its type: check_rdata of wire/rdata.py."""
+    """Return whether the data in `[start, end)` has the form of its type: check_rdata of wire/rdata.py."""
     cdef uint32_t before, strings, names, length, position
     cdef int after
     if rtype == RR_A or rtype == RR_AAAA:
@@ -164,7 +164,7 @@ cdef bint is_data(
 
 
 cdef int name_number(Reading* reading, const uint8_t* name, uint32_t length) noexcept nogil:
-    """The number of a folded name among those of the message, -1 where there is no room for one more."""
+    """Return the number of a folded name among those of the message; add it if it is new. -1: no room."""
     cdef int index
     for index in range(reading.name_count):
         if reading.name_size[index] == length and not memcmp(reading.names + reading.name_at[index], name, length):
@@ -181,7 +181,7 @@ cdef int name_number(Reading* reading, const uint8_t* name, uint32_t length) noe
 
 
 cdef int numbered(const uint8_t* message, uint32_t size, uint32_t offset, Reading* reading) noexcept nogil:
-    """The number of the name at `offset` of a checked message, -1 where there is no room."""
+    """Return the number of the name at `offset` of a checked message; -1 if there is no room."""
     cdef uint8_t name[256]
     cdef uint32_t length
     cdef int hops = MOST_POINTERS
@@ -193,10 +193,10 @@ cdef int numbered(const uint8_t* message, uint32_t size, uint32_t offset, Readin
 
 
 cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, Reading* reading) noexcept nogil:
-    """Whether all behind the question, from `position` on, passes the check of wire/checker.py.
+    """Return whether all records after the question, from `position` on, pass the check of wire/checker.py.
 
-    With a `reading`, whose first name is there, it is filled; False also where that has no room. The reading ends at
-    the last record that the header counts.
+    Fill `reading`, which has its first name already, unless it is NULL. Return False also if it has no room. Reading
+    stops after the last record that the header counts.
     """
     cdef uint32_t counts[3]
     cdef uint32_t index, length, rdata, start
@@ -239,7 +239,7 @@ cdef bint is_message(const uint8_t* message, uint32_t size, uint32_t position, R
 
 
 cdef bint add_record(Reading* reading, uint32_t start, uint32_t rdata, uint32_t end, int section) noexcept nogil:
-    """Note a checked record; False where there is no room."""
+    """Add a checked record to `reading`. Return False if there is no room."""
     cdef const uint8_t* message = reading.message
     cdef Seen* record
     cdef int owner
@@ -261,16 +261,16 @@ cdef bint add_record(Reading* reading, uint32_t start, uint32_t rdata, uint32_t 
     record.rclass = big16(message + rdata - 8)
     record.owner = <uint8_t>owner
     record.section = <uint8_t>section
-    record.left = False
+    record.kept = False
     return True
 
 
 cdef bint has_target(uint16_t rtype) noexcept nogil:
-    """TYPES_WITH_TARGET of wire/chain.py."""
+    """Return whether the type is in TYPES_WITH_TARGET of wire/chain.py."""
     return rtype in (TYPE_CNAME, RR_DNAME, RR_SVCB, RR_HTTPS)
 
 
 cdef int target_number(Reading* reading, const Seen* record) noexcept nogil:
-    """The number of the name that a record with a target leads to, -1 without room."""
+    """Return the number of a record's target; -1 if there is no room."""
     cdef uint32_t before = 2 if record.rtype in (RR_SVCB, RR_HTTPS) else 0
     return numbered(reading.message, reading.size, record.rdata + before, reading)

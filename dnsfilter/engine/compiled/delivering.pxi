@@ -1,4 +1,4 @@
-# Answers for those who waited: an ordinary one is kept and delivered in C, decided again for each of them.
+# Cache an ordinary answer, and deliver it to the waiting queries in C. Each query is decided again.
 
 cdef enum:
     OUTBOX = 64
@@ -6,52 +6,52 @@ cdef enum:
 
 @cython.final
 cdef class Outbox:
-    """Replies on their way out, sent together as long as they leave by one listener."""
+    """Outgoing replies. Consecutive replies of one listener are sent together."""
 
-    cdef uint8_t* octets
-    cdef Waiting[64] whom           # only where their replies go
+    cdef uint8_t* data
+    cdef Waiting[64] waiting        # only their addresses are used
     cdef iovec[64] parts
     cdef mmsghdr[64] replies
     cdef int count
     cdef int fd
 
     def __cinit__(self):
-        self.octets = <uint8_t*>malloc(OUTBOX * REPLY_ROOM)
-        if self.octets == NULL:
+        self.data = <uint8_t*>malloc(OUTBOX * REPLY_ROOM)
+        if self.data == NULL:
             raise MemoryError
         memset(self.replies, 0, sizeof(self.replies))
         self.count = 0
         self.fd = -1
 
     def __dealloc__(self):
-        free(self.octets)
+        free(self.data)
 
-    cdef uint8_t* room(self) noexcept nogil:
-        """Where the next reply is to be written; nothing may be added between."""
+    cdef uint8_t* next_reply(self) noexcept nogil:
+        """Return where to write the next reply. Write it before the next `add`."""
         if self.count == OUTBOX:
             self.flush()
-        return self.octets + self.count * REPLY_ROOM
+        return self.data + self.count * REPLY_ROOM
 
-    cdef void add(self, const Waiting* whom, uint32_t size) noexcept nogil:
-        """The octets in `room` are for one who waited."""
-        cdef uint8_t* written = self.room()
+    cdef void add(self, const Waiting* waiting, uint32_t size) noexcept nogil:
+        """Queue the `size` bytes in `next_reply` for a waiting query."""
+        cdef uint8_t* written = self.next_reply()
         cdef msghdr* out
-        if whom.listener != self.fd:
+        if waiting.listener != self.fd:
             self.flush()
-            memmove(self.room(), written, size)
-        self.fd = whom.listener
-        self.whom[self.count] = whom[0]
-        self.parts[self.count].iov_base = self.room()
+            memmove(self.next_reply(), written, size)
+        self.fd = waiting.listener
+        self.waiting[self.count] = waiting[0]
+        self.parts[self.count].iov_base = self.next_reply()
         self.parts[self.count].iov_len = size
         out = &self.replies[self.count].msg_hdr
         out.msg_iov, out.msg_iovlen = &self.parts[self.count], 1
-        out.msg_name, out.msg_namelen = self.whom[self.count].peer, whom.peer_size
-        out.msg_control = self.whom[self.count].control if whom.control_size else NULL
-        out.msg_controllen = whom.control_size
+        out.msg_name, out.msg_namelen = self.waiting[self.count].peer, waiting.peer_size
+        out.msg_control = self.waiting[self.count].control if waiting.control_size else NULL
+        out.msg_controllen = waiting.control_size
         self.count += 1
 
     cdef void flush(self) noexcept nogil:
-        """Send what there is; what the kernel does not take is lost, as UDP may."""
+        """Send all replies. A reply that the kernel does not accept is lost, as UDP may."""
         cdef int sent, done = 0
         while done < self.count:
             sent = sendmmsg(self.fd, self.replies + done, self.count - done, MSG_DONTWAIT)
@@ -61,14 +61,14 @@ cdef class Outbox:
 
 @cython.final
 cdef class Delivering:
-    """Takes the answers of one `Pending` for one `Answering`."""
+    """Caches and delivers the answers of one `Pending` for one `Answering`."""
 
     cdef Answering fast
     cdef Pending pending
     cdef Outbox outbox
     cdef bint trust_ad
     cdef uint64_t delivered         # replies so far, of which one in eight is timed
-    cdef int64_t[64] asked_ns       # when those that are to be timed were asked
+    cdef int64_t[64] asked_ns       # arrival times of the timed queries
     cdef int timed
 
     def __init__(self, Answering fast, Pending pending, bint trust_ad):
@@ -78,7 +78,7 @@ cdef class Delivering:
         self.timed = 0
 
     cdef Entry* keep(self, const Arrived* arrived, int64_t now_ms) noexcept nogil:
-        """The entry of an ordinary answer; NULL where Python has to look: nothing has been counted then."""
+        """Cache an ordinary answer and return its entry. NULL: the slow path must judge it; nothing is counted."""
         cdef Flight* flight = arrived.flight
         cdef Ordinary* found = &self.pending.ordinary
         cdef const uint8_t* name = found.names
@@ -102,31 +102,31 @@ cdef class Delivering:
             now_ms,
         )
 
-    cdef int deliver(self, const Waiting* whom, Entry* entry, int64_t at, int64_t now_ms) noexcept nogil:
-        """Whether the reply to one who waited is in the outbox."""
+    cdef int deliver(self, const Waiting* waiting, Entry* entry, int64_t at, int64_t now_ms) noexcept nogil:
+        """Put the reply to a waiting query into the outbox. Return False if the slow path must answer."""
         cdef Asked asked
         cdef int size, range_class
-        if whom.handed:
+        if waiting.handed:
             return False
-        range_class = self.fast.table.find(whom.address, whom.address_size)
-        if not self.fast.may_ask(range_class, whom.address, whom.address_size, at):
+        range_class = self.fast.table.find(waiting.address, waiting.address_size)
+        if not self.fast.may_ask(range_class, waiting.address, waiting.address_size, at):
             return False
-        if not read_query(<const uint8_t*>(whom + 1), whom.message_size, &asked):
+        if not read_query(<const uint8_t*>(waiting + 1), waiting.message_size, &asked):
             return False
         size = self.fast.serve(
-            &asked, entry, range_class, 0, DELIVERED, at, now_ms, udp_limit_of(&asked), self.outbox.room()
+            &asked, entry, range_class, 0, DELIVERED, at, now_ms, udp_limit_of(&asked), self.outbox.next_reply()
         )
         if size <= 0:
             return False
-        self.outbox.add(whom, <uint32_t>size)
+        self.outbox.add(waiting, <uint32_t>size)
         self.delivered += 1
         if self.delivered % TIMED_EVERY == 0 and self.timed < OUTBOX:
-            self.asked_ns[self.timed] = whom.asked_ns
+            self.asked_ns[self.timed] = waiting.asked_ns
             self.timed += 1
         return True
 
     cdef void flush(self, Times times, Durations durations) except *:
-        """Send what is in the outbox, and note how long those that are timed took."""
+        """Send the outbox, and record the durations of the timed replies."""
         cdef int i
         self.outbox.flush()
         for i in range(self.timed):

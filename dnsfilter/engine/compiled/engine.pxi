@@ -1,4 +1,4 @@
-# The engine: what it is made of, and what its callers see.
+# The engine: its parts, and its public interface.
 
 import secrets
 import select
@@ -12,7 +12,7 @@ from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 
 
 class CompiledEngine:
-    """Implements `Engine`: the ordinary query in C, what needs more by the slow path that the reference engine takes."""
+    """Implements `Engine`: ordinary queries in C, all others by the slow path that the reference engine uses."""
 
     make_cache = Store
 
@@ -24,8 +24,8 @@ class CompiledEngine:
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
         self._epoll, self._alarm = select.epoll(), Alarm()
         self._epoll.register(self._alarm.fd, select.EPOLLIN)
-        # Replies leave by descriptors of our own: a listener's may be closed, and its number another's, meanwhile.
-        self._seats, self._by_socket, self._named = {}, {}, {}
+        # Later replies use duplicated descriptors: a listener may be closed meanwhile, and its number reused.
+        self._listening, self._by_socket, self._named = {}, {}, {}
         for listener in listeners:
             self.listen(listener)
         self._pending = make_pending(
@@ -41,8 +41,8 @@ class CompiledEngine:
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._fast = Answering(cache, zones, clients, self._slots, limiter, self._unregistered, failures)
         self._loop = Loop(
-            self._fast, self._table, self._slow_path, self._alarm, self._seats, self._epoll.fileno(), trust_ad, clock,
-            self._slots,
+            self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
+            clock, self._slots,
         )
         self.swap(snapshot, since_ms)
 
@@ -55,8 +55,8 @@ class CompiledEngine:
         self._loop.release()
         self._alarm.close()
         self._epoll.close()
-        for way in self._by_socket.values():
-            os.close(way)
+        for reply_fd in self._by_socket.values():
+            os.close(reply_fd)
 
     def swap(self, snapshot, since_ms=None):
         table = Table(snapshot)
@@ -70,16 +70,16 @@ class CompiledEngine:
         number = os.fstat(listener.fileno()).st_ino
         if number not in self._by_socket:
             self._by_socket[number] = os.dup(listener.fileno())
-        way = self._by_socket[number]
-        self._named[way] = listener
-        self._seats[listener.fileno()] = Seat(listener, way)
+        reply_fd = self._by_socket[number]
+        self._named[reply_fd] = listener
+        self._listening[listener.fileno()] = ListeningSocket(listener, reply_fd)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def unlisten(self, listener):
-        del self._seats[listener.fileno()]
+        del self._listening[listener.fileno()]
         self._epoll.unregister(listener.fileno())
 
-    def in_hand(self):
+    def pending_count(self):
         return len(self._table)
 
     def take_unregistered(self):
@@ -93,7 +93,7 @@ class CompiledEngine:
         self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
         return events
 
-    # Streams: of clients, and to upstreams.
+    # Streams of clients and to upstreams.
 
     def forward(self, miss, ticket):
         turn = Turn(self._clock.wall_s(), self._clock.boot_ns())

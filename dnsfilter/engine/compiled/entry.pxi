@@ -1,12 +1,12 @@
-# An answer as it is kept: what engine and cache share of it.
+# A cached answer, for engine and cache.
 #
-# An entry is one allocation: the structure, then the key's name, the message (header on, no OPT, each RRset's least TTL
-# in place), where each TTL stands (16 bits each), and the names it tells of, each behind an octet with its size.
+# An entry is one allocation: the structure, the key's name, the message (from the header on, without OPT, each TTL the
+# least of its RRset), the offset of each TTL (16 bits), and its names, each after a byte with its size.
 
 from libc.stdlib cimport free
 
 cdef enum:
-    MATCH_ROOM = 40         # octets for what the names of an entry belong to: four for each match, one for each name
+    MATCH_ROOM = 40         # bytes for the matches of an entry's names: four for each match, one for each set
     MATCH_BYTES = 4
     MATCH_DOMAIN = 1
     MATCH_TARGET = 2
@@ -25,18 +25,18 @@ cdef struct Entry:
     bint ad
     uint16_t rcode
     uint16_t record_count
-    uint16_t turn_first     # record of the first of the addresses that take turns
-    uint16_t turn_count     # how many those are
+    uint16_t turn_first     # index of the first record of the addresses that rotate
+    uint16_t turn_count     # number of these records
     uint32_t size           # of the message
     Entry* older            # in its line
     Entry* newer
     int64_t touched_ms
     bint protected
-    uint32_t octets         # that it takes
+    uint32_t memory         # bytes, with the allocator's overhead
     uint32_t names_size
-    uint16_t target_count   # the first names are those that the answer leads to, the others those it tells of besides
-    uint16_t beside_count
-    uint64_t generation     # of the names file that `found` was looked up in; 0: never
+    uint16_t target_count   # the names of the targets come first
+    uint16_t additional_count   # then the names of the additional section
+    uint64_t generation     # of the names file that `found` comes from; 0: none
     uint8_t found_size
     uint8_t[MATCH_ROOM] found
 
@@ -49,11 +49,11 @@ cdef struct Key:
     bint do_bit
     bint cd
 
-# Entries from the one that goes first to the newest.
+# Entries in order of eviction, the newest last.
 cdef struct Line:
     Entry* oldest
     Entry* newest
-    int64_t octets
+    int64_t memory
 
 
 cdef inline void write_16(uint8_t* out, uint32_t value) noexcept nogil:
@@ -87,20 +87,20 @@ cdef inline uint8_t* entry_names(const Entry* entry) noexcept nogil:
 
 
 cdef inline uint32_t age_of(const Entry* entry, int64_t now_ms) noexcept nogil:
-    """Whole seconds since the answer came."""
+    """Return the age of the answer in full seconds."""
     return <uint32_t>((now_ms - entry.stored_ms) // 1000) if now_ms > entry.stored_ms else 0
 
 
 cdef uint32_t next_name(const Entry* entry, uint32_t at, const uint8_t** name, int* size) noexcept nogil:
-    """The name at `at` of the entry's names, of which the first stands at 0; gives where the next one stands."""
+    """Read the name at offset `at` of the entry's names, the first at 0. Return the offset of the next one."""
     cdef const uint8_t* where = entry_names(entry) + at
     size[0] = where[0]
     name[0] = where + 1
     return at + 1 + where[0]
 
 
-# What the names of an entry belong to: first question and targets together, then each of the others that belongs to
-# anything. Whoever looks it up anew starts with `forget_matches`, and sets `generation` if there was room for all.
+# The matches of an entry's names: one set for question and targets together, then one for each additional name that has
+# matches. To look them up again, call `forget_matches` first, and set `generation` if there was room for all.
 
 cdef void forget_matches(Entry* entry) noexcept nogil:
     entry.generation = 0
@@ -108,7 +108,7 @@ cdef void forget_matches(Entry* entry) noexcept nogil:
 
 
 cdef bint add_matches(Entry* entry, const Matches* matches) noexcept nogil:
-    """Whether there was room."""
+    """Add one set of matches. Return False if there is no room."""
     cdef uint8_t* at = entry.found + entry.found_size
     cdef int index
     if matches.count < 0 or entry.found_size + 1 + MATCH_BYTES * matches.count > MATCH_ROOM:
@@ -124,7 +124,7 @@ cdef bint add_matches(Entry* entry, const Matches* matches) noexcept nogil:
 
 
 cdef uint32_t read_matches(const Entry* entry, uint32_t at, Matches* out) noexcept nogil:
-    """One set of them, the first at 0; gives where the next one stands: there is one while that is below `found_size`."""
+    """Read one set of matches, the first at 0. Return the offset of the next, which exists if below `found_size`."""
     cdef const uint8_t* where = entry.found + at
     cdef int index
     out.count = where[0]
@@ -148,10 +148,10 @@ cdef inline Key key_of(
 
 
 cdef Key key_from(key) except *:
-    """A CacheKey; its name must outlive what is done with it."""
+    """Convert a CacheKey. The Key points to its name, which must outlive the Key."""
     name = key.name
     if len(name) > MOST_NAME:
-        raise ValueError("look up answer: the name is longer than 255 octets")
+        raise ValueError(f"cache key has a name of {len(name)} bytes: the limit is 255")
     return key_of(key.view, <const uint8_t*><const char*>name, len(name), key.qtype, key.qclass, key.do, key.cd)
 
 
@@ -174,7 +174,7 @@ cdef void line_append(Line* line, Entry* entry) noexcept nogil:
     else:
         line.newest.newer = entry
     line.newest = entry
-    line.octets += entry.octets
+    line.memory += entry.memory
 
 
 cdef void line_remove(Line* line, Entry* entry) noexcept nogil:
@@ -186,7 +186,7 @@ cdef void line_remove(Line* line, Entry* entry) noexcept nogil:
         line.newest = entry.older
     else:
         entry.newer.older = entry.older
-    line.octets -= entry.octets
+    line.memory -= entry.memory
 
 
 cdef void free_line(Entry* entry) noexcept nogil:
@@ -205,14 +205,14 @@ cdef void date_entry(Entry* entry, uint32_t rcode, bint ad, int64_t lifetime_s, 
 
 
 cdef inline void level_ttl(Entry* entry, uint32_t index, uint32_t ttl_at, uint32_t ttl) noexcept nogil:
-    """Note where the TTL of a record stands, and write it there: an RRset has one (RFC 2181 section 5.2)."""
+    """Store the offset of a record's TTL, and write the TTL there: an RRset has one TTL (RFC 2181 section 5.2)."""
     cdef uint16_t where = <uint16_t>ttl_at
     memcpy(entry_ttls(entry) + 2 * index, &where, 2)
     write_32(entry_message(entry) + where, ttl)
 
 
 cdef void note_turns(Entry* entry) noexcept nogil:
-    """Find the addresses that take turns, as _taking_turns of wire/reply.py, once all TTLs are noted."""
+    """Find the addresses that rotate, as _taking_turns of wire/reply.py. The TTL offsets must be stored."""
     cdef const uint8_t* message = entry_message(entry)
     cdef uint16_t at
     cdef int index, answers = big16(message + 6)
@@ -229,7 +229,7 @@ cdef void note_turns(Entry* entry) noexcept nogil:
 
 
 cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
-    """Counts, TTLs and names of an answer whose octets are there already."""
+    """Write counts, TTLs and names of an answer into its entry, which already holds the message."""
     cdef uint8_t* message = entry_message(entry)
     cdef uint8_t* names = entry_names(entry)
     cdef uint32_t at = 0
@@ -241,8 +241,8 @@ cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
         level_ttl(entry, index, found.records[index].ttl_at, found.records[index].ttl)
     note_turns(entry)
     entry.target_count = found.target_count
-    entry.beside_count = found.beside_count
-    for index in range(found.target_count + found.beside_count):
+    entry.additional_count = found.additional_count
+    for index in range(found.target_count + found.additional_count):
         size = bytes_of_name(found.names + at, found.names_size - at)
         names[0] = <uint8_t>size
         memcpy(names + 1, found.names + at, size)
@@ -251,7 +251,7 @@ cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
 
 
 cdef uint32_t bytes_of_name(const uint8_t* name, uint32_t room) noexcept nogil:
-    """Octets of an uncompressed name with its root, at most `room`."""
+    """Return the size of an uncompressed name with its root, at most `room`."""
     cdef uint32_t size = 0
     while size < room and name[size] != 0:
         size += name[size] + 1

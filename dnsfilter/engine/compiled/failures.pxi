@@ -1,9 +1,9 @@
-# Questions that could not be resolved, as cache/failures.py remembers them, found by the hash of the cache's key: under
-# the cache's secret no two questions that anybody asks share one. A set that is full loses its oldest failure.
+# Questions that could not be resolved, as in cache/failures.py, found by the hash of the cache key. The hash depends on
+# the cache's secret, so nobody can choose two questions with the same hash. A full set loses its oldest failure.
 #
-#   known_for(view, hash, has_stale, now_ms)    what to answer with instead of asking: UNKNOWN, IN_PYTHON, or the code
-#                                               of the extended error, NO_CODE for none
-#   forget_hash(hash)                           the question was resolved
+#   known_for(view, hash, has_stale, now_ms)    return how to answer instead of asking: UNKNOWN (ask), IN_PYTHON, or the
+#                                               extended error, NO_EDE for none
+#   forget_hash(hash)                           forget the failure of a question that was resolved
 
 from dnsfilter.cache.failures import Unresolved as AgedFailure
 from dnsfilter.wire.iana import EdeCode
@@ -15,7 +15,7 @@ cdef enum:
     LONGEST_HOLD_MS = 300000
     EDE_UNREACHABLE = 22
     UNKNOWN = -2
-    IN_PYTHON = -3              # the answers to its first legs lead to names that policy has to see
+    IN_PYTHON = -3              # the answers to its first legs lead to targets that need a policy decision
 
 cdef struct Unresolved:
     uint64_t hash
@@ -33,7 +33,7 @@ cdef class Failures:
     cdef Pending pending
     cdef Health health
     cdef Unresolved* table
-    cdef dict targets           # by place in the table
+    cdef dict targets           # by index in the table
     cdef readonly int count
 
     def __cinit__(self, Pending pending not None):
@@ -70,7 +70,7 @@ cdef class Failures:
         return NULL
 
     cdef Unresolved* place_for(self, uint64_t hash) noexcept nogil:
-        """A free place of the hash's set, else that of its oldest failure."""
+        """Return a free place in the set of a hash, else the place of its oldest failure."""
         cdef Unresolved* at = self.table + hash % FAILURE_SETS * FAILURE_WAYS
         cdef Unresolved* oldest = at
         cdef int i
@@ -97,7 +97,7 @@ cdef class Failures:
         cdef const Unresolved* found = self.find(self.hash_from(key))
         if found == NULL or not holds(found, recoveries, now_ms):
             return None
-        code = None if found.code == NO_CODE else EdeCode(found.code)
+        code = None if found.code == NO_EDE else EdeCode(found.code)
         targets = self.targets[found - self.table] if found.has_targets else ()
         return AgedFailure(code, targets, found.failed_ms, found.hold_ms, found.recoveries)
 
@@ -111,7 +111,7 @@ cdef class Failures:
             found = self.place_for(hash)
             self.count += not found.hold_ms
         found.hash, found.failed_ms, found.hold_ms, found.recoveries = hash, now_ms, hold_ms, recoveries
-        found.code, found.has_targets = NO_CODE if code is None else code, bool(targets)
+        found.code, found.has_targets = NO_EDE if code is None else code, bool(targets)
         if targets:
             self.targets[found - self.table] = targets
         else:

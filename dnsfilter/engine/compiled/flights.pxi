@@ -1,27 +1,27 @@
-# The questions on their way: found by what they ask, by the socket and id they were sent under, and by their deadlines.
+# The pending questions, found by key, by socket and id of a send, and by deadline.
 
 cdef enum:
-    MOST_EXCHANGES = 4096       # as engine/reference/room.py says
+    MOST_EXCHANGES = 4096       # as in engine/reference/room.py
     CROWDED_FROM = 3072
     FLIGHT_BUCKETS = 4096
-    KEPT_SHORT = 128            # octets of a query up to which its memory is used again
-    MOST_SPARE = 4096           # pieces of memory for those who wait that are kept for the next
+    KEPT_SHORT = 128            # longest query in bytes whose memory is reused
+    MOST_SPARE = 4096           # Waiting structs kept for reuse
 
 cdef extern from *:
     """
     #ifdef __SANITIZE_ADDRESS__
-    #define KEEPS_PIECES 0
+    #define REUSES_MEMORY 0
     #else
-    #define KEEPS_PIECES 1
+    #define REUSES_MEMORY 1
     #endif
     """
-    const int KEEPS_PIECES      # a sanitizer sees nothing of memory that is kept
+    const int REUSES_MEMORY     # off under AddressSanitizer, which cannot check reused memory
 
-# One who waits; the bytes of the query stand behind it.
+# A waiting query. Its message follows the struct in memory.
 cdef struct Waiting:
     Waiting* next
     Client* client
-    int64_t handed              # the number of the Waiter that came from Python; all below is void then. 0: none
+    int64_t handed              # number of the Waiter from Python, which makes all fields below void; 0: none
     int64_t asked_ns
     int listener
     uint16_t message_size
@@ -32,7 +32,7 @@ cdef struct Waiting:
     uint8_t peer[28]            # a sockaddr
     uint8_t control[40]
 
-# One group that has old questions. Its keyed hash is its identity: nobody can choose two names with one hash.
+# One group that has old questions. Its keyed hash is its identity: nobody can choose two names with the same hash.
 cdef struct Group:
     Group* next
     uint64_t hash
@@ -43,7 +43,7 @@ cdef struct Sending:
     Sending* next_of_bucket
     Sending* next_of_flight
     Flight* flight              # NULL: a probe
-    Pooled* held                # NULL: no answer to it is waited for
+    Pooled* held                # its socket; NULL: not waiting for an answer
     uint16_t id
 
 cdef struct Flight:
@@ -53,14 +53,14 @@ cdef struct Flight:
     Group* groups[5]            # GROUPS, of `Shares`, once the question is old
     uint64_t client_hash        # of the client that asked first
     uint64_t hash
-    Sending own                 # the first send; further ones have memory of their own
-    Sending* sends              # those that may still be answered
+    Sending own                 # the first send; later ones are allocated
+    Sending* sends              # sends that may still be answered
     Waiting* first
     Waiting* last
     int64_t sent_ns
     int64_t deadline_ms
-    int64_t number              # of the Exchange by which the slow path decides; 0: none, all is decided here
-    int place                   # in the heap of deadlines, -1: not in it
+    int64_t number              # of the Exchange on the slow path; 0: none, handled in C
+    int place                   # in the heap of deadlines; -1: not in it
     uint32_t waiters
     uint16_t view
     uint16_t qtype
@@ -72,18 +72,18 @@ cdef struct Flight:
     bint do_bit
     bint cd
     bint plain                  # sent without EDNS
-    bint late                   # whoever joins is the slow path's to answer
-    uint8_t name[256]           # last: only what stands before it is cleared
+    bint late                   # the slow path answers each query that joins
+    uint8_t name[256]           # last: only the fields before it are cleared
 
 
 @cython.final
 cdef class FlightTable:
-    """All flights by key, and those that an answer may still come for by socket and id."""
+    """All flights by key, and all sends that may still be answered by socket and id."""
 
     cdef Flight* by_key[4096]
     cdef Sending* by_send[4096]
-    cdef Store store            # whose hash of a question is the one here: each is hashed once
-    cdef Flight* spare          # memory to use again, at most MOST_EXCHANGES pieces
+    cdef Store store            # its hash of a question is used here too, so that each is hashed once
+    cdef Flight* spare          # structs to reuse, at most MOST_EXCHANGES
     cdef Waiting* spare_waiting
     cdef int spare_waiting_count
     cdef int count
@@ -105,7 +105,7 @@ cdef class FlightTable:
             free(waiting)
 
     cdef Flight* new_flight(self) noexcept nogil:
-        """All of it is nought, but for the name."""
+        """Return a flight of zeros; the name is uninitialised. NULL: no memory."""
         cdef Flight* made = self.spare
         if made != NULL:
             self.spare = made.next_of_key
@@ -115,15 +115,15 @@ cdef class FlightTable:
             memset(made, 0, sizeof(Flight) - sizeof(made.name))
         return made
 
-    cdef void old_flight(self, Flight* flight) noexcept nogil:
-        if not KEEPS_PIECES:
+    cdef void release_flight(self, Flight* flight) noexcept nogil:
+        if not REUSES_MEMORY:
             free(flight)
             return
         flight.next_of_key = self.spare
         self.spare = flight
 
     cdef Waiting* new_waiting(self, uint32_t size) noexcept nogil:
-        """With room for a query of `size` octets; its addresses and the query are whatever was there."""
+        """Return a Waiting with room for a query of `size` bytes. Its addresses and query are uninitialised."""
         cdef Waiting* made = self.spare_waiting if size <= KEPT_SHORT else NULL
         if made != NULL:
             self.spare_waiting = made.next
@@ -134,8 +134,8 @@ cdef class FlightTable:
             made.next, made.message_size = NULL, <uint16_t>size
         return made
 
-    cdef void old_waiting(self, Waiting* waiting) noexcept nogil:
-        if not KEEPS_PIECES or waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_SPARE:
+    cdef void release_waiting(self, Waiting* waiting) noexcept nogil:
+        if not REUSES_MEMORY or waiting.message_size > KEPT_SHORT or self.spare_waiting_count >= MOST_SPARE:
             free(waiting)
             return
         waiting.next = self.spare_waiting
@@ -146,14 +146,14 @@ cdef class FlightTable:
         cdef Waiting* next
         while flight.first != NULL:
             next = flight.first.next
-            self.old_waiting(flight.first)
+            self.release_waiting(flight.first)
             flight.first = next
         flight.last = NULL
 
     cdef uint64_t hash_of(
         self, uint16_t view, const uint8_t* name, uint32_t size, uint16_t qtype, uint16_t qclass, bint do_bit, bint cd
     ) noexcept nogil:
-        """The store's hash, which has no class: others than IN take other buckets."""
+        """Return the store's hash plus the offset of the class from IN: the store's hash ignores the class."""
         return self.store.hash_of(view, name, <uint16_t>size, qtype, do_bit, cd) + qclass - CLASS_IN
 
     cdef Flight* find(
@@ -182,14 +182,14 @@ cdef class FlightTable:
         self.count += 1
 
     cdef void remove(self, Flight* flight) noexcept nogil:
-        """Take it out everywhere, and give its memory back."""
+        """Remove the flight from all indexes, and release its memory."""
         cdef Flight** at = &self.by_key[flight.hash % FLIGHT_BUCKETS]
         while at[0] != flight:
             at = &at[0].next_of_key
         at[0] = flight.next_of_key
         self.remove_sends(flight)
         self.count -= 1
-        self.old_flight(flight)
+        self.release_flight(flight)
 
     cdef Sending* find_send(self, const Pooled* held, uint16_t id) noexcept nogil:
         cdef Sending* sending = self.by_send[send_bucket(held, id)]
@@ -208,7 +208,7 @@ cdef class FlightTable:
             flight.sends = sending
 
     cdef void drop_send(self, Sending* sending) noexcept nogil:
-        """Wait for no answer to it; its flight and its memory are the caller's business."""
+        """Wait for no answer to a send. The caller handles its flight and its memory."""
         cdef Sending** at = &self.by_send[send_bucket(sending.held, sending.id)]
         while at[0] != sending:
             at = &at[0].next_of_bucket
@@ -217,7 +217,7 @@ cdef class FlightTable:
         sending.held = NULL
 
     cdef void remove_sends(self, Flight* flight) noexcept nogil:
-        """No answer is waited for any more; harmless when said twice."""
+        """Wait for no answer to any send of the flight. A second call does nothing."""
         cdef Sending* sending
         while flight.sends != NULL:
             sending = flight.sends
@@ -227,7 +227,7 @@ cdef class FlightTable:
                 free(sending)
 
     cdef void clear(self) noexcept nogil:
-        """Give all memory back, and that of those who wait; their seats and sockets are the caller's business."""
+        """Release all flights and waiting queries. The caller handles their counts in `Room` and their sockets."""
         cdef Flight* next
         cdef int i
         for i in range(FLIGHT_BUCKETS):
@@ -235,7 +235,7 @@ cdef class FlightTable:
                 next = self.by_key[i].next_of_key
                 free_sends(self.by_key[i])
                 self.free_waiting(self.by_key[i])
-                self.old_flight(self.by_key[i])
+                self.release_flight(self.by_key[i])
                 self.by_key[i] = next
         memset(self.by_send, 0, sizeof(self.by_send))
         self.count = 0
@@ -243,7 +243,7 @@ cdef class FlightTable:
 
 @cython.final
 cdef class Deadlines:
-    """A heap of flights, the one whose wait ends first on top."""
+    """A heap of flights, the earliest deadline on top."""
 
     cdef Flight* heap[4096]     # MOST_EXCHANGES
     cdef int count
@@ -254,7 +254,7 @@ cdef class Deadlines:
         self.rise(flight.place)
 
     cdef void remove(self, Flight* flight) noexcept nogil:
-        """Harmless where it is not in."""
+        """Remove the flight. Do nothing if it is not in the heap."""
         cdef int place = flight.place
         cdef Flight* moved
         if place < 0:
@@ -297,7 +297,7 @@ cdef class Deadlines:
 
 
 cdef void free_sends(Flight* flight) noexcept nogil:
-    """Give back the memory of its sends, which nothing is to find any more."""
+    """Release the memory of the flight's sends. No index may still point to them."""
     cdef Sending* sending
     while flight.sends != NULL:
         sending = flight.sends
@@ -311,7 +311,7 @@ cdef inline uint32_t send_bucket(const Pooled* held, uint16_t id) noexcept nogil
 
 
 cdef uint32_t write_question(const Flight* flight, bint want_ad, uint8_t* out) noexcept nogil:
-    """Our own query without its id, as build_upstream_query of wire/query.py makes it; at most 282 bytes."""
+    """Write the upstream query without its id, as build_upstream_query of wire/query.py does; at most 282 bytes."""
     cdef uint8_t head[12]
     cdef uint8_t tail[15]
     memset(head, 0, sizeof(head))

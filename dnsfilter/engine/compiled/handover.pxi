@@ -1,8 +1,8 @@
-# What the slow path sees of `Pending`: exchanges, waiters and sends as Python has them.
+# The slow path's interface to `Pending`: exchanges, waiters and sends as Python objects.
 #
-# A question is decided upon in C until it needs judgement. From then on an Exchange goes with it, under the number that
-# its Flight has; it stays in the one table, so that equal questions and late answers find it.
-# Those who wait stay there too. Only a query that Python has parsed, such as a stream's, waits as the Waiter it is.
+# C handles a question until it needs judgement. From then on an Exchange belongs to it, under the number in its Flight.
+# It stays in the one table, so that equal questions and late answers find it. Its waiting queries stay there too. Only
+# a query that Python has parsed, such as a stream's, waits as a Waiter.
 
 import os
 import socket
@@ -10,7 +10,7 @@ from sys import byteorder
 from struct import unpack_from
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.slow_path.exchange import Exchange, Waiter, resumed
+from dnsfilter.engine.slow_path.exchange import Exchange, Waiter, resume_exchange
 from dnsfilter.engine.slow_path.pending_table import PROBE
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.wire.query import parse_query
@@ -22,7 +22,7 @@ cdef enum:
 def make_pending(
     endpoints, views, int epoll_fd, counters, slots, bint want_ad, int longest_wait_ms, limits, Store store not None,
 ):
-    """A `Pending` for `Zones.endpoints` and `.views`."""
+    """Make a `Pending` for `Zones.endpoints` and `.views`."""
     cdef Pending made = Pending.__new__(Pending)
     cdef int i, k
     cdef Servers* into
@@ -30,7 +30,7 @@ def make_pending(
     made.health, made.deadlines = Health(len(endpoints)), Deadlines()
     made.table = FlightTable(store)
     made.shares = Shares()
-    made.seats = Seats(limits.waiting, limits.waiting_per_client)
+    made.room = Room(limits.waiting, limits.waiting_per_client)
     made.want_ad, made.longest_wait_ms = want_ad, longest_wait_ms
     bounds = counters[0].duration.bounds_ns if counters else ()
     made.bound_count, made.view_count = len(bounds), len(views)
@@ -43,7 +43,7 @@ def make_pending(
         raise MemoryError
     for i, of in enumerate(counters):
         if of.duration.sum >= len(slots):
-            raise ValueError(f"count for upstream {i}: no slots")
+            raise ValueError(f"upstream {i} has no counter slots: there are {len(slots)}")
         made.counts[i].queries, made.counts[i].mismatch = of.queries, of.failure(Failure.MISMATCH)
         made.counts[i].durations = of.duration.first
     for i, bound in enumerate(bounds):
@@ -51,7 +51,7 @@ def make_pending(
     for i, view in enumerate(views):
         into = &made.views[i]
         if view.number != i or not all([0 <= number < len(counters) for number in view.servers]):
-            raise ValueError(f"ask the servers of view {view}: it is number {i}, and there are {len(counters)} servers")
+            raise ValueError(f"view {view} is invalid: it must have number {i} and servers below {len(counters)}")
         if len(view.servers) <= MOST_SERVERS:
             into.count = len(view.servers)
             for k in range(into.count):
@@ -61,7 +61,7 @@ def make_pending(
 
 
 cdef tuple packed_endpoint(endpoint):
-    """Family and sockaddr of a server."""
+    """Return the address family and the packed sockaddr of a server."""
     family, _, _, _, at = socket.getaddrinfo(
         str(endpoint.address), endpoint.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )[0]
@@ -73,12 +73,12 @@ cdef tuple packed_endpoint(endpoint):
 
 @cython.final
 cdef class PendingTable:
-    """Implements `Table` of engine/slow_path/pending_table.py. `listeners` keeps each one that a waiter may name."""
+    """Implements `Table` of engine/slow_path/pending_table.py. `listeners` maps reply descriptors to listeners."""
 
     cdef Pending pending
     cdef dict listeners
     cdef dict exchanges         # by number
-    cdef dict handed            # the Waiters that came from Python, by number
+    cdef dict handed            # Waiters that Python handed in, by number
     cdef int64_t last_number
 
     def __init__(self, Pending pending not None, dict listeners not None):
@@ -88,7 +88,7 @@ cdef class PendingTable:
     def __len__(self):
         return self.pending.table.count
 
-    # Questions and those who wait for them.
+    # Questions and their waiting queries.
 
     def get(self, number):
         return self.exchanges.get(number)
@@ -110,7 +110,7 @@ cdef class PendingTable:
             plain.add(servers[0])
         client = <bytes>flight.first.address[: flight.first.address_size]
         self.last_number += 1
-        exchange = resumed(
+        exchange = resume_exchange(
             self.last_number, key_of_flight(flight), servers, flight.first_wait_ms, plain, flight.sent_ns, client
         )
         self.exchanges[self.last_number] = exchange
@@ -119,19 +119,19 @@ cdef class PendingTable:
 
     def open(self, key, question, waiter, int64_t now_ns):
         cdef Flight* made
-        cdef Client* seated
+        cdef Client* counted
         cdef bytes name = key.name
         if self.pending.table.count >= MOST_EXCHANGES:
-            raise OverflowError("too many questions on their way")
+            raise OverflowError("too many pending questions")
         if len(name) > MOST_NAME or flight_of(self.pending, key) != NULL:
-            raise ValueError(f"open {key}: too long a name, or on its way already")
+            raise ValueError(f"open {key}: its name is too long, or it is pending already")
         made = self.pending.table.new_flight()
         if made == NULL:
             raise MemoryError
-        seated = self.seat(made, waiter)
-        if seated == NULL:
-            self.pending.table.old_flight(made)
-            raise OverflowError("too many clients, or too many questions of one client, wait")
+        counted = self.add_waiter(made, waiter)
+        if counted == NULL:
+            self.pending.table.release_flight(made)
+            raise OverflowError("too many waiting queries, in all or of one client")
         made.view, made.qtype, made.qclass = key.view, key.qtype, key.qclass
         made.do_bit, made.cd, made.sent_ns = key.do, key.cd, now_ns
         made.name_size, made.place = <uint16_t>len(name), -1
@@ -144,25 +144,25 @@ cdef class PendingTable:
         exchange = Exchange(made.number, key, question, now_ns // 1_000_000, waiter.client)
         self.exchanges[made.number] = exchange
         self.pending.table.add(made)
-        self.pending.shares.add(made, seated)
+        self.pending.shares.add(made, counted)
         return exchange
 
     def join(self, exchange, waiter):
         cdef Flight* flight = self.flight(exchange)
         if flight.waiters >= MOST_WAITERS:
-            raise OverflowError("too many clients wait for one question")
-        if self.seat(flight, waiter) == NULL:
-            raise OverflowError("too many clients, or too many questions of one client, wait")
+            raise OverflowError("too many waiting queries for one question")
+        if self.add_waiter(flight, waiter) == NULL:
+            raise OverflowError("too many waiting queries, in all or of one client")
 
-    cdef Client* seat(self, Flight* flight, waiter) except? NULL:
-        """Let a Waiter wait; NULL where there is no room."""
+    cdef Client* add_waiter(self, Flight* flight, waiter) except? NULL:
+        """Add a Waiter to a flight. Return the count of its client; NULL if there is no room."""
         cdef bytes client = waiter.client
         cdef Waiting* made = self.pending.table.new_waiting(0)
         if made == NULL:
             raise MemoryError
-        made.client = self.pending.seats.enter(client, <uint32_t>len(client))
+        made.client = self.pending.room.enter(client, <uint32_t>len(client))
         if made.client == NULL:
-            self.pending.table.old_waiting(made)
+            self.pending.table.release_waiting(made)
             return NULL
         self.last_number += 1
         made.handed = self.last_number
@@ -171,7 +171,7 @@ cdef class PendingTable:
         return made.client
 
     cdef object waiter_of(self, const Waiting* waiting):
-        """The Waiter that one who waits is; it is taken at most once."""
+        """Return the Waiter of a waiting query. Call it at most once for each."""
         if waiting.handed:
             return self.handed.pop(waiting.handed)
         query = parse_query(<bytes>(<const uint8_t*>(waiting + 1))[: waiting.message_size])
@@ -180,12 +180,12 @@ cdef class PendingTable:
         source = ancillary_of(<bytes>waiting.control[: waiting.control_size])
         return Waiter(query, client, waiting.asked_ns, self.listeners[waiting.listener], peer, source)
 
-    def giving_way(self, key, bytes client, int64_t now_ms):
+    def find_evictable(self, key, bytes client, int64_t now_ms):
         cdef bytes name = key.name
         cdef Flight* leaving
         if flight_of(self.pending, key) != NULL:
             return None
-        leaving = self.pending.giving_way(
+        leaving = self.pending.find_evictable(
             key.view, name, <uint32_t>len(name), client, <uint32_t>len(client), now_ms
         )
         return None if leaving == NULL else self.exchange_of(leaving)
@@ -212,7 +212,7 @@ cdef class PendingTable:
     cdef Flight* flight(self, exchange) except NULL:
         cdef Flight* found = flight_of(self.pending, exchange.key)
         if found == NULL or found.number != exchange.number:
-            raise ValueError(f"find exchange {exchange.number}: it is over")
+            raise ValueError(f"exchange {exchange.number} is finished")
         return found
 
     # Deadlines.
@@ -239,7 +239,7 @@ cdef class PendingTable:
         cdef int64_t at_ms = self.pending.next_alarm()
         return None if at_ms < 0 else at_ms
 
-    # What is sent, and what has arrived.
+    # Sends and arrivals.
 
     def send(self, exchange, int server, bytes message, int64_t now_ms):
         cdef Flight* flight = self.flight(exchange)
@@ -255,7 +255,7 @@ cdef class PendingTable:
     cdef int post(self, Sending* sending, Flight* flight, int server, bytes message, int64_t now_ms) except -1:
         cdef uint8_t[512] query
         if not 0 <= server < self.pending.pools.servers or len(message) > <Py_ssize_t>sizeof(query):
-            raise ValueError(f"send {len(message)} bytes to server {server}")
+            raise ValueError(f"cannot send {len(message)} bytes to server {server}")
         memcpy(query, <const uint8_t*>message, len(message))
         return self.pending.post(sending, flight, server, query, <uint32_t>len(message), now_ms)
 
@@ -264,7 +264,7 @@ cdef class PendingTable:
 
     def send_probe(self, int server, bytes message, int64_t until_ms, int64_t now_ms):
         if self.is_probed(server):
-            raise ValueError(f"probe server {server}: it is being probed")
+            raise ValueError(f"server {server} is being probed already")
         cdef Probe* probe = &self.pending.probes[server]
         cdef int failed = self.post(&probe.sending, NULL, server, message, now_ms)
         if failed:
@@ -274,7 +274,7 @@ cdef class PendingTable:
 
     def end_probe(self, server):
         if not self.is_probed(server):
-            raise ValueError(f"end the probe of server {server}: there is none")
+            raise ValueError(f"server {server} has no probe to end")
         self.pending.table.drop_send(&self.pending.probes[<int>server].sending)
         self.pending.probe_count -= 1
 
@@ -289,7 +289,7 @@ cdef class PendingTable:
         ]
 
     cdef list waiting_on(self, int fd):
-        """The numbers of all exchanges that wait for an answer at a socket, and PROBE for a probe."""
+        """Return the numbers of all exchanges that wait for an answer at a socket; PROBE for a probe."""
         cdef Pooled* held = self.pending.pools.at(fd)
         cdef Sending* sending
         cdef int i
@@ -304,7 +304,7 @@ cdef class PendingTable:
 
 
 cdef tuple peer_of(bytes packed):
-    """A sockaddr as the socket module names it."""
+    """Return a sockaddr as the socket module represents it."""
     family = int.from_bytes(packed[:2], byteorder)
     port = int.from_bytes(packed[2:4], "big")
     if family == socket.AF_INET:

@@ -1,13 +1,13 @@
-# How the upstreams have been doing, exactly as upstream/health.py says it; both sides of the engine share one.
+# The health of the upstreams, exactly as upstream/health.py; C and the slow path share one object.
 #
-#   order_of(servers, count, now_ms, out)   whom to ask, in which order; it changes nothing
-#   probe(servers, count, now_ms)           what `order` changes: to be said once the question is really on its way
+#   order_of(servers, count, now_ms, out)   the order in which to ask the servers; it changes nothing
+#   probe(servers, count, now_ms)           the changes of `order`: call it once the question is sent
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
 #   sent_to                                 sent
 #   are_dead, may_be_tried                  all_dead, may_try
 #
-# Numbers of servers are the caller's business in C; from Python they are checked.
+# C callers must pass valid server numbers; numbers from Python are checked.
 
 from libc.stdlib cimport calloc, free
 
@@ -24,7 +24,7 @@ cdef enum:
     EDNS_REMEMBERED_MS = 900000
     SHORTEST_WAIT_MS = 400
     LONGEST_WAIT_MS = 1000
-    MOST_SERVERS = 16           # of one view; the questions of larger ones travel in Python
+    MOST_SERVERS = 16           # of one view; the slow path asks the servers of larger views
 
 cdef struct Known:
     double rtt_ms
@@ -40,7 +40,7 @@ cdef struct Known:
     int64_t unanswered
     int64_t useless
     bint dead
-    bint tried                  # whether rtt_ms means anything
+    bint tried                  # rtt_ms and variation_ms are valid
     bint probing
 
 
@@ -64,7 +64,7 @@ cdef class Health:
 
     def __cinit__(self, int count):
         if count < 0:
-            raise ValueError(f"watch {count} servers")
+            raise ValueError(f"cannot watch {count} servers")
         self.known = <Known*>calloc(count + 1, sizeof(Known))
         if self.known == NULL:
             raise MemoryError
@@ -85,7 +85,7 @@ cdef class Health:
                 filled += 1
 
     cdef bint is_first(self, uint16_t server, int64_t now_ms) noexcept nogil:
-        """Healthy and not quiet, or in back-off, due to be tried, and not dead."""
+        """Return whether a server is healthy and not quiet, or in back-off, due to be tried, and not dead."""
         cdef const Known* known = &self.known[server]
         if not known.back_off_ms:
             return not is_quiet(known, now_ms)
@@ -166,12 +166,12 @@ cdef class Health:
         if not known.tried:
             return UNKNOWN_WAIT_MS
         wait_ms = known.rtt_ms + 4 * known.variation_ms
-        if wait_ms >= LONGEST_WAIT_MS:  # before the conversion, which a larger number might not survive
+        if wait_ms >= LONGEST_WAIT_MS:  # before the conversion, which a larger number could overflow
             return LONGEST_WAIT_MS
         return max(<int64_t>SHORTEST_WAIT_MS, <int64_t>wait_ms)
 
     cdef int64_t next_probe(self) noexcept nogil:
-        """When `due` next has servers, -1 while nobody waits for one to recover."""
+        """Return when `due` next has servers; -1 while no probe is wanted."""
         cdef int i
         cdef int64_t at_ms = -1
         for i in range(self.count if self.wanted else 0):
@@ -185,7 +185,7 @@ cdef class Health:
             raise IndexError(f"no server {number}: there are {self.count}")
         return number
 
-    # For Python, as health.py has them.
+    # For Python, as in health.py.
 
     def order(self, servers, int64_t now_ms):
         cdef uint16_t* given = <uint16_t*>calloc(2 * len(servers) + 1, sizeof(uint16_t))

@@ -1,7 +1,7 @@
-# The snapshot's files for C: numbers and records as `dnsfilter.snapshot.layout` defines them, and how they are read.
+# The snapshot's files for C: constants and records as `dnsfilter.snapshot.layout` defines them, and how to read them.
 #
-# What the Python reader checked when it opened them is followed without another look: every record of the ranges and
-# rules files, and the slots of the names file.
+# C does not check again what the Python reader checked on opening: every record of the ranges and rules files, and the
+# slots of the names file.
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -16,7 +16,7 @@ cdef extern from *:
     #define SNAPSHOT_SPREAD 0x9E3779B97F4A7C15u
     #define SNAPSHOT_FOREVER ((int64_t)1 << 62)     /* `policy.intervals.FOREVER` */
     /* One word of a name's hash: (running + word) * multiplier modulo 2**61 - 1, for running and multiplier below the
-       modulus and a word of seven octets. The product has 123 bits at most; 2**61 is 1, so its upper part is added. */
+       modulus and a word of seven bytes. The product has at most 123 bits; 2**61 is 1, so its upper part is added. */
     static inline uint64_t snapshot_hash_step(uint64_t running, uint64_t word, uint64_t multiplier) {
         const unsigned __int128 product = (unsigned __int128)(running + word) * multiplier;
         uint64_t folded = ((uint64_t)product & SNAPSHOT_PRIME) + (uint64_t)(product >> 61);
@@ -33,7 +33,7 @@ cdef extern from *:
 cdef extern from *:
     void __builtin_prefetch(const void* at) noexcept nogil
 
-# Octets of records, and where their fields are: as `layout` defines them.
+# Sizes of records in bytes and offsets of their fields, as `layout` defines them.
 cdef enum:
     HASH_WORD_BYTES = 7
     SLOT_BYTES = 8
@@ -90,15 +90,15 @@ cdef inline uint64_t little64(const uint8_t* at) noexcept nogil:
     return value
 
 
-cdef struct Octets:
+cdef struct Buffer:
     const uint8_t* at
     uint64_t size
 
 
-cdef Octets bytes_of(object view):
-    """Where a view's octets are: they stay there for as long as it lives."""
+cdef Buffer bytes_of(object view):
+    """Return the memory of a view, valid while the view lives."""
     cdef Py_buffer buffer
-    cdef Octets found
+    cdef Buffer found
     PyObject_GetBuffer(view, &buffer, PyBUF_SIMPLE)
     found.at = <const uint8_t*>buffer.buf
     found.size = <uint64_t>buffer.len
@@ -106,13 +106,13 @@ cdef Octets bytes_of(object view):
     return found
 
 
-cdef Octets section_of(list views, object snapshot, object kind, object part):
-    """A section of the snapshot, kept alive in `views`."""
+cdef Buffer section_of(list views, object snapshot, object kind, object part):
+    """Return a section of the snapshot, kept alive in `views`."""
     view = memoryview(snapshot.section(kind, part))
     views.append(view)
     return bytes_of(view)
 
 
 cdef inline int64_t earlier(int64_t found, int64_t at, int64_t change) noexcept nogil:
-    """The earlier of two changes, of which `change` counts only when it comes after `at` and is not for ever away."""
+    """Return the earlier of two changes. `change` counts only if it is after `at` and before SNAPSHOT_FOREVER."""
     return change if at < change < SNAPSHOT_FOREVER and change < found else found

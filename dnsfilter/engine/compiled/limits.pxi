@@ -1,4 +1,4 @@
-# Who asks too much: engine/limits.py's buckets, in the same memory. What each word means stands there.
+# Rate limits: the buckets of engine/limits.py, in the same memory. That module defines the meaning of each word.
 
 cdef enum:
     SET_BITS = 13
@@ -12,7 +12,7 @@ cdef enum:
     ADMIT_SLIP = 1
     ADMIT_DROP = 2
 
-# What a query of one client costs.
+# The charge of one query.
 cdef struct Charge:
     int kind
     uint64_t block
@@ -21,7 +21,7 @@ cdef struct Charge:
 
 
 cdef class Buckets:
-    """A `Limiter`, whose table C reads and writes too; whichever engine admits a query."""
+    """A `Limiter` in C, over the same table: the slow path and C share it."""
 
     cdef uint64_t[::1] table
     cdef const uint64_t[::1] starts4, costs4, depths4, starts6, costs6, depths6
@@ -31,7 +31,7 @@ cdef class Buckets:
     def __init__(self, limiter):
         self.table = limiter.table
         if self.table.shape[0] != 2 * SETS * WAYS * 2:
-            raise ValueError(f"take buckets: a table has {2 * SETS * WAYS * 2} words, not {self.table.shape[0]}")
+            raise ValueError(f"limiter table has {self.table.shape[0]} words, not {2 * SETS * WAYS * 2}")
         self.k0, self.k1, self.k2, self.k3 = limiter.keys
         self.slip = limiter.slip
         self.network_cost, self.network_depth = limiter.network
@@ -39,7 +39,7 @@ cdef class Buckets:
         self.starts6, self.costs6, self.depths6 = limiter.v6.starts, limiter.v6.costs, limiter.v6.depths
 
     cdef void charge_of(self, const uint8_t* address, int size, bint as_client, Charge* out) noexcept nogil:
-        """What a query of a packed address costs whom: the client, or else its network."""
+        """Find the charge of a query from a packed address. Charge the client, or its network unless `as_client`."""
         cdef int at
         out.block = 0
         for at in range(4 if size == 4 else 8):
@@ -57,13 +57,13 @@ cdef class Buckets:
             out.cost, out.depth = self.costs6[at], self.depths6[at]
 
     cdef uint64_t* first_of(self, const Charge* charge) noexcept nogil:
-        """The set that its bucket is in, one cache line."""
+        """Return the set of the bucket, one cache line."""
         cdef uint64_t lower = <uint32_t>charge.block, upper = charge.block >> 32
         cdef uint64_t mixed = self.k0 + self.k1 * lower + self.k2 * upper + self.k3 * <uint64_t>charge.kind
         return &self.table[((charge.kind >> 1) * SETS + <Py_ssize_t>(mixed >> (64 - SET_BITS))) * WAYS * 2]
 
     cdef uint64_t* bucket_of(self, const Charge* charge) noexcept nogil:
-        """The pair that is its bucket, or that becomes it."""
+        """Return the pair of the bucket, or the pair to reuse for it."""
         cdef uint64_t* pair = self.first_of(charge)
         cdef uint64_t* least = pair
         cdef int way
@@ -76,7 +76,7 @@ cdef class Buckets:
         return least
 
     cdef int admit(self, const Charge* charge, int64_t now_ms) noexcept nogil:
-        """Take one query from the bucket: ADMIT_PASS, ADMIT_SLIP or ADMIT_DROP."""
+        """Charge one query. Return ADMIT_PASS, ADMIT_SLIP or ADMIT_DROP."""
         cdef uint64_t now = <uint64_t>now_ms * TICKS_PER_MS
         cdef uint64_t* pair
         cdef uint64_t full, unanswered
@@ -100,7 +100,7 @@ cdef class Buckets:
 
 
 cdef inline uint64_t full_at(uint64_t state, const Charge* charge, uint64_t now) noexcept nogil:
-    """When the bucket is full again: now at the earliest, and at the latest when one that is empty would be."""
+    """Return when the bucket is full again: from `now` to the instant when an empty one would be."""
     cdef uint64_t at = state >> 6
     if at < now:
         return now
@@ -108,7 +108,7 @@ cdef inline uint64_t full_at(uint64_t state, const Charge* charge, uint64_t now)
 
 
 cdef inline int last_start(const uint64_t[::1] starts, uint64_t block) noexcept nogil:
-    """Place of the last start that is no more than the block; the first is 0."""
+    """Return the index of the last start that is not above the block; the first start is 0."""
     cdef int low = 0, high = <int>starts.shape[0], middle
     while high - low > 1:
         middle = (low + high) >> 1

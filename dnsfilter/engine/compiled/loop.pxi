@@ -1,20 +1,21 @@
-# The main loop: what happens to what has arrived, in the order in which a datagram meets the steps.
+# The main loop: the steps of a datagram, in their order.
 #
 #   a client's datagram     1 receive, a batch at a time          `Loop.read_questions`
 #                           2 parse, and look ahead               `Loop.look_ahead`
 #                           3 client and limits                   `answer_plain`, `answer_odd`
-#                           4 names of ours                       `resolve`
-#                           5 cache: what is fresh is served, by policy on the question and on all it leads to
+#                           4 local names                         `resolve`
+#                           5 cache: serve a fresh entry, by policy on the question and on all its targets
 #                           6 policy on a question that the cache does not answer
-#                           7 failures that are known already
-#                           8 join an equal question, or forward  `Loop.ask_on`
+#                           7 known failures
+#                           8 join an equal question, or forward  `Loop.ask_upstream`
 #                           9 send the replies of the batch
-#   an upstream's datagram  10 match and keep                     `Loop.read_answers`
-#                           11 decide again for each who waited   `Loop.deliver`
-#   the alarm               12 late, timed out, probes, worn sockets: all the slow path's
+#   an upstream's datagram  10 match and cache                    `Loop.read_answers`
+#                           11 decide each waiting query again    `Loop.deliver`
+#   the alarm               12 late answers, timeouts, probes, worn sockets: on the slow path
 #
-# A step that is not certain hands over to the slow path, and the steps behind it are not taken. Policy comes before names
-# of ours and before the cache, as in engine/slow_path/deciding.py: both have it in them, the cache by what its entries remember.
+# A step that is not certain hands over to the slow path, which replaces the later steps. As in
+# engine/slow_path/deciding.py, policy comes before local names and before the cache. Steps 4 and 5 therefore apply it
+# themselves; a cache entry remembers what its names belong to.
 
 from dnsfilter.engine.slow_path.case import Turn
 from dnsfilter.engine.interface import Drop, Reply
@@ -29,118 +30,119 @@ cdef extern from "<sys/epoll.h>" nogil:
 
 
 @cython.final
-cdef class Seat:
-    """A listening socket, and the descriptor by which later replies leave."""
+cdef class ListeningSocket:
+    """A listening socket, and the descriptor that sends later replies."""
 
     cdef readonly object listener
-    cdef int fd, way
+    cdef int fd, reply_fd
     cdef bint wildcard
 
-    def __init__(self, listener, way):
-        self.listener, self.fd, self.way, self.wildcard = listener, listener.fileno(), way, listener.wildcard
+    def __init__(self, listener, reply_fd):
+        self.listener, self.fd, self.reply_fd, self.wildcard = listener, listener.fileno(), reply_fd, listener.wildcard
 
 
-# Steps 3 to 7 of one query. All give the size of the reply in `out`, or HAND_OVER, MISS or DROPPED.
+# Steps 3 to 7 of one query. Each function returns the size of the reply in `out`, or HAND_OVER, MISS or DROPPED.
 
 cdef int answer_plain(
-    Answering fast, const Asked* asked, const Where* where, const uint8_t* client, int client_size, int transport,
+    Answering fast, const Asked* asked, const LookAhead* ahead, const uint8_t* client, int client_size, int transport,
     int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
 ) noexcept nogil:
-    """Answer a plain query, after the look ahead."""
-    # 3. A client in no range is noted, and refused unless it may ask. Any client has its limits.
-    if where.range_class < 0:
+    """Answer a plain query, after `look_ahead`."""
+    # 3. Note an unregistered client, and refuse it unless it may ask. Limits apply to every client.
+    if ahead.range_class < 0:
         fast.unregistered.note(client, client_size, now_ms)
-    if not where.may_ask:
+    if not ahead.may_ask:
         return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
     if fast.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
         return DROPPED
-    return resolve(fast, asked, where, transport, at, now_ms, limit, out)
+    return resolve(fast, asked, ahead, transport, at, now_ms, limit, out)
 
 
 cdef int resolve(
-    Answering fast, const Asked* asked, const Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit,
-    uint8_t* out,
+    Answering fast, const Asked* asked, const LookAhead* ahead, int transport, int64_t at, int64_t now_ms,
+    uint32_t limit, uint8_t* out,
 ) noexcept nogil:
-    """Answer a query for data of class IN that is within its limits."""
+    """Answer a query for data of class IN. The limits have passed it."""
     cdef Entry* entry
     cdef int known
-    # 4. Names of ours, unless policy refuses the question.
-    if where.ours != NOT_OURS and not (where.ours & ZONE_OVERRIDABLE and where.view):
-        return fast.tell_ours(
-            asked, fast.ours(asked, where.range_class, at), where.range_class, transport, at, limit, out
+    # 4. Local names, unless policy refuses the question.
+    if ahead.ours != NOT_OURS and not (ahead.ours & ZONE_OVERRIDABLE and ahead.view):
+        return fast.answer_ours(
+            asked, fast.ours(asked, ahead.range_class, at), ahead.range_class, transport, at, limit, out
         )
-    # 5. The cache. What has expired may still have to do.
+    # 5. The cache. An expired entry may be served as stale in step 7.
     entry = fast.store.find(
-        where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, now_ms
+        ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, ahead.hash, now_ms
     )
     if entry != NULL and now_ms < entry.expires_ms:
-        return fast.serve(asked, entry, where.range_class, transport, KEPT, at, now_ms, limit, out)
-    # 6. Policy, before failures are looked up: a question that policy refuses asks for no probe.
-    if not fast.pass_policy(asked, where.range_class, at):
-        return fast.refused_or_handed(asked, where.range_class, transport, at, limit, out)
-    # 7. A question that is known to fail is not asked.
-    known = fast.failures.known_for(where.view, where.hash, entry != NULL, now_ms)
+        return fast.serve(asked, entry, ahead.range_class, transport, KEPT, at, now_ms, limit, out)
+    # 6. Policy, before failures are looked up: a refused question requests no probe.
+    if not fast.pass_policy(asked, ahead.range_class, at):
+        return fast.refused_or_handed(asked, ahead.range_class, transport, at, limit, out)
+    # 7. Do not forward a question that is known to fail.
+    known = fast.failures.known_for(ahead.view, ahead.hash, entry != NULL, now_ms)
     if known == UNKNOWN:
         return MISS
-    if known == IN_PYTHON or (entry == NULL and fast.store.has_other(asked, where.view, now_ms)):
+    if known == IN_PYTHON or (entry == NULL and fast.store.has_other(asked, ahead.view, now_ms)):
         return HAND_OVER
     if entry != NULL:
-        return fast.serve(asked, entry, where.range_class, transport, AS_STALE, at, now_ms, limit, out)
+        return fast.serve(asked, entry, ahead.range_class, transport, AS_STALE, at, now_ms, limit, out)
     return fast.fail(asked, known, transport, limit, out)
 
 
 cdef int answer_odd(
-    Answering fast, const uint8_t* message, uint32_t size, Asked* asked, Where* where, const uint8_t* client,
+    Answering fast, const uint8_t* message, uint32_t size, Asked* asked, LookAhead* ahead, const uint8_t* client,
     int client_size, int transport, int64_t at, int64_t now_ms, uint8_t* out,
 ) noexcept nogil:
-    """Answer a message that is no plain query. Parse it here, without a look ahead; on MISS it is in `asked`."""
+    """Parse and answer a message that is no plain query. On MISS, `asked` holds the query."""
     cdef Fault fault
     cdef uint32_t limit
-    # 2. Parse; what is too short, or itself a response, gets no answer.
-    cdef int said = read_odd(message, size, asked, &fault)
-    where.range_class = -1
-    if said == ODD_SILENT:
+    # 2. Parse. A message that is too short or is itself a response gets no answer.
+    cdef int result = read_odd(message, size, asked, &fault)
+    ahead.range_class = -1
+    if result == ODD_SILENT:
         fast.slots[fast.outcomes[transport][AS_DROPPED]] += 1
         return DROPPED
     limit = STREAM_ROOM if transport else udp_limit_of(asked)
     # 3. Client and limits.
-    where.range_class = fast.table.find(client, client_size)
-    if where.range_class < 0:
+    ahead.range_class = fast.table.find(client, client_size)
+    if ahead.range_class < 0:
         fast.unregistered.note(client, client_size, now_ms)
-    where.may_ask = fast.may_ask(where.range_class, client, client_size, at)
-    if said == ODD_QUERY and not where.may_ask:
+    ahead.may_ask = fast.may_ask(ahead.range_class, client, client_size, at)
+    if result == ODD_QUERY and not ahead.may_ask:
         return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
-    if fast.admit(client, client_size, where.may_ask or transport, transport, now_ms) != ADMIT_PASS:
+    if fast.admit(client, client_size, ahead.may_ask or transport, transport, now_ms) != ADMIT_PASS:
         return DROPPED
-    if said == ODD_QUERY:
-        return answer_rare(fast, asked, where, transport, at, now_ms, limit, out)
-    said = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
-    fast.slots[fast.outcomes[transport][said]] += 1
+    if result == ODD_QUERY:
+        return answer_rare(fast, asked, ahead, transport, at, now_ms, limit, out)
+    result = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
+    fast.slots[fast.outcomes[transport][result]] += 1
     return <int>write_fault(asked, &fault, out)
 
 
 cdef int answer_rare(
-    Answering fast, Asked* asked, Where* where, int transport, int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out
+    Answering fast, Asked* asked, LookAhead* ahead, int transport, int64_t at, int64_t now_ms, uint32_t limit,
+    uint8_t* out,
 ) noexcept nogil:
-    """Answer a well-formed query that is not plain and is within its limits."""
+    """Answer a well-formed query that is not plain. The limits have passed it."""
     cdef int ours
-    # 6. Policy comes first here: what it lets through may be declined.
-    if not fast.pass_policy(asked, where.range_class, at):
-        return fast.refused_or_handed(asked, where.range_class, transport, at, limit, out)
+    # 6. Policy comes first here: the steps below may decline a query that it passes.
+    if not fast.pass_policy(asked, ahead.range_class, at):
+        return fast.refused_or_handed(asked, ahead.range_class, transport, at, limit, out)
     if not asked.rd:
         return fast.decline(asked, AS_NOT_RECURSIVE, EDE_NOT_AUTHORITATIVE, transport, limit, out)
     if asked.qclass == CLASS_CH or asked.qclass == CLASS_NONE or asked.qclass == CLASS_ANY:
         return fast.decline(asked, AS_UNSUPPORTED, -1, transport, limit, out)
     if asked.qclass != CLASS_IN or (asked.qtype != TYPE_ANY and not is_plain_type(asked.qtype)):
         return HAND_OVER
-    # 4. Names of ours; elsewhere ANY is answered by what its name has of type CNAME.
+    # 4. Local names. For other names, ANY is answered from the name's CNAME.
     if asked.qtype == TYPE_ANY:
-        ours = fast.ours(asked, where.range_class, at)
+        ours = fast.ours(asked, ahead.range_class, at)
         if ours != NOT_OURS and not (ours & ZONE_OVERRIDABLE and fast.places.view_of(asked, True)):
-            return fast.tell_ours(asked, ours, where.range_class, transport, at, limit, out)
+            return fast.answer_ours(asked, ours, ahead.range_class, transport, at, limit, out)
         look_for_alias(asked)
-    fast.place(asked, at, where)
-    return resolve(fast, asked, where, transport, at, now_ms, limit, out)
+    fast.place(asked, at, ahead)
+    return resolve(fast, asked, ahead, transport, at, now_ms, limit, out)
 
 
 @cython.final
@@ -156,34 +158,34 @@ cdef class Loop:
     cdef Times times
     cdef Durations durations
     cdef Alarm alarm
-    cdef dict seats
+    cdef dict listening
     cdef int epoll_fd
-    cdef Asked[64] asked            # BATCH_DATAGRAMS, of the batch in hand
-    cdef Where[64] where
+    cdef Asked[64] asked            # BATCH_DATAGRAMS, of the current batch
+    cdef LookAhead[64] ahead
     cdef bint[64] plain
     cdef int64_t wall_s, boot_ns    # of this turn
-    cdef int64_t now_ms, at         # its boot time in milliseconds, and the instant to decide by
-    cdef object turn                # the Turn, once the slow path has needed it
+    cdef int64_t now_ms, at         # the turn's boot time in milliseconds, and the instant to decide by
+    cdef object turn                # the Turn, once the slow path needs it
 
     def __init__(
-        self, Answering fast, PendingTable table, slow_path, Alarm alarm, dict seats, int epoll_fd, bint trust_ad, clock,
-        slots,
+        self, Answering fast, PendingTable table, slow_path, Alarm alarm, dict listening, int epoll_fd, bint trust_ad,
+        clock, slots,
     ):
         self.fast, self.pending, self.table, self.slow_path = fast, table.pending, table, slow_path
         self.delivering, self.batch = Delivering(fast, table.pending, trust_ad), Batch()
         self.times, self.durations = Times(clock), Durations(slots)
-        self.alarm, self.seats, self.epoll_fd = alarm, seats, epoll_fd
+        self.alarm, self.listening, self.epoll_fd = alarm, listening, epoll_fd
 
     def swap(self, anchor):
-        """Decide by the snapshot of that anchor from now on."""
+        """Decide by the snapshot of `anchor` from now on."""
         self.times.swap(anchor)
 
     def release(self):
-        """Release the memory of the counters. Nothing is read afterwards."""
+        """Release the memory of the counters. Do not poll afterwards."""
         self.durations.slots = None
 
     def poll(self, int budget):
-        """Work through at most `budget` batches, one of each readable descriptor in a turn."""
+        """Run at most `budget` turns; each reads one batch from every readable descriptor. Return the events."""
         cdef epoll_event[64] ready
         cdef int i, count
         cdef list events = []
@@ -195,9 +197,9 @@ cdef class Loop:
                 self.begin_turn()
                 try:
                     for i in range(count):
-                        self.work_off(ready[i].data.fd)
+                        self.serve_descriptor(ready[i].data.fd)
                 finally:
-                    # Also where the slow path has failed: what was answered before is others'.
+                    # Send also if the slow path has failed: these replies belong to other clients.
                     self.delivering.flush(self.times, self.durations)
                 if self.turn is not None:
                     events += self.turn.events
@@ -206,37 +208,37 @@ cdef class Loop:
         return events
 
     cdef int begin_turn(self) except -1:
-        """Read both clocks, once for all that this turn does."""
+        """Read both clocks, once per turn."""
         self.wall_s, self.boot_ns = self.times.wall_s(), self.times.boot_ns()
         self.now_ms = self.boot_ns // NS_PER_MS
         self.at = self.times.instant(self.wall_s, self.now_ms)
         self.turn = None
         return 0
 
-    cdef object in_python(self):
-        """Return this turn, for the slow path."""
+    cdef object python_turn(self):
+        """Return the Turn that the slow path uses; make it on first use."""
         if self.turn is None:
             self.turn = Turn(self.wall_s, self.boot_ns)
         return self.turn
 
-    cdef int work_off(self, int fd) except -1:
+    cdef int serve_descriptor(self, int fd) except -1:
         if self.pending.owns(fd):
             return self.read_answers(fd)
-        seat = self.seats.get(fd)
-        if seat is not None:
-            return self.read_questions(seat)
+        source = self.listening.get(fd)
+        if source is not None:
+            return self.read_questions(source)
         # 12. The alarm.
         self.alarm.clear()
-        self.slow_path.expire(self.in_python())
+        self.slow_path.expire(self.python_turn())
         return 0
 
     def set_alarm(self):
         """Set the alarm for the next work that no datagram announces."""
         self.alarm.set(self.pending.next_alarm())
 
-    # What clients ask.
+    # Queries of clients.
 
-    cdef int read_questions(self, Seat seat) except -1:
+    cdef int read_questions(self, ListeningSocket source) except -1:
         """Read one batch of queries from a socket, and answer it."""
         cdef Batch batch = self.batch
         cdef const uint8_t* client = NULL
@@ -244,35 +246,35 @@ cdef class Loop:
         cdef uint64_t due
         cdef object failed = None
         # 1. Receive.
-        count = batch.receive(seat.fd, seat.wildcard)
-        # 2. Parse, and look ahead: it changes nothing.
+        count = batch.receive(source.fd, source.wildcard)
+        # 2. Parse and look ahead. This changes nothing.
         self.look_ahead(count)
         for i in range(count):
-            # 3. to 7. Each in its turn, since a reply may change what the next one meets.
+            # 3. to 7. One query after the other, because a reply may change the state that the next one uses.
             client_size = batch.client(i, &client)
             if self.plain[i]:
                 size = answer_plain(
-                    self.fast, &self.asked[i], &self.where[i], client, client_size, 0, self.at, self.now_ms,
-                    udp_limit_of(&self.asked[i]), batch.room(),
+                    self.fast, &self.asked[i], &self.ahead[i], client, client_size, 0, self.at, self.now_ms,
+                    udp_limit_of(&self.asked[i]), batch.next_reply(),
                 )
             else:
                 size = answer_odd(
-                    self.fast, batch.message(i), batch.received[i].msg_len, &self.asked[i], &self.where[i], client,
-                    client_size, 0, self.at, self.now_ms, batch.room(),
+                    self.fast, batch.message(i), batch.received[i].msg_len, &self.asked[i], &self.ahead[i], client,
+                    client_size, 0, self.at, self.now_ms, batch.next_reply(),
                 )
-            # 8. What is nowhere here is asked of an upstream.
+            # 8. Ask an upstream.
             if size == MISS:
-                size = self.ask_on(seat, i)
+                size = self.ask_upstream(source, i)
             if size > 0:
                 batch.reply(i, size)
             elif size == HAND_OVER:
                 try:
-                    self.hand_over(seat, i, <bytes>(<const char*>client)[:client_size])
-                except Exception as error:  # the others of the batch are answered before it is raised
+                    self.hand_over(source, i, <bytes>(<const char*>client)[:client_size])
+                except Exception as error:  # raised once the rest of the batch is answered
                     failed = error
         # 9. Send.
         due = self.durations.due(batch.reply_count)
-        batch.flush(seat.fd)
+        batch.flush(source.fd)
         if due:
             self.durations.observe(self.times.boot_ns() - self.boot_ns, due)
         if failed is not None:
@@ -280,9 +282,9 @@ cdef class Loop:
         return 0
 
     cdef void look_ahead(self, int count) noexcept nogil:
-        """Look at all datagrams of the batch several times.
+        """Parse the batch and find ranges and cache keys, in several passes over all datagrams.
 
-        Each look asks memory for what the next one needs, and goes on to the other datagrams until that is there.
+        Each pass prefetches the memory that the next pass needs, so that the reads overlap.
         """
         cdef const uint8_t* client = NULL
         cdef int i, size
@@ -292,115 +294,116 @@ cdef class Loop:
             self.plain[i] = read_plain(self.batch.message(i), self.batch.received[i].msg_len, &self.asked[i])
             if self.plain[i]:
                 size = self.batch.client(i, &client)
-                looked_up[i] = self.fast.look_ahead(&self.asked[i], client, size, self.at, &self.where[i])
+                looked_up[i] = self.fast.look_ahead(&self.asked[i], client, size, self.at, &self.ahead[i])
                 if looked_up[i]:
-                    self.fast.store.prefetch(self.where[i].hash)
+                    self.fast.store.prefetch(self.ahead[i].hash)
         for i in range(count):
             if looked_up[i]:
-                self.fast.store.prefetch_entry(self.where[i].hash)
+                self.fast.store.prefetch_entry(self.ahead[i].hash)
         for i in range(count):
             if looked_up[i]:
-                looked_up[i] = not self.fast.store.may_hold(self.where[i].hash)
+                looked_up[i] = not self.fast.store.may_hold(self.ahead[i].hash)
                 if looked_up[i]:
                     self.fast.table.prefetch(&self.asked[i])
         for i in range(count):
             if looked_up[i]:
                 self.fast.table.prefetch_records(&self.asked[i])
 
-    cdef int ask_on(self, Seat seat, int i) noexcept nogil:
-        """Ask upstream for datagram `i`. Without room, answer from stale data, or drop and count it."""
+    cdef int ask_upstream(self, ListeningSocket source, int i) noexcept nogil:
+        """Ask upstream for datagram `i`. If there is no room, answer from stale data, or drop and count it."""
         cdef Origin origin
         cdef Asked* asked = &self.asked[i]
-        cdef Where* where = &self.where[i]
-        cdef msghdr* came = &self.batch.received[i].msg_hdr
+        cdef LookAhead* ahead = &self.ahead[i]
+        cdef msghdr* header = &self.batch.received[i].msg_hdr
         cdef Entry* entry
-        cdef int said
+        cdef int result
         origin.client_size = self.batch.client(i, &origin.client)
-        origin.listener = seat.way
-        origin.peer, origin.peer_size = came.msg_name, came.msg_namelen
+        origin.listener = source.reply_fd
+        origin.peer, origin.peer_size = header.msg_name, header.msg_namelen
         origin.control, origin.control_size = NULL, 0
-        if came.msg_control != NULL and keep_local_address(came):
-            origin.control, origin.control_size = came.msg_control, <uint32_t>came.msg_controllen
-        said = self.pending.begin(asked, where.view, where.hash, &origin, self.boot_ns)
-        if said != FULL:
-            return HAND_OVER if said == ELSEWHERE else DROPPED
+        if header.msg_control != NULL and keep_local_address(header):
+            origin.control, origin.control_size = header.msg_control, <uint32_t>header.msg_controllen
+        result = self.pending.begin(asked, ahead.view, ahead.hash, &origin, self.boot_ns)
+        if result != FULL:
+            return HAND_OVER if result == ELSEWHERE else DROPPED
         entry = self.fast.store.find(
-            where.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, where.hash, self.now_ms
+            ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, ahead.hash, self.now_ms
         )
-        if entry == NULL and self.fast.store.has_other(asked, where.view, self.now_ms):
+        if entry == NULL and self.fast.store.has_other(asked, ahead.view, self.now_ms):
             return HAND_OVER
         if entry == NULL:
             self.fast.drop_waiting(0)
             return DROPPED
         return self.fast.serve(
-            asked, entry, where.range_class, 0, AS_STALE, self.at, self.now_ms, udp_limit_of(asked), self.batch.room()
+            asked, entry, ahead.range_class, 0, AS_STALE, self.at, self.now_ms, udp_limit_of(asked),
+            self.batch.next_reply(),
         )
 
-    cdef int hand_over(self, Seat seat, int i, bytes client) except -1:
+    cdef int hand_over(self, ListeningSocket source, int i, bytes client) except -1:
         """Let the slow path decide on datagram `i`."""
         cdef Batch batch = self.batch
-        cdef int range_class = self.where[i].range_class
+        cdef int range_class = self.ahead[i].range_class
         message = <bytes>(<const char*>batch.message(i))[: batch.received[i].msg_len]
         outcome = self.slow_path.decide_message(
-            self.in_python(), message, client, Transport.UDP, None if range_class < 0 else range_class
+            self.python_turn(), message, client, Transport.UDP, None if range_class < 0 else range_class
         )
         if isinstance(outcome, Reply):
             batch.reply_with(i, outcome.message)
         else:
             waiter = Waiter(
-                outcome.query, client, self.boot_ns, seat.listener, batch.peer(i), batch.ancillary(i)
+                outcome.query, client, self.boot_ns, source.listener, batch.peer(i), batch.ancillary(i)
             )
-            self.slow_path.ask(self.in_python(), outcome, waiter)
+            self.slow_path.ask(self.python_turn(), outcome, waiter)
         return 0
 
-    # What upstreams answer.
+    # Answers of upstreams.
 
     cdef int read_answers(self, int fd) except -1:
         """Read one batch of datagrams from an upstream's socket."""
         cdef Arrived arrived
         cdef Entry* entry
-        cdef int said, left = ARRIVALS
+        cdef int result, left = ARRIVALS
         while True:
-            # 10. Match it by socket, id and question, and keep it where one answer is all.
-            said = self.pending.next_arrival(fd, &left, &arrived)
-            if said == NOTHING:
+            # 10. Match it by socket, id and question. Cache it if this one answer is sufficient.
+            result = self.pending.next_arrival(fd, &left, &arrived)
+            if result == NOTHING:
                 return 0
-            entry = self.delivering.keep(&arrived, self.now_ms) if said == ORDINARY else NULL
+            entry = self.delivering.keep(&arrived, self.now_ms) if result == ORDINARY else NULL
             if entry == NULL:
-                self.hand_over_answer(said, fd, &arrived)
+                self.hand_over_answer(result, fd, &arrived)
             else:
                 self.deliver(arrived.flight, entry)
 
-    cdef int hand_over_answer(self, int said, int fd, const Arrived* arrived) except -1:
-        """Hand a datagram to the slow path. A NULL message is an ICMP error, which concerns all of the socket."""
-        if said == REFUSED:
+    cdef int hand_over_answer(self, int result, int fd, const Arrived* arrived) except -1:
+        """Hand a datagram to the slow path. REFUSED is an ICMP error, which concerns every question on the socket."""
+        if result == REFUSED:
             for number in self.table.waiting_on(fd):
-                self.slow_path.arrived(self.in_python(), arrived.server, number, None)
+                self.slow_path.arrived(self.python_turn(), arrived.server, number, None)
             return 0
-        number = PROBE if said == PROBED else self.table.exchange_of(arrived.flight).number
+        number = PROBE if result == PROBED else self.table.exchange_of(arrived.flight).number
         message = <bytes>arrived.message[: arrived.size]
-        self.slow_path.arrived(self.in_python(), arrived.server, number, message)
+        self.slow_path.arrived(self.python_turn(), arrived.server, number, message)
         return 0
 
     cdef int deliver(self, Flight* flight, Entry* entry) except -1:
         """Answer all waiting queries from an entry that was just cached."""
-        cdef Waiting* whom = flight.first
+        cdef Waiting* waiting = flight.first
         cdef list left_over = []
         key = None
         self.pending.accept(flight, self.boot_ns)
         self.fast.failures.forget_hash(flight.hash)
         try:
-            # 11. Decide again for each: the policy, or the client's range, may be another by now.
-            while whom != NULL:
-                if not self.delivering.deliver(whom, entry, self.at, self.now_ms):
-                    left_over.append(self.table.waiter_of(whom))
-                whom = whom.next
+            # 11. Decide each query again: the policy or the client's range may have changed.
+            while waiting != NULL:
+                if not self.delivering.deliver(waiting, entry, self.at, self.now_ms):
+                    left_over.append(self.table.waiter_of(waiting))
+                waiting = waiting.next
             if left_over:
                 key = key_of_flight(flight)
         finally:
             self.pending.finish(flight)
         if left_over:
-            self.slow_path.deliver(self.in_python(), left_over, key)
+            self.slow_path.deliver(self.python_turn(), left_over, key)
         return 0
 
     # Queries without a socket.
@@ -408,7 +411,7 @@ cdef class Loop:
     def answer(self, bytes message not None, bytes client not None, transport, wall_s, boot_ms):
         """Answer one message, for `Engine.answer`."""
         cdef Asked asked
-        cdef Where where
+        cdef LookAhead ahead
         cdef int size
         cdef int stream = 1 if transport is Transport.TCP else 0
         cdef uint8_t* out
@@ -422,14 +425,14 @@ cdef class Loop:
             raise MemoryError
         try:
             if read_plain(wire, len(message), &asked):
-                self.fast.look_ahead(&asked, asker, len(client), at, &where)
+                self.fast.look_ahead(&asked, asker, len(client), at, &ahead)
                 size = answer_plain(
-                    self.fast, &asked, &where, asker, len(client), stream, at, boot_ms,
+                    self.fast, &asked, &ahead, asker, len(client), stream, at, boot_ms,
                     STREAM_ROOM if stream else udp_limit_of(&asked), out,
                 )
             else:
                 size = answer_odd(
-                    self.fast, wire, len(message), &asked, &where, asker, len(client), stream, at, boot_ms, out
+                    self.fast, wire, len(message), &asked, &ahead, asker, len(client), stream, at, boot_ms, out
                 )
             if size > 0:
                 return Reply(<bytes>(<char*>out)[:size])
@@ -439,5 +442,5 @@ cdef class Loop:
             return Drop()
         turn = Turn(wall_s, boot_ms * NS_PER_MS)
         return self.slow_path.decide_message(
-            turn, message, client, transport, None if where.range_class < 0 else where.range_class
+            turn, message, client, transport, None if ahead.range_class < 0 else ahead.range_class
         )

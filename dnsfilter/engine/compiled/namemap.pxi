@@ -1,4 +1,4 @@
-# Names of the configuration and of this program, with their numbers.
+# Names from the configuration and from this program, with their numbers.
 
 cdef enum:
     LEAST_SLOTS = 2048      # of a map, of which at most a quarter are taken
@@ -6,19 +6,19 @@ cdef enum:
 
 @cython.final
 cdef class NameMap:
-    """Few folded wire names, each with a number of at least 0."""
+    """A map from a few folded wire names to numbers of at least 0."""
 
     cdef uint8_t* names
     cdef uint32_t used
-    cdef uint32_t* places           # offset in `names` and one more; 0 is free
+    cdef uint32_t* places           # offset in `names` plus one; 0 is free
     cdef uint32_t mask
     cdef int count
-    cdef uint16_t longest           # octets of the longest name
+    cdef uint16_t longest           # bytes of the longest name
 
     def __cinit__(self, dict numbers):
         cdef uint64_t slots = LEAST_SLOTS
         if len(numbers) > 0xFFFF:
-            raise ValueError(f"map names: {len(numbers)} are more than {0xFFFF}")
+            raise ValueError(f"cannot map {len(numbers)} names: the limit is {0xFFFF}")
         while slots < 4 * <uint64_t>len(numbers):
             slots *= 2
         self.mask = <uint32_t>(slots - 1)
@@ -47,7 +47,7 @@ cdef class NameMap:
         self.count += 1
 
     cdef uint32_t slot(self, const uint8_t* name, uint16_t size) noexcept nogil:
-        """Where the name is, or would be (FNV-1a: these names come from the configuration, not from clients)."""
+        """Return the slot of a name, used or free. The hash is FNV-1a: these names do not come from clients."""
         cdef uint32_t mixed = 2166136261
         cdef uint16_t i
         cdef const uint8_t* held
@@ -62,10 +62,10 @@ cdef class NameMap:
         return mixed
 
     cdef int get(self, const uint8_t* name, uint16_t size) noexcept nogil:
-        """The name's number, -1 for none."""
+        """Return the name's number; -1 if there is none."""
         cdef uint32_t place
         cdef uint16_t number
-        if size > self.longest:  # before it is hashed: a name of many labels has many long ends
+        if size > self.longest:  # do not hash it: callers look up many suffixes of a long name
             return -1
         place = self.places[self.slot(name, size)]
         if not place:

@@ -1,32 +1,32 @@
-# The names file: which entries a name belongs to. `dnsfilter.snapshot.names_file.NameTable` is its twin.
+# The names file: the entries that a name belongs to. `dnsfilter.snapshot.names_file.NameTable` is its twin.
 #
-# Offsets of records are looked at when one is followed, as the twin does: what does not lie within the file makes a
-# count of -1, and the twin says what is wrong.
+# The offset of a record is checked when it is followed, as in the twin. An offset outside the file makes a count of -1;
+# the twin then reports the error.
 
 cdef int label_starts(const uint8_t* name, int size, uint8_t* starts) noexcept nogil:
-    """How many labels a wire name has besides the root, and where each starts; 0 for octets that are no name."""
+    """Return the number of labels without the root, and write their offsets to `starts`; 0 for a malformed name."""
     cdef int position = 0
     cdef int labels = 0
     if size < 1 or size > MOST_NAME:
         return 0
     while position < size - 1 and 0 < name[position] <= MOST_LABEL:
-        starts[labels] = <uint8_t>position      # labels take two octets at least: 127 of them fit
+        starts[labels] = <uint8_t>position      # a label takes at least two bytes: at most 127 fit
         labels += 1
         position += name[position] + 1
     return labels if position == size - 1 and name[position] == 0 else 0
 
 
-cdef inline uint64_t hash_word(const uint8_t* at, int octets, int readable) noexcept nogil:
-    """The first octets, seven at most, as a number; read as eight at once where there are eight."""
+cdef inline uint64_t hash_word(const uint8_t* at, int size, int readable) noexcept nogil:
+    """Return the first `size` bytes, at most seven, as a number; read eight at once if they are `readable`."""
     cdef uint64_t word = 0
     if readable >= 8:
-        return little64(at) & ((<uint64_t>1 << (8 * octets)) - 1)
-    memcpy(&word, at, octets)
+        return little64(at) & ((<uint64_t>1 << (8 * size)) - 1)
+    memcpy(&word, at, size)
     return word
 
 
 cdef inline void keep_match(Matches* found, int entry, int suffix, bint domain, bint target) noexcept nogil:
-    """Puts an entry in its place, over the match that it already has."""
+    """Insert an entry in order, or replace the match that it already has."""
     cdef int place = found.count
     if place < 0:
         return
@@ -45,7 +45,7 @@ cdef inline void keep_match(Matches* found, int entry, int suffix, bint domain, 
 
 
 cdef void leave_asked(Matches* found) noexcept nogil:
-    """Leave only what the question itself belongs to."""
+    """Keep only the matches of the question itself."""
     cdef int i, kept = 0
     for i in range(found.count):
         if not found.at[i].target:
@@ -60,13 +60,13 @@ cdef class NamesFile:
     """The names file, read in place."""
 
     cdef list _views
-    cdef Octets _slots, _records
+    cdef Buffer _slots, _records
     cdef uint64_t _multiplier, _offset
     cdef uint32_t _mask, _probes, _labels, _entries
 
     def __init__(self, snapshot):
         self._views = []
-        cdef Octets meta = section_of(self._views, snapshot, Kind.NAMES, Part.NAMES_META)
+        cdef Buffer meta = section_of(self._views, snapshot, Kind.NAMES, Part.NAMES_META)
         self._slots = section_of(self._views, snapshot, Kind.NAMES, Part.SLOTS)
         self._records = section_of(self._views, snapshot, Kind.NAMES, Part.RECORDS)
         self._entries = len(snapshot.entries)
@@ -77,16 +77,16 @@ cdef class NamesFile:
         self._labels = min(little32(meta.at + 28), <uint32_t>MOST_LABELS)
 
     cdef void match_one(self, const uint8_t* name, int size, Matches* out) noexcept nogil:
-        """`match` of any folded wire name; none for octets that are no name."""
+        """Match any folded wire name. A `name` that is no wire name has no matches."""
         cdef uint8_t starts[MOST_LABELS + 1]
         out.count = -1
         if size <= MOST_NAME:
             self.match(name, size, starts, label_starts(name, size, starts), out)
 
     cdef void add_target(self, const uint8_t* name, int size, Matches* into) noexcept nogil:
-        """Adds what a name that the answer leads to belongs to.
+        """Add the entries that a target of the answer belongs to.
 
-        The question's matches stay what they are; of several targets the longest suffix counts.
+        Matches of the question are unchanged. Of several targets, the longest suffix counts.
         """
         cdef Matches found
         cdef Match* known
@@ -107,9 +107,9 @@ cdef class NamesFile:
     cdef void match(
         self, const uint8_t* name, int size, const uint8_t* starts, int labels, Matches* out
     ) noexcept nogil:
-        """Every entry that a folded name belongs to, by entry, each with its longest suffix.
+        """Find every entry that a folded name belongs to, in order of entry, each with its longest suffix.
 
-        From the root on, label by label, as far as the longest name of the table.
+        Look up suffixes from the root on, up to the number of labels of the table's longest name.
         """
         cdef uint64_t running = 0, record
         cdef int end = size - 1, start, label
@@ -128,7 +128,7 @@ cdef class NamesFile:
     cdef void prefetch(
         self, const uint8_t* name, int size, const uint8_t* starts, int labels, bint records
     ) noexcept nogil:
-        """Fetch the slots that `match` will look at; or, once they are there, the `records` that they lead to."""
+        """Prefetch the slots that `match` will read; with `records`, once the slots are there, their records."""
         cdef uint64_t running = 0, offset
         cdef uint32_t slot, upper
         cdef const uint8_t* at
@@ -147,23 +147,23 @@ cdef class NamesFile:
             end = start
 
     cdef inline uint32_t _slot_of(self, uint64_t running, uint32_t* upper) noexcept nogil:
-        """The first slot for a name of that running hash, and the mark that its slot bears."""
+        """Return the first slot for a name with this running hash, and set `upper` to the mark in its slot."""
         cdef uint64_t spreading = (running ^ self._offset) * SNAPSHOT_SPREAD
         upper[0] = <uint32_t>(spreading >> 32)
         return (<uint32_t>spreading ^ upper[0]) & self._mask
 
-    cdef inline uint64_t _extend(self, uint64_t running, const uint8_t* label, int octets, int readable) noexcept nogil:
-        """The running hash of a label, with its length octet, below the name whose running hash is given."""
+    cdef inline uint64_t _extend(self, uint64_t running, const uint8_t* label, int size, int readable) noexcept nogil:
+        """Return the running hash of the name that `label`, with its length byte, prepends to the name of `running`."""
         cdef int place = 0
         cdef uint64_t word
-        while place < octets:
-            word = hash_word(label + place, min(octets - place, HASH_WORD_BYTES), readable - place)
+        while place < size:
+            word = hash_word(label + place, min(size - place, HASH_WORD_BYTES), readable - place)
             running = snapshot_hash_step(running, word, self._multiplier)
             place += HASH_WORD_BYTES
         return running
 
     cdef bint _look_up(self, uint64_t running, const uint8_t* name, int size, uint64_t* record) noexcept nogil:
-        """The record of exactly that name, 0 for none. False for one that does not lie within the file."""
+        """Find the record of exactly this name, 0 if there is none. Return False if it lies outside the file."""
         cdef uint32_t upper, probe
         cdef uint32_t slot = self._slot_of(running, &upper)
         cdef const uint8_t* at
@@ -187,8 +187,8 @@ cdef class NamesFile:
             slot = (slot + 1) & self._mask
         return True
 
-    cdef bint _add(self, uint64_t record, int suffix, bint whole, Matches* out) noexcept nogil:
-        """Adds the record's entries over those of shorter suffixes; a host only where it is the whole name."""
+    cdef bint _add(self, uint64_t record, int suffix, bint full_name, Matches* out) noexcept nogil:
+        """Add the record's entries; they replace those of shorter suffixes. Add a host only for the full name."""
         cdef const uint8_t* at = self._records.at + record
         cdef uint16_t count = little16(at), entry
         cdef uint8_t flags
@@ -200,7 +200,7 @@ cdef class NamesFile:
             entry, flags = little16(at), at[2]
             if entry >= self._entries:
                 return False
-            if flags & RECORD_ENTRY_DOMAIN or (flags & RECORD_ENTRY_HOST and whole):
+            if flags & RECORD_ENTRY_DOMAIN or (flags & RECORD_ENTRY_HOST and full_name):
                 keep_match(out, entry, suffix, (flags & RECORD_ENTRY_DOMAIN) != 0, False)
             place += RECORD_ENTRY_BYTES
         return out.count >= 0

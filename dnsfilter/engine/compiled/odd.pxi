@@ -1,14 +1,14 @@
-# Queries that are not plain, as wire/query.py's `parse_query` reads them: well-formed ones of other kinds, those whose
-# only answer is an error, and what gets none. Anybody may send a flood of each.
+# Messages that are no plain queries, as `parse_query` of wire/query.py reads them: other well-formed queries, malformed
+# queries that get an error, and messages without an answer. C reads them because anybody may send a flood of each.
 
 cdef enum:
-    RECORD_FIXED = 10       # octets of a record between its owner and its data
+    RECORD_FIXED = 10       # bytes of a record between its owner and its data
     QUERY_HOPS = 128        # pointers of one query that are followed
     OPCODE_STATUS = 2
     OPCODE_UPDATE = 5
     ECS_FIXED = 4           # family, source and scope of a client subnet (RFC 7871 section 6)
     RR_IXFR = 251
-    RR_MAILA = 254          # the last of those whose data is a transfer
+    RR_MAILA = 254          # the last type from IXFR on that asks for a transfer
     CLASS_CH = 3
     CLASS_NONE = 254
     CLASS_ANY = 255
@@ -22,27 +22,27 @@ cdef enum:
 cdef enum:
     ODD_SILENT = 1          # too short for a header, or itself a response
     ODD_FAULT = 2
-    ODD_QUERY = 3           # it can be answered: Asked tells all
+    ODD_QUERY = 3           # it can be answered: Asked is filled
 
-# What the error says that answers a query; its id, flags and OPT are in Asked.
+# The error that answers a query. The query's id, flags and OPT are in Asked.
 cdef struct Fault:
     uint16_t rcode
     uint16_t opcode
-    uint16_t question_size  # octets of the question to copy, 0 where it could not be read
+    uint16_t question_size  # bytes of the question to copy; 0 if it cannot be read
     int ede                 # -1: none
 
-# What the additional section of a query told besides the OPT's fixed parts.
+# Facts from the additional section of a query that are not in Asked.
 cdef struct OptFound:
     uint8_t version
     bint bad_subnet
 
 
 cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* fault) noexcept nogil:
-    """What any message is, other than a plain query: one of the numbers above, with `out` and `fault` filled for it."""
+    """Classify a message that is no plain query: return ODD_SILENT, ODD_FAULT or ODD_QUERY; fill `out` and `fault`."""
     cdef uint16_t flags
     cdef uint32_t position
     cdef OptFound opt
-    cdef int rcode = -1, said
+    cdef int rcode = -1, found
     cdef bint known = False
     if size < HEADER_BYTES or message[2] & 0x80:
         return ODD_SILENT
@@ -56,8 +56,8 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
         known = position != 0
     else:
         position, rcode = behind_questions(message, size, big16(message + 4)), RCODE_FORMERR
-    said = read_records(message, size, position, out, &opt) if position else 0
-    if said == 0:
+    found = read_records(message, size, position, out, &opt) if position else 0
+    if found == 0:
         rcode, out.edns, out.payload, out.do_bit = RCODE_FORMERR, False, 0, False
     fault.opcode, fault.ede = (flags & BITS_OPCODE) >> 11, -1
     if rcode < 0 and not fault.opcode:
@@ -67,14 +67,14 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
     fault.rcode = RCODE_NOTIMP if fault.opcode else <uint16_t>rcode
     fault.question_size = out.name_size + 4 if known else 0
     if fault.opcode == OPCODE_UPDATE:
-        fault.question_size = 0  # what stands there is a zone (RFC 2136 section 2.3)
+        fault.question_size = 0  # that section names a zone (RFC 2136 section 2.3)
     elif known and fault.rcode == RCODE_FORMERR and out.qtype == RR_NXNAME:
         fault.ede = EDE_INVALID_QUERY_TYPE
     return ODD_FAULT
 
 
 cdef uint32_t read_question(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
-    """The offset behind the only question, which is then in `out`; 0 where it is cut short or compressed."""
+    """Read the only question into `out`. Return the offset after it, 0 if it is cut short or compressed."""
     cdef uint32_t run = labels_end(message, size, HEADER_BYTES)
     if run == 0 or message[run] != 0 or run + 5 > size:
         return 0
@@ -86,7 +86,7 @@ cdef uint32_t read_question(const uint8_t* message, uint32_t size, Asked* out) n
 
 
 cdef uint32_t behind_questions(const uint8_t* message, uint32_t size, uint32_t count) noexcept nogil:
-    """The offset behind so many questions that nobody answers; 0 where they are cut short."""
+    """Return the offset after `count` questions, which get no answer; 0 if they are cut short."""
     cdef uint32_t position = HEADER_BYTES, run
     while count:
         run = labels_end(message, size, position)
@@ -102,7 +102,7 @@ cdef uint32_t behind_questions(const uint8_t* message, uint32_t size, uint32_t c
 cdef int read_records(
     const uint8_t* message, uint32_t size, uint32_t position, Asked* out, OptFound* opt
 ) noexcept nogil:
-    """Whether what stands behind the questions is well formed; of one OPT in its place `out` and `opt` then tell."""
+    """Return whether the records after the questions are well formed. Fill `out` and `opt` from an OPT."""
     cdef uint32_t before = <uint32_t>big16(message + 6) + big16(message + 8)
     cdef uint32_t total = before + big16(message + 10), index, length, data
     cdef int hops = QUERY_HOPS
@@ -130,7 +130,7 @@ cdef int read_records(
 
 
 cdef bint has_bad_subnet(const uint8_t* options, uint32_t size) noexcept nogil:
-    """Whether a client subnet among the options, which are well formed, is not; of those that the reference keeps."""
+    """Return whether a client subnet is malformed among the first MOST_OPTIONS options. The options are well formed."""
     cdef uint32_t position = 0, count = 0, length
     while position < size and count < MOST_OPTIONS:
         length = big16(options + position + 2)
@@ -142,7 +142,7 @@ cdef bint has_bad_subnet(const uint8_t* options, uint32_t size) noexcept nogil:
 
 
 cdef bint is_subnet(const uint8_t* data, uint32_t size) noexcept nogil:
-    """edns.is_client_subnet."""
+    """Return whether `data` is a well-formed client subnet, as edns.is_client_subnet."""
     cdef uint32_t bits, family
     if size < ECS_FIXED:
         return False
@@ -155,7 +155,7 @@ cdef bint is_subnet(const uint8_t* data, uint32_t size) noexcept nogil:
 
 
 cdef int refused_as(const Asked* asked, const OptFound* opt, bint has_records) noexcept nogil:
-    """The rcode of a well-formed query that is not answered, -1 for all others; as query._refused_as."""
+    """Return the rcode of a well-formed query that is not answered, -1 for all others; as query._refused_as."""
     if asked.edns and opt.version > 0:
         return RCODE_BADVERS
     if asked.qtype == TYPE_OPT or asked.qtype == RR_TSIG or asked.qtype == RR_NXNAME or opt.bad_subnet:
@@ -166,7 +166,7 @@ cdef int refused_as(const Asked* asked, const OptFound* opt, bint has_records) n
 
 
 cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
-    """Whether `message` is a query that can be answered, of which `out` then tells all."""
+    """Parse a query that can be answered into `out`. Return False if `message` is none."""
     cdef Fault fault
     if read_plain(message, size, out):
         return True
@@ -178,5 +178,5 @@ cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept
 
 
 cdef void look_for_alias(Asked* asked) noexcept nogil:
-    """Answer a question for ANY by what its name has of type CNAME, as `asks_any` of engine/slow_path/local.py says."""
+    """Look up CNAME for a question for ANY, as `asks_any` of engine/slow_path/local.py."""
     asked.any, asked.qtype = True, TYPE_CNAME

@@ -1,18 +1,18 @@
-# The ordinary answer: what wire/answer.py and cache/answers.py make of an upstream's message that can be kept as it
-# came, less its end. Everything else is left to them.
+# Ordinary answers: messages that can be cached as received, without their last records. The result equals that of
+# wire/answer.py and cache/answers.py, which handle all other answers.
 
 cdef enum:
     LONGEST_LIFE_S = 86400  # LONGEST_S of cache/answers.py
     LONGEST_DENIAL_S = 3600
 
 
-cdef bint is_left(Reading* reading, const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
-    """Whether `kept` of wire/answer.py leaves a record, and why; those of the answer section know already."""
+cdef bint is_kept(Reading* reading, const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
+    """Return whether `kept` of wire/answer.py keeps a record. Answer records outside the chain are not kept."""
     cdef bint is_proof = record.rtype in (RR_RRSIG, RR_NSEC, RR_NSEC3)
     if not do_bit and is_proof and record.rtype != qtype:
         return False
     if record.section == IN_ANSWER:
-        return record.left
+        return record.kept
     if record.section == IN_AUTHORITY:
         return is_proof or record.rtype in (TYPE_SOA, RR_NS, RR_DS)
     if qtype in (RR_SVCB, RR_HTTPS) or record.rtype == RR_TSIG:
@@ -25,7 +25,7 @@ cdef inline uint32_t least_of(uint32_t one, uint32_t other) noexcept nogil:
 
 
 cdef uint32_t denial_s(Reading* reading, const Seen* soa, uint32_t ttl) noexcept nogil:
-    """How long a denial with this SOA holds (RFC 2308 section 5)."""
+    """Return how long a denial with this SOA is valid, in seconds (RFC 2308 section 5)."""
     cdef uint32_t minimum = big32(reading.message + soa.end - 4)
     return least_of(ttl, 0 if minimum >> 31 else minimum)
 
@@ -40,7 +40,7 @@ cdef inline bint is_one_set(const Seen* one, const Seen* other) noexcept nogil:
 
 
 cdef uint32_t levelled(Reading* reading, const Seen* record, bint denial) noexcept nogil:
-    """The least TTL of the record's set (RFC 2181 section 5.2); a denial's SOA has no more than its MINIMUM."""
+    """Return the least TTL of the record's set (RFC 2181 section 5.2). A denial's SOA has at most its MINIMUM."""
     cdef bint is_bound = denial and record.rtype == TYPE_SOA and record.section == IN_AUTHORITY
     cdef uint32_t ttl = record.ttl
     cdef const Seen* other
@@ -55,16 +55,16 @@ cdef uint32_t levelled(Reading* reading, const Seen* record, bint denial) noexce
 
 
 cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint denial, Ordinary* out) noexcept nogil:
-    """What is left of a walked answer, if that is how it begins; and how long it may be kept."""
-    cdef uint8_t told[128]  # MOST_OWNERS
+    """Write the kept records and the lifetime of a walked answer to `out`. Return False unless they come first."""
+    cdef uint8_t noted[128]  # MOST_OWNERS
     cdef int index
     cdef const Seen* record
     cdef Held* held
-    memset(told, 0, sizeof(told))
+    memset(noted, 0, sizeof(noted))
     out.size = reading.question_end
     for index in range(reading.record_count):
         record = &reading.records[index]
-        if not is_left(reading, record, qtype, do_bit):
+        if not is_kept(reading, record, qtype, do_bit):
             continue
         if out.record_count != index:
             return False
@@ -78,9 +78,9 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
         held.section = record.section
         out.counts[record.section] += 1
         out.record_count += 1
-        if record.section == IN_ADDITIONAL and not add_beside(reading, record, told, out):
+        if record.section == IN_ADDITIONAL and not add_additional_names(reading, record, noted, out):
             return False
-    # An OPT among the additional records has to be taken out from between.
+    # An OPT between the additional records would have to be cut out.
     if out.counts[IN_ADDITIONAL]:
         if out.record_count < reading.record_count or (reading.has_opt and out.size == reading.size):
             return False
@@ -89,7 +89,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
 
 
 cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexcept nogil:
-    """How long an answer may be kept: lifetime_s of cache/answers.py."""
+    """Return how long an answer may be cached, in seconds: lifetime_s of cache/answers.py."""
     cdef uint32_t life = LONGEST_DENIAL_S if denial else LONGEST_LIFE_S
     cdef bint has_soa = False
     cdef int index
@@ -105,22 +105,22 @@ cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexc
     return 0 if denial and not has_soa else life
 
 
-cdef bint add_beside(Reading* reading, const Seen* record, uint8_t* told, Ordinary* out) noexcept nogil:
-    """Note the names that an additional record tells of, each once; False without room."""
+cdef bint add_additional_names(Reading* reading, const Seen* record, uint8_t* noted, Ordinary* out) noexcept nogil:
+    """Append the owner and target of an additional record to `out`, each once. Return False if there is no room."""
     cdef int number = record.owner
-    if not told[number]:
-        out.beside_count += 1
-        if out.beside_count > MOST_BESIDE or not add_name(reading, number, told, out):
+    if not noted[number]:
+        out.additional_count += 1
+        if out.additional_count > MOST_ADDITIONAL_NAMES or not add_name(reading, number, noted, out):
             return False
     if not has_target(record.rtype):
         return True
     number = target_number(reading, record)
     if number < 0:
         return False
-    if told[number]:
+    if noted[number]:
         return True
-    out.beside_count += 1
-    return out.beside_count <= MOST_BESIDE and add_name(reading, number, told, out)
+    out.additional_count += 1
+    return out.additional_count <= MOST_ADDITIONAL_NAMES and add_name(reading, number, noted, out)
 
 
 cdef int read_ordinary(
@@ -133,10 +133,10 @@ cdef int read_ordinary(
     bint do_bit,
     Ordinary* out,
 ) noexcept nogil:
-    """What a datagram is to the question of that id, folded name, type, and class IN.
+    """Read a datagram as the answer to the question of this id, folded name and type, in class IN.
 
-    1: `out` is what the reference would keep of it. -1: the reference would count a mismatch, and so shall the caller.
-    0: neither is certain, and `out` holds nothing.
+    Return 1 if `out` is what the reference would cache, -1 if the reference would count a mismatch, which the caller
+    must count, and 0 if neither is certain; `out` is then undefined.
     """
     cdef Reading reading
     cdef uint32_t end
@@ -161,7 +161,7 @@ cdef int read_ordinary(
         or big16(message + end - 4) != qtype
         or big16(message + end - 2) != CLASS_IN
     ):
-        # One that claims to be cut is a mismatch whatever follows; of others the rest must be sound.
+        # A message with TC is a mismatch in any case; any other only if its remaining records are valid.
         return -1 if flags & BIT_TC or is_message(message, size, end, NULL) else 0
     if flags & BIT_TC or size > OUR_PAYLOAD or not is_plain_type(qtype):
         return 0
@@ -181,7 +181,7 @@ cdef int read_ordinary(
     out.rcode = reading.rcode
     out.ad = (flags & BIT_AD) != 0
     out.has_opt = reading.has_opt
-    out.record_count = out.target_count = out.beside_count = 0
+    out.record_count = out.target_count = out.additional_count = 0
     out.names_size = 0
     out.counts[0] = out.counts[1] = out.counts[2] = 0
     return walk_chain(&reading, qtype, out, &found) and fill_ordinary(&reading, qtype, do_bit, not found, out)

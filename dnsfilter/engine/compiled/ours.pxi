@@ -1,6 +1,5 @@
-# Replies from records of ours, as wire/reply.py's `local_reply` and engine/slow_path/refusals.py write them, byte for byte.
-#
-# The data of the records is made once, by the functions that the reference calls: here they get owner, TTL and class.
+# Replies from local records, byte for byte as `local_reply` of wire/reply.py and engine/slow_path/refusals.py write
+# them. The functions of the reference make the data of the records once. The code here adds owner, TTL and class.
 
 from dnsfilter.engine.slow_path.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
 from dnsfilter.engine.slow_path.refusals import SYNTHESISED_TTL_S
@@ -11,26 +10,26 @@ from dnsfilter.wire.message import soa_record
 from dnsfilter.wire.query import RECORD, Query, question_of
 
 cdef enum:
-    COUNT_ANSWER = 6        # where the header has the records of its sections
+    COUNT_ANSWER = 6        # offsets in the header of the record counts
     COUNT_AUTHORITY = 8
-    CLASS_AT = 2            # of a record behind its owner
+    CLASS_AT = 2            # offsets in a record after its owner
     TTL_AT = 4
     POINTER_BYTES = 2
-    TO_QUESTION = 0xC00C
-    MOST_BODY = 96          # octets of a record of ours without its owner
+    QUESTION_POINTER = 0xC00C
+    MOST_BODY = 96          # bytes of a local record without its owner
     MOST_SYNTHESISED = 10   # refusals.SYNTHESISED_TTL_S
     EDE_FORGED = 4
     EDE_CACHED_ERROR = 13
-    NO_CODE = -1
+    NO_EDE = -1
     REPLY_TC = 0x0200
     V4_FAMILY = 4
 
-# A record of ours from its type on.
+# A local record from its type on.
 cdef struct Body:
     uint32_t size
-    uint8_t octets[96]      # MOST_BODY
+    uint8_t data[96]        # MOST_BODY
 
-# A reply that is being written: `end` is behind the records that fit, of which there are `count`.
+# A reply that is being written. `end` is the offset after the `count` records that fit.
 cdef struct Draft:
     uint8_t* out
     uint32_t limit
@@ -38,7 +37,7 @@ cdef struct Draft:
     uint16_t count
     bint cut
 
-# Extended errors to tell, the first one with a text.
+# Extended errors of a reply, the first one with a text.
 cdef struct Edes:
     uint32_t count
     uint16_t codes[2]
@@ -46,20 +45,20 @@ cdef struct Edes:
     uint32_t text_size
 
 
-cdef void take_body(record, Body* into) except *:
-    """The octets of a record that Python made, without its owner."""
-    octets = RECORD.pack(record.rtype, record.rclass, record.ttl, len(record.rdata)) + record.rdata
-    if len(octets) > MOST_BODY:
-        raise ValueError(f"take record of type {record.rtype}: {len(octets)} octets are more than {MOST_BODY}")
-    into.size = <uint32_t>len(octets)
-    memcpy(into.octets, <const uint8_t*><bytes>octets, into.size)
+cdef void set_body(record, Body* into) except *:
+    """Copy a Python record without its owner."""
+    data = RECORD.pack(record.rtype, record.rclass, record.ttl, len(record.rdata)) + record.rdata
+    if len(data) > MOST_BODY:
+        raise ValueError(f"local record of type {record.rtype} has {len(data)} bytes: the limit is {MOST_BODY}")
+    into.size = <uint32_t>len(data)
+    memcpy(into.data, <const uint8_t*><bytes>data, into.size)
 
 
 @cython.final
 cdef class Records:
-    """The records of ours that C sends."""
+    """The local records that C sends."""
 
-    cdef Body denials[11]       # the SOA of a refusal, by its TTL (which is also its minimum), from 1 on
+    cdef Body denials[11]       # the SOA of a refusal, by its TTL, which is also its MINIMUM, from 1 on
     cdef Body zone              # the SOA of a built-in zone
     cdef Body signal            # the SOA of a signal's denial
     cdef Body any               # the answer to ANY
@@ -67,14 +66,14 @@ cdef class Records:
 
     def __init__(self):
         if SYNTHESISED_TTL_S != MOST_SYNTHESISED:
-            raise ValueError(f"make records: C is made for {MOST_SYNTHESISED} s, not {SYNTHESISED_TTL_S}")
+            raise ValueError(f"SYNTHESISED_TTL_S is {SYNTHESISED_TTL_S}, but MOST_SYNTHESISED is {MOST_SYNTHESISED}")
         for ttl_s in range(1, MOST_SYNTHESISED + 1):
-            take_body(soa_record(b"", ttl_s, ttl_s), &self.denials[<int>ttl_s])
-        take_body(soa_record(b"", ZONE_TTL_S, ZONE_TTL_S), &self.zone)
-        take_body(soa_record(b"", SIGNAL_TTL_S, SIGNAL_TTL_S), &self.signal)
-        take_answer(any_answer(query_for(b"\0", Type.ANY).question), &self.any)
-        take_answer(loopback(Type.A), &self.loopback4)
-        take_answer(loopback(Type.AAAA), &self.loopback6)
+            set_body(soa_record(b"", ttl_s, ttl_s), &self.denials[<int>ttl_s])
+        set_body(soa_record(b"", ZONE_TTL_S, ZONE_TTL_S), &self.zone)
+        set_body(soa_record(b"", SIGNAL_TTL_S, SIGNAL_TTL_S), &self.signal)
+        set_body_from(any_answer(query_for(b"\0", Type.ANY).question), &self.any)
+        set_body_from(loopback(Type.A), &self.loopback4)
+        set_body_from(loopback(Type.AAAA), &self.loopback6)
 
 
 cdef object query_for(bytes name, qtype):
@@ -85,39 +84,39 @@ cdef object loopback(qtype):
     return parse_answer(special_answer(query_for(LOCALHOST, qtype), False, 0, LEAST_LIMIT).message)
 
 
-cdef void take_answer(answer, Body* into) except *:
-    """The only record of an answer that the reference made, of which the question's name is the owner."""
+cdef void set_body_from(answer, Body* into) except *:
+    """Copy the only record of an answer that the reference made. Its owner is the question's name."""
     (record,) = answer.records
-    take_body(raw(answer, record), into)
+    set_body(raw(answer, record), into)
 
 
 cdef void begin_draft(const Asked* asked, uint32_t limit, uint8_t* out, Draft* draft) noexcept nogil:
-    """Header and question; `limit` is at least 512."""
+    """Begin a reply with header and question. `limit` is at least 512."""
     draft.out, draft.limit, draft.count, draft.cut = out, limit, 0, False
     draft.end = HEADER_BYTES + asked.name_size + 4
     memset(out, 0, HEADER_BYTES)
     memcpy(out + HEADER_BYTES, asked.message + HEADER_BYTES, asked.name_size + 4)
 
 
-cdef uint8_t* add_our_record(
+cdef uint8_t* add_local_record(
     const Asked* asked, Draft* draft, const uint8_t* name, uint32_t suffix, const Body* body
 ) noexcept nogil:
-    """Add a record whose owner is the end of the question's name, as it stands in `name`; NULL where it, or one before,
-    did not fit.
+    """Add a record whose owner is the last `suffix` bytes of `name`, the question's name.
 
-    Gives where its type stands. Room is kept for an OPT, which a reply to EDNS has however much is cut.
+    Return the address of its type; NULL if it or an earlier record does not fit. Room is reserved for the OPT, which
+    every reply to EDNS has.
     """
-    cdef bint whole = suffix >= asked.name_size
-    cdef uint32_t owner = POINTER_BYTES if whole else suffix
+    cdef bint is_full_name = suffix >= asked.name_size
+    cdef uint32_t owner = POINTER_BYTES if is_full_name else suffix
     cdef uint8_t* at = draft.out + draft.end
     if draft.cut or draft.end + owner + body.size + (OPT_BYTES if asked.edns else 0) > draft.limit:
         draft.cut = True
         return NULL
-    if whole:
-        write_16(at, TO_QUESTION)
+    if is_full_name:
+        write_16(at, QUESTION_POINTER)
     else:
         memcpy(at, name + asked.name_size - suffix, suffix)
-    memcpy(at + owner, body.octets, body.size)
+    memcpy(at + owner, body.data, body.size)
     draft.end += owner + body.size
     draft.count += 1
     return at + owner
@@ -126,7 +125,7 @@ cdef uint8_t* add_our_record(
 cdef uint32_t end_draft(
     const Asked* asked, Draft* draft, uint32_t rcode, int section, const Edes* edes
 ) noexcept nogil:
-    """Write the header, and an OPT with as much of the errors as there is room for; gives the reply's octets."""
+    """Write the header, and an OPT with as much of the errors as fits. Return the size of the reply."""
     cdef uint8_t* at = draft.out + draft.end
     cdef uint32_t room, text, size, i
     write_header(asked, rcode, REPLY_TC if draft.cut else 0, draft.out)
@@ -156,18 +155,18 @@ cdef uint32_t write_denial(
     const Asked* asked, uint32_t rcode, const uint8_t* name, uint32_t suffix, const Body* soa, const Edes* edes,
     uint32_t limit, uint8_t* out,
 ) noexcept nogil:
-    """A denial with the SOA, of the question's class, at that end of its name, as it stands in `name`."""
+    """Write a denial with the SOA of the question's class. Its owner is the last `suffix` bytes of `name`."""
     cdef Draft draft
     cdef uint8_t* at
     begin_draft(asked, limit, out, &draft)
-    at = add_our_record(asked, &draft, name, suffix, soa)
+    at = add_local_record(asked, &draft, name, suffix, soa)
     if at != NULL:
         write_16(at + CLASS_AT, asked.qclass)
     return end_draft(asked, &draft, rcode, COUNT_AUTHORITY, edes)
 
 
 cdef bint has_address(uint16_t qtype, const uint8_t* address) noexcept nogil:
-    """Whether a record of the rules' addresses is of the family that is asked for."""
+    """Return whether an address record of the rules file has the family that is asked for."""
     return qtype == (RR_A if address[0] == V4_FAMILY else RR_AAAA)
 
 
@@ -175,20 +174,20 @@ cdef uint32_t write_addresses(
     const Asked* asked, const uint8_t* addresses, uint32_t count, uint32_t ttl_s, const Edes* edes, uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
-    """The addresses of the family that is asked for; 0 where there are none."""
+    """Write a reply with the addresses of the family that is asked for. Return its size, 0 if there are none."""
     cdef Draft draft
     cdef Body body
-    cdef uint32_t i, octets = 4 if asked.qtype == RR_A else 16
-    body.size = RECORD_FIXED + octets
-    write_16(body.octets, asked.qtype)
-    write_16(body.octets + CLASS_AT, CLASS_IN)
-    write_32(body.octets + TTL_AT, ttl_s)
-    write_16(body.octets + 8, octets)
+    cdef uint32_t i, size = 4 if asked.qtype == RR_A else 16
+    body.size = RECORD_FIXED + size
+    write_16(body.data, asked.qtype)
+    write_16(body.data + CLASS_AT, CLASS_IN)
+    write_32(body.data + TTL_AT, ttl_s)
+    write_16(body.data + 8, size)
     begin_draft(asked, limit, out, &draft)
     for i in range(count):
         if has_address(asked.qtype, addresses + i * ADDRESS_BYTES):
-            memcpy(body.octets + RECORD_FIXED, addresses + i * ADDRESS_BYTES + ADDRESS_AT, octets)
-            add_our_record(asked, &draft, asked.name, asked.name_size, &body)
+            memcpy(body.data + RECORD_FIXED, addresses + i * ADDRESS_BYTES + ADDRESS_AT, size)
+            add_local_record(asked, &draft, asked.name, asked.name_size, &body)
     if not draft.count and not draft.cut:
         return 0
     return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, edes)
@@ -197,24 +196,24 @@ cdef uint32_t write_addresses(
 cdef uint32_t write_one(
     const Asked* asked, const Body* body, int64_t cap_s, uint32_t limit, uint8_t* out
 ) noexcept nogil:
-    """A reply of one record of the name that is asked for, its TTL at most the cap; -1 for none."""
+    """Write a reply with one record of the asked name, its TTL at most the cap (-1: no cap)."""
     cdef Draft draft
     cdef Edes none
     cdef uint8_t* at
     none.count, none.text, none.text_size = 0, NULL, 0
     begin_draft(asked, limit, out, &draft)
-    at = add_our_record(asked, &draft, asked.name, asked.name_size, body)
+    at = add_local_record(asked, &draft, asked.name, asked.name_size, body)
     if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):
         write_32(at + TTL_AT, <uint32_t>cap_s)
     return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &none)
 
 
 cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_t* out) noexcept nogil:
-    """SERVFAIL for a failure that was known before, with the extended error of that failure, NO_CODE for none."""
+    """Write SERVFAIL for a known failure, with its extended error (NO_EDE: none)."""
     cdef Draft draft
     cdef Edes edes
     edes.count, edes.text, edes.text_size = 0, NULL, 0
-    if code != NO_CODE:
+    if code != NO_EDE:
         edes.codes[0], edes.count = <uint16_t>code, 1
     edes.codes[edes.count] = EDE_CACHED_ERROR
     edes.count += 1
@@ -223,7 +222,7 @@ cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_
 
 
 cdef uint32_t write_fault(const Asked* asked, const Fault* fault, uint8_t* out) noexcept nogil:
-    """The error that answers a query, 288 octets at most: as `empty_reply` of a `Fault`."""
+    """Write the error that answers a query, at most 288 bytes, as `empty_reply` of a `Fault`."""
     cdef uint32_t size = HEADER_BYTES + fault.question_size
     memset(out, 0, HEADER_BYTES)
     write_header(asked, fault.rcode, <uint32_t>fault.opcode << 11, out)

@@ -1,27 +1,28 @@
-# The one table of pending questions: who asked, what was sent for it, and when something is to be done. What needs no
-# judgement is done here without a Python object; handover.pxi has the side of it that the slow path sees.
+# The one table of pending questions: the waiting queries, what was sent, and the next deadline. Simple cases are
+# handled here without Python objects; handover.pxi has the interface for the slow path.
 #
 #   begin(asked, view, hash, origin, now_ns)
-#                                         -> JOINED, SENT, FULL (no room: answer stale, or drop it and count it), or
-#                                            ELSEWHERE: nothing has been done or counted, and the slow path has to ask
+#                                         -> JOINED, SENT, FULL (no room: answer stale, or drop and count the query), or
+#                                            ELSEWHERE: nothing was done or counted; the slow path must ask
 #
-# For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, what one turn may read:
+# For a readable descriptor that `owns` knows, with `left` set to ARRIVALS, the most that one turn may read:
 #
-#   next_arrival(fd, &left, &arrived)     -> NOTHING    done with this descriptor
-#                                            ORDINARY   `ordinary` holds what read_ordinary made of arrived.message, the
-#                                                       answer to arrived.flight. Take it: `accept`, then cache it, then
-#                                                       reply to flight.first and the `next` of each, then `finish`. Or
-#                                                       do as with JUDGE; nothing has been counted
-#                                            JUDGE      it needs more judgement than that: the slow path's
-#                                            PROBED     it answers a probe: the slow path's
-#                                            REFUSED    an ICMP error: the slow path's
+#   next_arrival(fd, &left, &arrived)     -> NOTHING    this descriptor is done
+#                                            ORDINARY   `ordinary` holds the result of read_ordinary for
+#                                                       arrived.message, the answer to arrived.flight. Either call
+#                                                       `accept`, cache it, reply to flight.first and the `next` of
+#                                                       each, and call `finish`; or treat it as JUDGE: nothing has
+#                                                       been counted
+#                                            JUDGE      the slow path must judge it
+#                                            PROBED     it answers a probe: for the slow path
+#                                            REFUSED    an ICMP error: for the slow path
 #
-# arrived.message is good until the next call, a Flight until it is finished, a Waiting until its flight is, or until the
-# slow path has dismissed it.
+# arrived.message is valid until the next call. A Flight is valid until it is finished. A Waiting is valid until its
+# flight is finished or the slow path has dismissed it.
 
 cdef enum:
     MOST_WAITERS = 4096
-    MOST_KEPT_QUERY = 512       # octets of a query that waits here; longer ones wait in Python
+    MOST_KEPT_QUERY = 512       # bytes of a query that waits here; longer ones wait in Python
     LARGEST_ANSWER = 65535
     ARRIVALS = 64
     LEAST_FIRST_WAIT_MS = 50    # as upstream/attempt.py plans
@@ -41,12 +42,12 @@ cdef enum:
     PROBED = 3
     REFUSED = 4
 
-# Where a query came from, and so where its reply goes.
+# Where a query came from, and where its reply goes.
 cdef struct Origin:
     const uint8_t* client       # the packed address
     uint32_t client_size
-    int listener                # the descriptor by which the reply leaves
-    const void* peer            # as recvmsg gives it
+    int listener                # the descriptor that sends the reply
+    const void* peer            # as recvmsg returns it
     uint32_t peer_size
     const void* control         # one control message, ready for sendmsg
     uint32_t control_size
@@ -58,15 +59,15 @@ cdef struct Arrived:
     uint32_t size
 
 cdef struct Servers:
-    int count                   # 0: more than there is room for
+    int count                   # 0: too many for `numbers`
     uint16_t numbers[16]
 
-# A server's probe that is to be answered, if `sending` has a socket.
+# A server's outstanding probe, if `sending` has a socket.
 cdef struct Probe:
     Sending sending
     int64_t until_ms
 
-# Slots of one server's counters.
+# Slot numbers of one server's counters.
 cdef struct Counts:
     uint32_t queries
     uint32_t mismatch
@@ -75,11 +76,11 @@ cdef struct Counts:
 
 @cython.final
 cdef class Pending:
-    """All questions on their way; made by `make_pending`."""
+    """All pending questions; made by `make_pending`."""
 
     cdef Pools pools
     cdef readonly Health health
-    cdef Seats seats
+    cdef Room room
     cdef FlightTable table
     cdef Deadlines deadlines
     cdef Shares shares
@@ -87,7 +88,7 @@ cdef class Pending:
     cdef uint64_t* slots
     cdef Counts* counts
     cdef Probe* probes          # by server
-    cdef int probe_count        # of those to be answered
+    cdef int probe_count        # outstanding probes
     cdef int64_t* bounds_ns
     cdef int bound_count
     cdef Servers* views
@@ -109,7 +110,7 @@ cdef class Pending:
         self.slots_view, self.slots = slots, &slots[0]
 
     def close(self):
-        """Give up every socket, and the counters, so that they can be unmapped; nothing may be asked afterwards."""
+        """Close every socket, and release the counters so that they can be unmapped. Ask nothing afterwards."""
         self.table.clear()
         self.shares.clear()
         self.deadlines.count = self.probe_count = 0
@@ -123,7 +124,7 @@ cdef class Pending:
             hash, view, asked.name, asked.name_size, asked.qtype, CLASS_IN, asked.do_bit, asked.cd
         )
         cdef Waiting* waiting
-        cdef int said = JOINED
+        cdef int result = JOINED
         if self.slots == NULL or asked.size > MOST_KEPT_QUERY or view >= self.view_count or not self.views[view].count:
             return ELSEWHERE
         if flight != NULL and flight.late:
@@ -131,25 +132,25 @@ cdef class Pending:
         if flight != NULL and flight.waiters >= MOST_WAITERS:
             return FULL
         if flight == NULL and self.table.count >= MOST_EXCHANGES:
-            flight = self.giving_way(
+            flight = self.find_evictable(
                 view, asked.name, asked.name_size, origin.client, origin.client_size, now_ns // 1_000_000
             )
             return FULL if flight == NULL else ELSEWHERE
-        waiting = self.seat(asked, origin, now_ns)
+        waiting = self.new_waiting(asked, origin, now_ns)
         if waiting == NULL:
             return FULL
         if flight == NULL:
-            said = SENT
+            result = SENT
             flight = self.start(asked, view, hash, waiting.client, now_ns)
         if flight == NULL:
-            self.seats.leave(waiting.client)
-            self.table.old_waiting(waiting)
+            self.room.leave(waiting.client)
+            self.table.release_waiting(waiting)
             return ELSEWHERE
         append_waiting(flight, waiting)
-        return said
+        return result
 
-    cdef Waiting* seat(self, const Asked* asked, const Origin* origin, int64_t now_ns) noexcept nogil:
-        """A copy of what the reply will need; NULL where there is no room."""
+    cdef Waiting* new_waiting(self, const Asked* asked, const Origin* origin, int64_t now_ns) noexcept nogil:
+        """Return a copy of what the reply needs; NULL if there is no room."""
         cdef Waiting* made
         if origin.client_size > sizeof(made.address):
             return NULL
@@ -159,35 +160,35 @@ cdef class Pending:
         if made == NULL:
             return NULL
         made.handed = 0
-        made.client = self.seats.enter(origin.client, origin.client_size)
+        made.client = self.room.enter(origin.client, origin.client_size)
         if made.client == NULL:
-            self.table.old_waiting(made)
+            self.table.release_waiting(made)
             return NULL
         made.asked_ns, made.listener = now_ns, origin.listener
         made.peer_size, made.control_size = <uint8_t>origin.peer_size, <uint8_t>origin.control_size
         made.address_size = <uint8_t>origin.client_size
         memcpy(made.address, origin.client, origin.client_size)
         memcpy(made.peer, origin.peer, origin.peer_size)
-        if origin.control_size:  # else there is nothing to copy from, which memcpy is not to be told
+        if origin.control_size:  # memcpy must not get the NULL that `control` is otherwise
             memcpy(made.control, origin.control, origin.control_size)
         memcpy(made + 1, asked.message, asked.size)
         return made
 
-    cdef Flight* giving_way(
+    cdef Flight* find_evictable(
         self, uint16_t view, const uint8_t* name, uint32_t size, const uint8_t* client, uint32_t client_size,
         int64_t now_ms,
     ) noexcept nogil:
-        """Return the flight that has to end before a new one can begin; NULL if none has to, or none gives way."""
+        """Return the flight that must end before a new one can begin; NULL if none must, or none may be ended."""
         cdef uint64_t hash
-        cdef Client* seated = self.seats.find(client, client_size, &hash)
-        if self.table.count < MOST_EXCHANGES or not self.seats.has_room(seated):
+        cdef Client* found = self.room.find(client, client_size, &hash)
+        if self.table.count < MOST_EXCHANGES or not self.room.has_room(found):
             return NULL
-        return self.shares.giving_way(view, name, size, hash, now_ms)
+        return self.shares.find_evictable(view, name, size, hash, now_ms)
 
     cdef Flight* start(
         self, const Asked* asked, uint16_t view, uint64_t hash, const Client* client, int64_t now_ns
     ) noexcept nogil:
-        """A new flight whose question is out; NULL, and nothing changed, where it could not be sent."""
+        """Return a new flight after sending its question; NULL, with nothing changed, if it could not be sent."""
         cdef int64_t now_ms = now_ns // 1_000_000
         cdef Servers* servers = &self.views[view]
         cdef uint8_t message[512]
@@ -206,7 +207,7 @@ cdef class Pending:
         made.deadline_ms = now_ms + max(LEAST_FIRST_WAIT_MS, min(made.first_wait_ms, MOST_FIRST_WAIT_MS))
         size = write_question(made, self.want_ad, message)
         if self.post(&made.own, made, made.servers[0], message, size, now_ms):
-            self.table.old_flight(made)
+            self.table.release_flight(made)
             return NULL
         self.health.sent_to(made.servers[0], now_ms)
         self.health.probe(servers.numbers, servers.count, now_ms)
@@ -219,7 +220,7 @@ cdef class Pending:
     cdef int post(
         self, Sending* sending, Flight* flight, int server, uint8_t* message, uint32_t size, int64_t now_ms
     ) noexcept nogil:
-        """Send from a random socket under a random id, and note it; else `errno` is returned, and nothing is noted."""
+        """Send from a random socket under a random id, and register the send. On failure return `errno` instead."""
         cdef Pooled* held = self.pools.draw(server, now_ms)
         cdef uint16_t id
         if held == NULL:
@@ -229,7 +230,7 @@ cdef class Pending:
             id = self.pools.random16()
         message[0], message[1] = id >> 8, id & 255
         if send_upstream(held.fd, message, size, 0) < 0:
-            # The socket may first have to report an ICMP error that an earlier datagram met (udp(7)).
+            # The socket may first report an ICMP error of an earlier datagram (udp(7)).
             if errno != ECONNREFUSED or send_upstream(held.fd, message, size, 0) < 0:
                 return errno or EIO
         held.sends += 1
@@ -243,7 +244,7 @@ cdef class Pending:
         cdef Sending* sending
         cdef ssize_t size
         cdef int found
-        # Once a turn has read something, what else might wait there is for the next, unless an answer is outstanding.
+        # After the first read of a turn, read on only if an answer is outstanding; leave the rest to the next turn.
         while held != NULL and left[0] > 0 and (held.waiting or left[0] == ARRIVALS):
             left[0] -= 1
             size = recv_upstream(fd, self.inbox, LARGEST_ANSWER, 0)
@@ -262,7 +263,7 @@ cdef class Pending:
                 out.flight = sending.flight
                 if out.flight.number:
                     return JUDGE
-                self.table.store.prefetch(out.flight.hash)  # where the answer will be kept
+                self.table.store.prefetch(out.flight.hash)  # where the answer will be cached
                 found = read_ordinary(
                     self.inbox, out.size, sending.id, out.flight.name, out.flight.name_size, out.flight.qtype,
                     out.flight.do_bit, &self.ordinary,
@@ -274,7 +275,7 @@ cdef class Pending:
         return NOTHING
 
     cdef void accept(self, Flight* flight, int64_t now_ns) noexcept nogil:
-        """The answer is the one: count it, and wait for no other."""
+        """Count the answer of a flight, and wait for no other."""
         cdef int64_t elapsed_ns = now_ns - flight.sent_ns
         cdef uint64_t* durations = self.slots + self.counts[flight.servers[0]].durations
         cdef int bucket = 0
@@ -290,16 +291,16 @@ cdef class Pending:
         self.deadlines.remove(flight)
 
     cdef void dismiss(self, Flight* flight) noexcept nogil:
-        """Forget all who wait; whoever is `handed` has been taken before."""
+        """Forget all waiting queries of a flight. The caller has taken those that are `handed`."""
         while flight.first != NULL:
             flight.last = flight.first.next
-            self.seats.leave(flight.first.client)
-            self.table.old_waiting(flight.first)
+            self.room.leave(flight.first.client)
+            self.table.release_waiting(flight.first)
             flight.first = flight.last
         flight.waiters = 0
 
     cdef void finish(self, Flight* flight) noexcept nogil:
-        """Forget the flight, and all who wait for it."""
+        """Forget the flight and all its waiting queries."""
         self.dismiss(flight)
         self.deadlines.remove(flight)
         self.shares.remove(flight)
@@ -315,7 +316,7 @@ cdef class Pending:
             self.pools.sweep(now_ms)
 
     cdef int64_t next_alarm(self) noexcept nogil:
-        """When there is work, in milliseconds of CLOCK_BOOTTIME; -1: never."""
+        """Return when there is work next, in milliseconds of CLOCK_BOOTTIME; -1 is never."""
         cdef int64_t at_ms = self.sweep_at_ms if self.pools.open_count else -1
         cdef int i
         if self.deadlines.count:
@@ -329,7 +330,7 @@ cdef class Pending:
 
 
 cdef inline int64_t sooner(int64_t one, int64_t other) noexcept nogil:
-    """The earlier of two instants; -1 is never."""
+    """Return the earlier of two instants; -1 is never."""
     return other if one < 0 or 0 <= other < one else one
 
 

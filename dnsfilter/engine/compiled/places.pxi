@@ -1,4 +1,4 @@
-# Where a name is answered: here (engine/slow_path/local.py), or by the servers of which view (upstream/zones.py).
+# Who answers a name: the engine itself (engine/slow_path/local.py), or the servers of a view (upstream/zones.py).
 
 from dnsfilter.engine.slow_path.local import CANARY_NAME, LOCALHOST, OURS, RESOLVER_ARPA, SIGNAL_NAMES
 from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
@@ -6,28 +6,28 @@ from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
 cdef enum:
     TYPE_DS = 43
 
-# What is known of a name that may be answered here; of what C answers also the rcode, in the lower bits.
+# Flags of a local name. If C answers it, the lower bits hold the rcode.
 cdef enum:
     NOT_OURS = 0
-    BY_REFERENCE = 1        # it is for the reference to look at
-    SINGLE_NAME = 2         # nothing below it is special for that
+    BY_REFERENCE = 1        # the slow path decides
+    SINGLE_NAME = 2         # names below it are not special
     ZONE_RCODE = 0x000F
     ZONE_OVERRIDABLE = 0x0100
     ZONE_BYPASS = 0x0200
     LOOPBACK = 0x1000       # localhost and all below it
-    SIGNAL = 0x2000         # a name that is answered here for whom some row enforces
+    SIGNAL = 0x2000         # a signal name, answered here for clients of a class with an enforced ban
     SIGNAL_CANARY = 0x4000
     ZONE_HERE = 0x8000
 
 
 @cython.final
 cdef class Places:
-    """The names that are answered here, and the conditional zones."""
+    """The local names and the conditional zones."""
 
-    cdef NameMap tops               # last labels below which some name is special
-    cdef NameMap specials           # what may be answered here: apexes of zones, and single names; numbers as above
+    cdef NameMap tops               # top-level labels of special names
+    cdef NameMap specials           # local names: apexes of zones and single names, with the flags above
     cdef NameMap zones              # conditional zones, with the numbers of their views
-    cdef uint32_t apex              # what `ours` has found last: octets of the zone's name
+    cdef uint32_t apex              # size of the zone's name that `ours` found last
     cdef uint8_t[256] single_sizes  # 1 for the sizes of names in `specials`
 
     def __init__(self, zones):
@@ -39,9 +39,9 @@ cdef class Places:
             self.single_sizes[len(name)] = 1
 
     cdef int ours(self, const Asked* asked) noexcept nogil:
-        """Whether the name may be answered without an upstream: NOT_OURS, BY_REFERENCE, or the numbers of its zone.
+        """Return the flags of a name: NOT_OURS, BY_REFERENCE, or those of its zone.
 
-        `apex` then says how many octets of the name's end the zone's name is.
+        Set `apex` to the size of the zone's name, which is the end of the name.
         """
         cdef int i, number
         cdef uint16_t start
@@ -63,9 +63,9 @@ cdef class Places:
         return NOT_OURS
 
     cdef uint16_t view_of(self, const Asked* asked, bint is_ours) noexcept nogil:
-        """The number of the view that serves the name: of the longest conditional zone that holds it, or 0.
+        """Return the number of the view that serves the name: of its longest conditional zone, or 0.
 
-        A zone's own DS stands in its parent, but for names of ours (Zones.route).
+        The DS of a zone is in its parent, except for local names (Zones.route).
         """
         cdef int i, view, first = 0
         cdef uint16_t start
@@ -82,7 +82,7 @@ cdef class Places:
 
 
 cdef int special_number(bytes name) except -1:
-    """What a name of `OURS` is in `Places.specials`."""
+    """Return the flags of a name of `OURS` for `Places.specials`."""
     if name in SIGNAL_NAMES:
         return SIGNAL | (SIGNAL_CANARY | RCODE_NXDOMAIN if name == CANARY_NAME else RCODE_NOERROR)
     if name not in APEXES:
@@ -97,4 +97,4 @@ cdef int special_number(bytes name) except -1:
 
 
 SPECIAL_NUMBERS = {name: special_number(name) for name in OURS}
-"""What each name of `OURS` is in `Places.specials`: the same in every engine of a process."""
+"""The flags of each name of `OURS` in `Places.specials`; the same in every engine of a process."""

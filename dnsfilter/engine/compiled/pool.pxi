@@ -1,13 +1,13 @@
-# Sockets towards the upstreams, as engine/reference/pool.py has them: connected, on unpredictable ports, soon retired
-# (RFC 5452 section 9.2). One class holds the pools of all servers.
+# Sockets to the upstreams, as in engine/reference/pool.py: connected, on unpredictable ports, soon retired (RFC 5452
+# section 9.2). One class holds the pools of all servers.
 #
-#   draw(server, now_ms)    a socket that is fit to send from, NULL where none can be had
-#   at(fd)                  the socket of a descriptor, NULL where it is none of ours
-#   sweep(now_ms)           retire what is worn, close what is retired and no longer waited on
-#   random16(), below(n)    unpredictable numbers
+#   draw(server, now_ms)    return a socket to send from; NULL if there is none
+#   at(fd)                  return the socket of a descriptor; NULL if it is not in a pool
+#   sweep(now_ms)           retire worn sockets, close retired ones without outstanding sends
+#   random16(), below(n)    return unpredictable numbers
 #
-# Whoever sends counts `sends` and `waiting` of the socket up, and `waiting` down again. No pointer to a socket outlives
-# the next draw, sweep or close, unless `waiting` holds it.
+# The caller increments `sends` and `waiting` of a socket when it sends, and decrements `waiting` afterwards. A pointer
+# to a socket is valid until the next draw, sweep or close, or for as long as `waiting` is not 0.
 
 from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, EIO, EMFILE, ENFILE, errno
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
@@ -34,7 +34,7 @@ cdef extern from *:
         return bind(fd, (struct sockaddr *)&four, sizeof four);
     }
     static int open_upstream(int family) {
-        /* No ICMP message, which anybody can forge, makes the kernel fragment what is sent (ip(7), IP_PMTUDISC_OMIT). */
+        /* Ignore the path MTU of ICMP messages, which anybody can forge: no fragments (ip(7), IP_PMTUDISC_OMIT). */
         int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), omit = 5;
         if (fd < 0) return fd;
         if (family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, 23, &omit, sizeof omit)
@@ -54,7 +54,7 @@ cdef extern from *:
     int open_upstream(int family) nogil
     int connect_upstream(int fd, const void* address, unsigned int size) nogil
     int close_upstream "close"(int fd) nogil
-    ssize_t draw_octets "getrandom"(void* into, size_t size, unsigned int flags) nogil
+    ssize_t draw_random_bytes "getrandom"(void* into, size_t size, unsigned int flags) nogil
     ssize_t send_upstream "send"(int fd, const void* message, size_t size, int flags) nogil
     ssize_t recv_upstream "recv"(int fd, void* into, size_t size, int flags) nogil
 
@@ -63,18 +63,18 @@ cdef enum:
     LIFETIME_MS = 30000
     LIFETIME_SENDS = 1000
     LOWEST_PORT = 1024      # up to 65535
-    BIND_TRIES = 16
-    DRAWN_BYTES = 256      # getrandom(2) gives so many without ever stopping short
+    BIND_ATTEMPTS = 16
+    DRAWN_BYTES = 256      # getrandom(2) never returns fewer for requests up to this size
 
 cdef struct Pooled:
     int fd
     int server
     int64_t opened_ms
     uint32_t sends
-    uint32_t waiting        # sends that may still be answered
+    uint32_t waiting        # outstanding sends
     bint retired
 
-cdef struct Towards:
+cdef struct ServerAddress:
     int family
     unsigned int size
     uint8_t address[28]     # a sockaddr_in or sockaddr_in6
@@ -84,8 +84,8 @@ cdef struct Towards:
 cdef class Pools:
     """Up to POOL_SIZE sockets to each of `addresses`, pairs of an address family and a packed sockaddr."""
 
-    cdef Towards* towards
-    cdef Pooled** slots     # server after server, POOL_SIZE of each
+    cdef ServerAddress* addresses
+    cdef Pooled** slots     # POOL_SIZE for each server
     cdef Pooled** by_fd
     cdef int fd_room
     cdef int servers
@@ -96,19 +96,19 @@ cdef class Pools:
 
     def __cinit__(self, addresses, int epoll_fd):
         self.servers, self.epoll_fd = len(addresses), epoll_fd
-        self.towards = <Towards*>calloc(self.servers + 1, sizeof(Towards))
+        self.addresses = <ServerAddress*>calloc(self.servers + 1, sizeof(ServerAddress))
         self.slots = <Pooled**>calloc(self.servers * POOL_SIZE + 1, sizeof(Pooled*))
-        if self.towards == NULL or self.slots == NULL:
+        if self.addresses == NULL or self.slots == NULL:
             raise MemoryError
         for i, (family, packed) in enumerate(addresses):
             if len(packed) > 28:
-                raise ValueError(f"connect to {packed!r}: too long an address")
-            self.towards[i].family, self.towards[i].size = family, len(packed)
-            memcpy(self.towards[i].address, <const uint8_t*>(<bytes>packed), len(packed))
+                raise ValueError(f"server address {packed!r} has {len(packed)} bytes: the limit is 28")
+            self.addresses[i].family, self.addresses[i].size = family, len(packed)
+            memcpy(self.addresses[i].address, <const uint8_t*>(<bytes>packed), len(packed))
 
     def __dealloc__(self):
         self.close_all()
-        free(self.towards)
+        free(self.addresses)
         free(self.slots)
         free(self.by_fd)
 
@@ -124,7 +124,7 @@ cdef class Pools:
         if chosen != NULL:
             return chosen
         chosen = self.open(server, now_ms)
-        if chosen == NULL:  # where no descriptor is left, those that are there go on
+        if chosen == NULL:  # without free descriptors, use an open socket
             return self.any_of(server) if errno == EMFILE or errno == ENFILE else NULL
         self.slots[slot] = chosen
         return chosen
@@ -145,8 +145,8 @@ cdef class Pools:
         return NULL
 
     cdef Pooled* open(self, int server, int64_t now_ms) noexcept nogil:
-        """A new socket; NULL, and `errno`, where there is none to be had."""
-        cdef Towards* to = &self.towards[server]
+        """Open a socket; on failure return NULL and set `errno`."""
+        cdef ServerAddress* to = &self.addresses[server]
         cdef Pooled* made
         cdef int cause, fd = open_upstream(to.family)
         if fd < 0:
@@ -171,7 +171,7 @@ cdef class Pools:
     cdef bint bind_anywhere(self, int fd, int family) noexcept nogil:
         cdef uint16_t port
         cdef int i
-        for i in range(BIND_TRIES):
+        for i in range(BIND_ATTEMPTS):
             port = self.random16()
             while port < LOWEST_PORT:
                 port = self.random16()
@@ -224,15 +224,15 @@ cdef class Pools:
     cdef uint16_t random16(self) noexcept nogil:
         cdef uint16_t number
         if self.left < 2:
-            if draw_octets(self.drawn, DRAWN_BYTES, 0) != DRAWN_BYTES:
-                abort()  # it cannot fail once the system is up; ids that could be guessed are worse than no worker
+            if draw_random_bytes(self.drawn, DRAWN_BYTES, 0) != DRAWN_BYTES:
+                abort()  # it cannot fail on a booted system; guessable ids are worse than no worker
             self.left = DRAWN_BYTES
         self.left -= 2
         memcpy(&number, self.drawn + self.left, 2)
         return number
 
     cdef uint32_t below(self, uint32_t bound) noexcept nogil:
-        """Any number from 0 to `bound` - 1, each as likely as the others; `bound` is at most 65,536."""
+        """Return a uniformly random number from 0 to `bound` - 1; `bound` is at most 65,536."""
         cdef uint32_t number = self.random16()
         while number >= 65536 - 65536 % bound:
             number = self.random16()

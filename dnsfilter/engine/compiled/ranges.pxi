@@ -1,4 +1,4 @@
-# The ranges file: which class an address belongs to. `dnsfilter.snapshot.ranges_file.RangeTable` is its twin.
+# The ranges file: the class of an address. `dnsfilter.snapshot.ranges_file.RangeTable` is its twin.
 
 
 @cython.final
@@ -6,7 +6,7 @@ cdef class RangesFile:
     """The intervals of the site, read in place."""
 
     cdef list _views
-    cdef Octets _v4_starts, _v4_ranges, _v6_starts, _v6_ranges, _ranges
+    cdef Buffer _v4_starts, _v4_ranges, _v6_starts, _v6_ranges, _ranges
     cdef uint32_t _v4_first, _v4_end, _v6_first, _v6_end
 
     def __init__(self, snapshot):
@@ -21,7 +21,7 @@ cdef class RangesFile:
         self._ranges = section_of(self._views, snapshot, Kind.RANGES, Part.RANGES)
 
     cdef int find(self, const uint8_t* address, int size) noexcept nogil:
-        """The class of the most specific range that holds an address of 4 or 16 octets, -1 for none."""
+        """Return the class of the most specific range that contains an address of 4 or 16 bytes; -1 for none."""
         cdef uint32_t index
         if size == V4_BYTES:
             index = self._find_v4(address)

@@ -1,10 +1,10 @@
-# What the client gets, as wire/reply.py writes it, byte for byte: our header, its question, records whose TTLs have
-# aged, and an OPT of ours if it sent one. QR=1, RA=1, AA=0, RD and CD as asked.
+# Replies, byte for byte as wire/reply.py writes them: a new header, the client's question, records with aged TTLs, and
+# a new OPT if the client sent one. QR=1, RA=1, AA=0, RD and CD as in the query.
 
 cdef enum:
     OPT_BYTES = 11         # an OPT without options (RFC 6891 section 6.1.2)
     EDE_BYTES = 6          # an extended error without text: code and length of the option, code of the error
-    MOST_TEXT = 1024        # octets of its text that are sent
+    MOST_TEXT = 1024        # longest text in bytes that is sent
     OPTION_EDE = 15         # RFC 8914 section 2
     REPLY_FLAGS = 0x8080    # QR, RA
     REPLY_RD = 0x0100
@@ -15,18 +15,18 @@ cdef enum:
     STALE_TTL = 30          # judging.STALE_TTL_S
     EDE_STALE = 3
     EDE_STALE_NXDOMAIN = 19
-    UNEXPRESSED = 2         # SERVFAIL, instead of one that would lose them
+    UNEXPRESSED = 2         # SERVFAIL, in place of an rcode that needs an OPT if there is none
 
 
 cdef uint32_t udp_limit_of(const Asked* asked) noexcept nogil:
-    """The most octets a reply over UDP may have: 512 without OPT, else what the client takes, from 512 to 1,232."""
+    """Return the size limit of a UDP reply: 512 bytes without OPT, else the client's payload size, 512 to 1,232."""
     if not asked.edns or asked.payload < LEAST_LIMIT:
         return LEAST_LIMIT
     return asked.payload if asked.payload < OUR_PAYLOAD else OUR_PAYLOAD
 
 
 cdef void write_header(const Asked* asked, uint32_t rcode, uint32_t flags, uint8_t* out) noexcept nogil:
-    """Id, flags and the count of questions."""
+    """Write id, flags and the count of questions."""
     if rcode > EXTENDED and not asked.edns:
         rcode = UNEXPRESSED
     write_16(out, asked.id)
@@ -38,7 +38,7 @@ cdef void write_header(const Asked* asked, uint32_t rcode, uint32_t flags, uint8
 cdef uint32_t write_opt(
     const Asked* asked, uint32_t rcode, int ede, const uint8_t* text, uint32_t text_size, uint8_t* out
 ) noexcept nogil:
-    """Our OPT with that extended error, -1 for none; gives the octet behind it."""
+    """Write an OPT with an extended error, -1 for none. Return its size."""
     cdef uint32_t options = 0 if ede < 0 else EDE_BYTES + text_size
     out[0] = 0
     write_16(out + 1, TYPE_OPT)
@@ -64,9 +64,9 @@ cdef uint32_t write_empty(
     uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
-    """A reply without records; gives its octets, at most `limit`, which is at least 512.
+    """Write a reply without records. Return its size, at most `limit`, which is at least 512.
 
-    What does not fit loses the extended error's text (`text`, in UTF-8), then the error (-1 for none), then the OPT.
+    If it does not fit, leave out the extended error's text (UTF-8), then the error (-1 for none), then the OPT.
     """
     cdef uint32_t size = HEADER_BYTES + asked.name_size + 4
     cdef uint32_t room
@@ -95,7 +95,7 @@ cdef void set_ttls(const Entry* entry, int64_t ttl, uint8_t* message) noexcept n
 
 
 cdef void age_ttls(const Entry* entry, uint32_t age_s, int64_t cap_s, uint8_t* message) noexcept nogil:
-    """Lower each TTL by the age, to no less than 0, then to the cap; -1 for none."""
+    """Lower each TTL by the age, to no less than 0, then to the cap (-1: no cap)."""
     cdef const uint8_t* at = entry_ttls(entry)
     cdef uint16_t where
     cdef uint32_t ttl
@@ -112,7 +112,7 @@ cdef void age_ttls(const Entry* entry, uint32_t age_s, int64_t cap_s, uint8_t* m
 
 
 cdef void take_turns(const Entry* entry, uint32_t turn, uint8_t* message) noexcept nogil:
-    """Begin with another address of the set: _take_turns of wire/reply.py."""
+    """Rotate the addresses of the set by `turn`: _take_turns of wire/reply.py."""
     cdef const uint8_t* ttls = entry_ttls(entry) + 2 * entry.turn_first
     cdef const uint8_t* kept = entry_message(entry)
     cdef uint32_t size = 4 if entry.qtype == RR_A else 16
@@ -134,9 +134,9 @@ cdef uint32_t write_relayed(
     uint32_t limit,
     uint8_t* out,
 ) noexcept nogil:
-    """A reply with the records of an entry for the same question; gives its octets, 0 where they are more than `limit`.
+    """Write a reply with the records of an entry for the same question. Return its size, 0 if it exceeds `limit`.
 
-    What is too long loses records in an order that is the reference's business.
+    The reference shortens replies that are too long.
     """
     cdef uint32_t size = entry.size
     cdef uint32_t additional

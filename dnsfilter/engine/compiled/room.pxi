@@ -1,32 +1,32 @@
-# Who waits, client by client, as engine/reference/room.py bounds it. A client is what `client_block` says.
+# Limits on waiting queries, per client and in all, as in engine/reference/room.py. `client_block` defines a client.
 #
-#   enter(octets, size)    one more query of that client waits; NULL where there is no room
-#   leave(client)          one less; the pointer is void after the last
+#   enter(address, size)   count one more waiting query of that client; NULL if there is no room
+#   leave(client)          count one less; the last call frees `client`
 
 from os import urandom
 
 cdef enum:
     CLIENT_BUCKETS = 16384
-    CLIENT_BYTES = 8           # an IPv4 address has fewer, an IPv6 address is one of its /64
+    CLIENT_BYTES = 8           # an IPv4 address has fewer; an IPv6 address counts as its /64
 
 cdef struct Client:
     Client* next
     uint64_t hash
     uint32_t count
     uint32_t size
-    uint8_t octets[8]
+    uint8_t address[8]
 
 
 cdef int draw_secret(uint64_t* secret) except -1:
-    """A key for `sip_hash`, two words."""
+    """Draw a key of two words for `sip_hash`."""
     cdef bytes drawn = urandom(16)
     memcpy(secret, <const uint8_t*>drawn, 16)
     return 0
 
 
 @cython.final
-cdef class Seats:
-    """How many queries of each client wait, and how many in all."""
+cdef class Room:
+    """The number of waiting queries of each client and in all."""
 
     cdef Client** buckets
     cdef uint64_t secret[2]
@@ -53,28 +53,28 @@ cdef class Seats:
                 self.buckets[i] = next
         free(self.buckets)
 
-    cdef Client* find(self, const uint8_t* octets, uint32_t size, uint64_t* hash) noexcept nogil:
+    cdef Client* find(self, const uint8_t* address, uint32_t size, uint64_t* hash) noexcept nogil:
         cdef Client* client
         size = min(size, <uint32_t>CLIENT_BYTES)
-        hash[0] = sip_hash(self.secret, size, octets, size)
+        hash[0] = sip_hash(self.secret, size, address, size)
         client = self.buckets[hash[0] % CLIENT_BUCKETS]
         while client != NULL:
-            if client.hash == hash[0] and client.size == size and memcmp(client.octets, octets, size) == 0:
+            if client.hash == hash[0] and client.size == size and memcmp(client.address, address, size) == 0:
                 return client
             client = client.next
         return NULL
 
     cdef bint has_room(self, const Client* client) noexcept nogil:
-        """Whether one more query of a client may wait; NULL is one of which none does. As `Room` decides."""
+        """Return whether one more query of a client may wait. NULL is a client without waiting queries."""
         cdef uint32_t most = self.most_per_client
         if self.waiting >= self.most * 7 // 8:
             most = max(most // 8, <uint32_t>1)
         return self.waiting < self.most and (client.count if client != NULL else 0) < most
 
-    cdef Client* enter(self, const uint8_t* octets, uint32_t size) noexcept nogil:
+    cdef Client* enter(self, const uint8_t* address, uint32_t size) noexcept nogil:
         cdef uint64_t hash
         cdef Client* client
-        client = self.find(octets, size, &hash)
+        client = self.find(address, size, &hash)
         if not self.has_room(client):
             return NULL
         if client == NULL:
@@ -82,7 +82,7 @@ cdef class Seats:
             if client == NULL:
                 return NULL
             client.hash, client.size = hash, min(size, <uint32_t>CLIENT_BYTES)
-            memcpy(client.octets, octets, client.size)
+            memcpy(client.address, address, client.size)
             client.next = self.buckets[hash % CLIENT_BUCKETS]
             self.buckets[hash % CLIENT_BUCKETS] = client
         client.count += 1

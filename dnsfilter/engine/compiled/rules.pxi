@@ -1,10 +1,10 @@
-# The rules file: what a query meets. `dnsfilter.snapshot.rulebook.RuleTable` and the reader's `judge` are its twins.
+# The rules file: judgements on queries. `dnsfilter.snapshot.rulebook.RuleTable` and the reader's `judge` are its twins.
 
 from dnsfilter.engine.slow_path.judging import ENCRYPTED_DNS
 
 
 cdef inline bint keep_pair(int32_t* pairs, int* count, uint32_t pair) noexcept nogil:
-    """Adds a pair to distinct ascending ones; False where there is no room. A rule that counts nothing has none."""
+    """Add a pair to distinct ascending ones. Return False if there is no room. SNAPSHOT_NONE is no pair."""
     cdef int place = count[0]
     if pair == SNAPSHOT_NONE:
         return True
@@ -25,13 +25,13 @@ cdef class RulesFile:
     """The rules of every class, read in place."""
 
     cdef list _views
-    cdef Octets _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings
+    cdef Buffer _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings
     cdef uint32_t _class_count, _rule_count
     cdef bytes _bypass_name
     cdef const uint8_t* _bypass
     cdef uint16_t _bypass_size
     cdef uint8_t _concerned[8192]       # a bit for each entry
-    cdef int64_t* _all_suspended        # start and end, in turn
+    cdef int64_t* _all_suspended        # start and end of each interval
     cdef uint32_t _all_count
 
     def __cinit__(self, snapshot):
@@ -49,7 +49,7 @@ cdef class RulesFile:
 
     def __init__(self, snapshot):
         self._views = []
-        cdef Octets concerned = section_of(self._views, snapshot, Kind.RULES, Part.CONCERNED)
+        cdef Buffer concerned = section_of(self._views, snapshot, Kind.RULES, Part.CONCERNED)
         cdef uint64_t place
         cdef uint16_t entry
         self._classes = section_of(self._views, snapshot, Kind.RULES, Part.CLASSES)
@@ -70,7 +70,7 @@ cdef class RulesFile:
             self._concerned[entry >> 3] |= 1 << (entry & 7)
 
     cdef bint suspends_all(self, int64_t at) noexcept nogil:
-        """Whether nothing is refused for anybody at `at`."""
+        """Return whether a suspension of all authorities is in force at `at`."""
         cdef uint32_t i
         for i in range(self._all_count):
             if self._all_suspended[2 * i] <= at < self._all_suspended[2 * i + 1]:
@@ -80,7 +80,7 @@ cdef class RulesFile:
     cdef void judge(
         self, int range_class, const Matches* matches, bint question_only, int64_t at, Judged* out
     ) noexcept nogil:
-        """What a query of that class (-1: none) meets; verdict -1: there are more than C counts."""
+        """Judge a query of a class (-1: none). Verdict -1: more matches or pairs than C has room for."""
         cdef uint32_t rule, end
         cdef const uint8_t* record
         cdef const Match* hit
@@ -108,7 +108,7 @@ cdef class RulesFile:
                 out.refused = <int32_t>little32(record + RULE_PAIR)
 
     cdef inline uint32_t _first_rule(self, int range_class, const Matches* matches, uint32_t* end) noexcept nogil:
-        """The first rule of a class, and where its rules end; none without a class or a match."""
+        """Return the first rule of a class, and set `end` to the end of its rules; none without a class or a match."""
         cdef const uint8_t* record
         cdef uint32_t first
         end[0] = 0
@@ -120,7 +120,7 @@ cdef class RulesFile:
         return first
 
     cdef const Match* _hit(self, const uint8_t* rule, const Matches* matches, bint question_only) noexcept nogil:
-        """The hit by which a rule applies: one of the question's before a target's, then the longest suffix."""
+        """Return the hit by which a rule applies: the question's before a target's, then the longest suffix."""
         cdef const Match* best = NULL
         cdef const Match* hit
         cdef int place
@@ -143,7 +143,7 @@ cdef class RulesFile:
         return False
 
     cdef void _contend(self, uint32_t rule, const Match* hit, int verdict, Judged* out) noexcept nogil:
-        """Lets the rule win over the one that has won so far, where it comes before it."""
+        """Make the rule the winner if it has precedence over the winner so far."""
         cdef const uint8_t* ours = self._rules.at + <uint64_t>rule * RULE_BYTES
         cdef const uint8_t* theirs
         if verdict < out.verdict:
@@ -162,7 +162,7 @@ cdef class RulesFile:
         out.suffix, out.domain, out.target = hit.suffix, hit.domain, hit.target
 
     cdef uint64_t _place(self, const uint8_t* rule, int64_t at) noexcept nogil:
-        """How many spans up to the rule's last one start at `at` or before: counted from the section's start."""
+        """Return the index, in the section, after the rule's last span that starts at `at` or before."""
         cdef uint64_t low = little32(rule + RULE_FIRST_SPAN), middle
         cdef uint64_t high = low + little32(rule + RULE_SPANS)
         while low < high:
@@ -182,7 +182,7 @@ cdef class RulesFile:
         return span[SPAN_EFFECT] if at < <int64_t>little64(span + SPAN_END) else EFFECT_NONE
 
     cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
-        """Whether any rule of that class (-1: none) refuses something at `at`."""
+        """Return whether any rule of a class (-1: none) refuses something at `at`."""
         cdef const uint8_t* record
         cdef uint32_t rule, first
         if range_class < 0 or <uint32_t>range_class >= self._class_count:
@@ -195,7 +195,7 @@ cdef class RulesFile:
         return False
 
     cdef bint concerned(self, const Matches* matches) noexcept nogil:
-        """Whether a ban of any class is on one of these entries, in force or not."""
+        """Return whether a ban of any class, in force or not, is on one of these entries."""
         cdef int place
         cdef uint16_t entry
         for place in range(matches.count):
@@ -205,7 +205,7 @@ cdef class RulesFile:
         return False
 
     cdef int64_t next_change(self, int range_class, const Matches* matches, int64_t at) noexcept nogil:
-        """The first instant after `at` at which a rule of that class on these entries starts, changes or ends."""
+        """Return the first instant after `at` when a rule of the class on these entries changes; INT64_MAX for none."""
         cdef uint32_t rule, end
         cdef uint64_t place, first
         cdef const uint8_t* record
@@ -227,11 +227,11 @@ cdef class RulesFile:
         return self._bans.at + <uint64_t>little32(rule) * BAN_BYTES
 
     cdef int reply_of(self, uint32_t rule) noexcept nogil:
-        """The place of a rule's reply in `layout.REPLIES`, -1 where there is no such rule."""
+        """Return the index of a rule's reply in `layout.REPLIES`; -1 if there is no such rule."""
         return self._ban(self._rules.at + <uint64_t>rule * RULE_BYTES)[BAN_REPLY] if rule < self._rule_count else -1
 
     cdef const uint8_t* text_of(self, uint32_t rule, uint16_t* size, uint16_t* ede) noexcept nogil:
-        """The UTF-8 text of a rule's refusals, its octets and the extended error; NULL where there is no such rule."""
+        """Return the UTF-8 text of a rule's refusals, its size and extended error; NULL if there is no such rule."""
         cdef const uint8_t* record
         cdef const uint8_t* text
         if rule >= self._rule_count:
@@ -242,7 +242,7 @@ cdef class RulesFile:
         return text + STRING_BYTES
 
     cdef const uint8_t* addresses_of(self, uint32_t rule, uint32_t* count) noexcept nogil:
-        """The addresses of a rule's ban, as records of the file; none where there is no such rule."""
+        """Return the addresses of a rule's ban, each of ADDRESS_BYTES; none if there is no such rule."""
         cdef const uint8_t* ban
         count[0] = 0
         if rule >= self._rule_count:
@@ -252,7 +252,7 @@ cdef class RulesFile:
         return self._addresses.at + <uint64_t>little32(ban + BAN_FIRST_ADDRESS) * ADDRESS_BYTES
 
     cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
-        """Whether the ban is on the service of encrypted resolvers."""
+        """Return whether the rule's ban is on the service `encrypted_dns`."""
         cdef const uint8_t* name
         if rule >= self._rule_count:
             return False

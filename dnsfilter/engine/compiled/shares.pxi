@@ -1,4 +1,4 @@
-# Which question gives way when the table is full: the twin of engine/reference/shares.py, which defines the words and the rules.
+# Choose the question to evict when the table is full: the twin of engine/reference/shares.py, which defines the rules.
 
 cdef enum:
     HEAVY = 64
@@ -12,9 +12,9 @@ cdef enum:
 
 @cython.final
 cdef class Shares:
-    """The questions on their way, the oldest first."""
+    """The pending questions, the oldest first."""
 
-    cdef Flight young           # both are only the ends of their circular lists
+    cdef Flight young           # the list heads of two circular lists
     cdef Flight old
     cdef Group* buckets[8192]   # GROUP_BUCKETS
     cdef uint64_t[2] secret
@@ -40,7 +40,7 @@ cdef class Shares:
                 free(group)
 
     cdef void add(self, Flight* flight, const Client* client) noexcept nogil:
-        """Note a question, first asked by `client`."""
+        """Add a question, first asked by `client`."""
         flight.client_hash = client.hash
         append_flight(&self.young, flight)
 
@@ -52,10 +52,10 @@ cdef class Shares:
             if flight.groups[i] != NULL:
                 self.leave(flight.groups[i])
 
-    cdef Flight* giving_way(
+    cdef Flight* find_evictable(
         self, uint16_t view, const uint8_t* name, uint32_t size, uint64_t client_hash, int64_t now_ms
     ) noexcept nogil:
-        """Return the question that gives way to a new one, NULL if the new one gets no place."""
+        """Return the question to evict for a new one; NULL if the new one gets no place."""
         cdef uint64_t hashes[GROUPS]
         cdef uint32_t wanted[GROUPS]
         cdef Flight* oldest
@@ -96,7 +96,7 @@ cdef class Shares:
     cdef void hash_groups(
         self, uint16_t view, const uint8_t* name, uint32_t size, uint64_t client_hash, uint64_t* out
     ) noexcept nogil:
-        """Write the hash of each group; 0 is none."""
+        """Write the hash of each group to `out`; 0 is no group."""
         cdef uint8_t[128] starts
         cdef int labels = label_starts(name, <int>size, starts)
         cdef int depth, at
@@ -127,7 +127,7 @@ cdef class Shares:
         return group
 
     cdef void leave(self, Group* group) noexcept nogil:
-        """Count one less. The pointer is void after the last."""
+        """Count one less. The last call frees the group."""
         cdef Group** at
         group.count -= 1
         if group.count:
@@ -148,7 +148,7 @@ cdef inline bint is_heavy(const Flight* flight) noexcept nogil:
 
 
 cdef inline bint is_lighter(const uint32_t* wanted, const Flight* flight) noexcept nogil:
-    """Whether some group of the flight is heavy, and has at least twice what the new question's has."""
+    """Return whether some group of the flight is heavy and has at least twice the count of the new question's group."""
     cdef int i
     for i in range(GROUPS):
         if flight.groups[i] != NULL and flight.groups[i].count >= HEAVY:

@@ -1,5 +1,5 @@
-# SipHash-1-3 (Aumasson and Bernstein 2012, with the rounds that hash tables use): who does not know the key cannot
-# choose names that fall into one bucket.
+# SipHash-1-3 (Aumasson and Bernstein 2012, with the rounds that hash tables use). Without the key, nobody can choose
+# names that share a bucket.
 
 cdef struct Sip:
     uint64_t a
@@ -8,20 +8,20 @@ cdef struct Sip:
     uint64_t d
 
 
-cdef inline uint64_t turned(uint64_t word, int bits) noexcept nogil:
+cdef inline uint64_t rotated(uint64_t word, int bits) noexcept nogil:
     return (word << bits) | (word >> (64 - bits))
 
 
 cdef inline void sip_round(Sip* sip) noexcept nogil:
     sip.a += sip.b
     sip.c += sip.d
-    sip.b = turned(sip.b, 13) ^ sip.a
-    sip.d = turned(sip.d, 16) ^ sip.c
-    sip.a = turned(sip.a, 32) + sip.d
+    sip.b = rotated(sip.b, 13) ^ sip.a
+    sip.d = rotated(sip.d, 16) ^ sip.c
+    sip.a = rotated(sip.a, 32) + sip.d
     sip.c += sip.b
-    sip.b = turned(sip.b, 17) ^ sip.c
-    sip.d = turned(sip.d, 21) ^ sip.a
-    sip.c = turned(sip.c, 32)
+    sip.b = rotated(sip.b, 17) ^ sip.c
+    sip.d = rotated(sip.d, 21) ^ sip.a
+    sip.c = rotated(sip.c, 32)
 
 
 cdef inline void sip_take(Sip* sip, uint64_t word) noexcept nogil:
@@ -30,8 +30,8 @@ cdef inline void sip_take(Sip* sip, uint64_t word) noexcept nogil:
     sip.a ^= word
 
 
-cdef uint64_t sip_hash(const uint64_t* secret, uint64_t first, const uint8_t* octets, uint32_t size) noexcept nogil:
-    """The keyed hash of a word, as eight octets of this machine's order, and some more octets."""
+cdef uint64_t sip_hash(const uint64_t* secret, uint64_t first, const uint8_t* data, uint32_t size) noexcept nogil:
+    """Return the keyed hash of `first`, as eight bytes in native order, followed by `size` bytes of `data`."""
     cdef Sip sip
     cdef uint64_t word
     cdef uint32_t at = 0
@@ -41,11 +41,11 @@ cdef uint64_t sip_hash(const uint64_t* secret, uint64_t first, const uint8_t* oc
     sip.d = secret[1] ^ 0x7465646279746573U
     sip_take(&sip, first)
     while size - at >= 8:
-        memcpy(&word, octets + at, 8)
+        memcpy(&word, data + at, 8)
         sip_take(&sip, word)
         at += 8
     word = 0
-    memcpy(&word, octets + at, size - at)
+    memcpy(&word, data + at, size - at)
     sip_take(&sip, word ^ (<uint64_t>(size + 8) << 56))
     sip.c ^= 0xFF
     sip_round(&sip)

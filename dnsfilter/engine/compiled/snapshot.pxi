@@ -1,7 +1,7 @@
-# A snapshot as C reads it, in place: the three files together, answering as `dnsfilter.snapshot.reader.Snapshot` does.
+# The three files of a snapshot, read in place by C, with the results of `dnsfilter.snapshot.reader.Snapshot`.
 #
-# docs/snapshot-format.md has the layout. A count of -1 in `Matches` and a verdict of -1 in `Judged` mean that there is
-# more than C has room for, or that the names file is wrong: the snapshot itself decides then.
+# docs/snapshot-format.md has the layout. A count of -1 in `Matches` and a verdict of -1 in `Judged` mean that C has too
+# little room, or that the names file is wrong. The Python snapshot then decides.
 
 @cython.final
 cdef class Table:
@@ -19,63 +19,63 @@ cdef class Table:
         self._rules = RulesFile(snapshot)
 
     cdef int find(self, const uint8_t* address, int size) noexcept nogil:
-        """The class of the most specific range that holds an address of 4 or 16 octets, -1 for none."""
+        """Return the class of the most specific range that contains an address of 4 or 16 bytes; -1 for none."""
         return self._ranges.find(address, size)
 
     cdef bint suspends_all(self, int64_t at) noexcept nogil:
-        """Whether nothing is refused for anybody at `at`, so that clients of no class may ask."""
+        """Return whether all authorities are suspended at `at`; unregistered clients may ask then."""
         return self._rules.suspends_all(at)
 
     cdef void match(self, const Asked* asked, Matches* out) noexcept nogil:
-        """Every entry that the question's name belongs to, by entry, each with its longest suffix."""
+        """Find every entry that the question's name belongs to, in order of entry, each with its longest suffix."""
         self._names.match(asked.name, asked.name_size, asked.starts, asked.labels, out)
 
     cdef void prefetch(self, const Asked* asked) noexcept nogil:
-        """Fetch where `match` will look for the question's name."""
+        """Prefetch the slots that `match` reads for the question's name."""
         self._names.prefetch(asked.name, asked.name_size, asked.starts, asked.labels, False)
 
     cdef void prefetch_records(self, const Asked* asked) noexcept nogil:
-        """Once that is there, fetch what it leads to."""
+        """Prefetch the records of these slots, once the slots are there."""
         self._names.prefetch(asked.name, asked.name_size, asked.starts, asked.labels, True)
 
     cdef void match_one(self, const uint8_t* name, int size, Matches* out) noexcept nogil:
-        """The same for any folded wire name."""
+        """Match any folded wire name."""
         self._names.match_one(name, size, out)
 
     cdef void add_target(self, const uint8_t* name, int size, Matches* into) noexcept nogil:
-        """Adds what a name that the answer leads to belongs to, as `match_all` does."""
+        """Add the entries that a target of the answer belongs to, as `match_all` does."""
         self._names.add_target(name, size, into)
 
     cdef void judge(
         self, int range_class, const Matches* matches, bint question_only, int64_t at, Judged* out
     ) noexcept nogil:
-        """What a query of that class (-1: none) meets at `at`; `question_only` leaves out what targets belong to."""
+        """Judge a query of a class (-1: none) at `at`. `question_only` ignores the matches of targets."""
         self._rules.judge(range_class, matches, question_only, at, out)
 
     cdef bint enforcing(self, int range_class, int64_t at) noexcept nogil:
-        """Whether any rule of that class (-1: none) refuses something at `at`."""
+        """Return whether any rule of a class (-1: none) refuses something at `at`."""
         return self._rules.enforcing(range_class, at)
 
     cdef bint concerned(self, const Matches* matches) noexcept nogil:
-        """Whether a ban of any class is on one of these entries, in force or not."""
+        """Return whether a ban of any class, in force or not, is on one of these entries."""
         return self._rules.concerned(matches)
 
     cdef int64_t next_change(self, int range_class, const Matches* matches, int64_t at) noexcept nogil:
-        """The first instant after `at` at which a rule of that class on these entries changes; INT64_MAX for none."""
+        """Return the first instant after `at` when a rule of the class on these entries changes; INT64_MAX for none."""
         return self._rules.next_change(range_class, matches, at)
 
     cdef int reply_of(self, uint32_t rule) noexcept nogil:
-        """The place of a rule's reply in `layout.REPLIES`, -1 where there is no such rule."""
+        """Return the index of a rule's reply in `layout.REPLIES`; -1 if there is no such rule."""
         return self._rules.reply_of(rule)
 
     cdef const uint8_t* text_of(self, uint32_t rule, uint16_t* size, uint16_t* ede) noexcept nogil:
-        """The text of a rule's refusals, its octets and the extended error; NULL where there is no such rule."""
+        """Return the UTF-8 text of a rule's refusals, its size and extended error; NULL if there is no such rule."""
         return self._rules.text_of(rule, size, ede)
 
     cdef const uint8_t* addresses_of(self, uint32_t rule, uint32_t* count) noexcept nogil:
-        """The addresses of a rule's ban, each of ADDRESS_BYTES; none where there is no such rule."""
+        """Return the addresses of a rule's ban, each of ADDRESS_BYTES; none if there is no such rule."""
         return self._rules.addresses_of(rule, count)
 
     cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
-        """Whether the rule's ban is on the service of encrypted resolvers."""
+        """Return whether the rule's ban is on the service `encrypted_dns`."""
         return self._rules.is_bypass(rule)

@@ -1,4 +1,4 @@
-# Datagrams by the batch: recvmmsg(2), sendmmsg(2), and the address that a datagram came to.
+# Batches of datagrams: recvmmsg(2), sendmmsg(2), and the address that a datagram came to.
 
 from libc.stdlib cimport malloc
 
@@ -59,15 +59,15 @@ cdef extern from "<netinet/in.h>" nogil:
 cdef enum:
     BATCH_DATAGRAMS = 64
     LARGEST_QUERY = 65535
-    QUERY_ROOM = 65536 + 192    # no power of two: the beginnings of all would share one set of a processor's cache
+    QUERY_ROOM = 65536 + 192    # no power of two, or all starts would share one set of the processor's cache
     STREAM_ROOM = 65535
-    REPLY_ROOM = 1280       # a reply over UDP has at most 1232 octets
+    REPLY_ROOM = 1280       # a reply over UDP has at most 1232 bytes
     CONTROL_ROOM = 64       # one IP_PKTINFO or IPV6_PKTINFO needs 32 and 40
 
 
 @cython.final
 cdef class Batch:
-    """What one read of a listening socket brought, and the replies to it; buffers are made once."""
+    """The datagrams of one read from a listening socket, and their replies. Buffers are allocated once."""
 
     cdef uint8_t* inbox
     cdef uint8_t* outbox
@@ -87,7 +87,7 @@ cdef class Batch:
         self.controls = <uint8_t*>malloc(BATCH_DATAGRAMS * CONTROL_ROOM)
         if self.inbox == NULL or self.outbox == NULL or self.peers == NULL or self.controls == NULL:
             raise MemoryError
-        self.lay_out()
+        self.init_headers()
 
     def __dealloc__(self):
         free(self.inbox)
@@ -95,8 +95,8 @@ cdef class Batch:
         free(self.peers)
         free(self.controls)
 
-    cdef void lay_out(self) noexcept nogil:
-        """Point the headers to their buffers, once and for all."""
+    cdef void init_headers(self) noexcept nogil:
+        """Point the headers to their buffers."""
         cdef int i
         memset(self.received, 0, sizeof(self.received))
         memset(self.replies, 0, sizeof(self.replies))
@@ -113,9 +113,9 @@ cdef class Batch:
         self.reply_count = 0
 
     cdef int receive(self, int fd, bint wildcard) noexcept nogil:
-        """Read what waits, at most BATCH_DATAGRAMS; how many there were."""
+        """Read at most BATCH_DATAGRAMS datagrams, and return their number."""
         cdef int i, count
-        for i in range(BATCH_DATAGRAMS if wildcard else self.used):  # what the kernel wrote the last time
+        for i in range(BATCH_DATAGRAMS if wildcard else self.used):  # reset the fields that the kernel wrote
             self.received[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage)
             self.received[i].msg_hdr.msg_control = self.controls + i * CONTROL_ROOM if wildcard else NULL
             self.received[i].msg_hdr.msg_controllen = CONTROL_ROOM if wildcard else 0
@@ -124,12 +124,12 @@ cdef class Batch:
         self.reply_count = 0
         return count if count > 0 else 0
 
-    cdef uint8_t* room(self) noexcept nogil:
-        """Where the next reply is to be written."""
+    cdef uint8_t* next_reply(self) noexcept nogil:
+        """Return where to write the next reply."""
         return self.outbox + self.reply_count * REPLY_ROOM
 
     cdef void reply(self, int i, uint32_t size) noexcept nogil:
-        """The octets in `room` answer datagram `i`, from the address that it came to."""
+        """Queue the `size` bytes in `next_reply` as the reply to datagram `i`, from the address that it came to."""
         cdef msghdr* out = &self.replies[self.reply_count].msg_hdr
         cdef msghdr* asked = &self.received[i].msg_hdr
         self.out_parts[self.reply_count].iov_len = size
@@ -143,7 +143,7 @@ cdef class Batch:
         self.reply_count += 1
 
     cdef void flush(self, int fd) noexcept nogil:
-        """Send the replies; one that the kernel does not take is lost, as UDP may."""
+        """Send the replies. A reply that the kernel does not accept is lost, as UDP may."""
         cdef int sent, done = 0
         while done < self.reply_count:
             sent = sendmmsg(fd, self.replies + done, self.reply_count - done, MSG_DONTWAIT)
@@ -151,29 +151,29 @@ cdef class Batch:
         self.reply_count = 0
 
     cdef const uint8_t* message(self, int i) noexcept nogil:
-        """The octets of datagram `i`; `received[i].msg_len` says how many."""
+        """Return the content of datagram `i`; its size is `received[i].msg_len`."""
         return self.inbox + i * QUERY_ROOM
 
-    cdef void reply_with(self, int i, bytes octets):
-        """Answer datagram `i` with a message that was made elsewhere; it is at most REPLY_ROOM long."""
-        if len(octets) <= REPLY_ROOM:
-            memcpy(self.room(), <const uint8_t*>octets, len(octets))
-            self.reply(i, len(octets))
+    cdef void reply_with(self, int i, bytes message):
+        """Answer datagram `i` with `message`, which has at most REPLY_ROOM bytes."""
+        if len(message) <= REPLY_ROOM:
+            memcpy(self.next_reply(), <const uint8_t*>message, len(message))
+            self.reply(i, len(message))
 
     cdef tuple peer(self, int i):
-        """The sender of datagram `i` as the socket module names it."""
+        """Return the sender of datagram `i` as the socket module represents it."""
         cdef msghdr* asked = &self.received[i].msg_hdr
         return peer_of(<bytes>(<const char*>asked.msg_name)[: asked.msg_namelen])
 
     cdef list ancillary(self, int i):
-        """The control data that a later answer to datagram `i` needs, as `UdpListener.receive` gives it."""
+        """Return the control data that a later answer to datagram `i` needs, as `UdpListener.receive` does."""
         cdef msghdr* asked = &self.received[i].msg_hdr
         if asked.msg_control == NULL or not keep_local_address(asked):
             return []
         return ancillary_of(<bytes>(<const char*>asked.msg_control)[: asked.msg_controllen])
 
     cdef int client(self, int i, const uint8_t** address) noexcept nogil:
-        """The sender's address, packed; 0 octets for a family that is none of ours."""
+        """Set `address` to the sender's packed address and return its size; 0 if it is neither IPv4 nor IPv6."""
         cdef sockaddr_storage* peer = &self.peers[i]
         if peer.ss_family == AF_INET:
             address[0] = <const uint8_t*>&(<sockaddr_in*>peer).sin_addr
@@ -185,11 +185,11 @@ cdef class Batch:
 
 
 cdef bint keep_local_address(msghdr* message) noexcept nogil:
-    """Whether the control data says where the datagram came to; it is left alone with that, fit for sending."""
+    """Return whether the control data has the local address of the datagram; make it ready for sending."""
     cdef cmsghdr* header = CMSG_FIRSTHDR(message)
     while header != NULL:
         if header.cmsg_level == IPPROTO_IP and header.cmsg_type == IP_PKTINFO:
-            # The route decides the interface; only the source address is ours to say (ip(7)).
+            # Set only the source address: the route decides the interface (ip(7)).
             (<in_pktinfo*>CMSG_DATA(header)).ipi_ifindex = 0
             (<in_pktinfo*>CMSG_DATA(header)).ipi_addr.s_addr = 0
             return True

@@ -1,4 +1,4 @@
-# What time it is, without Python where the clock is the system's; and how long replies took.
+# The time, without Python if the clock is the system's; and the durations of replies.
 
 from dnsfilter.engine.clock import TOLERATED_S, SystemClock
 from dnsfilter.telemetry.slots import ANSWER_DURATION
@@ -24,18 +24,18 @@ cdef enum:
 
 @cython.final
 cdef class Times:
-    """An engine's clock, and the instants to decide by, as `Anchor` gives them."""
+    """An engine's clock, and the instants to decide by, as `Anchor` returns them."""
 
     cdef object clock
     cdef bint system
     cdef object anchor
-    cdef int64_t trusted_s          # a wall clock that says this or more is believed
+    cdef int64_t trusted_s          # a wall clock at or after this time is trusted
 
     def __init__(self, clock):
         self.clock, self.system = clock, type(clock) is SystemClock
 
     def swap(self, anchor):
-        """Decide by the snapshot of that anchor from now on."""
+        """Use `anchor` from now on."""
         self.anchor, self.trusted_s = anchor, anchor.made_s - TOLERATED_S
 
     cdef int64_t boot_ns(self) except? -1:
@@ -45,13 +45,13 @@ cdef class Times:
         return nanoseconds_of(CLOCK_REALTIME) // NS_PER_S if self.system else <int64_t>self.clock.wall_s()
 
     cdef int64_t instant(self, int64_t wall_s, int64_t boot_ms) except? -1:
-        """The instant to decide by."""
+        """Return the instant to decide by."""
         return self.anchor.instant(wall_s, boot_ms) if wall_s < self.trusted_s else wall_s
 
 
 @cython.final
 cdef class Durations:
-    """The histogram of how long replies took, of which one in so many is timed."""
+    """The histogram of reply durations. One reply in TIMED_EVERY is timed."""
 
     cdef uint64_t[::1] slots
     cdef int first, count
@@ -61,19 +61,19 @@ cdef class Durations:
     def __init__(self, slots):
         bounds = ANSWER_DURATION.bounds_ns
         if len(bounds) > MOST_BOUNDS or ANSWER_DURATION.sum >= len(slots):
-            raise ValueError(f"time replies: {len(bounds)} bounds and {len(slots)} slots")
+            raise ValueError(f"histogram of {len(bounds)} bounds does not fit {MOST_BOUNDS} bounds, {len(slots)} slots")
         self.slots, self.first, self.count = slots, ANSWER_DURATION.first, len(bounds)
         for place, bound in enumerate(bounds):
             self.bounds_ns[<int>place] = bound
 
     cdef uint64_t due(self, uint64_t replies) noexcept nogil:
-        """How many of these replies are to be timed, the ones before them counted in."""
+        """Count replies, and return how many of them are to be timed."""
         cdef uint64_t before = self.seen % TIMED_EVERY
         self.seen += replies
         return (before + replies) // TIMED_EVERY
 
     cdef void observe(self, int64_t duration_ns, uint64_t times) noexcept nogil:
-        """Count a duration so many times; one below nought, from a clock that was set, counts as nought."""
+        """Count a duration `times` times. A negative one, after the clock was set, counts as 0."""
         cdef int bucket = 0
         duration_ns = max(duration_ns, <int64_t>0)
         while bucket < self.count and self.bounds_ns[bucket] < duration_ns:

@@ -1,5 +1,5 @@
-# Networks that asked although no range holds them: the table of engine/unregistered.py, which says what each word
-# means, in the same memory.
+# Unregistered networks that sent queries: the table of engine/unregistered.py, in the same memory. That module defines
+# the meaning of each word.
 
 cdef enum:
     NOTED_SET_BITS = 6
@@ -18,7 +18,7 @@ cdef extern from *:
 
 @cython.final
 cdef class UnregisteredNetworks:
-    """An `UnregisteredTable` that C writes."""
+    """Writes an `UnregisteredTable` from C."""
 
     cdef uint64_t[::1] table
     cdef uint64_t k0, k1, k2
@@ -26,39 +26,39 @@ cdef class UnregisteredNetworks:
     def __init__(self, unregistered):
         self.table = unregistered.table
         if self.table.shape[0] != 3 * NOTED_PLACES:
-            raise ValueError(f"note networks: a table has {3 * NOTED_PLACES} words, not {self.table.shape[0]}")
+            raise ValueError(f"table of networks has {self.table.shape[0]} words, not {3 * NOTED_PLACES}")
         self.k0, self.k1, self.k2 = unregistered.keys
 
     cdef void note(self, const uint8_t* client, int size, int64_t now_ms) noexcept nogil:
         """Count one query of a packed address."""
-        cdef uint64_t whose = 0, now_s = <uint64_t>(now_ms // 1000), steady = 0, queries = 0, seen
+        cdef uint64_t network = 0, now_s = <uint64_t>(now_ms // 1000), steady = 0, queries = 0, seen
         cdef int at
         if size != V4_BYTES and size != V6_BYTES:
             return
         for at in range(3 if size == V4_BYTES else 6):
-            whose = whose << 8 | client[at]
-        whose = whose << 2 | (1 if size == V4_BYTES else 3)
-        at = self.place_of(whose)
+            network = network << 8 | client[at]
+        network = network << 2 | (1 if size == V4_BYTES else 3)
+        at = self.place_of(network)
         seen = self.table[NOTED_PLACES + at]
-        if self.table[at] == whose:
+        if self.table[at] == network:
             queries = self.table[2 * NOTED_PLACES + at]
             steady = seen & MOST_STEADY
             if steady < MOST_STEADY and now_s > seen >> STEADY_BITS:
                 steady += 1
         elif self.table[at] and stay_ends(seen) > now_s:
             return
-        self.table[at] = whose
+        self.table[at] = network
         self.table[NOTED_PLACES + at] = now_s << STEADY_BITS | steady
         self.table[2 * NOTED_PLACES + at] = queries + 1
 
-    cdef int place_of(self, uint64_t whose) noexcept nogil:
-        """Where it stands, or whose place it would take."""
-        cdef uint64_t mixed = self.k0 + self.k1 * <uint64_t><uint32_t>whose + self.k2 * (whose >> 32)
+    cdef int place_of(self, uint64_t network) noexcept nogil:
+        """Return the place of a network, or the place that it would take."""
+        cdef uint64_t mixed = self.k0 + self.k1 * <uint64_t><uint32_t>network + self.k2 * (network >> 32)
         cdef int first = <int>(((mixed ^ mixed >> 32) * NOTED_SPREAD) >> (64 - NOTED_SET_BITS)) * NOTED_WAYS
         cdef int at, least = first
         cdef uint64_t ends, earliest = <uint64_t>-1
         for at in range(first, first + NOTED_WAYS):
-            if self.table[at] == whose:
+            if self.table[at] == network:
                 return at
         for at in range(first, first + NOTED_WAYS):
             ends = stay_ends(self.table[NOTED_PLACES + at]) if self.table[at] else 0
@@ -68,5 +68,5 @@ cdef class UnregisteredNetworks:
 
 
 cdef inline uint64_t stay_ends(uint64_t seen) noexcept nogil:
-    """The second until which a place is its network's, by its word in the column of that name."""
+    """Return the second until which a place is reserved for its network. `seen` is its word in the column `seen`."""
     return (seen >> STEADY_BITS) + (<uint64_t>FIRST_STAY_S << (2 * (seen & MOST_STEADY)))

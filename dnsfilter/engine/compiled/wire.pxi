@@ -1,4 +1,4 @@
-# Names and plain queries: wire/names.py, and of wire/query.py and edns.py what an ordinary query needs, as C.
+# Names and plain queries in C: wire/names.py, and the parts of wire/query.py and edns.py that an ordinary query needs.
 
 cdef enum:
     BIT_QR = 0x8000
@@ -9,11 +9,11 @@ cdef enum:
     BIT_CD = 0x0010
 
 cdef enum:
-    MOST_POINTERS = 16      # in one name: wire/names.py says why
-    MOST_OPTIONS = 32       # of one OPT that the reference keeps, and so of a plain query
+    MOST_POINTERS = 16      # in one name: wire/names.py has the reason
+    MOST_OPTIONS = 32       # options of one OPT that the reference reads; a plain query has no more
     OPTION_ECS = 8
-    LEAST_RECORD = 11       # octets: the root as owner, and no data
-    MOST_OWNERS = 128       # distinct names of one answer: what it asks, owners and what its aliases lead to
+    LEAST_RECORD = 11       # bytes: the root as owner, and no data
+    MOST_OWNERS = 128       # distinct names of one answer: question, owners and targets
     OWNERS_ROOM = 8192
 
 cdef enum:
@@ -35,7 +35,7 @@ cdef enum:
     RR_SVCB = 64
     RR_HTTPS = 65
     RR_NXNAME = 128
-    RR_TKEY = 249           # the first of those that are no types of data, up to ANY
+    RR_TKEY = 249           # the first type up to ANY that is no data type
     RR_TSIG = 250
 
 
@@ -47,26 +47,26 @@ cdef inline uint32_t big32(const uint8_t* at) noexcept nogil:
     return (<uint32_t>at[0] << 24) | (<uint32_t>at[1] << 16) | (<uint32_t>at[2] << 8) | at[3]
 
 
-cdef inline void fold(uint8_t* into, const uint8_t* octets, uint32_t size) noexcept nogil:
-    """Copy with A to Z made lower case: no octet that gives a length is among those."""
+cdef inline void fold(uint8_t* into, const uint8_t* name, uint32_t size) noexcept nogil:
+    """Copy a name with A to Z in lower case. Length bytes are outside that interval."""
     cdef uint32_t index
-    cdef uint8_t octet
+    cdef uint8_t value
     for index in range(size):
-        octet = octets[index]
-        into[index] = octet | (<uint8_t>(<uint8_t>(octet - 65) < 26) << 5)
+        value = name[index]
+        into[index] = value | (<uint8_t>(<uint8_t>(value - 65) < 26) << 5)
 
 
 cdef inline uint32_t labels_end(const uint8_t* message, uint32_t size, uint32_t offset) noexcept nogil:
-    """Where the run of labels at `offset` ends, in a root label or a pointer; 0 if it does not, or not in time."""
+    """Return where the labels at `offset` end, at a root label or pointer; 0 if malformed, cut short or too long."""
     cdef uint32_t position = offset
-    cdef uint8_t octet
+    cdef uint8_t length
     while position < size:
-        octet = message[position]
-        if octet == 0 or octet >= 0xC0:
+        length = message[position]
+        if length == 0 or length >= 0xC0:
             return position
-        if octet > MOST_LABEL:
+        if length > MOST_LABEL:
             return 0
-        position += octet + 1
+        position += length + 1
         if position >= offset + MOST_NAME:
             return 0
     return 0
@@ -75,10 +75,10 @@ cdef inline uint32_t labels_end(const uint8_t* message, uint32_t size, uint32_t 
 cdef uint32_t read_name(
     const uint8_t* message, uint32_t size, uint32_t offset, int* hops, uint8_t* into, uint32_t* length
 ) noexcept nogil:
-    """The offset behind the name at `offset`, 0 if it is malformed; folded into `into`, 255 octets, unless NULL.
+    """Return the offset after the name at `offset`, 0 if it is malformed. Fold it into `into`, 255 bytes, unless NULL.
 
-    Pointers lead to labels that end before those begin that they continue. What was found behind a pointer is not
-    remembered, so that `hops` falls at least as fast as the reference's budget.
+    A pointer must lead to labels that end before the labels that it continues begin. Results of pointers are not
+    remembered, so `hops` falls at least as fast as the reference's budget.
     """
     cdef uint32_t start = offset, run, piece, before = 0, after = 0, total = 0, pointers = 0, target
     while True:
@@ -112,7 +112,7 @@ cdef uint32_t read_name(
 
 
 cdef bint are_options(const uint8_t* options, uint32_t size, bint plain) noexcept nogil:
-    """Whether options fill the data of their OPT exactly; for `plain` also: they are few, and none needs judgement."""
+    """Return whether options fill the data of their OPT exactly; for `plain`, also whether C can ignore them all."""
     cdef uint32_t position = 0, count = 0
     while position < size:
         if size - position < 4:
@@ -127,14 +127,14 @@ cdef bint are_options(const uint8_t* options, uint32_t size, bint plain) noexcep
 
 
 cdef bint is_plain_type(uint16_t qtype) noexcept nogil:
-    """Whether data can be asked for by that type (RFC 6895 section 3.1, RFC 9824 section 3.5)."""
+    """Return whether the type is a data type that can be asked for (RFC 6895 section 3.1, RFC 9824 section 3.5)."""
     if RR_TKEY <= qtype <= TYPE_ANY:
         return False
     return qtype != 0 and qtype != TYPE_OPT and qtype != RR_NXNAME
 
 
 cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
-    """Whether `message` is a plain query, of which `out` then tells all; on False `out` holds nothing."""
+    """Parse a plain query into `out`. Return False if `message` is none; `out` is then undefined."""
     cdef uint32_t position = HEADER_BYTES, length
     cdef uint16_t flags
     cdef int labels = 0
@@ -149,7 +149,7 @@ cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept
             return False
         if message[position] == 0:
             break
-        # The root label needs the last of the 255 octets, so that there are never more than 127 labels.
+        # The root label needs the last of the 255 bytes, so there are at most 127 labels.
         if position + message[position] + 1 - HEADER_BYTES >= MOST_NAME:
             return False
         out.starts[labels] = <uint8_t>(position - HEADER_BYTES)
@@ -175,7 +175,7 @@ cdef bint read_plain(const uint8_t* message, uint32_t size, Asked* out) noexcept
 
 
 cdef bint read_plain_opt(const uint8_t* message, uint32_t size, uint32_t position, Asked* out) noexcept nogil:
-    """Whether what stands behind the question is nothing, or one OPT of version 0 (RFC 6891 section 6.1)."""
+    """Return whether nothing or one OPT of version 0 follows the question (RFC 6891 section 6.1)."""
     cdef uint16_t count = big16(message + 10)
     out.edns = count != 0
     out.payload = 0

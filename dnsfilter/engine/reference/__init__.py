@@ -1,1 +1,1 @@
-"""The reference engine: the readable specification of what the compiled one does."""
+"""The reference engine: the readable specification of the compiled one."""

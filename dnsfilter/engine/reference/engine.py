@@ -1,8 +1,8 @@
-"""The reference engine: plain Python, and with the modules that it calls the specification of what a compiled one does.
+"""The reference engine in plain Python. With the modules that it calls, it specifies the compiled engine.
 
-A query meets the steps in the one order that the rules allow: receive, parse, client and limits (`answer`); policy,
-names of ours, cache (`Deciding.decide`); join or forward (`Settling.ask`); the answer, once more by policy
-(`Judging.serve`). Then come datagrams from upstreams (`Inflight.arrived`) and timers (`Inflight.expire`).
+A query passes the steps in the only order that the rules allow: receive, parse, client and limits (`answer`); policy,
+local names, cache (`Deciding.decide`); join or forward (`Settling.ask`); policy on the answer (`Judging.serve`).
+Datagrams from upstreams are handled by `Inflight.arrived`, deadlines by `Inflight.expire`.
 """
 
 import secrets
@@ -44,7 +44,7 @@ class ReferenceEngine:
     """Implements `Engine` over listening sockets, upstream endpoints and a counter block."""
 
     make_cache: ClassVar[Callable[[int, int], Cache]] = AnswerCache
-    """Octets at most, and seconds that an answer is kept past its TTL -> what this engine keeps answers in."""
+    """Make this engine's cache from its limit in bytes and the seconds that an answer is kept after its TTL."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class ReferenceEngine:
         del self._listeners[listener.fileno()]
         self._epoll.unregister(listener.fileno())
 
-    def in_hand(self) -> int:
+    def pending_count(self) -> int:
         return len(self._table)
 
     def take_unregistered(self) -> Sequence[Noted]:
@@ -125,7 +125,7 @@ class ReferenceEngine:
                 break
             turn = self._turn()
             for fd, _mask in ready:
-                self._work_off(turn, fd)
+                self._serve_descriptor(turn, fd)
             events += turn.events
         self._set_alarm()
         self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
@@ -134,8 +134,8 @@ class ReferenceEngine:
     def _turn(self) -> Turn:
         return Turn(self._clock.wall_s(), self._clock.boot_ns())
 
-    def _work_off(self, turn: Turn, fd: int) -> None:
-        """Read what one descriptor has, at most a batch of it."""
+    def _serve_descriptor(self, turn: Turn, fd: int) -> None:
+        """Read one batch from a descriptor."""
         listener = self._listeners.get(fd)
         if listener is not None:
             self._read_queries(turn, listener)
@@ -173,7 +173,7 @@ class ReferenceEngine:
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop:
         judging = self._judging
-        # 1. Parse; what is too short, or itself a response, gets no answer.
+        # 1. Parse. A message that is too short or is itself a response gets no answer.
         query = parse_query(message)
         if query is None:
             judging.count(transport, Outcome.DROPPED)
@@ -190,15 +190,15 @@ class ReferenceEngine:
         if admission is not Admission.PASS:
             limit = Limit.CLIENT if may_ask or not forgeable else Limit.UNREGISTERED
             return self._limited(query, transport, limit, admission)
-        # 4. Faults, and who may not ask.
-        octets = udp_limit(query) if forgeable else STREAM_LIMIT
+        # 4. Faults, and clients that may not ask.
+        size_limit = udp_limit(query) if forgeable else STREAM_LIMIT
         if isinstance(query, Fault):
             judging.count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
-            return Reply(empty_reply(query, query.rcode, limit=octets))
-        case = Case(query, transport, client, range_class, at, boot_ms, octets)
+            return Reply(empty_reply(query, query.rcode, limit=size_limit))
+        case = Case(query, transport, client, range_class, at, boot_ms, size_limit)
         if not may_ask:
             return Reply(judging.unregistered(case))
-        # 5. Policy, names of ours, the cache, or a miss.
+        # 5. Policy, local names, the cache, or a miss.
         return self._path.decide(case)
 
     def _limited(self, query: Query | Fault, transport: Transport, limit: Limit, admission: Admission) -> Reply | Drop:
@@ -208,7 +208,7 @@ class ReferenceEngine:
             return Reply(truncated_reply(query))
         return Drop()
 
-    # Streams: of clients, and to upstreams.
+    # Streams of clients and to upstreams.
 
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:
         turn = self._turn()

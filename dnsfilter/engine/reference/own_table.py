@@ -18,9 +18,9 @@ _LARGEST_ANSWER = 65535
 
 
 class Arrival(NamedTuple):
-    """A datagram from `server`, or without `message` an ICMP error.
+    """A datagram from `server`; without `message`, an ICMP error.
 
-    `number` is the exchange's that was sent under its id, PROBE, or 0 if it is nobody's.
+    `number` is the exchange that was sent under its id, or PROBE, or 0 if there is none.
     """
 
     server: int
@@ -51,7 +51,7 @@ class OwnTable:
         for pool in self._pools:
             pool.close()
 
-    # Questions and those who wait for them.
+    # Questions and their waiting queries.
 
     def get(self, number: int) -> Exchange | None:
         return self._exchanges.get(number)
@@ -71,12 +71,12 @@ class OwnTable:
     def join(self, exchange: Exchange, waiter: Waiter) -> None:
         waiters = self._waiters[exchange.number]
         if len(waiters) >= MOST_WAITERS:
-            raise OverflowError("too many clients wait for one question")
+            raise OverflowError("too many waiting queries for one question")
         self._room.enter(waiter.client)
         waiters.append(waiter)
 
-    def giving_way(self, key: CacheKey, client: bytes, now_ms: int) -> Exchange | None:
-        leaving = None if key in self._by_key else self._room.giving_way(client, key, now_ms)
+    def find_evictable(self, key: CacheKey, client: bytes, now_ms: int) -> Exchange | None:
+        leaving = None if key in self._by_key else self._room.find_evictable(client, key, now_ms)
         return None if leaving is None else self._by_key[leaving]
 
     def is_crowded(self) -> bool:
@@ -94,7 +94,7 @@ class OwnTable:
         for by_number in (self._exchanges, self._waiters, self._sends):
             del by_number[exchange.number]
         del self._by_key[exchange.key]
-        self._room.shut(exchange.key)
+        self._room.end(exchange.key)
         return waiters
 
     # Deadlines.
@@ -126,7 +126,7 @@ class OwnTable:
             alarms.append(self._sweep_at_ms)
         return min(alarms, default=None)
 
-    # What is sent, and what arrives.
+    # Sends and arrivals.
 
     def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int) -> None:
         held, number = self._send(server, message, now_ms)
@@ -155,7 +155,7 @@ class OwnTable:
         return [server for server, (_, _, until_ms) in self._probes.items() if until_ms <= now_ms]
 
     def receive(self, fd: int, most: int) -> Iterator[Arrival]:
-        """What has arrived at one socket towards an upstream."""
+        """Yield at most `most` arrivals at a socket to an upstream."""
         held = next((pool.by_fd[fd] for pool in self._pools if fd in pool.by_fd), None)
         for _ in range(most):
             if held is None or held.sock.fileno() != fd:
@@ -164,7 +164,7 @@ class OwnTable:
                 message = held.sock.recv(_LARGEST_ANSWER)
             except BlockingIOError:
                 return
-            except OSError:  # ICMP says that nobody listens there; anybody could have sent that
+            except OSError:  # an ICMP error, which anybody can forge
                 for number in list(held.waiting.values()):
                     yield Arrival(held.server, number, None)
                 continue

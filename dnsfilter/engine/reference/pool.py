@@ -1,7 +1,7 @@
-"""Sockets towards one upstream: connected, on unpredictable ports, soon retired (RFC 5452 section 9.2).
+"""Sockets to one upstream: connected, on unpredictable ports, soon retired (RFC 5452 section 9.2).
 
-A question is sent from a socket and under an id that are both drawn for that one send, so that a forger has to guess
-both; a pool costs less than half the processor time of a fresh socket for each question.
+Socket and id are drawn for each send, so that a forger must guess both. A pool costs less than half the processor time
+of a new socket for each question.
 """
 
 import errno
@@ -19,12 +19,12 @@ LIFETIME_MS = 30_000
 LIFETIME_SENDS = 1_000
 LOWEST_PORT = 1024
 HIGHEST_PORT = 65535
-_BIND_TRIES = 16
+_BIND_ATTEMPTS = 16
 
 
 @dataclass(slots=True, eq=False)
 class PoolSocket:
-    """One connected socket and what is outstanding on it: id to exchange number."""
+    """A connected socket. `waiting` maps the ids of its outstanding sends to exchange numbers."""
 
     sock: socket.socket
     server: int
@@ -32,12 +32,12 @@ class PoolSocket:
     sends: int = 0
     waiting: dict[int, int] = field(default_factory=dict)
 
-    def worn(self, now_ms: int) -> bool:
-        """Whether it has served long enough for its port to be given up."""
+    def is_worn(self, now_ms: int) -> bool:
+        """Return whether the socket has been used enough to retire its port."""
         return self.sends >= LIFETIME_SENDS or now_ms - self.opened_ms >= LIFETIME_MS
 
     def send(self, message: bytes) -> None:
-        """Send again if the socket first reports the ICMP error of an earlier datagram (udp(7))."""
+        """Send a message. Send again if the socket first reports the ICMP error of an earlier datagram (udp(7))."""
         self.sends += 1
         try:
             self.sock.send(message)
@@ -45,12 +45,12 @@ class PoolSocket:
             self.sock.send(message)
 
     def forget(self, number: int) -> None:
-        """Nothing is outstanding under the id `number` any more."""
+        """Stop waiting for an answer under the id `number`."""
         self.waiting.pop(number, None)
 
 
 class UpstreamPool:
-    """Up to `POOL_SIZE` sockets to one server, opened as they are drawn; each is registered with `poller`."""
+    """Up to `POOL_SIZE` sockets to one server, opened when drawn. Each is registered with `poller`."""
 
     def __init__(self, server: int, endpoint: Endpoint, poller: select.epoll) -> None:
         self._server = server
@@ -62,10 +62,10 @@ class UpstreamPool:
         self.by_fd: dict[int, PoolSocket] = {}
 
     def draw(self, now_ms: int) -> tuple[PoolSocket, int]:
-        """A socket and an id that nothing outstanding on it uses. Raises OSError where no socket can be had."""
+        """Return a socket and an id that is free on it. Raise OSError if no socket can be opened."""
         slot = secrets.randbelow(POOL_SIZE)
         chosen = self._slots[slot]
-        if chosen is not None and chosen.worn(now_ms):
+        if chosen is not None and chosen.is_worn(now_ms):
             self._retire(slot, chosen)
             chosen = None
         if chosen is None:
@@ -75,7 +75,7 @@ class UpstreamPool:
                 opened = [held for held in self._slots if held is not None]
                 if error.errno not in (errno.EMFILE, errno.ENFILE) or not opened:
                     raise
-                chosen = secrets.choice(opened)  # no descriptor is left: those that are there go on
+                chosen = secrets.choice(opened)  # without free descriptors, use an open socket
             else:
                 self._slots[slot] = chosen
         number = secrets.randbelow(65536)
@@ -84,9 +84,9 @@ class UpstreamPool:
         return chosen, number
 
     def sweep(self, now_ms: int) -> None:
-        """Retire worn sockets and close retired ones that nothing waits on any more."""
+        """Retire worn sockets, and close retired ones without outstanding sends."""
         for slot, held in enumerate(self._slots):
-            if held is not None and held.worn(now_ms):
+            if held is not None and held.is_worn(now_ms):
                 self._retire(slot, held)
         for held in [held for held in self._retired if not held.waiting]:
             self._close(held)
@@ -126,12 +126,12 @@ class UpstreamPool:
 
 def _bind_to_random_port(sock: socket.socket) -> None:
     wildcard = "::" if sock.family == socket.AF_INET6 else "0.0.0.0"  # connect() then picks the source address
-    for tries_left in reversed(range(_BIND_TRIES)):
+    for attempts_left in reversed(range(_BIND_ATTEMPTS)):
         port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT + 1)
         try:
             sock.bind((wildcard, port))
         except OSError:
-            if tries_left == 0:
+            if attempts_left == 0:
                 raise
         else:
             return

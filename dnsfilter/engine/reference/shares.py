@@ -1,12 +1,12 @@
-"""Fair shares of a full table: which question of a heavy zone or client gives way to a new one.
+"""Fair shares of a full table: choose the question of a heavy zone or client to evict for a new one.
 
 Every question belongs to groups: its conditional zone, the last two, three and four labels of its name, its client.
-Only questions that are old count for their groups, so answered traffic never makes a group heavy. A group is heavy from
-`HEAVY` old questions on. The oldest question of a heavy group gives way if the new one is in a group of the same kind
-with at most half as many. Nothing gives way to a question whose client and zone are both heavy.
+Only old questions count for their groups, so answered traffic never makes a group heavy. A group is heavy from
+`HEAVY` old questions on. The oldest question of a heavy group is evicted if the new one is in a group of the same kind
+with at most half as many. Nothing is evicted for a question whose client and zone are both heavy.
 
-Nothing is counted before the table is full. Each call then looks at `LOOKS` questions at most, and once at each that
-has become old since the last call.
+Nothing is counted before the table is full. Each call then examines at most `LOOKS` questions, and once each question
+that has become old since the last call.
 """
 
 from collections import Counter, OrderedDict
@@ -20,18 +20,19 @@ from dnsfilter.wire.names import suffixes
 HEAVY = 64
 """Old questions that make a group heavy: a 64th of the table."""
 OLD_MS = 200
-"""A question this old may give way. Most answers take less; Unbound's `jostle-timeout` is the same."""
+"""Age in milliseconds from which on a question may be evicted. Most answers take less; Unbound's `jostle-timeout` has
+the same default."""
 LOOKS = 16
 DEPTHS = (2, 3, 4)
-"""How many last labels of a name may be a zone: `example.org`, `example.co.uk`, and zones below them."""
+"""Numbers of last labels that may be a zone: `example.org`, `example.co.uk`, and zones below them."""
 
 Group: TypeAlias = tuple[int, bytes] | None
-"""Its kind, which is its place among a question's groups, and what its members share; None counts nothing."""
+"""The kind of a group, which is its index among a question's groups, and the shared value; None counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """One question that is on its way."""
+    """One pending question."""
 
     key: CacheKey
     client: bytes
@@ -39,7 +40,7 @@ class Opened:
 
 
 class Shares:
-    """The questions on their way, the oldest first."""
+    """The pending questions, the oldest first."""
 
     def __init__(self) -> None:
         self._young: dict[CacheKey, Opened] = {}
@@ -50,7 +51,7 @@ class Shares:
         return len(self._young) + len(self._old)
 
     def add(self, key: CacheKey, client: bytes, now_ms: int) -> None:
-        """Note the question of `key`, first asked by `client`."""
+        """Add the question of `key`, first asked by `client`."""
         self._young[key] = Opened(key, client, now_ms)
 
     def remove(self, key: CacheKey) -> None:
@@ -62,8 +63,8 @@ class Shares:
             if not self._counts[group]:
                 del self._counts[group]
 
-    def giving_way(self, key: CacheKey, client: bytes, now_ms: int) -> CacheKey | None:
-        """Return the question that gives way to a new one, None if the new one gets no place."""
+    def find_evictable(self, key: CacheKey, client: bytes, now_ms: int) -> CacheKey | None:
+        """Return the question to evict for a new one; None if the new one gets no place."""
         self._count_old(now_ms)
         wanted = self._weights(groups_of(key, client))
         if min(max(wanted[:-1]), wanted[-1]) >= HEAVY:
@@ -91,7 +92,7 @@ class Shares:
 
 
 def groups_of(key: CacheKey, client: bytes) -> tuple[Group, ...]:
-    """Return the groups of a question: conditional zone, name at each depth, and last its client."""
+    """Return the groups of a question: conditional zone, the name at each depth, and last the client."""
     above = suffixes(key.name)
     values = [
         key.view.to_bytes(2) if key.view else None,

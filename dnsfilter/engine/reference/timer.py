@@ -1,4 +1,4 @@
-"""A timer that is a file descriptor (timerfd_create(2)); the standard library has one only from Python 3.13 on."""
+"""A timer with a file descriptor (timerfd_create(2)). The standard library has one only from Python 3.13 on."""
 
 import ctypes
 import errno
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class BootTimer:
-    """One alarm at an instant of CLOCK_BOOTTIME; readable once it has passed."""
+    """One alarm at an instant of CLOCK_BOOTTIME. It is readable from then on."""
 
     def __init__(self) -> None:
         self._fd = _libc.timerfd_create(_CLOCK_BOOTTIME, _FLAGS)
@@ -32,14 +32,14 @@ class BootTimer:
         return int(self._fd)
 
     def set(self, at_ms: int) -> None:
-        """Fire at `at_ms` (at once if that has passed); an earlier setting is replaced."""
+        """Fire at `at_ms`, at once if that has passed. Replace the earlier setting."""
         seconds, rest = divmod(max(at_ms, 1), 1000)
         when = _Itimerspec(_Timespec(0, 0), _Timespec(seconds, rest * 1_000_000))
         if _libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(when), None) < 0:
             raise _last_error("timerfd_settime")
 
     def clear(self) -> None:
-        """Take note of an alarm, so that the descriptor is no longer readable."""
+        """Clear the alarm, so that the descriptor is no longer readable."""
         try:
             os.read(self._fd, 8)
         except BlockingIOError:

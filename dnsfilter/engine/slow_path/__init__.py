@@ -1,1 +1,1 @@
-"""What both engines do in Python: odd queries, policy, failures, and the course of questions to upstreams."""
+"""Code that both engines share in Python: odd queries, policy, failures, and questions to upstreams."""

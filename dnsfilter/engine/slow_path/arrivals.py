@@ -1,4 +1,4 @@
-"""What an upstream's message says, before the exchange judges it."""
+"""Parse an upstream's message before the exchange judges it."""
 
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.upstream.attempt import FAIL_OVER_RCODES
@@ -7,7 +7,7 @@ from dnsfilter.wire.query import FLAG_QR, FLAG_TC, HEADER, OPCODE_BITS, Question
 
 
 def parsed(message: bytes) -> Answer:
-    """Return the answer in a message; MalformedMessage if it cannot be read or its data breaks a rule."""
+    """Return the answer in a message. Raise MalformedMessage if it cannot be read or its data breaks a rule."""
     answer = parse_answer(message)
     check_dnames(answer)
     return answer

@@ -1,4 +1,4 @@
-"""One turn of an engine, one query on its way through it, and how that may fail."""
+"""One turn of an engine, one query that it handles, and the failure of a query."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from dnsfilter.wire.query import Query
 
 @dataclass(slots=True)
 class Turn:
-    """One turn of an engine: both clocks are read once for all that it does, and it gathers what is to be handed up."""
+    """One turn of an engine: the clocks, read once per turn, and the events that the caller must handle."""
 
     wall_s: Instant
     boot_ns: int
@@ -20,13 +20,13 @@ class Turn:
 
     @property
     def boot_ms(self) -> int:
-        """Milliseconds of boot time."""
+        """Boot time in milliseconds."""
         return self.boot_ns // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Who asks what, when, and how many octets the reply may hold; `range_class` is None for an unregistered client."""
+    """A query, its client and time, and the size limit of the reply. `range_class` is None if unregistered."""
 
     query: Query
     transport: Transport
@@ -39,9 +39,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nobody gave a usable answer: why, if one can say so, and the names that earlier legs of the chain lead to.
+    """No server gave a usable answer: the extended error, if any, and the targets of earlier legs of the chain.
 
-    `remembered` is whether that was known before the question was asked.
+    `remembered` says that the failure was known before the question was asked.
     """
 
     code: EdeCode | None
@@ -56,11 +56,11 @@ class Failed:
 
 
 FAILED_AS: dict[Failure | None, EdeCode | None] = {
-    None: None,  # there was no room here: it says nothing about the upstreams
+    None: None,  # no room on this node: no statement about the upstreams
     Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,
     Failure.MALFORMED: EdeCode.NETWORK_ERROR,
-    Failure.SERVFAIL: None,  # it says that resolving failed, not that nobody could be reached
+    Failure.SERVFAIL: None,  # the server was reached, but could not resolve the name
 }
-"""What to tell a client about a question of which the last try failed in that way."""
+"""Extended error for the client, by the failure of the last attempt."""

@@ -1,6 +1,6 @@
 """Decide a query that may be answered: by policy, from local names, from the cache, or by an upstream.
 
-Both engines decide through this: the reference every query, the compiled one what it is not certain of.
+The reference engine decides every query here, the compiled engine those that it is not certain of.
 """
 
 from dnsfilter.cache.answers import Cache
@@ -49,12 +49,12 @@ class Deciding:
         judgement = judging.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return Reply(judging.refuse(case, judgement, matches))
-        # 2. Names that are answered here, and what is never passed on.
+        # 2. Local names, and queries that are never forwarded.
         immediate = self._without_upstream(case)
         if immediate is not None:
             judging.note(judgement)
             return Reply(immediate)
-        # 3. The cache; what it leads to is judged too.
+        # 3. The cache; `serve` judges the targets of the answer too.
         qtype = Type.CNAME if asks_any(question) else question.qtype
         route = self._zones.route(question.name, qtype)
         key = CacheKey(route.view, question.name, qtype, question.qclass, query.do, query.cd)
@@ -62,7 +62,7 @@ class Deciding:
         if entry is not None and entry.is_fresh(boot_ms):
             self._slots[CACHE_HITS] += 1
             return Reply(judging.serve(case, entry, Outcome.CACHED))
-        # 4. The upstreams, unless it is known that they fail.
+        # 4. The upstreams, unless they are known to fail.
         failed = known_failure(self._failures, self._health, key, route.servers, entry, boot_ms)
         if failed is None:
             return Miss(query, key, case.client, case.transport, route.servers)

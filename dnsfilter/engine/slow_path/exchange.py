@@ -1,4 +1,4 @@
-"""One question on its way to upstreams, who waits for it, and what can come of it."""
+"""A question to upstreams, its waiting queries, and its results."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from dnsfilter.wire.answer import Answer, Chain
 from dnsfilter.wire.query import Query, Question, question_of
 
 STALE_AFTER_MS = 1_800
-"""How long clients wait before a stale answer has to do (RFC 8767 section 5, the client response timer)."""
+"""Milliseconds until waiting clients get a stale answer (RFC 8767 section 5, the client response timer)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Who waits for an exchange, and where the reply goes: a listener's peer, or a stream's ticket."""
+    """A query that waits for an exchange, and where its reply goes: a listener's peer, or a stream's ticket."""
 
     query: Query
     client: bytes
@@ -30,7 +30,7 @@ class Waiter:
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """One question on its way; `client` asked first. `walked` holds the legs of a chain that earlier answers gave."""
+    """A pending question; `client` asked first. `walked` holds the legs of the chain from earlier answers."""
 
     number: int
     key: CacheKey
@@ -45,21 +45,21 @@ class Exchange:
     wait_until_ms: int | None = None
     late: bool = False
     reason: Failure | None = Failure.TIMEOUT
-    """How the last try failed; None if it had to end, or could not be made, for want of room here."""
+    """The failure of the last attempt; None if it ended, or could not be made, because this node had no room."""
 
     @property
     def late_at_ms(self) -> int | None:
-        """When those who wait have waited long, None once they have."""
+        """Return when waiting queries get a stale answer; None once that time has passed."""
         return None if self.late else self.started_ms + STALE_AFTER_MS
 
     @property
     def deadline_ms(self) -> int | None:
-        """When something is to be done unless an answer comes before; None while a stream decides."""
+        """Return when the exchange is due if no answer comes before; None while only a stream can end it."""
         late_ms, wait_ms = self.late_at_ms, self.wait_until_ms
         return late_ms if wait_ms is None else wait_ms if late_ms is None else min(late_ms, wait_ms)
 
 
-def resumed(
+def resume_exchange(
     number: int,
     key: CacheKey,
     servers: Sequence[int],
@@ -68,7 +68,7 @@ def resumed(
     sent_ns: int,
     client: bytes,
 ) -> Exchange:
-    """An exchange whose first send is out already, to the first of `servers`, and is still waited for."""
+    """Return an exchange whose first query was already sent, to the first of `servers`, and is outstanding."""
     started_ms = sent_ns // 1_000_000
     exchange = Exchange(number, key, question_of(key.name, key.qtype, key.qclass), started_ms, client)
     exchange.attempt = Attempt(servers, first_wait_ms, plain)
@@ -80,7 +80,7 @@ def resumed(
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """The exchange has its answer."""
+    """The exchange got its answer."""
 
     exchange: Exchange
     answer: Answer
@@ -88,7 +88,7 @@ class Got:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The answer was truncated; `server` wants to be asked by stream with `message`, until `wait_until_ms`."""
+    """The answer was truncated. Ask `server` by stream with `message`, until `wait_until_ms`."""
 
     exchange: Exchange
     server: int
@@ -98,14 +98,14 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Nobody gave a usable answer."""
+    """No server gave a usable answer."""
 
     exchange: Exchange
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Those who wait for the exchange get a stale answer if there is one; the exchange goes on."""
+    """The waiting queries get a stale answer if there is one. The exchange goes on."""
 
     exchange: Exchange
 

@@ -1,4 +1,4 @@
-"""Questions that are not sent upstream, because their failure is known (RFC 9520 section 3.2)."""
+"""Questions that are not sent upstream because they are known to fail (RFC 9520 section 3.2)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from dnsfilter.wire.iana import EdeCode
 
 
 class FailureBook(Protocol):
-    """What `cache.failures.Failures` does, or a twin of it."""
+    """The interface of `cache.failures.Failures`, which its twin in C has too."""
 
     def get(self, key: CacheKey, recoveries: int, now_ms: int) -> Unresolved | None: ...
     def note(
@@ -26,10 +26,10 @@ class FailureBook(Protocol):
 def known_failure(
     failures: FailureBook, health: HealthBook, key: CacheKey, servers: Sequence[int], stale: Entry | None, boot_ms: int
 ) -> Failed | None:
-    """Return why `servers` are not asked now, None if they are.
+    """Return why `servers` are not asked now; None if they are.
 
-    The question failed a short while ago, or all servers are dead. In the second case a question without a stale answer
-    is asked if none was within the last second.
+    Do not ask if the question failed recently, or all servers are dead. If they are dead, still ask one question per
+    second that has no stale answer.
     """
     found = failures.get(key, health.recoveries, boot_ms)
     if found is not None:
@@ -42,9 +42,9 @@ def known_failure(
 
 
 def stale_answer(cache: Cache, key: CacheKey, boot_ms: int) -> Entry | None:
-    """Return what the cache has of a question that cannot be resolved, None if it has nothing.
+    """Return the cached entry for a question that cannot be resolved; None if there is none.
 
-    The answer to the question that differs in DO serves as well: its data is true too, but not proved.
+    The entry for the question with the other DO bit serves too: its data is the same, but not authenticated.
     """
     if (entry := cache.get(key, boot_ms)) is not None:
         return entry

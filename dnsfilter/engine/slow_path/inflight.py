@@ -1,7 +1,7 @@
-"""The course of questions to upstreams: sends, waits and retries, and the matching of what comes back.
+"""Questions to upstreams: send, wait, retry, and match the answers.
 
-An exchange is one question to one view's servers. Whoever asks an equal question meanwhile joins it. What an answer
-means is the engine's business; here it only has to be the answer. Where questions wait is their `Table`'s business.
+An exchange is one question to the servers of one view. Equal questions join it. This module only matches answers; the
+engine interprets them. A `Table` holds the exchanges.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,15 +33,15 @@ from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import FLAG_AD, FLAG_QR, HEADER, Question, build_upstream_query, read_question
 
 EXPIRED = 16
-"""Waits whose end is dealt with before sockets get their next turn: thousands may end at once."""
+"""Deadlines handled before sockets are read again: thousands may pass at once."""
 LONGEST_CHAIN_MS = TOTAL_MS
-"""A question with all legs of its CNAME chain ends after so long: whoever asked has given up."""
+"""Milliseconds for a question with all legs of its CNAME chain; clients give up after that."""
 MOST_SENDS = 16
-"""Datagrams for one question with all legs of its chain; no leg is begun beyond."""
+"""Datagrams for one question with all legs of its chain. No new leg begins after that."""
 
 
 class Inflight:
-    """The exchanges of one table. `want_ad` asks servers for the AD bit; a first wait is `longest_wait_ms` at most."""
+    """The exchanges of one table. `want_ad` asks servers for the AD bit. A first wait is at most `longest_wait_ms`."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class Inflight:
         self._longest_wait_ms = longest_wait_ms
 
     def next_alarm_ms(self) -> int | None:
-        """When `expire` next has work, None while nothing is on its way and no socket is open."""
+        """Return when `expire` next has work; None while nothing is pending and no socket is open."""
         alarms = (self._table.next_alarm_ms(), self.health.next_probe_ms())
         return min((alarm_ms for alarm_ms in alarms if alarm_ms is not None), default=None)
 
     def join(
         self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int
     ) -> list[Result]:
-        """Add `waiter` to the exchange of `key`, starting it if there is none; OverflowError when there is no room."""
+        """Add `waiter` to the exchange of `key`; start it if there is none. Raise OverflowError if there is no room."""
         exchange = self._table.find(key)
         if exchange is not None:
             self._table.join(exchange, waiter)
@@ -78,12 +78,12 @@ class Inflight:
         exchange.attempt = self._attempt(servers, now_ns)
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
-    def make_way(self, key: CacheKey, client: bytes, now_ns: int) -> list[Result]:
-        """End the exchange that gives way to a new one of `key`, before `join`; nothing is done while there is room.
+    def make_room(self, key: CacheKey, client: bytes, now_ns: int) -> list[Result]:
+        """End an exchange to make room for a new one of `key`, before `join`. Do nothing while there is room.
 
-        Its question has not failed.
+        The ended exchange does not count as a failure.
         """
-        exchange = self._table.giving_way(key, client, now_ns // 1_000_000)
+        exchange = self._table.find_evictable(key, client, now_ns // 1_000_000)
         if exchange is None:
             return []
         self._table.withdraw(exchange)
@@ -91,7 +91,7 @@ class Inflight:
         return [Gone(exchange)]
 
     def follow(self, exchange: Exchange, question: Question, servers: Sequence[int], now_ns: int) -> list[Result]:
-        """Ask the exchange's next question, the one its CNAME chain leads to; all legs share one deadline."""
+        """Ask the next question of the exchange's CNAME chain. All legs share one deadline."""
         now_ms, deadline_ms = now_ns // 1_000_000, exchange.started_ms + LONGEST_CHAIN_MS
         if now_ms >= deadline_ms or exchange.sent >= MOST_SENDS:
             self._table.withdraw(exchange)
@@ -101,17 +101,18 @@ class Inflight:
         return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
 
     def finish(self, exchange: Exchange) -> list[Waiter]:
-        """Forget the exchange and return those who wait for it; an answer that still arrives is nobody's."""
+        """Forget the exchange and return its waiters. A later answer is a mismatch."""
         return self._table.finish(exchange)
 
     def dismiss(self, exchange: Exchange) -> list[Waiter]:
-        """Return those who wait for the exchange; they take up no room any more."""
+        """Remove and return the waiters of the exchange, which frees their room."""
         return self._table.dismiss(exchange)
 
     def arrived(self, server: int, number: int, message: bytes | None, now_ns: int) -> list[Result]:
-        """What a datagram from `server` means, matched by socket, id and question (RFC 5452 section 9.1).
+        """Handle a datagram from `server`, matched by socket, id and question (RFC 5452 section 9.1).
 
-        `number` is that of the exchange with that id, or PROBE; any other changes nothing. None: an ICMP error came.
+        `number` is the exchange with that id, or PROBE; another number only counts a mismatch. A `message` of None is
+        an ICMP error.
         """
         exchange = self._table.get(number)
         if message is None:
@@ -127,7 +128,7 @@ class Inflight:
         return self._take(exchange, server, message, now_ns)
 
     def expire(self, now_ns: int) -> Iterator[Result]:
-        """Retry or give up what has waited long enough, `EXPIRED` at most; probe, and retire worn sockets."""
+        """Retry or end due exchanges, at most `EXPIRED`. Send probes, and retire worn sockets."""
         now_ms = now_ns // 1_000_000
         for _ in range(EXPIRED):
             exchange = self._table.due(now_ms)
@@ -144,17 +145,17 @@ class Inflight:
 
     def _timed_out(self, exchange: Exchange, now_ns: int) -> list[Result]:
         now_ms = now_ns // 1_000_000
-        if exchange.reason is Failure.TIMEOUT:  # else the failure is known and counted
+        if exchange.reason is Failure.TIMEOUT:  # other failures are counted already
             self._failed(exchange.server, Failure.TIMEOUT, now_ms)
         if self._table.is_crowded():
             exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
         dead = self.health.all_dead(exchange.attempt.servers)
         return self._carry_out(exchange, Exhausted() if dead else exchange.attempt.on_timeout(now_ms), now_ns)
 
-    def came_by_stream(
+    def handle_stream_answer(
         self, exchange: Exchange, message: bytes | None, now_ns: int, server_failed: bool = True
     ) -> list[Result]:
-        """What the stream that a `Cut` asked for brought; None when it failed, through the server or us."""
+        """Handle the answer of the stream that a `Cut` requested; None if it failed, by the server or this node."""
         now_ms = now_ns // 1_000_000
         if message is None and not server_failed:
             exchange.reason = None
@@ -177,7 +178,7 @@ class Inflight:
         return Attempt(ordered, wait_ms, self._plain(ordered, now_ns // 1_000_000))
 
     def _plain(self, servers: Sequence[int], now_ms: int) -> set[int]:
-        """Return those of the servers that are to be asked without EDNS."""
+        """Return the servers that must be asked without EDNS."""
         return {server for server in servers if self.health.is_plain(server, now_ms)}
 
     def _carry_out(self, exchange: Exchange, step: Step, now_ns: int, answer: Answer | None = None) -> list[Result]:
@@ -218,13 +219,13 @@ class Inflight:
         return True
 
     def _message(self, exchange: Exchange, server: int) -> bytes:
-        """The query without its id, which the table or the stream draws."""
+        """Return the query without its id, which the table or the stream draws."""
         key, edns = exchange.key, not exchange.attempt.is_plain(server)
         ad = self._want_ad and edns
         return build_upstream_query(exchange.question, id=0, cd=key.cd, do=key.do, ad=ad, edns=edns)
 
     def _note_edns(self, exchange: Exchange, answer: Answer, now_ms: int) -> Answer:
-        """Remember whether the server that answered has EDNS; without EDNS its answer is not authentic."""
+        """Remember whether the server has EDNS. Without EDNS, clear the AD bit of its answer."""
         server, attempt = exchange.server, exchange.attempt
         if answer.edns is not None:
             self.health.has_edns(server, now_ms)
@@ -233,11 +234,11 @@ class Inflight:
         return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
 
     def _take(self, exchange: Exchange, server: int, message: bytes, now_ns: int) -> list[Result]:
-        """What a datagram from `server` under an outstanding id means, provided that it is about the question."""
+        """Handle a datagram from `server` under an outstanding id. Check that it answers the question."""
         answer: Answer | None = None
         try:
             answer = parsed(message)
-            # More than we said we take comes in fragments, the later of which anybody can forge (RFC 9715 section 3.2).
+            # Beyond our payload size it came in fragments; later ones are easy to forge (RFC 9715 section 3.2).
             question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
         except MalformedData:
             return self._take_malformed(exchange, server, read_question(message)[0], now_ns)
@@ -246,7 +247,7 @@ class Inflight:
             if failure is not None:
                 question, rcode, cut = exchange.question, failure, False
             elif found is not None:
-                # Some servers cut within a record: TCP brings the complete answer.
+                # Some servers cut within a record: get the complete answer over TCP.
                 question, rcode, cut = found, int(Rcode.NOERROR), True
             else:
                 self._count(server, Failure.MALFORMED)
@@ -255,17 +256,17 @@ class Inflight:
             self._count(server, Failure.MISMATCH)
             return []
         if rcode in FAIL_OVER_RCODES and server != exchange.server:
-            exchange.attempt.strike(rcode, server)  # the one asked last still has its time
+            exchange.attempt.strike(rcode, server)  # the server asked last may still answer
             self._count_failure(server, rcode, now_ns // 1_000_000)
             return []
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
         if isinstance(step, Send) and step.server == server:
-            self._table.withdraw(exchange)  # what it still says to EDNS is no answer to the question without
+            self._table.withdraw(exchange)  # ignore further answers to the query with EDNS
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
     def _take_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
-        """Turn to another server where one has sent data that breaks the rules of its type, as with `unreachable`."""
+        """Ask another server if this one sent data that breaks the rules of its type, as in `unreachable`."""
         same = same_question(question, exchange.question)
         self._count(server, Failure.MALFORMED if same else Failure.MISMATCH)
         if not same or server != exchange.server:
@@ -275,7 +276,7 @@ class Inflight:
     def _judge(
         self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int, answer: Answer | None
     ) -> Step:
-        """What the attempt makes of an answer; counted, and noted in the server's health."""
+        """Return the attempt's next step after an answer. Count it, and update the server's health."""
         now_ms = now_ns // 1_000_000
         has_opt = answer is not None and answer.edns is not None
         step = exchange.attempt.on_answer(rcode, cut, now_ms, server, has_opt)
@@ -284,13 +285,13 @@ class Inflight:
             self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
             self._counters[server].duration.observe(self._slots, elapsed_ns)
         elif isinstance(step, Send) and step.server == server:
-            self._count(server, Failure.REFUSED)  # it only lacks EDNS, and is well
+            self._count(server, Failure.REFUSED)  # it is healthy, but has no EDNS
         else:
             exchange.reason = self._count_failure(server, rcode, now_ms)
         return step
 
     def _count_failure(self, server: int, rcode: int, now_ms: int) -> Failure:
-        """Count such an answer; SERVFAIL is about the name more often than about the server."""
+        """Count a failure answer. SERVFAIL is not a server failure: it mostly concerns the name."""
         self.health.heard(server)
         if rcode == Rcode.SERVFAIL:
             self._count(server, Failure.SERVFAIL)
@@ -299,7 +300,7 @@ class Inflight:
         return Failure.REFUSED
 
     def unreachable(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
-        """Turn to another server where there is one; the wait for this one goes on, for ICMP is easily forged."""
+        """Ask another server if there is one. Keep waiting for this one, because ICMP is easily forged."""
         now_ms = now_ns // 1_000_000
         if exchange.server != server:
             return []
@@ -307,7 +308,7 @@ class Inflight:
         return self._turn_from(exchange, Failure.UNREACHABLE, now_ns)
 
     def _turn_from(self, exchange: Exchange, reason: Failure, now_ns: int) -> list[Result]:
-        """Ask another server at once where there is one; else wait on."""
+        """Ask another server at once if there is one; else keep waiting."""
         exchange.reason = reason
         step = exchange.attempt.on_error(now_ns // 1_000_000)
         return self._carry_out(exchange, step, now_ns) if isinstance(step, Send) else []

@@ -1,7 +1,4 @@
-"""What policy makes of a query and of the answer to it, by the snapshot in force; and the count of that.
-
-Both engines decide through this.
-"""
+"""Apply policy to a query and its answer, by the snapshot in force, and count the result. Both engines use this."""
 
 from dataclasses import replace
 from typing import cast
@@ -30,7 +27,7 @@ ENCRYPTED_DNS = "encrypted_dns"
 
 
 class Judging:
-    """Decides and counts by one snapshot at a time; `swap` puts the first one in force."""
+    """Decides and counts by one snapshot at a time. Call `swap` first."""
 
     snapshot: Snapshot
     anchor: Anchor
@@ -46,22 +43,22 @@ class Judging:
         self.snapshot, self.anchor = snapshot, anchor
 
     def may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
-        """Whether the client is registered, is allowed by configuration, or asks while all are suspended."""
+        """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
         return range_class is not None or self._clients.admits(client) or self.snapshot.suspends_all(at)
 
     def unregistered(self, case: Case) -> bytes:
-        """The refusal to a client that may not ask."""
+        """Return the refusal to a client that may not ask."""
         self.count(case.transport, Outcome.UNREGISTERED)
         return empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit)
 
     def judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
-        """The judgement on what `matches` names belong to; nothing is counted."""
+        """Return the judgement on `matches`. Count nothing."""
         if case.range_class is None:
             return PASS
         return self.snapshot.judge(case.range_class, matches, case.at)
 
     def serve(self, case: Case, entry: Entry, outcome: Outcome) -> bytes:
-        """The reply from an entry, by the policy on the question and on every name that the answer leads to."""
+        """Return the reply from an entry. Apply policy to the question and to every target of the answer."""
         matches = self._matches(case.query.question, entry)
         judgement = self.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
@@ -91,7 +88,7 @@ class Judging:
         )
 
     def _matches(self, question: Question, entry: Entry) -> tuple[Matched, ...]:
-        """What question and targets belong to; kept in the entry for as long as the names are the same ones."""
+        """Return the matches of question and targets. Store them in the entry until the names file changes."""
         snapshot = self.snapshot
         if entry.matches is None or entry.names_digest != snapshot.names_digest:
             entry.matches = snapshot.match_all((question.name, *entry.targets))
@@ -102,7 +99,7 @@ class Judging:
         return cast(tuple[Matched, ...], entry.matches)
 
     def _cap_s(self, case: Case, matches: tuple[Matched, ...]) -> int | None:
-        """How long the client may keep an answer, None without a bound of ours."""
+        """Return how long the client may cache an answer, in seconds; None without a bound."""
         if not matches or not self.snapshot.concerned(matches):
             return None
         if case.range_class is None:
@@ -110,14 +107,14 @@ class Judging:
         return ttl_cap_s(case.at, self.snapshot.next_change(case.range_class, matches, case.at))
 
     def refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
-        """The reply to a query that policy refuses."""
+        """Return the reply to a query that policy refuses."""
         self.note(judgement)
         self.count(case.transport, Outcome.BLOCKED)
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
         return refusal(case.query, judgement, cap_s, case.limit)
 
     def note(self, judgement: Judgement) -> None:
-        """Count what the bans made of a query, once it is certain."""
+        """Count the effect of the bans on a query, once it is certain."""
         counted = self._counters.count
         if judgement.refused >= 0:
             counted(judgement.refused, PolicyKind.REFUSED)
@@ -129,11 +126,11 @@ class Judging:
             self._slots[BYPASS[Bypass.ENCRYPTED_DNS]] += 1
 
     def count(self, transport: Transport, outcome: Outcome) -> None:
-        """Count a query once it is certain what it gets."""
+        """Count a query once its outcome is certain."""
         self._slots[QUERY[transport][outcome]] += 1
 
     def fail(self, case: Case, failed: Failed) -> bytes:
-        """SERVFAIL, unless policy, which may have changed meanwhile, refuses the question or what it led to."""
+        """Return SERVFAIL, or a refusal if policy, which may have changed, refuses the question or its targets."""
         matches = self.snapshot.match_all((case.query.question.name, *failed.targets))
         judgement = self.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:

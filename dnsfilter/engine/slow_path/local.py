@@ -1,4 +1,4 @@
-"""Answers that need no upstream: special names, probes of this node, and questions that are never passed on."""
+"""Answers that need no upstream: special names, probes of this node, and questions that are never forwarded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,30 +20,30 @@ RESOLVER_ARPA = parse_name("resolver.arpa")
 CANARY_NAME = parse_name("use-application-dns.net")
 RELAY_NAMES = frozenset({parse_name("mask.icloud.com"), parse_name("mask-h2.icloud.com")})
 SIGNAL_NAMES = RELAY_NAMES | {CANARY_NAME}
-"""Names by which browsers and devices ask whether to keep using this resolver."""
+"""Names that browsers and devices query to decide whether to keep using this resolver."""
 OURS = APEXES | SIGNAL_NAMES | {HEALTH_NAME}
-"""Names that may be answered here: zones with all below them, signals, the probe's name."""
+"""Local names: zones with all names below them, signals, the name of the health probe."""
 
 ZONE_TTL_S = 10800
 """TTL of the built-in zones (RFC 6303 section 3)."""
 SIGNAL_TTL_S = 10
-"""TTL of answers that hold only while a ban does."""
+"""TTL of answers that depend on a ban in force."""
 HINFO_TTL_S = 3789
-"""TTL that RFC 8482 section 6 shows for its answer to ANY."""
+"""TTL of the answer to ANY in RFC 8482 section 6."""
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A reply, and the kind of bypass that the question was an attempt at."""
+    """A reply, and the kind of bypass that the question attempts."""
 
     message: bytes
     bypass: Bypass | None = None
 
 
 def signal_answer(query: Query, limit: int) -> Local:
-    """The answer to one of `SIGNAL_NAMES` that says: keep using this resolver. For whom some row enforces.
+    """Return the answer to one of `SIGNAL_NAMES` that keeps the client on this resolver. Use it if a ban is enforced.
 
-    Firefox takes NXDOMAIN for its canary as "leave DNS alone"; Apple's relay takes an empty answer.
+    Firefox keeps the system's resolver if its canary is NXDOMAIN; Apple's relay does so on an empty answer.
     """
     name = query.question.name
     if name == CANARY_NAME:
@@ -52,24 +52,24 @@ def signal_answer(query: Query, limit: int) -> Local:
 
 
 def asks_any(question: Question) -> bool:
-    """Return whether a question asks for everything, and so is answered by what its name has of type CNAME."""
+    """Return whether a question asks for ANY, which is answered from the name's CNAME."""
     return question.qtype == Type.ANY and question.qclass == Class.IN
 
 
 def any_answer(question: Question) -> Answer:
-    """Return the least that ANY can be answered with, for a name that exists and is no alias (RFC 8482 section 4.2)."""
+    """Return the minimal answer to ANY for a name that exists and is no alias (RFC 8482 section 4.2)."""
     record = hinfo_record(question.wire[:-4], HINFO_TTL_S, "RFC8482", "")
     return compose(question, 0, Rcode.NOERROR, ([record],))
 
 
 def is_ours(name: bytes, qtype: int, covered: bool) -> bool:
-    """Whether that name never goes upstream; `covered`: a conditional zone holds it."""
+    """Return whether a name never goes upstream. `covered` says that it is in a conditional zone."""
     found = special(name, qtype)
     return name == HEALTH_NAME or (found is not None and not (covered and found.overridable))
 
 
-def others_than(question: Question, zones: Zones) -> Callable[[bytes], bool]:
-    """Whether a name is for others to tell of than those who were asked `question`: for other servers, or for us."""
+def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bool]:
+    """Return a test for names that the servers of `question` do not answer: other servers do, or this node."""
     view = zones.route(question.name, question.qtype).view
 
     def others(name: bytes) -> bool:
@@ -79,7 +79,10 @@ def others_than(question: Question, zones: Zones) -> Callable[[bytes], bool]:
 
 
 def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:
-    """The answer for a name that never goes upstream, in whatever class; `covered`: a conditional zone holds it."""
+    """Return the answer for a name that never goes upstream, in any class; None for other names.
+
+    `covered` says that the name is in a conditional zone.
+    """
     question = query.question
     found = special(question.name, question.qtype)
     if found is not None and covered and found.overridable:
@@ -96,7 +99,7 @@ def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Lo
 
 
 def local_leg(question: Question, covered: bool, revision: int) -> Answer | None:
-    """What stands at the end of an alias that leads to a name of ours, None when it resolves like any other."""
+    """Return the answer for an alias target that is a local name; None for all other targets."""
     local = special_answer(Query(0, True, False, False, question, None), covered, revision, MAX_MESSAGE)
     return None if local is None else parse_answer(local.message)
 

@@ -1,6 +1,6 @@
-"""What the slow path needs of its engine: the one table of pending questions, and the health of servers.
+"""The slow path's interface to its engine: the table of pending questions, and the health of servers.
 
-The reference engine's are `OwnTable` and `upstream.health.Health`; the compiled engine has both in C.
+The reference engine uses `OwnTable` and `upstream.health.Health`; the compiled engine has both in C.
 """
 
 from collections.abc import Sequence
@@ -11,59 +11,59 @@ from dnsfilter.engine.slow_path.exchange import Exchange, Waiter
 from dnsfilter.wire.query import Question
 
 PROBE: Final = -1
-"""In place of the number of an exchange: a probe."""
+"""Stands for a probe where a number of an exchange is expected."""
 
 
 class Table(Protocol):
-    """All pending questions: who waits for each, what was sent for it, and when it is due."""
+    """All pending questions: their waiting queries, sends and deadlines."""
 
     def __len__(self) -> int:
         """Return the number of pending questions."""
 
     def get(self, number: int) -> Exchange | None:
-        """Return the pending exchange of this number."""
+        """Return the pending exchange of this number; None if there is none."""
 
     def find(self, key: CacheKey) -> Exchange | None:
-        """Return the pending exchange of this key."""
+        """Return the pending exchange of this key; None if there is none."""
 
     def open(self, key: CacheKey, question: Question, waiter: Waiter, now_ns: int) -> Exchange:
-        """Begin an exchange; the caller gives it its attempt. Raise OverflowError, and change nothing, without room."""
+        """Begin an exchange; the caller sets its attempt. Without room, raise OverflowError and change nothing."""
 
     def join(self, exchange: Exchange, waiter: Waiter) -> None:
-        """Let one more query wait. Raise OverflowError, and change nothing, without room."""
+        """Add one more waiting query. Without room, raise OverflowError and change nothing."""
 
-    def giving_way(self, key: CacheKey, client: bytes, now_ms: int) -> Exchange | None:
-        """Return the exchange that has to end before one of `key` can begin; None if none has to, or none gives way."""
+    def find_evictable(self, key: CacheKey, client: bytes, now_ms: int) -> Exchange | None:
+        """Return the exchange to end before one of `key` can begin; None if none must end, or none may be ended."""
 
     def is_crowded(self) -> bool:
-        """Return whether waits have to be short, for there is little room left."""
+        """Return whether waits must be short because little room is left."""
 
     def dismiss(self, exchange: Exchange) -> list[Waiter]:
-        """Return those who wait for the exchange; they take up no room any more."""
+        """Remove and return the waiters of the exchange, which frees their room."""
 
     def finish(self, exchange: Exchange) -> list[Waiter]:
-        """Forget the exchange and return those who wait for it; a later answer is ignored."""
+        """Forget the exchange and return its waiters. A later answer is ignored."""
 
     def schedule(self, exchange: Exchange) -> None:
         """Note that the exchange's `deadline_ms` has changed."""
 
     def due(self, now_ms: int) -> Exchange | None:
-        """Return an exchange whose deadline has passed, the earliest first."""
+        """Return the exchange with the earliest deadline that has passed; None if there is none."""
 
     def send(self, exchange: Exchange, server: int, message: bytes, now_ms: int) -> None:
         """Send a query from a random socket under a random id. Raise OSError if it cannot be sent."""
 
     def withdraw(self, exchange: Exchange) -> None:
-        """Wait for no answer to what was sent."""
+        """Stop waiting for answers to the exchange's sends."""
 
     def send_probe(self, server: int, message: bytes, until_ms: int, now_ms: int) -> None:
-        """Send a probe in the same way; it is overdue at `until_ms`."""
+        """Send a probe as `send` does. It is overdue from `until_ms` on."""
 
     def end_probe(self, server: int) -> None:
-        """Wait for no answer to the server's probe."""
+        """Stop waiting for an answer to the server's probe."""
 
     def is_probed(self, server: int) -> bool:
-        """Return whether the server has a probe to answer."""
+        """Return whether the server has an outstanding probe."""
 
     def overdue_probes(self, now_ms: int) -> list[int]:
         """Return the servers that did not answer a probe in time."""

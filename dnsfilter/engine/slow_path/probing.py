@@ -1,4 +1,4 @@
-"""Probes of servers that fail: a question of our own, so that no client's question waits for a dead server."""
+"""Probes of failing servers, so that no client's question has to wait for a dead server."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from dnsfilter.wire.query import build_upstream_query, question_of
 
 
 class Probes:
-    """Asks each failing server once a second for the SOA of a zone that it serves. Any answer shows that it lives."""
+    """Asks each failing server once a second for the SOA of a zone that it serves. Any answer means it is alive."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Probes:
         self._slots = slots
 
     def expire(self, now_ms: int) -> None:
-        """Give up the probes that nobody answered in time, and send those that are due."""
+        """End overdue probes, and send due ones."""
         for server in self._table.overdue_probes(now_ms):
             self.failed(server, Failure.TIMEOUT)
         for server in self._health.due(now_ms):
@@ -37,12 +37,12 @@ class Probes:
                 self._send(server, now_ms)
 
     def answered(self, server: int, now_ms: int) -> None:
-        """Note an answer to a probe, with any rcode."""
+        """Record an answer to a probe, with any rcode."""
         self._table.end_probe(server)
         self._health.answered_probe(server, now_ms)
 
     def failed(self, server: int, reason: Failure) -> None:
-        """Note that a probe met a closed port, or that nobody answered it."""
+        """Record that a probe got an ICMP error or no answer."""
         self._table.end_probe(server)
         self._slots[self._counters[server].failure(reason)] += 1
         self._health.missed_probe(server)

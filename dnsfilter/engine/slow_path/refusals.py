@@ -1,4 +1,4 @@
-"""A judgement as a message: how a refused query is answered."""
+"""Replies to refused queries."""
 
 from dataclasses import replace
 
@@ -14,21 +14,21 @@ from dnsfilter.wire.reply import empty_reply, local_reply
 _ADDRESS_BYTES = {int(Type.A): 4, int(Type.AAAA): 16}
 SYNTHESISED_TTL_S = 10
 CONCERNED_TTL_S = 60
-"""The longest that an answer about a service under some ban may be kept by a client."""
+"""Longest TTL of an answer about a service that some ban concerns, in seconds."""
 
 
 def ttl_cap_s(at: Instant, next_change: Instant | None) -> int:
-    """The longest TTL of an answer that some ban concerns: 60 s, and not past the client's next change; at least 1."""
+    """Return the longest TTL of an answer that some ban concerns: 60 s or the client's next change, at least 1."""
     if next_change is None:
         return CONCERNED_TTL_S
     return max(1, min(CONCERNED_TTL_S, next_change - at))
 
 
 def refusal(query: Query, judgement: Judgement, cap_s: int, limit: int) -> bytes:
-    """The reply that the winning ban gives, at most `limit` octets, its records kept at most `cap_s` seconds."""
+    """Return the reply of the winning ban, at most `limit` bytes, with TTLs of at most `cap_s` seconds."""
     ban, hit = judgement.ban, judgement.hit
     if ban is None or hit is None:
-        raise ValueError("refusal of a query that no ban refuses")
+        raise ValueError("cannot refuse a query that no ban refuses")
     ede = Ede(ban.ede, ban.text)
     ttl_s = min(SYNTHESISED_TTL_S, cap_s)
     if ban.reply is Reply.REFUSED:
@@ -42,12 +42,12 @@ def refusal(query: Query, judgement: Judgement, cap_s: int, limit: int) -> bytes
 
 
 def _covers_all_below(hit: Matched) -> bool:
-    """Whether nothing below the question's name can be answered, so that NXDOMAIN is true of all of it (RFC 8020)."""
+    """Return whether the ban covers all names below the question's name, so that NXDOMAIN is true (RFC 8020)."""
     return hit.domain and not hit.target
 
 
 def _soa(query: Query, hit: Matched, ttl_s: int) -> RawRecord:
-    """The SOA that makes the denial cacheable (RFC 2308), at the matched suffix as it was asked."""
+    """Return the SOA that makes the denial cacheable (RFC 2308), at the matched suffix in the client's spelling."""
     asked = query.question.wire[:-4]
     owner = asked if hit.target else asked[len(asked) - hit.suffix :]
     return replace(soa_record(owner, ttl_s, ttl_s), rclass=query.question.qclass)
@@ -56,6 +56,6 @@ def _soa(query: Query, hit: Matched, ttl_s: int) -> RawRecord:
 def _addresses(query: Query, ban: BanView, ttl_s: int) -> list[RawRecord]:
     if query.question.qclass != Class.IN:  # elsewhere type A has other data (RFC 1035 section 3.4.1)
         return []
-    octets = _ADDRESS_BYTES.get(query.question.qtype, 0)
+    size = _ADDRESS_BYTES.get(query.question.qtype, 0)
     asked = query.question.wire[:-4]
-    return [address_record(asked, ttl_s, address) for address in ban.addresses if len(address) == octets]
+    return [address_record(asked, ttl_s, address) for address in ban.addresses if len(address) == size]

@@ -1,6 +1,6 @@
 """Settle questions that went upstream: cache and deliver answers, follow chains, remember failures.
 
-Both engines settle through this: the reference every question, the compiled one what needs more than one answer.
+The reference engine settles every question here, the compiled engine those that need more than one answer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, 
 from dnsfilter.engine.slow_path.failing import FailureBook, stale_answer
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.judging import Judging
-from dnsfilter.engine.slow_path.local import local_leg, others_than
+from dnsfilter.engine.slow_path.local import answered_by_others, local_leg
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, LIMITED
@@ -27,7 +27,7 @@ from dnsfilter.wire.reply import udp_limit
 
 MOST_HOPS = 8
 SAMPLE_EVERY = 8
-"""The duration of every eighth answer is measured."""
+"""One in so many reply durations is measured."""
 STREAM_LIMIT = 65535
 
 
@@ -56,11 +56,11 @@ class Settling:
         self._answered = 0
 
     def ask(self, turn: Turn, miss: Miss, waiter: Waiter) -> bool:
-        """Forward the query, or join it to an equal one. Return False if there is neither room nor a stale answer."""
+        """Forward the query, or join an equal one. Return False if there is neither room nor a stale answer."""
         key = miss.key
         question = question_of(key.name, key.qtype, key.qclass)
-        # Without room another question may give way; those who wait for it are answered.
-        ended = self._inflight.make_way(key, miss.client, turn.boot_ns)
+        # If there is no room, another question may be ended; its waiting queries are answered.
+        ended = self._inflight.make_room(key, miss.client, turn.boot_ns)
         self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
         self.settle(turn, ended)
         try:
@@ -118,18 +118,18 @@ class Settling:
             ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
 
     def _got(self, turn: Turn, exchange: Exchange, answer: Answer) -> Sequence[Result]:
-        """Cache what the question reaches and answer all who wait; or follow a CNAME that leads out of the answer."""
-        chain = follow(answer, exchange.question, others_than(exchange.question, self._zones))
+        """Cache the answer and deliver it to the waiting queries; or follow a CNAME that leads out of the answer."""
+        chain = follow(answer, exchange.question, answered_by_others(exchange.question, self._zones))
         exchange.walked.append((answer, chain))
         if not chain.complete:
-            return self._ask_on(turn, exchange, chain)
+            return self._follow_chain(turn, exchange, chain)
         try:
             joined, chain = join_legs(exchange.walked)
             relayed = prune_answer(joined, chain, exchange.key.do)
-        except MalformedMessage:  # an answer that only compression kept within a message
+        except MalformedMessage:  # the joined answer exceeds the size of a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
-        # What `trust_ad` says of the upstreams says nothing of a conditional zone's servers.
+        # `trust_ad` is about the default upstreams, not about the servers of a conditional zone.
         ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
         entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms)
         self._failures.forget(exchange.key)
@@ -137,7 +137,7 @@ class Settling:
             self.deliver(turn, waiter, entry, Outcome.FORWARDED)
         return ()
 
-    def _ask_on(self, turn: Turn, exchange: Exchange, chain: Chain) -> Sequence[Result]:
+    def _follow_chain(self, turn: Turn, exchange: Exchange, chain: Chain) -> Sequence[Result]:
         name, asked = chain.end, exchange.question
         if len(exchange.walked) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.walked):
             self._gone(turn, exchange, EdeCode.OTHER)
@@ -151,7 +151,7 @@ class Settling:
         return self._inflight.follow(exchange, question, servers, turn.boot_ns)
 
     def _gone(self, turn: Turn, exchange: Exchange, code: EdeCode | None) -> None:
-        """Answer all who wait from stale data (RFC 8767), else with SERVFAIL."""
+        """Answer all waiting queries from stale data (RFC 8767), else with SERVFAIL."""
         waiters = self._inflight.finish(exchange)
         entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
         if entry is not None and waiters:
@@ -163,7 +163,7 @@ class Settling:
             self.deliver(turn, waiter, entry or Failed(code, targets), Outcome.STALE)
 
     def _late(self, turn: Turn, exchange: Exchange) -> None:
-        """Answer all who wait from stale data, and go on asking upstream (RFC 8767 section 5)."""
+        """Answer all waiting queries from stale data, and go on asking upstream (RFC 8767 section 5)."""
         entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
         waiters = self._inflight.dismiss(exchange) if entry is not None else []
         if entry is None or not waiters:

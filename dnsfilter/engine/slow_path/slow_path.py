@@ -1,4 +1,4 @@
-"""The slow path: what happens to a query, and to a question that goes upstream, in readable Python.
+"""The slow path: handle queries, and questions to upstreams, in readable Python.
 
 The reference engine uses it for everything. The compiled engine uses it for what it cannot decide alone: odd queries,
 chains, truncated answers, failures, timeouts, streams.
@@ -32,7 +32,7 @@ from dnsfilter.wire.reply import empty_reply, udp_limit
 class SlowPath:
     """Decide queries and settle answers, over the table, health, cache and failures of one engine. Call `swap` first.
 
-    What is to be handed up is added to the events of the turn.
+    Events that the engine's caller must handle are added to the turn.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class SlowPath:
     def decide_message(
         self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
     ) -> Reply | Miss:
-        """Parse a query and decide it. Raise ValueError if the message is no query."""
+        """Parse a query and decide it. Raise ValueError if the message is not a query."""
         query = parse_query(message)
         if not isinstance(query, Query):
-            raise ValueError(f"decide {message.hex()}: no query")
+            raise ValueError(f"message {message.hex()} is not a query")
         limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT
         at = self.judging.anchor.instant(turn.wall_s, turn.boot_ms)
         return self.decide(Case(query, transport, client, range_class, at, turn.boot_ms, limit))
@@ -90,14 +90,14 @@ class SlowPath:
             turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
 
     def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:
-        """Settle a datagram of an upstream for the exchange of that number. A message of None is an ICMP error."""
+        """Settle a datagram of an upstream for exchange `number`. A message of None is an ICMP error."""
         self._settling.settle(turn, self._inflight.arrived(server, number, message, turn.boot_ns))
 
     def complete(self, turn: Turn, number: int, message: bytes | None, server_failed: bool) -> None:
-        """Settle the answer of a stream for the exchange of that number, if it is still pending."""
+        """Settle the answer of a stream for exchange `number`, if it is still pending."""
         exchange = self._table.get(number)
         if exchange is not None:
-            results = self._inflight.came_by_stream(exchange, message, turn.boot_ns, server_failed)
+            results = self._inflight.handle_stream_answer(exchange, message, turn.boot_ns, server_failed)
             self._settling.settle(turn, results)
 
     def expire(self, turn: Turn) -> None:
@@ -114,7 +114,7 @@ class SlowPath:
         """Answer waiting queries from the entry that was just cached."""
         entry = self._cache.get(key, turn.boot_ms)
         if entry is None:
-            raise ValueError(f"deliver {key}: it is not in the cache")
+            raise ValueError(f"cannot deliver {key}: it is not in the cache")
         for waiter in waiters:
             self._settling.deliver(turn, waiter, entry, Outcome.FORWARDED)
 

@@ -136,7 +136,7 @@ def test_check_prints_the_engine(
 
 @pytest.mark.parametrize(
     ("wanted", "words"),
-    [("fast", "environment variable DNSFILTER_ENGINE: must be"), ("compiled", "load the compiled engine: ")],
+    [("fast", "environment variable DNSFILTER_ENGINE: must be"), ("compiled", "cannot load the compiled engine: ")],
 )
 def test_unavailable_engine_is_reported_by_check_and_before_serving(
     config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wanted: str, words: str

@@ -31,12 +31,12 @@ def test_without_a_word_the_compiled_engine_runs_where_it_was_built(environ: dic
 @pytest.mark.usefixtures("not_built")
 def test_where_none_was_built_the_reference_runs_and_the_reason_can_be_told() -> None:
     assert chosen_kind({}) is EngineKind.REFERENCE
-    assert (why_not_compiled() or "").startswith("load the compiled engine: ")
+    assert (why_not_compiled() or "").startswith("cannot load the compiled engine: ")
 
 
 @pytest.mark.usefixtures("not_built")
 def test_a_compiled_engine_that_was_asked_for_is_not_replaced() -> None:
-    with pytest.raises(UnavailableError, match="load the compiled engine"):
+    with pytest.raises(UnavailableError, match="cannot load the compiled engine"):
         chosen_kind({VARIABLE: "compiled"})
 
 

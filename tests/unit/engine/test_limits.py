@@ -129,11 +129,11 @@ def test_of_nested_overrides_the_longest_holds(client: str, burst: int) -> None:
 
 def test_a_flood_of_addresses_neither_grows_the_table_nor_frees_who_is_limited() -> None:
     limiter = Limiter(Limits(clients=Rate(1, 2)), KEY)
-    octets = limiter.table.nbytes
+    size = limiter.table.nbytes
     assert passed(limiter, "192.0.2.1", 3) == 2
     for number in range(4 * SETS * WAYS):
         limiter.admit((0x0A00_0000 + number).to_bytes(4), True, True, 5)
-    assert limiter.table.nbytes == octets == 2 * SETS * WAYS * 16
+    assert limiter.table.nbytes == size == 2 * SETS * WAYS * 16
     assert admit(limiter, "192.0.2.1") is DROP
 
 
@@ -193,10 +193,10 @@ def test_two_that_share_the_table_and_the_key_are_one() -> None:
     assert [admit(each, "192.0.2.1") for each in (first, second) * 3] == [PASS] * 4 + [DROP] * 2
 
 
-@pytest.mark.parametrize("octets", [0, KEY_BYTES - 1, KEY_BYTES + 1])
-def test_a_key_of_another_length_is_refused(octets: int) -> None:
-    with pytest.raises(ValueError, match="make limiter: a key has 32 octets"):
-        Limiter(Limits(), bytes(octets))
+@pytest.mark.parametrize("size", [0, KEY_BYTES - 1, KEY_BYTES + 1])
+def test_a_key_of_another_length_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"limiter key has {size} bytes, not 32"):
+        Limiter(Limits(), bytes(size))
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 400)), max_size=120)

@@ -186,7 +186,7 @@ def test_the_table_is_as_its_description_says() -> None:
     assert PLACES == SETS * WAYS
 
 
-@pytest.mark.parametrize("octets", [0, TABLE_KEY_BYTES - 1, TABLE_KEY_BYTES + 1])
-def test_a_key_of_another_length_is_refused(octets: int) -> None:
-    with pytest.raises(ValueError, match="make table of unregistered networks: a key has 24 bytes"):
-        UnregisteredTable(bytes(octets))
+@pytest.mark.parametrize("size", [0, TABLE_KEY_BYTES - 1, TABLE_KEY_BYTES + 1])
+def test_a_key_of_another_length_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"key of unregistered networks has {size} bytes, not 24"):
+        UnregisteredTable(bytes(size))

@@ -165,7 +165,7 @@ def _end(rig: Rig) -> None:
 
     def end() -> bytes | None:
         nonlocal refused
-        if not rig.engine.in_hand():
+        if not rig.engine.pending_count():
             return b""
         for one in asked[refused:]:
             rig.upstream.say(one, one.message[:2] + SERVFAIL + one.message[4:])

@@ -111,8 +111,8 @@ def test_a_flood_of_addresses_frees_nobody() -> None:
 @pytest.mark.parametrize(
     ("name", "other", "said"),
     [
-        ("limits.SETS", SETS - 1, "take buckets: a table has 131072 words, not 131056"),
-        ("unregistered.PLACES", PLACES - 1, "note networks: a table has 1536 words, not 1533"),
+        ("limits.SETS", SETS - 1, "limiter table has 131056 words, not 131072"),
+        ("unregistered.PLACES", PLACES - 1, "table of networks has 1533 words, not 1536"),
     ],
 )
 def test_a_table_of_another_size_is_refused(name: str, other: int, said: str) -> None:

@@ -30,8 +30,8 @@ def fill(at: Bench, keys: Callable[[int], CacheKey], clients: list[bytes] = FEW,
     return made
 
 
-def giving_way(at: Bench, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
-    leaving = at.table.giving_way(opening, client, now_ms)
+def find_evictable(at: Bench, client: bytes, opening: CacheKey, now_ms: int) -> CacheKey | None:
+    leaving = at.table.find_evictable(opening, client, now_ms)
     return None if leaving is None else leaving.key
 
 
@@ -66,54 +66,54 @@ def test_the_oldest_of_a_silent_zone_gives_way_to_other_zones(
     with bench(kind) as at:
         keys = fill(at, silent_key, clients)
         for name in ("new.example", "new.co.uk", "new.example.org", "org"):
-            assert giving_way(at, OTHER, key(name), OLD_MS) == keys[0]
+            assert find_evictable(at, OTHER, key(name), OLD_MS) == keys[0]
 
 
 def test_the_oldest_of_a_heavy_client_gives_way_where_each_zone_has_one_question(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, lambda n: key(f"x.silent{n}.example{n}"))
-        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
-        assert giving_way(at, FEW[0], key("new.example.org"), OLD_MS) is None
+        assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
+        assert find_evictable(at, FEW[0], key("new.example.org"), OLD_MS) is None
 
 
 def test_a_heavy_zone_s_own_next_question_gets_no_place(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, silent)
-        assert giving_way(at, FEW[0], silent(-1), OLD_MS) is None
+        assert find_evictable(at, FEW[0], silent(-1), OLD_MS) is None
         # Of a client that has nothing on its way, it does; of a crowd of such clients, not.
-        assert giving_way(at, OTHER, silent(-1), OLD_MS) == keys[0]
+        assert find_evictable(at, OTHER, silent(-1), OLD_MS) == keys[0]
     with bench(kind) as at:
         fill(at, silent, CROWD)
-        assert giving_way(at, OTHER, silent(-1), OLD_MS) is None
+        assert find_evictable(at, OTHER, silent(-1), OLD_MS) is None
 
 
 def test_a_heavy_client_s_question_under_another_zone_gets_a_place(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, silent)
-        assert giving_way(at, FEW[0], key("new.example.org"), OLD_MS) == keys[0]
+        assert find_evictable(at, FEW[0], key("new.example.org"), OLD_MS) == keys[0]
 
 
 def test_no_question_gives_way_while_there_is_room_or_no_seat_or_it_is_young(kind: str) -> None:
     with bench(kind, limits=Limits(waiting_per_client=200)) as at:
         keys = fill(at, silent)
         new = key("new.example.org")
-        assert giving_way(at, OTHER, new, OLD_MS - 1) is None
+        assert find_evictable(at, OTHER, new, OLD_MS - 1) is None
         last = at.table.find(keys[-1])
         assert last is not None
         for _ in range(200):
             at.table.join(last, waiter(OTHER))
-        assert giving_way(at, OTHER, new, OLD_MS) is None
+        assert find_evictable(at, OTHER, new, OLD_MS) is None
         at.table.dismiss(last)
-        assert giving_way(at, OTHER, new, OLD_MS) == keys[0]
+        assert find_evictable(at, OTHER, new, OLD_MS) == keys[0]
         finish(at, keys[7])
-        assert giving_way(at, OTHER, new, OLD_MS) is None
+        assert find_evictable(at, OTHER, new, OLD_MS) is None
 
 
 def test_no_question_gives_way_where_nobody_is_heavy(kind: str) -> None:
     with bench(kind) as at:
         few = HEAVY - 1
         fill(at, lambda n: key(f"x{n}.silent{n // few}.example{n // few}"), CROWD)
-        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) is None
+        assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) is None
 
 
 def test_light_questions_are_passed_over_a_few_at_a_time(kind: str) -> None:
@@ -122,9 +122,9 @@ def test_light_questions_are_passed_over_a_few_at_a_time(kind: str) -> None:
         for number in range(few):
             at.open(key(f"slow.zone{number}.org"), CROWD[100 + number], 0)
         keys = fill(at, silent, first=few)
-        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) is None
+        assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) is None
         for place in range(100):
-            assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) == keys[place]
+            assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) == keys[place]
             finish(at, keys[place])
             at.open(key(f"new{place}.site{place}.net"), OTHER, OLD_MS)
 
@@ -132,11 +132,11 @@ def test_light_questions_are_passed_over_a_few_at_a_time(kind: str) -> None:
 def test_what_is_over_counts_no_more(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, silent)
-        assert giving_way(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
+        assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
         for number, opening in enumerate(keys[: 1 - HEAVY]):
             finish(at, opening)
             at.open(key(f"x.other{number}.example{number}"), b"many" + CROWD[number], OLD_MS)
-        assert giving_way(at, OTHER, key("new.example.org"), 2 * OLD_MS) is None
+        assert find_evictable(at, OTHER, key("new.example.org"), 2 * OLD_MS) is None
 
 
 def test_a_table_that_is_three_quarters_full_is_crowded(kind: str) -> None:
@@ -176,8 +176,8 @@ def test_of_both_the_same_questions_give_way(
         for number, ((name, view, client), wait_ms) in enumerate(asked):
             now_ms += wait_ms
             opening, address = key(f"z{number}.{name}", view), bytes((10, 0, client, 0))
-            leaving = giving_way(reference, address, opening, now_ms)
-            assert giving_way(twin, address, opening, now_ms) == leaving
+            leaving = find_evictable(reference, address, opening, now_ms)
+            assert find_evictable(twin, address, opening, now_ms) == leaving
             for at in both:
                 if leaving is not None:
                     finish(at, leaving)

@@ -11,7 +11,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Limits
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import CROWDED_FROM, MOST_EXCHANGES, MOST_WAITERS, Room
-from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter, resumed
+from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter, resume_exchange
 from dnsfilter.engine.slow_path.inflight import EXPIRED, LONGEST_CHAIN_MS, Inflight
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
@@ -216,7 +216,7 @@ def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
         assert (cut.server, cut.message[12:]) == (0, at.upstreams[0].asked[0].message[12:])
         assert at.expire(60_000) == []  # the stream has a time of its own
         whole = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
-        (got,) = at.inflight.came_by_stream(cut.exchange, whole, at.now_ms * 1_000_000)
+        (got,) = at.inflight.handle_stream_answer(cut.exchange, whole, at.now_ms * 1_000_000)
         assert isinstance(got, Got)
 
 
@@ -329,7 +329,7 @@ def test_an_exchange_whose_first_send_was_made_before_goes_on_as_one_that_sent_i
         (opened,) = (at.table.get(1),)
         assert opened is not None
         number, client = opened.number, opened.client
-        again = resumed(number, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, client)
+        again = resume_exchange(number, opened.key, (0, 1), 800, (), at.now_ms * 1_000_000, client)
         for name in ("question", "started_ms", "server", "sent", "sent_ns", "wait_until_ms", "deadline_ms", "reason"):
             assert getattr(again, name) == getattr(opened, name), name
         later_ms = at.now_ms + 800
