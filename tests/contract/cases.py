@@ -1,4 +1,4 @@
-"""The policy that most contract tests share, and what its names resolve to."""
+"""The policy that most contract tests share, and the records of its names."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ TARGETS = [key for key in RECORDS if key[0] not in ("plain.example.org", "www.ti
 
 
 def office(*more: Any, revision: int = 1, mode: Mode = Mode.ENFORCE, **of_ban: Any) -> Policy:
-    """Ghent bans TikTok, which binds the police by law; Diest monitors it; Mechelen does nothing."""
+    """Return a policy: Ghent bans TikTok, which binds the police by law; Diest monitors it; Mechelen has no ban."""
     return policy(
         *NETWORKS,
         TIKTOK,
@@ -48,5 +48,5 @@ def office(*more: Any, revision: int = 1, mode: Mode = Mode.ENFORCE, **of_ban: A
 
 
 def internet() -> Scripted:
-    """An upstream that knows the names above."""
+    """Return an upstream that answers the names above."""
     return Scripted(says(RECORDS))

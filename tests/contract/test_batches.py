@@ -1,4 +1,4 @@
-"""What waits at a socket together is answered one by one, as if it had come alone."""
+"""Datagrams of one batch are answered as if each had come alone."""
 
 import dns.message
 import dns.rcode
@@ -23,9 +23,9 @@ ASKED = (
 
 
 @each_row("rounds", [1, 7, 14])
-def test_each_of_many_gets_its_own_reply(start: Start, rounds: int) -> None:
+def test_each_query_of_a_batch_gets_its_own_reply(start: Start, rounds: int) -> None:
     rig = start(office(), internet())
-    for _ in range(2):  # the second time some of it is cached
+    for _ in range(2):  # in the second round some answers are cached
         asked = ASKED * rounds
         clients = [rig.send(wire, client) for wire, client, _ in asked]
         replies = [rig.wait(client) for client in clients]

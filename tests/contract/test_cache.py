@@ -1,4 +1,4 @@
-"""What is kept and for how long, and what a client may keep: TTLs, size, the policy's cap."""
+"""The cache: TTLs, size, and the policy's cap on the TTLs that clients see."""
 
 from ipaddress import ip_network
 
@@ -22,7 +22,7 @@ from tests.support.starting import Start
 NAME = "plain.example.org"
 
 
-def test_ttls_count_down_and_an_answer_whose_ttl_has_run_out_is_asked_for_again(start: Start) -> None:
+def test_ttls_count_down_and_an_expired_answer_is_asked_for_again(start: Start) -> None:
     rig = start(office(), internet())
     assert ttls(rig.ask(query(NAME))) == [300]
     seen = [ttls(rig.at_once(query(NAME), later_s=later_s)) for later_s in (0, 1, 7, 299)]
@@ -48,13 +48,13 @@ def test_ttls_of_authority_and_additional_count_down_too(start: Start) -> None:
     assert [rrset.ttl for rrset in found.additional] == [0]
 
 
-def test_an_answer_with_a_ttl_of_nought_is_given_once(start: Start) -> None:
+def test_answer_with_a_ttl_of_0_is_served_once(start: Start) -> None:
     rig = start(office(), Scripted(says({(NAME, "A"): (f"{NAME}. 0 A 198.51.100.10",)})))
     assert ttls(rig.ask(query(NAME))) == [0]
     assert isinstance(rig.judge(query(NAME)), Miss)
 
 
-# What a client may keep of a service under some ban.
+# TTLs of a service that some ban concerns.
 
 SIGNED = (
     "www.tiktok.com. 3000 A 192.0.2.100",
@@ -74,7 +74,7 @@ def concerned() -> Scripted:
     return Scripted(behave)
 
 
-def test_an_answer_that_a_ban_concerns_may_be_kept_for_a_minute(start: Start) -> None:
+def test_answer_that_a_ban_concerns_has_a_ttl_of_at_most_a_minute(start: Start) -> None:
     rig = start(office(), concerned())
     for _ in range(2):
         assert ttls(rig.ask(query("www.tiktok.com", do=True), MECHELEN)) == [60, 60, 20]
@@ -111,7 +111,7 @@ def test_a_refusal_does_not_outlive_the_ban(start: Start) -> None:
     assert ttls(rig.at_once(query("www.tiktok.com"), later_s=3)) == [1]
 
 
-def test_a_client_without_a_range_may_keep_it_for_a_minute(start: Start) -> None:
+def test_answer_to_an_unregistered_client_has_a_ttl_of_at_most_a_minute(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), concerned(), clients=clients)
     assert ttls(rig.ask(query("www.tiktok.com", do=True), UNREGISTERED)) == [60, 60, 20]
@@ -121,7 +121,7 @@ def test_a_client_without_a_range_may_keep_it_for_a_minute(start: Start) -> None
 
 
 @each_row("behind_s", [61, 3600, 400_000])
-def test_a_wall_clock_before_the_snapshots_making_is_not_believed(start: Start, behind_s: int) -> None:
+def test_wall_clock_before_the_snapshot_is_not_trusted(start: Start, behind_s: int) -> None:
     rig = start(office(terms=(Term(NOW - 30, NOW + 50),)), internet(), wall_s=NOW - behind_s)
     for later_s, refused in ((0, True), (49, True), (50, False), (400, False)):
         outcome = rig.engine.answer(
@@ -134,7 +134,7 @@ def test_a_wall_clock_before_the_snapshots_making_is_not_believed(start: Start, 
         assert isinstance(outcome, Miss) != refused
 
 
-def test_a_wall_clock_a_little_behind_is_believed(start: Start) -> None:
+def test_wall_clock_slightly_behind_is_trusted(start: Start) -> None:
     rig = start(office(terms=(Term(NOW - 30),)), internet(), wall_s=NOW - 60)
     assert isinstance(rig.judge(query("www.tiktok.com")), Miss)
     assert rig.at_once(query("www.tiktok.com"), later_s=30).rcode() == dns.rcode.REFUSED
@@ -144,7 +144,7 @@ def test_a_wall_clock_a_little_behind_is_believed(start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_the_cache_stays_within_its_bound_and_keeps_what_is_asked_for_again(start: Start) -> None:
+def test_cache_stays_within_its_limit_and_keeps_entries_in_use(start: Start) -> None:
     upstream = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.10",)),))
     rig = start(office(), upstream, cache_bytes=40_000)
     rig.ask(query(NAME))
@@ -166,7 +166,7 @@ SEVERAL = (
 
 
 @each_row("transport", tuple(Transport))
-def test_the_addresses_of_a_name_take_turns(start: Start, transport: Transport) -> None:
+def test_addresses_of_a_name_rotate(start: Start, transport: Transport) -> None:
     rig = start(office(), Scripted(says({("several.example.org", "A"): SEVERAL})))
     found = [data(rig.ask(query("several.example.org", id=number), transport=transport)) for number in range(4)]
     assert [answer[0] for answer in found] == ["CNAME there.example.org."] * 4
@@ -176,7 +176,7 @@ def test_the_addresses_of_a_name_take_turns(start: Start, transport: Transport) 
 
 
 @each_row("transport", tuple(Transport))
-def test_signatures_stay_behind_addresses_that_take_turns(start: Start, transport: Transport) -> None:
+def test_signatures_stay_behind_rotating_addresses(start: Start, transport: Transport) -> None:
     addresses = tuple(f"six.example.org. 300 AAAA 2001:db8::{last}" for last in (1, 2))
     signature = "six.example.org. 300 RRSIG AAAA 8 3 300 20300101000000 20200101000000 1 example.org. c2ln"
     rig = start(office(), Scripted(says({("six.example.org", "AAAA"): (*addresses, signature)})))

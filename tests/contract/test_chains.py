@@ -1,4 +1,4 @@
-"""CNAME chains that an answer leaves unfinished are followed, over zones and within bounds."""
+"""CNAME chains that an answer leaves unfinished are followed, across zones and within limits."""
 
 import dns.rcode
 import dns.rdatatype
@@ -16,7 +16,7 @@ from tests.support.starting import Start
 
 
 def chain(length: int, end: str = "198.51.100.99") -> dict[tuple[str, str], tuple[str, ...]]:
-    """c0 leads to c1 and so on over so many CNAMEs, each in an answer of its own; the last has an address."""
+    """Return records of a chain of `length` CNAMEs from c0 on, each in its own answer; the last name has an address."""
     records: dict[tuple[str, str], tuple[str, ...]] = {
         (f"c{n}.example.org", "A"): (f"c{n}.example.org. 300 CNAME c{n + 1}.example.org.",) for n in range(length)
     }
@@ -34,13 +34,13 @@ def test_an_unfinished_chain_is_followed(start: Start, hops: int, transport: Tra
     assert isinstance(rig.judge(query("c1.example.org")), Miss)
 
 
-def test_a_chain_beyond_eight_hops_is_given_up(start: Start) -> None:
+def test_chain_beyond_eight_hops_fails(start: Start) -> None:
     rig = start(office(), Scripted(says(chain(9))))
     assert rig.ask(query("c0.example.org")).rcode() == dns.rcode.SERVFAIL
     assert len(rig.forwarded) == 9
 
 
-def test_a_loop_over_answers_is_given_up(start: Start) -> None:
+def test_loop_over_several_answers_fails(start: Start) -> None:
     loop = {
         ("a.example.org", "A"): ("a.example.org. 300 CNAME b.example.org.",),
         ("b.example.org", "A"): ("b.example.org. 300 CNAME a.example.org.",),
@@ -69,7 +69,7 @@ def test_a_chain_is_followed_from_one_zone_into_another(start: Start) -> None:
         ("localhost", "NOERROR", ["A 127.0.0.1"]),
     ],
 )
-def test_a_special_use_target_is_asked_of_nobody(start: Start, target: str, rcode: str, end: list[str]) -> None:
+def test_special_use_target_is_not_forwarded(start: Start, target: str, rcode: str, end: list[str]) -> None:
     rig = start(office(), Scripted(says({("odd.example.org", "A"): (f"odd.example.org. 300 CNAME {target}.",)})))
     for found in (rig.ask(query("odd.example.org")), rig.at_once(query("odd.example.org"))):
         assert dns.rcode.to_text(found.rcode()) == rcode
@@ -78,7 +78,7 @@ def test_a_special_use_target_is_asked_of_nobody(start: Start, target: str, rcod
     assert rig.forwarded == [("odd.example.org", "A")]
 
 
-def test_a_denial_at_the_end_of_a_chain_is_passed_on_with_the_chain(start: Start) -> None:
+def test_denial_at_the_end_of_a_chain_is_relayed_with_the_chain(start: Start) -> None:
     def behave(asked: Asked) -> list[bytes]:
         if asked.name == "a.example.org":
             return [reply(asked, ("a.example.org. 300 CNAME missing.example.net.",))]
@@ -90,7 +90,7 @@ def test_a_denial_at_the_end_of_a_chain_is_passed_on_with_the_chain(start: Start
     assert [rrset.name.to_text() for rrset in found.authority] == ["example.net."]
 
 
-def test_a_later_leg_ends_when_its_question_does(start: Start) -> None:
+def test_later_leg_ends_at_the_deadline_of_its_question(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     wait = rig.begin(query("c0.example.org"))
     rig.until_asked(1)
@@ -113,7 +113,7 @@ def test_a_chain_whose_end_fails_is_a_failure(start: Start) -> None:
 
 
 @each_row("rcode", [2, 5])
-def test_a_chain_that_led_to_a_banned_name_is_refused_although_its_end_cannot_be_had(start: Start, rcode: int) -> None:
+def test_chain_with_a_banned_name_is_refused_even_if_its_end_fails(start: Start, rcode: int) -> None:
     def behave(asked: Asked) -> list[bytes]:
         if asked.name == "video.example.org":
             return [reply(asked, ("video.example.org. 300 CNAME www.tiktok.com.",))]
@@ -125,7 +125,7 @@ def test_a_chain_that_led_to_a_banned_name_is_refused_although_its_end_cannot_be
 
 
 @each_row("transport", list(Transport))
-def test_what_a_server_adds_about_a_banned_name_is_not_told_to_whom_it_is_refused(
+def test_additional_records_of_a_banned_name_are_removed_for_a_refused_client(
     start: Start, transport: Transport
 ) -> None:
     def behave(asked: Asked) -> list[bytes]:
@@ -142,7 +142,7 @@ def test_what_a_server_adds_about_a_banned_name_is_not_told_to_whom_it_is_refuse
 
 
 @each_row("said", [(), ("dc1.corp.local. 300 A 203.0.113.66",)], ids=["denied", "forged"])
-def test_a_public_upstream_is_not_believed_about_an_offices_own_names(start: Start, said: tuple[str, ...]) -> None:
+def test_public_upstream_is_not_trusted_for_names_of_a_conditional_zone(start: Start, said: tuple[str, ...]) -> None:
     def behave(asked: Asked) -> list[bytes]:
         alias = f"{asked.name}. 300 CNAME dc1.corp.local."
         soa = ". 60 SOA a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 60"
@@ -154,7 +154,7 @@ def test_a_public_upstream_is_not_believed_about_an_offices_own_names(start: Sta
         assert data(found) == ["CNAME dc1.corp.local.", "A 10.0.0.1"]
 
 
-def test_an_offices_server_is_not_believed_about_public_names(start: Start) -> None:
+def test_server_of_a_conditional_zone_is_not_trusted_for_public_names(start: Start) -> None:
     forged = ("out.corp.local. 300 CNAME www.bank.example.", "www.bank.example. 300 A 203.0.113.66")
     inner = Scripted(says({("out.corp.local", "A"): forged}))
     outer = Scripted(says({("www.bank.example", "A"): ("www.bank.example. 300 A 192.0.2.7",)}))
@@ -163,14 +163,14 @@ def test_an_offices_server_is_not_believed_about_public_names(start: Start) -> N
 
 
 @each_row("target", ["localhost", "printer.local"])
-def test_nobody_is_believed_about_names_of_ours(start: Start, target: str) -> None:
+def test_no_upstream_is_trusted_for_local_names(start: Start, target: str) -> None:
     forged = ("odd.example.org. 300 CNAME {target}.", "{target}. 300 A 203.0.113.66")
     lines = tuple(line.format(target=target) for line in forged)
     rig = start(office(), Scripted(says({("odd.example.org", "A"): lines})))
     assert "A 203.0.113.66" not in data(rig.ask(query("odd.example.org")))
 
 
-def test_a_loop_over_answers_ends_at_the_first_name_that_comes_again(start: Start) -> None:
+def test_loop_over_several_answers_ends_at_the_first_repeated_name(start: Start) -> None:
     records = {
         ("a.example.org", "A"): ("a.example.org. 300 CNAME b.example.net.",),
         ("b.example.net", "A"): ("b.example.net. 300 CNAME a.example.org.",),
@@ -180,11 +180,11 @@ def test_a_loop_over_answers_ends_at_the_first_name_that_comes_again(start: Star
     assert len(rig.forwarded) == 2
 
 
-def test_a_chain_costs_a_bounded_number_of_datagrams(start: Start) -> None:
+def test_chain_costs_a_limited_number_of_datagrams(start: Start) -> None:
     lost: dict[str, int] = {}
 
     def behave(asked: Asked) -> list[bytes]:
-        """Lose the first two datagrams about each name."""
+        """Drop the first two datagrams about each name."""
         lost[asked.name] = lost.get(asked.name, 0) + 1
         number = int(asked.name[1 : asked.name.index(".")])
         alias = f"{asked.name}. 300 CNAME c{number + 1}.example.org."
@@ -199,7 +199,7 @@ def test_a_chain_costs_a_bounded_number_of_datagrams(start: Start) -> None:
 
 
 @each_row("qtype", ["A", "CNAME"])
-def test_an_alias_that_a_dname_means_is_made_where_a_server_left_it_out(start: Start, qtype: str) -> None:
+def test_cname_of_a_dname_is_synthesised_if_the_server_omits_it(start: Start, qtype: str) -> None:
     dname = "tree.example.org. 300 DNAME plain.example.net."
     lines = (dname,) if qtype == "CNAME" else (dname, "www.plain.example.net. 60 A 198.51.100.1")
     rig = start(office(), Scripted(says({("www.tree.example.org", qtype): lines})))
@@ -217,7 +217,7 @@ def test_an_alias_that_a_dname_means_is_made_where_a_server_left_it_out(start: S
         "www.tiktok.com. 300 HTTPS 1 . ipv4hint=192.0.2.100",
     ],
 )
-def test_nothing_unasked_leads_to_a_banned_name(start: Start, added: str) -> None:
+def test_no_extra_record_leads_to_a_banned_name(start: Start, added: str) -> None:
     def behave(asked: Asked) -> list[bytes]:
         return [reply(asked, ("shop.example.org. 300 SRV 1 2 443 w.example.org.",), (added,), (added,))]
 
@@ -227,7 +227,7 @@ def test_nothing_unasked_leads_to_a_banned_name(start: Start, added: str) -> Non
     assert [found.authority for found in shown.values()] == [[], []]
 
 
-def test_what_is_added_about_a_banned_name_is_kept_no_longer_than_the_ban_allows(start: Start) -> None:
+def test_additional_records_of_a_banned_name_have_the_ttl_cap_of_the_ban(start: Start) -> None:
     def behave(asked: Asked) -> list[bytes]:
         mail = "shop.example.org. 3600 MX 10 www.tiktok.com."
         return [reply(asked, (mail,), additional=("www.tiktok.com. 3600 A 192.0.2.100",))]

@@ -1,4 +1,4 @@
-"""Each query has exactly one outcome, and each ban's counts are those of the decisions."""
+"""Each query has exactly one outcome, and each ban counts its decisions."""
 
 from collections.abc import Callable
 
@@ -111,14 +111,14 @@ def test_every_monitoring_ban_counts_also_when_another_refuses(start: Start) -> 
 
 
 @each_row("thing", [exemption(1, 1, ["127.0.5.0/24"]), Suspension("ghent", NOW - 60, NOW + 60)])
-def test_what_only_would_be_refused_is_counted_as_exempted(start: Start, thing: object) -> None:
+def test_query_that_is_exempted_from_refusal_is_counted_as_exempted(start: Start, thing: object) -> None:
     rig = start(office(thing), internet())
     rig.ask(query("www.tiktok.com"))
     rig.ask(query("video.example.org"))
     assert rig.pairs()[("ghent", "tiktok")] == (0, 0, 2)
 
 
-def test_an_authority_that_counts_nothing_has_no_counts(start: Start) -> None:
+def test_authority_without_usage_counts_has_no_counts(start: Start) -> None:
     quiet = authority("ghent", usage=Usage.NONE)
     bans = (ban(1, "ghent", "tiktok"), ban(2, "diest", "tiktok"))
     rig = start(policy(*NETWORKS, TIKTOK, quiet, *bans), internet())
@@ -126,13 +126,13 @@ def test_an_authority_that_counts_nothing_has_no_counts(start: Start) -> None:
     assert rig.pairs() == {("diest", "tiktok"): (0, 0, 0)}
 
 
-def test_a_ban_that_is_off_or_lapsed_counts_nothing(start: Start) -> None:
+def test_ban_that_is_off_counts_nothing(start: Start) -> None:
     rig = start(office(mode=Mode.OFF), internet())
     rig.ask(query("www.tiktok.com"))
     assert set(rig.pairs().values()) <= {(0, 0, 0)}
 
 
-def test_counts_go_on_over_a_swap_that_changes_no_rule_and_begin_anew_with_one_that_does(start: Start) -> None:
+def test_counts_continue_after_a_swap_without_changed_rules_and_restart_otherwise(start: Start) -> None:
     rig = start(office(), internet())
     rig.ask(query("www.tiktok.com"))
     rig.swap(office(revision=1), made_s=NOW + 1)

@@ -1,4 +1,4 @@
-"""Who asks too much is turned away, before anything is decided for him; and nobody else notices."""
+"""Queries beyond a client's limit are dropped before they are decided. Other clients are not affected."""
 
 import dns.flags
 import dns.message
@@ -40,16 +40,14 @@ MESSAGES = {
 
 @each_row("transport", [UDP, TCP])
 @each_row("message", MESSAGES.values(), ids=list(MESSAGES))
-def test_a_client_beyond_its_bucket_gets_silence_whatever_it_asks(
-    start: Start, message: bytes, transport: Transport
-) -> None:
+def test_client_beyond_its_limit_gets_no_answer(start: Start, message: bytes, transport: Transport) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     assert passed(rig, message, transport=transport) == 4
     assert rig.outcomes()[transport.value, "limited"] == 16
     assert limited(rig) == {Limit.CLIENT: 16}
 
 
-def test_what_is_turned_away_is_neither_decided_nor_asked_for(start: Start) -> None:
+def test_query_beyond_the_limit_is_neither_decided_nor_forwarded(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     assert passed(rig, BANNED, times=10) == 4
     assert rig.pairs()[("ghent", "tiktok")] == (4, 0, 0)
@@ -72,7 +70,7 @@ def test_datagrams_in_a_batch_are_limited_one_by_one(start: Start, message: byte
     assert limited(rig) == {Limit.CLIENT: 16}
 
 
-def test_datagrams_of_who_may_not_ask_are_refused_or_cut_or_left(start: Start) -> None:
+def test_datagrams_of_clients_that_may_not_ask_are_refused_or_truncated_or_dropped(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     held = [rig.send(BANNED, f"127.0.99.{number}") for number in range(1, 10)]
     rig.settle()
@@ -83,7 +81,7 @@ def test_datagrams_of_who_may_not_ask_are_refused_or_cut_or_left(start: Start) -
     assert limited(rig) == {Limit.UNREGISTERED: 6}
 
 
-def test_a_bucket_fills_with_time(start: Start) -> None:
+def test_bucket_refills_over_time(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     assert passed(rig, BANNED) == 4
     rig.pass_time(99)
@@ -102,14 +100,14 @@ def test_transports_share_a_clients_bucket(start: Start) -> None:
     assert passed(rig, BANNED, transport=TCP) == 1
 
 
-def test_an_override_holds_for_its_prefix_alone(start: Start) -> None:
+def test_override_applies_only_to_its_prefix(start: Start) -> None:
     limits = Limits(clients=Rate(10, 4), overrides=((parse_prefix("127.0.5.0/28"), Rate(0, 0)),))
     rig = start(office(), internet(), limits=limits)
     assert passed(rig, BANNED, GHENT) == 20
     assert passed(rig, BANNED, "127.0.5.16") == 4
 
 
-def test_runts_and_responses_are_dropped_without_taking_from_the_bucket(start: Start) -> None:
+def test_runts_and_responses_are_dropped_without_a_charge(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     response = PLAIN[:2] + bytes([PLAIN[2] | 0x80]) + PLAIN[3:]
     for junk in (b"", PLAIN[:11], response):
@@ -118,7 +116,7 @@ def test_runts_and_responses_are_dropped_without_taking_from_the_bucket(start: S
     assert passed(rig, BANNED) == 4
 
 
-def test_replies_to_a_network_that_may_not_ask_are_few_and_every_second_beyond_says_to_come_by_tcp(
+def test_replies_to_a_network_that_may_not_ask_are_limited_and_every_second_beyond_is_truncated(
     start: Start,
 ) -> None:
     rig = start(office(), internet(), limits=TIGHT)
@@ -138,15 +136,15 @@ def test_replies_to_a_network_that_may_not_ask_are_few_and_every_second_beyond_s
         assert len(reply.to_wire()) <= len(PLAIN)
     assert rig.outcomes() == {("udp", "unregistered"): 3, ("udp", "limited"): 8}
     assert limited(rig) == {Limit.UNREGISTERED: 8}
-    assert passed(rig, BANNED, "127.0.98.1", times=3) == 3, "another network has a bucket of its own"
+    assert passed(rig, BANNED, "127.0.98.1", times=3) == 3, "another network has its own bucket"
 
 
-def test_a_fault_beyond_the_limit_never_slips(start: Start) -> None:
+def test_malformed_query_beyond_the_limit_never_slips(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     assert passed(rig, MALFORMED, UNREGISTERED) == 3
 
 
-def test_one_that_may_not_ask_has_a_clients_bucket_over_tcp(start: Start) -> None:
+def test_client_that_may_not_ask_has_its_own_bucket_over_tcp(start: Start) -> None:
     rig = start(office(), internet(), limits=TIGHT)
     assert passed(rig, PLAIN, UNREGISTERED, times=3) == 3
     assert passed(rig, PLAIN, UNREGISTERED, TCP) == 4
@@ -154,21 +152,21 @@ def test_one_that_may_not_ask_has_a_clients_bucket_over_tcp(start: Start) -> Non
     assert limited(rig) == {Limit.CLIENT: 32}
 
 
-def test_an_unregistered_client_that_may_ask_has_a_clients_bucket(start: Start) -> None:
+def test_unregistered_client_that_may_ask_has_its_own_bucket(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (parse_prefix("127.0.99.0/24"),))
     rig = start(office(), internet(), limits=TIGHT, clients=clients)
     assert passed(rig, query("localhost"), UNREGISTERED) == 4
     assert passed(rig, query("localhost"), "127.0.99.11") == 4
 
 
-def test_without_rates_nobody_is_turned_away(start: Start) -> None:
+def test_without_rates_no_query_is_dropped(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(clients=Rate(0, 0), unregistered=Rate(0, 0)))
     for client in (GHENT, UNREGISTERED):
         assert passed(rig, BANNED, client, times=3000) == 3000
     assert limited(rig) == {}
 
 
-def test_one_client_may_have_so_many_queries_wait(start: Start) -> None:
+def test_waiting_queries_of_one_client_are_limited(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(waiting_per_client=5, clients=Rate(0, 0)))
     for number in range(8):
         outcome = rig.judge(query(f"n{number}.example.org"), GHENT, TCP)
@@ -178,7 +176,7 @@ def test_one_client_may_have_so_many_queries_wait(start: Start) -> None:
     assert rig.outcomes() == {("tcp", "limited"): 3}
 
 
-def test_all_clients_together_may_have_so_many_queries_wait(start: Start) -> None:
+def test_waiting_queries_of_all_clients_are_limited(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(waiting=3, waiting_per_client=3, clients=Rate(0, 0)))
     for number, client in enumerate((GHENT, MECHELEN, DIEST, BOUND)):
         outcome = rig.judge(query(f"n{number}.example.org"), client, TCP)
@@ -187,7 +185,7 @@ def test_all_clients_together_may_have_so_many_queries_wait(start: Start) -> Non
     assert limited(rig) == {Limit.WAITING: 1}
 
 
-def test_a_flood_from_one_client_costs_another_no_answer_and_no_room(start: Start) -> None:
+def test_flood_from_one_client_costs_another_no_answer_and_no_room(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(waiting_per_client=5, clients=Rate(10, 50)))
     held = [rig.send(query(f"flood{number}.example.org")) for number in range(200)]
     for number in range(20):

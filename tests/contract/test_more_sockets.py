@@ -1,4 +1,4 @@
-"""Sockets that an engine is told to read, or to leave, while it runs: those of a neighbour."""
+"""Sockets that a running engine starts and stops to read, such as those of a neighbour."""
 
 import os
 import socket
@@ -18,15 +18,13 @@ REFUSED = "www.tiktok.com"
 
 @pytest.fixture
 def other() -> Iterator[socket.socket]:
-    """Another bound socket than the engine's own."""
+    """Yield a bound socket that the engine does not read yet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock
 
 
-def test_a_socket_is_read_from_when_the_engine_is_told_until_it_is_told_otherwise(
-    start: Start, other: socket.socket
-) -> None:
+def test_socket_is_read_from_listen_until_unlisten(start: Start, other: socket.socket) -> None:
     rig = start(office(), internet())
     listener = UdpListener(other)
     client = Client(GHENT, other.getsockname(), query(REFUSED))
@@ -43,7 +41,7 @@ def test_a_socket_is_read_from_when_the_engine_is_told_until_it_is_told_otherwis
     late.close()
 
 
-def test_what_came_from_a_socket_is_answered_after_it_was_left(start: Start, other: socket.socket) -> None:
+def test_query_from_a_socket_is_answered_after_unlisten(start: Start, other: socket.socket) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     listener = UdpListener(other)
@@ -58,7 +56,7 @@ def test_what_came_from_a_socket_is_answered_after_it_was_left(start: Start, oth
     client.close()
 
 
-def test_more_zones_than_anybody_has_are_no_obstacle(start: Start) -> None:
+def test_hundreds_of_conditional_zones_work(start: Start) -> None:
     inner = Scripted(lambda asked: [reply(asked, (f"{asked.name}. 300 A 10.0.0.1",))])
     zones = [ZoneTo(f"z{number}.example", inner) for number in range(700)]
     rig = start(office(), internet(), inner, conditional=zones)
@@ -66,7 +64,7 @@ def test_more_zones_than_anybody_has_are_no_obstacle(start: Start) -> None:
     assert len(inner.asked) == 1
 
 
-def test_a_reply_never_leaves_by_what_has_taken_a_closed_sockets_place(start: Start) -> None:
+def test_reply_never_leaves_by_a_descriptor_that_reuses_a_closed_sockets_number(start: Start) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

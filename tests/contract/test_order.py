@@ -1,4 +1,4 @@
-"""The one order of things: client, policy on the question, special names, cache, upstream."""
+"""The order of decisions: client, policy on the question, special names, cache, upstream."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -29,7 +29,7 @@ BITS: tuple[dict[str, Any], ...] = ({}, {"do": True}, {"cd": True}, {"rd": False
     "name",
     ["plain.example.org", "www.tiktok.com", "health.dnsfilter.internal", "localhost", "_dns.resolver.arpa", "x.local"],
 )
-def test_a_client_of_no_range_is_refused_everything(start: Start, name: str, transport: Transport) -> None:
+def test_unregistered_client_is_refused_everything(start: Start, name: str, transport: Transport) -> None:
     rig = start(office(), internet())
     for client in (UNREGISTERED, "2001:db8::1", "::ffff:127.0.5.10"):
         reply = rig.at_once(query(name), client, transport)
@@ -38,7 +38,7 @@ def test_a_client_of_no_range_is_refused_everything(start: Start, name: str, tra
     assert rig.forwarded == []
 
 
-def test_a_client_of_no_range_that_may_resolve_is_answered_and_no_other(start: Start) -> None:
+def test_unregistered_client_that_may_resolve_is_answered_and_no_other(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), internet(), clients=clients)
     assert data(rig.ask(query("www.tiktok.com"), UNREGISTERED)) == ["A 192.0.2.100"]
@@ -46,7 +46,7 @@ def test_a_client_of_no_range_that_may_resolve_is_answered_and_no_other(start: S
 
 
 @each_row("transport", TRANSPORTS)
-def test_without_recursion_policy_comes_first_and_then_a_refusal(start: Start, transport: Transport) -> None:
+def test_query_without_rd_is_judged_by_policy_first_and_then_refused(start: Start, transport: Transport) -> None:
     rig = start(office(), internet())
     rig.ask(query("plain.example.org"), transport=transport)
     asked = len(rig.forwarded)
@@ -68,7 +68,7 @@ def test_a_ban_on_a_special_name_comes_before_its_local_answer(start: Start) -> 
         assert edes(rig.ask(query(name), MECHELEN)) == []
 
 
-def test_a_special_name_is_answered_here_and_never_asked_upstream(start: Start) -> None:
+def test_special_name_is_answered_locally_and_never_forwarded(start: Start) -> None:
     rig = start(office(), internet())
     for name in ("x.local", "x.onion", "4.3.2.10.in-addr.arpa", "health.dnsfilter.internal", "_dns.resolver.arpa"):
         for qtype in ("A", "TXT", "SVCB"):
@@ -91,7 +91,7 @@ def test_every_class_of_a_banned_name_is_refused(start: Start, qclass: str) -> N
 
 @each_row("qclass", ["CH", "ANY", "NONE"])
 @each_row("name", ["version.bind", "plain.example.org", "health.dnsfilter.internal"])
-def test_other_classes_are_refused_and_tell_nothing(start: Start, qclass: str, name: str) -> None:
+def test_other_classes_are_refused_without_details(start: Start, qclass: str, name: str) -> None:
     rig = start(office(), internet())
     reply = rig.at_once(query(name, "TXT", qclass))
     assert (reply.rcode(), edes(reply), reply.answer) == (dns.rcode.REFUSED, [], [])
@@ -102,7 +102,7 @@ def test_other_classes_are_refused_and_tell_nothing(start: Start, qclass: str, n
     "name",
     ["nottiktok.com", "tiktok.com.example.org", "com", "below.api.example.net", "example.net", "tiktok.org"],
 )
-def test_names_beside_and_above_a_banned_one_pass(start: Start, name: str) -> None:
+def test_names_next_to_and_above_a_banned_one_pass(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 198.51.100.77",)})))
     assert data(rig.ask(query(name))) == ["A 198.51.100.77"]
 
@@ -121,7 +121,7 @@ def test_names_beside_and_above_a_banned_one_pass(start: Start, name: str) -> No
         ("www.tiktok.com", "A", UNREGISTERED),
     ],
 )
-def test_an_opt_is_answered_by_an_opt_and_none_by_none(
+def test_reply_has_an_opt_only_if_the_query_has_one(
     start: Start, name: str, qtype: str, client: str, edns: bool | int, transport: Transport
 ) -> None:
     rig = start(office(), internet())
@@ -134,7 +134,7 @@ def test_an_opt_is_answered_by_an_opt_and_none_by_none(
     assert reply.id == int.from_bytes(wire[:2], "big")
 
 
-def test_the_question_comes_back_in_the_case_it_was_asked_in(start: Start) -> None:
+def test_reply_repeats_the_case_of_the_question(start: Start) -> None:
     rig = start(office(), internet())
     for name, client in (("PlAiN.eXaMpLe.org.", MECHELEN), ("WwW.tIkToK.cOm.", GHENT), ("LocalHost.", GHENT)):
         for _ in range(2):
@@ -150,20 +150,20 @@ PLAIN = query("plain.example.org", id=7)
         pytest.param(PLAIN[:2] + b"\x11\x00" + PLAIN[4:], dns.rcode.NOTIMP, id="opcode status"),
         pytest.param(PLAIN[:2] + b"\x79\x00" + bytes(8), dns.rcode.NOTIMP, id="opcode 15, no question"),
         pytest.param(PLAIN[:4] + b"\0\2" + PLAIN[6:], dns.rcode.FORMERR, id="two questions announced"),
-        pytest.param(PLAIN + b"\0", dns.rcode.FORMERR, id="octet too many"),
+        pytest.param(PLAIN + b"\0", dns.rcode.FORMERR, id="a byte too many"),
         pytest.param(query("plain.example.org", "AXFR", id=7), dns.rcode.NOTIMP, id="axfr"),
         pytest.param(query("plain.example.org", "IXFR", id=7), dns.rcode.NOTIMP, id="ixfr"),
         pytest.param(query("plain.example.org", edns=1, id=7), dns.rcode.BADVERS, id="edns 1"),
     ],
 )
-def test_what_is_no_ordinary_query_gets_its_rcode(start: Start, wire: bytes, rcode: int) -> None:
+def test_unsupported_or_malformed_query_gets_its_rcode(start: Start, wire: bytes, rcode: int) -> None:
     rig = start(office(), internet())
     assert rig.at_once(wire).rcode() == rcode
     assert rig.forwarded == []
 
 
 @each_row("wire", [b"", b"\0" * 11, b"\0\1\x80\0" + bytes(8)], ids=["empty", "short", "response"])
-def test_what_deserves_no_answer_gets_none(start: Start, wire: bytes) -> None:
+def test_runts_and_responses_get_no_answer(start: Start, wire: bytes) -> None:
     rig = start(office(), internet())
     assert rig.judge(wire) == Drop()
     client = rig.send(wire)
@@ -171,7 +171,7 @@ def test_what_deserves_no_answer_gets_none(start: Start, wire: bytes) -> None:
     assert client.receive() is None
 
 
-def test_the_clients_subnet_option_changes_nothing_and_goes_nowhere(start: Start) -> None:
+def test_client_subnet_option_is_ignored_and_not_forwarded(start: Start) -> None:
     rig = start(office(), internet())
     subnet = dns.edns.ECSOption("127.0.7.0", 24)
     cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"12345678")
@@ -184,7 +184,7 @@ def test_the_clients_subnet_option_changes_nothing_and_goes_nowhere(start: Start
     assert (sent.options, sent.payload, sent.edns) == ((), 1232, 0)
 
 
-def test_ghent_is_not_answered_what_mechelen_is(start: Start) -> None:
+def test_banned_client_does_not_get_the_cached_answer_of_another(start: Start) -> None:
     rig = start(office(), internet())
     for name, qtype in RECORDS:
         if name != "plain.example.org":

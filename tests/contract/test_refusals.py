@@ -1,4 +1,4 @@
-"""What a refused client sees: each kind of reply, for domains, hosts and targets, and its extended errors."""
+"""Replies to refused clients: each kind of reply, for domains, hosts and targets, and their extended errors."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ V4, V6 = "192.0.2.80", "2001:db8::80"
 
 
 def soa(message: dns.message.Message) -> tuple[str, int, int] | None:
-    """Owner, TTL and MINIMUM of the SOA in authority."""
+    """Return owner, TTL and MINIMUM of the SOA in the authority section."""
     for rrset in message.authority:
         if rrset.rdtype == dns.rdatatype.SOA:
             return rrset.name.to_text(omit_final_dot=True).lower(), rrset.ttl, rrset[0].minimum
@@ -68,13 +68,13 @@ def test_each_kind_of_reply(
         assert codes == ([15, 4] if expected[1] else [15])
 
 
-def test_a_name_above_a_host_of_another_ban_is_not_denied_with_it(start: Start) -> None:
+def test_nxdomain_ban_on_a_host_does_not_deny_the_names_below_it(start: Start) -> None:
     host_above = service("tiktok", (), ("example.net",))
     rig = start(policy(*NETWORKS, host_above, ban(1, "ghent", "tiktok", reply=Reply.NXDOMAIN)), internet())
     assert shape(rig.at_once(query("example.net"))) == ("NOERROR", [], ("example.net", 10, 10))
 
 
-def test_an_address_reply_gives_every_address_of_the_type(start: Start) -> None:
+def test_address_reply_has_every_address_of_the_type(start: Start) -> None:
     rig = start(office(reply=Reply.ADDRESS, addresses=(V4, "192.0.2.81", V6)), internet())
     assert sorted(data(rig.at_once(query("www.tiktok.com")))) == [f"A {V4}", "A 192.0.2.81"]
 
@@ -86,13 +86,13 @@ def test_an_address_reply_without_an_address_of_the_type_has_no_data(start: Star
     assert [code for code, _ in edes(reply)] == [15]
 
 
-def test_an_address_belongs_to_the_internet_class_only(start: Start) -> None:
+def test_address_reply_is_only_for_class_in(start: Start) -> None:
     rig = start(office(reply=Reply.ADDRESS, addresses=(V4, V6)), internet())
     assert rig.at_once(query("www.tiktok.com", "A", "CH")).answer == []
 
 
 @each_row(("name", "qtype"), TARGETS)
-def test_whatever_leads_to_a_banned_name_is_refused(start: Start, name: str, qtype: str) -> None:
+def test_every_alias_of_a_banned_name_is_refused(start: Start, name: str, qtype: str) -> None:
     rig = start(office(), internet())
     for transport in (Transport.UDP, Transport.TCP, Transport.UDP):
         reply = rig.ask(query(name, qtype), transport=transport)
@@ -101,7 +101,7 @@ def test_whatever_leads_to_a_banned_name_is_refused(start: Start, name: str, qty
     assert len(rig.forwarded) == 1
 
 
-def test_records_beside_the_chain_neither_refuse_nor_get_through(start: Start) -> None:
+def test_records_outside_the_chain_are_dropped_and_cause_no_refusal(start: Start) -> None:
     lines = ("plain.example.org. 300 A 198.51.100.10", "www.tiktok.com. 300 A 192.0.2.100")
     rig = start(office(), Scripted(says({("plain.example.org", "A"): lines, **_www()})))
     assert data(rig.ask(query("plain.example.org"))) == ["A 198.51.100.10"]
@@ -113,14 +113,14 @@ def _www() -> dict[tuple[str, str], tuple[str, ...]]:
     return {("www.tiktok.com", "A"): RECORDS["www.tiktok.com", "A"]}
 
 
-def test_an_own_ban_is_called_blocked_and_a_bound_one_censored(start: Start) -> None:
+def test_own_ban_is_reported_as_blocked_and_a_bound_one_as_censored(start: Start) -> None:
     rig = start(office(), internet())
     own, bound = (edes(rig.at_once(query("www.tiktok.com"), client)) for client in (GHENT, BOUND))
     assert own == [(15, f"{REFERENCE}; ict@ghent.example.org; Tiktok geblokkeerd door GHENT")]
     assert bound == [(16, f"{REFERENCE}; ict@police.example.org; Tiktok geblokkeerd door GHENT")]
 
 
-def test_the_text_speaks_every_language_that_has_room(start: Start) -> None:
+def test_text_has_every_language_that_fits(start: Start) -> None:
     speaking = authority("ghent", ("nl", "fr", "de", "en"))
     rig = start(office(speaking), internet())
     ((code, text),) = edes(rig.at_once(query("www.tiktok.com")))
@@ -131,7 +131,7 @@ def test_the_text_speaks_every_language_that_has_room(start: Start) -> None:
 
 @each_row("kind_of_reply", tuple(Reply))
 @each_row("payload", [0, 512, 1232, 65535])
-def test_want_of_room_costs_the_text_then_the_option_and_never_truncates(
+def test_lack_of_room_drops_the_text_then_the_option_and_never_truncates(
     start: Start, kind_of_reply: Reply, payload: int
 ) -> None:
     addresses = tuple(f"192.0.2.{number}" for number in range(1, 15))
@@ -154,16 +154,16 @@ def test_want_of_room_costs_the_text_then_the_option_and_never_truncates(
         assert ((15, True),) in seen
 
 
-def _long(suffix: str, octets: int) -> str:
-    """A name of about so many more octets."""
+def _long(suffix: str, size: int) -> str:
+    """Return `suffix` with labels of about `size` bytes before it."""
     labels = []
-    while octets > 1:
-        labels.append("x" * min(octets - 1, 50))
-        octets -= len(labels[-1]) + 1
+    while size > 1:
+        labels.append("x" * min(size - 1, 50))
+        size -= len(labels[-1]) + 1
     return ".".join([*labels, suffix])
 
 
-def test_nobody_but_the_banned_sees_a_refusal_or_its_option(start: Start) -> None:
+def test_only_banned_clients_see_a_refusal_or_its_option(start: Start) -> None:
     rig = start(office(reply=Reply.NXDOMAIN), internet())
     for client in (MECHELEN, DIEST):
         reply = rig.ask(query("www.tiktok.com"), client)
@@ -178,14 +178,14 @@ def test_an_exempted_or_suspended_client_is_answered(start: Start) -> None:
         assert data(rig.ask(query("www.tiktok.com"))) == ["A 192.0.2.100"]
 
 
-def test_the_question_explains_a_refusal_before_a_target_does(start: Start) -> None:
+def test_refusal_names_the_question_before_a_target(start: Start) -> None:
     lines = ("www.tiktok.com. 300 CNAME a.b.cdn.example.net.", "a.b.cdn.example.net. 300 A 192.0.2.1")
     rig = start(office(reply=Reply.NODATA), Scripted(says({("www.tiktok.com", "A"): lines})))
     rig.ask(query("www.tiktok.com"), MECHELEN)
     assert soa(rig.at_once(query("www.tiktok.com"))) == ("tiktok.com", 10, 10)
 
 
-def test_upstreams_own_block_is_not_passed_on_as_ours(start: Start) -> None:
+def test_block_by_the_upstream_is_not_relayed_as_our_own(start: Start) -> None:
     def blocking(asked: Any) -> list[bytes]:
         response = dns.message.make_response(dns.message.from_wire(asked.message))
         response.set_rcode(dns.rcode.NXDOMAIN)
@@ -203,7 +203,7 @@ def test_a_policy_without_bans_refuses_nothing(start: Start) -> None:
 
 
 @each_row("kind_of_reply", [Reply.NXDOMAIN, Reply.NODATA])
-def test_the_soa_of_a_refusal_is_of_the_class_that_was_asked(start: Start, kind_of_reply: Reply) -> None:
+def test_soa_of_a_refusal_has_the_class_of_the_question(start: Start, kind_of_reply: Reply) -> None:
     rig = start(office(reply=kind_of_reply), internet())
     (soa,) = rig.at_once(query("www.tiktok.com", qclass="HS")).authority
     assert (soa.rdtype, soa.rdclass) == (dns.rdatatype.SOA, dns.rdataclass.HS)

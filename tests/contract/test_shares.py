@@ -1,4 +1,4 @@
-"""When as many questions are on their way as may be, those of heavy zones and clients give way to others."""
+"""When the table of pending questions is full, those of heavy zones and clients are evicted for others."""
 
 from collections.abc import Iterable
 
@@ -28,11 +28,11 @@ def answers(asked: Asked) -> Iterable[bytes]:
 
 
 def answers_others(asked: Asked) -> Iterable[bytes]:
-    """Say nothing about the silent zone."""
+    """Answer all names except those of the silent zone."""
     return () if "silent" in asked.name else answers(asked)
 
 
-def test_others_are_answered_while_a_silent_zone_fills_the_table_and_who_gives_way_gets_a_reply(start: Start) -> None:
+def test_others_are_answered_while_a_silent_zone_fills_the_table_and_evicted_queries_get_a_reply(start: Start) -> None:
     rig = start(office(), Scripted(answers))
     assert data(rig.ask(query(KEPT))) == [f"A {ADDRESS}"]
     rig.pass_time(2000)
@@ -52,14 +52,14 @@ def test_others_are_answered_while_a_silent_zone_fills_the_table_and_who_gives_w
     rig.pass_time(OLD_MS)
     for transport in Transport:
         assert data(rig.ask(query(f"{transport}.example.org"), MECHELEN, transport)) == [f"A {ADDRESS}"]
-        # The place is free again: the silent zone takes it.
+        # The place is free again. The silent zone takes it.
         forward(f"{transport}.silent.example", ATTACKERS[0])
         rig.upstream.serve()
     stale, failed = (dns.message.from_wire(rig.answered.pop(ticket)) for ticket in tickets[:2])
     assert (data(stale), edes(stale)) == ([f"A {ADDRESS}"], [(3, "")])
     assert (failed.rcode(), edes(failed)) == (dns.rcode.SERVFAIL, [])
     assert not rig.answered
-    # What gave way has not failed.
+    # The evicted question does not count as failed.
     assert isinstance(rig.judge(query("x1.silent.example"), ATTACKERS[0], Transport.TCP), Miss)
     turned_away = forward("more.silent.example", ATTACKERS[0])
     assert dns.message.from_wire(rig.answered[turned_away]).rcode() == dns.rcode.SERVFAIL

@@ -1,4 +1,4 @@
-"""While all are suspended, unregistered clients are answered as any client that no ban concerns; otherwise not."""
+"""While all authorities are suspended, unregistered clients are answered as clients without bans; else refused."""
 
 from typing import TypeAlias
 
@@ -30,7 +30,7 @@ def seen(message: dns.message.Message) -> Seen:
 
 
 def ask(rig: Rig, transport: Transport, name: str = PLAIN, *, at: Instant | None = None) -> Seen:
-    """What a client in no range sees; `at` is what the wall clock is set to for it."""
+    """Return the answer to an unregistered client, after setting the wall clock to `at`."""
     if at is not None:
         rig.clock.now_s = at
     return seen(rig.ask(query(name), UNREGISTERED, transport))
@@ -38,7 +38,9 @@ def ask(rig: Rig, transport: Transport, name: str = PLAIN, *, at: Instant | None
 
 @each_transport
 @each_row("cached", [False, True])
-def test_they_are_answered_from_the_first_second_to_the_last(start: Start, transport: Transport, cached: bool) -> None:
+def test_unregistered_clients_are_answered_during_the_suspension(
+    start: Start, transport: Transport, cached: bool
+) -> None:
     rig = start(office(ALL), internet())
     if cached:
         rig.ask(query(PLAIN), MECHELEN)
@@ -53,7 +55,7 @@ def test_they_are_answered_from_the_first_second_to_the_last(start: Start, trans
 
 
 @each_transport
-def test_by_a_clock_that_is_not_believed_it_ends_when_the_time_has_passed(start: Start, transport: Transport) -> None:
+def test_suspension_ends_by_elapsed_time_if_the_clock_is_doubted(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=0)
     found = []
     for _ in range(5):
@@ -63,7 +65,7 @@ def test_by_a_clock_that_is_not_believed_it_ends_when_the_time_has_passed(start:
 
 
 @each_transport
-def test_they_count_as_any_client_does_and_for_no_ban(start: Start, transport: Transport) -> None:
+def test_unregistered_clients_count_as_other_clients_and_for_no_ban(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
     for name in (BANNED, BANNED, "video.example.org"):
         assert ask(rig, transport, name)[1][-1] == "A 192.0.2.100"
@@ -93,14 +95,14 @@ def test_they_count_as_any_client_does_and_for_no_ban(start: Start, transport: T
     ],
     ids=["local", "signal", "zone", "ANY", "AXFR", "NS", "CH", "HS", "RD=0", "DO", "EDNS1", "longer"],
 )
-def test_any_query_is_answered_as_to_a_client_without_bans(start: Start, message: bytes, transport: Transport) -> None:
+def test_queries_are_answered_as_for_a_client_without_bans(start: Start, message: bytes, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
     theirs, registered = (rig.ask(message, client, transport) for client in (UNREGISTERED, MECHELEN))
     assert theirs.to_wire() == registered.to_wire()
 
 
 @each_transport
-def test_who_waits_past_the_end_is_turned_away(start: Start, transport: Transport) -> None:
+def test_query_that_waits_past_the_end_is_refused(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), Scripted(silent), wall_s=END - 1)
     waiting = rig.begin(query(PLAIN), UNREGISTERED, transport)
     rig.until_asked(1)
@@ -110,13 +112,13 @@ def test_who_waits_past_the_end_is_turned_away(start: Start, transport: Transpor
 
 
 @each_transport
-def test_who_waits_while_it_holds_is_answered(start: Start, transport: Transport) -> None:
+def test_query_that_waits_during_the_suspension_is_answered(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
     waiting = [rig.begin(query(PLAIN), client, transport) for client in (UNREGISTERED, MECHELEN)]
     assert [seen(each()) for each in waiting] == [PLAIN_DATA, PLAIN_DATA]
 
 
-def test_they_have_a_clients_limits(start: Start) -> None:
+def test_unregistered_clients_have_the_limits_of_clients(start: Start) -> None:
     limits = Limits(clients=Rate(1, 4), unregistered=Rate(1, 2), slip=0)
     rig = start(office(ALL), internet(), wall_s=START, limits=limits)
     rig.ask(query(PLAIN), MECHELEN)
@@ -124,13 +126,13 @@ def test_they_have_a_clients_limits(start: Start) -> None:
 
 
 @each_transport
-def test_a_suspension_of_one_authority_serves_no_unregistered_client(start: Start, transport: Transport) -> None:
+def test_suspension_of_one_authority_serves_no_unregistered_client(start: Start, transport: Transport) -> None:
     rig = start(office(Suspension("ghent", NOW - HOUR, NOW + HOUR)), internet())
     assert ask(rig, transport) == TURNED_AWAY
 
 
 @each_transport
-def test_suspensions_that_overlap_or_touch_are_one_and_a_gap_is_one(start: Start, transport: Transport) -> None:
+def test_overlapping_or_adjacent_suspensions_are_one_and_a_gap_is_a_gap(start: Start, transport: Transport) -> None:
     spans = ((NOW, NOW + 5), (NOW + 3, NOW + 8), (NOW + 8, NOW + 9), (NOW + 12, NOW + 14))
     rig = start(office(*(Suspension(None, *span) for span in spans)), internet())
     served = [second for second in range(16) if ask(rig, transport, at=NOW + second) == PLAIN_DATA]
@@ -138,13 +140,13 @@ def test_suspensions_that_overlap_or_touch_are_one_and_a_gap_is_one(start: Start
 
 
 @each_transport
-def test_a_policy_without_ranges_serves_everybody_meanwhile(start: Start, transport: Transport) -> None:
+def test_policy_without_ranges_serves_all_clients_during_the_suspension(start: Start, transport: Transport) -> None:
     rig = start(policy(ALL), internet())
     assert [ask(rig, transport, at=at) for at in (START - 1, START)] == [TURNED_AWAY, PLAIN_DATA]
 
 
 @each_transport
-def test_a_newer_policy_without_it_ends_it(start: Start, transport: Transport) -> None:
+def test_newer_policy_without_the_suspension_ends_it(start: Start, transport: Transport) -> None:
     rig = start(office(ALL), internet(), wall_s=START)
     assert ask(rig, transport) == PLAIN_DATA
     rig.swap(office(revision=2), START)

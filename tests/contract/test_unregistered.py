@@ -1,4 +1,4 @@
-"""Who is in no range is noted by network, whatever he asks and gets; nobody else is."""
+"""Queries of unregistered clients, and only theirs, are counted by network, for any question and reply."""
 
 from ipaddress import ip_network
 
@@ -34,10 +34,10 @@ def noted(rig: Rig) -> dict[str, int]:
         query("plain.example.org", rd=False),
         PLAIN + b"\0",
     ],
-    # A query's id is drawn: it must not be in the test's name, which all processes of a run have to agree upon.
+    # The id of a query is random: it must not be in the test's name, which all processes of a run share.
     ids=["plain", "banned", "local", "ANY", "AXFR", "CH", "RD=0", "longer"],
 )
-def test_a_network_is_noted_once_for_all_questions_of_an_unregistered_client(
+def test_each_query_of_an_unregistered_client_counts_for_its_network(
     start: Start, message: bytes, transport: Transport
 ) -> None:
     rig = start(office(), internet())
@@ -46,7 +46,7 @@ def test_a_network_is_noted_once_for_all_questions_of_an_unregistered_client(
     assert noted(rig) == {}
 
 
-def test_by_socket_as_well_and_each_network_for_itself(start: Start) -> None:
+def test_queries_by_socket_are_counted_for_each_network(start: Start) -> None:
     rig = start(office(), internet())
     for client in (UNREGISTERED, NEIGHBOUR, "127.0.98.1", GHENT, UNREGISTERED):
         rig.ask(PLAIN, client)
@@ -54,7 +54,7 @@ def test_by_socket_as_well_and_each_network_for_itself(start: Start) -> None:
     assert noted(rig) == {"7f0063": 3, "7f0062": 1, "20010db80000": 1}
 
 
-def test_those_in_no_range_who_may_ask_are_noted_too_once_for_a_query_that_waits(start: Start) -> None:
+def test_unregistered_clients_that_may_ask_are_counted_once_for_a_waiting_query(start: Start) -> None:
     clients = Clients(Unregistered.RESOLVE, (ip_network("127.0.99.0/24"),))
     rig = start(office(), internet(), clients=clients)
     rig.ask(PLAIN, UNREGISTERED)
@@ -63,20 +63,20 @@ def test_those_in_no_range_who_may_ask_are_noted_too_once_for_a_query_that_waits
     assert noted(rig) == {"7f0063": 3}
 
 
-def test_who_is_turned_away_for_asking_too_much_is_counted_all_the_same(start: Start) -> None:
+def test_queries_beyond_the_limit_are_counted_too(start: Start) -> None:
     rig = start(office(), internet(), limits=Limits(unregistered=Rate(1, 1), slip=0))
     assert [isinstance(rig.judge(PLAIN, UNREGISTERED), Drop) for _ in range(5)] == [False, True, True, True, True]
     assert noted(rig) == {"7f0063": 5}
 
 
 @each_row("message", [b"", b"\0" * 11, b"\0\0\x80\0" + b"\0" * 8])
-def test_what_gets_silence_as_no_query_at_all_leaves_no_trace(start: Start, message: bytes) -> None:
+def test_messages_that_are_no_queries_are_not_counted(start: Start, message: bytes) -> None:
     rig = start(office(), internet())
     assert isinstance(rig.judge(message, UNREGISTERED), Drop)
     assert noted(rig) == {}
 
 
-def test_a_network_that_is_registered_meanwhile_is_noted_no_more(start: Start) -> None:
+def test_network_that_is_registered_is_no_longer_counted(start: Start) -> None:
     rig = start(office(), internet())
     rig.ask(PLAIN, UNREGISTERED)
     rig.swap(office(network("127.0.99.0/24", "ghent"), revision=2))
@@ -84,7 +84,7 @@ def test_a_network_that_is_registered_meanwhile_is_noted_no_more(start: Start) -
     assert noted(rig) == {"7f0063": 1}
 
 
-def test_how_lately_and_how_steadily_is_told_in_seconds_of_boot_time(start: Start) -> None:
+def test_last_query_and_reservation_are_in_seconds_of_boot_time(start: Start) -> None:
     rig = start(office(), internet())
     for later_s in (0, 0, 3, 7):
         rig.judge(PLAIN, UNREGISTERED, later_s=later_s)

@@ -1,4 +1,4 @@
-"""Asking upstream: one question for all who ask it, retries, other servers, streams."""
+"""Questions to upstreams: joining, retries, other servers, streams."""
 
 import resource
 from ipaddress import ip_address
@@ -24,7 +24,7 @@ TRUTH = ["A 198.51.100.10"]
 
 
 def closed() -> Scripted:
-    """An upstream whose port nobody listens on."""
+    """Return an upstream whose port is closed."""
     upstream = internet()
     upstream.close()
     return upstream
@@ -42,10 +42,10 @@ def queries(rig: Rig, server: int = 0) -> int:
     return rig.counters.slots[upstream_slots(server + 1)[server].queries]
 
 
-# One question for all.
+# Joining.
 
 
-def test_questions_that_differ_in_do_or_cd_are_asked_apart(start: Start) -> None:
+def test_questions_that_differ_in_do_or_cd_are_asked_separately(start: Start) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     for do in (False, True):
@@ -56,7 +56,7 @@ def test_questions_that_differ_in_do_or_cd_are_asked_apart(start: Start) -> None
     assert len(held.asked) == 4
 
 
-def test_a_question_holds_a_bounded_number_of_clients_and_no_client_all_its_places(start: Start) -> None:
+def test_waiting_queries_of_a_question_are_limited_in_all_and_for_each_client(start: Start) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
 
@@ -80,7 +80,7 @@ def test_a_question_holds_a_bounded_number_of_clients_and_no_client_all_its_plac
 
 
 @pytest.mark.slow
-def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
+def test_number_of_pending_questions_is_limited(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     refused = 0
     for number in range(4_200):
@@ -99,7 +99,7 @@ def test_a_bounded_number_of_questions_is_on_its_way(start: Start) -> None:
     assert data(rig.ask(query(NAME))) == TRUTH
 
 
-def test_one_client_s_flood_leaves_the_others_their_room(start: Start) -> None:
+def test_flood_from_one_client_leaves_room_for_others(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     refused = 0
     for number in range(600):
@@ -112,10 +112,10 @@ def test_one_client_s_flood_leaves_the_others_their_room(start: Start) -> None:
     assert data(rig.ask(query(NAME), MECHELEN)) == TRUTH
 
 
-# What is sent.
+# The upstream query.
 
 
-def test_what_is_sent_upstream_is_built_here(start: Start) -> None:
+def test_upstream_query_is_built_by_the_engine(start: Start) -> None:
     rig = start(office(), internet())
     rig.ask(query("PLAIN.example.org", ad=True, cd=True, do=True, payload=4096))
     sent = dns.message.from_wire(rig.upstream.asked[0].message)
@@ -127,7 +127,7 @@ def test_what_is_sent_upstream_is_built_here(start: Start) -> None:
 # Retries and other servers.
 
 
-def test_an_answer_to_an_earlier_send_is_good(start: Start) -> None:
+def test_answer_to_an_earlier_send_is_accepted(start: Start) -> None:
     held = Scripted(silent)
     rig = start(office(), held)
     wait = rig.begin(query(NAME))
@@ -140,19 +140,19 @@ def test_an_answer_to_an_earlier_send_is_good(start: Start) -> None:
 
 @each_row("transport", tuple(Transport))
 @each_row("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR])
-def test_a_server_that_fails_hands_over_to_the_next_at_once(start: Start, rcode: int, transport: Transport) -> None:
+def test_next_server_is_asked_at_once_if_one_fails(start: Start, rcode: int, transport: Transport) -> None:
     rig = start(office(), Scripted(fails(rcode)), internet())
     assert data(rig.ask(query(NAME), transport=transport)) == TRUTH
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
 
 
-def test_a_closed_port_hands_over_to_the_next_server_without_waiting(start: Start) -> None:
+def test_next_server_is_asked_at_once_if_a_port_is_closed(start: Start) -> None:
     rig = start(office(), closed(), internet())
     assert data(rig.ask(query(NAME))) == TRUTH
     assert failures(rig, Failure.UNREACHABLE) == 1
 
 
-def test_a_silent_server_hands_over_when_its_time_has_run_out(start: Start) -> None:
+def test_next_server_is_asked_after_the_wait_for_a_silent_one(start: Start) -> None:
     rig = start(office(), Scripted(silent), internet())
     wait = rig.begin(query(NAME))
     rig.until_asked(1)
@@ -162,8 +162,8 @@ def test_a_silent_server_hands_over_when_its_time_has_run_out(start: Start) -> N
     assert data(wait()) == TRUTH
 
 
-def test_a_lone_server_behind_a_closed_port_is_waited_for_nevertheless(start: Start) -> None:
-    # Anybody can send an ICMP error; who sends one must not have the question answered with a failure.
+def test_only_server_behind_a_closed_port_is_still_waited_for(start: Start) -> None:
+    # Anybody can send an ICMP error. It must not make the question fail.
     rig = start(office(), closed())
     client = rig.send(query(NAME))
     rig.settle()
@@ -177,14 +177,16 @@ def test_a_lone_server_behind_a_closed_port_is_waited_for_nevertheless(start: St
 @each_row(
     ("rcode", "errors"),
     [
-        (dns.rcode.SERVFAIL, []),  # upstream was there: it is the name that fails
+        (dns.rcode.SERVFAIL, []),  # the upstream was reached: only the name fails
         (dns.rcode.REFUSED, [(22, "")]),
         (dns.rcode.NOTAUTH, [(22, "")]),
         (dns.rcode.BADVERS, [(22, "")]),
         (dns.rcode.BADCOOKIE, [(22, "")]),
     ],
 )
-def test_when_all_fail_the_client_is_told(start: Start, rcode: dns.rcode.Rcode, errors: list[tuple[int, str]]) -> None:
+def test_client_gets_servfail_with_its_cause_if_all_servers_fail(
+    start: Start, rcode: dns.rcode.Rcode, errors: list[tuple[int, str]]
+) -> None:
     rig = start(office(), Scripted(fails(rcode)), Scripted(fails(rcode)))
     found = rig.ask(query(NAME))
     assert (found.rcode(), edes(found)) == (dns.rcode.SERVFAIL, errors)
@@ -193,7 +195,7 @@ def test_when_all_fail_the_client_is_told(start: Start, rcode: dns.rcode.Rcode, 
     assert [len(upstream.asked) for upstream in rig.upstreams] == [1, 1]
 
 
-def test_a_question_that_no_socket_was_left_for_has_not_failed(start: Start) -> None:
+def test_question_without_a_free_socket_is_not_remembered_as_failed(start: Start) -> None:
     rig = start(office(), internet())
     wait = rig.begin(query(NAME))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -206,7 +208,7 @@ def test_a_question_that_no_socket_was_left_for_has_not_failed(start: Start) -> 
     assert rig.ask(query(NAME)).rcode() == dns.rcode.NOERROR
 
 
-def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:
+def test_server_that_keeps_failing_is_asked_last(start: Start) -> None:
     sound = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 9 A 198.51.100.1",)),))
     rig = start(office(), Scripted(silent), sound)
     for number in range(3):
@@ -221,7 +223,7 @@ def test_a_server_that_keeps_failing_is_asked_last(start: Start) -> None:
 
 
 def down(rig: Rig, address: str = GHENT) -> None:
-    """Have three questions fail at the first upstream, and then a probe."""
+    """Make three questions fail at the first upstream, and then a probe."""
     for number in range(3):
         wait = rig.begin(query(f"down{number}.example.org"), address)
         rig.until_asked(number + 1)
@@ -232,7 +234,7 @@ def down(rig: Rig, address: str = GHENT) -> None:
 
 
 def addressed(asked: Asked) -> tuple[bytes, ...]:
-    """Every name has an address; there is no SOA."""
+    """Answer every name with an address, but no SOA."""
     return (reply(asked, (f"{asked.name}. 9 A 198.51.100.1",) if asked.qtype == "A" else ()),)
 
 
@@ -271,7 +273,7 @@ def test_a_server_of_a_conditional_zone_is_probed_for_that_zone(start: Start) ->
     assert ("corp.example", "SOA") in [(asked.name, asked.qtype) for asked in office_server.asked]
 
 
-def test_a_server_behind_a_closed_port_is_dead_once_a_probe_meets_it_too(start: Start) -> None:
+def test_server_behind_a_closed_port_is_dead_once_a_probe_fails_too(start: Start) -> None:
     rig = start(office(), closed())
     for number in range(4):
         rig.begin(query(f"n{number}.example.org"))
@@ -282,7 +284,7 @@ def test_a_server_behind_a_closed_port_is_dead_once_a_probe_meets_it_too(start: 
     assert edes(rig.at_once(query("another.example.org"))) == [(22, ""), (13, "")]
 
 
-def test_nobody_is_probed_while_nobody_asks(start: Start) -> None:
+def test_no_server_is_probed_while_no_client_asks(start: Start) -> None:
     rig = start(office(), Scripted(silent), Scripted(addressed))
     down(rig)
     rig.pass_time(1_000)
@@ -311,13 +313,13 @@ def test_a_late_failure_of_one_server_does_not_end_the_wait_for_another(start: S
 
 
 def big(asked: Asked) -> tuple[bytes, ...]:
-    """Too much for a datagram; a thousand addresses by stream."""
+    """Truncate by datagram; answer a thousand addresses by stream."""
     if not asked.by_stream:
         return (truncated(asked),)
     return (reply(asked, [f"{asked.name}. 300 A 10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(1000)]),)
 
 
-def test_an_answer_that_is_cut_within_a_record_is_fetched_by_stream(start: Start) -> None:
+def test_answer_that_is_cut_within_a_record_is_fetched_by_stream(start: Start) -> None:
     def cut(asked: Asked) -> tuple[bytes, ...]:
         return (reply(asked, RECORDS[NAME, "A"], flags=int(dns.flags.TC))[:-3],)
 
@@ -349,7 +351,7 @@ def test_a_truncated_answer_is_fetched_by_stream(start: Start, transport: Transp
     assert len(rig.upstream.asked) == 2
 
 
-def test_the_largest_answer_by_stream_reaches_a_stream_client(start: Start) -> None:
+def test_largest_answer_by_stream_reaches_a_stream_client(start: Start) -> None:
     def largest(asked: Asked) -> tuple[bytes, ...]:
         if not asked.by_stream:
             return (truncated(asked),)
@@ -363,7 +365,7 @@ def test_the_largest_answer_by_stream_reaches_a_stream_client(start: Start) -> N
     assert len(data(wait())[0]) > 64_000
 
 
-def test_a_stream_is_due_by_the_deadline_of_its_question_and_is_its_clients(start: Start) -> None:
+def test_stream_has_the_deadline_of_its_question_and_its_client(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     begun_ms = rig.clock.boot_ms
     rig.begin(query(NAME), MECHELEN)
@@ -393,7 +395,7 @@ def test_a_stream_leaves_time_to_ask_another_server(start: Start) -> None:
     assert not rig.engine.is_open(number)
 
 
-def test_what_our_own_connections_kept_back_is_no_failure_of_the_server(start: Start) -> None:
+def test_lack_of_own_connections_is_no_failure_of_the_server(start: Start) -> None:
     rig = start(office(), Scripted(big), Scripted(silent))
     waiting = [rig.begin(query(f"n{number}.example.org")) for number in range(FAILURES_TO_BACK_OFF)]
     rig.until(lambda: b"" if len(rig.truncated) == len(waiting) else None)
@@ -404,7 +406,7 @@ def test_what_our_own_connections_kept_back_is_no_failure_of_the_server(start: S
     rig.until_asked(asked + 1)
 
 
-def test_a_stream_that_fails_hands_over_to_the_next_server(start: Start) -> None:
+def test_next_server_is_asked_if_a_stream_fails(start: Start) -> None:
     rig = start(office(), Scripted(big), internet())
     wait = rig.begin(query(NAME))
     rig.until(lambda: b"" if rig.truncated else None)
@@ -423,7 +425,7 @@ def test_a_stream_that_fails_hands_over_to_the_next_server(start: Start) -> None
     ],
     ids=["broken", "empty", "short", "truncated again", "another question"],
 )
-def test_what_comes_by_stream_and_is_no_answer_is_a_failure(start: Start, spoil: object) -> None:
+def test_stream_message_that_is_no_answer_is_a_failure(start: Start, spoil: object) -> None:
     assert callable(spoil)
     rig = start(office(), Scripted(big))
     wait = rig.begin(query(NAME))
@@ -443,7 +445,7 @@ def test_a_banned_target_in_a_streamed_answer_is_refused(start: Start) -> None:
     assert [wait().rcode() for wait in waiting] == [dns.rcode.REFUSED, dns.rcode.NOERROR]
 
 
-def test_an_exchange_that_is_over_cannot_be_completed(start: Start) -> None:
+def test_finished_exchange_cannot_be_completed(start: Start) -> None:
     rig = start(office(), Scripted(big))
     wait = rig.begin(query(NAME))
     rig.until(lambda: b"" if rig.truncated else None)
@@ -454,7 +456,7 @@ def test_an_exchange_that_is_over_cannot_be_completed(start: Start) -> None:
     assert list(rig.engine.complete(10**9, b"")) == []
 
 
-def test_a_late_failure_of_a_server_given_up_costs_the_next_one_no_send(start: Start) -> None:
+def test_late_failure_of_an_earlier_server_causes_no_extra_send(start: Start) -> None:
     slow, next_one = Scripted(silent), Scripted(silent)
     rig = start(office(), slow, next_one)
     client = rig.send(query(NAME))

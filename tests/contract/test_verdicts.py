@@ -1,4 +1,4 @@
-"""Nobody's verdict reaches another: the cache holds truth, and whoever waits is decided wholly anew."""
+"""Verdicts are not shared: the cache holds upstream answers, and each waiting query is decided again."""
 
 import dns.rcode
 
@@ -63,7 +63,7 @@ def test_a_stale_answer_passes_the_same_decision(start: Start, name: str) -> Non
         ("video.example.org", Mode.ENFORCE, Mode.OFF),
     ],
 )
-def test_a_policy_that_changes_while_clients_wait_is_the_one_that_counts(
+def test_policy_that_changes_while_clients_wait_decides(
     start: Start, name: str, before: Mode, after: Mode, transport: Transport
 ) -> None:
     held = Scripted(silent)
@@ -89,7 +89,7 @@ def test_a_client_that_loses_its_range_while_it_waits_is_refused(start: Start) -
     assert (found.rcode(), edes(found), found.answer) == (dns.rcode.REFUSED, [(18, "")], [])
 
 
-def test_a_term_that_begins_while_a_client_waits_counts(start: Start) -> None:
+def test_term_that_begins_while_a_client_waits_applies(start: Start) -> None:
     held = Scripted(silent)
     rig = start(office(terms=(Term(NOW + 1),)), held)
     sender = rig.send(query("www.tiktok.com"))
@@ -99,7 +99,7 @@ def test_a_term_that_begins_while_a_client_waits_counts(start: Start) -> None:
     assert rig.wait(sender).rcode() == dns.rcode.REFUSED
 
 
-def test_a_failure_after_a_change_is_the_bans_reply(start: Start) -> None:
+def test_failure_after_a_new_ban_gets_the_reply_of_the_ban(start: Start) -> None:
     rig = start(office(mode=Mode.OFF), Scripted(silent))
     sender = rig.send(query("www.tiktok.com"))
     rig.until_asked(1)
@@ -109,7 +109,7 @@ def test_a_failure_after_a_change_is_the_bans_reply(start: Start) -> None:
     assert rig.wait(sender).rcode() == dns.rcode.REFUSED
 
 
-def test_a_swap_bites_at_the_next_query_and_is_undone_by_another(start: Start) -> None:
+def test_swap_applies_to_the_next_query_and_another_swap_reverts_it(start: Start) -> None:
     rig = start(office(), internet())
     assert rig.ask(query("www.tiktok.com")).rcode() == dns.rcode.REFUSED
     rig.swap(office(mode=Mode.OFF, revision=2))
@@ -119,7 +119,7 @@ def test_a_swap_bites_at_the_next_query_and_is_undone_by_another(start: Start) -
     assert len(rig.forwarded) == 1
 
 
-def test_a_change_of_names_is_seen_by_what_is_cached(start: Start) -> None:
+def test_changed_names_of_a_service_apply_to_cached_answers(start: Start) -> None:
     rig = start(office(), internet())
     rig.ask(query("plain.example.org"))
     rig.ask(query("video.example.org"), MECHELEN)
@@ -133,7 +133,7 @@ def test_a_change_of_names_is_seen_by_what_is_cached(start: Start) -> None:
     assert rig.at_once(query("video.example.org")).rcode() == dns.rcode.REFUSED
 
 
-def test_a_term_ends_by_itself_also_for_what_is_cached(start: Start) -> None:
+def test_term_ends_by_itself_also_for_cached_answers(start: Start) -> None:
     rig = start(office(terms=(Term(NOW - 100, NOW + 30),)), internet())
     rig.ask(query("video.example.org"), MECHELEN)
     for later_s, refused in ((0, True), (29, True), (30, False), (60, False)):

@@ -1,4 +1,4 @@
-"""Tests that ask for a kind run with the parts of every kind of engine."""
+"""Tests with the fixture `kind` run with the parts of every kind of engine."""
 
 from tests.support.starting import kind
 

@@ -1,4 +1,4 @@
-"""The tables of pending questions of both engines, for tests that say nothing about which one it is."""
+"""The tables of pending questions of both engines, for tests that apply to each."""
 
 import resource
 import select
@@ -25,27 +25,27 @@ LIMITS = Limits()
 
 @dataclass
 class Bench:
-    """A table over sockets to some endpoints, at an instant that tests set."""
+    """A table over sockets to some endpoints. Tests set the time."""
 
     table: Table
     poller: select.epoll
     now_ms: int = 1_000
 
     def open(self, key: CacheKey, client: bytes, now_ms: int | None = None) -> Exchange:
-        """Begin the exchange of `key`; OverflowError without room."""
+        """Begin the exchange of `key`. Raise OverflowError if there is no room."""
         at_ns = (self.now_ms if now_ms is None else now_ms) * 1_000_000
         question = question_of(key.name, key.qtype, key.qclass)
         return self.table.open(key, question, waiter(client, at_ns), at_ns)
 
 
 def waiter(client: bytes, asked_ns: int = 0, ticket: int = 0) -> Waiter:
-    """One who waits by stream."""
+    """Return a query that waits by stream."""
     return Waiter(_asked(), client, asked_ns, ticket=ticket)
 
 
 @cache
 def _asked() -> Query:
-    """Return the query of everybody who waits; tests begin many thousands of questions."""
+    """Return the one query of all waiters, because tests begin many thousands of questions."""
     asked = parse_query(query("www.example.org", id=7))
     assert isinstance(asked, Query)
     return asked
@@ -53,14 +53,14 @@ def _asked() -> Query:
 
 @lru_cache(maxsize=2 * MOST_EXCHANGES)
 def key_of(name: str, view: int = 0, qclass: int = 1) -> CacheKey:
-    """The key of a question for addresses."""
+    """Return the key of a question for addresses."""
     return CacheKey(view, parse_name(name), 1, qclass, False, False)
 
 
 def make_table(
     kind: str, endpoints: Sequence[Endpoint], poller: select.epoll, limits: Limits
 ) -> tuple[Table, Callable[[], None]]:
-    """A table of that kind of engine, and what closes it."""
+    """Return a table of a kind of engine, and the function that closes it."""
     if kind == "reference":
         own = OwnTable(endpoints, poller, Room(limits))
         return own, own.close
@@ -75,7 +75,7 @@ def make_table(
 
 @contextmanager
 def bench(kind: str, *endpoints: Endpoint, limits: Limits = LIMITS) -> Iterator[Bench]:
-    """A table of that kind."""
+    """Yield a table of a kind of engine."""
     with select.epoll() as poller:
         table, close = make_table(kind, endpoints, poller, limits)
         try:
@@ -86,7 +86,7 @@ def bench(kind: str, *endpoints: Endpoint, limits: Limits = LIMITS) -> Iterator[
 
 @contextmanager
 def no_more_descriptors() -> Iterator[None]:
-    """Let no descriptor be opened; those that are there go on."""
+    """Prevent new descriptors. Open ones stay usable."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:

@@ -1,4 +1,4 @@
-"""Which engine runs."""
+"""The choice of the engine."""
 
 import sys
 
@@ -14,7 +14,7 @@ EXTENSION = "dnsfilter.engine._engine"
 
 @pytest.fixture
 def not_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is where no extension was built: importing it fails."""
+    """Make the import of the extension fail, as if it was not built."""
     monkeypatch.setitem(sys.modules, EXTENSION, None)
 
 
@@ -24,23 +24,23 @@ def test_the_environment_decides(kind: str) -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {VARIABLE: ""}])
-def test_without_a_word_the_compiled_engine_runs_where_it_was_built(environ: dict[str, str]) -> None:
+def test_compiled_engine_is_the_default_if_it_was_built(environ: dict[str, str]) -> None:
     assert chosen_kind(environ) == KINDS[-1]
 
 
 @pytest.mark.usefixtures("not_built")
-def test_where_none_was_built_the_reference_runs_and_the_reason_can_be_told() -> None:
+def test_reference_engine_is_the_default_if_none_was_built() -> None:
     assert chosen_kind({}) is EngineKind.REFERENCE
     assert (why_not_compiled() or "").startswith("cannot load the compiled engine: ")
 
 
 @pytest.mark.usefixtures("not_built")
-def test_a_compiled_engine_that_was_asked_for_is_not_replaced() -> None:
+def test_missing_compiled_engine_is_an_error_if_requested() -> None:
     with pytest.raises(UnavailableError, match="cannot load the compiled engine"):
         chosen_kind({VARIABLE: "compiled"})
 
 
-def test_another_word_is_a_problem_of_the_environment() -> None:
+def test_unknown_engine_name_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError) as caught:
         chosen_kind({VARIABLE: "fast"})
     assert [str(problem) for problem in caught.value.problems] == [
@@ -49,7 +49,7 @@ def test_another_word_is_a_problem_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_has_a_class_of_its_own(kind: str) -> None:
+def test_each_kind_has_its_own_class(kind: str) -> None:
     found = engine_class(EngineKind(kind))
     assert (found is ReferenceEngine) == (kind == "reference")
     assert not issubclass(found, ReferenceEngine) or kind == "reference"

@@ -1,4 +1,4 @@
-"""Which instant decides: wall time, or elapsed boot time where the wall clock cannot be right."""
+"""The instant that decides: wall time, or elapsed boot time if the wall clock is in doubt."""
 
 import dns.rcode
 import pytest
@@ -17,16 +17,16 @@ MADE_S = 1_774_656_000
 @pytest.mark.parametrize(
     ("behind_s", "doubted"), [(-86_400, False), (0, False), (59, False), (60, False), (61, True), (10**9, True)]
 )
-def test_a_clock_more_than_a_minute_before_the_making_is_doubted(behind_s: int, doubted: bool) -> None:
+def test_clock_more_than_a_minute_before_the_snapshot_is_doubted(behind_s: int, doubted: bool) -> None:
     assert Anchor(MADE_S, 5_000).doubts(MADE_S - behind_s) is doubted
 
 
 @pytest.mark.parametrize(("boot_ms", "expected"), [(5_000, 0), (5_999, 0), (6_000, 1), (3_605_000, 3600)])
-def test_a_doubted_clock_gives_way_to_elapsed_boot_time(boot_ms: int, expected: int) -> None:
+def test_doubted_clock_is_replaced_by_elapsed_boot_time(boot_ms: int, expected: int) -> None:
     assert Anchor(MADE_S, 5_000).instant(0, boot_ms) == MADE_S + expected
 
 
-def test_a_believed_clock_is_taken_as_it_is() -> None:
+def test_trusted_clock_is_used_unchanged() -> None:
     assert Anchor(MADE_S, 5_000).instant(MADE_S - 60, 9_000_000) == MADE_S - 60
     assert Anchor(MADE_S, 5_000).instant(MADE_S + 10**8, 5_000) == MADE_S + 10**8
 
@@ -38,8 +38,8 @@ def test_boot_time_never_runs_backwards() -> None:
     assert clock.wall_s() > MADE_S - 10**9
 
 
-def test_an_engine_reads_the_systems_clocks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wall time decides, to the second; boot time measures how long an upstream takes, and wakes the engine."""
+def test_engine_reads_the_system_clocks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wall time decides, to the second. Boot time measures answers of upstreams, and wakes the engine."""
     clock = SystemClock()
     monkeypatch.setattr("tests.support.engines.FakeClock", lambda _wall_s: clock)
     before_s, before_ns = clock.wall_s(), clock.boot_ns()

@@ -1,4 +1,4 @@
-"""Buckets: what passes, whose they are, and that no flood empties or multiplies them."""
+"""Buckets: which queries pass, who owns a bucket, and floods, which neither empty nor multiply buckets."""
 
 import itertools
 from collections import defaultdict
@@ -26,7 +26,7 @@ def passed(limiter: Limiter, client: str, queries: int, now_ms: int = 5) -> int:
     return sum(admit(limiter, client, now_ms) is PASS for _ in range(queries))
 
 
-def test_a_burst_passes_at_once_and_then_what_the_rate_allows() -> None:
+def test_burst_passes_at_once_and_then_the_rate_applies() -> None:
     limiter = Limiter(Limits(clients=Rate(100, 250)), KEY)
     assert passed(limiter, "192.0.2.1", 400) == 250
     assert passed(limiter, "192.0.2.1", 400, 5 + 9) == 0
@@ -35,7 +35,7 @@ def test_a_burst_passes_at_once_and_then_what_the_rate_allows() -> None:
     assert passed(limiter, "192.0.2.1", 400, 10_000_000) == 250
 
 
-def test_without_a_rate_everything_passes_and_nothing_is_noted() -> None:
+def test_without_a_rate_everything_passes_and_nothing_is_stored() -> None:
     limiter = Limiter(Limits(clients=Rate(0, 0), unregistered=Rate(0, 0)), KEY)
     assert passed(limiter, "192.0.2.1", 10_000) == 10_000
     assert admit(limiter, "192.0.2.1", may_ask=False) is PASS
@@ -55,7 +55,7 @@ def test_without_a_rate_everything_passes_and_nothing_is_noted() -> None:
         ("2001:db8:0:1::1", "2001:db8:0:100::1", False, False),
     ],
 )
-def test_a_bucket_is_an_address_or_64_and_of_those_that_may_not_ask_a_24_or_56(
+def test_bucket_is_an_address_or_64_and_for_clients_that_may_not_ask_a_24_or_56(
     first: str, second: str, may_ask: bool, same: bool
 ) -> None:
     limiter = Limiter(Limits(clients=Rate(1, 1), unregistered=Rate(1, 1), slip=0), KEY)
@@ -64,7 +64,7 @@ def test_a_bucket_is_an_address_or_64_and_of_those_that_may_not_ask_a_24_or_56(
     assert admit(limiter, second, may_ask=may_ask) is (DROP if same else PASS)
 
 
-def test_who_may_not_ask_but_cannot_be_forged_counts_for_himself() -> None:
+def test_client_that_may_not_ask_but_cannot_be_forged_has_its_own_bucket() -> None:
     limiter = Limiter(Limits(clients=Rate(1, 1), unregistered=Rate(1, 1)), KEY)
     assert [admit(limiter, "192.0.2.1", may_ask=False, forgeable=False) for _ in range(2)] == [PASS, DROP]
     assert admit(limiter, "192.0.2.2", may_ask=False, forgeable=False) is PASS
@@ -81,7 +81,7 @@ def test_who_may_not_ask_but_cannot_be_forged_counts_for_himself() -> None:
         (10, [*[DROP] * 9, SLIP, *[DROP] * 9, SLIP]),
     ],
 )
-def test_every_so_manyth_reply_beyond_the_limit_slips(slip: int, expected: list[Admission]) -> None:
+def test_every_nth_reply_beyond_the_limit_slips(slip: int, expected: list[Admission]) -> None:
     limiter = Limiter(Limits(unregistered=Rate(1, 1), slip=slip), KEY)
     assert admit(limiter, "192.0.2.1", may_ask=False) is PASS
     assert [admit(limiter, "192.0.2.1", may_ask=False) for _ in expected] == expected
@@ -121,13 +121,13 @@ OVERRIDES = (
         ("ffff::", 2),
     ],
 )
-def test_of_nested_overrides_the_longest_holds(client: str, burst: int) -> None:
+def test_longest_of_nested_overrides_applies(client: str, burst: int) -> None:
     for overrides in (OVERRIDES, OVERRIDES[::-1]):
         limiter = Limiter(Limits(clients=Rate(1, 2), overrides=overrides), KEY)
         assert passed(limiter, client, 20) == burst
 
 
-def test_a_flood_of_addresses_neither_grows_the_table_nor_frees_who_is_limited() -> None:
+def test_flood_of_addresses_neither_grows_the_table_nor_frees_a_limited_client() -> None:
     limiter = Limiter(Limits(clients=Rate(1, 2)), KEY)
     size = limiter.table.nbytes
     assert passed(limiter, "192.0.2.1", 3) == 2
@@ -137,7 +137,7 @@ def test_a_flood_of_addresses_neither_grows_the_table_nor_frees_who_is_limited()
     assert admit(limiter, "192.0.2.1") is DROP
 
 
-def test_a_flood_of_networks_that_may_not_ask_leaves_the_clients_buckets_as_they_are() -> None:
+def test_flood_of_networks_that_may_not_ask_does_not_change_client_buckets() -> None:
     limiter = Limiter(Limits(), KEY)
     for number in range(500):
         admit(limiter, f"192.0.2.{number % 200}")
@@ -150,7 +150,7 @@ def test_a_flood_of_networks_that_may_not_ask_leaves_the_clients_buckets_as_they
 
 
 @pytest.mark.slow
-def test_one_clients_flood_costs_the_others_nothing() -> None:
+def test_flood_from_one_client_does_not_affect_others() -> None:
     limiter = Limiter(Limits(), KEY)
     others = [f"192.0.2.{number}" for number in range(1, 51)]
     flooded = 0
@@ -160,7 +160,7 @@ def test_one_clients_flood_costs_the_others_nothing() -> None:
     assert flooded == 2000 + 999
 
 
-def test_in_a_set_that_is_full_the_one_with_the_least_debt_makes_way() -> None:
+def test_bucket_with_the_least_debt_in_a_full_set_is_reused() -> None:
     limiter = Limiter(Limits(clients=Rate(1, 10)), ONE_SET)
     for number, queries in enumerate((4, 2, 6, 8), 1):
         passed(limiter, f"192.0.2.{number}", queries)
@@ -169,7 +169,7 @@ def test_in_a_set_that_is_full_the_one_with_the_least_debt_makes_way() -> None:
     assert passed(limiter, "192.0.2.4", 10) == 2
 
 
-def test_the_table_is_as_its_description_says() -> None:
+def test_table_matches_its_description() -> None:
     limiter = Limiter(Limits(clients=Rate(1000, 10), unregistered=Rate(10, 1), slip=3), KEY)
     admit(limiter, "192.0.2.1", 7)
     for _ in range(2):
@@ -187,20 +187,20 @@ def test_the_table_is_as_its_description_says() -> None:
     assert block in limiter.table[first : first + 2 * WAYS]
 
 
-def test_two_that_share_the_table_and_the_key_are_one() -> None:
+def test_limiters_that_share_table_and_key_act_as_one() -> None:
     first, second = (Limiter(Limits(clients=Rate(1, 4)), KEY) for _ in range(2))
     second.table = first.table
     assert [admit(each, "192.0.2.1") for each in (first, second) * 3] == [PASS] * 4 + [DROP] * 2
 
 
 @pytest.mark.parametrize("size", [0, KEY_BYTES - 1, KEY_BYTES + 1])
-def test_a_key_of_another_length_is_refused(size: int) -> None:
+def test_key_of_wrong_length_is_rejected(size: int) -> None:
     with pytest.raises(ValueError, match=f"limiter key has {size} bytes, not 32"):
         Limiter(Limits(), bytes(size))
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 400)), max_size=120)
-"""Which client asks, and how many milliseconds after the one before."""
+"""The client of each query, and the milliseconds since the query before."""
 CLIENTS = [ip_address(f"192.0.2.{number}").packed for number in range(6)] + [
     ip_address(f"2001:db8:0:{number}::1").packed for number in range(6)
 ]
@@ -226,7 +226,7 @@ def test_while_there_is_room_each_client_has_exactly_its_bucket(
 
 
 @given(STEPS, st.integers(1, 20), st.integers(1, 5))
-def test_nobody_gets_more_than_his_bucket_even_if_all_share_one_set(
+def test_no_client_gets_more_than_its_bucket_even_if_all_share_one_set(
     steps: list[tuple[int, int]], per_second: int, burst: int
 ) -> None:
     limiter = Limiter(Limits(clients=Rate(per_second, burst)), ONE_SET)
@@ -242,6 +242,6 @@ def test_nobody_gets_more_than_his_bucket_even_if_all_share_one_set(
             assert (last - first + 1 - burst) * cost_ms <= times[last] - times[first]
 
 
-def test_a_client_is_an_address_or_the_64_of_one() -> None:
+def test_client_is_an_ipv4_address_or_an_ipv6_64() -> None:
     assert client_block(ip_address("192.0.2.1").packed) == bytes((192, 0, 2, 1))
     assert client_block(ip_address("2001:db8:0:1::7").packed) == bytes.fromhex("20010db800000001")

@@ -1,4 +1,4 @@
-"""A listening socket answers from the address that was asked, whatever it is bound to."""
+"""A listening socket answers from the address that was asked, also if it is bound to a wildcard."""
 
 import select
 import socket
@@ -53,7 +53,7 @@ def test_answers_leave_from_the_address_that_was_asked(bound: str, asked: str, s
             assert (message, peer[:2]) == (b"answer", (asked, port))
 
 
-def test_no_more_is_read_at_once_than_asked_for_and_nothing_is_no_error() -> None:
+def test_receive_reads_at_most_the_given_number_and_accepts_an_empty_socket() -> None:
     with listening("127.0.0.1") as (listener, port), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         assert list(listener.receive(64)) == []
         for number in range(5):
@@ -64,25 +64,25 @@ def test_no_more_is_read_at_once_than_asked_for_and_nothing_is_no_error() -> Non
 
 
 @pytest.mark.parametrize("size", [0, 1, 9_000, 60_000])
-def test_datagrams_of_any_size_come_whole(size: int) -> None:
+def test_datagrams_of_any_size_are_complete(size: int) -> None:
     with listening("127.0.0.1") as (listener, port), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.sendto(b"x" * size, ("127.0.0.1", port))
         wait(listener)
         assert [len(datagram.message) for datagram in listener.receive(1)] == [size]
 
 
-def test_an_answer_that_the_kernel_does_not_take_is_lost_and_no_error() -> None:
+def test_answer_that_the_kernel_rejects_is_lost_without_an_error() -> None:
     with listening("127.0.0.1") as (listener, _port):
         assert not listener.send(b"x" * 70_000, ("127.0.0.1", 9), [])
         assert not listener.send(b"x", ("127.0.0.1", 0), [])
 
 
-def test_a_scope_is_no_part_of_the_clients_address() -> None:
+def test_scope_is_not_part_of_the_client_address() -> None:
     assert packed_peer(("fe80::1%eth0", 53, 0, 2)) == socket.inet_pton(socket.AF_INET6, "fe80::1")
 
 
 @pytest.mark.parametrize(("address", "level", "option"), [("127.0.0.1", socket.IPPROTO_IP, 10), ("::1", 41, 23)])
-def test_the_path_mtu_that_icmp_tells_is_not_heeded(address: str, level: int, option: int) -> None:
+def test_path_mtu_from_icmp_is_ignored(address: str, level: int, option: int) -> None:
     omit = 5  # IP_PMTUDISC_OMIT and IPV6_PMTUDISC_OMIT of linux/in.h and linux/in6.h
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((address, 0))

@@ -1,4 +1,4 @@
-"""Networks in no range: what of an address is noted, whose place is whose, and what no flood takes away."""
+"""Unregistered networks: the part of an address that is counted, places and reservations, and floods."""
 
 import random
 from ipaddress import ip_address
@@ -25,7 +25,7 @@ def taken(table: UnregisteredTable) -> dict[str, int]:
 
 
 def flood(table: UnregisteredTable, first_s: int, last_s: int, per_second: int, seed: int = 1) -> None:
-    """Queries from as many networks, each of which never comes again."""
+    """Send queries, each from a network that never asks again."""
     drawn = random.Random(seed)
     for now_s in range(first_s, last_s):
         for _ in range(per_second):
@@ -43,14 +43,14 @@ def flood(table: UnregisteredTable, first_s: int, last_s: int, per_second: int, 
         (("255.255.255.255", "ffff:ffff:ffff::"), {"ffffff": 1, "ffffffffffff": 1}),
     ],
 )
-def test_of_an_address_its_24_or_its_48_is_counted(clients: tuple[str, ...], prefixes: dict[str, int]) -> None:
+def test_address_is_counted_by_its_24_or_48(clients: tuple[str, ...], prefixes: dict[str, int]) -> None:
     table = UnregisteredTable(KEY)
     for client in clients:
         note(table, client)
     assert taken(table) == prefixes
 
 
-def test_what_was_taken_is_counted_from_nothing_again() -> None:
+def test_counts_restart_at_zero_after_take() -> None:
     table = UnregisteredTable(KEY)
     note(table, "192.0.2.1", times=5)
     note(table, "198.51.100.1", times=2)
@@ -72,7 +72,7 @@ def test_what_was_taken_is_counted_from_nothing_again() -> None:
         (tuple(range(100, 400)), 399, 399 + 2 * 4**7),
     ],
 )
-def test_each_later_second_in_which_it_asks_lets_it_stay_four_times_as_long(
+def test_each_later_second_with_a_query_makes_the_reservation_four_times_as_long(
     seconds: tuple[int, ...], seen_s: int, ends_s: int
 ) -> None:
     table = UnregisteredTable(KEY)
@@ -81,13 +81,13 @@ def test_each_later_second_in_which_it_asks_lets_it_stay_four_times_as_long(
     assert table.take() == [Noted(bytes((192, 0, 2)), len(seconds), seen_s, ends_s)]
 
 
-def test_in_a_full_set_nobody_gives_way_before_his_time_and_then_whose_time_ended_first() -> None:
+def test_full_set_reuses_only_expired_places_and_the_earliest_first() -> None:
     table = UnregisteredTable(ONE_SET)
     for number in range(WAYS):
         note(table, f"192.0.{number}.1", 100 + number % 3)
     note(table, "198.51.100.1", 101)
     assert len(taken(table)) == WAYS
-    note(table, "198.51.100.1", 102)  # 192.0.0.0/24 was first, and its time is over
+    note(table, "198.51.100.1", 102)  # 192.0.0.0/24 was first, and its reservation has ended
     note(table, "203.0.113.1", 102)
     note(table, "203.0.114.1", 102)  # 192.0.3.0/24 and 192.0.6.0/24 are of the same second
     note(table, "203.0.115.1", 102)
@@ -97,7 +97,7 @@ def test_in_a_full_set_nobody_gives_way_before_his_time_and_then_whose_time_ende
     assert taken(table).keys() == {f"c000{number:02x}" for number in (1, 2, 4, 5, 7)}
 
 
-def test_whoever_is_silent_for_longer_than_his_time_keeps_his_place_until_another_wants_it() -> None:
+def test_expired_place_is_kept_until_another_network_takes_it() -> None:
     table = UnregisteredTable(ONE_SET)
     note(table, "192.0.2.1", 100)
     note(table, "192.0.2.1", 100 + DAY_S)
@@ -105,7 +105,7 @@ def test_whoever_is_silent_for_longer_than_his_time_keeps_his_place_until_anothe
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 64, 256])
-def test_neighbours_do_not_crowd_into_few_sets(step: int) -> None:
+def test_adjacent_networks_spread_over_the_sets(step: int) -> None:
     drawn = random.Random(7)
     for _ in range(200):
         table = UnregisteredTable(drawn.randbytes(TABLE_KEY_BYTES))
@@ -115,7 +115,7 @@ def test_neighbours_do_not_crowd_into_few_sets(step: int) -> None:
 
 
 @pytest.mark.parametrize("every_s", [1, 5, 60, 600])
-def test_a_flood_takes_nothing_from_those_who_asked_steadily_before(every_s: int) -> None:
+def test_flood_does_not_displace_networks_that_asked_steadily_before(every_s: int) -> None:
     table = UnregisteredTable(KEY)
     for now_s in range(10, 20):
         note(table, "192.0.2.1", now_s)
@@ -126,7 +126,7 @@ def test_a_flood_takes_nothing_from_those_who_asked_steadily_before(every_s: int
     assert taken(table)["c00002"] == 15
 
 
-def test_who_begins_to_ask_amid_a_flood_is_found_all_the_same() -> None:
+def test_network_that_starts_to_ask_during_a_flood_is_found() -> None:
     table = UnregisteredTable(KEY)
     for now_s in range(10, 120):
         flood(table, now_s, now_s + 1, 1000, now_s)
@@ -136,7 +136,7 @@ def test_who_begins_to_ask_amid_a_flood_is_found_all_the_same() -> None:
     assert found.ends_s == 119 + 2 * 4**7
 
 
-def test_a_flood_of_sources_that_come_once_makes_none_of_them_look_steady() -> None:
+def test_flood_of_single_queries_makes_no_network_look_steady() -> None:
     table = UnregisteredTable(KEY)
     flood(table, 10, 40, 2000)
     noted = table.take()
@@ -154,7 +154,7 @@ def test_a_flood_of_sources_that_come_once_makes_none_of_them_look_steady() -> N
         max_size=60,
     ),
 )
-def test_never_more_than_there_are_places_and_each_counted_once(key: bytes, steps: list[tuple[bytes, int]]) -> None:
+def test_networks_never_exceed_the_places_and_are_counted_once(key: bytes, steps: list[tuple[bytes, int]]) -> None:
     table = UnregisteredTable(key)
     now_s = 0
     for client, wait_s in steps:
@@ -168,25 +168,25 @@ def test_never_more_than_there_are_places_and_each_counted_once(key: bytes, step
     assert all(one.seen_s < one.ends_s for one in noted)
 
 
-def test_the_table_is_as_its_description_says() -> None:
+def test_table_matches_its_description() -> None:
     table = UnregisteredTable(KEY)
     note(table, "192.0.2.1", 7)
     note(table, "2001:db8:7::1", 7)
     note(table, "2001:db8:7::2", 9, times=3)
-    whose, seen, queries = (list(table.table[column * PLACES : (column + 1) * PLACES]) for column in range(3))
+    networks, seen, queries = (list(table.table[column * PLACES : (column + 1) * PLACES]) for column in range(3))
     v4, v6 = 0xC00002 << 2 | 1, 0x20010DB80007 << 2 | 3
-    assert {who: (seen[at], queries[at]) for at, who in enumerate(whose) if who} == {
+    assert {network: (seen[at], queries[at]) for at, network in enumerate(networks) if network} == {
         v4: (7 << 3, 1),
         v6: (9 << 3 | 1, 4),
     }
     words = [int.from_bytes(KEY[at : at + 8], "little") for at in (0, 8, 16)]
     mixed = (words[0] + words[1] * (v6 % 2**32) + words[2] * (v6 // 2**32)) % 2**64
     first = (mixed ^ mixed // 2**32) * SPREAD % 2**64 // 2 ** (64 - 6) * WAYS
-    assert v6 in whose[first : first + WAYS]
+    assert v6 in networks[first : first + WAYS]
     assert PLACES == SETS * WAYS
 
 
 @pytest.mark.parametrize("size", [0, TABLE_KEY_BYTES - 1, TABLE_KEY_BYTES + 1])
-def test_a_key_of_another_length_is_refused(size: int) -> None:
+def test_key_of_wrong_length_is_rejected(size: int) -> None:
     with pytest.raises(ValueError, match=f"key of unregistered networks has {size} bytes, not 24"):
         UnregisteredTable(bytes(size))

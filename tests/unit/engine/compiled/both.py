@@ -1,4 +1,4 @@
-"""Compare both kinds of engine: every reply, every count and every kept answer has to be the same."""
+"""Compare both kinds of engine: every reply, every count and every cached answer must be the same."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -26,16 +26,16 @@ from tests.support.scripted import Asked, Scripted, silent
 
 CONDITIONAL = ("10.in-addr.arpa", "corp.internal", "localhost")
 SERVFAIL = b"\x81\x82"
-"""The flags of a response that says so."""
+"""The flags of a SERVFAIL response."""
 
 
 @dataclass
 class Both:
-    """The reference engine and its twin. A call asks both one query, and gives what they have said alike."""
+    """The reference engine and its twin. A call sends both one query, and returns their common result."""
 
     rigs: tuple[Rig, Rig]
     compared: int = 0
-    """How many replies and answers were compared."""
+    """Number of replies and answers that were compared."""
     _labels: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __call__(
@@ -52,16 +52,16 @@ class Both:
             rig.engine.swap(snapshot, since_ms)
 
     def put(self, key: CacheKey, answer: Answer, targets: Sequence[bytes] = (), ad: bool = False) -> None:
-        """Have both keep an answer as of now."""
+        """Put an answer into both caches, as of now."""
         for rig in self.rigs:
             rig.engine._cache.put(key, answer, tuple(targets), ad, rig.clock.boot_ms)  # type: ignore[attr-defined]
 
     def answered(self, message: bytes, qtype: int, do: bool = False, client: str = MECHELEN) -> "Answered":
-        """What both make of an answer to a new question, which is about `QNAME` but for the label of that name."""
+        """Return the common result of an answer to a new question, which is `QNAME` with a new first label."""
         return self.all_answered([Said(message, qtype, do)], client)[0]
 
     def all_answered(self, said: "Sequence[Said]", client: str = MECHELEN) -> "list[Answered]":
-        """The same for many, each to its own new question; all are asked, then each is answered in turn."""
+        """Do the same for many answers: ask all questions, then answer each in turn."""
         labels = [b"\x08n" + b"%07d" % next(self._labels) for _ in said]
         expected, found = (_answer_all(rig, said, labels, client) for rig in self.rigs)
         for one, other, of in zip(found.each, expected.each, said, strict=True):
@@ -73,7 +73,7 @@ class Both:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an upstream says to a new question of that type."""
+    """An upstream's answer to a new question of type `qtype`."""
 
     message: bytes
     qtype: int
@@ -82,18 +82,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What can be seen of one answer: what the client hears in the end, and what is kept before."""
+    """The result of one answer: the client's final reply, and the cached answer before it."""
 
     name: str
     heard: bytes
     kept: list[Any] | None
     handed: bool
-    """Whether the slow path had to look at it."""
+    """True if the slow path handled it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _AllAnswered:
-    """What can be seen of some answers: each, what is asked on, and what is counted until then."""
+    """The results of some answers: each one, the further questions, and the counts until then."""
 
     each: list[Answered]
     streams: int
@@ -119,7 +119,7 @@ def _answer_all(rig: Rig, said: Sequence[Said], labels: Sequence[bytes], client:
             for asked, of, label in zip(addressees, said, labels, strict=True)
         ],
     )
-    # Turn until upstreams have been asked all that was counted; a busy kernel delivers when it can.
+    # Poll until upstreams have received all counted questions; a busy kernel may deliver late.
     rig.until(lambda: _if(rig.counters.slots[queries] - queries_before == len(upstream.asked) + len(rig.truncated)))
     rig.settle()
     kept = [_kept(rig, name, of) for name, of in zip(names, said, strict=True)]
@@ -139,7 +139,7 @@ def _query(qtype: int, do: bool) -> bytes:
 
 
 def _deliver(rig: Rig, answers: Sequence[tuple[Asked, bytes]]) -> list[bool]:
-    """Answer in turn; whether the slow path had to look at each answer."""
+    """Answer in turn. Return for each answer whether the slow path handled it."""
     path: Any = vars(rig.engine).get("_slow_path")
     handed = []
     with patch.object(path, "arrived", wraps=path.arrived) if path else nullcontext(Mock()) as arrived:
@@ -159,7 +159,7 @@ def _kept(rig: Rig, name: str, of: Said) -> list[Any] | None:
 
 
 def _end(rig: Rig) -> None:
-    """Let the questions fail that are still on their way."""
+    """Make the pending questions fail."""
     rig.complete(lambda _upstream, _message: None)
     asked, refused = rig.upstream.asked, 0
 
@@ -181,7 +181,7 @@ def _if(found: bool) -> bytes | None:
 
 
 def without_id(answer: Answer) -> object:
-    """Return the answer as a cache may keep it, without the id that it came under."""
+    """Return the answer as a cache may store it, with the id 0."""
     found = levelled(answer)
     return replace(found, id=0, message=bytes(2) + found.message[2:])
 
@@ -196,7 +196,7 @@ def _said(rig: Rig, data: bytes, client: str, transport: Transport, later_ms: in
 
 
 def _counts(rig: Rig) -> tuple[list[int], list[int]]:
-    """All counts, but for the room that entries take, and how long replies took."""
+    """Return all counts except the size of the cache and the durations of replies."""
     slots = list(rig.counters.slots)
     for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
         slots[free] = 0
@@ -207,7 +207,7 @@ def _counts(rig: Rig) -> tuple[list[int], list[int]]:
 def both(
     drawn: Policy, *, conditional: bool = False, clients: Clients | None = None, wall_s: int = NOW, **settings: Any
 ) -> Iterator[Both]:
-    """Run both kinds with one policy and scripted upstreams; what compares nothing fails."""
+    """Run both kinds with one policy and scripted upstreams. Fail if the test compares nothing."""
 
     def start(kind: str) -> Any:
         upstreams = [Scripted(silent) for _ in range(2 if conditional else 1)]

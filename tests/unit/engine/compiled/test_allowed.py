@@ -1,4 +1,4 @@
-"""Unregistered clients that may ask nevertheless: those of `Clients.admits`."""
+"""Unregistered clients that may ask: those of `Clients.admits`."""
 
 from ipaddress import ip_address, ip_network
 
@@ -27,7 +27,7 @@ anybody = st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, ma
 
 @given(st.lists(prefixes, max_size=4), st.lists(anybody, min_size=1, max_size=5))
 @examples(60)
-def test_prefixes_hold_what_they_hold_for_python(allowed: list[object], others: list[object]) -> None:
+def test_prefixes_contain_the_same_addresses_as_in_python(allowed: list[object], others: list[object]) -> None:
     clients = Clients(Unregistered.RESOLVE, tuple(allowed))  # type: ignore[arg-type]
     edges = [edge for prefix in clients.allowed for edge in (prefix[0], prefix[-1])]
     near = [edge + step for edge in edges for step in (-1, 0, 1) if 0 <= int(edge) + step < 2**edge.max_prefixlen]
@@ -36,6 +36,6 @@ def test_prefixes_hold_what_they_hold_for_python(allowed: list[object], others: 
             assert isinstance(ask(QUERY, str(client)), Miss) == clients.admits(client.packed)  # type: ignore[attr-defined]
 
 
-def test_where_unregistered_clients_are_refused_none_may_ask() -> None:
+def test_no_client_may_ask_if_unregistered_clients_are_refused() -> None:
     with both(policy(), clients=Clients(Unregistered.REFUSE, (ip_network("0.0.0.0/0"),))) as ask:
         assert not isinstance(ask(QUERY, "0.0.0.0"), Miss)

@@ -1,4 +1,4 @@
-"""The cache in C behaves as `AnswerCache` below capacity, for any history; and what it does when room is short."""
+"""The cache in C behaves as `AnswerCache` below capacity, for any history. Other tests fill it."""
 
 import resource
 import subprocess
@@ -26,17 +26,17 @@ STALE_S = 30
 NAMES = ["example.org", "www.example.org", "a.www.example.org", "www.example.net"]
 
 
-def whole(octets: bytes) -> Answer:
-    message = parse_answer(octets)
-    return prune_answer(message, follow(message, message.question), True)
+def cacheable(message: bytes) -> Answer:
+    parsed = parse_answer(message)
+    return prune_answer(parsed, follow(parsed, parsed.question), True)
 
 
 def chain(name: str, ttl: int) -> Answer:
-    """An alias, two addresses whose TTLs differ, and a server's address beside."""
+    """Return an alias, two addresses with different TTLs, and a server's address in the additional section."""
     lines = (f"{name}. 300 CNAME web.example.net.", f"web.example.net. {ttl} A 192.0.2.1")
     server = ("example.net. 900 NS ns.example.net.",)
-    beside_it = ("ns.example.net. 9 A 192.0.2.3",)
-    return whole(answered(name, "A", (*lines, "web.example.net. 70 A 192.0.2.2"), server, beside_it))
+    additional = ("ns.example.net. 9 A 192.0.2.3",)
+    return cacheable(answered(name, "A", (*lines, "web.example.net. 70 A 192.0.2.2"), server, additional))
 
 
 def some_answer(name: str, kind: int, ttl: int) -> Answer:
@@ -64,7 +64,7 @@ keys = st.builds(
 
 
 class TwinMachine(RuleBasedStateMachine):
-    """The same puts, gets and instants for both; no answer comes near their bounds."""
+    """The same puts, gets and times for both caches, far below their limits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class TwinMachine(RuleBasedStateMachine):
         self.now_ms += ms
 
     @invariant()
-    def they_hold_as_many(self) -> None:
+    def both_hold_as_many(self) -> None:
         assert len(self.fast) == len(self.readable)
         assert (self.fast.bytes == 0) == (self.readable.bytes == 0)
 
@@ -107,7 +107,7 @@ TestTwinMachine.settings = settings(examples(80), stateful_step_count=40)
 
 
 class CrowdedMachine(RuleBasedStateMachine):
-    """More than there is room for: what is found is the newest that was put, and octets stay below their bound."""
+    """More answers than there is room for: `get` returns the newest put, and memory stays below its limit."""
 
     most = 40_000
 
@@ -145,7 +145,7 @@ class CrowdedMachine(RuleBasedStateMachine):
         self.now_ms += ms
 
     @invariant()
-    def octets_are_bounded(self) -> None:
+    def memory_is_bounded(self) -> None:
         assert 0 <= self.cache.bytes <= self.most
         assert (self.cache.bytes == 0) == (len(self.cache) == 0)
         assert self.cache.bytes >= 200 * len(self.cache)
@@ -155,7 +155,7 @@ TestCrowdedMachine = CrowdedMachine.TestCase
 TestCrowdedMachine.settings = settings(examples(60), stateful_step_count=60)
 
 
-def test_an_answer_larger_than_an_eighth_of_the_cache_is_given_but_not_kept() -> None:
+def test_answer_larger_than_an_eighth_of_the_cache_is_returned_but_not_cached() -> None:
     large = answer(answers=[Rr("www.example.org", Type.TXT, 300, "x" * 255) for _ in range(40)], qtype=Type.TXT)
     size = compiled.Store(MAX_BYTES, 0).put(key(), large, (), False, 0).size
     index = max(8, (1 << (8 * size // 256).bit_length() - 1) * 8)
@@ -168,7 +168,7 @@ def test_an_answer_larger_than_an_eighth_of_the_cache_is_given_but_not_kept() ->
         assert entry.size == (size if is_kept else 0)
 
 
-def test_the_least_recently_put_of_those_on_probation_goes_first() -> None:
+def test_oldest_entry_on_probation_is_evicted_first() -> None:
     size = compiled.Store(MAX_BYTES, 0).put(key("n0.example.org"), address("n0.example.org"), (), False, 0).size
     count = 100
     cache = compiled.Store(count * size + 8 * 64, 0)
@@ -179,7 +179,7 @@ def test_the_least_recently_put_of_those_on_probation_goes_first() -> None:
     assert 1 <= len(gone) <= 10
 
 
-def test_what_was_asked_for_last_is_protected_longest() -> None:
+def test_most_recently_used_entry_is_protected_longest() -> None:
     cache = compiled.Store(100_000, 0)
     names = [f"n{number}.example.org" for number in range(150)]
     for name in names:
@@ -225,11 +225,11 @@ for flood in range(3):
 
 
 @pytest.mark.slow
-def test_a_full_cache_takes_what_it_accounts_of_memory_and_a_longer_flood_no_more() -> None:
+def test_full_cache_uses_the_memory_it_reports_and_a_longer_flood_no_more() -> None:
     size = 12_000_000
     script = MEASURE.replace("SIZE", str(size))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     taken = list(map(int, done.stdout.split()))
     slack = 64 * resource.getpagesize()
-    assert all(size // 2 < octets < size * 5 // 4 + slack for octets in taken), taken
+    assert all(size // 2 < memory < size * 5 // 4 + slack for memory in taken), taken

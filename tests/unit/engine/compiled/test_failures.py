@@ -1,4 +1,4 @@
-"""Remembered failures in C: as `cache.failures.Failures` below capacity, after any events; and bounded."""
+"""Remembered failures in C: equal to `cache.failures.Failures` below capacity, after any events, and bounded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ engine = pytest.importorskip("dnsfilter.engine._engine")
 
 @contextmanager
 def pending() -> Iterator[Any]:
-    """A table that nothing is asked through."""
+    """Yield a table of pending questions without servers."""
     slots = memoryview(bytearray(8)).cast("Q")
     with epoll() as poller:
         made = engine.make_pending([], [], poller.fileno(), [], slots, False, 1, LIMITS, engine.Store(0, 0))
@@ -57,7 +57,7 @@ def seen(failures: Any, recoveries: int, now_ms: int) -> list[Any]:
 
 @examples(100)
 @given(happened=happenings)
-def test_they_are_as_the_mirrored_ones(happened: list[tuple[str, CacheKey, Any, Any, int, int]]) -> None:
+def test_failures_match_the_reference(happened: list[tuple[str, CacheKey, Any, Any, int, int]]) -> None:
     with pending() as at:
         ours, theirs, now_ms, recoveries = engine.Failures(at), Failures(), 1_000, 0
         for what, key, code, targets, recovered, later_ms in happened:
@@ -71,7 +71,7 @@ def test_they_are_as_the_mirrored_ones(happened: list[tuple[str, CacheKey, Any, 
             assert seen(ours, recoveries, now_ms) == seen(theirs, recoveries, now_ms)
 
 
-def test_however_many_questions_fail_few_are_remembered_and_the_latest_is() -> None:
+def test_failures_are_bounded_and_the_latest_is_remembered() -> None:
     with pending() as at:
         failures = engine.Failures(at)
         for number in range(3 * MOST_FAILURES):

@@ -1,4 +1,4 @@
-"""The health of servers in C: as `upstream.health.Health` says it, whatever happened before."""
+"""The health of servers in C equals that of `upstream.health.Health` after any events."""
 
 from math import ceil
 from typing import Any
@@ -13,7 +13,7 @@ engine = pytest.importorskip("dnsfilter.engine._engine")
 
 COUNT = 4
 Events = list[tuple[str, int, int, int]]
-"""What happened to which server, after how long, with what round-trip time."""
+"""Events: name, server, milliseconds since the event before, round-trip time."""
 
 events = st.lists(
     st.tuples(
@@ -50,7 +50,7 @@ def known(health: Any, now_ms: int) -> list[Any]:
 
 
 @given(happened=events)
-def test_it_is_as_the_mirrored_one(happened: Events) -> None:
+def test_health_matches_the_reference(happened: Events) -> None:
     ours, theirs, now_ms = engine.Health(COUNT), Mirrored(COUNT), 1_000
     for what, server, later_ms, rtt_ms in happened:
         now_ms += later_ms
@@ -86,10 +86,8 @@ MAKERS = pytest.mark.parametrize("make", [Mirrored, engine.Health], ids=["refere
         ((9_000,), 27_000),
     ],
 )
-def test_first_waits_and_the_order_follow_the_round_trip_times(
-    make: Any, rtts: tuple[int, ...], usual_ms: float
-) -> None:
-    """No value between the bounds of a wait hides a wrong time; the order shows those beyond them too."""
+def test_first_waits_and_order_follow_the_round_trip_times(make: Any, rtts: tuple[int, ...], usual_ms: float) -> None:
+    """The first wait shows times between its bounds; the order shows times outside them too."""
     health = make(2)
     for rtt_ms in rtts:
         health.succeeded(0, rtt_ms, 1_000)
@@ -135,11 +133,11 @@ def test_the_order_follows_which_servers_are_healthy(make: Any) -> None:
         ("missed_probe", ()),
     ],
 )
-def test_a_number_that_is_no_server_is_an_error(method: str, rest: tuple[int, ...], server: int) -> None:
+def test_unknown_server_number_is_an_error(method: str, rest: tuple[int, ...], server: int) -> None:
     with pytest.raises(IndexError):
         getattr(engine.Health(COUNT), method)(server, *rest)
 
 
-def test_an_order_of_what_is_no_server_is_an_error() -> None:
+def test_order_of_an_unknown_server_is_an_error() -> None:
     with pytest.raises(IndexError):
         engine.Health(COUNT).order((0, COUNT), 0)

@@ -1,4 +1,4 @@
-"""Limits of clients, and networks in no range, in C: whoever asks when, it comes to the same as by the reference."""
+"""Limits of clients, and unregistered networks, in C: any queries have the same results as in the reference."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,20 +61,20 @@ LIMITS = st.builds(
     slip=st.integers(0, 10),
 )
 KEYS = st.just(bytes(KEY_BYTES)) | st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
-"""With a key of zeros all clients share one set, and all networks."""
+"""Keys of the tables. With a key of zeros, all clients share one set, and all networks share one."""
 QUERY = query("www.example.org", id=7)
 
 
 @contextmanager
 def keyed(key: bytes) -> Iterator[None]:
-    """Engines made meanwhile have that key for their tables."""
+    """Give engines that are made meanwhile this key for their tables."""
     with patch("secrets.token_bytes", lambda size: key[:size]):
         yield
 
 
 @given(LIMITS, KEYS, STEPS)
 @examples(60)
-def test_any_queries_are_admitted_alike_and_the_same_networks_are_noted(
+def test_queries_are_admitted_and_networks_counted_as_by_the_reference(
     limits: Limits, key: bytes, steps: list[tuple[str, Transport, int]]
 ) -> None:
     with keyed(key), both(policy(), clients=SOME, limits=limits) as ask:
@@ -87,7 +87,7 @@ def test_any_queries_are_admitted_alike_and_the_same_networks_are_noted(
 
 
 @pytest.mark.slow
-def test_every_start_of_many_overrides_is_found() -> None:
+def test_each_of_many_overrides_applies() -> None:
     prefixes = [ip_network((number << 8, 24)) for number in range(0, 4000, 3)]
     limits = Limits(clients=Rate(1, 1), overrides=tuple((prefix, Rate(1, 2)) for prefix in prefixes))
     with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:
@@ -98,7 +98,7 @@ def test_every_start_of_many_overrides_is_found() -> None:
 
 
 @pytest.mark.slow
-def test_a_flood_of_addresses_frees_nobody() -> None:
+def test_flood_of_addresses_frees_no_limited_client() -> None:
     limits = Limits(clients=Rate(1, 2))
     with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:
         assert [type(rig.judge(QUERY, "192.0.2.1")) for _ in range(3)] == [Miss, Miss, Drop]
@@ -115,7 +115,7 @@ def test_a_flood_of_addresses_frees_nobody() -> None:
         ("unregistered.PLACES", PLACES - 1, "table of networks has 1533 words, not 1536"),
     ],
 )
-def test_a_table_of_another_size_is_refused(name: str, other: int, said: str) -> None:
+def test_table_of_wrong_size_is_rejected(name: str, other: int, said: str) -> None:
     with (
         patch(f"dnsfilter.engine.{name}", other),
         pytest.raises(ValueError, match=said),

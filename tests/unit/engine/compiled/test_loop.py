@@ -1,4 +1,4 @@
-"""A batch of datagrams in which one goes wrong."""
+"""Batches of datagrams of which some need the slow path."""
 
 from collections.abc import Sequence
 from typing import NoReturn
@@ -17,7 +17,7 @@ from tests.support.scripted import Scripted, says
 pytest.importorskip("dnsfilter.engine._engine")
 
 
-def test_a_question_that_fails_in_python_costs_no_other_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exception_in_the_slow_path_does_not_affect_other_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> NoReturn:
         raise ArithmeticError("for a test")
 
@@ -31,7 +31,7 @@ def test_a_question_that_fails_in_python_costs_no_other_its_reply(monkeypatch: p
             assert rig.wait(client).question == dns.message.from_wire(wire).question
 
 
-def test_those_whose_replies_python_cuts_share_one_look_up_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_with_truncated_replies_share_one_lookup_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up: list[Sequence[WireName]] = []
     match_all = Snapshot.match_all
 

@@ -1,4 +1,4 @@
-"""Ordinary answers as C reads them: replies, counts and what is kept are the reference's, without the slow path."""
+"""Ordinary answers read by C: replies, counts and cached answers equal the reference's, without the slow path."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,13 +45,13 @@ NEVER_ASKED = (0, Type.OPT, Type.NXNAME, *range(Type.TKEY, Type.ANY + 1))
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Both]:
-    """Both kinds of engine; each answer is to a new question."""
+    """Yield both kinds of engine. Each answer is to a new question."""
     with both(office(), cache_bytes=16_000_000, trust_ad=True) as made:
         yield made
 
 
 def type_of(message: bytes) -> int:
-    """The type in the question of an answer about `QNAME`, or that of an address where it cannot be asked for."""
+    """Return the type in the question of an answer about `QNAME`, or A if the type cannot be asked for."""
     at = 12 + len(NAME)
     found = int.from_bytes(message[at : at + 2], "big")
     return A if found in NEVER_ASKED else found
@@ -85,33 +85,33 @@ ORDINARY = [
 
 
 @each_row("name", ORDINARY)
-def test_of_the_corpus_the_sound_answers_are_ordinary(pair: Both, name: str) -> None:
+def test_valid_answers_of_the_corpus_are_ordinary(pair: Both, name: str) -> None:
     seen = pair.answered(ANSWERS[name], type_of(ANSWERS[name]), True)
-    assert seen.handed == (not seen.kept)  # what cannot be kept for a second is the slow path's
+    assert seen.handed == (not seen.kept)  # the slow path takes answers that may not be cached
 
 
 @each_row("do", [False, True])
 @each_row("name", [*ANSWERS, *BIG_ANSWERS])
-def test_the_corpus_is_read_as_the_reference_reads_it(pair: Both, name: str, do: bool) -> None:
+def test_corpus_is_read_as_by_the_reference(pair: Both, name: str, do: bool) -> None:
     message = {**ANSWERS, **BIG_ANSWERS}[name]
     for client in (GHENT, "127.0.7.10"):
         pair.answered(message, type_of(message), do, client)
 
 
 def batches(of: st.SearchStrategy[Said]) -> st.SearchStrategy[list[Said]]:
-    """Ten at a time, which costs little more than one."""
+    """Draw ten at a time, which costs little more than one."""
     return st.lists(of, min_size=10, max_size=10)
 
 
 def said_of(mutant: Any, do: bool, as_asked: bool) -> Said:
-    """Where the question's type was made another one, that one is asked for or the seed's, half and half."""
+    """Ask for the type in the mutant's question if `as_asked`, else for the type of its seed."""
     message = mutant.octets
     return Said(message, type_of(message if as_asked or mutant.seed not in ANSWERS else ANSWERS[mutant.seed]), do)
 
 
 @given(batches(st.builds(said_of, mutants(ANSWERS) | noise(ANSWERS["address"]), st.booleans(), st.booleans())))
 @examples(100)
-def test_mutants_are_read_as_the_reference_reads_them(pair: Both, drawn: list[Said]) -> None:
+def test_mutants_are_read_as_by_the_reference(pair: Both, drawn: list[Said]) -> None:
     pair.all_answered(drawn)
 
 
@@ -166,7 +166,7 @@ CHAINS = {
     "services": (said_record(HERE, HTTPS, b"\0\1" + B), said_record(HERE, HTTPS, b"\0\2\0")),
     "text": (said_record(HERE, TXT, b"\1x"),),
 }
-"""What an answer section may begin with, by name."""
+"""Starts of answer sections, by name."""
 in_authority = st.one_of(records, st.builds(lambda owner, data: said_record(owner, SOA, data), names, soa_data))
 additional = st.one_of(records, st.just(opt()), st.just(opt(ttl=0x0100_8000)))
 flags = st.sampled_from((0x8180, 0x8183, 0x81A0, 0x8182))
@@ -193,14 +193,14 @@ by_records = st.builds(
 
 @given(batches(by_records))
 @examples(100)
-def test_answers_of_all_kinds_of_records_are_read_as_the_reference_reads_them(pair: Both, drawn: list[Said]) -> None:
+def test_answers_of_all_record_types_are_read_as_by_the_reference(pair: Both, drawn: list[Said]) -> None:
     pair.all_answered(drawn)
 
 
 @pytest.mark.slow
 @each_row("rclass", [1, 3])
 @each_row("rtype", [*range(1, 130), 249, 250, 255, 256, 32_768, 65_535])
-def test_data_of_each_type_is_held_to_the_same_form(pair: Both, rtype: int, rclass: int) -> None:
+def test_data_of_each_type_is_checked_as_by_the_reference(pair: Both, rtype: int, rclass: int) -> None:
     name = b"\3www" + pointer(21)
     datas = (
         b"",
@@ -213,7 +213,7 @@ def test_data_of_each_type_is_held_to_the_same_form(pair: Both, rtype: int, rcla
         ),
         *(bytes(before) + wire("b.example.org") + bytes(after) for before in (0, 2, 18) for after in (0, 1)),
         b"\0\1\0\1\1s\2ab\0" + name,
-        *(bytes(before) + b"\x0c" for before in (0, 2, 18)),  # a label that ends in the record behind
+        *(bytes(before) + b"\x0c" for before in (0, 2, 18)),  # a label that ends in the next record
     )
     others = [(said_record(HERE, rtype, data, rclass=rclass), said_record(HERE, TXT, bytes(30))) for data in datas]
     messages = [said(A, said_record(HERE, A, bytes(4)), authority=authority) for authority in others]
@@ -244,7 +244,7 @@ with_parameters = st.one_of(
 
 @given(st.lists(st.tuples(with_parameters, st.integers(0, 80)), min_size=10, max_size=10))
 @examples(50)
-def test_parameters_and_bitmaps_are_held_to_the_same_form(
+def test_parameters_and_bitmaps_are_checked_as_by_the_reference(
     pair: Both, drawn: list[tuple[tuple[int, bytes], int]]
 ) -> None:
     cuts = [(rtype, cut) for (rtype, data), most in drawn for cut in (data, data[:most])]
@@ -254,19 +254,19 @@ def test_parameters_and_bitmaps_are_held_to_the_same_form(
 
 
 def chain_of(steps: int) -> bytes:
-    """An answer that needs so many aliases."""
+    """Return an answer with `steps` aliases."""
     hops = [HERE, *(wire(f"h{step}.example.org") for step in range(steps))]
     aliases = [said_record(hops[step], CNAME, hops[step + 1], ttl=300) for step in range(steps)]
     return said(A, *aliases, said_record(hops[-1], A, bytes(4)))
 
 
-@each_row(("steps", "whole"), [(0, True), (1, True), (16, True), (17, False)])
-def test_as_many_aliases_are_followed_as_by_the_reference(pair: Both, steps: int, whole: bool) -> None:
-    assert pair.answered(chain_of(steps), A).handed != whole
+@each_row(("steps", "in_c"), [(0, True), (1, True), (16, True), (17, False)])
+def test_as_many_aliases_are_followed_as_by_the_reference(pair: Both, steps: int, in_c: bool) -> None:
+    assert pair.answered(chain_of(steps), A).handed != in_c
 
 
 def pointers(count: int) -> bytes:
-    """An answer with a name in its authority section that takes so many pointers to read."""
+    """Return an answer with a name in its authority section that takes `count` pointers to read."""
     at = len(said(TXT, said_record(HERE, TXT, b"")))
     text = b"".join(pointer(at + 2 * (step - 1) if step else 12) for step in range(count - 1))
     last = pointer(at + 2 * (count - 2)) if count > 1 else HERE
@@ -280,15 +280,15 @@ def test_as_many_pointers_are_followed_as_by_the_reference(pair: Both, count: in
     assert seen.handed != sound
 
 
-def test_labels_that_run_into_those_they_continue_are_malformed(pair: Both) -> None:
-    """Both would end: the first pointer leads to a label that ends at a zero byte within the owner's own."""
+def test_overlapping_labels_are_malformed(pair: Both) -> None:
+    """Reading both names would end. The pointer of the malformed one leads to a label that overlaps its owner."""
     text = said_record(HERE, TXT, b"\2")
     sound, wrong = ((b"\3a\0b" + pointer(at)) for at in (12, 12 + len(NAME) + 4 + len(text) - 1))
     for owner, is_sound in ((sound, True), (wrong, False)):
         assert bool(pair.answered(said(TXT, text, said_record(owner, TXT, b"x")), TXT).kept) == is_sound
 
 
-def test_ttls_are_levelled_within_a_set_of_one_section(pair: Both) -> None:
+def test_ttls_are_the_least_of_their_set_in_one_section(pair: Both) -> None:
     address = [said_record(HERE, A, bytes(4), ttl=ttl) for ttl in (300, 60, 10)]
     other = said_record(HERE, 28, bytes(16), ttl=5)
     seen = pair.answered(said(A, *address[:2], additional=(other, address[2])), A)
@@ -297,7 +297,7 @@ def test_ttls_are_levelled_within_a_set_of_one_section(pair: Both) -> None:
     assert [record.ttl for record in seen.kept[0].records] == [60, 60, 5, 10]
 
 
-def test_the_question_is_compared_in_any_case(pair: Both) -> None:
+def test_question_is_compared_without_case(pair: Both) -> None:
     seen = pair.answered(ANSWERS["address"].replace(b"example", b"eXAMPLe"), A)
     assert not seen.handed
     assert seen.kept
@@ -322,12 +322,12 @@ OTHERS = {
 
 
 @each_row("name", OTHERS)
-def test_what_is_no_answer_is_not_kept(pair: Both, name: str) -> None:
+def test_message_that_is_no_answer_is_not_cached(pair: Both, name: str) -> None:
     assert not pair.answered(OTHERS[name], A).kept
 
 
 @each_row(("count", "in_c"), [(64, True), (65, False)])
-def test_more_records_than_there_is_room_for_need_judgement(pair: Both, count: int, in_c: bool) -> None:
+def test_too_many_records_are_handed_over(pair: Both, count: int, in_c: bool) -> None:
     records = (said_record(HERE, TXT, bytes((1, number))) for number in range(count))
     seen = pair.answered(said(TXT, *records), TXT)
     assert seen.kept
@@ -335,14 +335,14 @@ def test_more_records_than_there_is_room_for_need_judgement(pair: Both, count: i
 
 
 @each_row(("count", "in_c"), [(16, True), (17, False)])
-def test_more_names_beside_than_there_is_room_for_need_judgement(pair: Both, count: int, in_c: bool) -> None:
+def test_too_many_additional_names_are_handed_over(pair: Both, count: int, in_c: bool) -> None:
     more = tuple(said_record(bytes((2, *f"{number:02}".encode())) + HERE, A, bytes(4)) for number in range(count))
     soa = (said_record(wire("example.org"), SOA, wire("a.example.org") * 2 + bytes(16) + b"\0\0\1\0"),)
     assert pair.answered(said(A, authority=soa, additional=more, flags=0x8183), A).handed != in_c
 
 
 @each_row("name", ORDINARY)
-def test_an_ordinary_answer_cut_anywhere_is_not_kept(pair: Both, name: str) -> None:
+def test_ordinary_answer_cut_anywhere_is_not_cached(pair: Both, name: str) -> None:
     message = ANSWERS[name]
     cut = [Said(message[:size], type_of(message), True) for size in range(len(message))]
     for at in range(0, len(cut), 100):

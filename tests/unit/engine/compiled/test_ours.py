@@ -1,4 +1,4 @@
-"""Replies from records of ours: what the reference says, byte for byte; and who never costs an interpreter's work."""
+"""Replies from local records equal the reference's, byte for byte. Messages of floods never run Python code."""
 
 from dataclasses import replace
 from ipaddress import ip_network
@@ -33,7 +33,7 @@ POINTED = parse_name("x.tiktok.com") + b"\0\1\0\1"
 
 
 def _banned(reply: Reply, addresses: int, reference: str, terms: tuple[Term, ...]) -> Policy:
-    """A ban with so many addresses of each family, and a text as long as one likes."""
+    """Return a policy with a ban with `addresses` addresses of each family, and `reference` in its text."""
     many = tuple(f"192.0.2.{n}" for n in range(addresses)) + tuple(f"2001:db8::{n}" for n in range(addresses))
     banned = ban(1, "ghent", "tiktok", reply=reply, addresses=many, terms=terms)
     names = (LONG, "tiktok.com", "x.tiktok.com")
@@ -70,7 +70,7 @@ terms = st.sampled_from(
     ),
 )
 @examples(80)
-def test_a_refusal_is_the_references(
+def test_refusal_equals_the_references(
     reply: Reply, addresses: int, reference: str, ends: tuple[Term, ...], asked: list[Any]
 ) -> None:
     with both(_banned(reply, addresses if reply is Reply.ADDRESS else 0, reference, ends)) as ask:
@@ -115,7 +115,7 @@ FLOODS = {
 @each_row("reply", Reply)
 @each_row("flood", sorted(FLOODS))
 @each_row("client", [GHENT, UNREGISTERED])
-def test_what_anybody_may_flood_with_is_answered_without_the_slow_path(
+def test_messages_of_floods_are_answered_without_the_slow_path(
     flood: str, client: str, reply: Reply, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = ("192.0.2.80",) if reply is Reply.ADDRESS else ()
@@ -134,7 +134,7 @@ def test_what_anybody_may_flood_with_is_answered_without_the_slow_path(
 
 @each_row("conditional", [False, True])
 @each_row("qtype", ["A", "AAAA", "ANY", "DS", "PTR", "SVCB"])
-def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) -> None:
+def test_local_answers_equal_the_references(conditional: bool, qtype: str) -> None:
     with both(office(), conditional=conditional) as ask:
         for name in sorted(map(name_text, OURS)):
             for asked in (name, f"x.{name}", f"1.2.X.{name.upper()}", f"x{name}"):
@@ -145,14 +145,14 @@ def test_what_is_answered_here_is_the_references(conditional: bool, qtype: str) 
 
 
 @each_row("qtype", ["A", "DS", "ANY"])
-def test_zones_of_ones_own_are_asked_of_their_servers(qtype: str) -> None:
+def test_conditional_zones_are_asked_of_their_servers(qtype: str) -> None:
     with both(office(), conditional=True) as ask:
         for name in (*CONDITIONAL, "x.corp.internal", "y.internal", "1.10.in-addr.arpa", "db.localhost"):
             ask(query(name, qtype, id=7))
 
 
 @each_row("flood", sorted(FLOODS))
-def test_an_unregistered_client_that_may_ask_is_answered_as_by_the_reference(flood: str) -> None:
+def test_unregistered_client_that_may_ask_is_answered_as_by_the_reference(flood: str) -> None:
     with both(office(), clients=EVERYONE) as ask:
         ask(FLOODS[flood], UNREGISTERED)
         ask(query("www.tiktok.com", id=7), UNREGISTERED)

@@ -1,4 +1,4 @@
-"""Sockets towards upstreams in C: unpredictable ports, soon retired, none lost, as the pools of Python."""
+"""Sockets to upstreams in C: unpredictable ports, soon retired, none lost, as the pools of Python."""
 
 import os
 import select
@@ -25,20 +25,20 @@ CLIENT = b"\x7f\0\5\x0a"
 
 
 class Asker:
-    """One question, sent again and again."""
+    """One question that is sent repeatedly."""
 
     def __init__(self, at: Bench, before: set[int]) -> None:
         self.at, self.before = at, before
         self.exchange: Exchange = at.open(key_of("www.example.org"), CLIENT)
 
     def send(self, times: int = 1, server: int = 0, now_ms: int = 0) -> None:
-        """Send so often; each time nothing waits for what was sent before."""
+        """Send `times` times. Before each send, withdraw the one before."""
         for _ in range(times):
             self.at.table.withdraw(self.exchange)
             self.at.table.send(self.exchange, server, MESSAGE, now_ms)
 
     def sockets(self) -> set[int]:
-        """The descriptors that are open towards upstreams."""
+        """Return the open descriptors to upstreams."""
         return descriptors() - self.before
 
 
@@ -61,7 +61,7 @@ def asking(*endpoints: Endpoint) -> Iterator[Asker]:
 
 
 def borrowed(fd: int) -> socket.socket:
-    """A socket object of its own on the same socket."""
+    """Return a new socket object on the same socket."""
     return socket.socket(fileno=os.dup(fd))
 
 
@@ -73,7 +73,7 @@ def port_of(fd: int) -> int:
 SERVER = Endpoint(ip_address("127.0.0.1"), 53)
 
 
-def test_many_ports_are_in_use_at_once_and_all_of_the_range() -> None:
+def test_many_ports_are_in_use_at_once_over_the_full_range() -> None:
     with Scripted(silent) as upstream, asking(upstream.endpoint) as asker:
         asked = []
         for _ in range(100):
@@ -84,7 +84,7 @@ def test_many_ports_are_in_use_at_once_and_all_of_the_range() -> None:
         ports = {port_of(fd) for fd in asker.sockets()}
         assert 200 <= len(ports) == len(asker.sockets()) <= POOL_SIZE
         assert all(LOWEST_PORT <= port <= HIGHEST_PORT for port in ports)
-        # Ephemeral ports begin at 32768 on Linux; a third of the range is below.
+        # Ephemeral ports begin at 32768 on Linux; half of the range is below.
         assert any(port < 16_000 for port in ports)
         assert any(port > 50_000 for port in ports)
         assert max(Counter(one.peer for one in asked).values()) < 40
@@ -95,7 +95,7 @@ def test_many_ports_are_in_use_at_once_and_all_of_the_range() -> None:
 
 
 @pytest.mark.slow
-def test_sockets_that_have_sent_enough_are_replaced() -> None:
+def test_sockets_are_replaced_after_enough_sends() -> None:
     with asking(SERVER) as asker:
         asker.send(POOL_SIZE * 8)
         first = {fd: port_of(fd) for fd in asker.sockets()}
@@ -105,7 +105,7 @@ def test_sockets_that_have_sent_enough_are_replaced() -> None:
         assert len(asker.sockets()) <= POOL_SIZE + 1
 
 
-def test_a_worn_socket_is_listened_to_while_something_waits_on_it_and_no_longer() -> None:
+def test_worn_socket_is_read_only_while_a_send_is_outstanding() -> None:
     with asking(SERVER) as asker:
         asker.send()
         (fd,) = asker.sockets()
@@ -116,7 +116,7 @@ def test_a_worn_socket_is_listened_to_while_something_waits_on_it_and_no_longer(
         assert asker.sockets() == set()
 
 
-def test_sweeping_closes_what_is_worn_and_nothing_else() -> None:
+def test_sweep_closes_only_worn_sockets() -> None:
     with asking(SERVER) as asker:
         asker.send(100)
         asker.at.table.withdraw(asker.exchange)
@@ -127,7 +127,7 @@ def test_sweeping_closes_what_is_worn_and_nothing_else() -> None:
         assert asker.sockets() == set()
 
 
-def test_sockets_are_watched_and_connected_to_the_server_and_hear_nobody_else() -> None:
+def test_sockets_are_watched_and_connected_and_receive_only_from_the_server() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
         server.bind(("::1", 0))
         with asking(SERVER, Endpoint(ip_address("::1"), server.getsockname()[1])) as asker:
@@ -143,7 +143,7 @@ def test_sockets_are_watched_and_connected_to_the_server_and_hear_nobody_else() 
 
 
 @pytest.mark.parametrize(("host", "level", "option"), [("127.0.0.1", 0, 10), ("::1", 41, 23)])
-def test_no_icmp_message_makes_the_kernel_fragment(host: str, level: int, option: int) -> None:
+def test_icmp_does_not_make_the_kernel_fragment(host: str, level: int, option: int) -> None:
     with asking(Endpoint(ip_address(host), 53)) as asker:
         asker.send()
         (fd,) = asker.sockets()
@@ -151,7 +151,7 @@ def test_no_icmp_message_makes_the_kernel_fragment(host: str, level: int, option
             assert sock.getsockopt(level, option) == 5
 
 
-def test_without_descriptors_the_sockets_that_are_open_go_on() -> None:
+def test_open_sockets_are_used_without_free_descriptors() -> None:
     with asking(SERVER) as asker:
         asker.send(20)
         opened = asker.sockets()
@@ -160,12 +160,12 @@ def test_without_descriptors_the_sockets_that_are_open_go_on() -> None:
         assert asker.sockets() == opened
 
 
-def test_without_descriptors_and_without_sockets_there_is_none() -> None:
+def test_draw_fails_without_descriptors_and_sockets() -> None:
     with asking(SERVER) as asker, no_more_descriptors(), pytest.raises(OSError, match="Too many open files"):
         asker.send()
 
 
-def test_tables_that_are_closed_hold_no_descriptor() -> None:
+def test_closed_table_holds_no_descriptor() -> None:
     with asking(SERVER) as asker:
         asker.send(20)
         assert asker.sockets()

@@ -1,4 +1,4 @@
-"""The replies that are written in C are the reference's, byte for byte."""
+"""Replies written in C equal the reference's, byte for byte."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ WWW = "www.example.org"
 
 @st.composite
 def queries(draw: st.DrawFn, name: bytes | None = None) -> bytes:
-    """A plain query, its name in any case."""
+    """Draw a plain query, its name in any case."""
     folded = draw(wire_names) if name is None else name
     wire = bytes(byte ^ 0x20 if 97 <= byte <= 122 and draw(st.booleans()) else byte for byte in folded)
     flags = 0x0100 | draw(st.sampled_from([0, 0x10, 0x20, 0x30]))
@@ -68,13 +68,13 @@ CLIENTS = st.sampled_from((GHENT, MECHELEN, DIEST, UNREGISTERED))
 
 
 def monitored(ends_s: int, mode: Mode = Mode.MONITOR) -> Policy:
-    """A policy with a ban on a service that the answers lead to, which changes in so many seconds."""
+    """Return a policy with a ban on a service that the answers lead to. It changes in `ends_s` seconds."""
     made = office()
     listed = service("cdn", ["www.example.org"], ["cdn.example.net"])
     return policy(*made.authorities, *made.ranges, listed, ban(1, "ghent", "cdn", mode, (Term(0, NOW + ends_s),)))
 
 
-def test_an_empty_reply_is_the_references() -> None:
+def test_empty_reply_equals_the_references() -> None:
     with both(office()) as ask:
 
         @given(queries(), st.sampled_from(Transport))
@@ -87,7 +87,7 @@ def test_an_empty_reply_is_the_references() -> None:
 
 @pytest.mark.parametrize("reference", ["", "x", "\u00e9" * 50, "x" * 120])
 @pytest.mark.parametrize("name_size", [0, 100, 239])
-def test_the_text_goes_where_the_bytes_end_then_the_error(name_size: int, reference: str) -> None:
+def test_too_little_room_drops_the_text_then_the_error(name_size: int, reference: str) -> None:
     name = b"".join(b"\x01x" for _ in range(name_size // 2)) + b"\x06tiktok\x03com\0"
     made = office(authority("ghent", ("nl", "fr", "de", "en")))
     banned = replace(ban(1, "ghent", "tiktok"), decision=DecisionRecord(reference=reference))
@@ -98,7 +98,7 @@ def test_the_text_goes_where_the_bytes_end_then_the_error(name_size: int, refere
 
 @pytest.mark.parametrize("ends_s", [1, 30, 59, 60, 61, 100_000])
 @pytest.mark.parametrize("mode", [Mode.MONITOR, Mode.ENFORCE])
-def test_a_relayed_reply_is_the_references(ends_s: int, mode: Mode) -> None:
+def test_relayed_reply_equals_the_references(ends_s: int, mode: Mode) -> None:
     with both(monitored(ends_s, mode)) as ask:
         for answer in ANSWERS.values():
             for do, cd in ((False, False), (False, True), (True, False), (True, True)):
@@ -118,7 +118,7 @@ def test_a_relayed_reply_is_the_references(ends_s: int, mode: Mode) -> None:
             check()
 
 
-def test_what_does_not_fit_by_one_byte_is_cut_as_by_the_reference() -> None:
+def test_reply_one_byte_too_long_is_cut_as_by_the_reference() -> None:
     answer = ANSWERS["nearly too long"]
     with both(office()) as ask:
         ask.put(KEY, answer)

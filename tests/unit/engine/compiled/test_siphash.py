@@ -1,4 +1,4 @@
-"""The hash of keys is the one that it says it is; the topic is compiled alone, with a function to call it by."""
+"""The hash of keys is SipHash-1-3. The included file is compiled alone, with a function that calls it."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.skipif(sys.hash_info.algorithm != "siphash13", reason="this Python hashes bytes otherwise")
-def test_under_a_key_of_zeros_it_is_what_python_gives_without_randomness(compiled: Any) -> None:
+def test_key_of_zeros_gives_the_hash_of_python_without_randomness(compiled: Any) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PRINT_HASHES],
         env={"PYTHONHASHSEED": "0"},

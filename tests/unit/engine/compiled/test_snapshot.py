@@ -1,4 +1,4 @@
-"""A snapshot as C reads it: replies and counts are the reference's, also for corrupt files."""
+"""Snapshots read by C: replies and counts equal the reference's, also for corrupt files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -54,7 +54,7 @@ CLIENT = "192.0.2.1"
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Both]:
-    """Both kinds of engine; each test puts its own snapshots in force."""
+    """Yield both kinds of engine. Each test puts its own snapshots in force."""
     with both(office(), cache_bytes=16_000_000) as ask:
         yield ask
 
@@ -76,13 +76,13 @@ numbers = count(1)
 
 
 def chain(names: Sequence[WireName]) -> tuple[Answer, Sequence[WireName]]:
-    """Return an answer to the first name, and the names that the cache is to note as its targets."""
+    """Return an answer to the first name, and the names that the cache stores as its targets."""
     data = header(0x8180, 1, 1) + names[0] + b"\0\1\0\1" + record(b"\xc0\x0c", A, bytes(4), ttl=100_000)
     return parse_answer(data), names[1:]
 
 
 def judge(pair: Both, names: Sequence[WireName], client: str = CLIENT, at: Instant = NOW) -> object:
-    """What a client gets to the first name, where the cache has an answer that leads to the others."""
+    """Return the reply to the first name if the cache has an answer that leads to the others."""
     answer, targets = chain(names)
     pair.put(CacheKey(0, answer.question.name, 1, 1, False, False), answer, targets)
     return ask(pair, names[0], client, at)
@@ -90,7 +90,7 @@ def judge(pair: Both, names: Sequence[WireName], client: str = CLIENT, at: Insta
 
 @examples(30)
 @given(policies(), st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 20)), max_size=6), st.data())
-def test_knows_when_all_are_suspended(
+def test_suspensions_of_all_are_read_as_by_the_reader(
     pair: Both, policy: Policy, spans: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     more = tuple(Suspension(None, NOW + start, NOW + start + length) for start, length in spans)
@@ -103,22 +103,22 @@ def test_knows_when_all_are_suspended(
 
 @examples(40)
 @given(policies(), sites, st.binary(min_size=16, max_size=16), st.data())
-def test_finds_clients_and_names_and_judges_as_the_reader_does(
+def test_clients_and_names_are_judged_as_by_the_reader(
     pair: Both, policy: Policy, site: str, hash_key: bytes, data: st.DataObject
 ) -> None:
     pair.swap(opened(policy, site, hash_key))
     clients: list[Address] = data.draw(st.lists(clients_of(policy), min_size=3, max_size=6))
     chains = data.draw(st.lists(st.lists(names_of(policy), min_size=1, max_size=4), min_size=3, max_size=6))
-    moments = data.draw(st.lists(instants(policy), min_size=2, max_size=4))
+    times = data.draw(st.lists(instants(policy), min_size=2, max_size=4))
     for names in chains:
         for client in clients:
-            for at in moments:
+            for at in times:
                 judge(pair, names, str(client), at)
 
 
 @examples(40)
 @given(policies(), policies(), st.data())
-def test_what_is_kept_is_decided_by_all_its_names_under_whichever_policy(
+def test_cached_answer_is_decided_by_all_its_names_under_each_policy(
     pair: Both, one: Policy, other: Policy, data: st.DataObject
 ) -> None:
     drawn = [
@@ -137,8 +137,8 @@ def test_what_is_kept_is_decided_by_all_its_names_under_whichever_policy(
 
 
 @pytest.mark.parametrize("services", [1, 9, 10, MOST_MATCHES, MOST_MATCHES + 1])
-def test_what_is_kept_belongs_to_any_number_of_services_and_to_others_after_a_swap(pair: Both, services: int) -> None:
-    """Up to nine are remembered with the answer; more are looked up each time."""
+def test_cached_answer_may_belong_to_many_services_and_to_others_after_a_swap(pair: Both, services: int) -> None:
+    """Up to nine services are stored with the answer; more are looked up each time."""
     leads = [parse_name("leads.example"), parse_name("a.shared.example")]
     shared = many(services, "shared.example")
     banned = opened(made(GHENT, *shared, ban(1, "ghent", f"s{services - 1:03}")))
@@ -150,8 +150,8 @@ def test_what_is_kept_belongs_to_any_number_of_services_and_to_others_after_a_sw
         assert (ask(pair, leads[0]) == refused) == (snapshot is banned)
 
 
-def test_each_name_that_a_kept_answer_tells_of_counts_after_a_swap(pair: Both) -> None:
-    """The names of its chain refuse the answer; those that its server adds are left out."""
+def test_each_name_of_a_cached_answer_counts_after_a_swap(pair: Both) -> None:
+    """A banned name of its chain refuses the answer; a banned additional name is removed from it."""
     pair.swap(opened(made(*NETWORKS)))
     seen = pair.answered(
         answered(
@@ -185,13 +185,13 @@ def test_each_name_that_a_kept_answer_tells_of_counts_after_a_swap(pair: Both) -
     ],
     ids=repr,
 )
-def test_odd_names_match_as_the_reader_says(pair: Both, name: bytes) -> None:
+def test_odd_names_match_as_in_the_reader(pair: Both, name: bytes) -> None:
     pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok"))))
     ask(pair, name)
 
 
 @pytest.mark.parametrize("size", [*range(1, 18), 31, 32, 33, 62, 63])
-def test_labels_of_every_size_are_hashed_alike(pair: Both, size: int) -> None:
+def test_labels_of_every_size_have_the_same_hash(pair: Both, size: int) -> None:
     name = bytes([size]) + b"n" * size + b"\x07example\x00"
     for listed in (name, name[:-9] + b"\x00"):
         tier = Tier(1, frozenset({listed}), frozenset())
@@ -200,12 +200,12 @@ def test_labels_of_every_size_are_hashed_alike(pair: Both, size: int) -> None:
 
 
 def many(number: int, same: str = "") -> list[Service]:
-    """So many services of one domain each, by number, or all of the same."""
+    """Return `number` services of one domain each, numbered, or all of the domain `same`."""
     return [service(f"s{place:03}", [same or f"n{place}.example"]) for place in range(number)]
 
 
 @pytest.mark.parametrize("services", [MOST_MATCHES, MOST_MATCHES + 1])
-def test_more_entries_than_there_is_room_for_are_handed_over(pair: Both, services: int) -> None:
+def test_too_many_entries_are_handed_over(pair: Both, services: int) -> None:
     banned = ban(1, "ghent", f"s{services - 1:03}")
     pair.swap(opened(made(GHENT, *many(services, "shared.example"), banned)))
     assert isinstance(ask(pair, parse_name("a.shared.example")), Replied)
@@ -220,18 +220,18 @@ def test_any_number_of_bans_is_judged(pair: Both, bans: int) -> None:
     judge(pair, (parse_name("shared.example"),))
 
 
-def test_what_is_exempted_without_a_winner_is_counted(pair: Both) -> None:
+def test_exemption_without_a_winning_ban_is_counted(pair: Both) -> None:
     pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))))
     judge(pair, (ASKED,))
     assert sum(pair.rigs[1].counters.policy) == 1
 
 
-def test_without_a_class_nobody_is_refused_for_a_name(pair: Both) -> None:
+def test_client_without_a_class_is_not_judged(pair: Both) -> None:
     pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok", terms=(Term(NOW, NOW + DAY),)))))
     judge(pair, (ASKED,), "198.51.100.1")
 
 
-def test_the_targets_count_too(pair: Both) -> None:
+def test_targets_are_judged_too(pair: Both) -> None:
     pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok"))))
     plain = judge(pair, (parse_name("www.example.org"),))
     assert judge(pair, (parse_name("www.example.net"), ASKED)) != plain
@@ -239,7 +239,7 @@ def test_the_targets_count_too(pair: Both) -> None:
 
 @pytest.mark.parametrize("reply", REPLIES)
 @pytest.mark.parametrize("at", [NOW, NOW + 5, NOW + 30])
-def test_a_rule_tells_its_reply_and_text(pair: Both, reply: Reply, at: Instant) -> None:
+def test_reply_and_text_of_a_rule_are_read(pair: Both, reply: Reply, at: Instant) -> None:
     addresses = ("192.0.2.80",) if reply is Reply.ADDRESS else ()
     terms = (Term(0, NOW + 35),)
     decided = ban(1, "ghent", "tiktok", reply=reply, addresses=addresses, reference="EXAMPLE-1 \u00e9", terms=terms)
@@ -255,9 +255,9 @@ def test_only_a_ban_on_encrypted_resolvers_is_a_bypass(pair: Both, slug: str) ->
     ask(pair, parse_name("resolver.example"))
 
 
-def test_reads_in_place_and_keeps_the_files(pair: Both) -> None:
+def test_files_are_read_in_place_and_kept_alive(pair: Both) -> None:
     compiled = compile_policy(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok")), NOW)
-    # One byte further than any alignment.
+    # One byte off any alignment.
     files = [
         memoryview(bytearray(b"\x00" + file.data))[1:] for file in (compiled.names, compiled.ranges, compiled.rules)
     ]
@@ -286,7 +286,7 @@ NAMES = tuple(map(parse_name, ("x.tiktok.example", "login.example.org", "capcut.
 
 
 def corrupted(which: int, data: st.DataObject) -> Snapshot:
-    """A snapshot that no digest vouches for, where it opens."""
+    """Return a snapshot with some changed bytes that still opens, although its digests are wrong."""
     files = [bytearray(data) for data in FILES]
     for place in data.draw(st.lists(st.integers(0, len(files[which]) - 1), min_size=1, max_size=4)):
         files[which][place] = data.draw(st.integers(0, 255))
@@ -297,7 +297,7 @@ def corrupted(which: int, data: st.DataObject) -> Snapshot:
 
 
 @pytest.mark.parametrize("which", [0, 2], ids=["names", "rules"])
-def test_corrupt_files_are_read_as_the_reader_reads_them(pair: Both, which: int) -> None:
+def test_corrupt_files_are_read_as_by_the_reader(pair: Both, which: int) -> None:
     @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(st.data())
     def check(data: st.DataObject) -> None:

@@ -1,4 +1,4 @@
-"""Clock and histogram in C: as `Anchor` and `HistogramSlots` have them."""
+"""Clock and histogram in C equal `Anchor` and `HistogramSlots`."""
 
 import pytest
 
@@ -17,7 +17,7 @@ EVERY = 8
 
 @pytest.mark.parametrize("late_s", [0, 60, 61, 3600])
 @pytest.mark.parametrize("since_ms", [0, 1, 999, 1_000, 86_400_000])
-def test_a_doubted_clock_is_replaced_as_the_anchor_does(late_s: int, since_ms: int) -> None:
+def test_doubted_clock_is_replaced_as_by_the_anchor(late_s: int, since_ms: int) -> None:
     for starts in (NOW - 60, NOW - 59, NOW, NOW + 1, NOW + 2, NOW + 86_400, NOW + 86_401):
         made = office()
         banned = ban(1, "ghent", "tiktok", terms=(Term(starts),))
@@ -29,7 +29,7 @@ def test_a_doubted_clock_is_replaced_as_the_anchor_does(late_s: int, since_ms: i
 
 
 def timed(kind: str, batches: list[int]) -> list[int]:
-    """The histogram after so many replies, batch by batch."""
+    """Return the histogram after batches of replies of these sizes."""
     with running(kind, office(), internet()) as rig:
         for number in batches:
             senders = [rig.send(query("localhost"), MECHELEN) for _ in range(number)]
@@ -39,7 +39,7 @@ def timed(kind: str, batches: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("batches", [[1] * 17, [8, 8], [7, 1], [64, 3, 60], [15, 1, 1]])
-def test_one_reply_in_eight_is_timed_wherever_batches_end(batches: list[int]) -> None:
+def test_one_reply_in_eight_is_timed_across_batches(batches: list[int]) -> None:
     found = [timed(kind, batches) for kind in KINDS]
     assert sum(found[0]) == sum(batches) // EVERY
     assert all(each == found[0] for each in found)
@@ -47,7 +47,7 @@ def test_one_reply_in_eight_is_timed_wherever_batches_end(batches: list[int]) ->
 
 @pytest.mark.parametrize("bound", range(len(ANSWER_DURATION.bounds_ns)))
 @pytest.mark.parametrize("beyond_ns", [0, 1])
-def test_a_bound_belongs_to_its_own_bucket(bound: int, beyond_ns: int) -> None:
+def test_bound_belongs_to_its_own_bucket(bound: int, beyond_ns: int) -> None:
     names = [f"n{number}.example.org" for number in range(EVERY)]
     known = says({(name, "A"): (f"{name}. 300 A 198.51.100.10",) for name in names})
     duration_ns = ANSWER_DURATION.bounds_ns[bound] + beyond_ns

@@ -1,4 +1,4 @@
-"""Queries as C reads them: replies and counts are the reference's, for any bytes."""
+"""Queries read by C: replies and counts equal the reference's, for any bytes."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ pytest.importorskip("dnsfilter.engine._engine")
 WWW = question()
 AT_QUESTION = b"\xc0\x0c"
 WHO = [(client, transport) for client in (UNREGISTERED, GHENT, MECHELEN) for transport in Transport]
-"""UNREGISTERED is refused everything, so that each reply shows what was read."""
+"""UNREGISTERED is refused everything, so each reply shows what was read."""
 PLAIN = (
     "banned",
     "banned without opt",
@@ -56,7 +56,7 @@ def everybody(ask: Any, data: bytes) -> None:
         ask(data, client, transport)
 
 
-def test_any_message_is_what_the_reference_makes_of_it() -> None:
+def test_any_message_is_read_as_by_the_reference() -> None:
     with both(office()) as ask:
 
         @given(
@@ -71,7 +71,7 @@ def test_any_message_is_what_the_reference_makes_of_it() -> None:
         check()
 
 
-def test_every_seed_is_what_the_reference_makes_of_it_and_may_end_anywhere() -> None:
+def test_every_seed_is_read_as_by_the_reference_also_if_cut_short() -> None:
     with both(office()) as ask:
         for data in QUERIES.values():
             everybody(ask, data)
@@ -81,7 +81,7 @@ def test_every_seed_is_what_the_reference_makes_of_it_and_may_end_anywhere() -> 
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_whoever_may_not_ask_costs_no_slow_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_may_not_ask_never_takes_the_slow_path(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(*_of: object) -> None:
         raise AssertionError("the slow path was taken")
 
@@ -91,7 +91,7 @@ def test_whoever_may_not_ask_costs_no_slow_path(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("counts", [(1, 0, 0, 1), (0, 0, 0, 1), (2, 0, 0, 1), (1, 1, 0, 1), (1, 0, 1, 1), (1, 0, 0, 2)])
-def test_flags_types_counts_and_versions(counts: tuple[int, int, int, int]) -> None:
+def test_flags_types_counts_and_versions_are_read_as_by_the_reference(counts: tuple[int, int, int, int]) -> None:
     address = record(AT_QUESTION, 1, bytes(4))
     with both(office()) as ask:
         for ttl in (0, 0x8000, 0x10000, 0x1008000):
@@ -101,7 +101,7 @@ def test_flags_types_counts_and_versions(counts: tuple[int, int, int, int]) -> N
                     ask(message(question(qtype=qtype) * counts[0], behind, flags=1 << bit, counts=counts), UNREGISTERED)
 
 
-def test_types_flags_and_options_of_queries_that_are_nearly_plain() -> None:
+def test_nearly_plain_queries_are_read_as_by_the_reference() -> None:
     with both(office()) as ask:
         for qtype in range(260):
             everybody(ask, header(0x0100, 1) + asked("www.example.org", qtype))
@@ -120,7 +120,7 @@ def test_types_flags_and_options_of_queries_that_are_nearly_plain() -> None:
             everybody(ask, header(0x0100, 1, 0, 0, 1) + asked("www.example.org") + additional)
 
 
-def test_client_subnets_are_judged_alike() -> None:
+def test_client_subnets_are_checked_as_by_the_reference() -> None:
     with both(office()) as ask:
 
         @given(
@@ -142,7 +142,7 @@ def test_client_subnets_are_judged_alike() -> None:
         check()
 
 
-def test_more_than_128_pointers_are_a_fault_wherever_they_lead() -> None:
+def test_more_than_128_pointers_are_a_fault() -> None:
     records = [record(AT_QUESTION, 1, b"") for _ in range(129)]
     with both(office()) as ask:
         for number in (1, 127, 128, 129):
@@ -151,7 +151,7 @@ def test_more_than_128_pointers_are_a_fault_wherever_they_lead() -> None:
             assert isinstance(parse_query(data), Fault) == (number > 128)
 
 
-def test_an_opt_below_a_pointer_to_a_root_is_one() -> None:
+def test_opt_with_a_pointer_to_the_root_is_an_opt() -> None:
     at_root = (0xC000 | (12 + len(WWW) - 5)).to_bytes(2, "big")
     with both(office()) as ask:
         everybody(ask, message(WWW, opt(owner=at_root), counts=(1, 0, 0, 1)))

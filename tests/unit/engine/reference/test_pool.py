@@ -1,4 +1,4 @@
-"""Sockets towards an upstream: unpredictable ports and ids, soon retired, none lost."""
+"""Sockets to an upstream: unpredictable ports and ids, soon retired, none lost."""
 
 import select
 import socket
@@ -37,14 +37,14 @@ def port_of(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
-def test_many_ports_are_in_use_at_once_and_all_of_the_range() -> None:
+def test_many_ports_are_in_use_at_once_over_the_full_range() -> None:
     with pool() as made:
         drawn = [made.draw(0)[0] for _ in range(2_000)]
         ports = {port_of(held.sock) for held in made.by_fd.values()}
         assert len(ports) == len(made.by_fd)
         assert 200 <= len(ports) <= POOL_SIZE
         assert all(LOWEST_PORT <= port <= HIGHEST_PORT for port in ports)
-        # Ephemeral ports begin at 32768 on Linux; a third of the range is below.
+        # Ephemeral ports begin at 32768 on Linux; half of the range is below.
         assert any(port < 16_000 for port in ports)
         assert any(port > 50_000 for port in ports)
         assert max(Counter(map(id, drawn)).values()) < 40
@@ -67,7 +67,7 @@ def test_ids_are_spread_over_all_sixteen_bits() -> None:
     assert len(set(numbers)) > 14_000
 
 
-def test_an_id_in_use_on_a_socket_is_not_drawn_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_id_in_use_on_a_socket_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dnsfilter.engine.reference.pool.POOL_SIZE", 1)
     with pool() as made:
         held, _ = made.draw(0)
@@ -76,7 +76,7 @@ def test_an_id_in_use_on_a_socket_is_not_drawn_for_it(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("worn_by", ["sends", "time"])
-def test_a_worn_socket_is_replaced_by_one_on_another_port(monkeypatch: pytest.MonkeyPatch, worn_by: str) -> None:
+def test_worn_socket_is_replaced_by_a_new_one(monkeypatch: pytest.MonkeyPatch, worn_by: str) -> None:
     monkeypatch.setattr("dnsfilter.engine.reference.pool.POOL_SIZE", 1)
     with pool() as made:
         held, _ = made.draw(0)
@@ -94,7 +94,7 @@ def test_a_worn_socket_is_replaced_by_one_on_another_port(monkeypatch: pytest.Mo
         assert list(made.by_fd.values()) == [fresh]
 
 
-def test_a_worn_socket_is_listened_to_while_something_waits_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worn_socket_is_read_while_a_send_is_outstanding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dnsfilter.engine.reference.pool.POOL_SIZE", 1)
     with pool() as made:
         held, number = made.draw(0)
@@ -108,7 +108,7 @@ def test_a_worn_socket_is_listened_to_while_something_waits_on_it(monkeypatch: p
         assert len(made.by_fd) == 1
 
 
-def test_sweeping_closes_what_is_worn_and_nothing_else() -> None:
+def test_sweep_closes_only_worn_sockets() -> None:
     with pool() as made:
         for _ in range(100):
             made.draw(0)
@@ -119,20 +119,20 @@ def test_sweeping_closes_what_is_worn_and_nothing_else() -> None:
         assert made.by_fd == {}
 
 
-def test_sockets_are_connected_to_the_server_and_hear_nobody_else() -> None:
+def test_sockets_are_connected_and_receive_only_from_the_server() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
         server.bind(("::1", 0))
         with pool(Endpoint(ip_address("::1"), server.getsockname()[1])) as made:
             held, _ = made.draw(0)
             assert held.sock.getpeername()[:2] == ("::1", server.getsockname()[1])
-            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as stranger:
-                stranger.sendto(b"lie", ("::1", port_of(held.sock)))
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as forger:
+                forger.sendto(b"lie", ("::1", port_of(held.sock)))
             server.sendto(b"truth", ("::1", port_of(held.sock)))
             select.select([held.sock], [], [], 10)
             assert held.sock.recv(100) == b"truth"
 
 
-def test_a_pool_that_is_closed_holds_no_descriptor() -> None:
+def test_closed_pool_holds_no_descriptor() -> None:
     with pool() as made:
         socks = [made.draw(0)[0].sock for _ in range(20)]
         made.close()

@@ -1,4 +1,4 @@
-"""Which question gives way when the table is full, in the table of each engine."""
+"""The question that is evicted when the table is full, in the table of each engine."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ OTHER = b"\x7f\0\7\x0a"
 
 
 def fill(at: Bench, keys: Callable[[int], CacheKey], clients: list[bytes] = FEW, *, first: int = 0) -> list[CacheKey]:
-    """Take up all the places from number `first` on, at the instant 0."""
+    """Open exchanges from number `first` on until the table is full, at the instant 0."""
     made = [keys(number) for number in range(first, MOST_EXCHANGES)]
     for number, opening in enumerate(made):
         at.open(opening, clients[number % len(clients)], 0)
@@ -60,7 +60,7 @@ SILENT: dict[str, Callable[[int], CacheKey]] = {
 
 @pytest.mark.parametrize("clients", [FEW, CROWD], ids=["few clients", "a crowd"])
 @pytest.mark.parametrize("silent_key", SILENT.values(), ids=list(SILENT))
-def test_the_oldest_of_a_silent_zone_gives_way_to_other_zones(
+def test_oldest_question_of_a_silent_zone_is_evicted_for_other_zones(
     kind: str, silent_key: Callable[[int], CacheKey], clients: list[bytes]
 ) -> None:
     with bench(kind) as at:
@@ -69,31 +69,31 @@ def test_the_oldest_of_a_silent_zone_gives_way_to_other_zones(
             assert find_evictable(at, OTHER, key(name), OLD_MS) == keys[0]
 
 
-def test_the_oldest_of_a_heavy_client_gives_way_where_each_zone_has_one_question(kind: str) -> None:
+def test_oldest_question_of_a_heavy_client_is_evicted_if_each_zone_has_one_question(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, lambda n: key(f"x.silent{n}.example{n}"))
         assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
         assert find_evictable(at, FEW[0], key("new.example.org"), OLD_MS) is None
 
 
-def test_a_heavy_zone_s_own_next_question_gets_no_place(kind: str) -> None:
+def test_next_question_of_a_heavy_zone_gets_no_place(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, silent)
         assert find_evictable(at, FEW[0], silent(-1), OLD_MS) is None
-        # Of a client that has nothing on its way, it does; of a crowd of such clients, not.
+        # A client without pending questions gets a place, a crowd of such clients does not.
         assert find_evictable(at, OTHER, silent(-1), OLD_MS) == keys[0]
     with bench(kind) as at:
         fill(at, silent, CROWD)
         assert find_evictable(at, OTHER, silent(-1), OLD_MS) is None
 
 
-def test_a_heavy_client_s_question_under_another_zone_gets_a_place(kind: str) -> None:
+def test_question_of_a_heavy_client_in_another_zone_gets_a_place(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, silent)
         assert find_evictable(at, FEW[0], key("new.example.org"), OLD_MS) == keys[0]
 
 
-def test_no_question_gives_way_while_there_is_room_or_no_seat_or_it_is_young(kind: str) -> None:
+def test_no_question_is_evicted_while_there_is_room_or_the_client_has_none_or_it_is_young(kind: str) -> None:
     with bench(kind, limits=Limits(waiting_per_client=200)) as at:
         keys = fill(at, silent)
         new = key("new.example.org")
@@ -109,14 +109,14 @@ def test_no_question_gives_way_while_there_is_room_or_no_seat_or_it_is_young(kin
         assert find_evictable(at, OTHER, new, OLD_MS) is None
 
 
-def test_no_question_gives_way_where_nobody_is_heavy(kind: str) -> None:
+def test_no_question_is_evicted_if_no_group_is_heavy(kind: str) -> None:
     with bench(kind) as at:
         few = HEAVY - 1
         fill(at, lambda n: key(f"x{n}.silent{n // few}.example{n // few}"), CROWD)
         assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) is None
 
 
-def test_light_questions_are_passed_over_a_few_at_a_time(kind: str) -> None:
+def test_light_questions_are_skipped_a_few_at_a_time(kind: str) -> None:
     with bench(kind) as at:
         few = LOOKS + 1
         for number in range(few):
@@ -129,7 +129,7 @@ def test_light_questions_are_passed_over_a_few_at_a_time(kind: str) -> None:
             at.open(key(f"new{place}.site{place}.net"), OTHER, OLD_MS)
 
 
-def test_what_is_over_counts_no_more(kind: str) -> None:
+def test_finished_questions_no_longer_count(kind: str) -> None:
     with bench(kind) as at:
         keys = fill(at, silent)
         assert find_evictable(at, OTHER, key("new.example.org"), OLD_MS) == keys[0]
@@ -139,7 +139,7 @@ def test_what_is_over_counts_no_more(kind: str) -> None:
         assert find_evictable(at, OTHER, key("new.example.org"), 2 * OLD_MS) is None
 
 
-def test_a_table_that_is_three_quarters_full_is_crowded(kind: str) -> None:
+def test_table_is_crowded_from_three_quarters_on(kind: str) -> None:
     with bench(kind) as at:
         fill(at, silent, first=MOST_EXCHANGES - CROWDED_FROM + 1)
         assert not at.table.is_crowded()
@@ -161,7 +161,7 @@ steps = st.lists(st.tuples(questions, st.sampled_from((0, 1, 150, 400))), max_si
 @pytest.mark.skipif("compiled" not in KINDS, reason="there is no twin")
 @examples(25)
 @given(filling=spread, asked=steps)
-def test_of_both_the_same_questions_give_way(
+def test_both_tables_evict_the_same_questions(
     filling: list[tuple[str, int, int]], asked: list[tuple[tuple[str, int, int], int]]
 ) -> None:
     limits = Limits(waiting_per_client=4096)

@@ -1,4 +1,4 @@
-"""The timer is a descriptor that becomes readable at its instant."""
+"""The timer's descriptor becomes readable at its instant."""
 
 import select
 import time
@@ -16,7 +16,7 @@ def now_ms() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-def test_it_is_silent_until_set_and_after_its_alarm_was_noted() -> None:
+def test_timer_is_not_readable_until_set_and_after_clear() -> None:
     timer = BootTimer()
     try:
         assert not readable(timer)
@@ -30,7 +30,7 @@ def test_it_is_silent_until_set_and_after_its_alarm_was_noted() -> None:
         timer.close()
 
 
-def test_an_instant_that_has_passed_fires_at_once() -> None:
+def test_past_instant_fires_at_once() -> None:
     timer = BootTimer()
     try:
         for at_ms in (-5, 0, 1, now_ms() - 1):
@@ -41,7 +41,7 @@ def test_an_instant_that_has_passed_fires_at_once() -> None:
         timer.close()
 
 
-def test_a_later_setting_replaces_an_earlier_one() -> None:
+def test_later_setting_replaces_an_earlier_one() -> None:
     timer = BootTimer()
     try:
         timer.set(1)

@@ -1,4 +1,4 @@
-"""Questions on their way: bounds, joining, matching, and what an ICMP error may do."""
+"""Pending questions: limits, joining, matching, and the effect of ICMP errors."""
 
 import select
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ KNOWN = says({(NAME, "A"): (f"{NAME}. 300 A 198.51.100.10",)})
 
 @dataclass
 class Bench:
-    """Exchanges with scripted upstreams, at an instant that tests set."""
+    """Exchanges with scripted upstreams. Tests set the time."""
 
     inflight: Inflight
     table: OwnTable
@@ -52,7 +52,7 @@ class Bench:
         )
 
     def read(self) -> list[Result]:
-        """Whatever has arrived."""
+        """Return the results of all datagrams that have arrived."""
         arrivals = [arrival for fd, _ in self.poller.poll(0) for arrival in self.table.receive(fd, 64)]
         return [result for arrival in arrivals for result in self.inflight.arrived(*arrival, self.now_ms * 1_000_000)]
 
@@ -66,7 +66,7 @@ class Bench:
                 upstream.serve()
 
     def expire(self, after_ms: int) -> list[Result]:
-        """What is over; `late` is what clients have waited long for."""
+        """Return what has ended; add late exchanges to `late`."""
         self.now_ms += after_ms
         results = list(self.inflight.expire(self.now_ms * 1_000_000))
         self.late += [result.exchange for result in results if isinstance(result, Late)]
@@ -95,7 +95,7 @@ def bench(
         yield Bench(inflight, table, poller, upstreams, slots)
 
 
-def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
+def test_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
     with bench(Scripted(KNOWN)) as at:
         assert at.join() == []
         at.serve()
@@ -108,7 +108,7 @@ def test_an_answer_ends_the_wait_and_leaves_nothing_behind() -> None:
         assert at.expire(10_000) == []
 
 
-def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
+def test_equal_questions_join_up_to_the_limit_of_waiters() -> None:
     with bench(Scripted(silent)) as at:
         for number in range(MOST_WAITERS):
             assert at.join(client=bytes((127, 0, 5, number % 100))) == []
@@ -120,7 +120,7 @@ def test_equal_questions_join_up_to_the_bound_on_waiters() -> None:
 
 
 @pytest.mark.slow
-def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
+def test_different_questions_start_up_to_the_limit_of_exchanges() -> None:
     with bench(Scripted(silent)) as at:
         for number in range(MOST_EXCHANGES):
             at.join(f"n{number}.example.org", bytes((127, 0, 5, number % 100)))
@@ -130,7 +130,7 @@ def test_different_questions_start_up_to_the_bound_on_exchanges() -> None:
         assert len(at.table) == MOST_EXCHANGES
 
 
-def test_one_client_waits_for_a_bounded_number_of_answers_and_anew_once_it_has_them() -> None:
+def test_one_client_waits_for_a_limited_number_of_answers_and_again_after_one() -> None:
     with bench(Scripted(KNOWN)) as at:
         assert at.join() == []
         for number in range(Limits().waiting_per_client - 1):
@@ -145,7 +145,7 @@ def test_one_client_waits_for_a_bounded_number_of_answers_and_anew_once_it_has_t
         assert at.join("another.example.org") == []
 
 
-def test_the_next_alarm_is_when_the_first_wait_ends() -> None:
+def test_next_alarm_is_at_the_end_of_the_first_wait() -> None:
     with bench(Scripted(silent)) as at:
         assert at.inflight.next_alarm_ms() is None
         at.join()
@@ -166,7 +166,7 @@ def test_the_first_wait_is_no_longer_than_configured() -> None:
         assert at.inflight.next_alarm_ms() == at.now_ms + 150
 
 
-def test_after_three_sends_nobody_has_answered() -> None:
+def test_exchange_fails_after_three_sends_without_an_answer() -> None:
     with bench(Scripted(silent)) as at:
         at.join()
         results: list[Result] = []
@@ -178,7 +178,7 @@ def test_after_three_sends_nobody_has_answered() -> None:
         assert at.slots[upstream_slots(1)[0].queries] == 3
 
 
-def test_after_1800_ms_an_exchange_is_late_once_and_whoever_joins_it_then_hears_so() -> None:
+def test_exchange_is_late_once_after_1800_ms_and_for_each_query_that_joins() -> None:
     with bench(Scripted(silent)) as at:
         at.join()
         at.expire(1_799)
@@ -191,7 +191,7 @@ def test_after_1800_ms_an_exchange_is_late_once_and_whoever_joins_it_then_hears_
         assert at.late == [exchange]
 
 
-def test_lies_change_nothing_but_the_counts() -> None:
+def test_forged_answers_change_only_the_counts() -> None:
     with bench(Scripted(silent)) as at:
         at.join()
         at.serve()
@@ -206,7 +206,7 @@ def test_lies_change_nothing_but_the_counts() -> None:
         assert [type(result) for result in at.read()] == [Got]
 
 
-def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
+def test_truncated_answer_requests_a_stream_with_the_same_question() -> None:
     with bench(Scripted(lambda asked: (truncated(asked),))) as at:
         at.join()
         at.serve()
@@ -214,14 +214,14 @@ def test_a_truncated_answer_asks_for_a_stream_with_the_same_question() -> None:
         (cut,) = at.read()
         assert isinstance(cut, Cut)
         assert (cut.server, cut.message[12:]) == (0, at.upstreams[0].asked[0].message[12:])
-        assert at.expire(60_000) == []  # the stream has a time of its own
-        whole = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
-        (got,) = at.inflight.handle_stream_answer(cut.exchange, whole, at.now_ms * 1_000_000)
+        assert at.expire(60_000) == []  # the stream has its own deadline
+        complete = reply(at.upstreams[0].asked[0], (f"{NAME}. 300 A 198.51.100.10",))
+        (got,) = at.inflight.handle_stream_answer(cut.exchange, complete, at.now_ms * 1_000_000)
         assert isinstance(got, Got)
 
 
 @pytest.mark.parametrize("place", [2, 5], ids=["opcode", "questions"])
-def test_what_is_no_answer_to_a_query_is_not_taken_for_one_that_was_cut(place: int) -> None:
+def test_message_that_is_no_answer_is_not_treated_as_truncated(place: int) -> None:
     with bench(Scripted(silent)) as at:
         at.join()
         at.serve()
@@ -233,10 +233,10 @@ def test_what_is_no_answer_to_a_query_is_not_taken_for_one_that_was_cut(place: i
         assert at.failures(Failure.MALFORMED) == 1
 
 
-@pytest.mark.parametrize(("octets", "cut"), [(OUR_PAYLOAD, False), (OUR_PAYLOAD + 1, True)])
-def test_more_than_we_said_we_take_is_asked_for_by_stream(octets: int, cut: bool) -> None:
+@pytest.mark.parametrize(("size", "cut"), [(OUR_PAYLOAD, False), (OUR_PAYLOAD + 1, True)])
+def test_answer_beyond_our_payload_size_is_asked_for_by_stream(size: int, cut: bool) -> None:
     def behave(asked: Asked) -> list[bytes]:
-        room = octets - len(reply(asked, (f"{NAME}. 60 TYPE65280 \\# 0",)))
+        room = size - len(reply(asked, (f"{NAME}. 60 TYPE65280 \\# 0",)))
         return [reply(asked, (f"{NAME}. 60 TYPE65280 \\# {room} {'00' * room}",))]
 
     with bench(Scripted(behave)) as at:
@@ -247,7 +247,7 @@ def test_more_than_we_said_we_take_is_asked_for_by_stream(octets: int, cut: bool
         assert isinstance(result, Cut if cut else Got)
 
 
-def test_a_closed_port_sends_the_question_to_the_next_server() -> None:
+def test_closed_port_sends_the_question_to_the_next_server() -> None:
     gone = Scripted(silent)
     gone.close()
     with bench(gone, Scripted(KNOWN)) as at:
@@ -260,7 +260,7 @@ def test_a_closed_port_sends_the_question_to_the_next_server() -> None:
         assert [type(result) for result in at.read()] == [Got]
 
 
-def test_an_icmp_error_ends_no_wait() -> None:
+def test_icmp_error_does_not_end_the_wait() -> None:
     gone = Scripted(silent)
     gone.close()
     with bench(gone) as at:
@@ -271,7 +271,7 @@ def test_an_icmp_error_ends_no_wait() -> None:
         assert [type(result) for result in at.expire(5_000)] == [Gone]
 
 
-def test_an_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket(
+def test_icmp_error_about_one_question_does_not_fail_another_on_the_same_socket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dnsfilter.engine.reference.pool.POOL_SIZE", 1)
@@ -279,12 +279,12 @@ def test_an_icmp_error_about_one_question_does_not_fail_another_on_the_same_sock
     gone.close()
     with bench(gone) as at:
         at.join("first.example.org")
-        at.await_datagram()  # the error waits to be told by the next call on the socket
+        at.await_datagram()  # the next call on the socket reports the error
         assert at.join("second.example.org") == []
         assert len(at.table) == 2
 
 
-def test_a_failure_of_the_only_server_ends_the_wait() -> None:
+def test_failure_of_the_only_server_ends_the_wait() -> None:
     with bench(Scripted(fails(2))) as at:
         at.join()
         at.serve()
@@ -295,7 +295,7 @@ def test_a_failure_of_the_only_server_ends_the_wait() -> None:
         assert at.failures(Failure.SERVFAIL) == 1
 
 
-def test_an_idle_pool_still_wakes_up_until_its_sockets_are_retired() -> None:
+def test_idle_pool_wakes_up_until_its_sockets_are_retired() -> None:
     with bench(Scripted(KNOWN)) as at:
         at.join()
         at.serve()
@@ -323,7 +323,7 @@ def test_all_legs_of_a_chain_share_one_deadline() -> None:
         assert at.inflight.follow(got.exchange, question, (0,), later_ns) == [Gone(got.exchange)]
 
 
-def test_an_exchange_whose_first_send_was_made_before_goes_on_as_one_that_sent_it() -> None:
+def test_resumed_exchange_continues_as_one_that_sent_the_question() -> None:
     with bench(Scripted(silent), Scripted(silent)) as at:
         at.join()
         (opened,) = (at.table.get(1),)
@@ -337,7 +337,7 @@ def test_an_exchange_whose_first_send_was_made_before_goes_on_as_one_that_sent_i
 
 
 @pytest.mark.parametrize(("others", "patience_ms"), [(CROWDED_FROM - 2, 3_600), (CROWDED_FROM - 1, 1_500)])
-def test_a_crowded_table_makes_waits_shorter(others: int, patience_ms: int) -> None:
+def test_crowded_table_shortens_waits(others: int, patience_ms: int) -> None:
     room = Room(Limits(waiting_per_client=4096))
     for number in range(others):
         room.enter(b"\x7f\0\7\x0a", CacheKey(0, parse_name(f"n{number}.example.org"), 1, 1, False, False))
@@ -350,7 +350,7 @@ def test_a_crowded_table_makes_waits_shorter(others: int, patience_ms: int) -> N
         assert waited_ms == patience_ms
 
 
-def test_waits_that_end_at_once_are_dealt_with_a_few_at_a_time() -> None:
+def test_deadlines_that_pass_together_are_handled_in_small_groups() -> None:
     with bench(Scripted(silent)) as at:
         for number in range(EXPIRED + 5):
             at.join(f"n{number}.example.org")

@@ -1,4 +1,4 @@
-"""The table of pending questions: bounds, those who wait, deadlines, sends; each test with the table of each engine."""
+"""The table of pending questions: limits, waiters, deadlines, sends. Each test uses the table of each engine."""
 
 import select
 import socket
@@ -22,7 +22,7 @@ NAME = "plain.example.org"
 
 
 def join(at: Bench, client: bytes, exchange: Exchange | None = None) -> Exchange:
-    """Let one more wait, for a question of everybody's unless said otherwise."""
+    """Add one more waiting query, to a shared question unless `exchange` is given."""
     if exchange is None:
         exchange = at.table.find(key_of(NAME))
     if exchange is None:
@@ -31,10 +31,10 @@ def join(at: Bench, client: bytes, exchange: Exchange | None = None) -> Exchange
     return exchange
 
 
-# Who waits.
+# Waiters.
 
 
-def test_one_client_has_its_own_bound_and_room_again_once_it_waits_for_less(kind: str) -> None:
+def test_one_client_has_a_limit_and_room_again_after_an_answer(kind: str) -> None:
     with bench(kind, limits=FEW) as at:
         first = at.open(key_of("first.example.org"), FLOODER)
         for _ in range(FEW.waiting_per_client - 1):
@@ -47,7 +47,7 @@ def test_one_client_has_its_own_bound_and_room_again_once_it_waits_for_less(kind
         join(at, FLOODER)
 
 
-def test_all_clients_together_have_a_bound(kind: str) -> None:
+def test_all_clients_together_have_a_limit(kind: str) -> None:
     with bench(kind, limits=FEW) as at:
         for number in range(FEW.waiting):
             join(at, number.to_bytes(4, "big"))
@@ -55,7 +55,7 @@ def test_all_clients_together_have_a_bound(kind: str) -> None:
             join(at, OTHER)
 
 
-def test_the_last_eighth_of_the_seats_is_for_clients_with_few(kind: str) -> None:
+def test_last_eighth_of_the_room_is_for_clients_with_few_queries(kind: str) -> None:
     with bench(kind, limits=Limits(waiting=128, waiting_per_client=16)) as at:
         heavy, light = [bytes((10, 0, 0, n)) for n in range(7)], [bytes((10, 0, 1, n)) for n in range(8)]
         for client in heavy * 16:
@@ -69,7 +69,7 @@ def test_the_last_eighth_of_the_seats_is_for_clients_with_few(kind: str) -> None
                 join(at, client)
 
 
-def test_an_ipv6_client_is_its_64(kind: str) -> None:
+def test_ipv6_client_is_its_64(kind: str) -> None:
     with bench(kind, limits=FEW) as at:
         first = at.open(key_of("first.example.org"), bytes.fromhex("20010db80000000100000000000000ff"))
         for number in range(FEW.waiting_per_client - 1):
@@ -81,7 +81,7 @@ def test_an_ipv6_client_is_its_64(kind: str) -> None:
         join(at, bytes.fromhex("20010db8000000010000000000000063"))
 
 
-def test_one_question_is_waited_for_up_to_its_bound(kind: str) -> None:
+def test_waiting_queries_of_one_question_are_limited(kind: str) -> None:
     with bench(kind) as at:
         for number in range(MOST_WAITERS):
             join(at, bytes((127, 0, 5, number % 100)))
@@ -91,7 +91,7 @@ def test_one_question_is_waited_for_up_to_its_bound(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_questions_begin_up_to_their_bound_and_one_without_room_takes_none_from_its_client(kind: str) -> None:
+def test_questions_are_limited_and_a_rejected_one_does_not_count_for_its_client(kind: str) -> None:
     with bench(kind) as at:
         for number in range(MOST_EXCHANGES):
             at.open(key_of(f"n{number}.example.org"), number.to_bytes(4, "big"))
@@ -106,7 +106,7 @@ def test_questions_begin_up_to_their_bound_and_one_without_room_takes_none_from_
         at.open(key_of("more.example.org"), FLOODER)
 
 
-def test_those_who_wait_are_given_back_in_their_order_once(kind: str) -> None:
+def test_waiters_are_returned_once_in_order(kind: str) -> None:
     with bench(kind) as at:
         asked = [waiter(bytes((127, 0, 5, number)), number, number) for number in range(5)]
         exchange = at.table.open(key_of(NAME), at.open(key_of("x.example.org"), OTHER).question, asked[0], 0)
@@ -119,7 +119,7 @@ def test_those_who_wait_are_given_back_in_their_order_once(kind: str) -> None:
         assert at.table.finish(exchange) == asked[3:]
 
 
-def test_a_question_is_found_by_key_and_number_until_it_is_over(kind: str) -> None:
+def test_exchange_is_found_by_key_and_number_until_it_is_finished(kind: str) -> None:
     with bench(kind) as at:
         same = key_of(NAME)
         others = [same._replace(qtype=28), same._replace(qclass=3), same._replace(do=True), same._replace(cd=True)]
@@ -142,7 +142,7 @@ def wait_until(at: Bench, exchange: Exchange, until_ms: int | None) -> None:
     at.table.schedule(exchange)
 
 
-def test_many_deadlines_end_in_their_order_although_some_questions_are_over_before(kind: str) -> None:
+def test_deadlines_end_in_order_even_if_some_exchanges_finish_before(kind: str) -> None:
     with bench(kind) as at:
         made = [at.open(key_of(f"n{number}.example.org"), number.to_bytes(4, "big"), 0) for number in range(300)]
         for number, exchange in enumerate(made):
@@ -158,7 +158,7 @@ def test_many_deadlines_end_in_their_order_although_some_questions_are_over_befo
         assert len(ended) == 200
 
 
-def test_the_alarm_is_when_the_first_wait_ends_or_those_who_wait_are_late(kind: str) -> None:
+def test_alarm_is_at_the_end_of_the_first_wait_or_when_waiters_are_late(kind: str) -> None:
     with bench(kind) as at:
         assert at.table.next_alarm_ms() is None
         exchange = at.open(key_of(NAME), OTHER)
@@ -185,7 +185,7 @@ def asked_ids(upstream: Scripted) -> list[int]:
     return [asked.id for asked in upstream.asked]
 
 
-def test_a_send_goes_out_under_an_id_of_its_own_each_time(kind: str) -> None:
+def test_each_send_has_its_own_id(kind: str) -> None:
     with Scripted(silent) as upstream, bench(kind, upstream.endpoint) as at:
         for number in range(100):
             exchange = at.open(key_of(f"n{number}.example.org"), number.to_bytes(4, "big"))
@@ -197,8 +197,8 @@ def test_a_send_goes_out_under_an_id_of_its_own_each_time(kind: str) -> None:
         assert len(peers) > 100
 
 
-def test_an_id_in_use_on_a_socket_is_drawn_for_no_other_question(kind: str) -> None:
-    """Of 5,600 ids drawn freely for eight sockets, about 30 would come twice."""
+def test_id_in_use_on_a_socket_is_not_drawn_for_another_question(kind: str) -> None:
+    """Of 5,600 ids drawn at random for eight sockets, about 30 would be drawn twice."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         with bench(kind, Endpoint(ip_address("127.0.0.1"), server.getsockname()[1])) as at:
@@ -220,7 +220,7 @@ def test_an_id_in_use_on_a_socket_is_drawn_for_no_other_question(kind: str) -> N
 
 
 @pytest.mark.parametrize("worn_ms", [30_000, 31_000])
-def test_idle_sockets_are_retired_and_those_that_something_waits_on_are_listened_to(kind: str, worn_ms: int) -> None:
+def test_idle_sockets_are_retired_but_read_while_a_send_is_outstanding(kind: str, worn_ms: int) -> None:
     with Scripted(silent) as upstream, bench(kind, upstream.endpoint) as at:
         exchange = at.open(key_of(NAME), OTHER)
         at.table.send(exchange, 0, MESSAGE, at.now_ms)
@@ -236,7 +236,7 @@ def test_idle_sockets_are_retired_and_those_that_something_waits_on_are_listened
         assert at.table.finish(exchange)
 
 
-def test_what_cannot_be_sent_is_an_error_and_waited_for_by_nobody(kind: str) -> None:
+def test_failed_send_raises_and_leaves_nothing_outstanding(kind: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -250,9 +250,9 @@ def test_what_cannot_be_sent_is_an_error_and_waited_for_by_nobody(kind: str) -> 
         assert at.table.overdue_probes(at.now_ms + 1_000) == []
 
 
-def test_a_probe_is_overdue_at_its_time_unless_it_has_ended(kind: str) -> None:
+def test_probe_is_overdue_at_its_time_unless_it_has_ended(kind: str) -> None:
     with Scripted(silent) as upstream, bench(kind, upstream.endpoint) as at:
-        at.table.sweep(at.now_ms)  # due again only in a second
+        at.table.sweep(at.now_ms)  # the next sweep is due in a second
         assert not at.table.is_probed(0)
         at.table.send_probe(0, MESSAGE, at.now_ms + 400, at.now_ms)
         assert at.table.is_probed(0)
