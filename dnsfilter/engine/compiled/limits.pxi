@@ -21,7 +21,7 @@ cdef struct Charge:
 
 
 cdef class Buckets:
-    """A `Limiter` in C, over the same table: the slow path and C share it."""
+    """A `Limiter` in C, over the same table."""
 
     cdef uint64_t[::1] table
     cdef const uint64_t[::1] starts4, costs4, depths4, starts6, costs6, depths6

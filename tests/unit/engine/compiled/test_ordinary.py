@@ -105,7 +105,7 @@ def batches(of: st.SearchStrategy[Said]) -> st.SearchStrategy[list[Said]]:
 
 def said_of(mutant: Any, do: bool, as_asked: bool) -> Said:
     """Ask for the type in the mutant's question if `as_asked`, else for the type of its seed."""
-    message = mutant.octets
+    message = mutant.data
     return Said(message, type_of(message if as_asked or mutant.seed not in ANSWERS else ANSWERS[mutant.seed]), do)
 
 

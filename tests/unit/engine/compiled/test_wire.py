@@ -65,8 +65,8 @@ def test_any_message_is_read_as_by_the_reference() -> None:
         )
         @examples(600)
         def check(one: Any, who: tuple[str, Transport]) -> None:
-            ask(one.octets, UNREGISTERED)
-            ask(one.octets, *who)
+            ask(one.data, UNREGISTERED)
+            ask(one.data, *who)
 
         check()
 
