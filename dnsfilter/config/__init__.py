@@ -1,1 +1,1 @@
-"""What the administrator writes, checked and made ready for use."""
+"""Read and check the files that an administrator writes."""

@@ -1,4 +1,4 @@
-"""Text <-> addresses with ports and prefixes; the nameservers of a resolv.conf."""
+"""Parse and format addresses with ports and prefixes, and read the nameservers of a resolv.conf."""
 
 import socket
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
@@ -13,7 +13,7 @@ MAX_RESOLV_CONF_BYTES = 65_536
 
 
 def parse_endpoint(text: str, default_port: int = DNS_PORT) -> Endpoint:
-    """The endpoint of "192.0.2.1", "192.0.2.1:53", "2001:db8::1" or "[2001:db8::1]:53"; raises ValueError naming it."""
+    """Return the endpoint of "192.0.2.1", "192.0.2.1:53", "2001:db8::1" or "[2001:db8::1]:53". Or raise ValueError."""
     host, port_text = _split_port(text)
     address = _parse_address(host, text)
     if port_text is None:
@@ -29,15 +29,15 @@ def family_of(address: Address) -> socket.AddressFamily:
 
 
 def parse_prefix(text: str) -> Prefix:
-    """The prefix of "192.0.2.0/24", or of one address; raises ValueError naming it, also for one nobody can have."""
+    """Return the prefix of "192.0.2.0/24", or of one address. ValueError names one that is invalid or unusable."""
     try:
         prefix = ip_network(text)
     except ValueError as error:
         try:
-            whole = ip_network(text, strict=False)
+            network = ip_network(text, strict=False)
         except ValueError:
             raise ValueError(f'{text!r} is no prefix such as "192.0.2.0/24" or "2001:db8::/48"') from error
-        raise ValueError(f'{text!r} has bits set beyond its length: write "{whole}"') from error
+        raise ValueError(f'{text!r} has bits set beyond its length: write "{network}"') from error
     fault = prefix_fault(prefix)
     if fault is not None:
         raise ValueError(f"{text!r} {fault}")
@@ -45,16 +45,16 @@ def parse_prefix(text: str) -> Prefix:
 
 
 def endpoint_text(endpoint: Endpoint) -> str:
-    """What `parse_endpoint` reads, always with the port."""
+    """Return text that `parse_endpoint` reads, always with the port."""
     if isinstance(endpoint.address, IPv6Address):
         return f"[{endpoint.address}]:{endpoint.port}"
     return f"{endpoint.address}:{endpoint.port}"
 
 
 def load_resolv_conf(path: Path) -> tuple[Endpoint, ...]:
-    """The nameservers of a resolv.conf(5), less those that cannot be used; raises ConfigError when none is left.
+    """Return the usable nameservers of a resolv.conf(5). Raise ConfigError if there are none.
 
-    A link-local server with a scope is skipped: its interface may not be there when the query is sent.
+    A link-local server with a scope is skipped: its interface may be missing when the query is sent.
     """
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -73,18 +73,18 @@ def load_resolv_conf(path: Path) -> tuple[Endpoint, ...]:
         if server_fault(endpoint.address) is None:
             servers[endpoint] = None
     if not servers:
-        raise ConfigError((Problem(str(path), "names no nameserver that can be used: set [upstream] servers"),))
+        raise ConfigError((Problem(str(path), "names no usable nameserver: set [upstream] servers"),))
     return tuple(servers)
 
 
 def server_fault(address: Address) -> str | None:
-    """Why a query cannot be sent to that address, or None."""
+    """Return why a query cannot be sent to that address, or None."""
     if address.is_unspecified:
         return "is a wildcard, not the address of a server"
     if address.is_multicast or address == IPv4Address("255.255.255.255"):
-        return "is a group's address, not that of a server"
+        return "is a multicast or broadcast address, not the address of a server"
     if address.is_link_local and isinstance(address, IPv6Address):
-        return "is link-local and needs an interface: name the server by another of its addresses"
+        return "is link-local and needs an interface: use another address of the server"
     return None
 
 

@@ -1,7 +1,7 @@
-"""The configuration and the policy file as written: keys, types, limits and defaults. The resolver's door to pydantic.
+"""The schema of configuration and policy file: keys, types, limits and defaults. The resolver's only use of pydantic.
 
-Every text that stands for a value (an endpoint, a prefix, a span) is read here, so that its fault has the key's place.
-What needs more than one key is checked where the written becomes the used: `load.py` and `policyfile.py`.
+Every text that stands for a value (an endpoint, a prefix, a span) is parsed here, so that its fault has the key's path.
+Rules about several keys are checked later, in `load.py` and `policyfile.py`.
 """
 
 import copy
@@ -46,7 +46,7 @@ Tables = TypeVar("Tables", bound="Table")
 
 
 def _text(read: Callable[[str], T]) -> PlainValidator:
-    """A validator for a string that `read` turns into a value."""
+    """Return a validator for a string that `read` converts to a value."""
 
     def validate(value: object) -> T:
         if not isinstance(value, str):
@@ -59,7 +59,7 @@ def _text(read: Callable[[str], T]) -> PlainValidator:
 
 
 def word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: None) -> PlainValidator:
-    """Make a validator for one word of an enumeration. `known_fault` returns a message of its own for some words."""
+    """Return a validator for one word of an enumeration. `known_fault` returns a specific message for some words."""
 
     def read(value: str) -> E:
         fault = known_fault(value)
@@ -68,7 +68,7 @@ def word(words: type[E], known_fault: Callable[[str], str | None] = lambda _: No
         try:
             return words(value)
         except ValueError:
-            raise ValueError(f"{value!r} is none of {', '.join(words)}") from None
+            raise ValueError(f"{value!r} is not one of {', '.join(words)}") from None
 
     return _text(read)
 
@@ -81,7 +81,7 @@ ASpan: TypeAlias = Annotated[Span, _text(parse_span)]
 Start: TypeAlias = Annotated[date | Literal["today"], PlainValidator(read_start)]
 DayOrInstant: TypeAlias = Annotated[date, PlainValidator(read_day_or_instant)]
 Day: TypeAlias = Annotated[date, PlainValidator(read_day)]
-# None stands in a list for an item whose own fault has been reported; TOML itself cannot write it.
+# In a list, None stands for an item whose own fault is reported. TOML itself cannot write it.
 Servers: TypeAlias = Annotated[list[AServer | None], Field(min_length=1, max_length=64)]
 PerSecond: TypeAlias = Annotated[int, Field(ge=0, le=1_000_000)]
 Burst: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -89,7 +89,7 @@ Prefixes: TypeAlias = Annotated[list[APrefix | None], Field(max_length=MAX_ITEMS
 
 
 class Table(BaseModel):
-    """A table as written: unknown keys and other types are faults."""
+    """A table of a file. Unknown keys and other types are faults."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
@@ -207,7 +207,7 @@ class RangeTable(Table):
 
 
 class IntervalTable(Table):
-    """From `start` to at most one of `until` (a day, included), `end` (an instant, excluded) and `for`."""
+    """From `start` to at most one of `until` (a day, inclusive), `end` (an instant, exclusive) and `for`."""
 
     start: Start
     until: Day | None = None
@@ -268,7 +268,7 @@ class PolicyFile(Table):
     exemption: Annotated[list[ExemptionTable | None], Field(max_length=MAX_ITEMS)] = []
 
 
-# What takes the place of a faulty value, so that the rest of its table can still be checked against other tables.
+# Replacements for faulty values, so that the rest of their tables can be checked against other tables.
 _HARMLESS: Mapping[str, object] = {
     "kind": "agency",
     "names": {"en": "?"},
@@ -285,10 +285,10 @@ _INTERVAL_KEYS = ("start", "until", "end", "for", "review_by", "review_in")
 
 
 def read_tables(schema: type[Tables], data: Mapping[str, Any]) -> tuple[Tables | None, list[Fault]]:
-    """The tables of `data`, and every fault in it.
+    """Return the tables of `data`, and every fault in it.
 
-    With faults the tables hold what is sound: faulty keys at their defaults, faulty list items as None, so that
-    further checks can run and indices stay those of the file. None if not even that is possible.
+    With faults, the tables hold the valid parts: faulty keys have their defaults, faulty list items are None. So
+    further checks can run, and indices are those of the file. Return None if even that is impossible.
     """
     faults: list[Fault] = []
     harmless = _HARMLESS if issubclass(schema, PolicyFile) else {}
@@ -305,7 +305,7 @@ def read_tables(schema: type[Tables], data: Mapping[str, Any]) -> tuple[Tables |
 
 
 def faults_of(schema: type[Table], error: ValidationError, data: Mapping[str, Any]) -> list[Fault]:
-    """Return what is wrong with `data` by that schema, each fault with its key path and words for people."""
+    """Return the faults of `data` under that schema, each with its key path and a message for people."""
     return [Fault(path, _message(schema, path, item)) for path, item in _located(error, data)]
 
 
@@ -314,12 +314,12 @@ def _located(error: ValidationError, data: Mapping[str, Any]) -> list[tuple[KeyP
 
 
 def _path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
-    """The part of pydantic's location that is in the file: it also names branches of unions and validators."""
+    """Return the part of pydantic's location that is in the file. Pydantic also names unions and validators."""
     path: KeyPath = ()
     for position, part in enumerate(loc):
         if isinstance(data, dict) and isinstance(part, str):
             if part not in data:
-                # Only the last part can be a missing key; anything earlier is pydantic's own word.
+                # Only the last part can be a missing key. Anything earlier is pydantic's own name.
                 return (*path, part) if position == len(loc) - 1 else path
             data = data[part]
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
@@ -331,7 +331,7 @@ def _path(loc: tuple[str | int, ...], data: Any) -> KeyPath:
 
 
 def _set_aside(data: dict[str, Any], path: KeyPath, unknown: bool, harmless: Mapping[str, object]) -> None:
-    """Take a faulty value out of `data`: for a harmless one, else its key, else the list item that it stands in."""
+    """Replace a faulty value in `data` by a harmless one, or remove its key, or else the list item that contains it."""
     if not path:
         return
     holder: Any = data
@@ -363,10 +363,10 @@ def _message(schema: type[BaseModel], path: KeyPath, item: Any) -> str:
         case "missing":
             return "is missing"
         case "extra_forbidden":
-            known = _keys_beside(schema, path)
+            known = _keys_of_table(schema, path)
             near = difflib.get_close_matches(str(path[-1]), known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            return f"is no key here: {hint}"
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
+            return f"is not a known key: {hint}"
         case "value_error":
             return str(item["ctx"]["error"])
         case _:
@@ -379,7 +379,7 @@ def _message(schema: type[BaseModel], path: KeyPath, item: Any) -> str:
             return message.replace("an instance of", "a").replace("a valid integer", "an integer").replace("valid ", "")
 
 
-def _keys_beside(schema: type[BaseModel], path: KeyPath) -> list[str]:
+def _keys_of_table(schema: type[BaseModel], path: KeyPath) -> list[str]:
     table = schema
     for part in path[:-1]:
         if isinstance(part, str):
@@ -388,7 +388,7 @@ def _keys_beside(schema: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _table_of(table: type[BaseModel], key: str) -> type[BaseModel]:
-    """The model behind a key that holds a table or a list of tables."""
+    """Return the model of a key that holds a table or a list of tables."""
     pending: list[Any] = [table.model_fields[key].annotation]
     while pending:
         candidate = pending.pop()

@@ -1,4 +1,4 @@
-"""Which addresses this machine has. Nothing is sent."""
+"""Check which addresses this machine has. Nothing is sent."""
 
 import errno
 import socket
@@ -12,7 +12,7 @@ _LACKING = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def has_address(address: Address) -> bool:
-    """Return False if the kernel says that this machine does not have the address."""
+    """Return False if the kernel reports that this machine does not have the address."""
     try:
         with socket.socket(family_of(address), socket.SOCK_DGRAM) as probe:
             probe.bind((str(address), 0))

@@ -1,4 +1,4 @@
-"""Reads the node's configuration from disk: a checked `Config`, or every problem at once."""
+"""Read the node's configuration from disk: return a checked `Config`, or report every problem at once."""
 
 import os
 import socket
@@ -35,17 +35,17 @@ from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 MAX_CONFIG_BYTES = 4 << 20
-# Never asked of a server: design of DDR (RFC 9462 section 6.5) and of Tor (RFC 7686 section 2).
+# Names for which no server may be asked: RFC 9462 section 6.5 (DDR) and RFC 7686 section 2 (Tor).
 LOCAL_ONLY = ("resolver.arpa", "onion")
 
 
 def load_config(path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:
-    """The configuration in that file, or ConfigError with every problem. Relative paths count from its directory."""
+    """Return the configuration in that file, or raise ConfigError with every problem. Paths are relative to it."""
     return _read(load_text(path, MAX_CONFIG_BYTES), path, resolv_conf)
 
 
 def default_config(resolv_conf: Path = RESOLV_CONF) -> Config:
-    """The configuration of an empty file; raises ConfigError where even that cannot serve."""
+    """Return the configuration of an empty file. Raise ConfigError if even that cannot work."""
     return _read("", Path("defaults"), resolv_conf)
 
 
@@ -63,7 +63,7 @@ def _read(text: str, path: Path, resolv_conf: Path) -> Config:
 
 
 def load_text(path: Path, max_bytes: int) -> str:
-    """The text of a file that the user named; raises ConfigError if it cannot be read, is too large or not UTF-8."""
+    """Return the text of a file. Raise ConfigError if it is unreadable, too large or not UTF-8."""
     try:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
@@ -92,15 +92,15 @@ def _present(items: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
 
 
 def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) -> list[Fault]:
-    """What is wrong between keys."""
+    """Return the faults that concern several keys."""
     faults = [*_listen_faults(file), *_client_faults(file), *_limits_faults(file.limits), *_zone_faults(file)]
     own = _present(file.listen)
     if file.upstream.servers is None:
         faults += [
             Fault(
                 ("upstream", "servers"),
-                f"{endpoint_text(server)}, which {resolv_conf} names, is an address that this resolver listens on: "
-                "name the servers to ask in [upstream] servers",
+                f"{endpoint_text(server)} in {resolv_conf} is an address that this resolver listens on: "
+                "set [upstream] servers to the servers to ask",
             )
             for server in servers
             if is_own(server, own)
@@ -118,17 +118,17 @@ def _control_plane_faults(table: ControlPlaneTable) -> list[Fault]:
     if table.url is None:
         given = {"token": table.token, "ca": table.ca, "key": table.key}
         faults += [
-            Fault(("control_plane", key), "is of no use without control_plane.url")
+            Fault(("control_plane", key), "has no effect without control_plane.url")
             for key, value in given.items()
             if value is not None
         ]
     elif table.ca is not None and not table.url.startswith("https:"):
-        faults.append(Fault(("control_plane", "ca"), "has a meaning only where control_plane.url is https"))
+        faults.append(Fault(("control_plane", "ca"), "has an effect only if control_plane.url is https"))
     return faults
 
 
 def is_own(server: Endpoint, listen: Iterable[Endpoint]) -> bool:
-    """Whether a query sent to `server` would come back to one of the `listen` addresses."""
+    """Return whether a query sent to `server` would come back to one of the `listen` addresses."""
     for endpoint in listen:
         if endpoint.port != server.port or endpoint.address.version != server.address.version:
             continue
@@ -138,7 +138,7 @@ def is_own(server: Endpoint, listen: Iterable[Endpoint]) -> bool:
 
 
 def _is_here(address: Address) -> bool:
-    """Whether the address is one of this machine's: what is sent to it then leaves from it. Nothing is sent."""
+    """Return whether the address is one of this machine's: then it is also the source of a route to itself."""
     if address.is_loopback:
         return True
     try:
@@ -160,7 +160,7 @@ def _own_faults(path: KeyPath, servers: Iterable[Endpoint | None], own: tuple[En
             message = f"{endpoint_text(server)} is an address that this resolver listens on: it would ask itself"
             faults.append(Fault((*path, index), message))
         if server in seen:
-            faults.append(Fault((*path, index), f"{endpoint_text(server)} is named twice"))
+            faults.append(Fault((*path, index), f"{endpoint_text(server)} is given twice"))
         seen.add(server)
     return faults
 
@@ -172,14 +172,14 @@ def _listen_faults(file: ConfigFile) -> list[Fault]:
         if endpoint is None:
             continue
         if endpoint in seen:
-            faults.append(Fault(("listen", index), f"{endpoint_text(endpoint)} is named twice"))
+            faults.append(Fault(("listen", index), f"{endpoint_text(endpoint)} is given twice"))
         if endpoint.address.is_multicast:
-            faults.append(Fault(("listen", index), f"{endpoint_text(endpoint)} is a group's address"))
+            faults.append(Fault(("listen", index), f"{endpoint_text(endpoint)} is a multicast address"))
         seen.add(endpoint)
     metrics = file.metrics_listen
     wildcard = Endpoint(ip_address("0.0.0.0" if metrics.address.version == 4 else "::"), metrics.port)
     if metrics in seen or wildcard in seen:
-        faults.append(Fault(("metrics_listen",), f"{endpoint_text(metrics)} is taken by listen: choose another port"))
+        faults.append(Fault(("metrics_listen",), f"{endpoint_text(metrics)} is used by listen: choose another port"))
     return faults
 
 
@@ -187,19 +187,19 @@ def _client_faults(file: ConfigFile) -> list[Fault]:
     clients = file.clients
     faults = []
     if clients.unregistered is Unregistered.RESOLVE and not clients.allowed:
-        message = 'is needed with unregistered = "resolve": the prefixes whose clients may ask'
+        message = 'is required with unregistered = "resolve": list the prefixes whose clients get answers'
         faults.append(Fault(("clients", "allowed"), message))
     if clients.unregistered is Unregistered.REFUSE and clients.allowed:
-        faults.append(Fault(("clients", "allowed"), 'has a meaning only with unregistered = "resolve"'))
+        faults.append(Fault(("clients", "allowed"), 'has an effect only with unregistered = "resolve"'))
     seen: set[Prefix] = set()
     for index, prefix in enumerate(clients.allowed):
         if prefix is None:
             continue
         if prefix.prefixlen == 0:
-            message = f"{prefix} is everybody, and this is not to be an open resolver: name the networks"
+            message = f"{prefix} is everybody, which would make an open resolver: name the networks"
             faults.append(Fault(("clients", "allowed", index), message))
         if prefix in seen:
-            faults.append(Fault(("clients", "allowed", index), f"{prefix} is named twice"))
+            faults.append(Fault(("clients", "allowed", index), f"{prefix} is given twice"))
         seen.add(prefix)
     if clients.trusted_proxies:
         faults.append(Fault(("clients", "trusted_proxies"), "proxies are not supported yet: leave the list empty"))
@@ -209,9 +209,9 @@ def _client_faults(file: ConfigFile) -> list[Fault]:
 def _limits_faults(limits: LimitsTable) -> list[Fault]:
     faults = _rate_faults(("limits",), limits)
     if limits.waiting_per_client > limits.waiting:
-        faults.append(Fault(("limits", "waiting_per_client"), "is more than waiting, which is of all clients"))
+        faults.append(Fault(("limits", "waiting_per_client"), "is more than waiting, which is for all clients"))
     if limits.connections_per_client > limits.connections:
-        faults.append(Fault(("limits", "connections_per_client"), "is more than connections, which is of all clients"))
+        faults.append(Fault(("limits", "connections_per_client"), "is more than connections, which is for all clients"))
     seen: set[Prefix] = set()
     for index, override in enumerate(limits.override):
         if override is None:
@@ -220,11 +220,11 @@ def _limits_faults(limits: LimitsTable) -> list[Fault]:
         prefix = override.prefix
         faults += _rate_faults(path, override)
         if prefix.version == 6 and prefix.prefixlen > 64:
-            whole = prefix.supernet(new_prefix=64)
-            message = f'{prefix} is less than one client, which of IPv6 is a /64: write "{whole}"'
+            client = prefix.supernet(new_prefix=64)
+            message = f'{prefix} is smaller than one client, which is a /64 for IPv6: write "{client}"'
             faults.append(Fault((*path, "prefix"), message))
         if prefix in seen:
-            faults.append(Fault((*path, "prefix"), f"{prefix} is named twice"))
+            faults.append(Fault((*path, "prefix"), f"{prefix} is given twice"))
         seen.add(prefix)
     return faults
 
@@ -233,7 +233,7 @@ def _rate_faults(path: KeyPath, table: LimitsTable | OverrideTable) -> list[Faul
     if table.burst is None:
         return []
     if not table.queries_per_second:
-        return [Fault((*path, "burst"), "has a meaning only with a rate: queries_per_second is 0, which is no limit")]
+        return [Fault((*path, "burst"), "has an effect only with a rate: queries_per_second is 0, which is no limit")]
     if table.burst * 100 < table.queries_per_second:
         return [Fault((*path, "burst"), "must be at least a hundredth of queries_per_second")]
     return []
@@ -248,12 +248,12 @@ def _zone_faults(file: ConfigFile) -> list[Fault]:
         path: KeyPath = ("zone", index, "suffix")
         name = name_text(zone.suffix)
         if zone.suffix in seen:
-            faults.append(Fault(path, f"{name} is named twice"))
+            faults.append(Fault(path, f"{name} is given twice"))
         seen.add(zone.suffix)
         if zone.suffix == ROOT:
-            faults.append(Fault(path, "the root is every name: name its servers in [upstream]"))
+            faults.append(Fault(path, "the root is every name: set its servers in [upstream]"))
         faults += [
-            Fault(path, f"{name} is answered by the resolver itself, always: no server may be asked")
+            Fault(path, f"{name} is always answered by the resolver itself: no server may be asked")
             for local in LOCAL_ONLY
             if is_at_or_below(zone.suffix, parse_name(local))
         ]
@@ -291,7 +291,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
     listen, default_listen = _present(file.listen), "listen" not in file.model_fields_set
     left_out = tuple(each for each in listen if default_listen and not has_family(each.address))
     if left_out == listen:
-        left_out = ()  # so that the start names them
+        left_out = ()  # Then the error at the start names them.
     return Config(
         listen=tuple(each for each in listen if each not in left_out),
         metrics_listen=file.metrics_listen,

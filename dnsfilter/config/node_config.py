@@ -1,4 +1,4 @@
-"""The node's configuration as used: checked, with every default filled in. Importable without pydantic."""
+"""The node's configuration: checked, with all defaults. It can be imported without pydantic."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ DNS_PORT = 53
 
 
 class Unregistered(StrEnum):
-    """What happens to a client that no range of the site holds."""
+    """The treatment of a client that is in no range of the site."""
 
     REFUSE = "refuse"
     RESOLVE = "resolve"
@@ -20,7 +20,7 @@ class Unregistered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address and a port, for UDP and TCP alike."""
+    """An address and a port, for UDP and TCP."""
 
     address: Address
     port: int
@@ -28,9 +28,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The resolvers that are asked, in order. `trust_ad` passes on the AD bit that they set.
+    """The resolvers to ask, in order. With `trust_ad`, the AD bit that they set is passed on.
 
-    `timeout_ms` is the longest first wait for an answer; later waits for the same question are longer.
+    `timeout_ms` is the maximum first wait for an answer. Later waits for the same question are longer.
     """
 
     servers: tuple[Endpoint, ...]
@@ -40,7 +40,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """The answer cache's bound, and how long past its TTL an answer may serve when upstream fails (0: never)."""
+    """The answer cache's size, and how long past its TTL an answer is served if all upstreams fail (0: never)."""
 
     max_bytes: int
     serve_stale_s: int
@@ -48,13 +48,13 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Unregistered clients: `allowed` is what `resolve` is limited to, and empty with `refuse`."""
+    """Unregistered clients. `allowed` limits `resolve`; it is empty with `refuse`."""
 
     unregistered: Unregistered
     allowed: tuple[Prefix, ...] = ()
 
     def admits(self, client: bytes) -> bool:
-        """Whether an unregistered client at that packed address is resolved for nevertheless."""
+        """Return whether an unregistered client at that packed address gets answers."""
         if self.unregistered is not Unregistered.RESOLVE:
             return False
         address = ip_address(client)
@@ -63,7 +63,7 @@ class Clients:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What one client may ask a second for long, and how much of it at once; `per_second` 0: as much as it likes."""
+    """The queries per second that one client may send, and how many at once. `per_second` 0 means no limit."""
 
     per_second: int
     burst: int
@@ -71,12 +71,14 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker lets clients ask at most.
+    """The limits that one worker sets on clients.
 
-    A client is an address, of IPv6 a /64. `overrides` holds other rates for the clients of some prefixes, the longest
-    wins. `unregistered` bounds the replies to a network (/24, /56) that may not ask; every `slip`-th of those beyond it
-    says to come by TCP, with 0 none. `waiting` are queries that an upstream has not answered yet. `connections` are
-    TCP's: of one, `connection_queries` are taken in one turn and wait at a time.
+    A client is an IPv4 address or an IPv6 /64. `overrides` are other rates for the clients of some prefixes; the
+    longest prefix wins. `unregistered` limits the replies to an unregistered network (/24, /56). Of the replies beyond
+    it, every `slip`-th is sent with TC, which asks the client to use TCP; 0 means none.
+
+    `waiting` counts queries without an upstream's answer yet. `connections` are TCP connections. Of one connection,
+    `connection_queries` queries are read in one turn and wait at a time.
     """
 
     clients: Rate = Rate(1_000, 2_000)
@@ -93,7 +95,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A conditional zone: `suffix` and all below it is asked of `servers` only."""
+    """A conditional zone. `suffix` and all names below it are resolved by `servers` only."""
 
     suffix: WireName
     servers: tuple[Endpoint, ...]
@@ -101,10 +103,10 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Where snapshots come from, and the site that this node serves.
+    """The source of snapshots, and the site that this node serves.
 
-    `token` is a file that holds a one-time token, `ca` one with the authorities that vouch for the control plane; None:
-    the machine's. `key` is the only one that is pinned when the node enrols; None: whichever comes.
+    `token` is a file with a one-time token. `ca` is a file with the certificate authorities for the control plane; None
+    means the machine's. `key` is the only key that is pinned when the node enrols; None means any.
     """
 
     url: str | None = None
@@ -115,7 +117,7 @@ class ControlPlane:
 
     @property
     def is_at_home(self) -> bool:
-        """Whether the control plane is on this machine."""
+        """Return whether the control plane is on this machine."""
         host = urlsplit(self.url or "").hostname or ""
         try:
             return ip_address(host).is_loopback
@@ -125,10 +127,10 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything above for one node.
+    """All of the above for one node.
 
-    `user` is who to become when started as root; None: `dnsfilter`, if there is such a user. `default_listen` says that
-    the file names no `listen`; `left_out` are the default addresses of a family that this machine does not have.
+    `user` is the system user to run as when started as root. None means `dnsfilter`, if it exists. `default_listen` is
+    True if the file has no `listen`. `left_out` are default addresses of a family that this machine does not have.
     """
 
     listen: tuple[Endpoint, ...]
@@ -148,5 +150,5 @@ class Config:
 
     @property
     def node_dir(self) -> Path:
-        """What this node alone keeps, and nobody else reads."""
+        """The directory of data that only this node uses and reads."""
         return self.state_dir / "node"

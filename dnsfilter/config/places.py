@@ -1,4 +1,4 @@
-"""TOML text -> its data, and places in it: the file, the key path and what identifies the entry."""
+"""Parse TOML text, and describe places in it: the file, the key path and the identity of the entry."""
 
 import re
 import tomllib
@@ -12,21 +12,21 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indices from the root: `("upstream", "servers", 1)`."""
 
 MAX_DEPTH = 16
-"""Of keys and list indices; `ban[0].term[0].decision.organ` has 6. What walks the data may recurse."""
+"""Maximum depth of keys and list indices. `ban[0].term[0].decision.organ` has 6. So recursion over the data is safe."""
 
 _LONG_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){500}""")
-"""More parts than any text that is allowed as a value has labels: tomllib takes quadratic time for such a key."""
+"""A key with more parts than any valid value has labels. tomllib takes quadratic time for such a key."""
 _SYNTAX_ERROR = re.compile(r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 _PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _IDENTIFYING = ("slug", "prefix", "suffix", "authority", "of", "service")
-"""Keys whose values say which entry of a list a place is in."""
+"""Keys whose values identify the list entry of a place."""
 _MAX_IDENTIFYING = 80
-"""Characters of a value that a place repeats."""
+"""Maximum number of characters of a value that a place repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong at a key path."""
+    """One fault at a key path."""
 
     path: KeyPath
     message: str
@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A TOML file's data; `name` stands for the file in places."""
+    """A TOML file's data. `name` stands for the file in places."""
 
     name: str
     data: dict[str, Any]
@@ -52,7 +52,7 @@ class Written:
         return tuple(Problem(self._place(fault.path), fault.message) for fault in ordered)
 
     def _known(self, path: KeyPath) -> KeyPath:
-        """The longest part of `path` that the file has."""
+        """Return the longest part of `path` that the file has."""
         held: Any = self.data
         for length, part in enumerate(path):
             is_there = isinstance(held, dict) and part in held
@@ -66,7 +66,7 @@ class Written:
         return f"{self.name} {path_text(path)}".rstrip() + (f" ({', '.join(entry)})" if entry else "")
 
     def _entry(self, path: KeyPath) -> list[str]:
-        """What identifies the first table of a list on the path, but for the value at the path itself."""
+        """Return the values that identify the first list item on the path, without the value at the path itself."""
         held: Any = self.data
         for part in self._known(path):
             held = held[part]
@@ -81,7 +81,7 @@ def _is_short(value: str) -> bool:
 
 
 def _paths(data: dict[str, Any]) -> Iterator[KeyPath]:
-    """Every path of the data, in file order, each before those below it."""
+    """Yield every path of the data, in file order, each before those below it."""
     pending: list[tuple[KeyPath, Any]] = [((), data)]
     while pending:
         path, value = pending.pop()
@@ -91,17 +91,17 @@ def _paths(data: dict[str, Any]) -> Iterator[KeyPath]:
 
 
 def path_text(path: KeyPath) -> str:
-    """`upstream.servers[1]`."""
+    """Return a path as text: `upstream.servers[1]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def parse_path(text: str) -> KeyPath:
-    """The inverse of `path_text`, for keys without dots and brackets."""
+    """Parse the result of `path_text`, for keys without dots and brackets."""
     return tuple(int(index) if index else key for key, index in _PATH_PART.findall(text))
 
 
 def parse_toml(text: str, name: str) -> Written:
-    """Return the data of a TOML text; raise ConfigError with the line of the first syntax error, or where too deep."""
+    """Return the data of a TOML text. Raise ConfigError for the first syntax error, with its line, or too deep data."""
     long_key = _LONG_KEY.search(text)
     if long_key is not None:
         line = text.count("\n", 0, long_key.start()) + 1
@@ -119,7 +119,7 @@ def parse_toml(text: str, name: str) -> Written:
 
 
 def _too_deep(data: dict[str, Any]) -> KeyPath | None:
-    """The first `MAX_DEPTH` parts of a path that has more, or None."""
+    """Return the first `MAX_DEPTH` parts of a path that has more, or None."""
     pending: list[tuple[KeyPath, Any]] = [((), data)]
     while pending:
         path, value = pending.pop()

@@ -1,7 +1,7 @@
-"""policy.toml -> a `Policy`: dates become instants, and what names something else finds it.
+"""Convert policy.toml to a `Policy`: dates become instants, and names become references.
 
-A term, binding or exemption may be written relative to the day it is loaded. `loaded` says when each was loaded first,
-by the digest of its written form (`written_form`), so that loading the same file later gives the same policy.
+A term, binding or exemption may be relative to the day it is loaded. `loaded` has when each was loaded first, by the
+digest of its written form (`written_form`). So loading the same file later gives the same policy.
 """
 
 import hashlib
@@ -57,15 +57,15 @@ from dnsfilter.policy.model import (
 
 T = TypeVar("T")
 
-# Explains or toggles, and so leaves an item the one that was loaded.
+# These keys explain or toggle. Changing them does not make another item.
 _NOT_IDENTITY = ("reason", "instrument", "date", "decision", "accepted", "approved")
 
 
 def parse_policy(text: str, place: str, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
-    """The policy that `text` says, as loaded at `now`.
+    """Return the policy in `text`, as loaded at `now`.
 
-    Bans, bindings and exemptions are numbered from 1 in file order; terms are recorded, agreements accepted and
-    exemptions approved at `now`. Raises ConfigError with every problem; `place` stands for the file in their places.
+    Bans, bindings and exemptions are numbered from 1 in file order. Terms are recorded, agreements accepted and
+    exemptions approved at `now`. Raise ConfigError with every problem. `place` stands for the file in their places.
     """
     return parse_loaded(text, place, services=services, now=now, revision=revision, loaded={})[0]
 
@@ -79,7 +79,7 @@ def parse_loaded(
     revision: int,
     loaded: Mapping[str, Instant],
 ) -> tuple[Policy, dict[str, Instant]]:
-    """As `parse_policy`, with items loaded when `loaded` says, the rest at `now`; and when each item was loaded."""
+    """Do as `parse_policy`, with items loaded at the times in `loaded`, others at `now`. Also return these times."""
     written = parse_toml(text, place)
     file, faults = read_tables(PolicyFile, written.data)
     if file is None:
@@ -89,7 +89,7 @@ def parse_loaded(
     blamed = {fault.path[:length] for fault in faults for length in range(3, len(fault.path) + 1)}
     for problem in problems(policy):
         path = conversion.path_in_file(parse_path(problem.place))
-        # What is wrong with a value that is there only in place of a faulty one is no news.
+        # A problem of a value that only replaces a faulty one is not reported.
         if path not in blamed:
             faults.append(Fault(path, problem.message))
     if faults:
@@ -98,9 +98,9 @@ def parse_loaded(
 
 
 def written_form(item: Mapping[str, Any], *owner: str) -> str:
-    """A digest of what an item says about whom and when, whatever the order of its keys."""
-    said = {key: value for key, value in item.items() if key not in _NOT_IDENTITY}
-    return hashlib.sha256(json.dumps([owner, said], sort_keys=True, default=str).encode()).hexdigest()
+    """Return a digest of an item's authorities, service and times, for any order of its keys."""
+    identity = {key: value for key, value in item.items() if key not in _NOT_IDENTITY}
+    return hashlib.sha256(json.dumps([owner, identity], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _present(items: list[T | None]) -> list[tuple[int, T]]:
@@ -109,7 +109,7 @@ def _present(items: list[T | None]) -> list[tuple[int, T]]:
 
 @dataclass(slots=True)
 class _Conversion:
-    """One file on its way to a policy. `positions` holds the file's index of each item kept, per table."""
+    """The conversion of one file to a policy. `positions` holds the file's index of each converted item, per table."""
 
     file: PolicyFile
     written: Written
@@ -144,13 +144,13 @@ class _Conversion:
         )
 
     def path_in_file(self, path: KeyPath) -> KeyPath:
-        """A path with indices of the policy's tuples, as one with those of the file."""
+        """Convert a path with indices of the policy's tuples to one with indices of the file."""
         if len(path) < 2 or not isinstance(path[1], int):
             return path
         positions = self.positions.get(str(path[0]), [])
         index = positions[path[1]] if path[1] < len(positions) else path[1]
         path = (path[0], index, *path[2:])
-        # An end is checked as an instant, and written under one of three keys.
+        # An end is checked as an instant, but is written under one of three keys.
         if path[-1] == "end" and not self.written.holds(path):
             spelt = [(*path[:-1], key) for key in ("until", "for") if self.written.holds((*path[:-1], key))]
             return spelt[0] if spelt else path
@@ -179,7 +179,7 @@ class _Conversion:
             item = self.written.data["authority"][index]
             for key in () if "closes" in item else ("closed_reason", "closed_decision", "successor"):
                 if key in item:
-                    self.faults.append(Fault(("authority", index, key), "is of an authority that closes: say when"))
+                    self.faults.append(Fault(("authority", index, key), "needs closes: set when the authority closes"))
             return None
         at = _instant(table.closes, self._zone(table.slug))
         return Closing(at, table.closed_reason, _formal(table.closed_decision), table.successor)
@@ -210,7 +210,7 @@ class _Conversion:
         )
 
     def _off_until(self, table: BanTable) -> Instant | None:
-        """Return when the mode returns; a date is the last day off, as in `until`."""
+        """Return when the mode returns. A date is the last day off, as in `until`."""
         end = table.off_until
         if end is None:
             return None
@@ -225,7 +225,7 @@ class _Conversion:
         start, end = self._interval(path, table, first, time_zone)
         review_by = None
         if table.review_by is not None and table.review_in is not None:
-            self.faults.append(Fault(path, "has both review_by and review_in: write one of them"))
+            self.faults.append(Fault(path, "has both review_by and review_in: use one of them"))
         if table.review_by is not None:
             review_by = _instant(table.review_by, time_zone)
         elif table.review_in is not None:
@@ -270,7 +270,7 @@ class _Conversion:
         hours = tuple(self._hours((*path, "hours"), text, time_zone) for text in table.hours)
         ban = self._ban_of(path, table.of, table.service)
         if end is None:
-            self.faults.append(Fault(path, "has no end: write until, end or for, at most a year after the start"))
+            self.faults.append(Fault(path, "has no end: set until, end or for, at most a year after the start"))
         if ban is None or end is None:
             return None
         self.positions.setdefault("exemption", []).append(index)
@@ -288,7 +288,7 @@ class _Conversion:
         )
 
     def _known_zone(self, path: KeyPath, time_zone: str) -> str:
-        """The zone, or nothing where it is faulty, and reported as such."""
+        """Return the zone, or an empty text if it is faulty and reported as such."""
         try:
             if time_zone:
                 zone(time_zone)
@@ -298,7 +298,7 @@ class _Conversion:
         return time_zone
 
     def _hours(self, path: KeyPath, text: str, time_zone: str) -> WeeklyHours | None:
-        """Weekly hours, in the exemption's zone unless the text ends in another ("Mon 09:00-12:00 UTC")."""
+        """Return weekly hours, in the exemption's zone unless the text ends in another ("Mon 09:00-12:00 UTC")."""
         words = text.split()
         if len(words) > 2 and words[-1][:1].isalpha():
             text, time_zone = " ".join(words[:-1]), words[-1]
@@ -315,7 +315,7 @@ class _Conversion:
         return number
 
     def _zone(self, authority: str) -> str:
-        """The zone of an authority, or UTC where that is faulty and reported as such."""
+        """Return the zone of an authority, or UTC if that is faulty and reported as such."""
         time_zone = self.zones.get(authority, "UTC")
         try:
             zone(time_zone)
@@ -337,7 +337,7 @@ class _Conversion:
         start = _instant(day, time_zone)
         given = [key for key, value in (("until", table.until), ("end", table.end), ("for", table.for_)) if value]
         if len(given) > 1:
-            self.faults.append(Fault(path, f"has {' and '.join(given)}: write one of them"))
+            self.faults.append(Fault(path, f"has {' and '.join(given)}: use one of them"))
         if table.until is not None:
             return start, after_day(table.until, time_zone)
         if table.end is not None:
@@ -349,9 +349,9 @@ class _Conversion:
     def _end_of(
         self, path: KeyPath, written_start: "date | str", start: Instant, span: Span, time_zone: str
     ) -> Instant:
-        whole_day = isinstance(written_start, date) and not isinstance(written_start, datetime)
+        is_day = isinstance(written_start, date) and not isinstance(written_start, datetime)
         try:
-            if whole_day or written_start == "today":
+            if is_day or written_start == "today":
                 end = end_of_span(local_day(start, time_zone), span, time_zone)
             else:
                 end = end_after(start, span, time_zone)
@@ -364,12 +364,12 @@ class _Conversion:
 
 
 def _formal(table: ClosedDecisionTable) -> DecisionRecord:
-    """A decision, without what it follows."""
+    """Return a formal decision, without the ban that it follows."""
     return DecisionRecord(table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link)
 
 
 def _instant(value: date, time_zone: str) -> Instant:
-    """A day's local midnight, a local time without a zone in `time_zone`, or a time with its own offset."""
+    """Return the instant of a day (local midnight), a local time in `time_zone`, or a time with its own offset."""
     if not isinstance(value, datetime):
         return local_midnight(value, time_zone)
     if value.tzinfo is None:

@@ -1,4 +1,4 @@
-"""A `Policy` -> policy.toml: absolute dates, stable order, for version control."""
+"""Write a `Policy` as policy.toml: absolute dates and stable order, for version control."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -35,10 +35,10 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f
 
 
 def dump_policy(policy: Policy) -> str:
-    """A policy file that `parse_policy` reads back as the same policy (one without problems), less what no file says.
+    """Return a policy file that `parse_policy` reads as the same valid policy, without data that no file holds.
 
-    That is: revision, services, suspensions, when things were recorded, accepted and approved (only whether they
-    were), and numbers (bans, bindings and exemptions keep their order).
+    Such data are the revision, services, suspensions, and the times of recording, acceptance and approval (only whether
+    they happened is written). Numbers are not written either, but bans, bindings and exemptions keep their order.
     """
     return "\n".join(_Dump(policy).blocks())
 
@@ -188,7 +188,7 @@ def _end(at: Instant, time_zone: str) -> date:
 
 
 def _beginning(at: Instant, time_zone: str) -> date:
-    """The day whose local midnight `at` is, else the instant in UTC."""
+    """Return the day whose local midnight is `at`, else the instant in UTC."""
     day = local_day(at, time_zone)
     return day if local_midnight(day, time_zone) == at else _utc(at)
 
@@ -210,7 +210,7 @@ def _hours(hours: WeeklyHours, time_zone: str) -> str:
 
 
 def _words(words: Iterable[StrEnum]) -> list[str]:
-    """An enumeration's words, in the order in which it defines them."""
+    """Return an enumeration's words, in the order of its definition."""
     chosen = list(words)
     return [word for kind in {type(word) for word in chosen} for word in kind if word in chosen]
 

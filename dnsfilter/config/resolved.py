@@ -1,7 +1,7 @@
-"""A policy file for a node without a control plane: its relative dates are resolved once, and kept.
+"""A policy file for a node without a control plane. Its relative dates are resolved once, and stored.
 
-The state file says when each term, binding and exemption was loaded first, by the digest of its written form. So a
-restart renews nothing, nor does a change elsewhere in the file; an item whose own words changed is resolved anew.
+The state file has when each term, binding and exemption was loaded first, by the digest of its written form. So a
+restart or a change elsewhere in the file renews nothing. An item with changed text is resolved again.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _HEADER = """\
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the state file says; `revision` 0 before there is one."""
+    """The content of the state file. `revision` is 0 before there is one."""
 
     digest: str
     revision: int
@@ -36,7 +36,7 @@ class _Kept:
 
 
 def load_policy_file(path: Path, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
-    """The policy in that file as loaded at `now`, with nothing kept; raises ConfigError with every problem."""
+    """Return the policy in that file as loaded at `now`, without state. Raise ConfigError with every problem."""
     text = load_text(path, MAX_POLICY_BYTES)
     return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={})[0]
 
@@ -44,12 +44,12 @@ def load_policy_file(path: Path, *, services: Mapping[str, Service], now: Instan
 def resolved_policy(
     path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant, keep: bool = True
 ) -> Policy:
-    """The policy in that file, its relative dates resolved when first seen; the revision grows when the file changes.
+    """Return the policy in that file, with relative dates resolved when first seen. A changed file gets a new revision.
 
-    Without `keep` nothing is written: what is seen first is resolved at `now`, and at the next look again.
+    If `keep` is False, nothing is written: new items are resolved at `now`, and again at the next call.
 
-    Raises ConfigError with every problem of the file (the state is then left alone) or for a state file that cannot
-    be understood, UnavailableError if the state cannot be kept.
+    Raise ConfigError with every problem of the file (the state stays as it is), or for a state file that is invalid.
+    Raise UnavailableError if the state cannot be written.
     """
     text = load_text(path, MAX_POLICY_BYTES)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -63,7 +63,7 @@ def resolved_policy(
 
 
 def last_loading(policy: Policy) -> Instant:
-    """When the last of a policy file's terms, agreements and exemptions was loaded first; 0 without any."""
+    """Return when the newest of a policy file's terms, agreements and exemptions was loaded first; 0 without any."""
     terms = (term.recorded for ban in policy.bans for term in ban.terms)
     agreements = (binding.accepted or 0 for binding in policy.bindings)
     return max((*terms, *agreements, *(exemption.approved or 0 for exemption in policy.exemptions)), default=0)
@@ -76,27 +76,27 @@ def _load_kept(state: Path) -> _Kept:
     digest, revision, loaded = data.get("digest"), data.get("revision"), data.get("loaded", {})
     sound = isinstance(digest, str) and isinstance(revision, int) and isinstance(loaded, dict)
     if not sound or not all(isinstance(at, datetime) and at.tzinfo is not None for at in loaded.values()):
-        message = "is not as dnsfilter wrote it: restore it, or remove it to resolve the policy's relative dates anew"
+        message = "is damaged: restore it, or remove it to resolve the policy's relative dates again"
         raise ConfigError((Problem(str(state), message),))
     return _Kept(str(digest), int(str(revision)), {form: int(at.timestamp()) for form, at in loaded.items()})
 
 
 def _store(state: Path, kept: _Kept) -> None:
-    """Write beside, fsync, rename: after a crash there is the old file or the new one."""
+    """Write the state atomically: after a crash there is the old file or the new one."""
     lines = [f'digest = "{kept.digest}"', f"revision = {kept.revision}", "", "[loaded]"]
     lines += [f'"{form}" = {datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}' for form, at in kept.loaded.items()]
-    beside = state.with_suffix(".new")
+    temporary = state.with_suffix(".new")
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             file.write(_HEADER + "\n".join(lines) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(state)
+        temporary.replace(state)
         directory = os.open(state.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
     except OSError as error:
-        raise UnavailableError(f"cannot keep the policy's resolved dates in {state}: {error.strerror}") from error
+        raise UnavailableError(f"cannot store the policy's resolved dates in {state}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Single values as people write them -> values; ValueError says what is wrong and how to write it."""
+"""Parse single values of the configuration and policy file. ValueError says what is wrong and how to write it."""
 
 import re
 from datetime import date, datetime
@@ -27,16 +27,16 @@ def read_server(text: str) -> Endpoint:
 def read_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is no http or https address")
+        raise ValueError("is not an http or https address")
     if parts.username is not None or parts.password is not None or parts.query:
-        raise ValueError("must not carry a user, a password or a query: the token stands in a file of its own")
+        raise ValueError("must not contain a user, a password or a query: put the token into a file of its own")
     return text.rstrip("/")
 
 
 def read_token_path(text: str) -> str:
-    # The value is not repeated in the message: it may well be the token itself.
+    # The value is not repeated in the message, because it may be the token itself.
     if not text or ("/" not in text and len(text) >= 32):
-        raise ValueError("must be the path of a file that holds the token, never the token itself")
+        raise ValueError("must be the path of a file that holds the token, not the token itself")
     return text
 
 
@@ -59,7 +59,7 @@ def read_bytes(value: object) -> int:
 
 def read_duration_s(value: object) -> int:
     seconds = _seconds(value, "1 day")
-    # RFC 8767 section 5 suggests one to three days; RFC 2181 section 8 lets no resolver keep data for ages.
+    # RFC 8767 section 5 suggests one to three days. RFC 2181 section 8 forbids keeping data for very long.
     if not 0 <= seconds <= 604_800:
         raise ValueError("must be between 0 (off) and 7 days")
     return seconds
@@ -67,7 +67,7 @@ def read_duration_s(value: object) -> int:
 
 def read_idle_s(value: object) -> int:
     seconds = _seconds(value, "10 seconds")
-    # RFC 7766 section 6.2.3: of the order of a few seconds, more where there is room.
+    # RFC 7766 section 6.2.3: a few seconds, more if there are resources.
     if not 1 <= seconds <= 3_600:
         raise ValueError("must be between 1 second and 1 hour")
     return seconds
@@ -100,7 +100,7 @@ def read_start(value: object) -> "date | Literal['today']":
 
 def read_day(value: object) -> date:
     if isinstance(value, datetime):
-        raise ValueError('must be a day without a time, included: for an instant write "end"')
+        raise ValueError('must be a day without a time, which is included: for an instant use "end"')
     return read_day_or_instant(value)
 
 

@@ -1,1 +1,1 @@
-"""The rules: who bans what where, and what that means for one query. No I/O and no clock."""
+"""The rules: which authority bans what and where, and the decision for one query. No I/O and no clock."""

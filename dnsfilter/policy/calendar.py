@@ -1,7 +1,7 @@
-"""Dates, spans and weekly hours in a time zone -> instants. Pure: "today" is always an argument.
+"""Convert dates, spans and weekly hours in a time zone to instants. Pure: "today" is always an argument.
 
-Where summer time begins, a local time that does not exist stands for the end of the gap. Where it ends, a local time
-that comes twice begins something at its first occurrence and ends something at its second. Every end is exclusive.
+When summer time begins, a local time that does not exist means the end of the gap. When it ends, a local time that
+occurs twice means its first occurrence as a start, and its second as an end. Every end is exclusive.
 """
 
 import re
@@ -15,7 +15,7 @@ from dnsfilter.policy.model import Instant, WeeklyHours
 DAY_NAMES = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MINUTES_PER_DAY = 1440
 
-# Lower-case first letters are the machine's own files ("localtime", "posix/…", "right/…"), not names of zones.
+# Names with a lower-case first letter are files of the system ("localtime", "posix/…", "right/…"), not zones.
 _ZONE_NAME = re.compile(r"[A-Z][A-Za-z0-9_+-]{0,40}(?:/[A-Za-z0-9_+-]{1,40}){0,3}")
 _SPAN = re.compile(r"(\d{1,4}) ?(hours?|h|days?|d|weeks?|months?|years?)")
 _DURATION = re.compile(
@@ -27,7 +27,7 @@ _HOURS = re.compile(r"([A-Za-z,-]{3,40}) +(\d\d):(\d\d) ?- ?(\d\d):(\d\d)")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A length of time as people decide it: months and days are calendar ones, hours are of 3600 s."""
+    """A length of time as people specify it. Months and days are calendar ones, hours have 3600 s."""
 
     months: int = 0
     days: int = 0
@@ -35,7 +35,7 @@ class Span:
 
 
 def zone(time_zone: str) -> ZoneInfo:
-    """The zone of that IANA name; raises ValueError naming it."""
+    """Return the zone with that IANA name. Raise ValueError, which names it, if there is none."""
     if not _ZONE_NAME.fullmatch(time_zone):
         raise ValueError(f"unknown time zone {time_zone!r}")
     try:
@@ -45,12 +45,12 @@ def zone(time_zone: str) -> ZoneInfo:
 
 
 def instant_text(at: Instant) -> str:
-    """RFC 3339 in UTC, in whole seconds."""
+    """Return an instant as RFC 3339 text in UTC, in seconds."""
     return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
 
 
 def parse_instant(text: str) -> Instant:
-    """The instant of an RFC 3339 time with a zone; raises ValueError."""
+    """Return the instant of an RFC 3339 time with a zone. Raise ValueError if the text is invalid."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no zone")
@@ -58,41 +58,41 @@ def parse_instant(text: str) -> Instant:
 
 
 def local_day(at: Instant, time_zone: str) -> date:
-    """The date on a wall clock of the zone at that instant."""
+    """Return the local date in the zone at that instant."""
     return datetime.fromtimestamp(at, zone(time_zone)).date()
 
 
 def local_instant(local: datetime, time_zone: str, *, second: bool = False) -> Instant:
-    """A naive local time as the instant at which something begins: of two the first, in a gap the gap's end.
+    """Return the instant of a naive local time: the first of two, or the end of a gap.
 
-    `second`: of two the second.
+    With `second`, return the second of two.
     """
     return _instant(local.replace(tzinfo=None, microsecond=0), zone(time_zone), fold=int(second))
 
 
 def local_midnight(day: date, time_zone: str) -> Instant:
-    """The first instant of `day` in the zone."""
+    """Return the first instant of `day` in the zone."""
     return local_instant(datetime.combine(day, time()), time_zone)
 
 
 def after_day(day: date, time_zone: str) -> Instant:
-    """The midnight that ends `day`: "until 30 September" is 1 October 00:00."""
+    """Return the midnight that ends `day`: "until 30 September" is 1 October 00:00."""
     return local_midnight(day + timedelta(days=1), time_zone)
 
 
 def last_day(end: Instant, time_zone: str) -> date:
-    """The last day with an instant before `end`: the inverse of `after_day`, for showing an end to people."""
+    """Return the last day with an instant before `end`: the inverse of `after_day`, to show an end to people."""
     return local_day(end - 1, time_zone)
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day `months` later, or that month's last day when it is shorter; raises ValueError past year 9999."""
+    """Return the same day `months` later, or the last day of a shorter month. ValueError after year 9999."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, _days_in_month(year, month + 1)))
 
 
 def parse_span(text: str) -> Span:
-    """A `Span` of "6 months", "1 year", "2 weeks", "30 days" or "72 h"; raises ValueError naming the input."""
+    """Return the `Span` of "6 months", "1 year", "2 weeks", "30 days" or "72 h". ValueError names an invalid text."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None or int(match[1]) == 0:
         raise ValueError(f'{text!r} is no span of time: write for example "6 months", "30 days" or "72 hours"')
@@ -111,9 +111,9 @@ def parse_span(text: str) -> Span:
 
 
 def parse_duration(text: str) -> int:
-    """The seconds of "30m", "1h30m", "4h" or "30 minutes"; raises ValueError naming the input.
+    """Return the seconds of "30m", "1h30m", "4h" or "30 minutes". ValueError names an invalid text.
 
-    Not a `Span`: "m" is minutes here, and nobody may take it for months there.
+    This is not a `Span`: "m" means minutes here, and must not be confused with months.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match is not None else (0, 0, 0)
@@ -124,12 +124,12 @@ def parse_duration(text: str) -> int:
 
 
 def end_of_span(start_day: date, span: Span, time_zone: str) -> Instant:
-    """The exclusive end of `span` begun at the first instant of `start_day`: a midnight, plus the span's hours."""
+    """Return the exclusive end of `span` from the first instant of `start_day`: a midnight, plus the span's hours."""
     return local_midnight(_add(start_day, span), time_zone) + 3600 * span.hours
 
 
 def end_after(start: Instant, span: Span, time_zone: str) -> Instant:
-    """The exclusive end of `span` begun at `start`: the same local time after its months and days, plus its hours."""
+    """Return the exclusive end of `span` from `start`: the same local time after months and days, plus hours."""
     if not span.months and not span.days:
         return start + 3600 * span.hours
     local = datetime.fromtimestamp(start, zone(time_zone))
@@ -148,9 +148,9 @@ def end_of_last_day(start: Instant, span: Span, time_zone: str) -> Instant:
 
 
 def weekly_windows(hours: WeeklyHours, start: Instant, end: Instant) -> Iterator[tuple[Instant, Instant]]:
-    """Every window of `hours` that meets `[start, end)`, clipped to it, in order and disjoint; empty ones left out.
+    """Yield the windows of `hours` within `[start, end)`, clipped, in order, disjoint and not empty.
 
-    An end of exactly 02:00 where 02:00 to 03:00 comes twice is the first 02:00: no minute of that hour belongs to it.
+    An end at 02:00, if 02:00 to 03:00 occurs twice, is the first 02:00: no minute of that hour belongs to the window.
     """
     if start >= end:
         return
@@ -161,7 +161,7 @@ def weekly_windows(hours: WeeklyHours, start: Instant, end: Instant) -> Iterator
     while day <= last:
         if day.weekday() in hours.days:
             midnight = datetime.combine(day, time())
-            # A clock put back across midnight would make two days' windows overlap: the later one waits.
+            # A clock set back across midnight would make two days' windows overlap. The later window then starts later.
             opens = max(reached, _instant(midnight + timedelta(minutes=hours.start_minute), tz, fold=0))
             closes = min(end, _closing(midnight + timedelta(minutes=hours.end_minute), tz))
             if opens < closes:
@@ -171,7 +171,7 @@ def weekly_windows(hours: WeeklyHours, start: Instant, end: Instant) -> Iterator
 
 
 def parse_hours(text: str, time_zone: str) -> WeeklyHours:
-    """`WeeklyHours` of "Mon-Fri 09:00-12:00" or "Mon,Wed,Fri-Sun 00:00-24:00"; raises ValueError naming the input."""
+    """Return `WeeklyHours` of "Mon-Fri 09:00-12:00" or "Mon,Wed,Fri-Sun 00:00-24:00". ValueError names invalid text."""
     match = _HOURS.fullmatch(text.strip().replace("–", "-"))
     if match is None:
         raise ValueError(f'{text!r} are no weekly hours: write for example "Mon-Fri 09:00-12:00"')
@@ -183,7 +183,7 @@ def parse_hours(text: str, time_zone: str) -> WeeklyHours:
 
 
 def hours_text(hours: WeeklyHours) -> str:
-    """What `parse_hours` reads: "Mon-Fri 09:00-12:00"."""
+    """Return hours as text that `parse_hours` reads: "Mon-Fri 09:00-12:00"."""
     runs: list[list[int]] = []
     for day in sorted(hours.days):
         if runs and runs[-1][-1] == day - 1:
@@ -195,7 +195,7 @@ def hours_text(hours: WeeklyHours) -> str:
 
 
 def _instant(local: datetime, tz: ZoneInfo, fold: int) -> Instant:
-    """A naive local time as an instant: of two the first (`fold` 0) or the second (1), in a gap the gap's end."""
+    """Return the instant of a naive local time: of two the first (`fold` 0) or second (1); in a gap, its end."""
     at = int(local.replace(tzinfo=tz, fold=fold).timestamp())
     if datetime.fromtimestamp(at, tz).replace(tzinfo=None) == local:
         return at
@@ -213,7 +213,7 @@ def _instant(local: datetime, tz: ZoneInfo, fold: int) -> Instant:
 
 
 def _closing(local: datetime, tz: ZoneInfo) -> Instant:
-    """The exclusive end at a naive local time: after the second occurrence of the second before it."""
+    """Return the exclusive end at a naive local time: after the second occurrence of the second before it."""
     last_second = _instant(local - timedelta(seconds=1), tz, fold=1)
     in_gap = datetime.fromtimestamp(last_second, tz).replace(tzinfo=None) >= local
     return last_second if in_gap else last_second + 1

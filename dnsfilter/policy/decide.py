@@ -1,7 +1,7 @@
-"""What a policy says for one client, one name, one instant: the readable oracle.
+"""The decision of a policy for one client, one name and one instant: the readable oracle.
 
-Nothing here is fast, and only the values are shared with the compiled snapshot: it states the rules once, plainly, so
-that everything quicker can be held against it.
+Nothing here is fast, and the compiled snapshot shares only its values. It states the rules once and plainly, so that
+faster implementations can be compared with it.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from dnsfilter.wire.names import suffixes
 
 
 class Verdict(StrEnum):
-    """What happens to the query."""
+    """The result for the query."""
 
     REFUSE = "refuse"
     MONITOR = "monitor"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 class Standing(StrEnum):
-    """Why a ban does, or does not, bear on the query."""
+    """Why a ban applies to the query, or does not."""
 
     IN_FORCE = "in_force"
     OFF = "off"
@@ -49,9 +49,9 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One ban that could concern the query. `suffix` is the longest name of its tiers that matched, else empty.
+    """One ban that could apply to the query. `suffix` is the longest matching name of its tiers, or empty.
 
-    `term` is the one that holds, and whose decision is quoted.
+    `term` is the one in force. Its formal decision is quoted.
     """
 
     ban: Ban
@@ -66,11 +66,11 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy says for (client, name, instant).
+    """The decision of a policy for (client, name, instant).
 
-    `authority` is that of the client's range, None when it is in none. `ban`, `service`, `bound` and `suffix` describe
-    the winner of a refusal or the first monitoring ban; `monitored` and `exempted` are the services to be counted.
-    `admitted`: the client is in no range, and is answered because all are suspended.
+    `authority` is that of the client's range, or None if it is in no range. `ban`, `service`, `bound` and `suffix`
+    describe the winner: the refusing ban, or the first monitoring ban. `monitored` and `exempted` are the services to
+    count. `admitted`: the client is in no range, and gets an answer because all are suspended.
     """
 
     verdict: Verdict
@@ -85,7 +85,7 @@ class Decision:
 
 
 def decide(policy: Policy, site: str, client: Address, name: WireName, at: Instant) -> Decision:
-    """The decision for `client` at `site` asking `name` at `at`."""
+    """Return the decision for `client` at `site` if it queries `name` at `at`."""
     registered = range_of(policy, site, client)
     if registered is None:
         return Decision(Verdict.PASS, None, admitted=any(_suspends(s, None, at) for s in policy.suspensions))
@@ -110,18 +110,18 @@ def decide(policy: Policy, site: str, client: Address, name: WireName, at: Insta
 
 
 def precedence(item: Considered) -> tuple[bool, bool, int, int]:
-    """Sort key, best first: enforcing before monitoring, own before bound, longest suffix, lowest number."""
+    """Return a sort key, best first: enforcing before monitoring, own before bound, longest suffix, lowest number."""
     return (item.ban.mode is not Mode.ENFORCE, item.bound, -len(item.suffix), item.ban.number)
 
 
 def range_of(policy: Policy, site: str, client: Address) -> Range | None:
-    """The most specific range of `site` that holds `client`."""
+    """Return the most specific range of `site` that contains `client`, or None."""
     holding = ranges_of(policy, site, client)
     return max(holding, key=lambda candidate: candidate.prefix.prefixlen, default=None)
 
 
 def ranges_of(policy: Policy, site: str, client: Address) -> Iterator[Range]:
-    """The ranges of `site` that hold `client`, in no order."""
+    """Return the ranges of `site` that contain `client`, in no order."""
     return (
         candidate
         for candidate in policy.ranges
@@ -130,7 +130,7 @@ def ranges_of(policy: Policy, site: str, client: Address) -> Iterator[Range]:
 
 
 def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> tuple[Considered, ...]:
-    """Every ban of, or bound in, the range's authority on a service that `name` belongs to, by number."""
+    """Return every ban of, or bound in, the range's authority on a service that `name` belongs to, by number."""
     services = {service.slug: service for service in policy.services}
     found = []
     for ban, bindings in concerning(policy, registered.authority):
@@ -141,7 +141,7 @@ def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> 
 
 
 def concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
-    """The bans of `authority` with no binding, and those with bindings to it, in force or not."""
+    """Yield the bans of `authority` without bindings, and those bound to it with their bindings, in force or not."""
     for ban in policy.bans:
         if ban.authority == authority:
             yield ban, ()
@@ -152,7 +152,7 @@ def concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Bind
 
 
 def matched_tiers(service: Service, name: WireName) -> dict[int, WireName]:
-    """Tier number to the longest of its names that is `name` or, for `domains`, stands above it."""
+    """Return, by tier number, the longest of its names that is `name` or, for `domains`, above it."""
     found: dict[int, WireName] = {}
     for tier in service.tiers:
         for suffix in suffixes(name):
@@ -196,19 +196,19 @@ def _considered(
 
 
 def covers(ban: Ban, registered: Range) -> bool:
-    """Whether the ban covers the range's funding and audience."""
+    """Return whether the ban covers the range's funding and audience."""
     return registered.funding in ban.funding and registered.audience in ban.audience
 
 
 def held_term(ban: Ban, at: Instant) -> Term | None:
-    """The term that holds at `at`; of several the one whose effect began last, then the one recorded last."""
+    """Return the term in force at `at`: of several, the one whose effect began last, then the one recorded last."""
     holding = [term for term in ban.terms if term.period.holds(at)]
-    # Of equals the one that stands last: `max` would take the first.
+    # Of equal terms, take the last: `max` would take the first.
     return max(reversed(holding), key=lambda term: (max(term.start, term.recorded), term.recorded), default=None)
 
 
 def exemption_holds(exemption: Exemption, at: Instant) -> bool:
-    """Whether the exemption has effect at `at`: approved, in its interval, and in its hours if it has any."""
+    """Return whether the exemption has effect at `at`: approved, in its interval, and in its hours if it has any."""
     if not exemption.period.holds(at):
         return False
     if not exemption.hours:
@@ -218,7 +218,7 @@ def exemption_holds(exemption: Exemption, at: Instant) -> bool:
 
 
 def exemption_begins(exemption: Exemption, at: Instant) -> Instant | None:
-    """From when on the exemption has effect: `at` itself where it does then, None where it never will again."""
+    """Return when the exemption next has effect: `at` if it has effect then, None if it never will again."""
     begins = exemption.period.begins
     if begins is None or exemption.period.has_ended(at):
         return None
@@ -230,7 +230,7 @@ def exemption_begins(exemption: Exemption, at: Instant) -> Instant | None:
 
 
 def next_exemption(policy: Policy, registered: Range, ban: Ban, at: Instant) -> tuple[Exemption, Instant] | None:
-    """The exemption approved by `at` that sets the ban aside in that range first from then on, and from when."""
+    """Return the exemption approved by `at` that applies to the ban in that range first from then on, and when."""
     found = [
         (begins, exemption.number, exemption)
         for exemption in policy.exemptions
@@ -254,5 +254,5 @@ def _names(exemption: Exemption, ban: Ban, registered: Range) -> bool:
 
 
 def _suspends(suspension: Suspension, authority: str | None, at: Instant) -> bool:
-    """Return whether it holds for clients of that authority; None: for clients in no range, as one of all does."""
+    """Return whether it applies to that authority's clients. None means clients in no range: it must be for all."""
     return suspension.authority in (None, authority) and suspension.period.holds(at)

@@ -1,4 +1,4 @@
-"""What any policy must satisfy, wherever it comes from; every fault at once."""
+"""Check the rules for any policy, from any source. All problems are reported at once."""
 
 import re
 import unicodedata
@@ -29,10 +29,10 @@ from dnsfilter.policy.model import (
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 LAST_INSTANT: Instant = 7_258_118_400
-"""2200-01-01 00:00 UTC: no calendar arithmetic before it can overflow."""
+"""2200-01-01 00:00 UTC. Calendar arithmetic before it cannot overflow."""
 MAX_TEXT = 1000
 MAX_ADDRESSES = 8
-"""Of a ban's reply: a few servers that explain it; many would not fit into a datagram."""
+"""Maximum number of addresses in a ban's reply: a few servers that explain it. More would not fit a datagram."""
 MAX_SUSPENSION_S = 4 * 3600
 MAX_PROVISIONAL_S = 72 * 3600
 
@@ -40,7 +40,7 @@ _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _JOINERS = "\u200c\u200d"
-"""Without which some languages cannot be written: they change how letters are joined, and hide nothing."""
+"""Needed to write some languages. They change how letters are joined, and hide nothing."""
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _LINK_LOCAL = (ip_network("169.254.0.0/16"), ip_network("fe80::/10"))
 
@@ -48,10 +48,10 @@ Found = Iterator[Problem]
 
 
 def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]:
-    """Everything wrong in `policy`; places are like `ban[2].term[0].end`, with the indices of its tuples.
+    """Return everything wrong in `policy`. Places are like `ban[2].term[0].end`, with indices of its tuples.
 
-    `sound` is a policy that had no problem: authorities and ranges that are the same as its are not looked at again,
-    since ten thousand take longer than everything else about a toggle.
+    `sound` is a policy without problems. Authorities and ranges equal to its own are not checked again: ten thousand of
+    them take longer than everything else about a toggle.
     """
     return tuple(_Check(policy, sound).run())
 
@@ -64,9 +64,9 @@ def usage_fault(word: str) -> str | None:
 
 
 def prefix_fault(prefix: Prefix) -> str | None:
-    """Why nobody can register that prefix, or None."""
+    """Return why the prefix cannot be registered, or None."""
     if isinstance(prefix, IPv6Network) and prefix.network_address.scope_id is not None:
-        return "has a scope id: a range is of addresses, not of one machine's interface"
+        return "has a scope id: a range contains addresses, not one machine's interface"
     if isinstance(prefix, IPv6Network) and prefix.subnet_of(_MAPPED):
         return "is IPv4-mapped: write the IPv4 prefix"
     if any(type(prefix) is type(local) and prefix.subnet_of(local) for local in _LINK_LOCAL):  # type: ignore[arg-type]
@@ -75,15 +75,15 @@ def prefix_fault(prefix: Prefix) -> str | None:
 
 
 def lasts_too_long(exemption: Exemption, time_zone: str) -> bool:
-    """Whether the exemption lasts beyond the last day of a calendar year in that zone, unless it has one of its own."""
+    """Return whether the exemption lasts more than a year, to the end of the last day, in its own zone or that one."""
     try:
         return exemption.end > end_of_last_day(exemption.start, Span(months=12), exemption.time_zone or time_zone)
     except (ValueError, OverflowError, OSError):
-        return False  # The zone or the start is at fault, and reported as such.
+        return False  # The zone or the start is wrong, and reported as such.
 
 
 class _Check:
-    """One pass over a policy, with what its objects refer to indexed."""
+    """One check of a policy, with an index of its objects."""
 
     def __init__(self, policy: Policy, sound: Policy | None) -> None:
         self._policy = policy
@@ -125,7 +125,7 @@ class _Check:
             yield from self._suspension(f"suspension[{index}]", suspension)
 
     def _has_sound_ranges(self) -> bool:
-        """Whether the ranges are those of the sound policy, and so is all that they refer to."""
+        """Return whether the ranges and everything they refer to are those of the sound policy."""
         sound = self._sound
         if sound is None or sound.ranges != self._policy.ranges:
             return False
@@ -184,27 +184,27 @@ class _Check:
         if closing.successor == authority.slug:
             yield Problem(f"{place}.successor", f"{authority.slug} cannot be merged into itself")
         elif self._closes.get(closing.successor, closing.at) < closing.at:
-            yield Problem(f"{place}.successor", f"{closing.successor} has closed by then")
+            yield Problem(f"{place}.successor", f"{closing.successor} is already closed by then")
         elif authority.slug in circular:
-            yield Problem(f"{place}.successor", f"{authority.slug} would be its own: mergers cannot form a circle")
+            yield Problem(f"{place}.successor", f"{authority.slug} would succeed itself: mergers cannot form a circle")
 
     def _within_life(self, place: str, authority: str, end: Instant | None, least: Instant = 0) -> Found:
-        """A problem where what ends at `end` reaches beyond the authority's closing; up to `least` it may."""
+        """Report an end after the closing of the authority. An end up to `least` is allowed."""
         closes = self._closes.get(authority)
         if closes is not None and (end is None or end > max(closes, least)):
-            yield Problem(f"{place}.end", f"lies after {authority} closes: what it has ends with it at the latest")
+            yield Problem(f"{place}.end", f"lies after {authority} closes: it can have effect until then at the latest")
 
     def _scope(self, place: str, ban: Ban) -> Found:
         known = self._tiers.get(ban.service, ban.tiers)
         unknown = sorted(ban.tiers - known)
-        # The default names tiers 1 and 2, and many a service has only the first.
+        # The default names tiers 1 and 2, and many services have only the first.
         if not ban.tiers or not ban.tiers & known or (unknown and ban.tiers != DEFAULT_TIERS):
             numbers = ", ".join(map(str, unknown)) or "none"
             yield Problem(f"{place}.tiers", f"{ban.service} has the tiers {sorted(known)}, not {numbers}")
         if not ban.funding:
-            yield Problem(f"{place}.funding", "is empty, so that the ban would cover nothing")
+            yield Problem(f"{place}.funding", "is empty: the ban would cover nothing")
         if not ban.audience:
-            yield Problem(f"{place}.audience", "is empty, so that the ban would cover nobody")
+            yield Problem(f"{place}.audience", "is empty: the ban would cover nobody")
 
     def _decision(self, place: str, ban: Ban, decision: DecisionRecord) -> Found:
         yield from _formal(place, decision)
@@ -239,7 +239,7 @@ class _Check:
             yield Problem(f"{place}.ranges", "names no range")
         for prefix in sorted(exemption.ranges, key=prefix_order):
             if exemption.site in self._sites and (exemption.site, prefix) not in self._ranges:
-                message = f"{prefix} is not registered at site {exemption.site!r}: an exemption names whole ranges"
+                message = f"{prefix} is not registered at site {exemption.site!r}: name registered ranges"
                 yield Problem(f"{place}.ranges", message)
         for hours in exemption.hours:
             yield from _hours(f"{place}.hours", hours)
@@ -267,21 +267,21 @@ class _Check:
 
 
 def text_fault(text: str) -> str | None:
-    """Why a text is none that people read as it is, or None.
+    """Return why people would misread a text, or None.
 
-    A line break forges a line of a log; a character that nobody sees makes two texts look alike, and one that turns
-    the direction makes a text read otherwise than it is (Unicode TR 36, section 3.1).
+    A line break can forge a line of a log. An invisible character makes two texts look alike. A character that changes
+    the direction makes a text look different from its content (Unicode TR 36, section 3.1).
     """
     if text.isprintable():
         return None
     if _UNPRINTABLE.search(text):
         return "has a line break or another control character"
     hidden = [one for one in text if one not in _JOINERS and unicodedata.category(one) in ("Cf", "Cs")]
-    return f"has a character that nobody sees: U+{ord(hidden[0]):04X}" if hidden else None
+    return f"has an invisible character: U+{ord(hidden[0]):04X}" if hidden else None
 
 
 def prefix_order(prefix: Prefix) -> tuple[int, int, int]:
-    """A sort key for prefixes of both families."""
+    """Return a sort key for prefixes of both families."""
     return (prefix.version, int(prefix.network_address), prefix.prefixlen)
 
 
@@ -330,7 +330,7 @@ def _authority(place: str, authority: Authority) -> Found:
 
 
 def _in_circles(authorities: Iterable[Authority]) -> frozenset[str]:
-    """The authorities whose successors lead back to themselves."""
+    """Return the authorities whose successors lead back to themselves."""
     successors = {entry.slug: entry.closing.successor for entry in authorities if entry.closing is not None}
     found: set[str] = set()
     known: set[str] = set()
@@ -350,14 +350,14 @@ def _formal(place: str, decision: DecisionRecord) -> Found:
     fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
     yield from _texts(place, {field: getattr(decision, field) for field in fields})
     if decision.link and not _is_web_address(decision.link):
-        # Not repeated: a link may hold a password.
+        # The link is not repeated: it may hold a password.
         yield Problem(f"{place}.link", "is no http or https address: write for example https://www.example.org/118")
 
 
 def _is_web_address(link: str) -> bool:
     try:
         return urlsplit(link).scheme in ("http", "https")
-    except ValueError:  # an unmatched bracket
+    except ValueError:  # An unmatched bracket.
         return False
 
 
@@ -370,13 +370,13 @@ def _reply(place: str, ban: Ban) -> Found:
         yield Problem(f"{place}.addresses", f"has {len(ban.addresses)} addresses; at most {MAX_ADDRESSES} are answered")
     for address in ban.addresses:
         if address.is_multicast or getattr(address, "scope_id", None) is not None:
-            yield Problem(f"{place}.addresses", f"{address} cannot stand in an answer")
+            yield Problem(f"{place}.addresses", f"{address} cannot be used in an answer")
 
 
 def _term(place: str, ban: Ban, term: Term) -> Found:
     yield from _interval(place, term.start, term.end)
     if term.end is None and term.review_by is None:
-        yield Problem(place, "has no end: say until when it holds, or by when it is reviewed (review_by)")
+        yield Problem(place, "has no end: give an end, or a date for its review (review_by)")
     if term.review_by is not None and not 0 <= term.review_by <= LAST_INSTANT:
         yield Problem(f"{place}.review_by", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     if ban.provisional and (term.end is None or term.end - term.start > MAX_PROVISIONAL_S):
@@ -387,7 +387,7 @@ def _off(place: str, ban: Ban) -> Found:
     if ban.off_until is None:
         return
     if ban.mode is Mode.OFF:
-        yield Problem(f"{place}.off_until", "needs the mode that returns then: enforce or monitor")
+        yield Problem(f"{place}.off_until", "needs the mode that applies then: enforce or monitor")
     if not 0 <= ban.off_until <= LAST_INSTANT:
         yield Problem(f"{place}.off_until", f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
 

@@ -1,6 +1,6 @@
-"""Instants as people write and read them, by the clock of one zone. Pure.
+"""Read and write instants for people, in the local time of one zone. Pure.
 
-The parser reads every form that the printers make: people copy a time from an answer into the next command.
+The parser reads every form that the printers write: people copy a time from an answer into the next command.
 """
 
 import re
@@ -12,7 +12,7 @@ from dnsfilter.policy.faults import FIRST_YEAR, LAST_YEAR
 from dnsfilter.policy.model import Instant
 
 DEFAULT_ZONE = "Europe/Brussels"
-"""The zone of a new authority, and of every time that concerns no authority."""
+"""The zone of a new authority, and of times that belong to no authority."""
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -31,7 +31,7 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A date, or a date and a time. The zone, if it is given, is an `offset` or a `name` such as "CET"."""
+    """A date, or a date and a time. The zone, if given, is an `offset` or a `name` such as "CET"."""
 
     text: str
     local: datetime
@@ -58,9 +58,10 @@ def parse_written(text: str) -> Written:
 
 
 def instant_of(written: Written, time_zone: str, *, second: bool = False) -> Instant:
-    """Return the instant, of a date its midnight; without a zone by the clocks of `time_zone`. Raise ValueError.
+    """Return the instant; for a date, its midnight. Without a zone, use the local time of `time_zone`.
 
-    A local time that comes twice means the first one, with `second` the second one, unless its zone's name says which.
+    A local time that occurs twice means the first one, or with `second` the second one, unless its zone's name decides.
+    Raise ValueError if the zone's name does not fit the time.
     """
     if written.offset is not None:
         return int(written.local.replace(tzinfo=written.offset).timestamp())
@@ -79,7 +80,7 @@ def instant_of(written: Written, time_zone: str, *, second: bool = False) -> Ins
 
 
 def local_time(at: Instant, time_zone: str) -> datetime:
-    """Return the time that a clock of the zone shows."""
+    """Return the local time of the zone."""
     return datetime.fromtimestamp(at, zone(time_zone))
 
 
@@ -89,13 +90,13 @@ def is_midnight(at: Instant, time_zone: str) -> bool:
 
 
 def at_words(at: Instant, time_zone: str = DEFAULT_ZONE) -> str:
-    """Day and time: "25 November 2026 11:00:05 CET"."""
+    """Return day and time: "25 November 2026 11:00:05 CET"."""
     local = local_time(at, time_zone)
     return f"{day_words(local)} {local:%H:%M:%S} {local.tzname()}"
 
 
 def day_words(day: date) -> str:
-    """A day: "25 November 2026"."""
+    """Return a day: "25 November 2026"."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 

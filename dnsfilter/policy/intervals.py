@@ -12,7 +12,7 @@ Intervals: TypeAlias = tuple[Interval, ...]
 
 
 def until(end: Instant | None) -> Instant:
-    """The end as a number: `FOREVER` for an open one."""
+    """Return the end as a number: `FOREVER` for an open one."""
     return FOREVER if end is None else end
 
 
@@ -22,7 +22,7 @@ def span(period: Period) -> Intervals:
 
 
 def union(intervals: Iterable[Interval]) -> Intervals:
-    """All instants of any of them; touching ones become one, empty ones vanish."""
+    """Return all instants in any interval. Touching intervals are joined, empty ones dropped."""
     merged: list[Interval] = []
     for start, end in sorted(interval for interval in intervals if interval[0] < interval[1]):
         if merged and start <= merged[-1][1]:
@@ -33,7 +33,7 @@ def union(intervals: Iterable[Interval]) -> Intervals:
 
 
 def intersection(left: Intervals, right: Intervals) -> Intervals:
-    """The instants of both."""
+    """Return the instants in both."""
     common: list[Interval] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -49,7 +49,7 @@ def intersection(left: Intervals, right: Intervals) -> Intervals:
 
 
 def difference(left: Intervals, right: Intervals) -> Intervals:
-    """The instants of `left` that are not in `right`."""
+    """Return the instants of `left` that are not in `right`."""
     gaps: list[Interval] = []
     reached = -FOREVER
     for start, end in right:

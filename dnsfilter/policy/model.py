@@ -1,7 +1,7 @@
 """The policy as values: authorities, sites, ranges, services, bans and what modifies them.
 
-Everything is immutable and already normalised: names are lower-cased wire names (RFC 1035 section 3.1, uncompressed,
-ending in the root label), instants are whole seconds of UTC. An interval is `[start, end)`; an `end` of None is open.
+Everything is immutable and normalised. Names are lower-case wire names (RFC 1035 section 3.1, uncompressed, ending in
+the root label). Instants are seconds of UTC. An interval is `[start, end)`; an `end` of None is open.
 """
 
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ Instant: TypeAlias = int
 Address: TypeAlias = IPv4Address | IPv6Address
 Prefix: TypeAlias = IPv4Network | IPv6Network
 WireName: TypeAlias = bytes
-"""A lower-cased, uncompressed wire name with its root label."""
+"""A lower-case, uncompressed wire name with its root label."""
 
 DEFAULT_SITE = "default"
 DEFAULT_TIERS = frozenset({1, 2})
 
 
 class Kind(StrEnum):
-    """What sort of public body an authority is."""
+    """The kind of public authority."""
 
     FEDERAL = "federal"
     COMMUNITY = "community"
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 class Funding(StrEnum):
-    """Who paid for a range's devices."""
+    """The source of money for a range's devices."""
 
     PUBLIC = "public"
     PARTLY_PUBLIC = "partly_public"
@@ -45,7 +45,7 @@ class Funding(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who uses a range's devices."""
+    """The users of a range's devices."""
 
     STAFF = "staff"
     PUBLIC = "public"
@@ -53,7 +53,7 @@ class Audience(StrEnum):
 
 
 class Mode(StrEnum):
-    """What a ban does to a matching query. `off` shields nothing from other bans."""
+    """The effect of a ban on a matching query. `off` does not protect from other bans."""
 
     ENFORCE = "enforce"
     MONITOR = "monitor"
@@ -61,7 +61,7 @@ class Mode(StrEnum):
 
 
 class Reply(StrEnum):
-    """How a refused query is answered."""
+    """The answer to a refused query."""
 
     REFUSED = "refused"
     NXDOMAIN = "nxdomain"
@@ -70,7 +70,7 @@ class Reply(StrEnum):
 
 
 class Usage(StrEnum):
-    """What is counted of an authority's queries."""
+    """The level at which an authority's queries are counted."""
 
     NONE = "none"
     AUTHORITY = "authority"
@@ -81,7 +81,7 @@ PLANNED_USAGE = frozenset({"range", "client"})
 
 
 class Ground(StrEnum):
-    """Why one authority's ban applies in another."""
+    """The reason why one authority's ban applies in another."""
 
     LAW = "law"
     AGREEMENT = "agreement"
@@ -106,7 +106,7 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """That an authority ceases to be at `at`, by a decision; `successor` is the authority that it was merged into."""
+    """An authority closes at `at`, by a formal decision. It is merged into `successor`, if given."""
 
     at: Instant
     reason: str = ""
@@ -116,9 +116,9 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A public body. `names` pairs a language tag with a name; `contact` is a function's address, never a person's.
+    """A public authority. `names` pairs a language tag with a name. `contact` is a function's address, not a person's.
 
-    What it decided, and what binds it, ends at the latest when it closes; its ranges stay.
+    Its bans and bindings end at the latest when it closes. Its ranges stay.
     """
 
     slug: str
@@ -132,14 +132,14 @@ class Authority:
     closing: Closing | None = None
 
     def name(self, language: str) -> str:
-        """The name in `language`, else in the first of its own languages, else its slug."""
+        """Return the name in `language`, else in the first of its own languages, else its slug."""
         names = dict(self.names)
         return names.get(language) or next((names[tag] for tag in self.languages if tag in names), self.slug)
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A network with an address plan of its own."""
+    """A network with its own address plan."""
 
     slug: str
     name: str = ""
@@ -159,7 +159,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """One tier of a service: `domains` match a name and all below it, `hosts` one name exactly."""
+    """One tier of a service. `domains` match a name and all below it; `hosts` match one name exactly."""
 
     number: int
     domains: frozenset[WireName] = frozenset()
@@ -177,10 +177,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """When something that was decided has effect: in `[start, end)`, and not before `recorded`.
+    """The time in which an act has effect: in `[start, end)`, and not before `recorded`.
 
-    `end` is the effective end: the decided one, or an earlier one by an act. `recorded` is when it was recorded,
-    approved or accepted. If it is None, that has not happened, and there is no effect.
+    `end` is the effective end: the decided one, or an earlier one by an act. `recorded` is when the act was recorded,
+    approved or accepted. None means that this has not happened, and that there is no effect.
     """
 
     start: Instant
@@ -189,12 +189,12 @@ class Period:
 
     @property
     def is_void(self) -> bool:
-        """Whether it ends before it starts, or when it does: an act ended it before it started."""
+        """Return whether it ends at or before its start: an act ended it before it started."""
         return self.end is not None and self.end <= self.start
 
     @property
     def begins(self) -> Instant | None:
-        """When the effect begins. None if there is never an effect."""
+        """The instant when the effect begins, or None if there is never an effect."""
         if self.recorded is None:
             return None
         begins = max(self.start, self.recorded)
@@ -205,7 +205,7 @@ class Period:
         return self.recorded is not None and self.recorded <= at and self.covers(at)
 
     def covers(self, at: Instant) -> bool:
-        """Return whether it has started and not ended at `at`, also if it was recorded later."""
+        """Return whether it has started and not ended at `at`, even if it was recorded later."""
         return self.start <= at and not self.has_ended(at)
 
     def is_ahead(self, at: Instant) -> bool:
@@ -213,15 +213,15 @@ class Period:
         return self.begins is not None and self.begins > at
 
     def has_ended(self, at: Instant) -> bool:
-        """Return whether it is over at `at`, or void."""
+        """Return whether it has ended at `at`, or is void."""
         return self.end is not None and (self.end <= at or self.is_void)
 
     def overlaps(self, start: Instant, end: Instant | None) -> bool:
-        """Return whether its own `[start, end)` has an instant in common with this one."""
+        """Return whether `[start, end)` has an instant in common with this period."""
         return (self.end is None or start < self.end) and (end is None or self.start < end)
 
     def end_by_act(self, at: Instant, now: Instant) -> Instant:
-        """Return the end that an act at `now` gives it if it shall end at `at`.
+        """Return the end if an act at `now` ends it at `at`.
 
         If it starts in the second of the act, it has begun, and ends in the next second.
         """
@@ -230,7 +230,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One period of a ban. `start` is as decided; nothing has effect before `recorded`."""
+    """One period of a ban. `start` is as decided. Nothing has effect before `recorded`."""
 
     start: Instant
     end: Instant | None = None
@@ -240,7 +240,7 @@ class Term:
 
     @property
     def period(self) -> Period:
-        """When the term has effect."""
+        """The time in which the term has effect."""
         return Period(self.start, self.end, self.recorded)
 
 
@@ -248,7 +248,7 @@ class Term:
 class Ban:
     """An authority's decision on one service. `number` is unique and only grows.
 
-    Before `off_until` the ban is off; then `mode` returns by itself.
+    Before `off_until` the ban is off. Then `mode` returns automatically.
     """
 
     number: int
@@ -272,9 +272,9 @@ class Ban:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The record that a ban applies in another authority too; an agreement only once accepted.
+    """The record that a ban also applies in another authority. An agreement needs acceptance first.
 
-    `end` is already the earlier of the agreed end and a withdrawal.
+    `end` is the earlier of the agreed end and a withdrawal.
     """
 
     number: int
@@ -290,12 +290,12 @@ class Binding:
 
     @property
     def period(self) -> Period:
-        """When the binding has effect."""
+        """The time in which the binding has effect."""
         return Period(self.start, self.end, bound_since(self.ground, self.recorded, self.accepted))
 
 
 def bound_since(ground: Ground, recorded: Instant, accepted: Instant | None) -> Instant | None:
-    """Return when a binding was given effect: a law when it was recorded, an agreement when it was accepted too."""
+    """Return since when a binding can have effect: a law when recorded, an agreement when also accepted."""
     if ground is Ground.LAW:
         return recorded
     return None if accepted is None else max(recorded, accepted)
@@ -303,9 +303,9 @@ def bound_since(ground: Ground, recorded: Instant, accepted: Instant | None) -> 
 
 @dataclass(frozen=True, slots=True)
 class WeeklyHours:
-    """Hours of a week in a time zone: `days` are 0 (Monday) to 6, minutes count from local midnight, end exclusive.
+    """Hours of a week in a time zone. `days` are 0 (Monday) to 6. Minutes count from local midnight.
 
-    `end_minute` is greater than `start_minute` and at most 1440.
+    The end is exclusive. `end_minute` is greater than `start_minute` and at most 1440.
     """
 
     days: frozenset[int]
@@ -316,10 +316,10 @@ class WeeklyHours:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """Sets one ban aside in the named ranges of a site, over `[start, end)`, or only in weekly hours within it.
+    """Exempts the named ranges of a site from one ban over `[start, end)`, or only in weekly hours within it.
 
-    It has effect only once approved, and ends at the latest a year after its start, in `time_zone`: that of the ban's
-    authority, if empty. The zone makes no difference to what the exemption is.
+    It has effect only when approved. It ends at the latest a year after its start, in `time_zone`; if that is empty, in
+    the zone of the ban's authority. The zone does not count when exemptions are compared.
     """
 
     number: int
@@ -335,30 +335,30 @@ class Exemption:
 
     @property
     def period(self) -> Period:
-        """When the exemption has effect, apart from its hours."""
+        """The time in which the exemption has effect, without regard to its hours."""
         return Period(self.start, self.end, self.approved)
 
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """Nothing is refused for `authority` (None: for all) over `[start, end)`; what would be is counted as exempted."""
+    """Nothing is refused for `authority` (None: all) over `[start, end)`. Refusals are counted as exempted instead."""
 
     authority: str | None
     start: Instant
     end: Instant
     reason: str = ""
     number: int = 0
-    """That of the record; 0 where there is none."""
+    """Number of the recorded suspension, or 0 if there is no record."""
 
     @property
     def period(self) -> Period:
-        """When the suspension has effect."""
+        """The time in which the suspension has effect."""
         return Period(self.start, self.end, self.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything above at one revision."""
+    """All of the above at one revision."""
 
     revision: int
     authorities: tuple[Authority, ...] = ()

@@ -1,4 +1,4 @@
-"""Why: every ban considered for a query, what became of each, and why the winner won."""
+"""Explain a decision: every ban considered for a query, why it applies or not, and why the winner won."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from dnsfilter.policy.model import Address, Instant, Mode, Policy, Range, WireNa
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision with its reasons: the range, the services that the name belongs to, each ban considered."""
+    """A decision with its reasons: the range, the services of the name, and each ban considered."""
 
     decision: Decision
     range: Range | None
@@ -37,9 +37,9 @@ def explain(
     at: Instant,
     off_since: Mapping[int, Instant] | None = None,
 ) -> Explanation:
-    """The decision of `decide`, with every ban of the client's authority or bound in it on the name's services.
+    """Return the result of `decide`, with every own or bound ban of the client's authority on the name's services.
 
-    `off_since` has since when bans are off, by number, as far as that is known.
+    `off_since` has the time since which bans are off, by number, if known.
     """
     decision = decide(policy, site, client, name, at)
     registered = range_of(policy, site, client)
@@ -51,12 +51,12 @@ def explain(
 
 def unregistered_text(decision: Decision) -> str:
     """Return the reason for a client in no range."""
-    served = ", and is answered while all are suspended" if decision.admitted else ""
+    served = ", and is answered because all are suspended" if decision.admitted else ""
     return f"the client is in no registered range{served}"
 
 
 def _only_off(item: Considered, registered: Range, at: Instant) -> bool:
-    """Return whether the ban would concern the query in another mode."""
+    """Return whether the ban would apply to the query in another mode."""
     if item.standing is not Standing.OFF or item.term is None or not item.suffix or not covers(item.ban, registered):
         return False
     return item.binding is None or item.binding.period.holds(at)
@@ -69,9 +69,9 @@ def _off_words(
     at: Instant,
     off_since: Mapping[int, Instant],
 ) -> Iterator[str]:
-    """Yield each ban that concerns the query but for its mode, and since when it is off.
+    """Yield each ban that would apply to the query in another mode, and since when it is off.
 
-    Times are by the clock of the client's authority. The day is left out if it is that of `at`.
+    Times are local times of the client's authority. The day is left out if it is that of `at`.
     """
     zones = (entry.time_zone for entry in policy.authorities if entry.slug == registered.authority)
     time_zone = next(zones, DEFAULT_ZONE)

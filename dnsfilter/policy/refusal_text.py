@@ -1,4 +1,4 @@
-"""What a refusal says: the text of its Extended DNS Error (RFC 8914 section 2), and which code."""
+"""The Extended DNS Error of a refusal: its text (RFC 8914 section 2) and its code."""
 
 from collections.abc import Mapping
 
@@ -17,23 +17,22 @@ _PHRASES = {
 
 
 def ede_code(bound: bool) -> int:
-    """15 Blocked for an authority's own decision, 16 Censored where another's is binding (RFC 8914 section 4)."""
+    """Return 15 Blocked for an authority's own decision, 16 Censored for another's (RFC 8914 section 4)."""
     return EDE_CENSORED if bound else EDE_BLOCKED
 
 
 def quoted_reference(ban: Ban, term: Term | None) -> str:
-    """The reference of the decision behind the term, else of that behind the ban."""
+    """Return the reference of the term's formal decision, else of the ban's."""
     own = term.decision.reference if term is not None else ""
     return own or ban.decision.reference
 
 
 def refusal_text(reference: str, service: Service, decider: Authority, client: Authority) -> str:
-    """Reference and contact once, then a phrase per language of the client's authority while 128 octets hold them.
+    """Return reference and contact, then a phrase per language of the client's authority, in at most 128 bytes.
 
-    `reference` is that of the term that holds: see `quoted_reference`.
-    `decider` is the ban's authority; `client` that of the range, whose contact answers questions. A region of a
-    language ("nl-BE") is no language of its own. What does not fit ends the text: a later language that is shorter
-    must not take the place of one that comes before it.
+    `reference` is that of the term in force: see `quoted_reference`. `decider` is the ban's authority. `client` is the
+    range's authority; its contact answers questions. A regional language ("nl-BE") uses the phrase of its language.
+    The first part that does not fit ends the text: a later, shorter language must not replace an earlier one.
     """
     parts = [part for part in (reference, client.contact) if part]
     text = ""
@@ -49,7 +48,7 @@ def refusal_text(reference: str, service: Service, decider: Authority, client: A
 
 
 def _spoken(tags: tuple[str, ...]) -> Mapping[str, str]:
-    """The languages that there are phrases in, each once and in order, with the first tag that stands for it."""
+    """Return the languages that have phrases, each once and in order, with the first tag for it."""
     found: dict[str, str] = {}
     for tag in tags:
         language = tag.partition("-")[0]
@@ -59,11 +58,11 @@ def _spoken(tags: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _name(authority: Authority, tag: str, language: str) -> str:
-    """The authority's name under the tag, else under its language, else in the first of its own languages."""
+    """Return the authority's name under the tag, else under its language, else in the first of its own languages."""
     return authority.name(tag if tag in dict(authority.names) else language)
 
 
 def _joined(text: str, part: str) -> str:
-    """`text; part` while it fits, else `text`: a phrase is never cut."""
+    """Return `text; part` if it fits, else `text`. A phrase is never cut."""
     longer = f"{text}; {part}" if text else part
     return longer if len(longer.encode()) <= TEXT_BYTES else text

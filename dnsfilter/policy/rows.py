@@ -1,7 +1,7 @@
-"""Policy to rows: for each class of ranges, which ban has which effect from when until when.
+"""Compile a policy to rows: for each class of ranges, the effects of each ban over time.
 
-Ranges whose bans cannot differ share a class, and a class does not depend on modes or terms: a toggle changes rows,
-never classes.
+Ranges whose bans cannot differ share a class. A class does not depend on modes or terms: a toggle changes rows, not
+classes.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ from dnsfilter.policy.refusal_text import quoted_reference
 
 
 class Effect(IntEnum):
-    """What a row does to a matching query; the numbers are those of the snapshot's format."""
+    """The effect of a row on a matching query. The numbers are those of the snapshot format."""
 
     ENFORCE = 1
     MONITOR = 2
@@ -37,7 +37,7 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class RangeClass:
-    """What decides which rows a range has. `exempted` is its site and prefix where some exemption names it."""
+    """The properties that determine a range's rows. `exempted` is its site and prefix if an exemption names it."""
 
     authority: str
     funding: Funding
@@ -47,9 +47,9 @@ class RangeClass:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One ban's effect over `[start, end)` for the ranges of a class; `end` is `FOREVER` when open.
+    """One ban's effect over `[start, end)` for the ranges of a class. `end` is `FOREVER` if open.
 
-    `reference` is that of the decision that is quoted meanwhile.
+    `reference` is that of the formal decision quoted in that time.
     """
 
     ban: int
@@ -63,21 +63,21 @@ class Row:
 
 
 def remembered(policy: Policy, since: Instant) -> Policy:
-    """The policy without exemptions that had ended by `since`: a snapshot has no class for their ranges either.
+    """Return the policy without exemptions that ended by `since`. A snapshot has no class for their ranges either.
 
-    They stay in the policy for good, and years of them would slow every toggle.
+    They stay in the policy forever, and years of them would slow every toggle.
     """
     left = tuple(exemption for exemption in policy.exemptions if exemption.end > since)
     return policy if len(left) == len(policy.exemptions) else replace(policy, exemptions=left)
 
 
 def exempted_ranges(policy: Policy) -> frozenset[tuple[str, Prefix]]:
-    """Site and prefix of every range that some exemption names. Ranges and these alone make up the classes."""
+    """Return site and prefix of every range that an exemption names. Only the ranges and these determine classes."""
     return frozenset((exemption.site, prefix) for exemption in policy.exemptions for prefix in exemption.ranges)
 
 
 def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
-    """The class of every range, by site and prefix."""
+    """Return the class of every range, by site and prefix."""
     named = exempted_ranges(policy)
     return {
         (registered.site, registered.prefix): RangeClass(
@@ -91,16 +91,16 @@ def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
 
 
 _Concern: TypeAlias = tuple[Ban, bool, tuple[Binding, ...], tuple[Exemption, ...]]
-"""A ban that a class may be concerned by, whether bound, its bindings, and its exemptions for the class."""
+"""A ban that may apply to a class, whether it is bound, its bindings, and its exemptions for the class."""
 _Origin: TypeAlias = tuple[Intervals, tuple[_Concern, ...]]
-"""All that a class's rows are made of, besides the class: when it is suspended, and what concerns it."""
+"""All input for a class's rows except the class: when it is suspended, and the bans that apply to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a maker has made, for the next one: of a thousand classes an act changes few.
+    """The results of a maker, for the next one: an act changes few of a thousand classes.
 
-    A year of weekly hours takes 4 ms to lay out, and its rows 2 ms.
+    Computing a year of weekly hours takes 4 ms, and its rows 2 ms.
     """
 
     rows: Mapping[RangeClass, tuple[_Origin, tuple[Row, ...]]]
@@ -108,9 +108,9 @@ class Made:
 
 
 class RowMaker:
-    """Makes the rows of one policy's classes; indexes once, so that a thousand bans cost what concerns them.
+    """Makes the rows of one policy's classes. It indexes once, so that a class costs only the bans that apply to it.
 
-    What `before` has of the same is taken from there.
+    Results in `before` with the same input are reused.
     """
 
     def __init__(self, policy: Policy, before: Made | None = None) -> None:
@@ -139,11 +139,11 @@ class RowMaker:
 
     @property
     def made(self) -> Made:
-        """What was asked of this maker, and the hours that it knows of the policy's exemptions."""
+        """The rows that were requested from this maker, and the computed hours of the policy's exemptions."""
         return Made(self._rows, self._laid_out)
 
     def rows(self, range_class: RangeClass, since: Instant = -FOREVER) -> tuple[Row, ...]:
-        """The class's rows that end after `since`, by ban and start; as if no suspension had ended before it."""
+        """Return the class's rows that end after `since`, by ban and start, as if no suspension had ended before it."""
         origin = self._suspended(range_class.authority, since), tuple(self._concerning(range_class))
         held = self._known.get(range_class)
         rows = held[1] if held is not None and held[0] == origin else tuple(self._all(*origin))
@@ -177,7 +177,7 @@ class RowMaker:
         return known
 
     def _concerning(self, range_class: RangeClass) -> Iterator[_Concern]:
-        """The bans that are not off for good, and cover the class, by number."""
+        """Yield the bans that are not off for good and cover the class, by number."""
         authority = range_class.authority
         concerning = [(ban, False, list[Binding]()) for ban in self._own.get(authority, ())]
         for number, bindings in self._bindings.get(authority, {}).items():
@@ -194,22 +194,22 @@ class RowMaker:
         return tuple(self._exemptions.get((ban.number, *range_class.exempted), ()))
 
     def _suspended(self, authority: str, since: Instant) -> Intervals:
-        # What ended before is not even a seam between rows: whoever has the policy may have forgotten it.
+        # A suspension that ended before must not even split a row: other holders of the policy may not know it.
         both = (*self._suspensions.get(None, ()), *self._suspensions.get(authority, ()))
         return union((s.start, s.end) for s in both if s.end > since)
 
 
 def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
-    """When the ban holds, by the reference that is quoted then: disjoint, and one term with the next if it is the same.
+    """Return when the ban is in force, by the reference quoted then. Disjoint; adjacent terms with one reference join.
 
-    Of terms that overlap it is that of the one whose effect began last, then of the one recorded last.
+    If terms overlap, quote the one whose effect began last, then the one recorded last.
     """
     begun = sorted(ban.terms, key=lambda term: (max(term.start, term.recorded), term.recorded))
     found: dict[str, Intervals] = {}
     taken: Intervals = ()
     for term in reversed(begun):
         held = span(term.period)
-        # Starts fall: what ends before the first of the others overlaps none.
+        # Starts fall in this order: a term that ends before the first of the others overlaps none.
         left = difference(held, taken) if taken and held and held[0][1] > taken[0][0] else held
         if left:
             reference = quoted_reference(ban, term)
@@ -219,7 +219,7 @@ def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
 
 
 def exempted_intervals(exemption: Exemption) -> Intervals:
-    """When the exemption has effect; none before it is approved."""
+    """Return when the exemption has effect. It has none before it is approved."""
     life = span(exemption.period)
     if not life or not exemption.hours:
         return life
@@ -235,13 +235,13 @@ def on_intervals(ban: Ban) -> Intervals:
 
 
 def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:
-    """Yield when each binding has effect; an agreement has none before it is accepted."""
+    """Yield when each binding has effect. An agreement has none before it is accepted."""
     for binding in bindings:
         yield from span(binding.period)
 
 
 def range_classes(ranges: dict[tuple[str, Prefix], RangeClass]) -> tuple[RangeClass, ...]:
-    """The distinct classes, in an order that depends on them alone."""
+    """Return the distinct classes, in an order that depends only on them."""
     return tuple(
         sorted(set(ranges.values()), key=lambda c: (c.authority, c.funding, c.audience, c.exempted or ("", "")))
     )

@@ -66,7 +66,7 @@ def prune_answer(answer: Answer, chain: Chain, do: bool) -> Answer:
 
     Without `do`, also drop signatures and proofs that were not asked for (RFC 4035 section 3.2.1).
 
-    Drop the additional section of an answer about SVCB or HTTPS. A server may use it to spare clients the questions
+    Drop the additional section of an answer about SVCB or HTTPS. A server may use it to save clients the questions
     about targets (RFC 9460 section 4.2). Clients must ask them, so that policy applies to those names.
 
     Keep the record types that belong in the authority section. Make the CNAME that is missing next to its DNAME (RFC

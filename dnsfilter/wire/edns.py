@@ -83,8 +83,8 @@ def is_client_subnet(data: bytes) -> bool:
     address = data[4:]
     if scope or source > _ECS_BITS.get(family, -1) or len(address) != (source + 7) // 8:
         return False
-    spare = -source % 8
-    return not spare or not address[-1] & ((1 << spare) - 1)
+    unused = -source % 8
+    return not unused or not address[-1] & ((1 << unused) - 1)
 
 
 def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0) -> bytes:

@@ -93,7 +93,7 @@ def test_a_suspension_of_all_serves_unregistered_clients_and_ends_unaided(node: 
     assert "unregistered clients are answered too" in said
     assert eventually(lambda: served() and served("+tcp"), within_s=4)
     explained = done(node, "explain", UNREGISTERED, NAME)
-    assert "the client is in no registered range, and is answered while all are suspended" in explained
+    assert "the client is in no registered range, and is answered because all are suspended" in explained
     assert eventually(lambda: not served() and not served("+tcp"), within_s=20)
 
 

@@ -129,9 +129,9 @@ def test_problems_of_keys_and_between_names_come_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         parse_entry(bad, "sample.toml")
     assert [str(problem) for problem in error.value.problems] == [
-        "sample.toml:category: 'nonsense' is none of " + ", ".join(Category),
-        "sample.toml:tier[1].hosts[cdn.example.org].nota: is no key here: did you mean 'note'?",
-        "sample.toml:tier[1].x: is no key here: known are number, title, description, domains, hosts",
+        "sample.toml:category: 'nonsense' is not one of " + ", ".join(Category),
+        "sample.toml:tier[1].hosts[cdn.example.org].nota: is not a known key: did you mean 'note'?",
+        "sample.toml:tier[1].x: is not a known key: known keys are number, title, description, domains, hosts",
         "sample.toml:tier[2].hosts[b.a.example]: is already covered by 'a.example'",
     ]
 

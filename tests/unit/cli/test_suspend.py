@@ -92,7 +92,7 @@ def test_explain_shows_unregistered_clients_as_answered_while_all_are_suspended(
     said = capsys.readouterr().out.splitlines()
     assert said[0].endswith(", and unregistered clients are answered too: fire")
     answered = (
-        "revision 1, www.tiktok.com: the client is in no registered range, and is answered while all are suspended"
+        "revision 1, www.tiktok.com: the client is in no registered range, and is answered because all are suspended"
     )
     assert explained() == [*said, answered]
     run(config, "suspend", "--list")

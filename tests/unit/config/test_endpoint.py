@@ -1,4 +1,4 @@
-"""Endpoints, prefixes and resolv.conf, as people write them."""
+"""Parsing endpoints, prefixes and resolv.conf."""
 
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_endpoints_are_read(text: str, address: str, port: int) -> None:
     ["", ":53", "localhost:53", "192.0.2.1:", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:٥٣", "192.0.2.1:+5", "[::1",
      "[::1]53", "[192.0.2.1]:53", "192.0.2.256", "192.0.2.1/24", "fe80::1%eth0", "::ffff:192.0.2.1"],
 )  # fmt: skip
-def test_what_is_no_endpoint_is_named(text: str) -> None:
+def test_invalid_endpoint_is_named_in_the_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no|names an interface|is an IPv4-mapped") as caught:
         parse_endpoint(text, 53)
     assert repr(text) in str(caught.value)
@@ -62,7 +62,7 @@ def test_prefixes_are_read(text: str) -> None:
         ("2001:db8::%x/32", "has a scope id"),
     ],
 )
-def test_prefixes_that_nobody_can_have_are_named(text: str, message: str) -> None:
+def test_unusable_prefix_is_named_in_the_error(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         parse_prefix(text)
     assert repr(text) in str(caught.value)
@@ -82,5 +82,5 @@ def test_resolv_conf_without_a_usable_server_is_a_problem(tmp_path: Path, conten
     path = tmp_path / "resolv.conf"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(ConfigError, match=r"names no nameserver that can be used|cannot be read"):
+    with pytest.raises(ConfigError, match=r"names no usable nameserver|cannot be read"):
         load_resolv_conf(path)

@@ -1,4 +1,4 @@
-"""The references name every key that the files may have, with its default, and their examples load."""
+"""The reference pages document every key with its default, and their examples load."""
 
 import re
 import tomllib
@@ -18,14 +18,14 @@ POLICY_FILE = (DOCS / "policy-file.md").read_text()
 
 
 def section(document: str, heading: str) -> str:
-    """The text under the heading that begins so, up to the next heading."""
+    """Return the text under the heading with this beginning, up to the next heading."""
     found = re.search(rf"^#+ {re.escape(heading)}.*?$(.*?)(?=^#+ |\Z)", document, re.MULTILINE | re.DOTALL)
     assert found is not None, heading
     return found[1]
 
 
 def rows(text: str) -> dict[str, str]:
-    """Documented keys with what stands in the column of their default."""
+    """Return the documented keys with the text in the default column."""
     table: dict[str, str] = {}
     for line in text.splitlines():
         if line.startswith("| `"):
@@ -53,13 +53,13 @@ def blocks(text: str) -> list[str]:
         (POLICY_FILE, "`[[site]]`", file_schema.SiteTable),
         (POLICY_FILE, "`[[range]]`", file_schema.RangeTable),
         (POLICY_FILE, "`[[ban]]`", file_schema.BanTable),
-        (POLICY_FILE, "`[ban.decision]`", file_schema.DecisionTable),  # And of a closing, less `follows`.
+        (POLICY_FILE, "`[ban.decision]`", file_schema.DecisionTable),  # Also for a closing, without `follows`.
         (POLICY_FILE, "`[[ban.term]]`", file_schema.TermTable),
         (POLICY_FILE, "`[[binding]]`", file_schema.BindingTable),
         (POLICY_FILE, "`[[exemption]]`", file_schema.ExemptionTable),
     ],
 )
-def test_every_key_stands_in_its_table_and_no_other(document: str, heading: str, table: type[BaseModel]) -> None:
+def test_every_key_is_documented_in_its_table_and_no_other(document: str, heading: str, table: type[BaseModel]) -> None:
     documented = rows(section(document, heading))
     subsections = {
         file_schema.ConfigFile: {"upstream", "cache", "clients", "limits", "zone", "control_plane"},
@@ -68,7 +68,7 @@ def test_every_key_stands_in_its_table_and_no_other(document: str, heading: str,
     fields = {field.alias or name: field for name, field in table.model_fields.items()}
     assert set(documented) == set(fields) - subsections.get(table, set())
     needed = {key for key, field in fields.items() if field.is_required()}
-    # A ban needs a term, and an exemption one of its three ends, which one key alone cannot say.
+    # A ban needs a term, and an exemption one of its three ends. No single key can express that.
     assert {key for key, default in documented.items() if default == "needed"} - {
         "term",
         "until",
@@ -93,7 +93,7 @@ def test_documented_defaults_of_the_configuration_are_the_defaults() -> None:
 
 
 @pytest.mark.parametrize("block", blocks(CONFIGURATION))
-def test_every_configuration_shown_loads(block: str, tmp_path: Path) -> None:
+def test_every_configuration_example_loads(block: str, tmp_path: Path) -> None:
     path, resolv_conf = tmp_path / "dnsfilter.toml", tmp_path / "resolv.conf"
     path.write_text(block)
     resolv_conf.write_text("nameserver 198.51.100.1\n")
@@ -101,6 +101,6 @@ def test_every_configuration_shown_loads(block: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", blocks(POLICY_FILE))
-def test_every_policy_shown_loads(block: str) -> None:
+def test_every_policy_example_loads(block: str) -> None:
     services = {"tiktok": Service("tiktok", "TikTok", (Tier(1),))}
     assert parse_policy(block, "policy-file.md", services=services, now=1_678_462_200).bans

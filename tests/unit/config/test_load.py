@@ -1,4 +1,4 @@
-"""The node's configuration: defaults, values, and every problem at once with its place."""
+"""The node's configuration: defaults, values, and all problems with their places."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def problems(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.1
     ("families", "listen", "left_out"),
     [((4, 6), BOTH, ()), ((4,), BOTH[:1], BOTH[1:]), ((6,), BOTH[1:], BOTH[:1]), ((), BOTH, ())],
 )
-def test_default_addresses_of_a_family_that_is_not_here_are_left_out_but_not_all(
+def test_default_addresses_of_a_missing_family_are_left_out_but_not_all(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     families: tuple[int, ...],
@@ -85,7 +85,7 @@ def test_no_file_is_an_empty_file(tmp_path: Path) -> None:
         default_config(tmp_path / "none.conf")
 
 
-def test_every_key_is_taken_over(tmp_path: Path) -> None:
+def test_every_key_is_read(tmp_path: Path) -> None:
     text = """
         listen = ["192.0.2.53", "[2001:db8::53]:5353"]
         metrics_listen = "192.0.2.53:9999"
@@ -192,14 +192,14 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("listn = []", "dnsfilter.toml listn: is no key here: did you mean 'listen'?"),
-        ("[upstream]\nhost = 1", "dnsfilter.toml upstream.host: is no key here: known are servers, trust_ad,"),
+        ("listn = []", "dnsfilter.toml listn: is not a known key: did you mean 'listen'?"),
+        ("[upstream]\nhost = 1", "dnsfilter.toml upstream.host: is not a known key: known keys are servers, trust_ad,"),
         ("listen = []", "dnsfilter.toml listen: "),
         ('listen = "127.0.0.1:53"', "dnsfilter.toml listen: must be a list"),
-        ('listen = ["127.0.0.1:53",\n"127.0.0.1"]', "dnsfilter.toml listen[1]: 127.0.0.1:53 is named twice"),
+        ('listen = ["127.0.0.1:53",\n"127.0.0.1"]', "dnsfilter.toml listen[1]: 127.0.0.1:53 is given twice"),
         ('listen = ["127.0.0.1:99999"]', "dnsfilter.toml listen[0]: '99999' in '127.0.0.1:99999' is no port"),
-        ('listen = ["224.0.0.1"]', "dnsfilter.toml listen[0]: 224.0.0.1:53 is a group's address"),
-        ('metrics_listen = "127.0.0.1:53"', "dnsfilter.toml metrics_listen: 127.0.0.1:53 is taken by listen"),
+        ('listen = ["224.0.0.1"]', "dnsfilter.toml listen[0]: 224.0.0.1:53 is a multicast address"),
+        ('metrics_listen = "127.0.0.1:53"', "dnsfilter.toml metrics_listen: 127.0.0.1:53 is used by listen"),
         ("metrics_listen = 9153", "dnsfilter.toml metrics_listen: must be a string"),
         ("workers = 0", "dnsfilter.toml workers: must be greater than or equal to 1"),
         ("workers = 257", "dnsfilter.toml workers: must be less than or equal to 256"),
@@ -209,7 +209,7 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ("[upstream]\nservers = []", "dnsfilter.toml upstream.servers: "),
         ('[upstream]\nservers = ["127.0.0.1"]', "dnsfilter.toml upstream.servers[0]: 127.0.0.1:53 is an address"),
         ('[upstream]\nservers = ["192.0.2.1",\n"x"]', "dnsfilter.toml upstream.servers[1]: 'x' is no IP address"),
-        ('[upstream]\nservers = ["192.0.2.1", "192.0.2.1:53"]', "upstream.servers[1]: 192.0.2.1:53 is named twice"),
+        ('[upstream]\nservers = ["192.0.2.1", "192.0.2.1:53"]', "upstream.servers[1]: 192.0.2.1:53 is given twice"),
         ('[upstream]\nservers = ["0.0.0.0"]', "upstream.servers[0]: '0.0.0.0' is a wildcard"),
         ('[upstream]\nservers = ["fe80::1"]', "upstream.servers[0]: 'fe80::1' is link-local"),
         ("[upstream]\ntimeout_ms = 1", "dnsfilter.toml upstream.timeout_ms: must be greater than or equal to 50"),
@@ -217,15 +217,15 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ("[cache]\nmax_bytes = 5", "dnsfilter.toml cache.max_bytes: must be between 1 MiB and 64 GiB"),
         ('[cache]\nserve_stale = "a while"', "cache.serve_stale: must be a number of seconds"),
         ('[cache]\nserve_stale = "8 days"', "cache.serve_stale: must be between 0 (off) and 7 days"),
-        ('[clients]\nunregistered = "open"', "clients.unregistered: 'open' is none of refuse, resolve"),
-        ('[clients]\nunregistered = "resolve"', "clients.allowed: is needed with unregistered"),
-        ('[clients]\nallowed = ["192.0.2.0/24"]', "clients.allowed: has a meaning only with"),
+        ('[clients]\nunregistered = "open"', "clients.unregistered: 'open' is not one of refuse, resolve"),
+        ('[clients]\nunregistered = "resolve"', "clients.allowed: is required with unregistered"),
+        ('[clients]\nallowed = ["192.0.2.0/24"]', "clients.allowed: has an effect only with"),
         ('[clients]\nunregistered = "resolve"\nallowed = ["::/0"]', "clients.allowed[0]: ::/0 is everybody"),
         ('[clients]\nunregistered = "resolve"\nallowed = ["fe80::/10"]', "clients.allowed[0]: 'fe80::/10' is"),
         ('[clients]\ntrusted_proxies = ["192.0.2.1"]', "clients.trusted_proxies: proxies are not supported yet"),
         ("[limits]\nqueries_per_second = -1", "limits.queries_per_second: must be greater than or equal to 0"),
         ("[limits]\nburst = 9", "limits.burst: must be at least a hundredth of queries_per_second"),
-        ("[limits]\nqueries_per_second = 0\nburst = 9", "limits.burst: has a meaning only with a rate"),
+        ("[limits]\nqueries_per_second = 0\nburst = 9", "limits.burst: has an effect only with a rate"),
         ("[limits]\nslip = 11", "limits.slip: must be less than or equal to 10"),
         ("[limits]\nwaiting = 511", "limits.waiting_per_client: is more than waiting"),
         ("[limits]\nconnections = 49", "limits.connections_per_client: is more than connections"),
@@ -234,11 +234,11 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[[limits.override]]\nprefix = "192.0.2.1"', "limits.override[0].queries_per_second (192.0.2.1): is missing"),
         (
             '[[limits.override]]\nprefix = "2001:db8::1"\nqueries_per_second = 0',
-            "limits.override[0].prefix: 2001:db8::1/128 is less than one client, which of IPv6 is a /64: write",
+            "limits.override[0].prefix: 2001:db8::1/128 is smaller than one client, which is a /64 for IPv6: write",
         ),
         (
             '[[limits.override]]\nprefix = "192.0.2.1"\nqueries_per_second = 1\n' * 2,
-            "limits.override[1].prefix: 192.0.2.1/32 is named twice",
+            "limits.override[1].prefix: 192.0.2.1/32 is given twice",
         ),
         ('[[zone]]\nsuffix = "corp.local"', "dnsfilter.toml zone[0].servers (corp.local): is missing"),
         ('[[zone]]\nsuffix = "a..b"\nservers = ["192.0.2.1"]', "dnsfilter.toml zone[0].suffix: parse name: 'a..b'"),
@@ -249,13 +249,13 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
             '[[zone]]\nsuffix = "corp.local"\nservers = ["127.0.0.1"]',
             "zone[0].servers[0] (corp.local): 127.0.0.1:53 is an address",
         ),
-        ('[control_plane]\nurl = "ftp://example.org"', "control_plane.url: is no http or https address"),
-        ('[control_plane]\nurl = "http://u:p@example.org"', "control_plane.url: must not carry a user"),
-        ('[control_plane]\ntoken = "token"', "control_plane.token: is of no use without control_plane.url"),
-        (f'[control_plane]\nkey = "{KEY}"', "control_plane.key: is of no use without control_plane.url"),
+        ('[control_plane]\nurl = "ftp://example.org"', "control_plane.url: is not an http or https address"),
+        ('[control_plane]\nurl = "http://u:p@example.org"', "control_plane.url: must not contain a user"),
+        ('[control_plane]\ntoken = "token"', "control_plane.token: has no effect without control_plane.url"),
+        (f'[control_plane]\nkey = "{KEY}"', "control_plane.key: has no effect without control_plane.url"),
         ('[control_plane]\nurl = "http://127.0.0.1"\nkey = "3d40"', "control_plane.key: must be the 64 hexadecimal"),
-        ('[control_plane]\nca = "ca.pem"', "control_plane.ca: is of no use without control_plane.url"),
-        ('[control_plane]\nurl = "http://127.0.0.1"\nca = "ca.pem"', "control_plane.ca: has a meaning only"),
+        ('[control_plane]\nca = "ca.pem"', "control_plane.ca: has no effect without control_plane.url"),
+        ('[control_plane]\nurl = "http://127.0.0.1"\nca = "ca.pem"', "control_plane.ca: has an effect only"),
     ],
 )
 def test_one_mistake_is_one_problem_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
@@ -263,7 +263,7 @@ def test_one_mistake_is_one_problem_with_its_place(tmp_path: Path, text: str, ex
     assert expected in problem
 
 
-def test_a_token_written_in_place_of_its_path_is_not_repeated(tmp_path: Path) -> None:
+def test_token_given_instead_of_its_path_is_not_repeated(tmp_path: Path) -> None:
     token = "dnf_0123456789abcdef0123456789abcdef"
     (problem,) = problems(tmp_path, f'[control_plane]\nurl = "http://127.0.0.1:8080"\ntoken = "{token}"\n')
     assert "the path of a file that holds the token" in problem
@@ -290,12 +290,12 @@ def test_another_port_family_or_loopback_address_is_another_server(tmp_path: Pat
 
 def test_the_machines_nameserver_being_this_resolver_says_what_to_do(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "", "nameserver 127.0.0.1\n")
-    assert problem.startswith("dnsfilter.toml upstream.servers: 127.0.0.1:53, which ")
-    assert f"{tmp_path}/resolv.conf names, is an address that this resolver listens on" in problem
-    assert problem.endswith("name the servers to ask in [upstream] servers")
+    assert problem.startswith("dnsfilter.toml upstream.servers: 127.0.0.1:53 in ")
+    assert f"{tmp_path}/resolv.conf is an address that this resolver listens on" in problem
+    assert problem.endswith("set [upstream] servers to the servers to ask")
 
 
-def test_every_problem_comes_at_once_and_in_file_order(tmp_path: Path) -> None:
+def test_all_problems_are_reported_in_file_order(tmp_path: Path) -> None:
     text = """\
 listen = ["127.0.0.1:53", "nonsense", "127.0.0.1:53"]
 workers = 300
@@ -333,6 +333,6 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
             load_config(path)
 
 
-def test_the_configuration_as_used_needs_no_pydantic() -> None:
+def test_node_config_needs_no_pydantic() -> None:
     code = "import sys, dnsfilter.config.node_config, dnsfilter.config.endpoint; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

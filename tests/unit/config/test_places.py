@@ -1,4 +1,4 @@
-"""Places in a TOML file: key paths in file order, with what identifies their entry."""
+"""Places in a TOML file: key paths in file order, with the identity of their entry."""
 
 import tomllib
 
@@ -54,7 +54,7 @@ PATHS: list[KeyPath] = [
     ("item", 1, "name"),
     ("item", 1, "part", 0, "last"),
 ]
-"""In the order in which the text has them."""
+"""Paths in the order of the text."""
 
 
 @pytest.mark.parametrize("text", [TRICKY, TRICKY.replace("\n", "\r\n")], ids=["lf", "crlf"])
@@ -66,7 +66,7 @@ def test_problems_come_in_the_order_in_which_their_keys_are_written(text: str) -
 
 
 @pytest.mark.parametrize("path", [*PATHS, ("item", 0), ()])
-def test_what_the_file_has_is_known(path: KeyPath) -> None:
+def test_paths_in_the_file_are_known(path: KeyPath) -> None:
     written = parse_toml(TRICKY, "file")
     assert written.holds(path)
     for missing in ("missing", 9, -1):
@@ -111,7 +111,7 @@ def test_problems_come_in_file_order_and_once() -> None:
         ("[authority]\nslug = 'ghent'", ("authority", "name"), "authority.name"),
     ],
 )
-def test_a_place_says_which_entry_it_is_in(text: str, path: KeyPath, place: str) -> None:
+def test_place_identifies_its_entry(text: str, path: KeyPath, place: str) -> None:
     (problem,) = parse_toml(text, "file").problems([Fault(path, "is wrong")])
     assert problem.place == f"file {place}"
 
@@ -153,7 +153,7 @@ def test_bad_syntax_is_a_problem_with_its_line(text: str, place: str) -> None:
     ],
     ids=["keys", "header", "inline keys", "17 keys", "lists", "tables"],
 )
-def test_what_is_nested_too_deep_is_a_problem_with_its_place(text: str, place: str) -> None:
+def test_too_deep_nesting_is_a_problem_with_its_place(text: str, place: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_toml(text, "file")
     assert [(problem.place, problem.message) for problem in caught.value.problems] == [
@@ -172,5 +172,5 @@ def test_what_is_nested_too_deep_is_a_problem_with_its_place(text: str, place: s
     ],
     ids=["keys", "lists", "labels in a text", "long key", "long list"],
 )
-def test_what_is_as_deep_as_is_allowed_is_read(text: str) -> None:
+def test_maximum_depth_is_read(text: str) -> None:
     assert parse_toml(text, "file").data == tomllib.loads(text)

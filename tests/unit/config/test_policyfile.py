@@ -1,4 +1,4 @@
-"""policy.toml becomes a policy: dates, references, and every problem at once with its place."""
+"""Converting policy.toml to a policy: dates, references, and all problems with their places."""
 
 import re
 from datetime import UTC, datetime
@@ -79,11 +79,11 @@ def ban(term: str, more: str = "") -> str:
     return f'{BASE}[[ban]]\nauthority = "ghent"\nservice = "tiktok"\nmode = "enforce"\n{more}\n[[ban.term]]\n{term}\n'
 
 
-def test_an_empty_file_is_a_policy_of_nothing() -> None:
+def test_empty_file_is_an_empty_policy() -> None:
     assert parse("") == Policy(revision=1, services=tuple(SERVICES.values()))
 
 
-def test_every_key_is_taken_over() -> None:
+def test_every_key_is_read() -> None:
     text = """
 [[authority]]
 slug = "mechelen"
@@ -268,7 +268,7 @@ def test_a_term_is_resolved_in_its_authoritys_zone(term: str, start: str, end: s
     assert (only.start, only.end, only.recorded) == (utc(start), utc(end), NOW)
 
 
-def test_today_is_the_day_on_the_authoritys_own_clock() -> None:
+def test_today_is_the_local_day_of_the_authority() -> None:
     late = utc("2023-03-10T23:30")
     text = ban('start = "today"\nfor = "1 day"') + ban('start = "today"\nfor = "1 day"').removeprefix(BASE).replace(
         "ghent", "mechelen"
@@ -287,7 +287,7 @@ def test_a_term_without_an_end_has_a_review(written: str, expected: str) -> None
     assert (only.end, only.review_by) == (None, utc(expected))
 
 
-def test_what_waits_for_a_decision_stays_without_effect() -> None:
+def test_pending_items_have_no_effect() -> None:
     text = (
         ban('start = "today"\nfor = "1 day"')
         + """
@@ -331,13 +331,13 @@ for = "1 year"
     [
         (BAN.replace('"ghent"', '"gent"'), "ban[0].authority", "there is no authority 'gent'"),
         (BAN.replace("tiktok", "tictoc"), "ban[0].service", "there is no service 'tictoc'"),
-        (BAN.replace('"off"', '"on"'), "ban[0].mode", "'on' is none of enforce, monitor, off"),
+        (BAN.replace('"off"', '"on"'), "ban[0].mode", "'on' is not one of enforce, monitor, off"),
         (BAN.replace("mode", "# mode"), "ban[0].mode", "is missing"),
-        (BAN + "untill = 2023-04-01\n", "ban[0].term[0].untill", "is no key here: did you mean 'until'?"),
-        (BAN + "until = 2023-09-30\n", "ban[0].term[0]", "has until and for: write one of them"),
+        (BAN + "untill = 2023-04-01\n", "ban[0].term[0].untill", "is not a known key: did you mean 'until'?"),
+        (BAN + "until = 2023-09-30\n", "ban[0].term[0]", "has until and for: use one of them"),
         (BAN.replace("for = ", "until = 2023-03-09 # "), "ban[0].term[0].until", "must lie after the start"),
         (BAN.replace("for = ", "end = 2023-03-10 # "), "ban[0].term[0].end", "must lie after the start"),
-        (BAN.replace("for = ", "# "), "ban[0].term[0]", "has no end: say until when"),
+        (BAN.replace("for = ", "# "), "ban[0].term[0]", "has no end: give an end"),
         (BAN.replace("1 year", "999 years"), "ban[0].term[0].for", "ends too far in the future"),
         (BAN.replace("1 year", "9999 years"), "ban[0].term[0].for", "ends too far in the future"),
         (BAN.replace("1 year", "1 yr"), "ban[0].term[0].for", "'1 yr' is no span of time"),
@@ -357,21 +357,21 @@ for = "1 year"
         (BAN.replace('"off"', '"off"\ndecision.follows = "mechelen"'), "ban[0].decision.follows", "has no ban"),
         (BAN.replace('"off"', '"off"\ndecision.follows = "ghent"'), "ban[0].decision.follows", "cannot adopt"),
         (BAN.replace('"off"', '"off"\ndecision.link = "x:y"'), "ban[0].decision.link", "is no http or https"),
-        (BAN.replace('"off"', '"off"\noff_until = 2023-04-01'), "ban[0].off_until", "needs the mode that returns"),
+        (BAN.replace('"off"', '"off"\noff_until = 2023-04-01'), "ban[0].off_until", "needs the mode that applies then"),
         (BAN.replace('"off"', '"enforce"\noff_until = "soon"'), "ban[0].off_until", "must be a date"),
         (BAN.replace('"off"', '"off"\nprovisional = true'), "ban[0].term[0].for", "lies more than 72 hours after"),
         (BAN + BINDING.replace('"tiktok"', '"capcut"'), "binding[0].of", "'ghent' has no ban of 'capcut' here"),
         (BAN + BINDING.replace("mechelen", "ghent"), "binding[0].of", "ghent cannot be bound by its own ban"),
         (BAN + BINDING.replace("mechelen", "nobody"), "binding[0].authority", "there is no authority 'nobody'"),
-        (BAN + BINDING.replace("law", "hope"), "binding[0].ground", "'hope' is none of law, agreement"),
+        (BAN + BINDING.replace("law", "hope"), "binding[0].ground", "'hope' is not one of law, agreement"),
         (BAN + BINDING + "until = 2023-03-01\n", "binding[0].until", "must lie after the start"),
         (BAN + EXEMPTION.replace("ghent", "mechelen"), "exemption[0].of", "'mechelen' has no ban of 'tiktok' here"),
         (BAN + EXEMPTION.replace("192", "198"), "exemption[0].ranges", "198.0.2.0/24 is not registered at site"),
-        (BAN + EXEMPTION.replace("2.0/24", "2.0/25"), "exemption[0].ranges", "an exemption names whole ranges"),
+        (BAN + EXEMPTION.replace("2.0/24", "2.0/25"), "exemption[0].ranges", "name registered ranges"),
         (BAN + EXEMPTION.replace("2.0/24", "2.1/24"), "exemption[0].ranges[0]", "has bits set"),
         (BAN + EXEMPTION.replace('["192.0.2.0/24"]', "[]"), "exemption[0].ranges", "names no range"),
         (BAN + EXEMPTION.replace("1 year", "13 months"), "exemption[0].for", "lies more than a year after"),
-        (BAN + EXEMPTION.replace("for", "# for"), "exemption[0]", "has no end: write until, end or for"),
+        (BAN + EXEMPTION.replace("for", "# for"), "exemption[0]", "has no end: set until, end or for"),
         (BAN + EXEMPTION + 'site = "annex"\n', "exemption[0].site", "there is no site 'annex'"),
         (BAN + EXEMPTION + 'hours = "always"\n', "exemption[0].hours", "'always' are no weekly hours"),
         (BAN + EXEMPTION + 'time_zone = "Mars"\n', "exemption[0].time_zone", "unknown time zone 'Mars'"),
@@ -406,7 +406,7 @@ def test_one_mistake_is_one_problem_with_its_place(text: str, place: str, messag
         ('authority = "ghent"\nfunding', 'authority = "gent"\nfunding', "range[0].authority", "there is no"),
     ],
 )  # fmt: skip
-def test_one_mistake_in_who_and_where_is_one_problem(old: str, new: str, place: str, message: str) -> None:
+def test_one_mistake_in_an_authority_or_range_is_one_problem(old: str, new: str, place: str, message: str) -> None:
     assert old in BASE
     text = BASE.replace(old, new, 1)
     found = [one for one in problems(text) if "there is no authority 'ghent'" not in one]
@@ -421,9 +421,9 @@ CLOSES = 'contact = "ict@ghent.example"\n'
 @pytest.mark.parametrize(
     ("keys", "more", "place", "message"),
     [
-        ("closed_reason = 'x'\n", "", "authority[0].closed_reason", "is of an authority that closes: say when"),
-        ("successor = 'mechelen'\n", "", "authority[0].successor", "is of an authority that closes: say when"),
-        ("[authority.closed_decision]\n", "", "authority[0].closed_decision", "is of an authority that closes"),
+        ("closed_reason = 'x'\n", "", "authority[0].closed_reason", "needs closes: set when the authority closes"),
+        ("successor = 'mechelen'\n", "", "authority[0].successor", "needs closes: set when the authority closes"),
+        ("[authority.closed_decision]\n", "", "authority[0].closed_decision", "needs closes"),
         ("closes = 'soon'\nsuccessor = 'mechelen'\n", "", "authority[0].closes", "must be a date such as"),
         ("closes = 2023-10-01\nsuccessor = 'gent'\n", "", "authority[0].successor", "there is no authority 'gent'"),
         ("closes = 2023-10-01\nclosed_decision.link = 'x'\n", "", "authority[0].closed_decision.link", "is no http"),
@@ -468,7 +468,7 @@ def test_a_prefix_is_registered_once_at_a_site(owner: str) -> None:
     assert [entry.site for entry in elsewhere.ranges] == ["default", "annex"]
 
 
-def test_every_problem_comes_at_once_in_file_order_and_nothing_is_blamed_twice() -> None:
+def test_all_problems_are_reported_once_in_file_order() -> None:
     text = """\
 [[authority]]
 slug = "ghent"
@@ -517,13 +517,13 @@ for = "2 years"
 
 def test_syntax_and_foreign_tables_are_problems() -> None:
     assert problems("[[ban]\n")[0].startswith("policy.toml:1: cannot be read as TOML: ")
-    assert problems("[[bans]]\n") == ["policy.toml bans: is no key here: did you mean 'ban'?"]
+    assert problems("[[bans]]\n") == ["policy.toml bans: is not a known key: did you mean 'ban'?"]
     assert problems("ban = 1\n") == ["policy.toml ban: must be a list"]
     assert problems("ban = [1]\n") == ["policy.toml ban[0]: must be a table"]
 
 
 @pytest.mark.parametrize("level", ["range", "client"])
-def test_a_usage_level_without_effect_is_a_problem_that_says_what_to_write(level: str) -> None:
+def test_planned_usage_level_is_a_problem_that_names_alternatives(level: str) -> None:
     text = f"""
 [[authority]]
 slug = "mechelen"

@@ -1,4 +1,4 @@
-"""The example files: they load, and the example policy says of each body what was reported of it."""
+"""The example files load, and the example policy has the reported facts of each authority."""
 
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -28,7 +28,7 @@ from dnsfilter.policy.model import (
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
 SERVICES = {slug: Service(slug, slug, (Tier(1),)) for slug in ("tiktok", "facebook", "instagram", "x", "snapchat")}
 POLICE = "police-brussels-capital-ixelles"
-MOMENTS = ("2023-03-10T12:00", "2023-03-25T23:30", "2024-02-29T00:00", "2023-08-30T22:30", "2026-10-25T00:30")
+TIMESTAMPS = ("2023-03-10T12:00", "2023-03-25T23:30", "2024-02-29T00:00", "2023-08-30T22:30", "2026-10-25T00:30")
 
 
 def utc(text: str) -> int:
@@ -39,7 +39,7 @@ def load(now: int) -> Policy:
     return load_policy_file(EXAMPLES / "belgium-2023.toml", services=SERVICES, now=now)
 
 
-@pytest.fixture(params=MOMENTS)
+@pytest.fixture(params=TIMESTAMPS)
 def now(request: pytest.FixtureRequest) -> int:
     return utc(str(request.param))
 
@@ -67,7 +67,7 @@ def test_the_office_configuration_loads() -> None:
     assert len(config.zones) == 2
 
 
-def test_ranges_come_in_order_with_who_uses_them_and_who_paid(policy: Policy) -> None:
+def test_ranges_have_their_order_audience_and_funding(policy: Policy) -> None:
     public, partly, private = Funding.PUBLIC, Funding.PARTLY_PUBLIC, Funding.PRIVATE
     staff, everybody = Audience.STAFF, Audience.PUBLIC
     assert [(str(entry.prefix), entry.authority, entry.audience, entry.funding) for entry in policy.ranges] == [
@@ -89,7 +89,7 @@ def test_ranges_come_in_order_with_who_uses_them_and_who_paid(policy: Policy) ->
 
 
 def outcome(policy: Policy, entry: Range, at: int) -> str:
-    """What the bans' values say of TikTok in that range, by the words of the table alone."""
+    """Return the expected verdict for TikTok in that range, computed from the table's values."""
     for ban in policy.bans:
         bound = [one for one in policy.bindings if one.ban == ban.number and one.authority == entry.authority]
         in_force = any(term.start <= at and (term.end is None or at < term.end) for term in ban.terms)
@@ -105,7 +105,7 @@ def outcome(policy: Policy, entry: Range, at: int) -> str:
     return "answered"
 
 
-def test_tiktok_is_refused_where_the_table_says_so(policy: Policy, now: int) -> None:
+def test_tiktok_is_refused_according_to_the_table(policy: Policy, now: int) -> None:
     assert {str(entry.prefix): outcome(policy, entry, now) for entry in policy.ranges} == {
         "127.0.0.1/32": "refused 15",
         "127.0.1.0/24": "refused 15",
@@ -136,7 +136,7 @@ def test_six_months_are_counted_from_the_day_of_loading() -> None:
     assert (federal.terms[0].start, federal.terms[0].end) == (utc("2023-08-30T22:00"), utc("2024-02-28T23:00"))
 
 
-def test_brussels_city_has_a_review_and_no_end_and_studies_four_networks(policy: Policy) -> None:
+def test_brussels_city_has_a_review_no_end_and_monitors_four_services(policy: Policy) -> None:
     tiktok = ban_of(policy, "brussels-city")
     assert tiktok is not None
     assert tiktok.terms[0].end is None
@@ -163,7 +163,7 @@ def test_the_regions_ban_binds_the_police_zone_by_an_accepted_agreement(policy: 
     assert ban_of(policy, POLICE) is None
 
 
-def test_ghent_promotes_itself_on_weekday_mornings(policy: Policy, now: int) -> None:
+def test_ghent_has_an_exemption_on_weekday_mornings(policy: Policy, now: int) -> None:
     exemption = policy.exemptions[1]
     assert exemption.hours == (parse_hours("Mon-Fri 09:00-12:00", "Europe/Brussels"),)
     assert exemption.approved == now
@@ -175,13 +175,13 @@ def test_ghent_promotes_itself_on_weekday_mornings(policy: Policy, now: int) -> 
     [("federal", ("fr", "nl")), ("brussels-city", ("fr", "nl")), ("brussels-region", ("fr", "nl")),
      (POLICE, ("fr", "nl")), ("ghent", ("nl",)), ("mechelen", ("nl",)), ("diest", ("nl",))],
 )  # fmt: skip
-def test_bodies_speak_their_languages_and_are_reached_by_function(slug: str, languages: tuple[str, ...]) -> None:
-    authority = authority_of(load(utc(MOMENTS[0])), slug)
+def test_authorities_have_their_languages_and_a_functional_contact(slug: str, languages: tuple[str, ...]) -> None:
+    authority = authority_of(load(utc(TIMESTAMPS[0])), slug)
     assert authority.languages == languages == tuple(tag for tag, _ in authority.names)
     assert authority.contact.endswith(".example")
 
 
-def test_the_example_says_what_is_invented() -> None:
+def test_example_lists_invented_facts() -> None:
     header = (EXAMPLES / "belgium-2023.toml").read_text().split("\n\n")[0].replace("\n# ", " ").replace("\n#", "")
     assert "as reported in March 2023" in header
     assert "Ranges, agreements, exemptions, hours and references are invented" in header

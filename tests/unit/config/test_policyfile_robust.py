@@ -1,4 +1,4 @@
-"""Whatever somebody writes, it is a policy or a configuration, or problems with places; never another exception."""
+"""Any text gives a policy or configuration, or problems with places, and no other exception."""
 
 import re
 from pathlib import Path
@@ -36,7 +36,7 @@ LINES = (
 
 @st.composite
 def mutated(draw: st.DrawFn, name: str) -> str:
-    """An example with some values replaced, and some lines replaced or taken out."""
+    """Return an example with some values replaced, and some lines replaced."""
     lines = [line for line in (EXAMPLES / name).read_text().splitlines() if line and not line.startswith("#")]
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, len(lines) - 1))

@@ -1,4 +1,4 @@
-"""A policy written as a file is read back as the same policy."""
+"""A policy written to a file is read back as the same policy."""
 
 import datetime
 import tomllib
@@ -182,7 +182,7 @@ def test_a_policy_is_read_back_from_its_file(policy: Policy) -> None:
     assert dump_policy(again) == dumped
 
 
-def test_a_file_shows_days_as_days_and_leaves_out_defaults() -> None:
+def test_file_has_days_as_dates_and_no_defaults() -> None:
     policy = Policy(
         revision=3,
         authorities=(

@@ -1,4 +1,4 @@
-"""Relative dates of a node's policy file are resolved once, whatever restarts and edits follow."""
+"""Relative dates of a node's policy file are resolved once, also after restarts and edits."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_an_edit_elsewhere_renews_nothing_and_raises_the_revision(node: Node, ol
     assert (first.revision, second.revision) == (1, 2)
 
 
-def test_what_is_new_or_reworded_begins_when_it_is_loaded(node: Node) -> None:
+def test_new_or_changed_item_begins_when_it_is_loaded(node: Node) -> None:
     first = node.start(POLICY, MARCH)
     text = POLICY.replace('for = "6 months"\n', 'for = "6 months"\n' + NEW_TERM).replace('"1 month"', '"2 months"')
     second = node.start(text, MAY)
@@ -117,7 +117,7 @@ def test_what_is_new_or_reworded_begins_when_it_is_loaded(node: Node) -> None:
     assert second.bindings == first.bindings
 
 
-def test_what_was_taken_out_and_comes_back_begins_anew(node: Node) -> None:
+def test_item_removed_and_put_back_begins_again(node: Node) -> None:
     node.start(POLICY, MARCH)
     node.start(POLICY.split("[[exemption]]")[0], MARCH + 60)
     again = node.start(POLICY, MAY)
@@ -139,14 +139,14 @@ def test_a_faulty_file_leaves_the_state_as_it_was(node: Node) -> None:
 @pytest.mark.parametrize(
     "content", ["", "digest = 1\n", 'digest = "a"\nrevision = 1\n[loaded]\na = "b"\n', "[loaded", "loaded = 1\n"]
 )
-def test_a_state_file_of_unknown_making_is_not_guessed_at(node: Node, content: str) -> None:
+def test_invalid_state_file_is_an_error(node: Node, content: str) -> None:
     node.start(POLICY, MARCH)
     (node.state / STATE_FILE).write_text(content)
     with pytest.raises(ConfigError, match=STATE_FILE):
         node.start(POLICY, MAY)
 
 
-def test_a_state_directory_that_cannot_be_written_is_said(node: Node) -> None:
+def test_unwritable_state_directory_is_an_error(node: Node) -> None:
     node.state.write_text("in the way")
-    with pytest.raises(UnavailableError, match=r"cannot keep the policy's resolved dates in .*policy-resolved\.toml"):
+    with pytest.raises(UnavailableError, match=r"cannot store the policy's resolved dates in .*policy-resolved\.toml"):
         node.start(POLICY, MARCH)

@@ -1,4 +1,4 @@
-"""Dates, spans and weekly hours against instants written out in UTC."""
+"""Dates, spans and weekly hours compared with instants in UTC."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -45,8 +45,8 @@ def utc(text: str) -> int:
         (date(2023, 10, 29), BRUSSELS, "2023-10-28T22:00"),
         (date(2023, 10, 30), BRUSSELS, "2023-10-29T23:00"),
         (date(2023, 3, 12), "America/Havana", "2023-03-12T05:00"),  # 00:00 does not exist: the day begins at 01:00
-        (date(2023, 11, 5), "America/Havana", "2023-11-05T04:00"),  # 00:00 comes twice: the first
-        (date(2011, 12, 30), "Pacific/Apia", "2011-12-30T10:00"),  # the whole day was skipped
+        (date(2023, 11, 5), "America/Havana", "2023-11-05T04:00"),  # 00:00 occurs twice: the first
+        (date(2011, 12, 30), "Pacific/Apia", "2011-12-30T10:00"),  # the complete day was skipped
         (date(2011, 12, 31), "Pacific/Apia", "2011-12-30T10:00"),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_day_begins_at_its_first_instant(day: date, time_zone: str, expected: 
     assert local_midnight(day, time_zone) == utc(expected)
 
 
-def test_until_a_day_ends_at_the_midnight_after_it_and_is_shown_as_that_day() -> None:
+def test_until_a_day_ends_at_the_next_midnight_and_is_shown_as_that_day() -> None:
     end = after_day(date(2023, 9, 30), BRUSSELS)
     assert end == utc("2023-09-30T22:00")
     assert last_day(end, BRUSSELS) == date(2023, 9, 30)
@@ -110,7 +110,7 @@ def test_spans_are_read(text: str, expected: Span) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "6", "months", "0 days", "-1 day", "6 moons", "1.5 years", "99999 days", "6m"])
-def test_what_is_no_span_is_named(text: str) -> None:
+def test_invalid_span_is_named_in_the_error(text: str) -> None:
     with pytest.raises(ValueError, match="no span of time") as caught:
         parse_span(text)
     assert repr(text) in str(caught.value)
@@ -137,7 +137,7 @@ def test_durations_are_read_as_people_type_them(text: str, seconds: int) -> None
 @pytest.mark.parametrize(
     "text", ["", " ", "30", "0m", "m", "1 month", "2 days", "1.5h", "-5m", "30m1h", "٣٠m", "9999h"]
 )
-def test_what_is_no_duration_is_named(text: str) -> None:
+def test_invalid_duration_is_named_in_the_error(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration"):
         parse_duration(text)
 
@@ -257,7 +257,7 @@ def test_hours_have_one_text(text: str, expected: str) -> None:
         ("Mon 09:00-09:00", "end before they start"),
     ],
 )
-def test_hours_that_cannot_be_are_named(text: str, message: str) -> None:
+def test_invalid_hours_are_named_in_the_error(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_hours(text, BRUSSELS)
 

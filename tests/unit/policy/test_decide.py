@@ -1,4 +1,4 @@
-"""The rules, one test each: whose client, which bans, what the name belongs to, who wins, what is counted."""
+"""The rules, one test each: the client's authority, bans, matching names, the winner, and counting."""
 
 from dataclasses import replace
 from ipaddress import ip_address
@@ -60,17 +60,17 @@ def asked(
     at: Instant = NOW,
     site: str = "default",
 ) -> Decision:
-    """What the policy of these things says; Ghent's client asks for TikTok unless said otherwise."""
+    """Return the decision of a policy with these objects, by default for a client of Ghent that queries TikTok."""
     return decide(policy(*things), site, ip_address(client), parse_name(name), at)
 
 
 def accepted(start: Instant = 0, end: Instant | None = None, ground: Ground = Ground.AGREEMENT) -> Binding:
-    """Ban 1 binds Ghent."""
+    """Return a binding of ban 1 to Ghent."""
     return Binding(1, 1, "ghent", ground, start, end, accepted=0)
 
 
 class TestWhoseClient:
-    def test_a_client_in_no_range_is_nobodys(self) -> None:
+    def test_client_in_no_range_has_no_authority(self) -> None:
         assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), client="203.0.113.1") == Decision(Verdict.PASS, None)
 
     def test_the_most_specific_range_holds_the_client(self) -> None:
@@ -114,10 +114,10 @@ class TestWhichName:
     ) -> None:
         assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), name=name).verdict is verdict
 
-    def test_a_dot_inside_a_label_is_no_boundary(self) -> None:
+    def test_dot_inside_a_label_is_not_a_boundary(self) -> None:
         assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), name=r"www\.tiktok.example").verdict is Verdict.PASS
 
-    def test_a_ban_takes_its_tiers_only(self) -> None:
+    def test_ban_applies_to_its_tiers_only(self) -> None:
         tiers = service("tiktok", ["tiktok.example"], [], Tier(2, wire("bytes.example")), Tier(3, wire("far.example")))
         things = (GHENT, tiers, ban(1, "ghent", "tiktok"))
         verdicts = {
@@ -129,7 +129,7 @@ class TestWhichName:
             "far.example": Verdict.PASS,
         }
 
-    def test_the_longest_suffix_of_the_ban_is_told(self) -> None:
+    def test_decision_has_the_longest_suffix_of_the_ban(self) -> None:
         nested = service("tiktok", ["example", "tiktok.example"], [], Tier(2, wire("www.tiktok.example")))
         decision = asked(GHENT, nested, ban(1, "ghent", "tiktok"), name="x.www.tiktok.example")
         assert name_text(decision.suffix) == "www.tiktok.example"
@@ -151,7 +151,7 @@ class TestWhichBans:
             (Funding.PUBLIC, Audience.PUPILS, Verdict.PASS),
         ],
     )
-    def test_by_default_staffs_devices_paid_wholly_or_partly_by_the_public_are_covered(
+    def test_default_covers_staff_devices_with_public_or_partly_public_funding(
         self, funding: Funding, audience: Audience, verdict: Verdict
     ) -> None:
         things = (network("192.0.2.0/24", "ghent", funding, audience), TIKTOK, ban(1, "ghent", "tiktok"))
@@ -161,7 +161,7 @@ class TestWhichBans:
             else Decision(verdict, "ghent", 1, "tiktok", False, parse_name("tiktok.example"))
         )
 
-    def test_a_ban_covers_what_it_says(self) -> None:
+    def test_ban_covers_its_funding_and_audience(self) -> None:
         wifi = network("192.0.2.0/24", "ghent", Funding.PRIVATE, Audience.PUBLIC)
         wide = ban(1, "ghent", "tiktok", funding=frozenset(Funding), audience=frozenset(Audience))
         assert asked(wifi, TIKTOK, wide).verdict is Verdict.REFUSE
@@ -180,7 +180,7 @@ class TestWhichBans:
         later = replace(agreement, accepted=NOW + 1)
         assert [asked(*things, later, at=at).verdict for at in (NOW, NOW + 1)] == [Verdict.PASS, Verdict.REFUSE]
 
-    def test_a_bound_ban_covers_the_funding_and_audience_that_it_says(self) -> None:
+    def test_bound_ban_covers_its_funding_and_audience(self) -> None:
         wifi = network("192.0.2.0/24", "ghent", Funding.PRIVATE, Audience.PUBLIC)
         assert asked(wifi, TIKTOK, ban(1, "mechelen", "tiktok"), accepted()).verdict is Verdict.PASS
 
@@ -200,7 +200,7 @@ class TestWhen:
             pytest.param((Term(NOW, review_by=NOW + 2),), [NOW], id="a review ends nothing"),
         ],
     )
-    def test_a_term_is_from_start_to_before_end_and_never_before_it_was_recorded(
+    def test_term_is_in_force_from_start_to_end_and_not_before_it_is_recorded(
         self, terms: tuple[Term, ...], edges: list[Instant]
     ) -> None:
         things = (GHENT, TIKTOK, ban(1, "ghent", "tiktok", terms=terms))
@@ -233,7 +233,7 @@ class TestExemptions:
         assert asked(*things).verdict is Verdict.REFUSE
         assert asked(*things, site="annex").verdict is Verdict.PASS
 
-    def test_what_only_an_exempted_ban_concerns_is_counted_as_such(self) -> None:
+    def test_name_of_an_exempted_ban_only_is_counted_as_exempted(self) -> None:
         decision = asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))
         assert decision == Decision(Verdict.PASS, "ghent", exempted=frozenset({"tiktok"}))
 
@@ -259,7 +259,7 @@ class TestExemptions:
         }
         assert {at: asked(*things, at=at).verdict is Verdict.PASS for at in passes} == passes
 
-    def test_an_own_exemption_does_not_lift_another_bodys_ban(self) -> None:
+    def test_own_exemption_does_not_lift_another_authoritys_ban(self) -> None:
         bound, own = ban(1, "mechelen", "tiktok"), ban(2, "ghent", "tiktok")
         decision = asked(GHENT, TIKTOK, bound, own, accepted(), exemption(1, 2, ["192.0.2.0/24"]))
         assert (decision.verdict, decision.ban, decision.bound) == (Verdict.REFUSE, 1, True)
@@ -280,7 +280,7 @@ class TestSuspension:
         assert asked(*things).verdict is verdict
         assert [asked(*things, at=at).verdict for at in (NOW - 1, NOW + HOUR)] == [Verdict.REFUSE] * 2
 
-    def test_what_a_suspension_lets_pass_is_counted_as_exempted(self) -> None:
+    def test_suspended_refusals_are_counted_as_exempted(self) -> None:
         decision = asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), Suspension("ghent", NOW, NOW + HOUR))
         assert decision == Decision(Verdict.PASS, "ghent", exempted=frozenset({"tiktok"}))
 
@@ -302,7 +302,7 @@ class TestSuspension:
 class TestWhoWins:
     CDN = service("capcut", ["www.tiktok.example"])
 
-    def test_enforcing_beats_monitoring_and_both_are_told(self) -> None:
+    def test_enforcing_beats_monitoring_and_both_are_reported(self) -> None:
         decision = asked(
             GHENT,
             TIKTOK,
@@ -333,7 +333,7 @@ class TestWhoWins:
         assert (decision.verdict, decision.ban) == (Verdict.MONITOR, 2)
         assert decision.monitored == frozenset({"tiktok", "capcut"})
 
-    def test_off_shields_nothing(self) -> None:
+    def test_off_does_not_protect_from_other_bans(self) -> None:
         things = (GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), accepted(), ban(2, "ghent", "tiktok", Mode.OFF))
         decision = asked(*things)
         assert (decision.verdict, decision.ban) == (Verdict.REFUSE, 1)
@@ -349,7 +349,7 @@ class TestWhoWins:
         verdicts = [decide(*asking, at).verdict for at in (NOW, NOW + HOUR - 1, NOW + HOUR)]
         assert verdicts == [Verdict.PASS, Verdict.PASS, Verdict.REFUSE]
 
-    def test_an_exempted_ban_beside_a_monitoring_one_is_not_counted_as_exempted(self) -> None:
+    def test_exempted_ban_with_a_monitoring_one_is_not_counted_as_exempted(self) -> None:
         things = (GHENT, TIKTOK, self.CDN, ban(1, "ghent", "tiktok"), ban(2, "ghent", "capcut", Mode.MONITOR))
         decision = asked(*things, exemption(1, 1, ["192.0.2.0/24"]))
         assert decision.verdict is Verdict.MONITOR

@@ -1,4 +1,4 @@
-"""What any policy must satisfy, also one that no file was written for."""
+"""Rules for any policy, from any source."""
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -58,7 +58,7 @@ def _closing(authority: Authority, at: int = DAY_S, **more: Any) -> Authority:
     return replace(authority, closing=Closing(at, **more))
 
 
-# Whatever is ghent's, or binds diest, ends with the first day.
+# Everything of ghent, or binding diest, ends with the first day.
 CLOSED = replace(
     SOUND,
     authorities=(_closing(GHENT, successor="diest"), _closing(DIEST)),
@@ -84,14 +84,14 @@ def test_a_sound_policy_has_no_problem() -> None:
         {"revision": 2},
     ],
 )
-def test_a_sound_policy_before_it_hides_no_problem(changes: dict[str, Any]) -> None:
+def test_earlier_sound_policy_hides_no_problem(changes: dict[str, Any]) -> None:
     changed = replace(SOUND, **changes)
     assert problems(changed, SOUND) == problems(changed)
     assert bool(problems(changed)) == ("revision" not in changes)
 
 
 @pytest.mark.parametrize("changes", [{"ranges": (RANGE, RANGE)}, {"authorities": (replace(DIEST, contact=""),)}])
-def test_what_a_sound_policy_has_too_is_not_looked_at_again(changes: dict[str, Any]) -> None:
+def test_parts_equal_to_a_sound_policy_are_not_checked_again(changes: dict[str, Any]) -> None:
     unsound = replace(Policy(1, SOUND.authorities, SOUND.sites), **changes)
     assert problems(replace(unsound, revision=2), unsound) == ()
 
@@ -158,7 +158,7 @@ def test_each_contradiction_is_one_problem_at_its_place(policy: Policy, place: s
     assert [problem.place for problem in problems(policy)] == [place]
 
 
-def test_what_an_authority_has_ends_with_it_at_the_latest() -> None:
+def test_bans_and_bindings_end_when_the_authority_closes() -> None:
     assert problems(CLOSED) == ()
     # A term that is ended in the second in which it begins ends in the next.
     late = replace(BAN, terms=(TERM, Term(DAY_S, DAY_S + 1)))
@@ -196,14 +196,14 @@ def test_what_an_authority_has_ends_with_it_at_the_latest() -> None:
         ),
     ],
 )
-def test_what_reaches_beyond_a_closing_is_a_problem(changes: dict[str, Any], places: list[str]) -> None:
+def test_end_after_a_closing_is_a_problem(changes: dict[str, Any], places: list[str]) -> None:
     found = [problem.place for problem in problems(replace(CLOSED, **changes))]
     if "bindings" not in changes and places[0].endswith("closes"):
         found = [place for place in found if place[:7] not in ("binding", "exempti")]
     assert found == places
 
 
-def test_only_whoever_is_on_a_circle_of_mergers_is_told_so() -> None:
+def test_only_authorities_on_a_circle_of_mergers_are_reported() -> None:
     successors = {"a": "b", "b": "c", "c": "d", "d": "b", "e": "f", "f": None}
     merged = tuple(_closing(replace(GHENT, slug=slug), successor=after) for slug, after in successors.items())
     found = problems(replace(SOUND, authorities=merged, ranges=(), bans=(), bindings=(), exemptions=(), suspensions=()))
@@ -219,7 +219,7 @@ def test_an_exemption_lasts_a_year_by_the_calendar() -> None:
     assert len(problems(replace(SOUND, exemptions=(replace(clamped, end=leap_end + 1),)))) == 1
 
 
-def test_an_exemption_may_name_a_range_that_the_ban_cannot_concern() -> None:
+def test_exemption_may_name_a_range_that_the_ban_does_not_cover() -> None:
     wifi = replace(RANGE, prefix=ip_network("198.51.100.0/24"), audience=Audience.PUBLIC)
     policy = replace(SOUND, ranges=(RANGE, wifi), exemptions=(replace(EXEMPTION, ranges=frozenset({wifi.prefix})),))
     assert problems(policy) == ()
@@ -231,7 +231,7 @@ def test_an_exemption_may_name_a_range_that_the_ban_cannot_concern() -> None:
      ("fe81::1/128", True), ("169.254.7.0/24", True), ("::ffff:0:0/96", True), ("::ffff:192.0.2.1/128", True),
      ("2001:db8::%x/32", True)],
 )  # fmt: skip
-def test_mapped_link_local_and_scoped_prefixes_belong_to_nobody(prefix: str, faulty: bool) -> None:
+def test_mapped_link_local_and_scoped_prefixes_are_rejected(prefix: str, faulty: bool) -> None:
     assert (prefix_fault(ip_network(prefix)) is not None) is faulty
 
 
@@ -242,17 +242,17 @@ def test_mapped_link_local_and_scoped_prefixes_belong_to_nobody(prefix: str, fau
         ("می\u200cخواهم, क्\u200dष", None),
         ("two\nlines", "has a line break or another control character"),
         ("C1 \x9b31m", "has a line break or another control character"),
-        ("a\u202eb", "has a character that nobody sees: U+202E"),
-        ("a\u2066b", "has a character that nobody sees: U+2066"),
-        ("a\u200bb", "has a character that nobody sees: U+200B"),
-        ("soft\u00adhyphen", "has a character that nobody sees: U+00AD"),
-        ("\ufeffmark", "has a character that nobody sees: U+FEFF"),
-        ("tag \U000e0041", "has a character that nobody sees: U+E0041"),
-        ("half \ud83d", "has a character that nobody sees: U+D83D"),
+        ("a\u202eb", "has an invisible character: U+202E"),
+        ("a\u2066b", "has an invisible character: U+2066"),
+        ("a\u200bb", "has an invisible character: U+200B"),
+        ("soft\u00adhyphen", "has an invisible character: U+00AD"),
+        ("\ufeffmark", "has an invisible character: U+FEFF"),
+        ("tag \U000e0041", "has an invisible character: U+E0041"),
+        ("half \ud83d", "has an invisible character: U+D83D"),
     ],
 )
-def test_a_text_reads_as_it_is(text: str, fault: str | None) -> None:
+def test_misleading_text_is_a_problem(text: str, fault: str | None) -> None:
     assert text_fault(text) == fault
     wrong = problems(replace(SOUND, bans=(replace(BAN, decision=DecisionRecord(reference=text)), OTHER)))
-    told = [] if fault is None else [("ban[0].decision.reference", fault)]
-    assert [(problem.place, problem.message) for problem in wrong] == told
+    expected = [] if fault is None else [("ban[0].decision.reference", fault)]
+    assert [(problem.place, problem.message) for problem in wrong] == expected

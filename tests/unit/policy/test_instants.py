@@ -1,4 +1,4 @@
-"""Instants as people write and read them."""
+"""Instants in the form that people write and read."""
 
 from datetime import UTC, date, datetime
 
@@ -34,11 +34,11 @@ def _read(text: str, time_zone: str = BRUSSELS, *, second: bool = False) -> str:
         ("2026-03-29 02:30", "2026-03-29T01:00:00Z"),
     ],
 )
-def test_a_time_without_a_zone_is_read_by_the_clocks_of_the_one_that_is_given(text: str, expected: str) -> None:
+def test_time_without_a_zone_is_a_local_time_of_the_given_zone(text: str, expected: str) -> None:
     assert _read(text) == expected
 
 
-def test_of_an_hour_that_comes_twice_a_start_is_the_first_an_end_the_second_and_a_name_says_which() -> None:
+def test_repeated_hour_is_the_first_as_start_the_second_as_end_unless_named() -> None:
     assert _read("2026-10-25 02:30") == "2026-10-25T00:30:00Z"
     assert _read("2026-10-25 02:30", second=True) == "2026-10-25T01:30:00Z"
     for second in (False, True):
@@ -46,7 +46,7 @@ def test_of_an_hour_that_comes_twice_a_start_is_the_first_an_end_the_second_and_
         assert _read("25 October 2026 02:30 CET", second=second) == "2026-10-25T01:30:00Z"
 
 
-def test_a_name_of_the_default_zone_is_read_where_another_zone_is_concerned() -> None:
+def test_zone_name_of_the_default_zone_is_read_with_another_zone() -> None:
     assert _read("25 November 2026 11:00:05 CET", "Asia/Tokyo") == "2026-11-25T10:00:05Z"
     assert _read("25 November 2026 11:00:05 JST", "Asia/Tokyo") == "2026-11-25T02:00:05Z"
 
@@ -54,7 +54,7 @@ def test_a_name_of_the_default_zone_is_read_where_another_zone_is_concerned() ->
 @pytest.mark.parametrize(
     "text", ["1 July 2026 09:00 CET", "2026-11-25 10:00 EST", "29 March 2026 02:30 CET", "2026-11-25 10:00 CEST"]
 )
-def test_a_zones_name_that_its_clocks_do_not_show_then_is_refused_and_never_read_as_another(text: str) -> None:
+def test_zone_name_that_does_not_fit_the_time_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"clocks of Europe/Brussels show CES?T then, not (CES?T|EST): write "):
         _read(text)
 
@@ -67,20 +67,20 @@ def test_a_zones_name_that_its_clocks_do_not_show_then_is_refused_and_never_read
         "10:00", "٢٠٢٦-١١-٢٥", "2026-11-25 10:00 Europe/Brussels", "",
     ],
 )  # fmt: skip
-def test_anything_else_is_refused(text: str) -> None:
+def test_other_text_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no (date|time)|outside the years"):
         parse_written(text)
 
 
 @pytest.mark.parametrize("text", ["25 Nov 2026", "25 november2026", "1 Mai 2026", "25 November 2026 9:00"])
-def test_a_form_that_is_not_read_is_answered_with_those_that_are(text: str) -> None:
+def test_error_for_an_unknown_form_lists_the_known_ones(text: str) -> None:
     with pytest.raises(ValueError, match="is no date or time: write for example 2026-09-30, "):
         parse_written(text)
 
 
 @pytest.mark.parametrize("time_zone", [BRUSSELS, "UTC", "Europe/Lisbon", "Asia/Kathmandu", "America/Sao_Paulo"])
 @pytest.mark.parametrize("at", [1_795_649_612, 1_792_888_200, 1_792_891_800, 1_774_746_000])
-def test_what_is_printed_is_read_back_as_it_was(at: int, time_zone: str) -> None:
+def test_printed_instant_is_read_back(at: int, time_zone: str) -> None:
     assert instant_of(parse_written(at_words(at, time_zone)), time_zone) == at
 
 

@@ -31,7 +31,7 @@ def well_formed(intervals: Intervals) -> bool:
         ([(1, FOREVER), (2, FOREVER)], ((1, FOREVER),)),
     ],
 )
-def test_a_union_joins_what_touches_and_drops_what_is_empty(given: list[Interval], expected: Intervals) -> None:
+def test_union_joins_touching_intervals_and_drops_empty_ones(given: list[Interval], expected: Intervals) -> None:
     assert union(given) == expected
 
 

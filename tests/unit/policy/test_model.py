@@ -1,4 +1,4 @@
-"""When something that was decided has effect."""
+"""The period in which an act has effect."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ from dnsfilter.policy.model import Ground, Instant, Period, bound_since
         (Period(5, 3, 0), None),
     ],
 )
-def test_its_effect_begins_with_its_start_but_not_before_it_is_recorded(period: Period, begins: Instant | None) -> None:
+def test_effect_begins_at_the_start_but_not_before_recording(period: Period, begins: Instant | None) -> None:
     assert period.begins == begins
     held = [at for at in range(12) if period.holds(at)]
     assert held == ([] if begins is None else list(range(begins, 12 if period.end is None else period.end)))
@@ -31,7 +31,7 @@ _maybe = st.none() | _instants
 
 
 @given(period=st.builds(Period, _instants, _maybe, _maybe), at=_instants)
-def test_it_holds_or_is_ahead_or_is_over_as_its_span_says(period: Period, at: Instant) -> None:
+def test_period_holds_is_ahead_or_has_ended(period: Period, at: Instant) -> None:
     spans = span(period)
     assert period.holds(at) == any(start <= at < end for start, end in spans)
     assert period.is_ahead(at) == any(at < start for start, _ in spans)
@@ -41,7 +41,7 @@ def test_it_holds_or_is_ahead_or_is_over_as_its_span_says(period: Period, at: In
 
 
 @given(period=st.builds(Period, _instants, _maybe, _maybe), start=_instants, end=_maybe)
-def test_it_overlaps_what_has_an_instant_in_common(period: Period, start: Instant, end: Instant | None) -> None:
+def test_period_overlaps_an_interval_with_a_common_instant(period: Period, start: Instant, end: Instant | None) -> None:
     own = {at for at in range(20) if period.start <= at < (20 if period.end is None else period.end)}
     other = {at for at in range(20) if start <= at < (20 if end is None else end)}
     if own and other:
@@ -53,7 +53,7 @@ def test_it_overlaps_what_has_an_instant_in_common(period: Period, start: Instan
     [(5, 5, 6), (9, 5, 9), (4, 4, 5), (7, 6, 7), (5, 4, 5)],
     ids=["begun in this second", "later", "before its start: as it starts", "begun", "at its start, which is ahead"],
 )
-def test_what_has_begun_lasts_for_a_second(at: Instant, now: Instant, end: Instant) -> None:
+def test_period_that_has_begun_lasts_at_least_a_second(at: Instant, now: Instant, end: Instant) -> None:
     assert Period(5, 20, 0).end_by_act(at, now) == end
 
 

@@ -48,7 +48,7 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
         ),
         pytest.param(
             (TIKTOK, ban(1, "ghent", "tiktok"), Suspension(None, NOW, NOW + 60)),
-            "the client is in no registered range, and is answered while all are suspended",
+            "the client is in no registered range, and is answered because all are suspended",
             id="unregistered, all suspended",
         ),
         pytest.param(
@@ -113,11 +113,11 @@ def explained(*things: Thing, client: str = "192.0.2.10", name: str = "www.tikto
         ),
     ],
 )
-def test_the_reason_is_told_in_words(things: tuple[Thing, ...], reason: str) -> None:
+def test_reason_is_in_words(things: tuple[Thing, ...], reason: str) -> None:
     assert explained(*things).reason == reason
 
 
-def test_an_own_exemption_and_the_bound_ban_that_still_refuses_are_both_told() -> None:
+def test_own_exemption_and_a_bound_ban_that_still_refuses_are_both_reported() -> None:
     found = explained(
         GHENT, TIKTOK, ban(1, "mechelen", "tiktok"), BOUND, ban(2, "ghent", "tiktok"), exemption(5, 2, ["192.0.2.0/24"])
     )

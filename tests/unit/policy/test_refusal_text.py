@@ -1,4 +1,4 @@
-"""Texts of refusals: reference and contact once, a phrase per language while 128 octets hold them."""
+"""Texts of refusals: reference and contact, then a phrase per language, in at most 128 bytes."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def test_languages_and_contact_are_those_of_the_client_and_the_name_that_of_the_
     assert text(decider, client, reference) == expected
 
 
-def test_a_phrase_that_does_not_fit_is_left_out_whole_and_so_is_what_follows() -> None:
+def test_phrase_that_does_not_fit_is_left_out_with_all_that_follow() -> None:
     reference = "x" * 60
     assert text(BRUSSELS, BRUSSELS, reference) == f"{reference}; it@example.org; TikTok bloqué par Ville de Bruxelles"
 
@@ -87,7 +87,7 @@ STATE = replace(FEDERAL, languages=("fr", "nl"), contact="it@example.org")
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"),
+    ("authority", "expected"),
     [
         (FLANDERS, "ict@example.org; TikTok geblokkeerd door Vlaamse overheid"),
         (WALLONIA, "tic@example.org; TikTok bloqué par Région wallonne"),
@@ -97,11 +97,11 @@ STATE = replace(FEDERAL, languages=("fr", "nl"), contact="it@example.org")
     ],
     ids=lambda value: value.slug if isinstance(value, Authority) else None,
 )
-def test_each_body_is_spoken_for_in_its_own_languages(body: Authority, expected: str) -> None:
-    assert text(body, body) == expected
+def test_refusal_text_is_in_the_authoritys_languages(authority: Authority, expected: str) -> None:
+    assert text(authority, authority) == expected
 
 
-def test_another_bodys_ban_is_told_in_the_languages_of_whoever_asks() -> None:
+def test_refusal_text_of_a_bound_ban_is_in_the_clients_languages() -> None:
     assert text(FEDERAL, COMMUNITY) == "TikTok gesperrt durch Federale overheid"
     assert text(COMMUNITY, WALLONIA) == "tic@example.org; TikTok bloqué par Communauté germanophone"
 
@@ -117,13 +117,13 @@ def test_a_shorter_phrase_does_not_overtake_a_longer_one_that_comes_first() -> N
 
 
 @given(st.text(max_size=140), st.text(max_size=140), st.permutations(["nl", "fr", "de", "en"]))
-def test_never_longer_than_128_octets_and_never_cut(reference: str, contact: str, languages: list[str]) -> None:
+def test_text_is_at_most_128_bytes_and_no_part_is_cut(reference: str, contact: str, languages: list[str]) -> None:
     client = replace(BRUSSELS, contact=contact, languages=tuple(languages))
     encodable = reference.encode("utf-8", "ignore").decode()
     found = text(BRUSSELS, replace(client, contact=contact.encode("utf-8", "ignore").decode()), encodable)
     assert len(found.encode()) <= TEXT_BYTES
 
 
-def test_a_decision_of_ones_own_is_blocked_and_a_binding_one_censored() -> None:
+def test_own_ban_is_blocked_and_a_bound_one_censored() -> None:
     assert ede_code(bound=False) == 15
     assert ede_code(bound=True) == 16

@@ -1,4 +1,4 @@
-"""Rows and classes: what a ban does to a class of ranges from when until when."""
+"""Rows and classes: the effects of bans on classes of ranges over time."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -146,7 +146,7 @@ def _term(start: int, end: int | None, reference: str = "", recorded: int = 0) -
         ),
     ],
 )
-def test_a_row_quotes_the_decision_of_the_term_that_began_last(
+def test_row_quotes_the_formal_decision_of_the_term_that_began_last(
     terms: tuple[Term, ...], expected: list[tuple[str, int, int | None]]
 ) -> None:
     renewed = ban(1, "ghent", "tiktok", terms=terms, reference="first")
@@ -159,7 +159,7 @@ def test_a_row_quotes_the_decision_of_the_term_that_began_last(
 
 
 @pytest.mark.parametrize(("since", "same"), [(NOW + 19, False), (NOW + 20, True), (NOW + 50, True)])
-def test_a_suspension_that_ended_leaves_no_seam(since: int, same: bool) -> None:
+def test_ended_suspension_does_not_split_a_row(since: int, same: bool) -> None:
     things = (GHENT, service("tiktok", ["tiktok.example"]), ban(1, "ghent", "tiktok", terms=TERM))
     suspended = RowMaker(policy(*things, Suspension(None, NOW + 10, NOW + 20))).rows(STAFF, since)
     assert (suspended == RowMaker(policy(*things)).rows(STAFF, since)) is same
@@ -170,14 +170,14 @@ def test_an_open_term_ends_never() -> None:
     assert (row.start, row.end) == (0, FOREVER)
 
 
-def test_an_exemption_has_rows_in_the_ranges_that_it_names_alone() -> None:
+def test_exemption_has_rows_only_in_its_ranges() -> None:
     maker = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"], NOW, NOW + DAY)))
     assert [row.effect for row in maker.rows(STAFF)] == [Effect.ENFORCE]
     effects = {row.start: row.effect for row in maker.rows(EXEMPTED)}
     assert effects == {0: Effect.ENFORCE, NOW: Effect.EXEMPT, NOW + DAY: Effect.ENFORCE}
 
 
-def test_hours_are_expanded_over_the_whole_life_of_the_exemption() -> None:
+def test_hours_are_expanded_over_the_complete_exemption() -> None:
     mornings = (WeeklyHours(frozenset(range(7)), 9 * 60, 12 * 60, "Europe/Brussels"),)
     year = exemption(1, 1, ["192.0.2.0/24"], NOW, NOW + 365 * DAY, mornings)
     rows = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"), year)).rows(EXEMPTED)
@@ -188,7 +188,7 @@ def test_hours_are_expanded_over_the_whole_life_of_the_exemption() -> None:
 
 @pytest.fixture
 def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The ends of the exemptions whose hours have been laid out."""
+    """Record the ends of the exemptions whose hours are computed."""
     ends: list[int] = []
 
     def windows(hours: WeeklyHours, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -199,7 +199,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return ends
 
 
-def test_what_was_made_of_the_same_is_taken_from_before(laid_out: list[int]) -> None:
+def test_rows_with_the_same_input_are_reused(laid_out: list[int]) -> None:
     mornings = (WeeklyHours(frozenset(range(7)), 9 * 60, 12 * 60, "Europe/Brussels"),)
     first, second = (exemption(n, 1, ["192.0.2.0/24"], NOW, NOW + n * DAY, mornings) for n in (1, 2))
     monitored = ban(1, "ghent", "tiktok", Mode.MONITOR)
@@ -221,7 +221,7 @@ def test_what_was_made_of_the_same_is_taken_from_before(laid_out: list[int]) -> 
     assert set(RowMaker(policy(GHENT, monitored, first), revoked.made).made.laid_out) == {1}
 
 
-def test_what_is_remembered_had_not_ended() -> None:
+def test_remembered_exemptions_have_not_ended() -> None:
     over, left = (exemption(n, 1, ["192.0.2.0/24"], 0, NOW + n) for n in (1, 2))
     made = policy(GHENT, ban(1, "ghent", "tiktok"), over, left)
     assert remembered(made, NOW) is made
@@ -266,7 +266,7 @@ def test_a_toggle_changes_no_class(made: Policy) -> None:
 
 @examples(100)
 @given(policies(), st.data())
-def test_rows_hold_exactly_when_the_oracle_says_so(made: Policy, data: st.DataObject) -> None:
+def test_rows_hold_exactly_when_the_oracle_decides_so(made: Policy, data: st.DataObject) -> None:
     registered = data.draw(st.sampled_from(made.ranges))
     name, at = data.draw(names_of(made)), data.draw(instants(made))
     rows = RowMaker(made).rows(classify(made)[(registered.site, registered.prefix)])

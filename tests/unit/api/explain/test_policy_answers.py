@@ -156,7 +156,7 @@ def test_a_client_in_no_range_is_answered_while_all_are_suspended(town: Plane) -
     town.done("POST", "/v1/suspensions", {"authority": "town", "for": "30m", "reason": "nobody can work"})
     assert asked() == turned_away
     number = town.done("POST", "/v1/suspensions", {"authority": None, "for": "1h", "reason": "all"})["number"]
-    assert asked() == ("pass", "NOERROR", None, f"{reason}, and is answered while all are suspended", None)
+    assert asked() == ("pass", "NOERROR", None, f"{reason}, and is answered because all are suspended", None)
     assert town.done("GET", "/v1/who?address=203.0.113.9")["suspension"]["number"] == number
     town.clock.now += 3600
     assert asked() == turned_away

@@ -78,7 +78,7 @@ def test_one_of_all_says_that_it_serves_unregistered_clients(served: Served, ctl
     assert done.out.splitlines()[1] == "unregistered clients are answered too"
     explained = ctl(*asked).out
     assert explained.splitlines()[0].startswith("SUSPENDED: nothing is refused for everybody until ")
-    assert "the client is in no registered range, and is answered while all are suspended" in explained
+    assert "the client is in no registered range, and is answered because all are suspended" in explained
     assert ctl("who", "203.0.113.9").out.splitlines()[0] == explained.splitlines()[0]
 
 
