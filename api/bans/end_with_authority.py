@@ -4,11 +4,11 @@ from api.bans.reading import decision_columns, shown
 from api.db.models import AuthorityRow, BanRow
 from api.db.unit_of_work import UnitOfWork
 from dnsfilter.policy.intervals import until
-from dnsfilter.policy.model import DecisionRecord, Instant
+from dnsfilter.policy.model import FormalDecision, Instant
 
 
 def close(
-    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: DecisionRecord
+    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: FormalDecision
 ) -> None:
     """End every term that reaches beyond `at`, and keep it on record; nothing where none does.
 

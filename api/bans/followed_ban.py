@@ -10,7 +10,7 @@ from api.bans.state import live_terms
 from api.bans.wanted_change import BanChange
 from api.db.models import BanRow, TermRow
 from api.errors import Conflict
-from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Term
+from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Term
 
 
 def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
@@ -39,7 +39,7 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
     return scoped if change.provisional else replace(scoped, terms=_terms(source, now))
 
 
-def renewed(source: BanRow, known: Sequence[TermRow], decision: DecisionRecord, now: Instant) -> BanChange:
+def renewed(source: BanRow, known: Sequence[TermRow], decision: FormalDecision, now: Instant) -> BanChange:
     """What a ban with the terms `known` takes over when a renewal follows `source`: its scope, and terms from now on.
 
     A term by which the ban holds already is not taken. Raises Conflict where none is left.

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from api.errors import Fault, Invalid
-from dnsfilter.policy.model import DecisionRecord, Instant, Term
+from dnsfilter.policy.model import FormalDecision, Instant, Term
 
 
-def demand_basis(decision: DecisionRecord, terms: Sequence[Term]) -> None:
+def demand_basis(decision: FormalDecision, terms: Sequence[Term]) -> None:
     """Raises Invalid unless there are a legal basis and a term."""
     faults = []
     if not decision.legal_basis:
@@ -18,12 +18,12 @@ def demand_basis(decision: DecisionRecord, terms: Sequence[Term]) -> None:
         raise Invalid(faults)
 
 
-def demand_adoption(decision: DecisionRecord) -> None:
+def demand_adoption(decision: FormalDecision) -> None:
     """Raises Invalid unless the decision to adopt another's ban has what makes it one of one's own."""
     demand_formal(decision, "a ban that follows another is a decision of its own")
 
 
-def demand_formal(decision: DecisionRecord, why: str) -> None:
+def demand_formal(decision: FormalDecision, why: str) -> None:
     """Raises Invalid, with the reason, unless the decision has its legal basis and its reference."""
     lacking = [field for field in ("legal_basis", "reference") if not getattr(decision, field)]
     if lacking:
@@ -32,13 +32,13 @@ def demand_formal(decision: DecisionRecord, why: str) -> None:
         )
 
 
-def demand_own(decision: DecisionRecord, place: str) -> None:
+def demand_own(decision: FormalDecision, place: str) -> None:
     """Raises Invalid where the decision follows a ban and has no reference of its own."""
     if decision.follows is not None and not decision.reference:
         raise Invalid.at(f"{place}.reference", "what follows another ban is a decision of its own: give its reference")
 
 
-def demand_own_decisions(decision: DecisionRecord, terms: Sequence[Term]) -> None:
+def demand_own_decisions(decision: FormalDecision, terms: Sequence[Term]) -> None:
     """Raise Invalid if a decision about a new ban, or a term of it, follows another ban and is not one of its own."""
     if decision.follows is not None:
         demand_adoption(decision)
@@ -46,7 +46,7 @@ def demand_own_decisions(decision: DecisionRecord, terms: Sequence[Term]) -> Non
         demand_own(term.decision, f"body.terms.{index}.decision")
 
 
-def demand_renewal(decision: DecisionRecord, place: str) -> None:
+def demand_renewal(decision: FormalDecision, place: str) -> None:
     """Raises Invalid where a term is added to a ban by a decision without a reference."""
     if not decision.reference:
         raise Invalid.at(f"{place}.reference", "a renewal is a decision of its own: give its reference")

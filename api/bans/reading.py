@@ -15,7 +15,7 @@ from api.errors import Invalid, invalid_at
 from api.suspensions.state import Suspended, is_suspended
 from api.timestamps import optional_text, parse_end, parse_timestamp, through, timestamp_text
 from dnsfilter.policy.instants import at_words
-from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
+from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, Reply, Term
 
 _OF_THE_HOUR = {"revision", "state", "ending", "notes", "warnings", "mode_set", "mode_set_by"}
 """What the audit log leaves out: it depends on the time, or is the time or author of the act itself."""
@@ -69,10 +69,10 @@ class Subject:
     ban: int | None
 
 
-def decision_value(session: Session, body: DecisionWrite, subject: Subject, place: str) -> DecisionRecord:
+def decision_value(session: Session, body: DecisionWrite, subject: Subject, place: str) -> FormalDecision:
     """A decision as the policy has it; raises Invalid where it follows what it cannot."""
     follows = None if body.follows is None else _source(session, body.follows, subject, f"{place}.follows")
-    return DecisionRecord(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
+    return FormalDecision(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
 
 
 def _source(session: Session, reference: str, subject: Subject, place: str) -> int:
@@ -136,7 +136,7 @@ def term_value(
         raise Invalid.at(place, "the term ends before it starts")
     if end is None and review_by is None:
         raise Invalid.at(place, "give an end (end, until or for), or a date to review it by")
-    decision = DecisionRecord()
+    decision = FormalDecision()
     if body.decision is not None:
         decision = decision_value(session, body.decision, subject, f"{place}.decision")
     return Term(start, end, review_by, now, decision)
@@ -151,17 +151,17 @@ def same_term(row: TermRow, term: Term) -> bool:
     """Whether the stored term is the wanted one."""
     if not same_span(row, term) or row.review_by_s != term.review_by:
         return False
-    return term.decision in (DecisionRecord(), decision_record(row.decision))
+    return term.decision in (FormalDecision(), decision_record(row.decision))
 
 
-def decision_columns(record: DecisionRecord) -> Json:
+def decision_columns(record: FormalDecision) -> Json:
     """A decision as stored."""
     return {field: getattr(record, field) for field in DECISION_FIELDS}
 
 
-def decision_record(stored: Json) -> DecisionRecord:
+def decision_record(stored: Json) -> FormalDecision:
     """A stored decision as the policy has it."""
-    return DecisionRecord(**stored)
+    return FormalDecision(**stored)
 
 
 def _decision(stored: Json, names: Mapping[int, str]) -> FormalRead:

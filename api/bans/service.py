@@ -25,7 +25,7 @@ from dnsfilter.policy.model import (
     DEFAULT_AUDIENCE,
     DEFAULT_FUNDING,
     DEFAULT_TIERS,
-    DecisionRecord,
+    FormalDecision,
     Instant,
     Mode,
     Reply,
@@ -80,7 +80,7 @@ def demand_further(row: BanRow, reference: str, now: Instant) -> None:
         raise Conflict(f"the ban was renewed by {reference} already: for a further term by that, say when it begins")
 
 
-def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: DecisionRecord) -> BanRead:
+def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: FormalDecision) -> BanRead:
     """Renew an ordinary ban as the ban that the decision follows: for what is left of its terms, with its scope.
 
     The scope is an act of its own. Raises Conflict as `renew`, or where nothing is left to take over.
@@ -92,7 +92,7 @@ def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, deci
     return renewed_ban if columns(row) == stored else _recorded(unit, authority, row, "ban.set_scope", renewed_ban)
 
 
-def _renewable(row: BanRow, decision: DecisionRecord) -> None:
+def _renewable(row: BanRow, decision: FormalDecision) -> None:
     if row.provisional:
         raise Conflict("a provisional ban is not renewed: confirm it with its decision and terms")
     demand_renewal(decision, "body.decision")
@@ -106,7 +106,7 @@ def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Se
 
 
 def end(
-    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: DecisionRecord | None
+    unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: FormalDecision | None
 ) -> BanRead:
     """End the ban early at `at`: terms that have begun get that end, those that would begin later are removed.
 
@@ -163,7 +163,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     """The row of a ban that is adopted, and in no session yet; raises Invalid and Conflict."""
     provisional = bool(change.provisional)
     terms = change.terms or ()
-    decision = change.decision or DecisionRecord()
+    decision = change.decision or FormalDecision()
     if provisional and not change.loaded:
         if terms:
             raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now, and no other")
@@ -266,7 +266,7 @@ def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
     if change.provisional:
         raise _had_already(row, "it does not become provisional")
     fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.decided_terms))
-    demand_basis(change.decision or DecisionRecord(), fresh)
+    demand_basis(change.decision or FormalDecision(), fresh)
     row.provisional = False
     return True
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from api.bans.state import switch_at
 from api.db.models import BanRow
-from dnsfilter.policy.model import Audience, DecisionRecord, Funding, Instant, Mode, Reply, Term
+from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, Reply, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class BanChange:
     tiers: frozenset[int] | None = None
     funding: frozenset[Funding] | None = None
     audience: frozenset[Audience] | None = None
-    decision: DecisionRecord | None = None
+    decision: FormalDecision | None = None
     terms: tuple[Term, ...] | None = None
     provisional: bool | None = None
     loaded: bool = False

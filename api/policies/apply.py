@@ -41,8 +41,8 @@ from api.succession import closing
 from dnsfilter.policy.model import (
     Ban,
     Binding,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Ground,
     Policy,
     Range,
@@ -220,7 +220,7 @@ class _Run:
             loaded=self.fills,
         )
 
-    def _decision(self, decision: DecisionRecord) -> DecisionRecord:
+    def _decision(self, decision: FormalDecision) -> FormalDecision:
         if decision.follows is None:
             return decision
         row = self.rows.get(decision.follows)

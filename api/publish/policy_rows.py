@@ -19,8 +19,8 @@ from dnsfilter.policy.model import (
     Ban,
     Binding,
     Closing,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Funding,
     Ground,
     Kind,
@@ -109,7 +109,7 @@ def _following(ban: Ban, known: set[int]) -> Ban:
     if known.issuperset(followed):
         return ban
 
-    def cut(decision: DecisionRecord) -> DecisionRecord:
+    def cut(decision: FormalDecision) -> FormalDecision:
         return decision if decision.follows in known else replace(decision, follows=None)
 
     terms = tuple(replace(term, decision=cut(term.decision)) for term in ban.terms)
@@ -180,10 +180,10 @@ def _term(row: TermRow) -> Term:
     return Term(row.start_s, row.period.end, row.review_by_s, row.recorded_s, _decision(row.decision))
 
 
-def _decision(stored: Mapping[str, object]) -> DecisionRecord:
+def _decision(stored: Mapping[str, object]) -> FormalDecision:
     follows = stored.get("follows")
     texts = {key: str(value) for key, value in stored.items() if key != "follows"}
-    return DecisionRecord(**texts, follows=follows if isinstance(follows, int) else None)
+    return FormalDecision(**texts, follows=follows if isinstance(follows, int) else None)
 
 
 def binding_value(row: BindingRow) -> Binding | None:

@@ -17,7 +17,7 @@ from api.requests import service as requests
 from api.requests.repository import waiting
 from api.succession import repository
 from dnsfilter.policy.intervals import until
-from dnsfilter.policy.model import Closing, DecisionRecord, Instant
+from dnsfilter.policy.model import Closing, FormalDecision, Instant
 
 
 def close(
@@ -25,7 +25,7 @@ def close(
     row: AuthorityRow,
     at: Instant,
     reason: str,
-    decision: DecisionRecord,
+    decision: FormalDecision,
     successor: str | None = None,
 ) -> None:
     """End at `at` what the authority has: terms, bindings to and from it, exemptions from its bans, requests, roles.

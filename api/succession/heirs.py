@@ -31,8 +31,8 @@ from api.timestamps import parse_zoned_hours
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union, until
 from dnsfilter.policy.model import (
     Binding,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Ground,
     Instant,
     Mode,
@@ -52,7 +52,7 @@ class Heirs:
     old: AuthorityRow
     new: AuthorityRow
     reason: str
-    decision: DecisionRecord
+    decision: FormalDecision
     services: Mapping[str, Service]
     moved: frozenset[tuple[str, str]]
     done: Outcome

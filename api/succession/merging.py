@@ -18,7 +18,7 @@ from api.succession.closing import close, demand_unclosed
 from api.succession.heirs import Heirs
 from api.succession.outcome import Outcome
 from api.suspensions import repository as suspensions
-from dnsfilter.policy.model import DecisionRecord, Service
+from dnsfilter.policy.model import FormalDecision, Service
 
 
 def merge(
@@ -26,7 +26,7 @@ def merge(
     old: AuthorityRow,
     new: AuthorityRow,
     reason: str,
-    decision: DecisionRecord,
+    decision: FormalDecision,
     services: Mapping[str, Service],
 ) -> Outcome:
     """Make `new` the successor of `old` from now on; raises Invalid and Conflict."""

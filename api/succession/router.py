@@ -16,7 +16,7 @@ from api.http.schemas import Slug
 from api.succession import closing, merging, repository
 from api.succession.schemas import ClosedRead, ClosingWrite, ContinuedRead, DoneRead, MergedRead, MergingWrite
 from api.timestamps import given_timestamp
-from dnsfilter.policy.model import DecisionRecord
+from dnsfilter.policy.model import FormalDecision
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["authorities"])
 
@@ -41,7 +41,7 @@ def close_authority(
     """
     row = authorities.get(unit.session, slug)
     precondition.check(row.revision)
-    decision = DecisionRecord() if body.decision is None else body.decision.value()
+    decision = FormalDecision() if body.decision is None else body.decision.value()
     revision, (before, _) = row.revision, head(unit.session)
     at = given_timestamp(body.at, unit.now_s, row.time_zone, "body.at", second=True)
     closing.close(unit, row, at, body.reason, decision)

@@ -5,15 +5,15 @@ from pydantic import Field
 from api.authorities.schemas import AuthorityRead
 from api.http.formal_decisions import DecidedWrite
 from api.http.schemas import Read, Reason, Slug, Strict, TimestampText
-from dnsfilter.policy.model import DecisionRecord
+from dnsfilter.policy.model import FormalDecision
 
 
 class EndDecision(DecidedWrite):
     """The formal decision about an authority's end."""
 
-    def value(self) -> DecisionRecord:
+    def value(self) -> FormalDecision:
         """As the policy has it."""
-        return DecisionRecord(self.organ, self.reference, self.date, self.legal_basis, self.advice, self.link)
+        return FormalDecision(self.organ, self.reference, self.date, self.legal_basis, self.advice, self.link)
 
 
 class ClosingWrite(Strict):

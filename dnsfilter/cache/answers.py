@@ -58,9 +58,9 @@ class Entry:
     size: int
     """Accounted size in bytes; 0 if the entry is not in the cache."""
     matches: object | None = None
-    """What the question and the targets match in the names file with `names_digest`."""
+    """Entries that the question and the targets match in the names file with `names_digest`."""
     additional_matches: tuple[object, ...] = ()
-    """What the names of the additional section match there; names without a match are left out."""
+    """The same for each name of the additional section that matches any entry."""
     names_digest: bytes = b""
 
     def is_fresh(self, now_ms: int) -> bool:

@@ -43,8 +43,8 @@ from dnsfilter.policy.model import (
     Ban,
     Binding,
     Closing,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Ground,
     Instant,
     Policy,
@@ -232,7 +232,7 @@ class _Conversion:
             review_by = self._end_of((*path, "review_in"), table.start, start, table.review_in, time_zone)
         return Term(start, end, review_by, first, self._decision((*path, "decision"), ban, table.decision))
 
-    def _decision(self, path: KeyPath, ban: BanTable, table: DecisionTable) -> DecisionRecord:
+    def _decision(self, path: KeyPath, ban: BanTable, table: DecisionTable) -> FormalDecision:
         follows = None
         if table.follows is not None:
             follows = self.numbers.get((table.follows, ban.service))
@@ -363,9 +363,9 @@ class _Conversion:
         return end
 
 
-def _formal(table: ClosedDecisionTable) -> DecisionRecord:
+def _formal(table: ClosedDecisionTable) -> FormalDecision:
     """Return a formal decision, without the ban that it follows."""
-    return DecisionRecord(table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link)
+    return FormalDecision(table.organ, table.reference, table.date, table.legal_basis, table.advice, table.link)
 
 
 def _instant(value: date, time_zone: str) -> Instant:

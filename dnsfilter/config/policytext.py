@@ -15,8 +15,8 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Ground,
     Instant,
     Policy,
@@ -92,7 +92,7 @@ class _Dump:
         pairs = _interval(term.start, term.end, time_zone)
         return pairs if term.review_by is None else [*pairs, ("review_by", _beginning(term.review_by, time_zone))]
 
-    def _decision(self, header: str, decision: DecisionRecord) -> Iterable[str]:
+    def _decision(self, header: str, decision: FormalDecision) -> Iterable[str]:
         pairs = _unless(
             [
                 ("organ", decision.organ),

@@ -14,8 +14,8 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Instant,
     Mode,
     Policy,
@@ -206,7 +206,7 @@ class _Check:
         if not ban.audience:
             yield Problem(f"{place}.audience", "is empty: the ban would cover nobody")
 
-    def _decision(self, place: str, ban: Ban, decision: DecisionRecord) -> Found:
+    def _decision(self, place: str, ban: Ban, decision: FormalDecision) -> Found:
         yield from _formal(place, decision)
         if decision.follows is None:
             return
@@ -346,7 +346,7 @@ def _in_circles(authorities: Iterable[Authority]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _formal(place: str, decision: DecisionRecord) -> Found:
+def _formal(place: str, decision: FormalDecision) -> Found:
     fields = ("organ", "reference", "date", "legal_basis", "advice", "link")
     yield from _texts(place, {field: getattr(decision, field) for field in fields})
     if decision.link and not _is_web_address(decision.link):

@@ -21,7 +21,7 @@ DEFAULT_TIERS = frozenset({1, 2})
 
 
 class Kind(StrEnum):
-    """The kind of public authority."""
+    """Kind of a public authority."""
 
     FEDERAL = "federal"
     COMMUNITY = "community"
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 class Funding(StrEnum):
-    """The source of money for a range's devices."""
+    """Funding of a range's devices."""
 
     PUBLIC = "public"
     PARTLY_PUBLIC = "partly_public"
@@ -45,7 +45,7 @@ class Funding(StrEnum):
 
 
 class Audience(StrEnum):
-    """The users of a range's devices."""
+    """Users of a range's devices."""
 
     STAFF = "staff"
     PUBLIC = "public"
@@ -53,7 +53,7 @@ class Audience(StrEnum):
 
 
 class Mode(StrEnum):
-    """The effect of a ban on a matching query. `off` does not protect from other bans."""
+    """Effect of a ban on a matching query. `off` does not protect from other bans."""
 
     ENFORCE = "enforce"
     MONITOR = "monitor"
@@ -61,7 +61,7 @@ class Mode(StrEnum):
 
 
 class Reply(StrEnum):
-    """The answer to a refused query."""
+    """Answer to a refused query."""
 
     REFUSED = "refused"
     NXDOMAIN = "nxdomain"
@@ -70,7 +70,7 @@ class Reply(StrEnum):
 
 
 class Usage(StrEnum):
-    """The level at which an authority's queries are counted."""
+    """Level at which an authority's queries are counted."""
 
     NONE = "none"
     AUTHORITY = "authority"
@@ -81,7 +81,7 @@ PLANNED_USAGE = frozenset({"range", "client"})
 
 
 class Ground(StrEnum):
-    """The reason why one authority's ban applies in another."""
+    """Legal ground on which one authority's ban applies in another."""
 
     LAW = "law"
     AGREEMENT = "agreement"
@@ -92,7 +92,7 @@ DEFAULT_AUDIENCE = frozenset({Audience.STAFF})
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionRecord:
+class FormalDecision:
     """The formal decision behind a ban, a term or a closing. `follows` is the number of the ban that was adopted."""
 
     organ: str = ""
@@ -110,7 +110,7 @@ class Closing:
 
     at: Instant
     reason: str = ""
-    decision: DecisionRecord = DecisionRecord()
+    decision: FormalDecision = FormalDecision()
     successor: str | None = None
 
 
@@ -236,7 +236,7 @@ class Term:
     end: Instant | None = None
     review_by: Instant | None = None
     recorded: Instant = 0
-    decision: DecisionRecord = DecisionRecord()
+    decision: FormalDecision = FormalDecision()
 
     @property
     def period(self) -> Period:
@@ -261,7 +261,7 @@ class Ban:
     tiers: frozenset[int] = DEFAULT_TIERS
     funding: frozenset[Funding] = DEFAULT_FUNDING
     audience: frozenset[Audience] = DEFAULT_AUDIENCE
-    decision: DecisionRecord = DecisionRecord()
+    decision: FormalDecision = FormalDecision()
     provisional: bool = False
     off_until: Instant | None = None
 

@@ -17,8 +17,8 @@ from dnsfilter.policy.model import (
     Authority,
     Ban,
     Binding,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Funding,
     Ground,
     Instant,
@@ -104,7 +104,7 @@ def ban(
         tiers,
         funding,
         audience,
-        DecisionRecord(reference=reference),
+        FormalDecision(reference=reference),
         off_until=off_until,
     )
 
@@ -201,7 +201,7 @@ clients: st.SearchStrategy[Address] = st.one_of(
     st.integers(0, 2**128 - 1).map(IPv6Address),
 )
 sites = st.sampled_from((DEFAULT_SITE,) * 12 + ("annex", "unknown"))
-_decisions = st.sampled_from(("", "", "A 1", "B 2")).map(lambda reference: DecisionRecord(reference=reference))
+_decisions = st.sampled_from(("", "", "A 1", "B 2")).map(lambda reference: FormalDecision(reference=reference))
 moments = st.integers(-80, 240).map(lambda half_hours: NOW + half_hours * 1800)
 
 

@@ -101,7 +101,7 @@ def test_age_counts_complete_seconds_and_is_never_negative(make: Make) -> None:
     assert [entry.age_s(now) for now in (0, 5_000, 5_999, 6_000, 65_000)] == [0, 0, 0, 1, 60]
 
 
-def test_an_entry_carries_what_it_was_put_with(make: Make) -> None:
+def test_entry_has_the_stored_values(make: Make) -> None:
     message, targets = address(), (b"\3web\7example\3org\0",)
     cache = make(100_000, 0)
     cache.put(key(), message, targets, True, now_ms=7)
@@ -214,7 +214,7 @@ def test_names_asked_often_now_replace_names_asked_often_before(make: Make) -> N
     assert held["old"] == 0
 
 
-def test_the_least_recently_put_of_those_on_probation_goes_first() -> None:
+def test_oldest_entry_on_probation_is_evicted_first() -> None:
     size = size_bytes(key("n0.example.org"), address("n0.example.org"), ())
     cache = AnswerCache(9 * size, stale_s=0)
     for number in range(10):

@@ -31,7 +31,7 @@ def test_a_failure_is_remembered_with_its_cause_and_targets() -> None:
     assert (found.code, found.targets) == (EdeCode.NETWORK_ERROR, (b"\1a\0",))
 
 
-def test_it_holds_twice_as_long_each_time_up_to_five_minutes() -> None:
+def test_failure_is_held_twice_as_long_each_time_up_to_five_minutes() -> None:
     failures, now_ms, held = Failures(), 0, []
     for _ in range(11):
         note(failures, now_ms)
@@ -40,7 +40,7 @@ def test_it_holds_twice_as_long_each_time_up_to_five_minutes() -> None:
     assert [ms // 1_000 for ms in held] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
-def test_a_success_ends_it() -> None:
+def test_success_resets_the_hold_time() -> None:
     failures = Failures()
     note(failures, 0)
     note(failures, 1_000)

@@ -288,7 +288,7 @@ def test_another_port_family_or_loopback_address_is_another_server(tmp_path: Pat
     assert config.upstream.servers == (parse_endpoint(server),)
 
 
-def test_the_machines_nameserver_being_this_resolver_says_what_to_do(tmp_path: Path) -> None:
+def test_nameserver_that_is_this_resolver_is_a_problem_with_a_solution(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "", "nameserver 127.0.0.1\n")
     assert problem.startswith("dnsfilter.toml upstream.servers: 127.0.0.1:53 in ")
     assert f"{tmp_path}/resolv.conf is an address that this resolver listens on" in problem

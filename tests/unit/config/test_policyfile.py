@@ -15,8 +15,8 @@ from dnsfilter.policy.model import (
     Ban,
     Binding,
     Closing,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Funding,
     Ground,
     Kind,
@@ -177,7 +177,7 @@ for = "2 weeks"
 hours = ["Mon-Fri 09:00-12:00", "Sat 10:00-11:00 UTC"]
 reason = "promotion"
 """
-    record = DecisionRecord("council", "R-1", "2023-03-10", "a law", "an advice", "https://example.org/r-1", 2)
+    record = FormalDecision("council", "R-1", "2023-03-10", "a law", "an advice", "https://example.org/r-1", 2)
     assert parse(text) == Policy(
         revision=1,
         authorities=(
@@ -210,7 +210,7 @@ reason = "promotion"
                         utc("2023-09-30T22:00"),
                         utc("2023-07-31T22:00"),
                         NOW,
-                        DecisionRecord(reference="R-2", follows=2),
+                        FormalDecision(reference="R-2", follows=2),
                     ),
                     Term(utc("2023-09-30T22:00"), utc("2024-03-01T11:00"), None, NOW),
                 ),
@@ -446,7 +446,7 @@ def test_one_mistake_about_a_closing_is_one_problem(keys: str, more: str, place:
 def test_a_closing_is_read_in_the_authoritys_zone(written: str, closes_s: int) -> None:
     keys = f"closes = {written}\nclosed_reason = 'a merger'\nsuccessor = 'mechelen'\nclosed_decision.organ = 'o'\n"
     ghent, mechelen = parse(BASE.replace(CLOSES, CLOSES + keys, 1) + BAN).authorities
-    assert ghent.closing == Closing(closes_s, "a merger", DecisionRecord("o"), "mechelen")
+    assert ghent.closing == Closing(closes_s, "a merger", FormalDecision("o"), "mechelen")
     assert mechelen.closing is None
 
 

@@ -54,7 +54,7 @@ def assert_places(error: ConfigError, name: str) -> None:
 
 
 @given(mutated("belgium-2023.toml"))
-def test_a_policy_file_is_a_policy_or_problems(text: str) -> None:
+def test_any_policy_text_is_a_policy_or_problems(text: str) -> None:
     try:
         policy = parse_policy(text, "policy.toml", services=SERVICES, now=1_678_462_200)
     except ConfigError as error:
@@ -64,7 +64,7 @@ def test_a_policy_file_is_a_policy_or_problems(text: str) -> None:
 
 
 @given(mutated("dnsfilter.toml"))
-def test_a_configuration_is_one_or_problems(text: str) -> None:
+def test_any_configuration_text_is_a_configuration_or_problems(text: str) -> None:
     with TemporaryDirectory() as directory:
         path = Path(directory) / "dnsfilter.toml"
         resolv_conf = Path(directory) / "resolv.conf"

@@ -17,8 +17,8 @@ from dnsfilter.policy.model import (
     Ban,
     Binding,
     Closing,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Funding,
     Ground,
     Kind,
@@ -57,8 +57,8 @@ def ends(start: int, longest: int) -> st.SearchStrategy[int]:
 
 
 @st.composite
-def decisions(draw: st.DrawFn, follows: int | None) -> DecisionRecord:
-    return DecisionRecord(
+def decisions(draw: st.DrawFn, follows: int | None) -> FormalDecision:
+    return FormalDecision(
         organ=draw(text),
         reference=draw(text),
         date=draw(st.one_of(text, days.map(str))),

@@ -242,7 +242,7 @@ class TestExemptions:
         asked_for = exemption(1, 1, ["192.0.2.0/24"], approved=approved)
         assert asked(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), asked_for).verdict is Verdict.REFUSE
 
-    def test_hours_exempt_within_the_exemption_alone(self) -> None:
+    def test_hours_exempt_only_within_the_exemption(self) -> None:
         # NOW is Saturday 00:00 UTC; Monday 09:00 in Brussels is by then summer time, 07:00 UTC.
         monday = NOW + 2 * DAY
         weekdays = WeeklyHours(frozenset(range(5)), 9 * 60, 12 * 60, "Europe/Brussels")
@@ -338,7 +338,7 @@ class TestWhoWins:
         decision = asked(*things)
         assert (decision.verdict, decision.ban) == (Verdict.REFUSE, 1)
 
-    def test_off_alone_passes_uncounted(self) -> None:
+    def test_ban_that_is_off_passes_without_counting(self) -> None:
         off = ban(1, "ghent", "tiktok", Mode.OFF)
         assert asked(GHENT, TIKTOK, off, exemption(1, 1, ["192.0.2.0/24"])) == Decision(Verdict.PASS, "ghent")
 
@@ -390,7 +390,7 @@ def test_an_exemption_begins_at_the_first_instant_at_which_it_holds(made: Policy
             assert not exemption_holds(exempted, later)
 
 
-def test_the_next_exemption_is_the_first_of_those_approved_by_then_in_that_very_range() -> None:
+def test_next_exemption_is_the_first_approved_one_in_that_range() -> None:
     own = ["192.0.2.0/24"]
     things = (
         exemption(1, 1, own, NOW + 3 * HOUR),

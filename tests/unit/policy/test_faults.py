@@ -13,8 +13,8 @@ from dnsfilter.policy.model import (
     Ban,
     Binding,
     Closing,
-    DecisionRecord,
     Exemption,
+    FormalDecision,
     Funding,
     Ground,
     Kind,
@@ -51,7 +51,7 @@ SOUND = Policy(
     exemptions=(EXEMPTION,),
     suspensions=(Suspension("ghent", 0, MAX_SUSPENSION_S), Suspension(None, 0, 60)),
 )
-FOLLOWING = DecisionRecord(follows=11)
+FOLLOWING = FormalDecision(follows=11)
 
 
 def _closing(authority: Authority, at: int = DAY_S, **more: Any) -> Authority:
@@ -132,9 +132,9 @@ def test_parts_equal_to_a_sound_policy_are_not_checked_again(changes: dict[str, 
             "ban[1].addresses",
         ),
         (replace(SOUND, bans=(BAN, replace(OTHER, decision=FOLLOWING))), "ban[1].decision.follows"),
-        (replace(SOUND, bans=(BAN, replace(OTHER, service="capcut", decision=DecisionRecord(follows=10)))),
+        (replace(SOUND, bans=(BAN, replace(OTHER, service="capcut", decision=FormalDecision(follows=10)))),
          "ban[1].decision.follows"),
-        (replace(SOUND, bans=(BAN, replace(OTHER, decision=DecisionRecord(follows=9)))), "ban[1].decision.follows"),
+        (replace(SOUND, bans=(BAN, replace(OTHER, decision=FormalDecision(follows=9)))), "ban[1].decision.follows"),
         (replace(SOUND, bindings=(BINDING, BINDING)), "binding[1].number"),
         (replace(SOUND, bindings=(replace(BINDING, authority="ghent"),)), "binding[0].of"),
         (replace(SOUND, bindings=(replace(BINDING, ban=9),)), "binding[0].of"),
@@ -177,11 +177,11 @@ def test_bans_and_bindings_end_when_the_authority_closes() -> None:
         ({"authorities": (_closing(GHENT, 1 << 40), DIEST)}, ["authority[0].closes"]),
         ({"authorities": (_closing(GHENT, reason="a\nb"), DIEST)}, ["authority[0].closed_reason"]),
         (
-            {"authorities": (_closing(GHENT, decision=DecisionRecord(link="x:y")), DIEST)},
+            {"authorities": (_closing(GHENT, decision=FormalDecision(link="x:y")), DIEST)},
             ["authority[0].closed_decision.link"],
         ),
         (
-            {"bans": (replace(BAN, decision=DecisionRecord(link="https://[x")), OTHER)},
+            {"bans": (replace(BAN, decision=FormalDecision(link="https://[x")), OTHER)},
             ["ban[0].decision.link"],
         ),
         ({"authorities": (_closing(GHENT, successor="nobody"), DIEST)}, ["authority[0].successor"]),
@@ -253,6 +253,6 @@ def test_mapped_link_local_and_scoped_prefixes_are_rejected(prefix: str, faulty:
 )
 def test_misleading_text_is_a_problem(text: str, fault: str | None) -> None:
     assert text_fault(text) == fault
-    wrong = problems(replace(SOUND, bans=(replace(BAN, decision=DecisionRecord(reference=text)), OTHER)))
+    wrong = problems(replace(SOUND, bans=(replace(BAN, decision=FormalDecision(reference=text)), OTHER)))
     expected = [] if fault is None else [("ban[0].decision.reference", fault)]
     assert [(problem.place, problem.message) for problem in wrong] == expected

@@ -13,7 +13,7 @@ from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import (
     Audience,
     Binding,
-    DecisionRecord,
+    FormalDecision,
     Funding,
     Ground,
     Mode,
@@ -119,7 +119,7 @@ def test_rows_of_a_class(things: tuple[Thing, ...], expected: list[tuple[int, Ef
 
 def _term(start: int, end: int | None, reference: str = "", recorded: int = 0) -> Term:
     until = None if end is None else NOW + end
-    return Term(NOW + start, until, recorded=NOW + recorded, decision=DecisionRecord(reference=reference))
+    return Term(NOW + start, until, recorded=NOW + recorded, decision=FormalDecision(reference=reference))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_ended_suspension_does_not_split_a_row(since: int, same: bool) -> None:
     assert (suspended == RowMaker(policy(*things)).rows(STAFF, since)) is same
 
 
-def test_an_open_term_ends_never() -> None:
+def test_open_term_never_ends() -> None:
     (row,) = RowMaker(policy(GHENT, ban(1, "ghent", "tiktok"))).rows(STAFF)
     assert (row.start, row.end) == (0, FOREVER)
 

@@ -59,7 +59,7 @@ def test_numbers_are_documented(statement: str) -> None:
     assert statement in re.sub(r"\s+", " ", TEXT)
 
 
-def test_numbers_written_as_powers_and_words_hold() -> None:
+def test_documented_powers_and_words_are_correct() -> None:
     assert layout.HASH_PRIME == 2**61 - 1
     assert FOREVER == 2**62
     assert KEPT_PAST_S == 24 * 3600

@@ -58,7 +58,7 @@ def test_an_unregistered_client_has_no_class() -> None:
     assert snapshot.find(ip_address("2001:db8::1").packed) is None
 
 
-def test_no_matches_are_one_constant() -> None:
+def test_no_matches_give_the_pass_constant() -> None:
     snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok")))
     assert snapshot.judge(class_of(snapshot, "192.0.2.1"), (), NOW) is PASS
 
@@ -95,7 +95,7 @@ def test_ban_has_the_data_for_a_reply() -> None:
 
 
 @pytest.mark.parametrize("reply", list(Reply))
-def test_every_reply_survives(reply: Reply) -> None:
+def test_every_reply_is_read_back(reply: Reply) -> None:
     snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok", reply=reply)))
     judgement = snapshot.judge(class_of(snapshot, "192.0.2.1"), snapshot.match(parse_name("tiktok.example")), NOW)
     assert judgement.ban is not None

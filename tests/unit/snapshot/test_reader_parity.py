@@ -29,8 +29,8 @@ def test_decision_is_the_same_as_the_oracles(policy: Policy, site: str, data: st
     snapshot = opened(policy, site)
     clients = data.draw(st.lists(clients_of(policy), min_size=2, max_size=5))
     names = data.draw(st.lists(names_of(policy), min_size=2, max_size=5))
-    moments = data.draw(st.lists(instants(policy), min_size=2, max_size=5))
-    for client, name, at in product(clients, names, moments):
+    times = data.draw(st.lists(instants(policy), min_size=2, max_size=5))
+    for client, name, at in product(clients, names, times):
         assert snapshot.decide(client, name, at) == decide(policy, site, client, name, at)
 
 

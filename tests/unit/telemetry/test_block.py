@@ -33,7 +33,7 @@ def test_new_block_is_all_zero(reader: CounterBlock) -> None:
     assert (reader.generation, reader.digest, reader.unreleased(), len(reader.policy)) == (0, b"", (), 0)
 
 
-def test_file_is_its_owner_s_alone_and_fully_reserved(reader: CounterBlock) -> None:
+def test_file_is_private_and_fully_reserved(reader: CounterBlock) -> None:
     status = os.stat(reader.path)
     assert stat.S_IMODE(status.st_mode) == 0o600
     assert status.st_blocks * 512 >= status.st_size
@@ -86,7 +86,7 @@ def test_same_rules_again_go_on_counting_in_place(reader: CounterBlock, writer: 
     assert [part.counts for part in reader.unreleased()] == [(AREAS + 1, 0, 0)]
 
 
-def test_worker_that_opens_a_block_in_use_counts_on(reader: CounterBlock, writer: CounterBlock) -> None:
+def test_worker_that_opens_a_block_in_use_continues_its_counts(reader: CounterBlock, writer: CounterBlock) -> None:
     writer.open_policy(RULES_A, 1)
     writer.count(0, PolicyKind.REFUSED)
     again = CounterBlock.open(reader.path)

@@ -55,7 +55,7 @@ def test_a_reload_is_announced_with_its_instant(tmp_path: Path, monkeypatch: pyt
         ("soon", "", None),
     ],
 )
-def test_the_watchdog_is_fed_twice_as_often_as_it_asks(
+def test_watchdog_interval_is_half_the_limit(
     wanted: str, meant: str, expected: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", wanted)

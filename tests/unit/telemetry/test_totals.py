@@ -76,7 +76,7 @@ def test_reading_twice_counts_once(totals: Totals, start: Start) -> None:
     assert refused(totals.snapshot(), GHENT) == 2
 
 
-def test_gauges_of_the_dead_are_gone_and_their_counters_stay(totals: Totals, start: Start) -> None:
+def test_gauges_of_a_dead_worker_go_and_its_counters_stay(totals: Totals, start: Start) -> None:
     alive, dead = start("a"), start("b")
     for block in (alive, dead):
         block.set(CACHE_ENTRIES, 10)

@@ -17,7 +17,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     return asyncio.run if request.param == "asyncio" else uvloop.run
 
 
-def test_the_answer_comes_back_under_the_askers_id(run: Run) -> None:
+def test_answer_has_the_id_of_the_query(run: Run) -> None:
     async def main() -> None:
         async with serving(Peer.echo) as (_, endpoint):
             pool = StreamPool()
@@ -27,7 +27,7 @@ def test_the_answer_comes_back_under_the_askers_id(run: Run) -> None:
     run(main())
 
 
-def test_each_question_travels_under_a_fresh_id() -> None:
+def test_each_question_is_sent_under_a_new_id() -> None:
     seen: list[bytes] = []
 
     async def note(peer: Peer) -> None:
@@ -106,7 +106,7 @@ def test_answers_may_arrive_byte_by_byte_or_two_at_once(run: Run) -> None:
     run(main())
 
 
-def test_the_largest_answer_passes(run: Run) -> None:
+def test_largest_answer_is_accepted(run: Run) -> None:
     padding = bytes(65_535 - len(query("example.org")))
 
     async def script(peer: Peer) -> None:

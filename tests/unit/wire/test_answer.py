@@ -98,7 +98,7 @@ CHAINS: list[tuple[str, str, Lines, list[str], list[str], str, bool]] = [
     [row[1:] for row in CHAINS],
     ids=[row[0] for row in CHAINS],
 )
-def test_a_chain_is_what_the_question_reaches(
+def test_chain_has_the_records_that_the_question_reaches(
     qtype: str, lines: Lines, records: list[str], targets: list[str], end: str, complete: bool
 ) -> None:
     _, chain = followed(qtype, lines)

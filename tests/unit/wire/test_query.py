@@ -123,7 +123,7 @@ def test_fault_has_its_rcode(data: bytes, expected: tuple[int, bytes, Edns | Non
         (question() + SOA, (1, 1, 0, 0), question(), None),
     ],
 )
-def test_other_opcodes_are_not_implemented_and_copied(
+def test_other_opcodes_get_notimp_and_are_copied(
     opcode: int, body: bytes, counts: tuple[int, int, int, int], wire: bytes, edns: Edns | None
 ) -> None:
     fault = parse_query(message(body, flags=opcode << 11 | 0x0110, counts=counts))

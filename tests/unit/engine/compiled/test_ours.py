@@ -13,7 +13,7 @@ from dnsfilter.engine.interface import Miss
 from dnsfilter.engine.interface import Reply as Replied
 from dnsfilter.engine.slow_path.local import OURS
 from dnsfilter.engine.slow_path.slow_path import SlowPath
-from dnsfilter.policy.model import DecisionRecord, Policy, Reply, Term
+from dnsfilter.policy.model import FormalDecision, Policy, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.names import name_text, parse_name
 from tests.contract.cases import office
@@ -38,7 +38,7 @@ def _banned(reply: Reply, addresses: int, reference: str, terms: tuple[Term, ...
     banned = ban(1, "ghent", "tiktok", reply=reply, addresses=many, terms=terms)
     names = (LONG, "tiktok.com", "x.tiktok.com")
     made = office(authority("ghent", ("nl", "fr", "de", "en")))
-    banned = replace(banned, decision=DecisionRecord(reference=reference))
+    banned = replace(banned, decision=FormalDecision(reference=reference))
     hit = service("tiktok", names, ("host.example.org",))
     return policy(*made.authorities, *made.ranges, hit, banned)
 

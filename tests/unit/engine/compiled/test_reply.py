@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.policy.model import DecisionRecord, Mode, Policy, Term
+from dnsfilter.policy.model import FormalDecision, Mode, Policy, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.answer import Answer, follow, parse_answer, prune_answer
 from dnsfilter.wire.iana import Rcode
@@ -90,7 +90,7 @@ def test_empty_reply_equals_the_references() -> None:
 def test_too_little_room_drops_the_text_then_the_error(name_size: int, reference: str) -> None:
     name = b"".join(b"\x01x" for _ in range(name_size // 2)) + b"\x06tiktok\x03com\0"
     made = office(authority("ghent", ("nl", "fr", "de", "en")))
-    banned = replace(ban(1, "ghent", "tiktok"), decision=DecisionRecord(reference=reference))
+    banned = replace(ban(1, "ghent", "tiktok"), decision=FormalDecision(reference=reference))
     with both(policy(*made.authorities, *made.ranges, *made.services, banned)) as ask:
         for payload in range(512, 900):
             ask(message(name + b"\0\1\0\1", opt(payload=payload), counts=(1, 0, 0, 1)))

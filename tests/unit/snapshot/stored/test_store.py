@@ -184,7 +184,7 @@ def test_missing_or_short_file_is_detected_and_named(store: SnapshotStore, direc
 
 
 @pytest.mark.parametrize("content", [b"", b"1\n", b"../../etc/passwd", b"1 " + b"a" * 64, b"x" * 1000])
-def test_a_current_that_names_nothing_is_refused(store: SnapshotStore, directory: Path, content: bytes) -> None:
+def test_invalid_current_file_is_rejected(store: SnapshotStore, directory: Path, content: bytes) -> None:
     store.publish(compiled(1))
     (directory / "current").write_bytes(content)
     with pytest.raises(SnapshotError, match="current: it names no revision"):
@@ -234,7 +234,7 @@ def test_error_has_every_reason_if_no_snapshot_is_complete(store: SnapshotStore,
         store.read_last_good()
 
 
-def test_a_newer_one_that_was_rolled_back_does_not_return(store: SnapshotStore, directory: Path) -> None:
+def test_newer_snapshot_that_was_rolled_back_does_not_return(store: SnapshotStore, directory: Path) -> None:
     for revision, mode in ((1, Mode.ENFORCE), (2, Mode.MONITOR), (3, Mode.OFF)):
         store.publish(compiled(revision, mode))
     store.use(2)
@@ -345,7 +345,7 @@ def test_a_damaged_file_is_read_from_its_second_copy_and_written_again(
         store.read_current()
 
 
-def test_the_second_copy_is_of_the_current_revision_and_no_more(store: SnapshotStore, directory: Path) -> None:
+def test_second_copy_has_only_the_current_revision(store: SnapshotStore, directory: Path) -> None:
     def copied() -> set[str]:
         return {path.name for path in (directory / "copy").iterdir()}
 
