@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from api.ctl.command import PROGRAM, Options, Result, Verb
 from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
-from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, NotTaken, WrongInput
+from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, TokenRejected, WrongInput
 from api.ctl.parser import make_parser
 from api.ctl.remote.client import Client, parse_url
 from api.ctl.remote.fault_places import places_of
-from api.ctl.remote.token_file import Token, exposure, load_token
+from api.ctl.remote.token_file import Token, exposure_warning, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
 CA_VARIABLE = "DNSFILTER_CA"
@@ -24,9 +24,9 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the result is the exit code."""
+    """Run one command and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a name shows its numbers instead of a traceback.
+        # If a terminal cannot show a character, print its escape instead of a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args(arguments)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough; the interpreter must not try to flush it again.
+        # The reader of the pipe has closed it; keep the interpreter from flushing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     return code
@@ -48,26 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: Options, environ: Mapping[str, str]) -> int:
     verb: Verb = options.verb
     if verb.local:
-        # Whatever the environment says of an API is not looked at.
+        # Ignore the environment: the command asks no API.
         options.api, options.ca, environ = DEFAULT_URL, None, {}
     url = _url(getattr(options, "api", None), environ)
     token: Token | None = None
     if verb.needs_token or verb.takes_token:
         token = _token(verb, options, environ, url)
     if token is not None:
-        _warn(token.warning, exposure(url))
+        _warn(token.warning, exposure_warning(url))
     elif verb.asks_token:
-        _warn(exposure(url))
+        _warn(exposure_warning(url))
     ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
     try:
         with Client(url, token.value if token else None, ca, places_of(options)) as client:
             result = verb.run(client, options)
             _print(result, as_json=getattr(options, "json", False))
-    except NotTaken as error:
+    except TokenRejected as error:
         if token is None:
             raise
-        raise NotTaken(
-            *error.lines, f"The token is that of {token.source}. Type `{PROGRAM} login` to keep another."
+        raise TokenRejected(
+            *error.lines, f"The token comes from {token.source}. Type `{PROGRAM} login` to store another."
         ) from error
     return result.code
 

@@ -1,4 +1,4 @@
-"""What a command is: arguments in, a result out; and the options that several commands share."""
+"""Define commands and their results, and the options that several commands share."""
 
 import argparse
 import re
@@ -28,14 +28,14 @@ MIN_REASON = 3
 MAX_DIGITS = 19
 
 WHEN = "a date or a time, by the authority's clock"
-"""For help texts; `dnsfilterctl --help` explains both forms."""
+"""Part of help texts; `dnsfilterctl --help` explains both forms."""
 
 _SLUG = re.compile(SERVICE_SLUG)
 _SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
 
 
 def words_of(kind: type[StrEnum]) -> tuple[str, ...]:
-    """The words of an enumeration, in its order."""
+    """Return the words of an enumeration, in its order."""
     return tuple(map(str, kind))
 
 
@@ -44,17 +44,17 @@ KINDS, FUNDING, AUDIENCE = words_of(Kind), words_of(Funding), words_of(Audience)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command found: an answer or other JSON, and lines for a person, made only when they are wanted."""
+    """The result of a command: data for JSON, and lines for a person, which are made only when printed."""
 
     data: object
     lines: Callable[[], Iterable[str]]
     code: int = DONE
     notes: tuple[str, ...] = ()
-    """For standard error, also with --json."""
+    """Lines for standard error, also with --json."""
     raw: str | None = None
-    """A file's text, printed as it is in place of lines."""
+    """Text that is printed unchanged instead of `lines` if standard output is not a terminal."""
     stream: Iterable[bytes] | None = None
-    """What may be too large for memory, printed as it comes in place of everything else."""
+    """Output that may be too large for memory; printed as it arrives, instead of everything else."""
 
 
 Run: TypeAlias = Callable[[Client, Options], Result]
@@ -62,20 +62,21 @@ Run: TypeAlias = Callable[[Client, Options], Result]
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One command. `needs_token` is false for what the API tells everybody; one that is `local` asks no API at all.
-
-    One that `asks_token` has none yet, and is given it; one that `takes_token` tells more with one, where there is one.
-    """
+    """One command: the function that runs it, and how it uses the API."""
 
     run: Run
     needs_token: bool = field(default=True)
+    """False if the API answers without a token."""
     asks_token: bool = field(default=False)
+    """True if the command itself reads a new token."""
     takes_token: bool = field(default=False)
+    """True if the command prints more when a token is present."""
     local: bool = field(default=False)
+    """True if the command asks no API at all."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are escaped, and repeat no token or password given by mistake."""
+    """An argument parser whose errors are escaped and hide tokens and passwords."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the fault, and exit with 2."""
@@ -84,7 +85,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Help of one width everywhere, so that documentation and terminal say the same. Indented lines are kept."""
+    """Help of a fixed width, so that documentation and terminal agree. Indented lines are kept."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=WIDTH)
@@ -96,22 +97,24 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 Group: TypeAlias = "argparse._SubParsersAction[Parser]"
-"""What commands, or a command's verbs, are added to."""
+"""The parsers to which commands, or the verbs of a command, are added."""
 
 
 def add_group(groups: Group, name: str, summary: str) -> Group:
-    """A noun, to whose parsers the verbs are added."""
-    parser = groups.add_parser(name, help=summary, description=summary, formatter_class=Help, allow_abbrev=False)
+    """Add a noun and return the group for its verbs."""
+    parser = groups.add_parser(
+        name, help=_first_sentence(summary), description=summary, formatter_class=Help, allow_abbrev=False
+    )
     return parser.add_subparsers(metavar="VERB", required=True)
 
 
 def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:
-    """A command with its summary and at least one example; the options before the verb are taken after it too."""
+    """Add a command with its summary and at least one example. It also accepts the global options after the verb."""
     lines = "\n".join(map(_example, examples))
     heading = "example:" if len(examples) == 1 else "examples:"
     parser = group.add_parser(
         name,
-        help=summary,
+        help=_first_sentence(summary),
         description=summary,
         epilog=f"{heading}\n{lines}",
         formatter_class=Help,
@@ -122,15 +125,21 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
     return parser
 
 
+def _first_sentence(summary: str) -> str:
+    """Return the first sentence of a summary, for lists of commands."""
+    first = summary.partition(". ")[0].removesuffix(".")
+    return first[0].lower() + first[1:]
+
+
 def add_numbered(group: Group, name: str, run: Run, summary: str, example: str) -> Parser:
-    """Add a command about what has a number."""
+    """Add a command whose argument is the number of an object."""
     parser = add_verb(group, name, run, summary, example)
     parser.add_argument("number", type=number, metavar="NUMBER")
     return parser
 
 
 def _example(arguments: str) -> str:
-    """A command as a shell takes it, with its options on further lines where it is long. None has " --" in a text."""
+    """Return a command line for a shell; if it is too wide, each option that does not fit begins a new line."""
     lines = [f"  {PROGRAM}"]
     for part in re.split(r" (?=--)", arguments):
         if len(lines[-1]) + len(part) + len("  \\") > WIDTH:
@@ -142,12 +151,12 @@ def _example(arguments: str) -> str:
 
 
 def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
-    """--api, --ca, --token-file, --json. Absent, they leave no attribute: what was given before the verb stays."""
+    """Add --api, --ca, --token-file and --json. If absent they set no attribute, so a value before the verb stays."""
     texts = {
-        "api": "the control plane, also unix:PATH (DNSFILTER_URL, else http://127.0.0.1:8080)",
-        "ca": "the certificates that it may be signed by (DNSFILTER_CA, else those that the machine trusts)",
-        "token-file": "the file with the token (DNSFILTER_TOKEN_FILE, else what login keeps, else ./.run/admin-token "
-        "or ./admin-token)",
+        "api": "URL of the control plane, or unix:PATH (default: $DNSFILTER_URL or http://127.0.0.1:8080)",
+        "ca": "file of CA certificates to trust (default: $DNSFILTER_CA or the CAs that the machine trusts)",
+        "token-file": "file that holds the token (default: $DNSFILTER_TOKEN_FILE, the token stored by `login`, "
+        "./.run/admin-token or ./admin-token)",
     }
     for option, metavar in (("api", "URL"), ("ca", "FILE"), ("token-file", "FILE")):
         text = texts[option] if shown else argparse.SUPPRESS
@@ -156,118 +165,125 @@ def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
 
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
-    """--limit of a list."""
+    """Add --limit of a list."""
     parser.add_argument(
         "--limit",
         type=integer(1, MAX_LIMIT),
         default=DEFAULT_LIMIT,
         metavar="N",
-        help=f"print at most N entries ({DEFAULT_LIMIT})",
+        help=f"print at most N entries (default: {DEFAULT_LIMIT})",
     )
 
 
 def add_at(parser: argparse.ArgumentParser) -> None:
-    """--at of an end."""
-    parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, from now on (now)")
+    """Add --at of an act that ends something."""
+    parser.add_argument("--at", metavar="WHEN", help=f"{WHEN}, not in the past (default: now)")
 
 
 def add_state(parser: argparse.ArgumentParser, kind: type[StrEnum]) -> None:
-    """--state of a list."""
+    """Add --state of a list."""
     states = words_of(kind)
-    parser.add_argument("--state", choices=states, metavar="STATE", help=", ".join(states))
+    parser.add_argument("--state", choices=states, metavar="STATE", help=f"only this state: {', '.join(states)}")
 
 
 def add_reason(parser: argparse.ArgumentParser) -> None:
-    """--reason of an act that needs one."""
-    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why; it stays on record")
+    """Add --reason of an act that needs one."""
+    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why; kept in the audit log")
 
 
 def add_site(parser: argparse.ArgumentParser) -> None:
-    """--site, where a network has several."""
-    parser.add_argument("--site", type=slug, default="default", metavar="SITE", help="the site (default)")
+    """Add --site, for networks with several sites."""
+    parser.add_argument("--site", type=slug, default="default", metavar="SITE", help="the site (default: default)")
 
 
-def add_decision(parser: argparse.ArgumentParser, what: str = "the decision", *, of_ban: bool = True) -> None:
-    """The options of a formal decision; `of_ban` where it is one on a ban, which may follow another."""
-    shown = "; clients are shown it" if of_ban else ""
+def add_decision(parser: argparse.ArgumentParser, what: str = "decision", *, of_ban: bool = True) -> None:
+    """Add the options of a formal decision. With `of_ban` it is one about a ban, which may follow another ban."""
+    shown = "; shown to clients" if of_ban else ""
     group = parser.add_argument_group(what)
-    group.add_argument("--organ", metavar="TEXT", help="who decided, for example college")
-    group.add_argument("--reference", metavar="TEXT", help=f"the decision's reference{shown}")
-    group.add_argument("--date", metavar="DATE", help="of the decision, for example 2023-03-24")
-    group.add_argument("--legal-basis", metavar="TEXT", help="the legal basis")
+    group.add_argument("--organ", metavar="TEXT", help="organ that decided, for example college")
+    group.add_argument("--reference", metavar="TEXT", help=f"reference of the decision{shown}")
+    group.add_argument("--date", metavar="DATE", help="date of the decision, for example 2023-03-24")
+    group.add_argument("--legal-basis", metavar="TEXT", help="legal basis of the decision")
     group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
-    group.add_argument("--link", metavar="URL", help="where it can be read")
+    group.add_argument("--link", metavar="URL", help="URL at which the decision can be read")
     if of_ban:
-        group.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="the ban that it adopts")
+        group.add_argument(
+            "--follows", type=reference, metavar="AUTHORITY/SERVICE", help="ban that the decision adopts"
+        )
 
 
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
-    """The options of a period; with `review` it may be without an end. `start` tells when it begins by default."""
-    group = parser.add_argument_group("the term", "Times are by the authority's clock, unless they name a zone.")
-    group.add_argument("--start", metavar="WHEN", help=f"a date or a time ({start})")
+    """Add the options of a period. `review` allows a period without an end; `start` describes the default start."""
+    group = parser.add_argument_group("term", "Times without a time zone are in the authority's time zone.")
+    group.add_argument("--start", metavar="WHEN", help=f"start: a date or a time (default: {start})")
     add_end(group)
     if review:
-        group.add_argument("--review-by", metavar="DATE", help="without an end: when it is looked at again")
+        group.add_argument("--review-by", metavar="DATE", help="date of the next review, for a term without an end")
     return group
 
 
 def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
-    """The options of an end, of which one may be given."""
+    """Add the options of an end; only one of them may be given."""
     end = parser.add_mutually_exclusive_group(required=required)
-    end.add_argument("--end", metavar="WHEN", help="the first instant after it: a date or a time")
-    end.add_argument("--until", metavar="WHEN", help="the last day of it, or a time")
+    end.add_argument("--end", metavar="WHEN", help="end, exclusive: a date or a time")
+    end.add_argument("--until", metavar="WHEN", help="end, inclusive: the last day, or a time")
     end.add_argument(
-        "--for", dest="for_", metavar="SPAN", help='"6 months", "30 days": to the end of the last day; or "72 hours"'
+        "--for",
+        dest="for_",
+        metavar="SPAN",
+        help='length: "6 months" or "30 days" (to the end of the last day), or "72 hours" (exact)',
     )
 
 
 def with_decision(options: Options, body: Body) -> Body:
-    """The body of an act, with the decision that the options give."""
+    """Return the request body of an act, with the decision if the options give one."""
     decision = decision_body(options)
     return {**body, "decision": decision} if decision else body
 
 
 def decision_body(options: Options) -> Body:
-    """The decision that the options give; empty where they give none."""
+    """Return the decision that the options give; empty if they give none."""
     return given(options, "organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
 
 def term_body(options: Options) -> Body:
-    """The term that the options give; empty where they give none."""
+    """Return the term that the options give; empty if they give none."""
     body = given(options, "start", "end", "until", "for_", "review_by")
     return {key.rstrip("_"): value for key, value in body.items()}
 
 
 def given(options: Options, *names: str) -> Body:
-    """The options that were given, by name."""
+    """Return the named options that were given."""
     values: Mapping[str, Any] = vars(options)
     return {name: values[name] for name in names if values.get(name) is not None}
 
 
 def slug(text: str) -> str:
-    """An argument that names an authority, a service or a site."""
+    """Parse an argument that names an authority, a service or a site."""
     if not _SLUG.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no short name: lower-case letters, digits and hyphens")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a slug. Use lower-case letters, digits and hyphens, for example ghent"
+        )
     return text
 
 
 def reason(text: str) -> str:
-    """An argument that says why."""
+    """Parse an argument that gives a reason."""
     if len(text.strip()) < MIN_REASON:
         raise argparse.ArgumentTypeError("give a reason of at least three characters")
     return text
 
 
 def reference(text: str) -> str:
-    """An argument that names a ban."""
+    """Parse an argument that names a ban."""
     authority, slash, service = text.partition("/")
     if not slash or not _SLUG.fullmatch(authority) or not _SLUG.fullmatch(service):
-        raise argparse.ArgumentTypeError(f"{text!r} names no ban: write for example ghent/tiktok")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a ban. Write AUTHORITY/SERVICE, for example ghent/tiktok")
     return text
 
 
 def question(text: str) -> str:
-    """Return an argument as a domain name. Only the host of a URL leaves this machine."""
+    """Parse an argument as a domain name. Of a URL, only the host leaves this machine."""
     try:
         return name_text(parse_asked(text))
     except ValueError as error:
@@ -275,23 +291,23 @@ def question(text: str) -> str:
 
 
 def integer(least: int, most: int, fault: str = "") -> Callable[[str], int]:
-    """Return the reader of an argument that is a number from `least` to `most`; `fault` is what is said of others."""
-    said = fault or f"is not a number from {least} to {most}"
+    """Return the parser of an argument that is a number from `least` to `most`. `fault` replaces the error text."""
+    problem = fault or f"is not a number from {least} to {most}"
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"{text!r} {said}")
+            raise argparse.ArgumentTypeError(f"{text!r} {problem}")
         return int(text)
 
     return parse
 
 
-number = integer(1, 999_999_999, "is no number of one: lists show them")
-"""An argument that numbers a binding, an exemption, a grant or a token."""
+number = integer(1, 999_999_999, "is not a number from 1 to 999999999. Type the command `list` to see the numbers")
+"""Parse the number of a binding, an exemption, a grant or a token."""
 
 
 def prefix(text: str) -> str:
-    """An argument that is an address prefix; a single address is one too."""
+    """Parse an address prefix; a single address counts as one."""
     try:
         return str(ip_network(text))
     except ValueError as error:
@@ -299,7 +315,7 @@ def prefix(text: str) -> str:
 
 
 def tiers(text: str) -> list[int]:
-    """An argument of several tiers with commas between."""
+    """Parse comma-separated tiers."""
     if not re.fullmatch(r"[1-9](,[1-9]){0,8}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} are no tiers: write for example 1,2")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of tiers. Write for example 1,2")
     return sorted({int(part) for part in text.split(",")})

@@ -1,4 +1,4 @@
-"""Make docs/dnsfilterctl.md's reference: `python -m api.ctl.command_reference docs/dnsfilterctl.md`."""
+"""Generate the reference in docs/dnsfilterctl.md: `python -m api.ctl.command_reference docs/dnsfilterctl.md`."""
 
 import sys
 from pathlib import Path
@@ -10,14 +10,14 @@ MARK = "<!-- Generated from the help texts by `python -m api.ctl.command_referen
 
 
 def render_commands() -> str:
-    """Every command with its help, as Markdown."""
+    """Return the help of every command, as Markdown."""
     return "".join(
         f"\n### {parser.prog}\n\n```text\n{parser.format_help().rstrip()}\n```\n" for parser in every(make_parser())
     )
 
 
-def renewed(page: str) -> str:
-    """The page with what follows the mark made anew; raises ValueError without the mark."""
+def update_page(page: str) -> str:
+    """Return the page with the part after the mark generated again. Raise ValueError if the mark is missing."""
     prose, mark, _ = page.partition(MARK)
     if not mark:
         raise ValueError(f"the page has no line {MARK}")
@@ -26,4 +26,4 @@ def renewed(page: str) -> str:
 
 if __name__ == "__main__":
     document = Path(sys.argv[1])
-    document.write_text(renewed(document.read_text(encoding="utf-8")), encoding="utf-8")
+    document.write_text(update_page(document.read_text(encoding="utf-8")), encoding="utf-8")

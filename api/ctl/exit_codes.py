@@ -1,15 +1,15 @@
-"""What a command can end with besides success: exit codes, and the errors that carry them."""
+"""Exit codes, and the errors that carry them."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
 DONE, FOUND, WRONG_INPUT, DENIED, UNREACHABLE = range(5)
 INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
+"""128 + SIGINT, the convention of shells."""
 
 
 class CtlError(Exception):
-    """Base of what ends a command; each of `lines` is one line for standard error, not yet escaped."""
+    """Base of errors that end a command. Each of `lines` is one line for standard error, not yet escaped."""
 
     code: ClassVar[int]
 
@@ -19,34 +19,34 @@ class CtlError(Exception):
 
 
 class NotInForce(CtlError):
-    """The act is recorded, but its snapshot is not yet published: nothing to repeat, something to look at."""
+    """The act is recorded, but its snapshot is not published yet. Do not repeat the act."""
 
     code = FOUND
 
 
 class Withheld(CtlError):
-    """More would be done than was allowed, and so nothing is."""
+    """The act would do more than the request allows, so nothing was done."""
 
     code = FOUND
 
 
 class WrongInput(CtlError):
-    """What was asked for does not exist, contradicts the record, or is not well formed."""
+    """The request is malformed, names an unknown object, or contradicts what is recorded."""
 
     code = WRONG_INPUT
 
 
 class Denied(CtlError):
-    """There is no token, or the control plane does not take it."""
+    """No token is available, or the control plane refuses the request for lack of permission."""
 
     code = DENIED
 
 
-class NotTaken(Denied):
-    """The control plane does not know the token, or no longer takes it."""
+class TokenRejected(Denied):
+    """The control plane does not know the token, or the token has ended or was revoked."""
 
 
 class Unreachable(CtlError):
-    """Nothing at the URL answers as a control plane does."""
+    """No control plane answers at the URL, or it cannot answer now."""
 
     code = UNREACHABLE

@@ -1,4 +1,4 @@
-"""Files that commands read, within bounds, and write: whole or not at all."""
+"""Read files up to a size limit, and write files atomically."""
 
 import os
 import sys
@@ -16,9 +16,9 @@ SECRET = 0o600
 
 
 def read_text(name: str, most: int, advice: str = "") -> str:
-    """The text of a file, or of standard input for "-", of at most `most` octets; `advice` follows "not UTF-8".
+    """Return the text of a file, or of standard input for "-". `advice` is added to the message "not UTF-8".
 
-    Raises WrongInput.
+    Raise WrongInput if it is unreadable, larger than `most` bytes or not UTF-8.
     """
     try:
         if name == "-":
@@ -28,21 +28,21 @@ def read_text(name: str, most: int, advice: str = "") -> str:
                 data = file.read(most + 1)
     except OSError as error:
         raise WrongInput(f"cannot read {name}: {error.strerror}") from error
-    # First: what is cut off in the middle of a letter is no UTF-8.
+    # Check the size first: text that is cut within a character is not UTF-8.
     if len(data) > most:
-        raise WrongInput(f"cannot read {name}: it is larger than {most} octets")
+        raise WrongInput(f"cannot read {name}: it is larger than {most} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise WrongInput(f"cannot read {name}: not UTF-8 at octet {error.start}{advice}") from error
+        raise WrongInput(f"cannot read {name}: not UTF-8 at byte {error.start}{advice}") from error
 
 
 @contextmanager
-def writing(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """What takes the place of `target` when the block ends, synced; nothing is left of it where the block fails.
+def write_atomically(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """Yield a file that replaces `target`, synced, when the block ends. If the block fails, `target` stays as it was.
 
-    With `mode` the file has it, else it keeps that of the file that it replaces. A device or a pipe is written to.
-    Raises WrongInput for what the file system refuses.
+    Without `mode` the file keeps the mode of the file that it replaces. Write directly to a device or a pipe.
+    Raise WrongInput if the file system refuses.
     """
     try:
         if target.exists() and not target.is_file():
@@ -52,43 +52,43 @@ def writing(target: Path, mode: int | None = None) -> Iterator[BinaryIO]:
         target = target.resolve()
         if mode is None:
             mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        descriptor, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(file.fileno(), mode)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            Path(beside).replace(target)
+            Path(temporary).replace(target)
         except BaseException:
-            Path(beside).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
         sync_directory(target.parent)
     except OSError as error:
         raise WrongInput(f"cannot write {target}: {error.strerror}") from error
 
 
-class Counted:
-    """A file that is written to, with its size and digest."""
+class CountedFile:
+    """Write to a file, and count its size and digest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._seen = sha256()
-        self.octets = 0
+        self.size = 0
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what was written, in hexadecimal."""
+        """Return the SHA-256 of the content, in hexadecimal."""
         return self._seen.hexdigest()
 
     def write(self, data: bytes) -> int:
-        """Write, and count."""
+        """Write `data` and count it."""
         self._seen.update(data)
-        self.octets += len(data)
+        self.size += len(data)
         return self._file.write(data)
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Flush the file."""
         self._file.flush()
 
 

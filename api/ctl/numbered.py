@@ -1,4 +1,4 @@
-"""Commands about what has a number: bindings, exemptions, grants, requests, suspensions."""
+"""Commands on objects with a number: bindings, exemptions, grants, requests, suspensions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from api.ctl.remote.client import Client, path
 
 @dataclass(frozen=True, slots=True)
 class Numbered(Generic[Found]):
-    """How those of one kind are asked for below `/v1/` and the `where`, and shown."""
+    """One kind of numbered object: its schema, its path below `/v1/`, and the lines that show it."""
 
     schema: type[Found]
     where: str
     lines: Callable[[Found, Names, Accounts], Iterable[str]]
 
     def show(self, client: Client, options: Options) -> Result:
-        """Show one."""
+        """Show one object."""
         return self.shown(client, client.get(self.schema, path(self.where, options.number)))
 
     def make(self, client: Client, body: Body) -> Result:
-        """Make one."""
+        """Create an object."""
         return self.shown(client, client.send(self.schema, "POST", path(self.where), body))
 
     def act(self, act: str, *fields: str) -> Run:
-        """Return the command that does an act on one; `fields` are the options that the API is sent."""
+        """Return a command that performs an act on one object. `fields` are the options to send."""
 
         def run(client: Client, options: Options) -> Result:
             body = given(options, *fields) if fields else None
@@ -37,5 +37,5 @@ class Numbered(Generic[Found]):
         return run
 
     def shown(self, client: Client, found: Found) -> Result:
-        """Return what shows one."""
+        """Return the result that shows an object."""
         return Result(found, lambda: self.lines(found, Names(client), Accounts(client)))

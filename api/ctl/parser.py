@@ -1,4 +1,4 @@
-"""The whole command line of dnsfilterctl."""
+"""The complete command line of dnsfilterctl."""
 
 from functools import cache
 
@@ -38,20 +38,20 @@ _TOPICS = (
 )
 
 _EPILOG = """\
-The options stand before or after the command. There is none for a token itself: command lines are seen by others.
+Global options may stand before or after the command. No option takes a token: other users can see command lines.
 
 times:
   2026-09-30, "2026-09-30 17:00", "30 September 2026 17:00:00 CEST",
-  2026-09-30T17:00:00+02:00, and every form that the tool prints; without a
-  zone by the clock of the authority concerned, else of Europe/Brussels
+  2026-09-30T17:00:00+02:00, and every form that dnsfilterctl prints. A time
+  without a zone is in the time zone of the authority, or in Europe/Brussels.
 
 exit codes:
   0  done
-  1  a check found something: differences, a control plane that is not ready,
-     an act not yet in force
-  2  wrong input, or the record forbids it
-  3  refused for want of permission, or no token
-  4  the control plane is not reachable, or cannot do it now
+  1  a check failed: differences found, control plane not ready,
+     act recorded but not yet in force
+  2  wrong input, or a conflict with what is recorded
+  3  permission denied, or no token
+  4  control plane not reachable, or temporarily unable to answer
 
 example:
   dnsfilterctl ban set ghent tiktok --mode enforce"""
@@ -59,18 +59,18 @@ example:
 
 @cache
 def make_parser() -> Parser:
-    """The parser; what it parses has `verb`, and `api`, `token_file` and `json` where they were given.
+    """Return the parser. Its results have `verb`, and `api`, `token_file` and `json` if they were given.
 
-    The same one each time: to parse changes nothing of it.
+    It is made once, because parsing does not change it.
     """
     return fresh_parser()
 
 
 def fresh_parser() -> Parser:
-    """Make another such parser, for whoever changes it."""
+    """Make a new parser, for callers that change it."""
     parser = Parser(
         prog=PROGRAM,
-        description="Do from a shell what the API of dnsfilter's control plane does.",
+        description="Manage dnsfilter from a shell, through the API of its control plane.",
         epilog=_EPILOG,
         formatter_class=Help,
         allow_abbrev=False,

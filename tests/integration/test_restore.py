@@ -78,7 +78,7 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
     shutil.rmtree(machine.state)
 
     restored = done(machine, "restore", backup, "--state-dir", ".run", "--identity", key)
-    assert "restored: the installation " in restored
+    assert "restored: installation " in restored
     assert not (machine.state / "admin-token").exists()
     # The keys that sign are in no backup.
     command = [program("dnsfilter-api"), "new-keys", "--state-dir", str(machine.state)]

@@ -1,1 +1,1 @@
-"""What people see of answers: columns, times, names, progress. Nothing here asks the API."""
+"""Format answers for people: columns, times, names, progress. Accounts and names look themselves up in the API."""

@@ -1,4 +1,4 @@
-"""Accounts by number or login, and what they are called, as far as the caller may read it."""
+"""Find accounts by number or login, and their logins, as far as the caller may read them."""
 
 import argparse
 import re
@@ -7,51 +7,53 @@ from collections.abc import Collection
 from api.accounts.schemas import AccountRead, SelfRead
 from api.auth.permissions import Role
 from api.ctl.command import words_of
-from api.ctl.exit_codes import CtlError, Denied, NotTaken, WrongInput
+from api.ctl.exit_codes import CtlError, Denied, TokenRejected, WrongInput
 from api.ctl.remote.client import Client, path
 from api.http.schemas import LOGIN
 
 ROLES = words_of(Role)
 TOKEN_PREFIX = "dnsf_"
 LISTED = 6
-"""From so many unknown accounts on, the whole list is asked for instead of each."""
+"""From this number of unknown accounts on, request the list instead of each account."""
 MAX_LISTED = 5_000
 _LOGIN = re.compile(LOGIN)
 
 
 def account(text: str) -> str:
-    """An argument that names an account, by number or login; a token that is given by mistake is sent nowhere."""
+    """Parse an argument that names an account, by number or login. Reject a token that is given by mistake."""
     if not _LOGIN.fullmatch(text) or text.startswith(TOKEN_PREFIX):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a login nor an account's number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a login or the number of an account")
     return text
 
 
 def login(text: str) -> str:
-    """An argument that is a new login: not a number alone, which would be read as an account's."""
+    """Parse a new login. Reject digits only, because they would be read as the number of an account."""
     if not _LOGIN.fullmatch(text) or text.isdigit() or text.startswith(TOKEN_PREFIX):
-        raise argparse.ArgumentTypeError(f"{text!r} is no login: lower-case letters, digits, dots and hyphens")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a login. Use lower-case letters, digits, dots and hyphens, not digits only"
+        )
     return text
 
 
-def called(number: int, login: str | None) -> str:
-    """An account as a phrase: "ict-ghent (account 5)"; without a login, "account 5"."""
+def account_words(number: int, login: str | None) -> str:
+    """Return an account as a phrase: "ict-ghent (account 5)", or "account 5" without a login."""
     return f"{login} (account {number})" if login else f"account {number}"
 
 
 def own_token_notes(client: Client) -> tuple[str, ...]:
-    """What is to be said after an act that may have revoked the token that it was made with."""
+    """Return notes after an act that may have revoked the caller's own token."""
     try:
         client.get(SelfRead, path("self"))
-    except NotTaken:
-        return ("done; the token that you use was made with one of those, and is revoked too: ask for another",)
+    except TokenRejected:
+        return ("done. This also revoked your own token, which was made with a revoked one. Ask for a new token.",)
     except CtlError as error:
-        said = "done; it is not known whether the token that you use was revoked too: type dnsfilterctl whoami to see"
-        return said, *error.lines
+        note = "done. Your own token may be revoked too. Type `dnsfilterctl whoami` to check."
+        return note, *error.lines
     return ()
 
 
 class Accounts:
-    """The accounts of one control plane; each is asked for once."""
+    """The accounts of one control plane; each is requested once."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -60,9 +62,9 @@ class Accounts:
         self._asked = False
 
     def number(self, named: str | None) -> int:
-        """The account that `named` is the number or the login of; without it, the caller's own.
+        """Return the number of the account that `named` gives by number or login; without it, the caller's own.
 
-        Raises WrongInput where there is none, and CtlError.
+        Raise WrongInput if there is none, and CtlError if the API fails.
         """
         if named is not None and named.isdigit():
             return _bounded(named)
@@ -72,30 +74,32 @@ class Accounts:
         try:
             found = self._client.list(AccountRead, path("accounts"), 1, {"login": named})
         except Denied as error:
-            raise Denied(*error.lines, "without a role no login is looked up: give the account's number") from error
+            raise Denied(*error.lines, "looking up a login needs a role. Give the number of the account.") from error
         if not found.items:
-            raise WrongInput(f"no account you may read has the login {named}: see `account list`, or give a number")
+            raise WrongInput(
+                f'no account "{named}" that you may read. Type `dnsfilterctl account list`, or give a number.'
+            )
         return found.items[0].number
 
     def prepare(self, numbers: Collection[int | None]) -> None:
-        """Learn many at once; raises CtlError."""
+        """Look up many accounts with one request. Raise CtlError."""
         unknown = {number for number in numbers if number} - self._known.keys()
         if len(unknown) >= LISTED and self._reads():
             found = self._client.list(AccountRead, path("accounts"), MAX_LISTED)
-            # Of those that a complete list leaves out, nothing may be read.
+            # The caller may not read accounts that a complete list leaves out.
             self._known |= dict.fromkeys(unknown) if found.next is None else {}
             self._known |= {item.number: item for item in found.items}
 
     def login(self, number: int | None) -> str:
-        """The login of an account; empty where the caller may not read it, or it was erased."""
+        """Return the login of an account; empty if the caller may not read it, or it was erased."""
         found = self._find(number) if number else None
         return (found.login or "") if found is not None else ""
 
     def words(self, number: int) -> str:
-        """An account as a phrase, with its login as far as the caller may read it."""
+        """Return an account as a phrase, with its login if the caller may read it."""
         if not number:
             return "the installation"
-        return called(number, self.login(number))
+        return account_words(number, self.login(number))
 
     def _find(self, number: int) -> AccountRead | None:
         reads = self._reads()
@@ -107,7 +111,7 @@ class Accounts:
         return self._known.get(number)
 
     def _reads(self) -> bool:
-        """Whether the caller may read what some others are called; learns what it is called itself."""
+        """Return True if the caller may read logins of others. Remember the caller's own account."""
         if not self._asked:
             self._asked = True
             self._oneself = self._client.find(SelfRead, path("self"))
@@ -118,5 +122,7 @@ class Accounts:
 
 def _bounded(text: str) -> int:
     if len(text) > 9 or int(text) == 0:
-        raise WrongInput(f"{text} is no account's number: `account list` shows them")
+        raise WrongInput(
+            f"{text} is not the number of an account. Type `dnsfilterctl account list` to see the numbers."
+        )
     return int(text)

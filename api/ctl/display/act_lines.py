@@ -1,4 +1,4 @@
-"""Acts with what they change, as lines: for a policy file's differences and for the audit. Pure."""
+"""Show acts and what they change as lines: for differences of a policy file and for the audit log. Pure."""
 
 import json
 import re
@@ -12,16 +12,16 @@ from api.revisions.schemas import ChangeRead
 
 _INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
 MAX_VALUE = 200
-"""Longer values are cut here; `--json` has them whole."""
+"""Maximum length of a value in characters; `--json` has the complete value."""
 
 
 def act_lines(act: ActRead | RangeChangeRead) -> Iterator[str]:
-    """A line for the act, and one for each field that differs."""
+    """Yield a line for the act, and one for each field that differs."""
     return _object_lines(f"{act.object}  {act.act}", act.before, act.after)
 
 
 def changed_lines(change: ChangeRead) -> Iterator[str]:
-    """A line for the object that changed, and one for each field that differs."""
+    """Yield a line for the object that changed, and one for each field that differs."""
     return _object_lines(change.object, change.before, change.after)
 
 
@@ -32,7 +32,7 @@ def _object_lines(what: str, before: Mapping[str, Any] | None, after: Mapping[st
 
 
 def change_lines(before: Mapping[str, Any], after: Mapping[str, Any], zone: str | None = None) -> Iterator[str]:
-    """A line for each field that differs, with its instants by the clock of the zone; None: the default zone."""
+    """Yield a line for each field that differs. Instants are in the given time zone, or in the default one."""
     for field in sorted(before.keys() | after.keys()):
         was, became = before.get(field), after.get(field)
         if was != became:
@@ -40,11 +40,11 @@ def change_lines(before: Mapping[str, Any], after: Mapping[str, Any], zone: str 
 
 
 def _value(value: object, zone: str | None) -> str:
-    text = _INSTANT.sub(lambda found: _said(found, zone), json.dumps(value, ensure_ascii=False))
+    text = _INSTANT.sub(lambda found: _local_words(found, zone), json.dumps(value, ensure_ascii=False))
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
-def _said(found: re.Match[str], zone: str | None) -> str:
+def _local_words(found: re.Match[str], zone: str | None) -> str:
     try:
         return f'"{at_words(found[1], zone)}"'
     except (ValueError, OverflowError):

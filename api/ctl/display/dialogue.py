@@ -1,4 +1,4 @@
-"""Questions to somebody at a terminal, each of which may be left out."""
+"""Ask a person at a terminal. An empty answer skips a question."""
 
 import sys
 from argparse import ArgumentTypeError
@@ -11,21 +11,21 @@ Value = TypeVar("Value")
 
 
 class Ended(Exception):
-    """Whoever was asked has ended the input."""
+    """The person ended the input."""
 
 
 def at_terminal() -> bool:
-    """Whether somebody sits there who can be asked."""
+    """Return True if standard input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def say(text: str = "") -> None:
-    """A line for whoever is asked."""
+    """Print a line, escaped."""
     print(escape(text), flush=True)
 
 
 def ask(question: str, default: str = "") -> str:
-    """What is typed, or the default; an empty text leaves the question out. Raises Ended."""
+    """Return what is typed, or the default. An empty text skips the question. Raise Ended."""
     shown = f" [{default}]" if default else ""
     try:
         return input(escape(f"  {question}{shown}: ")).strip() or default
@@ -35,7 +35,7 @@ def ask(question: str, default: str = "") -> str:
 
 
 def ask_for(question: str, parse: Callable[[str], Value], default: str = "") -> Value | None:
-    """As `ask`, until what is typed can be read by `parse`; None where it is left out."""
+    """Ask until `parse` accepts what is typed. Return None if the question is skipped. Raise Ended."""
     while typed := ask(question, default):
         try:
             return parse(typed)
@@ -45,17 +45,17 @@ def ask_for(question: str, parse: Callable[[str], Value], default: str = "") -> 
 
 
 def agreed(question: str) -> bool:
-    """Whether it is answered with yes; an empty answer is a no. Raises Ended."""
+    """Return True if the answer is yes; an empty answer is a no. Raise Ended."""
     return ask_for(f"{question} (yes, no)", choice(("yes", "no"))) == "yes"
 
 
 def choice(words: Sequence[str]) -> Callable[[str], str]:
-    """Reads one of these words, or the first letters of one of them."""
+    """Return a parser of one of these words, or of the first letters of exactly one."""
 
     def parse(typed: str) -> str:
         found = [word for word in words if word == typed] or [word for word in words if word.startswith(typed)]
         if len(found) != 1:
-            raise ValueError(f"{typed!r} is none of {', '.join(words)}")
+            raise ValueError(f"{typed!r} is not one of {', '.join(words)}")
         return found[0]
 
     return parse

@@ -1,4 +1,4 @@
-"""A list as a result: its JSON, its lines, and a word where more follows or nothing was found."""
+"""Make the result of a list: its JSON, its lines, and a note if it is empty or incomplete."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,10 +7,10 @@ from api.http.schemas import Item, Page
 
 
 def listed(page: Page[Item], lines: Callable[[], Iterable[str]], what: str) -> Result:
-    """The result for a page of `what`."""
+    """Return the result for a page of `what`."""
     notes: tuple[str, ...] = ()
     if not page.items:
         notes = (f"no {what}",)
     elif page.next is not None:
-        notes = (f"more {what} follow the first {len(page.items)}: raise --limit",)
+        notes = (f"more {what} follow the first {len(page.items)}. Raise --limit to see them.",)
     return Result(page, lines, notes=notes)

@@ -1,6 +1,6 @@
-"""Instants as people read them: in the authority's time zone, and a midnight's end as the last whole day.
+"""Show instants in the authority's time zone, and an end at local midnight as the last day.
 
-A time zone of None is the default zone. The API reads what is printed here.
+A time zone of None is the default zone. The API accepts every form that is printed here.
 """
 
 import re
@@ -18,9 +18,12 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def next_local(clock: str, now: Instant, time_zone: str | None) -> Instant:
-    """When a clock there shows "23:00" next, for a second time too in the autumn hour; raises ValueError."""
+    """Return the next instant at which a clock there shows `clock`, for example "23:00". Raise ValueError.
+
+    In the repeated hour in autumn both occurrences count.
+    """
     if not _CLOCK.fullmatch(clock):
-        raise ValueError(f"{clock!r} is no time of a day: write for example 23:00")
+        raise ValueError(f"{clock!r} is not a time of day. Write for example 23:00")
     zone_here = time_zone or DEFAULT_ZONE
     today, shown = local_time(now, zone_here).date(), time.fromisoformat(clock)
     days = (datetime.combine(today + timedelta(days=ahead), shown) for ahead in (0, 1, 2))
@@ -29,7 +32,7 @@ def next_local(clock: str, now: Instant, time_zone: str | None) -> Instant:
 
 
 def usable_zone(name: str) -> str:
-    """`name` if this machine knows that time zone, else UTC: what is shown always says which."""
+    """Return `name` if this machine knows that time zone, else UTC. Every time shown names its zone."""
     try:
         zone(name)
     except ValueError:
@@ -38,7 +41,7 @@ def usable_zone(name: str) -> str:
 
 
 def at_words(text: str, time_zone: str | None = None) -> str:
-    """Day and time: "25 November 2026 11:00:05 CET"."""
+    """Return day and time: "25 November 2026 11:00:05 CET"."""
     return instants.at_words(parse_instant(text), time_zone or DEFAULT_ZONE)
 
 
@@ -48,17 +51,17 @@ def soon_words(text: str, now: str | None, time_zone: str | None) -> str:
     if now is None:
         return words
     day, today = (_local(parse_instant(at), time_zone).date() for at in (text, now))
-    said = {today: " (today)", today + timedelta(days=1): " (tomorrow)"}
-    return words + said.get(day, "")
+    suffixes = {today: " (today)", today + timedelta(days=1): " (tomorrow)"}
+    return words + suffixes.get(day, "")
 
 
 def start_words(text: str, time_zone: str | None) -> str:
-    """A beginning: "from 1 October 2026", with the time unless it is a local midnight."""
+    """Return a start: "from 1 October 2026", with the time unless it is a local midnight."""
     return f"from {_start(text, time_zone)}"
 
 
 def end_words(text: str, time_zone: str | None) -> str:
-    """An exclusive end: "through 30 September 2026" at a local midnight, else "until 1 October 2026 09:00 CEST"."""
+    """Return an end: "through 30 September 2026" at a local midnight, else "until 1 October 2026 09:00 CEST"."""
     at = parse_instant(text)
     if is_midnight(at, time_zone or DEFAULT_ZONE):
         return f"through {day_words(_local(at - 1, time_zone))}"
@@ -66,13 +69,13 @@ def end_words(text: str, time_zone: str | None) -> str:
 
 
 def period_words(start: str, end: str | None, time_zone: str | None) -> str:
-    """Beginning and end of a period."""
+    """Return start and end of a period."""
     reach = "without an end" if end is None else end_words(end, time_zone)
     return f"{start_words(start, time_zone)} {reach}"
 
 
 class Ending(Protocol[End]):
-    """What has an end as decided, and perhaps one that an act has given it."""
+    """Anything with a planned end, and an earlier one if an act ended it."""
 
     @property
     def end(self) -> End: ...
@@ -82,12 +85,12 @@ class Ending(Protocol[End]):
 
 
 def effective_end(item: Ending[End]) -> End | str:
-    """Return when it ends or has ended, None for never."""
+    """Return when it ends or ended, or None if it has no end."""
     return item.end if item.ended is None else item.ended
 
 
 def reach_words(terms: list[TermRead], time_zone: str | None) -> str:
-    """How far a ban's terms reach, for a list: the furthest end, or that there is none."""
+    """Return the latest end of a ban's terms for a list, or that there is none."""
     if not terms:
         return "no term"
     endless = next((term for term in terms if effective_end(term) is None), None)
@@ -98,7 +101,7 @@ def reach_words(terms: list[TermRead], time_zone: str | None) -> str:
 
 
 def term_words(term: TermRead, time_zone: str | None) -> str:
-    """A term as decided, with its review and its early end."""
+    """Return a term with its review and its early end."""
     words = period_words(term.start, term.end, time_zone) + _review(term, time_zone)
     if term.ended is None:
         return words

@@ -1,4 +1,4 @@
-"""Progress of long work, on a terminal."""
+"""Show progress of long work on a terminal."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Progress(AbstractContextManager["Progress"]):
     """Show progress in a line on standard error, and erase it when the block ends.
 
-    If standard error is no terminal that can erase a line, print nothing; `shown` is false.
+    Print nothing if standard error is not a terminal that can erase a line; `shown` is false then.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,8 @@ class Progress(AbstractContextManager["Progress"]):
             self._bar.update(self._task, description=escape(text), completed=done, total=total)
 
 
-def shown(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
-    """Yield the same pieces, and show their size as progress."""
+def with_progress(pieces: Iterable[bytes], what: str) -> Iterator[bytes]:
+    """Yield the pieces, and show their total size in MB as progress."""
     size = 0
     with Progress() as progress:
         for piece in pieces:

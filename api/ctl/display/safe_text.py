@@ -1,4 +1,4 @@
-"""Texts from elsewhere in columns and as JSON, made safe for a terminal, and as wide as it is."""
+"""Print text of any origin safely on a terminal, in columns that fit it, and as JSON."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ __all__ = ["columns", "counted", "cut", "dump_json", "escape", "lines_of", "prin
 
 GAP = "  "
 MAX_PADDED = 60
-"""In a file a wider cell does not widen its column: one long name would push every other line to the right."""
+"""Maximum column width outside a terminal. A wider cell does not shift the other lines."""
 
 Cells: TypeAlias = list[list[str]]
 
@@ -24,48 +24,48 @@ class Heading(str):
 
 
 def counted(count: int, noun: str) -> str:
-    """How many there are: "1 revision", "2 revisions"."""
+    """Return a count with its noun: "1 revision", "2 revisions"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def dump_json(data: object) -> str:
-    """JSON of `data`, indented, readable, with what is not printable as escapes of JSON."""
+    """Return indented JSON. Characters that are not printable become JSON escapes."""
     text = json.dumps(data, ensure_ascii=False, indent=2)
     return "\n".join(line if line.isprintable() else "".join(map(_json_shown, line)) for line in text.split("\n"))
 
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a text that comes in pieces, each with its end."""
+    """Yield the lines of a text that arrives in pieces, each with its line end."""
     rest = b""
     for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line + b"\n" for line in whole)
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in lines)
     if rest:
         yield rest
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> Iterator[str]:
-    """Lines of aligned columns under a header, each cell escaped; none at all without rows.
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> Iterator[str]:
+    """Yield lines of aligned columns under a header, each cell escaped; yield nothing without rows.
 
-    On a terminal they are made to fit: first without as many of the columns in `spare` as need be, in that order, then
-    with texts wrapped. A pipe or a file is given all, a line for each row.
+    If a terminal is too narrow, leave out columns named in `optional`, in that order, then wrap texts. A pipe or a file
+    gets all columns, and one line for each row.
     """
     if rows:
         cells = _escaped([header, *rows])
         if (room := _room()) is not None:
-            cells = _without(spare, cells, room)
+            cells = _without(optional, cells, room)
         yield from _laid(cells, room, headed=True)
 
 
 def columns(rows: Sequence[Sequence[str]], indent: str = "") -> Iterator[str]:
-    """Lines of aligned columns, each cell escaped; rows are equally long. On a terminal long texts are wrapped."""
+    """Yield lines of aligned columns, each cell escaped. Rows have equal length. A terminal gets long texts wrapped."""
     room = _room()
     for line in _laid(_escaped(rows), room if room is None else room - len(indent), headed=False):
         yield indent + line
 
 
 def print_line(line: str) -> None:
-    """Print a line, escaped; a heading in bold."""
+    """Print a line, escaped. Print a heading in bold."""
     if isinstance(line, Heading):
         from api.ctl.display.screen import print_heading
 
@@ -75,14 +75,14 @@ def print_line(line: str) -> None:
 
 
 def cut(text: str, width: int) -> str:
-    """The text if it is no wider in columns of a terminal, else its beginning and "…", which are."""
+    """Return the text, shortened with "…" if it is wider than `width` columns of a terminal."""
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
 
 
 def _room() -> int | None:
-    """How many columns a terminal on standard output has; None where it is none."""
+    """Return the width of the terminal on standard output, or None if it is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -90,8 +90,8 @@ def _escaped(rows: Sequence[Sequence[str]]) -> Cells:
     return [[escape(cell) for cell in row] for row in rows]
 
 
-def _without(spare: Sequence[str], cells: Cells, room: int) -> Cells:
-    for name in spare:
+def _without(optional: Sequence[str], cells: Cells, room: int) -> Cells:
+    for name in optional:
         if _wide(cells) <= room:
             break
         kept = [at for at, header in enumerate(cells[0]) if header != name]
@@ -100,7 +100,7 @@ def _without(spare: Sequence[str], cells: Cells, room: int) -> Cells:
 
 
 def _laid(cells: Cells, room: int | None, *, headed: bool) -> Iterator[str]:
-    """The lines, wrapped where there is less room than they need. Those of the heading are marked on a terminal."""
+    """Yield the lines, wrapped if they are too wide. On a terminal, mark those of the heading."""
     if room is not None and cells and _wide(cells) > room:
         from api.ctl.display.screen import wrapped
 
@@ -112,7 +112,7 @@ def _laid(cells: Cells, room: int | None, *, headed: bool) -> Iterator[str]:
 
 
 def _aligned(cells: Cells, most: int) -> Iterator[str]:
-    """The lines with columns that are as wide as their widest cell of at most `most`."""
+    """Yield the lines. A column is as wide as its widest cell that is at most `most` wide."""
     from rich.cells import cell_len
 
     widths = [
@@ -125,7 +125,7 @@ def _aligned(cells: Cells, most: int) -> Iterator[str]:
 
 
 def _wide(cells: Cells) -> int:
-    """Columns of a terminal that the widest cells of all columns need together."""
+    """Return the width that the widest cells of all columns need together."""
     from rich.cells import cell_len
 
     return sum(max(map(cell_len, column)) for column in zip(*cells, strict=True)) + len(GAP) * (len(cells[0]) - 1)

@@ -1,6 +1,6 @@
-"""Lay out what only a terminal shows, with rich: wrapped columns, bold headings, progress of long work.
+"""Lay out terminal output with rich: wrapped columns, bold headings, progress bars.
 
-Callers escape texts, and nothing in them is markup. Without a terminal this module is not loaded.
+Callers escape texts, and texts are never markup. Without a terminal this module is not loaded.
 """
 
 import os
@@ -21,10 +21,9 @@ _BOLD = "bold"
 
 
 def wrapped(rows: Sequence[Sequence[str]], room: int, *, headed: bool) -> Iterator[tuple[str, bool]]:
-    """Lines of columns that are no wider than `room`, and whether each is of the heading: the first row if `headed`.
+    """Yield lines at most `room` wide, and whether each belongs to the heading, which is the first row if `headed`.
 
-    The widest columns are narrowed, and what does not fit into them goes on in the next line. Where there is too little
-    room even for narrow columns, the lines are wider.
+    Narrow the widest columns and wrap their texts. Lines are wider if even columns of `NARROW` do not fit.
     """
     least = [min(NARROW, max(map(cell_len, column))) for column in zip(*rows, strict=True)]
     room = max(room, sum(least) + len(GAP) * (len(least) - 1))
@@ -44,7 +43,7 @@ def print_heading(text: str) -> None:
 
 
 def make_bar() -> Progress:
-    """A text, how much is done and for how long, on standard error; gone when it stops."""
+    """Return a progress bar with a text and the elapsed time on standard error. It disappears when it stops."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""Names beside slugs: authorities and services, asked for once each."""
+"""Look up the names of authorities and services; each is requested once."""
 
 from collections.abc import Collection
 
@@ -8,17 +8,17 @@ from api.ctl.remote.client import Client, path
 from api.services.schemas import ServiceRead, ServiceSummary
 
 LISTED = 6
-"""From so many unknown slugs on, the whole list is asked for instead of each."""
+"""From this number of unknown slugs on, request the list instead of each object."""
 MAX_LISTED = 5_000
 
 
 def name_of(authority: AuthorityRead) -> str:
-    """The name in the first of its languages that has one, else the slug."""
+    """Return the name in the first of the authority's languages that has one, else the slug."""
     return next((authority.names[tag] for tag in authority.languages if tag in authority.names), authority.slug)
 
 
 class Names:
-    """What slugs stand for at one control plane. A slug that it does not know stands for itself."""
+    """The names for slugs at one control plane. An unknown slug is its own name."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -26,7 +26,7 @@ class Names:
         self._services: dict[str, str] = {}
 
     def prepare(self, authorities: Collection[str], services: Collection[str] = ()) -> None:
-        """Learn many at once; raises CtlError."""
+        """Look up many slugs with one request. Raise CtlError."""
         if len(set(authorities) - self._authorities.keys()) >= LISTED:
             found = self._client.list(AuthorityRead, path("authorities"), MAX_LISTED)
             self._authorities |= {authority.slug: authority for authority in found.items}
@@ -35,33 +35,33 @@ class Names:
             self._services |= {service.slug: service.name for service in listed.items}
 
     def authority(self, slug: str) -> str:
-        """The authority's name."""
+        """Return the name of an authority."""
         found = self._authority(slug)
         return slug if found is None else name_of(found)
 
     def labelled(self, slug: str | None, without: str = "none") -> str:
-        """The slug and the name of an authority, "ghent  Stad Gent"; or the text that is said without one."""
+        """Return slug and name of an authority, "ghent  Stad Gent", or the text `without` if there is none."""
         return f"{slug}  {self.authority(slug)}" if slug else without
 
     def service(self, slug: str) -> str:
-        """The service's name."""
+        """Return the name of a service."""
         if slug not in self._services:
             found = self._client.find(ServiceRead, path("services", slug))
             self._services[slug] = slug if found is None else found.name
         return self._services[slug]
 
     def time_zone(self, slug: str | None) -> str | None:
-        """The authority's time zone, UTC where that is not known here; None, the default zone, without an authority."""
+        """Return the authority's time zone; UTC if this machine does not know it; None without a known authority."""
         found = None if slug is None else self._authority(slug)
         return None if found is None else usable_zone(found.time_zone)
 
     def both(self, reference: str) -> tuple[str, str, str, str]:
-        """Authority and service of a reference like "ghent/tiktok", each as slug and name."""
+        """Return authority and service of a reference like "ghent/tiktok", each as slug and name."""
         authority, _, service = reference.partition("/")
         return authority, self.authority(authority), service, self.service(service)
 
     def words(self, reference: str) -> str:
-        """A reference as a phrase: "Stad Gent (ghent) on TikTok (tiktok)"."""
+        """Return a reference as a phrase: "Stad Gent (ghent) on TikTok (tiktok)"."""
         authority, authority_name, service, service_name = self.both(reference)
         return f"{authority_name} ({authority}) on {service_name} ({service})"
 

@@ -1,1 +1,1 @@
-"""Commands that ask why: explain, who, trace."""
+"""Commands that explain answers: explain, who, trace."""

@@ -1,4 +1,4 @@
-"""dnsfilterctl explain and who: what the policy says of a client."""
+"""dnsfilterctl explain and who: what the policy decides for a client."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,15 +13,15 @@ from api.explain.schemas import ConcernRead, ConsideredRead, DecisionRead, Place
 from api.ranges.device_phrase import use_words
 
 EDE = {15: "Blocked", 16: "Censored", 18: "Prohibited"}
-"""RFC 8914 section 5.2, the codes of our own refusals."""
+"""Extended DNS error codes of dnsfilter's own refusals, RFC 8914 section 5.2."""
 STANDINGS = {
     "in_force": "in force",
     "off": "switched off",
-    "not_bound": "its binding is not in force here",
-    "not_in_term": "none of its terms holds",
-    "not_covered": "does not cover devices paid for or used so",
+    "not_bound": "binding not in force here",
+    "not_in_term": "no term in force",
+    "not_covered": "does not cover this funding or audience",
     "other_tier": "does not cover this tier of the service",
-    "exempted": "set aside here by an exemption",
+    "exempted": "removed here by an exemption",
     "suspended": "suspended",
 }
 
@@ -32,19 +32,19 @@ def add(groups: Group) -> None:
         groups,
         "explain",
         _explain,
-        "tell what a client is answered for a name, and why",
+        "Show the answer that a client gets for a name, and why.",
         "explain 127.0.5.10 www.tiktok.com",
         "explain 127.0.5.10 https://www.tiktok.com/@ghent",
         'explain 192.0.2.10 www.tiktok.com --at "2026-10-01 09:00"',
     )
-    explain.add_argument("client", metavar="CLIENT", help="its address")
-    explain.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
-    explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (now)")
+    explain.add_argument("client", metavar="CLIENT", help="address of the client")
+    explain.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
+    explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (default: now)")
     add_site(explain)
     who = add_verb(
-        groups, "who", _who, "tell whose an address is, whom to ask, and what is banned there", "who 127.0.5.10"
+        groups, "who", _who, "Show the authority of an address, its contact, and the bans that apply.", "who 127.0.5.10"
     )
-    who.add_argument("address", metavar="ADDRESS")
+    who.add_argument("address", metavar="ADDRESS", help="address of a client")
     add_site(who)
 
 
@@ -90,7 +90,7 @@ def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[st
     yield from columns(rows)
     yield ""
     if not found.rows:
-        yield "no ban was to be considered"
+        yield "no ban to consider"
         return
     yield "considered:"
     yield from columns([considered_row(row, found, names) for row in found.rows], indent="  ")
@@ -98,7 +98,7 @@ def _explanation(found: DecisionRead, names: Names, *, now: bool) -> Iterator[st
 
 
 def _ahead_lines(rows: Sequence[ConsideredRead | ConcernRead], now: str | None, zone: str | None) -> Iterator[str]:
-    """Yield which exemptions will set bans aside, and when. `now` is None if the answer is about another time."""
+    """Yield a line for each exemption that will remove a ban. `now` is None if the answer is about another time."""
     ahead = [(row, row.ahead) for row in rows if row.ahead is not None]
     if not ahead:
         return
@@ -106,11 +106,11 @@ def _ahead_lines(rows: Sequence[ConsideredRead | ConcernRead], now: str | None, 
     for row, found in ahead:
         hours = f" {', '.join(found.hours)}" if found.hours else ""
         when = soon_words(found.next, now, zone)
-        yield f"exemption {found.number} sets ban {row.ban_number} aside here{hours}, next {when}"
+        yield f"exemption {found.number} removes ban {row.ban_number} here{hours}, next {when}"
 
 
 def answer_words(found: DecisionRead) -> str:
-    """What the client is answered."""
+    """Return the answer that the client gets."""
     if found.verdict != "refuse":
         return "not refused: normal DNS answer" + (", counted" if found.verdict == "monitor" else "")
     if found.ede is None:
@@ -120,9 +120,9 @@ def answer_words(found: DecisionRead) -> str:
 
 
 def place_words(place: PlaceRead | None, site: str) -> str:
-    """The range that a client is in."""
+    """Return the range that holds the client."""
     if place is None:
-        return f"in none that is registered at site {site}"
+        return f"unregistered: in no range of site {site}"
     label = f"{place.label}; " if place.label else ""
     return f"{place.prefix} ({label}{use_words(place.audience, place.funding)}) at site {place.site}"
 
@@ -136,12 +136,12 @@ def _winner(winner: WinnerRead | None, names: Names) -> str:
 
 
 def _ban(ban: WinnerRead | ConsideredRead | ConcernRead, names: Names) -> tuple[str, str, str, str]:
-    """Number, reference, and the names of authority and service."""
+    """Return number, reference, and the names of authority and service."""
     return f"ban {ban.ban_number}", ban.ban, names.authority(ban.authority), names.service(ban.service)
 
 
 def considered_row(row: ConsideredRead, found: DecisionRead, names: Names) -> tuple[str, ...]:
-    """A ban that was considered, as cells of a line."""
+    """Return a ban that was considered, as cells of a line."""
     if not row.bound:
         source = "own"
     elif row.binding is None:
@@ -154,12 +154,12 @@ def considered_row(row: ConsideredRead, found: DecisionRead, names: Names) -> tu
 def _standing(row: ConsideredRead, found: DecisionRead) -> str:
     words = _standing_words(row)
     if row.standing == "exempted" and row.exemption is not None:
-        return f"set aside here by exemption {row.exemption}"
+        return f"removed here by exemption {row.exemption}"
     if row.standing != "in_force":
         return words
     if found.winner is not None and row.ban_number == found.winner.ban_number:
         return f"{words}, counted" if row.mode == "monitor" else f"{words}, decides"
-    return f"{words}, counted besides" if row.mode == "monitor" else f"{words}, outranked"
+    return f"{words}, also counted" if row.mode == "monitor" else f"{words}, outranked"
 
 
 def _standing_words(ban: ConsideredRead | ConcernRead) -> str:
@@ -180,13 +180,13 @@ def _owner(found: WhoRead, names: Names) -> Iterator[str]:
     yield from columns(rows)
     if found.nesting or found.space is not None:
         yield ""
-        yield "lies in:"
+        yield "contained in:"
         yield from nesting_lines(found.nesting, found.space, names)
     if found.range is None:
         return
     yield ""
     if not found.bans:
-        yield "no ban concerns this range"
+        yield "no ban applies to this range"
         return
     yield "bans:"
     bans = [

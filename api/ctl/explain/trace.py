@@ -1,4 +1,4 @@
-"""dnsfilterctl trace: from a past answer back to the decision behind it."""
+"""dnsfilterctl trace: from a past answer to the formal decision behind it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,11 +15,11 @@ from api.explain.schemas import SuspendedRead
 from api.trace.schemas import ListedRead, PublicationRead, TracedActRead, TraceRead
 
 SHOWN_FIELDS = 4
-"""An act that sets more is one that made the object; `--json` names them all."""
+"""Maximum number of fields to name for an act. `--json` names them all."""
 
 _COMPARED = {
-    True: "the policy that is kept makes this snapshot's rules and ranges",
-    False: "THE POLICY THAT IS KEPT DOES NOT MAKE THIS SNAPSHOT: one of the two was altered",
+    True: "the stored policy compiles to the rules and ranges of this snapshot",
+    False: "THE STORED POLICY DOES NOT COMPILE TO THIS SNAPSHOT: one of the two was altered",
     None: "not compared: compiled by another version",
 }
 
@@ -32,11 +32,11 @@ def add(groups: Group) -> None:
         groups,
         "trace",
         _trace,
-        "tell what a client was answered at a past instant, and the decision, ban, acts and lists behind it",
+        "Show the answer that a client got at a past time, and the decision, ban, acts and lists behind it.",
         'trace --at "2026-03-02 10:15" --client 127.0.5.10 www.tiktok.com',
     )
-    trace.add_argument("name", type=question, metavar="NAME", help="the name asked for, or a URL")
-    trace.add_argument("--client", required=True, metavar="ADDRESS", help="the client's address")
+    trace.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
+    trace.add_argument("--client", required=True, metavar="ADDRESS", help="address of the client")
     trace.add_argument("--at", required=True, metavar="WHEN", help=f"{WHEN}, in the past")
     add_site(trace)
 

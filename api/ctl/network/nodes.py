@@ -1,4 +1,4 @@
-"""dnsfilterctl node: the machines that answer queries; and the networks in no range from which they were asked."""
+"""dnsfilterctl node: machines that answer queries; and unregistered networks that sent them queries."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,58 +9,64 @@ from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, counted, table
 from api.ctl.display.shown_names import Names
-from api.ctl.input_files import SECRET, writing
+from api.ctl.input_files import SECRET, write_atomically
 from api.ctl.remote.client import Client, path
 from api.nodes.schemas import LoadRead, NodeMade, NodeRead, NodeSuspensionRead, SnapshotKeyRead, State, UnregisteredRead
 
 STATES = get_args(State)
 CONFIGURATION = "/etc/dnsfilter/dnsfilter.toml"
 TOKEN_FILE = "/etc/dnsfilter/enrolment-token"
-_ONCE = "the token is shown this once, and taken once"
+_ONCE = "The token is shown only now, and can be used once"
 
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "node", "machines that answer queries, and whether they are up to date")
+    group = add_group(groups, "node", "Manage nodes, the machines that answer queries.")
     register = add_verb(
         group,
         "register",
         _register,
-        "register a node; tells the token with which it enrols, and what to run there",
+        "Register a node. Prints its one-time enrolment token, and the commands to run on the node.",
         "node register office-1",
         "node register depot-1 --site depot --out enrolment-token",
     )
-    register.add_argument("name", type=slug, metavar="NAME", help="what the node is called")
+    register.add_argument("name", type=slug, metavar="NAME", help="name of the node")
     add_site(register)
     _add_out(register)
-    lister = add_verb(group, "list", _list, "list nodes", "node list", "node list --behind", "node list --state silent")
+    lister = add_verb(
+        group, "list", _list, "List nodes.", "node list", "node list --behind", "node list --state silent"
+    )
     chosen = lister.add_mutually_exclusive_group()
     chosen.add_argument(
         "--behind",
         action="store_const",
         const="true",
-        help="only those with an older policy: behind, or held there by hand",
+        help="only nodes with an older policy: behind, or held by a local act",
     )
-    chosen.add_argument("--state", choices=STATES, metavar="STATE", help=f"only these: {', '.join(STATES)}")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    chosen.add_argument("--state", choices=STATES, metavar="STATE", help=f"only this state: {', '.join(STATES)}")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="only nodes of this site")
     add_limit(lister)
-    show = add_verb(group, "show", _show, "show a node and what it reported last", "node show office-1")
+    show = add_verb(group, "show", _show, "Show a node and its last report.", "node show office-1")
     show.add_argument("name", type=slug, metavar="NAME")
     token = add_verb(
         group,
         "token",
         _token,
-        "make a new token with which a node enrols again, say on another machine",
+        "Make a new enrolment token for a node, for example to move it to another machine.",
         "node token office-1",
         "node token office-1 --out enrolment-token",
     )
     token.add_argument("name", type=slug, metavar="NAME")
     _add_out(token)
     remove = add_verb(
-        group, "remove", _remove, "give a node nothing newer and take no report of it", "node remove office-1"
+        group,
+        "remove",
+        _remove,
+        "Remove a node. It keeps its last snapshot; the control plane sends none and accepts no reports.",
+        "node remove office-1",
     )
     remove.add_argument("name", type=slug, metavar="NAME")
-    add_verb(group, "key", _key, "show the public key under which snapshots are signed", "node key")
+    add_verb(group, "key", _key, "Show the public key that verifies snapshots.", "node key")
 
 
 def add_unregistered(group: Group) -> None:
@@ -69,15 +75,15 @@ def add_unregistered(group: Group) -> None:
         group,
         "unregistered",
         _unregistered,
-        "list networks in no range from which nodes were asked lately",
+        "List networks that sent queries recently but are in no registered range.",
         "range unregistered --site default",
     )
-    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="only networks of this site")
     add_limit(lister)
 
 
 def _add_out(parser: Parser) -> None:
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the token here, and show it nowhere")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the token to this file instead of printing it")
 
 
 def _register(client: Client, options: Options) -> Result:
@@ -93,8 +99,8 @@ def _invited(client: Client, options: Options, where: str, body: dict[str, str] 
         made = client.send(NodeMade, "POST", where, body)
         once = _ONCE if made.enrolment_until is None else f"{_ONCE}, until {at_words(made.enrolment_until)}"
         return Result(made, lambda: _made(made, client), notes=(once,))
-    # The file is opened first: a token that can be written nowhere is not made.
-    with writing(options.out, SECRET) as file:
+    # Open the file first, so that no token is made that cannot be written.
+    with write_atomically(options.out, SECRET) as file:
         made = client.send(NodeMade, "POST", where, body)
         file.write(f"{made.enrolment_token}\n".encode())
     data = {**made.model_dump(mode="json", exclude={"enrolment_token"}), "file": str(options.out)}
@@ -121,7 +127,7 @@ def _show(client: Client, options: Options) -> Result:
 def _remove(client: Client, options: Options) -> Result:
     client.delete(path("nodes", options.name))
     done = {"removed": options.name}
-    return Result(done, lambda: [f"removed {options.name}: it goes on with what it has, and gets nothing newer"])
+    return Result(done, lambda: [f"removed {options.name}: it keeps its last snapshot and gets no newer one"])
 
 
 def _key(client: Client, _options: Options) -> Result:
@@ -138,7 +144,7 @@ def _unregistered(client: Client, options: Options) -> Result:
     return listed(
         page,
         lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows, ("nodes",)),
-        "networks in no range",
+        "unregistered networks",
     )
 
 
@@ -165,7 +171,7 @@ def _row(item: NodeRead, names: Names) -> tuple[str, ...]:
 
 
 def _behind(item: NodeRead) -> str:
-    """By how much, where the node is not up to date."""
+    """Return by how much the node is behind; empty if it is up to date."""
     if item.state in ("removed", "waiting") or not item.behind_for_s:
         return ""
     by = "" if item.behind_by is None else f"{counted(item.behind_by, 'revision')}, "
@@ -173,7 +179,7 @@ def _behind(item: NodeRead) -> str:
 
 
 def _why(item: NodeRead, names: Names) -> str:
-    """What a person should know of it at once: who is suspended, then why it is not up to date."""
+    """Return what needs attention: first suspensions, then why the node is not up to date."""
     suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
     return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])
 
@@ -182,19 +188,19 @@ def _suspended(one: NodeSuspensionRead, names: Names) -> str:
     return f"{one.authority or 'all'} until {at_words(one.until, names.time_zone(one.authority))}"
 
 
-def _at(moment: str | None) -> str | None:
-    return None if moment is None else at_words(moment)
+def _at(timestamp: str | None) -> str | None:
+    return None if timestamp is None else at_words(timestamp)
 
 
 def _held(item: NodeRead) -> str:
-    """That somebody at the node chose what it decides by, and for how long; empty where nobody did."""
+    """Return the revision that a local act chose for the node, and for how long; empty if there is none."""
     if item.held_up_to is None or item.state == "removed":
         return ""
-    return f"revision {_text(item.revision)} chosen by hand, until one above {item.held_up_to}"
+    return f"revision {_text(item.revision)} chosen by a local act, until a revision above {item.held_up_to}"
 
 
 def _span(seconds: int) -> str:
-    """A length of time in its largest unit."""
+    """Return a duration in the largest unit of which it has at least two."""
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
@@ -219,7 +225,7 @@ def _lines(item: NodeRead, names: Names, *more: tuple[str, str]) -> Iterator[str
         ("removed", _at(item.removed)),
         (
             "enrolment",
-            None if item.enrolment_until is None else f"its token is taken until {_at(item.enrolment_until)}",
+            None if item.enrolment_until is None else f"token valid until {_at(item.enrolment_until)}",
         ),
         ("decides by", _revisions(item)),
         ("behind", _behind(item) or None),
@@ -251,12 +257,12 @@ def _load(load: LoadRead) -> str:
 
 
 def _steps(made: NodeMade, file: Path | None) -> Iterator[str]:
-    """What to run on the node; the token is in `file` here, or has been shown."""
-    yield f"on {made.name}, once {CONFIGURATION} there has url and site of [control_plane]:"
+    """Yield the commands to run on the node. The token is in `file`, or was printed."""
+    yield f"on {made.name}, after you set url and site of [control_plane] in {CONFIGURATION}:"
     if file is None:
         yield f"  install -m 600 /dev/stdin {TOKEN_FILE}    # then paste the token"
     else:
-        yield f"  install -m 600 {file.name} {TOKEN_FILE}    # once it is copied there"
-    # The key comes from here, so that nobody between the node and the control plane can give it another.
+        yield f"  install -m 600 {file.name} {TOKEN_FILE}    # after you copy the file there"
+    # Pass the key, so that nobody between the node and the control plane can substitute another.
     yield f"  dnsfilter enrol --config {CONFIGURATION} --token-file {TOKEN_FILE} \\"
     yield f"    --key {made.key}"

@@ -1,4 +1,4 @@
-"""dnsfilterctl range overlaps and range gaps: how ranges and space lie, and the nesting of an address."""
+"""dnsfilterctl range overlaps and range gaps: nested ranges, and space that no range covers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,40 +15,40 @@ HIDDEN = "another authority's"
 
 
 def add_layout(group: Group) -> None:
-    """Add the verbs to those of ranges."""
+    """Add the verbs to the group `range`."""
     overlaps = add_verb(
         group,
         "overlaps",
         _overlaps,
-        "list ranges inside one of another authority: their clients are the inner one's alone",
+        "List ranges inside a range of another authority. Only the inner range counts for their clients.",
         "range overlaps --authority ghent",
     )
-    overlaps.add_argument("--own", action="store_true", help="also those inside one of the same authority")
+    overlaps.add_argument("--own", action="store_true", help="also ranges inside one of the same authority")
     _add_filters(overlaps)
     gaps = add_verb(
         group,
         "gaps",
         _gaps,
-        "list allotted space that no range covers",
+        "List allotted space that no range covers.",
         "range gaps --authority ghent",
     )
     _add_filters(gaps)
 
 
 def _add_filters(parser: Parser) -> None:
-    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
-    parser.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only this authority")
+    parser.add_argument("--site", type=slug, metavar="SITE", help="only this site")
     add_limit(parser)
 
 
 def nesting_lines(nesting: Sequence[NestedRead], space: AllottedRead | None, names: Names) -> Iterator[str]:
-    """The ranges that hold an address, the widest first, each further in; and the space."""
+    """Yield the ranges that hold an address, the widest first, each indented further; then the space."""
     for depth, held in enumerate(reversed(nesting)):
         label = f"{held.label}; " if held.label else ""
         owner = names.labelled(held.authority)
         yield "  " * (depth + 1) + escape(f"{held.prefix}  {owner}  ({label}{use_words(held.audience, held.funding)})")
     if space is not None:
-        yield escape(f"in {space.prefix}, which is allotted to {names.labelled(space.authority)}")
+        yield escape(f"in {space.prefix}, allotted to {names.labelled(space.authority)}")
 
 
 def _overlaps(client: Client, options: Options) -> Result:

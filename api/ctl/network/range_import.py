@@ -1,4 +1,4 @@
-"""dnsfilterctl range import: a table of ranges, taken whole or not at all."""
+"""dnsfilterctl range import: register all ranges of a table, or none."""
 
 import secrets
 import threading
@@ -28,37 +28,39 @@ _STAGES = {
 
 
 def add_import(group: Group) -> None:
-    """Add the verb to those of ranges."""
+    """Add the verb to the group `range`."""
     parser = add_verb(
         group,
         "import",
         _import,
-        "register and change what a table has, all of it or nothing",
+        "Register and change the ranges of a CSV table. Does all or nothing.",
         "range import ranges.csv",
         "range import export.csv --sync --authority ghent --dry-run",
     )
     parser.add_argument(
-        "file", metavar="FILE", help="CSV whose first row names prefix, authority, funding, audience, label, site"
+        "file", metavar="FILE", help="CSV file with the columns prefix, authority, funding, audience, label, site"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     parser.add_argument(
-        "--sync", action="store_true", help="also remove the authority's ranges at the site that the file has not"
+        "--sync", action="store_true", help="also remove ranges of the authority at the site that are not in the file"
     )
-    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="with --sync: whose ranges the file has")
+    parser.add_argument(
+        "--authority", type=slug, metavar="AUTHORITY", help="with --sync: the authority of the ranges in the file"
+    )
     parser.add_argument(
         "--max-removals",
         type=integer(0, MAX_ROWS),
         metavar="N",
-        help=f"with --sync: where more would be removed, nothing is done, and the exit code is 1 ({DEFAULT_REMOVALS}); "
-        "needed for a file without rows",
+        help="with --sync: if more than N ranges would be removed, do nothing and end with exit code 1 "
+        f"(default: {DEFAULT_REMOVALS}); required for an empty file",
     )
     add_site(parser)
 
 
 def _import(client: Client, options: Options) -> Result:
     if options.sync != (options.authority is not None) or (options.max_removals is not None and not options.sync):
-        raise WrongInput("--sync, --authority and --max-removals belong together: say whose ranges the file has")
-    text = read_text(options.file, MAX_BYTES, "; save it as CSV UTF-8")
+        raise WrongInput("--authority and --max-removals need --sync, and --sync needs --authority")
+    text = read_text(options.file, MAX_BYTES, ". Save it as CSV UTF-8.")
     with Progress() as progress:
         key = secrets.token_hex(16)
         query = {
@@ -75,7 +77,7 @@ def _import(client: Client, options: Options) -> Result:
 
 @contextmanager
 def _watched(client: Client, key: str, progress: Progress) -> Iterator[None]:
-    """Show meanwhile how far the control plane is, where somebody looks."""
+    """Show the progress of the import on a terminal while the block runs."""
     if not progress.shown:
         yield
         return
@@ -94,9 +96,9 @@ def _watch(client: Client, key: str, progress: Progress, ended: threading.Event)
         try:
             found = client.find(ImportProgressRead, path("ranges", "imports", key))
         except CtlError:
-            return  # The request itself tells what is wrong.
+            return  # The request itself reports the error.
         if found is None:
-            continue  # The table is still being sent.
+            continue  # The table is still being uploaded.
         stage = _STAGES.get(found.stage, found.stage)
         if found.done:
             progress.say(f"{stage}: {found.done} of {counted(found.total, 'row')}", found.done, found.total)
@@ -110,9 +112,7 @@ def _lines(done: ImportRead) -> Iterator[str]:
             yield from act_lines(change)
         if done.more:
             yield f"and {done.more} more"
-    counts = (
-        f"{done.registered} registered, {done.changed} changed, {done.removed} removed, {done.unchanged} as they were"
-    )
-    yield f"nothing was done: there would be {counts}" if done.dry_run else f"{counts}: revision {done.revision}"
+    counts = f"{done.registered} registered, {done.changed} changed, {done.removed} removed, {done.unchanged} unchanged"
+    yield f"dry run, nothing was done: {counts}" if done.dry_run else f"{counts}: revision {done.revision}"
     if done.withheld:
-        yield f"it would be refused: {done.withheld}; --max-removals says how many"
+        yield f"the import would be refused: {done.withheld}. Raise --max-removals to allow it."

@@ -1,4 +1,4 @@
-"""dnsfilterctl range and site: which networks are whose."""
+"""dnsfilterctl range and site: networks and their authorities."""
 
 from collections.abc import Iterator
 
@@ -28,24 +28,26 @@ from api.ranges.schemas import RangeRead, SiteRead
 
 
 def add(groups: Group) -> None:
-    """Add the groups' commands."""
-    group = add_group(groups, "range", "networks, and the authorities that they are registered to")
-    lister = add_verb(group, "list", _list, "list ranges", "range list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="those of one site")
+    """Add the commands of both groups."""
+    group = add_group(groups, "range", "Manage ranges, the networks registered to authorities.")
+    lister = add_verb(group, "list", _list, "List ranges.", "range list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only ranges of this authority")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="only ranges of this site")
     add_limit(lister)
     adder = add_verb(
         group,
         "add",
         _add,
-        "register a range to an authority",
+        "Register a range to an authority.",
         'range add ghent 192.0.2.0/24 --funding public --audience staff --label "town hall"',
     )
     adder.add_argument("authority", type=slug, metavar="AUTHORITY")
     _add_fields(adder, required=True)
-    setter = add_verb(group, "set", _set, "change what is given of a range", "range set 192.0.2.0/24 --audience public")
+    setter = add_verb(
+        group, "set", _set, "Change the given fields of a range.", "range set 192.0.2.0/24 --audience public"
+    )
     _add_fields(setter, required=False)
-    remove = add_verb(group, "remove", _remove, "deregister a range", "range remove 192.0.2.0/24")
+    remove = add_verb(group, "remove", _remove, "Deregister a range.", "range remove 192.0.2.0/24")
     remove.add_argument("prefix", type=prefix, metavar="PREFIX")
     add_site(remove)
     add_import(group)
@@ -57,24 +59,32 @@ def add(groups: Group) -> None:
 def _add_fields(parser: Parser, *, required: bool) -> None:
     parser.add_argument("prefix", type=prefix, metavar="PREFIX")
     parser.add_argument(
-        "--funding", choices=FUNDING, required=required, metavar="WORD", help=f"who paid: {', '.join(FUNDING)}"
+        "--funding",
+        choices=FUNDING,
+        required=required,
+        metavar="WORD",
+        help=f"who paid for the devices: {', '.join(FUNDING)}",
     )
     parser.add_argument(
-        "--audience", choices=AUDIENCE, required=required, metavar="WORD", help=f"who uses it: {', '.join(AUDIENCE)}"
+        "--audience",
+        choices=AUDIENCE,
+        required=required,
+        metavar="WORD",
+        help=f"who uses the devices: {', '.join(AUDIENCE)}",
     )
-    parser.add_argument("--label", metavar="TEXT", help="what people call it")
+    parser.add_argument("--label", metavar="TEXT", help="description of the network")
     add_site(parser)
 
 
 def _add_sites(groups: Group) -> None:
-    group = add_group(groups, "site", "networks with an address plan of their own")
-    add_limit(add_verb(group, "list", _list_sites, "list sites", "site list"))
-    adder = add_verb(group, "add", _add_site, "register a site", 'site add harbour --name "Harbour office"')
-    setter = add_verb(group, "set", _set_site, "register or rename a site", 'site set harbour --name "Harbour office"')
+    group = add_group(groups, "site", "Manage sites, networks with an address plan of their own.")
+    add_limit(add_verb(group, "list", _list_sites, "List sites.", "site list"))
+    adder = add_verb(group, "add", _add_site, "Register a site.", 'site add harbour --name "Harbour office"')
+    setter = add_verb(group, "set", _set_site, "Register or rename a site.", 'site set harbour --name "Harbour office"')
     for parser in (adder, setter):
         parser.add_argument("site", type=slug, metavar="SITE")
-        parser.add_argument("--name", default="", metavar="TEXT", help="what people call it")
-    remove = add_verb(group, "remove", _remove_site, "remove a site without ranges", "site remove harbour")
+        parser.add_argument("--name", default="", metavar="TEXT", help="name of the site")
+    remove = add_verb(group, "remove", _remove_site, "Remove a site that has no ranges.", "site remove harbour")
     remove.add_argument("site", type=slug, metavar="SITE")
 
 

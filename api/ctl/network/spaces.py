@@ -1,4 +1,4 @@
-"""dnsfilterctl space: where an authority registers its ranges by itself."""
+"""dnsfilterctl space: prefixes in which an authority registers ranges itself."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,22 @@ from api.spaces.schemas import SpaceRead
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "space", "prefixes inside which an authority registers ranges by itself")
-    lister = add_verb(group, "list", _list, "list allotted space", "space list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="that of one authority")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="that of one site")
+    """Add the commands of the group."""
+    group = add_group(groups, "space", "Manage space, prefixes in which an authority registers ranges itself.")
+    lister = add_verb(group, "list", _list, "List allotted space.", "space list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only space of this authority")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="only space of this site")
     add_limit(lister)
-    allot = add_verb(group, "allot", _allot, "allot a prefix to an authority", "space allot ghent 192.0.2.0/24")
+    allot = add_verb(group, "allot", _allot, "Allot a prefix to an authority.", "space allot ghent 192.0.2.0/24")
     allot.add_argument("authority", type=slug, metavar="AUTHORITY")
     allot.add_argument("prefix", type=prefix, metavar="PREFIX")
     add_site(allot)
     withdraw = add_verb(
-        group, "withdraw", _withdraw, "take a prefix back; the ranges in it stay", "space withdraw 192.0.2.0/24"
+        group,
+        "withdraw",
+        _withdraw,
+        "Withdraw a prefix. The ranges in it stay registered.",
+        "space withdraw 192.0.2.0/24",
     )
     withdraw.add_argument("prefix", type=prefix, metavar="PREFIX")
     add_site(withdraw)

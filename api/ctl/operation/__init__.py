@@ -1,1 +1,1 @@
-"""Commands on the control plane itself: audit, backups, notices, status."""
+"""Commands on the control plane itself: audit log, backups, notices, status."""

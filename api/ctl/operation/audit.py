@@ -1,4 +1,4 @@
-"""dnsfilterctl audit: who did what, and the proof that the record of it is whole."""
+"""dnsfilterctl audit: list acts, export the audit log, and verify it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -29,42 +29,44 @@ from api.ctl.remote.client import Client, path
 from api.http.schemas import Page
 
 MAX_CHECKPOINTS = 1_000_000
-"""Of a century, with one every hour."""
+"""One every hour for a century."""
 
 
-_BY_HAND = frozenset({"node.suspend", "node.end_suspension", "node.use_revision", "node.unquarantine"})
-_TOLD = _BY_HAND | {"suspension.start"}
-"""Acts that change nothing that was there before, and of which whom they concern stands in no other place."""
+_LOCAL_ACTS = frozenset({"node.suspend", "node.end_suspension", "node.use_revision", "node.unquarantine"})
+_DETAILED_ACTS = _LOCAL_ACTS | {"suspension.start"}
+"""Acts without an earlier state to compare, whose line needs the authority, the end and the reason."""
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "audit", "the record of acts")
+    """Add the commands of the group."""
+    group = add_group(groups, "audit", "List acts, and export and verify the audit log.")
     _add_list(group)
     exporter = add_verb(
         group,
         "export",
         _export,
-        "print every entry as JSON lines, which `audit verify` reads",
+        "Print every entry as JSON lines, for `audit verify`.",
         "audit export",
         "audit export --after 345",
     )
     exporter.add_argument(
-        "--after", type=number, metavar="SEQ", help="begin with the entry after it: to add to an export that is there"
+        "--after", type=number, metavar="SEQ", help="start after this entry, to continue an earlier export"
     )
     _add_verify(group)
     lister = add_verb(
         group,
         "checkpoints",
         _checkpoints,
-        "list signed statements of the record's hash, newest first",
+        "List checkpoints, the signed hashes of the audit log, newest first.",
         "audit checkpoints",
         "audit checkpoints --held",
     )
-    _add_held(lister, "print all of them as JSON lines, oldest first, to be kept elsewhere")
+    _add_held(lister, "print all as JSON lines, oldest first, to store elsewhere")
     add_limit(lister)
-    maker = add_verb(group, "checkpoint", _checkpoint, "sign the record's hash now", "audit checkpoint --held")
-    _add_held(maker, "print it as a JSON line, to be kept elsewhere")
+    maker = add_verb(
+        group, "checkpoint", _checkpoint, "Sign the current hash of the audit log.", "audit checkpoint --held"
+    )
+    _add_held(maker, "print the checkpoint as a JSON line, to store elsewhere")
 
 
 def _add_list(group: Group) -> None:
@@ -72,16 +74,18 @@ def _add_list(group: Group) -> None:
         group,
         "list",
         _list,
-        "list acts, newest first, with what they changed",
+        "List acts and what they changed, newest first.",
         "audit list --object ban/ghent/tiktok",
         "audit list --account ict-ghent --since 2026-11-01",
     )
-    parser.add_argument("--act", metavar="ACT", help="those of one kind, for example ban.adopt; or of one family, ban")
-    parser.add_argument("--object", metavar="OBJECT", help="those on one object, for example ban/ghent/tiktok")
-    parser.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
-    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that are a matter of one authority")
-    parser.add_argument("--since", metavar="WHEN", help=f"{WHEN}: not before")
-    parser.add_argument("--until", metavar="WHEN", help="before that time, or through that date")
+    parser.add_argument(
+        "--act", metavar="ACT", help="only this act, for example ban.adopt, or this family of acts, for example ban"
+    )
+    parser.add_argument("--object", metavar="OBJECT", help="only this object, for example ban/ghent/tiktok")
+    parser.add_argument("--account", type=account, metavar="ACCOUNT", help="only this account: its number or login")
+    parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only acts that concern this authority")
+    parser.add_argument("--since", metavar="WHEN", help=f"only acts from then on: {WHEN}")
+    parser.add_argument("--until", metavar="WHEN", help="only acts before this time, or up to and including this date")
     add_limit(parser)
 
 
@@ -94,23 +98,23 @@ def _add_verify(group: Group) -> None:
         group,
         "verify",
         Verb(_verify, needs_token=False, local=True),
-        "tell whether an exported record is whole, without the control plane; exit code 1 if it is not",
+        "Verify exported audit log files, without the control plane. Exit code 1 if they are not intact.",
         "audit verify record.jsonl --checkpoint held.jsonl",
     )
     verifier.add_argument(
-        "file", nargs="+", metavar="FILE", help="what `audit export` printed, in parts or whole; - is standard input"
+        "file", nargs="+", metavar="FILE", help="output of `audit export`, in one file or in parts; - is standard input"
     )
     verifier.add_argument(
         "--checkpoint",
         action="append",
         metavar="HELD",
-        help="a file with checkpoints that were kept elsewhere, or a saved mail or log with them; may be repeated",
+        help="file with checkpoints that were stored elsewhere, or a saved mail or log with them; may be repeated",
     )
     verifier.add_argument(
         "--key",
         action="append",
         metavar="PUBLIC",
-        help="the public key of checkpoints, in hexadecimal or as a file; may be repeated (what the record names)",
+        help="public key of checkpoints, in hexadecimal or as a file; may be repeated (default: keys in the audit log)",
     )
 
 
@@ -133,21 +137,21 @@ def _lines(items: list[AuditRead], accounts: Accounts, zone: str | None) -> Iter
         yield f"{item.seq}  {when}  {_who(item, accounts)}  {item.act}  {item.object}  revision {item.revision}"
         if item.before is not None and item.after is not None:
             yield from change_lines(item.before, item.after, zone)
-        elif item.act in _TOLD and item.after is not None:
-            yield f"    {_told(item.after, zone)}"
+        elif item.act in _DETAILED_ACTS and item.after is not None:
+            yield f"    {_detail(item.after, zone)}"
 
 
 def _who(item: AuditRead, accounts: Accounts) -> str:
-    """The account and its token; for what was done on a node by hand, who did it there."""
-    uid = (item.after or {}).get("uid") if item.act in _BY_HAND else None
+    """Return the account and its token; for a local act, the user on the node."""
+    uid = (item.after or {}).get("uid") if item.act in _LOCAL_ACTS else None
     if uid is not None:
         return f"user {uid} on the node"
     token = "" if item.token is None else f", token {item.token}"
     return f"{accounts.words(item.account)}{token}"
 
 
-def _told(after: Mapping[str, Any], zone: str | None) -> str:
-    """Whom an act of the emergency switch concerned, until when, why, and when it was done on a node."""
+def _detail(after: Mapping[str, Any], zone: str | None) -> str:
+    """Return the authority or revision of the act, its end, its reason, and when it was done on a node."""
     until = after.get("until") or after.get("end")
     words = [f"for {after.get('authority') or 'everybody'}"]
     if after.get("revision") is not None:
@@ -156,8 +160,8 @@ def _told(after: Mapping[str, Any], zone: str | None) -> str:
         words.append(f"until {at_words(until, zone)}")
     if after.get("time") is not None:
         words.append(f"(done {at_words(after['time'], zone)})")
-    said = " ".join(words)
-    return f"{said}: {after['reason']}" if after.get("reason") else said
+    text = " ".join(words)
+    return f"{text}: {after['reason']}" if after.get("reason") else text
 
 
 def _export(client: Client, options: Options) -> Result:
@@ -167,7 +171,7 @@ def _export(client: Client, options: Options) -> Result:
 
 
 def _array(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """JSON lines as one JSON array."""
+    """Turn JSON lines into one JSON array."""
     mark = b"["
     for line in lines:
         yield mark + b"\n" + line.removesuffix(b"\n")
@@ -176,10 +180,10 @@ def _array(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _verify(_client: Client, options: Options) -> Result:
-    # What it takes to verify a signature is not loaded for every other command.
-    from api.ctl.operation.audit_verify import verified
+    # Imported here, because no other command needs to verify signatures.
+    from api.ctl.operation.audit_verify import verify_files
 
-    return verified(options.file, options.checkpoint, options.key or [])
+    return verify_files(options.file, options.checkpoint, options.key or [])
 
 
 def _checkpoints(client: Client, options: Options) -> Result:
@@ -196,20 +200,20 @@ def _checkpoint(client: Client, options: Options) -> Result:
     made = client.send(CheckpointRead, "POST", path("audit", "checkpoints"))
     if options.held:
         return _held(made, [made])
-    said = f"checkpoint {made.checkpoint}: entry {made.seq} has the hash {made.hash}"
-    return Result(made, lambda: [said, f"signed with the key {made.key}"])
+    line = f"checkpoint {made.checkpoint}: entry {made.seq} has the hash {made.hash}"
+    return Result(made, lambda: [line, f"signed with the key {made.key}"])
 
 
 _HEADER = ("checkpoint", "time", "entry", "hash", "taken to")
 
 
 def _row(item: CheckpointRead) -> tuple[str, ...]:
-    places = ", ".join(item.delivered) or "no place"
-    return str(item.checkpoint), at_words(item.time), str(item.seq), item.hash, places
+    destinations = ", ".join(item.delivered) or "nowhere yet"
+    return str(item.checkpoint), at_words(item.time), str(item.seq), item.hash, destinations
 
 
 def _held(data: object, items: Iterable[CheckpointRead]) -> Result:
-    """Checkpoints as they are signed: without what is said about them besides."""
+    """Return checkpoints as they were signed, without unsigned fields."""
     signed = ("checkpoint", "installation", "seq", "hash", "time", "key", "signature")
     lines = [canonical({name: getattr(item, name) for name in signed}).decode() for item in items]
     return Result(data, lambda: lines)

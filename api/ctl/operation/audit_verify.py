@@ -1,4 +1,4 @@
-"""dnsfilterctl audit verify: files in, a verdict out; nothing is asked of a control plane."""
+"""dnsfilterctl audit verify: verify exported files without a control plane."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,15 +19,17 @@ MAX_HELD = 1_000_000
 MAX_KEY_BYTES = 16 * 1024
 MAX_SHOWN = 20
 TORN_SEARCH = 100
-"""How many checkpoints after a torn line may be the whole one: more than are taken to a place at once."""
-_ALONE = (
-    "only the chain was checked: a record that was made anew as a whole, or cut off at its end, is found out by "
-    "checkpoints alone (--checkpoint)"
+"""Number of checkpoints after a truncated line among which its complete copy is searched.
+
+It is larger than the number of checkpoints that are sent to a destination at once.
+"""
+_CHAIN_ONLY = (
+    "Only the hash chain was checked. To detect a rewritten or truncated audit log, give checkpoints with --checkpoint."
 )
 
 
-def verified(files: Sequence[str], held_files: Sequence[str] | None, keys: Sequence[str]) -> Result:
-    """What a verification of exported files finds, with the exit code; raises WrongInput for what cannot be read."""
+def verify_files(files: Sequence[str], held_files: Sequence[str] | None, keys: Sequence[str]) -> Result:
+    """Verify exported files. Return the findings with the exit code. Raise WrongInput if a file is unreadable."""
     known = frozenset(map(_key, keys))
     held: list[Checkpoint] | None = None
     broken: list[str] = []
@@ -40,7 +42,7 @@ def verified(files: Sequence[str], held_files: Sequence[str] | None, keys: Seque
         _data(report, sound, held, broken),
         lambda: _words(report, sound, held, broken),
         DONE if sound else FOUND,
-        (_ALONE,) if held is None else _shown(torn),
+        (_CHAIN_ONLY,) if held is None else _limited(torn),
     )
 
 
@@ -52,9 +54,9 @@ def _lines(files: Sequence[str]) -> Iterator[bytes]:
 
 
 def _held(name: str, broken: list[str], torn: list[str]) -> list[Checkpoint]:
-    """The checkpoints of a file; other lines, as mails and logs have them, are passed over.
+    """Return the checkpoints of a file. Skip other lines, such as those of mails and logs.
 
-    A line that broke off, as a power cut or a full disk leaves one, is no fault where the whole one follows.
+    A truncated line, as a power cut or a full disk leaves, is not a fault if the complete line follows.
     """
     found: list[Checkpoint] = []
     bad: list[tuple[int, bytes, int, str]] = []
@@ -71,11 +73,11 @@ def _held(name: str, broken: list[str], torn: list[str]) -> list[Checkpoint]:
             if len(found) > MAX_HELD:
                 raise WrongInput(f"{name} has more than {MAX_HELD} checkpoints")
     if not found and not bad:
-        raise WrongInput(f"there is no checkpoint in {name}")
+        raise WrongInput(f"{name} contains no checkpoint")
     for number, part, before, reason in bad:
         following = found[before : before + TORN_SEARCH]
         if any(checkpoint.line.encode().startswith(part) for checkpoint in following):
-            torn.append(f"{name}, line {number}: a line that broke off; it follows whole")
+            torn.append(f"{name}, line {number}: truncated line; the complete line follows")
         else:
             broken.append(f"{name}, line {number}: {reason}")
     return found
@@ -130,10 +132,10 @@ def _data_of(held: Held, count: int, broken: Sequence[str]) -> dict[str, object]
 
 def _words(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broken: Sequence[str]) -> Iterator[str]:
     chain = report.chain
-    whole = "whole" if held is not None else "whole, as far as the chain alone tells"
+    intact = "intact" if held is not None else "intact, as far as the hash chain alone shows"
     yield from columns(
         [
-            ("record", whole if sound else "NOT WHOLE"),
+            ("audit log", intact if sound else "NOT INTACT"),
             ("entries", f"1 to {chain.seq} follow one another" if chain.seq else "none"),
             ("last hash", chain.hash),
             ("checkpoints", "none given" if held is None else _count(len(held))),
@@ -142,12 +144,12 @@ def _words(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broke
     )
     if chain.fault is not None:
         yield f"line {chain.fault.line}: {chain.fault.message}"
-    yield from _shown([*broken, *(report.held.faults if report.held is not None else ())])
+    yield from _limited([*broken, *(report.held.faults if report.held is not None else ())])
 
 
-def _shown(all_: Sequence[str]) -> tuple[str, ...]:
-    rest = len(all_) - MAX_SHOWN
-    return (*all_[:MAX_SHOWN], *((f"and {rest} more like these",) if rest > 0 else ()))
+def _limited(lines: Sequence[str]) -> tuple[str, ...]:
+    rest = len(lines) - MAX_SHOWN
+    return (*lines[:MAX_SHOWN], *((f"and {rest} more like these",) if rest > 0 else ()))
 
 
 def _count(held: int) -> str:
@@ -160,18 +162,19 @@ def _coverage(report: Report) -> Iterator[tuple[str, str]]:
     agreeing = report.held.agreeing
     covered = report.chain.seq - report.uncovered
     if agreeing is not None:
-        said = agreeing.statement
+        statement = agreeing.statement
         yield (
             "covered",
-            f"up to entry {covered}, by checkpoint {said.number} of {at_words(said.time)}, key {agreeing.key}",
+            f"up to entry {covered}, by checkpoint {statement.number} of {at_words(statement.time)}, "
+            f"key {agreeing.key}",
         )
     if report.uncovered:
-        # After one that does not agree, others vouch only for what was there when they were made.
+        # A checkpoint that agrees, but was made after one that disagrees, proves nothing.
         why = (
-            "no checkpoint that agrees comes after them"
+            "no later checkpoint agrees"
             if report.held.later is None
-            else "none that counts comes after them"
+            else "later checkpoints were made from the changed audit log"
         )
         yield "not covered", f"entries {covered + 1} to {report.chain.seq}: {why}"
     if report.chain.fault is not None and report.held.beyond:
-        yield "not compared", f"{report.held.beyond} of the checkpoints, which come after the first bad line"
+        yield "not compared", f"{report.held.beyond} of the checkpoints, which are after the first bad line"

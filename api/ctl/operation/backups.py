@@ -1,7 +1,7 @@
-"""dnsfilterctl backup and restore: everything, into a file and back.
+"""dnsfilterctl backup and restore.
 
-A backup comes from the API, so that it can be made from another machine; a restore is local, where no API runs yet.
-What it needs of the control plane is loaded by it alone.
+A backup comes from the API, so that it can be made from another machine. A restore is local, because no API runs yet;
+only this command imports code of the control plane.
 """
 
 import os
@@ -23,9 +23,9 @@ from api.archive.encryption import (
 )
 from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.display.local_times import at_words
-from api.ctl.display.progress import Progress, shown
+from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import FOUND, WrongInput
-from api.ctl.input_files import SECRET, Counted, writing
+from api.ctl.input_files import SECRET, CountedFile, write_atomically
 from api.ctl.remote.client import Client, path
 
 if TYPE_CHECKING:
@@ -38,43 +38,48 @@ def add(groups: Group) -> None:
         groups,
         "backup",
         _backup,
-        "write everything that the control plane has to a file: policy, accounts, tokens' hashes, the record",
+        "Back up the control plane to a file. Includes policy, accounts, hashes of tokens and the audit log.",
         "backup dnsfilter.backup",
         "backup dnsfilter.backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
     )
-    backup.add_argument("file", type=Path, metavar="FILE", help="written whole or not at all, readable by you alone")
+    backup.add_argument("file", type=Path, metavar="FILE", help="backup to write, atomically; readable only by you")
     backup.add_argument(
         "--recipient",
         action="append",
         default=[],
         metavar="KEY",
-        help="encrypt to this public key of age, before anything is written; may be repeated",
+        help="encrypt to this age public key before anything is written; may be repeated",
     )
     restore = add_verb(
         groups,
         "restore",
         Verb(_restore, needs_token=False, local=True),
-        "make a control plane of a backup, on this machine, where there is none yet and nothing runs",
+        "Restore a control plane from a backup. Runs on this machine, which must not have a control plane yet.",
         "restore dnsfilter.backup --state-dir .run",
         "restore dnsfilter.backup --identity key.txt",
     )
-    restore.add_argument("file", type=Path, metavar="FILE", help="the backup")
+    restore.add_argument("file", type=Path, metavar="FILE", help="backup to restore")
     restore.add_argument(
         "--env-file",
         type=Path,
         metavar="FILE",
-        help="settings of the control plane (/etc/dnsfilter/api.env, unless --state-dir names another installation)",
+        help="settings of the control plane (default: /etc/dnsfilter/api.env, unless --state-dir names another "
+        "installation)",
     )
-    restore.add_argument("--state-dir", metavar="DIR", help="the state directory to make (of the settings)")
+    restore.add_argument("--state-dir", metavar="DIR", help="state directory to create (default: from the settings)")
     restore.add_argument(
-        "--database", metavar="URL", help="SQLite or PostgreSQL (of the settings, else SQLite in the state directory)"
+        "--database",
+        metavar="URL",
+        help="SQLite or PostgreSQL URL (default: from the settings, else SQLite in the state directory)",
     )
     restore.add_argument(
         "--accept-damage",
         action="store_true",
-        help="restore also where the record's chain did not hold when the backup was made: exit code 1, and on record",
+        help="restore even if the audit log in the backup was damaged; exit code 1, kept in the audit log",
     )
-    restore.add_argument("--identity", type=Path, metavar="FILE", help="the secret key of age of an encrypted backup")
+    restore.add_argument(
+        "--identity", type=Path, metavar="FILE", help="file with the age secret key of an encrypted backup"
+    )
 
 
 def _backup(client: Client, options: Options) -> Result:
@@ -82,9 +87,9 @@ def _backup(client: Client, options: Options) -> Result:
         recipients = parse_recipients(options.recipient)
     except ValueError as error:
         raise WrongInput(str(error)) from error
-    with writing(options.file, SECRET) as file:
-        counted = Counted(file)
-        pieces = shown(client.pieces(path("backup")), "backup")
+    with write_atomically(options.file, SECRET) as file:
+        counted = CountedFile(file)
+        pieces = with_progress(client.pieces(path("backup")), "backup")
         if recipients:
             encrypt(pieces, counted, recipients)
         else:
@@ -92,40 +97,40 @@ def _backup(client: Client, options: Options) -> Result:
                 counted.write(piece)
     found = {
         "file": str(options.file),
-        "octets": counted.octets,
+        "bytes": counted.size,
         "sha256": counted.digest,
         "encrypted": bool(recipients),
     }
     return Result(found, lambda: _backed_up(options.file, counted, encrypted=bool(recipients)))
 
 
-def _backed_up(target: Path, counted: Counted, *, encrypted: bool) -> Iterator[str]:
-    yield f"backup written to {target}: {counted.octets} octets{', encrypted' if encrypted else ''}"
+def _backed_up(target: Path, counted: CountedFile, *, encrypted: bool) -> Iterator[str]:
+    yield f"backup written to {target}: {counted.size} bytes{', encrypted' if encrypted else ''}"
     yield f"SHA-256 {counted.digest}"
     if not encrypted:
-        yield "it holds names, tokens' hashes and their key: keep it as you keep the database"
+        yield "It holds names, hashes of tokens and their key. Protect it like the database."
 
 
 def _restore(_client: Client, options: Options) -> Result:
-    # What is decrypted goes into a file without a name: it holds secrets.
-    with tempfile.TemporaryFile() as room:
+    # Decrypt into a file without a name, because it holds secrets.
+    with tempfile.TemporaryFile() as plain:
         try:
             with options.file.open("rb") as file:
                 digest = file_digest(file, "sha256").hexdigest()
                 file.seek(0)
                 if file.read(len(MAGIC)) == MAGIC:
                     file.seek(0)
-                    _decrypt(file, room, options)
-                    return _restored(room, digest, options)
+                    _decrypt(file, plain, options)
+                    return _restored(plain, digest, options)
                 if options.identity is not None:
-                    raise WrongInput(f"{options.file} is not encrypted: leave out --identity")
+                    raise WrongInput(f"{options.file} is not encrypted. Leave out --identity.")
                 return _restored(file, digest, options)
         except OSError as error:
             raise WrongInput(f"cannot read {options.file}: {error.strerror}") from error
 
 
 def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
-    # Imported here: a client of the API has no use for the database.
+    # Imported here, because a client of the API needs no database.
     from sqlalchemy.exc import SQLAlchemyError
 
     from api.archive.backup_format import BadBackup
@@ -149,8 +154,8 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
     except OSError as error:
         raise WrongInput(f"cannot write {error.filename or settings.state_dir}: {error.strerror}") from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
-        # The URL may carry a password, and drivers repeat it: the type has to do.
-        raise WrongInput(f"cannot use the database: {type(error).__name__}; check --database") from error
+        # Print only the type: the URL may hold a password, and drivers repeat it.
+        raise WrongInput(f"cannot use the database: {type(error).__name__}. Check --database.") from error
     manifest = done.manifest
     found = {
         "installation": manifest.installation,
@@ -165,24 +170,25 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
         "fault": done.fault,
     }
     lines = [
-        f"restored: the installation {manifest.installation} as of {at_words(manifest.time)}, {done.rows} rows",
-        f"the record goes up to entry {manifest.audit.seq}, {manifest.audit.hash}; the restore is on record after it",
-        f"revision {done.revision} comes into force when the control plane starts",
+        f"restored: installation {manifest.installation} as of {at_words(manifest.time)}, {done.rows} rows",
+        f"the audit log in the backup ends with entry {manifest.audit.seq}, {manifest.audit.hash}",
+        "the restore is the next entry",
+        f"revision {done.revision} takes effect when the control plane starts",
         *_next_steps(settings),
         "tokens that were revoked after the backup may be valid again: revoke them again",
     ]
     if done.fault is not None:
-        return Result(found, lambda: lines, FOUND, (f"{PROGRAM}: warning: {done.fault}; this is on record",))
+        return Result(found, lambda: lines, FOUND, (f"{PROGRAM}: warning: {done.fault}; kept in the audit log",))
     return Result(found, lambda: lines)
 
 
 def _settings(options: Options) -> "Settings":
-    """The settings that say where the installation is to be. Raises ConfigError."""
+    """Return the settings that locate the installation. Raise ConfigError."""
     from api.installation.environment import read_environment
     from api.settings import PREFIX, WHERE, parse_settings
 
     os.environ.update(read_environment(os.environ, options.state_dir, options.env_file))
-    # The others are the control plane's to read: a certificate may come later.
+    # Ignore other settings: a certificate, for example, may not exist yet.
     names = {PREFIX + key.upper() for key in WHERE}
     environ = {name: value for name, value in os.environ.items() if name in names}
     given = {"state_dir": options.state_dir, "database": options.database}
@@ -190,23 +196,23 @@ def _settings(options: Options) -> "Settings":
 
 
 def _next_steps(settings: "Settings") -> Iterator[str]:
-    """What to type after a restore."""
+    """Yield what to do after a restore."""
     from api.installation.opening import command, start_command
 
-    yield "next, put the copies of two keys back, which no backup has:"
+    yield "next, restore your copies of two keys, which are not in the backup:"
     yield f"  {settings.snapshot_key}"
     yield f"  {settings.checkpoint_key}"
-    yield "if there are none, make others, and enrol each node again:"
+    yield "if you have no copies, make new keys, and enrol each node again:"
     yield f"  {command('new-keys', settings)}"
     yield "start:"
     yield f"  {start_command(settings)}"
-    yield "tokens are known as before; if none is at hand:"
+    yield "tokens stay valid; if you have none:"
     yield f"  {command('new-token', settings)} --keep"
 
 
-def _decrypt(file: IO[bytes], room: IO[bytes], options: Options) -> None:
+def _decrypt(file: IO[bytes], plain: IO[bytes], options: Options) -> None:
     if options.identity is None:
-        raise WrongInput(f"{options.file} is encrypted: name the file of its secret key with --identity")
+        raise WrongInput(f"{options.file} is encrypted. Name the file of its secret key with --identity.")
     try:
         with options.identity.open(encoding="utf-8") as keys:
             identities = parse_identities(keys.read(MAX_IDENTITIES))
@@ -214,7 +220,7 @@ def _decrypt(file: IO[bytes], room: IO[bytes], options: Options) -> None:
         reason = error.strerror if isinstance(error, OSError) else error
         raise WrongInput(f"cannot use the key in {options.identity}: {reason}") from error
     try:
-        decrypt(file, room, identities)
+        decrypt(file, plain, identities)
     except NotDecrypted as error:
         raise WrongInput(f"cannot decrypt {options.file}: {error}") from error
-    room.seek(0)
+    plain.seek(0)

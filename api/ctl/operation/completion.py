@@ -1,4 +1,4 @@
-"""dnsfilterctl completion: what a shell needs to complete commands."""
+"""dnsfilterctl completion: print a completion script for a shell."""
 
 from api.ctl.command import Group, Options, Result, Verb, add_verb
 from api.ctl.remote.client import Client
@@ -8,12 +8,12 @@ from dnsfilter.shell_completion import SHELLS, SUMMARY, completion_script
 def add(groups: Group) -> None:
     """Add the command."""
     verb = Verb(_completion, needs_token=False, local=True)
-    parser = add_verb(groups, "completion", verb, SUMMARY, "completion bash")
+    parser = add_verb(groups, "completion", verb, f"{SUMMARY[0].upper()}{SUMMARY[1:]}.", "completion bash")
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
 
 
 def _completion(_client: Client, options: Options) -> Result:
-    # Imported here: the parser is made of this module too.
+    # Imported here, because the parser imports this module.
     from api.ctl.parser import fresh_parser
 
     script = completion_script(fresh_parser(), options.shell)

@@ -1,4 +1,4 @@
-"""dnsfilterctl notice: what authorities were told by mail."""
+"""dnsfilterctl notice: notices that authorities get by mail."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,11 +13,11 @@ from api.notices.schemas import NoticeRead, NoticesRead, NoticeState
 
 
 def add(groups: Group) -> None:
-    """Add the group's command."""
-    group = add_group(groups, "notice", "what authorities were told by mail")
-    lister = add_verb(group, "list", _list, "list notices, newest first", "notice list --state failed")
+    """Add the command of the group."""
+    group = add_group(groups, "notice", "Inspect notices that authorities get by mail.")
+    lister = add_verb(group, "list", _list, "List notices, newest first.", "notice list --state failed")
     add_state(lister, NoticeState)
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those to one authority")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only notices to this authority")
     add_limit(lister)
 
 
@@ -27,7 +27,8 @@ def _list(client: Client, options: Options) -> Result:
     if client.get(NoticesRead, path("notices"), {"limit": 1}).mail:
         return found
     return replace(
-        found, notes=(*found.notes, "no mail server is set at the control plane (--notices-mail): none is sent")
+        found,
+        notes=(*found.notes, "No notice is sent: the control plane has no mail server. Set --notices-mail there."),
     )
 
 

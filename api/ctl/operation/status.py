@@ -1,4 +1,4 @@
-"""dnsfilterctl version and status: of the control plane as a process. Neither needs a token; status uses one."""
+"""dnsfilterctl version and status. Neither needs a token; `status` uses one if present."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -7,7 +7,7 @@ from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_verb
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import DONE, FOUND, CtlError
-from api.ctl.policy.suspensions import first_lines, holding
+from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import SOON_S, Client
 from api.server.schemas import ReadinessRead, VersionRead
 from dnsfilter import __version__
@@ -16,13 +16,17 @@ from dnsfilter import __version__
 def add(groups: Group) -> None:
     """Add the commands."""
     add_verb(
-        groups, "version", Verb(_version, needs_token=False), "tell both versions: this program's, the API's", "version"
+        groups,
+        "version",
+        Verb(_version, needs_token=False),
+        "Show the versions of this program and of the API.",
+        "version",
     )
     add_verb(
         groups,
         "status",
         Verb(_status, needs_token=False, takes_token=True),
-        "tell whether the control plane is ready; exit code 1 if it is not",
+        "Show whether the control plane is ready. Exit code 1 if it is not.",
         "status",
     )
 
@@ -36,20 +40,20 @@ def _version(client: Client, _options: Options) -> Result:
 
 
 def _status(client: Client, _options: Options) -> Result:
-    # 503 says that it is not ready, in the same words.
+    # 503 means not ready, with the same fields.
     found = client.get(ReadinessRead, "/readyz", accepted=(200, 503), within_s=SOON_S)
     return Result(found, lambda: _lines(found, client), DONE if found.ready else FOUND)
 
 
 def _suspended(found: ReadinessRead, client: Client) -> Iterator[str]:
-    """What stands first while somebody is suspended: whom, where a token is at hand that is told so."""
+    """Yield the lines about suspensions that come first: details with a token, else only their number."""
     if client.has_token:
-        # A token that is not taken does not keep the number from being told.
+        # With a rejected token, fall through and print the number.
         with suppress(CtlError):
-            yield from first_lines(holding(client), Names(client))
+            yield from banner_lines(find_current(client), Names(client))
             return
     if found.suspensions:
-        yield f"SUSPENDED: {found.suspensions} in force, see {PROGRAM} suspension list"
+        yield f"SUSPENDED: {found.suspensions} in force. Type: {PROGRAM} suspension list"
         yield ""
 
 
@@ -72,9 +76,9 @@ def _reach(found: ReadinessRead) -> tuple[str, str]:
         return "published", "nothing yet"
     revision, nodes, reached = f"revision {found.published}", found.nodes, found.nodes_in_force
     if nodes is None or reached is None:
-        return "published", f"{revision}; how many nodes have it is unknown"
+        return "published", f"{revision}; number of nodes that have it unknown"
     if nodes == 0:
-        return "published", f"{revision}; no node is enrolled: one that reads snapshots from the disk does not report"
+        return "published", f"{revision}; no node is enrolled (a node that reads snapshots from disk does not report)"
     if reached == nodes:
         return "in force", f"{revision} on {counted(nodes, 'node')}"
-    return "published", f"{revision}, in force on {reached} of {counted(nodes, 'node')}: see {PROGRAM} node list"
+    return "published", f"{revision}, in force on {reached} of {counted(nodes, 'node')}. Type: {PROGRAM} node list"

@@ -1,4 +1,4 @@
-"""dnsfilterctl account: the persons and programs that may act."""
+"""dnsfilterctl account: persons and programs that may act."""
 
 from collections.abc import Iterator
 
@@ -13,38 +13,40 @@ from api.ctl.remote.client import Client, path
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "account", "accounts: the persons and programs that may act")
-    lister = add_verb(group, "list", _list, "list accounts by number", "account list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that work for one authority")
+    """Add the commands of the group."""
+    group = add_group(groups, "account", "Manage accounts, the persons and programs that may act.")
+    lister = add_verb(group, "list", _list, "List accounts by number.", "account list --authority ghent")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only accounts of this authority")
     add_limit(lister)
-    _add_account(group, "show", _show, "show an account", "account show ict-ghent")
+    _add_account(group, "show", _show, "Show an account.", "account show ict-ghent")
     adder = add_verb(
         group,
         "add",
         _add,
-        "make an account: a person's, or with --service a program's; it may nothing before it is granted a role",
+        "Add an account for a person, or with --service for a program. It can do nothing until granted a role.",
         'account add ict-ghent --name "the ICT desk of Ghent" --authority ghent',
         'account add inventory --service --name "the inventory\'s export"',
     )
-    adder.add_argument("login", type=login, metavar="LOGIN", help="what it is called in commands")
-    adder.add_argument("--name", required=True, metavar="TEXT", help="what people call it; it can be erased")
-    adder.add_argument("--authority", type=slug, metavar="AUTHORITY", help="the body that it works for")
-    adder.add_argument("--service", action="store_true", help="a program acts, not a person")
+    adder.add_argument("login", type=login, metavar="LOGIN", help="name of the account in commands")
+    adder.add_argument("--name", required=True, metavar="TEXT", help="display name; can be erased")
+    adder.add_argument("--authority", type=slug, metavar="AUTHORITY", help="authority that it works for")
+    adder.add_argument("--service", action="store_true", help="the account is for a program, not a person")
     _add_account(
         group,
         "disable",
         _disable,
-        "refuse an account's tokens from now on, and revoke those made with them for others",
+        "Disable an account. Rejects its tokens, and revokes tokens that it made for other accounts.",
         "account disable ict-ghent",
     )
-    _add_account(group, "enable", _enable, "take an account's own tokens again", "account enable ict-ghent")
+    _add_account(
+        group, "enable", _enable, "Enable an account. Its own tokens are valid again.", "account enable ict-ghent"
+    )
     _add_account(
         group,
         "erase",
         _erase,
-        "forget login and name of an account for good, disable it, and revoke its tokens and what was made with them; "
-        "its acts stay on record, under its number",
+        "Erase login and name of an account for good. Also disables it, and revokes its tokens and those made with "
+        "them. Its acts stay in the audit log, under its number.",
         "account erase 7",
     )
 
@@ -73,7 +75,7 @@ def _disable(client: Client, options: Options) -> Result:
     found = client.send(AccountRead, "POST", path("accounts", _number(client, options), "disable"))
     notes = own_token_notes(client)
     if notes:
-        # Nothing more can be asked.
+        # The caller's token is revoked or in doubt: ask the API nothing more.
         return Result(found, lambda: [f"disabled account {found.number}"], notes=notes)
     return _shown(client, found)
 
@@ -85,8 +87,8 @@ def _enable(client: Client, options: Options) -> Result:
 def _erase(client: Client, options: Options) -> Result:
     number = _number(client, options)
     client.delete(path("accounts", number, "name"))
-    said = f"erased what account {number} was called; it is disabled"
-    return Result({"erased": number}, lambda: [said], notes=own_token_notes(client))
+    line = f"erased login and name of account {number}; it is disabled"
+    return Result({"erased": number}, lambda: [line], notes=own_token_notes(client))
 
 
 def _number(client: Client, options: Options) -> int:

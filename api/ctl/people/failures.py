@@ -1,4 +1,4 @@
-"""dnsfilterctl failures: tokens that were not taken."""
+"""dnsfilterctl failures: requests whose token was rejected."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ from api.ctl.remote.client import Client, path
 
 
 def add(groups: Group) -> None:
-    """Add the group's command."""
-    group = add_group(groups, "failures", "requests with a token that was not taken")
+    """Add the command of the group."""
+    group = add_group(groups, "failures", "Inspect authentication failures.")
     add_limit(
         add_verb(
             group,
             "list",
             _list,
-            "list authentication failures of the last 90 days, newest first: the only place where addresses are kept",
+            "List authentication failures of the last 90 days, newest first. No other data holds client addresses.",
             "failures list --limit 20",
         )
     )

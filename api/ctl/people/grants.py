@@ -1,4 +1,4 @@
-"""dnsfilterctl grant: which account holds which role, where, and how long."""
+"""dnsfilterctl grant: the roles of accounts, where they hold, and for how long."""
 
 from collections.abc import Iterator
 
@@ -27,22 +27,22 @@ from api.ctl.remote.client import Client, path
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "grant", "roles of accounts, in authorities and in the installation")
+    """Add the commands of the group."""
+    group = add_group(groups, "grant", "Manage grants, the roles of accounts.")
     lister = add_verb(
         group,
         "list",
         _list,
-        "list grants, also those that have ended, of the authorities in which you hold a role",
+        "List grants of the authorities in which you hold a role. Includes grants that have ended.",
         "grant list --authority ghent",
         "grant list --account ict-ghent",
     )
-    lister.add_argument("--account", type=account, metavar="ACCOUNT", help="those of one account, by number or login")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those in one authority")
+    lister.add_argument("--account", type=account, metavar="ACCOUNT", help="only this account: its number or login")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only grants in this authority")
     add_limit(lister)
     _add_add(group)
     end = _GRANTS.act("end", "reason")
-    add_reason(add_numbered(group, "end", end, "end a grant now", 'grant end 4 --reason "left the desk"'))
+    add_reason(add_numbered(group, "end", end, "End a grant now.", 'grant end 4 --reason "left the desk"'))
 
 
 def _add_add(group: Group) -> None:
@@ -50,13 +50,19 @@ def _add_add(group: Group) -> None:
         group,
         "add",
         _add,
-        "grant a role in an authority, else in the installation; a mandate, of a person of another body, has an end",
+        "Grant a role in an authority, or in the installation. A grant to a person of another authority needs an end.",
         'grant add ict-ghent operator ghent --reason "the desk carries out the bans"',
         'grant add 7 approver diest --for "6 months" --reason "stands in"',
     )
-    parser.add_argument("account", type=account, metavar="ACCOUNT", help="its number or login")
+    parser.add_argument("account", type=account, metavar="ACCOUNT", help="number or login of the account")
     parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
-    parser.add_argument("authority", nargs="?", type=slug, metavar="AUTHORITY", help="not for the last two roles")
+    parser.add_argument(
+        "authority",
+        nargs="?",
+        type=slug,
+        metavar="AUTHORITY",
+        help="authority in which the role holds; not for the last two roles",
+    )
     add_reason(parser)
     add_term(parser)
 

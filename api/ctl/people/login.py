@@ -1,17 +1,17 @@
-"""dnsfilterctl login, logout and whoami: whose token commands carry."""
+"""dnsfilterctl login, logout and whoami: the stored token."""
 
 import os
 from collections.abc import Iterator
 
 from api.accounts.schemas import HeldRead, SelfRead, TokenRead
 from api.ctl.command import Group, Options, Result, Verb, add_verb
-from api.ctl.display.account_names import called
+from api.ctl.display.account_names import account_words
 from api.ctl.display.local_times import at_words, end_words
 from api.ctl.display.safe_text import columns
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.remote.client import Client, path
-from api.ctl.remote.token_file import VARIABLE, ask_token, keep, kept_path
+from api.ctl.remote.token_file import VARIABLE, ask_token, store_token, stored_path
 
 
 def add(groups: Group) -> None:
@@ -20,8 +20,8 @@ def add(groups: Group) -> None:
         groups,
         "login",
         Verb(_login, needs_token=False, asks_token=True),
-        "check a token and keep it for this control plane: that of --token-file, else asked for without echo, "
-        "else from standard input",
+        "Check a token and store it for this control plane. Reads --token-file; without it asks on a terminal "
+        "without echo, or reads standard input.",
         "login",
         "login --token-file new-token",
     )
@@ -29,43 +29,43 @@ def add(groups: Group) -> None:
         groups,
         "logout",
         Verb(_logout, needs_token=False),
-        "forget the token that is kept for this control plane; it stays good until `token revoke`",
+        "Remove the stored token of this control plane. The token stays valid until `token revoke`.",
         "logout",
     )
-    add_verb(groups, "whoami", _whoami, "tell whose token is used, and which roles it lets through", "whoami")
+    add_verb(groups, "whoami", _whoami, "Show your account, your token and its roles.", "whoami")
 
 
 def _login(client: Client, options: Options) -> Result:
-    target = kept_path(os.environ, client.url)
+    target = stored_path(os.environ, client.url)
     if target is None:
-        raise WrongInput("there is no place for the token: set HOME or XDG_CONFIG_HOME to an absolute path")
+        raise WrongInput("no directory for the token. Set HOME or XDG_CONFIG_HOME to an absolute path.")
     given = ask_token(getattr(options, "token_file", None))
     client.present(given.value)
     found = client.get(SelfRead, path("self"))
-    keep(target, given.value)
+    store_token(target, given.value)
     notes = [f"warning: {given.warning}"] if given.warning else []
     if os.environ.get(VARIABLE):
-        notes.append(f"warning: {VARIABLE} is set, and its file comes before what is kept")
+        notes.append(f"warning: {VARIABLE} is set, and its file is used instead of the stored token")
     data = {**found.model_dump(mode="json"), "file": str(target)}
-    return Result(data, lambda: _kept(client.url, found, str(target)), notes=tuple(notes))
+    return Result(data, lambda: _stored(client.url, found, str(target)), notes=tuple(notes))
 
 
-def _kept(url: str, found: SelfRead, target: str) -> Iterator[str]:
-    who = called(found.account.number, found.account.login)
-    yield f"logged in at {url} as {who}; the token {validity_words(found.token)}"
-    yield f"it is kept in {target}"
+def _stored(url: str, found: SelfRead, target: str) -> Iterator[str]:
+    who = account_words(found.account.number, found.account.login)
+    yield f"logged in at {url} as {who}; token {validity_words(found.token)}"
+    yield f"stored in {target}"
 
 
 def _logout(client: Client, options: Options) -> Result:
-    target = kept_path(os.environ, client.url)
+    target = stored_path(os.environ, client.url)
     removed = target is not None and target.exists()
     if target is not None:
         try:
             target.unlink(missing_ok=True)
         except OSError as error:
             raise WrongInput(f"cannot remove {target}: {error.strerror}") from error
-    said = f"removed {target}" if removed else f"no token was kept for {client.url}"
-    return Result({"removed": str(target) if removed else None}, lambda: [said])
+    line = f"removed {target}" if removed else f"no token is stored for {client.url}"
+    return Result({"removed": str(target) if removed else None}, lambda: [line])
 
 
 def _whoami(client: Client, options: Options) -> Result:
@@ -77,7 +77,7 @@ def _lines(found: SelfRead, names: Names) -> Iterator[str]:
     account, token = found.account, found.token
     yield from columns(
         [
-            ("account", called(found.account.number, found.account.login)),
+            ("account", account_words(found.account.number, found.account.login)),
             ("name", account.name or "none"),
             (
                 "authority",
@@ -91,10 +91,10 @@ def _lines(found: SelfRead, names: Names) -> Iterator[str]:
 
 
 def validity_words(token: TokenRead) -> str:
-    """How long a token is taken."""
+    """Return how long a token is valid."""
     if token.revoked is not None:
         return f"revoked {at_words(token.revoked)}"
-    return "lasts until it is revoked" if token.expires is None else f"lasts {end_words(token.expires, None)}"
+    return "valid until revoked" if token.expires is None else f"valid {end_words(token.expires, None)}"
 
 
 def _role(held: HeldRead, names: Names) -> str:

@@ -1,4 +1,4 @@
-"""dnsfilterctl token: what an account acts with."""
+"""dnsfilterctl token: the tokens of accounts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,21 +20,21 @@ from api.ctl.command import (
 from api.ctl.display.account_names import ROLES, TOKEN_PREFIX, Accounts, account
 from api.ctl.display.listing import listed
 from api.ctl.display.safe_text import columns, table
-from api.ctl.input_files import SECRET, writing
+from api.ctl.input_files import SECRET, write_atomically
 from api.ctl.people.login import validity_words
 from api.ctl.remote.client import Client, path
 
-_ONCE = "the token is shown this once: keep it, for example with `dnsfilterctl login`"
+_ONCE = "The token is shown only now. Store it, for example with `dnsfilterctl login`."
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "token", "tokens, one's own and others'")
+    """Add the commands of the group."""
+    group = add_group(groups, "token", "Manage tokens, your own and those of other accounts.")
     lister = add_verb(
         group,
         "list",
         _list,
-        "list an account's tokens, also those that are no longer taken",
+        "List the tokens of an account. Includes tokens that have ended or were revoked.",
         "token list",
         "token list --account ict-ghent",
     )
@@ -44,19 +44,19 @@ def add(groups: Group) -> None:
         group,
         "make",
         _make,
-        "make a token; it is shown this once, or written to a file that you alone read",
+        "Make a token. It is shown only once, or written to a file that only you can read.",
         'token make --label workstation --for "90 days" --out new-token',
         'token make --account inventory --label export --for "1 year" --role reader --authority ghent --out token',
     )
     _add_account(maker)
-    maker.add_argument("--label", required=True, metavar="TEXT", help="where it is used, to know it again")
+    maker.add_argument("--label", required=True, metavar="TEXT", help="where the token is used, to recognise it")
     maker.add_argument(
         "--role",
         dest="roles",
         action="append",
         choices=ROLES,
         metavar="ROLE",
-        help=f"narrow it to this role of the account; may be repeated: {', '.join(ROLES)}",
+        help=f"limit the token to this role of the account; may be repeated: {', '.join(ROLES)}",
     )
     maker.add_argument(
         "--authority",
@@ -64,20 +64,23 @@ def add(groups: Group) -> None:
         action="append",
         type=slug,
         metavar="AUTHORITY",
-        help="narrow it to roles in this authority; may be repeated",
+        help="limit the token to roles in this authority; may be repeated",
     )
     maker.add_argument(
         "--outlives-maker",
         action="store_true",
-        help="let it end later than the token that you make it with; for administrators, and on record",
+        help="allow an end after that of your own token; administrators only, kept in the audit log",
     )
-    maker.add_argument("--out", type=Path, metavar="FILE", help="write it here, and show it nowhere")
-    add_end(maker.add_argument_group("the end, within a year and no later than your own token's"), required=True)
+    maker.add_argument("--out", type=Path, metavar="FILE", help="write the token to this file instead of printing it")
+    add_end(
+        maker.add_argument_group("end", "At most a year from now, and not after the end of your own token."),
+        required=True,
+    )
     revoker = add_verb(
         group,
         "revoke",
         _revoke,
-        "take a token no longer, from the next request on",
+        "Revoke a token. Takes effect on the next request.",
         "token revoke 3",
         "token revoke 4 --account inventory",
     )
@@ -86,7 +89,9 @@ def add(groups: Group) -> None:
 
 
 def _add_account(parser: Parser) -> None:
-    parser.add_argument("--account", type=account, metavar="ACCOUNT", help="whose, by number or login (your own)")
+    parser.add_argument(
+        "--account", type=account, metavar="ACCOUNT", help="number or login of the account (default: your own)"
+    )
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -106,8 +111,8 @@ def _make(client: Client, options: Options) -> Result:
         made = client.send(TokenMade, "POST", where, body)
         lines = [*_lines(made), made.token]
         return Result(made, lambda: lines, notes=(_ONCE,), raw=f"{made.token}\n")
-    # The file is opened first: a token that can be written nowhere is not made.
-    with writing(options.out, SECRET) as file:
+    # Open the file first, so that no token is made that cannot be written.
+    with write_atomically(options.out, SECRET) as file:
         made = client.send(TokenMade, "POST", where, body)
         file.write(f"{made.token}\n".encode())
     data = {**made.model_dump(mode="json", exclude={"token"}), "file": str(options.out)}

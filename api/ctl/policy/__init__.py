@@ -1,1 +1,1 @@
-"""Commands on authorities, bans and all that changes or explains the policy, one file per noun."""
+"""Commands on authorities, bans and everything else that changes the policy, one file per noun."""

@@ -1,4 +1,4 @@
-"""What exemptions and requests have in common: somebody asks, and an approver decides."""
+"""Shared by exemptions and requests: one account asks, and an approver decides."""
 
 from collections.abc import Collection
 from typing import Any, TypeAlias
@@ -16,24 +16,24 @@ Asked: TypeAlias = ExemptionRead | RequestRead
 
 def add_deciding(group: Group, noun: str, kind: Numbered[Any]) -> None:
     """Add the commands to approve, reject and withdraw."""
-    approve = add_numbered(group, "approve", kind.act("approve", "note"), "approve a request", f"{noun} approve 1")
-    approve.add_argument("--note", metavar="TEXT", help="what the approver adds")
+    approve = add_numbered(group, "approve", kind.act("approve", "note"), "Approve a request.", f"{noun} approve 1")
+    approve.add_argument("--note", metavar="TEXT", help="note of the approver")
     for act, summary, why in (
-        ("reject", "reject a request", "no end in sight"),
-        ("withdraw", "take a request back that nobody has decided about", "found another way"),
+        ("reject", "Reject a request.", "no end in sight"),
+        ("withdraw", "Withdraw a request that is still open.", "found another way"),
     ):
         add_reason(add_numbered(group, act, kind.act(act, "reason"), summary, f'{noun} {act} 1 --reason "{why}"'))
 
 
 def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:
-    """Learn what a table of them names; raise CtlError if that fails."""
+    """Look up the names that a table needs. Raise CtlError."""
     bans = [item.ban.partition("/") for item in items]
     names.prepare({ban[0] for ban in bans}, {ban[2] for ban in bans})
     accounts.prepare({item.requested_by for item in items})
 
 
 def outcome_rows(found: Asked, zone: str | None, accounts: Accounts) -> list[tuple[str, str]]:
-    """Return who asked, what became of it, and who decided."""
+    """Return who asked, the outcome, and who decided."""
     last = ("revoked", found.revoked) if isinstance(found, ExemptionRead) else ("withdrawn", found.withdrawn)
     acts = (("approved", found.approved), ("rejected", found.rejected), last)
     rows = [("requested", f"{at_words(found.requested, zone)} by {accounts.words(found.requested_by)}")]

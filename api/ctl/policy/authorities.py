@@ -1,4 +1,4 @@
-"""dnsfilterctl authority: public bodies."""
+"""dnsfilterctl authority: public authorities."""
 
 import argparse
 from collections.abc import Iterator
@@ -12,32 +12,32 @@ from api.ctl.display.shown_names import Names, name_of
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.onboarding import add_onboard
 from api.ctl.policy.succession import add_ends
-from api.ctl.policy.suspensions import first_lines, holding
+from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, path
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Usage
 
 _OFF_RULES = {
-    "reason": "whether switching a ban off takes a reason; approvers set this too",
-    "approver": "whether an operator's switching off waits for an approver; only administrators set no",
+    "reason": "require a reason to switch a ban off; approvers may set this too",
+    "approver": "require approval when an operator switches a ban off; only administrators set no",
 }
 _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "authority", "public bodies")
-    lister = add_verb(group, "list", _list, "list authorities by slug", "authority list --kind municipality")
-    lister.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
-    lister.add_argument("--group", metavar="NAME", help="those of one group")
+    """Add the commands of the group."""
+    group = add_group(groups, "authority", "Manage public authorities.")
+    lister = add_verb(group, "list", _list, "List authorities by slug.", "authority list --kind municipality")
+    lister.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"only this kind: {', '.join(KINDS)}")
+    lister.add_argument("--group", metavar="NAME", help="only authorities of this group")
     add_limit(lister)
-    show = add_verb(group, "show", _show, "show one authority", "authority show ghent")
+    show = add_verb(group, "show", _show, "Show an authority.", "authority show ghent")
     show.add_argument("authority", type=slug, metavar="AUTHORITY")
     _add_set(group)
     add_onboard(group)
     remove = add_verb(
-        group, "remove", _remove, "remove an authority without ranges, bans and bindings", "authority remove ghent"
+        group, "remove", _remove, "Remove an authority that has no ranges, bans or bindings.", "authority remove ghent"
     )
     remove.add_argument("authority", type=slug, metavar="AUTHORITY")
     add_ends(group)
@@ -48,7 +48,7 @@ def _add_set(group: Group) -> None:
         group,
         "set",
         _set,
-        "register an authority, or change what is given of one that exists",
+        "Register an authority, or change the given fields of one that exists.",
         'authority set ghent --kind municipality --name "nl=Stad Gent" --languages nl --contact ict@ghent.example',
         "authority set ghent --usage none",
         "authority set ghent --off-needs-reason yes --off-needs-approver yes",
@@ -56,12 +56,14 @@ def _add_set(group: Group) -> None:
     parser.add_argument("authority", type=slug, metavar="AUTHORITY")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument(
-        "--name", action="append", type=_name, metavar="LANGUAGE=NAME", help="its name in a language; may be repeated"
+        "--name", action="append", type=_name, metavar="LANGUAGE=NAME", help="name in a language; may be repeated"
     )
-    parser.add_argument("--languages", type=_words, metavar="LIST", help="its languages in order, for example nl,fr")
-    parser.add_argument("--time-zone", metavar="ZONE", help=f"its time zone (a new one: {DEFAULT_ZONE})")
-    parser.add_argument("--contact", metavar="TEXT", help="a function's address or number, never a person's")
-    parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what is counted: {' or '.join(Usage)}")
+    parser.add_argument("--languages", type=_words, metavar="LIST", help="languages in order, for example nl,fr")
+    parser.add_argument("--time-zone", metavar="ZONE", help=f"time zone (default for a new authority: {DEFAULT_ZONE})")
+    parser.add_argument(
+        "--contact", metavar="TEXT", help="address or telephone number of a function, never of a person"
+    )
+    parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what to count: {' or '.join(Usage)}")
     parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")
     for option, what in _OFF_RULES.items():
         parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
@@ -78,7 +80,7 @@ def _show(client: Client, options: Options) -> Result:
 
 
 def _shown_first(client: Client, found: AuthorityRead) -> Iterator[str]:
-    yield from first_lines(holding(client, found.slug), Names(client))
+    yield from banner_lines(find_current(client, found.slug), Names(client))
     yield from _lines(found)
 
 
@@ -89,14 +91,16 @@ def _set(client: Client, options: Options) -> Result:
     rules = {name: value == "yes" for name, value in given(options, "off_needs_reason", "off_needs_approver").items()}
     if rules:
         if body or names:
-            raise WrongInput("--off-needs-reason and --off-needs-approver take no other option: give those separately")
+            raise WrongInput(
+                "--off-needs-reason and --off-needs-approver take no other option. Use a second command for those."
+            )
         return _shown(client.send(AuthorityRead, "PATCH", f"{where}/off-rules", rules))
     known = client.find(AuthorityRead, where)
     if known is None:
         return _shown(client.send(AuthorityRead, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))
     if names:
         body["names"] = {**known.names, **names}
-    # Names are merged here: what another has changed since must not be lost.
+    # Names are merged here, so require the revision that was read: a concurrent change must not be lost.
     return _shown(client.send(AuthorityRead, "PATCH", where, body, {"If-Match": f'"r{known.revision}"'}))
 
 
@@ -128,7 +132,7 @@ def _lines(found: AuthorityRead) -> Iterator[str]:
 
 
 def _off_words(found: AuthorityRead) -> str:
-    """Return what it takes to switch a ban off."""
+    """Return what switching a ban off requires."""
     needs = (("a reason", found.off_needs_reason), ("an approver", found.off_needs_approver))
     return " and ".join(what for what, needed in needs if needed) or "nothing more"
 
@@ -166,14 +170,14 @@ def _state(item: AuthorityRead) -> str:
 def _name(text: str) -> tuple[str, str]:
     language, equals, name = text.partition("=")
     if not language or not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f'{text!r} is no name in a language: write for example "nl=Stad Gent"')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a name in a language. Write for example "nl=Stad Gent"')
     return language, name.strip()
 
 
 def _usage(text: str) -> str:
     fault = usage_fault(text)
     if fault is None and text not in list(Usage):
-        fault = f"{text!r} is none of {', '.join(Usage)}"
+        fault = f"{text!r} is not one of {', '.join(Usage)}"
     if fault is not None:
         raise argparse.ArgumentTypeError(fault)
     return text

@@ -1,4 +1,4 @@
-"""dnsfilterctl ban: an authority's decisions on services."""
+"""dnsfilterctl ban: bans of authorities on services."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -41,7 +41,7 @@ from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_term, table_of_off
 from api.ctl.policy.requests import waiting
-from api.ctl.policy.suspensions import first_lines, holding
+from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, path
 from api.requests.schemas import RequestRead
 from dnsfilter.policy.calendar import parse_instant
@@ -50,22 +50,22 @@ from dnsfilter.shell_completion import Words
 
 Table: TypeAlias = Callable[[list[BanRead], Names, Accounts], Iterator[str]]
 MAX_RELATED = 1_000
-"""So many bindings, and followers, are shown with a ban."""
+"""Maximum number of bindings, and of followers, shown with a ban."""
 _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "ban", "authorities' decisions on services")
+    """Add the commands of the group."""
+    group = add_group(groups, "ban", "Manage bans of authorities on services.")
     lister = add_verb(
-        group, "list", _list, "list bans", "ban list --authority ghent --state in_force", "ban list --state off"
+        group, "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
     )
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those of one authority")
-    lister.add_argument("--service", type=slug, metavar="SERVICE", help="those on one service")
-    lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="those that follow this ban")
+    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only bans of this authority")
+    lister.add_argument("--service", type=slug, metavar="SERVICE", help="only bans on this service")
+    lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="only bans that follow this ban")
     add_state(lister, State)
     add_limit(lister)
-    summary = "show a ban with its decision and terms, where it applies besides, and who follows it"
+    summary = "Show a ban with its decision, terms, bindings and followers."
     _add_subject(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
     _add_adopt(group)
     _add_set(group)
@@ -73,7 +73,7 @@ def add(groups: Group) -> None:
         group,
         "renew",
         _renew,
-        "add a term, with the decision to renew",
+        "Renew a ban: add a term, with the decision to renew.",
         'ban renew ghent tiktok --start 2026-10-01 --for "6 months" --reference 2026/311',
         "ban renew mechelen tiktok --following federal/tiktok --reference 2026/40",
     )
@@ -82,16 +82,16 @@ def add(groups: Group) -> None:
         "--following",
         type=reference,
         metavar="AUTHORITY/SERVICE",
-        help="take over what is left of this ban's terms, and its scope; its later acts change nothing",
+        help="copy the remaining terms and the scope of this ban; later changes to it have no effect",
     )
-    add_term(renew, review=True, start="where the terms in force end")
-    add_decision(renew, "the decision to renew")
-    end = add_verb(group, "end", _end, "end a ban early", 'ban end ghent tiktok --reason "decision annulled"')
+    add_term(renew, review=True, start="the end of the terms in force")
+    add_decision(renew, "decision to renew")
+    end = add_verb(group, "end", _end, "End a ban early.", 'ban end ghent tiktok --reason "decision annulled"')
     _add_subject(end)
     add_at(end)
     add_reason(end)
-    add_decision(end, "the decision to end it")
-    remove = add_verb(group, "remove", _remove, "remove a ban that has not begun", "ban remove ghent tiktok")
+    add_decision(end, "decision to end it")
+    remove = add_verb(group, "remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
     _add_subject(remove)
 
 
@@ -105,7 +105,7 @@ def _add_adopt(group: Group) -> None:
         group,
         "adopt",
         _adopt,
-        "adopt a ban: with a decision and a term, following another authority's, or provisionally",
+        "Adopt a ban: with a decision and a term, by following another ban, or provisionally.",
         'ban adopt ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
         'ban adopt mechelen tiktok --following federal/tiktok --legal-basis "decree" --reference 2026/9',
         "ban adopt diest tiktok --provisional",
@@ -115,9 +115,9 @@ def _add_adopt(group: Group) -> None:
         "--following",
         type=reference,
         metavar="AUTHORITY/SERVICE",
-        help="take over terms, scope and mode of this ban, by one's own decision; its later acts change nothing",
+        help="copy terms, scope and mode of this ban, by a decision of your own; later changes to it have no effect",
     )
-    parser.add_argument("--provisional", action="store_true", help="without a decision yet, for 72 hours")
+    parser.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
     _add_fields(parser)
     add_term(parser, review=True)
     add_decision(parser)
@@ -128,7 +128,7 @@ def _add_set(group: Group) -> None:
         group,
         "set",
         _set,
-        "toggle or change a ban; adopt one, with its decision and a term, or provisionally",
+        "Switch or change a ban, or adopt one. Adopting needs a decision and a term, or --provisional.",
         'ban set ghent tiktok --mode off --for "8 hours" --reason "election night"',
         'ban set ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
         "ban set ghent tiktok --provisional",
@@ -136,10 +136,10 @@ def _add_set(group: Group) -> None:
     _add_subject(parser)
     _add_fields(parser)
     standing = parser.add_mutually_exclusive_group()
-    standing.add_argument("--provisional", action="store_true", help="a new ban without a decision, for 72 hours")
-    standing.add_argument("--confirm", action="store_true", help="make a provisional ban an ordinary one")
+    standing.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
+    standing.add_argument("--confirm", action="store_true", help="turn a provisional ban into an ordinary one")
     term = add_term(parser, review=True)
-    term.description = f"{term.description} With --mode off alone, --until and --for say how long the ban is off."
+    term.description = f"{term.description} With only --mode off, --until and --for set how long the ban is off."
     add_decision(parser)
 
 
@@ -147,22 +147,25 @@ def _add_fields(parser: Parser) -> None:
     parser.add_argument(
         "--mode", choices=words_of(Mode), metavar="MODE", help="enforce, monitor (answer and count), or off"
     )
-    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set; it stays on record")
+    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set; kept in the audit log")
     parser.add_argument(
         "--reply",
         choices=words_of(Reply),
         metavar="REPLY",
-        help="refused, nxdomain, nodata or address; after refused, many clients ask the next resolver they know",
+        help="refused, nxdomain, nodata or address; after refused, many clients ask their next resolver",
     )
     parser.add_argument(
         "--address", action="append", dest="addresses", metavar="ADDRESS", help="for --reply address; may be repeated"
     )
-    parser.add_argument("--tiers", type=tiers, metavar="LIST", help="tiers of the service (a new ban: 1,2)")
+    parser.add_argument("--tiers", type=tiers, metavar="LIST", help="tiers of the service (default for a new ban: 1,2)")
     parser.add_argument(
-        "--funding", type=Words(*FUNDING), metavar="LIST", help="covers ranges paid so: " + ",".join(FUNDING)
+        "--funding", type=Words(*FUNDING), metavar="LIST", help="funding of the ranges to cover: " + ",".join(FUNDING)
     )
     parser.add_argument(
-        "--audience", type=Words(*AUDIENCE), metavar="LIST", help="covers ranges used by: " + ",".join(AUDIENCE)
+        "--audience",
+        type=Words(*AUDIENCE),
+        metavar="LIST",
+        help="audience of the ranges to cover: " + ",".join(AUDIENCE),
     )
 
 
@@ -175,11 +178,11 @@ def _list(client: Client, options: Options) -> Result:
 
 def _show(client: Client, options: Options) -> Result:
     ban = client.get(BanRead, _where(options))
-    return Result(ban, lambda: _whole(client, ban), notes=warning_notes(ban.warnings))
+    return Result(ban, lambda: _complete(client, ban), notes=warning_notes(ban.warnings))
 
 
-def _whole(client: Client, ban: BanRead) -> Iterator[str]:
-    """A ban with what else belongs to it."""
+def _complete(client: Client, ban: BanRead) -> Iterator[str]:
+    """Yield a ban with its bindings and followers."""
     subject, names = f"{ban.authority}/{ban.service}", Names(client)
     bound = client.list(BindingRead, path("bindings"), MAX_RELATED, {"ban": subject}).items
     followers = client.list(BanRead, path("bans"), MAX_RELATED, {"follows": subject}).items
@@ -200,7 +203,9 @@ def _adopt(client: Client, options: Options) -> Result:
     if options.following is not None:
         body["decision"] = _following(options)
     if not body.keys() & {"decision", "terms", "provisional"}:
-        raise WrongInput("a ban needs a decision and a term, a ban to follow, or --provisional: see --help")
+        raise WrongInput(
+            "a ban needs a decision and a term, --following, or --provisional. Type: dnsfilterctl ban adopt --help"
+        )
     ban = client.ask(BanRead, RequestRead, "PUT", _where(options), body)
     return waiting(ban) if isinstance(ban, RequestRead) else _shown(client, ban)
 
@@ -209,19 +214,19 @@ def _set(client: Client, options: Options) -> Result:
     off = off_term(options)
     body = {**_fields(options), **off} if off else _change(options)
     if not body:
-        raise WrongInput("say what to set: --mode, for example; see dnsfilterctl ban set --help")
-    # Only these can make a ban that does not exist: a toggle of one that does not is a mistake in its name.
+        raise WrongInput("nothing to set. Give for example --mode. Type: dnsfilterctl ban set --help")
+    # Only these fields may create a ban. Another change of an unknown ban is an error in its name.
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
     ban = client.ask(BanRead, RequestRead, method, _where(options), body)
     if isinstance(ban, RequestRead):
         return waiting(ban)
-    lapsed = f"the ban has lapsed: whatever its mode, it refuses nothing; `{PROGRAM} ban renew` gives it a further term"
-    told = _shown(client, ban)
-    return replace(told, notes=(*told.notes, lapsed)) if ban.state == "lapsed" else told
+    lapsed = f"The ban has lapsed and refuses nothing in any mode. Type `{PROGRAM} ban renew` to add a term."
+    result = _shown(client, ban)
+    return replace(result, notes=(*result.notes, lapsed)) if ban.state == "lapsed" else result
 
 
 def _fields(options: Options) -> Body:
-    """Return what the options give of a ban, except its decision and term."""
+    """Return the fields of a ban that the options give, except its decision and term."""
     reason = {} if options.reason is None else {"mode_reason": options.reason}
     return {**given(options, *_FIELDS, "addresses"), **reason}
 
@@ -237,15 +242,15 @@ def _change(options: Options) -> Body:
 
 
 def _following(options: Options) -> Body:
-    """The decision that takes over the terms of the ban that --following names."""
+    """Return the decision that copies the terms of the ban that --following names."""
     if term_body(options) or options.follows is not None:
-        raise WrongInput("--following takes over the terms of a ban: give no term and no --follows besides")
+        raise WrongInput("--following copies the terms of a ban. Leave out --follows and the options of a term.")
     return {**decision_body(options), "follows": options.following}
 
 
 def _renew(client: Client, options: Options) -> Result:
     if not options.reference:
-        raise WrongInput("a renewal is a decision of its own: give its --reference")
+        raise WrongInput("a renewal needs a decision of its own. Give its --reference.")
     if options.following is not None:
         body: Body = {"decision": _following(options)}
     else:
@@ -260,7 +265,7 @@ def _end(client: Client, options: Options) -> Result:
 
 
 def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[str, str]]:
-    """The planned terms that an early end has taken away: they would have begun after it."""
+    """Yield the planned terms that an early end removed, because they would have begun after it."""
     zone = Names(client).time_zone(ended.authority)
     left = {(term.start, term.end) for term in ended.terms}
     for term in before.terms:
@@ -314,7 +319,7 @@ def _lines(ban: BanRead, names: Names, more: Iterable[tuple[str, str]] = ()) -> 
 
 
 def decision_rows(decision: FormalRead, prefix: str = "") -> list[tuple[str, str]]:
-    """A formal decision, a line for each field that is known."""
+    """Return the rows of a formal decision, one for each known field."""
     fields = [
         ("organ", decision.organ),
         ("reference", decision.reference),
@@ -347,7 +352,7 @@ def _state(ban: BanRead) -> str:
 
 
 def _urgency(ban: BanRead) -> tuple[int, int]:
-    """What comes first in a list: the suspended, then those that end, the soonest first."""
+    """Return the sort key of a list: suspended bans first, then those that end, the earliest first."""
     if ban.state == "suspended":
         return 0, 0
     return (1, parse_instant(ban.ending.at)) if ban.ending is not None else (2, 0)
@@ -355,7 +360,7 @@ def _urgency(ban: BanRead) -> tuple[int, int]:
 
 def _listed(client: Client, items: list[BanRead], authority: str | None, table_of: Table) -> Iterator[str]:
     names = Names(client)
-    yield from first_lines(holding(client, authority), names)
+    yield from banner_lines(find_current(client, authority), names)
     yield from table_of(items, names, Accounts(client))
 
 

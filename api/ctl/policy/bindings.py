@@ -1,4 +1,4 @@
-"""dnsfilterctl binding: bans that apply in another authority too."""
+"""dnsfilterctl binding: bans that also apply in another authority."""
 
 from collections.abc import Iterator
 
@@ -31,19 +31,21 @@ from dnsfilter.policy.model import Ground
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "binding", "bans that apply in another authority too")
-    lister = add_verb(group, "list", _list, "list bindings", "binding list --authority ghent")
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="in which bans of others apply")
-    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those of one ban")
+    """Add the commands of the group."""
+    group = add_group(groups, "binding", "Manage bindings, by which a ban also applies in another authority.")
+    lister = add_verb(group, "list", _list, "List bindings.", "binding list --authority ghent")
+    lister.add_argument(
+        "--authority", type=slug, metavar="AUTHORITY", help="only bindings of this authority to bans of others"
+    )
+    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="only bindings to this ban")
     add_limit(lister)
-    add_numbered(group, "show", _BINDINGS.show, "show a binding", "binding show 1")
+    add_numbered(group, "show", _BINDINGS.show, "Show a binding.", "binding show 1")
     _add_add(group)
     add_numbered(
-        group, "accept", _BINDINGS.act("accept"), "accept an agreement, as the bound authority", "binding accept 1"
+        group, "accept", _BINDINGS.act("accept"), "Accept an agreement, as the bound authority.", "binding accept 1"
     )
-    _add_finish(group, "withdraw", "withdraw from an agreement, as the bound authority")
-    _add_finish(group, "end", "record that the law or the agreement itself has ended")
+    _add_finish(group, "withdraw", "Withdraw from an agreement, as the bound authority.")
+    _add_finish(group, "end", "Record that the law or the agreement itself has ended.")
 
 
 def _add_add(group: Group) -> None:
@@ -51,15 +53,15 @@ def _add_add(group: Group) -> None:
         group,
         "add",
         _add,
-        "record a law, or propose an agreement: it has effect once it is accepted",
+        "Bind an authority to a ban: record a law, or propose an agreement. An agreement takes effect when accepted.",
         'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --date 2026-03-16 '
         "--until 2026-09-30",
     )
-    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="where it shall apply too")
+    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="ban to apply")
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="authority to bind")
     parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
-    parser.add_argument("--instrument", required=True, metavar="TEXT", help="the law, or the agreement")
-    parser.add_argument("--date", required=True, metavar="DATE", help="of the instrument")
+    parser.add_argument("--instrument", required=True, metavar="TEXT", help="reference of the law or the agreement")
+    parser.add_argument("--date", required=True, metavar="DATE", help="date of the instrument")
     add_term(parser)
 
 
@@ -69,7 +71,7 @@ def _add_finish(group: Group, name: str, summary: str) -> None:
     parser = add_numbered(group, name, run, summary, example)
     add_at(parser)
     add_reason(parser)
-    parser.add_argument("--reference", metavar="TEXT", help="of the decision behind it, if there is one")
+    parser.add_argument("--reference", metavar="TEXT", help="reference of the decision behind it, if there is one")
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -124,7 +126,7 @@ def _table(items: list[BindingRead], names: Names) -> Iterator[str]:
 
 
 def standing_words(item: BindingRead, zone: str | None) -> str:
-    """Ground, state and end of a binding: "agreement, in force, through 30 September 2026"."""
+    """Return ground, state and end of a binding: "agreement, in force, through 30 September 2026"."""
     return f"{item.ground}, {item.state.replace('_', ' ')}, {_reach(item, zone)}"
 
 

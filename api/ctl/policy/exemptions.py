@@ -1,4 +1,4 @@
-"""dnsfilterctl exemption: one ban set aside in named ranges."""
+"""dnsfilterctl exemption: remove one ban from named ranges."""
 
 from collections.abc import Iterator
 
@@ -32,18 +32,18 @@ from api.exemptions.schemas import ExemptionRead, ExemptionState
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "exemption", "bans set aside in named ranges")
-    lister = add_verb(group, "list", _list, "list exemptions, requests too", "exemption list --ban ghent/tiktok")
-    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="those from one ban")
-    lister.add_argument("--site", type=slug, metavar="SITE", help="those at one site")
+    """Add the commands of the group."""
+    group = add_group(groups, "exemption", "Manage exemptions, which remove a ban from named ranges.")
+    lister = add_verb(group, "list", _list, "List exemptions, including requests.", "exemption list --ban ghent/tiktok")
+    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="only exemptions from this ban")
+    lister.add_argument("--site", type=slug, metavar="SITE", help="only exemptions at this site")
     add_state(lister, ExemptionState)
     add_limit(lister)
-    add_numbered(group, "show", _EXEMPTIONS.show, "show an exemption", "exemption show 1")
+    add_numbered(group, "show", _EXEMPTIONS.show, "Show an exemption.", "exemption show 1")
     _add_ask(group)
     add_deciding(group, "exemption", _EXEMPTIONS)
     revoke = _EXEMPTIONS.act("revoke", "reason")
-    add_reason(add_numbered(group, "revoke", revoke, "revoke an exemption", 'exemption revoke 1 --reason "not used"'))
+    add_reason(add_numbered(group, "revoke", revoke, "Revoke an exemption.", 'exemption revoke 1 --reason "not used"'))
 
 
 def _add_ask(group: Group) -> None:
@@ -51,15 +51,19 @@ def _add_ask(group: Group) -> None:
         group,
         "ask",
         _ask,
-        "ask for an exemption; it has no effect before it is approved",
+        "Ask for an exemption. It takes effect when approved.",
         'exemption ask ghent/tiktok 192.0.2.0/28 --for "3 months" --hours "Mon-Fri 09:00-12:00" --reason "promotion"',
     )
-    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="the ban")
-    parser.add_argument("ranges", nargs="+", type=prefix, metavar="PREFIX", help="registered ranges, as registered")
+    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="ban to remove")
+    parser.add_argument("ranges", nargs="+", type=prefix, metavar="PREFIX", help="ranges, exactly as registered")
     parser.add_argument(
         "--hours", action="append", metavar="HOURS", help='weekly hours, "Mon-Fri 09:00-12:00"; may be repeated'
     )
-    parser.add_argument("--time-zone", metavar="ZONE", help="of hours and dates (the ranges' authority's)")
+    parser.add_argument(
+        "--time-zone",
+        metavar="ZONE",
+        help="time zone of hours and dates (default: that of the authority of the ranges)",
+    )
     add_reason(parser)
     add_site(parser)
     add_term(parser)
@@ -95,7 +99,7 @@ _EXEMPTIONS = Numbered(ExemptionRead, "exemptions", _lines)
 
 
 def _state(found: ExemptionRead) -> str:
-    """The state; of one in force also that it does not hold at this hour."""
+    """Return the state, and whether an exemption in force is outside its weekly hours now."""
     words = found.state.replace("_", " ")
     return f"{words}, but not at this hour" if found.state == "in_force" and found.holds is False else words
 

@@ -1,4 +1,4 @@
-"""What `dnsfilterctl ban` reads and prints about bans that are off."""
+"""Options and output of `dnsfilterctl ban` for bans that are off."""
 
 from collections.abc import Iterator
 
@@ -19,15 +19,15 @@ def off_term(options: Options) -> Body:
         return {}
     if options.mode != "off":
         (option,) = reach
-        ways = f"leave out --{option.rstrip('_')}, or give the decision too if the ban gets a term by it"
-        raise WrongInput(f"only --mode off takes an end, --mode {options.mode} does not: {ways}")
+        ways = f"Leave out --{option.rstrip('_')}, or add a decision to give the ban a term"
+        raise WrongInput(f"--mode {options.mode} does not take an end, only --mode off does. {ways}.")
     if "end" in reach:
-        raise WrongInput("with --mode off say --until or --for: when the mode that the ban has now returns")
+        raise WrongInput("--mode off does not take --end. Give --until or --for; the present mode returns then.")
     return {key.rstrip("_"): value for key, value in reach.items()}
 
 
 def off_end(ban: BanRead, zone: str | None) -> str:
-    """Return until when a ban is off."""
+    """Return until when a ban is off, and the mode that returns then."""
     return "set again" if ban.off_until is None else f"{at_words(ban.off_until, zone)}, then {ban.returns_to}"
 
 

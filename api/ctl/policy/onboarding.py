@@ -1,4 +1,4 @@
-"""dnsfilterctl authority onboard: what a new body still needs, shown, or asked for one by one and done."""
+"""dnsfilterctl authority onboard: show what a new authority still needs, or ask for each step and do it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -43,27 +43,27 @@ from dnsfilter.policy.instants import DEFAULT_ZONE
 
 @dataclass(frozen=True, slots=True)
 class _Talk:
-    """A conversation about one authority, and what it has done so far."""
+    """A dialogue about one authority, and what it has done so far."""
 
     client: Client
     name: str
     done: list[str] = field(default_factory=list)
 
     def did(self, what: str) -> None:
-        """Say, and keep, that something is done."""
+        """Print and remember that something is done."""
         say(f"  {what}")
         self.done.append(what)
 
     def site(self, typed: str) -> str:
-        """Reads a site that is registered; raises ValueError."""
+        """Parse a registered site. Raise ValueError."""
         return self._known("site", slug(typed), path("sites", typed), SiteRead)
 
     def service(self, typed: str) -> str:
-        """Reads a service that is in the catalogue; raises ValueError."""
+        """Parse a service of the catalogue. Raise ValueError."""
         return self._known("service", slug(typed), path("services", typed), ServiceRead)
 
     def subject(self, typed: str) -> str:
-        """Reads a service, or another body's ban that is registered; raises ValueError."""
+        """Parse a service, or a ban of another authority. Raise ValueError."""
         if "/" not in typed:
             return self.service(typed)
         authority, _, service = reference(typed).partition("/")
@@ -71,12 +71,12 @@ class _Talk:
 
     def _known(self, what: str, typed: str, where: str, kind: type[BaseModel]) -> str:
         if self.client.find(kind, where) is None:
-            raise ValueError(f"{what} {typed} is not registered: `{PROGRAM} {what} list` shows those that are")
+            raise ValueError(f"no {what} {typed}. Type `{PROGRAM} {what} list` to see all")
         return typed
 
 
 Act: TypeAlias = Callable[[_Talk], bool]
-"""Asks for what a step needs and does it; says whether to ask for more. Raises CtlError and Ended."""
+"""Ask for what a step needs, and do it. Return True to ask again. Raise CtlError and Ended."""
 
 _ZONE, _SITE, _SPAN = DEFAULT_ZONE, "default", "6 months"
 _TAG = re.compile(LANGUAGE)
@@ -103,21 +103,21 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     ),
     "node": ("node register NAME --site SITE",),
 }
-"""What is done for people and machines, who are not there to be asked."""
+"""Commands for steps that the dialogue does not do, because they need other people or machines."""
 
 
 def add_onboard(group: Group) -> None:
-    """Add the verb to those of authorities."""
+    """Add the verb to the group `authority`."""
     parser = add_verb(
         group,
         "onboard",
         _onboard,
-        "lead a new body through what it needs: asks on a terminal, else shows what is missing (exit code 1)",
+        "Set up a new authority step by step. Asks on a terminal; else lists missing steps, with exit code 1.",
         "authority onboard harbour",
         "authority onboard ghent --check",
     )
     parser.add_argument("authority", type=slug, metavar="AUTHORITY")
-    parser.add_argument("--check", action="store_true", help="only show what is missing, and ask nothing")
+    parser.add_argument("--check", action="store_true", help="list missing steps, and ask nothing")
 
 
 def _onboard(client: Client, options: Options) -> Result:
@@ -127,7 +127,7 @@ def _onboard(client: Client, options: Options) -> Result:
         try:
             _lead(talk)
         except Ended:
-            say(f"ended; done is: {'; '.join(talk.done)}" if talk.done else "ended; nothing was done")
+            say(f"stopped; done: {'; '.join(talk.done)}" if talk.done else "stopped; nothing was done")
     found = client.find(OnboardingRead, where) or _unregistered(name)
     if found.state == "closed":
         last = client.get(AuthorityRead, path("authorities", name))
@@ -136,7 +136,7 @@ def _onboard(client: Client, options: Options) -> Result:
 
 
 def _unregistered(name: str) -> OnboardingRead:
-    """What a body needs that nobody has registered: all, and that first."""
+    """Return the steps of an authority that is not registered: all of them, registration first."""
     todo = (
         f"register it: {PROGRAM} authority set {name} --kind KIND --name LANGUAGE=NAME --languages LIST "
         "--contact ADDRESS, or answer this command at a terminal"
@@ -148,9 +148,9 @@ def _unregistered(name: str) -> OnboardingRead:
 
 
 def _closed(last: AuthorityRead, names: Names) -> Iterator[str]:
-    """What is said of one that is no more."""
+    """Yield the lines for an authority that is closed."""
     end = "" if last.closes is None else f" {end_words(last.closes, usable_zone(last.time_zone))}"
-    yield f"CLOSED: {last.slug} was served{end}; nothing is missing of it"
+    yield f"CLOSED: {last.slug} was served{end}; nothing is missing"
     if last.successor is not None:
         yield f"it was merged into {names.labelled(last.successor)}"
 
@@ -166,20 +166,20 @@ def _lines(found: OnboardingRead, names: Names) -> Iterator[str]:
     if missing:
         yield f"{missing} of {counted(len(rows), 'step')} {'is' if missing == 1 else 'are'} missing"
     elif found.complete:
-        yield f"{found.authority} has all that it needs"
+        yield f"{found.authority} is complete"
 
 
 def _end(found: OnboardingRead, names: Names) -> Iterator[str]:
-    """What stands first of an authority that will be closed."""
+    """Yield the lines that come first if the authority will be closed."""
     if found.closes is not None:
         end = end_words(found.closes, names.time_zone(found.authority))
-        yield f"{found.state.upper()}: {found.authority} is served {end}, and not after"
+        yield f"{found.state.upper()}: {found.authority} is served {end}, and not after that"
         yield ""
 
 
 def _lead(talk: _Talk) -> None:
-    """Ask for each step that is missing. Raises Ended, and CtlError where nothing more can be done."""
-    say("An empty answer leaves a question out; end with Ctrl-D.")
+    """Ask for each missing step. Raise Ended, and CtlError if the dialogue cannot go on."""
+    say("Press Enter to skip a question, Ctrl-D to stop.")
     if talk.client.find(AuthorityRead, path("authorities", talk.name)) is None:
         say(f"{talk.name} is not registered yet")
         while _again(talk, _register):
@@ -191,7 +191,7 @@ def _lead(talk: _Talk) -> None:
 
 
 def _following(talk: _Talk, taken: set[str]) -> StepRead | None:
-    """The next step that is missing now, and was not yet taken: what was done for one may have done others."""
+    """Return the next missing step that was not yet taken. Ask the API each time: one step may complete others."""
     found = talk.client.get(OnboardingRead, path("authorities", talk.name, "onboarding"))
     if found.state == "closed":
         return None
@@ -211,7 +211,7 @@ def _take(talk: _Talk, step: StepRead) -> None:
 
 
 def _again(talk: _Talk, act: Act) -> bool:
-    """Take a step once; says whether to ask again, which it is where the control plane did not take the answers."""
+    """Take a step once. Return True to ask again, also if the control plane rejected the answers."""
     try:
         return act(talk)
     except (WrongInput, Denied) as error:
@@ -224,8 +224,8 @@ def _register(talk: _Talk) -> bool:
     kind = ask_for(f"kind ({', '.join(KINDS)})", choice(KINDS))
     if kind is None:
         raise Ended
-    languages = ask_for("its languages in order", _languages, "nl") or []
-    names = {tag: text for tag in languages if (text := ask(f"its name in {tag}"))}
+    languages = ask_for("languages in order", _languages, "nl") or []
+    names = {tag: text for tag in languages if (text := ask(f"name in {tag}"))}
     contact = ask("the contact: a function's address, never a person's")
     time_zone = _asked_zone()
     body: Body = {"kind": kind, "languages": languages, "names": names, "contact": contact, "time_zone": time_zone}
@@ -237,7 +237,7 @@ def _register(talk: _Talk) -> bool:
 def _names(talk: _Talk) -> bool:
     known = talk.client.get(AuthorityRead, path("authorities", talk.name))
     missing = [tag for tag in known.languages if tag not in known.names]
-    given = {tag: text for tag in missing if (text := ask(f"its name in {tag}"))}
+    given = {tag: text for tag in missing if (text := ask(f"name in {tag}"))}
     return _change(talk, known, {"names": {**known.names, **given}} if given else {}, "the names are recorded")
 
 
@@ -254,7 +254,7 @@ def _zone(talk: _Talk) -> bool:
 
 
 def _asked_zone() -> str:
-    return ask_for("its time zone", lambda typed: zone(typed).key, _ZONE) or _ZONE
+    return ask_for("time zone", lambda typed: zone(typed).key, _ZONE) or _ZONE
 
 
 def _change(talk: _Talk, known: AuthorityRead, body: Body, what: str) -> bool:
@@ -266,7 +266,7 @@ def _change(talk: _Talk, known: AuthorityRead, body: Body, what: str) -> bool:
 
 
 def _space(talk: _Talk) -> bool:
-    held = ask_for("a prefix that it may use", prefix)
+    held = ask_for("prefix to allot", prefix)
     if held is None:
         return False
     site = ask_for("at site", talk.site, _SITE) or _SITE
@@ -276,36 +276,41 @@ def _space(talk: _Talk) -> bool:
 
 
 def _range(talk: _Talk) -> bool:
-    held = ask_for("the prefix of a network", prefix)
+    held = ask_for("prefix of a network", prefix)
     if held is None:
         return False
     site = ask_for("at site", talk.site, _SITE) or _SITE
     funding = ask_for(f"who paid for the devices ({', '.join(FUNDING)})", choice(FUNDING))
     audience = ask_for(f"who uses them ({', '.join(AUDIENCE)})", choice(AUDIENCE))
     if funding is None or audience is None:
-        say("  left out: neither has a default, somebody has to know")
+        say("  skipped: funding and audience have no default")
         return True
-    body = {"authority": talk.name, "funding": funding, "audience": audience, "label": ask("what people call it")}
+    body = {
+        "authority": talk.name,
+        "funding": funding,
+        "audience": audience,
+        "label": ask("description of the network"),
+    }
     talk.client.send(RangeRead, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
     talk.did(f"{held} at site {site} is registered")
     return True
 
 
 def _ban(talk: _Talk) -> bool:
-    subject = ask_for("the service, for example tiktok, or a ban to follow, for example federal/tiktok", talk.subject)
+    subject = ask_for("service, for example tiktok, or a ban to follow, for example federal/tiktok", talk.subject)
     if subject is None:
         return False
     return _follow(talk, subject) if "/" in subject else _own(talk, subject)
 
 
 def _follow(talk: _Talk, source: str) -> bool:
-    """Take over what is left of another body's ban, by a decision of one's own."""
+    """Copy the remaining terms of another authority's ban, by a decision of the authority's own."""
     authority, _, service = source.partition("/")
-    say(f"  following {source} is a decision of {talk.name}'s own: it needs a legal basis and a reference")
-    basis = ask("the legal basis")
+    say(f"  to follow {source}, {talk.name} needs a decision of its own, with a legal basis and a reference")
+    basis = ask("legal basis")
     decision = _decision(basis) if basis else {}
     if not decision.get("reference"):
-        say("  left out: nothing is recorded of a ban")
+        say("  skipped: no ban is recorded")
         return False
     found = talk.client.get(BanRead, path("authorities", authority, "bans", service))
     reach = reach_words(found.terms, Names(talk.client).time_zone(authority))
@@ -313,13 +318,13 @@ def _follow(talk: _Talk, source: str) -> bool:
         talk,
         service,
         {"decision": {**decision, "follows": source}},
-        f"take over what is left of the terms of {source} ({reach}), its mode and its scope",
+        f"copy mode, scope and remaining terms of {source} ({reach})",
     )
 
 
 def _own(talk: _Talk, service: str) -> bool:
-    """Decide by oneself, or refuse for now without a decision."""
-    basis = ask("the legal basis (without one a ban is provisional: it holds for 72 hours)")
+    """Adopt a ban with a decision, or a provisional one without."""
+    basis = ask("legal basis (without one the ban is provisional, for 72 hours)")
     body: Body = _formal(talk, basis) if basis else {"provisional": True}
     if not basis:
         question = f"refuse {service} from now on for 72 hours, without a decision"
@@ -331,15 +336,15 @@ def _own(talk: _Talk, service: str) -> bool:
 
 
 def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
-    """Record a ban, where that is agreed to."""
+    """Ask for confirmation, and record the ban."""
     if not agreed(question):
-        say("  left out: nothing is recorded of a ban")
+        say("  skipped: no ban is recorded")
         return False
     found = talk.client.send(
         BanRead, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"}
     )
     if found.provisional:
-        talk.did(f"the ban of {service} is in force for 72 hours: record the decision before they are over")
+        talk.did(f"the ban of {service} is in force for 72 hours: record the decision before then")
     else:
         talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
     for line in warning_notes(found.warnings):
@@ -348,26 +353,28 @@ def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
 
 
 def _formal(talk: _Talk, basis: str) -> Body:
-    """The body of a ban with a decision."""
+    """Return the request body of a ban with a decision."""
     time_zone = usable_zone(talk.client.get(AuthorityRead, path("authorities", talk.name)).time_zone)
     decision = _decision(basis)
-    start = ask_for("from: a date, or now if empty", lambda typed: _readable(typed, parse_timestamp(typed, time_zone)))
-    span = ask_for("for how long", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
+    start = ask_for(
+        "start: a date, or empty for now", lambda typed: _readable(typed, parse_timestamp(typed, time_zone))
+    )
+    span = ask_for("length", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
     return {"decision": decision, "terms": [_given({"start": start, "for": span})]}
 
 
 def _decision(basis: str) -> Body:
     decision = {
-        "organ": ask("who decided, for example college"),
-        "reference": ask("the decision's reference, which clients are shown"),
-        "date": ask_for("its date, for example 2023-03-24", lambda typed: parse_date(typed).isoformat()),
+        "organ": ask("organ that decided, for example college"),
+        "reference": ask("reference of the decision, shown to clients"),
+        "date": ask_for("date of the decision, for example 2023-03-24", lambda typed: parse_date(typed).isoformat()),
         "legal_basis": basis,
     }
     return _given(decision)
 
 
 def _readable(typed: str, _read: object) -> str:
-    """What was typed, once it was read: the control plane reads it again."""
+    """Return what was typed after it was parsed once. The control plane parses it again."""
     return typed
 
 
@@ -375,7 +382,7 @@ def _languages(typed: str) -> list[str]:
     tags = [word.strip() for word in typed.split(",") if word.strip()]
     wrong = [tag for tag in tags if not _TAG.fullmatch(tag)]
     if wrong or len(set(tags)) < len(tags):
-        raise ValueError(f"{typed!r} are no languages in order: write for example nl,fr")
+        raise ValueError(f"{typed!r} is not a list of languages. Write for example nl,fr")
     return tags
 
 

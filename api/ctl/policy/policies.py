@@ -5,15 +5,15 @@ from pathlib import Path
 
 from api.ctl.command import Group, Options, Result, add_verb
 from api.ctl.display.act_lines import act_lines
-from api.ctl.display.progress import Progress, shown
+from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import DONE, FOUND, WRONG_INPUT, WrongInput
-from api.ctl.input_files import Counted, read_text, writing
+from api.ctl.input_files import CountedFile, read_text, write_atomically
 from api.ctl.policy.bans import warning_notes
 from api.ctl.remote.client import Client, path
 from api.policies.schemas import ActRead, AppliedRead, DifferenceRead
 
 MAX_BYTES = 8 * 1024 * 1024
-"""As much as the API takes."""
+"""Maximum size of a policy file; the API's limit."""
 
 
 def add(groups: Group) -> None:
@@ -23,7 +23,7 @@ def add(groups: Group) -> None:
         groups,
         "diff",
         _diff,
-        "tell what applying a policy file would do: exit code 1 for differences, 2 where something stands against it",
+        "Show what applying a policy file would do. Exit code 1 for differences, 2 for faults that prevent it.",
         "diff policy.toml",
     )
     diff.add_argument("file", metavar="FILE", help="- is standard input")
@@ -31,7 +31,7 @@ def add(groups: Group) -> None:
         groups,
         "apply",
         _apply,
-        "do all that a policy file asks, or nothing; what has begun is never rewritten",
+        "Apply a policy file in one revision, or do nothing. Never rewrites what has begun.",
         "apply policy.toml",
     )
     apply.add_argument("file", metavar="FILE", help="- is standard input")
@@ -42,30 +42,35 @@ def _add_export(groups: Group) -> None:
         groups,
         "export",
         _export,
-        "print the policy as a file, or write it to one; or write an archive of decisions, acts and reports",
+        "Export the policy as a file, or write an archive of decisions, acts and reports.",
         "export policy.toml",
         "export --archive dnsfilter-2026.zip",
     )
-    export.add_argument("file", nargs="?", metavar="FILE", help="written whole or not at all (standard output)")
     export.add_argument(
-        "--archive", type=Path, metavar="ZIP", help="in place of the policy: what an archivist keeps, with digests"
+        "file", nargs="?", metavar="FILE", help="policy file to write, atomically (default: standard output)"
     )
     export.add_argument(
-        "--names", action="store_true", help="in the archive, say what the accounts are called (numbers only)"
+        "--archive",
+        type=Path,
+        metavar="ZIP",
+        help="write an archive for long-term storage, with digests, instead of the policy",
+    )
+    export.add_argument(
+        "--names", action="store_true", help="include names of accounts in the archive (default: numbers only)"
     )
 
 
 def _export(client: Client, options: Options) -> Result:
     if options.archive is not None:
         if options.file is not None:
-            raise WrongInput("name one file: of the policy, or with --archive of an archive")
+            raise WrongInput("give either a policy file or --archive, not both")
         return _archive(client, options)
     if options.names:
-        raise WrongInput("--names is for --archive")
+        raise WrongInput("--names needs --archive")
     text = client.text(path("policy"))
     if options.file is None:
         return Result({"policy": text}, text.splitlines, raw=text)
-    with writing(Path(options.file)) as file:
+    with write_atomically(Path(options.file)) as file:
         file.write(text.encode())
     return Result({"file": options.file}, lambda: [f"policy written to {options.file}"])
 
@@ -73,12 +78,12 @@ def _export(client: Client, options: Options) -> Result:
 def _archive(client: Client, options: Options) -> Result:
     target: Path = options.archive
     query = {"names": "true"} if options.names else {}
-    with writing(target) as file:
-        counted = Counted(file)
-        for piece in shown(client.pieces(path("archive"), query), "archive"):
+    with write_atomically(target) as file:
+        counted = CountedFile(file)
+        for piece in with_progress(client.pieces(path("archive"), query), "archive"):
             counted.write(piece)
-    found = {"file": str(target), "octets": counted.octets, "sha256": counted.digest}
-    lines = [f"archive written to {target}: {counted.octets} octets", f"SHA-256 {counted.digest}"]
+    found = {"file": str(target), "bytes": counted.size, "sha256": counted.digest}
+    lines = [f"archive written to {target}: {counted.size} bytes", f"SHA-256 {counted.digest}"]
     return Result(found, lambda: lines)
 
 
@@ -112,5 +117,7 @@ def _applied(done: AppliedRead) -> Iterator[str]:
     for act in done.acts:
         yield from act_lines(act)
     yield (
-        f"applied: revision {done.revision}" if done.acts else f"nothing to do: revision {done.revision} says the same"
+        f"applied: revision {done.revision}"
+        if done.acts
+        else f"no changes: the policy already matches, revision {done.revision}"
     )

@@ -1,4 +1,4 @@
-"""dnsfilterctl request: requests to switch a ban off that wait for an approver."""
+"""dnsfilterctl request: requests to switch a ban off, which an approver decides."""
 
 from collections.abc import Iterator
 
@@ -15,17 +15,17 @@ from api.requests.schemas import RequestRead, RequestState
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "request", "requests to switch a ban off that wait for an approver")
-    lister = add_verb(group, "list", _list, "list requests", "request list --state requested")
+    """Add the commands of the group."""
+    group = add_group(groups, "request", "Manage requests to switch a ban off.")
+    lister = add_verb(group, "list", _list, "List requests.", "request list --state requested")
     add_state(lister, RequestState)
     add_limit(lister)
-    add_numbered(group, "show", _REQUESTS.show, "show a request", "request show 1")
+    add_numbered(group, "show", _REQUESTS.show, "Show a request.", "request show 1")
     add_deciding(group, "request", _REQUESTS)
 
 
 def waiting(found: RequestRead) -> Result:
-    """Report that an act waits as a request."""
+    """Return the result of an act that waits for approval."""
     authority = found.ban.partition("/")[0]
     return Result(found, lambda: [f"Request {found.number} waits for an approver of {authority}."])
 

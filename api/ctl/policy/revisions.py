@@ -1,4 +1,4 @@
-"""dnsfilterctl revision: what changed when, and the way back."""
+"""dnsfilterctl revision: list and compare revisions, and roll back."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -19,15 +19,15 @@ MAX_NUMBER = 2**63 - 1
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "revision", "what the policy was, and what changed it")
-    add_limit(add_verb(group, "list", _list, "list revisions, newest first", "revision list --limit 20"))
-    _add_number(add_verb(group, "show", _show, "show when a revision was in force, and as what", "revision show 12"))
+    """Add the commands of the group."""
+    group = add_group(groups, "revision", "List and compare revisions of the policy, and roll back.")
+    add_limit(add_verb(group, "list", _list, "List revisions, newest first.", "revision list --limit 20"))
+    _add_number(add_verb(group, "show", _show, "Show a revision and its publications.", "revision show 12"))
     diff = add_verb(
         group,
         "diff",
         _diff,
-        "tell what a revision changed, object by object: exit code 1 for differences",
+        "Show what a revision changed, object by object. Exit code 1 for differences.",
         "revision diff 12",
     )
     _add_number(diff)
@@ -36,19 +36,20 @@ def add(groups: Group) -> None:
         group,
         "rollback",
         _rollback,
-        "restore a revision's ranges, modes, tiers and replies, as a new revision; never terms, bindings or exemptions",
+        "Restore ranges, modes, tiers and replies of a revision. Makes a new revision; never changes terms, bindings "
+        "or exemptions.",
         "revision rollback 12 --dry-run --reason check",
         'revision rollback 12 --reason "ranges registered to the wrong authority"',
     )
     _add_number(back)
-    back.add_argument("--dry-run", action="store_true", help="show what it would do, and do nothing")
+    back.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     add_reason(back)
 
 
 def _add_number(parser: Parser) -> None:
     parser.add_argument(
         "number",
-        type=integer(0, MAX_NUMBER, "is no number of a revision: `revision list` shows them"),
+        type=integer(0, MAX_NUMBER, "is not the number of a revision. Type `dnsfilterctl revision list` to see them"),
         metavar="REVISION",
     )
 
@@ -130,7 +131,7 @@ def _lines(found: RevisionRead, accounts: Accounts) -> Iterator[str]:
 
 
 def digest_rows(publication: PublicationRead) -> Sequence[tuple[str, str]]:
-    """Return what a publication was made by, and the digests of its files."""
+    """Return the program that compiled a publication, and the digests of its files."""
     return [
         ("compiled by", f"dnsfilter {publication.version}"),
         ("rules", publication.rules),
@@ -150,9 +151,11 @@ def _publication(publication: PublicationRead) -> Sequence[tuple[str, str]]:
 
 def _notes(found: RevisionRead, items: list[ChangeRead], cursor: str | None) -> tuple[str, ...]:
     if found.number < found.kept_since:
-        return (f"what revisions before {found.kept_since} changed is not kept: `audit list` shows their acts",)
+        return (
+            f"Changes before revision {found.kept_since} are not stored. See the acts with `dnsfilterctl audit list`.",
+        )
     if cursor is not None:
-        return (f"more changes follow the first {len(items)}: raise --limit",)
+        return (f"more changes follow the first {len(items)}. Raise --limit to see them.",)
     return () if items else (f"revision {found.number} changed no object",)
 
 
@@ -161,8 +164,8 @@ def _done(done: RollbackRead) -> Iterator[str]:
     for act in acts:
         yield from act_lines(act)
     if not acts:
-        yield f"nothing to do: revision {done.revision} says the same"
+        yield f"no changes: the policy already matches, revision {done.revision}"
     elif done.dry_run:
-        yield f"nothing was done: revision {done.revision} stays"
+        yield f"dry run, nothing was done: revision {done.revision} stays"
     else:
         yield f"rolled back: revision {done.revision}"

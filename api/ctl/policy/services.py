@@ -1,4 +1,4 @@
-"""dnsfilterctl service: the catalogue."""
+"""dnsfilterctl service: the catalogue of services."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ from api.services.schemas import ServiceRead, ServiceSummary, TierRead
 
 
 def add(groups: Group) -> None:
-    """Add the group's commands."""
-    group = add_group(groups, "service", "the catalogue of services that can be banned")
-    add_limit(add_verb(group, "list", _list, "list services by slug", "service list"))
-    show = add_verb(group, "show", _show, "show a service with every name of it", "service show tiktok")
+    """Add the commands of the group."""
+    group = add_group(groups, "service", "Inspect the catalogue of services that can be banned.")
+    add_limit(add_verb(group, "list", _list, "List services by slug.", "service list"))
+    show = add_verb(group, "show", _show, "Show a service with all its domain names.", "service show tiktok")
     show.add_argument("service", type=slug, metavar="SERVICE")
 
 

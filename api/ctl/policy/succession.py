@@ -1,4 +1,4 @@
-"""dnsfilterctl authority close and merge: the end of a public body."""
+"""dnsfilterctl authority close and merge: the end of an authority."""
 
 from collections.abc import Iterator
 
@@ -23,34 +23,34 @@ from api.succession.schemas import ClosedRead, DoneRead, MergedRead
 
 
 def add_ends(group: Group) -> None:
-    """Add the verbs to those of authorities."""
+    """Add the verbs to the group `authority`."""
     close = add_verb(
         group,
         "close",
         _close,
-        "end on a date all that an authority has decided; its ranges stay, and it is not taken back",
+        "Close an authority: end all that it decided on a date. Its ranges stay registered. Cannot be undone.",
         'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
     )
     close.add_argument("authority", type=slug, metavar="AUTHORITY")
     add_at(close)
-    _add_common(close, "the decision to close it")
+    _add_common(close, "decision to close it")
     merge = add_verb(
         group,
         "merge",
         _merge,
-        "make an authority part of another from now on: ranges, space and what holds there go to that one",
+        "Merge an authority into another now. Its ranges, its space and what applies there move to the successor.",
         'authority merge village --into ghent --reason merger --legal-basis "decree 343" --reference 2026/4 --dry-run',
     )
     merge.add_argument("authority", type=slug, metavar="AUTHORITY")
-    merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="its successor")
+    merge.add_argument("--into", type=slug, required=True, metavar="AUTHORITY", help="successor")
     _add_common(
         merge,
-        "the decision, also of bans that go on: at least its reference and legal basis",
+        "decision, also for bans that continue; needs at least reference and legal basis",
     )
 
 
 def _add_common(parser: Parser, what: str) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
     add_reason(parser)
     add_decision(parser, what, of_ban=False)
 
@@ -81,19 +81,19 @@ def _merged(done: MergedRead) -> Iterator[str]:
     yield from _heading(done.dry_run)
     yield f"{done.authority.slug}  {name_of(done.authority)} is part of {done.into.slug}  {name_of(done.into)}"
     for item in done.continued:
-        yield f"  {item.object} goes on as {item.by}"
+        yield f"  {item.object} continues as {item.by}"
     for item in done.covered:
         yield f"  {item.object} ends: {item.by} applies"
     for item in done.overruled:
         yield f"  {item.object} had another mode or scope than {item.by}, which DECIDES from now on"
     for ended in done.ended:
-        yield f"  {ended} ends, and nothing goes on in its place"
+        yield f"  {ended} ends, and nothing replaces it"
     yield from _acts(done.acts)
 
 
 def _heading(dry_run: bool) -> Iterator[str]:
     if dry_run:
-        yield "nothing was done; this would be:"
+        yield "dry run, nothing was done; this would happen:"
 
 
 def _acts(acts: list[DoneRead]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""dnsfilterctl suspend and suspension: the emergency switch, and the line that stands first while one holds."""
+"""dnsfilterctl suspend and suspension: the emergency switch, and the banner of other commands while one is in force."""
 
 import re
 import time
@@ -35,12 +35,12 @@ from dnsfilter.policy.calendar import instant_text, parse_instant
 
 EVERYBODY = "everybody"
 MAX_REASON_SHOWN = 100
-"""In the first line of every list; `suspension show` tells all of a reason."""
+"""Maximum width of a reason in a banner; `suspension show` prints the complete reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What is suspended now: by the control plane, newest first, and on nodes by hand."""
+class Current:
+    """Suspensions in force: of the control plane, newest first, and local ones of nodes."""
 
     suspensions: list[SuspensionRead]
     local: list[LocalSuspensionRead]
@@ -52,31 +52,43 @@ def add(groups: Group) -> None:
         groups,
         "suspend",
         _suspend,
-        "refuse nothing for an authority, or for all, for some minutes; it ends by itself, after four hours at most",
+        "Refuse nothing for an authority, or for everybody. Ends by itself, after four hours at most.",
         'suspend ghent --for 30m --reason "crisis centre"',
         'suspend --for 10m --reason "is it the filter?"',
         'suspend ghent --end --reason "it was not the filter"',
     )
     suspend.add_argument(
-        "authority", nargs="?", type=slug, metavar="AUTHORITY", help="without it for all, unregistered clients too"
+        "authority",
+        nargs="?",
+        type=slug,
+        metavar="AUTHORITY",
+        help="authority to suspend (default: everybody, including unregistered clients)",
     )
     reach = suspend.add_mutually_exclusive_group(required=True)
     reach.add_argument(
-        "--for", dest="for_", metavar="SPAN", help="how long: 30m, 1h30m, 4h; an operator may suspend 4h within 24h"
+        "--for",
+        dest="for_",
+        metavar="SPAN",
+        help="duration: 30m, 1h30m, 4h; an operator may suspend at most 4h within 24h",
     )
-    reach.add_argument("--until", metavar="WHEN", help="a time of day such as 23:00, a date, or both")
-    reach.add_argument("--end", action="store_true", help="end it now")
-    reach.add_argument("--list", action="store_true", help="list what is suspended now")
+    reach.add_argument("--until", metavar="WHEN", help="end: a time of day such as 23:00, a date, or both")
+    reach.add_argument("--end", action="store_true", help="end the suspension now")
+    reach.add_argument("--list", action="store_true", help="list suspensions in force")
     suspend.add_argument(
-        "--reason", type=reason, metavar="TEXT", help="why; it stays on record, and only --list needs none"
+        "--reason", type=reason, metavar="TEXT", help="why; kept in the audit log; required except with --list"
     )
-    group = add_group(groups, "suspension", "when nothing was, or is, refused")
-    lister = add_verb(group, "list", _list, "list suspensions, newest first", "suspension list --state in_force")
+    group = add_group(groups, "suspension", "Manage suspensions, during which nothing is refused.")
+    lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspension list --state in_force")
     add_state(lister, SuspensionState)
-    lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="those that concern it, of all too")
+    lister.add_argument(
+        "--authority",
+        type=slug,
+        metavar="AUTHORITY",
+        help="only suspensions that concern this authority, including those of everybody",
+    )
     add_limit(lister)
-    add_numbered(group, "show", _SUSPENSIONS.show, "show a suspension", "suspension show 1")
-    summary = "end it, with every other of its authority"
+    add_numbered(group, "show", _SUSPENSIONS.show, "Show a suspension.", "suspension show 1")
+    summary = "End a suspension. Also ends every other suspension of the same authority."
     add_reason(add_numbered(group, "end", _end, summary, 'suspension end 1 --reason "a false alarm"'))
 
 
@@ -85,11 +97,11 @@ def _suspend(client: Client, options: Options) -> Result:
         options.state, options.limit = "in_force", DEFAULT_LIMIT
         return _list(client, options)
     if options.reason is None:
-        raise WrongInput("give --reason: why; it stays on record")
+        raise WrongInput("--reason is missing. Give a reason; it is kept in the audit log.")
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
-    # Every date has a hyphen or a blank; a time of day has neither.
+    # Every date has a hyphen or a space; a time of day has neither.
     if "until" in body and not re.search("[- ]", body["until"]):
         body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(SuspensionRead, "POST", path("suspensions"), {"authority": options.authority, **body})
@@ -97,7 +109,7 @@ def _suspend(client: Client, options: Options) -> Result:
 
 
 def _until(clock: str, authority: str | None, names: Names) -> str:
-    """Return when a clock of the authority, or for all of the default zone, shows that next. Raise WrongInput."""
+    """Return the next instant of a time of day, in the authority's or the default time zone. Raise WrongInput."""
     try:
         at = next_local(clock, int(time.time()), names.time_zone(authority))
     except ValueError as error:
@@ -106,16 +118,16 @@ def _until(clock: str, authority: str | None, names: Names) -> str:
 
 
 def _end_all(client: Client, options: Options) -> Result:
-    """End what holds for exactly this authority, or for all."""
-    held = holding(client, options.authority)
-    own = [found for found in held.suspensions if found.authority == options.authority]
+    """End suspensions of exactly this authority, or of everybody."""
+    current = find_current(client, options.authority)
+    own = [found for found in current.suspensions if found.authority == options.authority]
     if own:
         return _ended(client, own[0].number, options)
-    local = [_where(one) for one in held.local if one.authority == options.authority]
+    local = [_where(one) for one in current.local if one.authority == options.authority]
     raise WrongInput(
         f"no suspension of {options.authority or EVERYBODY} is in force",
         *(
-            f"{where} was told so by hand: `dnsfilter suspend --end` there ends it, or a newer revision"
+            f"{where} has a local suspension. Type `dnsfilter suspend --end` there; a newer revision also ends it."
             for where in local
         ),
     )
@@ -126,32 +138,32 @@ def _end(client: Client, options: Options) -> Result:
 
 
 def _ended(client: Client, which: int, options: Options) -> Result:
-    before = holding(client).suspensions
+    before = find_current(client).suspensions
     ended = client.send(SuspensionRead, "POST", path("suspensions", which, "end"), given(options, "reason"))
     numbers = {ended.number, *(found.number for found in before if found.authority == ended.authority)}
     return Result(ended, lambda: _no_longer(client, ended, numbers, Names(client)))
 
 
 def _no_longer(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
-    """What still holds comes first: somebody may believe that what is banned is refused again."""
-    held = holding(client, ended.authority)
-    # One that was ended in its first second holds until that is over.
-    left = replace(held, suspensions=[found for found in held.suspensions if found.number not in numbers])
-    yield from first_lines(left, names)
+    """Yield what is still in force first, so that nobody believes that bans apply again."""
+    current = find_current(client, ended.authority)
+    # A suspension that was ended in its first second is in force until that second is over.
+    left = replace(current, suspensions=[found for found in current.suspensions if found.number not in numbers])
+    yield from banner_lines(left, names)
     which = ", ".join(map(str, sorted(numbers)))
-    told = f"suspension {which} has ended" if len(numbers) == 1 else f"suspensions {which} have ended"
+    ended_words = f"suspension {which} has ended" if len(numbers) == 1 else f"suspensions {which} have ended"
     if any(found.authority is None for found in left.suspensions):
-        yield f"{told}, and all are still suspended: nothing is refused yet for {_whom(ended.authority, names)}"
+        yield f"{ended_words}, but all are still suspended: nothing is refused for {_subject(ended.authority, names)}"
     else:
-        yield f"{told}: what is banned is refused again for {_whom(ended.authority, names)}"
+        yield f"{ended_words}: bans apply again for {_subject(ended.authority, names)}"
 
 
 def _made(made: SuspensionRead, client: Client) -> Iterator[str]:
     names = Names(client)
     zone = names.time_zone(made.authority)
-    yield f"suspension {made.number}: from now on NOTHING is refused for {_whom(made.authority, names)}"
+    yield f"suspension {made.number}: from now on NOTHING is refused for {_subject(made.authority, names)}"
     if made.authority is None:
-        yield "unregistered clients are answered too"
+        yield "unregistered clients also get answers"
     yield f"it ends by itself at {at_words(made.end, zone)}"
     if made.since != made.start:
         yield f"suspended without a break since {at_words(made.since, zone)}"
@@ -159,7 +171,7 @@ def _made(made: SuspensionRead, client: Client) -> Iterator[str]:
         made.authority is not None
         and not client.list(RangeRead, path("ranges"), 1, {"authority": made.authority}).items
     ):
-        yield f"no range is {made.authority}'s: this reaches no client"
+        yield f"{made.authority} has no range: this affects no client"
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -172,7 +184,7 @@ def _list(client: Client, options: Options) -> Result:
 
 def _listed(items: list[SuspensionRead], local: list[LocalSuspensionRead], client: Client) -> Iterator[str]:
     names = Names(client)
-    yield from first_lines(Held([], local), names)
+    yield from banner_lines(Current([], local), names)
     yield from _table(items, Accounts(client), names)
 
 
@@ -180,7 +192,7 @@ def _lines(found: SuspensionRead, names: Names, accounts: Accounts) -> Iterator[
     zone = names.time_zone(found.authority)
     rows = [
         ("suspension", str(found.number)),
-        ("of", _whom(found.authority, names)),
+        ("of", _subject(found.authority, names)),
         ("state", found.state.replace("_", " ")),
         ("from", at_words(found.start, zone)),
         ("until", at_words(found.end, zone)),
@@ -215,11 +227,11 @@ def _table(items: list[SuspensionRead], accounts: Accounts, names: Names) -> Ite
     yield from table(("no.", "of", "state", "from", "until", "started by", "reason"), rows, ("started by", "from"))
 
 
-def holding(client: Client, authority: str | None = None) -> Held:
-    """What is suspended now; with an authority what concerns it. Raises CtlError."""
+def find_current(client: Client, authority: str | None = None) -> Current:
+    """Return suspensions in force, with an authority those that concern it. Raise CtlError."""
     query = {"state": "in_force", "authority": authority}
     suspensions = client.list(SuspensionRead, path("suspensions"), MAX_LIMIT, query).items
-    return Held(suspensions, _local(client, authority))
+    return Current(suspensions, _local(client, authority))
 
 
 def _local(client: Client, authority: str | None, site: str | None = None) -> list[LocalSuspensionRead]:
@@ -228,43 +240,45 @@ def _local(client: Client, authority: str | None, site: str | None = None) -> li
 
 
 def _where(one: LocalSuspensionRead) -> str:
-    """The node, as far as whoever asks may know it."""
+    """Return the node, or its site if the caller may not know the node."""
     return f"node {one.node}" if one.node is not None else f"a node of site {one.site}"
 
 
-def first_lines(held: Held, names: Names) -> Iterator[str]:
-    """What stands first while suspensions hold: of each authority the one that holds longest, and an empty line."""
+def banner_lines(current: Current, names: Names) -> Iterator[str]:
+    """Yield a line for each suspended authority, by its suspension that ends last, and an empty line."""
     longest: dict[str | None, SuspensionRead] = {}
-    for found in held.suspensions:
+    for found in current.suspensions:
         other = longest.get(found.authority)
         if other is None or parse_instant(found.end) > parse_instant(other.end):
             longest[found.authority] = found
     for authority in sorted(longest, key=lambda slug: slug or ""):
         yield _first_line(authority, longest[authority].end, longest[authority].reason, names)
-    for one in held.local:
+    for one in current.local:
         until = at_words(one.until, names.time_zone(one.authority))
-        yield f"LOCAL: {_where(one)} refuses nothing for {_whom(one.authority, names)} until {until}"
-    if held.suspensions or held.local:
+        yield f"LOCAL: {_where(one)} refuses nothing for {_subject(one.authority, names)} until {until}"
+    if current.suspensions or current.local:
         yield ""
 
 
 def local_lines(client: Client, authority: str | None, site: str, names: Names) -> Iterator[str]:
-    """What stands first about a client of a site, while nodes there were told by hand to refuse it nothing."""
+    """Yield the banner about local suspensions of nodes that concern a client of a site."""
     found = _local(client, authority, site)
     # Without an authority the API lists all, but suspensions of an authority do not concern unregistered clients.
-    yield from first_lines(Held([], [one for one in found if one.authority in (None, authority)]), names)
+    yield from banner_lines(Current([], [one for one in found if one.authority in (None, authority)]), names)
 
 
 def suspended_lines(authority: str | None, until: str, reason: str, names: Names) -> Iterator[str]:
-    """What stands first about a client for whom nothing is refused, and an empty line."""
+    """Yield the banner about a client that is suspended, and an empty line."""
     yield _first_line(authority, until, reason, names)
     yield ""
 
 
 def _first_line(authority: str | None, until: str, reason: str, names: Names) -> str:
     end = at_words(until, names.time_zone(authority))
-    return f"SUSPENDED: nothing is refused for {_whom(authority, names)} until {end} ({cut(reason, MAX_REASON_SHOWN)})"
+    return (
+        f"SUSPENDED: nothing is refused for {_subject(authority, names)} until {end} ({cut(reason, MAX_REASON_SHOWN)})"
+    )
 
 
-def _whom(authority: str | None, names: Names) -> str:
+def _subject(authority: str | None, names: Names) -> str:
     return names.labelled(authority, EVERYBODY)

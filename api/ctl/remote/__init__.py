@@ -1,1 +1,1 @@
-"""The API as commands ask it: connection, token, answers read with the API's own schemas."""
+"""Client of the API: connection, token, and answers read with the API's own schemas."""

@@ -1,7 +1,7 @@
-"""Read the API's answers with its own schemas, as a client of an older or newer control plane has to.
+"""Read the API's answers with its own schemas, tolerating older and newer control planes.
 
-Fields that a newer control plane adds are kept, so that `--json` shows them. A word that a newer one adds to an
-enumeration is shown rather than refused. What an older one does not say is null, if the schema lets it be null.
+Fields that a newer control plane adds are kept, so that `--json` shows them. Unknown words of an enumeration are
+accepted. A field that an older control plane does not send is null if the schema allows null.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from api.http.schemas import FaultRead, Timestamp
 
 MAX_ITEMS = 200_000
-"""The most items of one list: the acts of a rollback of a large policy."""
+"""Maximum number of items in one list; a rollback of a large policy has many acts."""
 
 Found = TypeVar("Found", bound=BaseModel)
 
@@ -37,9 +37,9 @@ class Problem(Answer):
 
 def _checked(text: str) -> str:
     at = datetime.fromisoformat(text)
-    # A day more or less, as a zone's offset adds, stays a date.
+    # Leave room: an offset moves an instant by up to a day.
     if at.tzinfo is None or not 1900 <= at.year <= 9000:
-        raise ValueError("no instant with a zone from 1900 to 9000")
+        raise ValueError("not a timestamp with an offset, from 1900 to 9000")
     return text
 
 
@@ -49,7 +49,7 @@ Number = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 @cache
 def answer_of(schema: type[Found]) -> type[Found]:
-    """Return the schema as an answer is read with it."""
+    """Return the schema with which to read an answer."""
     fields: dict[str, Any] = {}
     for name, field in schema.model_fields.items():
         kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
@@ -61,7 +61,7 @@ def answer_of(schema: type[Found]) -> type[Found]:
 
 
 def _answered(kind: Any) -> Any:
-    """Return the type of a field as an answer is read with it. Bounds of texts are left to the control plane."""
+    """Return the type with which to read a field. Limits of texts are the control plane's to check."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return Instant if kind == Timestamp else _answered(parts[0])
@@ -81,5 +81,5 @@ def _answered(kind: Any) -> Any:
 
 
 def _or(known: Any, other: type) -> Any:
-    """Return the type of a value that is one of the known ones as far as it can be."""
+    """Return a type that accepts a known value as such, and any other value of type `other`."""
     return Annotated[Union[known, other], Field(union_mode="left_to_right")]  # noqa: UP007

@@ -1,4 +1,4 @@
-"""The API as commands ask it: answers by their schemas, every failure as a `CtlError`."""
+"""Ask the API: return answers by their schemas, and raise every failure as a `CtlError`."""
 
 from collections.abc import Collection, Iterator, Mapping
 from types import TracebackType
@@ -7,20 +7,20 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from api.ctl.exit_codes import CtlError, Denied, NotInForce, NotTaken, Unreachable, Withheld, WrongInput
+from api.ctl.exit_codes import CtlError, Denied, NotInForce, TokenRejected, Unreachable, Withheld, WrongInput
 from api.ctl.remote.answer_reading import Problem, answer_of
 from api.ctl.remote.fault_places import Places, fault_line
 from api.http.schemas import Page
 
 READ_S = 60.0
-"""Applying a large policy compiles and publishes it before it answers."""
+"""Read timeout in seconds. The API compiles and publishes a large policy before it answers."""
 SOON_S = 15.0
-"""To say that its database is away may take it ten."""
+"""Read timeout in seconds for short answers. Reporting that the database is unreachable may take ten."""
 UNIX = "unix:"
 PAGE = 200
-"""The most that the API gives at once."""
+"""Maximum number of items in a page of the API."""
 _ALONE = ("/problems/conflict", "/problems/stale")
-"""Problems whose detail needs no title."""
+"""Types of problems whose detail needs no title."""
 
 Found = TypeVar("Found", bound=BaseModel)
 Other = TypeVar("Other", bound=BaseModel)
@@ -28,26 +28,26 @@ Query = Mapping[str, str | int | None]
 
 
 def path(*parts: str | int) -> str:
-    """`/v1/…` with each part quoted as one segment."""
+    """Return `/v1/…` with each part quoted as one segment."""
     return "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
 
 
 def parse_url(text: str) -> str:
-    """The API's URL without a trailing slash, or `unix:` and the path of its socket; raises ValueError.
+    """Return the API's URL without a trailing slash, or `unix:` and the path of its socket. Raise ValueError.
 
-    The message does not repeat what may hold a password.
+    The message does not repeat a URL that may hold a password.
     """
     if text.startswith(UNIX):
         if not text.startswith(f"{UNIX}/"):
-            raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
+            raise ValueError(f"{text!r} is not a socket. Write for example unix:/run/dnsfilter-api/api.sock")
         return text
     url = urlsplit(text)
     if url.username is not None or url.password is not None:
-        raise ValueError("the API's URL carries no user and no password: the token is read from a file")
+        raise ValueError("the URL of the API must not contain a user or a password. Put the token into a file")
     if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise ValueError(f"{text!r} is no URL of an API: write for example http://127.0.0.1:8080")
+        raise ValueError(f"{text!r} is not a URL of an API. Write for example http://127.0.0.1:8080")
     if url.port == 0:
-        raise ValueError(f"{text!r} has no usable port")
+        raise ValueError(f"{text!r} has no usable port. Write for example http://127.0.0.1:8080")
     return text.rstrip("/")
 
 
@@ -58,7 +58,7 @@ def _said(problem: Problem) -> str:
 
 
 def _refusal(status: int, *lines: str) -> Denied:
-    return NotTaken(*lines) if status == 401 else Denied(*lines)
+    return TokenRejected(*lines) if status == 401 else Denied(*lines)
 
 
 def _params(query: Query | None) -> dict[str, str | int]:
@@ -66,14 +66,14 @@ def _params(query: Query | None) -> dict[str, str | int]:
 
 
 class Client:
-    """A control plane at `url`, asked with `token` (None: only what needs none). Use it as a context manager.
+    """A client of the control plane at `url`, as a context manager. Without `token` it can only ask what needs none.
 
-    `ca` is a file of certificates that it may be signed by; None: those that the machine trusts. `places` is how faults
-    name what is wrong. Raises WrongInput.
+    `ca` is a file of CA certificates to trust; None: those that the machine trusts. `places` translates the places of
+    faults. Raise WrongInput if `ca` is unusable.
     """
 
     def __init__(self, url: str, token: str | None, ca: str | None = None, places: Places = str) -> None:
-        # Loaded here: help and wrong input need no HTTP.
+        # Imported here, because help and wrong input need no HTTP.
         from api.ctl.remote.connection import Connection
 
         self.url = url
@@ -90,11 +90,11 @@ class Client:
 
     @property
     def has_token(self) -> bool:
-        """Whether it asks with a token."""
+        """Return True if requests carry a token."""
         return self._connection.has_token
 
     def present(self, token: str) -> None:
-        """Ask with this token from now on."""
+        """Send this token with every later request."""
         self._connection.present(token)
 
     def get(
@@ -105,16 +105,16 @@ class Client:
         accepted: Collection[int] = (200,),
         within_s: float = READ_S,
     ) -> Found:
-        """The resource as a `kind`; raises CtlError, also where nothing comes for so long."""
+        """Return the resource as a `kind`. Raise CtlError, also after `within_s` seconds without an answer."""
         return self._read(kind, self._ask("GET", where, query=query, accepted=accepted, within_s=within_s))
 
     def find(self, kind: type[Found], where: str) -> Found | None:
-        """The resource, or None where there is none; raises CtlError for everything else."""
+        """Return the resource, or None if it does not exist. Raise CtlError for other failures."""
         status, body = self._ask("GET", where, accepted=(200, 404))
         return None if status == 404 else self._read(kind, (status, body))
 
     def list(self, kind: type[Found], where: str, limit: int, query: Query | None = None) -> Page[Found]:
-        """Up to `limit` items, page after page; `next` tells whether more follow. Raises CtlError."""
+        """Return up to `limit` items, from as many pages as needed. `next` is null at the end. Raise CtlError."""
         items: list[Found] = []
         cursor: str | None = None
         while True:
@@ -122,7 +122,7 @@ class Client:
             page = self.get(Page[kind], where, asked)  # type: ignore[valid-type]
             items += page.items[: limit - len(items)]
             cursor = page.next
-            # A page without items would never come to an end.
+            # Stop at a page without items, to end in any case.
             if cursor is None or len(items) >= limit or not page.items:
                 return Page(items=items, next=cursor)
 
@@ -135,23 +135,23 @@ class Client:
         headers: Mapping[str, str] | None = None,
         query: Query | None = None,
     ) -> Found:
-        """What an act answers, as a `kind`; raises CtlError."""
+        """Act, and return the answer as a `kind`. Raise CtlError."""
         answer = self._ask(method, where, query=query, json=body, headers=headers, accepted=(200, 201))
         return self._read(kind, answer)
 
     def ask(
         self, kind: type[Found], waiting: type[Other], method: str, where: str, body: Mapping[str, Any]
     ) -> Found | Other:
-        """Act, and return the answer as a `kind`, or as a `waiting` if the act waits for a decision. Raise CtlError."""
+        """Act, and return the answer as a `kind`, or as a `waiting` if the act waits for approval. Raise CtlError."""
         status, data = self._ask(method, where, json=body, accepted=(200, 201, 202))
         return self._read(waiting, (status, data)) if status == 202 else self._read(kind, (status, data))
 
     def delete(self, where: str) -> None:
-        """Remove the resource; raises CtlError."""
+        """Remove the resource. Raise CtlError."""
         self._ask("DELETE", where, accepted=(204,))
 
     def text(self, where: str) -> str:
-        """A resource that is a text; raises CtlError."""
+        """Return a resource that is a text. Raise CtlError."""
         _, body = self._ask("GET", where, headers={"Accept": "application/toml"})
         try:
             return body.decode()
@@ -159,7 +159,7 @@ class Client:
             raise self._connection.foreign("the answer is not UTF-8") from error
 
     def pieces(self, where: str, query: Query | None = None) -> Iterator[bytes]:
-        """A file of any size, piece by piece; raises CtlError, also where it breaks off."""
+        """Yield a file of any size, piece by piece. Raise CtlError, also if it breaks off."""
         yield from self._connection.pieces(where, _params(query), self._problem)
 
     def send_text(
@@ -171,9 +171,9 @@ class Client:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Found:
-        """What the API answers to a file, a policy's unless its type is given; raises CtlError."""
-        told = {**(headers or {}), "Content-Type": media_type}
-        return self._read(kind, self._ask("POST", where, query=query, content=text.encode(), headers=told))
+        """Send a file, by default a policy file, and return the answer as a `kind`. Raise CtlError."""
+        sent = {**(headers or {}), "Content-Type": media_type}
+        return self._read(kind, self._ask("POST", where, query=query, content=text.encode(), headers=sent))
 
     def _ask(
         self,
@@ -204,11 +204,11 @@ class Client:
             problem = answer_of(Problem).model_validate_json(body)
         except ValidationError:
             if status in (401, 403):
-                return _refusal(status, f"{self.url} refuses: HTTP {status}")
+                return _refusal(status, f"{self.url} refuses the request: HTTP {status}")
             return self._connection.foreign(f"HTTP {status}")
         lines = [_said(problem)]
         if problem.faults:
-            # The detail of what the control plane found itself repeats the faults that follow one by one.
+            # The detail may repeat the faults, which are listed one by one.
             repeated = all(fault.message in problem.detail for fault in problem.faults)
             lines = [problem.title] if repeated else lines
             lines += [self.fault(fault.place, fault.message) for fault in problem.faults]
@@ -219,9 +219,9 @@ class Client:
         if problem.type == "/problems/withheld":
             return Withheld(*lines)
         if status == 429 or status >= 500:
-            return Unreachable(f"{self.url} cannot do it now: {lines[0]}", *lines[1:])
+            return Unreachable(f"{self.url} cannot answer now: {lines[0]}", *lines[1:])
         return WrongInput(*lines)
 
     def fault(self, place: str, message: str) -> str:
-        """One line for a fault, with its place as the command's own."""
+        """Return a line for a fault, with its place as an option or argument of the command."""
         return fault_line(self._places(place), message)

@@ -1,4 +1,4 @@
-"""HTTP to a control plane: one connection, bounded in time and size; a failure is an `Unreachable`."""
+"""HTTP to a control plane, with limits of time and size; failures are raised as `Unreachable`."""
 
 import re
 import ssl
@@ -13,8 +13,9 @@ from dnsfilter import __version__
 
 CONNECT_S = 5.0
 MADE_S = 600.0
-"""The wait for the first byte of a file: a large backup is complete before it."""
-WHOLE_S = 120.0
+"""Read timeout in seconds for a file. The API completes a large backup before its first byte."""
+TOTAL_S = 120.0
+"""Time limit of a complete answer in seconds, except files."""
 MAX_BYTES = 32 * 1024 * 1024
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
@@ -22,9 +23,9 @@ Params = Mapping[str, str | int]
 
 
 class Connection:
-    """A connection to `url`, through the socket `file` if that is given. Raise WrongInput.
+    """A connection to `url`, through the socket `file` if that is given.
 
-    `ca` is a file of certificates that the control plane may be signed by; None: those that the machine trusts.
+    `ca` is a file of CA certificates to trust; None: those that the machine trusts. Raise WrongInput if it is unusable.
     """
 
     def __init__(self, url: str, file: str | None, ca: str | None) -> None:
@@ -34,8 +35,8 @@ class Connection:
             "User-Agent": f"dnsfilterctl/{__version__}",
         }
         self.url = url
-        # The environment's proxies are not used: the token is for the control plane alone. httpx would bring its own
-        # list of authorities; an office's control plane is signed by one that the machine trusts.
+        # Ignore proxies from the environment: only the control plane may see the token. Do not use the CA list of
+        # httpx: the control plane of an office may be signed by a CA that only this machine trusts.
         secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._http = httpx.Client(
             base_url=url if file is None else "http://localhost",
@@ -50,16 +51,16 @@ class Connection:
 
     @property
     def has_token(self) -> bool:
-        """Whether it asks with a token."""
+        """Return True if requests carry a token."""
         return "Authorization" in self._http.headers
 
     def present(self, token: str) -> None:
-        """Ask with this token from now on."""
+        """Send this token with every later request."""
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def ask(self, method: str, where: str, params: Params, within_s: float, **content: Any) -> tuple[int, bytes]:
-        """Return the status and the body of the answer; `content` is what httpx sends. Raise Unreachable."""
-        deadline = time.monotonic() + WHOLE_S
+        """Return status and body of the answer. `content` is passed to httpx. Raise Unreachable."""
+        deadline = time.monotonic() + TOTAL_S
         timeout = httpx.Timeout(within_s, connect=CONNECT_S)
         try:
             with self._http.stream(method, where, params=params, timeout=timeout, **content) as response:
@@ -70,18 +71,18 @@ class Connection:
             raise Unreachable(f"{self.url} is not reachable: {_why(error)}") from error
 
     def pieces(self, where: str, params: Params, refused: Callable[[int, bytes], Exception]) -> Iterator[bytes]:
-        """A file of any size, piece by piece. Raise Unreachable, or what `refused` makes of another answer."""
+        """Yield a file of any size, piece by piece. Raise Unreachable, or the error of `refused` for other statuses."""
         try:
             timeout = httpx.Timeout(MADE_S, connect=CONNECT_S)
             headers = {"Accept": "*/*"}
             with self._http.stream("GET", where, params=params, headers=headers, timeout=timeout) as response:
                 if response.status_code != 200:
-                    raise refused(response.status_code, self._bounded(response, time.monotonic() + WHOLE_S))
+                    raise refused(response.status_code, self._bounded(response, time.monotonic() + TOTAL_S))
                 yield from response.iter_bytes()
         except httpx.TimeoutException as error:
             raise self._unanswered("GET", _late(error, MADE_S)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable, or broke off: {_why(error)}") from error
+            raise Unreachable(f"{self.url} is not reachable, or the connection broke: {_why(error)}") from error
 
     def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -92,17 +93,17 @@ class Connection:
             if size > MAX_BYTES:
                 raise self.foreign(f"the answer is larger than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise self._unanswered(response.request.method, f"not finished after {WHOLE_S:.0f} s")
+                raise self._unanswered(response.request.method, f"not finished after {TOTAL_S:.0f} s")
         return b"".join(parts)
 
     def foreign(self, what: str) -> Unreachable:
-        """Return what is raised for an answer that no control plane gives."""
-        return Unreachable(f"{self.url} does not answer as a dnsfilter control plane does: {what}")
+        """Return the error for an answer that does not come from a control plane."""
+        return Unreachable(f"{self.url} is not a dnsfilter control plane: {what}. Check --api.")
 
     def _unanswered(self, method: str, what: str) -> Unreachable:
-        lines = [f"{self.url} is not reachable in time: {what}"]
+        lines = [f"{self.url} did not answer in time: {what}"]
         if method != "GET":
-            lines.append("whether the act was recorded is not known: look before you repeat it")
+            lines.append("The act may have been recorded. Check before you repeat it.")
         return Unreachable(*lines)
 
 
@@ -110,12 +111,12 @@ def _trusting(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:
-        # OpenSSL names no file.
+        # The message of OpenSSL does not name the file.
         raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
 
 
 def _why(error: Exception) -> str:
-    """What went wrong, without the number that only programs know it by."""
+    """Return the message of an error without its error number."""
     return _ERRNO.sub("", str(error)) or type(error).__name__
 
 

@@ -1,14 +1,14 @@
-"""Places of a request, as the API names them -> the options or the file that they came from. Pure."""
+"""Translate the places of faults, as the API names them, to options and files of a command. Pure."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 Places: TypeAlias = Callable[[str], str]
-"""What is said in place of a fault's place."""
+"""Return the text to print for the place of a fault."""
 
 FILE = "policy.toml"
-"""What the API calls a policy file, whose name it is not told."""
+"""The name that the API uses for a policy file; it does not know the real one."""
 _PARTS = ("body", "query", "path")
 _DESTINATIONS: Mapping[str, Sequence[str]] = {
     "end": ("end", "until", "for_"),
@@ -19,16 +19,16 @@ _DESTINATIONS: Mapping[str, Sequence[str]] = {
     "names": ("name",),
     "provisional": ("confirm", "provisional"),
 }
-"""Where a field of the API comes from, if not from the argument of its name: from the first that was given."""
+"""Arguments that may have set a field, if not the argument of its name; the first one given counts."""
 
 
 def places_of(options: argparse.Namespace) -> Places:
-    """How a command tells places: as its own options and arguments, where it has them, else as the API does."""
+    """Return a translator of places to options and arguments of the command. It keeps places that it does not know."""
     command: argparse.ArgumentParser = options.command
     shown = {action.dest: _shown(action) for action in command._actions}
     given: Mapping[str, object] = vars(options)
 
-    def told(place: str) -> str:
+    def translate(place: str) -> str:
         if "file" in shown:
             file, rest = place[: len(FILE)], place[len(FILE) :]
             name = "standard input" if options.file == "-" else str(options.file)
@@ -40,14 +40,14 @@ def places_of(options: argparse.Namespace) -> Places:
             known = [name for name in _DESTINATIONS.get(key, (key,)) if name in shown]
             if known:
                 return shown[next((name for name in known if given.get(name)), known[0])]
-        # What is wrong with a term, or with all of it, is said by the message.
+        # For a term or the complete request the message is enough.
         return "" if {key for key in keys if not key.isdigit()} <= {"terms"} else place
 
-    return told
+    return translate
 
 
 def fault_line(place: str, message: str) -> str:
-    """A fault with its place, if it has one."""
+    """Return a fault with its place, if it has one."""
     return f"{place}: {message}" if place else message
 
 

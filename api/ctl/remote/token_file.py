@@ -1,4 +1,4 @@
-"""The token's file: where it is looked for, what it may hold, who may read it. No message holds the token itself."""
+"""Find, check and store the file that holds the token. No message contains the token itself."""
 
 import getpass
 import os
@@ -11,17 +11,17 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from api.ctl.exit_codes import Denied, WrongInput
-from api.ctl.input_files import SECRET, writing
+from api.ctl.input_files import SECRET, write_atomically
 
 VARIABLE = "DNSFILTER_TOKEN_FILE"
 DEFAULTS = (Path(".run/admin-token"), Path("admin-token"))
-"""Relative to the working directory: where a control plane started there writes it."""
+"""Files relative to the working directory, to which a control plane started there writes its token."""
 MAX_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, where it is from, and what is to be said of that."""
+    """A token, its source, and a warning about that source."""
 
     value: str = field(repr=False)
     source: str
@@ -29,16 +29,17 @@ class Token:
 
 
 def load_token(option: str | None, environ: Mapping[str, str], url: str) -> Token:
-    """The token for the API at `url`: of the file that the option names, or the environment; or the one that `login`
-    keeps; or of the first default. Raises Denied.
+    """Return the token for the API at `url`. Raise Denied.
+
+    Read the file that the option names, else the environment, else the one that `login` stored, else the first default.
     """
     return _load(_choose(option, environ, url))
 
 
 def ask_token(option: str | None) -> Token:
-    """A token for `login`: of the file that the option names, else asked for without echo, else of standard input.
+    """Return a token for `login`. Raise Denied.
 
-    Raises Denied.
+    Read the file that the option names. Else ask on a terminal without echo, or read standard input.
     """
     if option is not None:
         return _load(Path(option))
@@ -48,13 +49,13 @@ def ask_token(option: str | None) -> Token:
         typed = getpass.getpass("token: ")
     except EOFError as error:
         raise Denied("no token was typed") from error
-    return _parse(typed.encode(errors="replace"), "what was typed")
+    return _parse(typed.encode(errors="replace"), "the input")
 
 
-def kept_path(environ: Mapping[str, str], url: str) -> Path | None:
-    """Where `login` keeps the token for the API at `url`; None where the environment knows no home.
+def stored_path(environ: Mapping[str, str], url: str) -> Path | None:
+    """Return the file in which `login` stores the token for the API at `url`; None without a home directory.
 
-    One file for each control plane, so that none is sent another's token. A relative XDG_CONFIG_HOME is not looked at
+    Each control plane has its own file, so that no token goes to another one. A relative XDG_CONFIG_HOME is ignored
     (XDG Base Directory Specification).
     """
     base = environ.get("XDG_CONFIG_HOME", "")
@@ -66,18 +67,18 @@ def kept_path(environ: Mapping[str, str], url: str) -> Path | None:
     return Path(base) / "dnsfilter" / "tokens" / quote(url, safe="")
 
 
-def keep(path: Path, value: str) -> None:
-    """Write a token into a file that its owner alone reads; raises WrongInput."""
+def store_token(path: Path, value: str) -> None:
+    """Write a token to a file that only its owner can read. Raise WrongInput."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise WrongInput(f"cannot make {path.parent}: {error.strerror}") from error
-    with writing(path, SECRET) as file:
+        raise WrongInput(f"cannot create {path.parent}: {error.strerror}") from error
+    with write_atomically(path, SECRET) as file:
         file.write(f"{value}\n".encode())
 
 
-def exposure(url: str) -> str | None:
-    """What is to be said of a token that leaves the machine unencrypted."""
+def exposure_warning(url: str) -> str | None:
+    """Return a warning if the token would leave the machine unencrypted."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme in ("https", "unix") or host == "localhost":
@@ -86,21 +87,21 @@ def exposure(url: str) -> str | None:
         loopback = ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    return None if loopback else f"the token goes to {url} unencrypted: use https"
+    return None if loopback else f"the token goes to {url} unencrypted. Use https."
 
 
 def _choose(option: str | None, environ: Mapping[str, str], url: str) -> Path:
     named = option or environ.get(VARIABLE)
     if named:
         return Path(named)
-    kept = kept_path(environ, url)
+    kept = stored_path(environ, url)
     for candidate in (*([kept] if kept is not None else []), *DEFAULTS):
         if os.path.lexists(candidate):
             return candidate
-    looked = " and ".join(f"./{candidate}" for candidate in DEFAULTS)
+    searched = " and ".join(f"./{candidate}" for candidate in DEFAULTS)
     raise Denied(
-        f"no token: {looked} do not exist here; name its file with --token-file or {VARIABLE}, "
-        "keep one with `dnsfilterctl login`, or go to the directory in which the control plane was started"
+        f"no token: {searched} do not exist here. Name its file with --token-file or {VARIABLE}, "
+        "store one with `dnsfilterctl login`, or go to the directory in which the control plane was started."
     )
 
 
@@ -110,21 +111,21 @@ def _load(path: Path) -> Token:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Denied(f"cannot read the token's file {path}: {error.strerror}") from error
+        raise Denied(f"cannot read the token file {path}: {error.strerror}") from error
     return _parse(data, f"the file {path}", _warning(path, mode))
 
 
 def _parse(data: bytes, source: str, warning: str | None = None) -> Token:
     value = data.strip().decode("latin-1")
-    # What a header can carry, RFC 6750 section 2.1; a longer file is no token's.
+    # A header can carry visible ASCII characters, RFC 6750 section 2.1. A longer file holds no token.
     if not value or len(data) > MAX_BYTES or not all("!" <= mark <= "~" for mark in value):
-        raise Denied(f"{source} holds no token: one line of printable characters is expected")
+        raise Denied(f"{source} holds no token. It must be one line of printable ASCII characters.")
     return Token(value, source, warning)
 
 
 def _warning(path: Path, mode: int) -> str | None:
-    """A pipe, as `<(pass show dnsfilter)` makes, is nobody else's to read."""
+    """Return a warning if others can read a regular file. A pipe such as `<(pass show dnsfilter)` needs none."""
     others = mode & (stat.S_IRWXG | stat.S_IRWXO)
     if not stat.S_ISREG(mode) or not others:
         return None
-    return f"the token's file {path} can be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600 {path}"
+    return f"others can read the token file {path} (mode {stat.S_IMODE(mode):04o}). Type: chmod 600 {path}"

@@ -1,4 +1,4 @@
-"""dnsfilterctl against a control plane on a real port, and against servers that are none."""
+"""Run dnsfilterctl against a control plane on a real port, and against scripted servers."""
 
 import socket
 import threading
@@ -25,7 +25,7 @@ TOKEN = "dnsf_a-token-of-tests"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one command did."""
+    """Exit code and output of one command."""
 
     code: int
     out: str
@@ -37,7 +37,7 @@ Ctl = Callable[..., Outcome]
 
 @dataclass
 class Spoken:
-    """One request that a scripted server was sent."""
+    """One request that a scripted server received."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Spoken:
 
 @dataclass
 class Scripted:
-    """A server that says what it is told to: (status, media type, body) by path without its query, else 404."""
+    """A server with prepared answers: (status, media type, body) by path without query, else 404."""
 
     url: str
     answers: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Scripted:
 
 @dataclass
 class Door:
-    """An application that another one answers for: where it listens, and which one."""
+    """An application that listens on `url` and forwards to `app`."""
 
     url: str = ""
     app: Any = None
@@ -67,14 +67,14 @@ class Door:
 
 @dataclass(frozen=True)
 class Served:
-    """A control plane and where it listens."""
+    """A control plane and its URL."""
 
     plane: Plane
     url: str
 
 
 def answered_authority(slug: str, **changes: Any) -> dict[str, Any]:
-    """An authority as the API answers it, without what may be null."""
+    """Return an authority as the API answers it, without fields that may be null."""
     more = {
         "time_zone": "Europe/Brussels",
         "usage": "authority",
@@ -90,7 +90,7 @@ def answered_authority(slug: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def ctl(capsys: pytest.CaptureFixture[str]) -> Ctl:
-    """Runs a command in this process."""
+    """Return a function that runs a command in this process."""
 
     def run(*arguments: str) -> Outcome:
         capsys.readouterr()
@@ -117,13 +117,13 @@ def _nothing_from_this_machine(
 
 @contextmanager
 def listening(app: Any) -> Iterator[str]:
-    """The application on a free loopback port; gives its URL."""
+    """Serve the application on a free loopback port; yield its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
-        # The socket listens already: a client that comes before the server is ready waits in its queue.
+        # The socket already listens: a client that connects early waits in its queue.
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
@@ -133,7 +133,7 @@ def listening(app: Any) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory, packaged: Catalogue) -> Path:
-    """The state directory of a control plane with the example policy."""
+    """Return the state directory of a control plane with the example policy."""
     directory = tmp_path_factory.mktemp("loaded") / ".run"
     plane = make_plane(directory, packaged)
     assert load_into_empty(plane.app.state.runtime, EXAMPLE)
@@ -144,7 +144,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, packaged: Catalogue) -> Pat
 
 @pytest.fixture(scope="session")
 def door() -> Iterator[Door]:
-    """Listens for all tests of this process: to begin and end a server takes longer than most of them do."""
+    """Listen once for all tests of this process, because starting a server takes longer than most tests."""
     made = Door()
     with listening(made) as made.url:
         yield made
@@ -154,7 +154,7 @@ def door() -> Iterator[Door]:
 def served(
     tmp_path: Path, packaged: Catalogue, loaded: Path, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Served]:
-    """A control plane with the example policy, to which dnsfilterctl talks by itself."""
+    """Yield a control plane with the example policy, which dnsfilterctl uses by default."""
     copytree(loaded, tmp_path / ".run")
     plane = make_plane(tmp_path / ".run", packaged)
     plane.publisher.publish_current()
@@ -167,14 +167,16 @@ def served(
 
 @pytest.fixture
 def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    """A server to which dnsfilterctl talks by itself, with a token of tests."""
-    told = Scripted("")
+    """Yield a scripted server, which dnsfilterctl uses by default, with a test token."""
+    server_script = Scripted("")
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            told.spoken.append(Spoken(self.command, self.path, dict(self.headers), body))
-            status, media_type, content = told.answers.get(self.path.partition("?")[0], (404, "text/plain", b"no"))
+            server_script.spoken.append(Spoken(self.command, self.path, dict(self.headers), body))
+            status, media_type, content = server_script.answers.get(
+                self.path.partition("?")[0], (404, "text/plain", b"no")
+            )
             self.send_response(status)
             self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(content)))
@@ -184,18 +186,18 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Silence."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server_script.url = f"http://127.0.0.1:{server.server_address[1]}"
     file = tmp_path / "admin-token"
     file.write_text(f"{TOKEN}\n")
     file.chmod(0o600)
-    monkeypatch.setenv("DNSFILTER_URL", told.url)
-    yield told
+    monkeypatch.setenv("DNSFILTER_URL", server_script.url)
+    yield server_script
     server.shutdown()
     thread.join()
     server.server_close()

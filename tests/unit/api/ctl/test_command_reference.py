@@ -1,4 +1,4 @@
-"""The reference says what the command line says."""
+"""The reference in the documentation matches the help texts."""
 
 import argparse
 import shlex
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.ctl.command_reference import MARK, renewed
+from api.ctl.command_reference import MARK, update_page
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 
@@ -15,17 +15,17 @@ PARSERS = list(every(make_parser()))
 
 
 def _words(text: str) -> str:
-    """Python's releases break usage lines at different places."""
+    """Join words, because releases of Python break usage lines at different places."""
     return " ".join(text.split())
 
 
 @pytest.mark.parametrize("parser", PARSERS, ids=[parser.prog for parser in PARSERS])
-def test_the_help_of_every_command_stands_in_the_reference(parser: argparse.ArgumentParser) -> None:
+def test_reference_has_the_help_of_every_command(parser: argparse.ArgumentParser) -> None:
     page = _words(PAGE.read_text(encoding="utf-8"))
     assert _words(f"### {parser.prog}\n\n```text\n{parser.format_help()}\n```") in page
 
 
-def test_the_reference_has_no_command_that_is_gone() -> None:
+def test_reference_has_no_removed_command() -> None:
     headings = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("### dnsfilterctl")]
     assert headings == [f"### {parser.prog}" for parser in PARSERS]
 
@@ -44,5 +44,5 @@ def test_every_verb_has_a_runnable_example() -> None:
 
 def test_a_page_without_the_mark_is_not_overwritten() -> None:
     with pytest.raises(ValueError, match="has no line"):
-        renewed("# Something else\n")
-    assert renewed(f"# Page\n{MARK}\nold\n").startswith(f"# Page\n{MARK}\n\n### dnsfilterctl\n")
+        update_page("# Something else\n")
+    assert update_page(f"# Page\n{MARK}\nold\n").startswith(f"# Page\n{MARK}\n\n### dnsfilterctl\n")

@@ -1,4 +1,4 @@
-"""Exit codes, and errors as the whole command tells them: no secret, nothing that a terminal obeys."""
+"""Exit codes and error messages of complete commands: no secrets, no terminal escapes."""
 
 import json
 import subprocess
@@ -15,14 +15,14 @@ GHENT = ("ghent", "tiktok")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("status",), 0, ""),
         (("version",), 0, ""),
         (("ban", "set", *GHENT, "--mode", "off"), 0, ""),
         (("explain", "127.0.5.10", "www.tiktok.com"), 0, ""),
         (("explain", "127.0.5.10", "www.example.org"), 0, ""),
-        (("service", "list", "--limit", "1"), 0, "more services follow the first 1: raise --limit"),
+        (("service", "list", "--limit", "1"), 0, "more services follow the first 1. Raise --limit to see them."),
         (("exemption", "list", "--state", "rejected"), 0, "no exemptions"),
         (("authority", "show", "nobody"), 2, 'No authority "nobody". See dnsfilterctl authority list.'),
         (("authority", "show", "gent"), 2, 'No authority "gent". Did you mean "ghent"?'),
@@ -45,32 +45,30 @@ GHENT = ("ghent", "tiktok")
         ),
         (("ban", "set", "ghent", "facebook", "--mode", "off"), 2, "ghent has no ban on facebook."),
         (("ban", "set", "ghent", "facebook", "--legal-basis", "decree"), 2, "\na ban needs a term"),
-        (("ban", "set", *GHENT), 2, "say what to set"),
+        (("ban", "set", *GHENT), 2, "nothing to set"),
         (("ban", "remove", *GHENT), 2, "dnsfilterctl: the ban has begun"),
         (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day", "--reference", "1"), 2, "--start: "),
         (("explain", "nobody", "www.example.org"), 2, "CLIENT: 'nobody' is no address"),
         (("range", "add", "ghent", "192.0.2.0/24", "--funding", "public"), 2, "required: --audience"),
         (("range", "list", "--limit", "0"), 2, "'0' is not a number from 1 to 10000"),
-        (("authority", "show", "../ghent"), 2, "'../ghent' is no short name"),
+        (("authority", "show", "../ghent"), 2, "'../ghent' is not a slug"),
         (("binding", "accept", "-1"), 2, "usage: "),
         (("ban",), 2, "usage: "),
         ((), 2, "usage: "),
-        (("--token-file", "nowhere", "ban", "list"), 3, "cannot read the token's file nowhere"),
+        (("--token-file", "nowhere", "ban", "list"), 3, "cannot read the token file nowhere"),
         (("--api", "http://127.0.0.1:1", "ban", "list"), 4, "http://127.0.0.1:1 is not reachable: Connection refused"),
         (("ban", "list", "--api", "http://localhost:1"), 4, "http://localhost:1 is not reachable"),
-        (("ban", "list", "--api", "ctl.example.org"), 2, "'ctl.example.org' is no URL of an API"),
+        (("ban", "list", "--api", "ctl.example.org"), 2, "'ctl.example.org' is not a URL of an API"),
     ],
 )
-def test_the_exit_code_tells_what_happened(
-    served: Served, ctl: Ctl, arguments: tuple[str, ...], code: int, said: str
-) -> None:
+def test_exit_code_and_message(served: Served, ctl: Ctl, arguments: tuple[str, ...], code: int, message: str) -> None:
     done = ctl(*arguments)
-    assert (done.code, said in done.err) == (code, True), done.err
-    assert bool(done.err) is bool(said)
+    assert (done.code, message in done.err) == (code, True), done.err
+    assert bool(done.err) is bool(message)
     assert served.plane.token not in done.out + done.err
 
 
-def test_a_sentence_of_the_api_stands_alone(served: Served, ctl: Ctl) -> None:
+def test_detail_that_is_a_sentence_is_printed_without_the_title(served: Served, ctl: Ctl) -> None:
     asked = ("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", "--for", "1 month", "--reason", "information")
     assert ctl(*asked).code == 0
     again = ctl(*asked)
@@ -86,12 +84,12 @@ def test_a_token_of_another_control_plane_is_refused_with_3(served: Served, ctl:
     assert (done.code, done.out) == (3, "")
     assert done.err.splitlines() == [
         "dnsfilterctl: Your token is not accepted: unknown, ended or revoked.",
-        f"The token is that of the file {other}. Type `dnsfilterctl login` to keep another.",
+        f"The token comes from the file {other}. Type `dnsfilterctl login` to store another.",
     ]
     assert TOKEN not in done.err
 
 
-def test_without_a_token_only_what_needs_none_is_told(
+def test_commands_that_need_no_token_work_without_one(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -100,10 +98,10 @@ def test_without_a_token_only_what_needs_none_is_told(
     assert (ctl("version").code, ctl("status").code) == (0, 0)
     done = ctl("ban", "list")
     assert (done.code, done.out) == (3, "")
-    assert "name its file with --token-file or DNSFILTER_TOKEN_FILE" in done.err
+    assert "Name its file with --token-file or DNSFILTER_TOKEN_FILE" in done.err
 
 
-def test_a_control_plane_that_is_not_ready_is_a_finding(scripted: Scripted, ctl: Ctl) -> None:
+def test_control_plane_that_is_not_ready_exits_with_1(scripted: Scripted, ctl: Ctl) -> None:
     body = {
         "ready": False,
         "reason": "revision 7 is not published yet",
@@ -122,7 +120,7 @@ def test_a_control_plane_that_is_not_ready_is_a_finding(scripted: Scripted, ctl:
     ]
 
 
-def test_an_act_not_yet_in_force_is_a_finding_that_nobody_repeats(scripted: Scripted, ctl: Ctl) -> None:
+def test_act_not_yet_in_force_exits_with_1(scripted: Scripted, ctl: Ctl) -> None:
     problem = {"type": "/problems/not-published", "title": "recorded, but not yet in force", "detail": "retried"}
     scripted.answers["/v1/authorities/ghent/bans/tiktok"] = (
         503,
@@ -134,12 +132,12 @@ def test_an_act_not_yet_in_force_is_a_finding_that_nobody_repeats(scripted: Scri
 
 
 @pytest.mark.parametrize("arguments", [("--json", "ban", "show", *GHENT), ("ban", "show", *GHENT, "--json")])
-def test_json_is_what_the_api_says_wherever_the_option_stands(
+def test_json_is_the_answer_of_the_api_with_the_option_in_any_place(
     served: Served, ctl: Ctl, arguments: tuple[str, ...]
 ) -> None:
-    told = json.loads(ctl(*arguments).out)
-    api = served.plane.done("GET", "/v1/authorities/ghent/bans/tiktok")
-    assert told == api
+    printed = json.loads(ctl(*arguments).out)
+    answer = served.plane.done("GET", "/v1/authorities/ghent/bans/tiktok")
+    assert printed == answer
 
 
 def test_the_option_comes_before_the_environment_s_url(served: Served, ctl: Ctl) -> None:
@@ -147,7 +145,7 @@ def test_the_option_comes_before_the_environment_s_url(served: Served, ctl: Ctl)
     assert ctl("--api", "http://127.0.0.1:1", "version", "--api", served.url).code == 0
 
 
-def test_what_the_api_says_commands_no_terminal(scripted: Scripted, ctl: Ctl) -> None:
+def test_texts_of_the_api_are_escaped(scripted: Scripted, ctl: Ctl) -> None:
     evil = "\x1b]0;owned\x07\u202eevil\r\nghent"
     problem = {"type": evil, "title": evil, "detail": evil, "faults": [{"place": evil, "message": f"other{evil}"}]}
     scripted.answers["/v1/authorities/ghent"] = (422, "application/problem+json", json.dumps(problem).encode())
@@ -170,25 +168,25 @@ def test_what_the_api_says_commands_no_terminal(scripted: Scripted, ctl: Ctl) ->
         ("ban", "list", "--limit", "http://user:hush@127.0.0.1"),
     ],
 )
-def test_a_secret_given_by_mistake_is_not_repeated(ctl: Ctl, arguments: tuple[str, ...]) -> None:
+def test_secret_given_by_mistake_is_not_printed(ctl: Ctl, arguments: tuple[str, ...]) -> None:
     done = ctl(*arguments)
     assert done.code == 2
     assert "secret" not in done.out + done.err
     assert "hush" not in done.out + done.err
 
 
-def test_a_token_for_another_machine_goes_unencrypted_only_with_a_warning(ctl: Ctl, tmp_path: Path) -> None:
+def test_unencrypted_token_to_another_machine_gives_a_warning(ctl: Ctl, tmp_path: Path) -> None:
     file = tmp_path / "admin-token"
     file.write_text(TOKEN)
     file.chmod(0o644)
     done = ctl("--api", "http://0.0.0.0:1", "ban", "list")
-    assert "warning: the token goes to http://0.0.0.0:1 unencrypted: use https" in done.err
-    assert "warning: the token's file admin-token can be read by others (mode 0644): chmod 600 admin-token" in done.err
+    assert "warning: the token goes to http://0.0.0.0:1 unencrypted. Use https." in done.err
+    assert "warning: others can read the token file admin-token (mode 0644). Type: chmod 600 admin-token" in done.err
     assert "unencrypted" not in ctl("--api", "http://localhost:1", "ban", "list").err
     assert "unencrypted" not in ctl("--api", "http://[::1]:1", "ban", "list").err
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(served: Served) -> None:
+def test_closed_pipe_is_not_an_error(served: Served) -> None:
     program = f"import sys; from api.cli import main; sys.exit(main({['audit', 'list']!r}))"
     with subprocess.Popen(
         [sys.executable, "-c", program],

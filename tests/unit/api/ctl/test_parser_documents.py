@@ -1,4 +1,4 @@
-"""What readme and guides have typed: every command of dnsfilterctl in them is run, in their order, as it is printed."""
+"""Run every dnsfilterctl command of readme and guides, in order, exactly as printed."""
 
 import io
 import re
@@ -18,9 +18,9 @@ from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Door
 
 README, OPERATORS, ADMINISTRATORS = "README.md", "docs/guide/operators.md", "docs/guide/administrators.md"
 ELSEWHERE = ("restore", "trace")
-"""The one is for a machine on which nothing is yet, the other asks about a day of which nothing is known here."""
+"""Commands that cannot run here: one needs an empty machine, the other a past date without data."""
 FED = "-"
-"""Reads what the command before it prints: tests/integration/test_readme.py types the two."""
+"""Marks a command that reads the output of the one before; tests/integration/test_readme.py runs both."""
 GIVEN: Mapping[str, Sequence[str]] = {
     "ban renew mechelen": ['ban renew federal tiktok --for "6 months" --reference EXAMPLE-FED-2023-2'],
     "authority close harbour": [
@@ -32,11 +32,11 @@ GIVEN: Mapping[str, Sequence[str]] = {
     "grant add 7": [f"account add desk-{number} --name Desk --authority ghent" for number in range(7)],
     "grant end 4": [f"grant add {number} reader ghent --reason reads" for number in range(3, 6)],
 }
-"""What a guide takes to be there when it comes to a command, and has not told how to make."""
+"""Commands to run first, by the start of a guide's command that assumes their result."""
 
 
 def before_the_guide(policy: str, *adopting: str) -> str:
-    """Return the example without bindings, exemptions and the bans of authorities that the guide lets adopt them."""
+    """Return the example policy without bindings, exemptions and the bans that the guide adopts."""
     blocks = re.split(r"^(?=\[\[(?!ban\.))", policy, flags=re.MULTILINE)
     removed = re.compile(rf'\[\[ban\]\]\nauthority = "({"|".join(adopting)})"|\[\[(binding|exemption)\]\]')
     return "".join(block for block in blocks if removed.match(block) is None)
@@ -51,7 +51,7 @@ POLICIES: Mapping[str, Callable[[str], str]] = {
 
 
 def shown_table(name: str) -> str:
-    """The table of ranges that a guide shows."""
+    """Return the table of ranges that a guide shows."""
     (found,) = (block for language, block in FENCE.findall(text(name)) if block.startswith("site,prefix,"))
     return str(found)
 
@@ -69,7 +69,7 @@ def plane(tmp_path: Path, packaged: Catalogue, door: Door, monkeypatch: pytest.M
 
 @pytest.fixture
 def _typed(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is at hand where the guides are followed."""
+    """Prepare the files and the input that the guides assume."""
     for table in ("ranges.csv", "ghent.csv"):
         (tmp_path / table).write_text(shown_table(ADMINISTRATORS))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plane.settings.token_path.read_bytes())))
@@ -78,7 +78,7 @@ def _typed(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _ask_to_switch_off(plane: Plane) -> None:
-    """Have an operator ask: whoever plays the guide is an administrator, whose acts wait for nobody."""
+    """Ask as an operator, because the guides' commands run as an administrator, whose acts need no approval."""
     _, token = plane.account("asker", ("operator", "ghent"))
     where = "/v1/authorities/ghent/bans/tiktok"
     plane.done("PATCH", where, {"mode": "enforce"})
@@ -88,7 +88,7 @@ def _ask_to_switch_off(plane: Plane) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_typed")
 @pytest.mark.parametrize("name", [README, OPERATORS, ADMINISTRATORS])
-def test_every_command_of_a_guide_does_what_it_is_printed_for(
+def test_every_command_of_a_guide_succeeds(
     name: str, plane: Plane, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = tmp_path / "policy.toml"

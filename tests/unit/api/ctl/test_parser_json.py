@@ -1,4 +1,4 @@
-"""Every command takes --json, and what it then prints is JSON."""
+"""Every command accepts --json and prints JSON."""
 
 import io
 import json
@@ -125,14 +125,14 @@ restore all.backup --state-dir restored
 version
 status
 """
-"""In the order in which they are done on one control plane with the example policy."""
+"""Commands in the order in which they run on one control plane with the example policy."""
 
 
 VERBS = {parser.prog for parser in every(make_parser()) if parser.get_default("verb") is not None}
 
 
 def _verb(words: list[str]) -> str:
-    """The verb that a command line begins with."""
+    """Return the verb at the start of a command line."""
     two = " ".join([PROGRAM, *words[:2]])
     return two if two in VERBS else f"{PROGRAM} {words[0]}"
 
@@ -140,7 +140,7 @@ def _verb(words: list[str]) -> str:
 def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = served.plane.token
     (tmp_path / "another").write_text(served.plane.other())
-    # Whose role is no administrator's: what it switches off waits.
+    # An operator, because acts of an administrator need no approval.
     (tmp_path / "desk").write_text(served.plane.account("asker", ("operator", "ghent"))[1])
     for name in ("another", "desk"):
         (tmp_path / name).chmod(0o600)
@@ -152,7 +152,7 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))
         done = ctl(*words, "--json")
         assert done.code in (DONE, FOUND), (words, done.err)
-        told = json.loads(done.out)
-        assert isinstance(told, dict | list), words
+        printed = json.loads(done.out)
+        assert isinstance(printed, dict | list), words
         assert token not in done.out + done.err, words
     assert VERBS - {_verb(words) for words in lines} == set()

@@ -1,4 +1,4 @@
-"""Lists and help fit a terminal; into a pipe lists go complete."""
+"""Lists and help fit a terminal; a pipe gets complete lists."""
 
 import argparse
 import sys
@@ -39,7 +39,7 @@ def test_on_a_terminal_every_list_fits(served: Served, ctl: Ctl, monkeypatch: py
     assert headings == ["authority", "service", "mode", "state", "term"]
 
 
-def test_a_long_reason_is_cut_in_the_first_line_and_told_by_show(served: Served, ctl: Ctl) -> None:
+def test_long_reason_is_shortened_in_the_banner_and_complete_in_show(served: Served, ctl: Ctl) -> None:
     reason = "a word of many that say why " * 30
     assert ctl("suspend", "ghent", "--for", "10m", "--reason", reason).code == 0
     first = ctl("ban", "list").out.splitlines()[0]

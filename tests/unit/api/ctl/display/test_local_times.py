@@ -1,4 +1,4 @@
-"""Instants in words: local, and a midnight's end as the last day."""
+"""Instants in words: local, and an end at midnight as the last day."""
 
 from collections.abc import Callable
 
@@ -79,11 +79,11 @@ def test_starts_and_times_are_local() -> None:
         ),
     ],
 )
-def test_a_list_tells_how_far_the_terms_reach(terms: list[TermRead], words: str) -> None:
+def test_list_shows_the_latest_end_of_the_terms(terms: list[TermRead], words: str) -> None:
     assert reach_words(terms, BRUSSELS) == words
 
 
-def test_a_term_ended_early_tells_both_ends_and_the_reason() -> None:
+def test_term_ended_early_shows_both_ends_and_the_reason() -> None:
     ended = _term("2026-03-31T22:00:00Z", "2026-09-30T22:00:00Z", ended="2026-04-30T22:00:00Z", ended_reason="annulled")
     assert (
         term_words(ended, BRUSSELS)
@@ -94,7 +94,7 @@ def test_a_term_ended_early_tells_both_ends_and_the_reason() -> None:
 @pytest.mark.parametrize(
     ("zone", "usable"), [(BRUSSELS, BRUSSELS), ("Mars/Olympus", "UTC"), ("../etc/passwd", "UTC"), ("", "UTC")]
 )
-def test_a_zone_that_is_not_known_here_becomes_utc(zone: str, usable: str) -> None:
+def test_unknown_time_zone_becomes_utc(zone: str, usable: str) -> None:
     assert usable_zone(zone) == usable
 
 
@@ -111,17 +111,17 @@ def test_a_zone_that_is_not_known_here_becomes_utc(zone: str, usable: str) -> No
         ("02:30", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"),
     ],
 )
-def test_a_time_of_the_day_is_when_a_clock_shows_it_next(clock: str, now: str, at: str) -> None:
+def test_time_of_day_is_its_next_occurrence(clock: str, now: str, at: str) -> None:
     assert next_local(clock, parse_instant(now), "Europe/Brussels") == parse_instant(at)
 
 
 @pytest.mark.parametrize("clock", ["24:00", "7:00", "12:60", "noon", "12:00:00"])
-def test_what_is_no_time_of_the_day(clock: str) -> None:
-    with pytest.raises(ValueError, match="no time of a day"):
+def test_invalid_time_of_day_is_rejected(clock: str) -> None:
+    with pytest.raises(ValueError, match="is not a time of day"):
         next_local(clock, 0, "UTC")
 
 
-def test_what_concerns_no_authority_is_in_the_default_zone_whatever_the_machines_is(
+def test_times_without_an_authority_are_in_the_default_zone(
     zone_here: Callable[[str], None],
 ) -> None:
     zone_here("Asia/Tokyo")
@@ -131,7 +131,7 @@ def test_what_concerns_no_authority_is_in_the_default_zone_whatever_the_machines
     assert next_local("16:13", parse_instant("2026-09-21T14:13:20Z"), None) == parse_instant("2026-09-22T14:13:00Z")
 
 
-def test_an_instant_ahead_is_a_date_and_a_word_only_for_a_reader_of_now() -> None:
+def test_future_instant_says_today_or_tomorrow_only_with_now() -> None:
     now = "2026-09-21T21:00:00Z"
     assert soon_words("2026-09-21T21:30:00Z", now, BRUSSELS) == "21 September 2026 23:30 CEST (today)"
     assert soon_words("2026-09-21T22:30:00Z", now, BRUSSELS) == "22 September 2026 00:30 CEST (tomorrow)"

@@ -1,4 +1,4 @@
-"""Texts from elsewhere command no terminal, and columns stay aligned."""
+"""Escape texts for a terminal, and keep columns aligned."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from api.ctl.display.screen import NARROW
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[int], None]:
-    """Makes standard output a terminal of that width."""
+    """Return a function that makes standard output a terminal of a width."""
 
     def make(room: int) -> None:
         monkeypatch.setenv("COLUMNS", str(room))
@@ -77,7 +77,7 @@ ROWS = [
         (1, ["authori  term", "ty", "ghent    through", "         30", "         September", "         2026"]),
     ],
 )
-def test_what_matters_least_is_left_out_until_a_table_fits_and_then_texts_are_wrapped(
+def test_narrow_terminal_drops_optional_columns_then_wraps_texts(
     terminal: Callable[[int], None], room: int, lines: list[str]
 ) -> None:
     terminal(room)
@@ -134,7 +134,7 @@ def test_a_text_is_cut_by_what_a_terminal_shows(text: str, shown: str) -> None:
     assert cut(text, 10) == shown
 
 
-def test_only_a_terminal_is_given_less(terminal: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_terminal_gets_fewer_columns(terminal: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     complete = list(table(HEADER, ROWS[1:], ("name",)))
     assert complete == list(columns(ROWS))
@@ -143,5 +143,5 @@ def test_only_a_terminal_is_given_less(terminal: Callable[[int], None], monkeypa
     assert max(map(len, table(HEADER, ROWS[1:], ("name",)))) <= 30 < max(map(len, complete))
 
 
-def test_one_is_not_many() -> None:
+def test_counted_uses_singular_and_plural() -> None:
     assert [counted(count, "revision") for count in (0, 1, 2)] == ["0 revisions", "1 revision", "2 revisions"]

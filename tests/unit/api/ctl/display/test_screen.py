@@ -1,4 +1,4 @@
-"""What a real terminal is sent, and what one that wants no escapes, a pipe or a file is not."""
+"""Escape sequences on a real terminal, and none for a plain terminal, a pipe or a file."""
 
 import os
 import pty
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from api.ctl.display.progress import Progress, shown
+from api.ctl.display.progress import Progress, with_progress
 from api.ctl.display.safe_text import print_line, table
 from tests.unit.api.ctl.conftest import EXAMPLE, Ctl, Served
 
@@ -20,11 +20,11 @@ OnTerminal = Callable[[Callable[[], object]], str]
 
 @contextmanager
 def _terminal(read: bytearray) -> Iterator[int]:
-    """A terminal whose programs write into the descriptor; what they wrote is in `read` afterwards."""
+    """Yield a descriptor of a terminal; the output is in `read` afterwards."""
     ours, theirs = pty.openpty()
 
     def drain() -> None:
-        with suppress(OSError):  # EIO: nobody has the other side open any more.
+        with suppress(OSError):  # EIO: the other side is closed.
             while data := os.read(ours, 4096):
                 read.extend(data)
 
@@ -40,7 +40,7 @@ def _terminal(read: bytearray) -> Iterator[int]:
 
 @pytest.fixture
 def on_terminal(monkeypatch: pytest.MonkeyPatch) -> OnTerminal:
-    """Calls something whose standard output and standard error are a terminal; gives what it wrote."""
+    """Return a function that calls `work` with a terminal as output, and returns what it wrote."""
 
     def call(work: Callable[[], object]) -> str:
         read = bytearray()
@@ -73,7 +73,7 @@ def _set(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_a_terminal_is_sent_a_heading_in_bold_and_nothing_else_that_it_obeys(
+def test_terminal_gets_a_bold_heading_and_no_other_escapes(
     served: Served, ctl: Ctl, on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = "[red]a[/red] :smile:"
@@ -91,7 +91,7 @@ def test_a_terminal_is_sent_a_heading_in_bold_and_nothing_else_that_it_obeys(
 @pytest.mark.parametrize(
     ("room", "marks"), [(80, ("[b]", "\\u202e", "[red]", ":smile:", "[/red]")), (20, ("[b]", "[red]"))]
 )
-def test_what_others_wrote_commands_no_terminal(
+def test_texts_of_others_are_escaped(
     room: int, marks: Sequence[str], on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, {**COLOURS, "COLUMNS": str(room)})
@@ -106,7 +106,7 @@ def test_what_others_wrote_commands_no_terminal(
 
 
 @pytest.mark.parametrize("variables", PLAIN, ids=str)
-def test_who_wants_no_escapes_is_sent_none(
+def test_plain_terminal_gets_no_escapes(
     variables: Mapping[str, str], served: Served, ctl: Ctl, on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, variables)
@@ -115,7 +115,7 @@ def test_who_wants_no_escapes_is_sent_none(
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_pipe_is_sent_no_escapes_even_if_the_environment_forces_colours(
+def test_pipe_gets_no_escapes_even_if_the_environment_forces_colours(
     served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, {**COLOURS, "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"})
@@ -125,7 +125,7 @@ def test_a_pipe_is_sent_no_escapes_even_if_the_environment_forces_colours(
 
 
 def _download() -> None:
-    assert list(shown([b"x" * 1_500_000, b"y"], "backup")) == [b"x" * 1_500_000, b"y"]
+    assert list(with_progress([b"x" * 1_500_000, b"y"], "backup")) == [b"x" * 1_500_000, b"y"]
 
 
 def test_progress_is_shown_on_a_terminal_and_erased(on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_progress_without_colours_moves_the_cursor_and_no_more(
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
-def test_a_terminal_that_cannot_erase_is_shown_no_progress(
+def test_terminal_that_cannot_erase_gets_no_progress(
     term: str, on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", term)
@@ -158,9 +158,7 @@ def test_progress_is_not_shown_in_a_file(capsys: pytest.CaptureFixture[str], mon
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_said_of_progress_commands_no_terminal(
-    on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_text_is_escaped(on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, COLOURS)
 
     def work() -> None:

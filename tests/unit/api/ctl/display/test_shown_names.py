@@ -1,4 +1,4 @@
-"""Names beside slugs cost few requests."""
+"""Names of slugs cost few requests."""
 
 import json
 
@@ -11,7 +11,7 @@ def _authorities(*slugs: str) -> list[dict[str, object]]:
     return [answered_authority(slug, names={"nl": slug.title()}) for slug in slugs]
 
 
-def test_a_name_is_asked_for_once(scripted: Scripted) -> None:
+def test_each_name_is_requested_once(scripted: Scripted) -> None:
     scripted.answers["/v1/authorities/ghent"] = (200, "application/json", json.dumps(_authorities("ghent")[0]).encode())
     with Client(scripted.url, TOKEN) as client:
         names = Names(client)

@@ -19,7 +19,7 @@ def _cells(text: str) -> list[list[str]]:
 
 @pytest.fixture
 def toggled(served: Served, ctl: Ctl) -> Served:
-    """Ghent's ban switched off an hour after the start, and on again a minute later."""
+    """Switch Ghent's ban off an hour after the start, and on again a minute later."""
     for seconds, mode in ((3600, "off"), (3660, "enforce")):
         served.plane.clock.now = START + seconds
         assert ctl("ban", "set", "ghent", "tiktok", "--mode", mode).code == 0
@@ -27,13 +27,13 @@ def toggled(served: Served, ctl: Ctl) -> Served:
     return served
 
 
-def test_trace_tells_that_nothing_was_refused_then(toggled: Served, ctl: Ctl) -> None:
+def test_trace_shows_a_past_suspension(toggled: Served, ctl: Ctl) -> None:
     assert ctl("suspend", "ghent", "--for", "30m", "--reason", "crisis centre").code == 0
     toggled.plane.clock.now += 3600
-    told = ctl("trace", "--at", "2026-09-21T18:20+02:00", *GHENT).out
+    printed = ctl("trace", "--at", "2026-09-21T18:20+02:00", *GHENT).out
     until = "21 September 2026 18:43:20 CEST"
-    assert f"suspended  suspension 1, for the authority, until {until}: crisis centre" in told
-    assert "suspension/1" in told
+    assert f"suspended  suspension 1, for the authority, until {until}: crisis centre" in printed
+    assert "suspension/1" in printed
 
 
 def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ctl) -> None:
@@ -52,7 +52,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
         [],
         ["revision", "3, in force since 21 September 2026 17:14:20 CEST, still in force"],
         ["snapshot", "publication 3, in force since 21 September 2026 17:14:20 CEST, still in force"],
-        ["compared", "the policy that is kept makes this snapshot's rules and ranges"],
+        ["compared", "the stored policy compiles to the rules and ranges of this snapshot"],
         lines[11],
         ["rules"],
         ["ranges"],
@@ -86,7 +86,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
 
 
 @pytest.mark.parametrize(
-    ("at", "client", "said"),
+    ("at", "client", "expected"),
     [
         (
             "2026-09-21T17:14+02:00",
@@ -99,10 +99,12 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
         ("2026-09-21T17:15+02:00", "127.0.99.1", ["EDE 18 (Prohibited)", "authority  none"]),
     ],
 )
-def test_trace_tells_what_mattered(toggled: Served, ctl: Ctl, at: str, client: str, said: list[str]) -> None:
+def test_trace_shows_what_led_to_the_answer(
+    toggled: Served, ctl: Ctl, at: str, client: str, expected: list[str]
+) -> None:
     done = ctl("trace", "--at", at, "--client", client, "www.tiktok.com")
     assert done.code == 0
-    assert [words for words in said if words not in done.out] == [], done.out
+    assert [words for words in expected if words not in done.out] == [], done.out
 
 
 @pytest.mark.parametrize(
@@ -116,17 +118,17 @@ def test_trace_tells_what_mattered(toggled: Served, ctl: Ctl, at: str, client: s
         ),
     ],
 )
-def test_what_cannot_be_traced_is_wrong_input(served: Served, ctl: Ctl, at: str, fault: str) -> None:
+def test_instant_that_cannot_be_traced_is_wrong_input(served: Served, ctl: Ctl, at: str, fault: str) -> None:
     done = ctl("trace", "--at", at, *GHENT)
     assert (done.code, fault in done.err) == (2, True), done.err
 
 
-def test_json_has_the_trace_whole(toggled: Served, ctl: Ctl) -> None:
-    told = json.loads(ctl("trace", "--at", "2026-09-21T17:15+02:00", *GHENT, "--json").out)
+def test_json_has_the_complete_trace(toggled: Served, ctl: Ctl) -> None:
+    printed = json.loads(ctl("trace", "--at", "2026-09-21T17:15+02:00", *GHENT, "--json").out)
     answer = toggled.plane.done(
         "GET", "/v1/trace", params={"client": GHENT[1], "name": GHENT[2], "at": "2026-09-21T17:15+02:00"}
     )
-    assert told == answer
+    assert printed == answer
 
 
 def test_revisions_are_listed_shown_and_compared(toggled: Served, ctl: Ctl) -> None:
@@ -139,10 +141,10 @@ def test_revisions_are_listed_shown_and_compared(toggled: Served, ctl: Ctl) -> N
     assert "last act  ban.set_off  ban/ghent/tiktok" in shown
     found = ctl("revision", "diff", "2")
     assert (found.code, found.out) == (1, '~ ban/ghent/tiktok\n    mode: "enforce" -> "off"\n')
-    whole = ctl("revision", "diff", "1", "--limit", "1000")
+    complete = ctl("revision", "diff", "1", "--limit", "1000")
     cut = ctl("revision", "diff", "1", "--limit", "3")
-    assert len(whole.out.splitlines()) == 33
-    assert cut.out.splitlines() == whole.out.splitlines()[:3]
+    assert len(complete.out.splitlines()) == 33
+    assert cut.out.splitlines() == complete.out.splitlines()[:3]
     assert "more changes follow the first 3" in cut.err
     assert len(json.loads(ctl("revision", "diff", "1", "--json").out)["items"]) == 33
     assert "changes" not in json.loads(ctl("revision", "show", "1", "--json").out)
@@ -152,19 +154,19 @@ def _rollback(ctl: Ctl, *arguments: str) -> Outcome:
     return ctl("revision", "rollback", *arguments, "--reason", "for a test")
 
 
-def test_a_rollback_is_rehearsed_then_done(toggled: Served, ctl: Ctl) -> None:
+def test_rollback_as_dry_run_then_done(toggled: Served, ctl: Ctl) -> None:
     change = '~ ban/ghent/tiktok  ban.set_off\n    mode: "enforce" -> "off"\n'
     shown = _rollback(ctl, "2", "--dry-run")
-    assert (shown.code, shown.out) == (0, f"{change}nothing was done: revision 3 stays\n")
+    assert (shown.code, shown.out) == (0, f"{change}dry run, nothing was done: revision 3 stays\n")
     assert toggled.plane.revision() == 3
     done = _rollback(ctl, "2")
     assert (done.code, done.out) == (0, f"{change}rolled back: revision 4\n")
-    assert _rollback(ctl, "2").out == "nothing to do: revision 4 says the same\n"
+    assert _rollback(ctl, "2").out == "no changes: the policy already matches, revision 4\n"
     refused = _rollback(ctl, "99")
     assert (refused.code, "there is no revision 99 to go back to" in refused.err) == (2, True)
 
 
-def test_what_stands_against_a_rollback_is_listed(toggled: Served, ctl: Ctl) -> None:
+def test_faults_that_prevent_a_rollback_are_listed(toggled: Served, ctl: Ctl) -> None:
     place = ("--funding", "public", "--audience", "staff")
     assert ctl("range", "add", "ghent", "192.0.2.0/24", *place).code == 0
     assert ctl("exemption", "ask", "ghent/tiktok", "192.0.2.0/24", "--for", "1 month", "--reason", "a study").code == 0

@@ -1,4 +1,4 @@
-"""Nodes from a shell: registered, listed, looked at, removed; and networks in no range."""
+"""Register, list, show and remove nodes; list unregistered networks."""
 
 import json
 import shlex
@@ -14,19 +14,19 @@ def _cells(out: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()]
 
 
-def test_registering_tells_the_token_once_and_what_to_run(served: Served, ctl: Ctl) -> None:
+def test_registering_prints_the_token_once_and_what_to_run(served: Served, ctl: Ctl) -> None:
     made = ctl("node", "register", "office-1", "--site", "default")
     assert made.code == 0, made.err
     lines = dict(row for row in _cells(made.out) if len(row) == 2)
     assert sum(line.startswith("token ") for line in made.out.splitlines()) == 1
-    assert lines["enrolment"].startswith("its token is taken until ")
+    assert lines["enrolment"].startswith("token valid until ")
     assert (lines["node"], lines["site"], lines["state"], lines["enrolled"]) == (
         "office-1",
         "default",
         "waiting",
         "not yet",
     )
-    assert "shown this once" in made.err
+    assert "shown only now, and can be used once" in made.err
     enrol = next(line for line in made.out.replace("\\\n", "").splitlines() if line.startswith("  dnsfilter enrol "))
     given = shlex.split(enrol)
     assert given[:4] == ["dnsfilter", "enrol", "--config", "/etc/dnsfilter/dnsfilter.toml"]
@@ -37,12 +37,10 @@ def test_registering_tells_the_token_once_and_what_to_run(served: Served, ctl: C
     assert ctl("node", "register", "self").code == 2
 
 
-def test_what_is_about_a_node_is_printed_in_the_default_zone_wherever_the_tool_runs(
-    served: Served, ctl: Ctl, zone_here: Callable[[str], None]
-) -> None:
+def test_times_of_nodes_are_in_the_default_zone(served: Served, ctl: Ctl, zone_here: Callable[[str], None]) -> None:
     machine = Machine.enrolled(served.plane, "office-1")
-    told = {"authority": "ghent", "until": "2026-09-21T16:00:00Z"}
-    machine.report(revision=served.plane.revision(), suspended=[told])
+    suspended = {"authority": "ghent", "until": "2026-09-21T16:00:00Z"}
+    machine.report(revision=served.plane.revision(), suspended=[suspended])
     zone_here("Asia/Tokyo")
     shown = dict(row for row in _cells(ctl("node", "show", "office-1").out) if len(row) == 2)
     assert shown["suspended"] == "ghent until 21 September 2026 18:00:00 CEST"
@@ -51,7 +49,7 @@ def test_what_is_about_a_node_is_printed_in_the_default_zone_wherever_the_tool_r
     assert '"seen": "2026-09-21T14:13:20Z"' in ctl("node", "list", "--json").out
 
 
-def test_a_token_goes_into_a_file_that_only_its_owner_reads(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_token_is_written_to_a_file_that_only_its_owner_can_read(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     assert ctl("node", "register", "office-1", "--out", str(tmp_path / "first")).code == 0
     made = ctl("node", "token", "office-1", "--out", str(tmp_path / "second"), "--json")
     assert made.code == 0, made.err
@@ -64,7 +62,7 @@ def test_a_token_goes_into_a_file_that_only_its_owner_reads(served: Served, ctl:
     assert [answer.status_code for answer in tried] == [401, 201]
 
 
-def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
+def test_lists_show_which_nodes_are_behind_and_why(served: Served, ctl: Ctl) -> None:
     late, good = Machine.enrolled(served.plane, "late"), Machine.enrolled(served.plane, "good")
     old = late.manifest()
     served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"})
@@ -85,16 +83,16 @@ def test_lists_show_who_is_behind_and_why(served: Served, ctl: Ctl) -> None:
     assert _cells(ctl("node", "show", "good").out)[0] == ["suspended", "all until 21 September 2026 18:00:00 CEST"]
 
 
-def test_a_revision_chosen_by_hand_is_no_trouble_and_is_named(served: Served, ctl: Ctl) -> None:
+def test_revision_chosen_by_a_local_act_is_shown_and_no_trouble(served: Served, ctl: Ctl) -> None:
     machine = Machine.enrolled(served.plane, "office-1")
     newest = served.plane.revision()
     machine.report(manifest=64 * "a", revision=newest - 1, held_up_to=newest)
     rows = _cells(ctl("node", "list", "--behind").out)
-    said = f"revision {newest - 1} chosen by hand, until one above {newest}"
-    assert [rows[1][0], rows[1][2], rows[1][-1]] == ["office-1", "held", said]
+    held = f"revision {newest - 1} chosen by a local act, until a revision above {newest}"
+    assert [rows[1][0], rows[1][2], rows[1][-1]] == ["office-1", "held", held]
     assert _cells(ctl("node", "list", "--state", "held").out) == rows
     shown = _cells(ctl("node", "show", "office-1").out)
-    assert ["held", said] in shown
+    assert ["held", held] in shown
     assert "trouble" not in [row[0] for row in shown]
 
 
@@ -107,8 +105,8 @@ def test_a_node_is_removed_and_the_key_is_shown(served: Served, ctl: Ctl) -> Non
     assert ctl("node", "show", "nobody").code == 2
 
 
-def test_networks_in_no_range_are_listed(served: Served, ctl: Ctl) -> None:
-    assert ctl("range", "unregistered").err == "no networks in no range\n"
+def test_unregistered_networks_are_listed(served: Served, ctl: Ctl) -> None:
+    assert ctl("range", "unregistered").err == "no unregistered networks\n"
     machine = Machine.enrolled(served.plane, "office-1")
     machine.call("POST", "report", report(unregistered=[{"prefix": "192.0.2.0/24", "queries": 7, "seen_s_ago": 20}]))
     rows = _cells(ctl("range", "unregistered", "--site", "default").out)
@@ -118,27 +116,27 @@ def test_networks_in_no_range_are_listed(served: Served, ctl: Ctl) -> None:
     ]
 
 
-def test_status_says_on_how_many_nodes_the_published_revision_is_in_force(served: Served, ctl: Ctl) -> None:
-    def said() -> str:
+def test_status_shows_on_how_many_nodes_the_published_revision_is_in_force(served: Served, ctl: Ctl) -> None:
+    def last_line() -> str:
         return " ".join(ctl("status").out.splitlines()[-1].split())
 
-    alone = "published revision 1; no node is enrolled: one that reads snapshots from the disk does not report"
-    assert said() == alone
+    alone = "published revision 1; no node is enrolled (a node that reads snapshots from disk does not report)"
+    assert last_line() == alone
     ctl("node", "register", "later")
-    assert said() == alone
+    assert last_line() == alone
     first, second, third = (Machine.enrolled(served.plane, name) for name in ("first", "second", "third"))
     for machine in (first, second, third):
         machine.report(revision=1)
-    assert said() == "in force revision 1 on 3 nodes"
+    assert last_line() == "in force revision 1 on 3 nodes"
     served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "off"})
-    assert said() == "published revision 2, in force on 0 of 3 nodes: see dnsfilterctl node list"
+    assert last_line() == "published revision 2, in force on 0 of 3 nodes. Type: dnsfilterctl node list"
     for machine in (first, second):
         machine.report(revision=2)
-    assert said() == "published revision 2, in force on 2 of 3 nodes: see dnsfilterctl node list"
+    assert last_line() == "published revision 2, in force on 2 of 3 nodes. Type: dnsfilterctl node list"
     ctl("node", "remove", "third")
-    assert said() == "in force revision 2 on 2 nodes"
+    assert last_line() == "in force revision 2 on 2 nodes"
     served.plane.clock.now += 60
     first.report(revision=2)
-    assert said() == "published revision 2, in force on 1 of 2 nodes: see dnsfilterctl node list"
+    assert last_line() == "published revision 2, in force on 1 of 2 nodes. Type: dnsfilterctl node list"
     found = json.loads(ctl("status", "--json").out)
     assert (found["published"], found["nodes"], found["nodes_in_force"]) == (2, 2, 1)

@@ -1,4 +1,4 @@
-"""range import, overlaps and gaps from a shell."""
+"""Commands range import, range overlaps and range gaps."""
 
 import io
 import json
@@ -24,18 +24,18 @@ def _file(tmp_path: Path, text: str) -> str:
 
 def test_a_table_is_imported(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     name = _file(tmp_path, f"{HEADER}192.0.2.0/24,ghent,public,staff,hall\n127.0.5.0/24,ghent,public,public,\n")
-    told = ctl("range", "import", name, "--dry-run")
-    assert (told.code, told.out.splitlines()) == (
+    rehearsed = ctl("range", "import", name, "--dry-run")
+    assert (rehearsed.code, rehearsed.out.splitlines()) == (
         0,
         [
             "+ range/default/192.0.2.0/24  range.register",
             "~ range/default/127.0.5.0/24  range.change",
             '    audience: "staff" -> "public"',
             '    label: "offices" -> ""',
-            "nothing was done: there would be 1 registered, 1 changed, 0 removed, 0 as they were",
+            "dry run, nothing was done: 1 registered, 1 changed, 0 removed, 0 unchanged",
         ],
     )
-    assert ctl("range", "import", name).out == "1 registered, 1 changed, 0 removed, 0 as they were: revision 2\n"
+    assert ctl("range", "import", name).out == "1 registered, 1 changed, 0 removed, 0 unchanged: revision 2\n"
     again = json.loads(ctl("range", "import", name, "--json").out)
     assert (again["unchanged"], again["revision"]) == (2, 2)
 
@@ -47,7 +47,7 @@ def test_a_table_comes_from_standard_input(served: Served, ctl: Ctl, monkeypatch
     assert "192.0.2.0/24" in ctl("range", "list", "--authority", "ghent").out
 
 
-def test_every_bad_row_is_told_whatever_is_wrong_with_the_others(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_every_bad_row_is_reported_with_different_faults(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     rows = "".join(f"192.0.2.{last}/24,ghent,public,staff,\n" for last in range(1, 151))
     done = ctl("range", "import", _file(tmp_path, f"{HEADER}192.0.2.0/24,nobody,public,staff,\n{rows}"))
     lines = done.err.splitlines()
@@ -58,13 +58,13 @@ def test_every_bad_row_is_told_whatever_is_wrong_with_the_others(served: Served,
     assert [line.partition(":")[0] for line in lines[1:]] == [f"line {line}" for line in range(2, 153)]
 
 
-def test_a_site_that_is_not_registered_is_told_once(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_unknown_site_is_reported_once(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     rows = "".join(f"192.0.2.{last}/32,ghent,public,staff,\n" for last in range(3))
     done = ctl("range", "import", _file(tmp_path, HEADER + rows), "--site", "nowhere")
     assert (done.code, done.err.count('No site "nowhere".')) == (2, 1)
 
 
-def test_every_row_that_the_control_plane_does_not_take_is_told(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_every_row_that_the_control_plane_rejects_is_reported(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     rows = "".join(f"192.0.2.{last}/32,nobody,public,staff,\n" for last in range(150))
     done = ctl("range", "import", _file(tmp_path, HEADER + rows))
     lines = done.err.splitlines()
@@ -82,33 +82,37 @@ def test_a_sync_removes_up_to_its_cap(served: Served, ctl: Ctl, tmp_path: Path) 
     held = len(served.plane.done("GET", "/v1/ranges?authority=mechelen")["items"])
     assert (done.code, f"{held} ranges would be removed, and at most 10 may be" in done.err) == (1, True)
     assert held > 11
-    told = ctl(*sync, "--dry-run")
-    assert (told.code, told.out.count("  range.remove")) == (1, held)
-    said = f"it would be refused: {held} ranges would be removed, and at most 10 may be; --max-removals says how many"
-    assert told.out.splitlines()[-1] == said
+    rehearsed = ctl(*sync, "--dry-run")
+    assert (rehearsed.code, rehearsed.out.count("  range.remove")) == (1, held)
+    assert rehearsed.out.splitlines()[-1] == (
+        f"the import would be refused: {held} ranges would be removed, and at most 10 may be. "
+        "Raise --max-removals to allow it."
+    )
     assert ctl(*sync, "--max-removals", str(held)).out.startswith(f"1 registered, 0 changed, {held} removed")
     assert len(served.plane.done("GET", "/v1/ranges?authority=mechelen")["items"]) == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("missing.csv",), "cannot read missing.csv"),
-        (("missing.csv", "--sync"), "belong together"),
-        (("missing.csv", "--authority", "ghent"), "belong together"),
-        (("missing.csv", "--max-removals", "3"), "belong together"),
+        (("missing.csv", "--sync"), "--sync needs --authority"),
+        (("missing.csv", "--authority", "ghent"), "--authority and --max-removals need --sync"),
+        (("missing.csv", "--max-removals", "3"), "--authority and --max-removals need --sync"),
         (
             ("missing.csv", "--sync", "--authority", "ghent", "--max-removals", "many"),
             "'many' is not a number from 0 to",
         ),
     ],
 )
-def test_what_cannot_be_asked(scripted: Scripted, ctl: Ctl, arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_options_are_refused_without_a_request(
+    scripted: Scripted, ctl: Ctl, arguments: tuple[str, ...], message: str
+) -> None:
     done = ctl("range", "import", *arguments)
-    assert (done.code, told in done.err, scripted.spoken) == (2, True, [])
+    assert (done.code, message in done.err, scripted.spoken) == (2, True, [])
 
 
-def test_a_file_of_another_encoding_is_refused(scripted: Scripted, ctl: Ctl, tmp_path: Path) -> None:
+def test_file_in_another_encoding_is_refused(scripted: Scripted, ctl: Ctl, tmp_path: Path) -> None:
     (tmp_path / "old.csv").write_bytes(
         b"prefix,authority,funding,audience,label\n192.0.2.0/24,ghent,public,staff,caf\xe9\n"
     )
@@ -135,7 +139,7 @@ def _cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
 
 
-def test_ranges_inside_others_and_unused_space_are_listed(served: Served, ctl: Ctl) -> None:
+def test_nested_ranges_and_unused_space_are_listed(served: Served, ctl: Ctl) -> None:
     ctl("range", "add", "diest", "127.0.5.64/26", "--funding", "private", "--audience", "pupils", "--label", "class")
     ctl("range", "add", "ghent", "127.0.5.128/26", "--funding", "public", "--audience", "staff")
     row = ["127.0.5.64/26", "diest", "Stad Diest", "class", "127.0.5.0/24", "ghent", "Stad Gent", "default"]
@@ -147,8 +151,8 @@ def test_ranges_inside_others_and_unused_space_are_listed(served: Served, ctl: C
     _, token = served.plane.account("reader", ("reader", "diest"))
     Path("reader").write_text(token)
     Path("reader").chmod(0o600)
-    told: Any = ctl("range", "overlaps", "--token-file", "reader").out
-    assert _cells(told)[1] == [*row[:4], "another authority's", "default"]
+    printed: Any = ctl("range", "overlaps", "--token-file", "reader").out
+    assert _cells(printed)[1] == [*row[:4], "another authority's", "default"]
     ctl("space", "allot", "ghent", "127.0.4.0/22")
     assert _cells(ctl("range", "gaps", "--authority", "ghent").out) == [
         ["unused", "space", "authority", "name", "site"],

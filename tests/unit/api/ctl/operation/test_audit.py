@@ -1,4 +1,4 @@
-"""dnsfilterctl audit: the record exported, and verified without the control plane."""
+"""dnsfilterctl audit: export the audit log, and verify it without the control plane."""
 
 import json
 import os
@@ -25,14 +25,14 @@ def _written(path: Path, content: list[bytes]) -> str:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> str:
-    """A file with a whole record."""
+def intact(tmp_path: Path) -> str:
+    """Return a file with an intact audit log."""
     return _written(tmp_path / "record.jsonl", lines(record(COUNT)))
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> str:
-    """A file with checkpoints of it, as a mail and a log have them."""
+    """Return a file with checkpoints of it, as in a mail and in a log."""
     made = [checkpoint.line.encode() for checkpoint in held(record(COUNT), 4, 8)]
     head = b"Subject: checkpoint\r\n\r\n"
     return _written(
@@ -42,7 +42,7 @@ def kept(tmp_path: Path) -> str:
 
 @pytest.fixture
 def offline(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Ctl:
-    """Commands of a machine that has neither token nor control plane, and whose environment is of no use."""
+    """Return a runner of commands without a token, a control plane or a usable environment."""
     monkeypatch.setenv("DNSFILTER_URL", "nonsense")
     monkeypatch.setenv("DNSFILTER_CA", "none")
     return ctl
@@ -52,7 +52,7 @@ def _verified(outcome: Outcome) -> tuple[int, bool]:
     return outcome.code, json.loads(outcome.out)["sound"]
 
 
-def test_what_is_exported_and_held_is_verified_offline(
+def test_export_and_checkpoint_are_verified_offline(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ctl("audit", "checkpoint", "--held")
@@ -73,7 +73,7 @@ def test_what_is_exported_and_held_is_verified_offline(
     assert (tmp_path / "record").read_text().count("\n") == newest["seq"]
 
 
-def test_an_export_goes_on_after_an_entry(served: Served, ctl: Ctl) -> None:
+def test_export_continues_after_an_entry(served: Served, ctl: Ctl) -> None:
     count = len(ctl("audit", "export").out.splitlines())
     rest = ctl("audit", "export", "--after", str(count - 2)).out.splitlines()
     assert [json.loads(line)["seq"] for line in rest] == [count - 1, count]
@@ -93,70 +93,68 @@ def test_checkpoints_are_listed_newest_first_and_held_oldest_first(served: Serve
     ctl("audit", "checkpoint")
     listed = ctl("audit", "checkpoints").out.splitlines()
     assert [line.split()[0] for line in listed] == ["checkpoint", "2", "1"]
-    assert listed[1].endswith("no place")
+    assert listed[1].endswith("nowhere yet")
     made = ctl("audit", "checkpoints", "--held").out.splitlines()
     parsed = [parse_checkpoint(line.encode()) for line in made]
     assert [(checkpoint.statement.number, checkpoint.genuine) for checkpoint in parsed] == [(1, True), (2, True)]
     assert [item["checkpoint"] for item in json.loads(ctl("audit", "checkpoints", "--json").out)["items"]] == [2, 1]
 
 
-def test_a_whole_record_holds_without_checkpoints_too_which_is_said(offline: Ctl, whole: str) -> None:
-    done = offline("audit", "verify", whole)
+def test_intact_audit_log_without_checkpoints_passes_with_a_note(offline: Ctl, intact: str) -> None:
+    done = offline("audit", "verify", intact)
     assert done.code == 0
     assert f"1 to {COUNT} follow one another" in done.out
-    assert "whole, as far as the chain alone tells" in done.out
-    assert "only the chain was checked" in done.err
-    assert _verified(offline("audit", "verify", whole, "--json")) == (0, True)
+    assert "intact, as far as the hash chain alone shows" in done.out
+    assert "Only the hash chain was checked." in done.err
+    assert _verified(offline("audit", "verify", intact, "--json")) == (0, True)
 
 
-def test_checkpoints_are_found_in_mails_and_logs_and_say_what_is_covered(offline: Ctl, whole: str, kept: str) -> None:
-    done = offline("audit", "verify", whole, "--checkpoint", kept)
+def test_checkpoints_are_found_in_mails_and_logs_and_show_what_is_covered(offline: Ctl, intact: str, kept: str) -> None:
+    done = offline("audit", "verify", intact, "--checkpoint", kept)
     assert (done.code, done.err) == (0, "")
     assert "up to entry 8, by checkpoint 2" in done.out
-    assert f"entries 9 to {COUNT}: no checkpoint that agrees comes after them" in done.out
-    found = json.loads(offline("audit", "verify", whole, "--checkpoint", kept, "--json").out)
+    assert f"entries 9 to {COUNT}: no later checkpoint agrees" in done.out
+    found = json.loads(offline("audit", "verify", intact, "--checkpoint", kept, "--json").out)
     assert (found["checkpoints"]["held"], found["not_covered"]) == (2, 4)
     assert found["checkpoints"]["agreeing"]["seq"] == 8
 
 
-def test_a_line_that_broke_off_on_its_way_is_a_note_where_the_whole_one_follows(
-    offline: Ctl, whole: str, tmp_path: Path
-) -> None:
+def test_truncated_line_is_a_note_if_the_complete_line_follows(offline: Ctl, intact: str, tmp_path: Path) -> None:
     path = tmp_path / "held.jsonl"
     made = [checkpoint.line for checkpoint in held(record(COUNT), 4, 8, 10)]
     deliver(FilePlace(path), INSTALLATION, made[:1])
-    for octets in (100, 300):
-        # A power cut or a full disk; what was not taken is taken again.
+    for size in (100, 300):
+        # A power cut or a full disk; the checkpoint is delivered again.
         with path.open("a") as file:
-            file.write(made[1][:octets])
+            file.write(made[1][:size])
         deliver(FilePlace(path), INSTALLATION, made[1:2])
-    done = offline("audit", "verify", whole, "--checkpoint", str(path))
-    assert (done.code, done.err.count("a line that broke off; it follows whole")) == (0, 2), done.out
+    done = offline("audit", "verify", intact, "--checkpoint", str(path))
+    assert (done.code, done.err.count("truncated line; the complete line follows")) == (0, 2), done.out
     assert f"{path}, line 2: " in done.err
     with path.open("a") as file:
         file.write(made[2][:100])
-    cut = offline("audit", "verify", whole, "--checkpoint", str(path))
-    assert (cut.code, f"{path}, line 6: no checkpoint" in cut.out) == (1, True), "it follows nowhere"
+    cut = offline("audit", "verify", intact, "--checkpoint", str(path))
+    assert (cut.code, f"{path}, line 6: no checkpoint" in cut.out) == (1, True), "no complete line follows"
     deliver(FilePlace(path), INSTALLATION, [made[2].replace('"seq":10', '"seq":11')])
-    assert offline("audit", "verify", whole, "--checkpoint", str(path)).code == 1
+    assert offline("audit", "verify", intact, "--checkpoint", str(path)).code == 1
 
 
-def test_a_checkpoint_after_the_record_was_made_anew_does_not_count(offline: Ctl, tmp_path: Path) -> None:
+def test_checkpoint_made_after_a_rewrite_does_not_count(offline: Ctl, tmp_path: Path) -> None:
     plain = entries(COUNT)
     plain[4]["after"] = {"mode": "off"}
-    anew = chained(plain)
-    name = _written(tmp_path / "anew", lines(anew))
-    kept = [*held(record(COUNT), 3, 6), held(anew, 3, 6, 9)[2]]
+    rewritten = chained(plain)
+    name = _written(tmp_path / "rewritten", lines(rewritten))
+    kept = [*held(record(COUNT), 3, 6), held(rewritten, 3, 6, 9)[2]]
     given = _written(tmp_path / "held", [checkpoint.line.encode() + b"\n" for checkpoint in kept])
     done = offline("audit", "verify", name, "--checkpoint", given)
     assert done.code == 1
-    assert f"entries 4 to {COUNT}: none that counts comes after them" in done.out
+    assert f"entries 4 to {COUNT}: later checkpoints were made from the changed audit log" in done.out
     assert "made anew between checkpoint 1 (2026-03-02T10:00:03Z, entry 3) and checkpoint 2 (" in done.out
     found = json.loads(offline("audit", "verify", name, "--checkpoint", given, "--json").out)
     assert (found["not_covered"], found["checkpoints"]["later"]["seq"]) == (COUNT - 3, 9)
 
 
-def test_the_record_may_come_in_parts_and_from_standard_input(
+def test_audit_log_in_parts_and_from_standard_input(
     offline: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = lines(record(COUNT))
@@ -182,7 +180,7 @@ def test_the_first_bad_line_is_printed(offline: Ctl, tmp_path: Path, kept: str) 
     assert (fault["line"], fault["seq"]) == (7, 7)
 
 
-def test_a_record_cut_off_at_its_end_is_found_by_a_checkpoint(offline: Ctl, tmp_path: Path, kept: str) -> None:
+def test_truncated_audit_log_is_detected_by_a_checkpoint(offline: Ctl, tmp_path: Path, kept: str) -> None:
     cut = _written(tmp_path / "cut", lines(record(COUNT))[:6])
     assert offline("audit", "verify", cut).code == 0
     done = offline("audit", "verify", cut, "--checkpoint", kept)
@@ -190,20 +188,20 @@ def test_a_record_cut_off_at_its_end_is_found_by_a_checkpoint(offline: Ctl, tmp_
     assert "entries were cut off at the end" in done.out
 
 
-def test_a_held_checkpoint_that_is_damaged_is_a_fault(offline: Ctl, tmp_path: Path, whole: str) -> None:
+def test_damaged_checkpoint_is_a_fault(offline: Ctl, tmp_path: Path, intact: str) -> None:
     good, other = [checkpoint.line.encode() for checkpoint in held(record(COUNT), 4, 8)]
     name = _written(tmp_path / "damaged", [good, b"\n", other[:-9], b"\n"])
-    done = offline("audit", "verify", whole, "--checkpoint", name)
+    done = offline("audit", "verify", intact, "--checkpoint", name)
     assert done.code == 1
     assert f"{name}, line 2: no checkpoint" in done.out
-    assert "NOT WHOLE" in done.out
+    assert "NOT INTACT" in done.out
 
 
-def test_the_key_is_given_in_hexadecimal_or_as_a_file(offline: Ctl, tmp_path: Path, whole: str, kept: str) -> None:
+def test_the_key_is_given_in_hexadecimal_or_as_a_file(offline: Ctl, tmp_path: Path, intact: str, kept: str) -> None:
     pem = tmp_path / "public.pem"
     pem.write_bytes(KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     for key, code in ((public_text(KEY), 0), (str(pem), 0), (public_text(OTHER_KEY), 1)):
-        assert offline("audit", "verify", whole, "--checkpoint", kept, "--key", key).code == code
+        assert offline("audit", "verify", intact, "--checkpoint", kept, "--key", key).code == code
 
 
 @pytest.mark.parametrize(
@@ -217,21 +215,21 @@ def test_the_key_is_given_in_hexadecimal_or_as_a_file(offline: Ctl, tmp_path: Pa
         ["record.jsonl", "--key", "record.jsonl"],
     ],
 )
-def test_what_cannot_be_read_is_wrong_input(offline: Ctl, whole: str, arguments: list[str]) -> None:
+def test_unreadable_file_is_wrong_input(offline: Ctl, intact: str, arguments: list[str]) -> None:
     done = offline("audit", "verify", *arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("dnsfilterctl: ")
-    assert whole.endswith("record.jsonl")
+    assert intact.endswith("record.jsonl")
 
 
-def test_an_export_that_breaks_off_is_not_taken_for_one(scripted: Scripted, ctl: Ctl) -> None:
+def test_failed_export_prints_nothing(scripted: Scripted, ctl: Ctl) -> None:
     scripted.answers["/v1/audit/export"] = (503, "application/problem+json", b'{"type": "x", "title": "no database"}')
     done = ctl("audit", "export")
     assert (done.code, done.out) == (4, "")
     assert "no database" in done.err
 
 
-def test_a_disk_that_is_full_is_one_clear_line(scripted: Scripted, tmp_path: Path) -> None:
+def test_full_disk_is_reported_in_one_line(scripted: Scripted, tmp_path: Path) -> None:
     scripted.answers["/v1/audit/export"] = (200, "application/jsonl", b"{}\n" * 100_000)
     program = f"import sys; from api.cli import main; sys.exit(main({['audit', 'export']!r}))"
     with open("/dev/full", "wb") as full:

@@ -1,4 +1,4 @@
-"""dnsfilterctl backup, restore and export --archive: files whole or not at all, encrypted before they are written."""
+"""dnsfilterctl backup, restore and export --archive: atomic writes, encrypted before anything is written."""
 
 import json
 import stat
@@ -20,10 +20,10 @@ DATABASE_VARIABLE = "DNSFILTER_API_DATABASE"
 
 @pytest.fixture(autouse=True)
 def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The packaged file of settings, which does not exist yet."""
+    """Return the path of the packaged settings file, which does not exist yet."""
     monkeypatch.setattr(environment, "PACKAGED", tmp_path / "api.env")
     monkeypatch.setattr("api.installation.opening.PACKAGED", tmp_path / "api.env")
-    # Restored afterwards: a restore completes the environment from the file.
+    # Undo changes afterwards: a restore sets variables from the file.
     for key in ("STATE_DIR", "DATABASE", "SNAPSHOT_KEY", "CHECKPOINT_KEY", "TLS_KEY"):
         monkeypatch.setenv(f"DNSFILTER_API_{key}", "")
         monkeypatch.delenv(f"DNSFILTER_API_{key}")
@@ -32,7 +32,7 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Identity:
-    """A pair of keys, the secret one in key.txt."""
+    """Return a key pair; the secret key is in key.txt."""
     identity = Identity.generate()
     (tmp_path / "key.txt").write_text(f"# public key: {identity.to_public()}\n{identity}\n")
     return identity
@@ -44,7 +44,7 @@ def test_a_backup_is_written_for_its_owner_alone_and_restored(served: Served, ct
     digest = sha256(file.read_bytes()).hexdigest()
     assert done.code == 0, done.err
     assert done.out.splitlines()[:2] == [
-        f"backup written to all.backup: {file.stat().st_size} octets",
+        f"backup written to all.backup: {file.stat().st_size} bytes",
         f"SHA-256 {digest}",
     ]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -57,7 +57,7 @@ def test_a_backup_is_written_for_its_owner_alone_and_restored(served: Served, ct
     assert (again.code, "is there already" in again.err) == (2, True)
 
 
-def test_a_restore_says_that_what_was_revoked_after_the_backup_is_valid_again(served: Served, ctl: Ctl) -> None:
+def test_restore_warns_that_tokens_revoked_after_the_backup_are_valid_again(served: Served, ctl: Ctl) -> None:
     assert ctl("backup", "all.backup").code == 0
     done = ctl("restore", "all.backup", "--state-dir", "new")
     assert "after the backup may be valid again: revoke them again\n" in done.out
@@ -82,7 +82,7 @@ def _next_commands(out: str) -> list[str]:
     return [line.strip() for line in out.splitlines() if line.startswith("  ")]
 
 
-def test_a_restore_says_which_commands_come_next(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_restore_prints_the_next_commands(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     assert ctl("backup", "all.backup").code == 0
     state, database = tmp_path / "new", f"sqlite:///{tmp_path}/one.sqlite3"
     done = ctl("restore", "all.backup", "--state-dir", str(state), "--database", database)
@@ -97,7 +97,7 @@ def test_a_restore_says_which_commands_come_next(served: Served, ctl: Ctl, tmp_p
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_a_restore_by_the_units_settings_says_commands_without_settings(
+def test_restore_with_packaged_settings_prints_commands_without_options(
     served: Served, ctl: Ctl, tmp_path: Path, env_file: Path, named: bool
 ) -> None:
     assert ctl("backup", "all.backup").code == 0
@@ -124,25 +124,25 @@ def test_an_encrypted_backup_is_restored_with_its_key_alone(
     done = ctl("backup", "all.backup", "--recipient", str(keys.to_public()), "--json")
     assert (done.code, json.loads(done.out)["encrypted"]) == (0, True)
     file = tmp_path / "all.backup"
-    whole = file.read_bytes()
-    assert whole.startswith(b"age-encryption.org/v1\n")
-    assert json.loads(done.out)["sha256"] == sha256(whole).hexdigest()
+    encrypted = file.read_bytes()
+    assert encrypted.startswith(b"age-encryption.org/v1\n")
+    assert json.loads(done.out)["sha256"] == sha256(encrypted).hexdigest()
     (tmp_path / "other.txt").write_text(str(Identity.generate()))
     (tmp_path / "no.txt").write_text("nothing")
-    for arguments, said in (
-        ((), "all.backup is encrypted: name the file of its secret key with --identity"),
+    for arguments, message in (
+        ((), "all.backup is encrypted. Name the file of its secret key with --identity."),
         (("--identity", "other.txt"), "cannot decrypt all.backup: it was encrypted to none of these keys"),
         (("--identity", "gone.txt"), "cannot use the key in gone.txt: No such file"),
         (("--identity", "no.txt"), "cannot use the key in no.txt: a line of it is no secret key"),
     ):
         refused = ctl("restore", "all.backup", "--state-dir", "new", *arguments)
-        assert (refused.code, said in refused.err) == (2, True), refused.err
-    for damaged in (whole[:-20], whole[:-1] + bytes([whole[-1] ^ 1])):
+        assert (refused.code, message in refused.err) == (2, True), refused.err
+    for damaged in (encrypted[:-20], encrypted[:-1] + bytes([encrypted[-1] ^ 1])):
         file.write_bytes(damaged)
         refused = ctl("restore", "all.backup", "--state-dir", "new", "--identity", "key.txt")
         assert (refused.code, "it is damaged, or breaks off" in refused.err) == (2, True), refused.err
     assert not (tmp_path / "new").exists()
-    file.write_bytes(whole)
+    file.write_bytes(encrypted)
     assert ctl("restore", "all.backup", "--state-dir", "new", "--identity", "key.txt").code == 0
 
 
@@ -151,26 +151,26 @@ def test_a_damaged_backup_is_refused_with_the_member_and_leaves_nothing(
 ) -> None:
     assert ctl("backup", "all.backup").code == 0
     file = tmp_path / "all.backup"
-    whole = file.read_bytes()
+    intact = file.read_bytes()
 
     def more(manifest: dict[str, dict[str, dict[str, int]]]) -> None:
         manifest["members"]["tables/bans.jsonl"]["rows"] += 1
 
-    for damaged, said in (
-        (whole[: len(whole) // 2], "all.backup is not restored: not a backup, or one that breaks off"),
-        (with_manifest(whole, more), "all.backup is not restored: tables/bans.jsonl: "),
+    for damaged, message in (
+        (intact[: len(intact) // 2], "all.backup is not restored: not a backup, or one that breaks off"),
+        (with_manifest(intact, more), "all.backup is not restored: tables/bans.jsonl: "),
     ):
         file.write_bytes(damaged)
         refused = ctl("restore", "all.backup", "--state-dir", "new")
-        assert (refused.code, said in refused.err) == (2, True), refused.err
+        assert (refused.code, message in refused.err) == (2, True), refused.err
     assert not (tmp_path / "new").exists()
     assert ctl("restore", "gone.backup", "--state-dir", "new").code == 2
-    file.write_bytes(whole)
+    file.write_bytes(intact)
     wrong = ctl("restore", "all.backup", "--state-dir", "new", "--identity", "all.backup")
     assert (wrong.code, "is not encrypted" in wrong.err) == (2, True)
 
 
-def test_a_broken_record_is_restored_only_if_that_is_accepted(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_damaged_audit_log_is_restored_only_with_accept_damage(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     assert ctl("backup", "all.backup").code == 0
     file = tmp_path / "all.backup"
     file.write_bytes(with_rows(file.read_bytes(), "audit", lambda found: found[1].update(account=7)))
@@ -194,7 +194,7 @@ PROBLEM = b'{"type": "/problems/x", "title": "no", "detail": "the database did n
     ],
 )
 @pytest.mark.parametrize("command", [("backup", "file"), ("export", "--archive", "file")])
-def test_what_is_refused_leaves_the_file_that_was_there(
+def test_refused_download_leaves_the_old_file(
     scripted: Scripted, ctl: Ctl, tmp_path: Path, command: tuple[str, ...], answer: tuple[int, str, bytes], code: int
 ) -> None:
     scripted.answers["/v1/backup"] = scripted.answers["/v1/archive"] = answer
@@ -206,7 +206,7 @@ def test_what_is_refused_leaves_the_file_that_was_there(
 
 
 @pytest.mark.parametrize("options", [(), ("--recipient", str(Identity.generate().to_public()))])
-def test_an_answer_that_breaks_off_leaves_nothing(
+def test_broken_download_leaves_nothing(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
     def breaking(_file: object, _size: int) -> Iterator[bytes]:
@@ -215,35 +215,35 @@ def test_an_answer_that_breaks_off_leaves_nothing(
 
     monkeypatch.setattr("api.http.downloads._read", breaking)
     done = ctl("backup", "all.backup", *options)
-    assert (done.code, "broke off" in done.err) == (4, True), done.err
+    assert (done.code, "the connection broke" in done.err) == (4, True), done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [".run"]
 
 
-def test_what_cannot_be_done_is_told_before_anything_is_asked(scripted: Scripted, ctl: Ctl) -> None:
-    for arguments, said in (
+def test_wrong_options_are_refused_without_a_request(scripted: Scripted, ctl: Ctl) -> None:
+    for arguments, message in (
         (("backup", "file", "--recipient", "age1zz"), "'age1zz' is no public key of age"),
-        (("export", "policy.toml", "--archive", "file"), "name one file"),
-        (("export", "--names"), "--names is for --archive"),
+        (("export", "policy.toml", "--archive", "file"), "give either a policy file or --archive, not both"),
+        (("export", "--names"), "--names needs --archive"),
     ):
         done = ctl(*arguments)
-        assert (done.code, said in done.err) == (2, True), done.err
+        assert (done.code, message in done.err) == (2, True), done.err
     assert scripted.spoken == []
 
 
 @pytest.mark.parametrize("options", [(), ("--recipient", str(Identity.generate().to_public()))])
 @pytest.mark.parametrize("target", ["/dev/full", "nowhere/file"])
-def test_what_cannot_be_written_is_named(scripted: Scripted, ctl: Ctl, target: str, options: tuple[str, ...]) -> None:
+def test_unwritable_file_is_named(scripted: Scripted, ctl: Ctl, target: str, options: tuple[str, ...]) -> None:
     scripted.answers["/v1/backup"] = (200, "application/zip", b"x" * 500_000)
     done = ctl("backup", target, *options)
     assert (done.code, f"{target}: No s" in done.err) == (2, True), done.err
 
 
-def test_an_archive_is_written_and_says_its_digest(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_archive_is_written_with_its_digest(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     done = ctl("export", "--archive", "archive.zip", "--json")
     assert done.code == 0, done.err
     data = (tmp_path / "archive.zip").read_bytes()
     digest = sha256(data).hexdigest()
-    assert json.loads(done.out) == {"file": "archive.zip", "octets": len(data), "sha256": digest}
+    assert json.loads(done.out) == {"file": "archive.zip", "bytes": len(data), "sha256": digest}
     files = members(data)
     assert "Ghent" in files["decisions/decisions.txt"].decode() or "Gent" in files["decisions/decisions.txt"].decode()
     assert len([name for name in files if name.startswith("reports/")]) == 2 * len(

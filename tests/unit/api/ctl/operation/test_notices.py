@@ -1,4 +1,4 @@
-"""notice: what authorities were told by mail."""
+"""dnsfilterctl notice: notices that authorities get by mail."""
 
 import json
 
@@ -7,24 +7,24 @@ import pytest
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.notices.support import begun
 
-NO_MAIL = "no mail server is set at the control plane (--notices-mail): none is sent\n"
+NO_MAIL = "No notice is sent: the control plane has no mail server. Set --notices-mail there.\n"
 
 
 @pytest.fixture
-def told(served: Served) -> Served:
-    """With a suspension of all, of which Ghent's contact and the installation's are told."""
+def notified(served: Served) -> Served:
+    """Suspend Ghent and Diest, and make the notices. Ghent's contact is not a mail address."""
     plane = served.plane
-    telling = begun(plane, to=("installation@example.org",))
+    job = begun(plane, to=("installation@example.org",))
     plane.done("PATCH", "/v1/authorities/ghent", {"contact": "02 123 45 67"})
-    for whom in ("ghent", "diest"):
-        plane.done("POST", "/v1/suspensions", {"authority": whom, "for": "30m", "reason": "nobody can work"})
+    for authority in ("ghent", "diest"):
+        plane.done("POST", "/v1/suspensions", {"authority": authority, "for": "30m", "reason": "nobody can work"})
     plane.clock.now += 1
-    telling.look()
+    job.look()
     return served
 
 
-@pytest.mark.usefixtures("told")
-def test_the_list_says_to_whom_about_what_and_what_became_of_it(ctl: Ctl) -> None:
+@pytest.mark.usefixtures("notified")
+def test_list_shows_recipient_subject_and_state(ctl: Ctl) -> None:
     done = ctl("notice", "list")
     assert (done.code, done.err) == (0, NO_MAIL)
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in done.out.splitlines()]
@@ -41,8 +41,8 @@ def test_the_list_says_to_whom_about_what_and_what_became_of_it(ctl: Ctl) -> Non
     ]
 
 
-@pytest.mark.usefixtures("told")
-def test_the_list_is_narrowed(ctl: Ctl) -> None:
+@pytest.mark.usefixtures("notified")
+def test_list_is_filtered(ctl: Ctl) -> None:
     done = ctl("notice", "list", "--state", "failed", "--authority", "ghent", "--json")
     assert [item["authority"] for item in json.loads(done.out)["items"]] == ["ghent"]
     none = ctl("notice", "list", "--state", "sent")

@@ -1,4 +1,4 @@
-"""login, logout and whoami: a token is checked before it is kept, and repeated by nothing."""
+"""login, logout and whoami: a token is checked before it is stored, and never printed."""
 
 import io
 import json
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from api.ctl.remote.token_file import VARIABLE, kept_path
+from api.ctl.remote.token_file import VARIABLE, stored_path
 from tests.unit.api.ctl.conftest import TOKEN, Ctl, Scripted, Served
 
 
 class Terminal(io.TextIOWrapper):
-    """Standard input that is somebody's keyboard."""
+    """Standard input that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -24,7 +24,7 @@ def _piped(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 @pytest.fixture
 def desk(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The token of an operator of Ghent, in a directory where there is no other."""
+    """Return the token of an operator of Ghent; the working directory has no token file."""
     _, token = served.plane.account("desk", ("operator", "ghent"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -32,12 +32,12 @@ def desk(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def _kept(tmp_path: Path, url: str) -> Path:
-    path = kept_path({"XDG_CONFIG_HOME": str(tmp_path / "configuration")}, url)
+    path = stored_path({"XDG_CONFIG_HOME": str(tmp_path / "configuration")}, url)
     assert path is not None
     return path
 
 
-def test_a_token_is_kept_used_and_forgotten(
+def test_token_is_stored_used_and_removed(
     served: Served, ctl: Ctl, desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ctl("ban", "list").code == 3
@@ -45,16 +45,14 @@ def test_a_token_is_kept_used_and_forgotten(
     done = ctl("login")
     file = _kept(tmp_path, served.url)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(
-        f"logged in at {served.url} as desk (account 2); the token lasts through 20 December 2026\n"
-    )
-    assert f"it is kept in {file}" in done.out
+    assert done.out.startswith(f"logged in at {served.url} as desk (account 2); token valid through 20 December 2026\n")
+    assert f"stored in {file}" in done.out
     assert desk not in done.out
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (f"{desk}\n", 0o600)
     assert "role       operator of ghent  Stad Gent" in ctl("whoami").out
     assert ctl("logout").out == f"removed {file}\n"
     assert ctl("whoami").code == 3
-    assert ctl("logout").out == f"no token was kept for {served.url}\n"
+    assert ctl("logout").out == f"no token is stored for {served.url}\n"
     assert served.plane.call("GET", "/v1/self", token=desk).status_code == 200
 
 
@@ -74,7 +72,7 @@ def test_a_token_is_asked_for_without_echo(
     assert _kept(tmp_path, served.url).read_text() == f"{desk}\n"
 
 
-def test_a_token_comes_from_a_file_with_a_warning_where_others_read_it(
+def test_token_from_a_file_that_others_can_read_gives_a_warning(
     served: Served, ctl: Ctl, desk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = tmp_path / "given"
@@ -83,15 +81,15 @@ def test_a_token_comes_from_a_file_with_a_warning_where_others_read_it(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "other"))
     done = ctl("login", "--token-file", str(given), "--json")
     assert done.code == 0
-    told = json.loads(done.out)
-    assert (told["account"]["login"], told["file"]) == ("desk", str(_kept(tmp_path, served.url)))
-    assert "can be read by others (mode 0644)" in done.err
-    assert "DNSFILTER_TOKEN_FILE is set, and its file comes before what is kept" in done.err
+    found = json.loads(done.out)
+    assert (found["account"]["login"], found["file"]) == ("desk", str(_kept(tmp_path, served.url)))
+    assert f"others can read the token file {given} (mode 0644)" in done.err
+    assert "DNSFILTER_TOKEN_FILE is set, and its file is used instead of the stored token" in done.err
     assert desk not in done.out + done.err
 
 
 @pytest.mark.parametrize("typed", [TOKEN, "", "two words", "x" * 2000])
-def test_a_token_that_is_not_taken_is_not_kept(
+def test_rejected_token_is_not_stored(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str
 ) -> None:
     _piped(monkeypatch, typed)
@@ -101,15 +99,15 @@ def test_a_token_that_is_not_taken_is_not_kept(
     assert not typed or typed not in done.err
 
 
-def test_where_there_is_no_home_nothing_is_asked(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_without_a_home_directory_asks_nothing(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.delenv("HOME", raising=False)
     done = ctl("login")
-    assert (done.code, "set HOME or XDG_CONFIG_HOME" in done.err) == (2, True)
+    assert (done.code, "Set HOME or XDG_CONFIG_HOME" in done.err) == (2, True)
     assert ctl("logout").code == 0
 
 
-def test_a_token_is_sent_to_the_control_plane_that_it_was_kept_for_alone(
+def test_stored_token_is_sent_only_to_its_control_plane(
     scripted: Scripted, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "admin-token").unlink()
@@ -122,10 +120,8 @@ def test_a_token_is_sent_to_the_control_plane_that_it_was_kept_for_alone(
     assert ctl("ban", "list", "--api", "http://127.0.0.1:1/").code == 4
 
 
-def test_before_a_token_is_asked_for_it_is_said_that_it_goes_unencrypted(
-    ctl: Ctl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_login_warns_before_it_asks_that_the_token_goes_unencrypted(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     _piped(monkeypatch, TOKEN)
     done = ctl("--api", "http://0.0.0.0:1", "login")
     assert done.code == 4
-    assert done.err.startswith("dnsfilterctl: warning: the token goes to http://0.0.0.0:1 unencrypted: use https\n")
+    assert done.err.startswith("dnsfilterctl: warning: the token goes to http://0.0.0.0:1 unencrypted. Use https.\n")

@@ -1,4 +1,4 @@
-"""Authorities, sites, ranges and the catalogue from a shell."""
+"""Commands on authorities, sites, ranges and the catalogue."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from tests.unit.api.ctl.conftest import Ctl, Served
 
 
-def test_an_authority_is_registered_then_changed_where_something_is_given(served: Served, ctl: Ctl) -> None:
+def test_authority_is_registered_then_only_given_fields_change(served: Served, ctl: Ctl) -> None:
     new = ctl(
         "authority", "set", "harbour", "--kind", "agency", "--name", "nl=Haven", "--name", "fr=Port",
         "--languages", "nl,fr", "--contact", "ict@harbour.example",
@@ -21,18 +21,18 @@ def test_an_authority_is_registered_then_changed_where_something_is_given(served
     assert ctl("authority", "show", "harbour").code == 2
 
 
-def test_an_authority_that_lacks_something_is_not_registered(served: Served, ctl: Ctl) -> None:
+def test_incomplete_authority_is_not_registered(served: Served, ctl: Ctl) -> None:
     done = ctl("authority", "set", "harbour", "--kind", "agency")
     assert done.code == 2
-    told = {"--languages: is missing", "--contact: is missing", "--name: give at least one"}
-    assert told <= set(done.err.splitlines())
+    faults = {"--languages: is missing", "--contact: is missing", "--name: give at least one"}
+    assert faults <= set(done.err.splitlines())
 
 
 @pytest.mark.parametrize(
     ("level", "message"),
     [
         ("range", 'usage "range" is not available yet: use none or authority'),
-        ("all", "'all' is none of none, authority"),
+        ("all", "'all' is not one of none, authority"),
     ],
 )
 def test_a_usage_level_without_effect_is_not_offered(ctl: Ctl, level: str, message: str) -> None:
@@ -41,7 +41,7 @@ def test_a_usage_level_without_effect_is_not_offered(ctl: Ctl, level: str, messa
     assert done.err.endswith(f"argument --usage: {message}\n")
 
 
-def test_the_list_says_which_are_closed_or_will_be(served: Served, ctl: Ctl) -> None:
+def test_list_shows_closed_and_closing_authorities(served: Served, ctl: Ctl) -> None:
     ctl("authority", "close", "ghent", "--at", "2026-10-01", "--reason", "merged")
     [line] = [line for line in ctl("authority", "list").out.splitlines() if line.startswith("ghent")]
     assert "  closing, served through 30 September 2026  " in line
@@ -51,9 +51,7 @@ def test_the_list_says_which_are_closed_or_will_be(served: Served, ctl: Ctl) -> 
 
 
 @pytest.mark.parametrize("command", [("who", "127.0.5.10"), ("explain", "127.0.5.10", "tiktok.com")])
-def test_nobody_is_anywhere_at_a_site_that_is_not_registered(
-    served: Served, ctl: Ctl, command: tuple[str, ...]
-) -> None:
+def test_unknown_site_is_wrong_input(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     done = ctl(*command, "--site", "nowhere")
     assert (done.code, 'No site "nowhere". See dnsfilterctl site list.' in done.err) == (2, True)
 
@@ -62,8 +60,8 @@ def test_a_range_is_registered_once_changed_and_removed(served: Served, ctl: Ctl
     fields = ("--funding", "public", "--audience", "staff", "--label", "annex")
     assert ctl("range", "add", "ghent", "2001:db8::/32", *fields).code == 0
     again = ctl("range", "add", "diest", "2001:db8::/32", *fields)
-    told = "dnsfilterctl: 2001:db8::/32 at site default is registered already, to ghent\n"
-    assert (again.code, again.err) == (2, told)
+    problem = "dnsfilterctl: 2001:db8::/32 at site default is registered already, to ghent\n"
+    assert (again.code, again.err) == (2, problem)
     assert "audience   pupils" in ctl("range", "set", "2001:db8::/32", "--audience", "pupils").out
     listed = json.loads(ctl("range", "list", "--authority", "ghent", "--json").out)["items"]
     assert [entry["label"] for entry in listed if entry["prefix"] == "2001:db8::/32"] == ["annex"]
@@ -84,7 +82,7 @@ def test_a_site_has_ranges_of_its_own(served: Served, ctl: Ctl) -> None:
     assert ctl("site", "remove", "harbour").code == 0
 
 
-def test_the_catalogue_is_listed_whole_and_shown_by_tier(served: Served, ctl: Ctl) -> None:
+def test_catalogue_is_listed_completely_and_shown_by_tier(served: Served, ctl: Ctl) -> None:
     listed = ctl("service", "list").out
     assert any(line.split()[:2] == ["tiktok", "TikTok"] for line in listed.splitlines())
     shown = ctl("service", "show", "tiktok").out

@@ -1,4 +1,4 @@
-"""Bans, bindings and exemptions from a shell: each act as the API records it."""
+"""Commands on bans, bindings and exemptions: each act is recorded by the API."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def _shown(ctl: Ctl, *arguments: str) -> Any:
     return json.loads(done.out)
 
 
-def test_a_list_shows_slugs_beside_names_and_how_far_terms_reach(served: Served, ctl: Ctl) -> None:
+def test_list_shows_slugs_names_and_the_end_of_terms(served: Served, ctl: Ctl) -> None:
     lines = ctl("ban", "list", "--state", "in_force").out.splitlines()
     assert lines[0].split() == ["authority", "name", "service", "name", "mode", "reply", "state", "term"]
     assert len({line.index(cell) for line, cell in zip(lines[1:], ["Autorité", *["Ville"] * 5, "Région", "Stad"])}) == 1  # noqa: B905
@@ -43,14 +43,14 @@ def test_toggling_changes_the_mode_and_nothing_else(served: Served, ctl: Ctl) ->
     assert _shown(ctl, "ban", "show", *GHENT) == {**before, "mode_set_by": 1, "revision": before["revision"] + 3}
 
 
-def test_a_mode_is_set_for_a_reason_that_is_shown(served: Served, ctl: Ctl) -> None:
+def test_reason_of_a_mode_is_shown(served: Served, ctl: Ctl) -> None:
     done = ctl("ban", "set", *GHENT, "--mode", "off", "--reason", "election night")
     assert "mode       off, set 21 September 2026 16:13:20 CEST: election night\n" in done.out
     alone = ctl("ban", "set", *GHENT, "--reason", "election night")
     assert (alone.code, "a reason goes with the mode" in alone.err) == (2, True)
 
 
-def test_a_ban_is_switched_off_for_a_time_and_listed_with_since_until_by_and_why(served: Served, ctl: Ctl) -> None:
+def test_ban_is_switched_off_for_a_time_and_listed_with_start_end_account_and_reason(served: Served, ctl: Ctl) -> None:
     done = ctl("ban", "set", *GHENT, "--mode", "off", "--for", "2 hours", "--reason", "election night")
     since, until = "21 September 2026 16:13:20 CEST", "21 September 2026 18:13:20 CEST, then enforce"
     assert f"mode       off, set {since}, until {until}: election night\n" in done.out
@@ -66,14 +66,14 @@ def test_a_ban_is_switched_off_for_a_time_and_listed_with_since_until_by_and_why
     assert ctl("ban", "list", "--state", "off").out == ""
     assert _shown(ctl, "ban", "show", *GHENT)["mode"] == "enforce"
     refused = ctl("ban", "set", *GHENT, "--mode", "off", "--end", "2027-01-01")
-    assert (refused.code, "say --until or --for" in refused.err) == (2, True)
+    assert (refused.code, "Give --until or --for" in refused.err) == (2, True)
 
 
 def test_a_mode_other_than_off_takes_no_end(served: Served, ctl: Ctl) -> None:
     before = served.plane.revision()
     refused = ctl("ban", "set", *GHENT, "--mode", "monitor", "--for", "1 hour")
     assert (refused.code, served.plane.revision()) == (2, before)
-    assert "only --mode off takes an end, --mode monitor does not: leave out --for" in refused.err
+    assert "--mode monitor does not take an end, only --mode off does. Leave out --for" in refused.err
 
 
 def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ctl: Ctl) -> None:
@@ -97,7 +97,7 @@ def test_a_ban_is_adopted_following_another_and_shown_with_it(served: Served, ct
     "options",
     [(), ("--following", "federal/tiktok", "--for", "1 month"), ("--following", "a/tiktok", "--follows", "b/tiktok")],
 )
-def test_what_is_no_adoption_is_told_without_asking(served: Served, ctl: Ctl, options: tuple[str, ...]) -> None:
+def test_incomplete_adoption_is_refused_without_a_request(served: Served, ctl: Ctl, options: tuple[str, ...]) -> None:
     before = served.plane.revision()
     assert (ctl("ban", "adopt", *ZONE, *options).code, served.plane.revision()) == (2, before)
 
@@ -164,7 +164,7 @@ def test_a_ban_is_renewed_and_ended_by_acts_of_their_own(served: Served, ctl: Ct
     assert _last_act(served) == "ban.end ban/ghent/tiktok"
 
 
-def test_a_renewal_with_an_end_tells_that_a_term_without_one_goes_on(served: Served, ctl: Ctl) -> None:
+def test_renewal_with_an_end_warns_that_a_term_without_an_end_continues(served: Served, ctl: Ctl) -> None:
     adopted = ctl("ban", "adopt", "diest", "capcut", "--legal-basis", "decree", "--review-by", "2027-06-01")
     assert (adopted.code, adopted.err) == (0, "")
     renewed = ctl("ban", "renew", "diest", "capcut", "--until", "2027-03-31", "--reference", "2027/9")
@@ -248,7 +248,7 @@ def test_an_exemption_is_asked_for_and_decided(served: Served, ctl: Ctl, tmp_pat
     ]  # fmt: skip
 
 
-def test_switching_off_waits_for_an_approver_where_the_authority_wants_one(
+def test_switching_off_waits_for_an_approver_if_the_authority_requires_one(
     served: Served, ctl: Ctl, tmp_path: Path
 ) -> None:
     files = {}

@@ -1,4 +1,4 @@
-"""authority onboard: asked on a terminal, told elsewhere."""
+"""authority onboard: a dialogue on a terminal, a list elsewhere."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Lead = Callable[..., Outcome]
 
 @pytest.fixture
 def lead(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Lead:
-    """Runs `authority onboard harbour` at a terminal where these answers are typed; then the input ends."""
+    """Return a function that runs `authority onboard` at a terminal with these answers, then ends the input."""
 
     def run(*answers: str, name: str = "harbour") -> Outcome:
         rest, asked = list(answers), list[str]()
@@ -28,7 +28,7 @@ def lead(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Lead:
         monkeypatch.setattr("api.ctl.policy.onboarding.at_terminal", lambda: True)
         monkeypatch.setattr("builtins.input", typed)
         done = ctl("authority", "onboard", name)
-        assert rest == [], f"nobody asked for {rest}; asked was {asked}"
+        assert rest == [], f"no question for {rest}; asked: {asked}"
         return Outcome(done.code, "\n".join(asked) + "\n" + done.out, done.err)
 
     return run
@@ -37,7 +37,7 @@ def lead(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> Lead:
 REGISTERED = ("agency", "nl,fr", "Haven", "Port", "ict@harbour.example", "")
 
 
-def test_a_new_body_is_asked_for_all_that_it_needs(served: Served, lead: Lead) -> None:
+def test_dialogue_asks_for_everything_that_a_new_authority_needs(served: Served, lead: Lead) -> None:
     done = lead(
         *REGISTERED,
         "192.0.2.0/24", "", "",
@@ -64,20 +64,20 @@ def test_a_new_body_is_asked_for_all_that_it_needs(served: Served, lead: Lead) -
     assert (again.code, "3 of 9 steps are missing" in again.out) == (1, True)
 
 
-def test_every_question_may_be_left_out(served: Served, lead: Lead) -> None:
+def test_every_question_may_be_skipped(served: Served, lead: Lead) -> None:
     done = lead(*REGISTERED, "", "", "")
     assert (done.code, "6 of 9 steps are missing" in done.out) == (1, True)
     assert served.plane.done("GET", "/v1/ranges?authority=harbour")["items"] == []
 
 
-def test_what_was_answered_is_done_where_the_input_ends(served: Served, lead: Lead) -> None:
+def test_answered_steps_are_done_when_the_input_ends(served: Served, lead: Lead) -> None:
     done = lead(*REGISTERED, "192.0.2.0/24", "")
-    told = "ended; done is: harbour is registered; 192.0.2.0/24 at site default is allotted"
-    assert (done.code, told in done.out.splitlines()) == (1, True)
+    line = "stopped; done: harbour is registered; 192.0.2.0/24 at site default is allotted"
+    assert (done.code, line in done.out.splitlines()) == (1, True)
     assert served.plane.done("GET", "/v1/spaces?authority=harbour")["items"][0]["prefix"] == "192.0.2.0/24"
 
 
-def test_a_wrong_answer_is_asked_for_again(served: Served, lead: Lead) -> None:
+def test_question_is_repeated_after_a_wrong_answer(served: Served, lead: Lead) -> None:
     done = lead(
         "harbour", "agency", "Dutch", "nl", "Haven", "ict@harbour.example", "Europe/Nowhere", "",
         "192.0.2.1/24", "192.0.2.0/24", "hall", "default", "",
@@ -85,12 +85,12 @@ def test_a_wrong_answer_is_asked_for_again(served: Served, lead: Lead) -> None:
         "toktik", "tiktok", "decree 7", "", "", "20 September", "2026-09-20", "tomorrow", "2026-10-01", "long",
         "1 year", "perhaps", "yes",
     )  # fmt: skip
-    assert "'harbour' is none of federal" in done.out
-    assert "'Dutch' are no languages" in done.out
+    assert "'harbour' is not one of federal" in done.out
+    assert "'Dutch' is not a list of languages" in done.out
     assert "Europe/Nowhere" in done.out
     assert "has host bits set" in done.out
-    assert "site hall is not registered" in done.out
-    assert "service toktik is not registered" in done.out
+    assert "no site hall. Type `dnsfilterctl site list` to see all" in done.out
+    assert "no service toktik. Type `dnsfilterctl service list` to see all" in done.out
     assert all(f"'{wrong}' is " in done.out for wrong in ("20 September", "tomorrow", "long", "perhaps"))
     ban = served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")
     assert (ban["decision"]["date"], ban["terms"][0]["start"]) == ("2026-09-20", "2026-09-30T22:00:00Z")
@@ -98,30 +98,30 @@ def test_a_wrong_answer_is_asked_for_again(served: Served, lead: Lead) -> None:
 
 
 @pytest.mark.parametrize(("answer", "begins"), [("", False), ("no", False), ("yes", True)])
-def test_no_ban_begins_unless_somebody_says_yes(served: Served, lead: Lead, answer: str, begins: bool) -> None:
+def test_no_ban_begins_without_a_yes(served: Served, lead: Lead, answer: str, begins: bool) -> None:
     done = lead(*REGISTERED, "", "", "tiktok", "", answer)
     assert "refuse tiktok from now on for 72 hours, without a decision (yes, no)" in done.out
-    assert ("in force for 72 hours" in done.out, "nothing is recorded of a ban" in done.out) == (begins, not begins)
+    assert ("in force for 72 hours" in done.out, "no ban is recorded" in done.out) == (begins, not begins)
     assert served.plane.call("GET", "/v1/authorities/harbour/bans/tiktok").status_code == (200 if begins else 404)
 
 
-def test_what_one_step_has_done_is_not_asked_for_by_another(served: Served, lead: Lead) -> None:
-    """Without networks no site needs a node; with one, the step is told by what is there by then."""
+def test_step_that_another_step_completed_is_skipped(served: Served, lead: Lead) -> None:
+    """Without networks no site needs a node; the step for nodes uses the networks registered by then."""
     done = lead(*REGISTERED, "192.0.2.0/24", "", "", "", "")
     assert "nodes: enrol a node at default" in done.out
 
 
-def test_one_that_will_be_closed_is_told_so_first(served: Served, ctl: Ctl, lead: Lead) -> None:
+def test_closing_authority_is_reported_first(served: Served, ctl: Ctl, lead: Lead) -> None:
     ctl("authority", "close", "ghent", "--at", "2026-10-01", "--reason", "merged")
-    first = "CLOSING: ghent is served through 30 September 2026, and not after"
+    first = "CLOSING: ghent is served through 30 September 2026, and not after that"
     assert ctl("authority", "onboard", "ghent", "--check").out.splitlines()[0] == first
     served.plane.clock.now += 30 * 86_400
     done = lead(name="ghent")
-    told = "CLOSED: ghent was served through 30 September 2026; nothing is missing of it"
-    assert (done.code, done.out.splitlines()[-1], "space:" in done.out) == (0, told, False)
+    line = "CLOSED: ghent was served through 30 September 2026; nothing is missing"
+    assert (done.code, done.out.splitlines()[-1], "space:" in done.out) == (0, line, False)
 
 
-def test_one_that_was_merged_is_told_with_its_successor(served: Served, ctl: Ctl) -> None:
+def test_merged_authority_is_shown_with_its_successor(served: Served, ctl: Ctl) -> None:
     decision = ("--legal-basis", "decree 343", "--reference", "2026/4", "--reason", "merger")
     assert ctl("authority", "merge", "mechelen", "--into", "ghent", *decision).code == 0
     done = ctl("authority", "onboard", "mechelen", "--check")
@@ -132,7 +132,7 @@ def test_one_that_was_merged_is_told_with_its_successor(served: Served, ctl: Ctl
 def test_a_body_that_is_not_registered_stays_so_where_nobody_says_its_kind(served: Served, lead: Lead) -> None:
     done = lead("")
     assert (done.code, "10 of 10 steps are missing" in done.out) == (1, True)
-    assert "ended; nothing was done" in done.out
+    assert "stopped; nothing was done" in done.out
 
 
 def test_of_a_body_that_is_not_registered_everything_is_missing(served: Served, ctl: Ctl) -> None:
@@ -151,11 +151,11 @@ def test_a_contact_that_is_no_mail_address_is_asked_for_again(served: Served, le
     assert served.plane.done("GET", "/v1/authorities/harbour")["contact"] == "ict@harbour.example"
 
 
-def test_another_bodys_ban_can_be_followed(served: Served, lead: Lead) -> None:
+def test_ban_of_another_authority_can_be_followed(served: Served, lead: Lead) -> None:
     followed = ("federal/tiktok", "decree 7", "board", "H-1", "2026-09-20")
     done = lead(*REGISTERED, "", "", "ghent/nothing", *followed, "yes")
-    assert "ban ghent/nothing is not registered" in done.out
-    assert "take over what is left of the terms of federal/tiktok (through " in done.out
+    assert "no ban ghent/nothing. Type `dnsfilterctl ban list` to see all" in done.out
+    assert "copy mode, scope and remaining terms of federal/tiktok (through " in done.out
     ban = served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")
     source = served.plane.done("GET", "/v1/authorities/federal/bans/tiktok")
     assert (ban["decision"]["follows"], ban["decision"]["reference"]) == ("federal/tiktok", "H-1")
@@ -163,11 +163,9 @@ def test_another_bodys_ban_can_be_followed(served: Served, lead: Lead) -> None:
 
 
 @pytest.mark.parametrize("answers", [("",), ("decree 7", "", "", ""), ("decree 7", "", "H-1", "", "no")])
-def test_nothing_is_followed_without_a_decision_of_ones_own(
-    served: Served, lead: Lead, answers: tuple[str, ...]
-) -> None:
+def test_following_needs_an_own_decision(served: Served, lead: Lead, answers: tuple[str, ...]) -> None:
     done = lead(*REGISTERED, "", "", "federal/tiktok", *answers)
-    assert "nothing is recorded of a ban" in done.out
+    assert "no ban is recorded" in done.out
     assert served.plane.call("GET", "/v1/authorities/harbour/bans/tiktok").status_code == 404
 
 
@@ -178,7 +176,7 @@ def test_a_missing_name_is_asked_for_in_its_language(served: Served, lead: Lead)
     assert served.plane.done("GET", "/v1/authorities/harbour")["names"] == {"nl": "Haven", "fr": "Port"}
 
 
-def test_without_a_terminal_it_is_told_what_is_missing(served: Served, ctl: Ctl) -> None:
+def test_without_a_terminal_missing_steps_are_listed(served: Served, ctl: Ctl) -> None:
     done = ctl("authority", "onboard", "ghent")
     lines = done.out.splitlines()
     assert done.code == 1
@@ -189,7 +187,7 @@ def test_without_a_terminal_it_is_told_what_is_missing(served: Served, ctl: Ctl)
     assert ctl("authority", "onboard", "nowhere").code == 1
 
 
-def test_who_may_not_act_is_told_so_and_led_on(served: Served, lead: Lead) -> None:
+def test_dialogue_continues_after_a_denied_step(served: Served, lead: Lead) -> None:
     _, token = served.plane.account("reader", ("reader", "ghent"))
     file = served.plane.settings.token_path
     file.write_text(token)

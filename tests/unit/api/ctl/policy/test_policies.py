@@ -1,4 +1,4 @@
-"""The policy as a file: exported, compared, applied; and the audit of it."""
+"""Export, compare and apply a policy file; list the acts in the audit log."""
 
 import json
 import stat
@@ -9,7 +9,7 @@ import pytest
 from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
 
 
-def test_what_is_exported_differs_in_nothing(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_exported_policy_has_no_differences(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     printed = ctl("export").out
     assert ctl("export", "policy.toml").code == 0
     file = tmp_path / "policy.toml"
@@ -18,10 +18,10 @@ def test_what_is_exported_differs_in_nothing(served: Served, ctl: Ctl, tmp_path:
     assert json.loads(ctl("export", "--json").out) == {"policy": printed}
     done = ctl("diff", "policy.toml")
     assert (done.code, done.out, done.err) == (0, "no differences\n", "")
-    assert "nothing to do" in ctl("apply", "policy.toml").out
+    assert "no changes" in ctl("apply", "policy.toml").out
 
 
-def test_a_difference_is_told_then_applied_then_on_record(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_difference_is_shown_then_applied_then_in_the_audit_log(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(ctl("export").out.replace('label = "this machine"', 'label = "hall"'))
     expected = '~ range/default/127.0.0.1/32  range.change\n    label: "this machine" -> "hall"\n'
@@ -39,7 +39,7 @@ def test_a_difference_is_told_then_applied_then_on_record(served: Served, ctl: C
     ] == ["policy.apply"]
 
 
-def test_what_stands_against_a_file_is_wrong_input(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_fault_that_prevents_a_file_is_wrong_input(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(ctl("export").out.replace("2027-03-", "2027-04-"))
     for command in ("diff", "apply"):
@@ -55,18 +55,18 @@ def test_a_file_that_cannot_be_read_or_written_is_named(scripted: Scripted, ctl:
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
     (tmp_path / "large.toml").write_bytes(b"#" * (8 * 1024 * 1024 + 1))
     scripted.answers["/v1/policy"] = (200, "application/toml", b"# policy\n")
-    for arguments, said in (
+    for arguments, message in (
         (("apply", "nowhere.toml"), "cannot read nowhere.toml: No such file or directory"),
-        (("apply", "latin.toml"), "cannot read latin.toml: not UTF-8 at octet 5"),
-        (("diff", "large.toml"), "cannot read large.toml: it is larger than 8388608 octets"),
+        (("apply", "latin.toml"), "cannot read latin.toml: not UTF-8 at byte 5"),
+        (("diff", "large.toml"), "cannot read large.toml: it is larger than 8388608 bytes"),
         (("export", "nowhere/policy.toml"), "nowhere/policy.toml: No such file or directory"),
     ):
         done = ctl(*arguments)
-        assert (done.code, said in done.err) == (2, True), done.err
+        assert (done.code, message in done.err) == (2, True), done.err
     assert [spoken.path for spoken in scripted.spoken] == ["/v1/policy"]
 
 
-def test_an_exported_file_replaces_the_old_one_whole_and_keeps_its_mode(
+def test_exported_file_replaces_the_old_one_atomically_and_keeps_its_mode(
     scripted: Scripted, ctl: Ctl, tmp_path: Path
 ) -> None:
     file = tmp_path / "policy.toml"
@@ -81,7 +81,7 @@ def test_an_exported_file_replaces_the_old_one_whole_and_keeps_its_mode(
 
 
 @pytest.mark.parametrize("command", ["diff", "apply"])
-def test_a_policy_goes_as_it_is(scripted: Scripted, ctl: Ctl, tmp_path: Path, command: str) -> None:
+def test_policy_file_is_sent_unchanged(scripted: Scripted, ctl: Ctl, tmp_path: Path, command: str) -> None:
     (tmp_path / "policy.toml").write_bytes("# Région\r\n".encode())
     scripted.answers[f"/v1/policy/{command}"] = (
         200,

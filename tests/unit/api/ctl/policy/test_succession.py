@@ -1,4 +1,4 @@
-"""authority close and merge from a shell."""
+"""Commands authority close and authority merge."""
 
 import json
 
@@ -10,12 +10,12 @@ DECISION = ("--legal-basis", "decree, article 343", "--reference", "decree 2026/
 
 def test_a_merger_is_shown_before_it_is_done(served: Served, ctl: Ctl) -> None:
     command = ("authority", "merge", "mechelen", "--into", "ghent", *WHY, *DECISION)
-    told = ctl(*command, "--dry-run")
-    assert told.code == 0, told.err
-    assert told.out.splitlines()[0] == "nothing was done; this would be:"
+    rehearsed = ctl(*command, "--dry-run")
+    assert rehearsed.code == 0, rehearsed.err
+    assert rehearsed.out.splitlines()[0] == "dry run, nothing was done; this would happen:"
     assert served.plane.done("GET", "/v1/authorities/mechelen")["state"] == "open"
     done = ctl(*command)
-    assert done.out.splitlines() == told.out.splitlines()[1:]
+    assert done.out.splitlines() == rehearsed.out.splitlines()[1:]
     lines = done.out.splitlines()
     assert lines[0] == "mechelen  Stad Mechelen is part of ghent  Stad Gent"
     assert "  ban/mechelen/tiktok ends: ban/ghent/tiktok applies" in lines
@@ -28,18 +28,18 @@ def test_a_merger_is_shown_before_it_is_done(served: Served, ctl: Ctl) -> None:
     assert (again.code, "mechelen is closed" in again.err) == (2, True)
 
 
-def test_a_ban_that_another_one_overrules_is_named(served: Served, ctl: Ctl) -> None:
+def test_overruled_ban_is_named(served: Served, ctl: Ctl) -> None:
     served.plane.done("PATCH", "/v1/authorities/ghent/bans/tiktok", {"mode": "monitor"})
-    told = ctl("authority", "merge", "mechelen", "--into", "ghent", *WHY, *DECISION, "--dry-run").out.splitlines()
+    lines = ctl("authority", "merge", "mechelen", "--into", "ghent", *WHY, *DECISION, "--dry-run").out.splitlines()
     line = "  ban/mechelen/tiktok had another mode or scope than ban/ghent/tiktok, which DECIDES from now on"
-    assert told[told.index("  ban/mechelen/tiktok ends: ban/ghent/tiktok applies") + 1] == line
+    assert lines[lines.index("  ban/mechelen/tiktok ends: ban/ghent/tiktok applies") + 1] == line
 
 
-def test_what_goes_on_is_named(served: Served, ctl: Ctl) -> None:
+def test_continued_ban_is_named(served: Served, ctl: Ctl) -> None:
     served.plane.done("PUT", "/v1/authorities/mechelen/bans/instagram", {"provisional": True})
     done = ctl("authority", "merge", "mechelen", "--into", "ghent", *WHY, *DECISION, "--json")
-    told = json.loads(done.out)
-    assert {"object": "ban/mechelen/instagram", "by": "ban/ghent/instagram"} in told["continued"]
+    found = json.loads(done.out)
+    assert {"object": "ban/mechelen/instagram", "by": "ban/ghent/instagram"} in found["continued"]
     lacking = ctl("authority", "merge", "diest", "--into", "ghent", *WHY)
     assert (lacking.code, "legal basis" in lacking.err) == (2, True)
 
@@ -52,5 +52,5 @@ def test_an_authority_closes_on_a_date(served: Served, ctl: Ctl) -> None:
     )
     assert "closes     1 January 2027 00:00:00 CET: the two are one" in ctl("authority", "show", "diest").out
     rehearsed = ctl("authority", "close", "ghent", "--dry-run", *WHY)
-    assert rehearsed.out.splitlines()[0] == "nothing was done; this would be:"
+    assert rehearsed.out.splitlines()[0] == "dry run, nothing was done; this would happen:"
     assert "  ban/ghent/tiktok  ban.end" in rehearsed.out.splitlines()

@@ -1,4 +1,4 @@
-"""suspend and suspension; and the line that stands first while one holds."""
+"""Commands suspend and suspension, and the banner while a suspension is in force."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ WHY = ("--reason", "crisis centre")
 FIRST = "SUSPENDED: nothing is refused for ghent  Stad Gent until 21 September 2026 16:43:20 CEST (crisis centre)"
 
 
-def test_an_authority_is_suspended_and_told_until_when_in_its_own_time(served: Served, ctl: Ctl) -> None:
+def test_suspension_shows_its_end_in_the_authoritys_time_zone(served: Served, ctl: Ctl) -> None:
     done = ctl("suspend", "ghent", "--for", "30m", *WHY)
     assert (done.code, done.out.splitlines()) == (
         0,
@@ -33,11 +33,11 @@ def test_an_authority_is_suspended_and_told_until_when_in_its_own_time(served: S
     assert ctl("suspend", "ghent", "--for", "1m", "--end", *WHY).code == 2
 
 
-def test_one_that_reaches_nobody_is_told_as_that(served: Served, ctl: Ctl) -> None:
+def test_suspension_without_a_range_is_reported(served: Served, ctl: Ctl) -> None:
     served.plane.done("PUT", "/v1/authorities/harbour", authority(names={"nl": "Haven"}))
     done = ctl("suspend", "harbour", "--for", "30m", *WHY)
-    assert (done.code, done.out.splitlines()[-1]) == (0, "no range is harbour's: this reaches no client")
-    assert "reaches no client" not in ctl("suspend", "--for", "10m", *WHY).out
+    assert (done.code, done.out.splitlines()[-1]) == (0, "harbour has no range: this affects no client")
+    assert "affects no client" not in ctl("suspend", "--for", "10m", *WHY).out
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_one_that_reaches_nobody_is_told_as_that(served: Served, ctl: Ctl) -> No
         ("authority", "show", "ghent"),
     ],
 )
-def test_it_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+def test_banner_comes_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     before = ctl(*command).out.splitlines()
     assert "SUSPENDED" not in before[0]
     ctl("suspend", "ghent", "--for", "30m", *WHY)
@@ -59,7 +59,7 @@ def test_it_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> 
     assert ctl(*command).out.splitlines()[0] == before[0]
 
 
-def test_another_authoritys_does_not_stand_first_and_one_of_all_does(served: Served, ctl: Ctl) -> None:
+def test_banner_shows_suspensions_of_everybody_but_not_of_other_authorities(served: Served, ctl: Ctl) -> None:
     ctl("suspend", "diest", "--for", "30m", *WHY)
     assert "SUSPENDED" not in ctl("who", "127.0.5.10").out + ctl("authority", "show", "ghent").out
     done = ctl("suspend", "--for", "10m", *WHY)
@@ -70,19 +70,19 @@ def test_another_authoritys_does_not_stand_first_and_one_of_all_does(served: Ser
     assert ctl("ban", "list").out.splitlines()[1].startswith("SUSPENDED: nothing is refused for diest")
 
 
-def test_one_of_all_says_that_it_serves_unregistered_clients(served: Served, ctl: Ctl) -> None:
+def test_suspension_of_everybody_mentions_unregistered_clients(served: Served, ctl: Ctl) -> None:
     asked = ("explain", "203.0.113.9", "tiktok.com")
     assert "unregistered" not in ctl("suspend", "ghent", "--for", "10m", *WHY).out
     assert "SUSPENDED" not in ctl(*asked).out
     done = ctl("suspend", "--for", "10m", *WHY)
-    assert done.out.splitlines()[1] == "unregistered clients are answered too"
+    assert done.out.splitlines()[1] == "unregistered clients also get answers"
     explained = ctl(*asked).out
     assert explained.splitlines()[0].startswith("SUSPENDED: nothing is refused for everybody until ")
     assert "the client is in no registered range, and is answered because all are suspended" in explained
     assert ctl("who", "203.0.113.9").out.splitlines()[0] == explained.splitlines()[0]
 
 
-def test_what_needs_an_approver_says_until_when_an_operator_may_and_whom_to_ask(served: Served, ctl: Ctl) -> None:
+def test_refusal_says_until_when_an_operator_may_suspend_and_whom_to_ask(served: Served, ctl: Ctl) -> None:
     _, token = served.plane.account("desk", ("operator", "diest"), ("operator", "ghent"))
     Path("desk-token").write_text(token)
     Path("desk-token").chmod(0o600)
@@ -96,7 +96,7 @@ def test_what_needs_an_approver_says_until_when_an_operator_may_and_whom_to_ask(
     assert ctl("suspend", "diest", "--for", "1h", *WHY, "--token-file", "desk-token").code == 0
 
 
-def test_status_names_whom_where_a_token_is_at_hand(
+def test_status_names_the_suspended_authority_if_there_is_a_token(
     served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "SUSPENDED" not in ctl("status").out
@@ -104,15 +104,15 @@ def test_status_names_whom_where_a_token_is_at_hand(
     assert ctl("status").out.splitlines()[:2] == [FIRST, ""]
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    told = "SUSPENDED: 1 in force, see dnsfilterctl suspension list"
-    assert ctl("status").out.splitlines()[:2] == [told, ""]
+    line = "SUSPENDED: 1 in force. Type: dnsfilterctl suspension list"
+    assert ctl("status").out.splitlines()[:2] == [line, ""]
     Path("wrong").write_text("dnsf_0123456789ab_" + "x" * 43)
     Path("wrong").chmod(0o600)
-    assert ctl("status", "--token-file", "wrong").out.splitlines()[0] == told
+    assert ctl("status", "--token-file", "wrong").out.splitlines()[0] == line
     assert ctl("status", "--token-file", "missing").code == 3
 
 
-BY_HAND = "LOCAL: node office-2 refuses nothing for ghent  Stad Gent until 21 September 2026 16:43:20 CEST"
+LOCAL = "LOCAL: node office-2 refuses nothing for ghent  Stad Gent until 21 September 2026 16:43:20 CEST"
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ BY_HAND = "LOCAL: node office-2 refuses nothing for ghent  Stad Gent until 21 Se
         ("suspend", "--list"),
     ],
 )
-def test_one_that_was_made_on_a_node_stands_first(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
+def test_banner_shows_local_suspensions(served: Served, ctl: Ctl, command: tuple[str, ...]) -> None:
     machine = Machine.enrolled(served.plane, "office-2")
     assert "LOCAL" not in ctl(*command).out
     machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
-    assert ctl(*command).out.splitlines()[:2] == [BY_HAND, ""]
+    assert ctl(*command).out.splitlines()[:2] == [LOCAL, ""]
     machine.report(suspended=[{"authority": "diest", "until": "2026-09-21T14:43:20Z"}])
     of_ghent = command[0] in ("who", "explain", "authority")
     assert ("LOCAL" in ctl(*command).out) == (not of_ghent)
 
 
 @pytest.mark.parametrize("command", [("who", "203.0.113.9"), ("explain", "203.0.113.9", "tiktok.com")])
-def test_of_those_made_on_a_node_one_of_all_stands_first_for_a_client_in_no_range(
+def test_banner_of_an_unregistered_client_shows_only_local_suspensions_of_everybody(
     served: Served, ctl: Ctl, command: tuple[str, ...]
 ) -> None:
     machine = Machine.enrolled(served.plane, "office-2")
@@ -148,38 +148,38 @@ def test_of_those_made_on_a_node_one_of_all_stands_first_for_a_client_in_no_rang
     assert ctl(*command).out.startswith("LOCAL: node office-2 refuses nothing for everybody until ")
 
 
-def test_one_that_was_made_on_a_node_is_ended_there(served: Served, ctl: Ctl) -> None:
+def test_local_suspension_is_ended_on_its_node(served: Served, ctl: Ctl) -> None:
     machine = Machine.enrolled(served.plane, "office-2")
     machine.report(suspended=[{"authority": "ghent", "until": "2026-09-21T14:43:20Z"}])
     done = ctl("suspend", "ghent", "--end", *WHY)
-    assert (done.code, "node office-2 was told so by hand" in done.err) == (2, True)
+    assert (done.code, "node office-2 has a local suspension" in done.err) == (2, True)
     listed = json.loads(ctl("suspension", "list", "--json").out)
     assert [one["node"] for one in listed["local"]] == ["office-2"]
 
 
-def test_a_time_of_the_day_is_the_authoritys(served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_of_day_is_in_the_authoritys_time_zone(served: Served, ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.ctl.policy.suspensions.time.time", lambda: served.plane.clock.now)
     done = ctl("suspend", "ghent", "--until", "17:30", *WHY)
     assert done.out.splitlines()[-1] == "it ends by itself at 21 September 2026 17:30:00 CEST"
     wrong = ctl("suspend", "ghent", "--until", "24:30", *WHY)
-    assert (wrong.code, "'24:30' is no time of a day" in wrong.err) == (2, True)
+    assert (wrong.code, "'24:30' is not a time of day" in wrong.err) == (2, True)
 
 
-def test_what_is_suspended_now_is_listed_as_on_a_node(served: Served, ctl: Ctl) -> None:
+def test_suspend_list_shows_suspensions_in_force(served: Served, ctl: Ctl) -> None:
     ctl("suspend", "ghent", "--for", "30m", *WHY)
     assert ctl("suspend", "--list").out == ctl("suspension", "list", "--state", "in_force").out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
-    [(("--for", "30m"), "give --reason"), (("--for", "30m", "--reason", "no"), "at least three characters")],
+    ("arguments", "message"),
+    [(("--for", "30m"), "--reason is missing"), (("--for", "30m", "--reason", "no"), "at least three characters")],
 )
-def test_a_suspension_has_a_reason(served: Served, ctl: Ctl, arguments: tuple[str, ...], told: str) -> None:
+def test_suspension_needs_a_reason(served: Served, ctl: Ctl, arguments: tuple[str, ...], message: str) -> None:
     done = ctl("suspend", "ghent", *arguments)
-    assert (done.code, told in done.err) == (2, True)
+    assert (done.code, message in done.err) == (2, True)
 
 
-def test_it_is_ended_by_authority_or_by_number_and_what_still_holds_is_said(served: Served, ctl: Ctl) -> None:
+def test_suspension_is_ended_by_authority_or_number_and_others_in_force_are_shown(served: Served, ctl: Ctl) -> None:
     ctl("suspend", "ghent", "--for", "30m", *WHY)
     ctl("suspend", "--for", "10m", *WHY)
     served.plane.clock.now += 60
@@ -187,12 +187,12 @@ def test_it_is_ended_by_authority_or_by_number_and_what_still_holds_is_said(serv
     assert ended.out.splitlines() == [
         "SUSPENDED: nothing is refused for everybody until 21 September 2026 16:23:20 CEST (crisis centre)",
         "",
-        "suspension 1 has ended, and all are still suspended: nothing is refused yet for ghent  Stad Gent",
+        "suspension 1 has ended, but all are still suspended: nothing is refused for ghent  Stad Gent",
     ]
     ctl("suspend", "--for", "20m", *WHY)
     served.plane.clock.now += 60
-    told = "suspensions 2, 3 have ended: what is banned is refused again for everybody\n"
-    assert ctl("suspension", "end", "2", "--reason", "it is over").out == told
+    line = "suspensions 2, 3 have ended: bans apply again for everybody\n"
+    assert ctl("suspension", "end", "2", "--reason", "it is over").out == line
     for command in (("suspension", "end", "2"), ("suspend", "ghent", "--end"), ("suspend", "--end")):
         again = ctl(*command, "--reason", "once more")
         assert (again.code, again.out) == (2, "")
@@ -214,7 +214,7 @@ def test_suspensions_are_listed_and_shown(served: Served, ctl: Ctl) -> None:
     assert "reason          crisis centre" in shown
 
 
-def test_the_record_says_whom_it_concerned_until_when_and_why(served: Served, ctl: Ctl) -> None:
+def test_audit_log_shows_authority_end_and_reason_of_suspensions(served: Served, ctl: Ctl) -> None:
     ctl("suspend", "ghent", "--for", "30m", *WHY)
     ctl("suspend", "--for", "10m", *WHY)
     entry = {"number": 1, "time": "2026-09-21T14:00:00Z", "uid": 0, "act": "suspend", "authority": "ghent"}

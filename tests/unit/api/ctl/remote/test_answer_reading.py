@@ -1,4 +1,4 @@
-"""Answers are read with the API's schemas, also those of a control plane that is older or newer than the client."""
+"""Answers are read with the API's schemas, including those of older and newer control planes."""
 
 import json
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def test_words_that_a_newer_control_plane_adds_are_shown() -> None:
     assert _read(EndingRead, ending).model_dump(mode="json") == ending
 
 
-def test_what_an_older_control_plane_does_not_say_is_null_if_it_may_be() -> None:
+def test_field_that_an_older_control_plane_omits_is_null_if_allowed() -> None:
     found = _read(ReadinessRead, {"ready": True, "database": True})
     assert (found.ready, found.reason, found.nodes) == (True, None, None)
     with pytest.raises(ValidationError, match="database"):
@@ -101,7 +101,7 @@ def test_a_value_of_another_type_is_refused(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("at", ["2026-11-25T10:00:00", "yesterday", "9999-12-31T23:00:00Z", "0001-01-01T00:00:00Z", ""])
-def test_an_instant_that_could_not_be_shown_is_refused(at: str) -> None:
+def test_timestamp_that_cannot_be_shown_is_refused(at: str) -> None:
     assert _read(AuditRead, ENTRY).seq == 1
     with pytest.raises(ValidationError, match="time"):
         _read(AuditRead, {**ENTRY, "time": at})

@@ -1,4 +1,4 @@
-"""The client's bounds, and every failure as the error that carries its exit code."""
+"""Limits of the client, and failures as errors with their exit codes."""
 
 import json
 from pathlib import Path
@@ -39,11 +39,11 @@ def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
             ["the title", "body.a: no"],
         ),
         (_problem(503, "not-published"), NotInForce, ["the title: the detail"]),
-        (_problem(429, "too-many-at-once"), Unreachable, ["URL cannot do it now: the title: the detail"]),
-        (_problem(503, "database-unavailable"), Unreachable, ["URL cannot do it now: the title: the detail"]),
-        ((403, "text/html", b"<h1>no</h1>"), Denied, ["URL refuses: HTTP 403"]),
-        ((302, "text/html", b""), Unreachable, ["URL does not answer as a dnsfilter control plane does: HTTP 302"]),
-        ((502, "text/html", b"<h1>"), Unreachable, ["URL does not answer as a dnsfilter control plane does: HTTP 502"]),
+        (_problem(429, "too-many-at-once"), Unreachable, ["URL cannot answer now: the title: the detail"]),
+        (_problem(503, "database-unavailable"), Unreachable, ["URL cannot answer now: the title: the detail"]),
+        ((403, "text/html", b"<h1>no</h1>"), Denied, ["URL refuses the request: HTTP 403"]),
+        ((302, "text/html", b""), Unreachable, ["URL is not a dnsfilter control plane: HTTP 302. Check --api."]),
+        ((502, "text/html", b"<h1>"), Unreachable, ["URL is not a dnsfilter control plane: HTTP 502. Check --api."]),
     ],
 )
 def test_an_answer_s_status_decides_the_error(
@@ -66,7 +66,7 @@ def test_an_answer_s_status_decides_the_error(
         (b"[" * 5000, "the answer: Invalid JSON"),
     ],
 )
-def test_an_answer_of_another_shape_is_no_control_plane_s(scripted: Scripted, body: bytes, what: str) -> None:
+def test_answer_of_another_shape_is_unreachable(scripted: Scripted, body: bytes, what: str) -> None:
     scripted.answers["/version"] = (200, "application/json", body)
     with Client(scripted.url, None) as client, pytest.raises(Unreachable, match=what):
         client.get(VersionRead, "/version")
@@ -78,7 +78,7 @@ def test_fields_of_a_newer_control_plane_are_kept(scripted: Scripted) -> None:
         assert client.get(VersionRead, "/version").model_dump() == {"version": "2", "built": "today"}
 
 
-def test_an_answer_beyond_the_bound_is_given_up(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_above_the_size_limit_is_refused(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 1000)
     scripted.answers["/v1/policy"] = (200, "application/toml", b"#" * 1001)
     with Client(scripted.url, TOKEN) as client, pytest.raises(Unreachable, match="larger than 1000 bytes"):
@@ -86,14 +86,14 @@ def test_an_answer_beyond_the_bound_is_given_up(scripted: Scripted, monkeypatch:
 
 
 @pytest.mark.parametrize(("method", "warned"), [("GET", False), ("POST", True)])
-def test_an_act_that_is_not_answered_in_time_may_have_been_done(
+def test_timeout_of_an_act_warns_that_it_may_have_been_recorded(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch, method: str, warned: bool
 ) -> None:
-    monkeypatch.setattr(module, "WHOLE_S", -1.0)
+    monkeypatch.setattr(module, "TOTAL_S", -1.0)
     scripted.answers["/version"] = (200, "application/json", b'{"version": "2"}')
-    with Client(scripted.url, TOKEN) as client, pytest.raises(Unreachable, match="not reachable in time") as caught:
+    with Client(scripted.url, TOKEN) as client, pytest.raises(Unreachable, match="did not answer in time") as caught:
         client.send(VersionRead, method, "/version")
-    assert ("whether the act was recorded is not known" in str(caught.value)) is warned
+    assert ("The act may have been recorded." in str(caught.value)) is warned
 
 
 def test_a_list_follows_cursors_up_to_its_limit(scripted: Scripted) -> None:
@@ -109,14 +109,14 @@ def test_a_list_follows_cursors_up_to_its_limit(scripted: Scripted) -> None:
     ]
 
 
-def test_a_list_that_promises_more_but_gives_nothing_ends(scripted: Scripted) -> None:
+def test_list_ends_at_an_empty_page(scripted: Scripted) -> None:
     scripted.answers["/v1/authorities"] = (200, "application/json", b'{"items": [], "next": "more"}')
     with Client(scripted.url, TOKEN) as client:
         assert client.list(AuthorityRead, path("authorities"), 5).items == []
     assert len(scripted.spoken) == 1
 
 
-def test_the_token_goes_into_the_header_and_nowhere_else(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_sent_only_in_the_header(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     scripted.answers["/version"] = (200, "application/json", b'{"version": "2"}')
     with Client(scripted.url, TOKEN) as client:
@@ -129,7 +129,7 @@ def test_the_token_goes_into_the_header_and_nowhere_else(scripted: Scripted, mon
     assert "Authorization" not in second.headers
 
 
-def test_certificates_that_cannot_be_used_are_the_caller_s_fault(tmp_path: Path) -> None:
+def test_unusable_certificates_are_wrong_input(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
     for file in ("empty.pem", "none.pem"):
         with pytest.raises(WrongInput, match=f"cannot use the certificates in .*{file}"):
@@ -143,14 +143,14 @@ def test_certificates_that_cannot_be_used_are_the_caller_s_fault(tmp_path: Path)
         (("authorities", "a/../b?c"), "/v1/authorities/a%2F..%2Fb%3Fc"),
     ],
 )
-def test_a_path_s_parts_stay_parts(parts: tuple[str, ...], expected: str) -> None:
+def test_parts_of_a_path_are_quoted(parts: tuple[str, ...], expected: str) -> None:
     assert path(*parts) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["http://127.0.0.1:8080", "https://dns.example.org/api/", "http://[::1]:8080", "unix:/a/b"]
 )
-def test_a_usable_url_is_taken_without_its_last_slash(text: str) -> None:
+def test_usable_url_loses_its_trailing_slash(text: str) -> None:
     assert parse_url(text) == text.rstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""Faults are told as the command's own options and files, and what they say is what to write."""
+"""Faults name the command's own options and files, and say what to write."""
 
 import socket
 from pathlib import Path
@@ -14,7 +14,7 @@ REASON = ("--reason", "because of that")
 DECISION = ("--legal-basis", "decree", "--reference", "2026/1")
 ADOPT = ("ban", "adopt", "diest", "facebook", *DECISION)
 ASK = ("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", *REASON)
-TOLD = (
+FAULTS = (
     ((*ADOPT, "--until", "31/12/2026"), "--until: '31/12/2026' is no date or time: write for example 2026-09-30"),
     ((*ADOPT, "--start", "1/12/2026"), "--start: '1/12/2026' is no date or time"),
     ((*ADOPT, "--for", "halfjaar"), "--for: 'halfjaar' is no span of time"),
@@ -38,7 +38,10 @@ TOLD = (
     (("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a\nbc"), "--reason: has a line break"),
     (("ban", "end", "ghent", "tiktok", "--at", "2027-13-01", *REASON), "--at: '2027-13-01' is no date: the calendar"),
     (("suspend", "ghent", "--for", "5h", *REASON), "--for: '5h' is longer than 4 hours"),
-    (("suspend", "ghent", "--until", "morgen", *REASON), "dnsfilterctl: cannot suspend until morgen: 'morgen' is no "),
+    (
+        ("suspend", "ghent", "--until", "morgen", *REASON),
+        "dnsfilterctl: cannot suspend until morgen: 'morgen' is not a time of day",
+    ),
     (("suspend", "nobody", "--for", "5m", *REASON), "AUTHORITY: authority nobody is not registered"),
     (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is no date or time"),
     (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is no date or time"),
@@ -51,16 +54,16 @@ TOLD = (
 )
 
 
-def test_what_is_wrong_is_told_by_option_with_what_to_write(served: Served, ctl: Ctl) -> None:
+def test_fault_names_the_option_and_what_to_write(served: Served, ctl: Ctl) -> None:
     revision = served.plane.revision()
-    for arguments, told in TOLD:
+    for arguments, message in FAULTS:
         done = ctl(*arguments)
-        assert (done.code, any(line.startswith(told) for line in done.err.splitlines())) == (2, True), done.err
+        assert (done.code, any(line.startswith(message) for line in done.err.splitlines())) == (2, True), done.err
     assert served.plane.revision() == revision
 
 
 @pytest.mark.parametrize(
-    ("line", "place", "told"),
+    ("line", "place", "translated"),
     [
         ("ban adopt ghent tiktok", "body", ""),
         ("ban adopt ghent tiktok", "body.terms", ""),
@@ -87,34 +90,32 @@ def test_what_is_wrong_is_told_by_option_with_what_to_write(served: Served, ctl:
         ("ban list", "policy.toml:78", "policy.toml:78"),
     ],
 )
-def test_a_place_is_told_as_the_command_s_own_where_it_has_it(line: str, place: str, told: str) -> None:
-    assert places_of(make_parser().parse_args(line.split()))(place) == told
+def test_place_is_translated_to_an_argument_of_the_command(line: str, place: str, translated: str) -> None:
+    assert places_of(make_parser().parse_args(line.split()))(place) == translated
 
 
 @pytest.mark.parametrize("verb", ["diff", "apply"])
-def test_a_policy_file_is_told_by_its_own_name(served: Served, ctl: Ctl, tmp_path: Path, verb: str) -> None:
+def test_policy_file_is_named_as_given(served: Served, ctl: Ctl, tmp_path: Path, verb: str) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text(EXAMPLE.read_text().replace("127.0.5.0/24", "127.0.5.1/24", 1))
     done = ctl(verb, str(bad))
     assert (done.code, done.err.splitlines()[1].startswith(f"{bad} range[")) == (2, True), done.err
 
 
-def test_who_sets_the_mode_of_a_ban_that_has_lapsed_is_told(served: Served, ctl: Ctl) -> None:
+def test_setting_the_mode_of_a_lapsed_ban_prints_a_note(served: Served, ctl: Ctl) -> None:
     assert ctl("ban", "adopt", "diest", "facebook", "--provisional").code == 0
     assert ctl("ban", "set", "diest", "facebook", "--mode", "off").err == ""
     served.plane.clock.now += 73 * 3600
     done = ctl("ban", "set", "diest", "facebook", "--mode", "enforce")
     assert (done.code, done.err) == (
         0,
-        "the ban has lapsed: whatever its mode, it refuses nothing; `dnsfilterctl ban renew` gives it a further term\n",
+        "The ban has lapsed and refuses nothing in any mode. Type `dnsfilterctl ban renew` to add a term.\n",
     )
 
 
-def test_status_does_not_wait_long_for_a_control_plane_that_is_stopped(
-    ctl: Ctl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_status_does_not_wait_long_for_a_stopped_control_plane(ctl: Ctl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "SOON_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         done = ctl("status", "--api", url)
-    assert (done.code, done.err) == (4, f"dnsfilterctl: {url} is not reachable in time: no answer within 0.05 s\n")
+    assert (done.code, done.err) == (4, f"dnsfilterctl: {url} did not answer in time: no answer within 0.05 s\n")

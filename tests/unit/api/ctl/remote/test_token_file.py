@@ -1,4 +1,4 @@
-"""Where the token comes from, and that nothing repeats it."""
+"""The token comes from the first file found, and is never printed."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.ctl.exit_codes import Denied, WrongInput
-from api.ctl.remote.token_file import keep, kept_path, load_token
+from api.ctl.remote.token_file import load_token, store_token, stored_path
 
 URL = "https://dns.example.org"
 SECRET = "dnsf_abcdefghijklmnopqrstuvwxyz"
@@ -19,7 +19,7 @@ def _write(path: Path, text: str = SECRET, mode: int = 0o600) -> Path:
     return path
 
 
-def test_the_option_comes_before_the_environment_then_what_login_keeps_then_the_working_directory(
+def test_order_is_option_environment_stored_token_working_directory(
     tmp_path: Path,
 ) -> None:
     environ = {"DNSFILTER_TOKEN_FILE": str(_write(tmp_path / "of-environment", "environment\n"))}
@@ -29,20 +29,20 @@ def test_the_option_comes_before_the_environment_then_what_login_keeps_then_the_
     assert load_token(None, of_login, URL).value == "plain"
     _write(tmp_path / ".run" / "admin-token", "run")
     assert load_token(None, of_login, URL).value == "run"
-    keep(tmp_path / "home" / ".config" / "dnsfilter" / "tokens" / "https%3A%2F%2Fdns.example.org", "kept")
+    store_token(tmp_path / "home" / ".config" / "dnsfilter" / "tokens" / "https%3A%2F%2Fdns.example.org", "kept")
     assert load_token(None, of_login, URL).value == "kept"
     environ |= of_login
     assert load_token(None, environ, URL).value == "environment"
     assert load_token(option, environ, URL).value == "option"
 
 
-def test_without_any_the_message_says_what_to_do() -> None:
+def test_message_without_a_token_says_what_to_do() -> None:
     with pytest.raises(Denied, match=r"\./\.run/admin-token and \./admin-token do not exist here.*--token-file"):
         load_token(None, {}, URL)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o622])
-def test_a_file_that_others_can_reach_is_used_with_a_warning(tmp_path: Path, mode: int) -> None:
+def test_file_that_others_can_access_is_used_with_a_warning(tmp_path: Path, mode: int) -> None:
     path = _write(tmp_path / "token", mode=mode)
     found = load_token(str(path), {}, URL)
     assert found.value == SECRET
@@ -52,7 +52,7 @@ def test_a_file_that_others_can_reach_is_used_with_a_warning(tmp_path: Path, mod
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_a_file_of_one_s_own_is_used_in_silence(tmp_path: Path, mode: int) -> None:
+def test_private_file_is_used_without_a_warning(tmp_path: Path, mode: int) -> None:
     assert load_token(str(_write(tmp_path / "token", mode=mode)), {}, URL).warning is None
 
 
@@ -73,11 +73,11 @@ def test_a_file_that_holds_no_token_is_refused_without_repeating_it(tmp_path: Pa
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Denied, match=r"cannot read the token's file .*: Is a directory"):
+    with pytest.raises(Denied, match=r"cannot read the token file .*: Is a directory"):
         load_token(str(tmp_path), {}, URL)
 
 
-def test_a_token_does_not_show_itself(tmp_path: Path) -> None:
+def test_repr_of_a_token_hides_it(tmp_path: Path) -> None:
     assert SECRET not in repr(load_token(str(_write(tmp_path / "token")), {}, URL))
 
 
@@ -91,16 +91,16 @@ def test_a_token_does_not_show_itself(tmp_path: Path) -> None:
         ({}, None),
     ],
 )
-def test_what_login_keeps_is_in_the_user_s_configuration(environ: dict[str, str], directory: str | None) -> None:
-    found = kept_path(environ, URL)
+def test_stored_token_is_in_the_users_configuration(environ: dict[str, str], directory: str | None) -> None:
+    found = stored_path(environ, URL)
     assert found == (directory and Path(directory) / "dnsfilter" / "tokens" / "https%3A%2F%2Fdns.example.org")
 
 
-def test_a_kept_token_is_for_one_control_plane_and_one_user(tmp_path: Path) -> None:
+def test_stored_token_is_for_one_control_plane_and_one_user(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "configuration")}
-    path = kept_path(environ, URL)
+    path = stored_path(environ, URL)
     assert path is not None
-    keep(path, SECRET)
+    store_token(path, SECRET)
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     found = load_token(None, environ, URL)
     assert (found.value, found.warning) == (SECRET, None)
@@ -109,8 +109,8 @@ def test_a_kept_token_is_for_one_control_plane_and_one_user(tmp_path: Path) -> N
             load_token(None, environ, other)
 
 
-def test_a_token_that_cannot_be_kept_is_said_without_it(tmp_path: Path) -> None:
+def test_error_of_storing_a_token_hides_it(tmp_path: Path) -> None:
     _write(tmp_path / "file")
-    with pytest.raises(WrongInput, match=r"cannot make .*: (Not a directory|File exists)") as caught:
-        keep(tmp_path / "file" / "token", SECRET)
+    with pytest.raises(WrongInput, match=r"cannot create .*: (Not a directory|File exists)") as caught:
+        store_token(tmp_path / "file" / "token", SECRET)
     assert SECRET not in str(caught.value)
