@@ -27,7 +27,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
 MIN_REASON = 3
 MAX_DIGITS = 19
 
-WHEN = "a date or a time, by the authority's clock"
+WHEN = "a date or a time, in the authority's time zone"
 """Part of help texts; `dnsfilterctl --help` explains both forms."""
 
 _SLUG = re.compile(SERVICE_SLUG)

@@ -52,7 +52,7 @@ def _add_add(group: Group) -> None:
         _add,
         "Grant a role in an authority, or in the installation. A grant to a person of another authority needs an end.",
         'grant add ict-ghent operator ghent --reason "the desk carries out the bans"',
-        'grant add 7 approver diest --for "6 months" --reason "stands in"',
+        'grant add 7 approver diest --for "6 months" --reason "covers for a colleague"',
     )
     parser.add_argument("account", type=account, metavar="ACCOUNT", help="number or login of the account")
     parser.add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
