@@ -83,7 +83,7 @@ def _token(verb: Verb, options: Options, environ: Mapping[str, str], url: str) -
 
 def _print(result: Result, *, as_json: bool) -> None:
     if result.stream is not None:
-        _pour(result.stream)
+        _print_stream(result.stream)
     elif as_json:
         data = result.data
         print(dump_json(data.model_dump(mode="json") if isinstance(data, BaseModel) else data))
@@ -95,7 +95,7 @@ def _print(result: Result, *, as_json: bool) -> None:
     _say(*result.notes)
 
 
-def _pour(pieces: Iterable[bytes]) -> None:
+def _print_stream(pieces: Iterable[bytes]) -> None:
     if sys.stdout.isatty():
         for line in lines_of(pieces):
             print(escape(line.decode(errors="replace").removesuffix("\n")))

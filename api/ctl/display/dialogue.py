@@ -10,7 +10,7 @@ from api.ctl.display.safe_text import escape
 Value = TypeVar("Value")
 
 
-class Ended(Exception):
+class InputEnded(Exception):
     """The person ended the input."""
 
 
@@ -25,17 +25,17 @@ def say(text: str = "") -> None:
 
 
 def ask(question: str, default: str = "") -> str:
-    """Return what is typed, or the default. An empty text skips the question. Raise Ended."""
+    """Return what is typed, or the default. An empty text skips the question. Raise InputEnded."""
     shown = f" [{default}]" if default else ""
     try:
         return input(escape(f"  {question}{shown}: ")).strip() or default
     except EOFError as error:
         say()
-        raise Ended from error
+        raise InputEnded from error
 
 
 def ask_for(question: str, parse: Callable[[str], Value], default: str = "") -> Value | None:
-    """Ask until `parse` accepts what is typed. Return None if the question is skipped. Raise Ended."""
+    """Ask until `parse` accepts what is typed. Return None if the question is skipped. Raise InputEnded."""
     while typed := ask(question, default):
         try:
             return parse(typed)
@@ -44,8 +44,8 @@ def ask_for(question: str, parse: Callable[[str], Value], default: str = "") -> 
     return None
 
 
-def agreed(question: str) -> bool:
-    """Return True if the answer is yes; an empty answer is a no. Raise Ended."""
+def confirm(question: str) -> bool:
+    """Return True if the answer is yes; an empty answer is a no. Raise InputEnded."""
     return ask_for(f"{question} (yes, no)", choice(("yes", "no"))) == "yes"
 
 

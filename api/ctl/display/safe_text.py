@@ -52,15 +52,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequen
     """
     if rows:
         cells = _escaped([header, *rows])
-        if (room := _room()) is not None:
-            cells = _without(optional, cells, room)
-        yield from _laid(cells, room, headed=True)
+        if (room := _terminal_width()) is not None:
+            cells = _drop_columns(optional, cells, room)
+        yield from _layout_lines(cells, room, headed=True)
 
 
 def columns(rows: Sequence[Sequence[str]], indent: str = "") -> Iterator[str]:
     """Yield lines of aligned columns, each cell escaped. Rows have equal length. A terminal gets long texts wrapped."""
-    room = _room()
-    for line in _laid(_escaped(rows), room if room is None else room - len(indent), headed=False):
+    room = _terminal_width()
+    for line in _layout_lines(_escaped(rows), room if room is None else room - len(indent), headed=False):
         yield indent + line
 
 
@@ -81,7 +81,7 @@ def cut(text: str, width: int) -> str:
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
 
 
-def _room() -> int | None:
+def _terminal_width() -> int | None:
     """Return the width of the terminal on standard output, or None if it is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
@@ -90,21 +90,21 @@ def _escaped(rows: Sequence[Sequence[str]]) -> Cells:
     return [[escape(cell) for cell in row] for row in rows]
 
 
-def _without(optional: Sequence[str], cells: Cells, room: int) -> Cells:
+def _drop_columns(optional: Sequence[str], cells: Cells, room: int) -> Cells:
     for name in optional:
-        if _wide(cells) <= room:
+        if _total_width(cells) <= room:
             break
         kept = [at for at, header in enumerate(cells[0]) if header != name]
         cells = [[row[at] for at in kept] for row in cells]
     return cells
 
 
-def _laid(cells: Cells, room: int | None, *, headed: bool) -> Iterator[str]:
+def _layout_lines(cells: Cells, room: int | None, *, headed: bool) -> Iterator[str]:
     """Yield the lines, wrapped if they are too wide. On a terminal, mark those of the heading."""
-    if room is not None and cells and _wide(cells) > room:
-        from api.ctl.display.screen import wrapped
+    if room is not None and cells and _total_width(cells) > room:
+        from api.ctl.display.screen import wrap_columns
 
-        for line, heads in wrapped(cells, room, headed=headed):
+        for line, heads in wrap_columns(cells, room, headed=headed):
             yield Heading(line) if heads else line
         return
     for at, line in enumerate(_aligned(cells, MAX_PADDED if room is None else room)):
@@ -124,7 +124,7 @@ def _aligned(cells: Cells, most: int) -> Iterator[str]:
         yield GAP.join(padded).rstrip()
 
 
-def _wide(cells: Cells) -> int:
+def _total_width(cells: Cells) -> int:
     """Return the width that the widest cells of all columns need together."""
     from rich.cells import cell_len
 

@@ -20,7 +20,7 @@ NARROW = 8
 _BOLD = "bold"
 
 
-def wrapped(rows: Sequence[Sequence[str]], room: int, *, headed: bool) -> Iterator[tuple[str, bool]]:
+def wrap_columns(rows: Sequence[Sequence[str]], room: int, *, headed: bool) -> Iterator[tuple[str, bool]]:
     """Yield lines at most `room` wide, and whether each belongs to the heading, which is the first row if `headed`.
 
     Narrow the widest columns and wrap their texts. Lines are wider if even columns of `NARROW` do not fit.

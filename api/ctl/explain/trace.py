@@ -86,8 +86,8 @@ def _question(found: TraceRead, names: Names, zone: str | None) -> Cells:
 
 
 def _suspended(found: SuspendedRead, zone: str | None) -> str:
-    whom = "for everybody" if found.authority is None else "for the authority"
-    return f"suspension {found.number}, {whom}, until {at_words(found.until, zone)}: {found.reason}"
+    subject = "for everybody" if found.authority is None else "for the authority"
+    return f"suspension {found.number}, {subject}, until {at_words(found.until, zone)}: {found.reason}"
 
 
 def _revision(found: TraceRead, zone: str | None) -> Cells:

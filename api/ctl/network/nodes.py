@@ -87,14 +87,14 @@ def _add_out(parser: Parser) -> None:
 
 
 def _register(client: Client, options: Options) -> Result:
-    return _invited(client, options, path("nodes"), given(options, "name", "site"))
+    return _issue_token(client, options, path("nodes"), given(options, "name", "site"))
 
 
 def _token(client: Client, options: Options) -> Result:
-    return _invited(client, options, path("nodes", options.name, "enrolment"), None)
+    return _issue_token(client, options, path("nodes", options.name, "enrolment"), None)
 
 
-def _invited(client: Client, options: Options, where: str, body: dict[str, str] | None) -> Result:
+def _issue_token(client: Client, options: Options, where: str, body: dict[str, str] | None) -> Result:
     if options.out is None:
         made = client.send(NodeMade, "POST", where, body)
         once = _ONCE if made.enrolment_until is None else f"{_ONCE}, until {at_words(made.enrolment_until)}"
@@ -166,7 +166,7 @@ def _row(item: NodeRead, names: Names) -> tuple[str, ...]:
         _behind(item),
         _at(item.seen) or "never",
         _text(item.version),
-        _why(item, names),
+        _attention(item, names),
     )
 
 
@@ -178,7 +178,7 @@ def _behind(item: NodeRead) -> str:
     return by + _span(item.behind_for_s)
 
 
-def _why(item: NodeRead, names: Names) -> str:
+def _attention(item: NodeRead, names: Names) -> str:
     """Return what needs attention: first suspensions, then why the node is not up to date."""
     suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
     return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])

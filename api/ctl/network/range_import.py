@@ -68,7 +68,7 @@ def _import(client: Client, options: Options) -> Result:
             "sync": "true" if options.sync else None,
             "dry_run": "true" if options.dry_run else None,
         }
-        with _watched(client, key, progress):
+        with _progress_shown(client, key, progress):
             done = client.send_text(
                 ImportRead, path("ranges", "import"), text, MEDIA_TYPE, query, {"Idempotency-Key": key}
             )
@@ -76,7 +76,7 @@ def _import(client: Client, options: Options) -> Result:
 
 
 @contextmanager
-def _watched(client: Client, key: str, progress: Progress) -> Iterator[None]:
+def _progress_shown(client: Client, key: str, progress: Progress) -> Iterator[None]:
     """Show the progress of the import on a terminal while the block runs."""
     if not progress.shown:
         yield

@@ -40,7 +40,7 @@ def _login(client: Client, options: Options) -> Result:
     if target is None:
         raise WrongInput("no directory for the token. Set HOME or XDG_CONFIG_HOME to an absolute path.")
     given = ask_token(getattr(options, "token_file", None))
-    client.present(given.value)
+    client.use_token(given.value)
     found = client.get(SelfRead, path("self"))
     store_token(target, given.value)
     notes = [f"warning: {given.warning}"] if given.warning else []

@@ -64,7 +64,7 @@ def _add_set(group: Group) -> None:
         "--contact", metavar="TEXT", help="address or telephone number of a function, never of a person"
     )
     parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what to count: {' or '.join(Usage)}")
-    parser.add_argument("--group", metavar="NAME", help="for display only; it gives no power")
+    parser.add_argument("--group", metavar="NAME", help="group, for display only; gives no permissions")
     for option, what in _OFF_RULES.items():
         parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
 

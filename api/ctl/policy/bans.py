@@ -39,8 +39,8 @@ from api.ctl.display.safe_text import columns, counted, table
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.bindings import standing_words
-from api.ctl.policy.off_bans import off_end, off_term, table_of_off
-from api.ctl.policy.requests import waiting
+from api.ctl.policy.off_bans import off_end, off_table, off_term
+from api.ctl.policy.requests import waiting_result
 from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, path
 from api.requests.schemas import RequestRead
@@ -56,7 +56,7 @@ _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "ban", "Manage bans of authorities on services.")
+    group = add_group(groups, "ban", "Manage bans on services.")
     lister = add_verb(
         group, "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
     )
@@ -172,7 +172,7 @@ def _add_fields(parser: Parser) -> None:
 def _list(client: Client, options: Options) -> Result:
     query = given(options, "authority", "service", "state", "follows")
     page = client.list(BanRead, path("bans"), options.limit, query)
-    table_of = table_of_off if options.state == "off" else _table
+    table_of = off_table if options.state == "off" else _table
     return listed(page, lambda: _listed(client, page.items, options.authority, table_of), "bans")
 
 
@@ -207,7 +207,7 @@ def _adopt(client: Client, options: Options) -> Result:
             "a ban needs a decision and a term, --following, or --provisional. Type: dnsfilterctl ban adopt --help"
         )
     ban = client.ask(BanRead, RequestRead, "PUT", _where(options), body)
-    return waiting(ban) if isinstance(ban, RequestRead) else _shown(client, ban)
+    return waiting_result(ban) if isinstance(ban, RequestRead) else _shown(client, ban)
 
 
 def _set(client: Client, options: Options) -> Result:
@@ -219,7 +219,7 @@ def _set(client: Client, options: Options) -> Result:
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
     ban = client.ask(BanRead, RequestRead, method, _where(options), body)
     if isinstance(ban, RequestRead):
-        return waiting(ban)
+        return waiting_result(ban)
     lapsed = f"The ban has lapsed and refuses nothing in any mode. Type `{PROGRAM} ban renew` to add a term."
     result = _shown(client, ban)
     return replace(result, notes=(*result.notes, lapsed)) if ban.state == "lapsed" else result
@@ -351,7 +351,7 @@ def _state(ban: BanRead) -> str:
     return ", ".join([*words, "provisional"] if ban.provisional else words)
 
 
-def _urgency(ban: BanRead) -> tuple[int, int]:
+def _list_order(ban: BanRead) -> tuple[int, int]:
     """Return the sort key of a list: suspended bans first, then those that end, the earliest first."""
     if ban.state == "suspended":
         return 0, 0
@@ -377,7 +377,7 @@ def _table(items: list[BanRead], names: Names, _accounts: Accounts) -> Iterator[
             _state(item),
             reach_words(item.terms, names.time_zone(item.authority)),
         )
-        for item in sorted(items, key=_urgency)
+        for item in sorted(items, key=_list_order)
     ]
     yield from table(
         ("authority", "name", "service", "name", "mode", "reply", "state", "term"), rows, ("name", "reply")

@@ -31,7 +31,7 @@ def off_end(ban: BanRead, zone: str | None) -> str:
     return "set again" if ban.off_until is None else f"{at_words(ban.off_until, zone)}, then {ban.returns_to}"
 
 
-def table_of_off(items: list[BanRead], names: Names, accounts: Accounts) -> Iterator[str]:
+def off_table(items: list[BanRead], names: Names, accounts: Accounts) -> Iterator[str]:
     """Return a table of bans that are off: since when, until when, by whom and why."""
     names.prepare({item.authority for item in items}, {item.service for item in items})
     accounts.prepare({item.mode_set_by for item in items})

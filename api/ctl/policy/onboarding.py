@@ -23,7 +23,7 @@ from api.ctl.command import (
     reference,
     slug,
 )
-from api.ctl.display.dialogue import Ended, agreed, ask, ask_for, at_terminal, choice, say
+from api.ctl.display.dialogue import InputEnded, ask, ask_for, at_terminal, choice, confirm, say
 from api.ctl.display.local_times import end_words, reach_words, usable_zone
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
@@ -49,7 +49,7 @@ class _Talk:
     name: str
     done: list[str] = field(default_factory=list)
 
-    def did(self, what: str) -> None:
+    def record_done(self, what: str) -> None:
         """Print and remember that something is done."""
         say(f"  {what}")
         self.done.append(what)
@@ -76,7 +76,7 @@ class _Talk:
 
 
 Act: TypeAlias = Callable[[_Talk], bool]
-"""Ask for what a step needs, and do it. Return True to ask again. Raise CtlError and Ended."""
+"""Ask for what a step needs, and do it. Return True to ask again. Raise CtlError and InputEnded."""
 
 _ZONE, _SITE, _SPAN = DEFAULT_ZONE, "default", "6 months"
 _TAG = re.compile(LANGUAGE)
@@ -125,8 +125,8 @@ def _onboard(client: Client, options: Options) -> Result:
     if at_terminal() and not options.check and not getattr(options, "json", False):
         talk = _Talk(client, name)
         try:
-            _lead(talk)
-        except Ended:
+            _run_dialogue(talk)
+        except InputEnded:
             say(f"stopped; done: {'; '.join(talk.done)}" if talk.done else "stopped; nothing was done")
     found = client.find(OnboardingRead, where) or _unregistered(name)
     if found.state == "closed":
@@ -177,20 +177,20 @@ def _end(found: OnboardingRead, names: Names) -> Iterator[str]:
         yield ""
 
 
-def _lead(talk: _Talk) -> None:
-    """Ask for each missing step. Raise Ended, and CtlError if the dialogue cannot go on."""
+def _run_dialogue(talk: _Talk) -> None:
+    """Ask for each missing step. Raise InputEnded, and CtlError if the dialogue cannot go on."""
     say("Press Enter to skip a question, Ctrl-D to stop.")
     if talk.client.find(AuthorityRead, path("authorities", talk.name)) is None:
         say(f"{talk.name} is not registered yet")
-        while _again(talk, _register):
+        while _try_step(talk, _register):
             pass
     taken = set[str]()
-    while (step := _following(talk, taken)) is not None:
+    while (step := _next_step(talk, taken)) is not None:
         taken.add(step.step)
-        _take(talk, step)
+        _do_step(talk, step)
 
 
-def _following(talk: _Talk, taken: set[str]) -> StepRead | None:
+def _next_step(talk: _Talk, taken: set[str]) -> StepRead | None:
     """Return the next missing step that was not yet taken. Ask the API each time: one step may complete others."""
     found = talk.client.get(OnboardingRead, path("authorities", talk.name, "onboarding"))
     if found.state == "closed":
@@ -198,7 +198,7 @@ def _following(talk: _Talk, taken: set[str]) -> StepRead | None:
     return next((step for step in found.steps if not step.done and step.step not in taken), None)
 
 
-def _take(talk: _Talk, step: StepRead) -> None:
+def _do_step(talk: _Talk, step: StepRead) -> None:
     say()
     say(f"{_WORDS.get(step.step, step.step)}: {step.todo}")
     act = _ACTS.get(step.step)
@@ -206,11 +206,11 @@ def _take(talk: _Talk, step: StepRead) -> None:
         for command in _COMMANDS.get(step.step, ()):
             say(f"  {PROGRAM} {command.format(slug=talk.name)}")
         return
-    while _again(talk, act):
+    while _try_step(talk, act):
         pass
 
 
-def _again(talk: _Talk, act: Act) -> bool:
+def _try_step(talk: _Talk, act: Act) -> bool:
     """Take a step once. Return True to ask again, also if the control plane rejected the answers."""
     try:
         return act(talk)
@@ -223,14 +223,14 @@ def _again(talk: _Talk, act: Act) -> bool:
 def _register(talk: _Talk) -> bool:
     kind = ask_for(f"kind ({', '.join(KINDS)})", choice(KINDS))
     if kind is None:
-        raise Ended
+        raise InputEnded
     languages = ask_for("languages in order", _languages, "nl") or []
     names = {tag: text for tag in languages if (text := ask(f"name in {tag}"))}
     contact = ask("the contact: a function's address, never a person's")
-    time_zone = _asked_zone()
+    time_zone = _ask_zone()
     body: Body = {"kind": kind, "languages": languages, "names": names, "contact": contact, "time_zone": time_zone}
     talk.client.send(AuthorityRead, "PUT", path("authorities", talk.name), body, {"If-None-Match": "*"})
-    talk.did(f"{talk.name} is registered")
+    talk.record_done(f"{talk.name} is registered")
     return False
 
 
@@ -248,12 +248,12 @@ def _contact(talk: _Talk) -> bool:
 
 
 def _zone(talk: _Talk) -> bool:
-    body = {"time_zone": _asked_zone()}
+    body = {"time_zone": _ask_zone()}
     known = talk.client.get(AuthorityRead, path("authorities", talk.name))
     return _change(talk, known, body, "the time zone is recorded")
 
 
-def _asked_zone() -> str:
+def _ask_zone() -> str:
     return ask_for("time zone", lambda typed: zone(typed).key, _ZONE) or _ZONE
 
 
@@ -261,7 +261,7 @@ def _change(talk: _Talk, known: AuthorityRead, body: Body, what: str) -> bool:
     if body:
         where, unless_changed = path("authorities", known.slug), {"If-Match": f'"r{known.revision}"'}
         talk.client.send(AuthorityRead, "PATCH", where, body, unless_changed)
-        talk.did(what)
+        talk.record_done(what)
     return False
 
 
@@ -271,7 +271,7 @@ def _space(talk: _Talk) -> bool:
         return False
     site = ask_for("at site", talk.site, _SITE) or _SITE
     talk.client.send(SpaceRead, "PUT", path("spaces", site, *held.split("/")), {"authority": talk.name})
-    talk.did(f"{held} at site {site} is allotted")
+    talk.record_done(f"{held} at site {site} is allotted")
     return True
 
 
@@ -292,7 +292,7 @@ def _range(talk: _Talk) -> bool:
         "label": ask("description of the network"),
     }
     talk.client.send(RangeRead, "PUT", path("ranges", site, *held.split("/")), body, {"If-None-Match": "*"})
-    talk.did(f"{held} at site {site} is registered")
+    talk.record_done(f"{held} at site {site} is registered")
     return True
 
 
@@ -337,16 +337,16 @@ def _own(talk: _Talk, service: str) -> bool:
 
 def _adopt(talk: _Talk, service: str, body: Body, question: str) -> bool:
     """Ask for confirmation, and record the ban."""
-    if not agreed(question):
+    if not confirm(question):
         say("  skipped: no ban is recorded")
         return False
     found = talk.client.send(
         BanRead, "PUT", path("authorities", talk.name, "bans", service), body, {"If-None-Match": "*"}
     )
     if found.provisional:
-        talk.did(f"the ban of {service} is in force for 72 hours: record the decision before then")
+        talk.record_done(f"the ban of {service} is in force for 72 hours: record the decision before then")
     else:
-        talk.did(f"the ban of {service} is {found.state.replace('_', ' ')}")
+        talk.record_done(f"the ban of {service} is {found.state.replace('_', ' ')}")
     for line in warning_notes(found.warnings):
         say(f"  {line}")
     return False
@@ -357,9 +357,9 @@ def _formal(talk: _Talk, basis: str) -> Body:
     time_zone = usable_zone(talk.client.get(AuthorityRead, path("authorities", talk.name)).time_zone)
     decision = _decision(basis)
     start = ask_for(
-        "start: a date, or empty for now", lambda typed: _readable(typed, parse_timestamp(typed, time_zone))
+        "start: a date, or empty for now", lambda typed: _checked_text(typed, parse_timestamp(typed, time_zone))
     )
-    span = ask_for("length", lambda typed: _readable(typed, parse_span(typed)), _SPAN) or _SPAN
+    span = ask_for("length", lambda typed: _checked_text(typed, parse_span(typed)), _SPAN) or _SPAN
     return {"decision": decision, "terms": [_given({"start": start, "for": span})]}
 
 
@@ -373,7 +373,7 @@ def _decision(basis: str) -> Body:
     return _given(decision)
 
 
-def _readable(typed: str, _read: object) -> str:
+def _checked_text(typed: str, _read: object) -> str:
     """Return what was typed after it was parsed once. The control plane parses it again."""
     return typed
 

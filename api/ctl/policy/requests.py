@@ -24,7 +24,7 @@ def add(groups: Group) -> None:
     add_deciding(group, "request", _REQUESTS)
 
 
-def waiting(found: RequestRead) -> Result:
+def waiting_result(found: RequestRead) -> Result:
     """Return the result of an act that waits for approval."""
     authority = found.ban.partition("/")[0]
     return Result(found, lambda: [f"Request {found.number} waits for an approver of {authority}."])

@@ -28,7 +28,8 @@ def add_ends(group: Group) -> None:
         group,
         "close",
         _close,
-        "Close an authority on a date. Ends its bans and what binds it; its ranges stay registered. Cannot be undone.",
+        "Close an authority on a date. Ends its bans, bindings, exemptions and roles; its ranges stay registered. "
+        "Cannot be undone.",
         'authority close harbour --at 2027-01-01 --reason "its tasks go to others"',
     )
     close.add_argument("authority", type=slug, metavar="AUTHORITY")

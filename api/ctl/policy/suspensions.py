@@ -141,10 +141,10 @@ def _ended(client: Client, which: int, options: Options) -> Result:
     before = find_current(client).suspensions
     ended = client.send(SuspensionRead, "POST", path("suspensions", which, "end"), given(options, "reason"))
     numbers = {ended.number, *(found.number for found in before if found.authority == ended.authority)}
-    return Result(ended, lambda: _no_longer(client, ended, numbers, Names(client)))
+    return Result(ended, lambda: _ended_lines(client, ended, numbers, Names(client)))
 
 
-def _no_longer(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
+def _ended_lines(client: Client, ended: SuspensionRead, numbers: set[int], names: Names) -> Iterator[str]:
     """Yield what is still in force first, so that nobody believes that bans apply again."""
     current = find_current(client, ended.authority)
     # A suspension that was ended in its first second is in force until that second is over.

@@ -35,7 +35,7 @@ class Problem(Answer):
     faults: list[FaultRead] = []
 
 
-def _checked(text: str) -> str:
+def _checked_timestamp(text: str) -> str:
     at = datetime.fromisoformat(text)
     # Leave room: an offset moves an instant by up to a day.
     if at.tzinfo is None or not 1900 <= at.year <= 9000:
@@ -43,7 +43,7 @@ def _checked(text: str) -> str:
     return text
 
 
-Instant = Annotated[str, AfterValidator(_checked)]
+Instant = Annotated[str, AfterValidator(_checked_timestamp)]
 Number = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -54,32 +54,32 @@ def answer_of(schema: type[Found]) -> type[Found]:
     for name, field in schema.model_fields.items():
         kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         default = None if type(None) in get_args(field.annotation) else ...
-        fields[name] = (_answered(kind), default if field.is_required() else field.default)
+        fields[name] = (_answer_type(kind), default if field.is_required() else field.default)
     bases: tuple[type[Any], ...] = (schema, Answer)
     found: type[Found] = create_model(schema.__name__, __base__=bases, **fields)
     return found
 
 
-def _answered(kind: Any) -> Any:
+def _answer_type(kind: Any) -> Any:
     """Return the type with which to read a field. Limits of texts are the control plane's to check."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return Instant if kind == Timestamp else _answered(parts[0])
+        return Instant if kind == Timestamp else _answer_type(parts[0])
     if origin is Literal:
-        return _or(kind, type(parts[0]))
+        return _known_or_other(kind, type(parts[0]))
     if origin in (Union, UnionType):
-        return Union[tuple(map(_answered, parts))]  # noqa: UP007
+        return Union[tuple(map(_answer_type, parts))]  # noqa: UP007
     if origin is list:
-        return Annotated[list[_answered(parts[0])], Field(max_length=MAX_ITEMS)]  # type: ignore[misc]
+        return Annotated[list[_answer_type(parts[0])], Field(max_length=MAX_ITEMS)]  # type: ignore[misc]
     if not isinstance(kind, type):
         return kind
     if issubclass(kind, BaseModel):
         return answer_of(kind)
     if issubclass(kind, StrEnum):
-        return _or(kind, str)
+        return _known_or_other(kind, str)
     return Number if kind is int else kind
 
 
-def _or(known: Any, other: type) -> Any:
+def _known_or_other(known: Any, other: type) -> Any:
     """Return a type that accepts a known value as such, and any other value of type `other`."""
     return Annotated[Union[known, other], Field(union_mode="left_to_right")]  # noqa: UP007

@@ -51,7 +51,7 @@ def parse_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _said(problem: Problem) -> str:
+def _problem_text(problem: Problem) -> str:
     """Return the detail, after the title unless the detail is a sentence or the problem is one of `_ALONE`."""
     alone = problem.detail.endswith((".", "?")) or problem.type in _ALONE
     return problem.detail if problem.detail and alone else ": ".join(filter(None, (problem.title, problem.detail)))
@@ -80,7 +80,7 @@ class Client:
         self._places = places
         self._connection = Connection(url, url.removeprefix(UNIX) if url.startswith(UNIX) else None, ca)
         if token is not None:
-            self.present(token)
+            self.use_token(token)
 
     def __enter__(self) -> Self:
         return self
@@ -93,9 +93,9 @@ class Client:
         """Return True if requests carry a token."""
         return self._connection.has_token
 
-    def present(self, token: str) -> None:
+    def use_token(self, token: str) -> None:
         """Send this token with every later request."""
-        self._connection.present(token)
+        self._connection.use_token(token)
 
     def get(
         self,
@@ -156,7 +156,7 @@ class Client:
         try:
             return body.decode()
         except UnicodeDecodeError as error:
-            raise self._connection.foreign("the answer is not UTF-8") from error
+            raise self._connection.unexpected_answer("the answer is not UTF-8") from error
 
     def pieces(self, where: str, query: Query | None = None) -> Iterator[bytes]:
         """Yield a file of any size, piece by piece. Raise CtlError, also if it breaks off."""
@@ -196,7 +196,7 @@ class Client:
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, first["loc"])) or "the answer"
-            raise self._connection.foreign(f"{place}: {first['msg']}") from error
+            raise self._connection.unexpected_answer(f"{place}: {first['msg']}") from error
         return found
 
     def _problem(self, status: int, body: bytes) -> CtlError:
@@ -205,8 +205,8 @@ class Client:
         except ValidationError:
             if status in (401, 403):
                 return _refusal(status, f"{self.url} refuses the request: HTTP {status}")
-            return self._connection.foreign(f"HTTP {status}")
-        lines = [_said(problem)]
+            return self._connection.unexpected_answer(f"HTTP {status}")
+        lines = [_problem_text(problem)]
         if problem.faults:
             # The detail may repeat the faults, which are listed one by one.
             repeated = all(fault.message in problem.detail for fault in problem.faults)

@@ -12,7 +12,7 @@ from api.ctl.exit_codes import Unreachable, WrongInput
 from dnsfilter import __version__
 
 CONNECT_S = 5.0
-MADE_S = 600.0
+FIRST_BYTE_S = 600.0
 """Read timeout in seconds for a file. The API completes a large backup before its first byte."""
 TOTAL_S = 120.0
 """Time limit of a complete answer in seconds, except files."""
@@ -37,7 +37,7 @@ class Connection:
         self.url = url
         # Ignore proxies from the environment: only the control plane may see the token. Do not use the CA list of
         # httpx: the control plane of an office may be signed by a CA that only this machine trusts.
-        secure = _trusting(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        secure = _tls_context(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._http = httpx.Client(
             base_url=url if file is None else "http://localhost",
             headers=headers,
@@ -54,7 +54,7 @@ class Connection:
         """Return True if requests carry a token."""
         return "Authorization" in self._http.headers
 
-    def present(self, token: str) -> None:
+    def use_token(self, token: str) -> None:
         """Send this token with every later request."""
         self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -66,23 +66,23 @@ class Connection:
             with self._http.stream(method, where, params=params, timeout=timeout, **content) as response:
                 return response.status_code, self._bounded(response, deadline)
         except httpx.TimeoutException as error:
-            raise self._unanswered(method, _late(error, within_s)) from error
+            raise self._timeout_error(method, _timeout_text(error, within_s)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable: {_why(error)}") from error
+            raise Unreachable(f"{self.url} is not reachable: {_error_text(error)}") from error
 
     def pieces(self, where: str, params: Params, refused: Callable[[int, bytes], Exception]) -> Iterator[bytes]:
         """Yield a file of any size, piece by piece. Raise Unreachable, or the error of `refused` for other statuses."""
         try:
-            timeout = httpx.Timeout(MADE_S, connect=CONNECT_S)
+            timeout = httpx.Timeout(FIRST_BYTE_S, connect=CONNECT_S)
             headers = {"Accept": "*/*"}
             with self._http.stream("GET", where, params=params, headers=headers, timeout=timeout) as response:
                 if response.status_code != 200:
                     raise refused(response.status_code, self._bounded(response, time.monotonic() + TOTAL_S))
                 yield from response.iter_bytes()
         except httpx.TimeoutException as error:
-            raise self._unanswered("GET", _late(error, MADE_S)) from error
+            raise self._timeout_error("GET", _timeout_text(error, FIRST_BYTE_S)) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable, or the connection broke: {_why(error)}") from error
+            raise Unreachable(f"{self.url} is not reachable, or the connection broke: {_error_text(error)}") from error
 
     def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -91,23 +91,23 @@ class Connection:
             parts.append(part)
             size += len(part)
             if size > MAX_BYTES:
-                raise self.foreign(f"the answer is larger than {MAX_BYTES} bytes")
+                raise self.unexpected_answer(f"the answer is larger than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise self._unanswered(response.request.method, f"not finished after {TOTAL_S:.0f} s")
+                raise self._timeout_error(response.request.method, f"not finished after {TOTAL_S:.0f} s")
         return b"".join(parts)
 
-    def foreign(self, what: str) -> Unreachable:
+    def unexpected_answer(self, what: str) -> Unreachable:
         """Return the error for an answer that does not come from a control plane."""
         return Unreachable(f"{self.url} is not a dnsfilter control plane: {what}. Check --api.")
 
-    def _unanswered(self, method: str, what: str) -> Unreachable:
+    def _timeout_error(self, method: str, what: str) -> Unreachable:
         lines = [f"{self.url} did not answer in time: {what}"]
         if method != "GET":
             lines.append("The act may have been recorded. Check before you repeat it.")
         return Unreachable(*lines)
 
 
-def _trusting(ca: str | None) -> ssl.SSLContext:
+def _tls_context(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:
@@ -115,12 +115,12 @@ def _trusting(ca: str | None) -> ssl.SSLContext:
         raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
 
 
-def _why(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """Return the message of an error without its error number."""
     return _ERRNO.sub("", str(error)) or type(error).__name__
 
 
-def _late(error: httpx.TimeoutException, within_s: float) -> str:
+def _timeout_text(error: httpx.TimeoutException, within_s: float) -> str:
     match error:
         case httpx.ConnectTimeout():
             return f"no connection within {CONNECT_S:g} s"

@@ -36,7 +36,7 @@ def test_list_shows_recipient_subject_and_state(ctl: Ctl) -> None:
             "ghent",
             "Stad Gent",
             "failed, made 21 September 2026 16:13:22 CEST",
-            "the contact is no mail address",
+            "the contact is not a mail address",
         ],
     ]
 
