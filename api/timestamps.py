@@ -5,6 +5,7 @@ from datetime import date
 from typing import TypeVar
 
 from api.errors import invalid_at
+from dnsfilter.policy.bounds import LAST_INSTANT, LAST_YEAR
 from dnsfilter.policy.calendar import (
     after_day,
     end_after,
@@ -15,7 +16,6 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     parse_span,
 )
-from dnsfilter.policy.faults import LAST_INSTANT, LAST_YEAR
 from dnsfilter.policy.instants import Written, instant_of, parse_written
 from dnsfilter.policy.model import Instant, WeeklyHours
 

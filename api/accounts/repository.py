@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.accounts.state import has_ended
 from api.audit.repository import actors
 from api.auth.lineage import heirs
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.auth.state import is_valid
 from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
 from api.errors import Invalid, NotFound, did_you_mean

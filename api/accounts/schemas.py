@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.http.schemas import (
     LOGIN,
     Day,

@@ -10,8 +10,8 @@ from api.accounts.reading import read_grant
 from api.accounts.schemas import AccountKind, AccountWrite
 from api.accounts.state import has_ended
 from api.auth.lineage import made_for_others
-from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.revocation import revoke, shown_token
+from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role
 from api.auth.tokens import DAY_S, Fresh, new_token
 from api.authorities.state import demand_within
 from api.db.base import Json

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth.lineage import derived, makers
-from api.auth.permissions import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
+from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
 from api.db.models import AuthorityRow, GrantRow, TokenRow
 from api.db.unit_of_work import Actor
 from api.errors import Forbidden

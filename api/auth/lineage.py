@@ -5,7 +5,7 @@ from collections import defaultdict
 from sqlalchemy import CTE, ColumnElement, and_, select
 from sqlalchemy.orm import Session, aliased
 
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.db.models import GrantRow, TokenRow
 
 GRANTING = (str(Role.APPROVER), str(Role.ADMINISTRATOR))

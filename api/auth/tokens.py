@@ -16,8 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, Held, narrowed, roles_at
-from api.auth.permissions import Role
 from api.auth.revocation import Revoked, revoke
+from api.auth.roles import Role
 from api.auth.state import Refusal, token_refusal
 from api.db.models import AccountRow, AuditRow, GrantRow, NameRow, TokenRow
 from api.db.session import Database

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from api.auth.caller import Permit
-from api.auth.permissions import READERS
+from api.auth.roles import READERS
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts

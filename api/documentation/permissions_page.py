@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import assert_never
 
 from api.application import routes
-from api.auth.permissions import OF_AUTHORITY, Role, Rule, Where
+from api.auth.roles import OF_AUTHORITY, Role, Rule, Where
 from api.http.routes import Route
 
 MARK = "<!-- Generated from the routes by `python -m api.documentation.permissions_page`; a test compares. -->"

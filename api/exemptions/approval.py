@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from api.auth.caller import Permit
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, ConcernRow, ExemptionRow, MatterRow, RangeRow
 from api.db.unit_of_work import UnitOfWork

@@ -28,9 +28,9 @@ from dnsfilter.policy.decide import (
     range_of,
     ranges_of,
 )
+from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_text
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.reasons import Explanation, explain
-from dnsfilter.policy.refusal_text import ede_code, quoted_reference, refusal_text
 from dnsfilter.wire.asked import parse_asked
 from dnsfilter.wire.names import name_text
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.authentication_failures import Failures, address_of, sweep
 from api.auth.caller import Caller, Permit
-from api.auth.permissions import Rule
+from api.auth.roles import Rule
 from api.auth.tokens import Refused, authenticate, held_token, note_use, standing
 from api.db.models import TokenRow
 from api.db.session import Database

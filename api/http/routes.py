@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
 
-from api.auth.permissions import Rule, Where
+from api.auth.roles import Rule, Where
 from api.errors import Fault, Invalid, did_you_mean
 from api.http.schemas import place_of
 

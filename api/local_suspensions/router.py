@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter
 
-from api.auth.permissions import AUDITORS
+from api.auth.roles import AUDITORS
 from api.http.dependencies import UnitDep
 from api.http.pagination import cut_page, decode_cursor
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, SiteFilter

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller
 from api.auth.node_tokens import NodeCaller, authenticate_enrolment, authenticate_node
-from api.auth.permissions import Rule, Where
+from api.auth.roles import Rule, Where
 from api.auth.tokens import Refused, authenticate, digest
 from api.db.models import NodeRow
 from api.errors import Forbidden, NotAuthenticated

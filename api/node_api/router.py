@@ -21,7 +21,7 @@ from api.nodes.enrolment_file import remove_used
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
 from api.publish.newest import Dismissed
 from api.timestamps import parse_timestamp
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 
 MAX_WAIT_S = 30
 CLOCK_SLACK_S = 300

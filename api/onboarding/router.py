@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.auth.permissions import AUDITORS
+from api.auth.roles import AUDITORS
 from api.authorities import repository
 from api.http.dependencies import UnitDep
 from api.http.permits import ReaderOfPath

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.accounts.repository import held_grants, names
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.authorities.schemas import AuthorityState
 from api.authorities.state import authority_state
 from api.bans.schemas import State

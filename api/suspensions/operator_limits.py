@@ -3,14 +3,14 @@
 from bisect import bisect_right
 
 from api.auth.caller import Caller
-from api.auth.permissions import APPROVERS
+from api.auth.roles import APPROVERS
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Forbidden
 from api.suspensions import repository
 from api.suspensions.bound_bans import bound_bans
 from api.suspensions.repository import DAY_S
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import local_time
 from dnsfilter.policy.intervals import Intervals, union
 from dnsfilter.policy.model import Instant

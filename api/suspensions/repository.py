@@ -10,7 +10,7 @@ from api.errors import NotFound
 from api.http.pagination import select_page
 from api.suspensions.schemas import SuspensionState
 from api.suspensions.state import Suspended, in_state, is_holding
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.intervals import Interval, Intervals, union
 from dnsfilter.policy.model import Instant
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.http.schemas import EndText, Read, Reason, Slug, Strict, Timestamp, read_by
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
 
 
 def _duration(text: str) -> int:

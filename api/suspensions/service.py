@@ -20,7 +20,7 @@ from api.suspensions.bound_bans import concerned
 from api.suspensions.operator_limits import demand_start
 from api.suspensions.reading import read_suspension
 from api.suspensions.state import finish, would_end_earlier
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 

@@ -31,8 +31,9 @@ from dnsfilter.config.values import (
     read_token_path,
     read_url,
 )
+from dnsfilter.policy.bounds import MAX_TEXT
 from dnsfilter.policy.calendar import Span, parse_span
-from dnsfilter.policy.faults import MAX_TEXT, usage_fault
+from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
 from dnsfilter.wire.names import parse_name
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
+from dnsfilter.config.ad_bit import trusts_ad
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.file_schema import (
     MAX_WORKERS,
@@ -285,9 +286,6 @@ def _limits(table: LimitsTable) -> Limits:
 
 def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) -> Config:
     trust_ad = file.upstream.trust_ad
-    if trust_ad is None:
-        # Only a validator on this machine sets AD on a path that nobody can alter (RFC 6840 section 5.7).
-        trust_ad = all(server.address.is_loopback for server in servers)
     listen, default_listen = _present(file.listen), "listen" not in file.model_fields_set
     left_out = tuple(each for each in listen if default_listen and not has_family(each.address))
     if left_out == listen:
@@ -298,7 +296,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         state_dir=directory / file.state_dir,
         workers=file.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS),
         user=file.user,
-        upstream=Upstream(servers, trust_ad, file.upstream.timeout_ms),
+        upstream=Upstream(servers, trusts_ad(servers) if trust_ad is None else trust_ad, file.upstream.timeout_ms),
         cache=Cache(file.cache.max_bytes, file.cache.serve_stale),
         clients=Clients(
             file.clients.unregistered, tuple(prefix for prefix in file.clients.allowed if prefix is not None)

@@ -25,6 +25,7 @@ from dnsfilter.config.file_schema import (
 )
 from dnsfilter.config.places import Fault, KeyPath, Written, parse_path, parse_toml
 from dnsfilter.errors import ConfigError
+from dnsfilter.policy.bounds import LAST_INSTANT
 from dnsfilter.policy.calendar import (
     Span,
     after_day,
@@ -36,7 +37,7 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     zone,
 )
-from dnsfilter.policy.faults import LAST_INSTANT, problems
+from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import (
     DEFAULT_SITE,
     Authority,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from dnsfilter.config.endpoint import parse_endpoint, server_fault
 from dnsfilter.config.node_config import Endpoint
-from dnsfilter.policy.faults import FIRST_YEAR, LAST_YEAR, MAX_TEXT
+from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")

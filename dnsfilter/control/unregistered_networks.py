@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import nlargest
 from ipaddress import IPv4Network, IPv6Network
 
-from dnsfilter.engine.unregistered import Noted
+from dnsfilter.engine.unregistered_counts import Noted
 
 MOST_UNREGISTERED = 256
 """Maximum number of networks that one node keeps and reports."""

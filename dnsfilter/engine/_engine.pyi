@@ -7,7 +7,7 @@ from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Drop, Event, Miss, Reply
 from dnsfilter.engine.listening import UdpListener
-from dnsfilter.engine.unregistered import Noted
+from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock

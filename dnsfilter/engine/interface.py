@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import UdpListener
-from dnsfilter.engine.unregistered import Noted
+from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport

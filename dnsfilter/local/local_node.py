@@ -24,8 +24,8 @@ from dnsfilter.local.local_suspensions import (
     this_boot,
 )
 from dnsfilter.local.private_files import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files
 from dnsfilter.snapshot.manifest import parse_manifest

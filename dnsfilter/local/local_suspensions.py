@@ -16,8 +16,8 @@ from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.journal import REASON_CHARS
 from dnsfilter.local.private_files import read_private, replace_private, writing
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import instant_text, parse_instant
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.telemetry import logs
 

@@ -7,6 +7,15 @@ from ipaddress import IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from dnsfilter.errors import Problem
+from dnsfilter.policy.bounds import (
+    FIRST_YEAR,
+    LAST_INSTANT,
+    LAST_YEAR,
+    MAX_ADDRESSES,
+    MAX_PROVISIONAL_S,
+    MAX_SUSPENSION_S,
+    MAX_TEXT,
+)
 from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zone
 from dnsfilter.policy.model import (
     DEFAULT_TIERS,
@@ -26,15 +35,6 @@ from dnsfilter.policy.model import (
     Usage,
     WeeklyHours,
 )
-
-FIRST_YEAR, LAST_YEAR = 1970, 2199
-LAST_INSTANT: Instant = 7_258_118_400
-"""2200-01-01 00:00 UTC. Calendar arithmetic before it cannot overflow."""
-MAX_TEXT = 1000
-MAX_ADDRESSES = 8
-"""Maximum number of addresses in a ban's reply: a few servers that explain it. More would not fit a datagram."""
-MAX_SUSPENSION_S = 4 * 3600
-MAX_PROVISIONAL_S = 72 * 3600
 
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")

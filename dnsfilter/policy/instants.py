@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
+from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR
 from dnsfilter.policy.calendar import local_day, local_instant, local_midnight, zone
-from dnsfilter.policy.faults import FIRST_YEAR, LAST_YEAR
 from dnsfilter.policy.model import Instant
 
 DEFAULT_ZONE = "Europe/Brussels"

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
 from dnsfilter.policy.model import (
     Audience,
@@ -24,7 +25,6 @@ from dnsfilter.policy.model import (
     Prefix,
     Suspension,
 )
-from dnsfilter.policy.refusal_text import quoted_reference
 
 
 class Effect(IntEnum):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from dnsfilter.errors import PolicyError
+from dnsfilter.policy.extended_error import ede_code, refusal_text
 from dnsfilter.policy.model import Address, Authority, Ban, Instant, Policy, Service, Usage
-from dnsfilter.policy.refusal_text import ede_code, refusal_text
 from dnsfilter.policy.rows import RangeClass, Row, RowMaker
 from dnsfilter.snapshot.layout import (
     ADDRESS,

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
-from dnsfilter.engine.unregistered import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.supervisor.sockets import Listening
 from dnsfilter.supervisor.stalls import Stall
 from dnsfilter.telemetry import logs

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
-from dnsfilter.engine.unregistered import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.errors import DnsfilterError
 
 MOST_BYTES = 128 * 1024

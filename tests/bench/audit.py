@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.auth.tokens import load_key, make_first_token, make_key, new_token
 from api.chain.entry_hash import entry_hash
 from api.checkpoints.signing_key import make_signing_key

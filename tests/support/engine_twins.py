@@ -11,7 +11,7 @@ import dns.rdatatype
 from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Drop, Miss, Reply
-from dnsfilter.engine.unregistered import Noted
+from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Policy
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES

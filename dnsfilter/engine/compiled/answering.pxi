@@ -11,7 +11,7 @@ cdef enum:
     HAND_OVER = 0           # the slow path decides; only the charge against the limits is counted
     MISS = -1               # an upstream must be asked
     DROPPED = -2
-    CONCERNED_TTL = 60      # refusals.CONCERNED_TTL_S
+    CONCERNED_TTL = 60      # rules/ttl_cap.py
     EDE_PROHIBITED = 18
     EDE_NOT_AUTHORITATIVE = 20
 
@@ -284,7 +284,7 @@ cdef class Answering:
         return True
 
     cdef int64_t cap_s(self, int range_class, int64_t at) noexcept nogil:
-        """Return the longest TTL for `found`, as refusals.ttl_cap_s; -1 without a bound."""
+        """Return the longest TTL for `found`, as rules/ttl_cap.py; -1 without a bound."""
         cdef int64_t change
         if not self.found.count or not self.table.concerned(&self.found):
             return -1

@@ -6,7 +6,7 @@ import select
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.limits import KEY_BYTES, Limiter
 from dnsfilter.engine.slow_path.slow_path import SlowPath
-from dnsfilter.engine.unregistered import TABLE_KEY_BYTES, UnregisteredTable
+from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, UnregisteredTable
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 

@@ -1,8 +1,8 @@
-# Replies from local records, byte for byte as `local_reply` of wire/reply.py and engine/slow_path/refusals.py write
+# Replies from local records, byte for byte as `local_reply` of wire/reply.py and engine/rules/refusal_reply.py write
 # them. The functions of the reference make the data of the records once. The code here adds owner, TTL and class.
 
 from dnsfilter.engine.slow_path.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
-from dnsfilter.engine.slow_path.refusals import SYNTHESISED_TTL_S
+from dnsfilter.engine.rules.refusal_reply import SYNTHESISED_TTL_S
 from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
 from dnsfilter.wire.iana import Type
@@ -17,7 +17,7 @@ cdef enum:
     POINTER_BYTES = 2
     QUESTION_POINTER = 0xC00C
     MOST_BODY = 96          # bytes of a local record without its owner
-    MOST_SYNTHESISED = 10   # refusals.SYNTHESISED_TTL_S
+    MOST_SYNTHESISED = 10   # rules/refusal_reply.py
     EDE_FORGED = 4
     EDE_CACHED_ERROR = 13
     NO_EDE = -1

@@ -12,7 +12,7 @@ cdef enum:
     REPLY_AD = 0x0020
     DATA_BEHIND_TTL = 6     # bytes from a record's TTL to its data
     EXTENDED = 15           # an rcode above needs an OPT for its upper bits
-    STALE_TTL = 30          # judging.STALE_TTL_S
+    STALE_TTL = 30          # rules/stale.py
     EDE_STALE = 3
     EDE_STALE_NXDOMAIN = 19
     UNEXPRESSED = 2         # SERVFAIL, in place of an rcode that needs an OPT if there is none

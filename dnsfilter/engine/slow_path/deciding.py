@@ -6,8 +6,9 @@ The reference engine decides every query here, the compiled engine those that it
 from dnsfilter.cache.answers import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Miss, Reply
+from dnsfilter.engine.rules.stale import stale_answer
 from dnsfilter.engine.slow_path.case import Case
-from dnsfilter.engine.slow_path.failing import FailureBook, known_failure, stale_answer
+from dnsfilter.engine.slow_path.failing import FailureBook, known_failure
 from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.local import SIGNAL_NAMES, Local, asks_any, signal_answer, special_answer
 from dnsfilter.engine.slow_path.pending_table import HealthBook

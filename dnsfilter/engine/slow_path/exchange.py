@@ -6,13 +6,11 @@ from typing import TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
+from dnsfilter.engine.rules.stale import STALE_AFTER_MS
 from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.upstream.attempt import Attempt
 from dnsfilter.wire.answer import Answer, Chain
 from dnsfilter.wire.query import Query, Question, question_of
-
-STALE_AFTER_MS = 1_800
-"""Milliseconds until waiting clients get a stale answer (RFC 8767 section 5, the client response timer)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,13 @@
 """Questions that are not sent upstream because they are known to fail (RFC 9520 section 3.2)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from dnsfilter.cache.answers import Cache, Entry
+from dnsfilter.cache.answers import Entry
 from dnsfilter.cache.failures import Unresolved
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.case import Failed
 from dnsfilter.engine.slow_path.pending_table import HealthBook
-from dnsfilter.wire.answer import follow, prune_answer
 from dnsfilter.wire.iana import EdeCode
 
 
@@ -39,16 +37,3 @@ def known_failure(
         return None
     health.want_probes()
     return Failed(EdeCode.NO_REACHABLE_AUTHORITY, (), remembered=True)
-
-
-def stale_answer(cache: Cache, key: CacheKey, boot_ms: int) -> Entry | None:
-    """Return the cached entry for a question that cannot be resolved; None if there is none.
-
-    The entry for the question with the other DO bit serves too: its data is the same, but not authenticated.
-    """
-    if (entry := cache.get(key, boot_ms)) is not None:
-        return entry
-    if (other := cache.get(key._replace(do=not key.do), boot_ms)) is None:
-        return None
-    answer = other.answer if key.do else prune_answer(other.answer, follow(other.answer, other.answer.question), False)
-    return replace(other, answer=answer, ad=False)

@@ -6,9 +6,12 @@ from typing import cast
 from dnsfilter.cache.answers import Entry
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
+from dnsfilter.engine.rules.may_ask import may_ask, unregistered_reply
+from dnsfilter.engine.rules.refusal_reply import refusal
+from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
+from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
 from dnsfilter.engine.slow_path.case import Case, Failed
 from dnsfilter.engine.slow_path.local import any_answer, asks_any
-from dnsfilter.engine.slow_path.refusals import refusal, ttl_cap_s
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
@@ -17,12 +20,10 @@ from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
 from dnsfilter.telemetry.slots import BYPASS, QUERY, PolicyKind
 from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
-from dnsfilter.wire.iana import EdeCode, Rcode
+from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import Question
 from dnsfilter.wire.reply import empty_reply, relay
 
-STALE_TTL_S = 30
-"""TTL of a stale record (RFC 8767 section 4)."""
 ENCRYPTED_DNS = "encrypted_dns"
 
 
@@ -44,12 +45,12 @@ class Judging:
 
     def may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
         """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
-        return range_class is not None or self._clients.admits(client) or self.snapshot.suspends_all(at)
+        return may_ask(client, range_class, self._clients, self.snapshot, at)
 
     def unregistered(self, case: Case) -> bytes:
         """Return the refusal to a client that may not ask."""
         self.count(case.transport, Outcome.UNREGISTERED)
-        return empty_reply(case.query, Rcode.REFUSED, Ede(EdeCode.PROHIBITED), case.limit)
+        return unregistered_reply(case.query, case.limit)
 
     def judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
         """Return the judgement on `matches`. Count nothing."""
@@ -74,7 +75,6 @@ class Judging:
             answer = replace(answer, question=case.query.question)
             if answer.rcode == Rcode.NOERROR and not answer.section(ANSWER):
                 answer, age_s, ad = any_answer(answer.question), 0, False
-        stale_code = EdeCode.STALE_NXDOMAIN if answer.rcode == Rcode.NXDOMAIN else EdeCode.STALE_ANSWER
         return relay(
             case.query,
             answer,
@@ -82,7 +82,7 @@ class Judging:
             ttl_cap_s=self._cap_s(case, (*matches, *(hit for found in added for hit in found))),
             stale_ttl_s=STALE_TTL_S if stale else None,
             ad=ad,
-            ede=Ede(stale_code) if stale else None,
+            ede=Ede(stale_code(answer.rcode)) if stale else None,
             limit=case.limit,
             turn=case.query.id,
         )

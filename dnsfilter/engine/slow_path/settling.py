@@ -8,11 +8,13 @@ from typing import assert_never
 
 from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.failures import MOST_TARGETS
+from dnsfilter.config.ad_bit import passes_ad
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Miss, Truncated
+from dnsfilter.engine.rules.stale import stale_answer
 from dnsfilter.engine.slow_path.case import FAILED_AS, Case, Failed, Turn
 from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
-from dnsfilter.engine.slow_path.failing import FailureBook, stale_answer
+from dnsfilter.engine.slow_path.failing import FailureBook
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.local import answered_by_others, local_leg
@@ -129,8 +131,7 @@ class Settling:
         except MalformedMessage:  # the joined answer exceeds the size of a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
-        # `trust_ad` is about the default upstreams, not about the servers of a conditional zone.
-        ad = self._trust_ad and all(leg.ad and not self._zones.covers(leg.question.name) for leg, _ in exchange.walked)
+        ad = passes_ad(self._trust_ad, ((leg.ad, self._zones.covers(leg.question.name)) for leg, _ in exchange.walked))
         entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms)
         self._failures.forget(exchange.key)
         for waiter in self._inflight.finish(exchange):

@@ -16,7 +16,7 @@ from dnsfilter.control.unregistered_networks import (
     merge,
     prefix_text,
 )
-from dnsfilter.engine.unregistered import TABLE_KEY_BYTES, Noted, UnregisteredTable
+from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, UnregisteredTable
 
 V4, V6 = bytes((192, 0, 2)), bytes.fromhex("20010db80007")
 NOW_S = 200_000

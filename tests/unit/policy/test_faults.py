@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dnsfilter.policy.faults import MAX_SUSPENSION_S, prefix_fault, problems, text_fault
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
+from dnsfilter.policy.faults import prefix_fault, problems, text_fault
 from dnsfilter.policy.model import (
     Audience,
     Authority,

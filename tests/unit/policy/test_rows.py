@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.policy.calendar import weekly_windows
 from dnsfilter.policy.decide import Standing, consider, held_term
+from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import (
     Audience,
@@ -22,7 +23,6 @@ from dnsfilter.policy.model import (
     Term,
     WeeklyHours,
 )
-from dnsfilter.policy.refusal_text import quoted_reference
 from dnsfilter.policy.rows import (
     Effect,
     RangeClass,

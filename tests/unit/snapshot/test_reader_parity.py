@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.decide import Verdict, decide
+from dnsfilter.policy.extended_error import quoted_reference, refusal_text
 from dnsfilter.policy.model import Address, Policy, Usage
 from dnsfilter.policy.reasons import explain
-from dnsfilter.policy.refusal_text import quoted_reference, refusal_text
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from tests.fuzz.examples import examples

@@ -17,7 +17,7 @@ import pytest
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
-from dnsfilter.engine.unregistered import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.supervisor.crew import LATE_S, START_S, Crew, Death
 from dnsfilter.supervisor.sockets import Listening, open_listening

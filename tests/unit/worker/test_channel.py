@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnsfilter.engine.unregistered import PLACES, Noted
+from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import (
     MOST_BYTES,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from tests.unit.api.conftest import Plane, authority
 
 pytestmark = pytest.mark.slow

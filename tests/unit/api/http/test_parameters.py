@@ -12,7 +12,7 @@ import pytest
 import api
 from api.application import routes
 from api.audit.acts import ACTS
-from api.auth.permissions import Where
+from api.auth.roles import Where
 from api.http.routes import Route
 from api.nodes.service import LOCAL_ACTS
 from dnsfilter.policy.model import Mode

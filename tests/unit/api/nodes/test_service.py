@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.application import routes
-from api.auth.permissions import Where
+from api.auth.roles import Where
 from api.db.models import NodeRow
 from tests.unit.api.conftest import Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report

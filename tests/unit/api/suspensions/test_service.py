@@ -9,7 +9,7 @@ from sqlalchemy import select
 from api.db.models import AuditRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.timestamps import timestamp_text
-from dnsfilter.policy.faults import MAX_SUSPENSION_S
+from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 from tests.unit.api.conftest import authority as an_authority
 

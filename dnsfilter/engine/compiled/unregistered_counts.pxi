@@ -1,4 +1,4 @@
-# Unregistered networks that sent queries: the table of engine/unregistered.py, in the same memory. That module defines
+# Unregistered networks that sent queries: the table of engine/unregistered_counts.py, in the same memory. That module defines
 # the meaning of each word.
 
 cdef enum:

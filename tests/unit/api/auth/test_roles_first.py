@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from api.application import routes
-from api.auth.permissions import Where
+from api.auth.roles import Where
 from api.timestamps import timestamp_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane

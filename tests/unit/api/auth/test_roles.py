@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api.application import routes
-from api.auth.permissions import Role
+from api.auth.roles import Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
 from api.documentation.permissions_page import BESIDES, COLUMNS, MARK, renewed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsfilter.engine.unregistered import PLACES, SETS, SPREAD, TABLE_KEY_BYTES, WAYS, Noted, UnregisteredTable
+from dnsfilter.engine.unregistered_counts import PLACES, SETS, SPREAD, TABLE_KEY_BYTES, WAYS, Noted, UnregisteredTable
 
 KEY = bytes(range(1, TABLE_KEY_BYTES + 1))
 ONE_SET = bytes(TABLE_KEY_BYTES)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dnsfilter.policy.model import Instant, Reply
+from dnsfilter.policy.model import Reply
 from dnsfilter.snapshot.reader import BanView, Judgement, Matched
 from dnsfilter.wire.answer import RawRecord
 from dnsfilter.wire.edns import Ede
@@ -13,15 +13,6 @@ from dnsfilter.wire.reply import empty_reply, local_reply
 
 _ADDRESS_BYTES = {int(Type.A): 4, int(Type.AAAA): 16}
 SYNTHESISED_TTL_S = 10
-CONCERNED_TTL_S = 60
-"""Longest TTL of an answer about a service that some ban concerns, in seconds."""
-
-
-def ttl_cap_s(at: Instant, next_change: Instant | None) -> int:
-    """Return the longest TTL of an answer that some ban concerns: 60 s or the client's next change, at least 1."""
-    if next_change is None:
-        return CONCERNED_TTL_S
-    return max(1, min(CONCERNED_TTL_S, next_change - at))
 
 
 def refusal(query: Query, judgement: Judgement, cap_s: int, limit: int) -> bytes:

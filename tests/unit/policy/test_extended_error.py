@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsfilter.policy.extended_error import TEXT_BYTES, ede_code, refusal_text
 from dnsfilter.policy.model import Authority
-from dnsfilter.policy.refusal_text import TEXT_BYTES, ede_code, refusal_text
 from tests.support.policies import authority, service
 
 TIKTOK = replace(service("tiktok"), name="TikTok")

@@ -1,0 +1,12 @@
+"""The bounds of a policy: years, lengths of texts, and how long a suspension or a provisional ban may last."""
+
+from dnsfilter.policy.model import Instant
+
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+LAST_INSTANT: Instant = 7_258_118_400
+"""2200-01-01 00:00 UTC. Calendar arithmetic before it cannot overflow."""
+MAX_TEXT = 1000
+MAX_ADDRESSES = 8
+"""Maximum number of addresses in a ban's reply: a few servers that explain it. More would not fit a datagram."""
+MAX_SUSPENSION_S = 4 * 3600
+MAX_PROVISIONAL_S = 72 * 3600
