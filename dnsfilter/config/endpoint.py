@@ -19,7 +19,7 @@ def parse_endpoint(text: str, default_port: int = DNS_PORT) -> Endpoint:
     if port_text is None:
         return Endpoint(address, default_port)
     if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 1 <= int(port_text) <= 65535):
-        raise ValueError(f"{port_text!r} in {text!r} is no port (1 to 65535)")
+        raise ValueError(f"{port_text!r} in {text!r} is not a port (1 to 65535)")
     return Endpoint(address, int(port_text))
 
 
@@ -36,7 +36,7 @@ def parse_prefix(text: str) -> Prefix:
         try:
             network = ip_network(text, strict=False)
         except ValueError:
-            raise ValueError(f'{text!r} is no prefix such as "192.0.2.0/24" or "2001:db8::/48"') from error
+            raise ValueError(f'{text!r} is not a prefix such as "192.0.2.0/24" or "2001:db8::/48"') from error
         raise ValueError(f'{text!r} has bits set beyond its length: write "{network}"') from error
     fault = prefix_fault(prefix)
     if fault is not None:
@@ -92,7 +92,7 @@ def _split_port(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or ":" not in host or (rest and not rest.startswith(":")):
-            raise ValueError(f'{text!r} is no address with a port: write for example "[2001:db8::1]:53"')
+            raise ValueError(f'{text!r} is not an address with a port: write for example "[2001:db8::1]:53"')
         return host, rest[1:] if rest else None
     if text.count(":") == 1:
         host, _, port = text.partition(":")
@@ -104,7 +104,7 @@ def _parse_address(host: str, text: str) -> Address:
     try:
         address = ip_address(host)
     except (AddressValueError, ValueError) as error:
-        raise ValueError(f'{text!r} is no IP address such as "192.0.2.1:53" or "[2001:db8::1]:53"') from error
+        raise ValueError(f'{text!r} is not an IP address such as "192.0.2.1:53" or "[2001:db8::1]:53"') from error
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             raise ValueError(f"{text!r} names an interface, which is not supported")

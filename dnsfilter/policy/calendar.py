@@ -95,7 +95,7 @@ def parse_span(text: str) -> Span:
     """Return the `Span` of "6 months", "1 year", "2 weeks", "30 days" or "72 h". ValueError names an invalid text."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None or int(match[1]) == 0:
-        raise ValueError(f'{text!r} is no span of time: write for example "6 months", "30 days" or "72 hours"')
+        raise ValueError(f'{text!r} is not a span of time: write for example "6 months", "30 days" or "72 hours"')
     count = int(match[1])
     match match[2][0]:
         case "h":
@@ -119,7 +119,7 @@ def parse_duration(text: str) -> int:
     hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match is not None else (0, 0, 0)
     duration_s = 3600 * hours + 60 * minutes + seconds
     if not duration_s:
-        raise ValueError(f'{text!r} is no duration: write for example "30m", "1h30m" or "30 minutes"')
+        raise ValueError(f'{text!r} is not a duration: write for example "30m", "1h30m" or "30 minutes"')
     return duration_s
 
 
@@ -174,7 +174,7 @@ def parse_hours(text: str, time_zone: str) -> WeeklyHours:
     """Return `WeeklyHours` of "Mon-Fri 09:00-12:00" or "Mon,Wed,Fri-Sun 00:00-24:00". ValueError names invalid text."""
     match = _HOURS.fullmatch(text.strip().replace("–", "-"))
     if match is None:
-        raise ValueError(f'{text!r} are no weekly hours: write for example "Mon-Fri 09:00-12:00"')
+        raise ValueError(f'{text!r} is not valid as weekly hours: write for example "Mon-Fri 09:00-12:00"')
     zone(time_zone)
     start, end = _minute(match[2], match[3], text), _minute(match[4], match[5], text)
     if start >= end:
@@ -244,14 +244,14 @@ def _parse_days(days: str, text: str) -> frozenset[int]:
 
 def _day(name: str, text: str) -> int:
     if name.title() not in DAY_NAMES:
-        raise ValueError(f"{name!r} in {text!r} is no day: write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
+        raise ValueError(f"{name!r} in {text!r} is not a day: write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
     return DAY_NAMES.index(name.title())
 
 
 def _minute(hour: str, minute: str, text: str) -> int:
     minutes = 60 * int(hour) + int(minute)
     if int(minute) > 59 or minutes > MINUTES_PER_DAY:
-        raise ValueError(f"{hour}:{minute} in {text!r} is no time of day (00:00 to 24:00)")
+        raise ValueError(f"{hour}:{minute} in {text!r} is not a time of day (00:00 to 24:00)")
     return minutes
 
 

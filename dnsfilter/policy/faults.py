@@ -75,7 +75,7 @@ def prefix_fault(prefix: Prefix) -> str | None:
 
 
 def lasts_too_long(exemption: Exemption, time_zone: str) -> bool:
-    """Return whether the exemption lasts more than a year, to the end of the last day, in its own zone or that one."""
+    """Return whether the exemption ends after the last day of its first year, in its own zone or else `time_zone`."""
     try:
         return exemption.end > end_of_last_day(exemption.start, Span(months=12), exemption.time_zone or time_zone)
     except (ValueError, OverflowError, OSError):
@@ -324,7 +324,7 @@ def _authority(place: str, authority: Authority) -> Found:
     for key, tags in (("names", [tag for tag, _ in authority.names]), ("languages", list(authority.languages))):
         for tag in tags:
             if not _LANGUAGE.fullmatch(tag):
-                yield Problem(f"{place}.{key}", f'{tag!r} is no language tag: write for example "nl" or "fr"')
+                yield Problem(f"{place}.{key}", f'{tag!r} is not a language tag: write for example "nl" or "fr"')
         if len(set(tags)) < len(tags):
             yield Problem(f"{place}.{key}", "names a language twice")
 
@@ -351,7 +351,7 @@ def _formal(place: str, decision: FormalDecision) -> Found:
     yield from _texts(place, {field: getattr(decision, field) for field in fields})
     if decision.link and not _is_web_address(decision.link):
         # The link is not repeated: it may hold a password.
-        yield Problem(f"{place}.link", "is no http or https address: write for example https://www.example.org/118")
+        yield Problem(f"{place}.link", "is not an http or https address: write for example https://www.example.org/118")
 
 
 def _is_web_address(link: str) -> bool:

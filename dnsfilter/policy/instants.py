@@ -44,12 +44,16 @@ def parse_written(text: str) -> Written:
     """Parse a date, or a date and a time, with or without a zone. Raise ValueError, which names the text."""
     match = _WRITTEN.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no date or time: write for example {EXAMPLES}")
+        raise ValueError(f"{text!r} is not a date or time: write for example {EXAMPLES}")
     try:
         local = datetime.combine(_day(match), _clock(match))
         offset = _offset(match)
     except ValueError as error:
-        why = "is no date: the calendar has no such day" if match["hour"] is None else "is no time: no clock shows it"
+        why = (
+            "is not a date: the calendar has no such day"
+            if match["hour"] is None
+            else "is not a time: no clock shows it"
+        )
         raise ValueError(f"{text!r} {why}") from error
     if not FIRST_YEAR <= local.year <= LAST_YEAR:
         raise ValueError(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}")

@@ -33,7 +33,7 @@ def test_endpoints_are_read(text: str, address: str, port: int) -> None:
      "[::1]53", "[192.0.2.1]:53", "192.0.2.256", "192.0.2.1/24", "fe80::1%eth0", "::ffff:192.0.2.1"],
 )  # fmt: skip
 def test_invalid_endpoint_is_named_in_the_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no|names an interface|is an IPv4-mapped") as caught:
+    with pytest.raises(ValueError, match=r"is not|names an interface|is an IPv4-mapped") as caught:
         parse_endpoint(text, 53)
     assert repr(text) in str(caught.value)
 
@@ -54,8 +54,8 @@ def test_prefixes_are_read(text: str) -> None:
     ("text", "message"),
     [
         ("192.0.2.1/24", 'has bits set beyond its length: write "192.0.2.0/24"'),
-        ("192.0.2.0/33", "is no prefix"),
-        ("office", "is no prefix"),
+        ("192.0.2.0/33", "is not a prefix"),
+        ("office", "is not a prefix"),
         ("::ffff:192.0.2.0/120", "is IPv4-mapped"),
         ("169.254.1.0/24", "is link-local"),
         ("fe80::/64", "is link-local"),

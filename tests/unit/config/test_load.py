@@ -78,7 +78,7 @@ def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers
     )
 
 
-def test_no_file_is_an_empty_file(tmp_path: Path) -> None:
+def test_default_configuration_is_that_of_an_empty_file(tmp_path: Path) -> None:
     expected = load(tmp_path, "")
     assert default_config(tmp_path / "resolv.conf") == expected
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -197,7 +197,7 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ("listen = []", "dnsfilter.toml listen: "),
         ('listen = "127.0.0.1:53"', "dnsfilter.toml listen: must be a list"),
         ('listen = ["127.0.0.1:53",\n"127.0.0.1"]', "dnsfilter.toml listen[1]: 127.0.0.1:53 is given twice"),
-        ('listen = ["127.0.0.1:99999"]', "dnsfilter.toml listen[0]: '99999' in '127.0.0.1:99999' is no port"),
+        ('listen = ["127.0.0.1:99999"]', "dnsfilter.toml listen[0]: '99999' in '127.0.0.1:99999' is not a port"),
         ('listen = ["224.0.0.1"]', "dnsfilter.toml listen[0]: 224.0.0.1:53 is a multicast address"),
         ('metrics_listen = "127.0.0.1:53"', "dnsfilter.toml metrics_listen: 127.0.0.1:53 is used by listen"),
         ("metrics_listen = 9153", "dnsfilter.toml metrics_listen: must be a string"),
@@ -208,7 +208,7 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ("upstream = 1", "dnsfilter.toml upstream: must be a table"),
         ("[upstream]\nservers = []", "dnsfilter.toml upstream.servers: "),
         ('[upstream]\nservers = ["127.0.0.1"]', "dnsfilter.toml upstream.servers[0]: 127.0.0.1:53 is an address"),
-        ('[upstream]\nservers = ["192.0.2.1",\n"x"]', "dnsfilter.toml upstream.servers[1]: 'x' is no IP address"),
+        ('[upstream]\nservers = ["192.0.2.1",\n"x"]', "dnsfilter.toml upstream.servers[1]: 'x' is not an IP address"),
         ('[upstream]\nservers = ["192.0.2.1", "192.0.2.1:53"]', "upstream.servers[1]: 192.0.2.1:53 is given twice"),
         ('[upstream]\nservers = ["0.0.0.0"]', "upstream.servers[0]: '0.0.0.0' is a wildcard"),
         ('[upstream]\nservers = ["fe80::1"]', "upstream.servers[0]: 'fe80::1' is link-local"),

@@ -114,8 +114,8 @@ def test_error_of_ending_lists_local_suspensions(node: LocalNode, config: Config
     [
         ("gent", "30m", "why", r"'gent'; choose one of: ghent, mechelen"),
         ("ghent", "4h1s", "why", r"longer than 4 hours"),
-        ("ghent", "0m", "why", r"no duration"),
-        ("ghent", "soon", "why", r"'soon' is no duration"),
+        ("ghent", "0m", "why", r"is not a duration"),
+        ("ghent", "soon", "why", r"'soon' is not a duration"),
         ("ghent", "30m", " ", r"give a reason"),
         ("ghent", "30m", "x" * 501, r"at most 500"),
         ("ghent", "30m", "two\nlines", r"one line"),

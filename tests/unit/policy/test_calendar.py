@@ -111,7 +111,7 @@ def test_spans_are_read(text: str, expected: Span) -> None:
 
 @pytest.mark.parametrize("text", ["", "6", "months", "0 days", "-1 day", "6 moons", "1.5 years", "99999 days", "6m"])
 def test_invalid_span_is_named_in_the_error(text: str) -> None:
-    with pytest.raises(ValueError, match="no span of time") as caught:
+    with pytest.raises(ValueError, match="not a span of time") as caught:
         parse_span(text)
     assert repr(text) in str(caught.value)
 
@@ -138,7 +138,7 @@ def test_durations_are_read_as_people_type_them(text: str, seconds: int) -> None
     "text", ["", " ", "30", "0m", "m", "1 month", "2 days", "1.5h", "-5m", "30m1h", "٣٠m", "9999h"]
 )
 def test_invalid_duration_is_named_in_the_error(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
 
@@ -247,10 +247,10 @@ def test_hours_have_one_text(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("whenever", "no weekly hours"),
-        ("Mon-Fri", "no weekly hours"),
-        ("Mun 09:00-12:00", "'Mun' in 'Mun 09:00-12:00' is no day"),
-        ("Mon- 09:00-12:00", "is no day"),
+        ("whenever", "not valid as weekly hours"),
+        ("Mon-Fri", "not valid as weekly hours"),
+        ("Mun 09:00-12:00", "'Mun' in 'Mun 09:00-12:00' is not a day"),
+        ("Mon- 09:00-12:00", "is not a day"),
         ("Mon 09:60-12:00", "09:60"),
         ("Mon 09:00-24:01", "24:01"),
         ("Mon 22:00-06:00", "across midnight"),

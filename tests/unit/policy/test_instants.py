@@ -68,13 +68,13 @@ def test_zone_name_that_does_not_fit_the_time_is_rejected(text: str) -> None:
     ],
 )  # fmt: skip
 def test_other_text_is_rejected(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no (date|time)|outside the years"):
+    with pytest.raises(ValueError, match=r"is not a (date|time)|outside the years"):
         parse_written(text)
 
 
 @pytest.mark.parametrize("text", ["25 Nov 2026", "25 november2026", "1 Mai 2026", "25 November 2026 9:00"])
 def test_error_for_an_unknown_form_lists_the_known_ones(text: str) -> None:
-    with pytest.raises(ValueError, match="is no date or time: write for example 2026-09-30, "):
+    with pytest.raises(ValueError, match="is not a date or time: write for example 2026-09-30, "):
         parse_written(text)
 
 

@@ -205,7 +205,7 @@ def test_a_kept_connection_that_the_server_closed_costs_one_retry(run: Run) -> N
     run(main())
 
 
-def test_the_retry_is_the_only_one(run: Run) -> None:
+def test_second_broken_connection_fails_the_question(run: Run) -> None:
     async def main() -> None:
         async with serving(close_after_second, Peer.read) as (server, endpoint):
             pool = StreamPool()

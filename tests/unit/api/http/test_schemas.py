@@ -33,8 +33,8 @@ from dnsfilter.policy.instants import EXAMPLES
 from tests.unit.api.conftest import authority
 
 REASON = "because of that"
-NO_TIME = f"no date or time: write for example {EXAMPLES}"
-NO_SPAN = 'no span of time: write for example "6 months", "30 days" or "72 hours"'
+NO_TIME = f"not a date or time: write for example {EXAMPLES}"
+NO_SPAN = 'not a span of time: write for example "6 months", "30 days" or "72 hours"'
 
 
 def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -53,14 +53,19 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             "terms.0.until",
             f"'31/12/2026' is {NO_TIME}",
         ),
-        (BanWrite, {"terms": [{"until": "2026-02-30"}]}, "terms.0.until", "'2026-02-30' is no date: the calendar has "),
+        (
+            BanWrite,
+            {"terms": [{"until": "2026-02-30"}]},
+            "terms.0.until",
+            "'2026-02-30' is not a date: the calendar has ",
+        ),
         (BanWrite, {"terms": [{"until": "9999-01-01"}]}, "terms.0.until", "'9999-01-01' lies outside the years "),
         (BanWrite, {"terms": [{"start": "1/12/2026"}]}, "terms.0.start", f"'1/12/2026' is {NO_TIME}"),
         (
             BanWrite,
             {"terms": [{"start": "2026-12-01T25:00:00Z"}]},
             "terms.0.start",
-            "'2026-12-01T25:00:00Z' is no time",
+            "'2026-12-01T25:00:00Z' is not a time",
         ),
         (BanWrite, {"terms": [{"for": "6"}]}, "terms.0.for", f"'6' is {NO_SPAN}"),
         (BanWrite, {"terms": [{"for": "half a year"}]}, "terms.0.for", f"'half a year' is {NO_SPAN}"),
@@ -71,7 +76,7 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             "decision.date",
             "'10/03/2026' is no date: write for example ",
         ),
-        (BanWrite, {"decision": {"date": "2026-02-30"}}, "decision.date", "'2026-02-30' is no date: the calendar "),
+        (BanWrite, {"decision": {"date": "2026-02-30"}}, "decision.date", "'2026-02-30' is not a date: the calendar "),
         (
             BanWrite,
             {"decision": {"link": "www.example.org"}},
@@ -87,7 +92,12 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
         (BanWrite, {"addresses": ["nobody"]}, "addresses", "'nobody' does not appear to be an IPv4 or IPv6 address"),
         (BanWrite, {"hours": "9-12"}, "hours", "there is no such field"),
         (Ending, {"at": "gisteren", "reason": REASON}, "at", f"'gisteren' is {NO_TIME}"),
-        (Ending, {"at": "2027-13-01", "reason": REASON}, "at", "'2027-13-01' is no date: the calendar has no such day"),
+        (
+            Ending,
+            {"at": "2027-13-01", "reason": REASON},
+            "at",
+            "'2027-13-01' is not a date: the calendar has no such day",
+        ),
         (Ending, {"reason": "no"}, "reason", "give at least 3 characters"),
         (Ending, {"reason": "two\nlines"}, "reason", "has a line break or another control character"),
         (Ending, {}, "reason", "is missing"),
@@ -110,7 +120,12 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             "'Gent' is no short name: ",
         ),
         (SuspensionWrite, {"authority": None, "for": "5h", "reason": REASON}, "for", "'5h' is longer than 4 hours"),
-        (SuspensionWrite, {"authority": None, "for": "5", "reason": REASON}, "for", "'5' is no duration: write for "),
+        (
+            SuspensionWrite,
+            {"authority": None, "for": "5", "reason": REASON},
+            "for",
+            "'5' is not a duration: write for ",
+        ),
         (
             SuspensionWrite,
             {"authority": None, "until": "morgen", "reason": REASON},

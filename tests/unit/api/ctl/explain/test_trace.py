@@ -110,7 +110,7 @@ def test_trace_shows_what_led_to_the_answer(
 @pytest.mark.parametrize(
     ("at", "fault"),
     [
-        ("2026-09-21T17", "is no date or time: write for example 2026-09-30, 2026-09-30 17:00"),
+        ("2026-09-21T17", "is not a date or time: write for example 2026-09-30, 2026-09-30 17:00"),
         ("2030-01-01T10:00Z", "lies ahead"),
         (
             "2020-01-01T10:00Z",

@@ -15,9 +15,9 @@ DECISION = ("--legal-basis", "decree", "--reference", "2026/1")
 ADOPT = ("ban", "adopt", "diest", "facebook", *DECISION)
 ASK = ("exemption", "ask", "ghent/tiktok", "127.0.5.0/24", *REASON)
 FAULTS = (
-    ((*ADOPT, "--until", "31/12/2026"), "--until: '31/12/2026' is no date or time: write for example 2026-09-30"),
-    ((*ADOPT, "--start", "1/12/2026"), "--start: '1/12/2026' is no date or time"),
-    ((*ADOPT, "--for", "halfjaar"), "--for: 'halfjaar' is no span of time"),
+    ((*ADOPT, "--until", "31/12/2026"), "--until: '31/12/2026' is not a date or time: write for example 2026-09-30"),
+    ((*ADOPT, "--start", "1/12/2026"), "--start: '1/12/2026' is not a date or time"),
+    ((*ADOPT, "--for", "halfjaar"), "--for: 'halfjaar' is not a span of time"),
     ((*ADOPT, "--for", "1 year", "--link", "www.example.org"), "--link: is no link"),
     ((*ADOPT, "--until", "2020-01-01"), "the term ends before it starts"),
     ((*ADOPT,), "a ban needs a term"),
@@ -36,20 +36,23 @@ FAULTS = (
     ),
     (("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"), "--following: there is no ban "),
     (("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a\nbc"), "--reason: has a line break"),
-    (("ban", "end", "ghent", "tiktok", "--at", "2027-13-01", *REASON), "--at: '2027-13-01' is no date: the calendar"),
+    (
+        ("ban", "end", "ghent", "tiktok", "--at", "2027-13-01", *REASON),
+        "--at: '2027-13-01' is not a date: the calendar",
+    ),
     (("suspend", "ghent", "--for", "5h", *REASON), "--for: '5h' is longer than 4 hours"),
     (
         ("suspend", "ghent", "--until", "morgen", *REASON),
         "dnsfilterctl: cannot suspend until morgen: 'morgen' is not a time of day",
     ),
     (("suspend", "nobody", "--for", "5m", *REASON), "AUTHORITY: authority nobody is not registered"),
-    (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is no date or time"),
-    (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is no date or time"),
+    (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is not a date or time"),
+    (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is not a date or time"),
     (("authority", "set", "leuven"), "--name: give at least one"),
     (("authority", "set", "ghent", "--languages", "vlaams"), "--languages: 'vlaams' is no language"),
     ((*ASK,), "--end: an exemption has an end"),
     ((*ASK, "--for", "5 years"), "--for: an exemption lasts at most a year"),
-    ((*ASK, "--for", "5 months", "--hours", "9-12"), "--hours: '9-12' are no weekly hours"),
+    ((*ASK, "--for", "5 months", "--hours", "9-12"), "--hours: '9-12' is not valid as weekly hours"),
     ((*ASK, "--for", "5 months", "--time-zone", "Gent"), "--time-zone: unknown time zone 'Gent'"),
 )
 
