@@ -87,21 +87,21 @@ def take_handover() -> Handover:
     if not number:
         return NOTHING
     try:
-        with map_sealed(int(number)) as content:
-            said = json.loads(bytes(content))
-        trial_of = said.get("trial_of")
-        if trial_of is not None and not end_with(said["pid"]):
-            raise UnavailableError(f"try the upgrade: process {said['pid']}, which asked for it, has ended")
-        if trial_of is None and said["pid"] != os.getpid():
+        with map_sealed(int(number)) as data:
+            content = json.loads(bytes(data))
+        trial_of = content.get("trial_of")
+        if trial_of is not None and not end_with(content["pid"]):
+            raise UnavailableError(f"try the upgrade: process {content['pid']}, which asked for it, has ended")
+        if trial_of is None and content["pid"] != os.getpid():
             return NOTHING
         return Handover(
-            tuple(((socket.SocketKind(kind), parse_endpoint(text)), _own(fd)) for kind, text, fd in said["sockets"]),
-            (parse_endpoint(said["status"][0]), _own(said["status"][1])),
-            tuple(Predecessor(pid, _own(fd)) for pid, fd in said["workers"]),
+            tuple(((socket.SocketKind(kind), parse_endpoint(text)), _own(fd)) for kind, text, fd in content["sockets"]),
+            (parse_endpoint(content["status"][0]), _own(content["status"][1])),
+            tuple(Predecessor(pid, _own(fd)) for pid, fd in content["workers"]),
             trial_of,
         )
     except (SnapshotError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
-        raise UnavailableError(f"take over from the program before: {error}") from error
+        raise UnavailableError(f"take over from the previous program: {error}") from error
 
 
 async def try_out(
@@ -180,8 +180,8 @@ def _note(
     """Return the descriptor that `take_handover` reads, and all descriptors to pass on, with that one first."""
     sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
     metrics = (endpoint_text(status[0]), status[1].fileno())
-    said = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers, "trial_of": trial_of}
-    note = seal("dnsfilter-handover", json.dumps(said).encode())
+    content = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers, "trial_of": trial_of}
+    note = seal("dnsfilter-handover", json.dumps(content).encode())
     return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers)]
 
 

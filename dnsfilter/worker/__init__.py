@@ -1,1 +1,1 @@
-"""A worker process: what it is started with, what passes between it and the supervisor. Its engine stands in engine."""
+"""A worker process: its start settings, and its messages with the supervisor. Its engine is in `dnsfilter.engine`."""

@@ -113,7 +113,7 @@ class Worker:
         """Serve until an order to stop, or until the supervisor ends. Then answer pending queries and return."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        # Ctrl-C in a terminal reaches the whole process group; the supervisor decides what it means.
+        # Ctrl-C in a terminal reaches the complete process group, but the supervisor decides what to do.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_reader(self._channel.fileno(), self._take_order)
         send(self._channel, InForce(self._revision))

@@ -76,12 +76,12 @@ class _Nobody:
 
 
 def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
-    def alert(authority: str, whom: str) -> dict[str, dict[str, str]]:
+    def alert(authority: str, name: str) -> dict[str, dict[str, str]]:
         labels = {"authority": authority} if authority else {}
         return {
             "exp_labels": {**labels, "severity": "warning"},
             "exp_annotations": {
-                "summary": f"Nothing is refused for {whom}.",
+                "summary": f"Nothing is refused for {name}.",
                 "description": "A suspension is in force. It ends by itself. "
                 "`dnsfilterctl suspension list` shows who made it, and why.",
             },

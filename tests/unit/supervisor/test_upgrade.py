@@ -111,12 +111,12 @@ def test_trial_fails_if_the_running_program_has_ended(monkeypatch: pytest.Monkey
 def test_invalid_handover_is_an_error(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content = said.replace("PID", str(os.getpid())).encode()
     monkeypatch.setenv(VARIABLE, str(seal("test", content)))
-    with pytest.raises(UnavailableError, match="take over from the program before"):
+    with pytest.raises(UnavailableError, match="take over from the previous program"):
         take_handover()
 
 
 @pytest.mark.parametrize("number", ["x", "99999"])
 def test_invalid_descriptor_number_is_an_error(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, number)
-    with pytest.raises(UnavailableError, match="take over from the program before"):
+    with pytest.raises(UnavailableError, match="take over from the previous program"):
         take_handover()
