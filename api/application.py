@@ -57,7 +57,7 @@ from api.server.router import router as system
 from api.services.router import router as services
 from api.spaces.router import router as spaces
 from api.succession.router import router as succession
-from api.suspensions.current import Holding
+from api.suspensions.current import CurrentSuspensions
 from api.suspensions.router import router as suspensions
 from api.trace.router import router as trace
 from dnsfilter import __version__
@@ -104,7 +104,7 @@ def make_application(
 ) -> tuple[FastAPI, Registry]:
     """The application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
-    holding = Holding(runtime.database, runtime.clock)
+    holding = CurrentSuspensions(runtime.database, runtime.clock)
     registry, requests = make_registry(publisher, failures, checkpoint_job, holding)
 
     def refusal(token: str, scope: Scope) -> ApiError | None:

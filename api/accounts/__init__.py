@@ -1,1 +1,1 @@
-"""Who may act: accounts, their roles, their tokens."""
+"""Accounts, their roles and their tokens: who may act."""

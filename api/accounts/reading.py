@@ -1,4 +1,4 @@
-"""Accounts, grants and tokens as the API shows them."""
+"""Convert rows of accounts, grants and tokens to API answers."""
 
 from api.accounts.schemas import AccountKind, AccountRead, AuthenticationFailureRead, GrantRead, TokenRead
 from api.accounts.state import grant_state
@@ -11,7 +11,7 @@ from dnsfilter.policy.model import Instant
 
 
 def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:
-    """An account as the API shows it."""
+    """Return an account as the API shows it."""
     return AccountRead(
         number=row.id,
         kind=AccountKind(row.kind),
@@ -25,7 +25,7 @@ def read_account(row: AccountRow, name: NameRow | None) -> AccountRead:
 
 
 def read_grant(row: GrantRow, now: Instant) -> GrantRead:
-    """A grant as the API shows it."""
+    """Return a grant as the API shows it."""
     return GrantRead(
         number=row.number,
         account=row.account,
@@ -44,7 +44,7 @@ def read_grant(row: GrantRow, now: Instant) -> GrantRead:
 
 
 def read_authentication_failure(row: AuthenticationFailureRow, account: int | None) -> AuthenticationFailureRead:
-    """An authentication failure as the API shows it."""
+    """Return an authentication failure as the API shows it."""
     return AuthenticationFailureRead(
         number=row.id,
         time=timestamp_text(row.time_s),
@@ -57,6 +57,6 @@ def read_authentication_failure(row: AuthenticationFailureRow, account: int | No
 
 
 def read_token(row: TokenRow) -> TokenRead:
-    """A token as the API shows it."""
+    """Return a token as the API shows it."""
     last_used = None if row.used_day is None else timestamp_text(row.used_day * DAY_S)[:10]
     return TokenRead(**shown_token(row), last_used=last_used)

@@ -16,35 +16,41 @@ from api.http.pagination import select_page
 
 
 def get(session: Session, number: int) -> AccountRow:
-    """The account; raises NotFound."""
+    """Return the account; raise `NotFound` if there is none."""
     row = session.get(AccountRow, number)
     if row is None:
-        raise NotFound(f"there is no account {number}")
+        raise NotFound(f"No account {number}. See dnsfilterctl account list.")
     return row
 
 
 def demand_account(session: Session, visible: frozenset[str] | None, number: int | None) -> None:
-    """Raise Invalid if a filter names no account, and the caller sees all: others learn of no account by it."""
+    """Raise `Invalid` if a filter names an unknown account and the caller may see all accounts.
+
+    Other callers must not learn which accounts exist.
+    """
     if visible is None and number and session.get(AccountRow, number) is None:
         raise Invalid.at("query.account", f"No account {number}. See dnsfilterctl account list.")
 
 
 def demand_login(session: Session, visible: frozenset[str] | None, login: str | None) -> None:
-    """Raise Invalid if a filter names no login, and the caller sees all: others learn of no account by it."""
+    """Raise `Invalid` if a filter names an unknown login and the caller may see all accounts.
+
+    Other callers must not learn which logins exist.
+    """
     if visible is None and login is not None and by_login(session, login) is None:
         near = did_you_mean(login, session.scalars(select(NameRow.login)))
         raise Invalid.at("query.login", f'No account "{login}".{near or " See dnsfilterctl account list."}')
 
 
 def by_login(session: Session, login: str) -> AccountRow | None:
-    """The account that goes by `login`, or None."""
+    """Return the account with the login, or None."""
     return session.scalar(
         select(AccountRow).join(NameRow, NameRow.account == AccountRow.id).where(NameRow.login == login)
     )
 
 
 def names(session: Session, accounts: Collection[int]) -> dict[int, NameRow]:
-    """What these accounts are called; those whose names were erased are missing."""
+    """Return the names of these accounts, without those that were erased."""
     rows = session.scalars(select(NameRow).where(NameRow.account.in_(accounts)))
     return {row.account: row for row in rows}
 
@@ -57,7 +63,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[AccountRow], str | None]:
-    """A page of accounts by number; of those that acted in an authority in `visible`, unless it is None."""
+    """Return a page of accounts by number; only those that acted in an authority in `visible`, unless it is None."""
     statement = select(AccountRow)
     if visible is not None:
         statement = statement.where(AccountRow.id.in_(actors(visible)))
@@ -69,22 +75,22 @@ def page(
 
 
 def get_grant(session: Session, number: int) -> GrantRow:
-    """The grant; raises NotFound."""
+    """Return the grant; raise `NotFound` if there is none."""
     row = session.get(GrantRow, number)
     if row is None:
-        raise NotFound(f"there is no grant {number}")
+        raise NotFound(f"No grant {number}. See dnsfilterctl grant list.")
     return row
 
 
 def same_grants(session: Session, account: int, role: str, authority: str | None, now_s: int) -> Sequence[GrantRow]:
-    """The grants of that role that have not ended at `now_s`."""
+    """Return the grants of that role that have not ended at `now_s`."""
     held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
     statement = select(GrantRow).where(GrantRow.account == account, GrantRow.role == role, held)
     return [row for row in session.scalars(statement) if not has_ended(row, now_s)]
 
 
 def held_grants(session: Session, role: Role, authority: str | None, now_s: int) -> Sequence[GrantRow]:
-    """The grants of that role in force, without those of disabled accounts."""
+    """Return the grants of that role in force, without those of disabled accounts."""
     held = GrantRow.authority.is_(None) if authority is None else GrantRow.authority == authority
     statement = select(GrantRow).join(AccountRow, AccountRow.id == GrantRow.account)
     enabled = statement.where(GrantRow.role == str(role), held, AccountRow.disabled_s.is_(None))
@@ -99,7 +105,7 @@ def grant_page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[GrantRow], str | None]:
-    """A page of grants by number; of those in `visible`, unless it is None."""
+    """Return a page of grants by number; only those in `visible`, unless it is None."""
     statement = select(GrantRow)
     if visible is not None:
         statement = statement.where(GrantRow.authority.in_(visible))
@@ -111,41 +117,41 @@ def grant_page(
 
 
 def get_token(session: Session, account: int, number: int) -> TokenRow:
-    """The account's token; raises NotFound."""
+    """Return the account's token; raise `NotFound` if there is none."""
     row = session.get(TokenRow, number)
     if row is None or row.account != account:
-        raise NotFound(f"account {account} has no token {number}")
+        raise NotFound(f"Account {account} has no token {number}. See dnsfilterctl token list.")
     return row
 
 
 def failed_page(
     session: Session, since_s: int, limit: int, cursor: str | None
 ) -> tuple[Sequence[AuthenticationFailureRow], str | None]:
-    """A page of authentication failures after `since_s`, newest first."""
+    """Return a page of authentication failures after `since_s`, newest first."""
     statement = select(AuthenticationFailureRow).where(AuthenticationFailureRow.time_s > since_s)
     return select_page(session, statement, AuthenticationFailureRow.id, int, limit, cursor, newest_first=True)
 
 
 def owners(session: Session, tokens: Collection[int]) -> dict[int, int]:
-    """The account of each of these tokens."""
+    """Return the account of each of these tokens."""
     rows = session.execute(select(TokenRow.id, TokenRow.account).where(TokenRow.id.in_(tokens)))
     return {row.id: row.account for row in rows}
 
 
 def live_tokens(session: Session, account: int, now_s: int) -> int:
-    """How many tokens of the account are neither revoked nor expired."""
+    """Return the number of the account's tokens that are neither revoked nor expired."""
     statement = select(func.count(TokenRow.id)).where(TokenRow.account == account, is_valid(now_s))
     return session.scalar(statement) or 0
 
 
 def made_since(session: Session, account: int, since_s: int) -> int:
-    """How many tokens of the account were made after `since_s`."""
+    """Return the number of the account's tokens that were made after `since_s`."""
     statement = select(func.count(TokenRow.id)).where(TokenRow.account == account, TokenRow.created_s > since_s)
     return session.scalar(statement) or 0
 
 
 def descends(session: Session, number: int, ancestor: int) -> bool:
-    """Whether `number` is the token `ancestor`, or was made with it, or with what was, and so on."""
+    """Return whether the token `number` is `ancestor`, or was made with it, directly or through other tokens."""
     found = heirs(TokenRow.id == ancestor)
     return session.scalar(select(found.c.id).where(found.c.id == number)) is not None
 
@@ -153,7 +159,7 @@ def descends(session: Session, number: int, ancestor: int) -> bool:
 def token_page(
     session: Session, account: int, ancestor: int | None, limit: int, cursor: str | None
 ) -> tuple[Sequence[TokenRow], str | None]:
-    """A page of an account's tokens by number; of those that descend from `ancestor`, unless it is None."""
+    """Return a page of an account's tokens by number; only those that descend from `ancestor`, unless it is None."""
     statement = select(TokenRow).where(TokenRow.account == account)
     if ancestor is not None:
         statement = statement.where(TokenRow.id.in_(select(heirs(TokenRow.id == ancestor).c.id)))

@@ -52,13 +52,13 @@ accounts = APIRouter(route_class=Route, prefix="/v1/accounts", tags=["accounts"]
 grants = APIRouter(route_class=Route, prefix="/v1/grants", tags=["accounts"])
 authentication_failures = APIRouter(route_class=Route, prefix="/v1/authentication-failures", tags=["accounts"])
 
-Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="the account's number")]
+Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the account.")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@oneself.get("", operation_id="get_self", summary="Who am I?", responses=documented())
+@oneself.get("", operation_id="get_self", summary="Show the caller", responses=documented())
 def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
-    """The caller's account, token, and the roles that hold now."""
+    """Return the caller's account, its token, and the roles in force now."""
     row = repository.get(unit.session, permit.caller.account)
     held = sorted(permit.caller.held, key=lambda item: (item.authority or "", item.role))
     return SelfRead(
@@ -77,9 +77,10 @@ def list_accounts(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AccountRead]:
-    """Accounts by number: all for auditors, for others those that acted in an authority in which they hold a role.
+    """List accounts by number.
 
-    The audit log has numbers only. Whoever may read an authority's acts reads here what the accounts are called.
+    Auditors see all accounts. Other callers see those that acted in an authority in which they have a role: the audit
+    log has only numbers, and this list has the names.
     """
     visible = permit.visible()
     repository.demand_login(unit.session, visible, login)
@@ -89,10 +90,10 @@ def list_accounts(
 
 
 @accounts.post(
-    "", operation_id="make_account", summary="Make an account", status_code=201, responses=documented(CONFLICT)
+    "", operation_id="make_account", summary="Add an account", status_code=201, responses=documented(CONFLICT)
 )
 def make_account(body: AccountWrite, unit: UnitDep, _permit: Administrator, response: Response) -> AccountRead:
-    """A person or a service that may be granted roles and given tokens."""
+    """Add an account for a person or a service. It can do nothing until it has a role and a token."""
     row = service.make(unit, body)
     response.headers["Location"] = f"/v1/accounts/{row.id}"
     return _answer(unit, row, response)
@@ -100,7 +101,7 @@ def make_account(body: AccountWrite, unit: UnitDep, _permit: Administrator, resp
 
 @accounts.get("/{account}", operation_id="get_account", summary="Get an account", responses=documented(NOT_FOUND))
 def get_account(account: Account, unit: UnitDep, permit: SelfOrReader, response: Response) -> AccountRead:
-    """One's own account, or one that acted in an authority in which the caller holds a role."""
+    """Get the caller's own account, or one that acted in an authority in which the caller has a role."""
     if account != permit.caller.account:
         visible = permit.visible()
         if visible is not None and not has_acted(unit.session, account, visible):
@@ -117,11 +118,11 @@ def get_account(account: Account, unit: UnitDep, permit: SelfOrReader, response:
 def disable_account(
     account: Account, unit: UnitDep, permit: Administrator, response: Response, precondition: PreconditionDep
 ) -> AccountRead:
-    """From the next request on none of its tokens is taken, and those made with them for other accounts are revoked.
+    """Reject the account's tokens from the next request on. Revoke tokens that it made for other accounts.
 
-    Nobody disables their own account.
+    No account can disable itself.
     """
-    permit.not_oneself(account, "nobody disables their own account")
+    permit.not_oneself(account, "you cannot disable your own account: ask another administrator")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.disable(unit, row)
@@ -137,7 +138,7 @@ def disable_account(
 def enable_account(
     account: Account, unit: UnitDep, _permit: Administrator, response: Response, precondition: PreconditionDep
 ) -> AccountRead:
-    """Its own tokens are taken again. An account whose name was erased stays disabled."""
+    """Accept the account's own tokens again. An account whose name was erased stays disabled."""
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.enable(unit, row)
@@ -147,16 +148,16 @@ def enable_account(
 @accounts.delete(
     "/{account}/name",
     operation_id="erase_account",
-    summary="Erase an account's names",
+    summary="Erase an account's login and name",
     status_code=204,
     responses=documented(NOT_FOUND, STALE),
 )
 def erase_account(account: Account, unit: UnitDep, permit: Administrator, precondition: PreconditionDep) -> None:
-    """Forgets login and name, disables the account for good, and revokes its tokens and what was made with them.
+    """Erase login and name, disable the account permanently, and revoke its tokens and those made with them.
 
-    The record of its acts stays whole, under its number.
+    The audit log keeps all acts of the account, under its number.
     """
-    permit.not_oneself(account, "nobody erases their own account")
+    permit.not_oneself(account, "you cannot erase your own account: ask another administrator")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.erase(unit, row)
@@ -169,7 +170,10 @@ def erase_account(account: Account, unit: UnitDep, permit: Administrator, precon
 def list_tokens(
     account: Account, unit: UnitDep, permit: SelfOrAuditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[TokenRead]:
-    """The account's tokens by number, also those that are no longer taken; with a narrowed token, what is within it."""
+    """List the account's tokens by number, including revoked and expired ones.
+
+    With a narrowed token, list only that token and those made with it.
+    """
     repository.get(unit.session, account)
     rows, following = repository.token_page(unit.session, account, _reach(unit, permit), limit, cursor)
     return Page(items=[read_token(row) for row in rows], next=following)
@@ -185,19 +189,19 @@ def list_tokens(
 def make_token(
     account: Account, body: TokenWrite, unit: UnitDep, permit: SelfOrAdministrator, held: RuntimeDep
 ) -> TokenMade:
-    """A token of one's own account; or, as an administrator, of another's. It is shown this once.
+    """Make a token for the caller's own account or, as an administrator, for another. It is shown only once.
 
-    It ends no later than the token that makes it, unless an administrator says `outlives_maker`.
+    It ends no later than the token that makes it, unless an administrator sets `outlives_maker`.
     """
     owner = repository.get(unit.session, account)
     expires = _end(unit, owner.authority, unit.now_s, body.end, body.until, body.for_)
     if expires is None:
-        raise Invalid.at("body.end", "a token has an end: give end, until or for")
+        raise Invalid.at("body.end", "a token needs an end: give end, until or for")
     maker = unit.session.get_one(TokenRow, permit.caller.token)
     wanted = TokenWanted(body.label, expires, body.roles, body.authorities, maker.id, body.outlives_maker)
     service.demand_end(maker, wanted, administers=permit.caller.administers)
     if account == permit.caller.account:
-        service.within(maker, wanted)
+        service.demand_narrower(maker, wanted)
     unit.shown_once = True
     row, fresh = service.make_token(unit, held.token_key, owner, wanted)
     return TokenMade(**read_token(row).model_dump(), token=fresh.text)
@@ -211,13 +215,15 @@ def make_token(
     responses=documented(NOT_FOUND),
 )
 def revoke_token(account: Account, number: Number, unit: UnitDep, permit: SelfOrAdministrator) -> None:
-    """From the next request on the token is not taken, and neither is any that was made with it.
+    """Reject the token, and every token made with it, from the next request on.
 
-    With a narrowed token one revokes that and what was made with it.
+    A caller with a narrowed token can revoke only that token and those made with it.
     """
     row, reach = repository.get_token(unit.session, account, number), _reach(unit, permit)
     if reach is not None and not repository.descends(unit.session, number, reach):
-        raise Forbidden("a narrowed token revokes only itself and what was made with it")
+        raise Forbidden(
+            "A narrowed token can revoke only itself and tokens made with it. Use a token that is not narrowed."
+        )
     service.revoke_token(unit, row)
 
 
@@ -230,7 +236,7 @@ def list_grants(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[GrantRead]:
-    """Grants by number, also those that have ended; of the authorities in which the caller holds a role."""
+    """List grants by number, including ended ones, in the authorities in which the caller has a role."""
     visible = permit.visible()
     repository.demand_account(unit.session, visible, account)
     rows, following = repository.grant_page(unit.session, visible, account, authority, limit, cursor)
@@ -239,7 +245,7 @@ def list_grants(
 
 @grants.get("/{number}", operation_id="get_grant", summary="Get a grant", responses=documented(NOT_FOUND))
 def get_grant(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> GrantRead:
-    """One grant."""
+    """Get one grant."""
     row = repository.get_grant(unit.session, number)
     permit.demand(row.authority)
     tag(response, row.revision)
@@ -250,12 +256,12 @@ def get_grant(number: Number, unit: UnitDep, permit: ReaderOfObject, response: R
     "", operation_id="make_grant", summary="Grant a role", status_code=201, responses=documented(NOT_FOUND, CONFLICT)
 )
 def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, response: Response) -> GrantRead:
-    """A role in an authority, granted by its approver or an administrator; never to oneself.
+    """Grant a role in an authority, as its approver or as an administrator; never to oneself.
 
-    A start in the past is now.
+    A start in the past is taken as now.
     """
     permit.demand_named(body.authority)
-    permit.not_for_oneself(unit.session, body.account, "nobody grants a role to themselves")
+    permit.not_for_oneself(unit.session, body.account, "you cannot grant yourself a role: ask another person")
     account = repository.get(unit.session, body.account)
     zone = time_zone_of(unit.session, body.authority)
     start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, "body.start"))
@@ -277,7 +283,7 @@ def end_grant(
     response: Response,
     precondition: PreconditionDep,
 ) -> GrantRead:
-    """From the next request on the role is not held."""
+    """End the role from the next request on."""
     row = repository.get_grant(unit.session, number)
     permit.demand(row.authority)
     precondition.check(row.revision)
@@ -295,7 +301,7 @@ def end_grant(
 def list_authentication_failures(
     unit: UnitDep, _permit: Auditor, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[AuthenticationFailureRead]:
-    """Tokens that were not taken in the last 90 days, newest first: the only place where addresses are kept."""
+    """List rejected tokens of the last 90 days, newest first. Client addresses are kept only here."""
     rows, following = repository.failed_page(unit.session, unit.now_s - KEPT_S, limit, cursor)
     owners = repository.owners(unit.session, {row.token for row in rows if row.token is not None})
     return Page(items=[read_authentication_failure(row, owners.get(row.token or 0)) for row in rows], next=following)
@@ -309,7 +315,7 @@ def _end(
 
 
 def _reach(unit: UnitOfWork, permit: Permit) -> int | None:
-    """The token within which the caller lists and revokes tokens; None where any of the path's account will do."""
+    """Return the token to whose descendants the caller is limited; None if the caller is not limited."""
     token = unit.session.get_one(TokenRow, permit.caller.token)
     free = not (token.roles or token.authorities) or permit.caller.has(permit.rule.roles, None)
     return None if free else token.id

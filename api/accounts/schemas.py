@@ -1,4 +1,4 @@
-"""Accounts, grants and tokens as written and as read."""
+"""Request and response schemas of accounts, grants and tokens."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -24,14 +24,14 @@ Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-gh
 
 
 class AccountKind(StrEnum):
-    """Whether a person or a program acts."""
+    """Kind of account: a person (`user`) or a program (`service`)."""
 
     USER = "user"
     SERVICE = "service"
 
 
 class AccountWrite(Strict):
-    """A new account; `authority` is the body that a person works for."""
+    """A new account. `authority` is the one that a person works for."""
 
     kind: AccountKind
     login: Login
@@ -40,7 +40,7 @@ class AccountWrite(Strict):
 
 
 class AccountRead(Read):
-    """An account. `login` and `name` are null once they were erased."""
+    """An account. `login` and `name` are null after they were erased."""
 
     number: int
     kind: AccountKind
@@ -53,7 +53,7 @@ class AccountRead(Read):
 
 
 class GrantState(StrEnum):
-    """Where a grant stands at an instant."""
+    """State of a grant at an instant."""
 
     PLANNED = "planned"
     IN_FORCE = "in_force"
@@ -61,7 +61,10 @@ class GrantState(StrEnum):
 
 
 class GrantWrite(Strict):
-    """A role for an account; without `authority` one in the installation. A mandate of another body's person ends."""
+    """A role for an account; without `authority`, a role in the installation.
+
+    A person from another authority needs an end.
+    """
 
     account: Annotated[int, Field(ge=1, le=2**31 - 1)]
     role: Role
@@ -74,13 +77,13 @@ class GrantWrite(Strict):
 
 
 class GrantEnding(Strict):
-    """Why a grant ends now."""
+    """The reason for ending a grant now."""
 
     reason: Reason
 
 
 class GrantRead(Read):
-    """A role that an account holds, for a time."""
+    """A role that an account has for a period."""
 
     number: int
     account: int
@@ -98,9 +101,9 @@ class GrantRead(Read):
 
 
 class TokenWrite(Strict):
-    """A new token; it has an end, within a year. `roles` and `authorities` narrow what its account may.
+    """A new token, which ends within a year. `roles` and `authorities` narrow the permissions of its account.
 
-    It ends no later than the token that makes it, unless an administrator says `outlives_maker`.
+    It ends no later than the token that makes it, unless an administrator sets `outlives_maker`.
     """
 
     label: Annotated[ShortLine, Field(min_length=1, examples=["the desk's workstation"])]
@@ -109,11 +112,11 @@ class TokenWrite(Strict):
     for_: SpanText | None = Field(default=None, alias="for", examples=["90 days"])
     roles: Annotated[frozenset[Role], Field(max_length=5)] = frozenset()
     authorities: Annotated[frozenset[Slug], Field(max_length=100)] = frozenset()
-    outlives_maker: bool = Field(default=False, description="it may end later than the token that makes it")
+    outlives_maker: bool = Field(default=False, description="Let the token end later than the token that makes it.")
 
 
 class TokenRead(Read):
-    """A token, without what is secret of it. `made_by` is an account, 0 the installation; `made_with` a token."""
+    """A token, without its secret. `made_by` is an account, 0 for the installation; `made_with` is a token."""
 
     number: int
     account: int
@@ -130,13 +133,13 @@ class TokenRead(Read):
 
 
 class TokenMade(TokenRead):
-    """A token just made. `token` is shown this once."""
+    """A new token. `token` is shown only once."""
 
     token: str = Field(examples=["dnsf_0123456789ab_…"])
 
 
 class AuthenticationFailureRead(Read):
-    """A token that was not taken; `token` and `account` are known where it is one of ours."""
+    """A rejected token. `token` and `account` are null if the token is unknown."""
 
     number: int
     time: Timestamp
@@ -148,14 +151,14 @@ class AuthenticationFailureRead(Read):
 
 
 class HeldRead(Read):
-    """A role that holds now."""
+    """A role that is in force now."""
 
     role: Role
     authority: str | None
 
 
 class SelfRead(Read):
-    """Whoever asks, as the token lets it act."""
+    """The caller: the account, the token, and the roles that the token allows."""
 
     account: AccountRead
     token: TokenRead

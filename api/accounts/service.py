@@ -1,6 +1,6 @@
-"""Acts on accounts, grants and tokens. They change no policy, and so make no revision: each row counts its own.
+"""Acts on accounts, grants and tokens. They change no policy and make no revision: each row counts its own.
 
-The record names accounts by number: what a person is called stands beside it, and can be erased.
+The audit log names accounts by number. Their names are stored apart from it and can be erased.
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,22 @@ from api.db.base import Json
 from api.db.models import AccountRow, AuthorityRow, GrantRow, NameRow, TokenRow
 from api.db.session import forget
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_authority
 from api.errors import Conflict, Fault, Forbidden, Invalid
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Instant
 
 YEAR_S = 367 * 86_400
-"""A leap year, and what is left of its last day."""
+"""Longest life of a token in seconds: a leap year and the rest of its last day."""
 MAX_TOKENS = 50
-"""Of one account, live."""
+"""Most valid tokens of one account."""
 MAX_TOKENS_A_DAY = 100
-"""Of one account, made: each is a row and an entry of the record for good."""
+"""Most tokens made for one account in a day: each stays as a row and an entry of the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrantWanted:
-    """A role in an authority, or with None in the installation, from `start` to `end`, or without an end."""
+    """A role in an authority, or in the installation if it is None, from `start` to `end`, or without an end."""
 
     role: Role
     authority: str | None
@@ -43,9 +44,9 @@ class GrantWanted:
 
 @dataclass(frozen=True, slots=True)
 class TokenWanted:
-    """A token to be made. `made_with` is the number of the token that its maker presents.
+    """A token to be made. `made_with` is the number of the token that makes it.
 
-    `outlives_maker`: an administrator lets it end later than that.
+    `outlives_maker`: an administrator lets it end later than that token.
     """
 
     label: str
@@ -57,11 +58,11 @@ class TokenWanted:
 
 
 def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
-    """Make an account; raises Conflict where the login is taken, Invalid for an unknown authority."""
+    """Make an account; raise `Conflict` if the login is taken, `Invalid` if the authority is unknown."""
     if repository.by_login(unit.session, wanted.login) is not None:
-        raise Conflict(f"the login {wanted.login} is taken")
+        raise Conflict(f"the login {wanted.login} is taken: choose another")
     if wanted.authority is not None and unit.session.get(AuthorityRow, wanted.authority) is None:
-        raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
+        raise Invalid.at("body.authority", no_authority(unit.session, wanted.authority))
     row = AccountRow(
         kind=str(wanted.kind),
         authority=wanted.authority,
@@ -77,9 +78,9 @@ def make(unit: UnitOfWork, wanted: AccountWrite) -> AccountRow:
 
 
 def disable(unit: UnitOfWork, row: AccountRow) -> None:
-    """From now on none of the account's tokens is taken, and those made with them for others are revoked.
+    """Reject the account's tokens from now on, and revoke those that it made for other accounts.
 
-    Doing so twice changes nothing.
+    Do nothing if the account is disabled already.
     """
     if row.disabled_s is None:
         row.disabled_s = unit.now_s
@@ -88,21 +89,21 @@ def disable(unit: UnitOfWork, row: AccountRow) -> None:
 
 
 def enable(unit: UnitOfWork, row: AccountRow) -> None:
-    """The account's own tokens are taken again, as far as they are not revoked or expired.
+    """Accept the account's own tokens again, unless they are revoked or expired.
 
-    Raises Conflict where its name was erased: nobody could say whom it lets act.
+    Raise `Conflict` if its name was erased: nobody could know who acts with it.
     """
     if unit.session.get(NameRow, row.id) is None:
-        raise Conflict(f"the name of account {row.id} was erased: make another account")
+        raise Conflict(f"the name of account {row.id} was erased: add another account")
     if row.disabled_s is not None:
         row.disabled_s = None
         _noted(unit, row, "account.enable", {"disabled": True}, {"disabled": False})
 
 
 def erase(unit: UnitOfWork, row: AccountRow) -> None:
-    """Forget what the account is called, disable it, and revoke its tokens and what was made with them.
+    """Erase the account's names, disable it, and revoke its tokens and those made with them.
 
-    Its acts stay on record, by its number.
+    The audit log keeps its acts, under its number.
     """
     name = unit.session.get(NameRow, row.id)
     disable(unit, row)
@@ -114,11 +115,11 @@ def erase(unit: UnitOfWork, row: AccountRow) -> None:
 
 
 def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRow:
-    """Give an account a role; raises Invalid, or Conflict where it holds that role at that time already."""
-    _grantable(unit, account, wanted)
+    """Give an account a role; raise `Invalid`, or `Conflict` if it already has that role at that time."""
+    _demand_grantable(unit, account, wanted)
     for other in repository.same_grants(unit.session, account.id, str(wanted.role), wanted.authority, unit.now_s):
         if other.period.overlaps(wanted.start, wanted.end):
-            raise Conflict(f"grant {other.number} gives that role at that time already")
+            raise Conflict(f"grant {other.number} already gives that role at that time")
     row = GrantRow(
         account=account.id,
         role=str(wanted.role),
@@ -139,29 +140,32 @@ def grant(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> GrantRo
 
 
 def end_grant(unit: UnitOfWork, row: GrantRow, reason: str, at: Instant | None = None) -> None:
-    """End a role at `at`, or now; raises Conflict where it has ended, or nobody would administer the installation."""
+    """End a role at `at`, or now.
+
+    Raise `Conflict` if it has ended, or if nobody else is an administrator of the installation.
+    """
     if has_ended(row, unit.now_s):
-        raise Conflict(f"grant {row.number} has ended")
+        raise Conflict(f"grant {row.number} has already ended")
     if row.role == Role.ADMINISTRATOR and not _others_administer(unit, row):
-        raise Conflict("nobody else would administer the installation")
+        raise Conflict("this is the last administrator of the installation: grant the role to another account first")
     before = _grant_shown(unit, row)
     row.ended_s, row.ended_reason, row.revision = unit.now_s if at is None else at, reason, row.revision + 1
     unit.note("grant.end", f"grant/{row.number}", before, _grant_shown(unit, row), *_authorities(row))
 
 
 def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenWanted) -> tuple[TokenRow, Fresh]:
-    """Make a token; its text is in what is given back, and nowhere else. Raises Invalid and Conflict."""
+    """Make a token. Only the returned value has its text. Raise `Invalid` or `Conflict` if it cannot be made."""
     if account.disabled_s is not None:
-        raise Conflict(f"account {account.id} is disabled")
+        raise Conflict(f"account {account.id} is disabled: enable it first")
     if not unit.now_s < wanted.expires <= unit.now_s + YEAR_S:
-        raise Invalid.at("body.end", "a token ends after now, and within a year")
+        raise Invalid.at("body.end", "a token ends after now and within a year: give another end")
     for slug in sorted(wanted.authorities):
         if unit.session.get(AuthorityRow, slug) is None:
-            raise Invalid.at("body.authorities", f"authority {slug} is not registered")
+            raise Invalid.at("body.authorities", no_authority(unit.session, slug))
     if repository.live_tokens(unit.session, account.id, unit.now_s) >= MAX_TOKENS:
         raise Conflict(f"account {account.id} has {MAX_TOKENS} tokens: revoke one first")
     if repository.made_since(unit.session, account.id, unit.now_s - DAY_S) >= MAX_TOKENS_A_DAY:
-        raise Conflict(f"account {account.id} was given {MAX_TOKENS_A_DAY} tokens within a day: wait")
+        raise Conflict(f"account {account.id} got {MAX_TOKENS_A_DAY} tokens within a day: wait a day")
     fresh = new_token(key)
     row = TokenRow(
         public=fresh.public,
@@ -179,23 +183,23 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
     )
     unit.session.add(row)
     unit.session.flush()
-    said = {"outlives_maker": True} if wanted.outlives_maker else {}
-    unit.note("token.make", f"token/{row.id}", None, {**shown_token(row), **said})
+    extra = {"outlives_maker": True} if wanted.outlives_maker else {}
+    unit.note("token.make", f"token/{row.id}", None, {**shown_token(row), **extra})
     return row, fresh
 
 
-def within(token: TokenRow, wanted: TokenWanted) -> None:
-    """Raise Forbidden if the wanted token of the same account would let through more than `token`."""
+def demand_narrower(token: TokenRow, wanted: TokenWanted) -> None:
+    """Raise `Forbidden` if the wanted token of the same account would allow more than `token`."""
     asked = ((set(token.roles), set(map(str, wanted.roles))), (set(token.authorities), set(wanted.authorities)))
     for narrowed, given in asked:
         if narrowed and (not given or not given <= narrowed):
-            raise Forbidden(f"a token narrowed to {', '.join(sorted(narrowed))} makes none that may more")
+            raise Forbidden(f"a token narrowed to {', '.join(sorted(narrowed))} cannot make one that allows more")
 
 
 def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> None:
-    """Raise Forbidden if the wanted token would outlive its maker, and no administrator says that it may."""
+    """Raise `Forbidden` if the wanted token would outlive its maker without an administrator's consent."""
     if wanted.outlives_maker and not administers:
-        raise Forbidden("Only an administrator of the installation lets a token outlive its maker: ask one.")
+        raise Forbidden("Only an administrator of the installation can let a token outlive its maker. Ask one.")
     if maker.expires_s is None or wanted.expires <= maker.expires_s or wanted.outlives_maker:
         return
     end, bound = at_words(wanted.expires), at_words(maker.expires_s)
@@ -207,23 +211,25 @@ def demand_end(maker: TokenRow, wanted: TokenWanted, *, administers: bool) -> No
 
 
 def revoke_token(unit: UnitOfWork, row: TokenRow) -> None:
-    """From the next request on neither the token nor what was made with it is taken; twice changes nothing."""
+    """Reject the token, and every token made with it, from the next request on. Do nothing if it is revoked already."""
     revoke(unit, TokenRow.id == row.id)
 
 
-def _grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:
+def _demand_grantable(unit: UnitOfWork, account: AccountRow, wanted: GrantWanted) -> None:
     faults = []
     if wanted.role in OF_AUTHORITY and wanted.authority is None:
-        faults.append(Fault("body.authority", f"the role {wanted.role} is held in an authority: name it"))
+        faults.append(Fault("body.authority", f"the role {wanted.role} needs an authority: name it"))
     if wanted.role in OF_INSTALLATION and wanted.authority is not None:
-        faults.append(Fault("body.authority", f"the role {wanted.role} is held in the installation, not in one body"))
+        faults.append(
+            Fault("body.authority", f"the role {wanted.role} applies to the installation: omit the authority")
+        )
     if wanted.authority is not None and unit.session.get(AuthorityRow, wanted.authority) is None:
-        faults.append(Fault("body.authority", f"authority {wanted.authority} is not registered"))
+        faults.append(Fault("body.authority", no_authority(unit.session, wanted.authority)))
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
-        faults.append(Fault("body.end", "the grant ends before it has effect"))
-    mandate = account.kind == AccountKind.USER and wanted.authority not in (None, account.authority)
-    if mandate and wanted.end is None:
-        faults.append(Fault("body.end", "a mandate of a person of another body has an end: give end, until or for"))
+        faults.append(Fault("body.end", "the grant ends before it takes effect: give a later end"))
+    from_elsewhere = account.kind == AccountKind.USER and wanted.authority not in (None, account.authority)
+    if from_elsewhere and wanted.end is None:
+        faults.append(Fault("body.end", "a person from another authority needs an end: give end, until or for"))
     if faults:
         raise Invalid(faults)
     if wanted.authority is not None:

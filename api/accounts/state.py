@@ -1,4 +1,4 @@
-"""Decide the state of a grant. Its `period` says when the role is held."""
+"""The state of a grant. Its `period` says when the role is in force."""
 
 from api.accounts.schemas import GrantState
 from api.db.models import GrantRow
@@ -16,6 +16,6 @@ def grant_state(row: GrantRow, now: Instant) -> GrantState:
 def has_ended(row: GrantRow, now: Instant) -> bool:
     """Return whether the end of a grant has passed.
 
-    One that starts after its authority closes is planned until the closing, and can be ended before.
+    A grant that starts after its authority closes is planned until the closing, and can be ended before.
     """
     return until(row.period.end) <= now

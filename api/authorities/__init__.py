@@ -1,1 +1,1 @@
-"""Public bodies."""
+"""Authorities. Closing and merging them is in `succession`."""

@@ -1,4 +1,4 @@
-"""Authorities as the API shows them."""
+"""Convert rows of authorities to API answers."""
 
 from api.authorities.schemas import AuthorityRead, ClosureRead
 from api.authorities.state import authority_state
@@ -6,13 +6,13 @@ from api.db.models import AuthorityRow
 from api.timestamps import optional_text
 from dnsfilter.policy.model import Instant, Kind
 
-DECIDED = frozenset(ClosureRead.model_fields)
+CLOSURE_FIELDS = frozenset(ClosureRead.model_fields)
 
 
 def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
-    """An authority as the API shows it."""
-    # Kept versions from before authorities could close have none of what belongs to that.
-    decision = {field: text for field, text in (row.closed_decision or {}).items() if field in DECIDED}
+    """Return an authority as the API shows it."""
+    # Versions from before authorities could close have no decision to close.
+    decision = {field: text for field, text in (row.closed_decision or {}).items() if field in CLOSURE_FIELDS}
     return AuthorityRead(
         slug=row.slug,
         kind=Kind(row.kind),
@@ -22,7 +22,7 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         contact=row.contact,
         usage=row.usage_level,
         group=row.group,
-        # Versions from before these rules have none.
+        # Versions from before these rules existed have None.
         off_needs_reason=bool(row.off_needs_reason),
         off_needs_approver=bool(row.off_needs_approver),
         state=authority_state(row, now),

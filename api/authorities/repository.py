@@ -33,12 +33,12 @@ SORTING = Sorting(
 
 
 def find(session: Session, slug: str) -> AuthorityRow | None:
-    """The authority, or None."""
+    """Return the authority, or None."""
     return session.get(AuthorityRow, slug)
 
 
 def get(session: Session, slug: str) -> AuthorityRow:
-    """The authority; raises NotFound."""
+    """Return the authority; raise `NotFound` if there is none."""
     row = session.get(AuthorityRow, slug)
     if row is None:
         raise NotFound(no_authority(session, slug))
@@ -46,7 +46,7 @@ def get(session: Session, slug: str) -> AuthorityRow:
 
 
 def time_zones(session: Session, slugs: Iterable[str]) -> dict[str, str]:
-    """The time zone of each of these authorities."""
+    """Return the time zone of each of these authorities."""
     rows = session.execute(select(AuthorityRow.slug, AuthorityRow.time_zone).where(AuthorityRow.slug.in_(set(slugs))))
     return {row.slug: row.time_zone for row in rows}
 
@@ -54,7 +54,7 @@ def time_zones(session: Session, slugs: Iterable[str]) -> dict[str, str]:
 def page(
     session: Session, kind: str | None, group: str | None, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[AuthorityRow], str | None]:
-    """A page of authorities in the order of `sort`."""
+    """Return a page of authorities in the order of `sort`."""
     statement = select(AuthorityRow)
     if kind is not None:
         statement = statement.where(AuthorityRow.kind == kind)
@@ -64,7 +64,7 @@ def page(
 
 
 def in_use(session: Session, slug: str) -> bool:
-    """Whether anything refers to the authority."""
+    """Return whether anything refers to the authority, or its closing is recorded."""
     used = or_(
         exists().where(RangeRow.authority == slug),
         exists().where(BanRow.authority == slug),

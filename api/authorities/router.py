@@ -17,7 +17,7 @@ from dnsfilter.policy.model import Kind
 
 Sort = Annotated[
     Literal["slug", "-slug", "kind", "-kind", "group", "-group", "revision", "-revision"],
-    Query(description="`revision` is when it was changed last; with `-` downwards"),
+    Query(description="Sort order; `-` means descending. `revision` is the last change."),
 ]
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authorities"])
@@ -33,14 +33,14 @@ def list_authorities(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuthorityRead]:
-    """Authorities, by slug unless `sort` says otherwise."""
+    """List authorities, by slug unless `sort` is given."""
     rows, following = repository.page(unit.session, kind, group, sort, limit, cursor)
     return Page(items=[read_authority(row, unit.now_s) for row in rows], next=following)
 
 
 @router.get("/{slug}", operation_id="get_authority", summary="Get an authority", responses=documented(NOT_FOUND))
 def get_authority(slug: Slug, unit: UnitDep, _permit: AnyAccount, response: Response) -> AuthorityRead:
-    """One authority, with its ETag."""
+    """Get one authority, with its ETag."""
     row = repository.get(unit.session, slug)
     tag(response, row.revision)
     return read_authority(row, unit.now_s)
@@ -60,7 +60,7 @@ def put_authority(
     response: Response,
     precondition: PreconditionDep,
 ) -> AuthorityRead:
-    """Creates the authority, or replaces what is known of it."""
+    """Register the authority, or replace its fields."""
     known = repository.find(unit.session, slug)
     precondition.check(known.revision if known else None)
     row, created = service.put(unit, body.value(slug))
@@ -83,7 +83,7 @@ def patch_authority(
     response: Response,
     precondition: PreconditionDep,
 ) -> AuthorityRead:
-    """Changes the fields given, and no other."""
+    """Change only the given fields."""
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
     known = read_authority(row, unit.now_s).model_dump(include=set(AuthorityWrite.model_fields))
@@ -96,15 +96,15 @@ def patch_authority(
 @router.patch(
     "/{slug}/off-rules",
     operation_id="patch_off_rules",
-    summary="Set what switching a ban off takes",
+    summary="Set the rules for switching bans off",
     responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
 )
 def patch_off_rules(
     slug: Slug, body: OffRules, unit: UnitDep, permit: ApproverOfPath, response: Response, precondition: PreconditionDep
 ) -> AuthorityRead:
-    """Set whether switching a ban off takes a reason, and whether it takes an approver.
+    """Set whether switching a ban off needs a reason, and whether it needs an approver.
 
-    Approvers set both, operators neither. Only administrators lift the need for an approver.
+    Approvers may set both, operators neither. Only administrators may remove the need for an approver.
     """
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
@@ -121,7 +121,7 @@ def patch_off_rules(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def delete_authority(slug: Slug, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
-    """Removes an authority that has no ranges, bans or bindings."""
+    """Remove an authority that has no ranges, bans or bindings."""
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
     service.delete(unit, row)

@@ -1,4 +1,4 @@
-"""Authorities as written and as read."""
+"""Request and response schemas of authorities."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -32,7 +32,7 @@ def _checked_usage(value: object) -> object:
 
 def _checked_languages(value: list[str]) -> list[str]:
     if len(set(value)) != len(value):
-        raise ValueError("a language is named twice")
+        raise ValueError(f"a language is named twice in {', '.join(value)}: name each once")
     return value
 
 
@@ -40,7 +40,7 @@ SettableUsage = Annotated[Usage, BeforeValidator(_checked_usage)]
 
 
 class AuthorityWrite(Strict):
-    """A public body, whole. `contact` is a function's address or number, never a person's."""
+    """All fields of an authority. `contact` is the address or number of a function, never of a person."""
 
     kind: Kind
     names: Names
@@ -54,7 +54,7 @@ class AuthorityWrite(Strict):
     _languages = field_validator("languages")(_checked_languages)
 
     def value(self, slug: str) -> Authority:
-        """As the policy has it."""
+        """Return the authority as the policy has it."""
         return Authority(
             slug,
             self.kind,
@@ -80,20 +80,20 @@ class AuthorityPatch(Strict):
 
 
 class OffRules(Strict):
-    """What it takes to switch a ban of the authority off, or to let it only count."""
+    """What is needed to switch a ban of the authority off, or to set it to monitor."""
 
-    off_needs_reason: bool | None = Field(default=None, description="a reason has to be given")
+    off_needs_reason: bool | None = Field(default=None, description="A reason is required.")
     off_needs_approver: bool | None = Field(
-        default=None, description="an operator's change waits as a request until an approver decides"
+        default=None, description="An operator's change waits as a request until an approver decides."
     )
 
 
 class AuthorityState(StrEnum):
-    """Where an authority stands at an instant."""
+    """State of an authority at an instant."""
 
     OPEN = "open"
     CLOSING = "closing"
-    """It will be closed: the date is on record."""
+    """The date of its closing is recorded."""
     CLOSED = "closed"
 
 
@@ -102,7 +102,7 @@ class ClosureRead(DecidedRead):
 
 
 class AuthorityRead(Read):
-    """A public body. `closes` is when it ceases to be, once that is on record; `successor` whom it was merged into."""
+    """An authority. `closes` is when it closes, if that is recorded; `successor` is the one it was merged into."""
 
     slug: Slug
     kind: Kind

@@ -13,7 +13,7 @@ FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group"
 
 
 def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
-    """Register the authority or replace what is known of it; says whether it is new. Nothing changes if it is equal."""
+    """Register the authority or replace its fields; do nothing if they are equal. Return whether it is new."""
     row = repository.find(unit.session, wanted.slug)
     values = _columns(wanted)
     if row is None:
@@ -22,7 +22,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
         unit.record("authority.register", f"authority/{row.slug}", None, shown(row), row.slug)
         return row, True
     before = shown(row)
-    # A dictionary's order is lost in some databases and means nothing: `languages` has the order.
+    # Some databases lose the order of a dictionary. It has no meaning: `languages` has the order.
     if all(before[field] == values[field] for field in FIELDS):
         return row, False
     for field in FIELDS:
@@ -33,7 +33,7 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
 
 
 def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
-    """The row of an authority that is registered, and in no session yet. An end is put on record by an act."""
+    """Return the row of a new authority, not yet in a session. Its closing is a separate act."""
     return AuthorityRow(
         slug=wanted.slug,
         revision=unit.new_revision(),
@@ -48,13 +48,13 @@ def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
 def set_off_rules(
     unit: UnitOfWork, permit: Permit, row: AuthorityRow, *, reason: bool | None, approver: bool | None
 ) -> None:
-    """Set what it takes to switch a ban of the authority off; None leaves a rule as it is. No policy file has them.
+    """Set what is needed to switch a ban of the authority off; None leaves a rule as it is.
 
-    Raise Forbidden if the caller lifts the need for an approver and is no administrator. Otherwise somebody who is
-    operator and approver would need no second person.
+    Policy files do not contain these rules. Raise `Forbidden` if a caller other than an administrator removes the need
+    for an approver. Otherwise an account that is operator and approver would need no second person.
     """
     if row.off_needs_approver and approver is False and not permit.caller.administers:
-        raise Forbidden(f"only administrators lift the need for an approver in {row.slug}. Ask an administrator.")
+        raise Forbidden(f"Only an administrator can remove the need for an approver in {row.slug}. Ask one.")
     before = shown(row)
     known = row.off_needs_reason, row.off_needs_approver
     wanted = known[0] if reason is None else reason, known[1] if approver is None else approver
@@ -65,17 +65,17 @@ def set_off_rules(
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
-    """Remove an authority to which nothing refers, and whose end is not on record; raises Conflict."""
+    """Remove an authority that nothing refers to and whose closing is not recorded; raise `Conflict` otherwise."""
     if repository.in_use(unit.session, row.slug):
         raise Conflict(
-            f"authority {row.slug} has space, ranges, bans, bindings, people or an end: their record would be lost"
+            f"authority {row.slug} has space, ranges, bans, bindings, accounts or a recorded closing. Close it instead."
         )
     unit.record("authority.remove", f"authority/{row.slug}", shown(row), None, row.slug)
     unit.session.delete(row)
 
 
 def shown(row: AuthorityRow) -> Json:
-    """The authority as the audit keeps it: without what depends on the hour."""
+    """Return the authority as the audit log stores it, without fields that depend on the time."""
     return read_authority(row, 0).model_dump(mode="json", exclude={"revision", "state"})
 
 

@@ -1,4 +1,4 @@
-"""Decide whether an authority is open, and when what it begins must end."""
+"""Whether an authority is open, and when what begins there must end."""
 
 from sqlalchemy import ColumnElement, and_
 
@@ -10,14 +10,14 @@ from dnsfilter.policy.model import Instant
 
 
 def authority_state(row: AuthorityRow, now: Instant) -> AuthorityState:
-    """The state of an authority at `now`."""
+    """Return the state of an authority at `now`."""
     if is_closed(row.closes_s, now):
         return AuthorityState.CLOSED
     return AuthorityState.OPEN if row.closes_s is None else AuthorityState.CLOSING
 
 
 def is_closed(closes_s: Instant | None, now: Instant) -> bool:
-    """Return whether an authority that closes at `closes_s`, or never, is closed at `now`."""
+    """Return whether an authority is closed at `now`, if it closes at `closes_s` (None: never)."""
     return closes_s is not None and closes_s <= now
 
 
@@ -27,16 +27,16 @@ def sql_is_closed(now: Instant) -> ColumnElement[bool]:
 
 
 def demand_open(row: AuthorityRow, now: Instant) -> None:
-    """Raises Conflict where the authority is closed."""
+    """Raise `Conflict` if the authority is closed."""
     if authority_state(row, now) is AuthorityState.CLOSED:
         raise Conflict(f"authority {row.slug} closed on {_day(row)}")
 
 
 def demand_within(row: AuthorityRow, end: Instant | None, now: Instant) -> None:
-    """Raises Conflict where the authority is closed, or will be before `end`."""
+    """Raise `Conflict` if the authority is closed, or closes before `end`."""
     demand_open(row, now)
     if row.closes_s is not None and (end is None or end > row.closes_s):
-        raise Conflict(f"authority {row.slug} closes on {_day(row)}: give an end that is not later")
+        raise Conflict(f"authority {row.slug} closes on {_day(row)}: give an end on or before that day")
 
 
 def _day(row: AuthorityRow) -> str:

@@ -1,1 +1,1 @@
-"""Bans, their terms and the toggle."""
+"""Bans: their terms, their mode, and their state. What binds other authorities to them is in `bindings`."""

@@ -1,4 +1,4 @@
-"""The end of a ban with its authority, begun or not."""
+"""End a ban when its authority closes, even if the ban has not begun."""
 
 from api.bans.reading import decision_columns, shown
 from api.db.models import AuthorityRow, BanRow
@@ -10,9 +10,9 @@ from dnsfilter.policy.model import FormalDecision, Instant
 def close(
     unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: FormalDecision
 ) -> None:
-    """End every term that reaches beyond `at`, and keep it on record; nothing where none does.
+    """End every term that reaches beyond `at`, and keep it. Do nothing if there is none.
 
-    A term that would begin later is ended as it begins, and not removed as by `service.end`: nobody decides otherwise.
+    Unlike `service.end`, keep a term that begins later than `at`: it ends when it begins.
     """
     ends = [(term, term.period.end_by_act(at, unit.now_s)) for term in row.terms]
     beyond = [(term, end) for term, end in ends if until(term.period.end) > end]

@@ -1,4 +1,4 @@
-"""A ban that follows another: what it takes over when it is adopted. Whatever becomes of the other changes it never."""
+"""A ban that follows another takes over its scope and terms once. Later changes to the source ban have no effect."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,11 +14,12 @@ from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, T
 
 
 def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
-    """The change of a ban that is adopted, with what it takes over from the ban that its decision follows.
+    """Return the change that adopts a ban, with what it takes over from the ban that its formal decision follows.
 
-    Those are mode and scope, as far as the change says none, and the terms that have not ended; the change itself where
-    it follows none, or has terms of its own. Raises Invalid without a decision of one's own, and Conflict where no term
-    is left. A provisional ban has its own term, and no decision yet.
+    It takes over the terms that have not ended, and the mode and the scope that the change does not give. Return the
+    change itself if it follows no ban; if it has its own terms, take over nothing. Raise `Invalid` if the formal
+    decision lacks a legal basis or a reference. Raise `Conflict` if no term is left. A provisional ban has its own
+    term, and needs no formal decision yet.
     """
     decision = change.decision
     if decision is None or decision.follows is None or change.loaded:
@@ -40,9 +41,10 @@ def followed(session: Session, change: BanChange, now: Instant) -> BanChange:
 
 
 def renewed(source: BanRow, known: Sequence[TermRow], decision: FormalDecision, now: Instant) -> BanChange:
-    """What a ban with the terms `known` takes over when a renewal follows `source`: its scope, and terms from now on.
+    """Return the scope and the terms that a ban with the terms `known` takes over by a renewal that follows `source`.
 
-    A term by which the ban holds already is not taken. Raises Conflict where none is left.
+    Terms begin now at the earliest. Skip a term if the ban has a term that lasts as long. Raise `Conflict` if none is
+    left.
     """
     held = live_terms(known, now)
     terms = tuple(
@@ -51,7 +53,7 @@ def renewed(source: BanRow, known: Sequence[TermRow], decision: FormalDecision, 
         if not any(_contains(own, term, now) for own in held)
     )
     if not terms:
-        raise Conflict(f"the ban holds already as long as {source.authority}/{source.service}")
+        raise Conflict(f"the ban already lasts as long as {source.authority}/{source.service}. Give a term.")
     return BanChange(
         tiers=frozenset(source.tiers),
         funding=frozenset(map(Funding, source.funding)),
@@ -66,11 +68,11 @@ def _contains(own: TermRow, term: Term, now: Instant) -> bool:
 
 
 def _terms(source: BanRow, now: Instant) -> tuple[Term, ...]:
-    """The terms that have not ended, as decided or as brought forward; the decision behind them is the follower's."""
+    """Return the terms of `source` that have not ended, with their effective ends and without formal decisions."""
     left = live_terms(source.terms, now)
     if not left:
         raise Conflict(
-            f"{source.authority}/{source.service} has lapsed: no term of it is left to take over, so give one"
+            f"{source.authority}/{source.service} has lapsed and has no term left to take over. Give a term."
         )
     rows = sorted(left, key=lambda term: (term.start_s, term.id))
     return tuple(Term(term.start_s, term.period.end, term.review_by_s, now) for term in rows)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from api.bans.reading import decision_record, same_term
+from api.bans.reading import formal_decision, same_term
 from api.bans.state import Switch, switch_at
 from api.bans.wanted_change import BanChange
 from api.db.models import AuthorityRow, BanRow
@@ -14,7 +14,7 @@ from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply, Term
 
 
 def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
-    """Set the mode, its end and its reason as the change says; raise Invalid if the authority wants a reason."""
+    """Set the mode, its end and its reason as the change says. Raise `Invalid` if a required reason is missing."""
     known, wanted = switch_at(row, unit.now_s), switched(unit, row, change)
     if wanted != known:
         demand_reason(unit, row, known, wanted)
@@ -22,7 +22,7 @@ def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
 
 
 def first_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
-    """Set the mode of a new ban. It has refused nothing, so the authority wants no reason."""
+    """Set the mode of a new ban. The ban has refused nothing yet, so no reason is required."""
     _write(unit, row, switched(unit, row, change))
 
 
@@ -36,38 +36,38 @@ def _write(unit: UnitOfWork, row: BanRow, wanted: Switch) -> None:
 
 
 def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
-    """Return what the change makes of the mode; raise Invalid if no mode can return."""
+    """Return the mode setting after the change; raise Invalid if there is no mode to return to."""
     known = switch_at(row, unit.now_s)
     if change.mode is None:
         return known
-    # If the end has passed, as in an old policy file, the mode has returned already.
+    # If the end has passed, as in an old policy file, the earlier mode is back.
     until = change.off_until if change.off_until is not None and change.off_until > unit.now_s else None
     returns = None
     if until is not None:
         returns = _returning(row, unit.now_s) if change.mode is Mode.OFF else change.mode
         if returns is None:
-            message = f"{row.authority}/{row.service} had no other mode that could return: set enforce or monitor first"
+            message = f"{row.authority}/{row.service} has no earlier mode to return to: set enforce or monitor first"
             raise Invalid.at("body.until", message)
     mode = change.mode if until is None else Mode.OFF
-    # A reason stands until the mode changes, or another is given.
+    # A reason applies until the mode changes or another reason is given.
     kept = known.reason if mode is known.mode else ""
     reason = kept if change.mode_reason is None else change.mode_reason
     if (mode, until, returns, reason) == (known.mode, known.until, known.returns, known.reason):
         return known
-    # Another end or reason of the same mode does not change since when it holds.
+    # A new end or reason for the same mode does not change its start.
     since = unit.now_s if mode is not known.mode or known.since is None else known.since
     return Switch(mode, since, unit.actor.account, reason, until, returns)
 
 
 def sets_only_mode(row: BanRow, change: BanChange) -> bool:
-    """Return whether the change leaves everything but the mode as it is. A PUT of all fields may do that."""
+    """Return whether the change affects only the mode. A PUT of all fields may do that."""
     same = (
         change.reply in (None, Reply(row.reply)),
         change.addresses in (None, tuple(row.addresses)),
         change.tiers in (None, frozenset(row.tiers)),
         change.funding in (None, frozenset(map(Funding, row.funding))),
         change.audience in (None, frozenset(map(Audience, row.audience))),
-        change.decision in (None, decision_record(row.decision)),
+        change.decision in (None, formal_decision(row.decision)),
         change.provisional in (None, row.provisional),
     )
     return all(same) and (change.terms is None or _has_terms(row, change.terms))
@@ -81,19 +81,21 @@ def _has_terms(row: BanRow, wanted: Sequence[Term]) -> bool:
 
 
 def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
-    """Raise Invalid if the authority wants a reason why the ban stops refusing, and there is none."""
+    """Raise `Invalid` if the ban stops refusing, its authority requires a reason, and none is given."""
     if after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
         return
     owner = unit.session.get_one(AuthorityRow, row.authority)
     if owner.off_needs_reason:
         until = "" if after.until is None else f' --until "{at_words(after.until, owner.time_zone)}"'
         command = f'dnsfilterctl ban set {row.authority} {row.service} --mode {after.mode}{until} --reason "…"'
-        message = f"{row.authority} wants to know why {row.authority}/{row.service} shall not refuse. Say it: {command}"
+        message = (
+            f"{row.authority} requires a reason when {row.authority}/{row.service} stops refusing. Give one: {command}"
+        )
         raise Invalid.at("body.mode_reason", message)
 
 
 def stops_refusing(before: Switch, after: Switch) -> bool:
-    """Return whether the ban refuses from a later instant on than before, or no longer."""
+    """Return whether the ban starts to refuse later than before, or no longer refuses."""
     return _refuses_from(after) > _refuses_from(before)
 
 
@@ -104,7 +106,7 @@ def _refuses_from(switch: Switch) -> Instant:
 
 
 def _returning(row: BanRow, now: Instant) -> Mode | None:
-    """Return the mode of the ban, or the one before it was off; None if it was never anything else."""
+    """Return the current mode, or the mode before the ban was off; None if it was never in another mode."""
     known = switch_at(row, now)
     if known.mode is not Mode.OFF:
         return known.mode

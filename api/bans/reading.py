@@ -1,4 +1,4 @@
-"""Rows of bans -> what the API shows and the audit keeps; decisions and terms as written -> values."""
+"""Convert rows of bans to API answers and audit log entries, and written formal decisions and terms to values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,56 +11,60 @@ from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, Ter
 from api.bans.state import DAY_S, due, goes_on_after, state_of, switch_at, under
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
+from api.db.unknown_names import no_ban
 from api.errors import Invalid, invalid_at
 from api.suspensions.state import Suspended, is_suspended
 from api.timestamps import optional_text, parse_end, parse_timestamp, through, timestamp_text
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, Mode, Reply, Term
 
-_OF_THE_HOUR = {"revision", "state", "ending", "notes", "warnings", "mode_set", "mode_set_by"}
-"""What the audit log leaves out: it depends on the time, or is the time or author of the act itself."""
+_TIME_DEPENDENT = {"revision", "state", "ending", "notes", "warnings", "mode_set", "mode_set_by"}
+"""Fields that the audit log omits: they depend on the time, or repeat the act's time or account."""
 DECISION_FIELDS = ("organ", "reference", "date", "legal_basis", "advice", "link", "follows")
 
 
 def read_bans(
     session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str], suspended: Suspended
 ) -> list[BanRead]:
-    """Bans as the API shows them; `zones` has the time zone of each authority, `suspended` who is suspended now."""
+    """Return bans as the API shows them.
+
+    `zones` maps each authority to its time zone; `suspended` has the authorities that are suspended now.
+    """
     follows = {number for row in rows for number in repository.followed_by(row)}
     names = repository.references(session, follows)
     return [_read(row, now, zones[row.authority], names, suspended) for row in rows]
 
 
 def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str, suspended: Suspended) -> BanRead:
-    """One ban as the API shows it."""
+    """Return one ban as the API shows it."""
     return read_bans(session, [row], now, {row.authority: time_zone}, suspended)[0]
 
 
 def answered(read: BanRead, suspended: Suspended) -> BanRead:
-    """Return a ban that was read as if nobody were suspended, as the API shows it."""
+    """Return a ban that was read without suspensions, with its state under `suspended`."""
     return read.model_copy(update={"state": under(read.state, suspended=is_suspended(read.authority, suspended))})
 
 
 def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
-    """The ban as the audit keeps it: without what depends on the hour, or is the time of an act."""
+    """Return the ban as the audit log stores it, without fields that depend on the time of the act."""
     return shown_all(session, [row], now, {row.authority: time_zone})[0]
 
 
 def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
-    """As `shown`, of many bans; `zones` has the time zone of each authority."""
+    """Return many bans as `shown` does; `zones` maps each authority to its time zone."""
     return [kept(ban) for ban in read_bans(session, rows, now, zones, frozenset())]
 
 
 def kept(read: BanRead) -> Json:
-    """Return what the audit keeps of a ban that was read."""
-    return read.model_dump(mode="json", exclude=_OF_THE_HOUR)
+    """Return the fields of a ban that the audit log stores."""
+    return read.model_dump(mode="json", exclude=_TIME_DEPENDENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The ban that a request concerns. Dates in the request are local to `time_zone`.
 
-    `ban` is its number. It is None if there is no such ban yet.
+    `ban` is its number; None if the ban does not exist yet.
     """
 
     authority: str
@@ -70,37 +74,39 @@ class Subject:
 
 
 def decision_value(session: Session, body: DecisionWrite, subject: Subject, place: str) -> FormalDecision:
-    """A decision as the policy has it; raises Invalid where it follows what it cannot."""
+    """Return a formal decision as the policy has it. Raise `Invalid` if it cannot follow the ban that it names."""
     follows = None if body.follows is None else _source(session, body.follows, subject, f"{place}.follows")
     return FormalDecision(body.organ, body.reference, body.date, body.legal_basis, body.advice, body.link, follows)
 
 
 def _source(session: Session, reference: str, subject: Subject, place: str) -> int:
-    """The number of the ban that is followed."""
+    """Return the number of the ban that is followed."""
     authority, _, service = reference.partition("/")
     if service != subject.service:
-        raise Invalid.at(place, f"{reference} is a ban on another service than {subject.service}")
+        raise Invalid.at(place, f"{reference} is not a ban on {subject.service}: follow a ban on the same service")
     if authority == subject.authority:
-        raise Invalid.at(place, f"{reference} is the authority's own ban: it follows another one's, or none")
+        raise Invalid.at(place, f"{reference} is this authority's own ban: follow another authority's ban, or none")
     source = repository.find(session, authority, service)
     if source is None:
-        raise Invalid.at(place, f"there is no ban {reference}")
+        raise Invalid.at(place, no_ban(session, reference))
     if subject.ban is not None and repository.leads_to(session, source, subject.ban):
-        raise Invalid.at(place, f"{reference} follows {subject.authority}/{subject.service}: not both the other")
+        raise Invalid.at(
+            place, f"{reference} already follows {subject.authority}/{subject.service}: follow another ban, or none"
+        )
     return source.number
 
 
 def term_values(
-    session: Session, bodies: Sequence[TermWrite], known: Sequence[TermRow], now: Instant, subject: Subject
+    session: Session, wanted: Sequence[TermWrite], known: Sequence[TermRow], now: Instant, subject: Subject
 ) -> tuple[Term, ...]:
-    """The terms of a ban that has the terms `known`; raises Invalid.
+    """Return the terms of a ban that has the terms `known`; raise `Invalid` if one is wrong.
 
-    One without `start` is the term in force whose span it has, so that a repeated request is the same one; where there
-    is none, or another of `bodies` is that term, it begins now. What has ended, by itself or by an act, is not revived.
+    A term without `start` is the term in force with the same end, so that a repeated request has no effect. If there is
+    none, or another of `wanted` is that term, it begins now. A term that has ended is never revived.
     """
     free = sorted((row for row in known if row.start_s <= now), key=lambda row: row.start_s, reverse=True)
     values: dict[int, Term] = {}
-    for index, body in sorted(enumerate(bodies), key=lambda item: item[1].start is None):
+    for index, body in sorted(enumerate(wanted), key=lambda item: item[1].start is None):
         candidates = free if body.start is not None else [row for row in free if row.period.holds(now)]
         starts = [now] if body.start is not None else [*(row.start_s for row in candidates), now]
         for exact, start in product((True, False), starts):
@@ -110,7 +116,7 @@ def term_values(
                 free.remove(match)
                 break
         values[index] = term
-    return tuple(values[index] for index in range(len(bodies)))
+    return tuple(values[index] for index in range(len(wanted)))
 
 
 def term_value(
@@ -123,9 +129,10 @@ def term_value(
     begins: Instant | None = None,
     exact: bool = False,
 ) -> Term:
-    """A term as the policy has it, recorded now; without `start` it begins at `begins`, or now. Raises Invalid.
+    """Return a term as the policy has it, recorded now; raise `Invalid` if it is wrong.
 
-    `exact` reads a span as earlier versions did, so that it matches an end that they stored.
+    Without `start` it begins at `begins`, or now. `exact` reads a duration as earlier versions did, so that it matches
+    an end that they stored.
     """
     time_zone = subject.time_zone
     with invalid_at(place):
@@ -133,9 +140,9 @@ def term_value(
         end = parse_end(start, body.end, body.until, body.for_, time_zone, exact=exact)
         review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone)
     if end is not None and end <= start:
-        raise Invalid.at(place, "the term ends before it starts")
+        raise Invalid.at(place, "the term ends before it starts: give a later end")
     if end is None and review_by is None:
-        raise Invalid.at(place, "give an end (end, until or for), or a date to review it by")
+        raise Invalid.at(place, "give an end (end, until or for) or a date of review (review_by)")
     decision = FormalDecision()
     if body.decision is not None:
         decision = decision_value(session, body.decision, subject, f"{place}.decision")
@@ -143,24 +150,24 @@ def term_value(
 
 
 def same_span(row: TermRow, term: Term) -> bool:
-    """Whether the wanted term has the stored one's start and end; the end may be the decided or the effective one."""
+    """Return whether the stored term has the wanted start and end. The end may be the decided or the effective one."""
     return row.start_s == term.start and term.end in (row.end_s, row.period.end)
 
 
 def same_term(row: TermRow, term: Term) -> bool:
-    """Whether the stored term is the wanted one."""
+    """Return whether the stored term is the wanted one."""
     if not same_span(row, term) or row.review_by_s != term.review_by:
         return False
-    return term.decision in (FormalDecision(), decision_record(row.decision))
+    return term.decision in (FormalDecision(), formal_decision(row.decision))
 
 
 def decision_columns(record: FormalDecision) -> Json:
-    """A decision as stored."""
+    """Return a formal decision as stored."""
     return {field: getattr(record, field) for field in DECISION_FIELDS}
 
 
-def decision_record(stored: Json) -> FormalDecision:
-    """A stored decision as the policy has it."""
+def formal_decision(stored: Json) -> FormalDecision:
+    """Return a stored formal decision as the policy has it."""
     return FormalDecision(**stored)
 
 
@@ -187,7 +194,7 @@ def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
     found = due(terms, now)
     if found is None:
         return None
-    # Begun days count whole.
+    # Count days up: a day that has begun is a day.
     left = max(0, -((now - found.at) // DAY_S))
     return EndingRead(at=timestamp_text(found.at), what=found.what, days=found.days, days_left=left)
 
@@ -198,7 +205,7 @@ def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:
         return []
     day = through(last, time_zone)
     until = at_words(last, time_zone) if day is None else f"{day} inclusive"
-    return [f"the ban goes on after {until}, by a term without an end: end it then by an act to let it lapse"]
+    return [f"the ban continues after {until}, because a term has no end. To let it lapse, end the ban."]
 
 
 def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], suspended: Suspended) -> BanRead:

@@ -27,12 +27,12 @@ SORTING = Sorting(
 
 
 def find(session: Session, authority: str, service: str) -> BanRow | None:
-    """The authority's ban on the service, or None."""
+    """Return the authority's ban on the service, or None."""
     return session.scalar(select(BanRow).where(BanRow.authority == authority, BanRow.service == service))
 
 
 def get(session: Session, authority: str, service: str) -> BanRow:
-    """The authority's ban on the service; raises NotFound."""
+    """Return the authority's ban on the service; raise `NotFound` if there is none."""
     row = find(session, authority, service)
     if row is None:
         theirs = session.scalars(select(BanRow.service).where(BanRow.authority == authority))
@@ -41,7 +41,7 @@ def get(session: Session, authority: str, service: str) -> BanRow:
 
 
 def find_reference(session: Session, reference: str) -> BanRow | None:
-    """The ban of a reference `authority/service`, or None."""
+    """Return the ban of a reference `authority/service`, or None."""
     authority, _, service = reference.partition("/")
     return find(session, authority, service)
 
@@ -55,7 +55,7 @@ def named(session: Session, reference: str, place: str) -> BanRow:
 
 
 def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
-    """The reference `authority/service` of each ban number."""
+    """Return the reference `authority/service` of each ban number."""
     if not numbers:
         return {}
     rows = session.execute(select(BanRow.number, BanRow.authority, BanRow.service).where(BanRow.number.in_(numbers)))
@@ -64,7 +64,7 @@ def references(session: Session, numbers: set[int]) -> Mapping[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list of bans is narrowed to; None does not narrow it. `follows` is the number of a ban."""
+    """Filters of a list of bans; None does not filter. `follows` is the number of a ban."""
 
     state: State | None
     authority: str | None
@@ -76,7 +76,7 @@ class Wanted:
 def page(
     session: Session, now: Instant, wanted: Wanted, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[BanRow], str | None]:
-    """A page of bans in the order of `sort`."""
+    """Return a page of bans in the order of `sort`."""
     statement = select(BanRow)
     if wanted.authority is not None:
         statement = statement.where(BanRow.authority == wanted.authority)
@@ -92,13 +92,13 @@ def page(
 
 
 def referred_to(session: Session, number: int) -> bool:
-    """Whether a binding, an exemption or a request names the ban."""
+    """Return whether a binding, an exemption or a request names the ban."""
     used = or_(*(exists().where(kind.ban == number) for kind in (BindingRow, ExemptionRow, RequestRow)))
     return bool(session.scalar(select(used)))
 
 
 def is_followed(session: Session, number: int) -> bool:
-    """Whether a decision of another ban, of a term of it, or of a term's early end follows the ban."""
+    """Return whether a formal decision about another ban, its terms or an early end follows the ban."""
     decided = exists().where(BanRow.number != number, BanRow.decision["follows"].as_integer() == number)
     of_terms = (TermRow.decision, TermRow.ended_decision)
     renewed_or_ended = or_(*(decision["follows"].as_integer() == number for decision in of_terms))
@@ -106,13 +106,13 @@ def is_followed(session: Session, number: int) -> bool:
 
 
 def followed_by(row: BanRow) -> list[int]:
-    """The numbers of the bans that decisions about the ban follow."""
+    """Return the numbers of the bans that formal decisions about the ban follow."""
     stored = [row.decision] + [term.decision for term in row.terms] + [term.ended_decision for term in row.terms]
     return [decision["follows"] for decision in stored if decision.get("follows") is not None]
 
 
 def leads_to(session: Session, row: BanRow, number: int) -> bool:
-    """Whether the ban, or one that it follows, and so on, follows the ban `number`."""
+    """Return whether the ban follows the ban `number`, directly or through other bans."""
     known, ahead = {row.number}, [row]
     while ahead:
         following = set(followed_by(ahead.pop())) - known
@@ -124,15 +124,15 @@ def leads_to(session: Session, row: BanRow, number: int) -> bool:
 
 
 def provisional_since(session: Session, subject: str) -> Instant | None:
-    """When the ban that the audit calls `subject` was adopted provisionally; None if it was not.
+    """Return when the ban `subject` of the audit log was adopted provisionally; None if it was not.
 
-    There is at most one such act: the ban has begun with it, and what has begun is not removed.
+    There is at most one such act: the ban begins with it, and a ban that has begun is never removed.
     """
     act = select(AuditRow.time_s).where(AuditRow.act == "ban.adopt_provisionally", AuditRow.object == subject)
     return session.scalar(act)
 
 
 def _follows(number: int) -> ColumnElement[bool]:
-    """That the decision of the ban, or of a term of it, follows the ban `number`."""
+    """Select the bans whose formal decision, or that of a term, follows the ban `number`."""
     of_term = exists().where(TermRow.ban == BanRow.number, TermRow.decision["follows"].as_integer() == number)
     return or_(BanRow.decision["follows"].as_integer() == number, of_term)

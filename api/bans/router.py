@@ -27,12 +27,12 @@ from api.http.routes import Route
 from api.http.schemas import Page, ServiceSlug, Slug
 from api.requests.reading import read_request
 from api.requests.schemas import RequestRead
-from api.requests.service import asked
+from api.requests.service import request_approval
 from api.suspensions.repository import suspended
 from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.model import Instant, Mode
 
-WAITING: dict[str, Any] = {"model": RequestRead, "description": "it waits for an approver of the authority"}
+WAITING: dict[str, Any] = {"model": RequestRead, "description": "the change waits for an approver of the authority"}
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
@@ -40,19 +40,19 @@ of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans"
 StateFilter = Annotated[
     State | None,
     Query(
-        description="`ending` bans end, or are to be reviewed, within thirty days; `in_force` has those too. "
-        "`suspended` and `off` bans have a term that holds, and are in neither"
+        description="State of the ban. `ending`: its end or review is within thirty days; `in_force` has these too. "
+        "`suspended` and `off` bans have a term in force, and are in neither list."
     ),
 ]
 FollowsFilter = Annotated[
-    BanReference | None, Query(description="those that follow this ban, by their decision or that of a term")
+    BanReference | None, Query(description="Only bans whose formal decision, or that of a term, follows this ban.")
 ]
 
 Sort = Annotated[
     Literal[
         "number", "-number", "authority", "-authority", "service", "-service", "mode", "-mode", "revision", "-revision"
     ],
-    Query(description="`mode` is the one set last; `revision` is when it was changed last; with `-` downwards"),
+    Query(description="Sort order; `-` means descending. `mode` is the mode set last, `revision` the last change."),
 ]
 
 
@@ -69,7 +69,7 @@ def list_bans(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BanRead]:
-    """Bans of all authorities, by number unless `sort` says otherwise."""
+    """List bans of all authorities, by number unless `sort` is given."""
     wanted = repository.Wanted(state, authority, service, mode, _number(unit, follows))
     return _listed(unit, wanted, sort, limit, cursor)
 
@@ -88,14 +88,14 @@ def list_authority_bans(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BanRead]:
-    """Bans of one authority, by number unless `sort` says otherwise."""
+    """List the bans of one authority, by number unless `sort` is given."""
     authorities.get(unit.session, slug)
     return _listed(unit, repository.Wanted(state, slug, None, mode, _number(unit, follows)), sort, limit, cursor)
 
 
 @of_authority.get("/{service}", operation_id="get_ban", summary="Get a ban", responses=documented(NOT_FOUND))
 def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AnyAccount, response: Response) -> BanRead:
-    """The authority's ban on the service."""
+    """Get the authority's ban on the service."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     read = read_ban(unit.session, row, unit.now_s, owner.time_zone, frozenset())
@@ -123,12 +123,12 @@ def put_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead | Response:
-    """Adopts the ban with its decision and terms, or provisionally; of a ban that exists it changes what is given.
+    """Adopt the ban with its formal decision and terms, or provisionally. Change the given fields if the ban exists.
 
-    Without terms, a decision that `follows` a ban takes over that ban's; a later renewal or end of it changes nothing.
-    `{"mode": "off"}` and `{"mode": "enforce"}` toggle a ban that exists. Terms that have begun are never rewritten.
-    With `until` or `for` the mode before returns by itself. If the authority wants a second person, a change that keeps
-    the ban from refusing waits as a request (202). Changes by administrators do not wait.
+    Without terms, a formal decision that `follows` a ban takes over that ban's terms. Later renewals or ends of that
+    ban have no effect here. `{"mode": "off"}` and `{"mode": "enforce"}` toggle an existing ban. Terms that have begun
+    are never rewritten. With `until` or `for` the earlier mode returns by itself. If the authority requires an
+    approver, a change that makes the ban refuse less waits as a request (202). Changes by administrators do not wait.
     """
     owner = authorities.get(unit.session, slug)
     row = repository.find(unit.session, slug, service)
@@ -153,7 +153,7 @@ def patch_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead | Response:
-    """Changes the fields given of a ban that exists."""
+    """Change the given fields of an existing ban."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
@@ -170,7 +170,7 @@ def patch_ban(
 def delete_ban(
     slug: Slug, service: ServiceSlug, unit: UnitDep, _permit: OperatorOfPath, precondition: PreconditionDep
 ) -> None:
-    """Removes a ban none of whose terms has begun."""
+    """Remove a ban if none of its terms has begun."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
@@ -193,10 +193,11 @@ def renew_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
-    """Adds a term, with the decision to renew, which has a reference.
+    """Add a term, with the formal decision to renew. The decision needs a reference.
 
-    Without `start` it begins where the terms in force end; 409 where a term that has not ended has that reference
-    already. Without a term, a decision that `follows` a ban takes over what is left of that ban's terms, and its scope.
+    Without `start` the term begins where the terms in force end. The answer is 409 if a term that has not ended already
+    has the same reference. Without a term, a formal decision that `follows` a ban takes over the rest of that ban's
+    terms, and its scope.
     """
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
@@ -207,7 +208,7 @@ def renew_ban(
         read = acts.renew_following(unit, owner, row, decision)
     else:
         if body.start is None and body.decision is not None and body.decision.reference:
-            acts.demand_further(row, body.decision.reference, unit.now_s)
+            acts.demand_new_reference(row, body.decision.reference, unit.now_s)
         begins = goes_on_from(row.terms, unit.now_s)
         term = term_value(unit.session, body, unit.now_s, subject, "body", begins=begins)
         read = acts.renew(unit, owner, row, term)
@@ -230,7 +231,7 @@ def end_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
-    """Ends what is in force at an instant from now on; later terms are removed."""
+    """End the terms in force at `at`, now or later. Remove terms that have not begun."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
@@ -254,10 +255,10 @@ def _put(
     known = held.services.get(slug)
     if known is None:
         raise NotFound(unknown("service", slug, held.services))
-    # A provisional ban is confirmed by terms of its own, not by the one that it has.
+    # A provisional ban is confirmed by new terms, not by its provisional one.
     terms = [] if row is None or row.provisional else row.terms
     change = _change(unit, body, terms, _subject(owner, slug, row))
-    request = None if row is None else asked(unit, permit, owner, row, change)
+    request = None if row is None else request_approval(unit, permit, owner, row, change)
     if row is not None and request is not None:
         return JSONResponse(read_request(request, row, unit.now_s).model_dump(mode="json"), 202)
     response.status_code = 201 if row is None else 200
@@ -295,12 +296,12 @@ def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject:
 
 
 def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | None:
-    """Return when the ban is no longer off. A day is included, as in a term."""
+    """Return when the ban is no longer off. A day counts to its end, as in a term."""
     if body.until is None and body.for_ is None:
         return None
     place = "body.for" if body.until is None else "body.until"
     if body.mode is not Mode.OFF:
-        raise Invalid.at(place, "only the mode off takes an end: give mode off too, or leave the end out")
+        raise Invalid.at(place, "only the mode off takes an end: set the mode to off, or omit the end")
     with invalid_at(place):
         found = parse_end(unit.now_s, None, body.until, body.for_, time_zone)
     if found is None or found <= unit.now_s:

@@ -1,4 +1,4 @@
-"""Bans as written and as read."""
+"""Request and response schemas of bans."""
 
 from enum import StrEnum
 from ipaddress import ip_address
@@ -26,9 +26,9 @@ Days: TypeAlias = Literal[1, 7, 30]
 
 
 class State(StrEnum):
-    """Whether a term holds, will hold, or no longer does. One that holds is in force, unless the others say more.
+    """State of a ban at an instant, from its terms, its mode and suspensions.
 
-    A ban is `off`, and not in force, while a term holds and its mode is off, even if its authority is suspended.
+    A ban is `off` while a term is in force and its mode is off, even if its authority is suspended.
     """
 
     PLANNED = "planned"
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 class What(StrEnum):
-    """Whether a ban ends or is to be reviewed."""
+    """What happens to a ban: it ends, or its review is due."""
 
     END = "end"
     REVIEW = "review"
@@ -56,15 +56,16 @@ BanReference = Annotated[
 
 
 class DecisionWrite(DecidedWrite):
-    """The formal decision. `follows` is the ban that was adopted: another authority's, on the same service."""
+    """The formal decision. `follows` names the ban that is adopted: another authority's ban on the same service."""
 
     follows: BanReference | None = None
 
 
 class TermWrite(Strict):
-    """One period: from `start` to one of `end`, `until` (a last day) or `for`, or to a review.
+    """One period: from `start` to an end (`end`, `until` as a last day, or `for`), or to a review.
 
-    Without `start` it is the term that has begun and fits the rest, else one that begins now: a PUT can be repeated.
+    Without `start` it is the term in force that matches the other fields; otherwise it begins now. A PUT can be
+    repeated.
     """
 
     start: TimestampText | None = None
@@ -83,24 +84,22 @@ Audiences = Annotated[list[Audience], Field(min_length=1, max_length=3)]
 
 
 class BanWrite(Strict):
-    """The fields of a ban. One that exists keeps what is not given; one that does not needs decision and terms.
+    """The fields of a ban. An existing ban keeps omitted fields; a new one needs a formal decision and terms.
 
-    Without terms, a decision that `follows` another ban takes over its terms that have not ended, and its mode, tiers,
-    funding and audience where they are not given; it needs a legal basis and a reference of its own.
+    Without terms, a formal decision that `follows` another ban takes over its terms that have not ended. It also takes
+    over the mode, tiers, funding and audience that are omitted. It needs its own legal basis and reference.
     """
 
     mode: Mode | None = None
-    mode_reason: Reason | None = Field(default=None, description="why the mode is set, if it is to be on record")
+    mode_reason: Reason | None = Field(default=None, description="Reason for the mode, stored in the audit log.")
     until: EndText | None = Field(
         default=None,
-        description="with `mode` off: when the mode before returns by itself, as a last day or an instant",
+        description="With `mode` off: when the earlier mode returns by itself, as a last day or a time.",
     )
-    for_: SpanText | None = Field(
-        default=None, alias="for", description="in place of `until`: for how long the ban is off"
-    )
+    for_: SpanText | None = Field(default=None, alias="for", description="Instead of `until`: how long the ban is off.")
     reply: Reply | None = Field(
         default=None,
-        description="`refused` makes many stub resolvers ask the next resolver they know: name no other one to clients",
+        description="Reply to a refused query. `refused` makes many clients ask another resolver: configure no other.",
     )
     addresses: Addresses | None = None
     tiers: Tiers | None = None
@@ -108,7 +107,9 @@ class BanWrite(Strict):
     audience: Audiences | None = None
     decision: DecisionWrite | None = None
     terms: Terms | None = None
-    provisional: bool | None = Field(default=None, description="without a decision, for 72 hours")
+    provisional: bool | None = Field(
+        default=None, description="Adopt the ban for 72 hours without a formal decision; false confirms it."
+    )
 
     @field_validator("addresses")
     @classmethod
@@ -117,20 +118,20 @@ class BanWrite(Strict):
 
 
 class Renewal(TermWrite):
-    """A further term, with the decision behind it, which has a reference.
+    """A further term, with the formal decision behind it, which needs a reference.
 
-    Without `start` it begins where the terms in force end, and now where none is. Without a term, a decision that
-    `follows` another ban takes over what is left of its terms, and its scope.
+    Without `start` it begins where the terms in force end, or now if none is in force. Without a term, a formal
+    decision that `follows` another ban takes over the rest of that ban's terms, and its scope.
     """
 
     @property
     def says_no_term(self) -> bool:
-        """Whether nothing is said of a term, not even its start."""
+        """Return whether no field of the term is given, not even its start."""
         return not any((self.start, self.end, self.until, self.for_, self.review_by))
 
 
 class Ending(Strict):
-    """An early end: at `at` (now, if absent)."""
+    """An early end at `at`; now if omitted."""
 
     at: TimestampText | None = None
     reason: Reason
@@ -144,7 +145,7 @@ class FormalRead(DecidedRead):
 
 
 class TermRead(Read):
-    """One period as decided; `ended` is an earlier end that an act has given it. `through` is the last whole day."""
+    """One period as decided. `ended` is an earlier end set by an act; `through` is the last complete day."""
 
     start: Timestamp
     end: Timestamp | None
@@ -160,7 +161,7 @@ class TermRead(Read):
 class EndingRead(Read):
     """The end or review of a ban within thirty days. `days` is the shortest warning (30, 7 or 1) that is due.
 
-    `days_left` are begun days; an overdue review has 0.
+    `days_left` counts a day that has begun; an overdue review has 0.
     """
 
     at: Timestamp
@@ -170,16 +171,16 @@ class EndingRead(Read):
 
 
 class WarningCode(StrEnum):
-    """Why an exemption does not set the ban aside."""
+    """Why an exemption has no effect on the ban."""
 
     EXEMPTION_LAPSED = "exemption_lapsed"
-    """It ends with a term, and the renewal goes on."""
+    """The exemption ends during or with a term, and the renewal does not extend it."""
     EXEMPTION_FROM_ANOTHER_BAN = "exemption_from_another_ban"
-    """It sets aside another authority's ban, and this one applies in its ranges."""
+    """The exemption is from another authority's ban, and this ban applies in its ranges."""
 
 
 class BanWarningRead(Read):
-    """An approved exemption on which people may rely, although the ban applies in its `ranges`, and what to do."""
+    """An approved exemption that people may rely on, although the ban applies in its `ranges`, and what to do."""
 
     code: WarningCode
     message: str
@@ -188,11 +189,11 @@ class BanWarningRead(Read):
 
 
 class BanRead(Read):
-    """An authority's decision on one service. `state`, `ending`, `notes` and `warnings` are at the time of the answer.
+    """An authority's ban on one service. `state`, `ending`, `notes` and `warnings` are those at the time of the answer.
 
-    Its mode holds since `mode_set`, set by the account `mode_set_by` for `mode_reason`. If it is off with an end, the
-    mode `returns_to` holds again from `off_until` on. `notes` say what its terms may not seem to. `warnings` are null
-    in lists, in traces, and for callers who may not read the authority's exemptions.
+    The account `mode_set_by` set the mode at `mode_set` for `mode_reason`. If the mode is off with an end, the mode
+    `returns_to` applies again from `off_until` on. `notes` explain what the terms do not show. `warnings` are null in
+    lists, in traces, and for callers who may not read the authority's exemptions.
     """
 
     number: int

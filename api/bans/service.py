@@ -1,6 +1,6 @@
 """Acts on bans: adopt, change, toggle, renew, end early, remove.
 
-No term that has begun is rewritten, and no decision once a term has begun: either is 409 to the caller.
+Raise `Conflict` for a change to a term that has begun, or to the ban's formal decision once a term has begun.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from api.bans import repository
 from api.bans.followed_ban import followed, renewed
 from api.bans.formal_requirements import demand_ahead, demand_basis, demand_own, demand_renewal
 from api.bans.mode_setting import first_mode, set_mode, switched
-from api.bans.reading import decision_columns, decision_record, kept, read_ban, same_span, same_term
+from api.bans.reading import decision_columns, formal_decision, kept, read_ban, same_span, same_term
 from api.bans.schemas import BanRead
 from api.bans.state import has_begun, has_lapsed, live_terms
 from api.bans.wanted_change import BanChange
@@ -37,91 +37,95 @@ PROVISIONAL_S = 72 * 3600
 MAX_TERMS = 100
 
 Step: TypeAlias = Callable[[UnitOfWork, BanRow, BanChange], None]
-"""Sets one part of a ban as the change says."""
+"""A function that sets one part of a ban as the change says."""
 
 
 def put(
     unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow | None, change: BanChange
 ) -> tuple[BanRow, BanRead]:
-    """Adopt a ban, or change `row`, the one that there is. Nothing happens if nothing differs.
+    """Adopt a ban, or change the existing `row`. Do nothing if nothing differs.
 
-    As every act here, return the ban as it is after it, read as if nobody were suspended.
+    As every act here, return the ban as it is afterwards, without suspensions.
     """
     if change.mode is None and change.mode_reason is not None:
-        raise Invalid.at("body.mode_reason", "a reason goes with the mode that is set")
+        raise Invalid.at("body.mode_reason", "a reason needs a mode: give mode too")
     if row is None:
         return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s))
     return row, _change(unit, authority, service, row, taken_over(unit, row, change))
 
 
 def taken_over(unit: UnitOfWork, row: BanRow, change: BanChange) -> BanChange:
-    """Return the change of an existing ban. One that confirms it has what it takes over from the ban it follows."""
+    """Return the change of an existing ban.
+
+    If it confirms a provisional ban, it includes what it takes over from the ban that it follows.
+    """
     return followed(unit.session, change, unit.now_s) if row.provisional and change.provisional is False else change
 
 
 def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> BanRead:
-    """Add a term to an ordinary ban, by a decision with a reference.
+    """Add a term to an ordinary ban, by a formal decision with a reference.
 
-    Raises Conflict for a provisional ban, or where the ban has that term.
+    Raise `Conflict` if the ban is provisional or already has that term.
     """
-    _renewable(row, term.decision)
+    _demand_renewable(row, term.decision)
     demand_ahead(term, "body", unit.now_s)
     if any(same_term(known, term) for known in row.decided_terms):
-        raise Conflict("the ban has that term already")
+        raise Conflict(f"{row.authority}/{row.service} already has that term")
     return _add_terms(unit, authority, row, (term,))
 
 
-def demand_further(row: BanRow, reference: str, now: Instant) -> None:
-    """Raises Conflict where a decision of that reference has given the ban a term that has not ended.
+def demand_new_reference(row: BanRow, reference: str, now: Instant) -> None:
+    """Raise `Conflict` if a term that has not ended already has this reference.
 
-    For a renewal that does not say when it begins: sent again, it would be one more.
+    Used for a renewal without a start: sent again, it would add another term.
     """
     if any(known.decision.get("reference") == reference for known in live_terms(row.terms, now)):
-        raise Conflict(f"the ban was renewed by {reference} already: for a further term by that, say when it begins")
+        raise Conflict(f"the ban was already renewed by {reference}. For a further term by it, give its start.")
 
 
 def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, decision: FormalDecision) -> BanRead:
-    """Renew an ordinary ban as the ban that the decision follows: for what is left of its terms, with its scope.
+    """Renew an ordinary ban for the rest of the terms of the ban that the formal decision follows, with its scope.
 
-    The scope is an act of its own. Raises Conflict as `renew`, or where nothing is left to take over.
+    The scope is a separate act. Raise `Conflict` as `renew` does, or if nothing is left to take over.
     """
-    _renewable(row, decision)
+    _demand_renewable(row, decision)
     change = renewed(unit.session.get_one(BanRow, decision.follows), row.terms, decision, unit.now_s)
     renewed_ban, stored = _add_terms(unit, authority, row, change.terms or ()), columns(row)
     _set_scope(unit, row, change)
     return renewed_ban if columns(row) == stored else _recorded(unit, authority, row, "ban.set_scope", renewed_ban)
 
 
-def _renewable(row: BanRow, decision: FormalDecision) -> None:
+def _demand_renewable(row: BanRow, decision: FormalDecision) -> None:
     if row.provisional:
-        raise Conflict("a provisional ban is not renewed: confirm it with its decision and terms")
+        raise Conflict("a provisional ban cannot be renewed: confirm it with its formal decision and terms")
     demand_renewal(decision, "body.decision")
 
 
 def _add_terms(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, terms: Sequence[Term]) -> BanRead:
     before = _read(unit, authority, row)
     row.terms.extend(_term_row(term, unit.now_s) for term in terms)
-    _bounded(row.terms)
+    _check_count(row.terms)
     return _recorded(unit, authority, row, "ban.renew", before)
 
 
 def end(
     unit: UnitOfWork, authority: AuthorityRow, row: BanRow, at: Instant, reason: str, decision: FormalDecision | None
 ) -> BanRead:
-    """End the ban early at `at`: terms that have begun get that end, those that would begin later are removed.
+    """End the ban early at `at`: terms that have begun get that end, terms that begin later are removed.
 
-    Where none has begun, they stay on record, ended as they begin; Conflict where nothing keeps the ban from removal.
+    If no term has begun and the ban cannot be removed, keep its terms: they end when they begin. Raise `Conflict` if
+    the ban can be removed.
     """
     if at < unit.now_s:
-        raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
+        raise Invalid.at("body.at", "a ban cannot end in the past: give a time from now on")
     decided, begun = row.decided_terms, has_begun(row, unit.now_s)
-    if not begun and _kept(unit, row) is None:
+    if not begun and _why_not_removable(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
-    # A term ended in its first second holds until the next: the same end again changes nothing.
+    # A term ended in its first second lasts until the next second. The same end again changes nothing.
     ends = [(term, term.period.end_by_act(at, unit.now_s)) for term in decided]
     reaching = [(term, end) for term, end in ends if until(term.period.end) > end]
     if not reaching:
-        raise Conflict("the ban has no term that reaches so far")
+        raise Conflict("no term of the ban lasts beyond that time: give an earlier end")
     if decision is not None:
         demand_own(decision, "body.decision")
     before = _read(unit, authority, row)
@@ -135,38 +139,38 @@ def end(
 
 
 def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
-    """Remove a ban that has not begun and to which nothing refers; raises Conflict."""
-    why = _kept(unit, row)
+    """Remove a ban that has not begun and that nothing refers to; raise `Conflict` if it may not be removed."""
+    why = _why_not_removable(unit, row)
     if why is not None:
         raise Conflict(why)
     unit.record("ban.remove", _subject(row), kept(_read(unit, authority, row)), None, row.authority)
     unit.session.delete(row)
 
 
-def _kept(unit: UnitOfWork, row: BanRow) -> str | None:
-    """Why the ban is not removed; None where it may be."""
+def _why_not_removable(unit: UnitOfWork, row: BanRow) -> str | None:
+    """Return why the ban cannot be removed; None if it can."""
     if has_begun(row, unit.now_s):
-        return "the ban has begun: end it, so that its record stays"
+        return "the ban has begun and stays on record: end it instead"
     if any(term.recorded_s > unit.now_s for term in row.decided_terms):
-        return "the ban was recorded by a clock that was ahead of this one, and may have begun: end it instead"
+        return "the ban was recorded by a clock ahead of this one and may have begun: end it instead"
     if any(term.ended_s is not None for term in row.terms):
-        ended = "the ban was ended before it began: that stays on record"
-        return f"{ended}, so end it instead" if row.decided_terms else ended
+        ended = "the ban was ended before it began and stays on record"
+        return f"{ended}: end it instead" if row.decided_terms else ended
     if repository.referred_to(unit.session, row.number):
         return "a binding, an exemption or a request names the ban: end it instead"
     if repository.is_followed(unit.session, row.number):
-        return "the decision behind another ban follows the ban: end it instead"
+        return "another ban's formal decision follows the ban: end it instead"
     return None
 
 
 def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: BanChange) -> BanRow:
-    """The row of a ban that is adopted, and in no session yet; raises Invalid and Conflict."""
+    """Return the row of a new ban, not yet in a session; raise `Invalid` or `Conflict` if it cannot be adopted."""
     provisional = bool(change.provisional)
     terms = change.terms or ()
     decision = change.decision or FormalDecision()
     if provisional and not change.loaded:
         if terms:
-            raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now, and no other")
+            raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now: omit terms")
         terms = (Term(unit.now_s, unit.now_s + PROVISIONAL_S, None, unit.now_s),)
     elif not change.loaded:
         demand_basis(decision, terms)
@@ -175,7 +179,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     row = BanRow(
         authority=authority.slug,
         service=service.slug,
-        # Set below. A new ban has no mode that could return.
+        # Set below. A new ban has no earlier mode.
         mode=str(Mode.OFF),
         mode_reason="",
         mode_set_s=unit.now_s,
@@ -193,10 +197,10 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
         terms=[_term_row(term, unit.now_s) for term in terms],
     )
     first_mode(unit, row, replace(change, mode=change.mode or Mode.ENFORCE))
-    _bounded(row.terms)
-    _checked(row, service)
+    _check_count(row.terms)
+    _check(row, service)
     demand_open(authority, unit.now_s)
-    _within_life(authority, row.terms, unit.now_s)
+    _demand_within_life(authority, row.terms, unit.now_s)
     return row
 
 
@@ -214,16 +218,16 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
     before, stored = _read(unit, authority, row), columns(row)
     confirmed = _confirm(row, change, unit.now_s)
     if change.terms is not None:
-        renews = _replace_terms(unit, row, change.terms, _omissible(unit, row, change, confirmed), confirmed)
+        renews = _replace_terms(unit, row, change.terms, _terms_to_omit(unit, row, change, confirmed), confirmed)
         if renews:
             before, stored = _recorded(unit, authority, row, "ban.renew", before), columns(row)
-    if change.decision is not None and change.decision != decision_record(row.decision):
+    if change.decision is not None and change.decision != formal_decision(row.decision):
         if not confirmed and has_begun(row, unit.now_s):
-            raise _had_already(row, "the decision behind it is not rewritten")
+            raise _already_adopted(row, "its formal decision cannot change")
         if not row.provisional:
             demand_own(change.decision, "body.decision")
         row.decision = decision_columns(change.decision)
-    # Each is an act of its own, and the toggle the last one.
+    # Each step is a separate act; the toggle is the last.
     steps: tuple[tuple[str, Step], ...] = (
         ("ban.change", _set_reply),
         ("ban.set_scope", _set_scope),
@@ -233,7 +237,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         step(unit, row, change)
         if not confirmed and columns(row) != stored:
             before, stored = _recorded(unit, authority, row, act, before), columns(row)
-    _checked(row, service)
+    _check(row, service)
     return _recorded(unit, authority, row, "ban.confirm", before) if confirmed else before
 
 
@@ -256,25 +260,28 @@ def _set_scope(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
 
 
 def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
-    """Whether the change turns a provisional ban into an ordinary one; raises where it may not."""
+    """Return whether the change confirms a provisional ban; raise `Invalid` or `Conflict` if it may not."""
     if change.provisional is None or change.provisional == row.provisional:
         if row.provisional and change.terms is not None:
-            raise Invalid.at("body.provisional", "the ban is provisional: false confirms it, with decision and terms")
+            raise Invalid.at(
+                "body.provisional",
+                "the ban is provisional: to confirm it, give provisional false, a formal decision and terms",
+            )
         if change.provisional and has_lapsed(row.terms, now):
-            raise Conflict("the provisional ban has lapsed: adopt it by a decision, with provisional false")
+            raise Conflict("the provisional ban has lapsed: adopt it with a formal decision and provisional false")
         return False
     if change.provisional:
-        raise _had_already(row, "it does not become provisional")
+        raise _already_adopted(row, "it cannot become provisional")
     fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.decided_terms))
     demand_basis(change.decision or FormalDecision(), fresh)
     row.provisional = False
     return True
 
 
-def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool) -> list[TermRow]:
-    """The begun terms that need not be repeated: that of a provisional ban, by the change that confirms it.
+def _terms_to_omit(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool) -> list[TermRow]:
+    """Return the begun terms that a change may omit: the provisional term, by the change that confirms the ban.
 
-    The same change sent again says once more that it confirms, and is no error. An altered term is, by then.
+    The same change may be sent again. A changed term is an error then.
     """
     if confirmed:
         return list(row.terms)
@@ -292,19 +299,19 @@ def _omissible(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool
 
 
 def _replace_terms(
-    unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], omissible: Sequence[TermRow], confirmed: bool
+    unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], may_omit: Sequence[TermRow], confirmed: bool
 ) -> bool:
-    """Make `wanted` the terms: those that have begun must be among them as they are, others come and go.
+    """Replace the terms by `wanted`. Terms that have begun must be repeated unchanged; others may be added or removed.
 
-    Says whether it is a renewal: a ban that has begun, and is not `confirmed` by it, was given a term that it did not
-    have. That takes a decision.
+    Return whether it is a renewal, which needs a formal decision: the ban has begun, gets a new term, and is not
+    `confirmed` by this change.
     """
     known = row.decided_terms
     begun = not confirmed and has_begun(row, unit.now_s)
     missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
-    if any(term not in omissible for term in kept):
-        raise _had_already(row, "a term of it that has begun is repeated as it is, and not left out")
+    if any(term not in may_omit for term in kept):
+        raise _already_adopted(row, "a term that has begun must be repeated unchanged")
     for gone in missing:
         if gone not in kept:
             row.terms.remove(gone)
@@ -316,14 +323,14 @@ def _replace_terms(
     row.terms.extend(_term_row(term, unit.now_s) for _, term in fresh)
     if not row.terms:
         raise Invalid.at("body.terms", "a ban has at least one term")
-    _bounded(row.terms)
+    _check_count(row.terms)
     return begun and bool(fresh)
 
 
-def _had_already(row: BanRow, why: str) -> Conflict:
-    """What somebody is told who would adopt a ban where there is one."""
-    there = f"{row.authority} has a ban on {row.service} already (ban {row.number})"
-    return Conflict(f"{there}, and {why}: renew it, or end it")
+def _already_adopted(row: BanRow, why: str) -> Conflict:
+    """Return the error for a change that would rewrite an existing ban."""
+    there = f"{row.authority} already has a ban on {row.service} (ban {row.number})"
+    return Conflict(f"{there}, and {why}. Renew it, or end it.")
 
 
 def _demand_term(term: Term, index: int, now: Instant) -> None:
@@ -332,15 +339,15 @@ def _demand_term(term: Term, index: int, now: Instant) -> None:
     demand_ahead(term, place, now)
 
 
-def _checked(row: BanRow, service: Service) -> None:
+def _check(row: BanRow, service: Service) -> None:
     known = {tier.number for tier in service.tiers}
     unknown = set(row.tiers) - known
     if unknown and (set(row.tiers) != DEFAULT_TIERS or not known & set(row.tiers)):
-        raise Invalid.at("body.tiers", f"{service.slug} has the tiers {sorted(known)}, not {sorted(unknown)}")
+        raise Invalid.at("body.tiers", f"{service.slug} has no tiers {sorted(unknown)}: choose from {sorted(known)}")
     if row.reply == Reply.ADDRESS and not row.addresses:
-        raise Invalid.at("body.addresses", "the reply address needs at least one address")
+        raise Invalid.at("body.addresses", "the reply address needs an address: give addresses")
     if row.reply != Reply.ADDRESS and row.addresses:
-        raise Invalid.at("body.addresses", "addresses are only for the reply address")
+        raise Invalid.at("body.addresses", "addresses need the reply address: set reply to address, or omit addresses")
 
 
 def _term_row(term: Term, now: Instant) -> TermRow:
@@ -356,15 +363,15 @@ def _term_row(term: Term, now: Instant) -> TermRow:
     )
 
 
-def _bounded(terms: Sequence[TermRow]) -> None:
+def _check_count(terms: Sequence[TermRow]) -> None:
     if len(terms) > MAX_TERMS:
-        raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms")
+        raise Invalid.at("body.terms", f"a ban has at most {MAX_TERMS} terms, not {len(terms)}")
 
 
-def _within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant) -> None:
-    """Raises Conflict where a term reaches beyond the authority's closing."""
+def _demand_within_life(authority: AuthorityRow, terms: Sequence[TermRow], now: Instant) -> None:
+    """Raise `Conflict` if a term lasts beyond the closing of the authority."""
     for term in live_terms(terms, now):
-        # One that was ended in the second of its start ends in the next: the closing may have been between.
+        # A term that was ended in its first second lasts until the next; the authority may have closed between.
         if term.ended_s != term.start_s + 1:
             demand_within(authority, term.period.end, now)
 
@@ -374,8 +381,8 @@ def _read(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> BanRead:
 
 
 def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, before: BanRead) -> BanRead:
-    """Record the act; gives the ban as it is after it."""
-    _within_life(authority, row.terms, unit.now_s)
+    """Record the act and return the ban as it is afterwards."""
+    _demand_within_life(authority, row.terms, unit.now_s)
     row.revision = unit.new_revision()
     unit.session.flush()
     after = _read(unit, authority, row)

@@ -1,6 +1,6 @@
-"""When a ban is in force, and what state results from its mode, its terms and the suspensions; also as SQL.
+"""When a ban is in force, and its state from its mode, its terms and suspensions; also as SQL.
 
-When a single term has effect is the matter of its `period`.
+The `period` of a term says when the term is in force.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import Instant, Mode
 
 WARNINGS_DAYS: tuple[Days, ...] = (1, 7, 30)
-"""Days before the end or review of a ban at which a warning is due, the shortest first."""
+"""Days before the end or review of a ban at which a warning is due, shortest first."""
 DAY_S = 86_400
 ENDING_S = WARNINGS_DAYS[-1] * DAY_S
 
@@ -35,8 +35,8 @@ class Due:
 class Switch:
     """The mode of a ban at an instant.
 
-    It holds since `since`, set by the account `by` for `reason`. `by` is None if it returned by itself or is not known.
-    One that is off with an end has `until`, and the mode that `returns` then.
+    It applies from `since`, set by the account `by` for `reason`. `by` is None if the mode returned by itself or the
+    account is unknown. A mode off with an end has `until`, and the mode that `returns` then.
     """
 
     mode: Mode
@@ -48,23 +48,23 @@ class Switch:
 
 
 def switch_at(row: BanRow, at: Instant) -> Switch:
-    """Return the mode that a ban has at an instant, by what was set last."""
+    """Return the mode that a ban has at an instant, from what was set last."""
     lasting, until = row.lasting_mode, row.off_until_s
     if until is not None and until <= at:
         return Switch(lasting, until, None, "")
-    # What is kept from before reasons were has none.
+    # Versions from before reasons existed have none.
     known = (Mode(row.mode), row.mode_set_s, row.mode_set_by, row.mode_reason or "")
     return Switch(*known) if until is None else Switch(*known, until, lasting)
 
 
 def held_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
-    """The term whose decision is quoted at that instant: see the function of that name in `dnsfilter.policy.decide`."""
+    """Return the term whose formal decision is quoted at that instant, as `dnsfilter.policy.decide.held_term` does."""
     held = [term for term in terms if term.period.holds(at)]
     return max(held, key=lambda term: (*_begun(term), term.start_s, term.id), default=None)
 
 
 def quoted_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
-    """The term that holds, else the last that did; None before the first."""
+    """Return the term in force, or the last that was in force; None before the first."""
     known = [term for term in terms if term.period.begins is not None and not term.period.is_ahead(at)]
     return held_term(known, at) or max(known, key=_begun, default=None)
 
@@ -79,7 +79,7 @@ def has_begun(row: BanRow, at: Instant) -> bool:
 
 
 def has_lapsed(terms: Iterable[TermRow], at: Instant) -> bool:
-    """Return whether no term of a ban holds at that instant or later."""
+    """Return whether no term of a ban is in force at that instant or later."""
     return not live_terms(terms, at)
 
 
@@ -89,7 +89,7 @@ def live_terms(terms: Iterable[TermRow], at: Instant) -> list[TermRow]:
 
 
 def is_held(terms: Iterable[TermRow], at: Instant) -> bool:
-    """Return whether a term holds at that instant. The ban is in force then, unless it is off or suspended."""
+    """Return whether a term is in force at that instant. The ban is in force then, unless it is off or suspended."""
     return any(term.period.holds(at) for term in terms)
 
 
@@ -104,14 +104,15 @@ def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: boo
 
 
 def under(state: State, *, suspended: bool) -> State:
-    """Return what the state of a ban becomes if its authority is `suspended`. Only a ban in force is set aside."""
+    """Return the state of a ban if its authority is `suspended`. A suspension affects only a ban in force."""
     return State.SUSPENDED if suspended and state in (State.IN_FORCE, State.ENDING) else state
 
 
 def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
-    """The end or the review of a ban in force within the next thirty days; a review may also be overdue.
+    """Return the end or review of a ban in force within the next thirty days; a review may be overdue.
 
-    The end is that of the last term that touches or overlaps the one before it; a review counts that is before it.
+    The end is that of the last term that touches or overlaps the one before it. A review counts if it is before that
+    end.
     """
     live = live_terms(terms, at)
     held = [term for term in live if term.period.holds(at)]
@@ -124,10 +125,10 @@ def due(terms: Sequence[TermRow], at: Instant) -> Due | None:
 
 
 def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
-    """The term whose date of review is that of a ban in force: the latest, for a renewal is a review.
+    """Return the term with the latest date of review of a ban in force, because a renewal is a review.
 
-    None where no term has one within it, or the ban ends before. A date that is past counts as long as a term in force
-    has no end; any other ban comes to an end whether it is reviewed or not.
+    Return None if no term has a date of review before its end, or if the ban ends before the review. A past date counts
+    only while a term in force has no end: any other ban ends anyway.
     """
     live = live_terms(terms, at)
     held = [term for term in live if term.period.holds(at)]
@@ -142,21 +143,21 @@ def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
 
 
 def goes_on_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
-    """The last end of a term that is not over, where one without an end goes on after it; None where none does."""
+    """Return the last end of a live term if a term without an end continues after it; otherwise None."""
     live = [(term.start_s, term.period.end) for term in live_terms(terms, at)]
     last = max((end for _, end in live if end is not None), default=None)
     return last if last is not None and any(end is None and start <= last for start, end in live) else None
 
 
 def goes_on_from(terms: Sequence[TermRow], at: Instant) -> Instant:
-    """Where a further term begins that is to leave no gap: at the end of those in force; now without such an end."""
+    """Return where a further term begins without a gap: where those in force end, or now if they have no end."""
     live = live_terms(terms, at)
     held = [term for term in live if term.period.holds(at)]
     return (_reach(live, held) or at) if held else at
 
 
 def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
-    """How far terms lead from those in force on without a gap; None: to no end."""
+    """Return how far terms continue without a gap from those in force; None if without an end."""
     if any(term.period.end is None for term in held):
         return None
     reach = max(term.period.end or 0 for term in held)
@@ -171,7 +172,7 @@ def _reach(live: Sequence[TermRow], held: Sequence[TermRow]) -> Instant | None:
 
 
 def _is_within(term: TermRow) -> bool:
-    """Whether the term's date of review is before its end."""
+    """Return whether the term's date of review is before its end."""
     end = term.period.end
     return end is None or (term.review_by_s is not None and term.review_by_s < end)
 
@@ -183,7 +184,7 @@ def _due(at: Instant | None, what: What, now: Instant) -> Due | None:
 
 
 def in_state(state: State, now: Instant) -> ColumnElement[bool]:
-    """Select the bans of which `state_of` gives this state. A ban that is ending is in force too."""
+    """Select the bans for which `state_of` returns this state. `in_force` includes bans that are ending."""
     _, period, own = _term()
     ahead = exists().where(own, period.is_ahead(now))
     held, off = _held(now), sql_mode_at(now) == Mode.OFF
@@ -206,23 +207,23 @@ def in_state(state: State, now: Instant) -> ColumnElement[bool]:
 
 
 def sql_mode_at(now: Instant) -> ColumnElement[str | None]:
-    """Select the mode of a ban, as `switch_at` gives it."""
+    """Select the mode of a ban, as `switch_at` returns it."""
     return case((BanRow.off_until_s <= now, BanRow.returns_to), else_=BanRow.mode)
 
 
 def sql_mode_since(now: Instant) -> ColumnElement[int | None]:
-    """Select since when a ban has its mode, as `switch_at` gives it."""
+    """Select the start of a ban's mode, as `switch_at` returns it."""
     return case((BanRow.off_until_s <= now, BanRow.off_until_s), else_=BanRow.mode_set_s)
 
 
 def sql_has_lapsed(now: Instant) -> ColumnElement[bool]:
-    """Select whether a ban has lapsed, as `has_lapsed` gives it."""
+    """Select whether a ban has lapsed, as `has_lapsed` returns it."""
     _, period, own = _term()
     return not_(exists().where(own, not_(period.has_ended(now))))
 
 
 def _term() -> tuple[type[TermRow], SqlPeriod, ColumnElement[bool]]:
-    """A term under a name of its own, its period, and that it is one of the ban's."""
+    """Return an alias of the term table, its period, and the condition that the term is one of the ban's."""
     term = aliased(TermRow)
     return term, term.sql_period(), term.ban == BanRow.number
 
@@ -233,7 +234,7 @@ def _held(now: Instant) -> ColumnElement[bool]:
 
 
 def _nears_end(now: Instant) -> ColumnElement[bool]:
-    """Of a ban in force: that within thirty days a term ends when no other holds."""
+    """Select, among bans in force, those with a term that ends within thirty days while no other is in force."""
     term, period, own = _term()
     other, further, _ = _term()
     end = period.end
@@ -242,9 +243,9 @@ def _nears_end(now: Instant) -> ColumnElement[bool]:
 
 
 def _nears_review(now: Instant) -> ColumnElement[bool]:
-    """Of a ban in force: that its latest date of review is within thirty days; or past, where it has no end.
+    """Select, among bans in force, those whose latest review is within thirty days, or past if they have no end.
 
-    Where it ends before its review, it nears its end.
+    A ban that ends before its review nears its end.
     """
     _, period, own = _term()
     endless = exists().where(own, period.holds(now), period.end >= FOREVER)
@@ -253,7 +254,7 @@ def _nears_review(now: Instant) -> ColumnElement[bool]:
 
 
 def _reviewed(now: Instant, after: Instant | None, until: Instant | None) -> ColumnElement[bool]:
-    """That a term which is not over has its date of review within it, later than `after` and not later than `until`."""
+    """Select bans with a live term whose date of review is within the term, after `after` and not after `until`."""
     term, period, own = _term()
     review = term.review_by_s
     bounds = [review > after] if after is not None else []
@@ -264,5 +265,5 @@ def _reviewed(now: Instant, after: Instant | None, until: Instant | None) -> Col
 def _is_suspended(now: Instant) -> ColumnElement[bool]:
     row = SuspensionRow
     whose = or_(row.authority.is_(None), row.authority == BanRow.authority)
-    # The column itself has an index.
+    # Compare the column too: it has an index.
     return exists().where(whose, row.end_s > now, row.sql_period().holds(now))

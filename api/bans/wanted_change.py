@@ -1,4 +1,4 @@
-"""What a caller wants of a ban."""
+"""The change of a ban that a caller asks for."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from dnsfilter.policy.model import Audience, FormalDecision, Funding, Instant, M
 
 @dataclass(frozen=True, slots=True)
 class BanChange:
-    """What a caller wants of a ban; None leaves a field as it is. Another mode without a reason has none.
+    """A change of a ban; None leaves a field as it is. A new mode without a reason clears the reason.
 
-    With `off_until` the ban is off until then. `mode` returns, or, if that is `off`, the mode that it has or had.
-    `loaded` says that the ban comes with a whole policy into an empty database: it was decided elsewhere, and is taken
-    with what is known of its decision.
+    With `off_until` the ban is off until then. Afterwards `mode` returns; if `mode` is `off`, the current or earlier
+    mode returns. `loaded` means that the ban comes with a complete policy into an empty database. Its formal decision
+    was made elsewhere, and is accepted as far as it is known.
     """
 
     mode: Mode | None = None
@@ -31,9 +31,9 @@ class BanChange:
 
 
 def as_decided(row: BanRow, now: Instant, *, reason: str = "") -> BanChange:
-    """Return how a ban applies, as a change of it later, or of another ban. One that is off with an end stays so.
+    """Return how a ban applies, as a change of itself later or of another ban. A mode off with an end stays so.
 
-    `reason` stands in for one that is missing, unless the ban refuses.
+    `reason` replaces a missing reason, unless the ban refuses.
     """
     switch = switch_at(row, now)
     return BanChange(

@@ -1,4 +1,4 @@
-"""Warnings about exemptions that an adoption or a renewal leaves without effect, by the state after it."""
+"""Warnings about exemptions that have no effect after an adoption or a renewal."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -20,13 +20,13 @@ from dnsfilter.policy.instants import is_midnight
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Mode
 
 MAX_NAMED = 5
-"""The most ranges that a message names; `ranges` has all."""
+"""Most ranges that a message names; `ranges` lists all."""
 
 
 def warnings_of(session: Session, row: BanRow, now: Instant, time_zone: str) -> list[BanWarningRead]:
-    """Return the approved exemptions on which people may rely, although this ban refuses in their ranges.
+    """Return warnings about approved exemptions that people may rely on, although this ban refuses in their ranges.
 
-    A ban that is off for a time has those of the mode that returns.
+    For a ban that is off with an end, return those of the mode that returns.
     """
     live = live_terms(row.terms, now)
     if row.lasting_mode is not Mode.ENFORCE or not live:
@@ -48,9 +48,9 @@ def _lapsed(
     now: Instant,
     time_zone: str,
 ) -> Iterator[BanWarningRead]:
-    """Yield the exemptions from the ban that end with or within a term that was renewed, for thirty days.
+    """Yield the exemptions from the ban that end during or with a renewed term, for thirty days.
 
-    Leave out those that somebody revoked, and ranges to which the ban is no longer bound.
+    Omit those that somebody revoked, and ranges that the ban no longer covers.
     """
     subject = f"{row.authority}/{row.service}"
     bindings = session.scalars(select(BindingRow).where(BindingRow.ban == row.number)).all()
@@ -69,8 +69,8 @@ def _lapsed(
                 dates = partial(_from, end, now)
                 yield BanWarningRead(
                     code=WarningCode.EXEMPTION_LAPSED,
-                    message=f"exemption {one.number} from {subject} {'holds' if end > now else 'held'} "
-                    f"{end_words(end, time_zone, 'en')}, and the renewal does not extend it: after that the ban "
+                    message=f"exemption {one.number} from {subject} {'is in force' if end > now else 'was in force'} "
+                    f"{end_words(end, time_zone, 'en')}, and the renewal does not extend it. After that the ban "
                     f"applies in {_named(ranges)}. To extend it: {_remedy(session, row, one, ranges, asked, dates)}",
                     exemption=one.number,
                     ranges=ranges,
@@ -85,9 +85,9 @@ def _without_effect(
     now: Instant,
     begins: Instant,
 ) -> Iterator[BanWarningRead]:
-    """Yield the exemptions of the authority's ranges from others' bans on the service: this ban applies there too.
+    """Yield exemptions of the authority's ranges from other bans on the service: this ban applies there too.
 
-    Leave out those from a ban that has lapsed: nobody relies on them.
+    Omit those from a ban that has lapsed: nobody relies on them.
     """
     subject = f"{row.authority}/{row.service}"
     others = (
@@ -115,7 +115,7 @@ def _without_effect(
 
 
 def _renewals(terms: Sequence[TermRow], now: Instant) -> Iterator[tuple[TermRow, TermRow]]:
-    """Yield each further term of the last thirty days, after the one before it."""
+    """Yield each term that was added in the last thirty days, with the term before it."""
     ordered = sorted(terms, key=lambda term: (term.start_s, term.id))
     for before, term in pairwise(ordered):
         if not term.period.has_ended(now) and now < max(term.start_s, term.recorded_s) + ENDING_S:
@@ -136,7 +136,7 @@ def _refused(
 
 
 def _from(at: Instant, now: Instant, time_zone: str) -> str:
-    """Return the options with which a further exemption begins where one ends, or now if that has passed."""
+    """Return the options for a further exemption that begins where this one ends, or now if it has ended."""
     length = ' --for "3 months"'
     if at <= now:
         return length
@@ -155,7 +155,7 @@ def _named(ranges: Sequence[str]) -> str:
 def _asking(
     waiting: Sequence[ExemptionRow], one: ExemptionRow, begins: Instant, reached: Instant
 ) -> dict[str, ExemptionRow]:
-    """Return the requests, by range, that ask for at least the hours of an exemption, from `begins` to `reached`."""
+    """Map ranges to requests that cover at least the hours of an exemption, from `begins` to `reached`."""
     return {
         prefix: other
         for other in waiting
@@ -173,7 +173,7 @@ def _remedy(
     asked: Mapping[str, ExemptionRow],
     dates: Callable[[str], str],
 ) -> str:
-    """Return the waiting request, or the command that makes one. Return both if it has some of the ranges."""
+    """Return the waiting requests, or the command that makes one. Return both if requests cover some of the ranges."""
     left = [prefix for prefix in ranges if prefix not in asked]
     numbers = sorted({asked[prefix].number for prefix in ranges if prefix in asked})
     if not numbers:
@@ -186,7 +186,7 @@ def _remedy(
 
 
 def _ask(session: Session, row: BanRow, one: ExemptionRow, ranges: Sequence[str], dates: Callable[[str], str]) -> str:
-    """Return the command that asks for an exemption in the same hours. `dates` gives its term in a time zone."""
+    """Return the command that asks for an exemption in the same hours. `dates` gives its options in a time zone."""
     where = "" if one.site == DEFAULT_SITE else f" --site {one.site}"
     more = " …" if len(ranges) > MAX_NAMED else ""
     hours = "".join(f' --hours "{hours}"' for hours in one.hours)

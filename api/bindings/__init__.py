@@ -1,1 +1,1 @@
-"""Bans that apply in another authority."""
+"""Bindings: bans that apply in another authority."""

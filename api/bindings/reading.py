@@ -1,4 +1,4 @@
-"""Bindings as the API shows them."""
+"""Convert rows of bindings to API answers."""
 
 from api.bindings.schemas import BindingRead
 from api.bindings.state import binding_state
@@ -8,7 +8,10 @@ from dnsfilter.policy.model import Ground, Instant
 
 
 def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) -> BindingRead:
-    """A binding as the API shows it; `reference` is its ban's, `time_zone` that of the bound authority."""
+    """Return a binding as the API shows it.
+
+    `reference` is that of its ban, `time_zone` that of the bound authority.
+    """
     return BindingRead(
         number=row.number,
         ban=reference,
@@ -25,7 +28,7 @@ def read_binding(row: BindingRow, reference: str, now: Instant, time_zone: str) 
         ended=optional_text(row.ended_s),
         ended_by=row.ended_by,
         ended_reason=row.ended_reason,
-        # What is kept from before references were has none.
+        # Versions from before references existed have none.
         ended_reference=row.ended_reference or "",
         state=binding_state(row, now),
         revision=row.revision,

@@ -12,21 +12,24 @@ from api.http.pagination import select_page
 
 
 def get(session: Session, number: int) -> BindingRow:
-    """The binding; raises NotFound."""
+    """Return the binding; raise `NotFound` if there is none."""
     row = session.get(BindingRow, number)
     if row is None:
-        raise NotFound(f"there is no binding {number}")
+        raise NotFound(f"No binding {number}. See dnsfilterctl binding list.")
     return row
 
 
 def of(session: Session, ban: int, authority: str) -> Sequence[BindingRow]:
-    """Every binding of a ban to an authority, also ended ones."""
+    """Return all bindings of a ban to an authority, including ended ones."""
     statement = select(BindingRow).where(BindingRow.ban == ban, BindingRow.authority == authority)
     return session.scalars(statement.order_by(BindingRow.number)).all()
 
 
 def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
-    """By bound authority, whose bans are bound to it: by a law or an accepted agreement that has not ended."""
+    """Map each bound authority to the authorities whose bans are bound to it.
+
+    Count laws and accepted agreements that have not ended.
+    """
     statement = (
         select(BindingRow.authority, BanRow.authority)
         .join(BanRow, BanRow.number == BindingRow.ban)
@@ -42,7 +45,7 @@ def binders(session: Session, now_s: int) -> dict[str, tuple[str, ...]]:
 def page(
     session: Session, authority: str | None, ban: int | None, limit: int, cursor: str | None
 ) -> tuple[Sequence[BindingRow], str | None]:
-    """A page of bindings by number."""
+    """Return a page of bindings by number."""
     statement = select(BindingRow)
     if authority is not None:
         statement = statement.where(BindingRow.authority == authority)

@@ -13,6 +13,7 @@ from api.bindings.reading import read_binding
 from api.bindings.schemas import BindingEnding, BindingRead, BindingWrite
 from api.db.models import BanRow, BindingRow
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_authority, no_ban
 from api.errors import Invalid, invalid_at
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
@@ -26,7 +27,7 @@ from dnsfilter.policy.model import Binding, Ground, Instant
 router = APIRouter(route_class=Route, prefix="/v1/bindings", tags=["bindings"])
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Ender: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str, str], None]
+EndAct: TypeAlias = Callable[[UnitOfWork, BindingRow, Instant, str, str], None]
 
 
 @router.get("", operation_id="list_bindings", summary="List bindings", responses=documented())
@@ -38,7 +39,7 @@ def list_bindings(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[BindingRead]:
-    """Bindings by number; `authority` is the bound one."""
+    """List bindings by number. `authority` is the bound authority."""
     row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
     rows, following = repository.page(unit.session, authority, row.number if row else None, limit, cursor)
     return Page(items=_read(unit, rows), next=following)
@@ -46,7 +47,7 @@ def list_bindings(
 
 @router.get("/{number}", operation_id="get_binding", summary="Get a binding", responses=documented(NOT_FOUND))
 def get_binding(number: Number, unit: UnitDep, _permit: AnyAccount, response: Response) -> BindingRead:
-    """One binding."""
+    """Get one binding."""
     return _answer(unit, repository.get(unit.session, number), response)
 
 
@@ -58,14 +59,14 @@ def get_binding(number: Number, unit: UnitDep, _permit: AnyAccount, response: Re
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
 def create_binding(body: BindingWrite, unit: UnitDep, permit: OperatorOfObject, response: Response) -> BindingRead:
-    """Proposes an agreement of the ban's authority; or, as an administrator, records a law."""
+    """Propose an agreement, as the ban's authority; or record a law, as an administrator."""
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:
-        raise Invalid.at("body.ban", f"there is no ban {body.ban}")
-    permit.demand(_ender(body.ground, ban))
+        raise Invalid.at("body.ban", no_ban(unit.session, body.ban))
+    permit.demand(_responsible(body.ground, ban))
     bound = authorities.find(unit.session, body.authority)
     if bound is None:
-        raise Invalid.at("body.authority", f"authority {body.authority} is not registered")
+        raise Invalid.at("body.authority", no_authority(unit.session, body.authority))
     start = given_timestamp(body.start, unit.now_s, bound.time_zone, "body.start")
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, bound.time_zone)
@@ -86,7 +87,7 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: OperatorOfObject, 
 def accept_binding(
     number: Number, unit: UnitDep, permit: OperatorOfObject, response: Response, precondition: PreconditionDep
 ) -> BindingRead:
-    """The bound authority's act: from now on the agreement has effect."""
+    """Accept the agreement, as the bound authority. It takes effect now."""
     row = repository.get(unit.session, number)
     permit.demand(row.authority)
     precondition.check(row.revision)
@@ -108,7 +109,7 @@ def withdraw_binding(
     response: Response,
     precondition: PreconditionDep,
 ) -> BindingRead:
-    """The bound authority's act. Nobody withdraws from a law."""
+    """Withdraw from the agreement, as the bound authority. Withdrawal from a law is not possible."""
     row = repository.get(unit.session, number)
     permit.demand(row.authority)
     precondition.check(row.revision)
@@ -129,19 +130,19 @@ def end_binding(
     response: Response,
     precondition: PreconditionDep,
 ) -> BindingRead:
-    """Records that the agreement or, as an administrator, that the law itself has ended."""
+    """Record that the agreement has ended or, as an administrator, that the law has ended."""
     row = repository.get(unit.session, number)
-    permit.demand(_ender(Ground(row.ground), unit.session.get_one(BanRow, row.ban)))
+    permit.demand(_responsible(Ground(row.ground), unit.session.get_one(BanRow, row.ban)))
     precondition.check(row.revision)
     return _finish(row, body, unit, response, service.end)
 
 
-def _ender(ground: Ground, ban: BanRow) -> str | None:
-    """Whose binding it is: an agreement is proposed and ended by the ban's authority, a law is nobody's."""
+def _responsible(ground: Ground, ban: BanRow) -> str | None:
+    """Return the authority that proposes and ends a binding: the ban's for an agreement, None for a law."""
     return None if ground is Ground.LAW else ban.authority
 
 
-def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: Ender) -> BindingRead:
+def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: EndAct) -> BindingRead:
     zone = authorities.get(unit.session, row.authority).time_zone
     at = given_timestamp(body.at, unit.now_s, zone, "body.at", second=True)
     act(unit, row, at, body.reason, body.reference)

@@ -1,4 +1,4 @@
-"""Bindings as written and as read."""
+"""Request and response schemas of bindings."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -24,7 +24,7 @@ from dnsfilter.policy.model import Ground
 
 
 class BindingState(StrEnum):
-    """Where a binding stands at an instant."""
+    """State of a binding at an instant."""
 
     PROPOSED = "proposed"
     PLANNED = "planned"
@@ -33,9 +33,9 @@ class BindingState(StrEnum):
 
 
 class BindingWrite(Strict):
-    """A ban that shall apply in `authority` too. An agreement has effect once that authority has accepted it.
+    """A ban that applies in `authority` too. An agreement takes effect when that authority accepts it.
 
-    `instrument` and `date` are those of the law or of the agreement.
+    `instrument` and `date` are those of the law or the agreement.
     """
 
     ban: BanReference
@@ -50,7 +50,7 @@ class BindingWrite(Strict):
 
 
 class BindingEnding(Strict):
-    """An end by an act: at `at` (now, if absent). `reference` is that of the decision behind it, if there is one."""
+    """An end by an act at `at`; now if omitted. `reference` is that of the formal decision behind it, if any."""
 
     at: TimestampText | None = None
     reason: Reason
@@ -58,7 +58,7 @@ class BindingEnding(Strict):
 
 
 class BindingRead(Read):
-    """The record that a ban applies in another authority. `ended` is an end that an act has given it."""
+    """A binding: a ban applies in another authority. `ended` is an end set by an act."""
 
     number: int
     ban: str

@@ -10,19 +10,20 @@ from api.bindings.state import binding_state, never_holds
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_authority
 from api.errors import Conflict, Invalid
 from dnsfilter.policy.model import Binding, Ground, Instant
 
 
 def create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
-    """Record that `ban` applies in another authority; raises Invalid, or Conflict where it does already."""
+    """Record that `ban` applies in another authority; raise `Invalid`, or `Conflict` if it already does."""
     if wanted.end is not None and wanted.end <= max(wanted.start, unit.now_s):
-        raise Invalid.at("body.end", "the binding ends before it has effect")
+        raise Invalid.at("body.end", "the binding ends before it takes effect: give a later end")
     return _create(unit, ban, wanted)
 
 
 def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
-    """Record a binding that comes with a whole policy into an empty database: accepted where it was, or over."""
+    """Record a binding from a complete policy that fills an empty database: accepted as the policy says, or ended."""
     row = _create(unit, ban, wanted)
     if wanted.ground is Ground.AGREEMENT and wanted.accepted is not None:
         _accept(unit, row)
@@ -30,10 +31,10 @@ def load(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> None:
 
 def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
     if wanted.authority == ban.authority:
-        raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban")
+        raise Invalid.at("body.authority", f"{ban.authority} needs no binding to its own ban: name another authority")
     bound = authorities.find(unit.session, wanted.authority)
     if bound is None:
-        raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
+        raise Invalid.at("body.authority", no_authority(unit.session, wanted.authority))
     for party in (authorities.get(unit.session, ban.authority), bound):
         demand_within(party, wanted.end, unit.now_s)
     for other in repository.of(unit.session, ban.number, wanted.authority):
@@ -42,7 +43,9 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
             and not never_holds(other, unit.now_s)
             and other.period.overlaps(wanted.start, wanted.end)
         ):
-            raise Conflict(f"binding {other.number} has the ban apply in {wanted.authority} at that time already")
+            raise Conflict(
+                f"binding {other.number} already binds {wanted.authority} at that time: end it, or give another time"
+            )
     row = BindingRow(
         ban=ban.number,
         authority=wanted.authority,
@@ -73,29 +76,32 @@ def _create(unit: UnitOfWork, ban: BanRow, wanted: Binding) -> BindingRow:
 
 
 def accept(unit: UnitOfWork, row: BindingRow) -> None:
-    """The bound authority accepts an agreement; accepting twice changes nothing."""
+    """Accept an agreement, as the bound authority. Do nothing if it is accepted already."""
     if row.ground == Ground.LAW:
-        raise Conflict("a law binds without acceptance")
+        raise Conflict(f"binding {row.number} is by law and needs no acceptance")
     if binding_state(row, unit.now_s) is BindingState.ENDED:
-        raise Conflict("the binding has ended")
+        raise Conflict(f"binding {row.number} has ended: propose a new one")
     if row.accepted_s is None:
         _accept(unit, row)
 
 
 def withdraw(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, reference: str = "") -> None:
-    """The bound authority withdraws from an agreement, by the decision of that reference; never from a law."""
+    """Withdraw from an agreement, as the bound authority; raise `Conflict` for a law.
+
+    `reference` is that of the formal decision to withdraw.
+    """
     if row.ground == Ground.LAW:
-        raise Conflict("nobody withdraws from a law")
+        raise Conflict(f"binding {row.number} is by law: withdrawal is not possible")
     _finish(unit, row, at, "withdrawal", reason, reference)
 
 
 def end(unit: UnitOfWork, row: BindingRow, at: Instant, reason: str, reference: str = "") -> None:
-    """The binding ends early, whatever its ground: the law or the agreement itself has ended."""
+    """End a binding of any ground early: the law or the agreement itself has ended."""
     _finish(unit, row, at, "end", reason, reference)
 
 
 def shown(unit: UnitOfWork, row: BindingRow) -> Json:
-    """The binding as the audit keeps it."""
+    """Return the binding as the audit log stores it."""
     reference = bans.references(unit.session, {row.ban})[row.ban]
     zone = authorities.get(unit.session, row.authority).time_zone
     return read_binding(row, reference, unit.now_s, zone).model_dump(mode="json", exclude={"revision", "state"})
@@ -109,9 +115,9 @@ def _accept(unit: UnitOfWork, row: BindingRow) -> None:
 
 def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, by: str, reason: str, reference: str) -> None:
     if at < unit.now_s:
-        raise Invalid.at("body.at", "an end cannot be put into the past: what was refused was refused")
+        raise Invalid.at("body.at", "a binding cannot end in the past: give a time from now on")
     if row.period.end is not None and row.period.end <= at:
-        raise Conflict("the binding has ended by then")
+        raise Conflict(f"binding {row.number} has already ended by then: give an earlier end")
     before = shown(unit, row)
     row.ended_s, row.ended_by, row.ended_reason, row.ended_reference = at, by, reason, reference
     _recorded(unit, row, f"binding.{'withdraw' if by == 'withdrawal' else 'end'}", before)

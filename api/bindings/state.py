@@ -1,6 +1,6 @@
-"""When a ban applies in another authority: the states of bindings, also as SQL.
+"""The states of bindings; also as SQL.
 
-When a binding has effect is the matter of its `period`.
+The `period` of a binding says when it is in force.
 """
 
 from sqlalchemy import ColumnElement, and_, not_
@@ -20,10 +20,10 @@ def binding_state(row: BindingRow, now: Instant) -> BindingState:
 
 
 def never_holds(row: BindingRow, now: Instant) -> bool:
-    """Return whether the binding has never had an effect, and never will: it is void, or ended as a proposal."""
+    """Return whether the binding never had and never will have an effect: it is void, or ended as a proposal."""
     return row.period.is_void or (row.period.has_ended(now) and not row.is_agreed)
 
 
 def is_bound(now: Instant) -> ColumnElement[bool]:
-    """Select the bindings that are in force, or come into force later."""
+    """Select the bindings that are in force or come into force later."""
     return and_(BindingRow.sql_is_agreed(), not_(BindingRow.sql_period().has_ended(now)))

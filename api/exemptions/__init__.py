@@ -1,1 +1,1 @@
-"""Bans set aside for named ranges."""
+"""Exemptions: they remove one ban from named ranges for a time."""

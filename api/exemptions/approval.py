@@ -1,10 +1,10 @@
-"""Who may approve which request for an exemption, and who may take away what it leaves.
+"""Who may approve an exemption, and who may change ranges that an approved exemption leaves under the ban.
 
-An exemption counts as one of the whole authority, and an administrator decides, unless a tenth of the authority's
-addresses stays under the ban, of each version of IP in which it names ranges. What stays are ranges that the ban
-covers, neither named by it, or by an approved one of its time, nor inside one that is; and only those that were there
-when it was asked for, and for 30 days when it is approved, or since the ban was adopted. So what is left is neither a
-token nor made for the occasion.
+An approver may approve an exemption if it leaves a tenth of the authority's addresses under the ban; otherwise an
+administrator must. The share counts for each version of IP in which the exemption names ranges. Only ranges that the
+ban covers count. They must be neither in an approved exemption of that time nor inside an exempted range. They must
+have existed when the exemption was requested. On approval, they must be 30 days old or older than the ban. So nobody
+can leave a token range, or register one for the occasion.
 """
 
 from collections import defaultdict
@@ -30,12 +30,12 @@ from dnsfilter.policy.intervals import Interval, union
 from dnsfilter.policy.model import Instant
 
 SHARE = 10
-"""One in so many of an authority's addresses stays under the ban."""
+"""One address in this many of an authority must stay under the ban."""
 STOOD_S = 30 * 86_400
-"""For so long a range has to be there, unless it is older than the ban."""
-_Place: TypeAlias = tuple[str, str]
+"""Seconds that a range must have existed, unless it is older than the ban."""
+_SitePrefix: TypeAlias = tuple[str, str]
 """Site and prefix of a range."""
-_Wide: TypeAlias = tuple[str, int]
+_SiteVersion: TypeAlias = tuple[str, int]
 """A site and a version of IP."""
 
 
@@ -48,23 +48,26 @@ class _Left(NamedTuple):
 
 
 def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
-    """Raises Forbidden where the caller, who may decide about exemptions from the ban, may not approve this one."""
-    ban, whole = unit.session.get_one(BanRow, row.ban), None
+    """Raise `Forbidden` if the caller may decide about exemptions from the ban but not approve this one."""
+    ban, exempted = unit.session.get_one(BanRow, row.ban), None
     if exemption_state(row, unit.now_s) is ExemptionState.REQUESTED:
-        whole = whole_authority(unit.session, row, unit.now_s)
-    roles = permit.rule.roles if whole is None else frozenset({Role.ADMINISTRATOR})
+        exempted = exempted_authority(unit.session, row, unit.now_s)
+    roles = permit.rule.roles if exempted is None else frozenset({Role.ADMINISTRATOR})
     permit.another_person(unit.session, row.requested_by, roles, ban.authority, unit.now_s)
-    if whole is not None and not permit.caller.administers:
-        why = "less than a tenth of it would stay under the ban, in ranges that were there before"
-        if _leaves_enough(unit.session, row, whole, row.revision, unit.now_s):
-            why = "what would stay under the ban are ranges that have been as they are for less than 30 days"
-        raise Forbidden(f"this counts as an exemption of the whole of {whole}: an administrator approves that ({why})")
+    if exempted is not None and not permit.caller.administers:
+        why = "less than a tenth of its addresses would stay under the ban, in ranges that existed before"
+        if _leaves_enough(unit.session, row, exempted, row.revision, unit.now_s):
+            why = "the ranges that would stay under the ban have changed in the last 30 days"
+        raise Forbidden(f"this counts as an exemption of all of {exempted}: {why}. Ask an administrator to approve it.")
 
 
 @contextmanager
-def leaving_some(unit: UnitOfWork, permit: Permit, authorities: Collection[str]) -> Iterator[None]:
-    """While ranges of `authorities` are changed or deregistered: raises Forbidden where that makes an approved
-    exemption one of the whole authority, unless the caller is an administrator."""
+def keeping_enough_under_ban(unit: UnitOfWork, permit: Permit, authorities: Collection[str]) -> Iterator[None]:
+    """Guard changes of ranges of `authorities` in the block: keep enough of them under the ban.
+
+    Raise `Forbidden` after the block if an approved exemption then leaves too little, unless the caller is an
+    administrator.
+    """
     if permit.caller.administers or not authorities:
         yield
         return
@@ -75,15 +78,15 @@ def leaving_some(unit: UnitOfWork, permit: Permit, authorities: Collection[str])
     session.flush()
     for row, owner in partial:
         if not _leaves_long_standing(session, row, owner, now):
-            what = f"exemption {row.number} would then be one of the whole of {owner}"
-            raise Forbidden(f"{what}: an administrator changes or deregisters what it has to leave")
+            what = f"exemption {row.number} would then leave less than a tenth of {owner} under the ban"
+            raise Forbidden(f"{what}. Ask an administrator to make this change.")
 
 
-def whole_authority(session: Session, row: ExemptionRow, now: Instant) -> str | None:
-    """An authority of which too little is left by the exemption that is asked for and the approved ones of its time.
+def exempted_authority(session: Session, row: ExemptionRow, now: Instant) -> str | None:
+    """Return an authority of which the exemption, with approved ones of its time, leaves too little; or None.
 
-    Of weekly hours nothing is believed: they may add up to a whole week. Ranges that the ban does not cover do not
-    count, unless it covers none: its scope may be widened.
+    Weekly hours do not count as leaving anything: together they may cover a complete week. Ranges that the ban does not
+    cover do not count, unless it covers none: its scope may be widened.
     """
     for owner in sorted(set(repository.owners(session, row.site, row.ranges).values())):
         if not _leaves_long_standing(session, row, owner, now):
@@ -92,18 +95,19 @@ def whole_authority(session: Session, row: ExemptionRow, now: Instant) -> str | 
 
 
 def _leaves_long_standing(session: Session, row: ExemptionRow, owner: str, now: Instant) -> bool:
-    """Whether it leaves enough in ranges that were there for long enough."""
+    """Return whether the exemption leaves enough in ranges that have existed long enough."""
     stood = _revision_at(session, _known_since(session.get_one(BanRow, row.ban), row, now))
     return _leaves_enough(session, row, owner, min(row.revision, stood), now)
 
 
 def _leaves_enough(session: Session, row: ExemptionRow, owner: str, since: int, now: Instant) -> bool:
-    """Whether of each version of IP in which it names ranges of `owner` a tenth of the addresses is left there.
+    """Return whether the exemption leaves a tenth of the addresses of `owner`.
 
-    Of what is left, only what has been as it is since the revision `since` counts.
+    Check each version of IP in which it names ranges of `owner`. Count only ranges that have not changed since the
+    revision `since`.
     """
     ban = session.get_one(BanRow, row.ban)
-    # Columns, as they are now: an import changes rows behind the session's back.
+    # Select columns: an import changes rows without the session.
     columns = [getattr(RangeRow, name) for name in _Left._fields]
     registered = [_Left(*item) for item in session.execute(select(*columns).where(RangeRow.authority == owner))]
     covered = [item for item in registered if item.funding in ban.funding and item.audience in ban.audience]
@@ -116,7 +120,7 @@ def _leaves_enough(session: Session, row: ExemptionRow, owner: str, since: int, 
     gone = _sizes((item.site, item.prefix) for item in set(counted).difference(left))
     changed = _changed_since(session, owner, since) if any(item.revision > since for item in left) else frozenset()
     stays = [(item.site, item.prefix) for item in left if item.revision <= since or _subject(item) not in changed]
-    # What a range that is left has of exempted ones inside it is exempted.
+    # Exempted ranges inside a range that is left are exempted.
     without = _sizes(named)
     rest = {wide: size - without.get(wide, 0) for wide, size in _sizes([*stays, *named]).items()}
     for version in asked:
@@ -126,9 +130,9 @@ def _leaves_enough(session: Session, row: ExemptionRow, owner: str, since: int, 
     return True
 
 
-def _sizes(places: Iterable[_Place]) -> Mapping[_Wide, int]:
-    """How many addresses these have at each site, of each version of IP."""
-    spans: defaultdict[_Wide, list[Interval]] = defaultdict(list)
+def _sizes(places: Iterable[_SitePrefix]) -> Mapping[_SiteVersion, int]:
+    """Return the number of addresses in these ranges, at each site and of each version of IP."""
+    spans: defaultdict[_SiteVersion, list[Interval]] = defaultdict(list)
     for site, prefix in places:
         network = ip_network(prefix)
         first = int(network.network_address)
@@ -136,8 +140,8 @@ def _sizes(places: Iterable[_Place]) -> Mapping[_Wide, int]:
     return {wide: sum(end - start for start, end in union(found)) for wide, found in spans.items()}
 
 
-def _outside(items: Iterable[_Left], named: set[_Place]) -> Iterator[_Left]:
-    """Those that are neither one of `named` nor inside one of them."""
+def _outside(items: Iterable[_Left], named: set[_SitePrefix]) -> Iterator[_Left]:
+    """Yield the ranges that are neither in `named` nor inside one of `named`."""
     maps = maps_by_site((site, ip_network(prefix), True) for site, prefix in named)
     for item in items:
         if item.site not in maps or maps[item.site].of(ip_network(item.prefix)) is None:
@@ -145,7 +149,7 @@ def _outside(items: Iterable[_Left], named: set[_Place]) -> Iterator[_Left]:
 
 
 def _known_since(ban: BanRow, row: ExemptionRow, now: Instant) -> Instant:
-    """When a range has to be there for the exemption to leave it, approved when it was, or now."""
+    """Return since when a range must have existed, for an exemption that is approved when it was, or now."""
     approved = now if row.approved_s is None else row.approved_s
     return min(max(min(term.recorded_s for term in ban.terms), approved - STOOD_S), row.requested_s)
 
@@ -155,11 +159,13 @@ def _revision_at(session: Session, at: Instant) -> int:
 
 
 def _changed_since(session: Session, owner: str, revision: int) -> frozenset[str]:
-    """The ranges of `owner` that have become what they are since that revision; another label changes nothing."""
+    """Return the ranges of `owner` that have changed since that revision; a new label is no change."""
     acts = select(AuditRow.object, AuditRow.before, AuditRow.after).join(MatterRow, MatterRow.seq == AuditRow.seq)
     theirs = acts.where(MatterRow.authority == owner, AuditRow.revision > revision, AuditRow.act.startswith("range."))
     return frozenset(
-        subject for subject, before, after in session.execute(theirs) if _matters(before) != _matters(after)
+        subject
+        for subject, before, after in session.execute(theirs)
+        if _relevant_fields(before) != _relevant_fields(after)
     )
 
 
@@ -167,12 +173,12 @@ def _subject(item: _Left) -> str:
     return f"range/{item.site}/{item.prefix}"
 
 
-def _matters(shown: Json | None) -> tuple[object, ...] | None:
+def _relevant_fields(shown: Json | None) -> tuple[object, ...] | None:
     return None if shown is None else tuple(shown.get(name) for name in ("authority", "funding", "audience"))
 
 
 def _approved(session: Session, authorities: Collection[str]) -> list[tuple[ExemptionRow, str]]:
-    """The approved exemptions of ranges of each authority, with the authority."""
+    """Return the approved exemptions of ranges of each authority, with the authority."""
     statement = (
         select(ExemptionRow, ConcernRow.authority)
         .join(ConcernRow, ConcernRow.exemption == ExemptionRow.number)
@@ -182,7 +188,7 @@ def _approved(session: Session, authorities: Collection[str]) -> list[tuple[Exem
 
 
 def _overlapping(session: Session, row: ExemptionRow, now: Instant) -> list[ExemptionRow]:
-    """The other approved exemptions from the same ban that have effect while this one would."""
+    """Return the other approved exemptions from the same ban that are in force while this one would be."""
     other, begin = ExemptionRow, max(row.start_s, now)
     statement = select(other).where(
         other.ban == row.ban,

@@ -1,4 +1,4 @@
-"""Exemptions as the API shows them, and as the audit log keeps them."""
+"""Convert rows of exemptions to API answers and audit log entries."""
 
 from api.db.base import Json
 from api.db.models import ExemptionRow
@@ -11,7 +11,7 @@ from dnsfilter.policy.model import Instant
 
 
 def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> ExemptionRead:
-    """An exemption as the API shows it; `reference` is its ban's."""
+    """Return an exemption as the API shows it; `reference` is that of its ban."""
     value = exemption_value(row)
     begins = None if value is None else exemption_begins(value, now)
     return ExemptionRead(
@@ -41,6 +41,6 @@ def read_exemption(row: ExemptionRow, reference: str, now: Instant) -> Exemption
 
 
 def shown_exemption(row: ExemptionRow, reference: str) -> Json:
-    """An exemption as records keep it: without what depends on the hour."""
+    """Return an exemption as the audit log stores it, without fields that depend on the time."""
     read = read_exemption(row, reference, row.start_s)
     return read.model_dump(mode="json", exclude={"revision", "state", "holds", "next"})

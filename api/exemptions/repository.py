@@ -22,20 +22,20 @@ SORTING = Sorting(
 
 
 def get(session: Session, number: int) -> ExemptionRow:
-    """The exemption; raises NotFound."""
+    """Return the exemption; raise `NotFound` if there is none."""
     row = session.get(ExemptionRow, number)
     if row is None:
-        raise NotFound(f"there is no exemption {number}")
+        raise NotFound(f"No exemption {number}. See dnsfilterctl exemption list.")
     return row
 
 
 def of(session: Session, ban: int) -> Sequence[ExemptionRow]:
-    """Every exemption from a ban, whatever became of it."""
+    """Return all exemptions from a ban, in any state."""
     return session.scalars(select(ExemptionRow).where(ExemptionRow.ban == ban).order_by(ExemptionRow.number)).all()
 
 
 def owners(session: Session, site: str, prefixes: Sequence[str]) -> dict[str, str]:
-    """The authority of each of these prefixes that is registered at the site."""
+    """Return the authority of each of these prefixes that is registered at the site."""
     statement = select(RangeRow.prefix, RangeRow.authority).where(RangeRow.site == site, RangeRow.prefix.in_(prefixes))
     return {row.prefix: row.authority for row in session.execute(statement)}
 
@@ -46,12 +46,12 @@ def default_zone(session: Session, ban: BanRow, site: str, prefixes: Sequence[st
 
 
 def affected(session: Session, row: ExemptionRow) -> frozenset[str]:
-    """The authorities of the ranges that an exemption names."""
+    """Return the authorities of the ranges that an exemption names."""
     return frozenset(session.scalars(select(ConcernRow.authority).where(ConcernRow.exemption == row.number)))
 
 
 def concerned(session: Session, row: ExemptionRow) -> frozenset[str]:
-    """The authorities whose matter an exemption is: the ban's, and those of its ranges."""
+    """Return the authorities that an exemption concerns: the ban's, and those of its ranges."""
     return affected(session, row) | {session.get_one(BanRow, row.ban).authority}
 
 
@@ -65,7 +65,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[ExemptionRow], str | None]:
-    """A page of exemptions in the order of `sort`; of the matters of `visible`, unless it is None."""
+    """Return a page of exemptions in the order of `sort`; only those that concern `visible`, unless it is None."""
     statement = select(ExemptionRow)
     if visible is not None:
         bans = select(BanRow.number).where(BanRow.authority.in_(visible))

@@ -10,6 +10,7 @@ from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_ban
 from api.errors import Invalid, invalid_at
 from api.exemptions import approval, repository, service
 from api.exemptions.reading import read_exemption
@@ -32,7 +33,7 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 Sort = Annotated[
     Literal["number", "-number", "start", "-start", "end", "-end", "revision", "-revision"],
-    Query(description="`revision` is when it was changed last; with `-` downwards"),
+    Query(description="Sort order; `-` means descending. `revision` is the last change."),
 ]
 
 
@@ -47,7 +48,7 @@ def list_exemptions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[ExemptionRead]:
-    """Exemptions, with requests and what was rejected or revoked; by number unless `sort` says otherwise."""
+    """List exemptions, including requests, rejected and revoked ones; by number unless `sort` is given."""
     visible = permit.visible()
     row = bans.named(unit.session, ban, "query.ban") if ban is not None else None
     wanted = in_state(state, unit.now_s) if state is not None else None
@@ -58,7 +59,7 @@ def list_exemptions(
 
 @router.get("/{number}", operation_id="get_exemption", summary="Get an exemption", responses=documented(NOT_FOUND))
 def get_exemption(number: Number, unit: UnitDep, permit: ReaderOfObject, response: Response) -> ExemptionRead:
-    """One exemption."""
+    """Get one exemption."""
     row = repository.get(unit.session, number)
     permit.demand(*repository.concerned(unit.session, row))
     return _answer(unit, row, response)
@@ -74,13 +75,13 @@ def get_exemption(number: Number, unit: UnitDep, permit: ReaderOfObject, respons
 def request_exemption(
     body: ExemptionWrite, unit: UnitDep, permit: OperatorOfObject, response: Response
 ) -> ExemptionRead:
-    """Records the request of an operator of the ranges; it has no effect before somebody else approves it.
+    """Ask for an exemption, as an operator of the ranges. It has no effect until another person approves it.
 
-    409 where the same (ranges, hours, reason, and no other time) waits already, or is approved.
+    The answer is 409 if the same exemption (ranges, hours, reason, and no other time) is waiting or approved already.
     """
     ban = bans.find_reference(unit.session, body.ban)
     if ban is None:
-        raise Invalid.at("body.ban", f"there is no ban {body.ban}")
+        raise Invalid.at("body.ban", no_ban(unit.session, body.ban))
     prefixes = frozenset(parse_prefix(text, f"body.ranges.{index}") for index, text in enumerate(body.ranges))
     named = [str(prefix) for prefix in prefixes]
     owners = repository.owners(unit.session, body.site, named)
@@ -88,7 +89,7 @@ def request_exemption(
         permit.demand(owner)
     time_zone = body.time_zone or repository.default_zone(unit.session, ban, body.site, named)
     wanted = _wanted(unit, ban, body, prefixes, time_zone)
-    service.demand_unasked(unit, ban, wanted, time_zone, lambda start: _end(body, start, time_zone))
+    service.demand_no_duplicate(unit, ban, wanted, time_zone, lambda start: _end(body, start, time_zone))
     row = service.request(unit, ban, wanted, time_zone)
     response.headers["Location"] = f"/v1/exemptions/{row.number}"
     return _answer(unit, row, response)
@@ -108,13 +109,13 @@ def approve_exemption(
     precondition: PreconditionDep,
     body: Note | None = None,
 ) -> ExemptionRead:
-    """From now on, or from its start, the ban is set aside in the ranges.
+    """Remove the ban from the ranges, from now on or from the start of the exemption.
 
-    Nobody approves a request of their own, through a role that they gave either. An administrator approves where, by
-    itself or with others of that time, it leaves less than a tenth of an authority's addresses under the ban, in ranges
-    that were there before the ban, or for 30 days when it was asked for.
+    Nobody approves their own request, directly or by a role that they granted. An administrator must approve an
+    exemption if, alone or with others of that time, it leaves too little under the ban: less than a tenth of an
+    authority's addresses, in ranges that are older than the ban, or were 30 days old when it was requested.
     """
-    row = _decided(number, unit, permit)
+    row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     approval.demand(unit, permit, row)
     service.approve(unit, row, body.note if body is not None else "")
@@ -135,8 +136,8 @@ def reject_exemption(
     response: Response,
     precondition: PreconditionDep,
 ) -> ExemptionRead:
-    """The request stays on record, without effect."""
-    row = _decided(number, unit, permit)
+    """Reject the request. It stays on record, without effect."""
+    row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     service.reject(unit, row, body.reason)
     return _answer(unit, row, response)
@@ -156,8 +157,8 @@ def revoke_exemption(
     response: Response,
     precondition: PreconditionDep,
 ) -> ExemptionRead:
-    """From now on the ban applies again in the ranges."""
-    row = _decided(number, unit, permit)
+    """Revoke the exemption. The ban applies in the ranges again from now on."""
+    row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     service.revoke(unit, row, body.reason)
     return _answer(unit, row, response)
@@ -177,7 +178,7 @@ def withdraw_exemption(
     response: Response,
     precondition: PreconditionDep,
 ) -> ExemptionRead:
-    """An operator of the ranges takes the request back; it stays on record as revoked, without effect."""
+    """Withdraw the request, as an operator of the ranges. It stays on record as revoked, without effect."""
     row = repository.get(unit.session, number)
     for owner in sorted(repository.affected(unit.session, row)):
         permit.demand(owner)
@@ -186,8 +187,8 @@ def withdraw_exemption(
     return _answer(unit, row, response)
 
 
-def _decided(number: int, unit: UnitOfWork, permit: Permit) -> ExemptionRow:
-    """The exemption, about which the ban's authority decides."""
+def _permitted(number: int, unit: UnitOfWork, permit: Permit) -> ExemptionRow:
+    """Return the exemption; raise `Forbidden` unless the caller acts for the authority of its ban."""
     row = repository.get(unit.session, number)
     permit.demand(unit.session.get_one(BanRow, row.ban).authority)
     return row
@@ -209,7 +210,7 @@ def _end(body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
     with invalid_at("body"):
         end = parse_end(start, body.end, body.until, body.for_, time_zone)
     if end is None:
-        raise Invalid.at("body.end", "an exemption has an end: give end, until or for")
+        raise Invalid.at("body.end", "an exemption needs an end: give end, until or for")
     return end
 
 

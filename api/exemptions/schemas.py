@@ -1,4 +1,4 @@
-"""Exemptions as written and as read."""
+"""Request and response schemas of exemptions."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -18,10 +18,10 @@ HoursText = Annotated[
 
 
 class ExemptionState(StrEnum):
-    """Where an exemption stands at an instant; weekly hours make no difference to it.
+    """State of an exemption at an instant; weekly hours do not affect it.
 
-    A request that was withdrawn is revoked, and was never approved.
-    One whose end has passed is lapsed, whether it was approved or never decided about.
+    A request that was withdrawn is revoked, without an approval. An exemption whose end has passed is lapsed, whether
+    it was approved or never decided.
     """
 
     REQUESTED = "requested"
@@ -33,9 +33,9 @@ class ExemptionState(StrEnum):
 
 
 class ExemptionWrite(Strict):
-    """A request to set one ban aside in whole ranges, for at most a year, at weekly hours if wished.
+    """A request to remove one ban from complete ranges for at most a year, optionally in weekly hours.
 
-    `time_zone` is that of the hours and dates; by default the ranges' authority's.
+    `time_zone` applies to the hours and dates; by default it is that of the ranges' authority.
     """
 
     ban: BanReference
@@ -51,22 +51,22 @@ class ExemptionWrite(Strict):
 
 
 class Note(Strict):
-    """What the approver adds, if anything."""
+    """An optional note by the approver."""
 
     note: Annotated[str, StringConstraints(max_length=1000, pattern=PRINTABLE)] = ""
 
 
 class Refusal(Strict):
-    """Why a request is rejected or withdrawn, or an exemption revoked."""
+    """The reason for rejecting or withdrawing a request, or for revoking an exemption."""
 
     reason: Reason
 
 
 class ExemptionRead(Read):
-    """A request to set a ban aside, and what became of it.
+    """An exemption, from the request on.
 
-    `holds`: whether it has effect at the time of the answer, in its hours if it has any; if not, `next` is when it
-    will, null for never.
+    `holds` says whether it is in force at the time of the answer, within its hours if it has any. If not, `next` is
+    when it comes into force; null for never.
     """
 
     number: int

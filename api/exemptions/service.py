@@ -9,6 +9,7 @@ from api.db.base import Json
 from api.db.models import AuthorityRow, BanRow, ConcernRow, ExemptionRow
 from api.db.sites import find_site
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_site
 from api.errors import Conflict, Fault, Invalid
 from api.exemptions import repository
 from api.exemptions.reading import shown_exemption
@@ -19,27 +20,28 @@ from dnsfilter.policy.faults import lasts_too_long, prefix_order
 from dnsfilter.policy.model import Exemption, Instant
 
 SENT_AGAIN_S = 600
-"""Within so long a request from now on counts as one that was sent again."""
+"""Seconds within which a request that starts now counts as a repetition of an earlier one."""
 
 
 def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) -> ExemptionRow:
-    """Record a request; it has no effect before it is approved. Raises Invalid for ranges the ban cannot concern.
+    """Record a request, which has no effect until it is approved.
 
-    Dates of it are local to `time_zone`, and so is the year that it lasts at most.
+    Raise `Invalid` if the ban cannot apply in a range. Dates are local to `time_zone`, and so is the year that it may
+    last.
     """
     demand_within(unit.session.get_one(AuthorityRow, ban.authority), wanted.end, unit.now_s)
     owners = _owners(unit, ban, wanted.site, _prefixes(wanted))
     if wanted.end <= max(wanted.start, unit.now_s):
-        raise Invalid.at("body.end", "the exemption ends before it has effect")
+        raise Invalid.at("body.end", "the exemption ends before it takes effect: give a later end")
     if lasts_too_long(wanted, time_zone):
-        raise Invalid.at("body.end", "an exemption lasts at most a year")
+        raise Invalid.at("body.end", "an exemption lasts at most a year: give an earlier end")
     return _request(unit, ban, wanted, time_zone, owners)
 
 
 def load(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, note: str) -> None:
-    """Record an exemption that comes with a whole policy into an empty database: approved where it was, or over.
+    """Record an exemption from a complete policy that fills an empty database: approved as it says, or ended.
 
-    Of one that is over, the ranges may be another authority's since.
+    The ranges of one that has ended may belong to another authority by now.
     """
     over, prefixes = wanted.end <= unit.now_s, _prefixes(wanted)
     if over:
@@ -78,14 +80,14 @@ def _request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, o
     return row
 
 
-def demand_unasked(
+def demand_no_duplicate(
     unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, end_from: Callable[[Instant], Instant]
 ) -> None:
-    """Raises Conflict where the same is asked for already, or approved for as long, as when a request is sent twice.
+    """Raise `Conflict` if the same exemption is requested already, or approved for as long.
 
-    A request is the same where it has the same ranges, hours and reason, and no time that the other has not. One that
-    begins now and is sent again minutes later counts as sent with the other. It then ends as much earlier, or where
-    `end_from` says that its span ends from the other's start. Midnight may have passed between them.
+    A request is the same if it has the same ranges, hours and reason, and no time that the other lacks. A request that
+    starts now and repeats one of some minutes ago counts as sent with it. Its end then moves as much earlier, or to
+    where `end_from` puts it from the other's start: midnight may have passed between them.
     """
     asked = (wanted.site, [str(prefix) for prefix in sorted(wanted.ranges, key=prefix_order)], wanted.reason)
     hours = [zoned_hours_text(hours, time_zone) for hours in wanted.hours]
@@ -106,10 +108,10 @@ def demand_unasked(
 
 
 def approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
-    """Give a request effect; approving twice changes nothing."""
+    """Approve a request, so that it takes effect. Do nothing if it is approved already."""
     if exemption_state(row, unit.now_s) in APPROVED:
         return
-    _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    _demand_state(row, unit.now_s, ExemptionState.REQUESTED)
     _approve(unit, row, note)
 
 
@@ -120,8 +122,8 @@ def _approve(unit: UnitOfWork, row: ExemptionRow, note: str) -> None:
 
 
 def reject(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
-    """Refuse a request."""
-    _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    """Reject a request."""
+    _demand_state(row, unit.now_s, ExemptionState.REQUESTED)
     before = shown(unit, row)
     row.rejected_s, row.decided_by, row.note = unit.now_s, unit.actor.account, reason
     _recorded(unit, row, "exemption.reject", before)
@@ -129,19 +131,19 @@ def reject(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
 
 def revoke(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
     """End an approved exemption now."""
-    _must_be(row, unit.now_s, *APPROVED)
+    _demand_state(row, unit.now_s, *APPROVED)
     _revoke(unit, row, unit.now_s, reason)
 
 
 def withdraw(unit: UnitOfWork, row: ExemptionRow, reason: str) -> None:
-    """Take a request back."""
-    _must_be(row, unit.now_s, ExemptionState.REQUESTED)
+    """Withdraw a request."""
+    _demand_state(row, unit.now_s, ExemptionState.REQUESTED)
     _revoke(unit, row, unit.now_s, reason, "exemption.withdraw")
 
 
 def cut(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str) -> None:
-    """End an exemption, or a request, at `at`: the ban's authority is no more from then on."""
-    _must_be(row, unit.now_s, *LIVE)
+    """End an exemption or a request at `at`, because the ban's authority closes then."""
+    _demand_state(row, unit.now_s, *LIVE)
     _revoke(unit, row, at, reason)
 
 
@@ -152,7 +154,7 @@ def _revoke(unit: UnitOfWork, row: ExemptionRow, at: Instant, reason: str, act: 
 
 
 def shown(unit: UnitOfWork, row: ExemptionRow) -> Json:
-    """The exemption as the audit keeps it."""
+    """Return the exemption as the audit log stores it."""
     reference = bans.references(unit.session, {row.ban})[row.ban]
     return shown_exemption(row, reference)
 
@@ -162,23 +164,25 @@ def _prefixes(wanted: Exemption) -> list[str]:
 
 
 def _owners(unit: UnitOfWork, ban: BanRow, site: str, prefixes: list[str]) -> set[str]:
-    """The authorities of the ranges; raises Invalid for one that the ban does not concern."""
+    """Return the authorities of the ranges; raise `Invalid` if the ban does not apply to one."""
     if find_site(unit.session, site) is None:
-        raise Invalid.at("body.site", f"site {site} is not registered")
+        raise Invalid.at("body.site", no_site(unit.session, site))
     owners = repository.owners(unit.session, site, prefixes)
     faults = []
     for index, prefix in enumerate(prefixes):
         place, owner = f"body.ranges.{index}", owners.get(prefix)
         if owner is None:
-            faults.append(Fault(place, f"{prefix} is not registered at site {site}: an exemption names whole ranges"))
+            faults.append(Fault(place, f"{prefix} is not registered at site {site}: name a registered range"))
         elif owner != ban.authority and not bindings.of(unit.session, ban.number, owner):
-            faults.append(Fault(place, f"{prefix} belongs to {owner}, to which the ban is not bound"))
+            faults.append(
+                Fault(place, f"{prefix} belongs to {owner}, where the ban does not apply: name another range")
+            )
     if faults:
         raise Invalid(faults)
     return set(owners.values())
 
 
-def _must_be(row: ExemptionRow, now_s: int, *states: ExemptionState) -> None:
+def _demand_state(row: ExemptionRow, now_s: int, *states: ExemptionState) -> None:
     state = exemption_state(row, now_s)
     if state not in states:
         raise Conflict(f"exemption {row.number} is {state}, not {' or '.join(states)}")

@@ -1,4 +1,4 @@
-"""When an exemption is in force, when it ends, and what state results; also as SQL."""
+"""When an exemption is in force, when it ends, and its state; also as SQL."""
 
 from typing import assert_never
 
@@ -10,16 +10,16 @@ from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 
 APPROVED = (ExemptionState.PLANNED, ExemptionState.IN_FORCE)
-"""It sets the ban aside now or later."""
+"""States in which it removes the ban now or later."""
 LIVE = (ExemptionState.REQUESTED, *APPROVED)
-"""It sets the ban aside now or later, or may yet be approved."""
+"""States in which it removes the ban now or later, or can still be approved."""
 
 
 def exemption_end(row: ExemptionRow) -> Instant:
-    """Return when an exemption ends: as decided, or earlier if somebody revokes it.
+    """Return when an exemption ends: as decided, or earlier if it was revoked.
 
     If the ban's authority closes or is merged into another, its exemptions are revoked at that instant. A merger makes
-    new ones from the successor's ban, which end when the old ones would have (`superseded_by`, `api.succession.heirs`).
+    new ones from the successor's ban, with the same ends (`superseded_by`, `api.succession.continuation`).
     """
     return until(row.period.end)
 
@@ -36,7 +36,7 @@ def exemption_state(row: ExemptionRow, now: Instant) -> ExemptionState:
 
 
 def in_state(state: ExemptionState, now: Instant) -> ColumnElement[bool]:
-    """Select the exemptions of which `exemption_state` gives this state."""
+    """Select the exemptions for which `exemption_state` returns this state."""
     row, live, holds = ExemptionRow, is_live(now), ExemptionRow.sql_period().holds(now)
     over = and_(row.rejected_s.is_(None), not_(live))
     match state:

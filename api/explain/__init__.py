@@ -1,1 +1,1 @@
-"""What a policy says of a client and a name, and why. The path from a past answer to its decision stands in trace."""
+"""What the policy decides for a client and a name, and why. Past decisions are in `trace`."""

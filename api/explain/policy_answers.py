@@ -1,4 +1,4 @@
-"""A policy's answers about a client, as the API shows them. Pure."""
+"""Convert decisions of a policy about a client to API answers. Pure."""
 
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
@@ -35,24 +35,24 @@ from dnsfilter.wire.asked import parse_asked
 from dnsfilter.wire.names import name_text
 
 EDE_PROHIBITED = 18
-"""RFC 8914 section 4.19: the client is in no range."""
+"""Extended DNS error for a client in no range (RFC 8914 section 4.19)."""
 _RCODES = {Reply.REFUSED: "REFUSED", Reply.NXDOMAIN: "NXDOMAIN", Reply.NODATA: "NOERROR", Reply.ADDRESS: "NOERROR"}
 
 
 def parse_client(text: str, place: str) -> Address:
-    """An address, an IPv4-mapped one as IPv4; raises Invalid."""
+    """Return an address, an IPv4-mapped one as IPv4; raise `Invalid` if it is not an address."""
     try:
         address = ip_address(text)
     except ValueError as error:
-        raise Invalid.at(place, f"{text!r} is no address") from error
+        raise Invalid.at(place, f"{text!r} is not an IP address") from error
     if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise Invalid.at(place, "an address with a zone index names no range")
+        raise Invalid.at(place, f"{text!r} has a zone index: give the address without it")
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped if mapped is not None else address
 
 
 def parse_question(text: str, place: str) -> WireName:
-    """Return the domain name in what a person typed, which may be a URL. Raise Invalid."""
+    """Return the domain name in what a person typed, which may be a URL; raise `Invalid` if there is none."""
     with invalid_at(place):
         return parse_asked(text)
 
@@ -70,7 +70,7 @@ def decision_read(
     decision = explained.decision
     won = next((item for item in explained.considered if item.ban.number == decision.ban), None)
     winner = won.ban if won is not None else None
-    refused = decision.verdict is Verdict.REFUSE or _turned_away(explained)
+    refused = decision.verdict is Verdict.REFUSE or _refused_as_unregistered(explained)
     return DecisionRead(
         verdict=str(Verdict.REFUSE if refused else decision.verdict),
         rcode=_rcode(policy, explained, winner),
@@ -94,9 +94,9 @@ def decision_read(
 def who_read(
     policy: Policy, site: str, client: Address, at: Instant, visible: frozenset[str] | None, space: AllottedRead | None
 ) -> WhoRead:
-    """Whose the address is, whom to ask, and which bans concern its range; of ranges around it those of `visible`.
+    """Return the owner of an address, its contact, the ranges around it, and the bans that concern its range.
 
-    `space` is what is allotted there.
+    Of the ranges around it, show those of `visible`. `space` is what is allotted there.
     """
     found = range_of(policy, site, client)
     authority = next((entry for entry in policy.authorities if found and entry.slug == found.authority), None)
@@ -133,7 +133,7 @@ def _nesting(policy: Policy, site: str, client: Address, visible: frozenset[str]
 
 
 def suspension_read(policy: Policy, authority: str | None, at: Instant) -> SuspendedRead | None:
-    """Return the suspension that holds longest of those at `at` for the authority; None means unregistered clients."""
+    """Return the suspension at `at` that ends last for the authority; None stands for unregistered clients."""
     held = [s for s in policy.suspensions if s.authority in (None, authority) and s.period.holds(at)]
     last = max(held, key=lambda suspension: suspension.end, default=None)
     if last is None:
@@ -144,7 +144,7 @@ def suspension_read(policy: Policy, authority: str | None, at: Instant) -> Suspe
 
 
 def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
-    """Each ban with its standing: that of a name in the ban's own lowest tier, since a range has no name."""
+    """Return each ban with its standing for a name in its own lowest tier, because a range has no name."""
     services = {service.slug: service for service in policy.services}
     concerns = []
     for ban, _ in concerning(policy, found.authority):
@@ -171,7 +171,7 @@ def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
 
 
 def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -> AheadRead | None:
-    """What will set a ban aside that is in force."""
+    """Return the next exemption from a ban in force."""
     if found is None or item.standing is not Standing.IN_FORCE:
         return None
     ahead = next_exemption(policy, found, item.ban, at)
@@ -183,13 +183,13 @@ def _ahead(policy: Policy, found: Range | None, item: Considered, at: Instant) -
     return AheadRead(number=exemption.number, hours=hours, next=timestamp_text(begins))
 
 
-def _turned_away(found: Explanation) -> bool:
-    """Whether a node refuses every query of the client, because it is in no range."""
+def _refused_as_unregistered(found: Explanation) -> bool:
+    """Return whether a node refuses every query of the client, because it is in no range."""
     return found.range is None and not found.decision.admitted
 
 
 def _rcode(policy: Policy, explained: Explanation, winner: Ban | None) -> str:
-    if _turned_away(explained):
+    if _refused_as_unregistered(explained):
         return "REFUSED"
     if explained.decision.verdict is not Verdict.REFUSE or winner is None:
         return "NOERROR"
@@ -200,13 +200,13 @@ def _rcode(policy: Policy, explained: Explanation, winner: Ban | None) -> str:
 
 
 def _covers_all_below(policy: Policy, winner: Ban, decision: Decision) -> bool:
-    """Whether all below the question's name is refused too, so that NXDOMAIN is true of all of it (RFC 8020)."""
+    """Return whether all names below the question's name are refused too, as NXDOMAIN requires (RFC 8020)."""
     service = next(service for service in policy.services if service.slug == winner.service)
     return any(decision.suffix in tier.domains for tier in service.tiers if tier.number in winner.tiers)
 
 
 def _ede(explained: Explanation) -> int | None:
-    if _turned_away(explained):
+    if _refused_as_unregistered(explained):
         return EDE_PROHIBITED
     return ede_code(explained.decision.bound) if explained.decision.verdict is Verdict.REFUSE else None
 

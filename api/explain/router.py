@@ -1,4 +1,4 @@
-"""/v1/decision and /v1/who: what the policy says of a client."""
+"""/v1/decision and /v1/who: what the policy decides for a client."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -35,10 +35,10 @@ def get_decision(
     at: TimestampText | None = None,
     site: Slug = DEFAULT_SITE,
 ) -> DecisionRead:
-    """What a node answers this client for this name at this instant (now, if absent), with every ban considered.
+    """Explain what a node answers this client for this name at a time (now, if omitted), with all bans considered.
 
-    Of the past it is what the newest policy says; `trace` has what was said then. A time without a zone is by
-    the clock of the client's authority; for an unregistered client, of Europe/Brussels.
+    For a past time, the answer follows the newest policy; `trace` shows what was decided then. A time without a zone is
+    in that of the client's authority; for an unregistered client, Europe/Brussels.
     """
     _demand_site(unit, site)
     address = parse_client(client, "query.client")
@@ -48,16 +48,16 @@ def get_decision(
     instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), "query.at")
     policy = held.publishing.current(unit)
     if instant < unit.now_s:
-        # The policy knows those of late only.
+        # The policy has only recent suspensions.
         policy = replace(policy, suspensions=suspensions_at(unit.session, instant))
     return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
 
 
-@router.get("/who", operation_id="get_who", summary="Tell whose an address is", responses=documented(NOT_FOUND))
+@router.get("/who", operation_id="get_who", summary="Find the owner of an address", responses=documented(NOT_FOUND))
 def get_who(
     unit: UnitDep, permit: ReaderOfObject, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:
-    """The address's range with those around it, authority, contact and bans."""
+    """Return the address's range and those around it, its authority, contact and bans."""
     _demand_site(unit, site)
     client = parse_client(address, "query.address")
     permit.demand(authority_of(unit.session, site, client))
@@ -68,5 +68,5 @@ def get_who(
 
 
 def _demand_site(unit: UnitOfWork, site: str) -> None:
-    """Raises NotFound: at a site that nobody has registered, every client would seem to be in no range."""
+    """Raise `NotFound` if the site is unknown: otherwise every client there would seem unregistered."""
     get_site(unit.session, site)

@@ -1,12 +1,12 @@
-"""What a policy says of a client, as read."""
+"""Response schemas of decisions."""
 
 from api.http.schemas import Read, Timestamp
 
 
 class WinnerRead(Read):
-    """The ban that decides, and the name of it that matched.
+    """The ban that decides, and the matching name in its list.
 
-    `reference` is that of the decision behind the term that holds.
+    `reference` is that of the formal decision behind the term in force.
     """
 
     ban: str
@@ -21,7 +21,7 @@ class WinnerRead(Read):
 
 
 class AheadRead(Read):
-    """An approved exemption that sets the ban aside in this range next at `next`, for instance in weekly `hours`."""
+    """An approved exemption that next removes the ban from this range at `next`, for example in weekly `hours`."""
 
     number: int
     hours: list[str]
@@ -29,7 +29,7 @@ class AheadRead(Read):
 
 
 class ConsideredRead(Read):
-    """One ban considered, and why it bears on the query or does not; `ahead` is of one in force."""
+    """One ban that was considered, and why it applies to the query or not. `ahead` is set for a ban in force."""
 
     ban: str
     ban_number: int
@@ -45,7 +45,7 @@ class ConsideredRead(Read):
 
 
 class PlaceRead(Read):
-    """The range that a client is in."""
+    """The range of a client."""
 
     site: str
     prefix: str
@@ -55,7 +55,7 @@ class PlaceRead(Read):
 
 
 class SuspendedRead(Read):
-    """That nothing is refused for the client's authority (`authority`) or for all (null), until an instant.
+    """A suspension: nothing is refused for the client's authority (`authority`) or for all (null) until `until`.
 
     A suspension of all also serves unregistered clients.
     """
@@ -67,10 +67,10 @@ class SuspendedRead(Read):
 
 
 class DecisionRead(Read):
-    """What the current policy says for a client, a name and an instant.
+    """The decision of the current policy for a client, a name and a time.
 
-    `rcode`, `ede` and `text` are what a node answers to a refused query of type A with OPT. A client in no range is
-    refused unless its node says otherwise, or all are suspended.
+    `rcode`, `ede` and `text` are those of a node's answer to a refused query of type A with OPT. A client in no range
+    is refused, unless its node is configured otherwise or all are suspended.
     """
 
     verdict: str
@@ -92,9 +92,10 @@ class DecisionRead(Read):
 
 
 class ConcernRead(Read):
-    """A ban that concerns the range's authority, and where it stands for this range now; `ahead` is of one in force.
+    """A ban that concerns the range's authority, and its standing for this range now.
 
-    `reference` is that of the decision behind the term that holds; null where none does.
+    `ahead` is set for a ban in force. `reference` is that of the formal decision behind the term in force; null if none
+    is.
     """
 
     ban: str
@@ -109,7 +110,7 @@ class ConcernRead(Read):
 
 
 class NestedRead(Read):
-    """A range that holds an address."""
+    """A range that contains an address."""
 
     prefix: str
     authority: str
@@ -119,17 +120,17 @@ class NestedRead(Read):
 
 
 class AllottedRead(Read):
-    """Space that holds an address, and the authority that it is allotted to."""
+    """Space that contains an address, and the authority that it is allotted to."""
 
     prefix: str
     authority: str
 
 
 class WhoRead(Read):
-    """Whose an address is, and what is banned there.
+    """The owner of an address, and the bans there.
 
-    `nesting` are the ranges that hold it, the narrowest first: of those around `range` what the caller may see. `space`
-    is the narrowest allotted space there.
+    `nesting` lists the ranges that contain it, narrowest first, as far as the caller may see them. `space` is the
+    narrowest allotted space there.
     """
 
     address: str

@@ -1,1 +1,1 @@
-"""What a public body still needs before it is served."""
+"""Onboarding: what an authority still needs before it is served."""

@@ -18,13 +18,13 @@ router = APIRouter(route_class=Route, prefix="/v1/authorities", tags=["authoriti
 @router.get(
     "/{slug}/onboarding",
     operation_id="get_onboarding",
-    summary="Tell what an authority still needs",
+    summary="Show what an authority still needs",
     responses=documented(NOT_FOUND),
 )
 def get_onboarding(slug: Slug, unit: UnitDep, permit: ReaderOfPath) -> OnboardingRead:
-    """Names, networks, a decision, people and nodes: each step with what there is, or what is to be done.
+    """List the steps: names, networks, a ban, people and nodes, each with what exists or what to do.
 
-    Whoever may not list accounts and nodes learns neither logins nor names of nodes.
+    Callers who may not list accounts and nodes see neither logins nor names of nodes.
     """
     named = permit.caller.has(AUDITORS, None)
     return onboarding(unit.session, repository.get(unit.session, slug), unit.now_s, named=named)

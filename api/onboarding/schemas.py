@@ -1,4 +1,4 @@
-"""What an authority has of what it needs, as read."""
+"""Response schemas of onboarding."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from api.http.schemas import Read, Slug, Timestamp
 
 
 class Step(StrEnum):
-    """What a public body needs."""
+    """A step of onboarding."""
 
     NAMES = "names"
     CONTACT = "contact"
@@ -21,7 +21,7 @@ class Step(StrEnum):
 
 
 class StepRead(Read):
-    """One step: what there is, and where it is not done, what is to be done."""
+    """One step: what exists and, if it is not done, what to do."""
 
     step: Step
     done: bool
@@ -30,9 +30,9 @@ class StepRead(Read):
 
 
 class OnboardingRead(Read):
-    """Every step, in the order in which they are best taken; `complete` where nothing is missing.
+    """All steps, in the recommended order. `complete` is true if nothing is missing.
 
-    An authority that is closed, or will be at `closes`, is never complete; one that is closed has no steps left.
+    An authority that is closed, or closes at `closes`, is never complete. A closed one has no steps.
     """
 
     authority: Slug

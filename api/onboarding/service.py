@@ -1,4 +1,4 @@
-"""Looks through what is registered of an authority for what is missing. Reads only."""
+"""Find out what an authority still needs. Read only."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ from dnsfilter.policy.model import Instant, Mode
 
 
 def onboarding(session: Session, row: AuthorityRow, now_s: Instant, *, named: bool) -> OnboardingRead:
-    """What the authority has of what it needs at `now_s`; accounts and nodes go by their names where they are `named`.
+    """Return the steps of an authority at `now_s`, with names of accounts and nodes if `named`.
 
-    One that is closed needs nothing any more.
+    A closed authority has no steps.
     """
     state = authority_state(row, now_s)
     steps: list[StepRead] = []
@@ -43,19 +43,19 @@ def onboarding(session: Session, row: AuthorityRow, now_s: Instant, *, named: bo
 
 
 def _step(step: Step, found: Sequence[str], todo: str) -> StepRead:
-    """A step; it is done where nothing is to be done."""
+    """Return a step, which is done if nothing is to do."""
     return StepRead(step=step, done=not todo, found=", ".join(found), todo=todo)
 
 
 def _itself(row: AuthorityRow) -> Iterator[StepRead]:
     without = [language for language in row.languages if language not in row.names]
-    todo = f"give its name in {', '.join(without)}: refusals and notices use all of its languages" if without else ""
+    todo = f"give its name in {', '.join(without)}: refusals and notices use all its languages" if without else ""
     yield _step(Step.NAMES, [f"{tag}: {name}" for tag, name in row.names.items()], todo)
-    todo = "" if row.contact else "name a function that answers questions, never a person"
+    todo = "" if row.contact else "give the contact of a function that answers questions, never a person"
     if row.contact and not is_mailbox(row.contact):
-        todo = f"give the mail address of a function: {row.contact!r} is none, and notices cannot be sent there"
+        todo = f"give the mail address of a function: notices cannot be sent to {row.contact!r}"
     yield _step(Step.CONTACT, [row.contact] if row.contact else [], todo)
-    yield _step(Step.TIME_ZONE, [row.time_zone], "" if _is_zone(row.time_zone) else "name its time zone")
+    yield _step(Step.TIME_ZONE, [row.time_zone], "" if _is_zone(row.time_zone) else "give its time zone")
 
 
 def _is_zone(name: str) -> bool:
@@ -71,9 +71,9 @@ def _networks(session: Session, slug: str) -> Iterator[StepRead]:
     columns = (RangeRow.site, RangeRow.prefix, RangeRow.audience, RangeRow.funding)
     ranges = session.execute(select(*columns).where(RangeRow.authority == slug).order_by(RangeRow.id)).all()
     outside = _outside(session, slug, [(row.site, row.prefix) for row in ranges]) if spaces else []
-    todo = "" if spaces else "allot space, in which its operators register ranges"
+    todo = "" if spaces else "allot space in which its operators can register ranges"
     if outside:
-        todo = f"allot space around {', '.join(_first(outside))}: its operators cannot change ranges outside theirs"
+        todo = f"allot space around {', '.join(_first(outside))}: its operators cannot change ranges outside its space"
     yield _step(Step.SPACE, _first(spaces), todo)
     counted = Counter(use_words(row.audience, row.funding) for row in ranges)
     found = [f"{count} ({kind})" for kind, count in sorted(counted.items())]
@@ -82,7 +82,7 @@ def _networks(session: Session, slug: str) -> Iterator[StepRead]:
 
 
 def _outside(session: Session, slug: str, ranges: Sequence[tuple[str, str]]) -> list[str]:
-    """Those of its ranges that do not lie in space of its own."""
+    """Return its ranges that are not in its own space."""
     rows = session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority))
     owners = maps_by_site((row.site, ip_network(row.prefix), row.authority) for row in rows)
 
@@ -93,7 +93,7 @@ def _outside(session: Session, slug: str, ranges: Sequence[tuple[str, str]]) -> 
 
 
 def _first(texts: Sequence[str], most: int = 3) -> list[str]:
-    """A few of many."""
+    """Return the first few texts, and the number of the others."""
     more = len(texts) - most
     return [*texts[:most], f"and {more} more"] if more > 0 else list(texts)
 
@@ -105,9 +105,9 @@ def _ban(session: Session, slug: str, now_s: Instant) -> StepRead:
     found = [
         f"{service} ({'off' if mode is Mode.OFF else str(state).replace('_', ' ')})" for service, state, mode in live
     ]
-    todo = "" if live else "record its decision: a ban that holds now or will"
+    todo = "" if live else "adopt a ban that is in force now or later"
     if live and all(mode is Mode.OFF for _, _, mode in live):
-        todo = "set the mode of its ban to enforce or monitor: at off it does nothing"
+        todo = "set the mode of its ban to enforce or monitor: a ban that is off does nothing"
     return _step(Step.BAN, _first(found), todo)
 
 
@@ -116,16 +116,16 @@ def _people(session: Session, slug: str, now_s: Instant, *, named: bool) -> Iter
         {row.account for row in held_grants(session, role, slug, now_s)} for role in (Role.OPERATOR, Role.APPROVER)
     )
     logins = _logins(session, operators | approvers) if named else {}
-    todo = "" if operators else "grant somebody the role operator of it"
+    todo = "" if operators else "grant somebody the role operator in it"
     yield _step(Step.OPERATOR, _accounts(operators, logins), todo)
-    todo = "" if approvers else "grant somebody the role approver of it"
+    todo = "" if approvers else "grant somebody the role approver in it"
     if approvers and len(operators | approvers) < 2:
-        todo = "grant a second person a role: nobody approves a request of their own"
+        todo = "grant a second person a role: nobody can approve their own request"
     yield _step(Step.APPROVER, _accounts(approvers, logins), todo)
 
 
 def _logins(session: Session, accounts: set[int]) -> dict[int, str]:
-    """The logins of these accounts, without those that were erased."""
+    """Return the logins of these accounts, without those that were erased."""
     return {number: row.login for number, row in names(session, accounts).items()}
 
 
@@ -143,18 +143,18 @@ def _nodes(session: Session, slug: str, *, named: bool) -> StepRead:
         .where(NodeRow.site.in_(sites), NodeRow.sql_is_enrolled())
         .order_by(NodeRow.name)
     ).all()
-    # One that has never reported has asked for no snapshot: it serves nobody.
+    # A node that has never reported has no snapshot and serves nobody.
     seen = [node for node in enrolled if node.seen_s is not None]
     served = {node.site for node in seen}
     idle = [_place(node.name, node.site, named=named) for node in enrolled if node.site not in served]
     without = sorted(sites - {node.site for node in enrolled})
     wanted = [f"enrol a node at {', '.join(_first(without))}"] if without else []
-    wanted += [f"start {', '.join(_first(idle))}: it has enrolled and not been heard since"] if idle else []
+    wanted += [f"start {', '.join(_first(idle))}: it has enrolled but never reported"] if idle else []
     todo = "; ".join(wanted)
     return _step(
         Step.NODE,
         _first([_place(node.name, node.site, named=named) for node in seen]),
-        todo or ("" if sites else "register a range first: nodes are asked for at its sites"),
+        todo or ("" if sites else "register a range first: its sites need nodes"),
     )
 
 

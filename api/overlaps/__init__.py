@@ -1,1 +1,1 @@
-"""How registered ranges and allotted space lie in each other. Reads only."""
+"""Overlaps of registered ranges and gaps in allotted space. Read only."""

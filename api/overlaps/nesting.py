@@ -1,4 +1,4 @@
-"""How ranges lie in each other, and what of allotted space none of them covers. Pure but for the one that is kept."""
+"""Which ranges lie inside others, and which allotted space no range covers. Pure except for `Layouts`."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -10,14 +10,14 @@ from typing import TypeAlias
 from dnsfilter.policy.model import Prefix, Range
 
 Key: TypeAlias = tuple[str, int, int, int]
-"""Site, version, first address, length: prefixes in this order come after all that hold them."""
+"""Site, version, first address, length. In this order a prefix comes after all prefixes that contain it."""
 Span: TypeAlias = tuple[int, int]
 """First and last address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """A range, and the most specific one that holds it and more."""
+    """A range, and the most specific range that contains it and more."""
 
     value: Range
     within: Range
@@ -25,27 +25,27 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The ranges of a policy: those inside others by key, and what all of them cover at a site, in order."""
+    """The ranges of a policy: those inside others by key, and the covered addresses of each site, in order."""
 
     overlaps: Sequence[Overlap]
     keys: Sequence[Key]
     covered: Mapping[tuple[str, int], Sequence[Span]]
-    """By site and version."""
+    """Covered spans by site and version."""
 
     def overlaps_after(self, key: Key | None) -> Iterator[Overlap]:
-        """The overlaps whose key comes after `key`."""
+        """Yield the overlaps whose key comes after `key`."""
         first = 0 if key is None else bisect_right(self.keys, key)
         return (self.overlaps[index] for index in range(first, len(self.overlaps)))
 
 
 class Layouts:
-    """The layout of the newest ranges, which is made once for all questions about them."""
+    """Cache of the layout of the newest ranges."""
 
     def __init__(self) -> None:
         self._held: tuple[tuple[Range, ...], Layout] | None = None
 
     def of(self, ranges: tuple[Range, ...]) -> Layout:
-        """The layout of these ranges; made anew unless they are the very ones of the question before."""
+        """Return the layout of these ranges; compute it unless they are the same object as in the last call."""
         held = self._held
         if held is None or held[0] is not ranges:
             held = self._held = ranges, make_layout(ranges)
@@ -53,7 +53,7 @@ class Layouts:
 
 
 def make_layout(ranges: Iterable[Range]) -> Layout:
-    """How ranges lie in each other."""
+    """Return which ranges lie inside others, and what they cover."""
     overlaps: list[Overlap] = []
     keys: list[Key] = []
     spans: defaultdict[tuple[str, int], list[Span]] = defaultdict(list)
@@ -72,14 +72,15 @@ def make_layout(ranges: Iterable[Range]) -> Layout:
 
 
 def key_of(site: str, prefix: Prefix) -> Key:
-    """Where a prefix of a site comes."""
+    """Return the key of a prefix at a site."""
     return site, prefix.version, int(prefix.network_address), prefix.prefixlen
 
 
 def gaps(space: Prefix, taken: Iterable[Span], covered: Sequence[Span], after: int | None) -> Iterator[Prefix]:
-    """The fewest prefixes of `space` that are neither `taken` nor `covered`, in order, beyond the address `after`.
+    """Yield the fewest prefixes of `space` that are neither `taken` nor `covered`, in order, beyond `after`.
 
-    `covered` are spans in order that do not touch, of any addresses; `taken` are some more, inside the space.
+    `covered` are spans of any addresses, in order, that do not touch. `taken` are further spans inside the space.
+    `after` is an address.
     """
     first, last = int(space.network_address), int(space.broadcast_address)
     begin = bisect_left(covered, first, key=lambda span: span[1])
@@ -103,7 +104,7 @@ def _extend(spans: list[Span], span: Span) -> None:
 
 
 def _prefixes(space: Prefix, first: int, last: int) -> Iterator[Prefix]:
-    """The fewest prefixes from one address to another, both included."""
+    """Yield the fewest prefixes from one address to another, both included."""
     kind, bits = (IPv4Network if isinstance(space, IPv4Network) else IPv6Network), space.max_prefixlen
     while first <= last:
         aligned = (first & -first).bit_length() - 1 if first else bits

@@ -1,4 +1,4 @@
-"""/v1/ranges/overlaps and /v1/spaces/gaps: how registered ranges and allotted space lie."""
+"""/v1/ranges/overlaps and /v1/spaces/gaps: ranges inside others, and unused space."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,12 @@ from dnsfilter.policy.model import Prefix, Range
 
 overlaps = APIRouter(route_class=Route, prefix="/v1", tags=["ranges"])
 
-Own = Annotated[bool, Query(description="also ranges inside one of the same authority")]
+Own = Annotated[bool, Query(description="Include ranges inside a range of the same authority.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A prefix of a site, and the authority that it is allotted to."""
+    """A prefix at a site, and the authority that it is allotted to."""
 
     key: Key
     prefix: Prefix
@@ -39,17 +39,17 @@ class Space:
 
     @property
     def site(self) -> str:
-        """Its site."""
+        """Return its site."""
         return self.key[0]
 
     @property
     def span(self) -> Span:
-        """Its first and last address."""
+        """Return its first and last address."""
         return int(self.prefix.network_address), int(self.prefix.broadcast_address)
 
 
 def layout(request: Request, held: RuntimeDep, unit: UnitDep) -> Layout:
-    """How the ranges of the policy lie."""
+    """Return the layout of the ranges of the policy."""
     return part_of(request, "layouts", Layouts).of(held.publishing.current(unit).ranges)
 
 
@@ -72,9 +72,9 @@ def list_overlaps(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[OverlapRead]:
-    """Ranges inside one of another authority, each with the narrowest that holds it, by site and address.
+    """List ranges inside a range of another authority, with the narrowest such range, by site and address.
 
-    `authority` is that of either. Clients in such a range are the inner one's alone.
+    `authority` is the authority of the inner or the outer range. Clients in the inner range belong to it alone.
     """
     visible = permit.visible()
     after = None if cursor is None else _keys(cursor, 1)[0]
@@ -110,9 +110,9 @@ def list_gaps(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[GapRead]:
-    """Allotted space that no range covers, whose ever it is, as the fewest prefixes, by site and address.
+    """List allotted space that no range of any authority covers, as the fewest prefixes, by site and address.
 
-    Where space lies in other space, the narrower one counts.
+    If space lies inside other space, the narrower one counts.
     """
     visible = permit.visible()
     spaces = _spaces(unit.session)
@@ -128,7 +128,7 @@ def list_gaps(
 
 
 def _gaps(spaces: Sequence[Space], found: Layout, wanted: Sequence[bool], keys: Sequence[Key]) -> Iterator[GapRead]:
-    """The gaps of the spaces that are wanted; with the keys of a space and a gap of it, those that follow."""
+    """Yield the gaps of the wanted spaces, after the keys of a space and of a gap in it, if given."""
     first, after = 0, None
     if keys:
         first = bisect_right([space.key for space in spaces], keys[0]) - 1
@@ -146,7 +146,7 @@ def _gaps(spaces: Sequence[Space], found: Layout, wanted: Sequence[bool], keys: 
 
 
 def _inside(spaces: Sequence[Space], index: int) -> Iterator[Span]:
-    """What is allotted anew inside a space: it follows the space in their order."""
+    """Yield the spans that are allotted again inside a space; they follow the space in order."""
     space = spaces[index]
     for other in islice(spaces, index + 1, None):
         if other.key[:2] != space.key[:2] or other.span[0] > space.span[1]:
@@ -180,12 +180,12 @@ def _place(site: str, *prefixes: Prefix | str) -> str:
 
 
 def _keys(cursor: str, count: int) -> list[Key]:
-    """The keys of the prefixes in a cursor; raises Invalid."""
+    """Return the keys of the prefixes in a cursor; raise `Invalid` if it is not a cursor of this list."""
     site, *prefixes = decode_cursor(cursor, str).split(" ")
     try:
         keys = [key_of(site, ip_network(prefix)) for prefix in prefixes]
     except ValueError:
         keys = []
     if len(keys) != count:
-        raise Invalid.at("query.cursor", "not a cursor of this list")
+        raise Invalid.at("query.cursor", "this cursor does not belong to this list: use the `next` of its last page")
     return keys

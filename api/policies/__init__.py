@@ -1,1 +1,1 @@
-"""The whole policy as a file: export, difference, apply."""
+"""The complete policy as a file: export, compare, apply."""

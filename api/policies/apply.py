@@ -1,12 +1,12 @@
-"""A policy file -> acts. Everything goes through the services that single requests use; every fault is reported.
+"""Turn a policy file into acts.
 
-What the file does not have is removed where nothing with history is lost. A term, binding or exemption that has begun
-and is altered or missing is a fault, and so is an authority's end; a new exemption becomes a request and a new
-agreement a proposal.
+Every act goes through the services that single requests use. Every fault is reported. Objects that the file lacks are
+removed, if nothing with history is lost. A term, binding or exemption that has begun and is changed or missing is a
+fault, and so is a changed closing. A new exemption becomes a request, a new agreement a proposal.
 
-What fills an empty database was decided elsewhere. So exemptions come as approved and agreements as accepted where the
-file says that they are, terms, bindings and exemptions also where they are over, and authorities as closed; nothing is
-demanded that whoever decides it here would have to give. Nothing has effect before it is recorded.
+What fills an empty database was decided elsewhere. Exemptions are then approved and agreements accepted if the file
+says so. Terms, bindings and exemptions may have ended, and authorities may be closed. Nothing is required that only a
+decision made here would need. Nothing has an effect before it is recorded.
 """
 
 from collections import defaultdict
@@ -51,10 +51,10 @@ from dnsfilter.policy.model import (
 )
 
 NOTE = "loaded from a policy file"
-"""The note of exemptions that fill an empty database as approved."""
+"""Note of exemptions that are loaded as approved into an empty database."""
 
 _BindingKey: TypeAlias = tuple[int, str, str, int]
-"""Ban, authority, ground, start: no two bindings that have effect share it."""
+"""Ban, authority, ground, start. No two effective bindings share this key."""
 _ExemptionKey: TypeAlias = tuple[int, str, int]
 """Ban, site, start."""
 
@@ -62,9 +62,9 @@ Row = TypeVar("Row", BanRow, RangeRow, AuthorityRow, SiteRow)
 
 
 def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> list[Fault]:
-    """Do the acts that make the database say what `wanted`, which has no problem, says; gives what stands against it.
+    """Do the acts that make the database match `wanted`, a valid policy. Return the faults.
 
-    With faults the transaction is not to be committed.
+    If there are faults, the transaction must not be committed.
     """
     run = _Run(unit, wanted, services, is_empty(unit.session), binders(unit.session, unit.now_s))
     run.register()
@@ -72,7 +72,7 @@ def apply(unit: UnitOfWork, wanted: Policy, services: Mapping[str, Service]) -> 
     run.bind()
     run.exempt()
     if run.fills:
-        # Nothing is registered in, or adopted by, an authority that is closed.
+        # Close authorities last: a closed one can register and adopt nothing.
         run.close()
     else:
         run.remove()
@@ -87,13 +87,13 @@ class _Run:
     fills: bool
     """Whether the database was empty."""
     binders: Mapping[str, tuple[str, ...]]
-    """By bound authority, whose bans are bound to it before any act of the run."""
+    """Map each bound authority to those whose bans are bound to it, before any act of the run."""
     faults: list[Fault] = field(default_factory=list)
     owners: dict[str, AuthorityRow] = field(default_factory=dict)
     rows: dict[int, BanRow] = field(default_factory=dict)
-    """The row of each ban by its number in the file."""
+    """The row of each ban, by its number in the file."""
     held: list[Base] = field(default_factory=list)
-    """A session forgets a row to which nobody refers, and would ask for it anew for every object of the file."""
+    """Rows kept alive: a session drops unreferenced rows and would query them again for every object."""
 
     def register(self) -> None:
         session = self.unit.session
@@ -125,7 +125,7 @@ class _Run:
                     range_acts.delete_known(self.unit, known[key], exempted, self.binders)
                     stuck.remove(key)
                     del known[key]
-        # A prefix has one row: the old ones have to be gone before new ones come.
+        # A prefix has one row: delete the old ones before adding new ones.
         self.unit.session.flush()
         new: list[Range] = []
         for entry in self.wanted.ranges:
@@ -145,13 +145,13 @@ class _Run:
         return Act("range.register", f"range/{row.site}/{row.prefix}", None, range_acts.shown(row), concerned)
 
     def _add(self, rows: Sequence[Base], acts: Iterable[Act]) -> None:
-        """Add new rows, with an act for each, in far less time than one by one."""
+        """Add new rows, with an act for each, in bulk."""
         if rows:
             self.unit.session.add_all(rows)
             self.unit.record_all(acts, lambda _count: None)
 
     def adopt(self) -> None:
-        """Adopt new bans in the order of the file, and change those that are there."""
+        """Adopt new bans in the order of the file, and change existing ones."""
         known = {(row.authority, row.service): row for row in self.unit.session.scalars(select(BanRow))}
         there = {ban.number: row for ban in self.wanted.bans if (row := known.get((ban.authority, ban.service)))}
         self.rows.update(there)
@@ -159,7 +159,9 @@ class _Run:
             TopologicalSorter({ban.number: _followed(ban) for ban in self.wanted.bans}).prepare()
         except CycleError as error:
             circle = next(ban for ban in self.wanted.bans if ban.number in error.args[1])
-            self.faults.append(Fault(_of_ban(circle), "bans cannot follow each other in a circle"))
+            self.faults.append(
+                Fault(_of_ban(circle), "bans cannot follow each other in a circle: remove follows from one of them")
+            )
             return
         self._adopt_new([ban for ban in self.wanted.bans if ban.number not in there])
         for ban in self.wanted.bans:
@@ -172,16 +174,18 @@ class _Run:
         ban_acts.put(self.unit, owner, service, row, self._wanted(ban, row))
 
     def _adopt_new(self, bans: Sequence[Ban]) -> None:
-        """Adopt bans. Where two are alike, the lower number decides: they are numbered in this order.
+        """Adopt bans in this order, which gives them their numbers. Of equal bans the lower number decides.
 
-        So a ban may follow one that comes later, whose number is known only when all have theirs.
+        Set what they follow afterwards: a ban may follow a later one, whose number is not known before.
         """
         for ban in bans:
             with collect_faults(self.faults, _of_ban(ban)):
                 if not self.fills and not ban.provisional:
                     demand_own_decisions(ban.decision, ban.terms)
                 owner, service = self.owners[ban.authority], self.services[ban.service]
-                self.rows[ban.number] = ban_acts.new_row(self.unit, owner, service, self._wanted(_alone(ban), None))
+                self.rows[ban.number] = ban_acts.new_row(
+                    self.unit, owner, service, self._wanted(_without_follows(ban), None)
+                )
         adopted = [ban for ban in bans if ban.number in self.rows]
         rows = [self.rows[ban.number] for ban in adopted]
         self.unit.session.add_all(rows)
@@ -201,7 +205,10 @@ class _Run:
                 held.decision = decision_columns(self._decision(term.decision))
 
     def _has_terms(self, ban: Ban, known: BanRow | None) -> bool:
-        """Whether terms of the file are taken. A provisional ban's only term is made when it is decided here."""
+        """Return whether the terms of the file apply.
+
+        A provisional ban that is adopted here gets its own term instead.
+        """
         return self.fills or not ban.provisional or (known is not None and not known.provisional)
 
     def _wanted(self, ban: Ban, known: BanRow | None) -> BanChange:
@@ -225,7 +232,7 @@ class _Run:
             return decision
         row = self.rows.get(decision.follows)
         if row is None:
-            raise Conflict("the ban that it follows could not be adopted")
+            raise Conflict("the ban that it follows could not be adopted: correct that ban first")
         return replace(decision, follows=row.number)
 
     def _term(self, term: Term) -> Term:
@@ -251,7 +258,7 @@ class _Run:
             return
         for row in known:
             if not never_holds(row, self.unit.now_s):
-                raise Conflict(f"binding {row.number} is not rewritten: end it, or withdraw from it, by an act")
+                raise Conflict(f"binding {row.number} cannot be changed by a file: end it or withdraw from it first")
         known.append(binding_acts.create(self.unit, ban, wanted))
 
     def exempt(self) -> None:
@@ -272,20 +279,20 @@ class _Run:
                     there.append(exemption_acts.request(self.unit, row, exemption, time_zone))
 
     def close(self) -> None:
-        """Put the ends of authorities on record."""
+        """Record the closings of authorities."""
         for authority in self.wanted.authorities:
             if authority.closing is not None:
                 with collect_faults(self.faults, f"authority/{authority.slug}"):
                     closing.load(self.unit, self.owners[authority.slug], authority.closing)
 
     def remove(self) -> None:
-        """Take away what the file does not have; what has begun stays, as a fault."""
+        """Remove what the file lacks. What has begun stays, as a fault."""
         self.unit.session.flush()
         self._keep_begun()
         bans_kept = {(ban.authority, ban.service) for ban in self.wanted.bans}
         self._remove(
             BanRow,
-            # One that was ended before it began is in no file.
+            # A ban that was ended before it began is in no file.
             lambda row: (row.authority, row.service) in bans_kept or not row.decided_terms,
             lambda row: f"ban/{row.authority}/{row.service}",
             lambda row: ban_acts.delete(self.unit, self.unit.session.get_one(AuthorityRow, row.authority), row),
@@ -326,9 +333,9 @@ class _Run:
         self.unit.session.flush()
 
     def _keep_begun(self) -> None:
-        """Bindings and exemptions with effect now or later that the file does not have are faults.
+        """Report bindings and exemptions, in force now or later, that the file lacks.
 
-        Those of a ban that was ended before it began have none, and are in no file.
+        Skip those of a ban that was ended before it began: they have no effect and are in no file.
         """
         session, now_s = self.unit.session, self.unit.now_s
         idle = {row.number for row in session.scalars(select(BanRow)) if not row.decided_terms}
@@ -338,7 +345,7 @@ class _Run:
             key = (numbers.get(bound.ban), bound.authority, Ground(bound.ground), bound.start_s)
             live = binding_state(bound, now_s) in (BindingState.IN_FORCE, BindingState.PLANNED)
             if live and bound.ban not in idle and key not in said:
-                self.faults.append(Fault(f"binding/{bound.number}", "is not in the file: end it by an act"))
+                self.faults.append(Fault(f"binding/{bound.number}", "is not in the file: add it, or end it first"))
         mine: defaultdict[_ExemptionKey, list[Exemption]] = defaultdict(list)
         for exemption in self.wanted.exemptions:
             if exemption.ban in self.rows:
@@ -347,17 +354,17 @@ class _Run:
             live = exemption_state(row, now_s) in APPROVED
             known = mine[row.ban, row.site, row.start_s]
             if live and row.ban not in idle and not any(is_exemption(row, entry) for entry in known):
-                self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: revoke it by an act"))
+                self.faults.append(Fault(f"exemption/{row.number}", "is not in the file: add it, or revoke it first"))
 
 
-def _alone(ban: Ban) -> Ban:
-    """The ban, whose decisions follow none."""
+def _without_follows(ban: Ban) -> Ban:
+    """Return the ban without what its formal decisions follow."""
     terms = tuple(replace(term, decision=replace(term.decision, follows=None)) for term in ban.terms)
     return replace(ban, decision=replace(ban.decision, follows=None), terms=terms)
 
 
 def _followed(ban: Ban) -> set[int]:
-    """The numbers in the file of the bans that decisions about the ban follow."""
+    """Return the numbers, in the file, of the bans that formal decisions about the ban follow."""
     decisions = (ban.decision, *(term.decision for term in ban.terms))
     return {decision.follows for decision in decisions if decision.follows is not None}
 

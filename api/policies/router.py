@@ -1,4 +1,4 @@
-"""/v1/policy: the whole policy as a file."""
+"""/v1/policy: the complete policy as a file."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ class FileResponse(Response):
 
 
 def policy_wanted(file: Annotated[str | PolicyWrite, Depends(POLICY)], held: RuntimeDep) -> service.Wanted:
-    """The body as read, once it is known that its sender may; raises Invalid."""
+    """Return the parsed request body, after its sender is authorized; raise `Invalid` if it is wrong."""
     return service.parse(held, file if isinstance(file, str) else file.policy)
 
 
@@ -49,19 +49,19 @@ WantedDep = Annotated[service.Wanted, Depends(policy_wanted)]
     },
 )
 def export_policy(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> FileResponse:
-    """The policy as a file, for version control or for a node without a control plane."""
+    """Export the policy as a file, for version control or for a node without a control plane."""
     return FileResponse(_file(held.publishing.current(unit)))
 
 
 @router.get(
     "/json",
     operation_id="export_policy_json",
-    summary="Export the policy within JSON",
+    summary="Export the policy in JSON",
     dependencies=[COSTLY],
     responses=documented(TOO_MANY_AT_ONCE),
 )
 def export_policy_json(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> PolicyRead:
-    """The same file within JSON. `diff` and `apply` take this form too."""
+    """Export the same file as text in JSON. `diff` and `apply` accept this form too."""
     policy = held.publishing.current(unit)
     return PolicyRead(revision=policy.revision, policy=_file(policy))
 
@@ -73,7 +73,7 @@ def export_policy_json(unit: UnitDep, _permit: Auditor, held: RuntimeDep) -> Pol
     responses=documented(TOO_LARGE),
 )
 def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: Administrator) -> DifferenceRead:
-    """What applying the file would do, and what stands against it. Nothing is recorded."""
+    """Show what applying the file would do, and the faults that prevent it. Nothing is recorded."""
     done = service.preview(held, permit.caller.actor, wanted)
     return DifferenceRead(
         acts=_acts(done.acts), faults=[_fault(fault) for fault in done.faults], warnings=done.warnings
@@ -87,8 +87,8 @@ def diff_policy(wanted: WantedDep, held: RuntimeDep, permit: Administrator) -> D
     responses=documented(TOO_LARGE, NOT_PUBLISHED),
 )
 def apply_policy(wanted: WantedDep, unit: UnitDep, _permit: Administrator, held: RuntimeDep) -> AppliedRead:
-    """Does all that the file asks in one revision, or nothing. Terms that have begun are never rewritten."""
-    # The parameters' order counts: the file is read before the transaction begins.
+    """Do everything that the file asks for in one revision, or nothing. Terms that have begun are never rewritten."""
+    # Keep the order of the parameters: the file is read before the transaction begins.
     done = service.act_on(unit, held, wanted, "policy.apply")
     if done.faults:
         raise Invalid(done.faults)

@@ -1,4 +1,4 @@
-"""What a policy file would change, or has changed, as read."""
+"""Request and response schemas of policy files."""
 
 from typing import Annotated, Any
 
@@ -8,26 +8,26 @@ from api.bans.schemas import BanWarningRead
 from api.http.schemas import FaultRead, Read, Strict
 
 MAX_TEXT = 1024 * 1024
-"""Characters of a policy file within JSON. A larger file is sent as TOML."""
+"""Most characters of a policy file in JSON. Send a larger file as TOML."""
 
 
 class PolicyWrite(Strict):
-    """A policy file within JSON."""
+    """A policy file in JSON."""
 
     policy: Annotated[str, StringConstraints(max_length=MAX_TEXT)] = Field(
-        description="the text of the file, TOML", examples=['[[site]]\nslug = "hall"\n']
+        description="Text of the file, TOML.", examples=['[[site]]\nslug = "hall"\n']
     )
 
 
 class PolicyRead(Read):
-    """The policy at a revision, as a file within JSON."""
+    """The policy at a revision, as a file in JSON."""
 
     revision: int
-    policy: str = Field(description="the text of the file, TOML")
+    policy: str = Field(description="Text of the file, TOML.")
 
 
 class ActRead(Read):
-    """One act that follows from a file."""
+    """One act that results from a file."""
 
     act: str
     object: str
@@ -44,7 +44,7 @@ class DifferenceRead(Read):
 
 
 class AppliedRead(Read):
-    """What applying the file has done; nothing, if `acts` is empty. `warnings` concern the bans that it changed."""
+    """What applying the file did. `acts` is empty if it did nothing; `warnings` concern the bans that it changed."""
 
     acts: list[ActRead]
     warnings: list[BanWarningRead]

@@ -1,4 +1,4 @@
-"""The policy as a file: previewed, applied, loaded."""
+"""Parse, preview, apply and load a policy file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,17 +21,17 @@ from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Policy
 
 MAX_OBJECTS = 50_000
-"""Of all kinds, terms too, together: nobody else acts while they are compared."""
+"""Most objects of a file, of all kinds and with terms: nobody else can act while they are compared."""
 MAX_BYTES = 8 * 1024 * 1024
 
 
 class _Undo(Exception):
-    """Ends a transaction that was only a rehearsal."""
+    """Ends the transaction of a preview."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A policy file that was read: its policy, and the SHA-256 of its text."""
+    """A parsed policy file: its policy, and the SHA-256 of its text."""
 
     policy: Policy
     digest: str
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What applying a file has done or would do; nothing if there are faults."""
+    """What applying a file did or would do; without acts if there are faults."""
 
     acts: list[AuditRow] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -47,19 +47,22 @@ class Done:
 
 
 def parse(held: Runtime, text: str) -> Wanted:
-    """What a file's text wants; raises Invalid with every problem. Takes seconds for a large one, and no lock."""
+    """Parse a policy file; raise `Invalid` with every problem.
+
+    A large file takes seconds. No lock is held meanwhile.
+    """
     try:
         policy = parse_policy(text, "policy.toml", services=held.services, now=int(held.clock()))
     except ConfigError as error:
         raise Invalid([Fault(problem.place, problem.message) for problem in error.problems]) from error
     count = _count(policy)
     if count > MAX_OBJECTS:
-        raise Invalid.at("policy.toml", f"has {count} objects; at most {MAX_OBJECTS} are taken at once")
+        raise Invalid.at("policy.toml", f"has {count} objects: at most {MAX_OBJECTS} can be applied at once")
     return Wanted(policy, sha256(text.encode()).hexdigest())
 
 
 def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
-    """Do what the file asks, and record that. Return the acts and their warnings, or the faults that prevent them."""
+    """Do what the file asks for, and record it. Return the acts and their warnings, or the faults that prevent them."""
     faults = apply(unit, wanted.policy, held.services)
     if faults or not unit.acted:
         return Done(faults=faults)
@@ -70,7 +73,7 @@ def act_on(unit: UnitOfWork, held: Runtime, wanted: Wanted, act: str) -> Done:
 
 
 def preview(held: Runtime, actor: Actor, wanted: Wanted) -> Done:
-    """What `act_on` would do; nothing is recorded. Both run the same code, so that they cannot differ."""
+    """Return what `act_on` would do, and record nothing. It runs the same code, so that the two cannot differ."""
     done = Done()
     try:
         with held.database.writing() as session:
@@ -96,7 +99,7 @@ def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead
 
 
 def load_into_empty(held: Runtime, path: Path) -> bool:
-    """Load the file unless the database holds a policy already; says whether it did. Raises ConfigError."""
+    """Load the file if the database has no policy yet; return whether it was loaded. Raise `ConfigError` on a fault."""
     with held.database.writing() as session:
         if not is_empty(session):
             return False
@@ -126,9 +129,9 @@ def _read(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise ConfigError((Problem(str(path), f"is larger than {MAX_BYTES} octets"),))
+            raise ConfigError((Problem(str(path), f"is larger than {MAX_BYTES} bytes"),))
         return data.decode()
     except OSError as error:
         raise ConfigError((Problem(str(path), f"cannot be read: {error.strerror}"),)) from error
     except UnicodeDecodeError as error:
-        raise ConfigError((Problem(str(path), f"is not UTF-8 at octet {error.start}"),)) from error
+        raise ConfigError((Problem(str(path), f"is not UTF-8 at byte {error.start}"),)) from error

@@ -1,1 +1,1 @@
-"""Many ranges at once from a CSV table, all or none. Single ranges stand in ranges."""
+"""Import of many ranges from a table, all or none. Acts on single ranges are in `ranges`."""

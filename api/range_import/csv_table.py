@@ -1,6 +1,6 @@
-"""A table of ranges as CSV, as an IPAM or a DHCP server exports it: text to rows, with every bad one. Pure.
+"""Parse a CSV table of ranges, as IPAM and DHCP servers export it, into rows and faults. Pure.
 
-The first row names the columns, in any order; `site` and `label` may be missing. Commas or semicolons part the cells.
+The first row names the columns, in any order; `site` and `label` are optional. Commas or semicolons separate the cells.
 """
 
 import csv
@@ -24,8 +24,8 @@ NEEDED = ("prefix", "authority", "funding", "audience")
 COLUMNS = ("site", *NEEDED, "label")
 
 LINE, ITEM = "line ", "body.rows."
-"""How the place of a row begins: in a file its line follows, in a list its index."""
-_OFTEN = 1_000
+"""Prefixes of the place of a row: the line follows in a file, the index in a list."""
+_PROGRESS_ROWS = 1_000
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _FUNDING = {str(word): word for word in Funding}
 _AUDIENCE = {str(word): word for word in Audience}
@@ -37,7 +37,7 @@ _Line: TypeAlias = tuple[int, list[str] | str]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A good row: the line on which it begins, or its index in a list, and its range."""
+    """A valid row: the line on which it begins, or its index in a list, and its range."""
 
     line: int
     value: Range
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a file has: its good rows in order, and a fault for each bad one, whose place is its line."""
+    """The valid rows of a file in order, and a fault for each invalid row, with its line."""
 
     rows: tuple[Row, ...]
     faults: tuple[Fault, ...]
@@ -53,9 +53,9 @@ class Table:
 
 
 def parse_table(text: str, site: str, reached: Callable[[int], None] | None = None) -> Table:
-    """The table in `text`; rows without a site are of `site`. Raises nothing: whatever is wrong is a fault.
+    """Return the table in `text`; rows without a site get `site`. Errors become faults: raise nothing.
 
-    `reached` is told now and then how many rows were read.
+    Call `reached` from time to time with the number of rows read.
     """
     text = text.removeprefix("\ufeff")
     lines = _lines(text)
@@ -63,14 +63,14 @@ def parse_table(text: str, site: str, reached: Callable[[int], None] | None = No
     header = [] if isinstance(cells, str) else [cell.strip().lower() for cell in cells]
     wrong = cells if isinstance(cells, str) else _header_fault(header)
     if wrong is not None:
-        return Table((), (fault(line, f"{wrong}; the first row names the columns {', '.join(COLUMNS)}"),))
+        return Table((), (fault(line, f"{wrong}. The first row must name the columns {', '.join(COLUMNS)}."),))
     reading = _Reading(header, site)
     reading.read(lines, reached)
     return Table(tuple(reading.rows), tuple(reading.faults))
 
 
 def read_rows(rows: Iterable[Mapping[str, str]], site: str) -> Table:
-    """The same table from cells by column, each row with those of `NEEDED`."""
+    """Return the table from rows that map columns to cells. Each row has the columns `NEEDED`."""
     reading = _Reading(COLUMNS, site, ITEM)
     for index, cells in enumerate(rows):
         reading.take(index, cells)
@@ -78,19 +78,19 @@ def read_rows(rows: Iterable[Mapping[str, str]], site: str) -> Table:
 
 
 def fault(line: int, message: str, where: str = LINE) -> Fault:
-    """What is wrong with the row that begins on a line, or has an index."""
+    """Return a fault of the row that begins on a line or has an index."""
     return Fault(f"{where}{line}", message)
 
 
 def line_of(found: Fault) -> int:
-    """The line or index of such a fault."""
+    """Return the line or index of such a fault."""
     return int(re.split(r"[ .]", found.place)[-1])
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    """Every row that is not empty."""
+    """Yield every row that is not empty."""
     heading = text.partition("\n")[0]
-    # Where the comma is a decimal sign, spreadsheets part cells by semicolons.
+    # Spreadsheets separate cells by semicolons in countries with a decimal comma.
     delimiter = ";" if ";" in heading and "," not in heading else ","
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
@@ -109,10 +109,10 @@ def _lines(text: str) -> Iterator[_Line]:
 def _header_fault(header: Sequence[str]) -> str | None:
     unknown = [name for name in header if name not in COLUMNS]
     if unknown:
-        return f"there is no column {shown(unknown[0])}"
+        return f"unknown column {shown(unknown[0])}"
     missing = [name for name in NEEDED if name not in header]
     if missing:
-        return f"no column {', '.join(missing)}"
+        return f"missing column {', '.join(missing)}"
     return "a column is named twice" if len(set(header)) < len(header) else None
 
 
@@ -129,16 +129,16 @@ class _Reading:
 
     def read(self, lines: Iterator[_Line], reached: Callable[[int], None] | None) -> None:
         for count, (line, cells) in enumerate(lines):
-            if reached is not None and count % _OFTEN == 0:
+            if reached is not None and count % _PROGRESS_ROWS == 0:
                 reached(count)
             if count == MAX_ROWS:
-                self.faults.append(fault(line, f"the file has more than {MAX_ROWS} rows: part it"))
+                self.faults.append(fault(line, f"the file has more than {MAX_ROWS} rows: split it"))
                 return
             if isinstance(cells, str):
                 self.faults.append(fault(line, cells))
             elif len(cells) != len(self.header):
-                told = f"has {len(cells)} cells, and there are {len(self.header)} columns"
-                self.faults.append(fault(line, told))
+                message = f"has {len(cells)} cells, but there are {len(self.header)} columns"
+                self.faults.append(fault(line, message))
             else:
                 self.take(line, dict(zip(self.header, map(str.strip, cells), strict=True)))
 
@@ -162,7 +162,7 @@ class _Reading:
         if site is not None and prefix is not None:
             first = self.seen.setdefault((site, prefix), line)
             if first != line:
-                wrong.append(f"prefix: {prefix} at site {site} is there already: {self.where}{first}")
+                wrong.append(f"prefix: {prefix} at site {site} repeats {self.where}{first}: remove one")
         if wrong or site is None or prefix is None or authority is None or label is None or not (funding and audience):
             self.faults.append(fault(line, "; ".join(wrong), self.where))
         else:
@@ -173,7 +173,7 @@ def _slug(cell: str) -> str:
     if not cell:
         raise ValueError("is missing")
     if not _SLUG.fullmatch(cell):
-        raise ValueError(f"{shown(cell)} is no short name: lower-case letters, digits and hyphens")
+        raise ValueError(f"{shown(cell)} is not a short name: use lower-case letters, digits and hyphens")
     return cell
 
 
@@ -193,13 +193,13 @@ def _prefix(cell: str) -> Prefix:
 def _word(words: Mapping[str, Value], cell: str) -> Value:
     if cell in words:
         return words[cell]
-    told = f"{shown(cell)} is none of" if cell else "is missing: say one of"
-    raise ValueError(f"{told} {', '.join(words)}")
+    message = f"{shown(cell)} is not one of" if cell else "is missing: give one of"
+    raise ValueError(f"{message} {', '.join(words)}")
 
 
 def _label(cell: str) -> str:
     if len(cell) > MAX_LABEL:
-        raise ValueError(f"is longer than {MAX_LABEL} characters")
+        raise ValueError(f"is longer than {MAX_LABEL} characters: shorten it")
     wrong = text_fault(cell)
     if wrong is not None:
         raise ValueError(wrong)

@@ -1,6 +1,6 @@
-"""How far imports are, in the memory of this process, for callers that poll with their key.
+"""Progress of imports, in the memory of this process, for callers that poll with their key.
 
-The idempotency record says for a day, and across restarts, that one was done.
+The idempotency table says for a day, and across restarts, that an import was recorded.
 """
 
 import threading
@@ -23,7 +23,7 @@ MAX_KEPT = 100
 
 @dataclass(slots=True)
 class Import:
-    """One import, under way or ended."""
+    """One import, running or ended."""
 
     stage: Stage = Stage.CHECKING
     done: int = 0
@@ -32,11 +32,11 @@ class Import:
 
     @property
     def ended(self) -> bool:
-        """Return whether it is done or has failed."""
+        """Return whether the import is done or has failed."""
         return self.stage in (Stage.DONE, Stage.FAILED)
 
     def enter(self, stage: Stage, total: int) -> None:
-        """Begin a stage with so many rows."""
+        """Begin a stage with `total` rows."""
         self.stage, self.done, self.total = stage, 0, total
 
     def reach(self, done: int) -> None:
@@ -44,7 +44,7 @@ class Import:
         self.done = done
 
     def end(self, problem: ProblemRead | None = None) -> None:
-        """Note that it is recorded."""
+        """Note that the import is recorded."""
         self.stage, self.done, self.problem = Stage.DONE, self.total, problem
 
     def fail(self, problem: ProblemRead) -> None:
@@ -77,9 +77,12 @@ class Imports:
         begun.end()
 
     def find(self, account: int, key: str, *, recorded: bool) -> ImportProgressRead | None:
-        """Return how far the account's import is; None if it is unknown. `recorded`: the database has it as done."""
+        """Return the progress of the account's import; None if it is unknown.
+
+        `recorded`: the database has it as done.
+        """
         found = self._held.get((account, key))
-        # A later request with the same key may have failed; the recorded one is done all the same.
+        # A later request with the same key may have failed. The recorded one is done nevertheless.
         if recorded and (found is None or found.stage is Stage.FAILED):
             found = Import(Stage.DONE)
         if found is None:

@@ -1,7 +1,7 @@
-"""A table of ranges -> acts, all or none: the same entries and versions as single requests would leave, in bulk.
+"""Import a table of ranges, all or none, with the same audit log entries and versions as single requests.
 
-What is compared and refused is found by `make_plan`, which writes nothing: once before it is a writer's turn, so that
-nobody waits for a file that cannot be taken, and again when it is.
+`make_plan` compares and checks, and writes nothing. It runs once before the turn to write, so that nobody waits for a
+file that cannot be imported, and again afterwards.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ from api.range_import.running import Import
 from api.ranges import repository
 from api.ranges.schemas import Stage
 from api.ranges.service import shown_fields
-from api.spaces.registration import Ground, make_ground
+from api.spaces.registration import RegistrationRules, make_rules
 from dnsfilter.policy.model import Instant, Prefix, Range
 
 DEFAULT_REMOVALS = 10
@@ -37,7 +37,7 @@ _Columns: TypeAlias = tuple[str, str, str, str, str, str]
 
 
 class Known(NamedTuple):
-    """A range as it is registered, by the columns of its row."""
+    """A registered range, by the columns of its row."""
 
     id: int
     site: str
@@ -50,9 +50,10 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """That what `authority` has at `site` and the table has not, is removed: at most `most` ranges.
+    """Deregister what `authority` has at `site` and not in the table: at most `most` ranges.
 
-    Without a number at most DEFAULT_REMOVALS, and none by a table without rows, which may be an export that failed.
+    Without `most`, the limit is `DEFAULT_REMOVALS`; a table without rows then removes nothing, because it may be a
+    failed export.
     """
 
     authority: str
@@ -62,7 +63,7 @@ class Sync:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The good rows of a table, what is wrong with the others, and whether they are all that there is to be."""
+    """The valid rows of a table, the faults of the others, and whether other ranges are to be removed."""
 
     rows: tuple[Row, ...]
     sync: Sync | None = None
@@ -72,22 +73,25 @@ class Wanted:
 
 @dataclass(slots=True)
 class Plan:
-    """What a table asks for, in the order of its lines; nothing of it is done."""
+    """What a table asks for, in the order of its lines. Nothing is done yet."""
 
     register: list[Range] = field(default_factory=list)
     change: list[tuple[Known, Range]] = field(default_factory=list)
     remove: list[Known] = field(default_factory=list)
     unchanged: int = 0
     withheld: str = ""
-    """Why it is not carried out though every row can be taken; empty where it is."""
+    """Why it is not carried out although every row is valid; empty if it is carried out."""
 
     @property
     def count(self) -> int:
-        """How many acts it is."""
+        """Return the number of acts."""
         return len(self.register) + len(self.change) + len(self.remove)
 
     def acts(self, concerned: Mapping[str, tuple[str, ...]]) -> Iterator[Act]:
-        """The acts, removals first; `concerned` has by authority the others whose matter its ranges are too."""
+        """Yield the acts, removals first.
+
+        `concerned` maps an authority to the others that its ranges concern.
+        """
         for known in self.remove:
             yield _act("range.remove", known[1:], None, concerned)
         for wanted in self.register:
@@ -99,24 +103,24 @@ class Plan:
 def make_plan(
     session: Session, wanted: Wanted, acting_for: frozenset[str] | None, now_s: Instant, *, administers: bool
 ) -> Plan:
-    """What the table asks for; `acting_for` are the authorities whose operator the caller is, None for all.
+    """Return what the table asks for. `acting_for` are the authorities that the caller operates; None for all.
 
-    Raises BadRows with every row that cannot be taken, and Conflict for ranges that exemptions name. Where more would
-    be removed than the request allows, the plan is withheld.
+    Raise `BadRows` with every row that cannot be imported, and `Conflict` for removals of exempted ranges. Withhold the
+    plan if more would be removed than the request allows.
     """
     plan, faults = Plan(), list(wanted.faults)
     known = _known(session, wanted)
     authorities = {row.slug: row.closes_s for row in session.execute(select(AuthorityRow.slug, AuthorityRow.closes_s))}
     sites = set(session.scalars(select(SiteRow.slug)))
-    grounds = {} if administers else _grounds(session, wanted, known)
+    rules = {} if administers else _rules(session, wanted, known)
     for row in wanted.rows:
         value = row.value
         held = known.get((value.site, str(value.prefix)))
         wrong = _unknown(value, authorities, sites) or _foreign(value, wanted.sync, acting_for)
         differs = held is None or held[1:] != _columns(value)
-        # Outside its space an operator learns no more: not what others have there either.
+        # Outside the authority's space, do not show an operator what others have there.
         if wrong is None and differs and not administers:
-            wrong = grounds[value.site].refusal(value.prefix, value.authority)
+            wrong = rules[value.site].refusal(value.prefix, value.authority)
         if wrong is None and held is None:
             wrong = _closed(value.authority, authorities[value.authority], now_s)
         if wrong is None and held is not None:
@@ -130,10 +134,10 @@ def make_plan(
         else:
             plan.unchanged += 1
     faults.sort(key=line_of)
-    # What the file has not is not known while rows of it cannot be read.
+    # While rows cannot be read, it is not known which ranges the file lacks.
     if wanted.sync is not None and not wanted.faults:
         plan.remove = _missing(wanted, known, wanted.sync)
-        faults += [] if administers else _not_theirs(plan.remove, grounds)
+        faults += [] if administers else _not_theirs(plan.remove, rules)
     if faults:
         raise BadRows(faults)
     if wanted.sync is not None:
@@ -143,9 +147,9 @@ def make_plan(
 
 
 def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
-    """Do what is planned, with an entry and a version for each range; raises Withheld."""
+    """Do what is planned, with an audit log entry and a version for each range; raise `Withheld` if it is withheld."""
     if plan.withheld:
-        raise Withheld(f"{plan.withheld}: nothing was done")
+        raise Withheld(f"{plan.withheld}. Nothing was done.")
     if not plan.count:
         return
     watched.enter(Stage.RECORDING, plan.count)
@@ -162,7 +166,7 @@ def carry_out(unit: UnitOfWork, plan: Plan, watched: Import) -> None:
 
 
 def _versions(session: Session, plan: Plan, revision: int) -> Iterator[tuple[int, Json | None]]:
-    """Each range that is gone, and each whose row has the revision, as the session's own rows would leave it."""
+    """Yield each removed range, and each whose row has the revision, as the session's own rows would leave them."""
     yield from ((known.id, None) for known in plan.remove)
     names = _RANGES.columns.keys()
     for row in session.execute(select(_RANGES).where(_RANGES.c.revision == revision).order_by(_RANGES.c.id)):
@@ -176,8 +180,8 @@ def _known(session: Session, wanted: Wanted) -> dict[tuple[str, str], Known]:
     return {(row.site, row.prefix): Known(*row) for row in rows}
 
 
-def _grounds(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], Known]) -> dict[str, Ground]:
-    """What the caller may do at each site: by the ranges that are registered, and those that are to be."""
+def _rules(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], Known]) -> dict[str, RegistrationRules]:
+    """Return what the caller may do at each site, from the registered ranges and those to be registered."""
     ranges: defaultdict[str, dict[str, tuple[Prefix, str]]] = defaultdict(dict)
     for row in wanted.rows:
         ranges[row.value.site][str(row.value.prefix)] = row.value.prefix, row.value.authority
@@ -186,47 +190,47 @@ def _grounds(session: Session, wanted: Wanted, known: Mapping[tuple[str, str], K
     spaces: defaultdict[str, list[tuple[Prefix, str]]] = defaultdict(list)
     for space in session.execute(select(SpaceRow.site, SpaceRow.prefix, SpaceRow.authority)):
         spaces[space.site].append((ip_network(space.prefix), space.authority))
-    return {site: make_ground(spaces[site], found.values()) for site, found in ranges.items()}
+    return {site: make_rules(spaces[site], found.values()) for site, found in ranges.items()}
 
 
 def _unknown(value: Range, authorities: Collection[str], sites: Collection[str]) -> str | None:
     if value.authority not in authorities:
-        return f"authority {value.authority} is not registered"
-    return f"site {value.site} is not registered" if value.site not in sites else None
+        return f"authority {value.authority} is not registered: correct it, or register it first"
+    return f"site {value.site} is not registered: correct it, or register it first" if value.site not in sites else None
 
 
 def _closed(authority: str, closes_s: Instant | None, now_s: Instant) -> str | None:
-    return f"authority {authority} is closed" if is_closed(closes_s, now_s) else None
+    return f"authority {authority} is closed: name an open authority" if is_closed(closes_s, now_s) else None
 
 
 def _foreign(value: Range, sync: Sync | None, acting_for: frozenset[str] | None) -> str | None:
-    """Why the row is not of the authority that it may be of, or None."""
+    """Return why the row may not name its authority; None if it may."""
     if acting_for is not None and value.authority not in acting_for:
-        return f"you do not act for {value.authority}"
+        return f"you are not an operator of {value.authority}"
     if sync is not None and (value.authority, value.site) != (sync.authority, sync.site):
-        return f"only ranges of {sync.authority} at site {sync.site} are synchronised"
+        return f"only ranges of {sync.authority} at site {sync.site} are synchronised: remove this row"
     return None
 
 
 def _taken(value: Range, held: Known, acting_for: frozenset[str] | None) -> str | None:
-    """That another authority has the prefix already, or None."""
+    """Return that another authority already has the prefix; None if not."""
     if held.authority == value.authority:
         return None
     owner = held.authority if acting_for is None or held.authority in acting_for else "another authority"
-    return f"{value.prefix} at site {value.site} is registered to {owner}"
+    return f"{value.prefix} at site {value.site} is already registered to {owner}"
 
 
 def _missing(wanted: Wanted, known: Mapping[tuple[str, str], Known], sync: Sync) -> list[Known]:
-    told = {(row.value.site, str(row.value.prefix)) for row in wanted.rows}
+    named = {(row.value.site, str(row.value.prefix)) for row in wanted.rows}
     return [
         held
         for key, held in known.items()
-        if key not in told and (held.authority, held.site) == (sync.authority, sync.site)
+        if key not in named and (held.authority, held.site) == (sync.authority, sync.site)
     ]
 
 
-def _not_theirs(removed: Sequence[Known], grounds: Mapping[str, Ground]) -> list[Fault]:
-    refused = ((held, grounds[held.site].refusal(ip_network(held.prefix), held.authority)) for held in removed)
+def _not_theirs(removed: Sequence[Known], rules: Mapping[str, RegistrationRules]) -> list[Fault]:
+    refused = ((held, rules[held.site].refusal(ip_network(held.prefix), held.authority)) for held in removed)
     return [Fault(_subject(held), f"is not in the file, and {why}") for held, why in refused if why is not None]
 
 
@@ -234,18 +238,21 @@ def _check_exempted(session: Session, plan: Plan, now_s: Instant) -> None:
     exempted = repository.exempted(session, now_s)
     named = [held for held in plan.remove if (held.site, held.prefix) in exempted]
     if named:
-        told = "is not in the file, and an exemption names it: revoke or reject it first"
-        raise Conflict("nothing was done: exemptions name ranges", [Fault(_subject(held), told) for held in named])
+        message = "is not in the file, but an exemption names it: revoke or reject the exemption first"
+        raise Conflict(
+            "Nothing was done: exemptions name ranges that would be removed.",
+            [Fault(_subject(held), message) for held in named],
+        )
 
 
 def _withheld(plan: Plan, wanted: Wanted, sync: Sync) -> str:
     most = DEFAULT_REMOVALS if sync.most is None else sync.most
     count = len(plan.remove)
     if count > most:
-        return f"{_ranges(count)} would be removed, and at most {most} may be"
+        return f"{_ranges(count)} would be removed, but at most {most} may be"
     if count and not wanted.rows and sync.most is None:
-        left = f"the file has no rows, and {sync.authority} would be left without a range at site {sync.site}"
-        return f"{left}: say how many may be removed where that is meant ({_ranges(count)})"
+        left = f"the file has no rows, and {sync.authority} would have no range at site {sync.site}"
+        return f"{left}. If that is intended, give max_removals ({_ranges(count)})"
     return ""
 
 
@@ -268,7 +275,7 @@ def _row(value: Range, revision: int) -> Json:
 
 
 def _changed(value: Range, revision: int) -> Json:
-    """What may be changed of a range, by column."""
+    """Return the columns of a range that may change."""
     return {"label": value.label, "funding": str(value.funding), "audience": str(value.audience), "revision": revision}
 
 

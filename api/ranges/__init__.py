@@ -1,1 +1,1 @@
-"""Sites and the prefixes registered at them."""
+"""Sites and the ranges registered at them."""

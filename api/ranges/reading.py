@@ -1,4 +1,4 @@
-"""Sites and ranges as the API shows them."""
+"""Convert rows of sites and ranges to API answers."""
 
 from api.db.models import RangeRow, SiteRow
 from api.ranges.schemas import RangeRead, SiteRead
@@ -6,12 +6,12 @@ from dnsfilter.policy.model import Audience, Funding
 
 
 def read_site(row: SiteRow) -> SiteRead:
-    """A site as the API shows it."""
+    """Return a site as the API shows it."""
     return SiteRead(slug=row.slug, name=row.name, revision=row.revision)
 
 
 def read_range(row: RangeRow) -> RangeRead:
-    """A range as the API shows it."""
+    """Return a range as the API shows it."""
     return RangeRead(
         site=row.site,
         prefix=row.prefix,

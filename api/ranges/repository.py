@@ -24,31 +24,31 @@ SORTING = Sorting(
 
 
 def site_page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[SiteRow], str | None]:
-    """A page of sites by slug."""
+    """Return a page of sites by slug."""
     return select_page(session, select(SiteRow), SiteRow.slug, str, limit, cursor)
 
 
 def site_in_use(session: Session, slug: str) -> bool:
-    """Whether a range, space, an exemption or a node, also one that was removed, refers to the site."""
+    """Return whether a range, space, an exemption or a node, including a removed one, refers to the site."""
     used = or_(*(exists().where(row.site == slug) for row in (RangeRow, SpaceRow, ExemptionRow, NodeRow)))
     return bool(session.scalar(select(used)))
 
 
 def find(session: Session, site: str, prefix: Prefix) -> RangeRow | None:
-    """The range with exactly that prefix, or None."""
+    """Return the range with exactly that prefix, or None."""
     return session.scalar(select(RangeRow).where(RangeRow.site == site, RangeRow.prefix == str(prefix)))
 
 
 def get(session: Session, site: str, prefix: Prefix) -> RangeRow:
-    """The range with exactly that prefix; raises NotFound."""
+    """Return the range with exactly that prefix; raise `NotFound` if there is none."""
     row = find(session, site, prefix)
     if row is None:
-        raise NotFound(f"range {prefix} is not registered at site {site}")
+        raise NotFound(f"range {prefix} is not registered at site {site}. See dnsfilterctl range list.")
     return row
 
 
 def authorities_at(session: Session, site: str) -> Sequence[str]:
-    """The authorities with ranges at a site, by name."""
+    """Return the authorities with ranges at a site, by slug."""
     statement = select(RangeRow.authority).where(RangeRow.site == site).distinct().order_by(RangeRow.authority)
     return session.scalars(statement).all()
 
@@ -64,7 +64,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[RangeRow], str | None]:
-    """A page of ranges in the order of `sort`; of those of `visible`, unless it is None."""
+    """Return a page of ranges in the order of `sort`; only those of `visible`, unless it is None."""
     statement = select(RangeRow)
     if visible is not None:
         statement = statement.where(RangeRow.authority.in_(visible))
@@ -80,6 +80,6 @@ def page(
 
 
 def exempted(session: Session, now_s: int) -> frozenset[tuple[str, str]]:
-    """Return site and prefix of every range that a live exemption names."""
+    """Return site and prefix of each range that a live exemption names."""
     rows = session.scalars(select(ExemptionRow).where(is_live(now_s)))
     return frozenset((row.site, prefix) for row in rows for prefix in row.ranges)

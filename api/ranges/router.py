@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.db.sites import find_site
 from api.db.sites import get_site as named_site
-from api.exemptions.approval import leaving_some
+from api.exemptions.approval import keeping_enough_under_ban
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit, PrefixAddress, PrefixLength, SiteFilter
 from api.http.permits import Administrator, AnyAccount, OperatorOfObject, ReaderOfObject, ReaderOfSome
@@ -36,7 +36,7 @@ Sort = Annotated[
         "revision",
         "-revision",
     ],
-    Query(description="`revision` is when it was changed last; with `-` downwards"),
+    Query(description="Sort order; `-` means descending. `revision` is the last change."),
 ]
 
 
@@ -44,14 +44,14 @@ Sort = Annotated[
 def list_sites(
     unit: UnitDep, _permit: AnyAccount, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[SiteRead]:
-    """Sites by slug."""
+    """List sites by slug."""
     rows, following = repository.site_page(unit.session, limit, cursor)
     return Page(items=[read_site(row) for row in rows], next=following)
 
 
 @sites.get("/{site}", operation_id="get_site", summary="Get a site", responses=documented(NOT_FOUND))
 def get_site(site: Slug, unit: UnitDep, _permit: AnyAccount, response: Response) -> SiteRead:
-    """One site."""
+    """Get one site."""
     row = named_site(unit.session, site)
     tag(response, row.revision)
     return read_site(row)
@@ -71,7 +71,7 @@ def put_site(
     response: Response,
     precondition: PreconditionDep,
 ) -> SiteRead:
-    """Creates the site, or renames it."""
+    """Register the site, or rename it."""
     known = find_site(unit.session, site)
     precondition.check(known.revision if known else None)
     row, created = service.put_site(unit, site, body.name)
@@ -88,7 +88,7 @@ def put_site(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def delete_site(site: Slug, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
-    """Removes a site without ranges."""
+    """Remove a site that has no space, ranges, exemptions or nodes."""
     row = named_site(unit.session, site)
     precondition.check(row.revision)
     service.delete_site(unit, row)
@@ -106,7 +106,7 @@ def list_ranges(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RangeRead]:
-    """Ranges, in the order of their registration unless `sort` says otherwise."""
+    """List ranges, in the order of their registration unless `sort` is given."""
     rows, following = repository.page(
         unit.session, permit.visible(), authority, site, funding, audience, sort, limit, cursor
     )
@@ -119,7 +119,7 @@ def list_ranges(
 def get_range(
     site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, permit: ReaderOfObject, response: Response
 ) -> RangeRead:
-    """The range with exactly that prefix."""
+    """Get the range with exactly that prefix."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
     permit.demand(row.authority)
     tag(response, row.revision)
@@ -145,19 +145,19 @@ def put_range(
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
-    """Registers the prefix to an authority, or changes label, funding and audience.
+    """Register the prefix to an authority, or change its label, funding and audience.
 
-    An operator does so inside the authority's space, and not inside another authority's range; what an approved
-    exemption has to leave of an authority gets another funding or audience from an administrator.
+    An operator may do so inside the authority's space and outside other authorities' ranges. If the change leaves too
+    little of the authority under an exempted ban, an administrator must make it.
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
     permit.demand_named(body.authority)
     spaces.demand(unit, permit.caller, site, prefix, body.authority)
     if known is not None and known.authority != body.authority:
-        raise service.taken(permit, known)
+        raise service.taken_error(permit, known)
     precondition.check(known.revision if known else None, f"range {prefix} of site {site}")
-    with leaving_some(unit, permit, {body.authority} if known else ()):
+    with keeping_enough_under_ban(unit, permit, {body.authority} if known else ()):
         row, created = service.put(unit, range_value(site, prefix, body))
     response.status_code = 201 if created else 200
     tag(response, row.revision)
@@ -180,7 +180,7 @@ def patch_range(
     response: Response,
     precondition: PreconditionDep,
 ) -> RangeRead:
-    """Changes the fields given, and no other."""
+    """Change only the given fields."""
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)
     permit.demand(row.authority)
@@ -188,7 +188,7 @@ def patch_range(
     precondition.check(row.revision)
     known = read_range(row).model_dump(include=set(RangeWrite.model_fields))
     merged = RangeWrite.model_validate({**known, **body.model_dump(exclude_none=True)})
-    with leaving_some(unit, permit, {row.authority}):
+    with keeping_enough_under_ban(unit, permit, {row.authority}):
         row, _ = service.put(unit, range_value(site, prefix, merged))
     tag(response, row.revision)
     return read_range(row)
@@ -209,14 +209,14 @@ def delete_range(
     permit: OperatorOfObject,
     precondition: PreconditionDep,
 ) -> None:
-    """Deregisters the range; its clients then belong to the next larger range, or to none.
+    """Deregister the range. Its clients then belong to the next larger range, or to none.
 
-    What an approved exemption has to leave of an authority is deregistered by an administrator.
+    If this leaves too little of the authority under an exempted ban, an administrator must do it.
     """
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     row = repository.get(unit.session, site, prefix)
     permit.demand(row.authority)
     spaces.demand(unit, permit.caller, site, prefix, row.authority)
     precondition.check(row.revision)
-    with leaving_some(unit, permit, {row.authority}):
+    with keeping_enough_under_ban(unit, permit, {row.authority}):
         service.delete(unit, row)

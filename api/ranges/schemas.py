@@ -1,4 +1,4 @@
-"""Sites and ranges as written and as read."""
+"""Request and response schemas of sites and ranges."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,11 +10,11 @@ from api.http.schemas import ProblemRead, Read, ShortLine, Slug, Strict
 from dnsfilter.policy.model import Audience, Funding, Prefix, Range
 
 MAX_LISTED = 10_000
-"""The most rows of an import within JSON; a file may have more."""
+"""Most rows of an import in JSON; a CSV file may have more."""
 
 
 class SiteWrite(Strict):
-    """A site."""
+    """The fields of a site."""
 
     name: ShortLine = ""
 
@@ -28,7 +28,7 @@ class SiteRead(Read):
 
 
 class RangeWrite(Strict):
-    """A range, whole. Who paid for the devices and who uses them have no default: somebody has to know."""
+    """All fields of a range. `funding` (who paid for the devices) and `audience` (who uses them) have no default."""
 
     authority: Slug
     funding: Funding
@@ -37,7 +37,7 @@ class RangeWrite(Strict):
 
 
 class RangePatch(Strict):
-    """The fields of a range that change. Its authority does not: remove it and register it anew."""
+    """The fields of a range that change. To change its authority, deregister the range and register it again."""
 
     funding: Funding | None = None
     audience: Audience | None = None
@@ -45,14 +45,14 @@ class RangePatch(Strict):
 
 
 class RangeRowWrite(RangeWrite):
-    """A range of an import. Without `site` it is at the site of the import."""
+    """A range of an import. Without `site` it belongs to the site of the import."""
 
     prefix: PrefixText
     site: Slug | None = None
 
 
 class RangesWrite(Strict):
-    """The rows of an import within JSON. A longer table is sent as CSV."""
+    """The rows of an import in JSON. Send a longer table as CSV."""
 
     rows: Annotated[list[RangeRowWrite], Field(max_length=MAX_LISTED)]
 
@@ -70,7 +70,7 @@ class RangeRead(Read):
 
 
 class RangeChangeRead(Read):
-    """What is done to one range."""
+    """A change of one range."""
 
     act: str
     object: str
@@ -79,9 +79,9 @@ class RangeChangeRead(Read):
 
 
 class ImportRead(Read):
-    """What an import has done, or with `dry_run` would do; `more` is how many follow the listed `changes`.
+    """What an import did, or would do with `dry_run`. `more` counts the changes that `changes` does not list.
 
-    `withheld` says of a dry run why it would be refused all the same; empty where it would not.
+    `withheld` says why a dry run would be refused; it is empty if it would not.
     """
 
     dry_run: bool
@@ -96,7 +96,7 @@ class ImportRead(Read):
 
 
 class Stage(StrEnum):
-    """What an import is doing, or how it ended."""
+    """Stage of an import."""
 
     CHECKING = "checking"
     WAITING = "waiting"
@@ -107,21 +107,21 @@ class Stage(StrEnum):
 
 
 class ImportProgressRead(Read):
-    """How far an import is: `done` of `total` rows of its stage. Both are 0 if it ended before a restart."""
+    """Progress of an import: `done` of `total` rows of its stage. Both are 0 if it ended before a restart."""
 
     stage: Stage = Field(
         description="`checking` the rows, `waiting` for its turn to write, `recording` the acts, `publishing` the "
-        "snapshot; it ends with `done`, or with `failed` and nothing recorded"
+        "snapshot. It ends as `done`, or as `failed` with nothing recorded."
     )
     done: int
     total: int
     problem: ProblemRead | None = Field(
-        description="why it failed, with its first 100 faults; if it is done, that it is not in force yet"
+        description="Why the import failed, with its first 100 faults; or, if it is done, that it is not in force yet."
     )
 
 
 class HolderRead(Read):
-    """A range that holds another."""
+    """A range that contains another."""
 
     prefix: str
     authority: Slug
@@ -129,7 +129,7 @@ class HolderRead(Read):
 
 
 class OverlapRead(Read):
-    """A range inside another; `within` is null where that is not the caller's to see."""
+    """A range inside another. `within` is null if the caller may not see the outer range."""
 
     site: Slug
     prefix: str
@@ -139,7 +139,7 @@ class OverlapRead(Read):
 
 
 class GapRead(Read):
-    """Part of allotted space that no range covers."""
+    """A part of allotted space that no range covers."""
 
     site: Slug
     prefix: str
@@ -148,5 +148,5 @@ class GapRead(Read):
 
 
 def range_value(site: str, prefix: Prefix, body: RangeWrite) -> Range:
-    """As the policy has it."""
+    """Return the range as the policy has it."""
     return Range(prefix, body.authority, body.funding, body.audience, body.label, site)

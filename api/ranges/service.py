@@ -1,7 +1,7 @@
 """Acts on sites and ranges.
 
-What is registered of a range decides which bans apply there. Acts on ranges are therefore also the matter of every
-authority whose ban is bound to the range's: it sees in the record where its ban no longer reaches.
+The fields of a range decide which bans apply there. Acts on ranges therefore also concern each authority whose ban is
+bound to the range's authority: its audit log shows where its ban no longer applies.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,6 +14,7 @@ from api.db.base import Json
 from api.db.models import RangeRow, SiteRow
 from api.db.sites import find_site, get_site
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_authority
 from api.errors import Conflict, Forbidden, Invalid
 from api.ranges import repository
 from api.ranges.reading import read_site
@@ -21,7 +22,7 @@ from dnsfilter.policy.model import DEFAULT_SITE, Range
 
 
 def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
-    """Register a site or rename it; says whether it is new."""
+    """Register a site or rename it; return whether it is new."""
     row = find_site(unit.session, slug)
     if row is None:
         row = SiteRow(slug=slug, name=name, revision=unit.new_revision())
@@ -36,23 +37,24 @@ def put_site(unit: UnitOfWork, slug: str, name: str) -> tuple[SiteRow, bool]:
 
 
 def delete_site(unit: UnitOfWork, row: SiteRow) -> None:
-    """Remove a site to which nothing refers; raises Conflict."""
+    """Remove a site that nothing refers to; raise `Conflict` otherwise."""
     if row.slug == DEFAULT_SITE:
-        raise Conflict(f"site {DEFAULT_SITE} always exists")
+        raise Conflict(f"site {DEFAULT_SITE} cannot be removed")
     if repository.site_in_use(unit.session, row.slug):
-        raise Conflict(f"site {row.slug} has space, ranges, exemptions or nodes")
+        raise Conflict(f"site {row.slug} has space, ranges, exemptions or nodes and cannot be removed")
     unit.record("site.remove", f"site/{row.slug}", _site_shown(row), None)
     unit.session.delete(row)
 
 
 def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
-    """Register a range or change what is known of it; says whether it is new.
+    """Register a range or change its fields; return whether it is new.
 
-    Raises NotFound for the site, Invalid for an unknown authority, Conflict where another authority has the prefix.
+    Raise `NotFound` if the site is unknown, `Invalid` if the authority is unknown, and `Conflict` if another authority
+    has the prefix.
     """
     get_site(unit.session, wanted.site)
     if authorities.find(unit.session, wanted.authority) is None:
-        raise Invalid.at("body.authority", f"authority {wanted.authority} is not registered")
+        raise Invalid.at("body.authority", no_authority(unit.session, wanted.authority))
     known = repository.find(unit.session, wanted.site, wanted.prefix)
     return put_known(unit, wanted, known, bindings.binders(unit.session, unit.now_s))
 
@@ -60,9 +62,9 @@ def put(unit: UnitOfWork, wanted: Range) -> tuple[RangeRow, bool]:
 def put_known(
     unit: UnitOfWork, wanted: Range, row: RangeRow | None, binders: Mapping[str, tuple[str, ...]]
 ) -> tuple[RangeRow, bool]:
-    """As `put`, of a range whose row, or that there is none, is known; its site and authority are registered.
+    """Do what `put` does, for a range whose row (or None), site and authority are known.
 
-    `binders` are, by bound authority, those whose bans are bound to it.
+    `binders` maps each bound authority to those whose bans are bound to it.
     """
     concerned = (wanted.authority, *binders.get(wanted.authority, ()))
     if row is None:
@@ -72,7 +74,7 @@ def put_known(
         unit.record("range.register", _subject(row), None, shown(row), *concerned)
         return row, True
     if row.authority != wanted.authority:
-        raise Conflict(f"{row.prefix} at site {row.site} is registered to {row.authority}")
+        raise Conflict(f"{row.prefix} at site {row.site} is already registered to {row.authority}")
     given = {"label": wanted.label, "funding": str(wanted.funding), "audience": str(wanted.audience)}
     if any(getattr(row, field) != value for field, value in given.items()):
         before = shown(row)
@@ -84,7 +86,7 @@ def put_known(
 
 
 def new_row(unit: UnitOfWork, wanted: Range) -> RangeRow:
-    """The row of a range that is registered, and in no session yet."""
+    """Return the row of a new range, not yet in a session."""
     return RangeRow(
         site=wanted.site,
         prefix=str(wanted.prefix),
@@ -96,17 +98,19 @@ def new_row(unit: UnitOfWork, wanted: Range) -> RangeRow:
     )
 
 
-def taken(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
-    """Why a range cannot be registered that another authority has, named where the caller acts for that too."""
+def taken_error(permit: Permit, row: RangeRow) -> Conflict | Forbidden:
+    """Return the error for a prefix that another authority has. Name that authority if the caller acts for it too."""
     own = permit.visible()
     if own is None or row.authority in own:
-        return Conflict(f"{row.prefix} at site {row.site} is registered already, to {row.authority}")
-    told = "is registered already, to another authority: ask an administrator"
-    return Forbidden(f"{row.prefix} at site {row.site} {told}")
+        return Conflict(
+            f"{row.prefix} at site {row.site} is already registered to {row.authority}. Deregister it first."
+        )
+    message = "is already registered to another authority. Ask an administrator."
+    return Forbidden(f"{row.prefix} at site {row.site} {message}")
 
 
 def delete(unit: UnitOfWork, row: RangeRow) -> None:
-    """Deregister a range; raises Conflict while an exemption names it."""
+    """Deregister a range; raise `Conflict` if an exemption names it."""
     session, now = unit.session, unit.now_s
     delete_known(unit, row, repository.exempted(session, now), bindings.binders(session, now))
 
@@ -114,21 +118,21 @@ def delete(unit: UnitOfWork, row: RangeRow) -> None:
 def delete_known(
     unit: UnitOfWork, row: RangeRow, exempted: Collection[tuple[str, str]], binders: Mapping[str, tuple[str, ...]]
 ) -> None:
-    """As `delete`, if it is known which ranges exemptions name; `binders` as for `put_known`."""
+    """Do what `delete` does, with the exempted ranges and the `binders` of `put_known` known."""
     if (row.site, row.prefix) in exempted:
-        raise Conflict(f"an exemption names {row.prefix}: revoke or reject it first")
+        raise Conflict(f"an exemption names {row.prefix} at site {row.site}: revoke or reject it first")
     concerned = (row.authority, *binders.get(row.authority, ()))
     unit.record("range.remove", _subject(row), shown(row), None, *concerned)
     unit.session.delete(row)
 
 
 def shown(row: RangeRow) -> Json:
-    """The range as the audit keeps it."""
+    """Return the range as the audit log stores it."""
     return shown_fields(row.site, row.prefix, row.authority, row.label, row.funding, row.audience)
 
 
 def shown_fields(site: str, prefix: str, authority: str, label: str, funding: str, audience: str) -> Json:
-    """As `shown`, of a range without a row."""
+    """Return what `shown` does, for a range without a row."""
     return {
         "site": site,
         "prefix": prefix,

@@ -1,1 +1,1 @@
-"""Requests to switch a ban off, where an authority wants a second person for that."""
+"""Requests to switch a ban off, for authorities that require an approver for that."""

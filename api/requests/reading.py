@@ -1,4 +1,4 @@
-"""Requests as the API shows them, and as the audit log keeps them."""
+"""Convert rows of requests to API answers and audit log entries."""
 
 from api.db.base import Json
 from api.db.models import BanRow, RequestRow
@@ -30,5 +30,5 @@ def read_request(row: RequestRow, ban: BanRow, now: Instant) -> RequestRead:
 
 
 def shown_request(row: RequestRow, ban: BanRow) -> Json:
-    """Return a request as the audit log keeps it, without what depends on the time."""
+    """Return a request as the audit log stores it, without fields that depend on the time."""
     return read_request(row, ban, 0).model_dump(mode="json", exclude={"revision", "state"})

@@ -19,7 +19,7 @@ def get(session: Session, number: int) -> RequestRow:
     """Return the request; raise NotFound if there is none."""
     row = session.get(RequestRow, number)
     if row is None:
-        raise NotFound(f"there is no request {number}")
+        raise NotFound(f"No request {number}. See dnsfilterctl request list.")
     return row
 
 
@@ -37,7 +37,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[RequestRow], str | None]:
-    """Return a page of requests by number; those in the authorities `visible`, or all if it is None."""
+    """Return a page of requests by number; only those in the authorities `visible`, unless it is None."""
     statement = select(RequestRow)
     if visible is not None:
         statement = statement.where(RequestRow.ban.in_(select(BanRow.number).where(BanRow.authority.in_(visible))))

@@ -32,7 +32,7 @@ def list_requests(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RequestRead]:
-    """List requests to switch a ban off, or to let it only count, by number."""
+    """List requests to switch a ban off or to set it to monitor, by number."""
     rows, following = repository.page(unit.session, permit.visible(), state, unit.now_s, limit, cursor)
     return Page(items=[_read(unit, row) for row in rows], next=following)
 
@@ -58,9 +58,9 @@ def approve_request(
     precondition: PreconditionDep,
     body: Note | None = None,
 ) -> RequestRead:
-    """Set the mode that is asked for.
+    """Approve the request and set the mode that it asks for.
 
-    Nobody approves a request of their own, or by a role that its author granted.
+    Nobody approves their own request, directly or by a role that they granted.
     """
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
@@ -68,7 +68,7 @@ def approve_request(
     permit.another_person(unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
     known = held.services.get(ban.service)
     if known is None:
-        raise NotFound(f"service {ban.service} is not in the catalogue")
+        raise NotFound(f"service {ban.service} is not in the catalogue: reject the request")
     service.approve(unit, row, known, body.note if body is not None else "")
     return _answer(unit, row, response)
 
@@ -108,7 +108,7 @@ def withdraw_request(
     response: Response,
     precondition: PreconditionDep,
 ) -> RequestRead:
-    """Take the request back, as an operator of the authority. It stays on record, without effect."""
+    """Withdraw the request, as an operator of the authority. It stays on record, without effect."""
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     service.withdraw(unit, row, body.reason)
@@ -116,7 +116,7 @@ def withdraw_request(
 
 
 def _permitted(number: int, unit: UnitOfWork, permit: Permit) -> RequestRow:
-    """Return the request; raise an error unless the caller has the role in the ban's authority."""
+    """Return the request; raise `Forbidden` unless the caller has the role in the ban's authority."""
     row = repository.get(unit.session, number)
     permit.demand(unit.session.get_one(BanRow, row.ban).authority)
     return row

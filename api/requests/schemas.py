@@ -1,4 +1,4 @@
-"""Requests as read."""
+"""Response schemas of requests."""
 
 from enum import StrEnum
 
@@ -7,9 +7,9 @@ from dnsfilter.policy.model import Mode
 
 
 class RequestState(StrEnum):
-    """Where a request stands.
+    """State of a request.
 
-    It lapses if nobody decides before the mode changes, the ban lapses, or the end that it asks for passes.
+    It lapses if the mode changes, the ban lapses, or the requested end passes before somebody decides.
     """
 
     REQUESTED = "requested"
@@ -20,7 +20,7 @@ class RequestState(StrEnum):
 
 
 class RequestRead(Read):
-    """A request to set a ban to `mode`, and what became of it. One to switch it off for a time has `until`."""
+    """A request to set a ban to `mode`. `until` is given if it asks to switch the ban off for a time."""
 
     number: int
     ban: str

@@ -15,13 +15,13 @@ from api.requests.state import request_state
 from dnsfilter.policy.model import Instant, Mode, Service
 
 
-def asked(
+def request_approval(
     unit: UnitOfWork, permit: Permit, authority: AuthorityRow, ban: BanRow, change: BanChange
 ) -> RequestRow | None:
-    """Record the request that the change of a ban becomes; return None if the change takes effect at once.
+    """Record a change of a ban as a request if it needs an approver; return None if it takes effect at once.
 
-    It waits if it keeps the ban from refusing and the authority wants an approver for that. Changes by administrators
-    never wait, because what they apply and roll back does not either.
+    It needs one if it makes the ban refuse less and the authority requires an approver for that. Changes by
+    administrators never wait, because their policy files and rollbacks do not wait either.
     """
     if not authority.off_needs_approver or permit.caller.administers:
         return None
@@ -30,18 +30,20 @@ def asked(
     if not stops_refusing(before, after):
         return None
     if not sets_only_mode(ban, wanted):
-        raise Invalid.at("body", f"an approver of {authority.slug} decides about the mode: set nothing else with it")
+        raise Invalid.at(
+            "body", f"an approver of {authority.slug} must decide about the mode: change the other fields separately"
+        )
     if has_lapsed(ban.terms, unit.now_s):
         name = f"{ban.authority}/{ban.service}"
         renewal = f"dnsfilterctl ban renew {ban.authority} {ban.service}"
-        raise Conflict(f"{name} has lapsed and refuses nothing. To give it a further term: {renewal}")
+        raise Conflict(f"{name} has lapsed and refuses nothing. To add a term: {renewal}")
     demand_reason(unit, ban, before, after)
-    _demand_unasked(unit, ban)
+    _demand_none_waiting(unit, ban)
     return _ask(unit, ban, before, after)
 
 
-def _demand_unasked(unit: UnitOfWork, ban: BanRow) -> None:
-    """Raise Conflict if a request about the ban waits."""
+def _demand_none_waiting(unit: UnitOfWork, ban: BanRow) -> None:
+    """Raise `Conflict` if a request about the ban is waiting."""
     for known in repository.waiting(unit.session, ban.number, unit.now_s):
         name = f"{ban.authority}/{ban.service}"
         wish = f"switch {name} off" if known.mode == Mode.OFF else f"set {name} to {known.mode}"
@@ -74,44 +76,44 @@ def _ask(unit: UnitOfWork, ban: BanRow, before: Switch, after: Switch) -> Reques
 
 
 def approve(unit: UnitOfWork, row: RequestRow, service: Service, note: str) -> None:
-    """Set the mode that is asked for; approving twice changes nothing."""
+    """Set the mode that is requested. Do nothing if the request is approved already."""
     if row.approved_s is not None:
         return
-    ban = _must_wait(unit, row)
+    ban = _demand_waiting(unit, row)
     _record(unit, row, ban, "request.approve", note, approved=unit.now_s)
     change = BanChange(mode=Mode(row.mode), mode_reason=row.reason or None, off_until=row.until_s)
     bans.put(unit, unit.session.get_one(AuthorityRow, ban.authority), service, ban, change)
 
 
 def reject(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
-    """Refuse a request."""
-    _record(unit, row, _must_wait(unit, row), "request.reject", reason, rejected=unit.now_s)
+    """Reject a request."""
+    _record(unit, row, _demand_waiting(unit, row), "request.reject", reason, rejected=unit.now_s)
 
 
 def withdraw(unit: UnitOfWork, row: RequestRow, reason: str) -> None:
-    """Take a request back."""
+    """Withdraw a request."""
     cut(unit, row, unit.now_s, reason)
 
 
 def cut(unit: UnitOfWork, row: RequestRow, at: Instant, reason: str) -> None:
     """End a request at `at`, for example because the ban's authority closes. Until then it can be decided."""
-    _record(unit, row, _must_wait(unit, row), "request.withdraw", reason, withdrawn=at)
+    _record(unit, row, _demand_waiting(unit, row), "request.withdraw", reason, withdrawn=at)
 
 
-def _must_wait(unit: UnitOfWork, row: RequestRow) -> BanRow:
-    """Return the ban of a request that waits; raise Conflict if it does not."""
+def _demand_waiting(unit: UnitOfWork, row: RequestRow) -> BanRow:
+    """Return the ban of a waiting request; raise `Conflict` if the request does not wait."""
     ban = unit.session.get_one(BanRow, row.ban)
     state = request_state(row, ban, unit.now_s)
     if state is not RequestState.REQUESTED:
         why = _why_lapsed(unit, ban) if state is RequestState.LAPSED else ""
-        raise Conflict(f"Request {row.number} is {state} and cannot be decided any more{why}.")
+        raise Conflict(f"Request {row.number} is {state} and can no longer be decided{why}.")
     return ban
 
 
 def _why_lapsed(unit: UnitOfWork, ban: BanRow) -> str:
     if has_lapsed(ban.terms, unit.now_s):
         return f": the ban {ban.authority}/{ban.service} has lapsed and refuses nothing"
-    return ": the mode has changed or the end has passed, so ask again"
+    return ": the mode has changed or the end has passed. Ask again"
 
 
 def _record(

@@ -1,4 +1,4 @@
-"""The state of a request at an instant, of a row and as a condition of a query."""
+"""The state of a request at an instant; also as SQL."""
 
 from typing import assert_never
 
@@ -26,7 +26,7 @@ def request_state(row: RequestRow, ban: BanRow, now: Instant) -> RequestState:
 
 
 def in_state(state: RequestState, now: Instant) -> ColumnElement[bool]:
-    """Select the requests of which `request_state` gives this state."""
+    """Select the requests for which `request_state` returns this state."""
     row = RequestRow
     match state:
         case RequestState.APPROVED:

@@ -1,1 +1,1 @@
-"""Revisions of the policy: what each changed, and the way back to one."""
+"""Revisions of the policy: what each changed, and rollback to one."""

@@ -1,4 +1,4 @@
-"""Versions of objects as the audit shows them, by the names that the audit gives them."""
+"""Convert versions of objects to the form and the names of the audit log."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +32,7 @@ from dnsfilter.policy.model import Instant
 def changes(
     session: Session, rows: Sequence[VersionRow], before: Mapping[tuple[str, str], VersionRow], at: Instant
 ) -> list[ChangeRead]:
-    """Each version with the one that it replaced."""
+    """Return each version with the one that it replaced."""
     reader = _Reader(session, at)
     found = []
     for row in rows:
@@ -41,7 +41,7 @@ def changes(
         became = reader.row(row.kind, row.body)
         named = became if became is not None else was
         if named is None:
-            # Made and removed in one revision: nobody ever saw it.
+            # Made and removed in one revision.
             continue
         found.append(
             ChangeRead(
@@ -56,18 +56,21 @@ def changes(
 
 
 class _Reader:
-    """Bodies of versions as the audit shows them. Of bans and authorities that are gone the numbers and slugs do."""
+    """Convert stored versions to the form of the audit log.
+
+    Bans and authorities that no longer exist are named by number or slug.
+    """
 
     def __init__(self, session: Session, at: Instant) -> None:
         self._session = session
         self._at = at
 
     def row(self, kind: str, body: Json | None) -> Base | None:
-        """The row of a body, which belongs to no session."""
+        """Return the row of a stored version, which belongs to no session."""
         return None if body is None else row_of(KINDS[kind], body)
 
     def shown(self, row: Base | None) -> Json | None:
-        """The row as the audit has it."""
+        """Return the row as the audit log stores it."""
         match row:
             case None:
                 return None

@@ -1,4 +1,4 @@
-"""Queries on revisions: acts grouped by the revision they made, and what they left as versions."""
+"""Queries on revisions: the acts that made them, and the versions that they stored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from api.http.pagination import cut_page, decode_cursor, encode_cursor
 from dnsfilter.policy.model import Instant
 
 SHOWN_PUBLICATIONS = 20
-NOTED = ("account.", "checkpoint.", "grant.", "node.", "space.", "token.")
-"""How acts begin that change no policy, and so make no revision."""
+WITHOUT_REVISION = ("account.", "checkpoint.", "grant.", "node.", "space.", "token.")
+"""Prefixes of acts that change no policy and make no revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A revision: its first and last act, and how many there were."""
+    """A revision: its first and last act, and their number."""
 
     number: int
     first: AuditRow
@@ -27,7 +27,7 @@ class Made:
 
 
 def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[Made], str | None]:
-    """A page of revisions, newest first."""
+    """Return a page of revisions, newest first."""
     statement = select(AuditRow.revision).where(AuditRow.revision > 0).distinct()
     if cursor is not None:
         statement = statement.where(AuditRow.revision < decode_cursor(cursor, int))
@@ -37,15 +37,15 @@ def page(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[Mad
 
 
 def get(session: Session, number: int) -> Made:
-    """One revision; raises NotFound."""
+    """Return one revision; raise `NotFound` if there is none."""
     found = _made(session, [number]) if number > 0 else []
     if not found:
-        raise NotFound(f"no act made revision {number}")
+        raise NotFound(f"No revision {number}. See dnsfilterctl revision list.")
     return found[0]
 
 
 def in_force(session: Session, numbers: Sequence[int]) -> Mapping[int, Instant]:
-    """When each revision's first snapshot came into force."""
+    """Return when each revision's first snapshot came into force."""
     statement = (
         select(PublicationRow.revision, func.min(PublicationRow.id).label("first"))
         .where(PublicationRow.revision.in_(numbers))
@@ -59,18 +59,20 @@ def in_force(session: Session, numbers: Sequence[int]) -> Mapping[int, Instant]:
 
 
 def publications(session: Session, number: int) -> Sequence[PublicationRow]:
-    """The newest publications of a revision, oldest first."""
+    """Return the newest publications of a revision, oldest first."""
     statement = select(PublicationRow).where(PublicationRow.revision == number).order_by(PublicationRow.id.desc())
     return session.scalars(statement.limit(SHOWN_PUBLICATIONS)).all()[::-1]
 
 
 def versions(session: Session, number: int, limit: int, cursor: str | None) -> tuple[Sequence[VersionRow], str | None]:
-    """A page of what a revision changed, by kind and key."""
+    """Return a page of what a revision changed, by kind and key."""
     statement = select(VersionRow).where(VersionRow.revision == number)
     if cursor is not None:
         kind, slash, key = decode_cursor(cursor, str).partition("/")
         if not slash:
-            raise Invalid.at("query.cursor", "not a cursor of this list")
+            raise Invalid.at(
+                "query.cursor", "this cursor does not belong to this list: use the `next` of its last page"
+            )
         after = or_(VersionRow.kind > kind, and_(VersionRow.kind == kind, VersionRow.key > key))
         statement = statement.where(after)
     rows = session.scalars(statement.order_by(VersionRow.kind, VersionRow.key).limit(limit + 1)).all()
@@ -81,7 +83,7 @@ def versions(session: Session, number: int, limit: int, cursor: str | None) -> t
 
 
 def before(session: Session, rows: Sequence[VersionRow], number: int) -> Mapping[tuple[str, str], VersionRow]:
-    """The version of each of these objects that the revision replaced, by kind and key."""
+    """Return the versions that the revision replaced, by kind and key."""
     found: dict[tuple[str, str], VersionRow] = {}
     for kind in {row.kind for row in rows}:
         keys = [row.key for row in rows if row.kind == kind]
@@ -98,11 +100,11 @@ def before(session: Session, rows: Sequence[VersionRow], number: int) -> Mapping
 
 
 def _made(session: Session, numbers: Sequence[int]) -> list[Made]:
-    """Revisions by their acts, in the order of `numbers`.
+    """Return revisions with their acts, in the order of `numbers`.
 
-    Acts that change no policy are entered under the revision that they found: those are not its own.
+    Acts that change no policy are recorded under the current revision; they do not count as its own.
     """
-    own = and_(AuditRow.revision.in_(numbers), not_(or_(*map(AuditRow.act.startswith, NOTED))))
+    own = and_(AuditRow.revision.in_(numbers), not_(or_(*map(AuditRow.act.startswith, WITHOUT_REVISION))))
     statement = (
         select(func.min(AuditRow.seq).label("seq"), func.max(AuditRow.seq).label("last"), func.count().label("acts"))
         .where(own)

@@ -1,7 +1,7 @@
-"""Back to the ranges, modes, scopes and replies of an earlier revision, by the acts that single requests do.
+"""Restore ranges, modes, scopes and replies of an earlier revision, by the acts of single requests.
 
-Terms, bindings, exemptions, authorities, sites and what people may do stay as they are: what has begun is not
-rewritten. Bans that did not exist then stay as they are, and so do those that exist no longer.
+Terms, bindings, exemptions, authorities, sites and grants stay as they are: what has begun is not rewritten. Bans that
+did not exist then, or no longer exist, stay as they are.
 """
 
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ from dnsfilter.policy.model import Range, Service
 
 
 def roll_back(unit: UnitOfWork, number: int, reason: str, services: Mapping[str, Service]) -> list[AuditRow]:
-    """Do the acts that restore the state of revision `number`, all or none; gives them.
+    """Do the acts that restore the state of revision `number`, all or none; return them.
 
-    Raises NotFound for a revision that is not kept, and Conflict with everything that stands against it.
+    Raise `NotFound` if the revision is not stored, and `Conflict` with everything that prevents the rollback.
     """
     before = unit.revision
     since = kept_since(unit.session)
     if not since <= number <= before:
-        raise NotFound(f"there is no revision {number} to go back to: kept are {since} to {before}")
+        raise NotFound(f"revision {number} cannot be restored: choose one from {since} to {before}")
     installation = unit.session.get_one(InstallationRow, INSTALLATION)
     run = _Run(unit, services, installation, binders(unit.session, unit.now_s), reason)
     run.restore_ranges(ranges_at(unit.session, number))
@@ -56,11 +56,11 @@ class _Run:
     unit: UnitOfWork
     services: Mapping[str, Service]
     held: InstallationRow
-    """A session forgets a row to which nobody refers, and would ask for this one anew with each act."""
+    """Kept alive: a session drops an unreferenced row and would query this one again with each act."""
     binders: Mapping[str, tuple[str, ...]]
-    """By bound authority, whose bans are bound to it before any act of the run."""
+    """Map each bound authority to those whose bans are bound to it, before any act of the run."""
     reason: str
-    """Why a ban is switched off, if its authority wants a reason and nobody gave one at that time."""
+    """Reason for switching a ban off, if its authority requires one and none was given then."""
     faults: list[Fault] = field(default_factory=list)
 
     def restore_ranges(self, wanted: tuple[Range, ...]) -> None:
@@ -74,10 +74,10 @@ class _Run:
                 with collect_faults(self.faults, f"range/{row.site}/{row.prefix}"):
                     range_acts.delete_known(self.unit, row, exempted, self.binders)
                     del known[key]
-        # A prefix has one row: the old ones have to be gone before new ones come.
+        # A prefix has one row: delete the old ones before adding new ones.
         session.flush()
         sites = set(session.scalars(select(SiteRow.slug)))
-        # The rows: each range would ask for its authority's anew.
+        # Load the rows: otherwise each range would query its authority again.
         authorities = {row.slug: row for row in session.scalars(select(AuthorityRow))}
         for key, entry in then.items():
             row_ = known.get(key)
@@ -85,14 +85,14 @@ class _Run:
                 continue
             with collect_faults(self.faults, f"range/{entry.site}/{entry.prefix}"):
                 if entry.site not in sites:
-                    raise Conflict(f"site {entry.site} is registered no longer")
+                    raise Conflict(f"site {entry.site} is no longer registered: register it first")
                 if entry.authority not in authorities:
-                    raise Conflict(f"authority {entry.authority} is registered no longer")
+                    raise Conflict(f"authority {entry.authority} is no longer registered: register it first")
                 range_acts.put_known(self.unit, entry, row_, self.binders)
         session.flush()
 
     def restore_bans(self, wanted: list[BanRow]) -> None:
-        """The bans that exist now as they did then. `wanted` are rows of the past, which belong to no session."""
+        """Restore the existing bans to what they were. `wanted` are past rows, which belong to no session."""
         then, now = {row.number: row for row in wanted}, self.unit.now_s
         for row in self.unit.session.scalars(select(BanRow).order_by(BanRow.number)).all():
             past = then.get(row.number)
@@ -101,7 +101,7 @@ class _Run:
             with collect_faults(self.faults, f"ban/{row.authority}/{row.service}"):
                 service = self.services.get(row.service)
                 if service is None:
-                    raise Conflict(f"service {row.service} is in the catalogue no longer")
+                    raise Conflict(f"service {row.service} is no longer in the catalogue")
                 owner = self.unit.session.get_one(AuthorityRow, row.authority)
                 reason = self.reason if owner.off_needs_reason else ""
                 ban_acts.put(self.unit, owner, service, row, as_decided(past, now, reason=reason))

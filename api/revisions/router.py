@@ -1,4 +1,4 @@
-"""/v1/revisions: what each changed, and the way back."""
+"""/v1/revisions: what each revision changed, and rollback."""
 
 from typing import Annotated, Any
 
@@ -23,14 +23,14 @@ from dnsfilter.policy.model import Instant
 
 router = APIRouter(route_class=Route, prefix="/v1/revisions", tags=["revisions"])
 
-Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="the revision's number")]
+Number = Annotated[int, Path(ge=0, le=2**63 - 1, description="Number of the revision.")]
 
 
 @router.get("", operation_id="list_revisions", summary="List revisions", responses=documented())
 def list_revisions(
     unit: UnitDep, _permit: Auditor, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[RevisionSummary]:
-    """Revisions, newest first."""
+    """List revisions, newest first."""
     held.publishing.settle()
     rows, following = repository.page(unit.session, limit, cursor)
     since = repository.in_force(unit.session, [row.number for row in rows])
@@ -47,7 +47,7 @@ def get_revision(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> RevisionRead:
-    """One revision, with a page of its difference to the one before, object by object."""
+    """Get one revision, with a page of its changes from the one before, object by object."""
     held.publishing.settle()
     session = unit.session
     found = repository.get(session, number)
@@ -67,7 +67,7 @@ def get_revision(
 @router.post(
     "/{number}/rollback",
     operation_id="roll_back",
-    summary="Go back to a revision",
+    summary="Roll back to a revision",
     responses=documented(NOT_FOUND, CONFLICT, NOT_PUBLISHED),
 )
 def rollback(
@@ -76,9 +76,9 @@ def rollback(
     unit: UnitDep,
     _permit: Administrator,
     held: RuntimeDep,
-    dry_run: Annotated[bool, Query(description="show what it would do, and do nothing")] = False,
+    dry_run: Annotated[bool, Query(description="Only report what would be done.")] = False,
 ) -> RollbackRead:
-    """Restores ranges, modes, tiers and replies as a new revision; never terms, bindings, exemptions or grants."""
+    """Restore ranges, modes, scopes and replies as a new revision; never terms, bindings, exemptions or grants."""
     before = unit.revision
     unit.rehearsing = dry_run
     acts = roll_back(unit, number, body.reason, held.services)

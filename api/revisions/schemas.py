@@ -1,4 +1,4 @@
-"""Revisions as read, and a rollback as asked for."""
+"""Request and response schemas of revisions."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ from api.trace.schemas import PublicationRead
 class RevisionSummary(Read):
     """A revision in a list.
 
-    `in_force` is when a snapshot of it first was; null: none is known. Its acts are those of the audit from number
-    `first_seq` to `last_seq`; `act` and `object` are the last one's, which of a file or a rollback is the whole.
+    `in_force` is when a snapshot of it first came into force; null if unknown. Its acts are the audit log entries
+    `first_seq` to `last_seq`. `act` and `object` are those of the last entry, which describes a policy file or a
+    rollback as a unit.
     """
 
     number: int
@@ -29,7 +30,7 @@ class RevisionSummary(Read):
 
 
 class ChangeRead(Read):
-    """An object that a revision changed, as it was before and after; null: it was not there."""
+    """An object that a revision changed, before and after; null if it did not exist."""
 
     kind: str
     key: str
@@ -41,7 +42,7 @@ class ChangeRead(Read):
 class RevisionRead(RevisionSummary):
     """A revision with its newest publications, and a page of what it changed.
 
-    Revisions before `kept_since` have no changes to show: their acts in the audit say what they were.
+    Revisions before `kept_since` have no changes: see their acts in the audit log.
     """
 
     kept_since: int
@@ -50,13 +51,13 @@ class RevisionRead(RevisionSummary):
 
 
 class RollbackWrite(Strict):
-    """Why the policy goes back."""
+    """The reason for the rollback."""
 
     reason: Reason = Field(examples=["ranges were registered to the wrong authority"])
 
 
 class RollbackRead(Read):
-    """What a rollback has done, or would do; nothing, if `acts` is empty."""
+    """What a rollback did, or would do. `acts` is empty if it did nothing."""
 
     acts: list[ActRead]
     revision: int

@@ -9,7 +9,7 @@ from api.http.routes import Route
 from api.nodes.fleet import Fleet, Reach
 from api.publish.service import Publisher
 from api.server.schemas import HealthRead, ReadinessRead, VersionRead
-from api.suspensions.current import Holding
+from api.suspensions.current import CurrentSuspensions
 from dnsfilter import __version__
 
 router = APIRouter(route_class=Route, tags=["system"])
@@ -29,7 +29,7 @@ def health(_permit: Anybody) -> HealthRead:
 )
 def readiness(_permit: Anybody, request: Request, response: Response) -> ReadinessRead:
     """Ready: acts can be recorded, and the database's last revision is published."""
-    publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", Holding)
+    publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", CurrentSuspensions)
     revision: int | None = None
     suspensions: int | None = None
     reach: Reach | None = None

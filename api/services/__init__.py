@@ -1,1 +1,1 @@
-"""The catalogue, read only."""
+"""The catalogue of services, read only."""

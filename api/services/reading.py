@@ -1,11 +1,11 @@
-"""Services of the catalogue as the API shows them."""
+"""Convert catalogue entries to API answers."""
 
 from api.services.schemas import ServiceRead, ServiceSummary, SourceRead, TierRead
 from blocklists.catalogue import Entry, TierEntry
 
 
 def read_summary(entry: Entry) -> ServiceSummary:
-    """A service as a list shows it."""
+    """Return a service as a list shows it."""
     return ServiceSummary(
         slug=entry.slug,
         name=entry.name,
@@ -17,7 +17,7 @@ def read_summary(entry: Entry) -> ServiceSummary:
 
 
 def read_service(entry: Entry) -> ServiceRead:
-    """A service as the API shows it."""
+    """Return a service as the API shows it."""
     return ServiceRead(
         slug=entry.slug,
         name=entry.name,

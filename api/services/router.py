@@ -1,4 +1,4 @@
-"""/v1/services: the catalogue that this installation came with."""
+"""/v1/services: the catalogue of this installation."""
 
 from fastapi import APIRouter
 
@@ -20,7 +20,7 @@ router = APIRouter(route_class=Route, prefix="/v1/services", tags=["services"])
 def list_services(
     _permit: AnyAccount, held: RuntimeDep, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[ServiceSummary]:
-    """Services by slug, without their names."""
+    """List services by slug, without their domain names."""
     after = decode_cursor(cursor, str) if cursor is not None else ""
     entries = sorted((entry for entry in held.catalogue.entries if entry.slug > after), key=lambda entry: entry.slug)
     items, following = cut_page(entries, limit, lambda entry: entry.slug)
@@ -29,7 +29,7 @@ def list_services(
 
 @router.get("/{slug}", operation_id="get_service", summary="Get a service", responses=documented(NOT_FOUND))
 def get_service(_permit: AnyAccount, slug: ServiceSlug, held: RuntimeDep) -> ServiceRead:
-    """One service with its tiers and their names."""
+    """Get one service with its tiers and their domain names."""
     try:
         return read_service(held.catalogue.entry(slug))
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""Services of the catalogue as read."""
+"""Response schemas of services."""
 
 from datetime import date
 
@@ -6,7 +6,7 @@ from api.http.schemas import Read
 
 
 class TierRead(Read):
-    """One tier: `domains` match a name and all below it, `hosts` one name exactly."""
+    """One tier. `domains` match a name and all names below it; `hosts` match one name exactly."""
 
     number: int
     title: str
@@ -16,7 +16,7 @@ class TierRead(Read):
 
 
 class SourceRead(Read):
-    """Where names of the service come from."""
+    """A source of the service's domain names."""
 
     id: str
     what: str
@@ -25,7 +25,7 @@ class SourceRead(Read):
 
 
 class ServiceSummary(Read):
-    """A service in a list."""
+    """A service in a list. `names` is the number of its domain names."""
 
     slug: str
     name: str
@@ -36,7 +36,7 @@ class ServiceSummary(Read):
 
 
 class ServiceRead(Read):
-    """A service with every name of it."""
+    """A service with all its domain names."""
 
     slug: str
     name: str

@@ -1,1 +1,1 @@
-"""Space: the prefixes inside which an authority registers its ranges by itself."""
+"""Space: the prefixes in which an authority registers its own ranges."""

@@ -1,9 +1,9 @@
-"""Allotted space as the API shows it."""
+"""Convert rows of allotted space to API answers."""
 
 from api.db.models import SpaceRow
 from api.spaces.schemas import SpaceRead
 
 
 def read_space(row: SpaceRow) -> SpaceRead:
-    """Allotted space as the API shows it."""
+    """Return allotted space as the API shows it."""
     return SpaceRead(site=row.site, prefix=row.prefix, authority=row.authority, revision=row.revision)

@@ -10,27 +10,27 @@ from api.db.models import RangeRow, SpaceRow
 from api.errors import NotFound
 from api.http.pagination import select_page
 from api.http.prefixes import prefixes_around
-from api.spaces.registration import Ground, make_ground
+from api.spaces.registration import RegistrationRules, make_rules
 from dnsfilter.policy.model import Prefix
 
 
 def find(session: Session, site: str, prefix: Prefix) -> SpaceRow | None:
-    """The space with exactly that prefix, or None."""
+    """Return the space with exactly that prefix, or None."""
     return session.scalar(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix == str(prefix)))
 
 
 def get(session: Session, site: str, prefix: Prefix) -> SpaceRow:
-    """The space with exactly that prefix; raises NotFound."""
+    """Return the space with exactly that prefix; raise `NotFound` if there is none."""
     row = find(session, site, prefix)
     if row is None:
-        raise NotFound(f"{prefix} is not allotted at site {site}")
+        raise NotFound(f"{prefix} is not allotted at site {site}. See dnsfilterctl space list.")
     return row
 
 
 def page(
     session: Session, authority: str | None, site: str | None, limit: int, cursor: str | None
 ) -> tuple[Sequence[SpaceRow], str | None]:
-    """A page of space in the order in which it was allotted."""
+    """Return a page of space in the order of allotment."""
     statement = select(SpaceRow)
     if authority is not None:
         statement = statement.where(SpaceRow.authority == authority)
@@ -39,8 +39,8 @@ def page(
     return select_page(session, statement, SpaceRow.id, int, limit, cursor)
 
 
-def ground_of(session: Session, site: str, prefix: Prefix) -> Ground:
-    """The space around and inside a prefix at a site, and the ranges around it."""
+def rules_for(session: Session, site: str, prefix: Prefix) -> RegistrationRules:
+    """Return the rules for a prefix at a site, from the space around and inside it and the ranges around it."""
     allotted = session.execute(select(SpaceRow.prefix, SpaceRow.authority).where(SpaceRow.site == site))
     spaces = ((ip_network(row.prefix), row.authority) for row in allotted)
     registered = session.execute(
@@ -48,7 +48,7 @@ def ground_of(session: Session, site: str, prefix: Prefix) -> Ground:
             RangeRow.site == site, RangeRow.prefix.in_(prefixes_around(prefix))
         )
     )
-    return make_ground(
+    return make_rules(
         [(space, owner) for space, owner in spaces if space.overlaps(prefix)],
         [(ip_network(row.prefix), row.authority) for row in registered],
     )

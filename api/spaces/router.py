@@ -25,7 +25,7 @@ def list_spaces(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[SpaceRead]:
-    """Space in the order in which it was allotted."""
+    """List allotted space in the order of allotment."""
     rows, following = repository.page(unit.session, authority, site, limit, cursor)
     return Page(items=[read_space(row) for row in rows], next=following)
 
@@ -39,7 +39,7 @@ def list_spaces(
 def get_space(
     site: Slug, address: PrefixAddress, length: PrefixLength, unit: UnitDep, _permit: AnyAccount, response: Response
 ) -> SpaceRead:
-    """The space with exactly that prefix."""
+    """Get the space with exactly that prefix."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
     tag(response, row.revision)
     return read_space(row)
@@ -64,7 +64,7 @@ def put_space(
     response: Response,
     precondition: PreconditionDep,
 ) -> SpaceRead:
-    """Inside this prefix the authority's operators register ranges by themselves."""
+    """Allot the prefix to an authority. Its operators may then register ranges inside it."""
     prefix = parse_prefix(f"{address}/{length}", "path.address")
     known = repository.find(unit.session, site, prefix)
     precondition.check(known.revision if known else None)
@@ -89,7 +89,7 @@ def delete_space(
     _permit: Administrator,
     precondition: PreconditionDep,
 ) -> None:
-    """The ranges registered in it stay; only administrators change them from then on."""
+    """Withdraw the space. Ranges registered in it stay; only administrators can change them from then on."""
     row = repository.get(unit.session, site, parse_prefix(f"{address}/{length}", "path.address"))
     precondition.check(row.revision)
     service.withdraw(unit, row)

@@ -1,16 +1,16 @@
-"""Space as written and as read."""
+"""Request and response schemas of space."""
 
 from api.http.schemas import Read, Slug, Strict
 
 
 class SpaceWrite(Strict):
-    """To which authority a prefix is allotted."""
+    """The authority that a prefix is allotted to."""
 
     authority: Slug
 
 
 class SpaceRead(Read):
-    """A prefix of a site that is allotted to an authority."""
+    """A prefix at a site, allotted to an authority."""
 
     site: Slug
     prefix: str

@@ -1,4 +1,4 @@
-"""Acts on space, and what it lets an operator do. Space is no part of the policy, so that its acts make no revision."""
+"""Acts on space, and what it allows operators. Space is not part of the policy, so its acts make no revision."""
 
 from api.auth.caller import Caller
 from api.authorities import repository as authorities
@@ -7,6 +7,7 @@ from api.db.base import Json
 from api.db.models import SpaceRow
 from api.db.sites import get_site
 from api.db.unit_of_work import UnitOfWork, head
+from api.db.unknown_names import no_authority
 from api.errors import Conflict, Forbidden, Invalid
 from api.spaces import repository
 from api.spaces.reading import read_space
@@ -14,21 +15,22 @@ from dnsfilter.policy.model import Prefix
 
 
 def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[SpaceRow, bool]:
-    """Allot a prefix to an authority; says whether that is new.
+    """Allot a prefix to an authority; return whether that is new.
 
-    Raises NotFound for the site, Invalid for an unknown authority, Conflict where another one has exactly that prefix.
+    Raise `NotFound` if the site is unknown, `Invalid` if the authority is unknown, and `Conflict` if another authority
+    has exactly that prefix.
     """
     get_site(unit.session, site)
     owner = authorities.find(unit.session, authority)
     if owner is None:
-        raise Invalid.at("body.authority", f"authority {authority} is not registered")
+        raise Invalid.at("body.authority", no_authority(unit.session, authority))
     row = repository.find(unit.session, site, prefix)
     if row is not None and row.authority != authority:
         raise Conflict(f"{prefix} at site {site} is allotted to {row.authority}: withdraw it first")
     if row is not None:
         return row, False
     demand_open(owner, unit.now_s)
-    # Space makes no revision of the policy. The number of its entry in the record is never that of another allotment.
+    # Space makes no revision of the policy. The number of its entry in the audit log is unique to this allotment.
     row = SpaceRow(site=site, prefix=str(prefix), authority=authority, revision=head(unit.session)[0] + 1)
     unit.session.add(row)
     unit.note("space.allot", _subject(row), None, _shown(row), authority)
@@ -36,19 +38,19 @@ def allot(unit: UnitOfWork, site: str, prefix: Prefix, authority: str) -> tuple[
 
 
 def withdraw(unit: UnitOfWork, row: SpaceRow) -> None:
-    """Take space back; the ranges registered in it stay, and are from then on an administrator's matter."""
+    """Withdraw space. The ranges registered in it stay, and only administrators can change them from then on."""
     unit.note("space.withdraw", _subject(row), _shown(row), None, row.authority)
     unit.session.delete(row)
 
 
 def demand(unit: UnitOfWork, caller: Caller, site: str, prefix: Prefix, authority: str) -> None:
-    """Raise Forbidden if the caller may not register, change or deregister that range of `authority`.
+    """Raise `Forbidden` if the caller may not register, change or deregister that range of `authority`.
 
-    An administrator may anywhere, an operator as `Ground.refusal` says.
+    An administrator may anywhere, an operator as `RegistrationRules.refusal` says.
     """
     if caller.administers:
         return
-    reason = repository.ground_of(unit.session, site, prefix).refusal(prefix, authority, site)
+    reason = repository.rules_for(unit.session, site, prefix).refusal(prefix, authority, site)
     if reason is not None:
         raise Forbidden(reason)
 

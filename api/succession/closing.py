@@ -1,4 +1,4 @@
-"""An authority ceases to be: what it has decided ends with it, its ranges and space stay registered."""
+"""Close an authority: its bans, bindings, exemptions and roles end with it; its ranges and space stay."""
 
 from api.accounts import service as accounts
 from api.authorities.schemas import AuthorityState
@@ -30,12 +30,12 @@ def close(
 ) -> None:
     """End at `at` what the authority has: terms, bindings to and from it, exemptions from its bans, requests, roles.
 
-    Raises Invalid for a time that is past, and Conflict where its end is on record already: it is not put off, since
-    what has ended by an act is not revived.
+    Raise `Invalid` if `at` is past, and `Conflict` if its closing is already recorded. A closing cannot be postponed,
+    because what an act has ended is not revived.
     """
     demand_unclosed(unit, row)
     if at < unit.now_s:
-        raise Invalid.at("body.at", "an authority cannot have closed in the past: what was refused was refused")
+        raise Invalid.at("body.at", "an authority cannot close in the past: give a time from now on")
     before = shown(row)
     for exemption in _exemptions(unit, row, at):
         exemptions.cut(unit, exemption, at, reason)
@@ -48,23 +48,23 @@ def close(
     for grant in repository.grants(unit.session, row.slug, unit.now_s):
         if until(grant.period.end) > at:
             accounts.end_grant(unit, grant, reason, at)
-    _enter(unit, row, Closing(at, reason, decision, successor), before)
+    _record_closing(unit, row, Closing(at, reason, decision, successor), before)
 
 
 def load(unit: UnitOfWork, row: AuthorityRow, wanted: Closing) -> None:
-    """Put on record the end of an authority that comes with a whole policy into an empty database, also a past one.
+    """Record the closing of an authority from a complete policy that fills an empty database, even a past one.
 
-    All that it has ends by then, since the policy has no problem. Raises Conflict for a merger that is ahead.
+    Everything that it has ends by then, because the policy is valid. Raise `Conflict` for a merger in the future.
     """
     if wanted.successor is not None and wanted.at > unit.now_s:
-        raise Conflict(f"a merger happens at once, and {row.slug} closes later: leave successor out, and merge it then")
-    _enter(unit, row, wanted, shown(row))
+        raise Conflict(f"a merger takes effect at once, but {row.slug} closes later: omit successor, and merge it then")
+    _record_closing(unit, row, wanted, shown(row))
     if wanted.successor is not None:
         _mark_merged(unit, row, wanted.successor)
 
 
 def _mark_merged(unit: UnitOfWork, row: AuthorityRow, successor: str) -> None:
-    """Mark the terms by which bans go on with the successor. A policy file shows only their decision."""
+    """Mark the terms by which bans continue with the successor. A policy file has only their formal decision."""
     numbers = {ban.number for ban in repository.bans(unit.session, row.slug)}
     for ban in repository.bans(unit.session, successor):
         for term in ban.terms:
@@ -72,7 +72,7 @@ def _mark_merged(unit: UnitOfWork, row: AuthorityRow, successor: str) -> None:
                 term.merged_from = row.slug
 
 
-def _enter(unit: UnitOfWork, row: AuthorityRow, closing: Closing, before: Json) -> None:
+def _record_closing(unit: UnitOfWork, row: AuthorityRow, closing: Closing, before: Json) -> None:
     row.closes_s, row.closed_reason, row.successor = closing.at, closing.reason, closing.successor
     row.closed_decision = decision_columns(closing.decision)
     row.revision = unit.new_revision()
@@ -81,10 +81,10 @@ def _enter(unit: UnitOfWork, row: AuthorityRow, closing: Closing, before: Json) 
 
 
 def demand_unclosed(unit: UnitOfWork, row: AuthorityRow) -> None:
-    """Raises Conflict where the authority has closed, or will."""
+    """Raise `Conflict` if the authority has closed or its closing is recorded."""
     state = authority_state(row, unit.now_s)
     if state is not AuthorityState.OPEN:
-        raise Conflict(f"authority {row.slug} is {state}: its end is on record, and stays so")
+        raise Conflict(f"authority {row.slug} is {state}: its closing is recorded and cannot change")
 
 
 def _exemptions(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[ExemptionRow]:

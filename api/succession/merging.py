@@ -1,7 +1,7 @@
-"""An authority becomes part of another, as municipalities do: in one transaction, its successor goes on with all of it.
+"""Merge an authority into another in one transaction.
 
-Ranges and space move; bans go on with the successor, with what binds others to them and exempts from them; what binds
-the merged authority binds the successor. Then the merged authority is closed.
+Ranges and space move to the successor. Bans continue with it, with their bindings and exemptions, and what binds the
+merged authority binds the successor. Then the merged authority is closed.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from api.ranges.service import shown as range_shown
 from api.spaces.reading import read_space
 from api.succession import repository
 from api.succession.closing import close, demand_unclosed
-from api.succession.heirs import Heirs
+from api.succession.continuation import Continuation
 from api.succession.outcome import Outcome
 from api.suspensions import repository as suspensions
 from dnsfilter.policy.model import FormalDecision, Service
@@ -29,35 +29,35 @@ def merge(
     decision: FormalDecision,
     services: Mapping[str, Service],
 ) -> Outcome:
-    """Make `new` the successor of `old` from now on; raises Invalid and Conflict."""
+    """Make `new` the successor of `old` from now on; raise `Invalid` or `Conflict` if that is not possible."""
     if old.slug == new.slug:
-        raise Invalid.at("body.into", f"{old.slug} cannot be merged into itself")
-    demand_formal(decision, "bans go on by the decision to merge")
+        raise Invalid.at("body.into", f"{old.slug} cannot be merged into itself: name another authority")
+    demand_formal(decision, "bans continue by the formal decision to merge")
     for row in (old, new):
         demand_unclosed(unit, row)
         _demand_unsuspended(unit, row)
     done = Outcome()
-    # What binds and exempts is continued before it ends; ranges move first, so that exemptions name ranges of `new`.
+    # Move ranges first, so that exemptions name ranges of `new`. Continue bindings and exemptions before they end.
     moved = _transfer(unit, old, new)
-    heirs = Heirs(unit, old, new, reason, decision, services, moved, done)
-    heirs.continue_bans()
-    heirs.continue_bindings_to()
+    continuation = Continuation(unit, old, new, reason, decision, services, moved, done)
+    continuation.continue_bans()
+    continuation.continue_bindings_to()
     close(unit, old, unit.now_s, reason, decision, new.slug)
     return done
 
 
 def _demand_unsuspended(unit: UnitOfWork, row: AuthorityRow) -> None:
-    """Raises Conflict where the authority is suspended.
+    """Raise `Conflict` if the authority is suspended.
 
-    That would end, or begin, for the clients that move: neither was meant.
+    The merger would start or end the suspension for the clients that move, which nobody intended.
     """
     held = suspensions.holding_of(unit.session, row.slug, unit.now_s)
     if held:
-        raise Conflict(f"suspension {held[0].number} of {row.slug} is in force: end it, or wait")
+        raise Conflict(f"{row.slug} is suspended (suspension {held[0].number}): end it, or wait until it ends")
 
 
 def _transfer(unit: UnitOfWork, old: AuthorityRow, new: AuthorityRow) -> frozenset[tuple[str, str]]:
-    """Give ranges and space to the successor; says which ranges, by site and prefix."""
+    """Move ranges and space to the successor; return the ranges, by site and prefix."""
     session = unit.session
     binders = bindings.binders(session, unit.now_s)
     concerned = {old.slug, new.slug, *binders.get(old.slug, ()), *binders.get(new.slug, ())}

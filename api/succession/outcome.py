@@ -1,16 +1,16 @@
-"""What a merger made of the merged authority's objects."""
+"""The outcome of a merger."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What becomes of a merged authority's objects, by their names in the record."""
+    """The outcome for each object of the merged authority, by its name in the audit log."""
 
     continued: list[tuple[str, str]] = field(default_factory=list)
-    """Each with that of the successor which goes on instead."""
+    """Objects, each with the object of the successor that continues it."""
     covered: list[tuple[str, str]] = field(default_factory=list)
-    """Each with that of the successor which was there already."""
+    """Objects, each with the object that the successor already had for it."""
     overruled: list[tuple[str, str]] = field(default_factory=list)
-    """Bans that applied in another mode or scope, each with that of the successor which decides from now on."""
+    """Bans with another mode or scope, each with the ban of the successor that decides from now on."""
     ended: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Queries on what an authority leaves."""
+"""Queries on what a closing or merged authority has."""
 
 from collections.abc import Sequence
 
@@ -22,19 +22,19 @@ from dnsfilter.policy.model import Instant
 
 
 def bans(session: Session, authority: str) -> Sequence[BanRow]:
-    """Its bans, by number."""
+    """Return its bans, by number."""
     return session.scalars(select(BanRow).where(BanRow.authority == authority).order_by(BanRow.number)).all()
 
 
 def bindings_of(session: Session, ban: int, now: Instant) -> Sequence[BindingRow]:
-    """The bindings of a ban that have not ended, by number."""
+    """Return the bindings of a ban that have not ended, by number."""
     return _live(
         session.scalars(select(BindingRow).where(BindingRow.ban == ban).order_by(BindingRow.number)).all(), now
     )
 
 
 def bindings_to(session: Session, authority: str, now: Instant) -> Sequence[BindingRow]:
-    """The bindings to an authority that have not ended, by number."""
+    """Return the bindings to an authority that have not ended, by number."""
     statement = select(BindingRow).where(BindingRow.authority == authority).order_by(BindingRow.number)
     return _live(session.scalars(statement).all(), now)
 
@@ -46,28 +46,28 @@ def exemptions_from(session: Session, ban: int, now: Instant, *states: Exemption
 
 
 def grants(session: Session, authority: str, now: Instant) -> Sequence[GrantRow]:
-    """The roles in an authority that have not ended, by number."""
+    """Return the grants in an authority that have not ended, by number."""
     statement = select(GrantRow).where(GrantRow.authority == authority).order_by(GrantRow.number)
     return [row for row in session.scalars(statement) if not has_ended(row, now)]
 
 
 def ranges(session: Session, authority: str) -> Sequence[RangeRow]:
-    """Its ranges, in the order of their registration."""
+    """Return its ranges, in the order of registration."""
     return session.scalars(select(RangeRow).where(RangeRow.authority == authority).order_by(RangeRow.id)).all()
 
 
 def spaces(session: Session, authority: str) -> Sequence[SpaceRow]:
-    """Its space, in the order in which it was allotted."""
+    """Return its space, in the order of allotment."""
     return session.scalars(select(SpaceRow).where(SpaceRow.authority == authority).order_by(SpaceRow.id)).all()
 
 
 def concerns(session: Session, authority: str) -> frozenset[int]:
-    """The exemptions that name ranges of it."""
+    """Return the numbers of the exemptions that name ranges of it."""
     return frozenset(session.scalars(select(ConcernRow.exemption).where(ConcernRow.authority == authority)))
 
 
 def entries_after(session: Session, seq: int) -> Sequence[AuditRow]:
-    """What was entered in the record after an entry."""
+    """Return the audit log entries after an entry."""
     return session.scalars(select(AuditRow).where(AuditRow.seq > seq).order_by(AuditRow.seq)).all()
 
 

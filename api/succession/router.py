@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from api.authorities import repository as authorities
 from api.authorities.reading import read_authority
 from api.db.unit_of_work import UnitOfWork, head
+from api.db.unknown_names import no_authority
 from api.errors import Invalid
 from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.http.permits import Administrator
@@ -35,9 +36,9 @@ def close_authority(
     response: Response,
     precondition: PreconditionDep,
 ) -> ClosedRead:
-    """Ends at an instant the terms of its bans, bindings to and from it, exemptions from its bans, and roles in it.
+    """End the terms of its bans, the bindings to and from it, exemptions from its bans, and roles in it, at `at`.
 
-    Its ranges and space stay registered. What is on record is not taken back: what has ended by an act is not revived.
+    Its ranges and space stay registered. A closing cannot be undone: what an act has ended is not revived.
     """
     row = authorities.get(unit.session, slug)
     precondition.check(row.revision)
@@ -65,17 +66,17 @@ def merge_authority(
     response: Response,
     precondition: PreconditionDep,
 ) -> MergedRead:
-    """Makes `into` the successor from now on: ranges and space move, and what holds there goes on holding.
+    """Make `into` the successor from now on. Ranges and space move, and what is in force there stays in force.
 
-    Bans go on as the successor's own, by the merger's decision, with what they bind and exempt. While a ban that it has
-    decided itself on the service holds, that applies: see `overruled`. 409 where it has one of another mode or scope
-    that is planned, provisional, off, or there by an earlier merger only.
+    Bans continue as the successor's own by the formal decision to merge, with their bindings and exemptions. While the
+    successor's own ban on the service is in force, that one applies: see `overruled`. The answer is 409 if the
+    successor's ban has another mode or scope and is planned, provisional, off, or only from an earlier merger.
     """
     row = authorities.get(unit.session, slug)
     precondition.check(row.revision)
     into = authorities.find(unit.session, body.into)
     if into is None:
-        raise Invalid.at("body.into", f"authority {body.into} is not registered")
+        raise Invalid.at("body.into", no_authority(unit.session, body.into))
     revision, (before, _) = row.revision, head(unit.session)
     done = merging.merge(unit, row, into, body.reason, body.decision.value(), held.services)
     unit.rehearsing = body.dry_run

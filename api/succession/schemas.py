@@ -1,4 +1,4 @@
-"""Closing and merging as written, and what was done."""
+"""Request and response schemas of closing and merging."""
 
 from pydantic import Field
 
@@ -9,15 +9,15 @@ from dnsfilter.policy.model import FormalDecision
 
 
 class EndDecision(DecidedWrite):
-    """The formal decision about an authority's end."""
+    """The formal decision to close or merge an authority."""
 
     def value(self) -> FormalDecision:
-        """As the policy has it."""
+        """Return the formal decision as the policy has it."""
         return FormalDecision(self.organ, self.reference, self.date, self.legal_basis, self.advice, self.link)
 
 
 class ClosingWrite(Strict):
-    """That an authority ceases to be at `at` (now, if absent). With `dry_run` nothing is recorded."""
+    """Close an authority at `at`; now if omitted. With `dry_run` nothing is recorded."""
 
     at: TimestampText | None = None
     reason: Reason
@@ -26,7 +26,7 @@ class ClosingWrite(Strict):
 
 
 class MergingWrite(Strict):
-    """That an authority is from now on part of `into`, by a decision that is that of the bans continued there.
+    """Merge an authority into `into` now. `decision` is also the formal decision of the bans that continue there.
 
     With `dry_run` nothing is recorded.
     """
@@ -38,14 +38,14 @@ class MergingWrite(Strict):
 
 
 class DoneRead(Read):
-    """One act that was done, or would be."""
+    """One act that was done, or would be done."""
 
     act: str = Field(examples=["ban.end"])
     object: str = Field(examples=["ban/ghent/tiktok"])
 
 
 class ClosedRead(Read):
-    """An authority with its end on record, and every act that belongs to it."""
+    """An authority with its closing, and all acts that belong to it."""
 
     authority: AuthorityRead
     acts: list[DoneRead]
@@ -53,18 +53,19 @@ class ClosedRead(Read):
 
 
 class ContinuedRead(Read):
-    """A ban, a binding or an exemption of the merged authority, and that of the successor which continues it."""
+    """A ban, binding or exemption of the merged authority, and the one of the successor that continues it."""
 
     object: str = Field(examples=["ban/ghent/tiktok"])
     by: str
 
 
 class MergedRead(Read):
-    """A merged authority and its successor; what goes on there as what, and what the successor had already.
+    """A merged authority, its successor, and what became of each object.
 
-    `overruled` are bans that applied in another mode or scope than the successor's own, which decides from now on.
-    `ended` is what goes on nowhere, or not in all of its ranges or time: requests, what belongs to a ban that has
-    lapsed, exemptions from where the successor's ban applied too, and what the catalogue or the ranges no longer have.
+    `continued` objects continue with the successor. For `covered` ones the successor already had the same. `overruled`
+    bans had another mode or scope than the successor's own ban, which decides from now on. `ended` objects do not
+    continue, or not in all their ranges or time. These are requests, bindings and exemptions of a lapsed ban,
+    exemptions where the successor's ban already applied, and objects that the catalogue or the ranges no longer have.
     """
 
     authority: AuthorityRead

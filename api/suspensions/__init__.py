@@ -1,1 +1,1 @@
-"""The emergency switch: nothing is refused for some minutes."""
+"""Suspensions, the emergency switch: nothing is refused for some minutes."""

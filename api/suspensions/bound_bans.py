@@ -1,4 +1,4 @@
-"""The bans of other authorities that a suspension of one sets aside."""
+"""Other authorities' bans that a suspension sets aside."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from dnsfilter.policy.rows import bound_intervals, on_intervals, quoted_interval
 
 @dataclass(frozen=True, slots=True)
 class BoundBan:
-    """A ban of `authority` that applies elsewhere through a binding."""
+    """A ban of `authority` that applies in another authority through a binding."""
 
     authority: str
     service: str
@@ -23,18 +23,21 @@ class BoundBan:
 
     @property
     def reference(self) -> str:
-        """The ban as commands name it."""
+        """Return the ban as commands name it."""
         return f"{self.authority}/{self.service}"
 
 
 def concerned(session: Session, authorities: Collection[str], span: Interval) -> tuple[str, ...]:
-    """Return whose bans a suspension of `authorities` sets aside: their own, and others' that apply there."""
+    """Return the authorities whose bans a suspension of `authorities` sets aside.
+
+    These are their own, and others' that apply there.
+    """
     bound = (ban.authority for ban in bound_bans(session, authorities, span))
     return tuple(dict.fromkeys((*authorities, *bound)))
 
 
 def bound_bans(session: Session, authorities: Collection[str], span: Interval) -> Sequence[BoundBan]:
-    """The bans of others that apply in `authorities` at some time of `span`, by number; each ground once."""
+    """Return other authorities' bans that apply in `authorities` during `span`, by number, each ground once."""
     statement = (
         select(BanRow, BindingRow)
         .join(BindingRow, BindingRow.ban == BanRow.number)
@@ -50,7 +53,7 @@ def bound_bans(session: Session, authorities: Collection[str], span: Interval) -
 
 
 def _applies(ban: Ban, binding: Binding, span: Interval) -> bool:
-    """Whether at some time of `span` a term of the ban and the binding hold, and the ban is not off."""
+    """Return whether the ban, a term of it and the binding are in force together at some time of `span`."""
     held = union(each for _, spans in quoted_intervals(ban) for each in spans)
     bound = intersection(held, union(bound_intervals([binding])))
     return bool(intersection(intersection(bound, on_intervals(ban)), (span,)))

@@ -1,4 +1,4 @@
-"""What an operator alone may suspend: four hours of 24, and nothing that holds by law. The rest needs an approver."""
+"""Limits for operators: four hours of suspension in 24, and none of a ban by law. More needs an approver."""
 
 from bisect import bisect_right
 
@@ -16,19 +16,21 @@ from dnsfilter.policy.intervals import Intervals, union
 from dnsfilter.policy.model import Instant
 
 OPERATORS_S = 4 * 3600
-"""So long an authority may be suspended within a day without an approver."""
+"""Seconds for which an authority may be suspended in a day without an approver."""
 
 
 def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant) -> None:
-    """Raise Forbidden if the caller, who may suspend the authority, may not do so from now until `end`."""
+    """Raise `Forbidden` if the caller, who may suspend the authority, may not do so from now until `end`."""
     if caller.has(APPROVERS, authority):
         return
-    whom = f"ask an approver of {authority} or an administrator of the installation."
+    remedy = f"ask an approver of {authority} or an administrator of the installation."
     bound = bound_bans(unit.session, (authority,), (unit.now_s, end))
     by_law = [ban.reference for ban in bound if ban.by_law and not caller.has(APPROVERS, ban.authority)]
     if by_law:
-        verb = "holds" if len(by_law) == 1 else "hold"
-        raise Forbidden(f"{', '.join(by_law)} {verb} in {authority} by law, which an operator may not suspend: {whom}")
+        verb = "applies" if len(by_law) == 1 else "apply"
+        raise Forbidden(
+            f"{', '.join(by_law)} {verb} in {authority} by law, which an operator may not suspend: {remedy}"
+        )
     now = unit.now_s
     spans = repository.spans(unit.session, authority, now - DAY_S, now + DAY_S)
     if suspended_s((*spans, (now, end)), now, end) <= OPERATORS_S:
@@ -37,30 +39,30 @@ def demand_start(unit: UnitOfWork, caller: Caller, authority: str, end: Instant)
     before = f"{authority} is suspended for {_hours(suspended_s(spans, now, end))} in the 24 hours before "
     latest = _latest(spans, now)
     held = max((stop for start, stop in spans if start <= now), default=now)
-    # The clock shows minutes: less than one cannot be said.
+    # The message shows minutes.
     left = f"until {_clock(latest, time_zone)} at most" if latest - max(now, held) >= 60 else "none is left"
     most = f"An operator may suspend it for {_hours(OPERATORS_S)} in 24: {left}"
-    raise Forbidden(f"{before}{_clock(end, time_zone)}, without this request. {most}. For more, {whom}")
+    raise Forbidden(f"{before}{_clock(end, time_zone)}, without this request. {most}. For more, {remedy}")
 
 
 def suspended_s(spans: Intervals, now: Instant, end: Instant) -> int:
-    """The seconds of `spans` within the day before `end`, each second once.
+    """Return the seconds of `spans` within the day before `end`, each second once.
 
-    What begins after `now` counts in full, wherever it lies: it was recorded before a clock was set back.
+    Count a suspension that begins after `now` in full: it was recorded before the clock was set back.
     """
     counted = union((max(start, end - DAY_S), stop if start > now else min(stop, end)) for start, stop in spans)
     return sum(stop - start for start, stop in counted)
 
 
 def _latest(spans: Intervals, now: Instant) -> Instant:
-    """The last end that needs no approver; `now` if there is none."""
+    """Return the last end that needs no approver; `now` if there is none."""
     ends = range(now + 1, now + MAX_SUSPENSION_S + 1)
-    # With a later end more of the day is suspended, never less.
+    # A later end suspends more of the day, never less.
     return now + bisect_right(ends, OPERATORS_S, key=lambda end: suspended_s((*spans, (now, end)), now, end))
 
 
 def _hours(seconds: int) -> str:
-    """Hours and minutes, rounded up."""
+    """Return hours and minutes, rounded up."""
     hours, minutes = divmod(-(-seconds // 60), 60)
     return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
 

@@ -1,4 +1,4 @@
-"""Suspensions as the API shows them."""
+"""Convert rows of suspensions to API answers."""
 
 from api.db.models import SuspensionRow
 from api.suspensions.schemas import SuspensionRead
@@ -8,7 +8,7 @@ from dnsfilter.policy.model import Instant
 
 
 def read_suspension(row: SuspensionRow, now: Instant, since: Instant) -> SuspensionRead:
-    """A suspension as the API shows it."""
+    """Return a suspension as the API shows it."""
     return SuspensionRead(
         number=row.number,
         authority=row.authority,

@@ -20,10 +20,10 @@ _PERIOD = SuspensionRow.sql_period()
 
 
 def get(session: Session, number: int) -> SuspensionRow:
-    """The suspension; raises NotFound."""
+    """Return the suspension; raise `NotFound` if there is none."""
     row = session.get(SuspensionRow, number)
     if row is None:
-        raise NotFound(f"there is no suspension {number}")
+        raise NotFound(f"No suspension {number}. See dnsfilterctl suspension list.")
     return row
 
 
@@ -35,7 +35,7 @@ def page(
     limit: int,
     cursor: str | None,
 ) -> tuple[Sequence[SuspensionRow], str | None]:
-    """A page of suspensions, newest first; with `authority` those that concern it, those of all among them."""
+    """Return a page of suspensions, newest first; only those of `authority` and of all, unless it is None."""
     statement = select(_ROW)
     if state is not None:
         statement = statement.where(in_state(state, now))
@@ -45,43 +45,43 @@ def page(
 
 
 def holding(session: Session, now: Instant) -> Sequence[SuspensionRow]:
-    """All that hold at `now`, newest first."""
+    """Return the suspensions in force at `now`, newest first."""
     return session.scalars(select(_ROW).where(is_holding(now)).order_by(_ROW.number.desc())).all()
 
 
 def suspended(session: Session, now: Instant) -> Suspended:
-    """Return who is suspended now."""
+    """Return the authorities that are suspended now."""
     return frozenset(session.scalars(select(_ROW.authority).where(is_holding(now))))
 
 
 def holding_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
-    """Those of exactly this authority, or of all, that hold at `now`, by number."""
+    """Return the suspensions of exactly this authority (None: of all) in force at `now`, by number."""
     return session.scalars(select(_ROW).where(_of(authority), is_holding(now)).order_by(_ROW.number)).all()
 
 
 def unfinished_of(session: Session, authority: str | None, now: Instant) -> Sequence[SuspensionRow]:
-    """Those of exactly this authority, or of all, that hold at `now` or will, by number."""
+    """Return the suspensions of exactly this authority (None: of all) in force at `now` or later, by number."""
     return session.scalars(
         select(_ROW).where(_of(authority), in_state(SuspensionState.IN_FORCE, now)).order_by(_ROW.number)
     ).all()
 
 
 def spans(session: Session, authority: str, since: Instant, until: Instant) -> Intervals:
-    """The suspensions of the authority and of all that end after `since` and begin before `until`."""
+    """Return the suspensions of the authority and of all that end after `since` and begin before `until`."""
     within = (_ROW.end_s > since, _PERIOD.end > since, _ROW.start_s < until)
     statement = select(_ROW.start_s, _PERIOD.end).where(_concerning(authority), *within)
     return tuple((row[0], row[1]) for row in session.execute(statement))
 
 
 def unbroken_since(session: Session, rows: Sequence[SuspensionRow]) -> Mapping[int, Instant]:
-    """By number, from when on until that suspension nothing was refused for its authority without a break."""
+    """Map each suspension to when its authority's suspensions without a break up to it began."""
     if not rows:
         return {}
     known: dict[str | None, list[Interval]] = {None: []}
     ceiling = max(row.start_s for row in rows) + MAX_SUSPENSION_S
     since = {row.number: row.start_s for row in rows}
     back = DAY_S
-    # Whatever touches a stretch ends where it begins, or later: it is looked further back until it begins before that.
+    # Search further back until each unbroken stretch begins after the searched period does.
     while (floor := min(since.values())) <= ceiling:
         for authority, start, finish in _around(session, {row.authority for row in rows}, floor - back, ceiling):
             known.setdefault(authority, []).append((start, finish))
@@ -98,8 +98,8 @@ def unbroken_since(session: Session, rows: Sequence[SuspensionRow]) -> Mapping[i
 def _around(
     session: Session, authorities: set[str | None], floor: Instant, ceiling: Instant
 ) -> Sequence[tuple[str | None, Instant, Instant]]:
-    """Authority, start and end of suspensions of these or of all whose recorded end lies between."""
-    # In a form for which no index is taken: that of ends finds few rows, that of authorities thousands.
+    """Return authority, start and end of the suspensions of these or of all whose recorded end is in the period."""
+    # Avoid the index of authorities, which finds thousands of rows: that of ends finds few.
     whose = func.coalesce(_ROW.authority, "").in_({authority or "" for authority in authorities} | {""})
     statement = select(_ROW.authority, _ROW.start_s, _PERIOD.end).where(whose, _ROW.end_s.between(floor, ceiling))
     return [(row[0], row[1], row[2]) for row in session.execute(statement)]

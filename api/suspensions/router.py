@@ -35,7 +35,7 @@ def list_suspensions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[SuspensionRead]:
-    """Suspensions, newest first; with `authority` those that concern it: its own, and those of all."""
+    """List suspensions, newest first; with `authority`, its own and those of all."""
     rows, following = repository.page(unit.session, unit.now_s, state, authority, limit, cursor)
     since = repository.unbroken_since(unit.session, rows)
     return Page(items=[read_suspension(row, unit.now_s, since[row.number]) for row in rows], next=following)
@@ -43,24 +43,24 @@ def list_suspensions(
 
 @router.get("/{number}", operation_id="get_suspension", summary="Get a suspension", responses=documented(NOT_FOUND))
 def get_suspension(number: Number, unit: UnitDep, _permit: AnyAccount, response: Response) -> SuspensionRead:
-    """One suspension."""
+    """Get one suspension."""
     return _answer(unit, repository.get(unit.session, number), response)
 
 
 @router.post(
     "",
     operation_id="start_suspension",
-    summary="Suspend every ban for some minutes",
+    summary="Suspend all bans for some minutes",
     status_code=201,
     responses=documented(CONFLICT, NOT_PUBLISHED),
 )
 def start_suspension(
     body: SuspensionWrite, unit: UnitDep, permit: SuspenderOfObject, response: Response
 ) -> SuspensionRead:
-    """From now on nothing is refused for the authority or, by an administrator, for all; it ends by itself.
+    """Refuse nothing for the authority or, as an administrator, for all. The suspension ends by itself.
 
-    While one holds, a further one reaches beyond its end, at most four hours from now. An approver or an administrator
-    is needed for more than four hours within 24, and while a ban holds there by law.
+    During a suspension, a new one must end later, at most four hours from now. More than four hours in 24, or a ban
+    that applies by law, needs an approver or an administrator.
     """
     permit.demand_named(body.authority)
     row = service.start(unit, permit.caller, body.authority, _end(unit, body), body.reason)
@@ -82,7 +82,7 @@ def end_suspension(
     response: Response,
     precondition: PreconditionDep,
 ) -> SuspensionRead:
-    """From now on the bans apply again; every other suspension of the same authority in force ends with it."""
+    """End the suspension now, and every other one of the same authority in force. The bans apply again."""
     row = repository.get(unit.session, number)
     permit.demand_named(row.authority)
     precondition.check(row.revision)
@@ -91,9 +91,9 @@ def end_suspension(
 
 
 def _end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:
-    """The end that is wanted; raises Invalid."""
+    """Return the wanted end; raise `Invalid` if it is missing or wrong."""
     if (body.for_ is None) == (body.until is None):
-        raise Invalid.at("body", 'give either "for" or "until"')
+        raise Invalid.at("body", 'give either "for" or "until", not both')
     until = given_bound(body.until, time_zone_of(unit.session, body.authority), "body.until")
     return unit.now_s + parse_duration(body.for_ or "") if until is None else until
 

@@ -1,4 +1,4 @@
-"""Suspensions as written and as read."""
+"""Request and response schemas of suspensions."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -13,11 +13,11 @@ from dnsfilter.policy.calendar import parse_duration
 def _duration(text: str) -> int:
     duration_s = parse_duration(text)
     if duration_s > MAX_SUSPENSION_S:
-        raise ValueError(f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours")
+        raise ValueError(f"{text!r} is longer than {MAX_SUSPENSION_S // 3600} hours: give a shorter time")
     return duration_s
 
 
-# A least length is for the description alone: of a text that is too short more is to be said than that.
+# The minimum length is only for OpenAPI: `_duration` has a better message for a text that is too short.
 DurationText = Annotated[
     str,
     StringConstraints(max_length=40),
@@ -27,16 +27,17 @@ DurationText = Annotated[
 
 
 class SuspensionState(StrEnum):
-    """Where a suspension stands at an instant."""
+    """State of a suspension at an instant."""
 
     IN_FORCE = "in_force"
     ENDED = "ended"
 
 
 class SuspensionWrite(Strict):
-    """Nothing is refused for `authority` from now on, `for` a duration or `until` an instant, within four hours.
+    """Refuse nothing for `authority` from now on: `for` a duration or `until` a time, at most four hours.
 
-    `authority` has to be given; null: for all. A time without a zone is the authority's; for all, Europe/Brussels.
+    `authority` is required; null means all. A time without a zone is in that of the authority; for all,
+    Europe/Brussels.
     """
 
     authority: Slug | None
@@ -46,16 +47,15 @@ class SuspensionWrite(Strict):
 
 
 class SuspensionEnding(Strict):
-    """Why it ends now."""
+    """The reason for ending a suspension now."""
 
     reason: Reason
 
 
 class SuspensionRead(Read):
-    """Nothing was, or is, refused for `authority` (null: for all) from `start` until `end`.
+    """A suspension: nothing is refused for `authority` (null: for all) from `start` until `end`.
 
-    `ended` is an earlier end that an act has given it. `since` is from when on it was suspended without a break, by
-    earlier ones too.
+    `ended` is an earlier end set by an act. `since` is when suspensions without a break, including earlier ones, began.
     """
 
     number: int
@@ -75,7 +75,9 @@ class SuspensionRead(Read):
 class LocalSuspensionRead(Read):
     """A local suspension: the node refuses nothing for `authority` (null: for all) until `until`."""
 
-    node: Slug | None = Field(description="null for whoever may not list nodes: then one stands for all of the site")
+    node: Slug | None = Field(
+        description="Name of the node. Null for callers who may not list nodes: then one entry covers the site."
+    )
     site: Slug
     authority: Slug | None
     until: Timestamp

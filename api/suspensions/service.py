@@ -1,7 +1,7 @@
 """Acts on suspensions: start, end.
 
-One authority has one suspension after another, never two that hold on in silence: a further one reaches beyond what
-holds and is a record of its own, and to end one is to end all of that authority that are in force.
+Suspensions of one authority follow each other. A new one must end later than those in force. To end one is to end all
+of that authority in force, so that none continues unnoticed.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from api.db.base import Json
 from api.db.models import AuthorityRow, SuspensionRow
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
+from api.db.unknown_names import no_authority
 from api.errors import Conflict, Invalid
 from api.suspensions import repository
 from api.suspensions.bound_bans import concerned
@@ -26,19 +27,22 @@ from dnsfilter.policy.model import Instant
 
 
 def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant, reason: str) -> SuspensionRow:
-    """From now until `end` nothing is refused for `authority`, or for all.
+    """Refuse nothing for `authority`, or for all if it is None, from now until `end`.
 
-    Raises Invalid for an unknown authority or an end beyond four hours, Conflict where as much holds already, or the
-    authority is closed; Forbidden for what needs an approver.
+    Raise `Invalid` for an unknown authority or an end beyond four hours. Raise `Conflict` if a suspension lasts as long
+    already, or the authority is closed. Raise `Forbidden` if an approver is needed.
     """
     if authority is not None:
         _demand_open(unit, authority)
     if not unit.now_s < end <= unit.now_s + MAX_SUSPENSION_S:
-        raise Invalid.at("body.until", "a suspension ends after now, and within four hours")
+        raise Invalid.at("body.until", "a suspension ends after now and within four hours: give another end")
     for held in repository.holding_of(unit.session, authority, unit.now_s):
         if end <= finish(held):
             until = at_words(finish(held), time_zone_of(unit.session, authority))
-            raise Conflict(f"suspension {held.number} holds until {until}: end it, or give a later end")
+            name = "All authorities are" if authority is None else f"{authority} is"
+            raise Conflict(
+                f"{name} already suspended until {until} (suspension {held.number}). End it, or give a later end."
+            )
     if authority is not None:
         demand_start(unit, caller, authority, end)
     row = SuspensionRow(
@@ -59,9 +63,9 @@ def start(unit: UnitOfWork, caller: Caller, authority: str | None, end: Instant,
 
 
 def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
-    """End it now, with every other of its authority that holds or will; raises Conflict where it has ended."""
+    """End the suspension now, with every other one of its authority in force. Raise `Conflict` if it has ended."""
     if not would_end_earlier(row, unit.now_s):
-        raise Conflict(f"suspension {row.number} has ended")
+        raise Conflict(f"suspension {row.number} has already ended")
     for each in repository.unfinished_of(unit.session, row.authority, unit.now_s):
         if not would_end_earlier(each, unit.now_s):
             continue
@@ -72,39 +76,42 @@ def end(unit: UnitOfWork, row: SuspensionRow, reason: str) -> None:
 
 
 def shown(row: SuspensionRow) -> Json:
-    """The suspension as the audit keeps it: without what depends on the hour, or on others."""
+    """Return the suspension as the audit log stores it, without fields that depend on the time or on others."""
     read = read_suspension(row, row.start_s, row.start_s)
     return read.model_dump(mode="json", exclude={"revision", "state", "since"})
 
 
 def _demand_open(unit: UnitOfWork, authority: str) -> None:
-    """Raises Invalid for an unknown authority, and Conflict for a closed one, for which nothing is refused anyway.
+    """Raise `Invalid` if the authority is unknown, and `Conflict` if it is closed.
 
-    Clients that were its own are the successor's after a merger: whoever suspends it has these in mind.
+    Nothing is refused for a closed authority. If it was merged, name the successor, which has its clients now.
     """
     row = unit.session.get(AuthorityRow, authority)
     if row is None:
-        raise Invalid.at("body.authority", f"authority {authority} is not registered")
+        raise Invalid.at("body.authority", no_authority(unit.session, authority))
     try:
         demand_open(row, unit.now_s)
     except Conflict as error:
-        heir = _heir(unit, row)
-        if heir is None:
+        successor = _last_successor(unit, row)
+        if successor is None:
             raise Conflict(f"{error}: nothing is refused for it") from error
-        raise Conflict(f"{error}, and its ranges are {heir}'s since: suspend {heir}") from error
+        raise Conflict(f"{error}, and its ranges belong to {successor} now: suspend {successor}") from error
 
 
-def _heir(unit: UnitOfWork, row: AuthorityRow) -> str | None:
-    """The authority into which it was merged at last, since that may have been merged too."""
-    seen, heir = {row.slug}, row.successor
-    while heir is not None and (further := unit.session.get_one(AuthorityRow, heir).successor) not in (None, *seen):
-        seen.add(heir)
-        heir = further
-    return heir
+def _last_successor(unit: UnitOfWork, row: AuthorityRow) -> str | None:
+    """Return the authority that it was merged into, directly or through others; None if it was not."""
+    seen, successor = {row.slug}, row.successor
+    while successor is not None and (further := unit.session.get_one(AuthorityRow, successor).successor) not in (
+        None,
+        *seen,
+    ):
+        seen.add(successor)
+        successor = further
+    return successor
 
 
 def _concerned(unit: UnitOfWork, row: SuspensionRow) -> Sequence[str]:
-    """Whose bans it sets aside: of one authority its own, and those bound to it; of all everybody's."""
+    """Return the authorities whose bans it sets aside: its own, those bound to it, or all."""
     if row.authority is None:
         return unit.session.scalars(select(AuthorityRow.slug)).all()
     return concerned(unit.session, (row.authority,), (row.start_s, finish(row)))

@@ -1,4 +1,7 @@
-"""When nothing is refused, and for whom; also as SQL. When one suspension holds is the matter of its `period`."""
+"""When nothing is refused, and for which authorities; also as SQL.
+
+The `period` of a suspension says when it is in force.
+"""
 
 from collections.abc import Iterable
 from typing import TypeAlias, assert_never
@@ -11,24 +14,24 @@ from dnsfilter.policy.intervals import until
 from dnsfilter.policy.model import Instant
 
 Suspended: TypeAlias = frozenset[str | None]
-"""The authorities that are suspended; with None in it, all are."""
+"""The suspended authorities; None in it means all."""
 
 
 def suspension_state(row: SuspensionRow, now: Instant) -> SuspensionState:
     """Return the state of a suspension at `now`.
 
-    One that begins after `now` was made before a clock was set back: it is in force, so that it is seen and can be
-    ended, although it holds from its start on only.
+    One that begins after `now` was made before the clock was set back. It counts as in force, so that it is visible and
+    can be ended, although it has no effect before its start.
     """
     return SuspensionState.ENDED if row.period.has_ended(now) else SuspensionState.IN_FORCE
 
 
 def in_state(state: SuspensionState, now: Instant) -> ColumnElement[bool]:
-    """Select the suspensions of which `suspension_state` gives this state."""
+    """Select the suspensions for which `suspension_state` returns this state."""
     ended = SuspensionRow.sql_period().has_ended(now)
     match state:
         case SuspensionState.IN_FORCE:
-            # The column itself has an index.
+            # Compare the column too: it has an index.
             return and_(SuspensionRow.end_s > now, not_(ended))
         case SuspensionState.ENDED:
             return ended
@@ -37,7 +40,7 @@ def in_state(state: SuspensionState, now: Instant) -> ColumnElement[bool]:
 
 
 def is_holding(now: Instant) -> ColumnElement[bool]:
-    """Select the suspensions that hold at `now`."""
+    """Select the suspensions in force at `now`."""
     return and_(SuspensionRow.end_s > now, SuspensionRow.sql_period().holds(now))
 
 
@@ -52,15 +55,15 @@ def ended_early(row: SuspensionRow) -> Instant | None:
 
 
 def would_end_earlier(row: SuspensionRow, now: Instant) -> bool:
-    """Return whether an end at `now` changes anything. It does not in the first second, which is always completed."""
+    """Return whether an end at `now` changes anything. It does not in the first second, which always completes."""
     return row.period.end_by_act(now, now) < finish(row)
 
 
 def suspended_at(rows: Iterable[SuspensionRow], at: Instant) -> Suspended:
-    """Return who is suspended at that instant."""
+    """Return the authorities that are suspended at that instant."""
     return frozenset(row.authority for row in rows if row.period.holds(at))
 
 
 def is_suspended(authority: str, suspended: Suspended) -> bool:
-    """Return whether the authority, or everybody, is suspended."""
+    """Return whether the authority, or all, are suspended."""
     return authority in suspended or None in suspended

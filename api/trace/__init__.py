@@ -1,1 +1,1 @@
-"""From a refusal back to the decision behind it, for any past instant."""
+"""Trace a past answer back to the formal decision behind it."""

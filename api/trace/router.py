@@ -1,4 +1,4 @@
-"""/v1/trace: what was decided at a past instant, and by whose decision."""
+"""/v1/trace: what was decided at a past time, and by which formal decision."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from api.publish.past_cache import Remade
 from api.publish.past_policies import Held, authority_at, kept_publication_at
 from api.publish.repository import authority_of
 from api.trace.schemas import TraceRead
-from api.trace.service import Asked, parse_at
+from api.trace.service import Question, parse_at
 from api.trace.service import trace as traced
 from dnsfilter.policy.model import DEFAULT_SITE
 
@@ -47,15 +47,15 @@ def get_trace(
     at: TimestampText,
     site: Slug = DEFAULT_SITE,
 ) -> TraceRead:
-    """What a node decided for this client, this name and this past instant, with everything that led to it.
+    """Show what a node decided for this client, this name and this past time, with everything that led to it.
 
-    A time without a zone is by the clock of the authority that has the client now, else of Europe/Brussels.
+    A time without a zone is in that of the authority that has the client now; otherwise Europe/Brussels.
     """
     address, question = parse_client(client, "query.client"), parse_question(name, "query.name")
-    # First: a transaction that reads does not see what is published after it has begun.
+    # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.settle()
     time_zone = time_zone_of(unit.session, authority_of(unit.session, site, address))
-    asked = Asked(site, address, question, parse_at(at, time_zone, unit.now_s))
+    asked = Question(site, address, question, parse_at(at, time_zone, unit.now_s))
     found = kept_publication_at(unit.session, asked.at)
     permit.demand(authority_at(unit.session, found.revision, site, asked.client))
     now = Held(held.publishing.catalogue, held.services)

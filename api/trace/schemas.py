@@ -1,4 +1,4 @@
-"""What led to a past decision, as read."""
+"""Response schemas of traces."""
 
 from api.bans.schemas import BanRead, FormalRead, TermRead
 from api.bindings.schemas import BindingRead
@@ -9,9 +9,9 @@ from api.services.schemas import SourceRead
 
 
 class PublicationRead(Read):
-    """A snapshot that was in force from `since` to `until` (null: it still is), by the SHA-256 of its files.
+    """A snapshot that was in force from `since` to `until` (null: until now), with the SHA-256 of its files.
 
-    `catalogue` digests the lists of all services; `version` is that of the control plane which compiled it.
+    `catalogue` is the digest of the lists of all services; `version` is that of the control plane that compiled it.
     """
 
     number: int
@@ -26,7 +26,7 @@ class PublicationRead(Read):
 
 
 class TracedActRead(Read):
-    """An act that made what counted then: `fields` are those that no later act, up to then, has set again."""
+    """An act that contributed to the decision. `fields` are those that no later act had set again by then."""
 
     seq: int
     time: Timestamp
@@ -40,7 +40,7 @@ class TracedActRead(Read):
 class ListedRead(Read):
     """A list that named the domain: `name` in a tier of a service, in each publication from `since` on.
 
-    `digest` is that of the whole list. `sources` are those of the catalogue installed now, where it has the same list.
+    `digest` is that of the complete list. `sources` come from the installed catalogue, if it has the same list.
     """
 
     service: str
@@ -53,12 +53,12 @@ class ListedRead(Read):
 
 
 class TraceRead(Read):
-    """The chain from an answer back to its grounds: publication, decision, ban, term, formal decision, acts, lists.
+    """The path from an answer to its grounds: publication, decision, ban, term, formal decision, acts, lists.
 
-    `reproduced`: whether the policy that is kept makes the publication's ranges and rules; if it does not, what follows
-    is not what was in force; null: not compared, since another version had compiled them.
-    `revision` was in force from `since` to `until`; `publication` is the snapshot of it that was in force at `at`.
-    `formal` is the decision behind the term that held: its own, or else the ban's.
+    `reproduced` says whether the stored policy yields the ranges and rules of the publication. If it is false, the rest
+    is not what was in force. It is null if another version compiled them. `revision` was in force from `since` to
+    `until`; `publication` is its snapshot in force at `at`. `formal` is the formal decision behind the term in force:
+    its own, or else the ban's.
     """
 
     meaning: str

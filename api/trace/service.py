@@ -1,4 +1,4 @@
-"""From (client, name, instant) back to the grounds of what was decided, from what is kept."""
+"""Trace a client, a name and a past time back to the grounds of the decision, from what is stored."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ from dnsfilter.policy.model import Address, Instant, WireName
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked about: a client at a site, a name, an instant that has passed."""
+class Question:
+    """A client at a site, a name, and a past time."""
 
     site: str
     client: Address
@@ -41,18 +41,21 @@ class Asked:
 
 
 def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
-    """Return the past instant of a written time, in the zone unless it names one. Raise Invalid."""
+    """Return the past instant of a written time, by default in `time_zone`; raise `Invalid` if it is not past."""
     at = given_timestamp(text, now, time_zone, "query.at")
     if at > now:
         raise Invalid.at(
             "query.at",
-            f"{text!r} lies ahead: for what is planned ask /v1/decision, or type dnsfilterctl explain … --at TIME",
+            f"{text!r} is in the future: use /v1/decision or dnsfilterctl explain … --at TIME",
         )
     return at
 
 
-def trace(session: Session, asked: Asked, made: Made, held: Held, catalogue: Catalogue) -> TraceRead:
-    """The chain behind a past decision: `made` is the policy in force then, and whether it is what was published."""
+def trace(session: Session, asked: Question, made: Made, held: Held, catalogue: Catalogue) -> TraceRead:
+    """Return the grounds of a past decision.
+
+    `made` is the policy in force then, and whether it matches what was published.
+    """
     past, reproduced = made
     decision = decision_read(past.policy, asked.site, asked.client, asked.name, asked.at)
     ban, term, formal = _ban(session, past, decision, asked.at)
@@ -80,7 +83,7 @@ def trace(session: Session, asked: Asked, made: Made, held: Held, catalogue: Cat
 
 
 def read_publication(found: Publication) -> PublicationRead:
-    """A publication as the API shows it."""
+    """Return a publication as the API shows it."""
     return PublicationRead(
         number=found.number,
         revision=found.revision,
@@ -97,27 +100,29 @@ def read_publication(found: Publication) -> PublicationRead:
 def _meaning(session: Session, found: Publication, reproduced: bool | None) -> str:
     if reproduced is False:
         return (
-            f"not what was in force: what the database has of revision {found.revision} does not make the snapshot "
-            f"that publication {found.number} names, so one of the two was altered; a backup or a node may have it"
+            f"not what was in force: the stored revision {found.revision} does not yield the snapshot "
+            f"of publication {found.number}. One of the two was altered. A backup or a node may have the original."
         )
-    said = (
-        f"what a node with revision {found.revision} decided at that instant by its own clock; "
-        "a node that had not fetched it yet decided by an earlier one"
+    meaning = (
+        f"what a node with revision {found.revision} decided at that time by its own clock; "
+        "a node that had not fetched it yet used an earlier one"
     )
     lost = lost_after(session, found)
     if any(row.act == RAISE_ACT for row in lost):
-        said += "; later revisions were lost when an older database was restored, and a node may have had one of them"
+        meaning += (
+            "; later revisions were lost when an older database was restored, and a node may have had one of them"
+        )
     elif lost:
         made = (lost[-1].after or {}).get("time", "an unknown time")
-        said += (
+        meaning += (
             f"; then a backup of {made} was restored: revisions made after that time, if there were any, were lost, "
             "and a node may have had one of them"
         )
-    return said
+    return meaning
 
 
 def _span(session: Session, found: Publication) -> tuple[Instant, Instant | None]:
-    """When the publication's revision came into force, and when another one did; a restart publishes one anew."""
+    """Return when the publication's revision came into force, and when another did; a restart publishes again."""
     other = select(PublicationRow).where(PublicationRow.revision != found.revision)
     before = session.scalar(other.where(PublicationRow.id < found.number).order_by(PublicationRow.id.desc()).limit(1))
     after = session.scalar(other.where(PublicationRow.id > found.number).order_by(PublicationRow.id).limit(1))
@@ -129,12 +134,12 @@ def _span(session: Session, found: Publication) -> tuple[Instant, Instant | None
 def _ban(
     session: Session, past: Past, decision: DecisionRead, at: Instant
 ) -> tuple[BanRead | None, TermRead | None, FormalRead | None]:
-    """The winning ban as it was, the term of it that held, and the formal decision behind that."""
+    """Return the deciding ban as it was, its term in force, and the formal decision behind that."""
     if decision.winner is None:
         return None, None, None
     row = _ban_row(past, decision.winner.ban_number)
     ban = read_ban(session, row, at, _zones(past)[row.authority], suspended_at(past.rows.suspensions, at))
-    # Both are in the order of their starts, as the ban is read.
+    # Both are in the order of their starts.
     rows = sorted(row.terms, key=lambda term: (term.start_s, term.id))
     held = held_term(rows, at)
     term = next(read for read, kept in zip(ban.terms, rows, strict=True) if kept is held)
@@ -142,7 +147,7 @@ def _ban(
 
 
 def _binding(past: Past, decision: DecisionRead, at: Instant) -> BindingRead | None:
-    """The binding through which the winner applied."""
+    """Return the binding through which the deciding ban applied."""
     if decision.winner is None or not decision.winner.bound:
         return None
     number = next(row.binding for row in decision.rows if row.ban_number == decision.winner.ban_number)
@@ -151,7 +156,7 @@ def _binding(past: Past, decision: DecisionRead, at: Instant) -> BindingRead | N
 
 
 def _exemptions(past: Past, decision: DecisionRead, at: Instant) -> list[ExemptionRead]:
-    """The exemptions that set a ban aside for this question."""
+    """Return the exemptions that removed a ban for this question."""
     numbers = {row.exemption for row in decision.rows if row.standing == Standing.EXEMPTED}
     found = [row for row in past.rows.exemptions if row.number in numbers]
     references = {row.ban: _ban_row(past, row.ban) for row in found}
@@ -194,14 +199,14 @@ def _acts(
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """The sources of the catalogue that is installed now."""
+    """The sources of the installed catalogue."""
 
     lists: Lists
     held: Held
     catalogue: Catalogue
 
     def of(self, found: Listed) -> Sequence[SourceRead]:
-        """The sources of a listed name; none where the installed list is another one."""
+        """Return the sources of a listed name; none if the installed list differs."""
         if self.lists.digest(self.held.digest, found.service) != found.digest:
             return ()
         ids = {

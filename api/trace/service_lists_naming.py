@@ -1,4 +1,4 @@
-"""Which kept lists named a domain, and since when."""
+"""Which stored lists named a domain, and since when."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from dnsfilter.wire.names import name_text
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A name of a service's tier that covers a question; `digest` is that of the list, `since` its first publication.
+    """A name in a tier of a service that covers a question; `digest` is that of the list.
 
-    `since` is the first of an unbroken row of publications, each of whose lists had the name in that tier.
+    `since` is the first of the consecutive publications whose lists had the name in that tier.
     """
 
     service: str
@@ -30,7 +30,7 @@ class Listed:
 
 
 def listed(session: Session, found: Publication, services: Mapping[str, Service], name: WireName) -> list[Listed]:
-    """Every list of the publication that names `name`, by service and tier."""
+    """Return every list of the publication that names `name`, by service and tier."""
     lists = Lists(session)
     return [
         Listed(
@@ -47,7 +47,7 @@ def listed(session: Session, found: Publication, services: Mapping[str, Service]
 
 @dataclass(slots=True)
 class Lists:
-    """The kept catalogues, each list of theirs read at most once."""
+    """The stored catalogues; each list is read at most once."""
 
     session: Session
     _catalogues: dict[str, Mapping[str, str]] = field(init=False)
@@ -57,11 +57,11 @@ class Lists:
         self._catalogues = {row.digest: row.lists for row in self.session.scalars(select(CatalogueRow))}
 
     def digest(self, catalogue: str, service: str) -> str:
-        """The digest of a service's list in a catalogue; empty where the catalogue is not kept, or has no such list."""
+        """Return the digest of a service's list in a catalogue; empty if it is not stored."""
         return self._catalogues.get(catalogue, {}).get(service, "")
 
     def since(self, found: Publication, service: str, tier: int, name: str) -> Publication:
-        """The first publication from which on, up to `found`, each list of the service had the name in that tier."""
+        """Return the first publication since which, up to `found`, each list had the name in that tier."""
         first, catalogue = found.number, found.catalogue
         while True:
             before = self._last_other(first, catalogue)
@@ -73,8 +73,8 @@ class Lists:
         return publication_of(self.session, self.session.scalars(statement).one())
 
     def _last_other(self, first: int, catalogue: str) -> PublicationRow | None:
-        """The last publication before `first` that was made with another catalogue."""
-        # One by one: an index finds the last of each at once, and there are as many as there were upgrades.
+        """Return the last publication before `first` that was made with another catalogue."""
+        # Query each catalogue: an index finds its last publication, and there are only as many as upgrades.
         found = (
             self.session.scalar(
                 select(PublicationRow)

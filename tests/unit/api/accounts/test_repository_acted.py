@@ -1,4 +1,4 @@
-"""What an account is called: shown to the people of an authority in which it acted, and to nobody else."""
+"""Names of accounts are shown only to people with a role in an authority in which the account acted."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def _named(plane: Plane, account: int, token: str) -> Any:
 
 
 @on_both_databases
-def test_the_people_of_an_authority_read_the_names_of_who_acted_in_it(town: Plane) -> None:
+def test_role_holders_read_names_of_accounts_that_acted_in_their_authority(town: Plane) -> None:
     desk, token = town.account("desk", ("operator", "town"))
     idle, _ = town.account("idle", ("operator", "town"))
     _, own = town.account("reader", ("reader", "town"))
@@ -31,11 +31,11 @@ def test_the_people_of_an_authority_read_the_names_of_who_acted_in_it(town: Plan
     assert (_logins(town, own), _logins(town, own, "?login=desk")) == (["administrator", "desk"], ["desk"])
     assert (_logins(town, others), _logins(town, others, "?login=desk")) == (["administrator"], [])
     assert town.call("GET", "/v1/accounts", token=none).status_code == 403
-    # An account that is not there is refused in the same way as one that may not be read.
+    # An unknown account is rejected in the same way as one that may not be read.
     assert _named(town, 999, own) == 403
 
 
-def test_who_asked_for_an_exemption_is_named_to_the_people_of_the_bans_authority(town: Plane) -> None:
+def test_role_holders_of_the_bans_authority_see_who_asked_for_an_exemption(town: Plane) -> None:
     law = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "l", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", law)
     zones, token = town.account("zones", ("operator", "zone"))
@@ -47,7 +47,7 @@ def test_who_asked_for_an_exemption_is_named_to_the_people_of_the_bans_authority
     assert _named(town, zones, approver) == "zones"
 
 
-def test_names_are_read_no_more_once_the_role_has_ended_or_the_name_is_erased(town: Plane) -> None:
+def test_names_are_hidden_after_the_role_ends_or_the_name_is_erased(town: Plane) -> None:
     desk, token = town.account("desk", ("operator", "town"))
     reader, own = town.account("reader", ("reader", "town"))
     town.done("PATCH", BAN, {"mode": "off"}, token=token)
@@ -60,7 +60,7 @@ def test_names_are_read_no_more_once_the_role_has_ended_or_the_name_is_erased(to
     assert _named(town, desk, further) is None
 
 
-def test_the_record_itself_has_no_name(town: Plane) -> None:
+def test_audit_log_has_no_names(town: Plane) -> None:
     _, token = town.account("desk-of-the-town", ("operator", "town"))
     town.done("PATCH", BAN, {"mode": "off"}, token=token)
     for path in ("/v1/audit/export", "/v1/audit?limit=200"):

@@ -1,4 +1,4 @@
-"""Accounts, grants and tokens: what they let their holder do, and from when on they no longer do."""
+"""What accounts, grants and tokens allow, and when they end."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ EXEMPTION = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", 
 
 
 def _another_range(plane: Plane, slug: str) -> None:
-    """So that an exemption of the first is not one of the whole authority."""
+    """Register a further range, so that an exemption of the first does not exempt the complete authority."""
     place = {"authority": slug, "funding": "public", "audience": "staff"}
     plane.done("PUT", "/v1/ranges/default/203.0.113.0/24", place)
 
@@ -38,7 +38,7 @@ def _reason(plane: Plane) -> str:
     return str(plane.done("GET", "/v1/authentication-failures?limit=1")["items"][0]["reason"])
 
 
-# What ends, ends at the next request
+# What ends, ends at the next request.
 
 
 def test_a_stolen_token_that_is_revoked_is_refused_at_the_next_request(town: Plane) -> None:
@@ -52,7 +52,7 @@ def test_a_stolen_token_that_is_revoked_is_refused_at_the_next_request(town: Pla
     assert len(town.done("GET", "/v1/audit?act=token.revoke")["items"]) == 1
 
 
-def test_a_mandate_ends_at_its_instant(town: Plane) -> None:
+def test_grant_ends_at_its_end(town: Plane) -> None:
     person = town.done("POST", "/v1/accounts", {"kind": "user", "login": "p", "name": "p", "authority": "zone"})
     body = {"account": person["number"], "role": "operator", "authority": "town", "reason": "stands in"}
     assert town.call("POST", "/v1/grants", body).status_code == 422
@@ -107,7 +107,7 @@ def test_a_token_ends_at_its_instant(town: Plane) -> None:
     assert (_toggle(town, token), _reason(town)) == (401, "expired")
 
 
-# Tokens narrow, and are not escaped
+# Narrowed tokens
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_narrowed_token_carries_only_what_it_names(town: Plane, narrowed: dict
         ({}, {"for": "31 days"}, 403),
     ],
 )
-def test_a_token_makes_none_that_may_more_or_lasts_longer(
+def test_token_cannot_make_a_broader_or_longer_token(
     town: Plane, narrowed: dict[str, Any], wanted: dict[str, Any], status: int
 ) -> None:
     account, _ = town.account("desk", ("operator", "town"), ("operator", "zone"))
@@ -166,7 +166,7 @@ def test_a_token_makes_none_that_may_more_or_lasts_longer(
     assert town.call("POST", f"/v1/accounts/{account}/tokens", body, token=token).status_code == status
 
 
-def test_a_narrowed_token_grants_no_role_that_it_does_not_carry(town: Plane) -> None:
+def test_narrowed_token_cannot_grant_a_role_that_it_lacks(town: Plane) -> None:
     account, _ = town.account("desk", ("approver", "town"), ("reader", "town"))
     other, _ = town.account("other")
     body = {"account": other, "role": "operator", "authority": "town", "reason": "helps out"}
@@ -175,7 +175,7 @@ def test_a_narrowed_token_grants_no_role_that_it_does_not_carry(town: Plane) -> 
     assert town.call("POST", "/v1/grants", body, token=_token(town, account)).status_code == 201
 
 
-def test_nobody_makes_or_revokes_a_token_of_another_account_but_an_administrator(town: Plane) -> None:
+def test_only_administrators_make_or_revoke_tokens_of_other_accounts(town: Plane) -> None:
     one, token = town.account("one", ("operator", "town"), ("approver", "town"))
     other, _ = town.account("other")
     path = f"/v1/accounts/{other}/tokens"
@@ -186,10 +186,10 @@ def test_nobody_makes_or_revokes_a_token_of_another_account_but_an_administrator
     assert town.call("DELETE", f"{path}/{number}").status_code == 204
 
 
-# What nobody may
+# What is not allowed
 
 
-def test_nobody_approves_their_own_request_with_any_token_of_theirs(town: Plane) -> None:
+def test_nobody_approves_their_own_request_with_any_of_their_tokens(town: Plane) -> None:
     roles = [("operator", "town"), ("approver", "town"), ("administrator", None)]
     account, token = town.account("desk", *roles)
     number = town.done("POST", "/v1/exemptions", EXEMPTION, token=token)["number"]
@@ -211,8 +211,8 @@ def test_an_approver_of_another_authority_does_not_decide(town: Plane) -> None:
     body = {**EXEMPTION, "ranges": ["198.51.100.0/24"]}
     number = town.done("POST", "/v1/exemptions", body, token=town.other())["number"]
     _, zones = town.account("zones", ("approver", "zone"), ("operator", "zone"))
-    for act, said in (("approve", {}), ("reject", {"reason": "no need"}), ("revoke", {"reason": "no need"})):
-        assert town.call("POST", f"/v1/exemptions/{number}/{act}", said, token=zones).status_code == 403
+    for act, details in (("approve", {}), ("reject", {"reason": "no need"}), ("revoke", {"reason": "no need"})):
+        assert town.call("POST", f"/v1/exemptions/{number}/{act}", details, token=zones).status_code == 403
     _, towns = town.account("towns", ("approver", "town"))
     assert town.done("POST", f"/v1/exemptions/{number}/approve", {}, token=towns)["state"] == "in_force"
 
@@ -273,7 +273,7 @@ def test_the_last_administrator_stays(plane: Plane) -> None:
     assert plane.call("GET", "/v1/accounts").status_code == 403
 
 
-# The accounts' own interface
+# Requests about accounts
 
 
 def test_accounts_are_made_listed_and_found_by_login_and_authority(town: Plane) -> None:
@@ -290,7 +290,7 @@ def test_accounts_are_made_listed_and_found_by_login_and_authority(town: Plane) 
 @pytest.mark.parametrize(
     "changes", [{"login": "Has Blanks"}, {"login": ""}, {"name": ""}, {"kind": "robot"}, {"authority": "nobody"}]
 )
-def test_what_is_no_account_is_refused(plane: Plane, changes: dict[str, str]) -> None:
+def test_invalid_account_is_rejected(plane: Plane, changes: dict[str, str]) -> None:
     body = {"kind": "user", "login": "desk", "name": "the desk", **changes}
     assert plane.call("POST", "/v1/accounts", body).status_code == 422
 
@@ -361,7 +361,7 @@ def test_the_same_role_is_not_granted_twice_for_the_same_time(town: Plane) -> No
     assert town.call("POST", "/v1/grants", {**body, "start": "2026-11-01", "until": "2026-11-30"}).status_code == 201
 
 
-def test_erased_names_leave_the_record_whole_and_name_nobody(town: Plane) -> None:
+def test_erasing_names_keeps_the_audit_log_complete_without_names(town: Plane) -> None:
     number, token = town.account("somebody", ("operator", "town"))
     assert _toggle(town, token) == 200
     town.done("DELETE", f"/v1/accounts/{number}/name")
@@ -392,30 +392,30 @@ def test_acts_on_people_make_no_revision(town: Plane) -> None:
     assert acts == ["account.erase", "token.revoke", "account.disable", "token.make", "grant.make", "account.make"]
 
 
-# What a token has made
+# Tokens made with other tokens
 
 
 def _number(plane: Plane, token: str) -> int:
     return int(plane.done("GET", "/v1/self", token=token)["token"]["number"])
 
 
-def test_with_a_revoked_token_goes_what_was_made_with_it_whoever_has_it(town: Plane) -> None:
+def test_revoking_a_token_revokes_tokens_made_with_it(town: Plane) -> None:
     account, stolen = town.account("desk", ("administrator", None))
     victim, _ = town.account("victim", ("operator", "town"))
-    heir = _token(town, account, stolen)
-    others = _token(town, victim, heir)
+    descendant = _token(town, account, stolen)
+    others = _token(town, victim, descendant)
     spared = _token(town, account)
     shown = town.done("GET", "/v1/self", token=others)["token"]
-    assert (shown["made_by"], shown["made_with"]) == (account, _number(town, heir))
-    numbers = [_number(town, token) for token in (stolen, heir, others)]
+    assert (shown["made_by"], shown["made_with"]) == (account, _number(town, descendant))
+    numbers = [_number(town, token) for token in (stolen, descendant, others)]
     town.done("DELETE", f"/v1/accounts/{account}/tokens/{numbers[0]}", token=spared)
-    seen = [town.call("GET", "/v1/self", token=token).status_code for token in (stolen, heir, others, spared)]
+    seen = [town.call("GET", "/v1/self", token=token).status_code for token in (stolen, descendant, others, spared)]
     assert seen == [401, 401, 401, 200]
     entries = town.done("GET", "/v1/audit?act=token.revoke")["items"]
     assert sorted(entry["object"] for entry in entries) == [f"token/{number}" for number in numbers]
 
 
-def test_nobody_approves_or_grants_for_whoever_made_the_token_at_hand(town: Plane) -> None:
+def test_token_cannot_approve_or_grant_for_the_account_that_made_it(town: Plane) -> None:
     _another_range(town, "town")
     admin, asking = town.account("admin", ("administrator", None))
     approver, own = town.account("approver", ("approver", "town"))
@@ -431,26 +431,26 @@ def test_nobody_approves_or_grants_for_whoever_made_the_token_at_hand(town: Plan
     assert town.call("POST", "/v1/grants", grant, token=own).status_code == 201
 
 
-def test_an_administrator_with_a_token_made_by_another_disables_that_one(town: Plane) -> None:
+def test_administrator_can_disable_the_account_that_made_its_token(town: Plane) -> None:
     first, token = town.account("first", ("administrator", None))
     second, _ = town.account("second", ("administrator", None))
     made = _token(town, second, token)
     assert town.call("POST", f"/v1/accounts/{first}/disable", token=made).status_code == 200
 
 
-def test_a_narrowed_token_lists_and_revokes_only_what_is_within_it(town: Plane) -> None:
-    account, whole = town.account("desk", ("operator", "town"))
+def test_narrowed_token_lists_and_revokes_only_itself_and_its_descendants(town: Plane) -> None:
+    account, full = town.account("desk", ("operator", "town"))
     path = f"/v1/accounts/{account}/tokens"
-    narrowed = _token(town, account, whole, roles=["operator"])
+    narrowed = _token(town, account, full, roles=["operator"])
     child = _token(town, account, narrowed, roles=["operator"])
-    one, mid, last = (_number(town, token) for token in (whole, narrowed, child))
-    assert [item["number"] for item in town.done("GET", path, token=whole)["items"]] == [one, mid, last]
+    one, mid, last = (_number(town, token) for token in (full, narrowed, child))
+    assert [item["number"] for item in town.done("GET", path, token=full)["items"]] == [one, mid, last]
     assert [item["number"] for item in town.done("GET", path, token=narrowed)["items"]] == [mid, last]
     assert [item["number"] for item in town.done("GET", path, token=child)["items"]] == [last]
     assert [town.call("DELETE", f"{path}/{number}", token=child).status_code for number in (one, mid)] == [403, 403]
     assert town.call("DELETE", f"{path}/{last}", token=narrowed).status_code == 204
     assert town.call("DELETE", f"{path}/{mid}", token=narrowed).status_code == 204
-    assert town.call("GET", "/v1/self", token=whole).status_code == 200
+    assert town.call("GET", "/v1/self", token=full).status_code == 200
 
 
 def test_an_account_is_given_a_bounded_number_of_tokens_within_a_day(
@@ -483,7 +483,7 @@ def test_an_account_whose_name_was_erased_stays_disabled_and_its_tokens_revoked(
     assert [_toggle(town, text) for text in (token, other)] == [401, 401]
 
 
-def test_a_refusal_does_not_say_whose_an_object_is(town: Plane) -> None:
+def test_forbidden_does_not_reveal_the_owner(town: Plane) -> None:
     _, token = town.account("desk", ("reader", "zone"), ("operator", "zone"))
     town.done("PUT", "/v1/spaces/default/198.51.100.0/24", {"authority": "zone"})
     town.done(

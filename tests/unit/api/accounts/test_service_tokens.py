@@ -1,4 +1,4 @@
-"""A token makes none that outlives it, unless an administrator says so, which is on record."""
+"""A token cannot make one that outlives it, unless an administrator asks for that, which is recorded."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ def _made(plane: Plane, account: int, token: str, **body: Any) -> Any:
 
 
 def _short(plane: Plane, account: int) -> str:
-    """A token of the account that ends an hour from now."""
+    """Return a token of the account that ends in an hour."""
     body = {"label": "x", "end": BOUND}
     return str(plane.done("POST", f"/v1/accounts/{account}/tokens", body)["token"])
 
 
 @pytest.mark.parametrize("role", [("operator", "town"), ("administrator", None)])
-def test_a_token_of_an_hour_makes_itself_none_of_a_year(town: Plane, role: tuple[str, str | None]) -> None:
+def test_token_of_an_hour_cannot_make_one_of_a_year(town: Plane, role: tuple[str, str | None]) -> None:
     account, _ = town.account("desk", role)
     short = _short(town, account)
     refused = _made(town, account, short)
@@ -34,7 +34,7 @@ def test_a_token_of_an_hour_makes_itself_none_of_a_year(town: Plane, role: tuple
     assert _made(town, account, short, **{"for": None, "end": BOUND}).json()["expires"] == BOUND
 
 
-def test_an_administrator_makes_none_for_another_that_outlives_its_own_unless_it_says_so(town: Plane) -> None:
+def test_administrator_needs_outlives_maker_for_a_longer_token(town: Plane) -> None:
     admin, _ = town.account("admin", ("administrator", None))
     desk, _ = town.account("desk")
     short = _short(town, admin)
@@ -49,14 +49,14 @@ def test_an_administrator_makes_none_for_another_that_outlives_its_own_unless_it
     assert town.call("GET", "/v1/self", token=made.json()["token"]).status_code == 200
 
 
-def test_nobody_else_says_that_a_token_outlives_its_maker(town: Plane) -> None:
+def test_only_administrators_set_outlives_maker(town: Plane) -> None:
     account, token = town.account("desk", ("operator", "town"), ("approver", "town"))
     for span in ("1 day", "1 year"):
         refused = _made(town, account, token, **{"for": span, "outlives_maker": True})
         assert (refused.status_code, "Only an administrator" in refused.json()["detail"]) == (403, True)
 
 
-def test_the_installations_own_token_bounds_none(town: Plane) -> None:
+def test_installation_token_does_not_limit_ends(town: Plane) -> None:
     account, _ = town.account("desk")
     assert _made(town, account, town.token).status_code == 201
     assert "outlives_maker" not in town.done("GET", "/v1/audit?act=token.make")["items"][0]["after"]

@@ -1,4 +1,4 @@
-"""Authorities: registered, changed, removed; and what is refused."""
+"""Register, change and remove authorities, and what is rejected."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A ban that follows another takes over its terms and scope, by a decision of its own, once."""
+"""A ban that follows another takes over its terms and scope once, by its own formal decision."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def _periods(read: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
 
 
 @pytest.mark.parametrize("mode", ["enforce", "monitor", "off"])
-def test_a_follower_refuses_no_more_than_the_source_unless_it_says_so(town: Plane, mode: str) -> None:
+def test_follower_takes_over_the_mode_unless_it_gives_one(town: Plane, mode: str) -> None:
     town.done("PATCH", SOURCE, {"mode": mode})
     assert town.done("PUT", FOLLOWER, FOLLOWING)["mode"] == mode
     town.done("PUT", "/v1/authorities/third", authority())
@@ -55,7 +55,7 @@ def test_terms_that_have_not_ended_and_scope_are_taken_over(town: Plane) -> None
     assert town.done("GET", "/v1/bans?follows=zone/alpha")["items"] == []
 
 
-def test_what_becomes_of_the_source_later_changes_nothing(town: Plane) -> None:
+def test_later_changes_to_the_source_have_no_effect(town: Plane) -> None:
     made = town.done("PUT", FOLLOWER, {**FOLLOWING, "mode": "monitor", "tiers": [1]})
     assert (made["mode"], made["tiers"]) == ("monitor", [1])
     town.done("POST", f"{SOURCE}/terms", {"start": "2027-03-21", "for": "6 months", "decision": DECISION})
@@ -71,7 +71,7 @@ def test_a_term_that_ends_early_is_taken_over_as_it_ends(town: Plane) -> None:
     assert _periods(town.done("PUT", FOLLOWER, FOLLOWING)) == [("2026-09-21T14:13:20Z", "2026-11-30T23:00:00Z", None)]
 
 
-def test_of_a_lapsed_ban_there_is_nothing_to_take_over(town: Plane) -> None:
+def test_lapsed_ban_has_nothing_to_take_over(town: Plane) -> None:
     town.clock.now += DAY
     town.done("POST", f"{SOURCE}/end", {"reason": "lifted"})
     refused = town.call("PUT", FOLLOWER, FOLLOWING)
@@ -90,7 +90,7 @@ def test_of_a_lapsed_ban_there_is_nothing_to_take_over(town: Plane) -> None:
         (SOURCE, {**DECISION, "follows": "town/alpha"}, ["body.decision.follows"]),
     ],
 )
-def test_a_decision_of_ones_own_is_needed_and_a_ban_that_can_be_followed(
+def test_following_needs_an_own_formal_decision_and_a_valid_source(
     town: Plane, path: str, decision: dict[str, str], places: list[str]
 ) -> None:
     refused = town.call("PUT", path, {"decision": decision})
@@ -151,7 +151,7 @@ def test_a_lapsed_ban_follows_again_by_a_renewal_that_has_no_term(town: Plane) -
     acts = [entry["act"] for entry in town.done("GET", "/v1/audit?limit=2&object=ban/zone/alpha")["items"]]
     assert acts == ["ban.set_scope", "ban.renew"]
     again = town.call("POST", f"{FOLLOWER}/terms", RENEWAL)
-    assert (again.status_code, "as long as town/alpha" in again.json()["detail"]) == (409, True)
+    assert (again.status_code, "as long as town/alpha. Give a term" in again.json()["detail"]) == (409, True)
 
 
 def test_a_renewal_that_follows_with_a_term_of_its_own_takes_over_nothing(town: Plane) -> None:

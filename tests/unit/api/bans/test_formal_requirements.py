@@ -1,4 +1,4 @@
-"""What a decision about a ban, or a term of it, has to say: a renewal and what follows another ban have references."""
+"""Requirements for formal decisions: a renewal, and a decision that follows another ban, need a reference."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ DAY = 86_400
     ],
     ids=["no decision", "unnamed", "put", "patch", "following", "following term", "over", "adopted and over"],
 )  # fmt: skip
-def test_what_lacks_a_reference_or_is_over_is_refused(
+def test_missing_reference_or_ended_term_is_rejected(
     town: Plane, method: str, path: str, body: Any, place: str
 ) -> None:
     revision = town.revision()

@@ -1,4 +1,4 @@
-"""A ban that is off comes back by itself, and every reader of its mode knows."""
+"""A ban that is off for a time returns by itself, for all readers of its mode."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_the_mode_before_returns_at_the_end_without_an_act(town: Plane, before: 
     assert (on["mode"], on["mode_reason"], on["state"]) == (before, "", "in_force")
     assert (on["mode_set"], on["mode_set_by"], on["off_until"], on["returns_to"]) == (UNTIL, None, None, None)
     assert (_verdict(town), town.revision()) == ("refuse" if before == "enforce" else "monitor", revision)
-    # What has returned is not set again.
+    # Setting the mode that has returned is no act.
     _set(town, mode=before)
     assert town.revision() == revision
 
@@ -60,7 +60,7 @@ def test_without_an_end_a_ban_stays_off_and_may_get_an_end_later(town: Plane) ->
     assert _acts(town, 4) == ["ban.set_off", "ban.set_off", "ban.set_off", "ban.set_monitor"]
 
 
-def test_the_same_again_is_no_act(town: Plane) -> None:
+def test_repeated_mode_is_no_act(town: Plane) -> None:
     for _ in range(2):
         _set(town, mode="off", until=UNTIL, mode_reason="a test")
     assert _acts(town, 2)[1] != "ban.set_off"
@@ -71,7 +71,7 @@ def test_the_same_again_is_no_act(town: Plane) -> None:
 @pytest.mark.parametrize(
     ("body", "place", "message"),
     [
-        ({"until": UNTIL}, "body.until", "only the mode off takes an end: give mode off too"),
+        ({"until": UNTIL}, "body.until", "only the mode off takes an end: set the mode to off"),
         ({"mode": "monitor", "for": "1 hour"}, "body.for", "only the mode off takes an end"),
         ({"mode": "off", "for": "300 years"}, "body.for", "'300 years' ends after the year 2199"),
         ({"mode": "off", "until": timestamp_text(START)}, "body.until", "has passed: give a later time"),
@@ -88,7 +88,7 @@ def test_an_end_that_makes_no_sense_is_refused(town: Plane, body: Any, place: st
 def test_a_ban_that_was_never_on_has_no_mode_that_returns(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/town/bans/beta", ban(mode="off"))
     answer = town.call("PATCH", "/v1/authorities/town/bans/beta", {"mode": "off", "until": UNTIL})
-    assert "town/beta had no other mode that could return: set enforce or monitor first" in answer.text
+    assert "town/beta has no earlier mode to return to: set enforce or monitor first" in answer.text
 
 
 def test_lists_by_state_and_by_mode_follow_the_clock(town: Plane) -> None:
@@ -128,7 +128,7 @@ def test_a_roll_back_restores_the_end_if_it_lies_ahead(town: Plane) -> None:
     assert town.done("GET", BAN)["mode"] == "enforce"
 
 
-def test_who_adopts_the_ban_does_not_take_over_that_it_is_off_for_a_time(town: Plane) -> None:
+def test_adopting_takes_over_the_lasting_mode(town: Plane) -> None:
     _set(town, mode="off", until=UNTIL)
     decision = {"legal_basis": "decree 2", "reference": "C-2", "follows": "town/alpha"}
     adopted = town.done("PUT", "/v1/authorities/zone/bans/alpha", {"decision": decision})
@@ -141,8 +141,12 @@ def test_a_merger_keeps_that_it_is_off_for_a_time(town: Plane) -> None:
     decision = {"legal_basis": "decree 3", "reference": "M-1"}
     body = {"into": "city", "reason": "a merger", "decision": decision}
     town.done("POST", "/v1/authorities/town/merge", body)
-    heir = town.done("GET", "/v1/authorities/city/bans/alpha")
-    assert (heir["off_until"], heir["returns_to"], heir["mode_reason"]) == (UNTIL, "enforce", "election night")
+    successor_ban = town.done("GET", "/v1/authorities/city/bans/alpha")
+    assert (successor_ban["off_until"], successor_ban["returns_to"], successor_ban["mode_reason"]) == (
+        UNTIL,
+        "enforce",
+        "election night",
+    )
 
 
 def test_a_merger_gives_its_reason_where_the_successor_wants_one(town: Plane) -> None:
@@ -153,8 +157,8 @@ def test_a_merger_gives_its_reason_where_the_successor_wants_one(town: Plane) ->
     town.clock.now += 73 * HOUR
     body = {"into": "city", "reason": "a merger", "decision": {"legal_basis": "decree 3", "reference": "M-1"}}
     town.done("POST", "/v1/authorities/town/merge", body)
-    heir = town.done("GET", "/v1/authorities/city/bans/alpha")
-    assert (heir["mode"], heir["mode_reason"]) == ("monitor", "a merger")
+    successor_ban = town.done("GET", "/v1/authorities/city/bans/alpha")
+    assert (successor_ban["mode"], successor_ban["mode_reason"]) == ("monitor", "a merger")
 
 
 def test_the_archive_says_which_mode_returns_when(town: Plane) -> None:

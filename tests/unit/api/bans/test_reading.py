@@ -1,4 +1,4 @@
-"""A page of many is read with as many statements as a page of one."""
+"""Reading a page of many bans takes as many statements as a page of one."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ BANS = ("zone", "ghent", "diest")
 
 @pytest.fixture
 def many(town: Plane) -> Plane:
-    """A control plane with several of everything that has pages."""
+    """Return a control plane with several objects of each kind that has pages."""
     for slug in BANS:
         town.done("PUT", f"/v1/authorities/{slug}", authority())
         town.done("PUT", f"/v1/authorities/{slug}/bans/alpha", ban())
@@ -38,7 +38,7 @@ def test_a_page_of_many_takes_no_more_statements_than_one_of_one(many: Plane, pa
         counted.append(statement)
 
     def page(limit: int) -> tuple[int, int]:
-        """How many items it has, and what it took."""
+        """Return the number of items and of statements."""
         counted.clear()
         return len(many.done("GET", f"{path}?limit={limit}")["items"]), len(counted)
 

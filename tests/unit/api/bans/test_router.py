@@ -1,4 +1,4 @@
-"""How often one request loads a ban from the database, and renders it."""
+"""How often one request loads and renders a ban."""
 
 from collections import Counter
 from typing import Any
@@ -16,7 +16,7 @@ RENEWAL = {"for": "9 months", "decision": {"reference": "r2"}}
 
 
 def _walk(town: Plane, method: str, path: str, body: Any, patch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often a request selects rows of bans and of terms, each with all columns, and makes a `BanRead`."""
+    """Count how often a request selects rows of bans and of terms with all columns, and makes a `BanRead`."""
     counted: Counter[str] = Counter()
 
     def executed(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -41,13 +41,13 @@ def _walk(town: Plane, method: str, path: str, body: Any, patch: pytest.MonkeyPa
     ("method", "path", "body", "renderings"),
     [
         ("GET", "", None, 1),
-        # Once as it was before, for the audit log; and once as it is now, for the audit log and the answer.
+        # Once before the act, for the audit log; once afterwards, for the audit log and the answer.
         ("PUT", "", {"mode": "off"}, 2),
         ("PATCH", "", {"mode": "off"}, 2),
         ("PATCH", "", {"mode": "enforce"}, 1),
         ("POST", "/terms", RENEWAL, 2),
         ("POST", "/end", {"reason": "it is over"}, 2),
-        # Each is an act of its own: the reply, the scope, the mode.
+        # The reply, the scope and the mode are separate acts.
         ("PATCH", "", {"mode": "off", "funding": ["public"], "reply": "nxdomain"}, 4),
     ],
     ids=["read", "toggle by PUT", "toggle by PATCH", "nothing differs", "renew", "end", "three acts"],

@@ -1,4 +1,4 @@
-"""Bans: adopting, toggling, renewing, ending; and what is refused."""
+"""Adopt, toggle, renew and end bans, and what is rejected."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.unit.api.conftest import START, Plane, ban
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400
 LAPSES = 1805670000
-"""2027-03-21 23:00:00 UTC: the end of the last day of six months from the clock's beginning, in Brussels."""
+"""2027-03-21 23:00:00 UTC: the end of the last day of six months from the clock's start, in Brussels."""
 
 
 def _act(plane: Plane) -> str:
@@ -62,7 +62,7 @@ def test_an_adopted_ban_has_the_defaults_and_is_in_force(town: Plane) -> None:
         (ban(provisional=True), ["body.terms"]),
     ],
 )
-def test_a_ban_that_lacks_something_is_refused_with_every_place(town: Plane, body: Any, places: list[str]) -> None:
+def test_incomplete_ban_is_rejected_with_every_place(town: Plane, body: Any, places: list[str]) -> None:
     revision = town.revision()
     response = town.call("PUT", "/v1/authorities/zone/bans/alpha", body)
     assert response.status_code == 422, response.text
@@ -71,7 +71,7 @@ def test_a_ban_that_lacks_something_is_refused_with_every_place(town: Plane, bod
 
 
 @pytest.mark.parametrize("path", ["/v1/authorities/nobody/bans/alpha", "/v1/authorities/town/bans/gamma"])
-def test_a_ban_of_nobody_or_on_nothing_is_not_found(town: Plane, path: str) -> None:
+def test_ban_of_unknown_authority_or_service_is_not_found(town: Plane, path: str) -> None:
     assert town.call("PUT", path, ban()).status_code == 404
 
 
@@ -112,8 +112,8 @@ def test_a_term_of_72_hours_of_an_ordinary_ban_is_like_any_other(town: Plane, te
     made = town.done("PUT", path, ban(terms=[{"for": "72 hours"}]))
     town.clock.now += 60
     later = {"start": "2026-10-01", "for": "6 months"}
-    for said in ({}, {"provisional": False}):
-        assert town.call("PUT", path, {"terms": [*terms, later], **said}).status_code == 409
+    for extra in ({}, {"provisional": False}):
+        assert town.call("PUT", path, {"terms": [*terms, later], **extra}).status_code == 409
     assert town.done("GET", path) == made
 
 
@@ -208,7 +208,7 @@ def test_a_put_that_repeats_the_ban_changes_nothing(town: Plane) -> None:
     ],
     ids=["shortened", "left out", "decision", "none"],
 )
-def test_what_has_begun_is_not_rewritten(town: Plane, body: Any) -> None:
+def test_begun_terms_and_decisions_cannot_be_rewritten(town: Plane, body: Any) -> None:
     before = town.done("GET", PATH)
     town.clock.now += 60
     for method in ("PUT", "PATCH"):
@@ -217,7 +217,7 @@ def test_what_has_begun_is_not_rewritten(town: Plane, body: Any) -> None:
     assert town.done("GET", PATH)["terms"] == before["terms"]
 
 
-def test_what_has_not_begun_may_change_and_go(town: Plane) -> None:
+def test_planned_ban_can_be_changed_and_removed(town: Plane) -> None:
     path = "/v1/authorities/town/bans/beta"
     planned = town.done("PUT", path, ban(terms=[{"start": "2026-10-01", "for": "6 months"}]))
     assert planned["state"] == "planned"
@@ -326,7 +326,7 @@ def test_a_ban_is_removed_once_no_other_follows_it(town: Plane) -> None:
     assert town.call("DELETE", followed).status_code == 204
 
 
-def test_a_ban_whose_followed_one_is_gone_can_still_be_read(town: Plane) -> None:
+def test_ban_can_be_read_after_the_ban_it_follows_is_gone(town: Plane) -> None:
     decision = {"legal_basis": "x", "reference": "Z-3", "follows": "town/alpha"}
     town.done("PUT", "/v1/authorities/zone/bans/alpha", ban(decision=decision))
     with town.database.reading() as session:

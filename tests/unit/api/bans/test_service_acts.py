@@ -1,4 +1,4 @@
-"""What is an act of its own: a mode with its reason, the scope, a renewal; and what stays whatever comes."""
+"""Separate acts of a ban: a mode with its reason, the scope, a renewal."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ pytestmark = pytest.mark.slow
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400
 END = "2027-03-21T23:00:00Z"
-"""Of the term that the ban begins with."""
+"""End of the first term of the ban."""
 
 
 def _acts(plane: Plane, many: int) -> list[Any]:
-    """The newest acts, oldest first."""
+    """Return the newest acts, oldest first."""
     entries: list[Any] = plane.done("GET", f"/v1/audit?limit={many}")["items"]
     return entries[::-1]
 
@@ -31,10 +31,12 @@ def test_a_mode_is_set_with_a_reason_or_without_and_once(town: Plane) -> None:
     for body in ({"mode": "off", "mode_reason": "election night"}, {"mode": "off"}):
         assert town.done("PATCH", PATH, body) == off
     corrected = town.done("PATCH", PATH, {"mode": "off", "mode_reason": "night of the election"})
-    assert corrected["mode_set"] == off["mode_set"], "since when it is off stays"
+    assert corrected["mode_set"] == off["mode_set"], "the start of being off stays"
     town.done("PUT", PATH, {"mode": "enforce"})
-    told = [(entry["act"], entry["before"]["mode_reason"], entry["after"]["mode_reason"]) for entry in _acts(town, 3)]
-    assert told == [
+    reasons = [
+        (entry["act"], entry["before"]["mode_reason"], entry["after"]["mode_reason"]) for entry in _acts(town, 3)
+    ]
+    assert reasons == [
         ("ban.set_off", "", "election night"),
         ("ban.set_off", "election night", "night of the election"),
         ("ban.set_enforce", "night of the election", ""),
@@ -91,10 +93,10 @@ def test_a_renewal_that_is_sent_again_is_no_further_term(town: Plane, term: dict
     town.clock.now += 5
     for again in (renewal, {**renewal, "decision": {"reference": "C-2"}}):
         refused = town.call("POST", f"{PATH}/terms", again)
-        assert (refused.status_code, "renewed by C-2 already" in refused.json()["detail"]) == (409, True)
+        assert (refused.status_code, "already renewed by C-2" in refused.json()["detail"]) == (409, True)
     assert town.done("GET", PATH)["terms"] == terms
     second = {"start": "2028-09-01", "until": "2028-12-31", "decision": {"reference": "C-2"}}
-    assert len(town.done("POST", f"{PATH}/terms", second)["terms"]) == 3, "one decision may give two terms"
+    assert len(town.done("POST", f"{PATH}/terms", second)["terms"]) == 3, "one formal decision may give two terms"
     assert town.call("POST", f"{PATH}/terms", second).status_code == 409
 
 
@@ -118,7 +120,7 @@ def test_a_ban_that_has_lapsed_is_renewed_and_what_was_between_stays_open(town: 
     assert renewed["terms"][1]["start"] == "2027-04-09T14:13:20Z"
 
 
-def test_an_end_that_was_brought_forward_stays_so_whatever_is_added(town: Plane) -> None:
+def test_early_end_stays_when_terms_are_added(town: Plane) -> None:
     town.clock.now += DAY
     ended = town.done("POST", f"{PATH}/end", {"reason": "lifted", "at": "2026-12-01"})["terms"][0]
     renewed = town.done(
@@ -132,20 +134,20 @@ def test_an_end_that_was_brought_forward_stays_so_whatever_is_added(town: Plane)
     assert town.call("POST", f"{PATH}/end", {"reason": "later", "at": "2027-06-01"}).status_code == 409
 
 
-def test_a_renewal_with_an_end_tells_that_a_term_without_one_goes_on(town: Plane) -> None:
+def test_renewal_with_an_end_notes_that_a_term_without_end_continues(town: Plane) -> None:
     path = "/v1/authorities/zone/bans/beta"
     town.done("PUT", path, ban(terms=[{"review_by": "2027-06-01"}]))
     assert town.done("GET", path)["notes"] == []
     renewal = {"until": "2027-03-31", "decision": {"reference": "C-2"}}
     (note,) = town.done("POST", f"{path}/terms", renewal)["notes"]
-    assert note.startswith("the ban goes on after 2027-03-31 inclusive")
+    assert note.startswith("the ban continues after 2027-03-31 inclusive")
     assert "notes" not in _acts(town, 1)[0]["after"]
     ended = town.done("POST", f"{path}/end", {"at": "2027-04-01", "reason": "as decided"})
     assert ended["notes"] == []
 
 
 @on_both_databases
-def test_a_ban_that_has_not_begun_is_called_off_also_where_others_refer_to_it(town: Plane) -> None:
+def test_planned_ban_can_be_ended_even_if_others_refer_to_it(town: Plane) -> None:
     planned = [{"start": "2026-11-01", "for": "6 months"}, {"start": "2027-06-01", "for": "1 month"}]
     path = "/v1/authorities/zone/bans/beta"
     town.done("PUT", path, ban(terms=planned))
@@ -176,13 +178,16 @@ def test_a_ban_that_was_called_off_is_decided_again_for_the_same_time(town: Plan
     again = ("POST", f"{path}/terms", {**term, "decision": decision})
     if not renewed:
         again = ("PUT", path, ban(decision=decision, terms=[term]))
-    told = town.done(*again)
-    assert (told["state"], [found["ended"] is None for found in told["terms"]]) == ("planned", [False, True])
+    renewed_ban = town.done(*again)
+    assert (renewed_ban["state"], [found["ended"] is None for found in renewed_ban["terms"]]) == (
+        "planned",
+        [False, True],
+    )
     assert _acts(town, 1)[0]["act"] == ("ban.renew" if renewed else "ban.change")
     assert (town.call(*again).status_code, len(town.done("GET", path)["terms"])) == (409 if renewed else 200, 2)
     asked = {"client": "192.0.2.9", "name": "beta1.example.org", "at": "2027-02-01T12:00:00Z"}
     assert town.done("GET", "/v1/decision", params=asked)["verdict"] == "refuse"
-    assert "so end it instead" in town.call("DELETE", path).json()["detail"]
+    assert "stays on record: end it instead" in town.call("DELETE", path).json()["detail"]
     ended = town.done("POST", f"{path}/end", {"reason": "once more"})
     assert ended["state"] == "lapsed"
     town.clock.now += 200 * DAY

@@ -1,4 +1,4 @@
-"""What a row's state is, and what a database is asked for it, agree at every instant."""
+"""The state of a row and the state that a query selects agree at every instant."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,7 +20,7 @@ from tests.unit.api.conftest import START, Plane, on_both_databases
 
 DAY = 86_400
 OFFSETS = (-40 * DAY, -1, 0, 1, DAY, 10 * DAY, 29 * DAY, 30 * DAY, 30 * DAY + 1, 31 * DAY, 90 * DAY)
-"""From now: around what the states turn on, so that drawn terms touch and overlap often."""
+"""Offsets from now around changes of state, so that drawn terms often touch and overlap."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ _modes: st.SearchStrategy[_Mode] = st.sampled_from(
 _offsets = st.sampled_from(OFFSETS)
 _maybe = st.none() | _offsets
 _recorded = st.sampled_from((-DAY, -1, 0, 1, 10 * DAY))
-"""Later than now by a clock that was ahead, and has been set back."""
+"""Later than now if the clock was ahead and then set back."""
 _terms = st.lists(st.builds(Drawn, _offsets, _maybe, _maybe, _maybe, _recorded), max_size=4)
 _suspensions = st.lists(st.tuples(st.sampled_from([None, "town", "zone"]), _offsets, _offsets, _maybe), max_size=2)
 

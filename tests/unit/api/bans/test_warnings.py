@@ -1,4 +1,4 @@
-"""What an adoption or a renewal does to exemptions is said with it, with the ban afterwards, and in dry runs."""
+"""Warnings about exemptions after an adoption or a renewal: in the answer, when the ban is read, and in dry runs."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def _exempted(plane: Plane, request: dict[str, Any]) -> int:
 
 
 def _desk(town: Plane, **ends: str) -> int:
-    """A range of the zone that is exempted from the town's ban, which applies there by an agreement."""
+    """Exempt a range of the zone from the town's ban, which applies there by an agreement; return its number."""
     number = town.done("POST", "/v1/bindings", {**AGREEMENT, **ends})["number"]
     town.done("POST", f"/v1/bindings/{number}/accept")
     return _exempted(town, DESK)
@@ -46,7 +46,7 @@ def test_a_renewal_names_the_exemption_that_ends_with_the_term_before_and_how_to
     renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
     assert _codes(renewed) == [("exemption_lapsed", number, ["192.0.2.0/24"])]
     message = renewed["warnings"][0]["message"]
-    assert f"exemption {number} from town/alpha holds through 21 March 2027, and the renewal does not" in message
+    assert f"exemption {number} from town/alpha is in force through 21 March 2027, and the renewal does not" in message
     assert "dnsfilterctl exemption ask town/alpha 192.0.2.0/24 --start 2027-03-22 --for" in message
     assert town.done("GET", OWN)["warnings"] == renewed["warnings"]
     town.clock.now = START + 200 * DAY
@@ -60,7 +60,9 @@ def test_an_exemption_that_lapsed_before_the_renewal_is_named_until_there_is_ano
     town.clock.now = START + 60 * DAY
     renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
     assert _codes(renewed) == [("exemption_lapsed", number, ["192.0.2.0/24"])]
-    assert f"exemption {number} from town/alpha held through 1 November 2026" in renewed["warnings"][0]["message"]
+    assert (
+        f"exemption {number} from town/alpha was in force through 1 November 2026" in renewed["warnings"][0]["message"]
+    )
     _exempted(town, {**ASK, "until": "2027-06-30"})
     assert town.done("GET", OWN)["warnings"] == []
 
@@ -75,26 +77,26 @@ def test_a_ban_that_is_off_for_a_time_has_the_warnings_of_the_mode_that_returns(
     assert town.done("PATCH", OWN, {"mode": "off"})["warnings"] == []
 
 
-def test_a_renewal_is_silent_about_an_exemption_that_reaches_into_it(town: Plane) -> None:
+def test_renewal_does_not_warn_of_an_exemption_that_reaches_into_it(town: Plane) -> None:
     _exempted(town, ASK)
     _exempted(town, {**ASK, "until": "2027-06-30"})
     assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
 
 
-def test_a_renewal_is_silent_about_an_exemption_that_was_revoked(town: Plane) -> None:
+def test_renewal_does_not_warn_of_a_revoked_exemption(town: Plane) -> None:
     number = _exempted(town, ASK)
     town.clock.now = START + 30 * DAY
     town.done("POST", f"/v1/exemptions/{number}/revoke", {"reason": "not used"})
     assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
 
 
-def test_a_renewal_is_silent_about_ranges_to_which_the_ban_is_no_longer_bound(town: Plane) -> None:
+def test_renewal_does_not_warn_of_ranges_that_are_no_longer_bound(town: Plane) -> None:
     _desk(town, until="2026-12-20")
     town.clock.now = START + 120 * DAY
     assert town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})["warnings"] == []
 
 
-def test_a_renewal_names_the_exemption_in_a_range_to_which_the_ban_is_still_bound(town: Plane) -> None:
+def test_renewal_warns_of_the_exemption_in_a_range_that_is_still_bound(town: Plane) -> None:
     number = _desk(town)
     town.clock.now = START + 120 * DAY
     renewed = town.done("POST", f"{OWN}/terms", {"for": "6 months", "decision": RENEWAL})
@@ -138,8 +140,8 @@ def test_a_request_that_waits_for_a_decision_is_named_in_place_of_the_command(to
     hours = town.done("POST", "/v1/exemptions", {**ask, "hours": ["Mon 09:00-10:00"]})["number"]
     assert "dnsfilterctl exemption ask zone/alpha" in _message(town, OTHER), "it asks for less"
     number = town.done("POST", "/v1/exemptions", ask)["number"]
-    said = f"To exempt them from it too: exemption {number} asks for this and waits for a decision"
-    assert _message(town, OTHER).endswith(said)
+    remedy = f"To exempt them from it too: exemption {number} asks for this and waits for a decision"
+    assert _message(town, OTHER).endswith(remedy)
     town.done("POST", f"/v1/exemptions/{number}/reject", {"reason": "not needed"})
     assert "dnsfilterctl exemption ask zone/alpha" in _message(town, OTHER), f"only {hours} waits"
 
@@ -156,8 +158,8 @@ def test_a_request_that_waits_for_a_part_leaves_the_command_for_the_other_ranges
         "dnsfilterctl exemption ask town/alpha 192.0.3.0/24 --start 2027-03-22 --for" in _message(town, OWN)
     )
     second = town.done("POST", "/v1/exemptions", {**further, "ranges": ["192.0.3.0/24"]})["number"]
-    said = f"To extend it: exemptions {first}, {second} ask for this and wait for a decision"
-    assert _message(town, OWN).endswith(said)
+    remedy = f"To extend it: exemptions {first}, {second} ask for this and wait for a decision"
+    assert _message(town, OWN).endswith(remedy)
 
 
 def test_the_commands_have_hours_and_dates_in_the_exemptions_own_zone(town: Plane) -> None:
@@ -196,13 +198,16 @@ def test_a_policy_file_warns_when_it_is_compared_and_when_it_is_applied(town: Pl
     )
     options: Any = {"content": file, "headers": {"Authorization": f"Bearer {town.token}"}}
     options["headers"]["Content-Type"] = "application/toml"
-    told = town.call("POST", "/v1/policy/diff", **options).json()
-    assert (told["faults"], [one["code"] for one in told["warnings"]]) == ([], ["exemption_from_another_ban"])
+    difference = town.call("POST", "/v1/policy/diff", **options).json()
+    assert (difference["faults"], [one["code"] for one in difference["warnings"]]) == (
+        [],
+        ["exemption_from_another_ban"],
+    )
     assert town.call("GET", OTHER).status_code == 404
-    assert town.call("POST", "/v1/policy/apply", **options).json()["warnings"] == told["warnings"]
+    assert town.call("POST", "/v1/policy/apply", **options).json()["warnings"] == difference["warnings"]
 
 
-def test_whoever_may_not_read_an_authoritys_exemptions_is_not_told_of_them(town: Plane) -> None:
+def test_warnings_are_hidden_without_read_access_to_exemptions(town: Plane) -> None:
     _desk(town)
     town.done("PUT", OTHER, FOLLOWING)
     _, elsewhere = town.account("elsewhere", ("operator", "town"))

@@ -11,8 +11,8 @@ BODY = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instru
 
 
 def _verdict(plane: Plane) -> tuple[str, int | None]:
-    told = plane.done("GET", QUESTION)
-    return told["verdict"], told["ede"]
+    decision = plane.done("GET", QUESTION)
+    return decision["verdict"], decision["ede"]
 
 
 @on_both_databases
@@ -75,7 +75,7 @@ def test_two_bindings_of_one_ground_do_not_overlap(town: Plane) -> None:
     assert len(town.done("GET", "/v1/bindings?authority=zone&ban=town/alpha")["items"]) == 2
 
 
-def test_an_agreement_has_no_effect_before_its_acceptance_whatever_its_start(town: Plane) -> None:
+def test_agreement_has_no_effect_before_acceptance(town: Plane) -> None:
     made = town.done("POST", "/v1/bindings", {**BODY, "start": "2026-09-01", "date": "2026-08-28"})
     assert (made["start"], made["date"], made["state"]) == ("2026-08-31T22:00:00Z", "2026-08-28", "proposed")
     town.clock.now += 3600
@@ -85,7 +85,7 @@ def test_an_agreement_has_no_effect_before_its_acceptance_whatever_its_start(tow
     assert verdicts == ["pass", "refuse"]
 
 
-def test_a_withdrawal_says_which_decision_and_is_brought_forward_but_never_put_off(town: Plane) -> None:
+def test_withdrawal_has_a_reference_and_can_only_be_brought_forward(town: Plane) -> None:
     path = f"/v1/bindings/{town.done('POST', '/v1/bindings', BODY)['number']}"
     town.done("POST", f"{path}/accept")
     body = {"reason": "council vote", "reference": "C-7", "at": "2026-12-01"}
@@ -108,7 +108,7 @@ def test_a_binding_is_never_removed_nor_the_ban_behind_it(town: Plane) -> None:
 
 
 @on_both_databases
-def test_a_binding_that_never_has_effect_is_in_the_way_of_no_other(town: Plane) -> None:
+def test_void_binding_does_not_conflict_with_another(town: Plane) -> None:
     path = "/v1/bindings"
     planned = town.done("POST", path, {**BODY, "ground": "law", "start": "2026-11-01"})["number"]
     called_off = town.done("POST", f"{path}/{planned}/end", {"at": "2026-10-01", "reason": "not yet in force"})

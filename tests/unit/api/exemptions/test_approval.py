@@ -1,4 +1,4 @@
-"""Who may approve an exemption: nobody whom the asker gave the role; of a whole authority, an administrator."""
+"""Who may approve an exemption: not by a role from the requester; for a complete authority, only an administrator."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ def _approve(plane: Plane, number: int, token: str | None = None) -> httpx.Respo
 
 
 @on_both_databases
-def test_a_whole_authority_is_exempted_by_an_administrator_also_bit_by_bit(town: Plane) -> None:
+def test_only_an_administrator_exempts_a_complete_authority_even_in_steps(town: Plane) -> None:
     town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
     _, desk = town.account("desk", ("operator", "town"))
     _, approver = town.account("approver", ("approver", "town"))
     both = _asked(town, desk, FIRST, SECOND, hours=["Mon 09:00-10:00"])
-    assert "the whole of town" in _approve(town, both, approver).json()["detail"]
+    assert "an exemption of all of town" in _approve(town, both, approver).json()["detail"]
     assert _approve(town, _asked(town, desk, FIRST), approver).status_code == 200
     second = _asked(town, desk, SECOND)
     refused = _approve(town, second, approver)
@@ -55,10 +55,10 @@ WITHIN = {"start": "2026-10-01"}
     ],
     ids=["same time", "after it", "revoked", "all sites", "another site is left", "not covered", "nor this"],
 )
-def test_what_makes_a_whole_authority(
+def test_when_a_complete_authority_counts_as_exempted(
     town: Plane, site: str, other: dict[str, Any], changes: dict[str, str], revoked: bool, status: int
 ) -> None:
-    """`ranges` in `other` empty: the other range is exempted by nothing."""
+    """With empty `ranges` in `other`, the other range is not exempted."""
     ranges = other.get("ranges", [SECOND])
     place = {**PLACE, **{key: value for key, value in other.items() if key != "ranges"}}
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
@@ -74,7 +74,7 @@ def test_what_makes_a_whole_authority(
 
 
 @pytest.mark.parametrize("role", [("approver", "town"), ("administrator", None)])
-def test_nobody_approves_for_whoever_gave_them_the_role(town: Plane, role: tuple[str, str | None]) -> None:
+def test_approver_cannot_approve_for_the_grantor_of_the_role(town: Plane, role: tuple[str, str | None]) -> None:
     town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
     _, asking = town.account("asking", ("administrator", None))
     account, token = town.account("approver")
@@ -94,7 +94,7 @@ def _grant(plane: Plane, token: str, account: int, role: str, authority: str | N
 
 
 @on_both_databases
-def test_nobody_approves_for_whoever_passed_the_role_on_through_others(town: Plane) -> None:
+def test_approver_cannot_approve_for_an_indirect_grantor(town: Plane) -> None:
     town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
     asker, asking = town.account("asking", ("administrator", None))
     first, between = town.account("between")
@@ -108,13 +108,13 @@ def test_nobody_approves_for_whoever_passed_the_role_on_through_others(town: Pla
         refused = _approve(town, number, approving)
         assert (refused.status_code, f"account {asker} granted" in refused.json()["detail"]) == (403, True)
     _grant(town, town.token, first, "approver", "town")
-    assert _approve(town, number, token).status_code == 403, "what was passed on before stays what it was"
+    assert _approve(town, number, token).status_code == 403, "roles that were granted before still count"
     fourth, latest = town.account("latest")
     _grant(town, between, fourth, "approver", "town")
     assert _approve(town, number, latest).json()["state"] == "in_force"
 
 
-def test_a_role_passed_on_by_somebody_with_one_of_their_own_is_no_gift(town: Plane) -> None:
+def test_role_granted_by_an_independent_approver_counts(town: Plane) -> None:
     town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
     _, asking = town.account("asking", ("administrator", None))
     first, between = town.account("between", ("approver", "town"))
@@ -124,7 +124,7 @@ def test_a_role_passed_on_by_somebody_with_one_of_their_own_is_no_gift(town: Pla
     assert _approve(town, _asked(town, asking, FIRST), token).json()["state"] == "in_force"
 
 
-def test_a_role_from_whoever_asked_is_enough_to_reject(town: Plane) -> None:
+def test_role_from_the_requester_is_enough_to_reject(town: Plane) -> None:
     _, asking = town.account("asking", ("administrator", None))
     account, token = town.account("approver")
     grant = {"account": account, "role": "approver", "authority": "town", "reason": "for a friend", "for": "1 year"}
@@ -134,7 +134,7 @@ def test_a_role_from_whoever_asked_is_enough_to_reject(town: Plane) -> None:
     assert rejected["state"] == "rejected"
 
 
-def test_what_nobody_has_decided_lapses_and_nothing_decided_goes(town: Plane) -> None:
+def test_undecided_request_lapses_and_no_exemption_is_deleted(town: Plane) -> None:
     undecided, decided = (_asked(town, town.token, FIRST, reason=why) for why in ("promotion", "research"))
     assert _approve(town, decided, town.other()).status_code == 200
     town.clock.now += 31 * 86_400
@@ -149,7 +149,7 @@ INSIDE, TINY = "192.0.2.128/25", "203.0.113.255/32"
 
 
 def _desk(plane: Plane) -> tuple[str, str]:
-    """The tokens of an operator and of an approver."""
+    """Return the tokens of an operator and of an approver."""
     for prefix in ("192.0.2.0/24", "203.0.113.0/24"):
         plane.done("PUT", f"/v1/spaces/default/{prefix}", {"authority": "town"})
     return plane.account("desk", ("operator", "town"))[1], plane.account("approver", ("approver", "town"))[1]
@@ -160,7 +160,7 @@ def _register(plane: Plane, prefix: str, **changes: str) -> None:
 
 
 @pytest.mark.parametrize("left", [TINY, INSIDE, "uncovered"], ids=["registered since", "inside", "covered since"])
-def test_what_is_no_range_that_is_left(town: Plane, left: str) -> None:
+def test_ranges_that_do_not_count_as_left(town: Plane, left: str) -> None:
     desk, approver = _desk(town)
     _register(town, SECOND, funding="private")
     _register(town, INSIDE)
@@ -170,11 +170,11 @@ def test_what_is_no_range_that_is_left(town: Plane, left: str) -> None:
     elif left == TINY:
         town.done("PUT", f"/v1/ranges/default/{TINY}", PLACE, token=desk)
     refused = _approve(town, number, approver)
-    assert (refused.status_code, "the whole of town" in refused.json()["detail"]) == (403, True)
+    assert (refused.status_code, "an exemption of all of town" in refused.json()["detail"]) == (403, True)
     assert _approve(town, number, town.other()).status_code == 200
 
 
-def test_a_range_that_got_another_label_since_is_left_as_it_was(town: Plane) -> None:
+def test_new_label_does_not_change_what_is_left(town: Plane) -> None:
     desk, approver = _desk(town)
     _register(town, SECOND)
     number = _asked(town, desk, FIRST)
@@ -205,7 +205,7 @@ SIX, MORE = "2001:db8::/64", "2001:db8:0:1::/64"
         "of another version", "of the same", "of one of both", "of both",
     ],
 )  # fmt: skip
-def test_of_each_version_of_ip_a_tenth_of_the_addresses_is_left(
+def test_a_tenth_of_the_addresses_of_each_ip_version_must_be_left(
     town: Plane, others: tuple[str, ...], ranges: tuple[str, ...], status: int
 ) -> None:
     desk, approver = _desk(town)
@@ -216,8 +216,8 @@ def test_of_each_version_of_ip_a_tenth_of_the_addresses_is_left(
 
 
 @on_both_databases
-def test_what_is_registered_under_the_ban_is_left_once_it_is_there_for_thirty_days(town: Plane) -> None:
-    """Some of it may go by while the request waits; and only as it was then."""
+def test_new_ranges_count_as_left_after_thirty_days(town: Plane) -> None:
+    """Some may be deregistered while the request waits; only ranges of that time count."""
     desk, approver = _desk(town)
     town.clock.now += 10 * 86_400
     _register(town, SECOND, funding="private")
@@ -226,24 +226,24 @@ def test_what_is_registered_under_the_ban_is_left_once_it_is_there_for_thirty_da
     town.clock.now += 30 * 86_400 - 1
     number = _asked(town, desk, FIRST)
     refused = _approve(town, number, approver)
-    assert (refused.status_code, "the whole of town" in refused.json()["detail"]) == (403, True)
-    assert "ranges that have been as they are for less than 30 days" in refused.json()["detail"]
+    assert (refused.status_code, "an exemption of all of town" in refused.json()["detail"]) == (403, True)
+    assert "the ranges that would stay under the ban have changed in the last 30 days" in refused.json()["detail"]
     town.clock.now += 1
     assert _approve(town, number, approver).status_code == 200
 
 
-def test_what_is_registered_while_a_request_waits_is_never_left(town: Plane) -> None:
+def test_ranges_registered_while_a_request_waits_never_count(town: Plane) -> None:
     desk, approver = _desk(town)
     number = _asked(town, desk, FIRST, **{"for": "90 days"})
     town.clock.now += 60
     _register(town, SECOND)
     town.clock.now += 40 * 86_400
     refused = _approve(town, number, approver)
-    assert (refused.status_code, "a tenth of it would stay" in refused.json()["detail"]) == (403, True)
+    assert (refused.status_code, "a tenth of its addresses would stay" in refused.json()["detail"]) == (403, True)
 
 
-def test_an_exemption_that_an_administrator_approved_as_one_of_the_whole_stays_one(town: Plane) -> None:
-    """What it left, and was too new then, is its operators' to take away, also once it has been there for long."""
+def test_exemption_approved_by_an_administrator_does_not_limit_operators(town: Plane) -> None:
+    """Operators may remove what it left, which was too new then, even after a long time."""
     desk, approver = _desk(town)
     town.clock.now += 60
     _register(town, SECOND)
@@ -261,29 +261,32 @@ def _import(plane: Plane, token: str, text: str) -> httpx.Response:
 
 
 @on_both_databases
-def test_the_last_range_that_an_exemption_leaves_is_taken_away_by_an_administrator_only(town: Plane) -> None:
+def test_only_an_administrator_removes_the_last_range_under_the_ban(town: Plane) -> None:
     desk, approver = _desk(town)
     path = f"/v1/ranges/default/{SECOND}"
     _register(town, SECOND)
     assert _approve(town, _asked(town, desk, FIRST), approver).status_code == 200
     town.done("PATCH", path, {"label": "annex"}, token=desk)
     _register(town, TINY)
-    whole = f"{FIRST},town,public,staff\n{TINY},town,public,staff\n"
+    both_ranges = f"{FIRST},town,public,staff\n{TINY},town,public,staff\n"
     revision = town.revision()
     for refused in (
         town.call("DELETE", path, token=desk),
         town.call("PATCH", path, {"funding": "private"}, token=desk),
         town.call("PUT", path, {**PLACE, "audience": "pupils"}, token=desk),
-        _import(town, desk, whole),
-        _import(town, desk, f"{whole}{SECOND},town,private,staff\n"),
+        _import(town, desk, both_ranges),
+        _import(town, desk, f"{both_ranges}{SECOND},town,private,staff\n"),
     ):
-        assert (refused.status_code, "the whole of town: an administrator" in refused.json()["detail"]) == (403, True)
+        assert (refused.status_code, "of town under the ban. Ask an administrator" in refused.json()["detail"]) == (
+            403,
+            True,
+        )
     assert town.revision() == revision
     assert town.call("DELETE", path).status_code == 204
     town.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
 
 
-def test_a_range_beside_others_that_are_left_is_its_operators_to_change(town: Plane) -> None:
+def test_operator_changes_a_range_if_enough_others_are_left(town: Plane) -> None:
     desk, approver = _desk(town)
     for prefix in (SECOND, "203.0.113.0/28"):
         _register(town, prefix)

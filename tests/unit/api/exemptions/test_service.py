@@ -1,4 +1,4 @@
-"""Exemptions: asked for, approved, rejected, revoked."""
+"""Ask for, approve, reject and revoke exemptions."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def _verdict(plane: Plane, at: str = "") -> str:
 
 
 def _approved(plane: Plane, number: int) -> str:
-    """The state of an exemption that another account than the one that asked for it approves."""
+    """Return the state of an exemption after another account approves it."""
     return str(plane.done("POST", f"/v1/exemptions/{number}/approve", {"note": "fine"}, token=plane.other())["state"])
 
 
@@ -41,20 +41,22 @@ def test_a_request_has_effect_only_once_approved_and_until_revoked(town: Plane) 
     assert town.call("POST", f"{path}/approve", token=town.other()).status_code == 409
 
 
-def test_a_request_that_is_sent_again_is_no_second_one(town: Plane) -> None:
+def test_repeated_request_conflicts(town: Plane) -> None:
     number = town.done("POST", "/v1/exemptions", BODY)["number"]
     town.clock.now += 5
     refused = town.call("POST", "/v1/exemptions", BODY)
-    said = f"Exemption {number} already asks for this and is waiting for a decision."
-    assert (refused.status_code, refused.json()["detail"]) == (409, said)
+    message = f"Exemption {number} already asks for this and is waiting for a decision."
+    assert (refused.status_code, refused.json()["detail"]) == (409, message)
     for other in ({"start": "2026-12-01"}, {"reason": "research"}, {"hours": ["Mon 09:00-10:00"]}):
         assert town.call("POST", "/v1/exemptions", {**BODY, **other}).status_code == 201
     _approved(town, number)
-    assert town.call("POST", "/v1/exemptions", {**BODY, "for": "29 days"}).status_code == 409, "it has that already"
+    assert town.call("POST", "/v1/exemptions", {**BODY, "for": "29 days"}).status_code == 409, (
+        "the approved one is as long"
+    )
     assert town.call("POST", "/v1/exemptions", {**BODY, "for": "31 days"}).status_code == 201, "for longer"
     town.done("POST", f"/v1/exemptions/{number + 4}/reject", {"reason": "too long"})
     town.clock.now += 32 * 86_400
-    assert town.call("POST", "/v1/exemptions", BODY).status_code == 201, "once it is over"
+    assert town.call("POST", "/v1/exemptions", BODY).status_code == 201, "after it has ended"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_a_request_for_time_that_was_not_asked_for_is_another_one(
     ],
     ids=["a day on", "a month's last day, four days on", "for longer", "much later"],
 )
-def test_a_request_that_is_sent_again_after_midnight_is_no_second_one(
+def test_repeated_request_conflicts_after_midnight(
     town: Plane, first: str, span: str, minutes: int, status: int, approved: bool
 ) -> None:
     town.clock.now = parse_timestamp(first, "UTC")
@@ -108,16 +110,16 @@ def test_a_request_that_is_sent_again_after_midnight_is_no_second_one(
 
 @on_both_databases
 def test_an_approval_never_alters_the_past(town: Plane) -> None:
-    """An exemption that would have begun long ago has effect from its approval on, and is told so ever after."""
+    """An exemption with an earlier start takes effect at its approval, and traces show that."""
     moments = ("2026-09-21T14:13:20Z", "2026-09-21T15:13:19Z", "2026-09-21T15:13:20Z")
     number = town.done("POST", "/v1/exemptions", {**BODY, "start": "2026-09-01", "for": "60 days"})["number"]
     town.clock.now += 3600
-    told = [town.done("GET", f"{QUESTION}&at={at}") for at in moments]
-    assert [each["verdict"] for each in told] == ["refuse"] * 3
+    decisions = [town.done("GET", f"{QUESTION}&at={at}") for at in moments]
+    assert [each["verdict"] for each in decisions] == ["refuse"] * 3
     approved = town.done("POST", f"/v1/exemptions/{number}/approve", token=town.other())
     assert (approved["start"], approved["approved"]) == ("2026-08-31T22:00:00Z", moments[-1])
     town.clock.now += 86_400
-    for before, at in zip(told[:-1], moments, strict=False):
+    for before, at in zip(decisions[:-1], moments, strict=False):
         now = town.done("GET", f"{QUESTION}&at={at}")
         assert {**now, "revision": None} == {**before, "revision": None}
     assert _verdict(town, moments[-1]) == "pass"
@@ -172,8 +174,12 @@ def test_a_bound_authority_exempts_its_own_range(town: Plane) -> None:
     town.done("POST", "/v1/bindings", binding)
     number = town.done("POST", "/v1/exemptions", {**BODY, "ranges": ["198.51.100.0/24"]})["number"]
     _approved(town, number)
-    told = town.done("GET", "/v1/decision?client=198.51.100.9&name=alpha1.example.org")
-    assert (told["verdict"], told["rows"][0]["standing"], told["rows"][0]["exemption"]) == ("pass", "exempted", number)
+    decision = town.done("GET", "/v1/decision?client=198.51.100.9&name=alpha1.example.org")
+    assert (decision["verdict"], decision["rows"][0]["standing"], decision["rows"][0]["exemption"]) == (
+        "pass",
+        "exempted",
+        number,
+    )
 
 
 @pytest.mark.parametrize("start", ["2026-10-26", "2028-02-29T00:30:00+01:00"])
@@ -191,10 +197,12 @@ def test_a_year_is_one_in_the_zone_that_the_exemption_is_asked_for_in(town: Plan
 
 def test_more_than_a_year_is_said_to_be_so_at_the_end(town: Plane) -> None:
     response = town.call("POST", "/v1/exemptions", {**BODY, "for": "13 months"})
-    assert response.json()["faults"] == [{"place": "body.end", "message": "an exemption lasts at most a year"}]
+    assert response.json()["faults"] == [
+        {"place": "body.end", "message": "an exemption lasts at most a year: give an earlier end"}
+    ]
 
 
-def test_weekly_hours_are_told_to_hold_or_when_they_do_next(town: Plane) -> None:
+def test_weekly_hours_show_whether_they_hold_and_when_next(town: Plane) -> None:
     number = town.done("POST", "/v1/exemptions", {**BODY, "hours": ["Mon-Fri 09:00-12:00"]})["number"]
     path = f"/v1/exemptions/{number}"
     assert _holding(town.done("GET", path)) == ("requested", False, None)
@@ -215,7 +223,7 @@ def test_weekly_hours_are_told_to_hold_or_when_they_do_next(town: Plane) -> None
     assert _holding(town.done("GET", path)) == ("revoked", False, None)
 
 
-def test_a_planned_exemption_tells_when_it_begins(town: Plane) -> None:
+def test_planned_exemption_shows_when_it_begins(town: Plane) -> None:
     number = town.done("POST", "/v1/exemptions", {**BODY, "start": "2026-10-01"})["number"]
     _approved(town, number)
     assert _holding(town.done("GET", f"/v1/exemptions/{number}")) == ("planned", False, "2026-09-30T22:00:00Z")

@@ -1,4 +1,4 @@
-"""What an exemption's state is, and what a database is asked for it, agree at every instant."""
+"""The state of an exemption and the state that a query selects agree at every instant."""
 
 from dataclasses import dataclass
 
@@ -79,7 +79,7 @@ def test_a_list_by_state_has_the_exemptions_that_are_in_it(engine: Engine, drawn
         (Drawn(8, 4, rejected=9), ExemptionState.REJECTED, 12),
         (Drawn(8, 2, approved=9), ExemptionState.LAPSED, 10),
         (Drawn(8, 2), ExemptionState.LAPSED, 10),
-        # Approved by a clock that was ahead and has been set back: it has no effect yet, as nodes see it.
+        # Approved by a clock that was ahead and then set back: it has no effect yet, as for nodes.
         (Drawn(8, 4, approved=11), ExemptionState.PLANNED, 12),
     ],
 )

@@ -1,4 +1,4 @@
-"""Answers about a client agree with what a node answers it."""
+"""Answers about a client agree with a node's answers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ ALPHA = "/v1/authorities/town/bans/alpha"
 
 @pytest.fixture
 def with_hosts(tmp_path: Path) -> Iterator[Plane]:
-    """A ban that says nxdomain on a service whose names are a domain and single hosts."""
+    """Yield a control plane with a ban that replies nxdomain, on a service with a domain and single hosts."""
     alpha, *others = catalogue().entries
     hosts = tuple(
         CatalogueName(name, parse_name(name), True, ()) for name in ("host.example.org", "www.alpha1.example.org")
@@ -45,17 +45,17 @@ def with_hosts(tmp_path: Path) -> Iterator[Plane]:
         ("host.example.org", "NOERROR"),
     ],
 )
-def test_nxdomain_is_told_only_where_all_below_is_refused(with_hosts: Plane, name: str, rcode: str) -> None:
-    told = with_hosts.done("GET", f"/v1/decision?client=192.0.2.10&name={name}")
-    assert (told["verdict"], told["winner"]["reply"], told["rcode"]) == ("refuse", "nxdomain", rcode)
+def test_nxdomain_is_shown_only_if_all_names_below_are_refused(with_hosts: Plane, name: str, rcode: str) -> None:
+    decision = with_hosts.done("GET", f"/v1/decision?client=192.0.2.10&name={name}")
+    assert (decision["verdict"], decision["winner"]["reply"], decision["rcode"]) == ("refuse", "nxdomain", rcode)
 
 
 @pytest.mark.parametrize(("reply", "rcode"), [("refused", "REFUSED"), ("nodata", "NOERROR")])
 def test_other_replies_do_not_depend_on_the_kind_of_name(with_hosts: Plane, reply: str, rcode: str) -> None:
     with_hosts.done("PATCH", ALPHA, {"reply": reply})
     for name in ("alpha1.example.org", "host.example.org"):
-        told = with_hosts.done("GET", f"/v1/decision?client=192.0.2.10&name={name}")
-        assert told["rcode"] == rcode
+        decision = with_hosts.done("GET", f"/v1/decision?client=192.0.2.10&name={name}")
+        assert decision["rcode"] == rcode
 
 
 @pytest.mark.parametrize("path", ["/v1/decision", "/v1/trace"])
@@ -86,10 +86,10 @@ def test_a_renewed_ban_quotes_the_decision_of_the_term_that_holds(town: Plane) -
     town.done(
         "POST", f"{ALPHA}/terms", {"for": "6 months", "decision": {"reference": "C-2", "legal_basis": "decree 1"}}
     )
-    told, who = town.done("GET", QUESTION), town.done("GET", "/v1/who?address=192.0.2.10")
-    assert (told["text"], told["winner"]["reference"]) == (f"C-2; {PHRASES}", "C-2")
+    decision, who = town.done("GET", QUESTION), town.done("GET", "/v1/who?address=192.0.2.10")
+    assert (decision["text"], decision["winner"]["reference"]) == (f"C-2; {PHRASES}", "C-2")
     assert [ban["reference"] for ban in who["bans"]] == ["C-2"]
-    assert _compiled_text(town) == told["text"]
+    assert _compiled_text(town) == decision["text"]
     town.clock.now = START + 200
     traced = [
         town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at=2026-09-21T14:{minute}Z")
@@ -127,7 +127,7 @@ def test_a_past_suspension_stays_in_the_answer_however_long_ago(town: Plane) -> 
     town.clock.now += 900
     town.done("POST", f"/v1/suspensions/{ended}/end", {"reason": "it works again"})
 
-    def told() -> list[tuple[str, int | None]]:
+    def decisions() -> list[tuple[str, int | None]]:
         found = []
         for at_s in asked:
             query = {"client": "192.0.2.10", "name": "alpha1.example.org", "at": timestamp_text(at_s)}
@@ -137,7 +137,7 @@ def test_a_past_suspension_stays_in_the_answer_however_long_ago(town: Plane) -> 
 
     expected = [("pass", made["number"]), ("pass", ended), ("refuse", None)]
     for _ in range(2):
-        assert told() == expected
+        assert decisions() == expected
         town.clock.now += 5 * 86_400
         town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
         town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "enforce"})
@@ -145,10 +145,16 @@ def test_a_past_suspension_stays_in_the_answer_however_long_ago(town: Plane) -> 
 
 def test_a_client_in_no_range_is_answered_while_all_are_suspended(town: Plane) -> None:
     def asked() -> tuple[object, ...]:
-        told = town.done("GET", "/v1/decision?client=203.0.113.9&name=alpha1.example.org")
+        decision = town.done("GET", "/v1/decision?client=203.0.113.9&name=alpha1.example.org")
         who = town.done("GET", "/v1/who?address=203.0.113.9")
-        assert told["suspension"] == who["suspension"]
-        return told["verdict"], told["rcode"], told["ede"], told["reason"], (told["suspension"] or {}).get("authority")
+        assert decision["suspension"] == who["suspension"]
+        return (
+            decision["verdict"],
+            decision["rcode"],
+            decision["ede"],
+            decision["reason"],
+            (decision["suspension"] or {}).get("authority"),
+        )
 
     reason = "the client is in no registered range"
     turned_away = ("refuse", "REFUSED", 18, reason, None)
@@ -162,14 +168,14 @@ def test_a_client_in_no_range_is_answered_while_all_are_suspended(town: Plane) -
     assert asked() == turned_away
 
 
-def test_an_exemption_that_does_not_hold_at_this_hour_is_told_with_its_next_one(town: Plane) -> None:
+def test_exemption_outside_its_hours_is_shown_with_its_next_time(town: Plane) -> None:
     body = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}
     number = town.done("POST", "/v1/exemptions", {**body, "hours": ["Mon-Fri 09:00-12:00"]})["number"]
     assert town.done("GET", QUESTION)["rows"][0]["ahead"] is None
     town.done("POST", f"/v1/exemptions/{number}/approve", {"note": "fine"}, token=town.other())
     ahead = {"number": number, "hours": ["Mon-Fri 09:00-12:00"], "next": "2026-09-22T07:00:00Z"}
-    told, who = town.done("GET", QUESTION), town.done("GET", "/v1/who?address=192.0.2.10")
-    assert (told["verdict"], told["rows"][0]["ahead"], who["bans"][0]["ahead"]) == ("refuse", ahead, ahead)
+    decision, who = town.done("GET", QUESTION), town.done("GET", "/v1/who?address=192.0.2.10")
+    assert (decision["verdict"], decision["rows"][0]["ahead"], who["bans"][0]["ahead"]) == ("refuse", ahead, ahead)
     within, friday, over = (
         town.done("GET", f"{QUESTION}&at={at}")["rows"][0]
         for at in ("2026-09-22T07:00:00Z", "2026-09-25T10:00:00Z", "2026-10-21T10:00:00Z")
@@ -182,7 +188,7 @@ def test_an_exemption_that_does_not_hold_at_this_hour_is_told_with_its_next_one(
 
 
 def _compiled_text(plane: Plane) -> str:
-    """What a node answers, from the snapshot that is published."""
+    """Return what a node answers, from the published snapshot."""
     snapshot = opened(plane.store)
     found = snapshot.find(ip_address("192.0.2.10").packed)
     assert found is not None

@@ -1,4 +1,4 @@
-"""What a new body still needs, step by step until nothing is missing."""
+"""What a new authority still needs, step by step until nothing is missing."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def _enrol(plane: Plane, name: str, site: str) -> str:
 
 
 def _seen(plane: Plane, token: str) -> None:
-    """A node's first report."""
+    """Send a node's first report."""
     load = {"queries_per_second": 0, "cpu_percent": 0, "memory_bytes": 0, "cache_entries": 0}
     body: dict[str, Any] = {
         "revision": None,
@@ -47,7 +47,7 @@ def _seen(plane: Plane, token: str) -> None:
 
 
 @on_both_databases
-def test_a_new_body_is_led_to_the_end(plane: Plane) -> None:
+def test_new_authority_completes_step_by_step(plane: Plane) -> None:
     plane.done("PUT", "/v1/authorities/town", authority(names={"nl": "Stad"}))
     missing = ["names", "space", "ranges", "ban", "operator", "approver", "node"]
     assert _missing(plane) == missing
@@ -76,7 +76,7 @@ def test_a_new_body_is_led_to_the_end(plane: Plane) -> None:
     assert _missing(plane) == []
 
 
-def test_one_person_alone_approves_nothing(town: Plane) -> None:
+def test_single_person_is_not_enough(town: Plane) -> None:
     number, _ = town.account("desk", ("operator", "town"), ("approver", "town"))
     assert "approver" in _missing(town)
     assert "a second person" in _found(town, "approver")[1]
@@ -100,21 +100,21 @@ def test_each_site_needs_a_node_that_has_enrolled(town: Plane) -> None:
     assert _found(town, "ranges")[0] == "1 (used by staff, paid publicly), 1 (used by the public, paid privately)"
 
 
-def test_a_ban_that_has_lapsed_is_none(town: Plane) -> None:
+def test_lapsed_ban_does_not_count(town: Plane) -> None:
     assert "ban" not in _missing(town)
     town.clock.now += 200 * 86_400
     assert "ban" in _missing(town)
 
 
-def test_a_ban_that_is_off_is_none(town: Plane) -> None:
+def test_ban_that_is_off_does_not_count(town: Plane) -> None:
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
     found, todo = _found(town, "ban")
-    assert (found, "at off it does nothing" in todo) == ("alpha (off)", True)
+    assert (found, "a ban that is off does nothing" in todo) == ("alpha (off)", True)
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
     assert "ban" not in _missing(town)
 
 
-def test_ranges_outside_its_space_are_told(town: Plane) -> None:
+def test_ranges_outside_its_space_are_reported(town: Plane) -> None:
     town.done("PUT", "/v1/spaces/default/192.0.2.0/25", {"authority": "town"})
     found, todo = _found(town, "space")
     assert (found, "192.0.2.0/24 at default" in todo) == ("192.0.2.0/25", True)
@@ -137,7 +137,7 @@ def test_one_that_will_be_closed_is_never_complete(plane: Plane) -> None:
 def test_a_contact_that_no_mail_reaches_is_missing(plane: Plane) -> None:
     plane.done("PUT", "/v1/authorities/town", authority(contact="the ICT desk"))
     assert "contact" in _missing(plane)
-    assert "notices cannot be sent there" in _found(plane, "contact")[1]
+    assert "notices cannot be sent to 'the ICT desk'" in _found(plane, "contact")[1]
     plane.done("PATCH", "/v1/authorities/town", {"contact": "ict@town.example"})
     assert "contact" not in _missing(plane)
 
@@ -146,15 +146,15 @@ def test_logins_and_nodes_are_named_to_who_may_list_them(town: Plane) -> None:
     number, token = town.account("desk", ("operator", "town"))
     _seen(town, _enrol(town, "first", "default"))
     assert (_found(town, "operator")[0], _found(town, "node")[0]) == ("desk", "first at default")
-    told = {step["step"]: step["found"] for step in town.done("GET", PATH, token=token)["steps"]}
-    assert (told["operator"], told["node"]) == (f"account {number}", "a node at default")
+    steps = {step["step"]: step["found"] for step in town.done("GET", PATH, token=token)["steps"]}
+    assert (steps["operator"], steps["node"]) == (f"account {number}", "a node at default")
 
 
 @pytest.mark.parametrize(("role", "slug", "status"), [("reader", "town", 200), ("operator", "zone", 403)])
-def test_those_of_the_authority_see_it(town: Plane, role: str, slug: str, status: int) -> None:
+def test_role_holders_of_the_authority_see_it(town: Plane, role: str, slug: str, status: int) -> None:
     _, token = town.account("somebody", (role, slug))
     assert town.call("GET", PATH, token=token).status_code == status
 
 
-def test_an_authority_that_is_not_registered_has_none(plane: Plane) -> None:
+def test_unknown_authority_is_not_found(plane: Plane) -> None:
     assert plane.call("GET", PATH).status_code == 404

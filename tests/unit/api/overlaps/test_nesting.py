@@ -1,4 +1,4 @@
-"""Ranges inside ranges, and what of a space nothing covers: against the plainest way to find both."""
+"""Ranges inside ranges, and uncovered space, compared with a simple computation of both."""
 
 from ipaddress import ip_network
 from itertools import pairwise
@@ -31,7 +31,7 @@ def _drawn(seed: int) -> list[Range]:
 @pytest.mark.parametrize("seed", range(8))
 def test_each_range_lies_in_the_narrowest_that_holds_it(seed: int) -> None:
     ranges = _drawn(seed)
-    told = {(item.value.site, item.value.prefix): item.within.prefix for item in make_layout(ranges).overlaps}
+    computed = {(item.value.site, item.value.prefix): item.within.prefix for item in make_layout(ranges).overlaps}
     wanted = {}
     for value in ranges:
         around = [
@@ -44,11 +44,11 @@ def test_each_range_lies_in_the_narrowest_that_holds_it(seed: int) -> None:
         ]
         if around:
             wanted[value.site, value.prefix] = max(around, key=lambda prefix: prefix.prefixlen)
-    assert told == wanted
+    assert computed == wanted
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_gaps_are_every_address_that_nothing_covers_in_as_few_prefixes_as_there_can_be(seed: int) -> None:
+def test_gaps_are_the_fewest_prefixes_of_uncovered_addresses(seed: int) -> None:
     ranges, space = _drawn(seed), ip_network("192.0.2.0/25")
     covered = make_layout(ranges).covered.get(("default", 4), ())
     taken = [(int(space[96]), int(space[111]))]

@@ -1,4 +1,4 @@
-"""Ranges inside others, and space without ranges, as the API lists them to whom."""
+"""The lists of ranges inside others and of unused space, and who may see what."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ OVERLAPS, GAPS = "/v1/ranges/overlaps", "/v1/spaces/gaps"
 
 @pytest.fixture
 def nested(town: Plane) -> Plane:
-    """With ranges of town and of zone in each other, and space of both."""
+    """Return a control plane with ranges of town and zone inside each other, and space of both."""
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
     for prefix, owner in (
         ("default/192.0.2.128/25", "zone"),
@@ -51,7 +51,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ("", ALL),
         ("?site=depot", ALL[2:]),
@@ -59,29 +59,29 @@ ALL = [
         ("?own=true", [("default", "192.0.2.0/26", "192.0.2.0/24 town"), *ALL]),
     ],
 )
-def test_ranges_inside_those_of_others(nested: Plane, query: str, told: list[tuple[str, str, str]]) -> None:
-    assert _pairs(nested.done("GET", f"{OVERLAPS}{query}")) == told
+def test_ranges_inside_those_of_others(nested: Plane, query: str, expected: list[tuple[str, str, str]]) -> None:
+    assert _pairs(nested.done("GET", f"{OVERLAPS}{query}")) == expected
 
 
 @on_both_databases
 def test_a_page_follows_another(nested: Plane) -> None:
     for path in (f"{OVERLAPS}?own=true", f"{GAPS}?"):
-        whole, items, cursor = nested.done("GET", path)["items"], [], ""
+        all_items, items, cursor = nested.done("GET", path)["items"], [], ""
         while True:
             page = nested.done("GET", f"{path}&limit=1{cursor}")
             items += page["items"]
             if page["next"] is None:
                 break
             cursor = f"&cursor={page['next']}"
-        assert items == whole
+        assert items == all_items
         assert len(items) > 3
         assert nested.call("GET", f"{path}&cursor=IjlnYWci").status_code == 422
 
 
-def test_somebody_sees_its_own_ranges_inside_others_and_not_whose_those_are(nested: Plane) -> None:
+def test_reader_sees_own_inner_ranges_without_the_outer_owner(nested: Plane) -> None:
     _, reader = nested.account("reader", ("reader", "town"))
-    told = nested.done("GET", OVERLAPS, token=reader)
-    assert _pairs(told) == [("default", "192.0.2.192/26", None), ("depot", "192.0.2.5/32", None)]
+    answer = nested.done("GET", OVERLAPS, token=reader)
+    assert _pairs(answer) == [("default", "192.0.2.192/26", None), ("depot", "192.0.2.5/32", None)]
     assert _pairs(nested.done("GET", f"{OVERLAPS}?authority=zone", token=reader)) == []
     _, other = nested.account("other", ("reader", "zone"))
     assert _pairs(nested.done("GET", OVERLAPS, token=other)) == [("default", "192.0.2.128/25", None)]
@@ -95,19 +95,19 @@ def test_space_that_no_range_covers(nested: Plane) -> None:
     nested.done("PUT", "/v1/ranges/default/203.0.113.0/26", _place("town"))
     nested.done("PUT", "/v1/ranges/default/203.0.113.128/27", _place("zone"))
     nested.done("DELETE", "/v1/ranges/depot/192.0.2.0/24")
-    told = [
+    expected = [
         *(f"default 203.0.113.{prefix} of 203.0.113.0/24 town" for prefix in ("160/27", "192/26")),
         "default 203.0.113.64/26 of 203.0.113.64/26 zone",
         *(f"depot 192.0.2.{prefix} of 192.0.2.0/28 town" for prefix in ("0/30", "4/32", "6/31", "8/29")),
         "depot 198.51.100.0/30 of 198.51.100.0/30 town",
     ]
-    assert _gaps(nested.done("GET", GAPS)) == told
-    assert _gaps(nested.done("GET", f"{GAPS}?site=depot&authority=town")) == told[3:]
-    assert _gaps(nested.done("GET", f"{GAPS}?authority=zone")) == told[2:3]
+    assert _gaps(nested.done("GET", GAPS)) == expected
+    assert _gaps(nested.done("GET", f"{GAPS}?site=depot&authority=town")) == expected[3:]
+    assert _gaps(nested.done("GET", f"{GAPS}?authority=zone")) == expected[2:3]
     _, reader = nested.account("reader", ("reader", "zone"))
-    assert _gaps(nested.done("GET", GAPS, token=reader)) == told[2:3]
+    assert _gaps(nested.done("GET", GAPS, token=reader)) == expected[2:3]
     nested.done("PUT", "/v1/ranges/default/203.0.113.64/26", _place("zone"))
-    assert _gaps(nested.done("GET", GAPS))[:3] == [*told[:2], told[3]]
+    assert _gaps(nested.done("GET", GAPS))[:3] == [*expected[:2], expected[3]]
 
 
 @on_both_databases
@@ -127,7 +127,7 @@ def _nesting(plane: Plane, address: str, token: str | None = None) -> list[str]:
     return [f"{item['prefix']} {item['authority']} {item['funding']} {item['audience']}" for item in found["nesting"]]
 
 
-def test_who_tells_the_ranges_around_and_the_space(nested: Plane) -> None:
+def test_who_shows_the_ranges_around_and_the_space(nested: Plane) -> None:
     assert _nesting(nested, "192.0.2.200") == [
         "192.0.2.192/26 town public staff",
         "192.0.2.128/25 zone public staff",

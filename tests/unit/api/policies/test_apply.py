@@ -1,4 +1,4 @@
-"""The policy as a file: loaded, exported, compared, applied."""
+"""Load, export, compare and apply a policy file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +90,7 @@ def _send(plane: Plane, path: str, text: str | bytes, kind: str = "application/t
 
 @pytest.fixture
 def loaded(plane: Plane) -> Plane:
-    """With the file applied to the empty database."""
+    """Apply the file to the empty database."""
     response = _send(plane, "/v1/policy/apply", FILE)
     assert response.status_code == 200, response.text
     return plane
@@ -98,7 +98,7 @@ def loaded(plane: Plane) -> Plane:
 
 @pytest.fixture
 def belgium(tmp_path: Path, packaged: Catalogue) -> Iterator[Plane]:
-    """With the example policy loaded, as the first start does."""
+    """Load the example policy, as the first start does."""
     made = make_plane(tmp_path / "belgium", packaged)
     assert load_into_empty(made.app.state.runtime, EXAMPLE)
     made.publisher.publish_current()
@@ -115,7 +115,7 @@ def test_into_an_empty_database_agreements_are_accepted_and_exemptions_approved(
     assert len({entry["request"] for entry in entries}) == 1
 
 
-def test_what_is_exported_differs_in_nothing(loaded: Plane) -> None:
+def test_export_has_no_difference(loaded: Plane) -> None:
     exported = loaded.call("GET", "/v1/policy")
     assert exported.headers["content-type"].startswith("application/toml")
     assert _send(loaded, "/v1/policy/diff", exported.text).json() == {"acts": [], "faults": [], "warnings": []}
@@ -160,7 +160,9 @@ def test_what_is_exported_after_a_ban_was_called_off_differs_in_nothing_and_an_o
     acts = _send(town, "/v1/policy/apply", older).json()["acts"]
     assert [(act["act"], act["object"]) for act in acts] == [("ban.change", "ban/town/beta")]
     assert town.done("GET", path)["state"] == "planned"
-    assert _send(town, "/v1/policy/diff", exported).json()["faults"] != [], "what is decided again is not left out"
+    assert _send(town, "/v1/policy/diff", exported).json()["faults"] != [], (
+        "a ban that is adopted again must not be omitted"
+    )
     assert _send(town, "/v1/policy/diff", older).json() == {"acts": [], "faults": [], "warnings": []}
 
 
@@ -280,7 +282,7 @@ def test_a_term_of_a_new_ban_that_follows_another_is_a_decision_of_its_own(
         (b"#" * (8 * 1024 * 1024 + 1), "application/toml", 413, "too-large"),
     ],
 )
-def test_what_is_no_policy_file_is_refused(plane: Plane, body: bytes, kind: str, status: int, problem: str) -> None:
+def test_invalid_policy_file_is_rejected(plane: Plane, body: bytes, kind: str, status: int, problem: str) -> None:
     for path in ("/v1/policy/diff", "/v1/policy/apply"):
         response = _send(plane, path, body, kind)
         assert (response.status_code, response.json()["type"]) == (status, f"/problems/{problem}")
@@ -288,9 +290,7 @@ def test_what_is_no_policy_file_is_refused(plane: Plane, body: bytes, kind: str,
 
 
 @pytest.mark.parametrize("path", ["/v1/policy/diff", "/v1/policy/apply"])
-def test_what_somebody_sends_who_may_not_is_not_even_read(
-    plane: Plane, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_of_an_unauthorized_caller_is_not_read(plane: Plane, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, token = plane.account("desk")
     monkeypatch.setattr(service, "parse_policy", None)
     for sent, status in ((token, 403), ("dnsf_unknown", 401)):
@@ -314,7 +314,7 @@ def test_more_ranges_take_no_more_queries(tmp_path: Path, path: str) -> None:
         made.publisher.publish_current()
         statements: list[str] = []
         event.listen(
-            made.database.engine, "before_cursor_execute", lambda *given, said=statements: said.append(given[2])
+            made.database.engine, "before_cursor_execute", lambda *given, executed=statements: executed.append(given[2])
         )
         for text in (
             _ranges(count, "town", "staff"),
@@ -351,7 +351,7 @@ def test_a_file_is_read_before_the_transaction_begins(plane: Plane, path: str, m
         order.append("write")
         return writing()
 
-    plane.done("GET", "/v1/self")  # The day's first use of a token is written down.
+    plane.done("GET", "/v1/self")  # The first use of a token on a day is stored.
     monkeypatch.setattr(service, "parse_policy", parse)
     monkeypatch.setattr(plane.database, "writing", write)
     assert _send(plane, path, FILE).status_code == 200
@@ -367,7 +367,7 @@ def test_a_file_with_too_many_objects_is_refused(
     assert response.status_code == status, response.text
     if status == 422:
         assert response.json()["faults"] == [
-            {"place": "policy.toml", "message": "has 10 objects; at most 9 are taken at once"}
+            {"place": "policy.toml", "message": "has 10 objects: at most 9 can be applied at once"}
         ]
 
 

@@ -1,4 +1,4 @@
-"""An empty database filled from a file: with the ends of authorities, and what is over, as the file has them."""
+"""Fill an empty database from a file, with closings and with what has ended."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +23,7 @@ DECISION = {"organ": "parliament", "reference": "decree 2026/4", "date": "2026-0
 WHY = {"reason": "the two are one", "decision": DECISION}
 DATE = "2026-12-01"
 HEADER_LINES = 2
-"""Of an export: the revision, which is another in each database."""
+"""Lines of an export with the revision, which differs between databases."""
 
 
 def _send(plane: Plane, path: str, text: str) -> httpx.Response:
@@ -37,7 +37,7 @@ def _exported(plane: Plane) -> str:
 
 @pytest.fixture
 def ended(town: Plane) -> Plane:
-    """With a village that is merged into the town, a harbour that is closed, and a zone that will be."""
+    """Merge a village into the town, close a harbour, and plan the closing of a zone."""
     for slug, third in (("village", 113), ("harbour", 114)):
         town.done("PUT", f"/v1/authorities/{slug}", authority())
         body = {"authority": slug, "funding": "public", "audience": "staff"}
@@ -48,7 +48,7 @@ def ended(town: Plane) -> Plane:
         ban(terms=[{"for": "3 months"}, {"start": "2027-02-01", "for": "1 year"}]),
     )
     town.done("PUT", "/v1/authorities/harbour/bans/beta", ban())
-    # The town's ban, which was there before, comes to follow the village's.
+    # The town's existing ban then follows the village's.
     town.done("PUT", "/v1/authorities/village/bans/alpha", ban(terms=[{"for": "1 year"}]))
     town.done("PUT", "/v1/authorities/village/bans/beta", {"provisional": True})
     for of, to, ground in (
@@ -89,7 +89,7 @@ def ended(town: Plane) -> Plane:
 
 @pytest.fixture
 def elsewhere(ended: Plane, tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
-    """Another control plane, filled with an export of the first at the same instant; PostgreSQL empties the first's."""
+    """Yield a control plane filled with an export of the first at the same instant; PostgreSQL empties the first's."""
     path = tmp_path / "policy.toml"
     path.write_text(_exported(ended))
     url = request.getfixturevalue("server").fresh() if backend == "postgresql" else None
@@ -130,13 +130,13 @@ def _decisions(policy: Policy, since: int) -> list[Decision]:
 
 def test_elsewhere_the_same_is_refused_at_every_instant_and_the_same_are_closed(ended: Plane, elsewhere: Plane) -> None:
     since = int(ended.clock.now)
-    told: list[Any] = []
+    results: list[Any] = []
     for policy in map(_policy, (ended, elsewhere)):
         bans = {ban.number: (ban.authority, ban.service) for ban in policy.bans}
         decisions = _decisions(policy, since)
-        told.append([replace(one, ban=None) for one in decisions])
-        told.append([bans.get(one.ban or 0) for one in decisions])
-    assert told[:2] == told[2:]
+        results.append([replace(one, ban=None) for one in decisions])
+        results.append([bans.get(one.ban or 0) for one in decisions])
+    assert results[:2] == results[2:]
     assert len({one.verdict for one in decisions}) == 2
     for slug in ("village", "harbour", "zone"):
         here, there = (plane.done("GET", f"/v1/authorities/{slug}") for plane in (ended, elsewhere))
@@ -159,24 +159,26 @@ ON_RECORD = (
 )
 
 
-def test_a_file_that_says_another_end_than_the_record_is_refused(ended: Plane) -> None:
+def test_file_with_another_closing_than_recorded_is_rejected(ended: Plane) -> None:
     text, revision = _exported(ended), ended.revision()
     assert _send(ended, "/v1/policy/diff", text).json() == {"acts": [], "faults": [], "warnings": []}
     for old, new, slug in ON_RECORD:
         head, mark, rest = text.partition("[[range]]")
         assert old in head
         faults = _send(ended, "/v1/policy/diff", head.replace(old, new) + mark + rest).json()["faults"]
-        told = {fault["place"]: fault["message"] for fault in faults}
-        assert told[f"authority/{slug}"].startswith(f"the end of {slug} is on record, and stays so: repeat closes")
+        messages = {fault["place"]: fault["message"] for fault in faults}
+        assert messages[f"authority/{slug}"].startswith(
+            f"the closing of {slug} is recorded and cannot change: copy closes"
+        )
     assert ended.revision() == revision
 
 
-def test_a_file_closes_nobody_and_re_opens_nobody(town: Plane) -> None:
+def test_file_neither_closes_nor_reopens_an_authority(town: Plane) -> None:
     before = _exported(town)
     closes = before.replace('contact = "ict@example.org"\n', 'contact = "ict@example.org"\ncloses = 2100-01-01\n')
     faults = _send(town, "/v1/policy/apply", closes).json()["faults"]
     assert [fault["place"] for fault in faults] == ["authority/town", "authority/zone"]
-    assert faults[0]["message"] == "town closes by an act of its own, or is merged by one: no file does that"
+    assert faults[0]["message"] == "a file cannot close or merge town: use dnsfilterctl authority close or merge"
     town.done("POST", "/v1/authorities/zone/close", {"reason": "no more"})
     refused = _send(town, "/v1/policy/apply", before)
     assert (refused.status_code, [fault["place"] for fault in refused.json()["faults"]]) == (422, ["authority/zone"])
@@ -220,15 +222,15 @@ def test_a_provisional_ban_that_has_lapsed_is_loaded_as_that(plane: Plane) -> No
     ],
     ids=["merger ahead", "too many terms", "circle"],
 )
-def test_what_cannot_be_on_record_is_not_loaded(plane: Plane, text: str, places: list[str]) -> None:
+def test_invalid_history_is_not_loaded(plane: Plane, text: str, places: list[str]) -> None:
     faults: list[dict[str, Any]] = _send(plane, "/v1/policy/diff", text).json()["faults"]
     assert [fault["place"] for fault in faults] == places
     assert _send(plane, "/v1/policy/apply", text).status_code == 422
     assert plane.done("GET", "/v1/authorities")["items"] == []
 
 
-def test_a_site_that_the_file_has_not_is_removed(plane: Plane) -> None:
+def test_site_missing_from_the_file_is_removed(plane: Plane) -> None:
     plane.done("PUT", "/v1/sites/annex", {"name": "Annex"})
-    told = _send(plane, "/v1/policy/apply", ONE).json()
-    assert [act["act"] for act in told["acts"]] == ["site.remove", "authority.register"]
+    answer = _send(plane, "/v1/policy/apply", ONE).json()
+    assert [act["act"] for act in answer["acts"]] == ["site.remove", "authority.register"]
     assert [site["slug"] for site in plane.done("GET", "/v1/sites")["items"]] == ["default"]

@@ -1,4 +1,4 @@
-"""Tables of ranges: what spreadsheets and programs write, and what is wrong on which line."""
+"""Tables of ranges: what spreadsheets and programs write, and which faults are on which line."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def _values(text: str) -> list[tuple[int, str, str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (f'{HEADER}192.0.2.0/24,town,public,staff,"a, b"\n', [(2, "192.0.2.0/24", "a, b", "default")]),
         (f'{HEADER}\n\r\n192.0.2.0/24,town,public,staff,"a ""b"""', [(4, "192.0.2.0/24", 'a "b"', "default")]),
@@ -28,52 +28,52 @@ def _values(text: str) -> list[tuple[int, str, str, str]]:
         (HEADER, []),
     ],
 )
-def test_what_programs_write_is_read(text: str, told: list[tuple[int, str, str, str]]) -> None:
-    assert _values(text) == told
+def test_tables_of_common_programs_are_read(text: str, expected: list[tuple[int, str, str, str]]) -> None:
+    assert _values(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ('192.0.2.0/24,town,public,staff,"open', "cannot be read as CSV"),
         ('192.0.2.0/24,town,public,staff,"a"b', "cannot be read as CSV"),
-        ("192.0.2.0/24,Town,public,staff,", "authority: 'Town' is no short name"),
+        ("192.0.2.0/24,Town,public,staff,", "authority: 'Town' is not a short name"),
         ("192.0.2.0/24,,public,staff,", "authority: is missing"),
         ("192.0.2.0/24,town,public,staff,a\u2028b", "label: has a line break"),
         ("192.0.2.0/24,town,public,staff,a\u202eb", "label: has an invisible character: U+202E"),
         (f"192.0.2.0/24,town,public,staff,{'x' * 201}", "label: is longer than 200"),
         (f"{'9' * 500},town,public,staff,", "is no prefix"),
         ("::ffff:192.0.2.0/120,town,public,staff,", "is IPv4-mapped"),
-        ("1.2.3.4/8,town,free,cats,", "write 1.0.0.0/8; funding: 'free' is none of"),
+        ("1.2.3.4/8,town,free,cats,", "write 1.0.0.0/8; funding: 'free' is not one of"),
     ],
 )
-def test_a_bad_row_is_a_fault_with_its_line_and_the_next_is_read(row: str, told: str) -> None:
+def test_a_bad_row_is_a_fault_with_its_line_and_the_next_is_read(row: str, message: str) -> None:
     table = parse_table(f"{HEADER}\n{row}\n", "default")
     [fault] = table.faults
-    assert (fault.place, told in fault.message, table.rows) == ("line 3", True, ()), fault.message
+    assert (fault.place, message in fault.message, table.rows) == ("line 3", True, ()), fault.message
     assert len(fault.message) < 300
     if "open" not in row:
         following = parse_table(f"{HEADER}{row}\n192.0.2.0/25,town,public,staff,\n", "default")
         assert [found.line for found in following.rows] == [3]
 
 
-def test_the_same_prefix_twice_is_told_unless_the_sites_differ() -> None:
+def test_repeated_prefix_is_a_fault_unless_the_sites_differ() -> None:
     text = "prefix,authority,funding,audience,site\n" + "192.0.2.0/24,town,public,staff,{}\n" * 3
     assert len(parse_table(text.format("a", "b", "c"), "default").rows) == 3
     table = parse_table(text.format("a", "", "default"), "default")
-    assert [(fault.place, "is there already: line 3" in fault.message) for fault in table.faults] == [("line 4", True)]
+    assert [(fault.place, "repeats line 3" in fault.message) for fault in table.faults] == [("line 4", True)]
 
 
-def test_more_rows_than_are_taken_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_beyond_the_limit_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.range_import.csv_table.MAX_ROWS", 3)
     rows = "".join(f"192.0.2.{last}/32,town,public,staff,\n" for last in range(10))
     table = parse_table(HEADER + rows, "default")
     assert (len(table.rows), [fault.place for fault in table.faults]) == (3, ["line 5"])
 
 
-def test_it_is_told_now_and_then_how_many_rows_were_read() -> None:
-    told: list[int] = []
+def test_progress_is_reported_while_rows_are_read() -> None:
+    counts: list[int] = []
     rows = "".join(f"10.0.{i >> 8}.{i & 255}/32,town,public,staff,\n" for i in range(2_100))
-    table = parse_table(HEADER + rows, "default", told.append)
-    assert told == [0, 1_000, 2_000]
+    table = parse_table(HEADER + rows, "default", counts.append)
+    assert counts == [0, 1_000, 2_000]
     assert isinstance(table.rows[0].value, Range)

@@ -1,4 +1,4 @@
-"""How far an import is: whoever polls comes to an end, also after a refusal, a replay and a restart."""
+"""Progress of an import: polling ends, even after a rejection, a replay and a restart."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ DONE = {"stage": "done", "done": 1, "total": 1, "problem": None}
 
 
 @on_both_databases
-def test_an_import_with_a_key_is_done_once_and_tells_how_far_it_is(town: Plane) -> None:
+def test_import_with_a_key_runs_once_and_reports_progress(town: Plane) -> None:
     unknown = town.call("GET", STATE)
     assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/not-found")
     first = send(town, TABLE, **KEY)
@@ -38,11 +38,11 @@ def test_an_import_with_a_key_is_done_once_and_tells_how_far_it_is(town: Plane) 
 
 def test_an_import_that_was_refused_has_failed_with_its_problem_and_can_be_sent_again(town: Plane) -> None:
     refused = send(town, BAD, **KEY)
-    told = town.done("GET", STATE)
-    assert (refused.status_code, told["stage"], told["problem"]) == (422, "failed", refused.json())
+    state = town.done("GET", STATE)
+    assert (refused.status_code, state["stage"], state["problem"]) == (422, "failed", refused.json())
     assert send(town, TABLE, **KEY).status_code == 200
     assert town.done("GET", STATE) == DONE
-    # Another request with that key is refused, and changes nothing of the first.
+    # Another request with that key is rejected and does not change the first.
     assert faults(send(town, TABLE, "?site=default", **KEY))[0][0] == "header.Idempotency-Key"
     assert town.done("GET", STATE)["stage"] == "done"
 
@@ -71,13 +71,13 @@ def test_an_import_that_is_recorded_and_not_yet_in_force_is_done_and_says_so(
     with monkeypatch.context() as patch:
         patch.setattr(town.store, "publish", full)
         answer = send(town, TABLE, **KEY)
-    told = town.done("GET", STATE)
-    assert (answer.status_code, told["stage"], told["problem"]) == (503, "done", {**answer.json(), "faults": None})
+    state = town.done("GET", STATE)
+    assert (answer.status_code, state["stage"], state["problem"]) == (503, "done", {**answer.json(), "faults": None})
 
 
 @pytest.fixture
 def restarted(town: Plane) -> Iterator[Any]:
-    """A function that gives the control plane after a restart."""
+    """Yield a function that returns the control plane after a restart."""
     planes: list[Plane] = []
 
     def restart() -> Plane:
@@ -98,7 +98,7 @@ def test_after_a_restart_what_was_recorded_is_done_for_a_day_and_nothing_else_is
     again = restarted()
     assert again.done("GET", STATE) == {"stage": "done", "done": 0, "total": 0, "problem": None}
     assert again.call("GET", "/v1/ranges/imports/tuesday").status_code == 404
-    # The key of another act is none of an import.
+    # The key of another act is not the key of an import.
     again.call(
         "PATCH", "/v1/authorities/town", {"group": "coast"}, headers={**_auth(again), "Idempotency-Key": "other"}
     )
@@ -114,7 +114,7 @@ def _auth(plane: Plane) -> dict[str, str]:
     return {"Authorization": f"Bearer {plane.token}"}
 
 
-def test_states_of_the_newest_are_kept_and_of_all_that_are_at_work() -> None:
+def test_newest_and_running_imports_are_kept() -> None:
     imports, asked = Imports(), Request({"type": "http"})
     with imports.watched(asked, 1, "at work") as first, imports.watched(asked, 1, "at work"):
         for number in range(MAX_KEPT):

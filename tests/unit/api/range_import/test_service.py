@@ -1,4 +1,4 @@
-"""Tables of ranges: all or nothing, every bad row told, and on record as single acts would be."""
+"""Import of ranges: all or none, with every invalid row reported, recorded like single acts."""
 
 import threading
 from collections.abc import Iterator
@@ -20,32 +20,32 @@ IMPORT = "/v1/ranges/import"
 
 
 def send(plane: Plane, text: str, query: str = "", token: str | None = None, **headers: str) -> httpx.Response:
-    """A table, sent."""
-    told = {"Authorization": f"Bearer {token or plane.token}", "Content-Type": "text/csv", **headers}
-    return plane.call("POST", f"{IMPORT}{query}", content=text.encode(), headers=told)
+    """Send a table."""
+    all_headers = {"Authorization": f"Bearer {token or plane.token}", "Content-Type": "text/csv", **headers}
+    return plane.call("POST", f"{IMPORT}{query}", content=text.encode(), headers=all_headers)
 
 
 def done(plane: Plane, text: str, query: str = "", token: str | None = None) -> Any:
-    """What an import that must succeed answers."""
+    """Return the answer to an import that must succeed."""
     response = send(plane, text, query, token)
     assert response.status_code == 200, response.text
     return response.json()
 
 
 def faults(response: httpx.Response) -> list[tuple[str, str]]:
-    """Place and message of each fault."""
+    """Return place and message of each fault."""
     return [(fault["place"], fault["message"]) for fault in response.json().get("faults", ())]
 
 
 def rows(plane: Plane) -> list[tuple[str, ...]]:
-    """What is registered."""
+    """Return the registered ranges."""
     listed = plane.done("GET", "/v1/ranges?limit=200")["items"]
     return [(item["prefix"], item["authority"], item["funding"], item["audience"], item["label"]) for item in listed]
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Plane, Plane]]:
-    """Two control planes in the same state: town's ban binds zone by law."""
+    """Yield two control planes in the same state: town's ban binds zone by law."""
     planes = make_plane(tmp_path / "single"), make_plane(tmp_path / "table")
     for plane in planes:
         plane.publisher.publish_current()
@@ -63,7 +63,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Plane, Plane]]:
 
 
 def _kept(plane: Plane) -> dict[str, Any]:
-    """What is on record of ranges, and what the policy has of them, but for numbers of revisions and requests."""
+    """Return the audit log and the policy of ranges, without numbers of revisions and requests."""
     with plane.database.reading() as session:
         acts = session.scalars(select(AuditRow).where(AuditRow.act.startswith("range.")).order_by(AuditRow.seq)).all()
         matters = {(row.seq, row.authority) for row in session.scalars(select(MatterRow))}
@@ -78,7 +78,7 @@ def _kept(plane: Plane) -> dict[str, Any]:
         }
 
 
-def test_an_import_leaves_what_as_many_single_acts_would(pair: tuple[Plane, Plane]) -> None:
+def test_import_leaves_the_same_as_single_acts(pair: tuple[Plane, Plane]) -> None:
     single, table = pair
     lines = []
     for last in (*range(0, 12, 4), *range(40, 240, 4)):
@@ -87,10 +87,10 @@ def test_an_import_leaves_what_as_many_single_acts_would(pair: tuple[Plane, Plan
         lines.append(f"192.0.2.{last}/30,{owner},public,staff,room {last}\n")
         single.done("PUT", f"/v1/ranges/default/192.0.2.{last}/30", body)
     revision = table.revision()
-    # New ranges come first on record, whatever the order of the lines.
-    told = done(table, HEADER + "".join(lines[3:] + lines[:3]))
-    assert (told["registered"], told["changed"], told["removed"], told["unchanged"]) == (50, 3, 0, 0)
-    assert (told["revision"], table.revision(), len(told["changes"])) == (revision + 1, revision + 1, 53)
+    # New ranges are recorded first, in any order of the lines.
+    answer = done(table, HEADER + "".join(lines[3:] + lines[:3]))
+    assert (answer["registered"], answer["changed"], answer["removed"], answer["unchanged"]) == (50, 3, 0, 0)
+    assert (answer["revision"], table.revision(), len(answer["changes"])) == (revision + 1, revision + 1, 53)
     one, other = _kept(single), _kept(table)
     assert {key: sorted(map(str, value)) for key, value in one.items()} == {
         key: sorted(map(str, value)) for key, value in other.items()
@@ -103,15 +103,15 @@ def test_an_import_leaves_what_as_many_single_acts_would(pair: tuple[Plane, Plan
 
 
 @on_both_databases
-def test_the_record_is_whole_after_an_import_and_the_past_can_be_told_and_restored(town: Plane) -> None:
+def test_audit_log_is_complete_after_an_import_and_the_past_is_traced_and_restored(town: Plane) -> None:
     before, revision = rows(town), town.revision()
     town.clock.now += 60
     done(town, f"{HEADER}203.0.113.0/24,town,public,staff,hall\n192.0.2.0/24,town,private,public,open\n")
     town.clock.now += 60
     at = "&at=2026-09-21T14:14:00Z&client=192.0.2.7&name=alpha1.example.org"
     assert town.done("GET", f"/v1/trace?{at}")["decision"]["verdict"] == "refuse"
-    told = town.done("GET", f"/v1/revisions/{town.revision()}")
-    assert {change["object"] for change in told["changes"]["items"]} == {
+    answer = town.done("GET", f"/v1/revisions/{town.revision()}")
+    assert {change["object"] for change in answer["changes"]["items"]} == {
         "range/default/192.0.2.0/24",
         "range/default/203.0.113.0/24",
     }
@@ -124,7 +124,7 @@ def test_the_record_is_whole_after_an_import_and_the_past_can_be_told_and_restor
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "words"),
     [
         ("192.0.2.0/24,zone,public,staff,", "registered to town"),
         ("203.0.113.0/24,nobody,public,staff,", "authority nobody is not registered"),
@@ -132,36 +132,36 @@ def test_the_record_is_whole_after_an_import_and_the_past_can_be_told_and_restor
         ("somewhere,town,public,staff,", "is no prefix"),
         (",town,public,staff,", "prefix: is missing"),
         ("fe80::/64,town,public,staff,", "link-local"),
-        ("203.0.113.0/24,town,,staff,", "funding: is missing: say one of public, partly_public, private"),
-        ("203.0.113.0/24,town,public,cats,", "audience: 'cats' is none of staff, public, pupils"),
-        ("203.0.113.0/24,town,public,staff", "has 4 cells, and there are 5 columns"),
+        ("203.0.113.0/24,town,,staff,", "funding: is missing: give one of public, partly_public, private"),
+        ("203.0.113.0/24,town,public,cats,", "audience: 'cats' is not one of staff, public, pupils"),
+        ("203.0.113.0/24,town,public,staff", "has 4 cells, but there are 5 columns"),
         ('203.0.113.0/24,town,public,staff,"a\nb"', "line break"),
-        ("198.51.100.128/25,town,public,staff,\n198.51.100.128/25,town,public,public,", "is there already: line 3"),
+        ("198.51.100.128/25,town,public,staff,\n198.51.100.128/25,town,public,public,", "repeats line 3"),
     ],
 )
-def test_a_bad_row_is_told_with_its_line_and_nothing_is_done(town: Plane, row: str, told: str) -> None:
+def test_invalid_row_is_reported_with_its_line_and_nothing_is_done(town: Plane, row: str, words: str) -> None:
     before = rows(town), town.revision()
     good = "203.0.113.128/25,town,public,staff,hall\n"
     response = send(town, f"{HEADER}{good}{row}\n")
     assert response.status_code == 422
     [(place, message)] = faults(response)
-    assert (place, told in message) == ("line 4" if "already" in told else "line 3", True), message
+    assert (place, words in message) == ("line 4" if "repeats" in words else "line 3", True), message
     assert (rows(town), town.revision()) == before
 
 
-def test_every_bad_row_is_told(town: Plane) -> None:
+def test_every_invalid_row_is_reported(town: Plane) -> None:
     bad = "".join(f"192.0.2.{last}/24,town,public,staff,\n" for last in range(1, 251))
     response = send(town, HEADER + bad)
     assert [place for place, _ in faults(response)] == [f"line {line}" for line in range(2, 252)]
     assert response.json()["detail"] == "250 rows cannot be taken: nothing was done"
 
 
-def test_of_very_many_bad_rows_the_first_are_told(town: Plane) -> None:
+def test_first_of_very_many_invalid_rows_are_reported(town: Plane) -> None:
     bad = "192.0.2.1/24,town,public,staff,\n" * 10_299
     response = send(town, HEADER + bad)
     assert len(faults(response)) == 10_000
-    told = "10299 rows cannot be taken, of which the first 10000 are listed: nothing was done"
-    assert response.json()["detail"] == told
+    message = "10299 rows cannot be taken, of which the first 10000 are listed: nothing was done"
+    assert response.json()["detail"] == message
 
 
 @pytest.mark.parametrize(
@@ -196,16 +196,16 @@ def test_columns_come_in_any_order_with_a_site_of_their_own_and_as_spreadsheets_
     assert faults(refused) == [("query.authority", 'No authority "twon". Did you mean "town"?')]
 
 
-def test_a_dry_run_tells_and_does_nothing(town: Plane) -> None:
+def test_dry_run_reports_and_does_nothing(town: Plane) -> None:
     before = rows(town), town.revision()
     text = f"{HEADER}203.0.113.0/24,town,public,staff,hall\n192.0.2.0/24,town,private,staff,\n"
-    told = done(town, text, "?dry_run=true")
-    assert (told["dry_run"], told["registered"], told["changed"]) == (True, 1, 1)
-    assert [(change["act"], change["object"]) for change in told["changes"]] == [
+    answer = done(town, text, "?dry_run=true")
+    assert (answer["dry_run"], answer["registered"], answer["changed"]) == (True, 1, 1)
+    assert [(change["act"], change["object"]) for change in answer["changes"]] == [
         ("range.register", "range/default/203.0.113.0/24"),
         ("range.change", "range/default/192.0.2.0/24"),
     ]
-    assert told["changes"][1]["before"]["funding"] == "public"
+    assert answer["changes"][1]["before"]["funding"] == "public"
     assert (rows(town), town.revision()) == before
 
 
@@ -216,16 +216,16 @@ def test_what_is_registered_already_makes_no_revision(town: Plane) -> None:
 
 
 @on_both_databases
-def test_a_sync_removes_what_the_file_has_not_of_that_authority_and_site_alone(town: Plane) -> None:
+def test_sync_removes_only_missing_ranges_of_that_authority_and_site(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
     place = {"authority": "town", "funding": "public", "audience": "staff"}
     for path in ("default/203.0.113.0/26", "default/203.0.113.64/26", "depot/203.0.113.0/26"):
         town.done("PUT", f"/v1/ranges/{path}", place)
     text = f"{HEADER}192.0.2.0/24,town,private,staff,\n203.0.113.128/26,town,public,staff,\n"
-    told = done(town, text, "?sync=true&authority=town&dry_run=true")
-    assert (told["registered"], told["changed"], told["removed"]) == (1, 1, 2)
-    told = done(town, text, "?sync=true&authority=town")
-    assert (told["registered"], told["changed"], told["removed"]) == (1, 1, 2)
+    answer = done(town, text, "?sync=true&authority=town&dry_run=true")
+    assert (answer["registered"], answer["changed"], answer["removed"]) == (1, 1, 2)
+    answer = done(town, text, "?sync=true&authority=town")
+    assert (answer["registered"], answer["changed"], answer["removed"]) == (1, 1, 2)
     assert [row[:2] for row in rows(town)] == [
         ("192.0.2.0/24", "town"),
         ("198.51.100.0/24", "zone"),
@@ -247,32 +247,32 @@ def test_a_sync_beyond_its_cap_does_nothing(town: Plane) -> None:
         response = send(town, text, query)
         assert (response.status_code, response.json()["type"]) == (409, "/problems/withheld")
         assert "12 ranges would be removed" in response.json()["detail"]
-        told = done(town, text, f"{query}&dry_run=true")
-        assert (told["removed"], [change["act"] for change in told["changes"]]) == (12, ["range.remove"] * 12)
-        assert told["withheld"].startswith("12 ranges would be removed")
+        answer = done(town, text, f"{query}&dry_run=true")
+        assert (answer["removed"], [change["act"] for change in answer["changes"]]) == (12, ["range.remove"] * 12)
+        assert answer["withheld"].startswith("12 ranges would be removed")
     assert (rows(town), town.revision()) == before
     assert done(town, text, "?sync=true&authority=town&max_removals=12")["removed"] == 12
 
 
-def test_a_file_without_rows_removes_nothing_unless_it_is_said_how_many(town: Plane) -> None:
+def test_file_without_rows_removes_nothing_without_max_removals(town: Plane) -> None:
     before = rows(town), town.revision()
     response = send(town, HEADER, "?sync=true&authority=town")
     assert (response.status_code, response.json()["type"]) == (409, "/problems/withheld")
-    assert "town would be left without a range at site default" in response.json()["detail"]
-    told = done(town, HEADER, "?sync=true&authority=town&dry_run=true")
-    assert (told["removed"], "has no rows" in told["withheld"]) == (1, True)
+    assert "town would have no range at site default" in response.json()["detail"]
+    answer = done(town, HEADER, "?sync=true&authority=town&dry_run=true")
+    assert (answer["removed"], "has no rows" in answer["withheld"]) == (1, True)
     assert (rows(town), town.revision()) == before
     assert done(town, HEADER, "?sync=true&authority=town&max_removals=1")["removed"] == 1
 
 
 def test_rows_that_cannot_be_read_hide_nothing_that_is_wrong_with_others(town: Plane) -> None:
     bad = "192.0.2.0/24,zone,public,staff,\nsomewhere,town,public,staff,\n203.0.113.0/24,nobody,public,staff,\n"
-    told = [("line 2", "registered to town"), ("line 3", "is no prefix"), ("line 4", "nobody is not registered")]
+    expected = [("line 2", "registered to town"), ("line 3", "is no prefix"), ("line 4", "nobody is not registered")]
     for query in ("", "?dry_run=true"):
         found = faults(send(town, HEADER + bad, query))
-        assert [place for place, _ in found] == [place for place, _ in told]
-        assert all(words in message for (_, words), (_, message) in zip(told, found, strict=True))
-    # What a sync would remove is not known while a row cannot be read.
+        assert [place for place, _ in found] == [place for place, _ in expected]
+        assert all(words in message for (_, words), (_, message) in zip(expected, found, strict=True))
+    # While a row cannot be read, it is not known what a sync would remove.
     assert [
         place for place, _ in faults(send(town, f"{HEADER}x,town,public,staff,\n", "?sync=true&authority=town"))
     ] == ["line 2"]
@@ -289,7 +289,7 @@ def test_a_sync_removes_no_range_that_an_exemption_names(town: Plane) -> None:
 
 
 @pytest.mark.parametrize("query", ["?sync=true", "?authority=town", "?sync=true&authority=town&max_removals=-1"])
-def test_a_sync_names_whose_ranges_it_is_of(town: Plane, query: str) -> None:
+def test_sync_needs_an_authority(town: Plane, query: str) -> None:
     assert send(town, HEADER, query).status_code == 422
 
 
@@ -298,8 +298,8 @@ def test_a_sync_takes_no_row_of_another_authority_or_site(town: Plane) -> None:
     of_zone, at_depot = ",203.0.113.0/25,zone,public,staff\n", "depot,192.0.2.0/24,town,public,staff\n"
     text = f"site,prefix,authority,funding,audience\n{of_zone}{at_depot}"
     response = send(town, text, "?sync=true&authority=town")
-    told = "only ranges of town at site default are synchronised"
-    assert faults(response) == [("line 2", told), ("line 3", told)]
+    message = "only ranges of town at site default are synchronised: remove this row"
+    assert faults(response) == [("line 2", message), ("line 3", message)]
 
 
 @pytest.mark.parametrize(
@@ -307,10 +307,10 @@ def test_a_sync_takes_no_row_of_another_authority_or_site(town: Plane) -> None:
     [
         ("203.0.113.64/26", "town", None),
         ("203.0.112.0/24", "town", "not in space allotted"),
-        ("203.0.113.5/32", "zone", "do not act for zone"),
+        ("203.0.113.5/32", "zone", "not an operator of zone"),
         ("203.0.113.200/32", "town", "another authority's range"),
         ("203.0.113.128/25", "town", "registered to another authority"),
-        ("203.0.113.0/24", "town", "holds space of another authority"),
+        ("203.0.113.0/24", "town", "contains space of another authority"),
         ("198.51.100.7/32", "town", "not in space"),
     ],
 )
@@ -333,18 +333,18 @@ def test_an_operator_imports_for_its_authority_where_it_registers_single_ranges(
     assert single.status_code == 403
 
 
-def test_an_import_tells_an_operator_nothing_of_what_others_have_outside_its_space(town: Plane) -> None:
+def test_import_hides_others_ranges_outside_the_operators_space(town: Plane) -> None:
     _, desk = town.account("desk", ("operator", "town"))
     town.done("PUT", "/v1/spaces/default/203.0.113.0/24", {"authority": "town"})
     had, free = "198.51.100.0/24", "198.51.102.0/24"
     text = HEADER + "".join(f"{prefix},town,public,staff,\n" for prefix in (had, free))
-    told = "is not in space allotted to town: ask an administrator"
+    message = "is not in space allotted to town. Ask an administrator."
     for query in ("?dry_run=true", ""):
         found = faults(send(town, text, query, token=desk))
-        assert found == [("line 2", f"{had} {told}"), ("line 3", f"{free} {told}")]
+        assert found == [("line 2", f"{had} {message}"), ("line 3", f"{free} {message}")]
 
 
-def test_who_acts_for_none_of_those_in_the_file_is_refused(town: Plane) -> None:
+def test_import_without_a_role_in_the_named_authorities_is_rejected(town: Plane) -> None:
     _, reader = town.account("reader", ("reader", "town"))
     _, other = town.account("other", ("operator", "zone"))
     text = f"{HEADER}203.0.113.0/24,town,public,staff,\n"
@@ -371,7 +371,7 @@ def test_an_operator_synchronises_only_what_lies_in_its_space(town: Plane) -> No
     ],
     ids=["another type", "no UTF-8", "too large"],
 )
-def test_what_is_no_table_is_refused(town: Plane, content: bytes, media_type: str, status: int) -> None:
+def test_invalid_table_is_rejected(town: Plane, content: bytes, media_type: str, status: int) -> None:
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": media_type}
     assert town.call("POST", IMPORT, content=content, headers=headers).status_code == status
 
@@ -383,6 +383,6 @@ def test_acts_wait_for_an_import_and_both_come_into_force(town: Plane) -> None:
     importing.start()
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "monitor"})
     importing.join()
-    told = town.done("GET", "/v1/decision?client=10.2.7.9&name=alpha1.example.org")
-    assert (told["verdict"], told["authority"]) == ("monitor", "town")
+    answer = town.done("GET", "/v1/decision?client=10.2.7.9&name=alpha1.example.org")
+    assert (answer["verdict"], answer["authority"]) == ("monitor", "town")
     assert town.done("GET", "/readyz")["published"] == town.revision()

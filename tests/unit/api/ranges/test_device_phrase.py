@@ -1,4 +1,4 @@
-"""Who uses the devices of a range and who paid for them, as a phrase."""
+"""A phrase about who uses the devices of a range and who paid for them."""
 
 import pytest
 
@@ -14,5 +14,5 @@ from api.ranges.device_phrase import use_words
         ("guests", "gift", "guests, gift"),
     ],
 )
-def test_nobody_takes_both_for_an_audience(audience: str, funding: str, words: str) -> None:
+def test_phrase_separates_audience_and_funding(audience: str, funding: str, words: str) -> None:
     assert use_words(audience, funding) == words

@@ -1,4 +1,4 @@
-"""Sites and ranges: registered, changed, removed; and what is refused."""
+"""Register, change and remove sites and ranges, and what is rejected."""
 
 import pytest
 
@@ -77,7 +77,7 @@ ACTS = {
         ("law", False, True, False),
     ],
 )
-def test_acts_on_a_bound_authoritys_range_are_a_matter_of_those_whose_ban_is_bound_to_it(
+def test_acts_on_ranges_concern_authorities_whose_bans_are_bound(
     town: Plane, ground: str, accepted: bool, ended: bool, concerned: bool
 ) -> None:
     body = {"ban": "town/alpha", "authority": "zone", "ground": ground, "instrument": "law 1", "date": "2026-09-01"}
@@ -92,14 +92,14 @@ def test_acts_on_a_bound_authoritys_range_are_a_matter_of_those_whose_ban_is_bou
         assert (entry["act"], entry["authorities"]) == (act, ["town", "zone"] if concerned else ["zone"])
 
 
-def test_a_range_of_an_authority_that_is_not_bound_is_its_own_matter(town: Plane) -> None:
+def test_acts_on_ranges_of_an_unbound_authority_concern_it_alone(town: Plane) -> None:
     body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)
     town.done("PATCH", "/v1/ranges/default/192.0.2.0/24", {"label": "hall"})
     assert town.done("GET", "/v1/audit?limit=1")["items"][0]["authorities"] == ["town"]
 
 
-def test_a_whole_policy_and_a_way_back_record_a_bound_authoritys_ranges_alike(town: Plane) -> None:
+def test_policy_file_and_rollback_record_ranges_like_single_requests(town: Plane) -> None:
     body = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "law 1", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)
     revision = town.revision()
@@ -113,28 +113,28 @@ def test_a_whole_policy_and_a_way_back_record_a_bound_authoritys_ranges_alike(to
     assert town.done("GET", "/v1/audit?act=range.change&limit=1")["items"][0]["authorities"] == ["town", "zone"]
 
 
-def test_a_prefix_that_another_authority_has_is_told_to_whom_as_far_as_the_caller_may_know(town: Plane) -> None:
+def test_conflict_names_the_owner_only_if_the_caller_may_know(town: Plane) -> None:
     town.done("PUT", "/v1/spaces/default/198.51.100.0/24", {"authority": "town"})
     _, desk = town.account("desk", ("operator", "town"))
     _, both = town.account("both", ("operator", "town"), ("operator", "zone"))
     path, unless = "/v1/ranges/default/198.51.100.0/24", {"If-None-Match": "*"}
-    told = "198.51.100.0/24 at site default is registered already, to "
+    message = "198.51.100.0/24 at site default is already registered to "
     for token, status, whom in (
-        (town.token, 409, "zone"),
-        (both, 409, "zone"),
-        (desk, 403, "another authority: ask an administrator"),
+        (town.token, 409, "zone. Deregister it first."),
+        (both, 409, "zone. Deregister it first."),
+        (desk, 403, "another authority. Ask an administrator."),
     ):
         found = town.call("PUT", path, RANGE, headers={"Authorization": f"Bearer {token}", **unless})
-        assert (found.status_code, found.json()["detail"]) == (status, told + whom)
+        assert (found.status_code, found.json()["detail"]) == (status, message + whom)
 
 
-def test_a_prefix_that_is_registered_is_not_registered_anew(town: Plane) -> None:
+def test_registered_prefix_is_not_registered_again(town: Plane) -> None:
     headers = {"Authorization": f"Bearer {town.token}", "If-None-Match": "*"}
     found = town.call("PUT", "/v1/ranges/default/192.0.2.0/24", RANGE, headers=headers)
     assert (found.status_code, found.json()["detail"]) == (412, "range 192.0.2.0/24 of site default exists already")
 
 
-def test_who_names_an_authority_is_told_which_role_it_needs_there(town: Plane) -> None:
+def test_forbidden_names_the_needed_role(town: Plane) -> None:
     _, desk = town.account("desk", ("operator", "town"))
     found = town.call("PUT", "/v1/ranges/default/203.0.113.0/24", {**RANGE, "authority": "zone"}, token=desk)
     assert (found.status_code, found.json()["detail"]) == (403, "this needs the role operator of zone")

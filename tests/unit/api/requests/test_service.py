@@ -1,4 +1,4 @@
-"""Where an authority wants a second person, switching a ban off waits for one."""
+"""If an authority requires an approver, switching a ban off waits for one."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ DECISION = {"legal_basis": "decree 2", "reference": "C-2"}
 
 @pytest.fixture
 def desk(town: Plane) -> str:
-    """The token of an operator, in a town that wants a second person."""
+    """Return the token of an operator in a town that requires an approver."""
     town.done("PATCH", RULES, {"off_needs_approver": True})
     return town.account("desk", ("operator", "town"))[1]
 
@@ -68,7 +68,7 @@ def test_switching_off_waits_until_an_approver_decides(town: Plane, desk: str, a
     assert states == {"requested": 0, "approved": 1}
 
 
-def test_whoever_asked_does_not_approve_with_another_role_token_or_grant(town: Plane, desk: str) -> None:
+def test_requester_cannot_approve_with_another_role_token_or_grant(town: Plane, desk: str) -> None:
     both, token = town.account("both", ("operator", "town"), ("approver", "town"))
     number = _wish(town, token).json()["number"]
     refused = _act(town, token, number, "approve")
@@ -97,8 +97,8 @@ def test_while_a_request_about_a_ban_waits_no_other_is_made(town: Plane, desk: s
     assert _wish(town, desk, mode=mode).status_code == 202
     for body in ({"mode": mode}, {"mode": "off", "until": UNTIL, "mode_reason": "election night"}):
         refused = _wish(town, desk, **body)
-        said = f"Request 1 already asks to {wish} and is waiting for a decision."
-        assert (refused.status_code, said in refused.text) == (409, True)
+        message = f"Request 1 already asks to {wish} and is waiting for a decision."
+        assert (refused.status_code, message in refused.text) == (409, True)
         assert "dnsfilterctl request withdraw 1 --reason" in refused.text
     assert new_kinds(town, telling.look) == [("request_waiting", "town")]
     assert _act(town, desk, 1, "withdraw", reason="another end").status_code == 200
@@ -111,12 +111,12 @@ def test_a_request_lapses_when_the_mode_changes_or_its_end_passes(town: Plane, d
     town.clock.now += 3600
     listed = town.done("GET", "/v1/requests?state=lapsed")["items"]
     assert [item["number"] for item in listed] == [second]
-    # It does not stand in the way of another.
+    # A lapsed request does not prevent another.
     first = _wish(town, desk).json()["number"]
     town.done("PATCH", BAN, {"mode": "monitor"})
     town.done("PATCH", BAN, {"mode": "enforce"})
     refused = _act(town, approver, first, "approve")
-    assert (refused.status_code, "ask again" in refused.text) == (409, True)
+    assert (refused.status_code, "Ask again" in refused.text) == (409, True)
     assert [town.done("GET", f"/v1/requests/{number}")["state"] for number in (first, second)] == ["lapsed"] * 2
     assert len(town.done("GET", "/v1/requests?state=lapsed")["items"]) == 2
 
@@ -139,7 +139,7 @@ def test_a_request_about_a_ban_that_has_lapsed_is_neither_approved_nor_made(
     assert (further.status_code, "dnsfilterctl ban renew town alpha" in further.text) == (409, True)
 
 
-def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, approver: str) -> None:
+def test_only_changes_that_refuse_less_wait(town: Plane, desk: str, approver: str) -> None:
     assert _act(town, desk, _wish(town, desk, mode="monitor").json()["number"], "withdraw", reason="a test").is_success
     town.done("PATCH", BAN, {"mode": "off", "until": UNTIL})
     for body, status in (
@@ -170,9 +170,9 @@ def test_only_what_keeps_a_ban_from_refusing_waits(town: Plane, desk: str, appro
         {"provisional": True},
     ],
 )
-def test_the_mode_is_asked_for_alone(town: Plane, desk: str, more: dict[str, Any]) -> None:
+def test_request_may_change_only_the_mode(town: Plane, desk: str, more: dict[str, Any]) -> None:
     refused = _wish(town, desk, **more)
-    assert (refused.status_code, "set nothing else with it" in refused.text) == (422, True)
+    assert (refused.status_code, "change the other fields separately" in refused.text) == (422, True)
 
 
 def test_all_fields_as_they_are_with_another_mode_wait_as_that_mode_does(town: Plane, desk: str) -> None:
@@ -206,9 +206,7 @@ def test_an_administrator_needs_no_second_person_and_nobody_else_applies_or_roll
     assert _mode(town) == "enforce"
 
 
-def test_an_approver_sets_what_switching_off_takes_and_an_operator_does_not(
-    town: Plane, desk: str, approver: str
-) -> None:
+def test_approver_sets_off_rules_and_operator_cannot(town: Plane, desk: str, approver: str) -> None:
     body = {"off_needs_approver": True, "off_needs_reason": True}
     assert town.call("PATCH", RULES, body, token=desk).status_code == 403
     changed = town.done("PATCH", RULES, body, token=approver)
@@ -216,16 +214,19 @@ def test_an_approver_sets_what_switching_off_takes_and_an_operator_does_not(
     assert _acts(town, 1)[0].startswith("authority.set_off_rules ")
     other = town.account("other", ("approver", "zone"))[1]
     assert town.call("PATCH", RULES, body, token=other).status_code == 403
-    # What is known of the authority is replaced, and its rules stay.
+    # Replacing the fields of the authority keeps its rules.
     town.done("PATCH", "/v1/authorities/town", {"group": "coast"})
     assert town.done("GET", "/v1/authorities/town")["off_needs_reason"] is True
 
 
-def test_only_an_administrator_lifts_the_need_for_an_approver(town: Plane, desk: str) -> None:
+def test_only_an_administrator_removes_the_need_for_an_approver(town: Plane, desk: str) -> None:
     both = town.account("both", ("operator", "town"), ("approver", "town"))[1]
     lifted = {"off_needs_approver": False}
     refused = town.call("PATCH", RULES, lifted, token=both)
-    assert (refused.status_code, "Ask an administrator" in refused.text) == (403, True)
+    assert (
+        refused.status_code,
+        "Only an administrator can remove the need for an approver in town. Ask one." in refused.text,
+    ) == (403, True)
     assert _wish(town, both).status_code == 202
     assert town.done("PATCH", RULES, lifted)["off_needs_approver"] is False
     assert town.done("PATCH", RULES, lifted, token=both)["off_needs_approver"] is False
@@ -246,7 +247,7 @@ def test_a_reason_is_needed_where_the_authority_says_so(town: Plane, mode: str) 
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
     text = on.replace('mode = "enforce"', f'mode = "{mode}"')
     applied = town.call("POST", "/v1/policy/apply", headers=headers, content=text)
-    assert (applied.status_code, "wants to know why" in applied.text) == (422, True)
+    assert (applied.status_code, "town requires a reason when town/alpha stops refusing" in applied.text) == (422, True)
     town.done("POST", f"{SELDOM}/{off}/rollback", {"reason": "the filter failed"})
     assert town.done("GET", BAN)["mode_reason"] == "the filter failed"
     assert town.done("PATCH", BAN, {"mode": "enforce"})["mode"] == "enforce"

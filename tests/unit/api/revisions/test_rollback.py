@@ -1,4 +1,4 @@
-"""Revisions are told with what they changed, and an earlier one comes back without rewriting what has begun."""
+"""Revisions show what they changed, and a rollback restores one without rewriting what has begun."""
 
 from typing import Any
 
@@ -27,9 +27,9 @@ def test_revisions_are_listed_newest_first_page_by_page(town: Plane) -> None:
     town.clock.now = START + 60
     town.done("PATCH", BAN, {"mode": "off"}, token=token)
     town.account("another")
-    whole = town.done("GET", "/v1/revisions")["items"]
-    assert [item["number"] for item in whole] == list(range(last + 1, 0, -1))
-    top = whole[0]
+    revisions = town.done("GET", "/v1/revisions")["items"]
+    assert [item["number"] for item in revisions] == list(range(last + 1, 0, -1))
+    top = revisions[0]
     assert (top["account"], top["act"], top["object"], top["acts"]) == (number, "ban.set_off", "ban/town/alpha", 1)
     assert (top["time"], top["in_force"]) == ("2026-09-21T14:14:20Z", "2026-09-21T14:14:20Z")
     assert top["first_seq"] == top["last_seq"]
@@ -38,11 +38,11 @@ def test_revisions_are_listed_newest_first_page_by_page(town: Plane) -> None:
         page = town.done("GET", "/v1/revisions", params={"limit": 2, **({"cursor": cursor} if cursor else {})})
         pages += page["items"]
         cursor = page["next"]
-    assert pages == whole
+    assert pages == revisions
 
 
-def test_acts_that_change_no_policy_are_no_revision_s_own(plane: Plane) -> None:
-    """All in one second, by the installation itself, whose acts have no request."""
+def test_acts_without_policy_change_belong_to_no_revision(plane: Plane) -> None:
+    """All acts are in one second, by the installation itself, and have no request."""
     with plane.database.writing() as session:
         unit = UnitOfWork(session, LOCAL, START)
         unit.record("site.change", "site/default", None, None)
@@ -52,20 +52,20 @@ def test_acts_that_change_no_policy_are_no_revision_s_own(plane: Plane) -> None:
         for act in ("checkpoint.key", "account.make", "grant.make", "token.make", "space.allot"):
             unit.note(act, "installation", None, None)
     plane.publisher.publish_current()
-    (told,) = plane.done("GET", "/v1/revisions")["items"]
-    assert (told["act"], told["acts"], told["last_seq"] - told["first_seq"]) == ("policy.load", 2, 1)
+    (read,) = plane.done("GET", "/v1/revisions")["items"]
+    assert (read["act"], read["acts"], read["last_seq"] - read["first_seq"]) == ("policy.load", 2, 1)
 
 
-def test_a_revision_of_several_acts_is_told_by_the_last_and_counted_whole(town: Plane) -> None:
+def test_revision_of_several_acts_shows_the_last_and_their_number(town: Plane) -> None:
     exported = town.call("GET", "/v1/policy").text.replace(
         'contact = "ict@example.org"', 'contact = "help@example.org"'
     )
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
     applied = town.done("POST", "/v1/policy/apply", headers=headers, content=exported)
-    told = town.done("GET", f"/v1/revisions/{applied['revision']}")
-    assert (told["act"], told["acts"], told["last_seq"] - told["first_seq"]) == ("policy.apply", 3, 2)
+    read = town.done("GET", f"/v1/revisions/{applied['revision']}")
+    assert (read["act"], read["acts"], read["last_seq"] - read["first_seq"]) == ("policy.apply", 3, 2)
     assert [
-        (item["object"], item["before"]["contact"], item["after"]["contact"]) for item in told["changes"]["items"]
+        (item["object"], item["before"]["contact"], item["after"]["contact"]) for item in read["changes"]["items"]
     ] == [
         ("authority/town", "ict@example.org", "help@example.org"),
         ("authority/zone", "ict@example.org", "help@example.org"),
@@ -73,7 +73,7 @@ def test_a_revision_of_several_acts_is_told_by_the_last_and_counted_whole(town: 
 
 
 @pytest.mark.slow
-def test_each_change_is_told_as_the_audit_tells_it(town: Plane) -> None:
+def test_changes_match_the_audit_log(town: Plane) -> None:
     first = town.revision()
     bound = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "a", "for": "1 year"}
     town.done("POST", "/v1/bindings", {**bound, "date": "2026-09-01"})
@@ -85,19 +85,19 @@ def test_each_change_is_told_as_the_audit_tells_it(town: Plane) -> None:
     town.done("DELETE", "/v1/sites/annex")
     town.done("DELETE", "/v1/ranges/default/198.51.100.0/24")
     for revision in range(1, town.revision() + 1):
-        told = town.done("GET", f"/v1/revisions/{revision}")
-        entry = town.done("GET", f"/v1/audit?limit=200&object={told['object']}")["items"]
-        act = next(one for one in entry if one["seq"] == told["last_seq"])
-        changed = [(item["object"], item["before"], item["after"]) for item in told["changes"]["items"]]
+        read = town.done("GET", f"/v1/revisions/{revision}")
+        entry = town.done("GET", f"/v1/audit?limit=200&object={read['object']}")["items"]
+        act = next(one for one in entry if one["seq"] == read["last_seq"])
+        changed = [(item["object"], item["before"], item["after"]) for item in read["changes"]["items"]]
         assert changed == [(act["object"], act["before"], act["after"])], act["act"]
-        assert [one["revision"] for one in told["publications"]] == [revision]
+        assert [one["revision"] for one in read["publications"]] == [revision]
     assert town.revision() == first + 7
 
 
 def test_the_difference_of_a_large_revision_comes_in_pages(town: Plane) -> None:
     exported = town.call("GET", "/v1/policy").text + "".join(
-        f'\n[[range]]\nprefix = "10.0.{octet}.0/24"\nauthority = "town"\nfunding = "public"\naudience = "staff"\n'
-        for octet in range(120)
+        f'\n[[range]]\nprefix = "10.0.{number}.0/24"\nauthority = "town"\nfunding = "public"\naudience = "staff"\n'
+        for number in range(120)
     )
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/toml"}
     revision = town.done("POST", "/v1/policy/apply", headers=headers, content=exported)["revision"]
@@ -110,13 +110,13 @@ def test_the_difference_of_a_large_revision_comes_in_pages(town: Plane) -> None:
         cursor = page["next"]
         if cursor is None:
             break
-    assert sorted(found) == sorted(f"range/default/10.0.{octet}.0/24" for octet in range(120))
+    assert sorted(found) == sorted(f"range/default/10.0.{number}.0/24" for number in range(120))
     for cursor in ("IjUi", "x", "NQ"):
         assert town.call("GET", f"/v1/revisions/{revision}?cursor={cursor}").status_code == 422
 
 
 @pytest.mark.parametrize("number", ["0", "999", "9223372036854775807"])
-def test_a_revision_that_no_act_made_is_not_there(town: Plane, number: str) -> None:
+def test_unknown_revision_is_not_found(town: Plane, number: str) -> None:
     assert town.call("GET", f"/v1/revisions/{number}").status_code == 404
 
 
@@ -151,13 +151,13 @@ def test_a_rollback_restores_ranges_modes_scopes_and_replies_as_a_new_revision(t
         {"revision": before},
         {"restored": then, "reason": "for a test", "acts": 7},
     )
-    told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
-    assert told["verdict"] == "monitor"
+    decision = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
+    assert decision["verdict"] == "monitor"
     assert _back(town, then) == {"acts": [], "revision": before + 1, "dry_run": False}
     assert town.revision() == before + 1
 
 
-def test_a_rollback_undoes_the_whole_of_a_change_of_scope_and_the_reason_of_a_mode(town: Plane) -> None:
+def test_rollback_undoes_a_change_of_scope_and_the_reason_of_a_mode(town: Plane) -> None:
     town.done("PATCH", BAN, {"mode": "monitor", "mode_reason": "a study"})
     then, kept = town.revision(), town.done("GET", BAN)
     town.done("PATCH", BAN, {"tiers": [1], "funding": ["private"], "audience": ["pupils", "public"]})
@@ -168,7 +168,7 @@ def test_a_rollback_undoes_the_whole_of_a_change_of_scope_and_the_reason_of_a_mo
 
 
 @pytest.mark.slow
-def test_a_rollback_takes_a_reason_away_that_was_given_later(town: Plane) -> None:
+def test_rollback_removes_a_reason_that_was_given_later(town: Plane) -> None:
     town.done("PATCH", BAN, {"mode": "monitor"})
     then, kept = town.revision(), town.done("GET", BAN)
     town.done("PATCH", BAN, {"mode": "monitor", "mode_reason": "a study"})
@@ -196,7 +196,7 @@ def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
 
 
 @on_both_databases
-def test_a_rehearsal_shows_the_acts_and_does_nothing(town: Plane) -> None:
+def test_dry_run_shows_the_acts_and_does_nothing(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})
     town.done("PUT", "/v1/ranges/default/203.0.113.0/24", {"authority": "town", **PLACE})
@@ -206,7 +206,7 @@ def test_a_rehearsal_shows_the_acts_and_does_nothing(town: Plane) -> None:
     assert town.publisher.stored_revision() == before
     assert town.done("GET", "/v1/audit?limit=200")["items"] == entries
     assert "203.0.113.0/24" in _ranges(town)
-    # What was only rehearsed is in no memory either: the next act gets the same revision.
+    # A dry run leaves nothing in memory: the next act gets the same revision.
     town.done("PUT", "/v1/ranges/default/203.0.113.128/25", {"authority": "zone", **PLACE})
     assert town.done("GET", "/v1/who?address=203.0.113.200")["authority"] == "zone"
     assert town.done("GET", "/v1/who?address=203.0.113.1")["authority"] == "town"
@@ -216,7 +216,7 @@ def test_a_rehearsal_shows_the_acts_and_does_nothing(town: Plane) -> None:
 
 
 @pytest.mark.slow
-def test_all_that_stands_against_a_rollback_is_told_and_nothing_is_done(town: Plane) -> None:
+def test_everything_that_prevents_a_rollback_is_reported_and_nothing_is_done(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/third", authority())
     town.done("PUT", "/v1/ranges/default/10.0.0.0/24", {"authority": "third", **PLACE})
     town.done("PUT", "/v1/sites/annex", {"name": "Annex"})
@@ -233,9 +233,12 @@ def test_all_that_stands_against_a_rollback_is_told_and_nothing_is_done(town: Pl
         answer = town.call("POST", f"/v1/revisions/{then}/rollback{query}", WHY)
         assert answer.status_code == 409
         assert [(fault["place"], fault["message"]) for fault in answer.json()["faults"]] == [
-            ("range/default/203.0.113.0/24", "an exemption names 203.0.113.0/24: revoke or reject it first"),
-            ("range/annex/10.0.0.0/24", "site annex is registered no longer"),
-            ("range/default/10.0.0.0/24", "authority third is registered no longer"),
+            (
+                "range/default/203.0.113.0/24",
+                "an exemption names 203.0.113.0/24 at site default: revoke or reject it first",
+            ),
+            ("range/annex/10.0.0.0/24", "site annex is no longer registered: register it first"),
+            ("range/default/10.0.0.0/24", "authority third is no longer registered: register it first"),
         ]
     assert (town.revision(), town.done("GET", BAN)["mode"]) == (before, "off")
     town.done("POST", "/v1/exemptions/1/reject", WHY, token=town.account("another", ("approver", "town"))[1])

@@ -1,4 +1,4 @@
-"""Space: allotted by administrators, and what it lets an operator do."""
+"""Space: administrators allot it, and operators register ranges in it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ ACTIONS: dict[str, tuple[str, Any]] = {
 
 @pytest.fixture
 def operator(town: Plane) -> str:
-    """The token of an operator of town, to which 203.0.113.0/24 and a part of 198.51.100.0/22 are allotted."""
+    """Return the token of an operator of town, which has 203.0.113.0/24 and a part of 198.51.100.0/22."""
     for prefix, slug in (("203.0.113.0/24", "town"), ("198.51.0.0/16", "zone"), ("198.51.96.0/21", "town")):
         town.done("PUT", f"/v1/spaces/default/{prefix}", {"authority": slug})
     return town.account("desk", ("operator", "town"))[1]
@@ -62,7 +62,7 @@ def _if_match(plane: Plane, value: str) -> dict[str, str]:
         ("/v1/spaces/default/fe80::/64", {"authority": "town"}, 422),
     ],
 )
-def test_what_cannot_be_allotted(town: Plane, path: str, body: dict[str, str], status: int) -> None:
+def test_invalid_allotment_is_rejected(town: Plane, path: str, body: dict[str, str], status: int) -> None:
     assert town.call("PUT", path, body).status_code == status
 
 
@@ -94,7 +94,7 @@ def test_neither_an_authority_with_space_nor_its_site_is_removed(town: Plane) ->
         ("2001:db8::/48", [], False),
     ],
 )
-def test_an_operator_acts_in_its_own_space_and_in_nobody_elses_range(
+def test_operator_acts_in_own_space_and_outside_others_ranges(
     town: Plane, operator: str, prefix: str, registered: list[tuple[str, str]], allowed: bool
 ) -> None:
     for other, owner in registered:
@@ -106,7 +106,7 @@ def test_an_operator_acts_in_its_own_space_and_in_nobody_elses_range(
         response = town.call(method, f"/v1/ranges/default/{prefix}", body, token=operator)
         assert (response.status_code < 300, response.status_code == 403) == (allowed, not allowed), response.text
         assert town.revision() == revision + allowed
-        assert allowed or "ask an administrator" in response.json()["detail"]
+        assert allowed or "Ask an administrator" in response.json()["detail"]
 
 
 def test_each_of_two_authorities_whose_space_is_nested_acts_in_its_own(town: Plane, operator: str) -> None:
@@ -114,7 +114,7 @@ def test_each_of_two_authorities_whose_space_is_nested_acts_in_its_own(town: Pla
     body = {"authority": "zone", "funding": "public", "audience": "staff"}
     around, inner = "/v1/ranges/default/198.51.0.0/16", "/v1/ranges/default/198.51.97.0/24"
     refused = town.call("PUT", around, body, token=zones)
-    assert (refused.status_code, "holds space of another authority" in refused.json()["detail"]) == (403, True)
+    assert (refused.status_code, "contains space of another authority" in refused.json()["detail"]) == (403, True)
     town.done("PUT", around, body)
     assert town.call("DELETE", around, token=zones).status_code == 403
     assert town.call("PUT", inner, {**body, "authority": "town"}, token=operator).status_code == 403
@@ -160,7 +160,7 @@ def test_an_administrator_registers_anywhere_and_an_operator_no_range_of_another
         assert town.call("PUT", f"/v1/ranges/default/{prefix}", body, token=operator).status_code == 403
 
 
-def test_withdrawn_space_ends_what_its_operator_may(town: Plane, operator: str) -> None:
+def test_operator_loses_permission_when_space_is_withdrawn(town: Plane, operator: str) -> None:
     path = "/v1/ranges/default/203.0.113.0/24"
     assert town.call("PUT", path, ACTIONS["register"][1], token=operator).status_code == 201
     town.done("DELETE", SPACE)

@@ -1,4 +1,4 @@
-"""Closing an authority: on its date everything that it decided ends, and the office does not go down."""
+"""Close an authority: everything that it decided ends on that date."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ DECREE = {"legal_basis": "decree 9", "reference": "D-9"}
 DATE = "2026-10-01"
 DAY_S = 86_400
 UNTIL_DATE_S = 805_600
-"""From the clock's start to that day's local midnight."""
+"""Seconds from the clock's start to local midnight of that day."""
 
 
 def _verdict(plane: Plane, client: str = "192.0.2.10", service: str = "alpha") -> str:
@@ -24,7 +24,7 @@ def _verdict(plane: Plane, client: str = "192.0.2.10", service: str = "alpha") -
 
 
 def _grown(plane: Plane) -> dict[str, int]:
-    """With bindings both ways, exemptions in each state, and people; the numbers of these."""
+    """Add bindings both ways, exemptions in each state, and grants; return their numbers."""
     plane.done("PUT", "/v1/authorities/zone/bans/beta", ban())
     numbers = {"law": _number(plane, "/v1/bindings", _binding("town/alpha", "zone", "law"))}
     numbers["agreement"] = _number(plane, "/v1/bindings", _binding("zone/beta", "town", "agreement"))
@@ -62,7 +62,7 @@ def _states(plane: Plane, numbers: dict[str, int]) -> dict[str, str]:
 def test_at_once_everything_ends_with_an_act_each_and_ranges_stay(town: Plane) -> None:
     numbers = _grown(town)
     town.clock.now += 60
-    told = town.done("POST", CLOSE, {**WHY, "decision": {"reference": "D-9", "legal_basis": "decree 9"}})
+    outcome = town.done("POST", CLOSE, {**WHY, "decision": {"reference": "D-9", "legal_basis": "decree 9"}})
     assert _states(town, numbers) == {
         "law": "ended",
         "agreement": "ended",
@@ -73,7 +73,7 @@ def test_at_once_everything_ends_with_an_act_each_and_ranges_stay(town: Plane) -
         "grant": "ended",
         "authority": "closed",
     }
-    assert [(act["act"], act["object"]) for act in told["acts"]] == [
+    assert [(act["act"], act["object"]) for act in outcome["acts"]] == [
         ("exemption.revoke", f"exemption/{numbers['requested']}"),
         ("exemption.revoke", f"exemption/{numbers['approved']}"),
         ("binding.end", f"binding/{numbers['agreement']}"),
@@ -83,7 +83,7 @@ def test_at_once_everything_ends_with_an_act_each_and_ranges_stay(town: Plane) -
         ("grant.end", "grant/3"),
         ("authority.close", "authority/town"),
     ]
-    found = told["authority"]
+    found = outcome["authority"]
     assert (found["closes"], found["successor"], found["closed_reason"]) == (
         "2026-09-21T14:14:20Z",
         None,
@@ -100,13 +100,13 @@ def test_at_once_everything_ends_with_an_act_each_and_ranges_stay(town: Plane) -
 def test_on_a_later_date_all_holds_until_then(town: Plane) -> None:
     numbers = _grown(town)
     revision = town.revision()
-    told = town.done("POST", CLOSE, {**WHY, "at": DATE})
-    assert (told["authority"]["state"], told["authority"]["closes"]) == ("closing", "2026-09-30T22:00:00Z")
+    outcome = town.done("POST", CLOSE, {**WHY, "at": DATE})
+    assert (outcome["authority"]["state"], outcome["authority"]["closes"]) == ("closing", "2026-09-30T22:00:00Z")
     assert town.revision() == revision + 1
     held = {
         "law": "in_force",
         "agreement": "in_force",
-        # It would begin later, and never does.
+        # It would begin later and never does.
         "proposal": "ended",
         "approved": "in_force",
         "requested": "requested",
@@ -133,7 +133,7 @@ def test_a_role_that_would_begin_after_the_date_is_planned_until_then_and_can_be
 
 
 def _asked(plane: Plane) -> str:
-    """The path of a request to switch town/alpha off."""
+    """Return the path of a request to switch town/alpha off."""
     plane.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
     _, token = plane.account("desk", ("operator", "town"))
     waits = plane.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}, token=token)
@@ -153,7 +153,7 @@ def test_a_request_to_switch_a_ban_off_is_withdrawn_with_the_authority(town: Pla
 
 @on_both_databases
 @pytest.mark.parametrize("approved", [True, False])
-def test_until_a_closing_that_is_ahead_a_request_can_be_decided(town: Plane, approved: bool) -> None:
+def test_request_can_be_decided_before_a_planned_closing(town: Plane, approved: bool) -> None:
     path = _asked(town)
     town.done("POST", CLOSE, {**WHY, "at": DATE})
     listed = {
@@ -257,7 +257,7 @@ def test_a_closed_authority_gets_no_more_ranges_and_space(town: Plane, path: str
     assert (answer.status_code, answer.json()["detail"]) == (409, "authority town closed on 2026-09-21")
 
 
-def test_what_fits_before_the_date_is_taken(town: Plane) -> None:
+def test_what_ends_before_the_date_is_accepted(town: Plane) -> None:
     town.done("POST", CLOSE, {**WHY, "at": DATE})
     town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"until": "2026-09-30"}]))
     town.done("POST", "/v1/bindings", {**_binding("town/beta", "zone", "law"), "until": "2026-09-30"})
@@ -285,15 +285,15 @@ def test_what_a_closing_needs(town: Plane, body: dict[str, Any], status: int) ->
     assert town.call("POST", CLOSE, {**WHY, **body}).status_code == status
 
 
-def test_a_rehearsal_tells_the_same_and_does_nothing(town: Plane) -> None:
+def test_dry_run_reports_the_same_and_does_nothing(town: Plane) -> None:
     revision = town.revision()
     rehearsed = town.call("POST", CLOSE, {**WHY, "dry_run": True})
-    told = rehearsed.json()
-    assert (told["dry_run"], town.revision(), _verdict(town)) == (True, revision, "refuse")
+    outcome = rehearsed.json()
+    assert (outcome["dry_run"], town.revision(), _verdict(town)) == (True, revision, "refuse")
     found = town.call("GET", "/v1/authorities/town")
     assert found.json()["state"] == "open"
     assert rehearsed.headers["etag"].partition(".")[0] == found.headers["etag"].partition(".")[0]
-    assert town.done("POST", CLOSE, WHY)["acts"] == told["acts"]
+    assert town.done("POST", CLOSE, WHY)["acts"] == outcome["acts"]
 
 
 def test_only_an_administrator_closes_and_merges(town: Plane) -> None:
@@ -304,7 +304,7 @@ def test_only_an_administrator_closes_and_merges(town: Plane) -> None:
     assert town.call("POST", "/v1/authorities/nobody/close", WHY).status_code == 404
 
 
-def test_acts_are_matters_of_those_concerned_and_the_past_is_reproduced(town: Plane) -> None:
+def test_acts_concern_the_affected_authorities_and_the_past_is_reproduced(town: Plane) -> None:
     numbers = _grown(town)
     town.publisher.settle()
     at = town.done("GET", "/v1/who?address=192.0.2.10")["at"]
@@ -316,12 +316,12 @@ def test_acts_are_matters_of_those_concerned_and_the_past_is_reproduced(town: Pl
     assert rows["authority/town"] == ["town"]
     assert rows[f"binding/{numbers['law']}"] == ["town", "zone"]
     now = town.done("GET", "/v1/who?address=192.0.2.10")["at"]
-    told = [town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={when}") for when in (at, now)]
-    assert [found["reproduced"] for found in told] == [True, True]
-    assert [found["decision"]["verdict"] for found in told] == ["refuse", "pass"]
+    traces = [town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={when}") for when in (at, now)]
+    assert [found["reproduced"] for found in traces] == [True, True]
+    assert [found["decision"]["verdict"] for found in traces] == ["refuse", "pass"]
 
 
-def test_a_register_of_closed_ones_can_still_be_corrected(town: Plane) -> None:
+def test_closed_authority_can_still_be_corrected(town: Plane) -> None:
     town.done("POST", CLOSE, WHY)
     changed = town.done("PUT", "/v1/authorities/town", authority(contact="archive@example.org"))
     assert (changed["contact"], changed["state"]) == ("archive@example.org", "closed")

@@ -1,4 +1,4 @@
-"""Mergers of a database that an earlier version has filled: what goes on as what is derived once, as it is kept now."""
+"""Mergers in a database of an earlier version: what continues is derived once, and stored as now."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ HALF, OTHER_HALF = "203.0.113.0/25", "203.0.113.128/25"
 
 @pytest.fixture
 def merged(town: Plane) -> Plane:
-    """The village became a part of the town, and an hour later the town of the city."""
+    """Merge the village into the town, and an hour later the town into the city."""
     for slug in ("village", "city", "follower"):
         town.done("PUT", f"/v1/authorities/{slug}", authority())
     for prefix in (HALF, OTHER_HALF):
@@ -66,7 +66,7 @@ def _exempt(plane: Plane, *prefixes: str, **more: Any) -> None:
 
 
 def _superseded(session: Session) -> Mapping[str, Mapping[str, Any]]:
-    """What is kept of mergers."""
+    """Return what is stored of mergers."""
     bans = {f"{row.authority}/{row.service}": row.superseded_by for row in session.scalars(select(BanRow))}
     return {
         "bans": bans,
@@ -93,10 +93,10 @@ def test_earlier_mergers_are_kept_as_those_of_today(merged: Plane, schema: str) 
     with merged.database.reading() as session:
         assert _superseded(session) == kept
         assert _due(session, merged) == notices
-    # What had lapsed goes on as nothing.
+    # What had lapsed does not continue.
     assert links == {"village/beta": "town/beta", "town/beta": "city/beta", "town/alpha": "city/alpha"}
     assert (kept["bans"]["village/alpha"], kept["bans"]["city/beta"]) == (None, None)
-    # The law that bound the zone: by the town's ban, then by what the city's had already and one for the rest.
+    # The law that bound the zone: by the town's ban, then by the city's existing binding and one for the rest.
     assert [kept["bindings"][number] for number in ("1", "7")] == [[7], [4, 11]]
     assert kept["bindings"]["2"] == [], "the town needs no binding to its own ban"
     assert [kept["exemptions"][number] for number in ("1", "2", "3", "4")] == [[3], [4], [5], [6]]

@@ -1,11 +1,11 @@
-"""Who is suspended, as metrics and readiness say it."""
+"""Metrics and readiness show the current suspensions."""
 
 import pytest
 from prometheus_client import generate_latest
 from sqlalchemy.exc import OperationalError
 
 from api.server.api_metrics import SuspensionsCollector
-from api.suspensions.current import Holding
+from api.suspensions.current import CurrentSuspensions
 from tests.unit.api.conftest import Plane
 
 
@@ -31,11 +31,11 @@ def test_there_is_a_series_while_one_holds_and_none_otherwise(town: Plane) -> No
     assert (_series(town), town.done("GET", "/readyz")["suspensions"]) == ([], 0)
 
 
-def test_nothing_is_said_while_the_database_is_away(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> object:
         raise OperationalError("", {}, Exception("away"))
 
     monkeypatch.setattr(town.database, "reading", away)
-    assert list(SuspensionsCollector(Holding(town.database, town.clock)).collect()) == []
+    assert list(SuspensionsCollector(CurrentSuspensions(town.database, town.clock)).collect()) == []
     answer = town.call("GET", "/readyz")
     assert (answer.status_code, answer.json()["suspensions"]) == (503, None)

@@ -1,4 +1,4 @@
-"""Who may start a suspension: an operator for four hours of 24, and never while a ban holds there by law."""
+"""Limits for operators who suspend: four hours in 24, and never while a ban applies there by law."""
 
 from typing import Any
 
@@ -41,13 +41,13 @@ def _refusal(plane: Plane, token: str, span: str, whom: str = "town") -> str:
 
 @pytest.fixture
 def desk(town: Plane) -> str:
-    """The token of an operator of the town."""
+    """Return the token of an operator of the town."""
     return town.account("desk", ("operator", "town"))[1]
 
 
 @pytest.fixture
 def chief(town: Plane) -> str:
-    """The token of an approver of the town."""
+    """Return the token of an approver of the town."""
     return town.account("chief", ("approver", "town"))[1]
 
 
@@ -70,7 +70,7 @@ def test_more_than_four_hours_of_a_day_need_an_approver(town: Plane, desk: str, 
 
 
 @pytest.mark.parametrize("whom", ["town", None])
-def test_a_refusal_offers_no_end_that_what_holds_reaches_already(town: Plane, desk: str, whom: str | None) -> None:
+def test_forbidden_offers_no_end_that_is_already_reached(town: Plane, desk: str, whom: str | None) -> None:
     _start(town, town.token, "4h", whom)
     town.clock.now += HOUR
     assert "for 4 h in 24: none is left." in _refusal(town, desk, "4h")
@@ -88,16 +88,16 @@ def test_a_refusal_names_less_than_an_hour_in_minutes(town: Plane, desk: str) ->
     assert _refusal(town, desk, "4h").startswith("town is suspended for 30 min in the 24 hours before")
 
 
-def test_what_was_suspended_longer_ago_than_a_day_counts_no_more(town: Plane, desk: str) -> None:
+def test_suspensions_older_than_a_day_do_not_count(town: Plane, desk: str) -> None:
     _start(town, desk, "4h")
     town.clock.now = START + DAY - HOUR
     assert "until" not in _refusal(town, desk, "1m").partition("in 24:")[2].partition(".")[0]
-    # Of the day before the end, one hour is past the end of the first, and each further minute takes one in.
+    # One hour of the day before the end is free; each further minute of the new suspension uses one.
     town.clock.now = START + DAY
     _start(town, desk, "4h")
 
 
-def test_the_day_is_no_calendar_day(town: Plane, desk: str) -> None:
+def test_the_limit_counts_the_last_24_hours(town: Plane, desk: str) -> None:
     town.clock.now = START + 7 * HOUR  # 23:13 in the town
     _start(town, desk, "3h")
     town.clock.now += 4 * HOUR
@@ -168,11 +168,11 @@ def test_each_second_of_the_day_before_the_end_counts_once() -> None:
     assert {spans: suspended_s(spans, now, end) for spans in cases} == cases
 
 
-# What holds by law.
+# Bans by law.
 
 
 def _bind(plane: Plane, ground: str = "law", whom: str = "town", **more: Any) -> int:
-    """The federal ban on alpha applies there."""
+    """Bind an authority to the federal ban on alpha; return the number of the binding."""
     if plane.call("GET", "/v1/authorities/federal").status_code == 404:
         plane.done("PUT", "/v1/authorities/federal", authority())
         plane.done("PUT", "/v1/authorities/federal/bans/alpha", ban())
@@ -185,12 +185,12 @@ def _bind(plane: Plane, ground: str = "law", whom: str = "town", **more: Any) ->
 def test_while_a_ban_holds_by_law_an_operator_suspends_nothing(town: Plane, desk: str, chief: str) -> None:
     _bind(town)
     assert _refusal(town, desk, "1m") == (
-        "federal/alpha holds in town by law, which an operator may not suspend: "
+        "federal/alpha applies in town by law, which an operator may not suspend: "
         "ask an approver of town or an administrator of the installation."
     )
     number = _start(town, chief, "30m")
     town.clock.now += 60
-    assert _end(town, desk, number).status_code == 200, "an end is anybody's who may suspend"
+    assert _end(town, desk, number).status_code == 200, "whoever may suspend may end"
     number = _start(town, town.token, "30m")
     town.clock.now += 60
     assert _end(town, chief, number).status_code == 200
@@ -201,21 +201,21 @@ def test_every_ban_that_holds_by_law_is_named(town: Plane, desk: str) -> None:
     town.done("PUT", "/v1/authorities/zone/bans/beta", ban())
     body = {"ban": "zone/beta", "authority": "town", "ground": "law", "instrument": "law 8", "date": "2026-09-01"}
     town.done("POST", "/v1/bindings", body)
-    assert _refusal(town, desk, "1m").startswith("federal/alpha, zone/beta hold in town by law, ")
+    assert _refusal(town, desk, "1m").startswith("federal/alpha, zone/beta apply in town by law, ")
 
 
-def test_whoever_approves_for_the_authority_whose_ban_it_is_may_as_operator_here(town: Plane, desk: str) -> None:
+def test_approver_of_the_bans_authority_may_suspend_as_operator(town: Plane, desk: str) -> None:
     _bind(town)
     _, both = town.account("both", ("operator", "town"), ("approver", "federal"))
     _, elsewhere = town.account("elsewhere", ("approver", "federal"))
-    assert _ask(town, elsewhere, "1m").status_code == 403, "nor does a ban give power over the other bans here"
+    assert _ask(town, elsewhere, "1m").status_code == 403, "the role does not cover other bans here"
     _start(town, both, "4h")
     town.clock.now += 4 * HOUR
     assert "ask an approver of town" in _refusal(town, both, "1m")
 
 
 @pytest.mark.parametrize("change", ["agreement", "planned", "ended", "off", "lapsed", "elsewhere"])
-def test_what_does_not_hold_here_by_law_is_in_no_operators_way(town: Plane, desk: str, change: str) -> None:
+def test_bans_not_by_law_do_not_limit_operators(town: Plane, desk: str, change: str) -> None:
     match change:
         case "agreement":
             town.done("POST", f"/v1/bindings/{_bind(town, 'agreement')}/accept")
@@ -238,18 +238,18 @@ def test_what_does_not_hold_here_by_law_is_in_no_operators_way(town: Plane, desk
 def test_a_law_that_begins_to_bind_meanwhile_needs_an_approver_from_then_on(town: Plane, desk: str) -> None:
     _bind(town, start="2026-09-22")
     town.clock.now = START + 7 * HOUR  # 23:13 in the town
-    assert "federal/alpha holds in town by law" in _refusal(town, desk, "1h")
+    assert "federal/alpha applies in town by law" in _refusal(town, desk, "1h")
     _start(town, desk, "46m")
 
 
 def test_a_ban_that_is_off_for_a_time_needs_an_approver_from_its_return_on(town: Plane, desk: str) -> None:
     _bind(town)
     town.done("PATCH", "/v1/authorities/federal/bans/alpha", {"mode": "off", "for": "2 hours"})
-    assert "federal/alpha holds in town by law" in _refusal(town, desk, "2h1s")
+    assert "federal/alpha applies in town by law" in _refusal(town, desk, "2h1s")
     _start(town, desk, "2h")
 
 
 def test_a_ban_that_is_only_monitored_holds_too(town: Plane, desk: str) -> None:
     _bind(town)
     town.done("PATCH", "/v1/authorities/federal/bans/alpha", {"mode": "monitor"})
-    assert "federal/alpha holds in town by law" in _refusal(town, desk, "1m")
+    assert "federal/alpha applies in town by law" in _refusal(town, desk, "1m")

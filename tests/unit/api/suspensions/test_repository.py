@@ -1,4 +1,4 @@
-"""Since when nothing was refused without a break, of many suspensions at once."""
+"""When suspensions without a break began, for many suspensions at once."""
 
 import random
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def _kept(session: Session, rows: Sequence[SuspensionRow]) -> Sequence[Suspensio
 
 
 def _plainly(row: SuspensionRow, rows: Sequence[SuspensionRow]) -> int:
-    """The definition: step by step back to whatever lasted until here."""
+    """Return the start by the definition: go back step by step to what lasted until here."""
     since = row.start_s
     while earlier := [
         other.start_s
@@ -48,7 +48,7 @@ def _plainly(row: SuspensionRow, rows: Sequence[SuspensionRow]) -> int:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_it_is_what_walking_back_step_by_step_finds(unlinked: Engine, seed: int) -> None:
+def test_unbroken_since_matches_the_step_by_step_definition(unlinked: Engine, seed: int) -> None:
     chance = random.Random(seed)
     rows = []
     for _ in range(60):

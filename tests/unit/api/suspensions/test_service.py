@@ -1,4 +1,4 @@
-"""Suspensions: for some minutes nothing is refused; they end by themselves, and nobody overlooks one."""
+"""Suspensions: nothing is refused for some minutes, and they end by themselves."""
 
 from itertools import product
 from typing import Any
@@ -62,28 +62,30 @@ def test_another_authority_is_not_suspended(town: Plane) -> None:
     assert _verdict(town) == "refuse"
 
 
-def test_who_and_decision_say_so(town: Plane) -> None:
+def test_who_and_decision_show_the_suspension(town: Plane) -> None:
     assert [town.done("GET", path)["suspension"] for path in (REFUSED, WHO)] == [None, None]
     _start(town, span="10m")
     made = _start(town, None, "1h")
-    told = {"number": made["number"], "authority": None, "until": made["end"], "reason": WHY}
-    assert [town.done("GET", path)["suspension"] for path in (REFUSED, WHO)] == [told, told]
-    assert town.done("GET", "/v1/who?address=203.0.113.1")["suspension"] == told, "one of all is of everybody"
+    suspension = {"number": made["number"], "authority": None, "until": made["end"], "reason": WHY}
+    assert [town.done("GET", path)["suspension"] for path in (REFUSED, WHO)] == [suspension, suspension]
+    assert town.done("GET", "/v1/who?address=203.0.113.1")["suspension"] == suspension, (
+        "a suspension of all applies to all"
+    )
     town.clock.now += 3600
     assert town.done("GET", WHO)["suspension"] is None
 
 
 @on_both_databases
-def test_a_further_one_reaches_beyond_the_first_and_both_are_seen_as_one_stretch(town: Plane) -> None:
+def test_further_suspension_must_end_later_and_extends_the_stretch(town: Plane) -> None:
     first = _start(town, span="1h")
     town.clock.now += 1800
     again = town.call("POST", BASE, {"authority": "town", "for": "30m", "reason": WHY})
-    assert (again.status_code, "suspension 1 holds until" in again.json()["detail"]) == (409, True)
+    assert (again.status_code, "town is already suspended until" in again.json()["detail"]) == (409, True)
     second = _start(town, span="4h")
     assert (second["since"], second["start"]) == (first["start"], "2026-09-21T14:43:20Z")
     town.clock.now += 4 * 3600
     third = _start(town, span="1m")
-    assert third["since"] == first["start"], "it began in the very second in which the one before ended"
+    assert third["since"] == first["start"], "it began in the second in which the one before ended"
     town.clock.now += 61
     assert _start(town)["since"] == "2026-09-21T18:44:21Z"
 
@@ -106,7 +108,7 @@ def test_an_end_by_an_act_ends_all_of_that_authority(town: Plane) -> None:
     town.clock.now += 60
     ended = town.done("POST", f"{BASE}/{number}/end", {"reason": "a false alarm"})
     assert (ended["state"], ended["ended"], ended["ended_reason"]) == ("ended", "2026-09-21T14:14:20Z", "a false alarm")
-    assert _verdict(town) == "pass", "that of all holds on"
+    assert _verdict(town) == "pass", "the suspension of all continues"
     assert [row["number"] for row in town.done("GET", f"{BASE}?state=in_force")["items"]] == [everybody["number"]]
     town.done("POST", f"{BASE}/{everybody['number']}/end", {"reason": "a false alarm"})
     assert _verdict(town) == "refuse"
@@ -148,7 +150,7 @@ def test_one_that_begins_after_a_clock_was_set_back_can_be_ended(town: Plane) ->
 
 
 @on_both_databases
-def test_one_that_begins_after_a_clock_was_set_back_is_in_no_ones_way(town: Plane) -> None:
+def test_suspension_ahead_of_the_clock_blocks_nothing(town: Plane) -> None:
     town.clock.now += 3600
     ahead = _start(town)["number"]
     town.clock.now -= 3600
@@ -163,26 +165,28 @@ def test_one_that_begins_after_a_clock_was_set_back_is_in_no_ones_way(town: Plan
     assert _verdict(town) == "pass"
     town.clock.now += 3540
     assert (_verdict(town), town.done("GET", "/v1/authorities/town/bans/alpha")["state"]) == ("refuse", "in_force")
-    told = town.done(
+    trace = town.done(
         "GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(int(town.clock.now))}"
     )
-    assert (told["reproduced"], told["decision"]["verdict"]) == (True, "refuse")
+    assert (trace["reproduced"], trace["decision"]["verdict"]) == (True, "refuse")
 
 
-def test_a_closed_authority_is_not_suspended_and_its_heir_is_named(town: Plane) -> None:
+def test_closed_authority_cannot_be_suspended_and_its_successor_is_named(town: Plane) -> None:
     for slug in ("harbour", "quay"):
         town.done("PUT", f"/v1/authorities/{slug}", _harbour())
-    for slug, heir in (("harbour", "quay"), ("quay", "town")):
+    for slug, into in (("harbour", "quay"), ("quay", "town")):
         decision = {"reference": "decree 2026/4", "legal_basis": "decree 343"}
-        town.done("POST", f"/v1/authorities/{slug}/merge", {"into": heir, "reason": "one body", "decision": decision})
+        town.done(
+            "POST", f"/v1/authorities/{slug}/merge", {"into": into, "reason": "one municipality", "decision": decision}
+        )
     body = {"authority": "harbour", "for": "30m", "reason": WHY}
     answer = town.call("POST", BASE, body)
-    told = "authority harbour closed on 2026-09-21, and its ranges are town's since: suspend town"
-    assert (answer.status_code, answer.json()["detail"]) == (409, told)
+    message = "authority harbour closed on 2026-09-21, and its ranges belong to town now: suspend town"
+    assert (answer.status_code, answer.json()["detail"]) == (409, message)
     town.done("POST", "/v1/authorities/zone/close", {"reason": "its tasks go to others"})
     answer = town.call("POST", BASE, {**body, "authority": "zone"})
-    told = "authority zone closed on 2026-09-21: nothing is refused for it"
-    assert (answer.status_code, answer.json()["detail"]) == (409, told)
+    message = "authority zone closed on 2026-09-21: nothing is refused for it"
+    assert (answer.status_code, answer.json()["detail"]) == (409, message)
     assert town.done("GET", BASE)["items"] == []
 
 
@@ -239,7 +243,7 @@ def test_an_end_without_a_zone_is_by_the_clock_of_the_authority_else_of_the_defa
         assert made["end"] == "2026-09-21T15:30:00Z"
 
 
-def test_who_may(town: Plane) -> None:
+def test_only_permitted_roles_suspend(town: Plane) -> None:
     tokens = {role: town.account(f"the-{role}", (role, "town"))[1] for role in ("reader", "operator", "approver")}
     body = {"authority": "town", "for": "30m", "reason": WHY}
     may = {"reader": 403, "operator": 201, "approver": 201}
@@ -260,7 +264,7 @@ def test_who_may(town: Plane) -> None:
     assert len(town.done("GET", BASE, token=tokens["reader"])["items"]) == 7
 
 
-def test_acts_are_matters_of_those_concerned(town: Plane) -> None:
+def test_acts_concern_the_affected_authorities(town: Plane) -> None:
     number = _start(town)["number"]
     everybody = _start(town, None)["number"]
     town.clock.now += 60
@@ -276,7 +280,7 @@ BINDING = {"authority": "town", "instrument": "law 7", "date": "2026-09-01"}
 
 
 @on_both_databases
-def test_acts_are_matters_of_those_too_whose_bans_apply_there(town: Plane) -> None:
+def test_acts_concern_authorities_whose_bans_apply_there(town: Plane) -> None:
     for slug in ("law", "pact", "proposal", "off", "later", "lapsed"):
         town.done("PUT", f"/v1/authorities/{slug}", an_authority())
         for service in ("alpha", "beta"):
@@ -306,7 +310,7 @@ def test_acts_are_matters_of_those_too_whose_bans_apply_there(town: Plane) -> No
     assert {entry["act"] for entry in seen} == {"suspension.start", "suspension.end"}
 
 
-def test_one_is_the_matter_of_whoever_s_ban_begins_to_apply_meanwhile(town: Plane) -> None:
+def test_act_concerns_authorities_whose_ban_begins_to_apply_meanwhile(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/law", an_authority())
     town.done("PUT", "/v1/authorities/law/bans/alpha", ban())
     town.done("POST", "/v1/bindings", {**BINDING, "ban": "law/alpha", "ground": "law", "start": "2026-09-22"})
@@ -319,8 +323,8 @@ def test_one_is_the_matter_of_whoever_s_ban_begins_to_apply_meanwhile(town: Plan
 def test_a_revision_that_a_suspension_made_is_shown_and_rolling_back_ends_none(town: Plane) -> None:
     before = town.revision()
     number = _start(town)["number"]
-    told = town.done("GET", f"/v1/revisions/{town.revision()}")
-    assert [(change["object"], change["before"]) for change in told["changes"]["items"]] == [
+    revision = town.done("GET", f"/v1/revisions/{town.revision()}")
+    assert [(change["object"], change["before"]) for change in revision["changes"]["items"]] == [
         (f"suspension/{number}", None)
     ]
     town.done("PUT", "/v1/authorities/town/bans/alpha", {"mode": "off"})
@@ -344,11 +348,11 @@ def test_past_policies_are_reproduced_and_old_suspensions_leave_the_policy(town:
         unit = UnitOfWork(session, LOCAL, int(town.clock.now))
         assert held.publishing.current(unit).suspensions == ()
     for at in (begun, begun + 60, begun + 2 * 86_400, begun + 5 * 86_400, int(town.clock.now)):
-        told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(at)}")
-        assert told["reproduced"] is True
-    told = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(begun + 60)}")
-    assert (told["decision"]["verdict"], told["decision"]["suspension"]["number"]) == ("pass", 1)
-    assert [act["act"] for act in told["acts"]] == ["suspension.start"]
+        trace = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(at)}")
+        assert trace["reproduced"] is True
+    trace = town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={timestamp_text(begun + 60)}")
+    assert (trace["decision"]["verdict"], trace["decision"]["suspension"]["number"]) == ("pass", 1)
+    assert [act["act"] for act in trace["acts"]] == ["suspension.start"]
 
 
 def test_an_authority_that_was_suspended_is_not_removed(town: Plane) -> None:
@@ -369,12 +373,12 @@ def test_a_ban_adopted_meanwhile_waits_for_the_end(town: Plane) -> None:
     assert town.done("GET", "/v1/decision?client=192.0.2.10&name=beta1.example.org")["verdict"] == "refuse"
 
 
-def test_a_refusal_says_which_role_it_takes(town: Plane) -> None:
+def test_forbidden_names_the_needed_role(town: Plane) -> None:
     _, desk = town.account("desk", ("operator", "town"))
     body = {"for": "1m", "reason": "crisis centre"}
-    for authority, told in (
+    for authority, message in (
         ("zone", "this needs the role approver or operator of zone"),
         (None, "this needs the role administrator: it is for all where no authority is named"),
     ):
         found = town.call("POST", BASE, {"authority": authority, **body}, token=desk)
-        assert (found.status_code, found.json()["detail"]) == (403, told)
+        assert (found.status_code, found.json()["detail"]) == (403, message)

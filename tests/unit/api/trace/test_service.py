@@ -1,4 +1,4 @@
-"""A past decision is told as it was, with the chain of what led to it."""
+"""A trace shows a past decision as it was, with everything that led to it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,24 +36,24 @@ def test_each_instant_is_answered_by_the_revision_that_was_in_force_then(town: P
         town.clock.now = START + seconds
         town.done("PATCH", BAN, {"mode": mode})
     town.clock.now = START + 1000
-    told = [_trace(town, seconds) for seconds in (0, 99, 100, 199, 200, 300, 1000)]
-    assert [(one["decision"]["verdict"], one["revision"] - adopted) for one in told] == [
+    traces = [_trace(town, seconds) for seconds in (0, 99, 100, 199, 200, 300, 1000)]
+    assert [(one["decision"]["verdict"], one["revision"] - adopted) for one in traces] == [
         ("refuse", 0), ("refuse", 0), ("pass", 1), ("pass", 1), ("monitor", 2), ("refuse", 3), ("refuse", 3),
     ]  # fmt: skip
-    assert [(one["since"], one["until"]) for one in told[2:]] == [
+    assert [(one["since"], one["until"]) for one in traces[2:]] == [
         *[(_at(100), _at(200))] * 2, (_at(200), _at(300)), *[(_at(300), None)] * 2,
     ]  # fmt: skip
-    assert all(one["publication"]["revision"] == one["revision"] == one["decision"]["revision"] for one in told)
+    assert all(one["publication"]["revision"] == one["revision"] == one["decision"]["revision"] for one in traces)
 
 
 def test_the_digests_are_those_of_the_published_files(town: Plane) -> None:
     files = {path.name for path in town.settings.snapshot_dir.iterdir()}
-    told = _trace(town, 0)["publication"]
-    assert {f"{told[part]}.{part}" for part in ("names", "ranges", "rules")} <= files
+    publication = _trace(town, 0)["publication"]
+    assert {f"{publication[part]}.{part}" for part in ("names", "ranges", "rules")} <= files
 
 
 @on_both_databases
-def test_a_ban_is_told_with_its_term_its_formal_decision_and_the_acts_that_made_it(town: Plane) -> None:
+def test_trace_shows_the_ban_its_term_formal_decision_and_acts(town: Plane) -> None:
     number, token = town.account("toggler", ("operator", "town"))
     for seconds in range(100, 108, 2):
         town.clock.now = START + seconds
@@ -63,23 +63,23 @@ def test_a_ban_is_told_with_its_term_its_formal_decision_and_the_acts_that_made_
     town.clock.now = START + 200
     renewal = {"organ": "mayor", "reference": "C-2", "legal_basis": "decree 1"}
     town.done("POST", f"{BAN}/terms", {"start": _at(0), "for": "12 months", "decision": renewal}, token=town.token)
-    told = _trace(town, 150)
-    assert (told["ban"]["authority"], told["term"]["start"], told["formal"]["reference"]) == ("town", _at(0), "C-1")
-    assert [(act["act"], act["account"] == number, act["time"], act["fields"]) for act in told["acts"]][1:] == [
+    trace = _trace(town, 150)
+    assert (trace["ban"]["authority"], trace["term"]["start"], trace["formal"]["reference"]) == ("town", _at(0), "C-1")
+    assert [(act["act"], act["account"] == number, act["time"], act["fields"]) for act in trace["acts"]][1:] == [
         ("ban.set_enforce", True, _at(107), ["mode"])
     ]
-    first = told["acts"][0]
+    first = trace["acts"][0]
     assert (first["act"], first["account"], "terms" in first["fields"], "mode" in first["fields"]) == (
         "ban.adopt", 1, True, False,
     )  # fmt: skip
     after = _trace(town, 200)
     assert [act["act"] for act in after["acts"]] == ["ban.adopt", "ban.set_enforce", "ban.renew"]
-    assert (len(told["ban"]["terms"]), len(after["ban"]["terms"])) == (1, 2)
+    assert (len(trace["ban"]["terms"]), len(after["ban"]["terms"])) == (1, 2)
     numbers = {entry["seq"]: entry["act"] for entry in town.done("GET", "/v1/audit?limit=200")["items"]}
     assert {act["seq"]: act["act"] for act in after["acts"]}.items() <= numbers.items()
 
 
-def test_a_planned_renewal_that_a_later_request_left_out_is_told(town: Plane) -> None:
+def test_trace_shows_a_planned_renewal_that_was_removed_later(town: Plane) -> None:
     first = {"start": _at(0), "for": "6 months"}
     later = {"start": "2027-04-01", "for": "6 months", "decision": {"reference": "C-2"}}
     for seconds, terms in ((10, [first, later]), (20, [first]), (30, [first, {**later, "start": "2027-05-01"}])):
@@ -99,12 +99,16 @@ def test_a_lapse_needs_no_act(town: Plane) -> None:
     assert (after["ban"], after["term"], after["formal"], after["acts"]) == (None, None, None, [])
 
 
-def test_a_binding_and_an_exemption_are_told_where_they_mattered(town: Plane) -> None:
+def test_trace_shows_the_binding_and_exemption_that_mattered(town: Plane) -> None:
     bound = {"ban": "town/alpha", "authority": "zone", "ground": "law", "instrument": "act 7", "date": "2026-09-01"}
     number = town.done("POST", "/v1/bindings", {**bound, "until": "2026-12-31"})["number"]
-    told = _trace(town, 0, "198.51.100.1")
-    assert (told["binding"]["number"], told["binding"]["instrument"], told["decision"]["ede"]) == (number, "act 7", 16)
-    assert [act["act"] for act in told["acts"]] == ["ban.adopt", "binding.bind"]
+    trace = _trace(town, 0, "198.51.100.1")
+    assert (trace["binding"]["number"], trace["binding"]["instrument"], trace["decision"]["ede"]) == (
+        number,
+        "act 7",
+        16,
+    )
+    assert [act["act"] for act in trace["acts"]] == ["ban.adopt", "binding.bind"]
     town.clock.now = START + 100
     asked = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "1 month", "reason": "a study"}
     exemption = town.done("POST", "/v1/exemptions", asked)["number"]
@@ -118,7 +122,7 @@ def test_a_binding_and_an_exemption_are_told_where_they_mattered(town: Plane) ->
     assert after["decision"]["verdict"] == "pass"
 
 
-def test_what_was_deregistered_since_is_still_told(town: Plane) -> None:
+def test_trace_shows_objects_deregistered_since(town: Plane) -> None:
     town.clock.now = START + 100
     town.done("DELETE", "/v1/ranges/default/192.0.2.0/24")
     assert _trace(town, 99)["decision"]["range"]["prefix"] == "192.0.2.0/24"
@@ -141,7 +145,7 @@ def test_readers_of_the_authority_of_that_instant_may_ask(
     assert town.call("GET", "/v1/trace", params=query, token=token).status_code == status
 
 
-def test_nothing_is_told_of_a_time_before_anything_was_kept(town: Plane) -> None:
+def test_time_before_the_first_stored_revision_is_rejected(town: Plane) -> None:
     query = {"client": "192.0.2.10", "name": NAME, "at": "2020-01-01T00:00:00Z"}
     answer = town.call("GET", "/v1/trace", params=query)
     assert answer.status_code == 404
@@ -151,7 +155,7 @@ def test_nothing_is_told_of_a_time_before_anything_was_kept(town: Plane) -> None
     )
 
 
-def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
+def test_trace_reports_lost_later_revisions(town: Plane) -> None:
     last = town.revision()
     assert "lost" not in _trace(town, 0)["meaning"]
     assert raise_above(town.database, last + 7, START + 100)
@@ -172,17 +176,17 @@ def test_a_trace_says_where_later_revisions_were_lost(town: Plane) -> None:
         ("UPDATE publications SET version = '0'", None),
     ],
 )
-def test_what_is_not_what_was_published_is_told_to_be_so(town: Plane, change: str, reproduced: bool | None) -> None:
+def test_altered_history_is_reported_as_not_reproduced(town: Plane, change: str, reproduced: bool | None) -> None:
     assert _trace(town, 0)["reproduced"]
     with town.database.writing() as session:
         session.execute(text(change))
-    told = _trace(town, 0)
-    assert (told["reproduced"], "not what was in force" in told["meaning"]) == (reproduced, reproduced is False)
+    trace = _trace(town, 0)
+    assert (trace["reproduced"], "not what was in force" in trace["meaning"]) == (reproduced, reproduced is False)
 
 
 @pytest.mark.parametrize("what", ["ban", "exemption"])
 def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: Plane, what: str) -> None:
-    """What ended a day before is left out: between making and coming into force that second may pass."""
+    """What ended a day before is omitted: that second may pass between making and publishing."""
     if what == "exemption":
         other = {"authority": "town", "funding": "public", "audience": "staff"}
         town.done("PUT", "/v1/ranges/default/203.0.113.0/24", other)
@@ -197,7 +201,7 @@ def test_a_snapshot_made_just_before_something_was_left_out_is_reproduced(town: 
     town.publisher.settle()
     cases: list[tuple[int, bool, bool]] = [(0, True, True), (5, True, True), (30, True, True), (31, False, True)]
     for late_s, unless_kept, kept in cases:
-        # In databases from before the making was kept, it is looked for in the seconds before.
+        # Older databases lack the time of making: it is searched in the seconds before.
         for made, reproduced in ((None, unless_kept), (int(made_s), kept)):
             with town.database.writing() as session:
                 last = session.scalars(select(PublicationRow).order_by(PublicationRow.id.desc()).limit(1)).one()
@@ -217,13 +221,13 @@ def test_a_time_without_a_zone_is_by_the_clock_of_the_clients_authority(town: Pl
 
 
 @pytest.mark.parametrize("written", ["2026-03-02T10", "yesterday", "2026-03-02T25:15Z", "2026-09-21T14:14Z", "x" * 41])
-def test_what_is_no_time_or_lies_ahead_is_refused(town: Plane, written: str) -> None:
+def test_invalid_or_future_time_is_rejected(town: Plane, written: str) -> None:
     query = {"client": "192.0.2.10", "name": NAME, "at": written}
     assert town.call("GET", "/v1/trace", params=query).status_code == 422
 
 
 def _with(services: Catalogue, *names: str) -> Catalogue:
-    """The catalogue with these names in alpha's first tier, from one source."""
+    """Return the catalogue with these names in alpha's first tier, from one source."""
     alpha, *others = services.entries
     source = Source(id="list-a", what="a list", licence="CC0")
     found = tuple(CatalogueName(name, parse_name(name), False, ("list-a",)) for name in names)
@@ -232,7 +236,7 @@ def _with(services: Catalogue, *names: str) -> Catalogue:
 
 
 def _restarted(directory: Path, services: Catalogue, now: float, old: Plane) -> Plane:
-    """A plane on the database of `old`, with another catalogue, as after an upgrade."""
+    """Return a plane on the database of `old`, with another catalogue, as after an upgrade."""
     data, key = ((old.settings.state_dir / name).read_bytes() for name in ("dnsfilter.sqlite3", "token-key"))
     directory.mkdir()
     (directory / "token-key").write_bytes(key)
@@ -246,8 +250,8 @@ def _restarted(directory: Path, services: Catalogue, now: float, old: Plane) -> 
     return made
 
 
-def test_the_list_that_named_a_domain_is_told_by_its_version_since_when_and_whence(tmp_path: Path) -> None:
-    """Three catalogues in turn: without the name, with it, with it and others."""
+def test_trace_shows_the_list_that_named_a_domain_with_version_and_sources(tmp_path: Path) -> None:
+    """Use three catalogues in turn: without the name, with it, with it and others."""
     kept = [_with(catalogue(), *names) for names in (["x.example.org"], [NAME], [NAME, "x.example.org"])]
     plane = make_plane(tmp_path / "0", kept[0])
     plane.publisher.publish_current()
@@ -262,30 +266,30 @@ def test_the_list_that_named_a_domain_is_told_by_its_version_since_when_and_when
         plane.database.close()
         plane = _restarted(tmp_path / str(index), kept[index], START + 100 * index, plane)
     plane.clock.now = START + 300
-    told = [_trace(plane, seconds) for seconds in (99, 100, 200)]
-    assert [one["decision"]["verdict"] for one in told] == ["pass", "refuse", "refuse"]
-    assert [[(found["name"], found["tier"]) for found in one["lists"]] for one in told] == [[], *[[(NAME, 1)]] * 2]
-    first, second = told[1]["lists"][0], told[2]["lists"][0]
+    traces = [_trace(plane, seconds) for seconds in (99, 100, 200)]
+    assert [one["decision"]["verdict"] for one in traces] == ["pass", "refuse", "refuse"]
+    assert [[(found["name"], found["tier"]) for found in one["lists"]] for one in traces] == [[], *[[(NAME, 1)]] * 2]
+    first, second = traces[1]["lists"][0], traces[2]["lists"][0]
     assert (first["since"]["since"], second["since"]["since"]) == (_at(100), _at(100))
     assert first["digest"] != second["digest"]
     assert ([source["id"] for source in second["sources"]], first["sources"]) == (["list-a"], [])
-    assert told[1]["publication"]["names"] != told[2]["publication"]["names"]
-    assert told[1]["revision"] == told[2]["revision"]
-    assert (told[2]["since"], told[2]["publication"]["since"]) == (_at(0), _at(200))
+    assert traces[1]["publication"]["names"] != traces[2]["publication"]["names"]
+    assert traces[1]["revision"] == traces[2]["revision"]
+    assert (traces[2]["since"], traces[2]["publication"]["since"]) == (_at(0), _at(200))
     plane.database.close()
 
 
-def test_a_ban_that_was_off_is_told_with_the_act_that_switched_it_off(town: Plane) -> None:
+def test_trace_shows_the_act_that_switched_a_ban_off(town: Plane) -> None:
     number, token = town.account("toggler", ("operator", "town"))
     for seconds, mode in ((100, "off"), (200, "enforce"), (300, "off")):
         town.clock.now = START + seconds
         town.done("PATCH", BAN, {"mode": mode}, token=token)
     town.clock.now = START + 1000
-    told = [_trace(town, seconds) for seconds in (150, 350)]
-    assert [(one["decision"]["verdict"], one["ban"]) for one in told] == [("pass", None)] * 2
-    assert [[(act["act"], act["account"], act["time"]) for act in one["acts"]] for one in told] == [
+    traces = [_trace(town, seconds) for seconds in (150, 350)]
+    assert [(one["decision"]["verdict"], one["ban"]) for one in traces] == [("pass", None)] * 2
+    assert [[(act["act"], act["account"], act["time"]) for act in one["acts"]] for one in traces] == [
         [("ban.set_off", number, _at(100))],
         [("ban.set_off", number, _at(300))],
     ]
     entries = {entry["seq"]: entry["time"] for entry in town.done("GET", "/v1/audit?act=ban.set_off")["items"]}
-    assert {act["seq"]: act["time"] for one in told for act in one["acts"]} == entries
+    assert {act["seq"]: act["time"] for one in traces for act in one["acts"]} == entries

@@ -1,4 +1,4 @@
-"""What a merger leaves as it was: no verdict changes at any instant, unless the successor's own ban decides."""
+"""A merger changes no verdict at any instant, unless the successor's own ban decides."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -30,7 +30,7 @@ SHORT = {"terms": [{"for": "1 month"}]}
 
 @pytest.fixture
 def village(town: Plane) -> Plane:
-    """Beside town and zone, an authority with two ranges and without bans; nobody has one on beta."""
+    """Add an authority with two ranges and without bans; no authority has a ban on beta."""
     town.done("PUT", "/v1/authorities/village", authority())
     for prefix in ("203.0.113.0/25", "203.0.113.128/25"):
         body = {"authority": "village", "funding": "public", "audience": "staff"}
@@ -67,7 +67,7 @@ def _verdict(policy: Policy, client: str, at: int) -> Verdict:
 
 
 def _edges(*policies: Policy) -> Iterator[int]:
-    """The second before and the second of whatever begins or ends."""
+    """Yield the second before and the second of each beginning and end."""
     for policy in policies:
         terms = ((term.start, term.end) for entry in policy.bans for term in entry.terms)
         bindings = ((binding.start, binding.end) for binding in policy.bindings)
@@ -78,24 +78,24 @@ def _edges(*policies: Policy) -> Iterator[int]:
 
 
 def _merged(plane: Plane) -> dict[str, Any]:
-    """Merge, and hold every verdict at every instant against that before."""
+    """Merge, and compare every verdict at every instant with the one before."""
     plane.clock.now += 60
     now, before = int(plane.clock.now), _policy(plane)
-    told: dict[str, Any] = plane.done("POST", PATH, BODY)
+    outcome: dict[str, Any] = plane.done("POST", PATH, BODY)
     after = _policy(plane)
     own = [b for b in before.bans if (b.authority, b.service) == ("town", "beta") and not b.provisional]
     for at in sorted({now, *(edge for edge in _edges(before, after) if edge >= now)}):
         rules = any(term.period.holds(at) for entry in own for term in entry.terms)
         for client in (OLD, OTHER, THIRD, NEW):
             was, found = _verdict(before, client, at), _verdict(after, client, at)
-            # What was the village's applies in the town too: it may become stricter there.
+            # The village's bans apply in the town too, which may become stricter.
             kept = found is was or (client == NEW and STRICTNESS.index(found) > STRICTNESS.index(was))
             assert kept or rules, (client, at - now, was, found)
-    return told
+    return outcome
 
 
-def _pairs(told: dict[str, Any], key: str) -> list[tuple[str, str]]:
-    return [(item["object"], item["by"]) for item in told[key]]
+def _pairs(outcome: dict[str, Any], key: str) -> list[tuple[str, str]]:
+    return [(item["object"], item["by"]) for item in outcome[key]]
 
 
 BANS = [
@@ -115,16 +115,16 @@ BANS = [
 
 
 @pytest.mark.parametrize(("old", "new"), BANS)
-def test_a_ban_goes_on_in_the_gaps_of_the_successors_with_whom_it_binds_and_exempts(
+def test_ban_continues_in_the_gaps_of_the_successors_ban(
     village: Plane, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
     _adopt(village, "village", **old)
     _adopt(village, "town", **new)
     law = _bind(village, "village", "zone")
     exempted = _exempt(village, "village", "203.0.113.128/25")
-    told = _merged(village)
-    assert told["ended"] == []
-    assert [of for of, _ in _pairs(told, "continued") if not of.startswith("ban/")] == [
+    outcome = _merged(village)
+    assert outcome["ended"] == []
+    assert [of for of, _ in _pairs(outcome, "continued") if not of.startswith("ban/")] == [
         f"binding/{law}",
         f"exemption/{exempted}",
     ]
@@ -147,7 +147,7 @@ def test_exemptions_set_nothing_aside_that_the_successors_ban_refused(village: P
     assert _verdict(_policy(village), THIRD, at) is refused
 
 
-def test_what_cannot_go_on_is_told(village: Plane) -> None:
+def test_what_cannot_continue_is_reported(village: Plane) -> None:
     _adopt(village, "village", **SHORT)
     _adopt(village, "town")
     lapsing = _exempt(village, "village", "203.0.113.0/25", hours=["Mon-Fri 09:00-12:00"])
@@ -155,9 +155,9 @@ def test_what_cannot_go_on_is_told(village: Plane) -> None:
     asked = int(village.done("POST", "/v1/exemptions", body)["number"])
     own = _bind(village, "village", "town")
     _bind(village, "town", "village")
-    told = village.done("POST", PATH, {**BODY, "dry_run": True})
-    assert told["ended"] == [f"exemption/{lapsing}", f"exemption/{asked}"]
-    assert _pairs(told, "covered")[:2] == [
+    outcome = village.done("POST", PATH, {**BODY, "dry_run": True})
+    assert outcome["ended"] == [f"exemption/{lapsing}", f"exemption/{asked}"]
+    assert _pairs(outcome, "covered")[:2] == [
         ("ban/village/beta", "ban/town/beta"),
         (f"binding/{own}", "ban/town/beta"),
     ]
@@ -167,9 +167,7 @@ def test_what_cannot_go_on_is_told(village: Plane) -> None:
 
 @pytest.mark.parametrize("new", [LATER, {"provisional": True}])
 @pytest.mark.parametrize("differing", [{"mode": "monitor"}, {"audience": ["staff", "pupils"]}])
-def test_one_that_does_not_decide_yet_has_to_be_alike(
-    village: Plane, new: dict[str, Any], differing: dict[str, Any]
-) -> None:
+def test_undecided_bans_must_be_alike(village: Plane, new: dict[str, Any], differing: dict[str, Any]) -> None:
     _adopt(village, "village", **differing)
     _adopt(village, "town", **new)
     answer = village.call("POST", PATH, BODY)
@@ -178,17 +176,17 @@ def test_one_that_does_not_decide_yet_has_to_be_alike(
     _merged(village)
 
 
-def test_one_in_force_says_how_both_apply(village: Plane) -> None:
+def test_ban_in_force_decides_mode_and_scope(village: Plane) -> None:
     _adopt(village, "village")
     _adopt(village, "town", mode="monitor", **SHORT)
     at = int(village.clock.now)
-    told = village.done("POST", PATH, BODY)
-    assert _pairs(told, "continued") == [("ban/village/beta", "ban/town/beta")]
+    outcome = village.done("POST", PATH, BODY)
+    assert _pairs(outcome, "continued") == [("ban/village/beta", "ban/town/beta")]
     assert {_verdict(_policy(village), OLD, at + days * DAY_S) for days in (1, 45, 90)} == {Verdict.MONITOR}
 
 
 def _both(plane: Plane, first: str, second: str) -> Response:
-    """The answer to the second of two mergers into the town, an hour after the first."""
+    """Return the answer to the second of two mergers into the town, an hour after the first."""
     plane.clock.now += 3600
     plane.done("POST", f"/v1/authorities/{first}/merge", BODY)
     plane.clock.now += 3600
@@ -200,7 +198,7 @@ OTHERWISE: list[dict[str, Any]] = [{"mode": "monitor"}, {"funding": ["private"]}
 
 @pytest.mark.parametrize("order", [("village", "zone"), ("zone", "village")])
 @pytest.mark.parametrize("otherwise", [*OTHERWISE, {"mode": "monitor", **LATER}])
-def test_of_three_that_become_one_no_order_changes_what_was_refused(
+def test_order_of_two_mergers_does_not_change_what_is_refused(
     village: Plane, order: tuple[str, str], otherwise: dict[str, Any]
 ) -> None:
     _adopt(village, "village")
@@ -208,15 +206,15 @@ def test_of_three_that_become_one_no_order_changes_what_was_refused(
     at = int(village.clock.now) + 140 * DAY_S
     before = [_verdict(_policy(village), client, at) for client in (OLD, THIRD)]
     answer = _both(village, *order)
-    word = "planned" if order[0] == "zone" and "terms" in otherwise else "there by an earlier merger only"
-    assert (answer.status_code, f"town/beta is {word}" in answer.json()["detail"]) == (409, True), answer.text
-    assert ("renew town/beta with a start of now, by" in answer.json()["detail"]) == (word != "planned")
+    word = "is planned" if order[0] == "zone" and "terms" in otherwise else "comes from an earlier merger"
+    assert (answer.status_code, f"town/beta {word}" in answer.json()["detail"]) == (409, True), answer.text
+    assert ("renew town/beta from now on by" in answer.json()["detail"]) == (word != "is planned")
     assert [_verdict(_policy(village), client, at) for client in (OLD, THIRD)] == before
 
 
 @pytest.mark.parametrize("order", [("village", "zone"), ("zone", "village")])
 @pytest.mark.parametrize("way", ["alike", "ended", "decided"])
-def test_and_there_is_a_way_through(village: Plane, order: tuple[str, str], way: str) -> None:
+def test_conflict_between_mergers_can_be_resolved(village: Plane, order: tuple[str, str], way: str) -> None:
     _adopt(village, "village")
     _adopt(village, "zone", mode="monitor")
     assert _both(village, *order).status_code == 409
@@ -225,16 +223,16 @@ def test_and_there_is_a_way_through(village: Plane, order: tuple[str, str], way:
         if order[1] == "zone":
             village.done("PATCH", "/v1/authorities/zone/bans/beta", {"mode": "enforce"})
     elif way == "ended":
-        village.done("POST", "/v1/authorities/town/bans/beta/end", {"reason": "the other goes on"})
+        village.done("POST", "/v1/authorities/town/bans/beta/end", {"reason": "the other continues"})
     else:
         own = {"decision": {**DECISION, "reference": "town 7"}, "until": "2027-12-31", "start": "2026-09-21T14:13:20Z"}
         village.done("POST", "/v1/authorities/town/bans/beta/terms", own)
     village.clock.now += 60
     rehearsed = village.done("POST", f"/v1/authorities/{order[1]}/merge", {**BODY, "dry_run": True})
-    told = village.done("POST", f"/v1/authorities/{order[1]}/merge", BODY)
-    assert told["overruled"] == rehearsed["overruled"]
+    outcome = village.done("POST", f"/v1/authorities/{order[1]}/merge", BODY)
+    assert outcome["overruled"] == rehearsed["overruled"]
     decided = [(f"ban/{order[1]}/beta", "ban/town/beta")] if way == "decided" else []
-    assert _pairs(told, "overruled") == decided
+    assert _pairs(outcome, "overruled") == decided
     modes = {"village": Verdict.REFUSE, "zone": Verdict.MONITOR}
     first, second = (modes[slug] for slug in order)
     expected = {"alike": Verdict.REFUSE, "ended": second, "decided": first}[way]
@@ -243,7 +241,7 @@ def test_and_there_is_a_way_through(village: Plane, order: tuple[str, str], way:
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_a_ban_that_is_off_lifts_none(village: Plane, own: bool) -> None:
+def test_ban_that_is_off_does_not_lift_a_merged_one(village: Plane, own: bool) -> None:
     _adopt(village, "village")
     _adopt(village, "town" if own else "zone", mode="off")
     answer = village.call("POST", PATH, BODY) if own else _both(village, "zone", "village")
@@ -254,30 +252,28 @@ def test_a_ban_that_is_off_lifts_none(village: Plane, own: bool) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "overruled"), [({}, {"mode": "monitor"}, True), ({"mode": "off"}, {}, False)])
-def test_what_another_mode_or_scope_decides_from_now_on_is_told(
-    village: Plane, old: dict[str, Any], new: dict[str, Any], overruled: bool
-) -> None:
+def test_overruled_bans_are_reported(village: Plane, old: dict[str, Any], new: dict[str, Any], overruled: bool) -> None:
     _adopt(village, "village", **old)
     _adopt(village, "town", **new)
     village.clock.now += 60
-    told = village.done("POST", PATH, BODY)
+    outcome = village.done("POST", PATH, BODY)
     both = ("ban/village/beta", "ban/town/beta")
-    assert (_pairs(told, "covered"), _pairs(told, "overruled")) == ([both], [both] if overruled else [])
+    assert (_pairs(outcome, "covered"), _pairs(outcome, "overruled")) == ([both], [both] if overruled else [])
 
 
-def test_so_it_is_where_the_merged_one_had_bound_the_successor(village: Plane) -> None:
+def test_overruled_ban_that_was_bound_to_the_successor_is_reported(village: Plane) -> None:
     _adopt(village, "village")
     _adopt(village, "town", mode="monitor")
     _bind(village, "village", "town")
     village.clock.now += 60
     at = int(village.clock.now)
     assert _verdict(_policy(village), NEW, at) is Verdict.REFUSE
-    told = village.done("POST", PATH, BODY)
-    assert _pairs(told, "overruled") == [("ban/village/beta", "ban/town/beta")]
+    outcome = village.done("POST", PATH, BODY)
+    assert _pairs(outcome, "overruled") == [("ban/village/beta", "ban/town/beta")]
     assert _verdict(_policy(village), NEW, at) is Verdict.MONITOR
 
 
-def test_a_ban_is_still_there_by_a_merger_where_all_was_loaded_from_a_file(village: Plane, tmp_path: Path) -> None:
+def test_bans_from_an_earlier_merger_are_known_after_loading_a_file(village: Plane, tmp_path: Path) -> None:
     _adopt(village, "village")
     _adopt(village, "zone", mode="monitor")
     assert _both(village, "zone", "village").status_code == 409
@@ -289,10 +285,10 @@ def test_a_ban_is_still_there_by_a_merger_where_all_was_loaded_from_a_file(villa
     other.clock.now += 60
     answer = other.call("POST", PATH, BODY)
     other.database.close()
-    assert (answer.status_code, "there by an earlier merger" in answer.json()["detail"]) == (409, True)
+    assert (answer.status_code, "comes from an earlier merger" in answer.json()["detail"]) == (409, True)
 
 
-def test_an_exemption_that_would_come_alive_stands_in_the_way(village: Plane) -> None:
+def test_exemption_that_would_gain_effect_prevents_the_merger(village: Plane) -> None:
     _adopt(village, "town", **SHORT)
     _bind(village, "town", "village")
     number = _exempt(village, "town", "203.0.113.0/25")
@@ -312,7 +308,7 @@ def test_a_provisional_ban_is_confirmed_by_the_merger(village: Plane) -> None:
     assert found["terms"][1]["start"] == "2026-09-21T14:14:20Z", "from the merger on, not from its lapse on"
 
 
-def test_neither_is_the_others_source(village: Plane) -> None:
+def test_bans_do_not_follow_each_other(village: Plane) -> None:
     _adopt(village, "town", terms=[{"for": "2 days"}])
     following = {**DECISION, "reference": "own 1", "follows": "town/beta"}
     _adopt(village, "village", decision=following, terms=[{"for": "1 year"}])

@@ -1,9 +1,9 @@
-"""What goes on with the successor of a merged authority: its bans, what binds and exempts, and what binds it.
+"""What continues with the successor of a merged authority: bans, their bindings and exemptions, and bindings to it.
 
-At no instant is a client refused that was not, or the other way, but for the successor's own ban on the service: while
-a term of that holds, it decides. What the merged authority decided fills the gaps; in what mode and scope, the
-successor's ban says where it is in force by a decision of the successor's own. One that is there by another merger
-decides for nobody but those whose it was: so the order of mergers lifts no refusal.
+A merger does not change at any instant what a client is refused, except for the successor's own ban on the service,
+which decides while it is in force. The merged authority's ban fills the gaps. Its mode and scope come from the
+successor's ban, if that is in force by the successor's own formal decision. If the successor's ban comes from another
+merger, it does not apply to further clients, so the order of mergers never lifts a refusal.
 """
 
 from collections.abc import Mapping
@@ -41,12 +41,12 @@ from dnsfilter.policy.model import (
 )
 
 CONTINUED = (ExemptionState.IN_FORCE, ExemptionState.PLANNED)
-"""Exemptions in these states go on, in this order."""
+"""Exemptions in these states continue, in this order."""
 
 
 @dataclass(slots=True)
-class Heirs:
-    """One merger. `moved` are the ranges that were the merged authority's and are its successor's now."""
+class Continuation:
+    """One merger. `moved` are the ranges that moved from the merged authority to its successor."""
 
     unit: UnitOfWork
     old: AuthorityRow
@@ -58,7 +58,7 @@ class Heirs:
     done: Outcome
 
     def continue_bans(self) -> None:
-        """Continue every ban that has not lapsed, and what belongs to it; raises Conflict where one cannot be."""
+        """Continue each ban that has not lapsed, with its bindings and exemptions; raise `Conflict` on failure."""
         for ban in repository.bans(self.unit.session, self.old.slug):
             service = self.services.get(ban.service)
             if has_lapsed(ban.terms, self.unit.now_s):
@@ -70,7 +70,7 @@ class Heirs:
                 self._continue(ban, service)
 
     def continue_bindings_to(self) -> None:
-        """What binds the merged authority binds its successor."""
+        """Bind the successor by what binds the merged authority."""
         for binding in repository.bindings_to(self.unit.session, self.old.slug, self.unit.now_s):
             ban = self.unit.session.get_one(BanRow, binding.ban)
             if ban.authority == self.new.slug:
@@ -85,7 +85,7 @@ class Heirs:
         self._end_requests(ban)
 
     def _end_requests(self, ban: BanRow) -> None:
-        """Report that what is only asked for ends. Its author asks the successor again."""
+        """List the requests as ended. Their authors must ask the successor again."""
         session, now = self.unit.session, self.unit.now_s
         asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
         self.done.ended += map(_of_exemption, asked)
@@ -94,9 +94,9 @@ class Heirs:
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
         known = bans.find(session, self.new.slug, ban.service)
-        # Whom the successor's ban concerned when, before anything is added to it.
-        ruled = {} if known is None else self._bears(known)
-        row = self._heir(ban, known, service)
+        # When the successor's ban applied in which authority, before anything is added to it.
+        applied = {} if known is None else self._applies_when(known)
+        row = self._successor_ban(ban, known, service)
         ban.superseded_by = row.number
         for binding in repository.bindings_of(session, ban.number, now):
             if binding.authority == self.new.slug:
@@ -104,11 +104,11 @@ class Heirs:
             else:
                 self._continue_binding(binding, row, binding.authority)
         for exemption in repository.exemptions_from(session, ban.number, now, *CONTINUED):
-            self._continue_exemption(exemption, row, ruled)
+            self._continue_exemption(exemption, row, applied)
         self._end_requests(ban)
 
-    def _heir(self, ban: BanRow, known: BanRow | None, service: Service) -> BanRow:
-        """The successor's ban that goes on with the terms left of `ban`: the one that it has, or a new one."""
+    def _successor_ban(self, ban: BanRow, known: BanRow | None, service: Service) -> BanRow:
+        """Return the successor's ban that continues the remaining terms of `ban`: its existing one, or a new one."""
         now = self.unit.now_s
         live = known is not None and not has_lapsed(known.terms, now)
         spans = _missing(ban, () if known is None or known.provisional else _held(known, now), now)
@@ -122,7 +122,7 @@ class Heirs:
         if known is not None:
             self._demand_unexempted(ban, known, union(spans))
             if bans.leads_to(self.unit.session, ban, known.number):
-                follows = None  # Neither can be the other's source.
+                follows = None  # The bans cannot follow each other.
         decision = replace(self.decision, follows=follows)
         terms = tuple(
             Term(start, None if end == FOREVER else end, review, now, decision)
@@ -134,7 +134,7 @@ class Heirs:
             adopted = replace(decided, decision=decision, terms=terms, provisional=False)
             row, _ = ban_acts.put(self.unit, self.new, service, known, adopted)
         else:
-            # Its terms stay what they were, and these are added. How it applies is said anew only where it has lapsed.
+            # Keep its terms and add these. Set its mode and scope only if it has lapsed.
             row = known if live else ban_acts.put(self.unit, self.new, service, known, decided)[0]
             for term in terms:
                 ban_acts.renew(self.unit, self.new, row, term)
@@ -145,7 +145,7 @@ class Heirs:
         return row
 
     def _demand_alike(self, ban: BanRow, known: BanRow, service: Service, gaps: bool) -> None:
-        """Raises Conflict where `ban` would apply otherwise in `known`, and no decision of the successor's says so."""
+        """Raise `Conflict` if `ban` differs from `known` and the successor has no own formal decision about that."""
         if _effect(known, service, self.unit.now_s) == _effect(ban, service, self.unit.now_s):
             return
         undecided = self._undecided(known, gaps)
@@ -154,16 +154,16 @@ class Heirs:
             return
         why, ways = undecided
         raise Conflict(
-            f"{_name(known)} {why}, and differs from {_name(ban)} in mode or scope: one ban cannot apply in both ways, "
-            f"so {ways}, before the merger"
+            f"{_name(known)} {why} and differs from {_name(ban)} in mode or scope. One ban cannot apply in both ways: "
+            f"{ways} before the merger."
         )
 
     def _undecided(self, known: BanRow, gaps: bool) -> tuple[str, str] | None:
-        """Why the successor's live ban does not say how a merged one applies, and what helps; None where it does.
+        """Return why the successor's live ban does not decide for a merged one, and the remedy; None if it does.
 
-        `gaps` tells whether the merged one has terms left which it lacks.
+        `gaps` says whether the merged ban has terms left that the successor's ban lacks.
         """
-        ways = "give both the same, or end one"
+        ways = "give both the same mode and scope, or end one"
         if known.provisional:
             return "is provisional", ways
         if known.lasting_mode is Mode.OFF:
@@ -174,26 +174,26 @@ class Heirs:
             return "is planned", ways
         if held and all(term.merged_from for term in held):
             own = (
-                f"give both the same, end one, or renew {_name(known)} with a start of now, "
-                f"by {known.authority}'s own decision"
+                f"give both the same mode and scope, end one, or renew {_name(known)} from now on "
+                f"by {known.authority}'s own formal decision"
             )
-            return "is there by an earlier merger only", own
+            return "comes from an earlier merger", own
         return None
 
     def _demand_unexempted(self, ban: BanRow, known: BanRow, gaps: Intervals) -> None:
-        """Raises Conflict where an exemption from `known` would set aside the terms that it lacks."""
-        bears = self._bears(ban, always=True)
+        """Raise `Conflict` if an exemption from `known` would also remove the terms that are added to it."""
+        applies = self._applies_when(ban, always=True)
         for exemption in repository.exemptions_from(self.unit.session, known.number, self.unit.now_s, *CONTINUED):
             life = intersection(gaps, ((exemption.start_s, exemption_end(exemption)),))
             owners = self._owners(exemption).values()
-            if any(intersection(life, bears.get(owner, ())) for owner in owners):
+            if any(intersection(life, applies.get(owner, ())) for owner in owners):
                 raise Conflict(
-                    f"exemption {exemption.number} from {_name(known)} names ranges in which {_name(ban)} goes on: "
+                    f"exemption {exemption.number} from {_name(known)} names ranges in which {_name(ban)} continues: "
                     "revoke it before the merger"
                 )
 
-    def _bears(self, ban: BanRow, *, always: bool = False) -> Mapping[str, Intervals]:
-        """When the ban applies, in its own authority and each where it is bound; `always`: as if it had no gap."""
+    def _applies_when(self, ban: BanRow, *, always: bool = False) -> Mapping[str, Intervals]:
+        """Map the ban's own and each bound authority to when it applies there; `always` ignores gaps in terms."""
         held = ((0, FOREVER),) if always else _held(ban, self.unit.now_s)
         bound: dict[str, list[Interval]] = {ban.authority: [(0, FOREVER)]}
         for row in repository.bindings_of(self.unit.session, ban.number, self.unit.now_s):
@@ -201,7 +201,7 @@ class Heirs:
         return {authority: intersection(held, union(intervals)) for authority, intervals in bound.items()}
 
     def _owners(self, exemption: ExemptionRow) -> Mapping[str, str]:
-        """Whose the registered ranges of an exemption were before the merger."""
+        """Map the registered ranges of an exemption to their authorities before the merger."""
         owners = exemptions.owners(self.unit.session, exemption.site, exemption.ranges)
         return {
             prefix: self.old.slug if (exemption.site, prefix) in self.moved else owner
@@ -209,7 +209,7 @@ class Heirs:
         }
 
     def _continue_binding(self, binding: BindingRow, ban: BanRow, authority: str) -> None:
-        """As a binding of `ban` to `authority`, as far as that is not bound already; consent goes to the successor."""
+        """Continue a binding as one of `ban` to `authority`, unless that is bound already; keep the consent."""
         unit, now = self.unit, self.unit.now_s
         accepted = binding.is_agreed
         others = bindings.of(unit.session, ban.number, authority)
@@ -221,7 +221,7 @@ class Heirs:
             self.done.covered.append((_of_binding(binding), _of_binding(standing[0])))
             return
         for row in others:
-            # What was only proposed would stand in the way of what is in force.
+            # A mere proposal would conflict with the binding in force.
             if not row.is_agreed and not row.period.has_ended(now):
                 binding_acts.end(unit, row, now, self.reason)
         for start, end in gaps:
@@ -231,8 +231,11 @@ class Heirs:
             binding.superseded_by = [*binding.superseded_by, row.number]
             self.done.continued.append((_of_binding(binding), _of_binding(row)))
 
-    def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, ruled: Mapping[str, Intervals]) -> None:
-        """As one from `ban`, but for the ranges in which that one applied already, and as long as it did."""
+    def _continue_exemption(self, exemption: ExemptionRow, ban: BanRow, applied: Mapping[str, Intervals]) -> None:
+        """Continue an exemption as one from `ban`.
+
+        Leave out ranges in which that ban applied already, for the time that it did.
+        """
         session, now = self.unit.session, self.unit.now_s
         span_left = ((max(exemption.start_s, now), exemption_end(exemption)),)
         bound = {row.authority for row in repository.bindings_of(session, ban.number, now)} | {
@@ -241,7 +244,7 @@ class Heirs:
         }
         alike: dict[Intervals, list[str]] = {}
         for prefix, owner in self._owners(exemption).items():
-            alike.setdefault(difference(span_left, ruled.get(owner, ())) if owner in bound else (), []).append(prefix)
+            alike.setdefault(difference(span_left, applied.get(owner, ())) if owner in bound else (), []).append(prefix)
         for pieces, prefixes in alike.items():
             for start, end in pieces:
                 wanted = Exemption(
@@ -263,12 +266,12 @@ class Heirs:
 
 
 def _held(ban: BanRow, now: Instant) -> Intervals:
-    """When its terms that have not ended hold."""
+    """Return when its live terms are in force."""
     return union(chain.from_iterable(span(term.period) for term in live_terms(ban.terms, now)))
 
 
 def _missing(ban: BanRow, held: Intervals, now: Instant) -> Mapping[Interval, Instant | None]:
-    """What is left of the ban's terms outside of `held`, each with its latest date of review."""
+    """Return the remaining times of the ban's terms outside of `held`, each with its latest date of review."""
     found: dict[Interval, Instant | None] = {}
     for term in sorted(live_terms(ban.terms, now), key=lambda term: (term.start_s, term.id)):
         for left in difference(((max(term.start_s, now), until(term.period.end)),), held):
@@ -277,7 +280,7 @@ def _missing(ban: BanRow, held: Intervals, now: Instant) -> Mapping[Interval, In
 
 
 def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
-    """What decides whom the ban concerns, and when it refuses."""
+    """Return what decides which clients the ban concerns, and when it refuses."""
     mode = ban.lasting_mode
     if mode is Mode.OFF:
         return (mode,)
@@ -286,14 +289,14 @@ def _effect(ban: BanRow, service: Service, now: Instant) -> tuple[object, ...]:
 
 
 def _binds(row: BindingRow, wanted: BindingRow) -> bool:
-    """Whether a binding that is there stands for the wanted one: a law is not replaced by what can be withdrawn."""
+    """Return whether an existing binding replaces the wanted one. An agreement cannot replace a law."""
     if row.ground == Ground.AGREEMENT:
         return row.is_agreed and wanted.ground == Ground.AGREEMENT
     return True
 
 
 def _wanted(row: BindingRow, ban: BanRow, authority: str, start: Instant, end: Instant, now: Instant) -> Binding:
-    """What the binding says, of another ban or for another authority."""
+    """Return a copy of the binding for another ban or another authority."""
     return Binding(
         0,
         ban.number,
