@@ -52,7 +52,7 @@ def add(groups: Group) -> None:
         groups,
         "suspend",
         _suspend,
-        "Refuse nothing for an authority, or for everybody. Ends by itself, after four hours at most.",
+        "Suspend filtering for an authority, or for everybody. Ends by itself, after four hours at most.",
         'suspend ghent --for 30m --reason "crisis centre"',
         'suspend --for 10m --reason "is it the filter?"',
         'suspend ghent --end --reason "it was not the filter"',
