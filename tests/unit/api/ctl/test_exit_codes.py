@@ -140,7 +140,7 @@ def test_json_is_the_answer_of_the_api_with_the_option_in_any_place(
     assert printed == answer
 
 
-def test_the_option_comes_before_the_environment_s_url(served: Served, ctl: Ctl) -> None:
+def test_option_overrides_the_url_of_the_environment(served: Served, ctl: Ctl) -> None:
     assert ctl("--api", "http://127.0.0.1:1", "version").code == 4
     assert ctl("--api", "http://127.0.0.1:1", "version", "--api", served.url).code == 0
 

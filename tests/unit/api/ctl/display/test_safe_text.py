@@ -54,7 +54,7 @@ def test_a_terminal_with_room_for_a_very_long_cell_keeps_its_columns_aligned(ter
     assert list(columns([("a" * 61, "1"), ("b", "2")])) == ["a" * 61 + "  1", "b" + " " * 62 + "2"]
 
 
-def test_a_table_without_rows_has_no_header_either() -> None:
+def test_table_without_rows_has_no_header() -> None:
     assert list(table(("authority", "name"), [])) == []
 
 

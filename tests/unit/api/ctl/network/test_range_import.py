@@ -73,7 +73,7 @@ def test_every_row_that_the_control_plane_rejects_is_reported(served: Served, ct
     assert len(lines) == 151
 
 
-def test_a_sync_removes_up_to_its_cap(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_sync_removes_at_most_max_removals(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     for last in range(12):
         ctl("range", "add", "mechelen", f"192.0.2.{last}/32", "--funding", "public", "--audience", "staff")
     name = _file(tmp_path, f"{HEADER}198.51.100.0/24,mechelen,public,staff,\n")

@@ -38,7 +38,7 @@ def keys(tmp_path: Path) -> Identity:
     return identity
 
 
-def test_a_backup_is_written_for_its_owner_alone_and_restored(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+def test_backup_is_private_and_can_be_restored(served: Served, ctl: Ctl, tmp_path: Path) -> None:
     done = ctl("backup", "all.backup")
     file = tmp_path / "all.backup"
     digest = sha256(file.read_bytes()).hexdigest()
@@ -118,7 +118,7 @@ def test_restore_with_packaged_settings_prints_commands_without_options(
     ]
 
 
-def test_an_encrypted_backup_is_restored_with_its_key_alone(
+def test_encrypted_backup_is_restored_only_with_its_key(
     served: Served, ctl: Ctl, tmp_path: Path, keys: Identity
 ) -> None:
     done = ctl("backup", "all.backup", "--recipient", str(keys.to_public()), "--json")

@@ -102,7 +102,7 @@ def test_incomplete_adoption_is_refused_without_a_request(served: Served, ctl: C
     assert (ctl("ban", "adopt", *ZONE, *options).code, served.plane.revision()) == (2, before)
 
 
-def test_what_is_suspended_and_what_ends_stands_first(served: Served, ctl: Ctl) -> None:
+def test_list_shows_suspended_bans_first_then_those_that_end(served: Served, ctl: Ctl) -> None:
     ctl("ban", "adopt", "mechelen", "capcut", "--legal-basis", "decree", "--for", "20 days")
     ctl("ban", "adopt", "diest", "capcut", "--legal-basis", "decree", "--review-by", "2026-09-23")
     ctl("suspend", "ghent", "--for", "30m", "--reason", "crisis centre")
@@ -185,7 +185,7 @@ def test_a_renewal_follows_another_ban_or_has_a_term_and_always_a_reference(serv
     assert (renewed["state"], _last_act(served)) == ("in_force", "ban.renew ban/mechelen/tiktok")
 
 
-def test_an_agreement_is_proposed_accepted_and_left(served: Served, ctl: Ctl) -> None:
+def test_agreement_is_proposed_accepted_and_withdrawn_from(served: Served, ctl: Ctl) -> None:
     binding = _shown(
         ctl, "binding", "add", "federal/tiktok", "diest", "--ground", "agreement", "--instrument", "A-1",
         "--date", "2026-09-20", "--for", "3 months",

@@ -129,13 +129,13 @@ def test_merged_authority_is_shown_with_its_successor(served: Served, ctl: Ctl) 
     assert done.out.startswith("CLOSED: mechelen was served until ")
 
 
-def test_a_body_that_is_not_registered_stays_so_where_nobody_says_its_kind(served: Served, lead: Lead) -> None:
+def test_unregistered_authority_stays_so_without_a_kind(served: Served, lead: Lead) -> None:
     done = lead("")
     assert (done.code, "10 of 10 steps are missing" in done.out) == (1, True)
     assert "stopped; nothing was done" in done.out
 
 
-def test_of_a_body_that_is_not_registered_everything_is_missing(served: Served, ctl: Ctl) -> None:
+def test_every_step_of_an_unregistered_authority_is_missing(served: Served, ctl: Ctl) -> None:
     for asked in (("--check",), ()):
         done = ctl("authority", "onboard", "harbour", *asked)
         rows = [line.split()[:3] for line in done.out.splitlines()]
@@ -145,7 +145,7 @@ def test_of_a_body_that_is_not_registered_everything_is_missing(served: Served, 
     assert (found["state"], found["complete"], len(found["steps"])) == ("unregistered", False, 10)
 
 
-def test_a_contact_that_is_no_mail_address_is_asked_for_again(served: Served, lead: Lead) -> None:
+def test_invalid_contact_is_asked_for_again(served: Served, lead: Lead) -> None:
     done = lead("agency", "nl", "Haven", "the ICT desk", "", "ict@harbour.example", "", "", "")
     assert "contact: give the mail address of a function: 'the ICT desk' is none" in done.out
     assert served.plane.done("GET", "/v1/authorities/harbour")["contact"] == "ict@harbour.example"

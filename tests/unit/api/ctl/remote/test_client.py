@@ -46,7 +46,7 @@ def _problem(status: int, kind: str, **more: Any) -> tuple[int, str, bytes]:
         ((502, "text/html", b"<h1>"), Unreachable, ["URL is not a dnsfilter control plane: HTTP 502. Check --api."]),
     ],
 )
-def test_an_answer_s_status_decides_the_error(
+def test_status_of_an_answer_decides_the_error(
     scripted: Scripted, answer: tuple[int, str, bytes], error: type[CtlError], lines: list[str]
 ) -> None:
     scripted.answers["/version"] = answer
