@@ -234,7 +234,7 @@ cdef class Answering:
             if how != DELIVERED:
                 self.table.judge(range_class, &self.found, True, at, &self.judged)
                 if self.judged.verdict == VERDICT_REFUSE:
-                    leave_asked(&self.found)
+                    keep_question_matches(&self.found)
                     return self.refuse(asked, range_class, transport, at, limit, out)
             self.table.judge(range_class, &self.found, False, at, &self.judged)
             if self.judged.verdict < 0:
@@ -251,8 +251,8 @@ cdef class Answering:
                 asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at),
                 entry.ad and (asked.ad or asked.do_bit), how == AS_STALE, limit, out,
             )
-            if size and entry.turn_count > 1:
-                take_turns(entry, asked.id, out)
+            if size and entry.rotation_count > 1:
+                rotate_addresses(entry, asked.id, out)
         if size == 0:
             return HAND_OVER
         if self.found.count:

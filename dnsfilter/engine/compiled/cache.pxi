@@ -33,7 +33,7 @@ cdef class Store:
     cdef int64_t stale_ms
     cdef readonly int64_t count
     cdef Line probation
-    cdef Line held              # protected, at most four fifths
+    cdef Line protected         # at most four fifths
     cdef Entry* dropped         # removed from the cache, but callers may still read them
 
     def __cinit__(self, max_bytes, stale_s):
@@ -51,8 +51,8 @@ cdef class Store:
 
     def __dealloc__(self):
         free_line(self.probation.oldest)
-        free_line(self.held.oldest)
-        self._bury()
+        free_line(self.protected.oldest)
+        self._free_dropped()
         free(self.index)
 
     def __len__(self):
@@ -64,7 +64,7 @@ cdef class Store:
         return self.memory()
 
     cdef inline int64_t memory(self) noexcept nogil:
-        return self.probation.memory + self.held.memory
+        return self.probation.memory + self.protected.memory
 
     # For engines.
 
@@ -132,7 +132,7 @@ cdef class Store:
         cdef Key key = key_of(view, name, name_size, qtype, CLASS_IN, do_bit, cd)
         cdef Entry* entry = NULL
         cdef int names = found.target_count + found.additional_count
-        self._bury()
+        self._free_dropped()
         if found.lifetime_s:
             entry = self._new(&key, message, found.size, found.record_count, found.names_size + names)
         if entry != NULL:
@@ -165,7 +165,7 @@ cdef class Store:
         cdef Entry* entry = NULL
         cdef int64_t seconds = lifetime_s(answer)
         conclusive = answer.rcode in (RCODE_NOERROR, RCODE_NXDOMAIN) and not answer.tc
-        self._bury()
+        self._free_dropped()
         if seconds:
             entry = self._copied(&wanted, without_opt(answer), targets)
         if entry != NULL:
@@ -189,9 +189,9 @@ cdef class Store:
         entry.target_count, entry.additional_count = len(targets), len(others)
         memcpy(entry_names(entry), <const char*>names, len(names))
         for record in records:
-            level_ttl(entry, index, record.ttl_offset, record.ttl)
+            write_ttl(entry, index, record.ttl_offset, record.ttl)
             index += 1
-        note_turns(entry)
+        note_rotation(entry)
         return entry
 
     # The table and its two lines.
@@ -218,7 +218,7 @@ cdef class Store:
             line_remove(&self.probation, entry)
             self._protect(entry, now_ms)
         elif now_ms - entry.touched_ms >= TOUCH_MS:
-            line_remove(&self.held, entry)
+            line_remove(&self.protected, entry)
             self._protect(entry, now_ms)
         return entry
 
@@ -226,10 +226,10 @@ cdef class Store:
         """Make an entry the newest protected one. Move the oldest ones beyond four fifths back on probation."""
         entry.protected = True
         entry.touched_ms = now_ms
-        line_append(&self.held, entry)
-        while self.held.memory > self.most * 4 // 5:
-            entry = self.held.oldest
-            line_remove(&self.held, entry)
+        line_append(&self.protected, entry)
+        while self.protected.memory > self.most * 4 // 5:
+            entry = self.protected.oldest
+            line_remove(&self.protected, entry)
             entry.protected = False
             line_append(&self.probation, entry)
 
@@ -274,7 +274,7 @@ cdef class Store:
         # An entry takes at most an eighth and the protected ones four fifths: the newest on probation always fits.
         while self.memory() > self.most and self.probation.oldest != NULL:
             self._drop(self.probation.oldest)
-        self._bury()
+        self._free_dropped()
 
     cdef void _drop(self, Entry* entry) noexcept nogil:
         """Remove an entry. The next `keep` or `put` frees it, because callers may still read it."""
@@ -282,12 +282,12 @@ cdef class Store:
         while link[0] != entry:
             link = &link[0].next
         link[0] = entry.next
-        line_remove(&self.held if entry.protected else &self.probation, entry)
+        line_remove(&self.protected if entry.protected else &self.probation, entry)
         self.count -= 1
         entry.next = self.dropped
         self.dropped = entry
 
-    cdef void _bury(self) noexcept nogil:
+    cdef void _free_dropped(self) noexcept nogil:
         cdef Entry* entry
         while self.dropped != NULL:
             entry = self.dropped

@@ -116,8 +116,8 @@ cdef bint are_bitmaps(const uint8_t* message, uint32_t position, uint32_t end) n
     return position == end
 
 
-cdef uint32_t behind_hash(const uint8_t* message, uint32_t start, uint32_t end) noexcept nogil:
-    """Return where the type bitmaps of NSEC3 data begin, 0 if the data has no hash: _behind_hash of wire/rdata.py."""
+cdef uint32_t bitmaps_start(const uint8_t* message, uint32_t start, uint32_t end) noexcept nogil:
+    """Return where the type bitmaps of NSEC3 data begin, 0 if the data has no hash: _bitmaps_start of wire/rdata.py."""
     cdef uint32_t salt = start + 4, size
     if salt >= end:
         return 0
@@ -141,7 +141,7 @@ cdef bint is_data(
             return False
         return rtype == RR_RRSIG or are_bitmaps(message, position + 1, end)
     if rtype == RR_NSEC3:
-        position = behind_hash(message, start, end)
+        position = bitmaps_start(message, start, end)
         return position != 0 and are_bitmaps(message, position, end)
     if not has_layout(rtype, &before, &strings, &names, &after):
         return True

@@ -85,8 +85,8 @@ cdef struct Held:
     uint32_t ttl            # the least of its RRset (RFC 2181 section 5.2); 0 if the top bit was set
     uint8_t section
 
-# An answer that can be cached as received, without its last records: the result of `kept`. `names` holds its names one
-# after the other.
+# An answer that can be cached as received, without its last records: the result of `prune_answer`. `names` holds its
+# names one after the other.
 cdef struct Ordinary:
     uint32_t size           # bytes to cache, from the header on
     uint16_t rcode

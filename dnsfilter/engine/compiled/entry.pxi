@@ -25,8 +25,8 @@ cdef struct Entry:
     bint ad
     uint16_t rcode
     uint16_t record_count
-    uint16_t turn_first     # index of the first record of the addresses that rotate
-    uint16_t turn_count     # number of these records
+    uint16_t rotation_first     # index of the first record of the addresses that rotate
+    uint16_t rotation_count     # number of these records
     uint32_t size           # of the message
     Entry* older            # in its line
     Entry* newer
@@ -204,15 +204,15 @@ cdef void date_entry(Entry* entry, uint32_t rcode, bint ad, int64_t lifetime_s, 
     entry.expires_ms = now_ms + lifetime_s * 1000
 
 
-cdef inline void level_ttl(Entry* entry, uint32_t index, uint32_t ttl_at, uint32_t ttl) noexcept nogil:
+cdef inline void write_ttl(Entry* entry, uint32_t index, uint32_t ttl_at, uint32_t ttl) noexcept nogil:
     """Store the offset of a record's TTL, and write the TTL there: an RRset has one TTL (RFC 2181 section 5.2)."""
     cdef uint16_t where = <uint16_t>ttl_at
     memcpy(entry_ttls(entry) + 2 * index, &where, 2)
     write_32(entry_message(entry) + where, ttl)
 
 
-cdef void note_turns(Entry* entry) noexcept nogil:
-    """Find the addresses that rotate, as _taking_turns of wire/reply.py. The TTL offsets must be stored."""
+cdef void note_rotation(Entry* entry) noexcept nogil:
+    """Find the addresses that rotate, as _first_addresses of wire/reply.py. The TTL offsets must be stored."""
     cdef const uint8_t* message = entry_message(entry)
     cdef uint16_t at
     cdef int index, answers = big16(message + 6)
@@ -221,10 +221,10 @@ cdef void note_turns(Entry* entry) noexcept nogil:
     for index in range(min(answers, <int>entry.record_count)):
         memcpy(&at, entry_ttls(entry) + 2 * index, 2)
         if big16(message + at - 4) == entry.qtype:
-            if not entry.turn_count:
-                entry.turn_first = <uint16_t>index
-            entry.turn_count += 1
-        elif entry.turn_count:
+            if not entry.rotation_count:
+                entry.rotation_first = <uint16_t>index
+            entry.rotation_count += 1
+        elif entry.rotation_count:
             return
 
 
@@ -238,8 +238,8 @@ cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
     for index in range(3):
         write_16(message + 6 + 2 * index, found.counts[index])
     for index in range(found.record_count):
-        level_ttl(entry, index, found.records[index].ttl_at, found.records[index].ttl)
-    note_turns(entry)
+        write_ttl(entry, index, found.records[index].ttl_at, found.records[index].ttl)
+    note_rotation(entry)
     entry.target_count = found.target_count
     entry.additional_count = found.additional_count
     for index in range(found.target_count + found.additional_count):

@@ -25,7 +25,7 @@ cdef inline uint64_t hash_word(const uint8_t* at, int size, int readable) noexce
     return word
 
 
-cdef inline void keep_match(Matches* found, int entry, int suffix, bint domain, bint target) noexcept nogil:
+cdef inline void insert_match(Matches* found, int entry, int suffix, bint domain, bint target) noexcept nogil:
     """Insert an entry in order, or replace the match that it already has."""
     cdef int place = found.count
     if place < 0:
@@ -44,7 +44,7 @@ cdef inline void keep_match(Matches* found, int entry, int suffix, bint domain, 
     found.at[place].target = target
 
 
-cdef void leave_asked(Matches* found) noexcept nogil:
+cdef void keep_question_matches(Matches* found) noexcept nogil:
     """Keep only the matches of the question itself."""
     cdef int i, kept = 0
     for i in range(found.count):
@@ -102,7 +102,7 @@ cdef class NamesFile:
                 known = &into.at[other]
                 if not known.target or known.suffix >= found.at[place].suffix:
                     continue
-            keep_match(into, found.at[place].entry, found.at[place].suffix, found.at[place].domain, True)
+            insert_match(into, found.at[place].entry, found.at[place].suffix, found.at[place].domain, True)
 
     cdef void match(
         self, const uint8_t* name, int size, const uint8_t* starts, int labels, Matches* out
@@ -201,6 +201,6 @@ cdef class NamesFile:
             if entry >= self._entries:
                 return False
             if flags & RECORD_ENTRY_DOMAIN or (flags & RECORD_ENTRY_HOST and full_name):
-                keep_match(out, entry, suffix, (flags & RECORD_ENTRY_DOMAIN) != 0, False)
+                insert_match(out, entry, suffix, (flags & RECORD_ENTRY_DOMAIN) != 0, False)
             place += RECORD_ENTRY_BYTES
         return out.count >= 0

@@ -55,13 +55,13 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
         position = read_question(message, size, out)
         known = position != 0
     else:
-        position, rcode = behind_questions(message, size, big16(message + 4)), RCODE_FORMERR
+        position, rcode = skip_questions(message, size, big16(message + 4)), RCODE_FORMERR
     found = read_records(message, size, position, out, &opt) if position else 0
     if found == 0:
         rcode, out.edns, out.payload, out.do_bit = RCODE_FORMERR, False, 0, False
     fault.opcode, fault.ede = (flags & BITS_OPCODE) >> 11, -1
     if rcode < 0 and not fault.opcode:
-        rcode = refused_as(out, &opt, big32(message + 6) != 0)
+        rcode = refusal_rcode(out, &opt, big32(message + 6) != 0)
         if rcode < 0:
             return ODD_QUERY
     fault.rcode = RCODE_NOTIMP if fault.opcode else <uint16_t>rcode
@@ -85,7 +85,7 @@ cdef uint32_t read_question(const uint8_t* message, uint32_t size, Asked* out) n
     return run + 5
 
 
-cdef uint32_t behind_questions(const uint8_t* message, uint32_t size, uint32_t count) noexcept nogil:
+cdef uint32_t skip_questions(const uint8_t* message, uint32_t size, uint32_t count) noexcept nogil:
     """Return the offset after `count` questions, which get no answer; 0 if they are cut short."""
     cdef uint32_t position = HEADER_BYTES, run
     while count:
@@ -154,8 +154,8 @@ cdef bint is_subnet(const uint8_t* data, uint32_t size) noexcept nogil:
     return bits % 8 == 0 or not data[size - 1] & (0xFF >> (bits % 8))
 
 
-cdef int refused_as(const Asked* asked, const OptFound* opt, bint has_records) noexcept nogil:
-    """Return the rcode of a well-formed query that is not answered, -1 for all others; as query._refused_as."""
+cdef int refusal_rcode(const Asked* asked, const OptFound* opt, bint has_records) noexcept nogil:
+    """Return the rcode of a well-formed query that is not answered, -1 for all others; as query._refusal_rcode."""
     if asked.edns and opt.version > 0:
         return RCODE_BADVERS
     if asked.qtype == TYPE_OPT or asked.qtype == RR_TSIG or asked.qtype == RR_NXNAME or opt.bad_subnet:

@@ -7,7 +7,7 @@ cdef enum:
 
 
 cdef bint is_kept(Reading* reading, const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
-    """Return whether `kept` of wire/answer.py keeps a record. Answer records outside the chain are not kept."""
+    """Return whether `prune_answer` of wire/answer.py keeps a record. Answer records outside the chain are not kept."""
     cdef bint is_proof = record.rtype in (RR_RRSIG, RR_NSEC, RR_NSEC3)
     if not do_bit and is_proof and record.rtype != qtype:
         return False
@@ -39,7 +39,7 @@ cdef inline bint is_one_set(const Seen* one, const Seen* other) noexcept nogil:
     )
 
 
-cdef uint32_t levelled(Reading* reading, const Seen* record, bint denial) noexcept nogil:
+cdef uint32_t least_ttl(Reading* reading, const Seen* record, bint denial) noexcept nogil:
     """Return the least TTL of the record's set (RFC 2181 section 5.2). A denial's SOA has at most its MINIMUM."""
     cdef bint is_bound = denial and record.rtype == TYPE_SOA and record.section == IN_AUTHORITY
     cdef uint32_t ttl = record.ttl
@@ -74,7 +74,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
         if index and record.rtype != RR_RRSIG and is_one_set(record, record - 1):
             held.ttl = out.records[index - 1].ttl
         else:
-            held.ttl = levelled(reading, record, denial)
+            held.ttl = least_ttl(reading, record, denial)
         held.section = record.section
         out.counts[record.section] += 1
         out.record_count += 1

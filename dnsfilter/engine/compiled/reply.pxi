@@ -111,16 +111,16 @@ cdef void age_ttls(const Entry* entry, uint32_t age_s, int64_t cap_s, uint8_t* m
         write_32(message + where, ttl)
 
 
-cdef void take_turns(const Entry* entry, uint32_t turn, uint8_t* message) noexcept nogil:
-    """Rotate the addresses of the set by `turn`: _take_turns of wire/reply.py."""
-    cdef const uint8_t* ttls = entry_ttls(entry) + 2 * entry.turn_first
+cdef void rotate_addresses(const Entry* entry, uint32_t turn, uint8_t* message) noexcept nogil:
+    """Rotate the addresses of the set by `turn`: _rotate_addresses of wire/reply.py."""
+    cdef const uint8_t* ttls = entry_ttls(entry) + 2 * entry.rotation_first
     cdef const uint8_t* kept = entry_message(entry)
     cdef uint32_t size = 4 if entry.qtype == RR_A else 16
     cdef uint16_t into, source
     cdef uint32_t index
-    for index in range(entry.turn_count):
+    for index in range(entry.rotation_count):
         memcpy(&into, ttls + 2 * index, 2)
-        memcpy(&source, ttls + 2 * ((index + turn) % entry.turn_count), 2)
+        memcpy(&source, ttls + 2 * ((index + turn) % entry.rotation_count), 2)
         memcpy(message + into + DATA_BEHIND_TTL, kept + source + DATA_BEHIND_TTL, size)
 
 

@@ -3,7 +3,7 @@
 from dnsfilter.engine.slow_path.judging import ENCRYPTED_DNS
 
 
-cdef inline bint keep_pair(int32_t* pairs, int* count, uint32_t pair) noexcept nogil:
+cdef inline bint insert_pair(int32_t* pairs, int* count, uint32_t pair) noexcept nogil:
     """Add a pair to distinct ascending ones. Return False if there is no room. SNAPSHOT_NONE is no pair."""
     cdef int place = count[0]
     if pair == SNAPSHOT_NONE:
@@ -93,11 +93,11 @@ cdef class RulesFile:
             hit = self._hit(record, matches, question_only)
             effect = EFFECT_NONE if hit == NULL else self._effect(record, at)
             if effect == EFFECT_EXEMPT:
-                fits = keep_pair(out.exempted, &out.exempted_count, little32(record + RULE_PAIR))
+                fits = insert_pair(out.exempted, &out.exempted_count, little32(record + RULE_PAIR))
             elif effect != EFFECT_NONE:
                 if effect == EFFECT_MONITOR:
-                    fits = keep_pair(out.monitored, &out.monitored_count, little32(record + RULE_PAIR))
-                self._contend(rule, hit, VERDICT_REFUSE if effect == EFFECT_ENFORCE else VERDICT_MONITOR, out)
+                    fits = insert_pair(out.monitored, &out.monitored_count, little32(record + RULE_PAIR))
+                self._compete(rule, hit, VERDICT_REFUSE if effect == EFFECT_ENFORCE else VERDICT_MONITOR, out)
             rule += 1
         if not fits:
             out.verdict = -1
@@ -142,7 +142,7 @@ cdef class RulesFile:
                 return True
         return False
 
-    cdef void _contend(self, uint32_t rule, const Match* hit, int verdict, Judged* out) noexcept nogil:
+    cdef void _compete(self, uint32_t rule, const Match* hit, int verdict, Judged* out) noexcept nogil:
         """Make the rule the winner if it has precedence over the winner so far."""
         cdef const uint8_t* ours = self._rules.at + <uint64_t>rule * RULE_BYTES
         cdef const uint8_t* theirs
@@ -161,7 +161,7 @@ cdef class RulesFile:
         out.verdict, out.rule = verdict, rule
         out.suffix, out.domain, out.target = hit.suffix, hit.domain, hit.target
 
-    cdef uint64_t _place(self, const uint8_t* rule, int64_t at) noexcept nogil:
+    cdef uint64_t _span_end(self, const uint8_t* rule, int64_t at) noexcept nogil:
         """Return the index, in the section, after the rule's last span that starts at `at` or before."""
         cdef uint64_t low = little32(rule + RULE_FIRST_SPAN), middle
         cdef uint64_t high = low + little32(rule + RULE_SPANS)
@@ -174,7 +174,7 @@ cdef class RulesFile:
         return low
 
     cdef int _effect(self, const uint8_t* rule, int64_t at) noexcept nogil:
-        cdef uint64_t place = self._place(rule, at)
+        cdef uint64_t place = self._span_end(rule, at)
         cdef const uint8_t* span
         if place == little32(rule + RULE_FIRST_SPAN):
             return EFFECT_NONE
@@ -215,7 +215,7 @@ cdef class RulesFile:
             record = self._rules.at + <uint64_t>rule * RULE_BYTES
             if self._hit(record, matches, False) != NULL:
                 first = little32(record + RULE_FIRST_SPAN)
-                place = self._place(record, at)
+                place = self._span_end(record, at)
                 if place > first:
                     found = earlier(found, at, little64(self._spans.at + (place - 1) * SPAN_BYTES + SPAN_END))
                 if place < first + little32(record + RULE_SPANS):

@@ -24,7 +24,7 @@ cdef inline void sip_round(Sip* sip) noexcept nogil:
     sip.c = rotated(sip.c, 32)
 
 
-cdef inline void sip_take(Sip* sip, uint64_t word) noexcept nogil:
+cdef inline void sip_absorb(Sip* sip, uint64_t word) noexcept nogil:
     sip.d ^= word
     sip_round(sip)
     sip.a ^= word
@@ -39,14 +39,14 @@ cdef uint64_t sip_hash(const uint64_t* secret, uint64_t first, const uint8_t* da
     sip.b = secret[1] ^ 0x646F72616E646F6DU
     sip.c = secret[0] ^ 0x6C7967656E657261U
     sip.d = secret[1] ^ 0x7465646279746573U
-    sip_take(&sip, first)
+    sip_absorb(&sip, first)
     while size - at >= 8:
         memcpy(&word, data + at, 8)
-        sip_take(&sip, word)
+        sip_absorb(&sip, word)
         at += 8
     word = 0
     memcpy(&word, data + at, size - at)
-    sip_take(&sip, word ^ (<uint64_t>(size + 8) << 56))
+    sip_absorb(&sip, word ^ (<uint64_t>(size + 8) << 56))
     sip.c ^= 0xFF
     sip_round(&sip)
     sip_round(&sip)

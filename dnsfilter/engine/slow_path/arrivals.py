@@ -6,7 +6,7 @@ from dnsfilter.wire.answer import Answer, check_dnames, parse_answer
 from dnsfilter.wire.query import FLAG_QR, FLAG_TC, HEADER, OPCODE_BITS, Question, read_question
 
 
-def parsed(message: bytes) -> Answer:
+def parse_checked(message: bytes) -> Answer:
     """Return the answer in a message. Raise MalformedMessage if it cannot be read or its data breaks a rule."""
     answer = parse_answer(message)
     check_dnames(answer)

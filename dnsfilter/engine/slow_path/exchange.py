@@ -28,7 +28,7 @@ class Waiter:
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """A pending question; `client` asked first. `walked` holds the legs of the chain from earlier answers."""
+    """A pending question; `client` asked first. `legs` holds the legs of the chain from earlier answers."""
 
     number: int
     key: CacheKey
@@ -36,7 +36,7 @@ class Exchange:
     started_ms: int
     client: bytes
     attempt: Attempt = field(init=False)
-    walked: list[tuple[Answer, Chain]] = field(default_factory=list)
+    legs: list[tuple[Answer, Chain]] = field(default_factory=list)
     server: int = 0
     sent: int = 0
     sent_ns: int = 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.slow_path.arrivals import bare_failure, cut_question, parsed, same_question
+from dnsfilter.engine.slow_path.arrivals import bare_failure, cut_question, parse_checked, same_question
 from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
 from dnsfilter.engine.slow_path.pending_table import PROBE, HealthBook, Table
 from dnsfilter.engine.slow_path.probing import Probes
@@ -125,7 +125,7 @@ class Inflight:
         if exchange is None or len(message) < 2:
             self._count(server, Failure.MISMATCH)
             return []
-        return self._take(exchange, server, message, now_ns)
+        return self._handle_datagram(exchange, server, message, now_ns)
 
     def expire(self, now_ns: int) -> Iterator[Result]:
         """Retry or end due exchanges, at most `EXPIRED`. Send probes, and retire worn sockets."""
@@ -161,7 +161,7 @@ class Inflight:
             exchange.reason = None
             return self._carry_out(exchange, exchange.attempt.on_error(now_ms), now_ns)
         try:
-            answer = None if message is None else parsed(message)
+            answer = None if message is None else parse_checked(message)
         except MalformedMessage:
             answer = None
         if answer is None or answer.tc or not same_question(answer.question, exchange.question):
@@ -233,15 +233,15 @@ class Inflight:
             self.health.lacks_edns(server, now_ms)
         return replace(answer, flags=answer.flags & ~FLAG_AD) if attempt.is_plain(server) else answer
 
-    def _take(self, exchange: Exchange, server: int, message: bytes, now_ns: int) -> list[Result]:
+    def _handle_datagram(self, exchange: Exchange, server: int, message: bytes, now_ns: int) -> list[Result]:
         """Handle a datagram from `server` under an outstanding id. Check that it answers the question."""
         answer: Answer | None = None
         try:
-            answer = parsed(message)
+            answer = parse_checked(message)
             # Beyond our payload size it came in fragments; later ones are easy to forge (RFC 9715 section 3.2).
             question, rcode, cut = answer.question, answer.rcode, answer.tc or len(message) > OUR_PAYLOAD
         except MalformedData:
-            return self._take_malformed(exchange, server, read_question(message)[0], now_ns)
+            return self._handle_malformed(exchange, server, read_question(message)[0], now_ns)
         except MalformedMessage:
             failure, found = bare_failure(message), cut_question(message)
             if failure is not None:
@@ -265,13 +265,13 @@ class Inflight:
         exchange.server = server
         return self._carry_out(exchange, step, now_ns, answer)
 
-    def _take_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
+    def _handle_malformed(self, exchange: Exchange, server: int, question: Question, now_ns: int) -> list[Result]:
         """Ask another server if this one sent data that breaks the rules of its type, as in `unreachable`."""
         same = same_question(question, exchange.question)
         self._count(server, Failure.MALFORMED if same else Failure.MISMATCH)
         if not same or server != exchange.server:
             return []
-        return self._turn_from(exchange, Failure.MALFORMED, now_ns)
+        return self._try_next_server(exchange, Failure.MALFORMED, now_ns)
 
     def _judge(
         self, exchange: Exchange, server: int, rcode: int, cut: bool, now_ns: int, answer: Answer | None
@@ -305,9 +305,9 @@ class Inflight:
         if exchange.server != server:
             return []
         self._failed(server, Failure.UNREACHABLE, now_ms)
-        return self._turn_from(exchange, Failure.UNREACHABLE, now_ns)
+        return self._try_next_server(exchange, Failure.UNREACHABLE, now_ns)
 
-    def _turn_from(self, exchange: Exchange, reason: Failure, now_ns: int) -> list[Result]:
+    def _try_next_server(self, exchange: Exchange, reason: Failure, now_ns: int) -> list[Result]:
         """Ask another server at once if there is one; else keep waiting."""
         exchange.reason = reason
         step = exchange.attempt.on_error(now_ns // 1_000_000)

@@ -122,16 +122,16 @@ class Settling:
     def _got(self, turn: Turn, exchange: Exchange, answer: Answer) -> Sequence[Result]:
         """Cache the answer and deliver it to the waiting queries; or follow a CNAME that leads out of the answer."""
         chain = follow(answer, exchange.question, answered_by_others(exchange.question, self._zones))
-        exchange.walked.append((answer, chain))
+        exchange.legs.append((answer, chain))
         if not chain.complete:
             return self._follow_chain(turn, exchange, chain)
         try:
-            joined, chain = join_legs(exchange.walked)
+            joined, chain = join_legs(exchange.legs)
             relayed = prune_answer(joined, chain, exchange.key.do)
         except MalformedMessage:  # the joined answer exceeds the size of a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
-        ad = passes_ad(self._trust_ad, ((leg.ad, self._zones.covers(leg.question.name)) for leg, _ in exchange.walked))
+        ad = passes_ad(self._trust_ad, ((leg.ad, self._zones.covers(leg.question.name)) for leg, _ in exchange.legs))
         entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms)
         self._failures.forget(exchange.key)
         for waiter in self._inflight.finish(exchange):
@@ -140,7 +140,7 @@ class Settling:
 
     def _follow_chain(self, turn: Turn, exchange: Exchange, chain: Chain) -> Sequence[Result]:
         name, asked = chain.end, exchange.question
-        if len(exchange.walked) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.walked):
+        if len(exchange.legs) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.legs):
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         question = question_of(name, asked.qtype, asked.qclass)
@@ -157,7 +157,7 @@ class Settling:
         entry = stale_answer(self._cache, exchange.key, turn.boot_ms)
         if entry is not None and waiters:
             self._slots[CACHE_HITS] += 1
-        targets = tuple(target for _, chain in exchange.walked for target in chain.targets)
+        targets = tuple(target for _, chain in exchange.legs for target in chain.targets)
         if exchange.reason is not None and len(targets) <= MOST_TARGETS:
             self._failures.note(exchange.key, code, targets, self._inflight.health.recoveries, turn.boot_ms)
         for waiter in waiters:
