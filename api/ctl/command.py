@@ -15,8 +15,8 @@ from api.ctl.remote.client import Client
 from api.http.prefixes import why_no_prefix
 from api.http.schemas import SERVICE_SLUG
 from dnsfilter.policy.model import Audience, Funding, Kind
-from dnsfilter.wire.asked import parse_asked
 from dnsfilter.wire.names import name_text
+from dnsfilter.wire.typed_name import parse_typed_name
 
 Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]
@@ -285,7 +285,7 @@ def reference(text: str) -> str:
 def question(text: str) -> str:
     """Parse an argument as a domain name. Of a URL, only the host leaves this machine."""
     try:
-        return name_text(parse_asked(text))
+        return name_text(parse_typed_name(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

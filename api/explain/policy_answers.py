@@ -31,8 +31,8 @@ from dnsfilter.policy.decide import (
 from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_text
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.reasons import Explanation, explain
-from dnsfilter.wire.asked import parse_asked
 from dnsfilter.wire.names import name_text
+from dnsfilter.wire.typed_name import parse_typed_name
 
 EDE_PROHIBITED = 18
 """Extended DNS error for a client in no range (RFC 8914 section 4.19)."""
@@ -54,7 +54,7 @@ def parse_client(text: str, place: str) -> Address:
 def parse_question(text: str, place: str) -> WireName:
     """Return the domain name in what a person typed, which may be a URL; raise `Invalid` if there is none."""
     with invalid_at(place):
-        return parse_asked(text)
+        return parse_typed_name(text)
 
 
 def decision_read(

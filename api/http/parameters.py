@@ -14,7 +14,7 @@ from api.db.unknown_names import no_authority, no_site
 from api.errors import Invalid, unknown
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.schemas import ServiceSlug, Slug
-from dnsfilter.wire.asked import MAX_ASKED
+from dnsfilter.wire.typed_name import MAX_TYPED_NAME
 
 MAX_LIMIT = 200
 MAX_CURSOR = 2000
@@ -26,7 +26,7 @@ Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` 
 QuestionText = Annotated[
     str,
     Query(
-        max_length=MAX_ASKED,
+        max_length=MAX_TYPED_NAME,
         description="a domain name, or a URL, which stands for its host",
         examples=["www.example.org"],
     ),

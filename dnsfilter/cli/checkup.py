@@ -10,8 +10,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.here import has_address
 from dnsfilter.config.node_config import Config, Endpoint
+from dnsfilter.config.own_addresses import has_address
 from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.control.identity import load_identity, load_token
 from dnsfilter.errors import UnavailableError

@@ -38,12 +38,12 @@ def add(commands: "Commands") -> None:
 
 def explain(options: argparse.Namespace) -> int:
     """Print the decision. Return exit code 2 for a wrong address, name or time."""
-    from dnsfilter.wire.asked import parse_asked
+    from dnsfilter.wire.typed_name import parse_typed_name
 
     config = config_of(options)
     now = store_of(options, config).creation_time_s(int(time.time()))
     try:
-        client, name = ip_address(options.client), parse_asked(options.name)
+        client, name = ip_address(options.client), parse_typed_name(options.name)
         at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE)
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)

@@ -16,7 +16,6 @@ from dnsfilter.config.file_schema import (
     OverrideTable,
     read_tables,
 )
-from dnsfilter.config.here import has_family
 from dnsfilter.config.node_config import (
     Cache,
     Clients,
@@ -29,6 +28,7 @@ from dnsfilter.config.node_config import (
     Upstream,
     Zone,
 )
+from dnsfilter.config.own_addresses import has_family
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from dnsfilter.config.endpoint import endpoint_text, family_of
-from dnsfilter.config.here import LOOPBACK, has_address, has_family
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.own_addresses import LOOPBACK, has_address, has_family
 from dnsfilter.errors import UnavailableError
 
 BACKLOG = 1024

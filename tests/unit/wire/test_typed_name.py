@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from dnsfilter.wire.asked import parse_asked
 from dnsfilter.wire.names import ROOT, name_text, parse_name
+from dnsfilter.wire.typed_name import parse_typed_name
 
 NAME = "www.tiktok.com"
 
@@ -38,7 +38,7 @@ NAME = "www.tiktok.com"
     ],
 )
 def test_the_host_of_a_url_is_the_name(text: str) -> None:
-    assert name_text(parse_asked(text)) == NAME
+    assert name_text(parse_typed_name(text)) == NAME
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_the_host_of_a_url_is_the_name(text: str) -> None:
     ],
 )
 def test_a_name_stays_as_it_is(text: str) -> None:
-    assert parse_asked(text) == parse_name(text)
+    assert parse_typed_name(text) == parse_name(text)
 
 
 def test_the_root_is_a_name() -> None:
-    assert parse_asked(".") == ROOT
+    assert parse_typed_name(".") == ROOT
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_root_is_a_name() -> None:
 )
 def test_address_is_rejected_as_a_name(text: str) -> None:
     with pytest.raises(ValueError, match="a name is required, not an address"):
-        parse_asked(text)
+        parse_typed_name(text)
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_address_is_rejected_as_a_name(text: str) -> None:
 )
 def test_anything_else_is_an_error_that_says_what_is_wrong(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
-        parse_asked(text)
+        parse_typed_name(text)
 
 
 def test_a_backslash_ends_the_host_of_a_url_as_in_a_browser() -> None:
-    assert name_text(parse_asked(r"https://www.tiktok.com\@www.example.org/")) == NAME
+    assert name_text(parse_typed_name(r"https://www.tiktok.com\@www.example.org/")) == NAME
 
 
 def test_no_error_repeats_the_password_or_path_of_a_url() -> None:
     for text in ("https://user:hunter2@192.0.2.1/hunter2", "https://user:hunter2@a..b/hunter2?hunter2"):
         with pytest.raises(ValueError, match=r"192\.0\.2\.1|a\.\.b") as caught:
-            parse_asked(text)
+            parse_typed_name(text)
         assert "hunter2" not in str(caught.value)

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from dnsfilter.wire.names import parse_name
 
-MAX_ASKED = 4096
+MAX_TYPED_NAME = 4096
 """Maximum number of characters of a name or URL. Pasted URLs have long queries."""
 # A browser takes any number of slashes after these schemes. A pasted URL may follow other text.
 _SCHEME = re.compile(r"https?:[/\\]*|(?:[^/\\?#]*:)?//", re.IGNORECASE)
@@ -16,7 +16,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]*")
 _PORT = re.compile(r"(?P<host>(?:\\.|[^\\:])*):(?P<port>.*)", re.DOTALL)
 
 
-def parse_asked(text: str) -> bytes:
+def parse_typed_name(text: str) -> bytes:
     """Return the name, in folded wire form: `www.tiktok.com` for "https://www.tiktok.com/@x" or "www.tiktok.com:443".
 
     Drop scheme, user, port, path, query and fragment, and read the name as `parse_name` does. Raise ValueError for an

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from dnsfilter.config.here import has_address, has_family
+from dnsfilter.config.own_addresses import has_address, has_family
 
 
 @pytest.mark.parametrize(("address", "here"), [("127.0.0.1", True), ("127.0.5.10", True), ("192.0.2.1", False)])
