@@ -184,7 +184,7 @@ def test_authorities_have_their_languages_and_a_functional_contact(slug: str, la
 def test_example_lists_invented_facts() -> None:
     header = (EXAMPLES / "belgium-2023.toml").read_text().split("\n\n")[0].replace("\n# ", " ").replace("\n#", "")
     assert "as reported in March 2023" in header
-    assert "Ranges, agreements, exemptions, hours and references are invented" in header
+    assert "Ranges, agreements, exemptions, hours, references and contacts are invented" in header
 
 
 def test_the_resolved_example_is_the_same_policy(policy: Policy, now: int, tmp_path: Path) -> None:
