@@ -22,7 +22,7 @@ from dnsfilter.policy.decide import (
     Decision,
     Standing,
     Verdict,
-    concerning,
+    bans_concerning,
     consider,
     next_exemption,
     range_of,
@@ -147,7 +147,7 @@ def _concerns(policy: Policy, found: Range, at: Instant) -> list[ConcernRead]:
     """Return each ban with its standing for a name in its own lowest tier, because a range has no name."""
     services = {service.slug: service for service in policy.services}
     concerns = []
-    for ban, _ in concerning(policy, found.authority):
+    for ban, _ in bans_concerning(policy, found.authority):
         tiers = [tier for tier in services[ban.service].tiers if tier.number in ban.tiers]
         name = next((min(tier.domains or tier.hosts) for tier in tiers if tier.domains or tier.hosts), None)
         if name is None:

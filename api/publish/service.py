@@ -21,7 +21,7 @@ from api.publish.snapshot_key import Signing
 from dnsfilter.errors import DnsfilterError, SnapshotError
 from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Policy, Service
-from dnsfilter.policy.rows import remembered
+from dnsfilter.policy.rows import without_ended_exemptions
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, Compiled, compile_names, compile_policy
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -112,7 +112,7 @@ class Publisher:
         snapshot any more was sound when it was recorded.
         """
         policy = policy_of(self._policies.load(unit.session, unit.now_s), self._services)
-        left = remembered(policy, unit.now_s - KEPT_PAST_S)
+        left = without_ended_exemptions(policy, unit.now_s - KEPT_PAST_S)
         found = problems(left, self._sound)
         if found:
             raise Invalid([Fault(f"policy.{problem.place}", problem.message) for problem in found])

@@ -133,14 +133,14 @@ def consider(policy: Policy, registered: Range, name: WireName, at: Instant) -> 
     """Return every ban of, or bound in, the range's authority on a service that `name` belongs to, by number."""
     services = {service.slug: service for service in policy.services}
     found = []
-    for ban, bindings in concerning(policy, registered.authority):
+    for ban, bindings in bans_concerning(policy, registered.authority):
         tiers = matched_tiers(services[ban.service], name)
         if tiers:
             found.append(_considered(policy, registered, ban, bindings, tiers, at))
     return tuple(sorted(found, key=lambda item: item.ban.number))
 
 
-def concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
+def bans_concerning(policy: Policy, authority: str) -> Iterator[tuple[Ban, tuple[Binding, ...]]]:
     """Yield the bans of `authority` without bindings, and those bound to it with their bindings, in force or not."""
     for ban in policy.bans:
         if ban.authority == authority:
@@ -174,7 +174,7 @@ def _considered(
     binding = next((candidate for candidate in bindings if candidate.period.holds(at)), None)
     exemption = next((e for e in policy.exemptions if _exempts(e, ban, registered, at)), None)
     suspension = next((s for s in policy.suspensions if _suspends(s, registered.authority, at)), None)
-    term = held_term(ban, at)
+    term = term_in_force(ban, at)
     if ban.mode_at(at) is Mode.OFF:
         standing = Standing.OFF
     elif bindings and binding is None:
@@ -200,7 +200,7 @@ def covers(ban: Ban, registered: Range) -> bool:
     return registered.funding in ban.funding and registered.audience in ban.audience
 
 
-def held_term(ban: Ban, at: Instant) -> Term | None:
+def term_in_force(ban: Ban, at: Instant) -> Term | None:
     """Return the term in force at `at`: of several, the one whose effect began last, then the one recorded last."""
     holding = [term for term in ban.terms if term.period.holds(at)]
     # Of equal terms, take the last: `max` would take the first.

@@ -62,7 +62,7 @@ class Row:
     reference: str = ""
 
 
-def remembered(policy: Policy, since: Instant) -> Policy:
+def without_ended_exemptions(policy: Policy, since: Instant) -> Policy:
     """Return the policy without exemptions that ended by `since`. A snapshot has no class for their ranges either.
 
     They stay in the policy forever, and years of them would slow every toggle.

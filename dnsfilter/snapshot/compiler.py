@@ -5,7 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.model import Instant, Policy, Prefix, Range
-from dnsfilter.policy.rows import Made, RangeClass, RowMaker, classify, exempted_ranges, range_classes, remembered
+from dnsfilter.policy.rows import (
+    Made,
+    RangeClass,
+    RowMaker,
+    classify,
+    exempted_ranges,
+    range_classes,
+    without_ended_exemptions,
+)
 from dnsfilter.snapshot.layout import ENTRY, Kind, Part
 from dnsfilter.snapshot.manifest import FileRef, Manifest, write_manifest
 from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY, compile_names, entries_of
@@ -86,7 +94,7 @@ def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | No
     Raise PolicyError for a policy that contradicts itself or does not fit the format.
     """
     since = made_s - KEPT_PAST_S
-    policy = remembered(policy, since)
+    policy = without_ended_exemptions(policy, since)
     try:
         classified, ranges = _ranges(policy, before)
         maker = RowMaker(policy, before.made if before is not None else None)

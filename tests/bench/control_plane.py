@@ -26,7 +26,7 @@ from api.publish.service import Publisher
 from blocklists.catalogue import load_catalogue
 from dnsfilter.policy.faults import problems
 from dnsfilter.policy.model import Mode, Policy, WeeklyHours
-from dnsfilter.policy.rows import remembered
+from dnsfilter.policy.rows import without_ended_exemptions
 from dnsfilter.snapshot.compiler import KEPT_PAST_S, compile_policy
 from tests.bench.large import authority_of, make_ranges, policy_text, prefix_of
 from tests.bench.toggle import RANGE, REFUSED, ControlPlane, Watcher, enrolled, p95, show_machine, switched
@@ -102,13 +102,13 @@ def checking(made: Policy, exemptions: int, first_s: int, last_s: int) -> list[f
         for place, number in enumerate(numbers)
     )
     made = replace(made, exemptions=tuple(given))
-    sound, before = remembered(made, now_s - KEPT_PAST_S), compile_policy(made, now_s)
+    sound, before = without_ended_exemptions(made, now_s - KEPT_PAST_S), compile_policy(made, now_s)
     off = replace(made, bans=(replace(made.bans[0], mode=Mode.OFF), *made.bans[1:]))
     taken = []
     for number in range(CHECKS):
         toggled = made if number % 2 else off
         begun = time.perf_counter()
-        problems(remembered(toggled, now_s - KEPT_PAST_S), sound)
+        problems(without_ended_exemptions(toggled, now_s - KEPT_PAST_S), sound)
         before = compile_policy(toggled, now_s, names=before.names, before=before)
         taken.append(1000 * (time.perf_counter() - begun))
     return taken

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.policy.calendar import weekly_windows
-from dnsfilter.policy.decide import Standing, consider, held_term
+from dnsfilter.policy.decide import Standing, consider, term_in_force
 from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER
 from dnsfilter.policy.model import (
@@ -30,7 +30,7 @@ from dnsfilter.policy.rows import (
     classify,
     exempted_ranges,
     range_classes,
-    remembered,
+    without_ended_exemptions,
 )
 from tests.fuzz.examples import examples
 from tests.support.policies import (
@@ -155,7 +155,7 @@ def test_row_quotes_the_formal_decision_of_the_term_that_began_last(
     assert found == expected
     for reference, start, end in expected:
         for at in {NOW + start, NOW + (start if end is None else end - 1)}:
-            assert quoted_reference(renewed, held_term(renewed, at)) == reference
+            assert quoted_reference(renewed, term_in_force(renewed, at)) == reference
 
 
 @pytest.mark.parametrize(("since", "same"), [(NOW + 19, False), (NOW + 20, True), (NOW + 50, True)])
@@ -224,9 +224,9 @@ def test_rows_with_the_same_input_are_reused(laid_out: list[int]) -> None:
 def test_remembered_exemptions_have_not_ended() -> None:
     over, left = (exemption(n, 1, ["192.0.2.0/24"], 0, NOW + n) for n in (1, 2))
     made = policy(GHENT, ban(1, "ghent", "tiktok"), over, left)
-    assert remembered(made, NOW) is made
-    assert remembered(made, NOW + 1) == replace(made, exemptions=(left,))
-    assert exempted_ranges(remembered(made, NOW + 2)) == frozenset()
+    assert without_ended_exemptions(made, NOW) is made
+    assert without_ended_exemptions(made, NOW + 1) == replace(made, exemptions=(left,))
+    assert exempted_ranges(without_ended_exemptions(made, NOW + 2)) == frozenset()
 
 
 def test_rows_that_ended_are_left_out_from_their_end_on() -> None:
