@@ -30,17 +30,17 @@ from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_fa
 from api.http.idempotency import Replayed
 from api.http.problems import install
 from api.http.routes import Route
-from api.local_suspensions.router import local as local_suspensions
+from api.local_suspensions.router import router as local_suspensions
 from api.node_api.router import router as own_of_node
 from api.nodes.fleet import Fleet
-from api.nodes.router import beside as beside_nodes
+from api.nodes.router import other_routes as other_node_routes
 from api.nodes.router import router as nodes
 from api.notices.router import router as notices
 from api.onboarding.router import router as onboarding
 from api.overlaps.nesting import Layouts
 from api.overlaps.router import overlaps
 from api.policies.router import router as policies
-from api.publish.past_cache import Remade
+from api.publish.past_cache import PastPolicyCache
 from api.publish.service import Publisher
 from api.range_import.router import tables
 from api.range_import.running import Imports
@@ -91,7 +91,7 @@ ROUTERS = (
     archive,
     own_of_node,
     nodes,
-    beside_nodes,
+    other_node_routes,
     oneself,
     accounts,
     grants,
@@ -129,7 +129,7 @@ def make_application(
     app.state.holding = holding
     app.state.imports = Imports()
     app.state.layouts = Layouts()
-    app.state.remade = Remade()
+    app.state.past_policies = PastPolicyCache()
     return app, registry
 
 

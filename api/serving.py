@@ -24,9 +24,9 @@ from api.installation import commands, opening
 from api.nodes.fleet import Fleet
 from api.notices.notice_job import Notifier
 from api.policies.service import load_into_empty
-from api.publish.service import Publisher, believed
+from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
-from api.publish.startup_check import keep_history, meet_store
+from api.publish.startup_check import keep_history, reconcile_with_store
 from api.server.api_metrics import DamageCollector, MetricsServer, Registry
 from api.server.connections import raise_limit
 from api.server.http_server import Server
@@ -62,7 +62,7 @@ def serve(settings: Settings) -> int:
         catalogue = load_catalogue()
         services = {service.slug: service for service in catalogue.services}
         store = SnapshotStore(settings.snapshot_dir)
-        clock = believed(time.time, store)
+        clock = plausible_clock(time.time, store)
         publisher = Publisher(database, services, store, clock, _signing(settings))
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key)
         checkpoint_job = _checkpoint_job(settings, runtime)
@@ -197,7 +197,7 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     with runtime.database.writing() as session:
         sweep(session, now_s)
         idempotency.sweep(session, now_s)
-    meet_store(runtime.database, publisher, now_s)
+    reconcile_with_store(runtime.database, publisher, now_s)
     try:
         publisher.publish_current()
     except NotPublished:

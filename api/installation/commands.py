@@ -32,9 +32,9 @@ from api.installation.opening import (
     unreachable,
     wrong_database,
 )
-from api.nodes.enrolment_file import invite, look_after
+from api.nodes.enrolment_file import invite, maintain_enrolment_file
 from api.publish.repository import is_empty
-from api.publish.service import believed
+from api.publish.service import plausible_clock
 from api.publish.startup_check import raise_above
 from api.settings import Settings
 from dnsfilter.control.local_enrolment import NAME
@@ -120,7 +120,7 @@ def look_after_node(settings: Settings, database: Database, key: bytes) -> None:
     """Before anything changes after a restore: see to the one-time token of this machine's node."""
     with database.reading() as session:
         restored_s = restored_at(session)
-    look_after(database, key, settings.enrolment_token_path, _now_s(settings), restored_s)
+    maintain_enrolment_file(database, key, settings.enrolment_token_path, _now_s(settings), restored_s)
 
 
 def accept(settings: Settings) -> str:
@@ -240,7 +240,7 @@ def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
 
 
 def _now_s(settings: Settings) -> int:
-    return int(believed(time.time, SnapshotStore(settings.snapshot_dir))())
+    return int(plausible_clock(time.time, SnapshotStore(settings.snapshot_dir))())
 
 
 _COMMANDS: Mapping[str, Callable[[Settings], str]] = {

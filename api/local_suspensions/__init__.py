@@ -1,1 +1,1 @@
-"""Suspensions made on nodes themselves, as they reported them last. Those made through the API stand in suspensions."""
+"""Local suspensions, from the last reports of nodes. Suspensions made through the API live in `suspensions`."""

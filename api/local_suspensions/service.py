@@ -1,4 +1,4 @@
-"""Local suspensions: made on nodes, known here from the last report of each."""
+"""Local suspensions: made on nodes, known from their last reports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 
 from api.db.base import Json
 from api.db.models import AuthorityRow, NodeRow
-from api.nodes.last_reports import Board
-from api.nodes.state import said
+from api.nodes.last_reports import LastReports
+from api.nodes.state import last_report
 from api.timestamps import parse_timestamp
 from dnsfilter.policy.model import Instant
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSuspension:
-    """A node refuses nothing for an authority (None: for all) until `until_s`: somebody suspended it there."""
+    """A node refuses nothing for an authority (None: for all) until `until_s`, by a local act."""
 
     node: str
     site: str
@@ -32,10 +32,10 @@ def local_suspensions(node: str, site: str, report: Json, now_s: Instant) -> Ite
             yield LocalSuspension(node, site, one["authority"], until_s)
 
 
-def held_locally(session: Session, board: Board, now_s: Instant) -> Iterator[LocalSuspension]:
+def current_local_suspensions(session: Session, reports: LastReports, now_s: Instant) -> Iterator[LocalSuspension]:
     """Yield the local suspensions of all nodes, without those of unknown authorities."""
     known = {None, *session.scalars(select(AuthorityRow.slug))}
     columns = (NodeRow.number, NodeRow.name, NodeRow.site, NodeRow.report, NodeRow.seen_s)
     for row in session.execute(select(*columns).where(NodeRow.sql_is_enrolled())):
-        report, _ = said(row.report, row.seen_s, board.heard(row.number))
+        report, _ = last_report(row.report, row.seen_s, reports.received(row.number))
         yield from (one for one in local_suspensions(row.name, row.site, report, now_s) if one.authority in known)

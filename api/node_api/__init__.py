@@ -1,1 +1,1 @@
-"""What a node itself asks with its own token: enrolment, snapshots, reports. What people do with nodes: nodes."""
+"""Routes for nodes with their own tokens: enrolment, snapshots, reports. Routes for accounts live in `nodes`."""

@@ -1,4 +1,4 @@
-"""What the routes of nodes depend on: a node by its own token. Accounts' tokens are not taken there."""
+"""Dependencies of routes for nodes: authentication by a node's token. Tokens of accounts are refused there."""
 
 from typing import Annotated
 
@@ -17,25 +17,25 @@ from api.nodes.fleet import Fleet
 
 
 def enrolled_node(request: Request, held: RuntimeDep, credentials: BearerDep) -> NodeCaller:
-    """The node that calls; raises NotAuthenticated, TooMany, and Forbidden for somebody else's token."""
+    """Return the calling node. Raise NotAuthenticated or TooMany, and Forbidden for a token of another kind."""
     token = _token(credentials)
     with held.database.reading() as session:
         found = authenticate_node(session, held.token_key, token)
-        theirs = _is_another(session, held, token) if isinstance(found, Refused) else False
+        known = _is_known_elsewhere(session, held, token) if isinstance(found, Refused) else False
     if isinstance(found, Refused):
-        raise refused(request, held, found, token, known=theirs)
+        raise refused(request, held, found, token, known=known)
     request.scope["token_known"] = True
     return found
 
 
 def enrolling_token(request: Request, held: RuntimeDep, credentials: BearerDep) -> str:
-    """The token with which a node enrols, as far as it is taken now; raises as `enrolled_node` does."""
+    """Return a valid enrolment token. Raise the same errors as `enrolled_node`."""
     token = _token(credentials)
     with held.database.reading() as session:
         found = authenticate_enrolment(session, held.token_key, token, int(held.clock()))
-        theirs = _is_another(session, held, token) if not isinstance(found, NodeRow) else False
+        known = _is_known_elsewhere(session, held, token) if not isinstance(found, NodeRow) else False
     if isinstance(found, Refused):
-        raise refused(request, held, found, token, known=theirs)
+        raise refused(request, held, found, token, known=known)
     return token
 
 
@@ -46,20 +46,20 @@ def fleet(request: Request) -> Fleet:
 
 FleetDep = Annotated[Fleet, Depends(fleet)]
 NodeDep = Annotated[NodeCaller, Depends(enrolled_node), Rule(Where.NODE)]
-"""The permit of a route for nodes: the node whose token it is."""
+"""The permit of a route for nodes: the node that the token belongs to."""
 EnrollingDep = Annotated[str, Depends(enrolling_token), Rule(Where.ENROLMENT)]
-"""The permit to enrol: the token that registering the node has shown."""
+"""The permit to enrol: the token that was shown when the node was registered."""
 
 
 def refused(
     request: Request, held: Runtime, found: Refused, token: str, *, known: bool = False
 ) -> Forbidden | NotAuthenticated:
-    """What is to be raised where a token is not taken; a try that is kept, unless the token is `known` elsewhere.
+    """Return the error for a refused token. Record an authentication failure unless the token is `known` elsewhere.
 
-    A node that was removed asks on and on: its token is kept once a day, and its address need not wait for that.
+    A removed node keeps asking: its token is recorded once a day, and its address is not slowed down.
     """
     if known:
-        return Forbidden("this is for nodes, which have tokens of their own")
+        return Forbidden("this route is for nodes, which have their own tokens")
     failures = request.app.state.failures
     note_failure(failures, found, request.scope, held.clock(), machine=digest(held.token_key, token))
     return NotAuthenticated(TOKEN_NOT_ACCEPTED)
@@ -71,8 +71,8 @@ def _token(credentials: HTTPAuthorizationCredentials | None) -> str:
     return credentials.credentials
 
 
-def _is_another(session: Session, held: Runtime, token: str) -> bool:
-    """Whether it is a token of an account, or of a node for another purpose."""
+def _is_known_elsewhere(session: Session, held: Runtime, token: str) -> bool:
+    """Return whether the token belongs to an account, or to a node for another purpose."""
     now_s = int(held.clock())
     return (
         isinstance(authenticate(session, held.token_key, token, now_s, ""), Caller)

@@ -1,4 +1,4 @@
-"""/v1/nodes/enrol and /v1/nodes/self: what a node itself asks, with its own token."""
+"""/v1/nodes/enrol and /v1/nodes/self: routes for nodes with their own tokens."""
 
 from contextlib import AbstractContextManager, ExitStack
 from typing import Annotated
@@ -25,7 +25,7 @@ from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 
 MAX_WAIT_S = 30
 CLOCK_SLACK_S = 300
-"""So far a node's clock may be ahead of this one."""
+"""Seconds by which a node's clock may be ahead of this one."""
 _BYTES = {"type": "string", "format": "binary"}
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
@@ -33,9 +33,9 @@ router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
 
 @router.post("/enrol", operation_id="enrol_node", summary="Enrol as a node", status_code=201, responses=documented())
 def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: RuntimeDep, fleet: FleetDep) -> Enrolled:
-    """For the token that registering a node has shown: the node's own, and the key under which snapshots are signed.
+    """Exchange an enrolment token for the node's own token and the public key that verifies snapshots.
 
-    Neither that token nor one that the node had before are taken from then on.
+    The enrolment token and any previous token of the node become invalid.
     """
     with held.database.writing() as session:
         unit = UnitOfWork(session, _actor(request), int(held.clock()))
@@ -43,7 +43,7 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
         if isinstance(found, NodeRow):
             fresh = service.enrol(unit, held.token_key, found, body.version)
             identity = session.get_one(InstallationRow, INSTALLATION).identity
-    # An authentication failure is written in a transaction of its own.
+    # An authentication failure is recorded in its own transaction.
     if isinstance(found, Refused):
         raise refused(request, held, found, token)
     fleet.forget(found.number)
@@ -61,27 +61,29 @@ def enrol_node(body: Enrolling, token: EnrollingDep, request: Request, held: Run
     responses={
         **documented(NOT_PUBLISHED),
         200: {
-            "description": "the signed manifest, exactly as it is signed",
+            "description": "the signed manifest, byte for byte as signed",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
-        304: {"description": "nothing is newer than what the tag in If-None-Match says"},
+        304: {"description": "the snapshot of the tag in If-None-Match is the newest"},
     },
 )
 async def get_own_snapshot(
     request: Request,
     node: NodeDep,
     fleet: FleetDep,
-    wait: Annotated[int, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for something newer")] = 0,
-    if_none_match: Annotated[str, Header(max_length=MAX_TAGS, description="the tag of what the node has")] = "",
+    wait: Annotated[int, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for a newer snapshot")] = 0,
+    if_none_match: Annotated[
+        str, Header(max_length=MAX_TAGS, description="the tag of the snapshot that the node has")
+    ] = "",
 ) -> Response:
-    """Answered as soon as there is another one than the node has, or once the time is over. Its tag is its SHA-256.
+    """Get the manifest as soon as it differs from the node's one, or after `wait`. Its tag is its SHA-256.
 
-    A node waits once: asking again ends the earlier waiting.
+    A node can wait only once: another request ends the earlier wait.
     """
     tags = {part.strip().removeprefix("W/").strip('"') for part in if_none_match.split(",")}
     newest = fleet.news.newest
     known = newest.digest if newest is not None and newest.digest in tags else None
-    # Whoever waits takes nobody's place.
+    # A waiting request does not count against the limits of requests.
     resting: AbstractContextManager[None] = request.scope["rest"]()
     try:
         with resting:
@@ -103,11 +105,11 @@ async def get_own_snapshot(
     response_class=Response,
     responses={
         **documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
-        200: {"description": "its octets", "content": {"application/octet-stream": {"schema": _BYTES}}},
+        200: {"description": "the content of the file", "content": {"application/octet-stream": {"schema": _BYTES}}},
     },
 )
 def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetDep) -> Download:
-    """A file that the newest manifest or one that is still kept names, by its SHA-256."""
+    """Get a file by its SHA-256, if a manifest that is still kept names it."""
     with ExitStack() as held:
         held.enter_context(fleet.downloads.held(node.number))
         file = fleet.publisher.store.open_named(sha256)
@@ -117,35 +119,35 @@ def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetD
         return file_download(file, held.pop_all(), "application/octet-stream")
 
 
-@router.post("/self/report", operation_id="report_node", summary="Report", responses=documented())
+@router.post("/self/report", operation_id="report_node", summary="Report the state of a node", responses=documented())
 def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
-    """What a node decides by and how it fares; with what was done on it by hand, which goes on record once."""
+    """Report a node's snapshot, state and local acts. Each local act is recorded once in the audit log."""
     now_s = int(held.clock())
     _check_suspended(body, now_s)
-    told = sorted(body.journal, key=lambda entry: entry.number)
-    admitted = fleet.admitted(node.number, len(told))
-    journal = _on_record(request, held, node, told[:admitted]) if admitted else node.journal
-    if admitted < len(told):
-        journal = min(journal, told[admitted].number - 1)
-    fleet.board.hear(node.number, node.site, body, parse_timestamp(body.clock, "UTC") - now_s)
+    entries = sorted(body.journal, key=lambda entry: entry.number)
+    admitted = fleet.admitted(node.number, len(entries))
+    journal = _record(request, held, node, entries[:admitted]) if admitted else node.journal
+    if admitted < len(entries):
+        journal = min(journal, entries[admitted].number - 1)
+    fleet.reports.take(node.number, node.site, body, parse_timestamp(body.clock, "UTC") - now_s)
     return Reported(journal=journal)
 
 
 def _check_suspended(body: ReportWrite, now_s: int) -> None:
-    """Raise Invalid for a suspension of a length that no node allows."""
-    for place, one in enumerate(body.suspended):
+    """Raise Invalid if a suspension is longer than any node allows."""
+    for index, one in enumerate(body.suspended):
         if parse_timestamp(one.until, "UTC") > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
-            raise Invalid.at(f"body.suspended.{place}.until", "no suspension lasts longer than 4 hours")
+            raise Invalid.at(f"body.suspended.{index}.until", "a suspension lasts at most 4 hours")
 
 
-def _on_record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:
+def _record(request: Request, held: Runtime, node: NodeCaller, entries: list[JournalEntry]) -> int:
     with held.database.writing() as session:
         unit = UnitOfWork(session, _actor(request), int(held.clock()))
         row = session.get(NodeRow, node.number)
         taken = row is not None and row.removed_s is None and row.public == node.public
         highest = service.take_journal(unit, row, entries) if row is not None and taken else None
     if highest is None:
-        # It was removed just now; its next try is kept.
+        # The node has just been removed. Its next request is recorded as an authentication failure.
         raise NotAuthenticated(TOKEN_NOT_ACCEPTED)
     return highest
 

@@ -1,1 +1,1 @@
-"""Nodes: registered, enrolled, given snapshots, and what they report."""
+"""Nodes: registration, enrolment, reports and states."""

@@ -1,4 +1,4 @@
-"""The node of the control plane's own machine: it enrols with a one-time token in a file that it can read."""
+"""Enrol the node on the control plane's own machine: with a one-time token in a file that it can read."""
 
 import logging
 import os
@@ -19,15 +19,15 @@ from dnsfilter.policy.model import DEFAULT_SITE
 from dnsfilter.telemetry.logs import emit
 
 MODE = 0o640
-"""The state directory's group reads it, which is the resolver's."""
+"""Readable by the group of the state directory, which is the group of the resolver."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 def invite(database: Database, key: bytes, path: Path, now_s: int) -> None:
-    """Register this machine's node, unless it is, and write a one-time token for it. Raise Conflict and OSError.
+    """Register this machine's node if necessary, and write a one-time token for it. Raise Conflict and OSError.
 
-    What the node has now is taken until it uses the token.
+    The current token of the node stays valid until it uses the one-time token.
     """
     with database.writing() as session:
         unit = UnitOfWork(session, LOCAL, now_s)
@@ -39,45 +39,51 @@ def invite(database: Database, key: bytes, path: Path, now_s: int) -> None:
         write_secret(path, fresh.text.encode() + b"\n", mode=MODE)
 
 
-def look_after(database: Database, key: bytes, path: Path, now_s: int, restored_s: int | None) -> None:
-    """Renew the token in the file if it ended before the node used it, and remove one that is of no use.
+def maintain_enrolment_file(database: Database, key: bytes, path: Path, now_s: int, restored_s: int | None) -> None:
+    """Renew the token in the file if it expired before the node used it. Remove a useless one.
 
-    Write one if the database was restored at `restored_s` and the node has not enrolled since: it may have lost what
-    it enrolled with. A fault is logged.
+    Write one if the database was restored at `restored_s` and the node has not enrolled since: the database may lack
+    the node's token. Log errors.
     """
     try:
         with database.reading() as session:
             row = repository.find(session, NAME)
-            wanted = row is not None and row.removed_s is None and _is_wanted(row, now_s, restored_s)
-            if _is_taken(session, key, path, now_s):
+            needed = row is not None and row.removed_s is None and _is_needed(row, now_s, restored_s)
+            if _is_valid(session, key, path, now_s):
                 return
-        if path.exists() and not wanted:
+        if path.exists() and not needed:
             path.unlink()
-        elif wanted and (restored_s is not None or path.exists()):
+        elif needed and (restored_s is not None or path.exists()):
             invite(database, key, path, now_s)
-            emit(log, logging.INFO, "one-time token for this machine's node written", path=path)
+            emit(log, logging.INFO, "wrote a one-time token for the node of this machine", path=path)
     except OSError as error:
-        emit(log, logging.ERROR, "no one-time token for this machine's node", path=path, reason=error.strerror)
+        emit(
+            log,
+            logging.ERROR,
+            "cannot write a one-time token for the node of this machine",
+            path=path,
+            reason=error.strerror,
+        )
 
 
 def remove_used(name: str, path: Path) -> None:
-    """Remove the file once the node `name` has enrolled, if that is this machine's."""
+    """Remove the file once the node `name` has enrolled, if it is the node of this machine."""
     if name == NAME:
         with suppress(OSError):
             path.unlink()
 
 
-def _is_wanted(row: NodeRow, now_s: int, restored_s: int | None) -> bool:
-    """Whether the node may need another token. Without a restore, one that somebody else has for it stays good."""
+def _is_needed(row: NodeRow, now_s: int, restored_s: int | None) -> bool:
+    """Return whether the node needs another token. Without a restore, a valid one-time token elsewhere suffices."""
     if restored_s is not None:
         return row.enrolled_s is None or row.enrolled_s <= restored_s
     return row.enrolled_s is None and not row.may_enrol(now_s)
 
 
-def _is_taken(session: Session, key: bytes, path: Path, now_s: int) -> bool:
-    """Whether the file holds a token with which a node may enrol."""
+def _is_valid(session: Session, key: bytes, path: Path, now_s: int) -> bool:
+    """Return whether the file holds a token with which a node can enrol."""
     try:
-        # Without waiting: the resolver's user may have put something else there.
+        # Non-blocking: the user of the resolver may have put something else there.
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             token = file.read(MAX_LENGTH).decode("ascii", "replace").strip()
     except FileNotFoundError:

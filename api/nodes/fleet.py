@@ -1,4 +1,4 @@
-"""All nodes of a control plane, as one process knows them."""
+"""All nodes of a control plane, as known to this process."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,73 +13,73 @@ from api.db.models import NodeRow
 from api.db.session import Database
 from api.http.quota import Quota
 from api.nodes import repository
-from api.nodes.last_reports import UNREGISTERED_S, Board
+from api.nodes.last_reports import UNREGISTERED_S, LastReports
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
-from api.nodes.state import Standing, read_node, said, standing_of
+from api.nodes.state import Standing, last_report, read_node, standing_of
 from api.publish.newest import News
 from api.publish.service import Publisher
 from api.timestamps import timestamp_text
-from api.unregistered.networks import Place
+from api.unregistered.networks import Position
 
 MAX_DOWNLOADS = 64
-"""Files on their way at once."""
+"""Maximum number of concurrent downloads."""
 MAX_DOWNLOADS_EACH = 2
-"""And of one node: it takes one after the other, and one that was broken off may not have ended yet."""
+"""Maximum per node. A node downloads one file at a time, but a broken download may not have ended yet."""
 JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
-"""Entries of one node's journal that go on record at once, and how often one more. A node keeps what is not taken."""
+"""Journal entries of one node that are recorded at once, and seconds until one more. A node keeps the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How many nodes serve, and how many of them decide by the newest snapshot."""
+    """The number of serving nodes, and how many of them apply the newest snapshot."""
 
     nodes: int
     in_force: int
 
 
 class Fleet:
-    """What nodes are given and what they reported."""
+    """The nodes: their snapshots, downloads and last reports."""
 
     def __init__(self, database: Database, publisher: Publisher, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
         self.publisher = publisher
-        self.board = Board(database, clock)
+        self.reports = LastReports(database, clock)
         self.downloads = Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
 
     @property
     def news(self) -> News:
-        """The newest snapshot, and who waits for the next one."""
+        """The newest snapshot, and the nodes that wait for the next one."""
         return self.publisher.news
 
     def read(self, row: NodeRow) -> NodeRead:
-        """A node as it stands now."""
-        return read_node(row, self.board.heard(row.number), self.news, self._clock())
+        """Return a node with its current state."""
+        return read_node(row, self.reports.received(row.number), self.news, self._clock())
 
     def states(self, session: Session, rows: Sequence[Brief]) -> Sequence[State]:
-        """The state of each of the nodes now."""
+        """Return the current state of each node."""
         return [standing.state for standing in self._standings(session, rows)]
 
     def _standings(self, session: Session, rows: Sequence[Brief]) -> Sequence[Standing]:
-        now_s, heard = self._clock(), [self.board.heard(row.number) for row in rows]
-        silent = [row.number for row, known in zip(rows, heard, strict=True) if known is None and row.enrolled_s]
+        now_s, received = self._clock(), [self.reports.received(row.number) for row in rows]
+        silent = [row.number for row, known in zip(rows, received, strict=True) if known is None and row.enrolled_s]
         written = repository.reports(session, silent)
         found = []
-        for row, known in zip(rows, heard, strict=True):
-            body, seen_s = said(written.get(row.number, {}), row.seen_s, known)
+        for row, known in zip(rows, received, strict=True):
+            body, seen_s = last_report(written.get(row.number, {}), row.seen_s, known)
             found.append(standing_of(row, body, seen_s, self.news, now_s))
         return found
 
     def forget(self, number: int) -> None:
-        """Drop what a node reported, and let it wait no longer."""
-        self.board.forget(number)
+        """Drop a node's last report, and end its waiting for a snapshot."""
+        self.reports.forget(number)
         self.news.dismiss(number)
 
     def admitted(self, number: int, entries: int) -> int:
-        """How many of so many entries of a node's journal may go on record now: who has its token fills no disk."""
+        """Return how many of `entries` journal entries can be recorded now. The limit protects the disk."""
         now = self._clock()
         with self._lock:
             bucket = self._journals.setdefault(number, Bucket(JOURNAL_BURST, JOURNAL_INTERVAL_S))
@@ -90,38 +90,38 @@ class Fleet:
             return entries
 
     def counts(self) -> Mapping[str, int]:
-        """How many nodes there are in each state; raises SQLAlchemyError."""
+        """Count the nodes in each state. Raise SQLAlchemyError."""
         with self._database.reading() as session:
             found = Counter(self.states(session, repository.briefs(session)))
         return {state: found[state] for state in get_args(State)}
 
     def reach(self) -> Reach:
-        """Count the nodes that decide by the newest snapshot. Raise SQLAlchemyError."""
+        """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""
         with self._database.reading() as session:
             serving = [each for each in self._standings(session, repository.briefs(session)) if each.is_serving]
         return Reach(len(serving), sum(each.is_newest for each in serving))
 
     def unregistered(
-        self, session: Session, site: str | None, after: Place | None, limit: int
+        self, session: Session, site: str | None, after: Position | None, limit: int
     ) -> list[UnregisteredRead]:
-        """The first `limit` prefixes behind `after` in no range, from which nodes had queries within a day."""
+        """Return the first `limit` unregistered prefixes after `after` that sent queries within a day."""
         names = repository.names(session, site)
         since_s = self._clock() - UNREGISTERED_S
         return [
             UnregisteredRead(
-                site=found.place.site,
+                site=found.position.site,
                 prefix=found.prefix,
                 queries=sum(one.queries for one in found.asked.values()),
                 seen=timestamp_text(max(0, int(max(one.seen_s for one in found.asked.values())))),
                 nodes=sorted(names[number] for number in found.asked),
             )
-            for found in self.board.unregistered.listed(site, after, since_s, limit, names.__contains__)
+            for found in self.reports.unregistered.listed(site, after, since_s, limit, names.__contains__)
         ]
 
     def start(self) -> None:
-        """Start writing reports down."""
-        self.board.start()
+        """Start storing reports."""
+        self.reports.start()
 
     def stop(self) -> None:
-        """Stop it."""
-        self.board.stop()
+        """Store what is left, and stop."""
+        self.reports.stop()

@@ -14,7 +14,7 @@ _CHUNK = 500
 
 
 class Brief(NamedTuple):
-    """What of a node its state follows from, next to its report."""
+    """The fields of a node that its state depends on, without its report."""
 
     number: int
     name: str
@@ -24,12 +24,12 @@ class Brief(NamedTuple):
 
 
 def find(session: Session, name: str) -> NodeRow | None:
-    """The node of that name, also one that was removed; or None."""
+    """Return the node with this name, also if it was removed; or None."""
     return session.scalar(select(NodeRow).where(NodeRow.name == name))
 
 
 def get(session: Session, name: str) -> NodeRow:
-    """The node of that name, also one that was removed; raises NotFound."""
+    """Return the node with this name, also if it was removed. Raise NotFound."""
     row = find(session, name)
     if row is None:
         raise NotFound(f"node {name} is not registered")
@@ -37,18 +37,18 @@ def get(session: Session, name: str) -> NodeRow:
 
 
 def all_of(session: Session, site: str | None = None, after: str = "", limit: int | None = None) -> Sequence[NodeRow]:
-    """Every node behind the name `after`, by name; of one site or of all, and at most `limit`."""
+    """Return at most `limit` nodes after the name `after`, by name, of one site or of all."""
     statement = select(NodeRow).where(NodeRow.name > after).order_by(NodeRow.name).limit(limit)
     return session.scalars(statement if site is None else statement.where(NodeRow.site == site)).all()
 
 
 def named(session: Session, names: Sequence[str]) -> Sequence[NodeRow]:
-    """The nodes of these names, by name."""
+    """Return the nodes with these names, by name."""
     return session.scalars(select(NodeRow).where(NodeRow.name.in_(names)).order_by(NodeRow.name)).all()
 
 
 def briefs(session: Session, site: str | None = None, after: str = "") -> Sequence[Brief]:
-    """As `all_of`, without what takes long to read."""
+    """Return the same nodes as `all_of`, without the fields that take long to read."""
     columns = [getattr(NodeRow, name) for name in Brief._fields]
     statement = select(*columns).where(NodeRow.name > after).order_by(NodeRow.name)
     rows = session.execute(statement if site is None else statement.where(NodeRow.site == site))
@@ -56,7 +56,7 @@ def briefs(session: Session, site: str | None = None, after: str = "") -> Sequen
 
 
 def reports(session: Session, numbers: Sequence[int]) -> Mapping[int, Json]:
-    """What nodes reported last, as far as it was written down."""
+    """Return the stored reports of nodes."""
     found: dict[int, Json] = {}
     for start in range(0, len(numbers), _CHUNK):
         chunk = numbers[start : start + _CHUNK]
@@ -66,23 +66,23 @@ def reports(session: Session, numbers: Sequence[int]) -> Mapping[int, Json]:
 
 
 def names(session: Session, site: str | None = None) -> Mapping[int, str]:
-    """What the nodes are called that were not removed, by number; of one site or of all."""
+    """Return the names of the nodes that are not removed, by number, of one site or of all."""
     statement = select(NodeRow.number, NodeRow.name).where(NodeRow.removed_s.is_(None))
     rows = session.execute(statement if site is None else statement.where(NodeRow.site == site))
     return {row.number: row.name for row in rows}
 
 
 def count(session: Session) -> int:
-    """How many there are that were not removed."""
+    """Count the nodes that are not removed."""
     return session.scalar(select(func.count()).where(NodeRow.removed_s.is_(None))) or 0
 
 
 def removed(session: Session, before_s: int, limit: int) -> Sequence[int]:
-    """The numbers of nodes that were removed by then."""
-    gone = select(NodeRow.number).where(NodeRow.removed_s <= before_s)
-    return session.scalars(gone.order_by(NodeRow.number).limit(limit)).all()
+    """Return the numbers of nodes removed by `before_s`."""
+    rows = select(NodeRow.number).where(NodeRow.removed_s <= before_s)
+    return session.scalars(rows.order_by(NodeRow.number).limit(limit)).all()
 
 
 def delete_removed(session: Session, numbers: Sequence[int], before_s: int) -> None:
-    """Delete those of the nodes that were removed by then, and not registered again since."""
+    """Delete the nodes that were removed by `before_s` and not registered again since."""
     session.execute(delete(NodeRow).where(NodeRow.number.in_(numbers), NodeRow.removed_s <= before_s))

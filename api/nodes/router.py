@@ -1,4 +1,4 @@
-"""/v1/nodes as people use it, /v1/unregistered, /v1/snapshot-key."""
+"""/v1/nodes for accounts, /v1/unregistered and /v1/snapshot-key."""
 
 from itertools import islice
 from typing import Annotated
@@ -20,10 +20,10 @@ from api.node_api.node_permits import FleetDep
 from api.nodes import repository, service
 from api.nodes.fleet import Fleet
 from api.nodes.schemas import OLDER, NodeMade, NodeRead, NodeWrite, SnapshotKeyRead, State, UnregisteredRead
-from api.unregistered.networks import Place, place_of
+from api.unregistered.networks import Position, position_of
 
 router = APIRouter(route_class=Route, prefix="/v1/nodes", tags=["nodes"])
-beside = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
+other_routes = APIRouter(route_class=Route, prefix="/v1", tags=["nodes"])
 
 
 @router.get("", operation_id="list_nodes", summary="List nodes", responses=documented())
@@ -33,11 +33,11 @@ def list_nodes(
     fleet: FleetDep,
     site: SiteFilter,
     state: State | None = None,
-    behind: Annotated[bool, Query(description="only those with an older policy: behind, or held by hand")] = False,
+    behind: Annotated[bool, Query(description="only nodes with an older policy: `behind` or `held`")] = False,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[NodeRead]:
-    """Nodes by name, with what they reported last."""
+    """List nodes by name, with their last reports."""
     after = decode_cursor(cursor, str) if cursor is not None else ""
     if behind or state is not None:
         briefs = repository.briefs(unit.session, site, after)
@@ -60,7 +60,7 @@ def list_nodes(
 def register_node(
     body: NodeWrite, unit: UnitDep, _permit: Administrator, held: RuntimeDep, fleet: FleetDep, response: Response
 ) -> NodeMade:
-    """The answer has the token with which the node enrols: shown this once, taken once, within a day."""
+    """Register a node. The answer contains its enrolment token: shown only once, and valid once within 24 hours."""
     unit.shown_once = True
     row, fresh = service.register(unit, held.token_key, body.name, body.site)
     return _invited(unit, fleet, row, fresh.text, response)
@@ -68,7 +68,7 @@ def register_node(
 
 @router.get("/{name}", operation_id="get_node", summary="Get a node", responses=documented(NOT_FOUND))
 def get_node(name: Slug, unit: UnitDep, _permit: Auditor, fleet: FleetDep, response: Response) -> NodeRead:
-    """A node with what it reported last."""
+    """Get a node with its last report."""
     row = repository.get(unit.session, name)
     tag(response, row.revision)
     return fleet.read(row)
@@ -84,7 +84,7 @@ def get_node(name: Slug, unit: UnitDep, _permit: Auditor, fleet: FleetDep, respo
 def remove_node(
     name: Slug, unit: UnitDep, _permit: Administrator, fleet: FleetDep, precondition: PreconditionDep
 ) -> None:
-    """Its token is taken no longer. What it has it goes on with, but it gets nothing newer."""
+    """Remove a node and revoke its token. The node keeps its current snapshot and gets no newer one."""
     row = repository.get(unit.session, name)
     precondition.check(row.revision)
     service.remove(unit, row)
@@ -94,7 +94,7 @@ def remove_node(
 @router.post(
     "/{name}/enrolment",
     operation_id="renew_enrolment",
-    summary="Make a new token to enrol with",
+    summary="Make a new enrolment token",
     status_code=201,
     responses=documented(NOT_FOUND, CONFLICT, STALE),
 )
@@ -107,7 +107,7 @@ def renew_enrolment(
     response: Response,
     precondition: PreconditionDep,
 ) -> NodeMade:
-    """Of a machine that is replaced, say. Until the token is used, what the node has now is taken too."""
+    """Make a new enrolment token, for example to replace a machine. The node's token stays valid until it enrols."""
     row = repository.get(unit.session, name)
     precondition.check(row.revision)
     unit.shown_once = True
@@ -115,7 +115,7 @@ def renew_enrolment(
     return _invited(unit, fleet, row, fresh.text, response)
 
 
-@beside.get(
+@other_routes.get(
     "/unregistered", operation_id="list_unregistered", summary="List unregistered prefixes", responses=documented()
 )
 def list_unregistered(
@@ -126,27 +126,27 @@ def list_unregistered(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[UnregisteredRead]:
-    """Prefixes in no range that nodes had queries from lately, by site and address. They are kept nowhere."""
-    after = _place(decode_cursor(cursor, str)) if cursor is not None else None
+    """List unregistered prefixes that sent queries in the last 24 hours, by site and address. They are not stored."""
+    after = _position(decode_cursor(cursor, str)) if cursor is not None else None
     found = fleet.unregistered(unit.session, site, after, limit + 1)
     shown, following = cut_page(found, limit, lambda one: f"{one.site} {one.prefix}")
     return Page(items=list(shown), next=following)
 
 
-@beside.get(
-    "/snapshot-key", operation_id="get_snapshot_key", summary="Get the key of snapshots", responses=documented()
+@other_routes.get(
+    "/snapshot-key", operation_id="get_snapshot_key", summary="Get the public key of snapshots", responses=documented()
 )
 def get_snapshot_key(unit: UnitDep, _permit: AnyAccount, fleet: FleetDep) -> SnapshotKeyRead:
-    """The public key under which snapshots are signed, which nodes pin when they enrol."""
+    """Get the public key that verifies snapshots. Nodes pin it when they enrol."""
     identity = unit.session.get_one(InstallationRow, INSTALLATION).identity
     return SnapshotKeyRead(key=fleet.publisher.public_key, installation=identity)
 
 
-def _place(key: str) -> Place:
-    """Where the list of prefixes goes on; raises Invalid."""
+def _position(key: str) -> Position:
+    """Return the position in the list of prefixes that a cursor names. Raise Invalid."""
     site, _, prefix = key.partition(" ")
     try:
-        return place_of(site, prefix)
+        return position_of(site, prefix)
     except ValueError as error:
         raise not_ours() from error
 
@@ -159,5 +159,5 @@ def _invited(unit: UnitOfWork, fleet: Fleet, row: NodeRow, token: str, response:
 
 
 def _forget_then(unit: UnitOfWork, fleet: Fleet, number: int) -> None:
-    """Once it is committed that a node was removed: what waits asks again, and is refused."""
+    """Forget a removed node after the commit. Its waiting request ends, and its next one is refused."""
     event.listen(unit.session, "after_commit", lambda _session: fleet.forget(number), once=True)

@@ -1,4 +1,4 @@
-"""Nodes as registered and shown, and the reports that they send."""
+"""Schemas of nodes and of their reports."""
 
 from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Literal
@@ -11,28 +11,28 @@ from dnsfilter.policy.model import DEFAULT_SITE
 MAX_UNREGISTERED = 256
 MAX_JOURNAL = 100
 MAX_SUSPENDED = 201
-"""A node keeps 200 suspensions of its own, of one authority each, and one of all."""
+"""A node keeps 200 local suspensions of single authorities, and one of all."""
 RESERVED = frozenset({"enrol", "self"})
-"""No names of nodes: they stand in paths for something else."""
+"""Names that nodes cannot have, because paths of the API use them."""
 _LARGEST = 2**63 - 1
 _LARGEST_NUMBER = 2**53 - 1
-"""Of those that every program reads exactly in JSON (RFC 8259 section 6): it is sent back to the node."""
+"""The largest number that every JSON reader reads exactly (RFC 8259 section 6). It is sent back to the node."""
 _LENGTHS = {4: 24, 6: 48}
-"""Prefixes of clients that are in no range have this length: they name a network, not a device."""
+"""Lengths of unregistered prefixes, by IP version: they identify a network, not a device."""
 _MOST_QUERIES = 10**15
-"""Of one network; those of all nodes together are still a whole number of 64 bits."""
+"""Maximum number of queries of one network. The sum over all nodes fits 64 bits."""
 
 
 def _checked_name(name: str) -> str:
     if name in RESERVED:
-        raise ValueError(f"no node is called {name}: the API's paths have another use for it")
+        raise ValueError(f"{name} cannot be the name of a node: paths of the API use it")
     return name
 
 
 def _checked_unregistered(text: str) -> str:
     prefix = ip_network(text)
     if prefix.prefixlen != _LENGTHS[prefix.version]:
-        raise ValueError(f"no /{_LENGTHS[prefix.version]}")
+        raise ValueError(f"not a /{_LENGTHS[prefix.version]}")
     if isinstance(prefix, IPv6Network) and prefix.network_address.scope_id is not None:
         raise ValueError("has a scope id")
     return str(prefix)
@@ -40,7 +40,7 @@ def _checked_unregistered(text: str) -> str:
 
 def _checked_suspended(found: list["SuspendedNow"]) -> list["SuspendedNow"]:
     if len({one.authority for one in found}) < len(found):
-        raise ValueError("an authority is there twice")
+        raise ValueError("an authority appears twice")
     return found
 
 
@@ -53,47 +53,47 @@ UnregisteredPrefix = Annotated[str, StringConstraints(max_length=43), AfterValid
 LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
-"""Those that report and decide by an older policy, because somebody chose that on the node or for another reason."""
+"""The states of nodes that report and apply an older policy: `held` if it was selected locally, else `behind`."""
 
 
-class Told(BaseModel):
-    """What a node says: a field that is not known is passed over, as that of a node that was upgraded first."""
+class NodeMessage(BaseModel):
+    """A message from a node. Unknown fields are ignored: a node may be upgraded before the control plane."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class NodeWrite(Strict):
-    """A node to register: its name, and the site that it serves."""
+    """A node to register: its name and the site that it serves."""
 
     name: NodeName = Field(examples=["office-1"])
     site: Slug = DEFAULT_SITE
 
 
-class Enrolling(Told):
-    """What a node says when it enrols."""
+class Enrolling(NodeMessage):
+    """The request with which a node enrols."""
 
     version: Word
 
 
 class Enrolled(Read):
-    """What a node keeps: its token, which is shown this once, and the public key that signs its snapshots."""
+    """The node's token, shown only once, and the public key that verifies its snapshots."""
 
     name: Slug
     site: Slug
     token: str
-    key: str = Field(description="Ed25519, in hexadecimal; to be pinned")
+    key: str = Field(description="the Ed25519 public key in hexadecimal, which the node pins")
     installation: str
 
 
-class SuspendedNow(Told):
-    """A suspension that holds on the node; without an authority for all."""
+class SuspendedNow(NodeMessage):
+    """A local suspension in force on the node; `authority` is null for all authorities."""
 
     authority: Slug | None
     until: InstantText
 
 
-class Load(Told):
-    """How busy the node is."""
+class Load(NodeMessage):
+    """The load of the node."""
 
     queries_per_second: Amount
     cpu_percent: Amount
@@ -101,16 +101,16 @@ class Load(Told):
     cache_entries: Count
 
 
-class UnregisteredNetwork(Told):
-    """A prefix in no range, from which queries came."""
+class UnregisteredNetwork(NodeMessage):
+    """An unregistered prefix that sent queries."""
 
     prefix: UnregisteredPrefix
     queries: Annotated[int, Field(ge=0, le=_MOST_QUERIES)]
     seen_s_ago: Count
 
 
-class JournalEntry(Told):
-    """Something that was done on the node itself, by the local user `uid`."""
+class JournalEntry(NodeMessage):
+    """A local act on the node by the operating system's user `uid`."""
 
     number: Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
     time: InstantText
@@ -122,10 +122,10 @@ class JournalEntry(Told):
     reason: Annotated[Line, StringConstraints(max_length=1000)]
 
 
-class ReportWrite(Told):
-    """What a node says of itself, every ten seconds and after each change. `trouble` is empty where there is none.
+class ReportWrite(NodeMessage):
+    """A node's report, sent every ten seconds and after each change. `trouble` is empty if there is no problem.
 
-    `held_up_to` is there where the revision was chosen on the node by hand, until one above that comes.
+    `held_up_to` is set while a revision is selected locally: the node waits for a revision above it.
     """
 
     revision: Count | None
@@ -150,13 +150,13 @@ class ReportWrite(Told):
 
 
 class Reported(Read):
-    """The highest number of the node's journal that is on record here."""
+    """The highest number of the node's journal that is recorded."""
 
     journal: int
 
 
 class LoadRead(Read):
-    """How busy a node was when it reported."""
+    """The load of a node in its last report."""
 
     queries_per_second: float
     cpu_percent: float
@@ -165,14 +165,14 @@ class LoadRead(Read):
 
 
 class NodeSuspensionRead(Read):
-    """A suspension that holds on a node; without an authority for all."""
+    """A local suspension in force on a node; `authority` is null for all authorities."""
 
     authority: Slug | None
     until: Timestamp
 
 
 class NodeRead(Read):
-    """A node, and what it reported last. `waiting` is one that has not yet enrolled or reported."""
+    """A node with its last report. `waiting`: it has not yet enrolled or reported."""
 
     name: Slug
     site: Slug
@@ -180,42 +180,42 @@ class NodeRead(Read):
     registered: Timestamp
     enrolled: Timestamp | None
     removed: Timestamp | None
-    enrolment_until: Timestamp | None = Field(description="until when a token to enrol with is taken, if there is one")
+    enrolment_until: Timestamp | None = Field(description="when the enrolment token expires, if there is one")
     seen: Timestamp | None
-    revision: int | None = Field(description="what it decides by")
-    published: int | None = Field(description="what it should decide by")
-    behind_by: int | None = Field(description="revisions; null where it reports one that was never published")
-    behind_for_s: int | None = Field(description="since when there is something newer than it has; null where not")
+    revision: int | None = Field(description="the revision that the node applies")
+    published: int | None = Field(description="the published revision, which the node should apply")
+    behind_by: int | None = Field(description="missing revisions; null if the reported one was never published")
+    behind_for_s: int | None = Field(description="seconds since a newer snapshot exists; null if there is none")
     age_s: int | None
     version: str | None
     engine: str | None
     workers: int | None
     uptime_s: int | None
     load: LoadRead | None
-    trouble: str = Field(description="why the newest snapshot is not in use; empty where nothing hinders it")
+    trouble: str = Field(description="why the node does not use the newest snapshot; empty if nothing prevents it")
     held_up_to: int | None = Field(
-        description="where its revision was chosen by hand on the node: it takes one above this, and none below"
+        description="set while a revision is selected locally: the node waits for a revision above this one"
     )
     suspended: list[NodeSuspensionRead]
-    clock_off_s: int | None = Field(description="how far its clock was ahead of the control plane's")
+    clock_off_s: int | None = Field(description="seconds by which its clock was ahead of the control plane")
 
 
 class NodeMade(NodeRead):
-    """A node with the token to enrol with, which is shown this once and taken once."""
+    """A node with its enrolment token, which is shown only once and valid once."""
 
     enrolment_token: str
-    key: str = Field(description="that of snapshots, Ed25519 in hexadecimal: what `dnsfilter enrol --key` is to pin")
+    key: str = Field(description="the Ed25519 public key of snapshots in hexadecimal, for `dnsfilter enrol --key`")
 
 
 class SnapshotKeyRead(Read):
-    """The public key under which snapshots are signed, and the installation's identity."""
+    """The public key that verifies snapshots, and the identity of the installation."""
 
-    key: str = Field(description="Ed25519, in hexadecimal")
+    key: str = Field(description="the Ed25519 public key, in hexadecimal")
     installation: str
 
 
 class UnregisteredRead(Read):
-    """A prefix in no range of a site, from which nodes there had queries lately."""
+    """An unregistered prefix of a site that sent queries in the last 24 hours."""
 
     site: Slug
     prefix: str

@@ -1,4 +1,4 @@
-"""Acts on nodes. Nodes are no part of the policy, so that their acts make no revision."""
+"""Acts on nodes. Nodes are not part of the policy, so these acts make no revision."""
 
 import json
 from collections.abc import Sequence
@@ -21,28 +21,29 @@ from api.timestamps import parse_timestamp, timestamp_text
 
 ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500
-"""What the connections of one control plane allow, each node waiting on one, with room for everybody else."""
+"""Limited by the connections of a control plane: each node waits on one, and others need some too."""
 
 MOST_AHEAD = 1_000_000
-"""A journal's next number is at most so far above the last on record: nobody uses the numbers of a node up."""
+"""Maximum step of journal numbers above the last one recorded, so that no report can use up the numbers."""
 RECORDED = 2500
+"""Recorded journal entries that a report is compared with. A node keeps fewer."""
 _SUSPENDING = ("suspend", "end_suspension")
 LOCAL_ACTS = tuple(f"node.{act}" for act in get_args(LocalAct))
 
 
 def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRow, Fresh]:
-    """Register a node, also under the name of one that was removed; gives the token with which it enrols.
+    """Register a node and return it with its enrolment token. The name of a removed node can be used again.
 
-    Raises Conflict for a name that is taken, Invalid for an unknown site.
+    Raise Conflict if the name is in use or there are too many nodes. Raise Invalid if the site is unknown.
     """
     session = unit.session
     if session.get(SiteRow, site) is None:
         raise Invalid.at("body.site", f"site {site} is not registered")
     row = repository.find(session, name)
     if row is not None and row.removed_s is None:
-        raise Conflict(f"node {name} is registered already: ask for a new token, or remove it first")
+        raise Conflict(f"node {name} is registered already: renew its enrolment token, or remove it first")
     if repository.count(session) >= MAX_NODES:
-        raise Conflict(f"there are {MAX_NODES} nodes, more than that a control plane does not serve")
+        raise Conflict(f"there are already {MAX_NODES} nodes, the most that a control plane serves: remove one first")
     revision = _next(unit)
     row = row or NodeRow(name=name)
     row.site, row.registered_s, row.removed_s, row.revision = site, unit.now_s, None, revision
@@ -55,7 +56,7 @@ def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRo
 
 
 def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
-    """A new token with which a node enrols, anew too; until then it goes on with what it has. Raises Conflict."""
+    """Make a new enrolment token. The node's own token stays valid until then. Raise Conflict if it was removed."""
     if row.removed_s is not None:
         raise Conflict(f"node {row.name} was removed: register it again")
     row.revision = _next(unit)
@@ -65,9 +66,9 @@ def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
 
 
 def enrol(unit: UnitOfWork, key: bytes, row: NodeRow, version: str) -> Fresh:
-    """A node's own token, for the one with which it enrols: neither that nor its token before are taken any more.
+    """Enrol a node and return its own token. Its enrolment token and its previous token become invalid.
 
-    Its journal may begin anew, as on a machine that replaces another.
+    Its journal may start again at 1, as on a machine that replaces another.
     """
     fresh = new_token(key)
     row.revision = _next(unit)
@@ -78,34 +79,35 @@ def enrol(unit: UnitOfWork, key: bytes, row: NodeRow, version: str) -> Fresh:
 
 
 def remove(unit: UnitOfWork, row: NodeRow) -> None:
-    """Take no token of a node any longer; raises Conflict for one that was removed."""
+    """Remove a node and invalidate its tokens. Raise Conflict if it is already removed."""
     if row.removed_s is not None:
-        raise Conflict(f"node {row.name} was removed already")
+        raise Conflict(f"node {row.name} is already removed")
     row.revision = _next(unit)
     unit.note("node.remove", _subject(row), _shown(row), None)
-    # The hash of its token stays: a try to use that is told from one with any other.
+    # The hash of its token stays, to distinguish its use from that of an unknown token.
     row.enrolment_public, row.enrolment_digest, row.enrolment_until_s = None, "", None
     row.removed_s, row.report = unit.now_s, {}
 
 
 def take_journal(unit: UnitOfWork, row: NodeRow, entries: Sequence[JournalEntry]) -> int:
-    """Put on record what was done on a node itself, each entry once; gives the highest number that is.
+    """Record local acts of a node in the audit log, each entry once. Return the highest recorded number.
 
-    Numbers that a node passes over go on record too, as a gap: what was done there is not known. A node that has
-    enrolled again sends what it had sent before, as does one whose control plane was restored. Another act under a
-    number that is on record goes on record as well: one of the two was told by somebody else who has the node's token.
-    Raises Invalid for a number that no journal reaches from what is on record.
+    Missing numbers are recorded as a gap: the acts there are unknown. A node sends earlier entries again after it has
+    enrolled again, or after the control plane was restored. A different act under a recorded number is recorded too:
+    one of the two came from another holder of the node's token. Raise Invalid if a number is far above the last one.
     """
     highest: int = row.report.get(JOURNAL, 0)
-    told = sorted(entries, key=lambda entry: entry.number)
-    earlier = _recorded(unit.session, row) if told and _may_be_recorded(row, highest, told) else []
+    ordered = sorted(entries, key=lambda entry: entry.number)
+    earlier = _recorded(unit.session, row) if ordered and _may_be_recorded(row, highest, ordered) else []
     known = {_words(act, after) for act, after in earlier}
-    # Of one that has enrolled again, what was on record before is no gap.
+    # Entries recorded before the node enrolled again are not a gap.
     reached = highest or max((after["number"] for _, after in earlier), default=0)
-    for entry in told:
+    for entry in ordered:
         last = max(highest, reached)
         if entry.number > last + MOST_AHEAD:
-            raise Invalid.at("body.journal", f"{entry.number} is over {MOST_AHEAD} above {last}, the last on record")
+            raise Invalid.at(
+                "body.journal", f"{entry.number} is more than {MOST_AHEAD} above {last}, the last one recorded"
+            )
         if entry.number > last + 1:
             missing = {"since": last + 1, "through": entry.number - 1}
             unit.note("node.journal_gap", _subject(row), None, missing)
@@ -123,14 +125,14 @@ def _words(act: str, after: Json) -> str:
     return f"{act} {json.dumps(after, sort_keys=True)}"
 
 
-def _may_be_recorded(row: NodeRow, highest: int, told: Sequence[JournalEntry]) -> bool:
-    """Whether entries may be on record: by their numbers, or because they are from before the node enrolled."""
-    oldest_s = min(parse_timestamp(entry.time, "UTC") for entry in told)
-    return told[0].number <= highest or highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
+def _may_be_recorded(row: NodeRow, highest: int, entries: Sequence[JournalEntry]) -> bool:
+    """Return whether entries may be recorded already: by their numbers, or as older than the node's enrolment."""
+    oldest_s = min(parse_timestamp(entry.time, "UTC") for entry in entries)
+    return entries[0].number <= highest or highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
 
 
 def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
-    """The last acts on a node itself that are on record: at least as many as a node keeps."""
+    """Return the last recorded local acts of a node: at least as many as a node keeps."""
     statement = (
         select(AuditRow.act, AuditRow.after)
         .where(AuditRow.object == _subject(row), AuditRow.act.in_(LOCAL_ACTS))
@@ -143,8 +145,8 @@ def _recorded(session: Session, row: NodeRow) -> list[tuple[str, Json]]:
 def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, ...]:
     """Return the authorities that a local act concerns. A suspension of all concerns those with ranges at the site.
 
-    The start of a suspension also concerns those whose bans it sets aside. An unknown authority is left out: a report
-    is no proof of it.
+    The start of a suspension also concerns those whose bans it disables. Unknown authorities are left out: a report
+    does not prove that they exist.
     """
     if entry.authority is not None:
         known = session.scalars(select(AuthorityRow.slug).where(AuthorityRow.slug == entry.authority)).all()
@@ -163,14 +165,14 @@ def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
 
 
 def _reset(row: NodeRow) -> None:
-    """Forget both tokens and what was reported."""
+    """Clear both tokens and the last report."""
     row.enrolment_public, row.enrolment_digest, row.enrolment_until_s = None, "", None
     row.enrolled_s, row.public, row.digest = None, None, ""
     row.seen_s, row.report = None, {}
 
 
 def _next(unit: UnitOfWork) -> int:
-    # Nodes make no revision of the policy. The number of an entry in the record is never that of another change.
+    # Nodes make no revision of the policy. The number of an audit entry is unique to this change.
     return head(unit.session)[0] + 1
 
 

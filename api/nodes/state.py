@@ -1,26 +1,37 @@
-"""The state of a node: has it what was published, does it still report? Pure."""
+"""The state of a node: whether it has the newest snapshot and still reports. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from api.db.base import Json
 from api.db.models import NodeRow
-from api.nodes.last_reports import Heard
+from api.nodes.last_reports import ReceivedReport
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State
 from api.publish.newest import Newest, News
 from api.timestamps import optional_text, timestamp_text
 
 BEHIND_S = 10
-"""A node that has had something newer before it for so long, and reports, is behind."""
+"""Seconds after which a reporting node without the newest snapshot is behind."""
 SILENT_S = 60
-_TOLD = ("revision", "age_s", "version", "engine", "workers", "uptime_s", "load", "held_up_to", "clock_off_s")
-"""What is shown as it was reported; null where it was not."""
+"""Seconds without a report after which a node is silent."""
+_REPORTED_FIELDS = (
+    "revision",
+    "age_s",
+    "version",
+    "engine",
+    "workers",
+    "uptime_s",
+    "load",
+    "held_up_to",
+    "clock_off_s",
+)
+"""Fields shown as reported; null if they were not reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A node's state, and by how much it is behind: revisions, and since when there is something newer."""
+    """A node's state, and how far it is behind: in revisions, and since when a newer snapshot exists."""
 
     state: State
     seen_s: int | None
@@ -29,17 +40,17 @@ class Standing:
 
     @property
     def is_serving(self) -> bool:
-        """Return whether the node has enrolled, and reports or should by now."""
+        """Return whether the node has enrolled, and reports or should report."""
         return self.state not in ("removed", "waiting")
 
     @property
     def is_newest(self) -> bool:
-        """Return whether the node reports that it decides by the newest snapshot."""
+        """Return whether the node reports that it applies the newest snapshot."""
         return self.state == "current" and self.behind_since_s is None
 
 
 def standing_of(row: NodeRow | Brief, body: Json, seen_s: int | None, news: News, now_s: float) -> Standing:
-    """How a node stands now, by the report that it sent last, at `seen_s`."""
+    """Return the standing of a node from its last report `body`, received at `seen_s`."""
     if row.removed_s is not None:
         return Standing("removed", seen_s, None, None)
     if row.enrolled_s is None:
@@ -59,23 +70,23 @@ def standing_of(row: NodeRow | Brief, body: Json, seen_s: int | None, news: News
 
 
 def is_held(body: Json, newest: int) -> bool:
-    """Whether a report says that somebody at the node keeps it before the newest revision, and nothing else does."""
+    """Return whether only a local selection keeps the node at an older revision, according to its report."""
     revision, held = body.get("revision"), body.get("held_up_to")
     return revision is not None and held is not None and revision < newest <= held
 
 
-def said(written: Json, seen_s: int | None, heard: Heard | None) -> tuple[Json, int | None]:
-    """What a node reported last, and when: as it was written down, unless this process has heard it."""
-    return (written, seen_s) if heard is None else (heard.body, int(heard.at_s))
+def last_report(written: Json, seen_s: int | None, received: ReceivedReport | None) -> tuple[Json, int | None]:
+    """Return a node's last report and its time: the one this process received, else the stored one."""
+    return (written, seen_s) if received is None else (received.body, int(received.at_s))
 
 
-def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> NodeRead:
-    """A node as the API shows it."""
-    body, seen_s = said(row.report, row.seen_s, heard)
+def read_node(row: NodeRow, received: ReceivedReport | None, news: News, now_s: float) -> NodeRead:
+    """Return a node as the API shows it."""
+    body, seen_s = last_report(row.report, row.seen_s, received)
     stands = standing_of(row, body, seen_s, news, now_s)
     newest = news.newest
     since_s = stands.behind_since_s
-    told: dict[str, Any] = {field: body.get(field) for field in _TOLD}
+    reported: dict[str, Any] = {field: body.get(field) for field in _REPORTED_FIELDS}
     return NodeRead(
         name=row.name,
         site=row.site,
@@ -90,12 +101,12 @@ def read_node(row: NodeRow, heard: Heard | None, news: News, now_s: float) -> No
         behind_for_s=None if since_s is None else max(0, int(now_s - since_s)),
         trouble=body.get("trouble", ""),
         suspended=body.get("suspended", []),
-        **told,
+        **reported,
     )
 
 
 def _behind_by(body: Json, newest: Newest | None) -> int | None:
-    """None also for a revision above the newest: it is not of this history, or not true."""
+    """Return None also for a revision above the newest: it is from another history, or false."""
     revision = body.get("revision")
     if newest is None or revision is None or revision > newest.revision:
         return None
@@ -103,7 +114,7 @@ def _behind_by(body: Json, newest: Newest | None) -> int | None:
 
 
 def _behind_since(row: NodeRow | Brief, body: Json, news: News) -> float | None:
-    """Since when there is something newer than what the node reported; not before it enrolled."""
+    """Return since when a newer snapshot than the reported one exists, at the earliest since the enrolment."""
     since_s = news.superseded_s(body.get("manifest"))
     return None if since_s is None else max(since_s, row.enrolled_s or 0)
 

@@ -129,7 +129,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
     for key in _AUTHORITY_FACTS:
         if key in facts:
             slug = facts[key]
-            values[key] = phrases.everybody if slug is None else names.authority(slug, language)
+            values[key] = phrases.all_authorities if slug is None else names.authority(slug, language)
     for key in ("number", "node", "site", "revision", "reference"):
         values[key] = str(facts.get(key, ""))
     if "nodes" in facts:

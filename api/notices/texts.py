@@ -30,7 +30,7 @@ class Phrases:
 
     ban: str
     reference: str
-    everybody: str
+    all_authorities: str
     own_until: str
     own_lapsed: str
     own_review: str
@@ -67,7 +67,7 @@ COMMANDS: Mapping[Kind, str] = {
 PHRASES = Phrases(
     ban="Ban:",
     reference="Reference:",
-    everybody="all authorities",
+    all_authorities="all authorities",
     own_until="Your own decision does not change: it applies {until}.",
     own_lapsed="Your own decision does not change: it applied {until} and has lapsed.",
     own_review="Your own decision does not change: it is due for review {review}.",

@@ -1,1 +1,1 @@
-"""Rows to policy, policy to snapshot; what a policy says of a client."""
+"""Convert rows to policies, compile them to snapshots, publish them, and read past policies."""

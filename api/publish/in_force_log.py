@@ -1,8 +1,8 @@
-"""Which snapshot came into force when, kept beside the record of acts: in order, and without holding up an act.
+"""Record which snapshot came into force when: in order, and without delaying acts.
 
-What is published is noted in memory and written soon after by a thread of its own, or by `settle`, which whoever asks
-about the past calls first. A process that is killed between the two leaves its last snapshot in the store, whose
-manifest says when it was made: the next start notes that.
+A publication is noted in memory. A thread stores it soon after, or `settle` does, which readers of the past call first.
+If the process is killed in between, its last snapshot remains in the store, and its manifest says when it was made: the
+next start records it.
 """
 
 import logging
@@ -32,7 +32,7 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """A snapshot that came into force, by its digests in hexadecimal."""
+    """A snapshot that came into force, with its digests in hexadecimal."""
 
     revision: int
     names: str
@@ -42,20 +42,20 @@ class _Noted:
     time_s: Instant
 
     def is_in(self, row: PublicationRow, catalogue: str) -> bool:
-        """Whether the row says that the same came into force."""
+        """Return whether the row records the same snapshot."""
         files = (row.revision, row.names, row.ranges, row.rules)
         ours = (self.revision, self.names, self.ranges, self.rules)
         return files == ours and (row.catalogue, row.version) == (catalogue, __version__)
 
 
 class Recorder:
-    """Keeps what came into force, with the lists of `services`, each once."""
+    """Record the snapshots that came into force, and the lists of `services`, each once."""
 
     def __init__(self, database: Database, services: Mapping[str, Service]) -> None:
         self._database = database
         self._services = services
         self._noted: deque[_Noted] = deque()
-        # Serialised and hashed once: with a million names that takes seconds.
+        # Serialised and hashed only once: a million names take seconds.
         self._catalogue: CatalogueDigest | None = None
         self._unstored: tuple[ServiceList, ...] = ()
         self._turn = threading.Lock()
@@ -63,7 +63,7 @@ class Recorder:
 
     @property
     def catalogue(self) -> CatalogueDigest:
-        """The services' lists by their digests."""
+        """The digests of the services' lists."""
         found = self._catalogue
         if found is None:
             lists = tuple(map(list_of, self._services.values()))
@@ -72,15 +72,15 @@ class Recorder:
         return found
 
     def note(self, manifest: Manifest, time_s: Instant) -> None:
-        """That a snapshot is in force since `time_s`; written soon."""
+        """Note that a snapshot is in force since `time_s`. It is stored soon."""
         names, ranges, rules = (part.digest.hex() for part in (manifest.names, manifest.ranges, manifest.rules))
         self._noted.append(_Noted(manifest.revision, names, ranges, rules, manifest.made_s, time_s))
         self._job.wake()
 
     def note_stored(self, manifest: Manifest, names: bytes) -> None:
-        """That a snapshot was found in the store, which is in force since it was made; `names` digests our own names.
+        """Note a snapshot found in the store, as in force since it was made. `names` is the digest of our names.
 
-        One made by acts that the database does not have, or with other names, is left out: what it said is not kept.
+        Ignore one made by acts that the database lacks, or with other names: its policy is not kept.
         """
         with self._database.reading() as session:
             last = _last(session)
@@ -92,7 +92,7 @@ class Recorder:
                 self.note(manifest, manifest.made_s)
 
     def settle(self) -> bool:
-        """Write what is noted; says whether nothing is left. Not to be called inside a writing transaction."""
+        """Store the noted snapshots. Return whether nothing is left. Do not call this inside a writing transaction."""
         with self._turn:
             batch = tuple(self._noted)
             if not batch:
@@ -102,7 +102,7 @@ class Recorder:
                 with self._database.writing() as session:
                     self._write(session, catalogue, batch)
             except SQLAlchemyError as error:
-                emit(log, logging.ERROR, "publications not recorded, which is retried", error=type(error).__name__)
+                emit(log, logging.ERROR, "publications not recorded, retrying", error=type(error).__name__)
                 self._job.wake()
                 return False
             self._unstored = ()
@@ -111,11 +111,11 @@ class Recorder:
             return True
 
     def start(self) -> None:
-        """Start writing in the background."""
+        """Start storing in the background."""
         self._job.start()
 
     def stop(self) -> None:
-        """Write what is left, and stop the thread."""
+        """Stop the thread and store what is left."""
         self._job.stop()
         self._job.attempt(self.settle)
 

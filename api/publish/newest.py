@@ -1,6 +1,6 @@
-"""The newest snapshot as nodes get it, and those who wait for the next one: with neither a thread nor a session each.
+"""The newest snapshot for nodes, and the nodes that wait for the next one, without a thread or session per node.
 
-Publishing happens in threads, waiting in event loops: each publication wakes all who wait in a loop with one call.
+Publishing happens in threads, waiting in event loops. Each publication wakes all waiting nodes of a loop with one call.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from threading import Lock
 from typing import TypeAlias
 
 MAX_PAST = 1000
-"""Of so many snapshots it is known when the next one came; of older ones, that it was longer ago."""
+"""Number of past snapshots whose end is known exactly. For older ones, a later bound is used."""
 
 _Future: TypeAlias = "asyncio.Future[bool]"
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """A signed manifest as it is stored, with its SHA-256 in hexadecimal, in force since `since_s`."""
+    """A stored signed manifest with its SHA-256 in hexadecimal, in force since `since_s`."""
 
     revision: int
     manifest: bytes
@@ -29,11 +29,11 @@ class Newest:
 
 
 class Dismissed(Exception):
-    """Ends the waiting of somebody who may no longer."""
+    """Raised when a waiting node loses access."""
 
 
 class News:
-    """What was published last. Safe in threads."""
+    """The newest publication, and the nodes that wait for the next one. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -50,11 +50,11 @@ class News:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting nodes."""
         return len(self._waiting)
 
     def announce(self, revision: int, manifest: bytes, now_s: float) -> None:
-        """That a snapshot has come into force; wakes all who wait."""
+        """Set the newest snapshot and wake all waiting nodes."""
         with self._lock:
             before, self._newest = self._newest, Newest(revision, manifest, sha256(manifest).hexdigest(), now_s)
             if before is None:
@@ -67,16 +67,16 @@ class News:
             self._wake()
 
     def superseded_s(self, digest: str | None) -> float | None:
-        """Since when a snapshot is not the newest any more; None where it is, or where there is none."""
+        """Return since when a newer snapshot exists; None if this one is the newest, or nothing is published."""
         with self._lock:
             if self._newest is None or self._newest.digest == digest:
                 return None
             return self._superseded.get(digest or "", self._first_s)
 
-    async def next(self, known: str | None, wait_s: float, who: int) -> Newest | None:
-        """The newest snapshot, as soon as it is another one than `known`, or once `wait_s` is over; None without any.
+    async def next(self, known: str | None, wait_s: float, node: int) -> Newest | None:
+        """Return the newest snapshot as soon as it differs from `known`, or after `wait_s`; None if there is none.
 
-        Each `who` waits once: asking again ends the earlier waiting. Raises Dismissed.
+        Each `node` can wait only once: another call ends the earlier wait. Raise Dismissed.
         """
         loop = asyncio.get_running_loop()
         future: _Future = loop.create_future()
@@ -84,8 +84,8 @@ class News:
             newest = self._newest
             if self._closed or wait_s <= 0 or (newest is not None and newest.digest != known):
                 return newest
-            earlier = self._waiting.get(who)
-            self._waiting[who] = future
+            earlier = self._waiting.get(node)
+            self._waiting[node] = future
         if earlier is not None:
             _settle((earlier,), True)
         try:
@@ -94,21 +94,21 @@ class News:
             stays = True
         finally:
             with self._lock:
-                if self._waiting.get(who) is future:
-                    del self._waiting[who]
+                if self._waiting.get(node) is future:
+                    del self._waiting[node]
         if not stays:
             raise Dismissed
         return self._newest
 
-    def dismiss(self, who: int) -> None:
-        """End the waiting of one, if it waits."""
+    def dismiss(self, node: int) -> None:
+        """End the wait of a node that loses access, if it waits."""
         with self._lock:
-            future = self._waiting.pop(who, None)
+            future = self._waiting.pop(node, None)
         if future is not None:
             _settle((future,), False)
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """Wake all waiting nodes and accept no further waits."""
         with self._lock:
             self._closed = True
             self._wake()
@@ -123,7 +123,7 @@ def _settle(futures: Iterable[_Future], stays: bool) -> None:
     for future in futures:
         by_loop.setdefault(future.get_loop(), []).append(future)
     for loop, own in by_loop.items():
-        # A loop that has ended has nobody who waits.
+        # A closed loop has no waiting nodes.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, own, stays)
 

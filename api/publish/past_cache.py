@@ -1,4 +1,4 @@
-"""Keep the past policies that were made again last: questions about the same time share one."""
+"""Cache past policies, so that questions about the same time share one."""
 
 from collections import OrderedDict
 from hashlib import sha256
@@ -9,27 +9,27 @@ from sqlalchemy import Text, and_, cast, func, select
 from sqlalchemy.orm import Session
 
 from api.db.models import VersionRow
-from api.publish.past_policies import Held, Past, Publication, policy_in
+from api.publish.past_policies import LoadedServices, Past, Publication, policy_in
 from api.publish.recompiled import is_reproduced
 
 MAX_KEPT = 3
-"""A policy of 100,000 ranges takes some 100 MB."""
+"""A policy of 100,000 ranges takes about 100 MB."""
 
 Made: TypeAlias = tuple[Past, bool | None]
-"""A past policy, and whether it makes the files of its publication."""
+"""A past policy, and whether it reproduces the files of its publication."""
 
 
-class Remade:
-    """Past policies by publication. Safe in threads."""
+class PastPolicyCache:
+    """Past policies by publication. Thread-safe."""
 
     def __init__(self) -> None:
         self._turn = Lock()
         self._kept: OrderedDict[tuple[Publication, bytes], Made] = OrderedDict()
 
-    def of(self, session: Session, found: Publication, held: Held) -> Made:
-        """Return a past policy, and whether it is reproduced. Make it again if its stored versions were altered."""
+    def of(self, session: Session, found: Publication, held: LoadedServices) -> Made:
+        """Return a past policy, and whether it is reproduced. Rebuild it if its stored versions were altered."""
         key = found, _digest(session, found.revision)
-        # One is made at a time: each takes a core for seconds.
+        # Build one at a time: each uses a core for seconds.
         with self._turn:
             made = self._kept.get(key)
             if made is None:
@@ -42,7 +42,7 @@ class Remade:
 
 
 def _digest(session: Session, revision: int) -> bytes:
-    """Return a digest of all versions of which a revision's policy is made, as they are stored."""
+    """Return a digest of all stored versions that make up the policy of a revision."""
     latest = (
         select(VersionRow.kind, VersionRow.key, func.max(VersionRow.revision).label("revision"))
         .where(VersionRow.revision <= revision)

@@ -1,6 +1,6 @@
-"""What was in force at an instant, and the policy of any revision, made again from what is kept.
+"""Find what was in force at an instant, and rebuild the policy of any revision from stored versions.
 
-A publication is in force from its second on until the next one's; of several in one second the last counts.
+A publication is in force from its second until the second of the next one. Of several in one second, the last counts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,18 +34,18 @@ from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Address, Instant, Policy, Range, Service
 
 BEGIN_ACT = "history.begin"
-"""The act by which a database that was there before keeps its objects' first versions."""
+"""The act with which a database older than versions stores the first versions of its objects."""
 RAISE_ACT = "installation.raise_revision"
-"""The act by which a database that is older than the snapshots beside it gets a revision above theirs."""
+"""The act that raises the revision of a database above that of newer stored snapshots."""
 RESTORE_ACT = "installation.restore"
-"""The first act in a database that was made of a backup."""
+"""The first act in a database restored from a backup."""
 
 Row = TypeVar("Row", bound=Base)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The services that this process runs with, and the digest of their catalogue: they need not be read again."""
+class LoadedServices:
+    """The services of this process, and the digest of their catalogue: they need not be read from the database."""
 
     digest: str
     services: Mapping[str, Service]
@@ -53,7 +53,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A snapshot that was in force over `[since_s, until_s)`; without `until_s` it still is.
+    """A snapshot in force over `[since_s, until_s)`. It still is if `until_s` is None.
 
     `made_s` is the instant for which it was compiled; None if an older version recorded it.
     """
@@ -72,7 +72,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A publication, the rows behind it and the policy that they make."""
+    """A publication, the rows behind it, and their policy."""
 
     publication: Publication
     rows: Rows
@@ -86,12 +86,12 @@ def kept_publication_at(session: Session, at: Instant) -> Publication:
         raise NotFound(_before_all(session))
     begun = kept_since(session)
     if found.revision < begun:
-        raise NotFound(f"what revision {found.revision} said is not kept: not kept before revision {begun}")
+        raise NotFound(f"the policy of revision {found.revision} is not kept: not kept before revision {begun}")
     return found
 
 
-def policy_in(session: Session, found: Publication, held: Held) -> Past:
-    """Make the policy of a kept publication again. It takes seconds if there are many ranges."""
+def policy_in(session: Session, found: Publication, held: LoadedServices) -> Past:
+    """Rebuild the policy of a publication. It takes seconds if there are many ranges."""
     rows = rows_at(session, found.revision)
     return Past(found, rows, policy_of(values_of(rows), services_of(session, found.catalogue, held)))
 
@@ -105,20 +105,20 @@ def authority_at(session: Session, revision: int, site: str, client: Address) ->
         body["site"].as_string() == site,
         body["prefix"].as_string().in_(around),
     )
-    found = {body["prefix"]: body["authority"] for body in bodies_at(session, "range", revision, named)}
+    found = {body["prefix"]: body["authority"] for body in contents_at(session, "range", revision, named)}
     return narrowest(found, around)
 
 
 def publication_at(session: Session, at: Instant) -> Publication | None:
-    """The publication in force at `at`; None before the first that is kept."""
-    # By number, not by time: after a clock was set back, the later publication is the one that counts.
+    """Return the publication in force at `at`; None before the first recorded one."""
+    # By number, not by time: after a clock was set back, the later publication counts.
     statement = select(PublicationRow).where(PublicationRow.time_s <= at).order_by(PublicationRow.id.desc()).limit(1)
     row = session.scalar(statement)
     return None if row is None else publication_of(session, row)
 
 
 def publication_of(session: Session, row: PublicationRow) -> Publication:
-    """A row with the end that the next one gives it."""
+    """Convert a row to a publication, which ends when the next one starts."""
     following = select(PublicationRow.time_s).where(PublicationRow.id > row.id).order_by(PublicationRow.id).limit(1)
     return Publication(
         row.id,
@@ -135,15 +135,15 @@ def publication_of(session: Session, row: PublicationRow) -> Publication:
 
 
 def kept_since(session: Session) -> int:
-    """The first revision of which every object is kept: 0, unless the database was there before versions were."""
+    """Return the first revision with a version of every object: 0 unless the database is older than versions."""
     act = select(AuditRow.revision).where(AuditRow.act == BEGIN_ACT).order_by(AuditRow.seq).limit(1)
     return session.scalar(act) or 0
 
 
 def lost_after(session: Session, found: Publication) -> list[AuditRow]:
-    """The acts by which an older state of the database took over after `found`, before anything else was published.
+    """Return the acts that restored an older state of the database after `found`, before the next publication.
 
-    Whatever was in force in between is not in this database.
+    The database does not know what was in force in between.
     """
     acts = select(AuditRow).where(AuditRow.act.in_((RESTORE_ACT, RAISE_ACT)), AuditRow.revision > found.revision)
     following = select(PublicationRow.revision).where(PublicationRow.id > found.number).order_by(PublicationRow.id)
@@ -154,7 +154,7 @@ def lost_after(session: Session, found: Publication) -> list[AuditRow]:
 
 
 def rows_at(session: Session, revision: int) -> Rows:
-    """All that makes the policy of `revision`. The rows belong to no session, and are never to be added to one."""
+    """Return all rows of the policy of `revision`. They belong to no session. Never add them to one."""
     return Rows(
         revision,
         objects_at(session, AuthorityRow, revision),
@@ -168,21 +168,21 @@ def rows_at(session: Session, revision: int) -> Rows:
 
 
 def ranges_at(session: Session, revision: int) -> tuple[Range, ...]:
-    """The ranges of a revision, by site and registration."""
-    bodies = sorted(bodies_at(session, "range", revision), key=lambda body: (body["site"], body["id"]))
+    """Return the ranges of a revision, by site and registration."""
+    stored = sorted(contents_at(session, "range", revision), key=lambda body: (body["site"], body["id"]))
     fields = ("site", "prefix", "authority", "funding", "audience", "label")
-    return tuple(range_value(*(body[field] for field in fields)) for body in bodies)
+    return tuple(range_value(*(body[field] for field in fields)) for body in stored)
 
 
 def objects_at(session: Session, kind: type[Row], revision: int) -> list[Row]:
-    """The rows of one table as they were at a revision, by their keys."""
+    """Return the rows of a table at a revision, ordered by key."""
     word = next(word for word, cls in KINDS.items() if cls is kind)
     key = _key_of(kind)
-    return [row_of(kind, body) for body in sorted(bodies_at(session, word, revision), key=lambda body: body[key])]
+    return [row_of(kind, body) for body in sorted(contents_at(session, word, revision), key=lambda body: body[key])]
 
 
-def bodies_at(session: Session, word: str, revision: int, keys: Select[str] | None = None) -> Sequence[Json]:
-    """What is kept of the objects of a kind that were there at a revision, in no order; `keys` selects some."""
+def contents_at(session: Session, word: str, revision: int, keys: Select[str] | None = None) -> Sequence[Json]:
+    """Return the stored columns of the objects of a kind at a revision, in no order. `keys` selects some of them."""
     wanted = select(VersionRow.key, func.max(VersionRow.revision).label("revision")).where(
         VersionRow.kind == word, VersionRow.revision <= revision
     )
@@ -195,7 +195,7 @@ def bodies_at(session: Session, word: str, revision: int, keys: Select[str] | No
 
 
 def row_of(kind: type[Row], body: Mapping[str, Any]) -> Row:
-    """A row that belongs to no session, of its kept columns; a ban with its terms."""
+    """Build a row, outside any session, from its stored columns; a ban with its terms."""
     known = {attribute.key for attribute in kind.__mapper__.column_attrs}
     row = kind(**{name: value for name, value in body.items() if name in known})
     if isinstance(row, BanRow):
@@ -203,18 +203,18 @@ def row_of(kind: type[Row], body: Mapping[str, Any]) -> Row:
     return row
 
 
-def services_of(session: Session, catalogue: str, held: Held) -> Mapping[str, Service]:
-    """The services of a kept catalogue; raises NotFound where it is gone."""
+def services_of(session: Session, catalogue: str, held: LoadedServices) -> Mapping[str, Service]:
+    """Return the services of a stored catalogue. Raise NotFound if it is not stored."""
     if catalogue == held.digest:
         return held.services
     row = session.get(CatalogueRow, catalogue)
     if row is None:
         raise NotFound(f"the catalogue {catalogue} is not kept")
-    bodies = dict(_lists(session, row.lists.values()))
-    missing = set(row.lists.values()) - bodies.keys()
+    stored = dict(_lists(session, row.lists.values()))
+    missing = set(row.lists.values()) - stored.keys()
     if missing:
         raise NotFound(f"the list {min(missing)} is not kept")
-    return {service: service_of(bodies[digest]) for service, digest in row.lists.items()}
+    return {service: service_of(stored[digest]) for service, digest in row.lists.items()}
 
 
 def _lists(session: Session, digests: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -229,5 +229,5 @@ def _key_of(kind: type[Base]) -> str:
 def _before_all(session: Session) -> str:
     first = session.scalar(select(PublicationRow).order_by(PublicationRow.id).limit(1))
     if first is None:
-        return "nothing is kept yet of what was in force"
-    return f"nothing is kept of what was in force before {at_words(first.time_s)} (revision {first.revision})"
+        return "no publication is recorded yet"
+    return f"no publication is recorded before {at_words(first.time_s)} (revision {first.revision})"

@@ -1,8 +1,12 @@
-"""Rows -> Policy. Pure: what the rows say, and no more than has effect or may yet have.
+"""Convert rows to a policy of all that has effect or may still have effect. Pure.
 
-Left out are exemptions that were rejected, terms, bindings and exemptions that were ended before they began, ranges
-that an exemption names but that are registered no longer, bans of which no term is left, and bans on services that the
-catalogue has dropped.
+The policy leaves out:
+
+- rejected exemptions
+- terms, bindings and exemptions that were ended before they began
+- ranges that an exemption names but that are no longer registered
+- bans without a remaining term
+- bans on services that are no longer in the catalogue
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +43,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All of the database that makes a policy, at one revision. Ranges come as values: there may be many."""
+    """All rows of a policy at one revision. Ranges are values because there may be many."""
 
     revision: int
     authorities: Sequence[AuthorityRow]
@@ -53,7 +57,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What each row says by itself, at one revision: whether what it refers to is left out too, it does not know."""
+    """The value of each row at one revision, converted separately: references between them are not checked."""
 
     revision: int
     authorities: tuple[Authority, ...]
@@ -66,7 +70,7 @@ class Values:
 
 
 def values_of(rows: Rows) -> Values:
-    """What the rows say, each by itself."""
+    """Convert each row to its value."""
     return Values(
         rows.revision,
         tuple(map(authority_value, rows.authorities)),
@@ -85,7 +89,7 @@ def present(values: Iterable[Value | None]) -> tuple[Value, ...]:
 
 
 def policy_of(values: Values, services: Mapping[str, Service]) -> Policy:
-    """The policy that the values say together."""
+    """Return the policy of these values. Drop references to objects that are left out."""
     known = {ban.number for ban in values.bans if ban.service in services}
     registered = {(entry.site, entry.prefix) for entry in values.ranges} if values.exemptions else set()
     exemptions = (_registered(entry, registered) for entry in values.exemptions if entry.ban in known)
@@ -103,7 +107,7 @@ def policy_of(values: Values, services: Mapping[str, Service]) -> Policy:
 
 
 def _following(ban: Ban, known: set[int]) -> Ban:
-    """The ban, whose decisions follow none that is not known."""
+    """Return the ban without `follows` that name unknown bans."""
     decisions = (ban.decision, *(term.decision for term in ban.terms))
     followed = (decision.follows for decision in decisions if decision.follows is not None)
     if known.issuperset(followed):
@@ -117,18 +121,18 @@ def _following(ban: Ban, known: set[int]) -> Ban:
 
 
 def _registered(exemption: Exemption, registered: set[tuple[str, Prefix]]) -> Exemption:
-    """The exemption, of ranges that are registered."""
+    """Return the exemption with its registered ranges only."""
     ranges = frozenset(prefix for prefix in exemption.ranges if (exemption.site, prefix) in registered)
     return exemption if ranges == exemption.ranges else replace(exemption, ranges=ranges)
 
 
 def range_value(site: str, prefix: str, authority: str, funding: str, audience: str, label: str) -> Range:
-    """A range of its columns."""
+    """Build a range from its columns."""
     return Range(ip_network(prefix), authority, Funding(funding), Audience(audience), label, site)
 
 
 def authority_value(row: AuthorityRow) -> Authority:
-    """The authority that a row says."""
+    """Return the authority of a row."""
     return Authority(
         row.slug,
         Kind(row.kind),
@@ -143,19 +147,19 @@ def authority_value(row: AuthorityRow) -> Authority:
 
 
 def closing_value(row: AuthorityRow) -> Closing | None:
-    """The end that an authority's row says."""
+    """Return the closing of an authority's row; None if it has none."""
     if row.closes_s is None:
         return None
     return Closing(row.closes_s, row.closed_reason, _decision(row.closed_decision), row.successor)
 
 
 def site_value(row: SiteRow) -> Site:
-    """The site that a row says."""
+    """Return the site of a row."""
     return Site(row.slug, row.name)
 
 
 def ban_value(row: BanRow) -> Ban | None:
-    """The ban that a row says; None where no term is left."""
+    """Return the ban of a row; None if no term is left."""
     terms = sorted(row.decided_terms, key=lambda term: (term.start_s, term.id))
     if not terms:
         return None
@@ -187,7 +191,7 @@ def _decision(stored: Mapping[str, object]) -> FormalDecision:
 
 
 def binding_value(row: BindingRow) -> Binding | None:
-    """The binding that a row says; None for one that was ended before it began."""
+    """Return the binding of a row; None if it was ended before it began."""
     if row.period.is_void:
         return None
     return Binding(
@@ -205,7 +209,7 @@ def binding_value(row: BindingRow) -> Binding | None:
 
 
 def exemption_value(row: ExemptionRow) -> Exemption | None:
-    """The exemption that a row says; None for one that was rejected, or ended before it began."""
+    """Return the exemption of a row; None if it was rejected or ended before it began."""
     if row.rejected_s is not None or row.period.is_void:
         return None
     return Exemption(
@@ -223,7 +227,7 @@ def exemption_value(row: ExemptionRow) -> Exemption | None:
 
 
 def suspension_value(row: SuspensionRow) -> Suspension | None:
-    """The suspension that a row says; None for one that was ended before it started, by a clock that was set back."""
+    """Return the suspension of a row; None if it was ended before its start, by a clock that was set back."""
     if row.period.is_void:
         return None
     return Suspension(row.authority, row.start_s, until(row.period.end), row.reason, row.number)

@@ -1,6 +1,6 @@
-"""Whether a snapshot is one of the policy that is kept of its revision: its ranges and rules are compiled again.
+"""Check whether a snapshot matches the stored policy of its revision, by compiling ranges and rules again.
 
-Without the names: with a million of them that takes seconds, and ranges and rules have but their services and tiers.
+The names are not compiled: a million take seconds, and ranges and rules contain only their services and tiers.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ from dnsfilter.snapshot.compiler import compile_without_names
 from dnsfilter.snapshot.manifest import Manifest
 
 LATE_S = 30
-"""Seconds before a snapshot came into force within which it was made, if the record does not say when."""
+"""A snapshot was made at most so many seconds before it came into force, if the database does not say when."""
 
 
 def is_reproduced(past: Past) -> bool | None:
-    """Whether the past policy makes the files of its publication; None where another version had compiled them."""
+    """Return whether the past policy reproduces the files of its publication; None if another version compiled them."""
     found = past.publication
     if found.version != __version__:
         return None
@@ -34,9 +34,9 @@ def is_reproduced(past: Past) -> bool | None:
 
 
 def is_ours(session: Session, manifest: Manifest, services: Mapping[str, Service]) -> bool:
-    """Whether a stored snapshot says what this database has of its revision: on record, or compiled again.
+    """Return whether a stored snapshot matches this database: it is recorded, or compiling its revision reproduces it.
 
-    Another installation's is not, nor one of acts that were lost when an older database was restored.
+    A snapshot of another installation does not match, nor one of acts that were lost by restoring an older database.
     """
     ranges, rules = manifest.ranges.digest.hex(), manifest.rules.digest.hex()
     same = (manifest.revision, manifest.names.digest.hex(), ranges, rules)
@@ -60,13 +60,13 @@ def _files(policy: Policy, made_s: Instant) -> tuple[str, str] | None:
 
 
 def _is_made_before(policy: Policy, since_s: Instant, wanted: tuple[str, str]) -> bool:
-    """Whether the policy makes these files in one of the seconds before it came into force.
+    """Return whether compiling the policy in one of the seconds before it came into force gives these files.
 
-    Only for publications of databases from before the second was kept.
+    Only for publications from before the second was stored.
     """
     last = _files(policy, since_s)
     if last == wanted:
         return True
-    # What is left out only grows: if the first second's are the same as the last's, so are all between.
+    # Compiling later only leaves out more: if the first and the last second agree, so do all seconds between.
     first, between = _files(policy, since_s - LATE_S), range(since_s - 1, since_s - LATE_S, -1)
     return first == wanted or (first != last and any(_files(policy, second) == wanted for second in between))

@@ -1,4 +1,4 @@
-"""The queries that gather a policy."""
+"""Queries that read the policy from the database."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -36,19 +36,19 @@ from dnsfilter.policy.model import Address, Instant, Mode, Prefix, Range, Suspen
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 
 MANY = 500
-"""More changed rows than these are read with all the others: a statement's parameters are bounded."""
+"""If more rows changed, all rows are read: the number of a statement's parameters is limited."""
 
 Row = TypeVar("Row", bound=Base)
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Row, Value]):
-    """What the rows of one table say, made again only of those that changed: a toggle changes one of thousands.
+class TableCache(Generic[Row, Value]):
+    """The values of the rows of a table. Only changed rows are converted again: a toggle changes one of thousands.
 
-    Each change of a row gives it the revision that it makes (`history.keep` sees to that), and a committed revision is
-    never used twice. So a value is known by its row's key and revision, and a whole table by its number of rows and
-    their highest revision. Values of the newest revision are not kept: the transaction that makes it may yet be rolled
-    back, or go on, and then other values have the same revision.
+    Each change of a row sets its revision to the one that the change makes, and no committed revision is used twice.
+    Therefore a row's key and revision identify its value. The number of rows and their highest revision identify a
+    complete table. Values of the newest revision are not cached: its transaction may still change rows or be rolled
+    back, and then other values have the same revision.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class Kept(Generic[Row, Value]):
 
     @property
     def state(self) -> Subquery:
-        """The query of what `load` is given: the table's number of rows and their highest revision."""
+        """The query for the arguments of `load`: the table's number of rows and their highest revision."""
         return select(func.count(self._key).label("count"), func.max(self._revision).label("highest")).subquery()
 
     def load(self, session: Session, newest: int, count: int, highest: int | None) -> tuple[Value, ...]:
-        """What all rows say, in order, without those that say nothing; `newest` is the session's revision.
+        """Return the values of all rows in order, without None. `newest` is the session's revision.
 
         `count` and `highest` are the table's `state` in this session.
         """
@@ -89,14 +89,14 @@ class Kept(Generic[Row, Value]):
         def hold(_session: object = None) -> None:
             self._all = state, values
 
-        # What a transaction removes is there again when it is rolled back, and another may remove as many others.
+        # A rollback brings deleted rows back, and another transaction may delete as many other rows.
         if is_watched(session):
             event.listen(session, "after_commit", hold, once=True)
         else:
             hold()
 
     def _read(self, session: Session, keys: Sequence[Any]) -> dict[Any, Value | None]:
-        """What the rows of these keys say, and perhaps others too. Rows that the session has are not loaded again."""
+        """Return the values of the rows with these keys, and perhaps more. Rows in the session are not loaded again."""
         identities = (self._table.identity_key_from_primary_key((key,)) for key in keys)
         known: list[Any] = [row for one in identities if (row := session.identity_map.get(one)) is not None]
         if len(known) == len(keys):
@@ -108,27 +108,27 @@ class Kept(Generic[Row, Value]):
 
 
 class Policies:
-    """The policy's objects as the database has them, of which only what changed is read again."""
+    """The objects of the policy in the database. Only changed ones are read again."""
 
     def __init__(self) -> None:
-        self._authorities = Kept(AuthorityRow, authority_value, AuthorityRow.slug)
-        self._sites = Kept(SiteRow, site_value, SiteRow.slug)
-        self._ranges = Kept(RangeRow, _range, RangeRow.site, RangeRow.id)
-        self._bans = Kept(BanRow, ban_value, BanRow.number)
-        self._bindings = Kept(BindingRow, binding_value, BindingRow.number)
-        self._exemptions = Kept(ExemptionRow, exemption_value, ExemptionRow.number)
+        self._authorities = TableCache(AuthorityRow, authority_value, AuthorityRow.slug)
+        self._sites = TableCache(SiteRow, site_value, SiteRow.slug)
+        self._ranges = TableCache(RangeRow, _range, RangeRow.site, RangeRow.id)
+        self._bans = TableCache(BanRow, ban_value, BanRow.number)
+        self._bindings = TableCache(BindingRow, binding_value, BindingRow.number)
+        self._exemptions = TableCache(ExemptionRow, exemption_value, ExemptionRow.number)
         self._states = _states(
             self._authorities, self._sites, self._ranges, self._bans, self._bindings, self._exemptions
         )
 
     def load(self, session: Session, now: Instant) -> Values:
-        """All that makes the policy, but suspensions that a snapshot made after `now` does not have."""
+        """Return all values of the policy, except suspensions that a snapshot made after `now` leaves out."""
         session.flush()
         newest, *states = session.execute(self._states).one()
         authorities, sites, ranges, bans, bindings, exemptions = zip(states[::2], states[1::2], strict=True)
-        # Years of suspensions would slow every toggle. A day more than a snapshot keeps: clocks are set back at times.
+        # Years of suspensions would slow every toggle. Twice the span of a snapshot, because clocks may be set back.
         kept = now - 2 * KEPT_PAST_S
-        # The column itself has an index.
+        # The condition on the column itself uses its index.
         recent = select(SuspensionRow).where(SuspensionRow.end_s > kept, SuspensionRow.sql_period().end > kept)
         return Values(
             newest,
@@ -142,8 +142,8 @@ class Policies:
         )
 
 
-def _states(*tables: Kept[Any, Any]) -> Select[tuple[int, *tuple[Any, ...]]]:
-    """The query of the session's revision and then each table's state: one, because every act asks it."""
+def _states(*tables: TableCache[Any, Any]) -> Select[tuple[int, *tuple[Any, ...]]]:
+    """Return one query for the session's revision and each table's state: every act runs it."""
     states = [table.state for table in tables]
     joined = InstallationRow.__table__.join(states[0], true())
     for state in states[1:]:
@@ -160,7 +160,7 @@ def off_since(session: Session, at: Instant) -> Mapping[int, Instant]:
 
 
 def suspensions_at(session: Session, at: Instant) -> tuple[Suspension, ...]:
-    """Those that held at an instant, also where they are forgotten otherwise."""
+    """Return the suspensions that held at an instant, including old ones that policies leave out."""
     row = SuspensionRow
     statement = select(row).where(row.end_s > at, row.sql_period().holds(at)).order_by(row.number)
     return present(map(suspension_value, session.scalars(statement)))
@@ -181,7 +181,7 @@ def authority_of(session: Session, site: str, client: Address) -> str | None:
 
 
 def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | None:
-    """The narrowest allotted space that holds an address, or the whole of a prefix; or None."""
+    """Return the narrowest allotted space that contains an address or a complete prefix; or None."""
     around = prefixes_around(held)
     rows = session.scalars(select(SpaceRow).where(SpaceRow.site == site, SpaceRow.prefix.in_(around)))
     found = {row.prefix: row for row in rows}
@@ -189,11 +189,11 @@ def space_of(session: Session, site: str, held: Address | Prefix) -> SpaceRow | 
 
 
 def is_empty(session: Session) -> bool:
-    """Whether the database holds no policy yet."""
+    """Return whether the database holds no policy yet."""
     held = or_(exists().select_from(AuthorityRow), exists().select_from(RangeRow), exists().select_from(BanRow))
     return not session.scalar(select(held))
 
 
 def revision(session: Session) -> int:
-    """The database's revision."""
+    """Return the database's revision."""
     return session.execute(select(InstallationRow.revision).where(InstallationRow.id == INSTALLATION)).scalar_one()

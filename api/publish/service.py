@@ -1,4 +1,4 @@
-"""Committed policies become snapshots: one at a time, never an older one after a newer, retried until they do."""
+"""Publish committed policies as snapshots: one at a time, never an older one after a newer one, with retries."""
 
 import logging
 import threading
@@ -36,7 +36,7 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What publishing has done since this process started. `revision` is None before the first snapshot."""
+    """Publishing since this process started. `revision` is None before the first snapshot."""
 
     revision: int | None = None
     published: int = 0
@@ -44,17 +44,16 @@ class Status:
     duration_s: float = 0.0
 
 
-def believed(clock: Callable[[], float], store: SnapshotStore) -> Callable[[], float]:
-    """`clock` as long as it can be right, else the newest making in `store`: what acts and snapshots are dated by."""
+def plausible_clock(clock: Callable[[], float], store: SnapshotStore) -> Callable[[], float]:
+    """Return a clock for acts and snapshots: `clock` while it is plausible, else the time of the newest snapshot."""
     return lambda: store.creation_time_s(int(clock()))
 
 
 class Publisher:
-    """Publishes to one store, signed, and keeps what came into force when.
+    """Publish signed snapshots to one store, and record what came into force when.
 
-    Also a thread, once started, that retries what failed and prunes what is old.
-
-    Snapshots are dated by `clock`, whatever it says: see `believed`.
+    `start` starts threads that retry failures and delete old snapshots. Snapshots are dated by `clock` without a check:
+    see `plausible_clock`.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class Publisher:
         self._policies = Policies()
         self._policy: Policy | None = None
         self._compiled: tuple[Policy, Compiled] | None = None
-        # What the last check found sound and what was last compiled, whose ranges another policy may share.
+        # The last policy without faults, and the last compiled one, whose ranges another policy may share.
         self._sound: Policy | None = None
         self._before: Compiled | None = None
         self._recorder = Recorder(database, services)
@@ -87,29 +86,29 @@ class Publisher:
 
     @property
     def status(self) -> Status:
-        """What has been done so far."""
+        """The state of publishing."""
         return self._status
 
     @property
     def news(self) -> News:
-        """The newest snapshot as nodes get it."""
+        """The newest snapshot for nodes."""
         return self._news
 
     @property
     def public_key(self) -> str:
-        """The public key under which snapshots are signed, in hexadecimal."""
+        """The public key that verifies snapshots, in hexadecimal."""
         return self._signing.public
 
     @property
     def store(self) -> SnapshotStore:
-        """Where snapshots are."""
+        """The store of snapshots."""
         return self._store
 
     def check(self, unit: UnitOfWork) -> Policy:
-        """The policy that `unit` is about to commit, compiled; raises Invalid where it contradicts itself.
+        """Compile and return the policy that `unit` is about to commit. Raise Invalid if it contradicts itself.
 
-        What cannot be compiled must not be recorded: no act after it would come into force either. What is in no
-        snapshot any more was sound when it was recorded.
+        A policy that cannot be compiled must not be recorded: no later act would come into force either. Objects that
+        snapshots no longer contain were checked when they were recorded.
         """
         policy = policy_of(self._policies.load(unit.session, unit.now_s), self._services)
         left = without_ended_exemptions(policy, unit.now_s - KEPT_PAST_S)
@@ -124,14 +123,14 @@ class Publisher:
         return policy
 
     def current(self, unit: UnitOfWork) -> Policy:
-        """The policy as committed, for questions about it."""
+        """Return the committed policy."""
         held = self._policy
         if held is not None and held.revision == unit.revision:
             return held
         return policy_of(self._policies.load(unit.session, unit.now_s), self._services)
 
     def publish(self, policy: Policy) -> None:
-        """Bring a committed policy into force, unless a newer one is; raises NotPublished, and then retries."""
+        """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""
         with self._turn:
             published = self._status.revision
             if published is not None and policy.revision <= published:
@@ -139,7 +138,7 @@ class Publisher:
             self._compile_and_store(policy)
 
     def publish_current(self) -> None:
-        """Publish what the database holds, also where the store has that revision: the catalogue may have changed."""
+        """Publish the policy of the database, even if the store has its revision: the catalogue may have changed."""
         with self._turn:
             try:
                 with self._database.reading() as session:
@@ -149,22 +148,22 @@ class Publisher:
             self._compile_and_store(policy)
 
     def catch_up(self) -> None:
-        """Publish what the database holds, unless that is in force; raises NotPublished."""
+        """Publish the policy of the database unless it is in force. Raise NotPublished."""
         published = self._status.revision
         if published is None or published < self.database_revision():
             self.publish_current()
 
     @property
     def catalogue(self) -> str:
-        """The digest of the services' lists, under which publications have them."""
+        """The digest of the services' lists, which publications refer to."""
         return self._recorder.catalogue.digest
 
     def settle(self) -> None:
-        """Have it written down what came into force; not to be called inside a writing transaction."""
+        """Store what came into force. Do not call this inside a writing transaction."""
         self._recorder.settle()
 
     def note_stored(self) -> None:
-        """Note the store's snapshot, where a process ended before that was written down."""
+        """Record the store's snapshot if a process ended before it was recorded."""
         try:
             manifest = parse_manifest(self._store.read_current().manifest)
         except SnapshotError:
@@ -172,14 +171,14 @@ class Publisher:
         self._recorder.note_stored(manifest, self._names.digest)
 
     def stored_revision(self) -> int | None:
-        """The revision that the store holds as current; None without any."""
+        """Return the revision of the store's current snapshot; None if there is none."""
         try:
             return self._store.read_current().revision
         except SnapshotError:
             return None
 
     def stored_is_foreign(self) -> bool:
-        """Whether the store's snapshot says something else than the database has of its revision."""
+        """Return whether the store's snapshot differs from the database's policy of its revision."""
         try:
             manifest = parse_manifest(self._store.read_current().manifest)
         except SnapshotError:
@@ -188,7 +187,7 @@ class Publisher:
             return not is_ours(session, manifest, self._services)
 
     def database_revision(self) -> int:
-        """The revision of the database; raises what the database raises."""
+        """Return the revision of the database. Raise the errors of the database."""
         with self._database.reading() as session:
             return revision(session)
 
@@ -233,7 +232,7 @@ class Publisher:
         self._status = replace(self._status, failures=self._status.failures + 1)
         self._retrying.wake()
         emit(log, logging.ERROR, "snapshot not published", reason=what, error=error)
-        return NotPublished(f"{what}: publishing is retried by itself; do not repeat the act")
+        return NotPublished(f"{what}: publishing is retried automatically; do not repeat the act")
 
     def _publish_again(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Services as they are kept: a list of names per service, as canonical JSON named by its SHA-256. Pure.
+"""Stored services: one list of names per service, as canonical JSON identified by its SHA-256. Pure.
 
 {"name": "TikTok", "slug": "tiktok", "tiers": [{"domains": ["tiktok.com"], "hosts": [], "number": 1}]}
 """
@@ -15,12 +15,12 @@ from dnsfilter.policy.model import Service, Tier, WireName
 from dnsfilter.wire.names import name_text, parse_name
 
 _LEVEL = 3
-"""Of compression: a million names take a second, and half as much again on disk as at the slowest level."""
+"""Compression level: a million names take a second, and 50 % more disk space than at the slowest level."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceList:
-    """A service's list as it is kept: `body` is compressed."""
+    """A service's stored list. `body` is compressed."""
 
     service: str
     digest: str
@@ -29,20 +29,20 @@ class ServiceList:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueDigest:
-    """A catalogue by its digest: the digest of each service's list."""
+    """A catalogue's digest, and the digest of each service's list."""
 
     digest: str
     lists: Mapping[str, str]
 
 
 def digest_of(lists: Iterable[ServiceList]) -> CatalogueDigest:
-    """The catalogue of these lists."""
+    """Return the digests of the catalogue of these lists."""
     named = {entry.service: entry.digest for entry in lists}
     return CatalogueDigest(sha256(canonical(named)).hexdigest(), named)
 
 
 def list_of(service: Service) -> ServiceList:
-    """A service as it is kept."""
+    """Return the stored list of a service."""
     text = canonical(
         {
             "name": service.name,
@@ -57,7 +57,7 @@ def list_of(service: Service) -> ServiceList:
 
 
 def service_of(body: bytes) -> Service:
-    """The service of a kept list."""
+    """Return the service of a stored list."""
     found = content_of(body)
     return Service(
         found["slug"],
@@ -67,7 +67,7 @@ def service_of(body: bytes) -> Service:
 
 
 def content_of(body: bytes) -> dict[str, Any]:
-    """The JSON object of a kept list."""
+    """Return the JSON object of a stored list."""
     found: dict[str, Any] = json.loads(zlib.decompress(body))
     return found
 

@@ -1,4 +1,4 @@
-"""The key under which snapshots are signed, so that a node takes none that its control plane has not made."""
+"""The key that signs snapshots, so that nodes accept only snapshots from their control plane."""
 
 from dataclasses import dataclass, field
 
@@ -19,5 +19,5 @@ class Signing:
         object.__setattr__(self, "public", public_text(self.key))
 
     def signed(self, manifest: bytes) -> bytes:
-        """The manifest with its signature; raises SnapshotError."""
+        """Return the manifest with its signature. Raise SnapshotError."""
         return sign_manifest(manifest, self.key)

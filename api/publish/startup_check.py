@@ -1,4 +1,4 @@
-"""What has to hold before the first snapshot of a process."""
+"""Checks before the first snapshot of a process."""
 
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
@@ -13,19 +13,19 @@ from api.publish.past_policies import BEGIN_ACT, RAISE_ACT
 from api.publish.service import Publisher
 
 
-def meet_store(database: Database, publisher: Publisher, now_s: int) -> None:
-    """Note what is in the publisher's store, where it is of this database, and else go on above its revision."""
-    # In this order: what is above the database's revision was made by acts that it does not have.
+def reconcile_with_store(database: Database, publisher: Publisher, now_s: int) -> None:
+    """Record the store's snapshot if it matches this database, else raise the database's revision above it."""
+    # In this order: a snapshot above the database's revision was made by acts that the database lacks.
     publisher.note_stored()
     raise_above(database, publisher.stored_revision(), now_s, foreign=publisher.stored_is_foreign())
 
 
 def raise_above(database: Database, stored: int | None, now_s: int, *, foreign: bool = False) -> bool:
-    """Raise the database's revision above that of the stored snapshot, if it is below; says whether it was.
+    """Raise the database's revision above that of the stored snapshot, if it is below. Return whether it was raised.
 
-    So it is after a database was restored or made anew beside old snapshots: its policy is the one that counts, and
-    a store never goes back. Equal revisions are raised too where the snapshot is `foreign`, of another policy: a
-    number is that of one policy only.
+    It is below after a database was restored or newly created next to old snapshots. The database's policy counts, and
+    a store never goes back. Equal revisions are also raised if the snapshot is `foreign`, of another policy: a revision
+    identifies only one policy.
     """
     with database.writing() as session:
         row = session.get_one(InstallationRow, INSTALLATION)
@@ -39,9 +39,9 @@ def raise_above(database: Database, stored: int | None, now_s: int, *, foreign: 
 
 
 def keep_history(database: Database, now_s: int) -> int:
-    """Keep the objects of which there is no version yet, as of a database that is older than versions; says how many.
+    """Store versions of objects that have none, as in a database older than versions. Return their number.
 
-    They are kept by an act of its own: what they were before its revision is not known. In a new database nothing was.
+    A separate act stores them: their state before its revision is unknown. A new database has no such objects.
     """
     with database.writing() as session:
         rows = [(word, row) for word, kind in KINDS.items() for row in _unkept(session, word, kind)]

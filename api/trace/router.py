@@ -12,8 +12,8 @@ from api.http.permits import ReaderOfObject
 from api.http.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import Slug, TimestampText
-from api.publish.past_cache import Remade
-from api.publish.past_policies import Held, authority_at, kept_publication_at
+from api.publish.past_cache import PastPolicyCache
+from api.publish.past_policies import LoadedServices, authority_at, kept_publication_at
 from api.publish.repository import authority_of
 from api.trace.schemas import TraceRead
 from api.trace.service import Question, parse_at
@@ -23,12 +23,12 @@ from dnsfilter.policy.model import DEFAULT_SITE
 router = APIRouter(route_class=Route, prefix="/v1/trace", tags=["decision"])
 
 
-def remade_of(request: Request) -> Remade:
+def past_policies_of(request: Request) -> PastPolicyCache:
     """Return the application's past policies."""
-    return part_of(request, "remade", Remade)
+    return part_of(request, "past_policies", PastPolicyCache)
 
 
-RemadeDep = Annotated[Remade, Depends(remade_of)]
+PastPoliciesDep = Annotated[PastPolicyCache, Depends(past_policies_of)]
 
 
 @router.get(
@@ -41,7 +41,7 @@ def get_trace(
     unit: UnitDep,
     permit: ReaderOfObject,
     held: RuntimeDep,
-    remade: RemadeDep,
+    past_policies: PastPoliciesDep,
     client: Annotated[str, Query(max_length=60, examples=["192.0.2.10"])],
     name: QuestionText,
     at: TimestampText,
@@ -58,7 +58,7 @@ def get_trace(
     asked = Question(site, address, question, parse_at(at, time_zone, unit.now_s))
     found = kept_publication_at(unit.session, asked.at)
     permit.demand(authority_at(unit.session, found.revision, site, asked.client))
-    now = Held(held.publishing.catalogue, held.services)
+    now = LoadedServices(held.publishing.catalogue, held.services)
     with held.costly.held(permit.caller.account):
-        made = remade.of(unit.session, found, now)
+        made = past_policies.of(unit.session, found, now)
         return traced(unit.session, asked, made, now, held.catalogue)

@@ -18,7 +18,7 @@ from api.exemptions.schemas import ExemptionRead
 from api.explain.policy_answers import decision_read
 from api.explain.schemas import DecisionRead
 from api.publish.past_cache import Made
-from api.publish.past_policies import RAISE_ACT, Held, Past, Publication, lost_after
+from api.publish.past_policies import RAISE_ACT, LoadedServices, Past, Publication, lost_after
 from api.services.schemas import SourceRead
 from api.suspensions.state import suspended_at
 from api.timestamps import given_timestamp, optional_text, timestamp_text
@@ -51,7 +51,7 @@ def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
     return at
 
 
-def trace(session: Session, asked: Question, made: Made, held: Held, catalogue: Catalogue) -> TraceRead:
+def trace(session: Session, asked: Question, made: Made, held: LoadedServices, catalogue: Catalogue) -> TraceRead:
     """Return the grounds of a past decision.
 
     `made` is the policy in force then, and whether it matches what was published.
@@ -202,7 +202,7 @@ class _Sources:
     """The sources of the installed catalogue."""
 
     lists: Lists
-    held: Held
+    held: LoadedServices
     catalogue: Catalogue
 
     def of(self, found: Listed) -> Sequence[SourceRead]:

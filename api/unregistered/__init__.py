@@ -1,1 +1,1 @@
-"""Networks in no range that sent queries, as nodes reported them: in memory only."""
+"""Unregistered networks that sent queries, from reports of nodes: in memory only."""

@@ -1,4 +1,4 @@
-"""Prefixes in no range that nodes had queries from, merged by site: in memory only, and changed report by report."""
+"""Unregistered prefixes that sent queries, merged by site: in memory only, and updated with each report."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +11,16 @@ from typing import NamedTuple
 from api.nodes.schemas import UnregisteredNetwork
 
 
-class Place(NamedTuple):
-    """Where a prefix comes in the list: by site, then by address, those of IPv4 first."""
+class Position(NamedTuple):
+    """The position of a prefix in the list: by site, then IPv4 before IPv6, then by address."""
 
     site: str
     version: int
     network: int
 
 
-class Asked(NamedTuple):
-    """Queries of one node from a prefix, and when the last came."""
+class Queries(NamedTuple):
+    """The number of queries from a prefix to one node, and when the last one came."""
 
     queries: int
     seen_s: float
@@ -29,90 +29,90 @@ class Asked(NamedTuple):
 @dataclass(slots=True)
 class _Entry:
     prefix: str
-    asked: dict[int, Asked] = field(default_factory=dict)
+    asked: dict[int, Queries] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Unregistered:
-    """A prefix of a site with what was lately asked from it, by the number of the node."""
+    """A prefix of a site, with its recent queries by the number of the node."""
 
-    place: Place
+    position: Position
     prefix: str
-    asked: dict[int, Asked]
+    asked: dict[int, Queries]
 
 
-def place_of(site: str, prefix: str) -> Place:
-    """The place of a prefix; raises ValueError."""
+def position_of(site: str, prefix: str) -> Position:
+    """Return the position of a prefix. Raise ValueError."""
     network = ip_network(prefix)
-    return Place(site, network.version, int(network.network_address))
+    return Position(site, network.version, int(network.network_address))
 
 
 class UnregisteredNetworks:
-    """What each node told last. Safe in threads."""
+    """The unregistered networks in each node's last report. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._told: dict[int, tuple[float, dict[str, Place]]] = {}
-        self._entries: dict[Place, _Entry] = {}
-        self._order: list[Place] | None = []
+        self._reported: dict[int, tuple[float, dict[str, Position]]] = {}
+        self._entries: dict[Position, _Entry] = {}
+        self._order: list[Position] | None = []
 
     def take(self, number: int, site: str, unregistered: Sequence[UnregisteredNetwork], at_s: float) -> None:
-        """What a node at a site tells at `at_s`, in place of what it told before."""
+        """Replace the networks of a node at a site by those of its report at `at_s`."""
         with self._lock:
-            before = self._told.pop(number, (0.0, {}))[1]
-            # Nearly all were told before: their places are known.
-            known = {prefix: place for prefix, place in before.items() if place.site == site}
-            now = {one.prefix: known.get(one.prefix) or place_of(site, one.prefix) for one in unregistered}
-            for prefix, place in before.items():
-                if now.get(prefix) != place:
-                    self._drop(number, place)
+            before = self._reported.pop(number, (0.0, {}))[1]
+            # Nearly all were in the previous report: their positions are known.
+            known = {prefix: position for prefix, position in before.items() if position.site == site}
+            now = {one.prefix: known.get(one.prefix) or position_of(site, one.prefix) for one in unregistered}
+            for prefix, position in before.items():
+                if now.get(prefix) != position:
+                    self._drop(number, position)
             for one in unregistered:
-                place = now[one.prefix]
-                entry = self._entries.get(place)
+                position = now[one.prefix]
+                entry = self._entries.get(position)
                 if entry is None:
-                    entry = self._entries[place] = _Entry(one.prefix)
+                    entry = self._entries[position] = _Entry(one.prefix)
                     self._order = None
-                entry.asked[number] = Asked(one.queries, at_s - one.seen_s_ago)
+                entry.asked[number] = Queries(one.queries, at_s - one.seen_s_ago)
             if now:
-                self._told[number] = at_s, now
+                self._reported[number] = at_s, now
 
     def forget(self, number: int) -> None:
-        """Drop what a node told."""
+        """Drop the networks of a node."""
         self.take(number, "", (), 0)
 
     def expire(self, before_s: float) -> None:
-        """Drop what nodes told by then that have told nothing since."""
+        """Drop the networks of nodes whose last report came at `before_s` or earlier."""
         with self._lock:
-            silent = [number for number, (at_s, _) in self._told.items() if at_s <= before_s]
+            silent = [number for number, (at_s, _) in self._reported.items() if at_s <= before_s]
         for number in silent:
             self.forget(number)
 
     def listed(
-        self, site: str | None, after: Place | None, since_s: float, limit: int, known: Callable[[int], bool]
+        self, site: str | None, after: Position | None, since_s: float, limit: int, known: Callable[[int], bool]
     ) -> list[Unregistered]:
-        """The first `limit` behind `after` that a node which is `known` had queries from after `since_s`."""
+        """Return the first `limit` prefixes after `after` that sent queries to a `known` node after `since_s`."""
         with self._lock:
             return list(islice(self._found(site, after, since_s, known), limit))
 
     def _found(
-        self, site: str | None, after: Place | None, since_s: float, known: Callable[[int], bool]
+        self, site: str | None, after: Position | None, since_s: float, known: Callable[[int], bool]
     ) -> Iterator[Unregistered]:
         if self._order is None:
             self._order = sorted(self._entries)
-        first = Place(site or "", 0, 0)
-        for place in islice(
+        first = Position(site or "", 0, 0)
+        for position in islice(
             self._order, bisect_right(self._order, first if after is None else max(first, after)), None
         ):
-            if site not in (None, place.site):
+            if site not in (None, position.site):
                 return
-            entry = self._entries[place]
+            entry = self._entries[position]
             asked = {number: one for number, one in entry.asked.items() if one.seen_s > since_s and known(number)}
             if asked:
-                yield Unregistered(place, entry.prefix, asked)
+                yield Unregistered(position, entry.prefix, asked)
 
-    def _drop(self, number: int, place: Place) -> None:
-        entry = self._entries[place]
+    def _drop(self, number: int, position: Position) -> None:
+        entry = self._entries[position]
         del entry.asked[number]
         if not entry.asked:
-            del self._entries[place]
+            del self._entries[position]
             self._order = None

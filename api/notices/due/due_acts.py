@@ -149,7 +149,9 @@ def _recorded(session: Session, hour: Hour) -> Mapping[tuple[str, int], Sequence
     """Return the authorities that the audit log names for acts on suspensions, by act and number."""
     acts = AuditRow.act.in_(("suspension.start", "suspension.end"))
     entries = select(AuditRow.act, AuditRow.object, AuditRow.authorities).where(acts, AuditRow.time_s > hour.oldest)
-    return {(act, int(subject.rpartition("/")[2])): whose for act, subject, whose in session.execute(entries)}
+    return {
+        (act, int(subject.rpartition("/")[2])): authorities for act, subject, authorities in session.execute(entries)
+    }
 
 
 def _recipients(row: SuspensionRow, recorded: Sequence[str]) -> Sequence[str | None]:

@@ -171,7 +171,7 @@ def _suspended(session: Session, node: NodeRow, at_sites: _Recipients, hour: Hou
         scope, there = one.authority, at_sites.at(one.site)
         facts: Json = {"node": one.node, "site": one.site, "scope": scope, "until_s": one.until_s}
         owners = [to for to in there if to is not None and scope in (None, to)]
-        whose = concerned(session, owners, (hour.now, one.until_s))
-        for to in (None, *whose) if scope is None else whose:
+        recipients = concerned(session, owners, (hour.now, one.until_s))
+        for to in (None, *recipients) if scope is None else recipients:
             key = f"{Kind.NODE_SUSPENDED}/{node.number}/{one.until_s // HOUR_S}/{scope or ''}/{to or ''}"
             yield Due(key, Kind.NODE_SUSPENDED, to, facts if to in (None, *owners) else {**facts, "binds": True})

@@ -29,7 +29,7 @@ from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.http.dependencies import Runtime
 from api.nodes.fleet import Fleet
-from api.publish.service import Publisher, believed
+from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history
 from api.settings import Settings, parse_settings
@@ -167,7 +167,7 @@ def make_plane(
     held = services if services is not None else catalogue()
     by_slug = {service.slug: service for service in held.services}
     store = SnapshotStore(settings.snapshot_dir)
-    read = believed(clock, store) if doubting else clock
+    read = plausible_clock(clock, store) if doubting else clock
     publisher = Publisher(database, by_slug, store, read, Signing(load_signing_key(settings.snapshot_key)))
     key = load_key(settings.token_key_path)
     if not started:

@@ -14,7 +14,7 @@ from api.db.exclusive import Turn
 from api.db.models import PublicationRow
 from api.delivery.destinations import FilePlace
 from api.jobs import Job
-from api.nodes.last_reports import Board
+from api.nodes.last_reports import LastReports
 from api.publish import in_force_log
 from api.tls.certificates import Certificate
 from dnsfilter.errors import UnavailableError
@@ -174,11 +174,11 @@ ONCE = ["unexpected error, going on"]
 def test_what_nodes_report_is_written_on(
     plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    board = Board(plane.database, plane.clock)
-    broken = _Broken(patch, board, "settle")
-    board.start()
+    reports = LastReports(plane.database, plane.clock)
+    broken = _Broken(patch, reports, "settle")
+    reports.start()
     assert broken.goes_on()
-    board.stop()
+    reports.stop()
     assert _told(caplog) == ONCE
 
 

@@ -1,4 +1,4 @@
-"""The enrolled node of the tests of nodes."""
+"""The fixture of an enrolled node, shared with the tests of nodes."""
 
 from tests.unit.api.nodes.conftest import machine
 

@@ -1,4 +1,4 @@
-"""What nodes are given: the signed manifest as it is stored, and the files that manifests name."""
+"""Routes that send nodes the signed manifest and the files of snapshots."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ def _fleet(plane: Plane) -> Fleet:
     return found
 
 
-def test_a_node_gets_the_stored_manifest_signed_under_the_key_it_has_pinned(town: Plane) -> None:
+def test_node_gets_the_stored_manifest_signed_with_its_pinned_key(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     answer = machine.call("GET", "snapshot")
     assert answer.content == town.store.read_current().manifest
@@ -38,7 +38,7 @@ def test_a_node_gets_the_stored_manifest_signed_under_the_key_it_has_pinned(town
         verify_manifest(answer.content.replace(b'"made_s":1', b'"made_s":2'), machine.key)
 
 
-def test_publishing_anew_after_a_restart_is_signed_under_the_same_key(town: Plane) -> None:
+def test_snapshot_published_after_a_restart_is_signed_with_the_same_key(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     town.database.close()
     again = make_plane(town.settings.state_dir, url=town.settings.database)
@@ -49,7 +49,7 @@ def test_publishing_anew_after_a_restart_is_signed_under_the_same_key(town: Plan
     again.database.close()
 
 
-def test_what_a_node_has_already_is_not_sent_again(machine: Machine) -> None:
+def test_snapshot_that_the_node_has_is_not_sent_again(machine: Machine) -> None:
     tag = machine.call("GET", "snapshot").headers["etag"]
     for sent in (tag, f'"x", {tag}', f"W/{tag}"):
         again = machine.call("GET", "snapshot", tag=sent)
@@ -59,7 +59,7 @@ def test_what_a_node_has_already_is_not_sent_again(machine: Machine) -> None:
     assert (newer.status_code, newer.headers["etag"] != tag) == (200, True)
 
 
-def test_before_anything_is_published_there_is_nothing_to_get(tmp_path: Path) -> None:
+def test_before_the_first_publication_there_is_no_snapshot(tmp_path: Path) -> None:
     plane = make_plane(tmp_path / "state")
     machine = Machine.enrolled(plane, "office-1")
     answer = machine.call("GET", "snapshot")
@@ -70,25 +70,25 @@ def test_before_anything_is_published_there_is_nothing_to_get(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("wait", ["-1", "31", "long"])
-def test_nobody_waits_longer_than_half_a_minute(machine: Machine, wait: str) -> None:
+def test_wait_above_thirty_seconds_is_rejected(machine: Machine, wait: str) -> None:
     assert machine.call("GET", f"snapshot?wait={wait}").status_code == 422
 
 
-def test_the_files_of_the_newest_and_of_kept_manifests_are_given(town: Plane) -> None:
+def test_files_of_the_newest_and_of_kept_manifests_are_sent(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     old = parse_manifest(town.store.read_current().manifest)
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
     files = town.store.read_current()
     new = parse_manifest(files.manifest)
     assert old.rules.digest != new.rules.digest
-    for part, octets in ((new.names, files.names), (new.ranges, files.ranges), (new.rules, files.rules)):
+    for part, content in ((new.names, files.names), (new.ranges, files.ranges), (new.rules, files.rules)):
         answer = machine.call("GET", f"files/{part.digest.hex()}")
-        assert (answer.status_code, answer.content) == (200, bytes(octets))
+        assert (answer.status_code, answer.content) == (200, bytes(content))
         assert answer.headers["content-length"] == str(part.size)
     assert sha256(machine.call("GET", f"files/{old.rules.digest.hex()}").content).digest() == old.rules.digest
 
 
-def test_a_file_that_no_manifest_names_is_not_given_also_where_it_lies_there(machine: Machine) -> None:
+def test_file_that_no_manifest_names_is_not_sent_although_it_exists(machine: Machine) -> None:
     directory = machine.plane.settings.snapshot_dir
     left = sha256(b"left").hexdigest()
     (directory / f"{left}.names").write_bytes(b"left")
@@ -98,7 +98,7 @@ def test_a_file_that_no_manifest_names_is_not_given_also_where_it_lies_there(mac
         assert machine.call("GET", f"files/{odd}").status_code in (404, 422)
 
 
-def test_downloads_are_bounded_and_each_gives_its_place_back(machine: Machine) -> None:
+def test_downloads_are_limited_and_each_frees_its_slot(machine: Machine) -> None:
     fleet = _fleet(machine.plane)
     digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
     fleet.downloads = Quota("files on their way", 1, 1)
@@ -110,7 +110,7 @@ def test_downloads_are_bounded_and_each_gives_its_place_back(machine: Machine) -
     assert (busy.status_code, busy.json()["type"], busy.headers["retry-after"]) == (503, "/problems/overloaded", "1")
 
 
-def test_one_node_takes_two_files_at_once_and_leaves_room_for_others(machine: Machine) -> None:
+def test_node_downloads_at_most_two_files_at_once(machine: Machine) -> None:
     other = Machine.enrolled(machine.plane, "office-2")
     fleet = _fleet(machine.plane)
     digest = parse_manifest(machine.call("GET", "snapshot").content).names.digest.hex()
@@ -125,7 +125,7 @@ def test_one_node_takes_two_files_at_once_and_leaves_room_for_others(machine: Ma
 
 
 @on_both_databases
-def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> None:
+def test_more_nodes_can_wait_than_requests_run_and_all_are_woken(town: Plane) -> None:
     tokens = crowd(town, WAITING)
     newest = _fleet(town).news.newest
     assert newest is not None
@@ -149,7 +149,7 @@ def test_more_can_wait_than_can_be_worked_for_and_all_are_woken(town: Plane) -> 
     assert _fleet(town).news.waiting == 0
 
 
-def test_a_nodes_token_brings_in_no_large_body_elsewhere(machine: Machine) -> None:
+def test_token_of_a_node_does_not_allow_large_request_bodies_elsewhere(machine: Machine) -> None:
     read: list[bytes] = []
 
     async def parts() -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""What a node says of itself is what the control plane takes, however odd the node's clock and files are."""
+"""The control plane accepts the reports that nodes make, even with an odd clock or odd files."""
 
 from dataclasses import replace
 from ipaddress import ip_network
@@ -31,7 +31,7 @@ ENTRY = Entry(1, NOW, 0, Act.SUSPEND, "ghent", NOW + 60, None, "why")
         replace(FACTS, unregistered=(UnregisteredNetwork(prefix_text(bytes.fromhex("20010db80001")), 1, 1),)),
     ],
 )
-def test_a_node_s_report_is_taken(facts: Facts) -> None:
+def test_report_of_a_node_is_accepted(facts: Facts) -> None:
     taken = ReportWrite.model_validate_json(report_body(facts, Load(0.1, 1e6, 2**40, 3), None, NOW, -5, ()))
     assert taken.age_s == (None if facts.age_s is None else max(0, facts.age_s))
     assert len({each.authority for each in taken.suspended}) == len(taken.suspended)
@@ -55,7 +55,7 @@ def test_a_node_s_report_is_taken(facts: Facts) -> None:
         replace(ENTRY, reason="two\nlines\u2028" + (REASON_CHARS - 10) * "é"),
     ],
 )
-def test_a_node_s_journal_is_taken(entry: Entry) -> None:
+def test_journal_of_a_node_is_accepted(entry: Entry) -> None:
     entries = [replace(entry, number=entry.number + at) for at in range(MAX_ENTRIES)]
     taken = ReportWrite.model_validate_json(report_body(FACTS, Load(), None, NOW, 0, entries))
     assert [each.number for each in taken.journal] == [each.number for each in entries[: len(taken.journal)]]

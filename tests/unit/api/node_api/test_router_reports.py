@@ -1,4 +1,4 @@
-"""What nodes say of themselves: checked, shown, written down from time to time; local acts go on record once."""
+"""Reports of nodes: checked, shown, stored from time to time. Local acts are recorded once."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def _entry(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_node_is_shown_as_it_reported(machine: Machine) -> None:
+def test_node_is_shown_as_reported(machine: Machine) -> None:
     suspended = [{"authority": "town", "until": "2026-09-21T15:00:00Z"}, {"authority": None, "until": "2026-09-21"}]
     machine.report(revision=0, clock="2026-09-21T14:13:27.5Z", suspended=suspended, trouble="no room")
     shown = machine.stands()
@@ -72,7 +72,7 @@ def test_a_node_is_shown_as_it_reported(machine: Machine) -> None:
     }
 
 
-def test_states_follow_from_the_clock_and_from_what_was_published(town: Plane) -> None:
+def test_states_depend_on_time_and_on_publications(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     assert machine.stands()["state"] == "waiting"
     old = machine.manifest()
@@ -94,13 +94,13 @@ def test_states_follow_from_the_clock_and_from_what_was_published(town: Plane) -
     assert machine.stands()["state"] == "current"
 
 
-def test_one_that_enrols_and_never_reports_is_silent_after_a_minute(machine: Machine) -> None:
+def test_node_that_never_reports_is_silent_a_minute_after_enrolment(machine: Machine) -> None:
     machine.plane.clock.now += 60
     assert machine.stands()["state"] == "silent"
 
 
 @on_both_databases
-def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
+def test_lists_are_filtered_and_paginated(town: Plane) -> None:
     town.done("PUT", "/v1/sites/depot", {"name": "depot"})
     nodes = {name: Machine.enrolled(town, name) for name in ("a", "b", "c", "d")}
     nodes["e"] = Machine.enrolled(town, "e", "depot")
@@ -167,13 +167,13 @@ def test_lists_are_narrowed_and_come_in_pages(town: Plane) -> None:
         {"journal": [_entry(1, uid=-1)]},
     ],
 )
-def test_a_report_that_is_none_is_refused_whole(machine: Machine, changes: dict[str, Any]) -> None:
+def test_invalid_report_is_rejected_completely(machine: Machine, changes: dict[str, Any]) -> None:
     assert machine.call("POST", "report", report(**changes)).status_code == 422
     assert machine.stands()["seen"] is None
     assert machine.plane.done("GET", "/v1/audit?act=node.suspend")["items"] == []
 
 
-def test_what_a_newer_node_says_besides_is_passed_over(machine: Machine) -> None:
+def test_unknown_fields_of_a_newer_node_are_ignored(machine: Machine) -> None:
     suspended = {"authority": None, "until": "2026-09-21T18:18:20Z", "other": 1}
     entry = _entry(1, authority=None, other=1)
     load = {**report()["load"], "other": 1}
@@ -183,7 +183,7 @@ def test_what_a_newer_node_says_besides_is_passed_over(machine: Machine) -> None
     assert "other" not in act["after"]
 
 
-def test_infinity_is_no_load(machine: Machine) -> None:
+def test_infinite_load_is_rejected(machine: Machine) -> None:
     text = '{"queries_per_second": 1e999, "cpu_percent": 0, "memory_bytes": 0, "cache_entries": 0}'
     body = str(report(load="LOAD")).replace("'LOAD'", text).replace("'", '"').replace("None", "null")
     headers = {"Authorization": f"Bearer {machine.token}", "Content-Type": "application/json"}
@@ -191,7 +191,7 @@ def test_infinity_is_no_load(machine: Machine) -> None:
     assert (answer.status_code, answer.json()["faults"][0]["place"]) == (422, "body.load.queries_per_second")
 
 
-def test_a_report_may_be_large_and_not_too_large(machine: Machine) -> None:
+def test_size_of_a_report_is_limited(machine: Machine) -> None:
     prefixes = [f"198.{18 + number // 250}.{number % 250}.0/24" for number in range(256)]
     unregistered = [{"prefix": prefix, "queries": 2**40, "seen_s_ago": 86_400} for prefix in prefixes]
     journal = [_entry(number, reason="r" * 1000) for number in range(1, 101)]
@@ -201,7 +201,7 @@ def test_a_report_may_be_large_and_not_too_large(machine: Machine) -> None:
 
 
 @on_both_databases
-def test_what_was_done_on_a_node_goes_on_record_once(town: Plane) -> None:
+def test_local_acts_are_recorded_once(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     revision = town.revision()
     assert machine.report() == 0
@@ -229,24 +229,24 @@ def test_what_was_done_on_a_node_goes_on_record_once(town: Plane) -> None:
     assert [act["act"] for act in seen] == ["node.end_suspension", "node.suspend"]
 
 
-def test_what_is_too_much_for_now_goes_on_record_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journal_entries_above_the_limit_are_recorded_later(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet, "JOURNAL_BURST", 3)
     entries = [_entry(number, authority=None) for number in range(6, 0, -1)]
     assert machine.report(journal=entries) == 3
     assert machine.report(journal=entries[:3]) == 3
     machine.plane.clock.now += fleet.JOURNAL_INTERVAL_S
     assert machine.report(journal=entries[:3]) == 4
-    assert machine.report(journal=entries) == 0, "what cannot be compared now is to be told again"
+    assert machine.report(journal=entries) == 0, "entries that cannot be compared now must be sent again"
     machine.plane.clock.now += 10 * fleet.JOURNAL_INTERVAL_S
     assert machine.report(journal=entries[:2]) == 6
     numbers = [act["after"]["number"] for act in machine.plane.done("GET", "/v1/audit?act=node.suspend")["items"]]
     assert numbers == [6, 5, 4, 3, 2, 1]
 
 
-def test_the_journal_of_a_replaced_machine_begins_anew(machine: Machine) -> None:
+def test_journal_of_a_replaced_machine_starts_again(machine: Machine) -> None:
     plane = machine.plane
     assert machine.report(journal=[_entry(5, authority=None)]) == 5
-    _fleet(plane).board.settle()
+    _fleet(plane).reports.settle()
     assert _row(plane).report["journal"] == 5
     replaced = Machine.of(plane, plane.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"])
     assert replaced.report(journal=[_entry(1, authority="nobody")]) == 1
@@ -255,7 +255,7 @@ def test_the_journal_of_a_replaced_machine_begins_anew(machine: Machine) -> None
 
 
 @on_both_databases
-def test_a_suspension_on_a_node_is_on_record_for_whom_it_sets_aside_a_ban(town: Plane) -> None:
+def test_local_suspension_is_recorded_for_the_authority_whose_ban_it_disables(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/federal", authority())
     town.done("PUT", "/v1/authorities/federal/bans/alpha", ban())
     body = {"ban": "federal/alpha", "authority": "town", "ground": "law", "instrument": "law 7", "date": "2026-09-01"}
@@ -275,15 +275,15 @@ def _acts(plane: Plane) -> list[tuple[str, Any]]:
 
 
 @on_both_databases
-def test_an_act_is_on_record_also_where_somebody_else_told_another_under_its_number(town: Plane) -> None:
+def test_local_act_is_recorded_although_another_act_has_its_number(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
-    theirs, ours = _entry(1, reason="told by a thief"), _entry(1)
+    theirs, ours = _entry(1, reason="sent by a thief"), _entry(1)
     assert machine.report(journal=[theirs]) == 1
     assert [machine.report(journal=[ours, _entry(2)]) for _ in range(2)] == [2, 2]
     assert _acts(town) == [("node.suspend", number) for number in (1, 1, 2)]
 
 
-def test_numbers_go_on_from_what_is_on_record_however_high_that_is(machine: Machine) -> None:
+def test_journal_numbers_continue_above_any_recorded_number(machine: Machine) -> None:
     ahead = service.MOST_AHEAD
     assert machine.report(journal=[_entry(ahead)]) == ahead
     assert machine.report(journal=[_entry(1), _entry(2 * ahead)]) == 2 * ahead
@@ -292,7 +292,7 @@ def test_numbers_go_on_from_what_is_on_record_however_high_that_is(machine: Mach
     assert again.report(journal=[_entry(2 * ahead + 1)]) == 2 * ahead + 1
 
 
-def test_numbers_that_a_journal_passes_over_go_on_record(machine: Machine) -> None:
+def test_gap_in_journal_numbers_is_recorded(machine: Machine) -> None:
     assert machine.report(journal=[_entry(3), _entry(4), _entry(7)]) == 7
     assert machine.report(journal=[_entry(4), _entry(8)]) == 8
     assert _acts(machine.plane) == [
@@ -303,7 +303,7 @@ def test_numbers_that_a_journal_passes_over_go_on_record(machine: Machine) -> No
 
 
 @on_both_databases
-def test_what_a_node_sends_again_after_it_has_enrolled_anew_is_on_record_once(town: Plane) -> None:
+def test_entries_sent_again_after_a_new_enrolment_are_recorded_once(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     assert machine.report(journal=[_entry(number) for number in range(1, 6)]) == 5
     town.clock.now += 60
@@ -319,7 +319,7 @@ def test_what_a_node_sends_again_after_it_has_enrolled_anew_is_on_record_once(to
 
 
 @on_both_databases
-def test_what_a_restored_control_plane_does_not_know_any_more_is_taken_again(town: Plane) -> None:
+def test_entries_lost_by_a_restore_are_recorded_again(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     assert machine.report(journal=[_entry(1), _entry(2)]) == 2
     with town.database.writing() as session:
@@ -331,13 +331,13 @@ def test_what_a_restored_control_plane_does_not_know_any_more_is_taken_again(tow
     assert _acts(town) == [("node.suspend", number) for number in (1, 2, 2)]
 
 
-def test_reports_are_written_at_most_once_a_minute_or_when_something_changed(machine: Machine) -> None:
-    plane, board = machine.plane, _fleet(machine.plane).board
+def test_reports_are_stored_once_a_minute_or_after_a_change(machine: Machine) -> None:
+    plane, reports = machine.plane, _fleet(machine.plane).reports
 
     def reported(**changes: Any) -> int | None:
         plane.clock.now += 10
         machine.report(**changes)
-        board.settle()
+        reports.settle()
         return _row(plane).seen_s
 
     assert reported() == START + 10
@@ -350,13 +350,13 @@ def test_reports_are_written_at_most_once_a_minute_or_when_something_changed(mac
 
 
 @on_both_databases
-def test_after_a_restart_what_was_written_is_shown_and_networks_are_not(machine: Machine) -> None:
+def test_after_a_restart_stored_reports_are_shown_without_unregistered_networks(machine: Machine) -> None:
     plane = machine.plane
     unregistered = [{"prefix": "192.0.2.0/24", "queries": 4, "seen_s_ago": 20}]
     machine.report(unregistered=unregistered, journal=[_entry(1, authority=None)])
     assert len(plane.done("GET", "/v1/unregistered")["items"]) == 1
     _fleet(plane).stop()
-    _fleet(plane).board.settle()
+    _fleet(plane).reports.settle()
     assert "192.0.2" not in str(_row(plane).report)
     shown = machine.stands()
     plane.database.close()
@@ -371,7 +371,7 @@ def test_after_a_restart_what_was_written_is_shown_and_networks_are_not(machine:
 
 
 @on_both_databases
-def test_networks_in_no_range_are_merged_by_site_and_listed_by_address(plane: Plane) -> None:
+def test_unregistered_networks_are_merged_by_site_and_listed_by_address(plane: Plane) -> None:
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     a, b = Machine.enrolled(plane, "a"), Machine.enrolled(plane, "b")
     depot = Machine.enrolled(plane, "c", "depot")
@@ -396,16 +396,16 @@ def test_networks_in_no_range_are_merged_by_site_and_listed_by_address(plane: Pl
     assert [item["site"] for item in plane.done("GET", "/v1/unregistered")["items"]] == ["depot"]
 
 
-def test_networks_in_no_range_are_forgotten_after_a_day(machine: Machine) -> None:
-    plane, board = machine.plane, _fleet(machine.plane).board
+def test_unregistered_networks_are_dropped_after_a_day(machine: Machine) -> None:
+    plane, reports = machine.plane, _fleet(machine.plane).reports
     machine.report(unregistered=[_unregistered("192.0.2.0/24", 4, 100), _unregistered("198.51.100.0/24", 4, 0)])
     plane.clock.now += 86_400 - 50
     fresh = plane.account("auditor", ("auditor", None))[1]
     found = plane.done("GET", "/v1/unregistered", token=fresh)["items"]
     assert [item["prefix"] for item in found] == ["198.51.100.0/24"]
     plane.clock.now += 50
-    board.settle()
-    assert board.unregistered.listed(None, None, 0, 10, lambda _number: True) == []
+    reports.settle()
+    assert reports.unregistered.listed(None, None, 0, 10, lambda _number: True) == []
 
 
 def _unregistered(prefix: str, queries: int, seen_s_ago: int) -> dict[str, Any]:
@@ -413,14 +413,14 @@ def _unregistered(prefix: str, queries: int, seen_s_ago: int) -> dict[str, Any]:
 
 
 @on_both_databases
-def test_pages_of_one_state_have_what_was_heard_and_what_was_only_written(plane: Plane) -> None:
+def test_pages_of_a_state_include_received_and_stored_reports(plane: Plane) -> None:
     machines = [Machine.enrolled(plane, name) for name in ("a", "b", "c", "d", "e")]
     for each in machines[:4]:
         each.report()
-    _fleet(plane).board.settle()
-    # As after a restart: this process has heard nothing of them.
+    _fleet(plane).reports.settle()
+    # As after a restart: this process has received no reports of them.
     for number in (1, 2):
-        _fleet(plane).board.forget(number)
+        _fleet(plane).reports.forget(number)
     plane.done("DELETE", "/v1/nodes/d")
     plane.clock.now += 30
     machines[2].report()

@@ -1,4 +1,4 @@
-"""The real control plane over HTTP: who waits is answered when something is published, and at a stop."""
+"""Waiting for snapshots over HTTP: a publication and a stop end the wait."""
 
 import threading
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 
 class Waiting:
-    """A node that asks in threads of its own."""
+    """A node that sends requests in its own threads."""
 
     def __init__(self, api: Api, name: str) -> None:
         self.api = api
@@ -52,11 +52,11 @@ class Waiting:
         self.asking = ThreadPoolExecutor(2)
 
     def ask(self, tag: str = "", wait: int = 0) -> httpx.Response:
-        """Asks for the newest snapshot."""
+        """Request the newest snapshot."""
         return _asked(self.api, self.token, "GET", f"/v1/nodes/self/snapshot?wait={wait}", tag=tag)
 
     def begin(self, tag: str) -> Future[httpx.Response]:
-        """Begins to wait half a minute for something newer than `tag`."""
+        """Start to wait half a minute for a newer snapshot than `tag`."""
         begun = threading.Event()
 
         def ask() -> httpx.Response:
@@ -68,7 +68,7 @@ class Waiting:
         return found
 
     def person(self, method: str, path: str, json: Any = None) -> httpx.Response:
-        """What the administrator asks."""
+        """Send a request of the administrator."""
         return _asked(self.api, self.api.token(), method, path, json)
 
 
@@ -78,7 +78,7 @@ def _asked(api: Api, token: str, method: str, path: str, json: Any = None, tag: 
         return client.request(method, path, json=json)
 
 
-def test_a_toggle_wakes_whoever_waits_with_the_next_manifest(api: Api) -> None:
+def test_toggle_sends_the_next_manifest_to_a_waiting_node(api: Api) -> None:
     node = Waiting(api, "toggled")
     first = node.ask()
     waiting = node.begin(first.headers["etag"])
@@ -93,13 +93,13 @@ def test_a_toggle_wakes_whoever_waits_with_the_next_manifest(api: Api) -> None:
         assert (file.status_code, len(file.content)) == (200, second.json()[part]["size"])
 
 
-def test_with_nothing_newer_the_time_passes(api: Api) -> None:
+def test_wait_without_a_newer_snapshot_times_out(api: Api) -> None:
     node = Waiting(api, "patient")
     tag = node.ask().headers["etag"]
     assert node.ask(tag, wait=1).status_code == 304
 
 
-def test_a_node_that_is_removed_while_it_waits_is_told_so(api: Api) -> None:
+def test_node_removed_while_waiting_is_refused(api: Api) -> None:
     node = Waiting(api, "removed")
     tag = node.ask().headers["etag"]
     waiting = node.begin(tag)
@@ -109,14 +109,14 @@ def test_a_node_that_is_removed_while_it_waits_is_told_so(api: Api) -> None:
     assert node.ask(tag, wait=30).status_code == 401
 
 
-def test_a_stop_does_not_wait_for_whoever_waits(tmp_path: Path) -> None:
+def test_stop_does_not_wait_for_waiting_nodes(tmp_path: Path) -> None:
     with Api(tmp_path / "api", POLICY) as running:
         node = Waiting(running, "stopped")
         tag = node.ask().headers["etag"]
         waiting = node.begin(tag)
         assert not eventually(waiting.done, 0.3)
         assert running.stop() == 0
-        # Cut off after five seconds it would have no answer.
+        # A request that is cut off after five seconds has no answer.
         assert waiting.result(timeout=20).status_code == 304
     log = running.log.read_text()
     assert ("route=/v1/nodes " in log, "route=/v1/nodes/self/snapshot" in log) == (True, False)

@@ -1,4 +1,4 @@
-"""Nodes that speak to a control plane."""
+"""Fixtures: nodes that call a control plane."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,7 +15,7 @@ from tests.unit.api.conftest import START, Plane
 
 @dataclass
 class Machine:
-    """An enrolled node, with its own token and the public key that it has pinned."""
+    """An enrolled node with its own token and its pinned public key."""
 
     plane: Plane
     name: str
@@ -24,40 +24,40 @@ class Machine:
 
     @classmethod
     def enrolled(cls, plane: Plane, name: str, site: str = "default") -> Self:
-        """Registers a node and enrols it."""
+        """Register a node and enrol it."""
         invited = plane.done("POST", "/v1/nodes", {"name": name, "site": site})["enrolment_token"]
         return cls.of(plane, invited)
 
     @classmethod
     def of(cls, plane: Plane, invited: str) -> Self:
-        """Enrols with that token."""
+        """Enrol with this token."""
         own = plane.done("POST", "/v1/nodes/enrol", {"version": "1"}, token=invited)
         return cls(plane, own["name"], own["token"], own["key"])
 
     def call(self, method: str, what: str, json: Any = None, tag: str | None = None) -> httpx.Response:
-        """A request of its own, with what it has as If-None-Match."""
+        """Send a request of the node, with `tag` as If-None-Match."""
         headers = {"Authorization": f"Bearer {self.token}", **({"If-None-Match": tag} if tag is not None else {})}
         return self.plane.call(method, f"/v1/nodes/self/{what}", json, headers=headers)
 
     def manifest(self) -> str:
-        """The digest of the newest snapshot's manifest."""
+        """Return the digest of the newest snapshot's manifest."""
         return str(self.call("GET", "snapshot").headers["etag"]).strip('"')
 
     def report(self, **changes: Any) -> int:
-        """Reports what it should, but for what changes; gives how far its journal is on record."""
+        """Send a valid report with `changes`. Return the highest recorded number of its journal."""
         clock = timestamp_text(int(self.plane.clock.now))
         answer = self.call("POST", "report", report(**{"manifest": self.manifest(), "clock": clock, **changes}))
         assert answer.status_code == 200, answer.text
         return int(answer.json()["journal"])
 
     def stands(self) -> dict[str, Any]:
-        """What the control plane says of it."""
+        """Return the node as the control plane shows it."""
         found: dict[str, Any] = self.plane.done("GET", f"/v1/nodes/{self.name}")
         return found
 
 
 def crowd(plane: Plane, count: int) -> list[str]:
-    """The tokens of so many enrolled nodes, made at once."""
+    """Return the tokens of `count` enrolled nodes, made in one transaction."""
     key = load_key(plane.settings.token_key_path)
     with plane.database.writing() as session:
         unit = UnitOfWork(session, LOCAL, int(plane.clock.now))
@@ -66,7 +66,7 @@ def crowd(plane: Plane, count: int) -> list[str]:
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """The body of a report."""
+    """Return the request body of a report."""
     return {
         "revision": 0,
         "manifest": None,
@@ -87,5 +87,5 @@ def report(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def machine(plane: Plane) -> Machine:
-    """One enrolled node."""
+    """Return an enrolled node."""
     return Machine.enrolled(plane, "office-1")

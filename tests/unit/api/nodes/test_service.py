@@ -1,4 +1,4 @@
-"""Nodes are registered by people and enrol with a token that is taken once; their own tokens are taken nowhere else."""
+"""Registering and enrolling nodes. Tokens of nodes are valid only on routes for nodes."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def _enrol(plane: Plane, token: str) -> int:
 
 
 @on_both_databases
-def test_a_node_enrols_once_with_the_token_that_registering_it_has_shown(plane: Plane) -> None:
+def test_node_enrols_once_with_the_token_from_its_registration(plane: Plane) -> None:
     revision = plane.revision()
     invited = _register(plane)
     assert plane.done("GET", "/v1/nodes/office-1")["state"] == "waiting"
@@ -37,11 +37,11 @@ def test_a_node_enrols_once_with_the_token_that_registering_it_has_shown(plane: 
     assert (shown["enrolled"], shown["enrolment_until"]) == ("2026-09-21T14:13:20Z", None)
     assert _acts(plane) == [("node.register", "token"), ("node.enrol", "node")]
     assert plane.revision() == revision
-    told = plane.done("GET", "/v1/snapshot-key")
-    assert told["key"] == machine.key
+    shown = plane.done("GET", "/v1/snapshot-key")
+    assert shown["key"] == machine.key
 
 
-def test_what_is_stored_of_a_token_is_not_the_token(plane: Plane, machine: Machine) -> None:
+def test_tokens_are_not_stored(plane: Plane, machine: Machine) -> None:
     invited = plane.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"]
     with plane.database.reading() as session:
         row = session.get_one(NodeRow, 1)
@@ -52,7 +52,7 @@ def test_what_is_stored_of_a_token_is_not_the_token(plane: Plane, machine: Machi
     assert "dnsf_" not in plane.call("GET", "/v1/audit").text
 
 
-def test_a_token_to_enrol_with_is_taken_for_a_day(plane: Plane) -> None:
+def test_enrolment_token_is_valid_for_a_day(plane: Plane) -> None:
     invited = _register(plane)
     plane.clock.now += DAY_S
     assert _enrol(plane, invited) == 401
@@ -61,7 +61,7 @@ def test_a_token_to_enrol_with_is_taken_for_a_day(plane: Plane) -> None:
     assert _enrol(plane, invited) == 201
 
 
-def test_a_new_token_ends_the_one_before_and_what_the_node_had_once_it_is_used(machine: Machine) -> None:
+def test_new_enrolment_token_replaces_the_previous_one_and_once_used_the_nodes_token(machine: Machine) -> None:
     plane = machine.plane
     first, second = (plane.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"] for _ in range(2))
     assert _enrol(plane, first) == 401
@@ -71,7 +71,7 @@ def test_a_new_token_ends_the_one_before_and_what_the_node_had_once_it_is_used(m
 
 
 @on_both_databases
-def test_a_removed_node_gets_nothing_and_its_name_can_be_registered_again(plane: Plane) -> None:
+def test_removed_node_is_refused_and_its_name_can_be_registered_again(plane: Plane) -> None:
     machine = Machine.enrolled(plane, "office-1")
     invited = plane.done("POST", "/v1/nodes/office-1/enrolment")["enrolment_token"]
     assert machine.report() == 0
@@ -99,18 +99,18 @@ def test_a_removed_node_gets_nothing_and_its_name_can_be_registered_again(plane:
         ({}, 422),
     ],
 )
-def test_what_is_no_node_is_not_registered(machine: Machine, body: dict[str, str], status: int) -> None:
+def test_invalid_node_is_not_registered(machine: Machine, body: dict[str, str], status: int) -> None:
     assert machine.plane.call("POST", "/v1/nodes", body).status_code == status
     assert len(machine.plane.done("GET", "/v1/nodes")["items"]) == 1
 
 
-def test_a_site_with_a_node_stays(plane: Plane) -> None:
+def test_site_with_a_node_is_not_removed(plane: Plane) -> None:
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     plane.done("POST", "/v1/nodes", {"name": "depot-1", "site": "depot"})
     assert plane.call("DELETE", "/v1/sites/depot").status_code == 409
 
 
-def test_a_changed_node_is_not_removed_by_whoever_saw_it_before(machine: Machine) -> None:
+def test_removing_a_changed_node_with_an_old_tag_is_rejected(machine: Machine) -> None:
     plane = machine.plane
     tag = plane.call("GET", "/v1/nodes/office-1").headers["etag"]
     plane.done("POST", "/v1/nodes/office-1/enrolment")
@@ -118,7 +118,7 @@ def test_a_changed_node_is_not_removed_by_whoever_saw_it_before(machine: Machine
     assert plane.call("DELETE", "/v1/nodes/office-1", headers=headers).status_code == 412
 
 
-def test_an_invitation_is_not_told_again_for_the_same_key(plane: Plane) -> None:
+def test_enrolment_token_is_not_repeated_for_the_same_idempotency_key(plane: Plane) -> None:
     headers = {"Authorization": f"Bearer {plane.token}", "Idempotency-Key": "monday"}
     assert plane.call("POST", "/v1/nodes", {"name": "office-1"}, headers=headers).status_code == 201
     again = plane.call("POST", "/v1/nodes", {"name": "office-1"}, headers=headers)
@@ -126,7 +126,7 @@ def test_an_invitation_is_not_told_again_for_the_same_key(plane: Plane) -> None:
 
 
 def _requests() -> Iterator[tuple[str, str, Where]]:
-    """Every request for which a token is needed, with made-up names in its path."""
+    """Yield every request that needs a token, with invented names in its path."""
     for route in routes():
         where = route.rule.where
         if where is not Where.OPEN:
@@ -135,31 +135,31 @@ def _requests() -> Iterator[tuple[str, str, Where]]:
 
 
 @pytest.mark.slow
-def test_the_tokens_of_nodes_are_taken_nowhere_else(machine: Machine) -> None:
+def test_tokens_of_nodes_are_refused_on_all_other_routes(machine: Machine) -> None:
     plane = machine.plane
     invited = _register(plane, "office-2")
     asked = list(_requests())
     assert len(asked) > 60
     for method, path, where in asked:
         for token, own in ((machine.token, Where.NODE), (invited, Where.ENROLMENT)):
-            plane.clock.now += 60  # So many tries would otherwise be too many.
+            plane.clock.now += 60  # Avoid the limit on authentication failures.
             status = plane.call(method, path, token=token).status_code
             expected = (401, 403) if where is not own else (200, 304, 404, 422)
             assert status in expected, f"{method} {path} with the token of a node for {own}: {status}"
 
 
-def test_tokens_of_accounts_are_not_taken_where_nodes_ask(machine: Machine) -> None:
+def test_tokens_of_accounts_are_refused_on_routes_for_nodes(machine: Machine) -> None:
     plane = machine.plane
     for method, path in (("POST", "/v1/nodes/enrol"), ("GET", "/v1/nodes/self/snapshot")):
         answer = plane.call(method, path, {"version": "1"} if method == "POST" else None)
         assert (answer.status_code, answer.json()["detail"]) == (
             403,
-            "this is for nodes, which have tokens of their own",
+            "this route is for nodes, which have their own tokens",
         )
     assert plane.done("GET", "/v1/authentication-failures")["items"] == []
 
 
-def test_failed_tries_are_kept_and_limited(machine: Machine) -> None:
+def test_authentication_failures_of_nodes_are_recorded_and_limited(machine: Machine) -> None:
     plane = machine.plane
     plane.done("DELETE", "/v1/nodes/office-1")
     wrong = f"{machine.token[:-1]}{'a' if machine.token[-1] != 'a' else 'b'}"

@@ -1,4 +1,4 @@
-"""A node that was told on the spot to decide by an older policy: no fault, and shown as what it is."""
+"""A node with a locally selected older revision is shown as `held`, not as faulty."""
 
 from tests.unit.api.conftest import Plane
 from tests.unit.api.nodes.conftest import Machine
@@ -7,7 +7,7 @@ BAN = "/v1/authorities/town/bans/alpha"
 OLD = 64 * "a"
 
 
-def test_a_revision_chosen_by_hand_is_held_until_one_above_it_is_published(town: Plane) -> None:
+def test_locally_selected_revision_is_held_until_a_newer_one_is_published(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     newest = town.revision()
     machine.report(revision=newest - 1, manifest=OLD, held_up_to=newest)
@@ -31,7 +31,7 @@ def test_a_revision_chosen_by_hand_is_held_until_one_above_it_is_published(town:
     assert [machine.stands()[key] for key in ("state", "held_up_to")] == ["current", None]
 
 
-def test_a_revision_that_was_never_published_is_behind_by_nobody_knows_how_many(town: Plane) -> None:
+def test_node_with_an_unpublished_revision_is_behind_by_an_unknown_number(town: Plane) -> None:
     machine = Machine.enrolled(town, "office-1")
     machine.report(revision=2**63 - 1, manifest=OLD)
     town.clock.now += 11
@@ -39,7 +39,7 @@ def test_a_revision_that_was_never_published_is_behind_by_nobody_knows_how_many(
     assert [machine.stands()[key] for key in ("state", "behind_by")] == ["behind", None]
 
 
-def test_lists_of_those_behind_have_those_that_are_held_too(town: Plane) -> None:
+def test_list_of_nodes_behind_includes_held_nodes(town: Plane) -> None:
     nodes = {name: Machine.enrolled(town, name) for name in ("fault", "good", "held")}
     newest = town.revision()
     town.clock.now += 11
@@ -57,6 +57,6 @@ def test_lists_of_those_behind_have_those_that_are_held_too(town: Plane) -> None
     assert found == expected
 
 
-def test_a_report_of_a_node_that_does_not_know_the_word_is_taken(machine: Machine) -> None:
+def test_report_without_held_up_to_is_accepted(machine: Machine) -> None:
     machine.report()
     assert machine.stands()["held_up_to"] is None

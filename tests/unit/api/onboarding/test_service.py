@@ -43,7 +43,7 @@ def _seen(plane: Plane, token: str) -> None:
     }
     body |= {"clock": "2026-09-21T14:13:20Z", "uptime_s": 1, "load": load}
     plane.done("POST", "/v1/nodes/self/report", body, headers={"Authorization": f"Bearer {token}"})
-    plane.app.state.fleet.board.settle()
+    plane.app.state.fleet.reports.settle()
 
 
 @on_both_databases

@@ -1,4 +1,4 @@
-"""Whoever waits for the next snapshot is told of it: from whatever thread it comes, once each, and at a stop."""
+"""Waiting for the next snapshot: each waiting node is woken once, from any thread, and at a stop."""
 
 import asyncio
 import threading
@@ -42,7 +42,7 @@ def _revision(found: Newest | None) -> int | None:
 
 
 @pytest.mark.parametrize("known", [None, "", _digest(1)])
-def test_what_is_newer_already_is_told_at_once(known: str | None) -> None:
+def test_newer_snapshot_is_returned_immediately(known: str | None) -> None:
     news = _announced(1, 2)
 
     async def act() -> None:
@@ -52,7 +52,7 @@ def test_what_is_newer_already_is_told_at_once(known: str | None) -> None:
 
 
 @pytest.mark.parametrize("wait_s", [0, 0.01])
-def test_without_anything_newer_what_is_there_is_told_in_the_end(wait_s: float) -> None:
+def test_known_snapshot_is_returned_after_the_wait(wait_s: float) -> None:
     news = _announced(2)
 
     async def act() -> None:
@@ -63,7 +63,7 @@ def test_without_anything_newer_what_is_there_is_told_in_the_end(wait_s: float) 
     _run(act)
 
 
-def test_all_who_wait_are_woken_from_another_thread_also_by_the_very_first() -> None:
+def test_all_waiting_nodes_are_woken_from_another_thread_also_by_the_first_snapshot() -> None:
     news = News()
 
     async def act() -> None:
@@ -78,7 +78,7 @@ def test_all_who_wait_are_woken_from_another_thread_also_by_the_very_first() -> 
     _run(act)
 
 
-def test_asking_again_ends_the_earlier_waiting_of_the_same_one() -> None:
+def test_second_request_of_a_node_ends_its_earlier_wait() -> None:
     news = _announced(2)
 
     async def act() -> None:
@@ -94,7 +94,7 @@ def test_asking_again_ends_the_earlier_waiting_of_the_same_one() -> None:
     _run(act)
 
 
-def test_who_is_dismissed_hears_so_and_nobody_else_does() -> None:
+def test_only_the_dismissed_node_raises_dismissed() -> None:
     news = _announced(2)
 
     async def act() -> None:
@@ -111,7 +111,7 @@ def test_who_is_dismissed_hears_so_and_nobody_else_does() -> None:
     _run(act)
 
 
-def test_after_the_end_nobody_waits() -> None:
+def test_no_node_waits_after_close() -> None:
     news = _announced(2)
 
     async def act() -> None:
@@ -124,7 +124,7 @@ def test_after_the_end_nobody_waits() -> None:
     _run(act)
 
 
-def test_one_who_has_gone_is_forgotten_and_a_loop_that_ended_is_no_obstacle() -> None:
+def test_cancelled_waits_and_closed_loops_are_ignored() -> None:
     news = _announced(2)
 
     async def act() -> None:
@@ -140,7 +140,7 @@ def test_one_who_has_gone_is_forgotten_and_a_loop_that_ended_is_no_obstacle() ->
     assert _revision(news.newest) == 3
 
 
-def test_it_is_known_since_when_there_is_something_newer() -> None:
+def test_superseded_gives_when_a_newer_snapshot_came() -> None:
     news = _announced(1, 2, 3)
     assert [news.superseded_s(_digest(revision)) for revision in (1, 2, 3)] == [200.0, 300.0, None]
     assert news.superseded_s(None) == news.superseded_s("0" * 64) == 100.0
@@ -149,6 +149,6 @@ def test_it_is_known_since_when_there_is_something_newer() -> None:
     assert [news.superseded_s(_digest(revision)) for revision in (1, 2, 3)] == [None, 300.0, 400.0]
 
 
-def test_of_what_is_long_past_only_that_is_known() -> None:
+def test_superseded_gives_a_bound_for_old_snapshots() -> None:
     news = _announced(*range(1, MAX_PAST + 4))
     assert [news.superseded_s(_digest(revision)) for revision in (1, 2, 3, 4)] == [300.0, 300.0, 400.0, 500.0]

@@ -1,4 +1,4 @@
-"""Whatever was done, any past policy is made again as it was compiled; what came into force is on record."""
+"""Rebuilding past policies as they were compiled, and recording what came into force."""
 
 import logging
 import threading
@@ -18,7 +18,15 @@ from sqlalchemy.orm import Session
 from api.db.models import ListRow, PublicationRow, VersionRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.errors import NotFound
-from api.publish.past_policies import Held, Past, kept_publication_at, kept_since, policy_in, publication_at, rows_at
+from api.publish.past_policies import (
+    LoadedServices,
+    Past,
+    kept_publication_at,
+    kept_since,
+    policy_in,
+    publication_at,
+    rows_at,
+)
 from api.publish.policy_rows import policy_of, values_of
 from api.publish.recompiled import is_reproduced
 from api.publish.service_lists import list_of, service_of
@@ -39,7 +47,7 @@ Act = Callable[["_Run"], Any]
 
 @dataclass
 class _Run:
-    """A plane at work, with a copy of every policy as it was compiled, and the second in which it came into force."""
+    """A running plane, with a copy of each compiled policy and the second in which it came into force."""
 
     plane: Plane
     approver: str
@@ -141,7 +149,7 @@ first = [
 
 @settings(max_examples=6)
 @given(st.lists(st.tuples(acts, st.integers(0, 2)), min_size=20, max_size=30))
-def test_any_past_policy_is_made_again_as_it_was_compiled(done: list[tuple[Act, int]]) -> None:
+def test_any_past_policy_is_rebuilt_as_it_was_compiled(done: list[tuple[Act, int]]) -> None:
     with TemporaryDirectory() as directory:
         plane = make_plane(Path(directory) / "state")
         plane.publisher.publish_current()
@@ -155,13 +163,13 @@ def test_any_past_policy_is_made_again_as_it_was_compiled(done: list[tuple[Act, 
                 assert policy_of(values_of(rows_at(session, revision)), services) == policy
             for second in range(START, int(plane.clock.now) + 1):
                 expected = [revision for at, revision in run.seconds if at <= second][-1]
-                found = _policy_at(session, second, Held("another", {}))
+                found = _policy_at(session, second, LoadedServices("another", {}))
                 assert (found.publication.revision, found.policy) == (expected, run.copies[expected])
                 assert is_reproduced(found)
         plane.database.close()
 
 
-def _policy_at(session: Session, at: Instant, held: Held) -> Past:
+def _policy_at(session: Session, at: Instant, held: LoadedServices) -> Past:
     return policy_in(session, kept_publication_at(session, at), held)
 
 
@@ -172,7 +180,7 @@ def _publications(plane: Plane) -> list[PublicationRow]:
 
 
 @on_both_databases
-def test_what_comes_into_force_is_recorded_once_with_its_digests_and_lists(town: Plane) -> None:
+def test_publication_is_recorded_once_with_its_digests_and_lists(town: Plane) -> None:
     for _ in range(2):
         town.publisher.publish_current()
     rows = _publications(town)
@@ -183,7 +191,7 @@ def test_what_comes_into_force_is_recorded_once_with_its_digests_and_lists(town:
     assert kept == town.app.state.runtime.services
 
 
-def test_a_list_says_a_service_whole_whatever_its_names_hold() -> None:
+def test_stored_list_reproduces_its_service_with_any_names() -> None:
     odd = Service(
         "odd", "Ö", (Tier(1, frozenset({b"\x03a.b\x00", b"\x01\xff\x00"}), frozenset({b"\x02\\ \x00"})), Tier(2))
     )
@@ -192,7 +200,7 @@ def test_a_list_says_a_service_whole_whatever_its_names_hold() -> None:
     assert list_of(service_of(kept.body)) == kept
 
 
-def test_of_several_publications_in_a_second_the_last_counts(town: Plane) -> None:
+def test_last_publication_of_a_second_counts(town: Plane) -> None:
     for mode in ("off", "monitor", "enforce"):
         town.done("PATCH", BAN, {"mode": mode})
     town.publisher.settle()
@@ -202,7 +210,7 @@ def test_of_several_publications_in_a_second_the_last_counts(town: Plane) -> Non
     assert (found.revision, found.until_s) == (town.revision(), None)
 
 
-def test_a_clock_set_back_hides_no_publication_that_came_later(town: Plane) -> None:
+def test_clock_set_back_does_not_hide_a_later_publication(town: Plane) -> None:
     for now, mode in ((START + 1000, "off"), (START + 10, "monitor"), (START + 20, "enforce")):
         town.clock.now = now
         town.done("PATCH", BAN, {"mode": mode})
@@ -215,14 +223,14 @@ def test_a_clock_set_back_hides_no_publication_that_came_later(town: Plane) -> N
 
 @dataclass
 class _Disk:
-    """Whether the database takes publications."""
+    """A switch: whether the database accepts publications."""
 
     full: bool = True
 
 
 @pytest.fixture
 def disk(town: Plane) -> Iterator[_Disk]:
-    """A disk that takes no publication until it is told to."""
+    """Return a disk that accepts no publication until it is switched on."""
     found = _Disk()
 
     def refuse(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -235,9 +243,7 @@ def disk(town: Plane) -> Iterator[_Disk]:
     event.remove(town.database.engine, "before_cursor_execute", refuse)
 
 
-def test_a_record_that_fails_undoes_nothing_and_is_made_later(
-    town: Plane, disk: _Disk, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failed_record_of_a_publication_is_retried(town: Plane, disk: _Disk, caplog: pytest.LogCaptureFixture) -> None:
     before = len(_publications(town))
     revision = town.done("PATCH", BAN, {"mode": "off"})["revision"]
     with caplog.at_level(logging.ERROR):
@@ -250,7 +256,7 @@ def test_a_record_that_fails_undoes_nothing_and_is_made_later(
     assert [(row.revision, row.time_s) for row in _publications(town)][before:] == [(revision, START)]
 
 
-def test_a_thread_records_by_itself_and_what_is_left_is_recorded_at_the_stop(town: Plane, disk: _Disk) -> None:
+def test_thread_records_publications_and_stop_records_the_rest(town: Plane, disk: _Disk) -> None:
     written = threading.Event()
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -271,7 +277,7 @@ def test_a_thread_records_by_itself_and_what_is_left_is_recorded_at_the_stop(tow
         assert session.scalar(select(func.max(PublicationRow.revision))) == last
 
 
-def test_a_snapshot_whose_record_was_lost_is_in_force_since_it_was_made(town: Plane) -> None:
+def test_snapshot_without_a_record_is_in_force_since_it_was_made(town: Plane) -> None:
     rows = _publications(town)
     with town.database.writing() as session:
         session.execute(text("DELETE FROM publications WHERE revision = :last"), {"last": rows[-1].revision})
@@ -282,11 +288,11 @@ def test_a_snapshot_whose_record_was_lost_is_in_force_since_it_was_made(town: Pl
     after = _publications(town)
     found = [(row.revision, row.time_s, row.rules) for row in after[len(rows) - 1 :]]
     assert found[0] == (rows[-1].revision, START, rows[-1].rules)
-    # Made anew at another time, the same revision may have other rules: that is a publication of its own.
+    # Compiled at another time, the same revision may have other rules: that is a separate publication.
     assert [(revision, at) for revision, at, _ in found[1:]] in ([], [(rows[-1].revision, START + 500)])
 
 
-def test_a_snapshot_of_acts_that_the_database_does_not_have_is_left_out(town: Plane) -> None:
+def test_snapshot_of_acts_that_the_database_lacks_is_not_recorded(town: Plane) -> None:
     rows = _publications(town)
     with town.database.writing() as session:
         session.execute(text("DELETE FROM publications WHERE revision = :last"), {"last": rows[-1].revision})
@@ -296,7 +302,7 @@ def test_a_snapshot_of_acts_that_the_database_does_not_have_is_left_out(town: Pl
 
 
 @on_both_databases
-def test_a_database_from_before_keeps_its_objects_once_by_an_act_of_its_own(town: Plane) -> None:
+def test_older_database_stores_versions_of_its_objects_once_by_a_separate_act(town: Plane) -> None:
     with town.database.writing() as session:
         session.execute(text("DELETE FROM versions"))
         session.execute(text("DELETE FROM publications"))
@@ -312,18 +318,18 @@ def test_a_database_from_before_keeps_its_objects_once_by_an_act_of_its_own(town
         assert session.scalar(select(func.count()).select_from(VersionRow)) == 6
         services = town.app.state.runtime.services
         current = town.publisher.current(UnitOfWork(session, LOCAL, 0))
-        assert _policy_at(session, START + 100, Held(town.publisher.catalogue, services)).policy == current
+        assert _policy_at(session, START + 100, LoadedServices(town.publisher.catalogue, services)).policy == current
         with pytest.raises(NotFound, match=f"not kept before revision {revision + 1}"):
-            _policy_at(session, START, Held(town.publisher.catalogue, services))
+            _policy_at(session, START, LoadedServices(town.publisher.catalogue, services))
     answer = town.call("GET", f"/v1/trace?client=192.0.2.1&name=example.org&at={START_TEXT}")
     assert (answer.status_code, f"not kept before revision {revision + 1}" in answer.text) == (404, True)
 
 
-def test_what_a_publication_of_unkept_revision_said_is_not_guessed(town: Plane) -> None:
+def test_policy_of_a_revision_without_versions_is_not_guessed(town: Plane) -> None:
     town.publisher.settle()
     with town.database.writing() as session:
         session.execute(text("DELETE FROM versions"))
     revision = town.revision()
     keep_history(town.database, START + 100)
     with town.database.reading() as session, pytest.raises(NotFound, match=f"not kept before revision {revision + 1}"):
-        _policy_at(session, START, Held(town.publisher.catalogue, town.app.state.runtime.services))
+        _policy_at(session, START, LoadedServices(town.publisher.catalogue, town.app.state.runtime.services))

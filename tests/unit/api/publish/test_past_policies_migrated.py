@@ -1,4 +1,4 @@
-"""The past of a database that an earlier version has filled."""
+"""Past policies in a database of an earlier version."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ BAN = "/v1/authorities/town/bans/alpha"
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The instants for which past policies were compiled."""
+    """Return the instants for which past policies are compiled."""
     found: list[int] = []
 
     def counted(policy: Any, made_s: int) -> Any:
@@ -32,7 +32,7 @@ def _trace(plane: Plane, at: str) -> tuple[str, bool | None]:
 
 
 @on_both_databases
-def test_an_old_publication_is_searched_for_and_a_new_one_compiled_once(town: Plane, compiled: list[int]) -> None:
+def test_old_publication_is_searched_and_a_new_one_compiled_once(town: Plane, compiled: list[int]) -> None:
     town.clock.now = START + 60
     town.done("PATCH", BAN, {"mode": "monitor"})
     town.publisher.settle()
@@ -51,7 +51,7 @@ def test_an_old_publication_is_searched_for_and_a_new_one_compiled_once(town: Pl
     assert compiled == [START + 120]
 
 
-def test_a_new_publication_that_was_altered_is_compiled_once_too(town: Plane, compiled: list[int]) -> None:
+def test_altered_new_publication_is_compiled_once(town: Plane, compiled: list[int]) -> None:
     town.publisher.settle()
     with town.database.writing() as session:
         for row in session.scalars(select(PublicationRow)):

@@ -1,4 +1,4 @@
-"""Rows are read once as long as they do not change, and never as a transaction had them that was rolled back."""
+"""Unchanged rows are read once, and rolled back changes are never read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +64,7 @@ ACTS: dict[str, tuple[tuple[str, str, Any], tuple[str, str, Any]]] = {
         ("POST", "/v1/suspensions", {"authority": "zone", "for": "2h", "reason": "kept"}),
     ),
 }
-"""An act that is lost, and one that is then done instead and has the revision of the lost one."""
+"""Pairs of an act that is rolled back and one that then gets the same revision."""
 
 
 @contextmanager
@@ -81,8 +81,8 @@ def _losing(plane: Plane) -> Iterator[None]:
 
 @on_both_databases
 @pytest.mark.parametrize(("lost", "done"), ACTS.values(), ids=ACTS.keys())
-def test_what_was_rolled_back_is_not_taken_for_what_follows(town: Plane, lost: Any, done: Any) -> None:
-    beside, services = Policies(), {service.slug: service for service in catalogue().services}
+def test_values_of_a_rolled_back_transaction_are_not_used_later(town: Plane, lost: Any, done: Any) -> None:
+    cached, services = Policies(), {service.slug: service for service in catalogue().services}
     for prefix in ("192.0.2.0/26", "192.0.2.64/26", "192.0.2.128/26"):
         town.done("PUT", f"/v1/ranges/default/{prefix}", RANGE)
     town.done("PUT", "/v1/sites/east", {"name": "east"})
@@ -91,7 +91,7 @@ def test_what_was_rolled_back_is_not_taken_for_what_follows(town: Plane, lost: A
         with town.database.reading() as session:
             now = int(town.clock.now)
             read = Policies().load(session, now)
-            assert beside.load(session, now) == read
+            assert cached.load(session, now) == read
             assert town.publisher.current(UnitOfWork(session, LOCAL, now)) == policy_of(read, services)
 
     agree()
@@ -104,14 +104,14 @@ def test_what_was_rolled_back_is_not_taken_for_what_follows(town: Plane, lost: A
     agree()
 
 
-def test_a_row_that_changes_without_a_new_revision_is_not_committed(town: Plane) -> None:
+def test_row_changed_without_a_new_revision_is_not_committed(town: Plane) -> None:
     with pytest.raises(RuntimeError, match="range 1 was changed without a new revision"), town.database.writing() as s:
         s.get_one(RangeRow, 1).label = "another"
     with town.database.reading() as session:
         assert session.get_one(RangeRow, 1).label != "another"
 
 
-def test_a_toggle_reads_one_ban(town: Plane) -> None:
+def test_toggle_reads_one_ban(town: Plane) -> None:
     town.done("PATCH", BAN, {"mode": "off"})
     for number in range(3):
         town.done("PUT", f"/v1/authorities/zone{number}", authority())
@@ -130,7 +130,7 @@ def test_a_toggle_reads_one_ban(town: Plane) -> None:
     assert set(read) == {1}
 
 
-def test_a_toggle_reads_no_prefix_again(town: Plane) -> None:
+def test_toggle_reads_no_prefix_again(town: Plane) -> None:
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
     statements: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What is committed is published, in order, before the caller hears of it."""
+"""Committed policies are published in order, before the caller gets the answer."""
 
 import threading
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ def _stored(plane: Plane) -> int | None:
     return plane.publisher.stored_revision()
 
 
-def test_an_act_is_published_before_its_answer(town: Plane) -> None:
+def test_act_is_published_before_its_answer(town: Plane) -> None:
     for mode in ("off", "enforce", "monitor"):
         revision = town.done("PATCH", BAN, {"mode": mode})["revision"]
         assert _stored(town) == revision == town.revision()
 
 
-def test_a_toggle_leaves_names_and_ranges_files_as_they_are(town: Plane) -> None:
+def test_toggle_does_not_change_names_and_ranges_files(town: Plane) -> None:
     before = town.store.read_current()
     town.done("PATCH", BAN, {"mode": "off"})
     after = town.store.read_current()
@@ -45,7 +45,7 @@ def test_a_toggle_leaves_names_and_ranges_files_as_they_are(town: Plane) -> None
     assert before.rules != after.rules
 
 
-def test_an_exemption_that_is_over_for_a_day_is_in_no_snapshot_and_stays_in_the_policy(town: Plane) -> None:
+def test_exemption_that_ended_a_day_ago_is_in_the_policy_but_not_in_snapshots(town: Plane) -> None:
     other = {"authority": "town", "funding": "public", "audience": "staff"}
     town.done("PUT", "/v1/ranges/default/203.0.113.0/24", other)
     never = town.store.read_current()
@@ -66,18 +66,18 @@ def test_an_exemption_that_is_over_for_a_day_is_in_no_snapshot_and_stays_in_the_
 
 @on_both_databases
 def test_the_snapshot_decides_as_the_api_says(town: Plane) -> None:
-    told = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
-    assert (told["verdict"], told["rcode"], told["ede"], told["winner"]["suffix"]) == (
+    decision = town.done("GET", "/v1/decision?client=192.0.2.10&name=www.alpha1.example.org")
+    assert (decision["verdict"], decision["rcode"], decision["ede"], decision["winner"]["suffix"]) == (
         Verdict.REFUSE,
         "REFUSED",
         15,
         "alpha1.example.org",
     )
-    assert told["text"].startswith("C-1; ict@example.org")
+    assert decision["text"].startswith("C-1; ict@example.org")
 
 
 @on_both_databases
-def test_a_failing_commit_is_a_503_and_nothing_is_recorded(town: Plane) -> None:
+def test_failing_commit_is_a_503_and_nothing_is_recorded(town: Plane) -> None:
     revision = town.revision()
 
     def refuse(_connection: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_failing_commit_is_a_503_and_nothing_is_recorded(town: Plane) -> None:
     assert town.done("GET", BAN)["mode"] == "enforce"
 
 
-def test_what_cannot_be_compiled_is_a_422_and_nothing_is_recorded(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_policy_that_cannot_be_compiled_is_a_422_and_not_recorded(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_options: object) -> Any:
         raise PolicyError("compile snapshot: beyond the format")
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_compiled_is_a_422_and_nothing_is_recorded(town: Plane, m
 
 @pytest.fixture
 def doubting(tmp_path: Path) -> Iterator[Plane]:
-    """A control plane that looks at its clock as the program does; it starts in 1970."""
+    """Return a control plane with the clock check of the program. Its clock starts in 1970."""
     made = make_plane(tmp_path / "state", doubting=True)
     made.clock.now = 0
     made.publisher.publish_current()
@@ -123,7 +123,7 @@ def _made_s(plane: Plane) -> int:
     return opened(plane.store).made_s
 
 
-def test_a_start_and_acts_in_1970_are_dated_by_the_release_then_by_the_newest_making(doubting: Plane) -> None:
+def test_implausible_clock_is_replaced_by_the_release_date_then_by_the_newest_snapshot(doubting: Plane) -> None:
     assert _made_s(doubting) == RELEASED_S
     doubting.done("PUT", "/v1/authorities/town", authority())
     assert (_made_s(doubting), _dates(doubting)) == (RELEASED_S, {"2026-11-01T00:00:00Z"})
@@ -140,7 +140,7 @@ def _dates(plane: Plane) -> set[str]:
     return {entry["time"] for entry in plane.done("GET", "/v1/audit")["items"]}
 
 
-def test_a_term_that_begins_when_it_is_recorded_in_1970_is_in_force(doubting: Plane) -> None:
+def test_term_that_begins_when_recorded_in_1970_is_in_force(doubting: Plane) -> None:
     doubting.done("PUT", "/v1/authorities/town", authority())
     registered = {"authority": "town", "funding": "public", "audience": "staff"}
     doubting.done("PUT", "/v1/ranges/default/192.0.2.0/24", registered)
@@ -152,7 +152,7 @@ def test_a_term_that_begins_when_it_is_recorded_in_1970_is_in_force(doubting: Pl
 
 
 @pytest.mark.parametrize("days", [40 * 365, -1])
-def test_publishing_anew_follows_a_clock_that_can_be_right(doubting: Plane, days: int) -> None:
+def test_publishing_again_uses_a_plausible_clock(doubting: Plane, days: int) -> None:
     right = RELEASED_S + 5 * 86_400
     for now in (right + days * 86_400, right):
         doubting.clock.now = now
@@ -160,7 +160,7 @@ def test_publishing_anew_follows_a_clock_that_can_be_right(doubting: Plane, days
         assert _made_s(doubting) == now
 
 
-def test_an_act_compiles_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_act_compiles_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[int] = []
 
     def counting(policy: Policy, *arguments: Any, **options: Any) -> Any:
@@ -172,7 +172,7 @@ def test_an_act_compiles_once(town: Plane, monkeypatch: pytest.MonkeyPatch) -> N
     assert compiled == [revision] == [_stored(town)]
 
 
-def test_an_act_is_of_the_instant_at_which_its_turn_came(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_act_is_dated_when_its_transaction_begins(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     writing = town.database.writing
 
     @contextmanager
@@ -186,7 +186,7 @@ def test_an_act_is_of_the_instant_at_which_its_turn_came(town: Plane, monkeypatc
     assert town.done("GET", "/v1/audit?limit=1")["items"][0]["time"] == "2026-09-21T14:14:20Z"
 
 
-def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_publication_is_reported_and_retried(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_compiled: object) -> bool:
         raise UnavailableError("publish: no space left on device")
 
@@ -217,7 +217,7 @@ def test_a_failed_publication_is_told_and_made_up_for(town: Plane, monkeypatch: 
     assert town.call("GET", "/readyz").status_code == 200
 
 
-def test_an_older_policy_is_never_published_over_a_newer(town: Plane) -> None:
+def test_older_policy_is_never_published_over_a_newer(town: Plane) -> None:
     newest = town.revision()
     town.publisher.publish(Policy(newest - 1))
     assert _stored(town) == newest
@@ -225,7 +225,7 @@ def test_an_older_policy_is_never_published_over_a_newer(town: Plane) -> None:
 
 
 @on_both_databases
-def test_toggles_at_once_end_in_the_newest_revision(town: Plane) -> None:
+def test_concurrent_toggles_end_in_the_newest_revision(town: Plane) -> None:
     revision = town.revision()
     modes = ["off", "monitor", "enforce", "off", "monitor", "enforce"]
     answers: list[int] = []
@@ -244,7 +244,7 @@ def test_toggles_at_once_end_in_the_newest_revision(town: Plane) -> None:
     assert seen == sorted(set(seen), reverse=True)
 
 
-def test_a_database_beside_newer_snapshots_goes_on_above_them(tmp_path: Path, town: Plane) -> None:
+def test_database_next_to_newer_snapshots_continues_above_them(tmp_path: Path, town: Plane) -> None:
     fresh = make_plane(tmp_path / "fresh")
     try:
         assert raise_above(fresh.database, 41, 0)
@@ -258,7 +258,7 @@ def test_a_database_beside_newer_snapshots_goes_on_above_them(tmp_path: Path, to
         fresh.database.close()
 
 
-def test_an_unreadable_database_is_no_publication(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_database_causes_no_publication(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> Any:
         raise OperationalError("SELECT", None, Exception("away"))
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from api.archive.restore import Order, restore
 from api.db.models import PublicationRow
-from api.publish.startup_check import keep_history, meet_store
+from api.publish.startup_check import keep_history, reconcile_with_store
 from api.settings import parse_settings
 from tests.unit.api.conftest import START, Plane, make_plane
 
@@ -22,15 +22,15 @@ RESTORED = START + 300
 Restore = Callable[..., Plane]
 
 
-def _moment(seconds: int) -> str:
+def _timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(START + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _trace(plane: Plane, seconds: int) -> tuple[int, str | None, str]:
-    """Revision, mode of the winning ban, and what the answer says that it is."""
-    query = {"at": _moment(seconds), "client": "192.0.2.1", "name": "alpha1.example.org"}
-    told = plane.done("GET", "/v1/trace", params=query)
-    return told["revision"], told["ban"] and told["ban"]["mode"], told["meaning"]
+    """Return the revision, the mode of the winning ban, and the meaning that the answer states."""
+    query = {"at": _timestamp(seconds), "client": "192.0.2.1", "name": "alpha1.example.org"}
+    trace = plane.done("GET", "/v1/trace", params=query)
+    return trace["revision"], trace["ban"] and trace["ban"]["mode"], trace["meaning"]
 
 
 def _published(plane: Plane) -> list[tuple[int, int, str]]:
@@ -41,7 +41,7 @@ def _published(plane: Plane) -> list[tuple[int, int, str]]:
 
 @pytest.fixture
 def restored(town: Plane, tmp_path: Path) -> Iterator[Restore]:
-    """A control plane begun on a backup of `town`, made at START + 50; `lost` modes were set after it."""
+    """Return a starter of control planes on a backup of `town` from START + 50. `lost` modes were set after it."""
     made: list[Plane] = []
 
     def begin(*lost: str, snapshots: bool) -> Plane:
@@ -70,7 +70,7 @@ def restored(town: Plane, tmp_path: Path) -> Iterator[Restore]:
 def _start(plane: Plane) -> None:
     now_s = int(plane.clock.now)
     keep_history(plane.database, now_s)
-    meet_store(plane.database, plane.publisher, now_s)
+    reconcile_with_store(plane.database, plane.publisher, now_s)
     plane.publisher.publish_current()
     plane.publisher.settle()
 
@@ -78,7 +78,7 @@ def _start(plane: Plane) -> None:
 @pytest.mark.parametrize(
     ("lost", "above"), [((), 0), (("monitor",), 1), (("monitor", "enforce"), 1), (("off",) * 3, 1)]
 )
-def test_a_revision_is_one_policy_s_only(town: Plane, restored: Restore, lost: tuple[str, ...], above: int) -> None:
+def test_revision_identifies_only_one_policy(town: Plane, restored: Restore, lost: tuple[str, ...], above: int) -> None:
     last = town.revision()
     town.publisher.settle()
     before = _published(town)
@@ -92,24 +92,24 @@ def test_a_revision_is_one_policy_s_only(town: Plane, restored: Restore, lost: t
 
 @pytest.mark.parametrize("lost", [("monitor",), ("monitor", "enforce")])
 @pytest.mark.parametrize("snapshots", [False, True])
-def test_a_trace_of_what_was_lost_says_so(
+def test_trace_of_lost_revisions_says_so(
     town: Plane, restored: Restore, lost: tuple[str, ...], snapshots: bool
 ) -> None:
     last = town.revision()
     plane = restored(*lost, snapshots=snapshots)
     revision, mode, meaning = _trace(plane, 150)
     assert (revision, mode) == (last, "enforce")
-    said = "later revisions were lost" if snapshots else f"a backup of {_moment(50)} was restored"
-    assert said in meaning
-    # Nor does it say so of what is in force since, or of what another revision had followed already.
+    expected = "later revisions were lost" if snapshots else f"a backup of {_timestamp(50)} was restored"
+    assert expected in meaning
+    # It does not say so of the policy in force since, or of a revision that another one had already followed.
     plane.clock.now = RESTORED + 100
     plane.done("PATCH", BAN, {"mode": "off"})
     assert [_trace(plane, seconds)[1] for seconds in (320, 400)] == ["enforce", None]
     assert all("lost" not in _trace(plane, seconds)[2] for seconds in (320, 400))
 
 
-def test_a_stored_snapshot_of_another_policy_is_not_noted(town: Plane) -> None:
-    """Its revision is one that the database has, but not what the database has of it."""
+def test_stored_snapshot_of_another_policy_is_not_recorded(town: Plane) -> None:
+    """The database has the revision, but with another policy."""
     last = town.revision()
     town.publisher.settle()
     with town.database.writing() as session:
@@ -121,8 +121,8 @@ def test_a_stored_snapshot_of_another_policy_is_not_noted(town: Plane) -> None:
     assert last not in [number for number, _, _ in _published(town)]
 
 
-def test_a_start_on_one_s_own_snapshots_raises_nothing(town: Plane) -> None:
-    """Neither with the last publication on record, nor where a kill came before that was written down."""
+def test_start_on_own_snapshots_does_not_raise_the_revision(town: Plane) -> None:
+    """Neither with the last publication recorded, nor if a kill prevented its record."""
     before = town.revision()
     town.clock.now += 500
     _start(town)

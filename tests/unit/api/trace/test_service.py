@@ -150,7 +150,7 @@ def test_time_before_the_first_stored_revision_is_rejected(town: Plane) -> None:
     answer = town.call("GET", "/v1/trace", params=query)
     assert answer.status_code == 404
     assert (
-        "nothing is kept of what was in force before 21 September 2026 16:13:20 CEST (revision 0)"
+        "no publication is recorded before 21 September 2026 16:13:20 CEST (revision 0)"
         in answer.json()["detail"]
     )
 

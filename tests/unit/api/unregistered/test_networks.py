@@ -1,4 +1,4 @@
-"""What nodes told of prefixes in no range: merged, in a steady order, however reports come."""
+"""Unregistered networks: merged by site, in a stable order, for any sequence of reports."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.nodes.schemas import UnregisteredNetwork
-from api.unregistered.networks import Place, Unregistered, UnregisteredNetworks, place_of
+from api.unregistered.networks import Position, Unregistered, UnregisteredNetworks, position_of
 
 PREFIXES = ("9.0.0.0/24", "10.0.0.0/24", "192.0.2.0/24", "2001:db8::/48", "2001:db8:1::/48")
 SITES = ("a", "b")
@@ -20,10 +20,10 @@ def _unregistered(prefix: str, queries: int = 1, seen_s_ago: int = 0) -> Unregis
 def _all(
     unregistered: UnregisteredNetworks, site: str | None = None, since_s: float = -1, size: int = 2
 ) -> list[Unregistered]:
-    """Every one, by pages of `size`."""
+    """Return all networks, read by pages of `size`."""
     found: list[Unregistered] = []
     while True:
-        after = found[-1].place if found else None
+        after = found[-1].position if found else None
         page = unregistered.listed(site, after, since_s, size, KNOWN.__contains__)
         found += page
         if len(page) < size:
@@ -41,35 +41,35 @@ _REPORTS = st.lists(
 
 
 @given(reports=_REPORTS, site=st.sampled_from((None, *SITES)), since_s=st.integers(-6, 12), size=st.integers(1, 4))
-def test_the_list_is_what_the_last_report_of_each_node_says(
+def test_list_matches_the_last_report_of_each_node(
     reports: list[tuple[int, str, Mapping[str, tuple[int, int]]]], site: str | None, since_s: int, size: int
 ) -> None:
     unregistered, last = UnregisteredNetworks(), {}
-    for at_s, (number, where, told) in enumerate(reports):
-        unregistered.take(number, where, [_unregistered(prefix, *said) for prefix, said in told.items()], at_s)
-        last[number] = at_s, where, told
-        # Also one that is asked for in between.
+    for at_s, (number, where, networks) in enumerate(reports):
+        unregistered.take(number, where, [_unregistered(prefix, *counts) for prefix, counts in networks.items()], at_s)
+        last[number] = at_s, where, networks
+        # Listing between reports must not disturb the order.
         unregistered.listed(None, None, 0, 1, KNOWN.__contains__)
-    expected: dict[Place, dict[int, tuple[int, float]]] = {}
-    for number, (at_s, where, told) in last.items():
-        for prefix, (queries, ago_s) in told.items():
+    expected: dict[Position, dict[int, tuple[int, float]]] = {}
+    for number, (at_s, where, networks) in last.items():
+        for prefix, (queries, ago_s) in networks.items():
             if number in KNOWN and site in (None, where) and at_s - ago_s > since_s:
-                expected.setdefault(place_of(where, prefix), {})[number] = queries, at_s - ago_s
+                expected.setdefault(position_of(where, prefix), {})[number] = queries, at_s - ago_s
     found = _all(unregistered, site, since_s, size)
-    assert [(one.place, one.asked) for one in found] == sorted(expected.items())
-    assert all(place_of(one.place.site, one.prefix) == one.place for one in found)
+    assert [(one.position, one.asked) for one in found] == sorted(expected.items())
+    assert all(position_of(one.position.site, one.prefix) == one.position for one in found)
 
 
-def test_an_entry_that_is_seen_again_between_two_pages_is_neither_skipped_nor_shown_twice() -> None:
+def test_entry_updated_between_two_pages_is_shown_once() -> None:
     unregistered = UnregisteredNetworks()
-    unregistered.take(1, "a", [_unregistered(prefix, 1, place) for place, prefix in enumerate(PREFIXES)], 10)
+    unregistered.take(1, "a", [_unregistered(prefix, 1, index) for index, prefix in enumerate(PREFIXES)], 10)
     first = unregistered.listed(None, None, 0, 2, KNOWN.__contains__)
-    unregistered.take(1, "a", [_unregistered(prefix, 2, 5 - place) for place, prefix in enumerate(PREFIXES)], 20)
-    rest = unregistered.listed(None, first[-1].place, 0, 9, KNOWN.__contains__)
+    unregistered.take(1, "a", [_unregistered(prefix, 2, 5 - index) for index, prefix in enumerate(PREFIXES)], 20)
+    rest = unregistered.listed(None, first[-1].position, 0, 9, KNOWN.__contains__)
     assert [one.prefix for one in (*first, *rest)] == list(PREFIXES)
 
 
-def test_what_a_node_told_is_dropped_with_it_and_once_it_is_silent_for_long() -> None:
+def test_networks_of_a_node_are_dropped_with_it_and_after_a_long_silence() -> None:
     unregistered = UnregisteredNetworks()
     for number in (1, 2):
         unregistered.take(number, "a", [_unregistered(PREFIXES[0])], number)

@@ -27,7 +27,7 @@ def _settle(machine: Machine) -> None:
     """Store the last report."""
     fleet = machine.plane.app.state.fleet
     assert isinstance(fleet, Fleet)
-    fleet.board.settle()
+    fleet.reports.settle()
 
 
 @pytest.mark.parametrize("scope", ["town", None])
