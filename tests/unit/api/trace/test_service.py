@@ -149,10 +149,7 @@ def test_time_before_the_first_stored_revision_is_rejected(town: Plane) -> None:
     query = {"client": "192.0.2.10", "name": NAME, "at": "2020-01-01T00:00:00Z"}
     answer = town.call("GET", "/v1/trace", params=query)
     assert answer.status_code == 404
-    assert (
-        "no publication is recorded before 21 September 2026 16:13:20 CEST (revision 0)"
-        in answer.json()["detail"]
-    )
+    assert "no publication is recorded before 21 September 2026 16:13:20 CEST (revision 0)" in answer.json()["detail"]
 
 
 def test_trace_reports_lost_later_revisions(town: Plane) -> None:

@@ -114,7 +114,7 @@ def test_trace_shows_what_led_to_the_answer(
         ("2030-01-01T10:00Z", "lies ahead"),
         (
             "2020-01-01T10:00Z",
-            "nothing is kept of what was in force before 21 September 2026 16:13:20 CEST (revision 1)",
+            "no publication is recorded before 21 September 2026 16:13:20 CEST (revision 1)",
         ),
     ],
 )
