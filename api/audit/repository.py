@@ -14,7 +14,7 @@ from dnsfilter.policy.model import Instant
 
 DAY_S = 86_400
 MANY = 5_000
-"""Counting stops at so many entries. Checking so many one by one takes about ten milliseconds."""
+"""Limit of counting. Checking this number of entries one by one takes about ten milliseconds."""
 MAX_ACTS = 100
 """The most acts of one family."""
 BEYOND = 2**31 - 1

@@ -19,7 +19,7 @@ from dnsfilter.snapshot.compiler import compile_without_names
 from dnsfilter.snapshot.manifest import Manifest
 
 LATE_S = 30
-"""A snapshot was made at most so many seconds before it came into force, if the database does not say when."""
+"""Seconds before a snapshot came into force in which it may have been made, if the database does not say when."""
 
 
 def is_reproduced(past: Past) -> bool | None:

@@ -119,7 +119,7 @@ def _is_continued_by_merger(row: BindingRow, merged: Mapping[int, Heir]) -> bool
     if heir is not None and row.ended_s == heir.at:
         # The successor needs no binding to its own ban.
         return bool(row.superseded_by) or row.authority == heir.ban.authority
-    return row.ended_s is None and any(heir.made(row) for heir in merged.values())
+    return row.ended_s is None and any(heir.created(row) for heir in merged.values())
 
 
 def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:

@@ -56,7 +56,7 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour,
         own = {**facts, "provisional": True} if row.provisional else facts
         yield Due(f"ban_lapsed/{row.number}/{end}", Kind.BAN_LAPSED, row.authority, own)
         for authority in bound_at(bound, end - 1):
-            if heir is not None and heir.continues(term) and heir.reaches(authority):
+            if heir is not None and heir.continues(term) and heir.applies_to(authority):
                 continue
             key = f"ban_lapsed/{row.number}/{end}/{authority}"
             yield Due(key, Kind.BOUND_BAN_LAPSED, authority, facts)

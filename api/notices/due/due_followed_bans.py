@@ -47,7 +47,7 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
     if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
         return
     facts = {"ban": reference_of(follower), "source": source.authority, **own}
-    if heir is not None and hour.fresh(heir.at) and heir.at >= adopted and heir.goes_on():
+    if heir is not None and hour.fresh(heir.at) and heir.at >= adopted and heir.continues_any_term():
         key = f"{Kind.SOURCE_GOES_ON}/{source.number}/{follower.number}"
         succession = {**facts, "source": heir.ban.authority, "reference": facts_at(heir.ban, heir.at)["reference"]}
         succession |= {"former": source.authority, "at_s": heir.at}

@@ -25,7 +25,7 @@ HOUR_S = 3600
 LATE_S = 600
 """Seconds after which a silent or outdated node causes a notice."""
 SOON_S = 120
-"""A notice includes nodes that become late within so many seconds: reports are stored once a minute."""
+"""A notice includes nodes that become late within this time in seconds: reports are stored once a minute."""
 
 
 @dataclass(frozen=True, slots=True)

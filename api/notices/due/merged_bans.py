@@ -31,15 +31,15 @@ class Heir:
         """The authorities that were bound by the merged ban and remain bound by this one."""
         return frozenset(row.authority for row in self.bindings)
 
-    def reaches(self, authority: str) -> bool:
+    def applies_to(self, authority: str) -> bool:
         """Return whether the ban is the authority's own from then on, or binds it."""
         return authority == self.ban.authority or authority in self.bound
 
-    def made(self, row: BindingRow) -> bool:
+    def created(self, row: BindingRow) -> bool:
         """Return whether the merger made this binding to replace one of the other ban."""
         return row.recorded_s == self.at and any(row.number in held.superseded_by for held in self.bindings)
 
-    def holds(self) -> bool:
+    def is_in_force(self) -> bool:
         """Return whether the ban applies at the instant of the merger."""
         return is_held(self.ban.terms, self.at)
 
@@ -52,9 +52,9 @@ class Heir:
         """Return whether the ban continues a term of the other ban that the merger ended. It may lie ahead."""
         if term.ended_s is None or term.ended_s < self.at:
             return False
-        return self.holds() if term.ended_s == self.at else not has_lapsed(self.ban.terms, self.at)
+        return self.is_in_force() if term.ended_s == self.at else not has_lapsed(self.ban.terms, self.at)
 
-    def goes_on(self) -> bool:
+    def continues_any_term(self) -> bool:
         """Return whether the ban continues any term of the other ban."""
         return any(self.continues(term) for term in self.was.terms)
 

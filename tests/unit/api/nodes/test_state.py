@@ -24,7 +24,7 @@ def test_locally_selected_revision_is_held_until_a_newer_one_is_published(town: 
     town.done("PATCH", BAN, {"mode": "off"})
     town.clock.now += 11
     machine.report(revision=newest - 1, manifest=OLD, held_up_to=newest)
-    assert machine.stands()["state"] == "behind", "it does not take what ends the choice"
+    assert machine.stands()["state"] == "behind", "it does not apply the revision that ends the selection"
     town.clock.now += 60
     assert machine.stands()["state"] == "silent"
     machine.report(revision=town.revision())
