@@ -22,7 +22,7 @@ BEYOND = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EntryFilter:
     """A filter for entries; None leaves a field open.
 
     `visible` are the authorities whose entries the caller may see. `act` is a full name or, without a dot, its first
@@ -38,14 +38,14 @@ class Wanted:
 
 
 def page(
-    session: Session, wanted: Wanted, limit: int, cursor: str | None, *, newest_first: bool = True
+    session: Session, wanted: EntryFilter, limit: int, cursor: str | None, *, newest_first: bool = True
 ) -> tuple[Sequence[AuditRow], str | None]:
     """Return a page of entries by number.
 
     Query planners lack the statistics to choose an index here. This function chooses the most selective index, reads it
     in order, and applies the other conditions to each entry.
     """
-    span, exact = _spanned(session, wanted)
+    span, exact = _number_span(session, wanted)
     last = decode_cursor(cursor, int) if cursor is not None else None
     if last is not None:
         last = max(0, min(last, BEYOND))
@@ -85,7 +85,7 @@ class _Span:
     below: int = BEYOND
 
 
-def _index_scans(session: Session, wanted: Wanted, exact: Sequence[ColumnElement[bool]]) -> list[_IndexScan]:
+def _index_scans(session: Session, wanted: EntryFilter, exact: Sequence[ColumnElement[bool]]) -> list[_IndexScan]:
     """Return statements that together select the numbers of the wanted entries."""
     acts = _acts(session, wanted.act) if wanted.act is not None else []
     entry, matter = select(AuditRow.seq), select(MatterRow.seq)
@@ -109,7 +109,7 @@ def _index_scans(session: Session, wanted: Wanted, exact: Sequence[ColumnElement
     return [_IndexScan(scan.statement.where(*others), scan.number) for scan in known[chosen]]
 
 
-def _conditions(wanted: Wanted, acts: Sequence[str], leaving_out: str) -> list[ColumnElement[bool]]:
+def _conditions(wanted: EntryFilter, acts: Sequence[str], leaving_out: str) -> list[ColumnElement[bool]]:
     """Return the conditions other than the chosen index, written so that the planner uses no other index."""
     found: dict[str, ColumnElement[bool]] = {}
     if wanted.subject is not None:
@@ -150,7 +150,7 @@ def _acts(session: Session, wanted: str) -> list[str]:
     return found
 
 
-def _spanned(session: Session, wanted: Wanted) -> tuple[_Span, list[ColumnElement[bool]]]:
+def _number_span(session: Session, wanted: EntryFilter) -> tuple[_Span, list[ColumnElement[bool]]]:
     """Convert the time span to a span of entry numbers, and return the exact time conditions for each entry.
 
     Times ascend with the numbers unless a clock was set back. If it was set back by up to a day, no entry is missed.
@@ -205,7 +205,7 @@ def actors(authorities: Collection[str]) -> Select[int]:
 
 def has_acted(session: Session, account: int, authorities: frozenset[str]) -> bool:
     """Return whether an account made an act that concerns one of `authorities`."""
-    rows, _ = page(session, Wanted(authorities, account=account), 1, None)
+    rows, _ = page(session, EntryFilter(authorities, account=account), 1, None)
     return bool(rows)
 
 

@@ -53,6 +53,6 @@ def list_audit(
         visible = frozenset({authority}) if visible is None else visible & {authority}
     after = given_timestamp(since, None, time_zone, "query.since")
     before = given_bound(until, time_zone, "query.until")
-    wanted = repository.Wanted(visible, act, object_, account, after, before)
+    wanted = repository.EntryFilter(visible, act, object_, account, after, before)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)

@@ -9,7 +9,7 @@ from api.authorities.state import sql_is_closed
 from api.db.models import AuthorityRow
 from api.notices.due.due_acts import due_bindings, due_exemptions, due_mergers, due_suspensions
 from api.notices.due.due_bans import due_bans
-from api.notices.due.due_followed_bans import due_sources
+from api.notices.due.due_followed_bans import due_followed_bans
 from api.notices.due.due_modes import due_modes, due_requests
 from api.notices.due.due_nodes import due_nodes
 from api.notices.kinds import Due, Hour
@@ -24,7 +24,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_bans,
         due_modes,
         due_requests,
-        due_sources,
+        due_followed_bans,
         due_exemptions,
         due_bindings,
         due_mergers,

@@ -39,7 +39,7 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
         end, state = exemption_end(found), exemption_state(found, hour.now)
         revoked = state is ExemptionState.REVOKED
         if state is ExemptionState.REQUESTED:
-            yield _waiting(found, bans[found.ban].authority, facts, hour)
+            yield _waiting_notice(found, bans[found.ban].authority, facts, hour)
             continue
         for kind, at in (
             (Kind.EXEMPTION_APPROVED, found.approved_s),
@@ -51,10 +51,10 @@ def due_exemptions(session: Session, hour: Hour) -> Iterator[Due]:
                 for owner in owners.get(found.number, ()):
                     yield Due(f"{kind}/{found.number}/{owner}", kind, owner, {**facts, "at_s": at, "until_s": end})
         if found.approved_s is not None and state in APPROVED:
-            yield from _ending(found, found.approved_s, owners.get(found.number, ()), facts, hour)
+            yield from _ending_notices(found, found.approved_s, owners.get(found.number, ()), facts, hour)
 
 
-def _waiting(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
+def _waiting_notice(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
     kind, key = Kind.EXEMPTION_WAITING, f"{Kind.EXEMPTION_WAITING}/{row.number}"
     waiting = {**facts, "at_s": row.requested_s}
     if hour.now - row.requested_s >= REMINDED_S:
@@ -62,7 +62,9 @@ def _waiting(row: ExemptionRow, authority: str, facts: Json, hour: Hour) -> Due:
     return Due(key, kind, authority, waiting, (f"{key}/again",))
 
 
-def _ending(row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Json, hour: Hour) -> Iterator[Due]:
+def _ending_notices(
+    row: ExemptionRow, approved_s: int, owners: Sequence[str], facts: Json, hour: Hour
+) -> Iterator[Due]:
     end = exemption_end(row)
     reached = threshold(end, approved_s, hour.now, BEFORE_EXEMPTIONS_END_S)
     if reached is None:

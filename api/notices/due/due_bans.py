@@ -28,8 +28,8 @@ def due_bans(session: Session, hour: Hour) -> Iterator[Due]:
     for row in rows:
         bound = [binding for binding in bindings if binding.ban == row.number]
         for term in row.terms:
-            yield from _of_end(row, term, bound, hour, merged.get(row.number))
-        yield from _of_review(row, bound, hour)
+            yield from _end_notices(row, term, bound, hour, merged.get(row.number))
+        yield from _review_notices(row, bound, hour)
 
 
 def bans_with(session: Session, wanted: ColumnElement[bool]) -> Sequence[BanRow]:
@@ -44,7 +44,9 @@ def bindings_of(session: Session, numbers: Sequence[int]) -> Sequence[BindingRow
     return session.scalars(statement).all() if numbers else ()
 
 
-def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None) -> Iterator[Due]:
+def _end_notices(
+    row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour, heir: Heir | None
+) -> Iterator[Due]:
     end = term.period.end
     # A term that was ended before it began, or recorded after its end, never held.
     if end is None or end <= hour.oldest or term.period.begins is None or is_continued(row, term, end):
@@ -64,23 +66,25 @@ def _of_end(row: BanRow, term: TermRow, bound: Sequence[BindingRow], hour: Hour,
     # An early end is also a decision, but its time is not known here: always send the notice.
     known = term.recorded_s if term.ended_s is None else 0
     if row.provisional:
-        yield from _before(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
+        yield from _threshold_notices(row, end, known, hour, BEFORE_LAPSE_S, (Kind.PROVISIONAL_ENDING, None), (), facts)
         return
     kinds = (Kind.BAN_ENDING, Kind.BOUND_BAN_ENDING)
-    yield from _before(row, end, known, hour, BEFORE_END_S, kinds, bound_at(bound, end - 1), facts)
+    yield from _threshold_notices(row, end, known, hour, BEFORE_END_S, kinds, bound_at(bound, end - 1), facts)
 
 
-def _of_review(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
+def _review_notices(row: BanRow, bound: Sequence[BindingRow], hour: Hour) -> Iterator[Due]:
     term = reviewed_term(row.terms, hour.now)
     review = None if term is None else term.review_by_s
     if term is None or review is None or review <= hour.now:
         return
     kinds = (Kind.BAN_REVIEW, Kind.BOUND_BAN_REVIEW)
     facts = {**ban_facts(row, term), "review_s": review}
-    yield from _before(row, review, term.recorded_s, hour, BEFORE_END_S, kinds, bound_at(bound, review), facts)
+    yield from _threshold_notices(
+        row, review, term.recorded_s, hour, BEFORE_END_S, kinds, bound_at(bound, review), facts
+    )
 
 
-def _before(
+def _threshold_notices(
     row: BanRow,
     at: Instant,
     known: Instant,

@@ -21,7 +21,7 @@ FOLLOWED_S = 30 * DAY_S
 """Seconds after the end of its own ban during which an authority still gets notices about the followed ban."""
 
 
-def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
+def due_followed_bans(session: Session, hour: Hour) -> Iterator[Due]:
     """Yield notices about renewals, early ends and successions of bans that other decisions follow."""
     sources = bans_with(session, or_(TermRow.recorded_s > hour.oldest, TermRow.ended_s > hour.oldest))
     if not sources:
@@ -37,13 +37,15 @@ def due_sources(session: Session, hour: Hour) -> Iterator[Due]:
                 continue
             known = max(own_since, min(since[number] for number in numbers))
             if heir is None or heir.ban.number != follower.number:
-                yield from _of_source(source, follower, known, hour, heir)
+                yield from _notices_to_follower(source, follower, known, hour, heir)
 
 
-def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, heir: Heir | None) -> Iterator[Due]:
+def _notices_to_follower(
+    source: BanRow, follower: BanRow, since: Instant, hour: Hour, heir: Heir | None
+) -> Iterator[Due]:
     """Yield the notices to one follower. It follows since `since` by a merger; 0: by its own decision."""
     adopted = min(term.recorded_s for term in follower.terms)
-    own = _reach(follower, hour.now)
+    own = _own_end(follower, hour.now)
     if own.get("own_until_s", hour.now) < hour.now - FOLLOWED_S:
         return
     facts = {"ban": reference_of(follower), "source": source.authority, **own}
@@ -69,7 +71,7 @@ def _of_source(source: BanRow, follower: BanRow, since: Instant, hour: Hour, hei
             yield Due(key, Kind.SOURCE_ENDED, follower.authority, of_term)
 
 
-def _reach(row: BanRow, now: Instant) -> Json:
+def _own_end(row: BanRow, now: Instant) -> Json:
     """Return until when a ban applies: its end, its review date, or nothing if it has neither."""
     endless = [term for term in row.terms if term.period.end is None]
     if endless:

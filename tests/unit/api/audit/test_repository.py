@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.audit import repository
-from api.audit.repository import Wanted, page
+from api.audit.repository import EntryFilter, page
 from api.db.models import AuditRow
 from api.db.session import Database
 from tests.bench.audit import BUSIEST, QUIETEST, make_record, slug_of
@@ -32,7 +32,7 @@ def rows(session: Session) -> list[AuditRow]:
     return list(session.scalars(select(AuditRow).order_by(AuditRow.seq)))
 
 
-def is_wanted(row: AuditRow, wanted: Wanted) -> bool:
+def is_wanted(row: AuditRow, wanted: EntryFilter) -> bool:
     return all(
         (
             wanted.visible is None or bool(wanted.visible & set(row.authorities)),
@@ -47,7 +47,7 @@ def is_wanted(row: AuditRow, wanted: Wanted) -> bool:
     )
 
 
-def read(session: Session, wanted: Wanted, *, newest_first: bool) -> list[int]:
+def read(session: Session, wanted: EntryFilter, *, newest_first: bool) -> list[int]:
     """Return the entry numbers of all pages in order."""
     found: list[int] = []
     cursor = None
@@ -77,7 +77,7 @@ def test_pages_hold_the_wanted_entries_in_order(
     some = rows[ENTRIES // 2]
     spans = ((None, None), (rows[80].time_s, rows[220].time_s))
     for subject, account, span in product((None, some.object), (None, some.account), spans):
-        wanted = Wanted(visible, act, subject, account, *span)
+        wanted = EntryFilter(visible, act, subject, account, *span)
         expected = [row.seq for row in rows if is_wanted(row, wanted)]
         assert read(session, wanted, newest_first=False) == expected
         assert read(session, wanted, newest_first=True) == expected[::-1]
