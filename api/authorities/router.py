@@ -121,7 +121,7 @@ def patch_off_rules(
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def delete_authority(slug: Slug, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
-    """Remove an authority that has no ranges, bans or bindings."""
+    """Remove an authority that nothing refers to, such as ranges, bans, bindings or accounts."""
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
     service.delete(unit, row)

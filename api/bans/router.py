@@ -231,7 +231,7 @@ def end_ban(
     response: Response,
     precondition: PreconditionDep,
 ) -> BanRead:
-    """End the terms in force at `at`, now or later. Remove terms that have not begun."""
+    """End the ban at `at`, now or later. Terms that begin after that are removed."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)

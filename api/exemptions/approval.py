@@ -3,7 +3,7 @@
 An approver may approve an exemption if it leaves a tenth of the authority's addresses under the ban; otherwise an
 administrator must. The share counts for each version of IP in which the exemption names ranges. Only ranges that the
 ban covers count. They must be neither in an approved exemption of that time nor inside an exempted range. They must
-have existed when the exemption was requested. On approval, they must be 30 days old or older than the ban. So nobody
+have existed when the exemption was requested. At the approval, they must be 30 days old or as old as the ban. So nobody
 can leave a token range, or register one for the occasion.
 """
 

@@ -111,9 +111,10 @@ def approve_exemption(
 ) -> ExemptionRead:
     """Remove the ban from the ranges, from now on or from the start of the exemption.
 
-    Nobody approves their own request, directly or by a role that they granted. An administrator must approve an
-    exemption if, alone or with others of that time, it leaves too little under the ban: less than a tenth of an
-    authority's addresses, in ranges that are older than the ban, or were 30 days old when it was requested.
+    The requester cannot approve it, nor can an approver whose role the requester granted. An administrator must approve
+    it if, alone or with others of that time, it leaves less than a tenth of an authority's addresses under the ban.
+    Only ranges count that existed when it was requested and that, at the approval, are 30 days old or as old as the
+    ban.
     """
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)

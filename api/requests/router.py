@@ -60,7 +60,7 @@ def approve_request(
 ) -> RequestRead:
     """Approve the request and set the mode that it asks for.
 
-    Nobody approves their own request, directly or by a role that they granted.
+    The requester cannot approve it, nor can an approver whose role the requester granted.
     """
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)

@@ -51,8 +51,8 @@ def test_every_row_within_json_that_cannot_be_taken_is_a_fault_with_its_index(to
     rows = [ROW, {**ROW, "prefix": "192.0.2.1/24"}, ROW, {**ROW, "prefix": "192.0.3.0/24", "authority": "nobody"}]
     assert _faults(town, IMPORT, {"rows": rows}) == [
         ("body.rows.1", "prefix: '192.0.2.1/24' has host bits set: write 192.0.2.0/24"),
-        ("body.rows.2", "prefix: 192.0.2.0/24 at site default is there already: body.rows.0"),
-        ("body.rows.3", "authority nobody is not registered"),
+        ("body.rows.2", "prefix: 192.0.2.0/24 at site default repeats body.rows.0: remove one"),
+        ("body.rows.3", "authority nobody is not registered: correct it, or register it first"),
     ]
     [(place, message)] = _faults(town, IMPORT, {"rows": [{**ROW, "funding": "free"}]})
     assert (place, message.startswith("is none of")) == ("body.rows.0.funding", True)

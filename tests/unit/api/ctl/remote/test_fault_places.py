@@ -24,17 +24,17 @@ FAULTS = (
     (("ban", "adopt", "diest", "facebook", "--for", "1 year"), "--legal-basis: a ban needs its legal basis;"),
     (
         ("ban", "adopt", "ghent", "tiktok", *DECISION, "--for", "6 months"),
-        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
+        "dnsfilterctl: ghent already has a ban on tiktok (ban 8), and ",
     ),
     (
         ("ban", "adopt", "ghent", "tiktok", *DECISION, "--start", "2027-01-01", "--for", "6 months"),
-        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
+        "dnsfilterctl: ghent already has a ban on tiktok (ban 8), and ",
     ),
     (
         ("ban", "adopt", "ghent", "tiktok", "--provisional"),
-        "dnsfilterctl: ghent has a ban on tiktok already (ban 8), and ",
+        "dnsfilterctl: ghent already has a ban on tiktok (ban 8), and ",
     ),
-    (("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"), "--following: there is no ban "),
+    (("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"), '--following: No ban "federal/facebook"'),
     (("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a\nbc"), "--reason: has a line break"),
     (
         ("ban", "end", "ghent", "tiktok", "--at", "2027-13-01", *REASON),
@@ -45,7 +45,7 @@ FAULTS = (
         ("suspend", "ghent", "--until", "morgen", *REASON),
         "dnsfilterctl: cannot suspend until morgen: 'morgen' is not a time of day",
     ),
-    (("suspend", "nobody", "--for", "5m", *REASON), "AUTHORITY: authority nobody is not registered"),
+    (("suspend", "nobody", "--for", "5m", *REASON), 'AUTHORITY: No authority "nobody".'),
     (("trace", "--at", "gisteren", "--client", "127.0.5.10", "tiktok.com"), "--at: 'gisteren' is not a date or time"),
     (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is not a date or time"),
     (("authority", "set", "leuven"), "--name: give at least one"),
