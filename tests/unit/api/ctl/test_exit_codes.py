@@ -48,7 +48,7 @@ GHENT = ("ghent", "tiktok")
         (("ban", "set", *GHENT), 2, "nothing to set"),
         (("ban", "remove", *GHENT), 2, "dnsfilterctl: the ban has begun"),
         (("ban", "renew", *GHENT, "--start", "2026-13-01", "--for", "1 day", "--reference", "1"), 2, "--start: "),
-        (("explain", "nobody", "www.example.org"), 2, "CLIENT: 'nobody' is no address"),
+        (("explain", "nobody", "www.example.org"), 2, "CLIENT: 'nobody' is not an IP address"),
         (("range", "add", "ghent", "192.0.2.0/24", "--funding", "public"), 2, "required: --audience"),
         (("range", "list", "--limit", "0"), 2, "'0' is not a number from 1 to 10000"),
         (("authority", "show", "../ghent"), 2, "'../ghent' is not a slug"),

@@ -173,5 +173,5 @@ def test_faults_that_prevent_a_rollback_are_listed(toggled: Served, ctl: Ctl) ->
     refused = _rollback(ctl, "1")
     assert refused.code == 2
     assert refused.err.splitlines()[1:] == [
-        "range/default/192.0.2.0/24: an exemption names 192.0.2.0/24: revoke or reject it first"
+        "range/default/192.0.2.0/24: an exemption names 192.0.2.0/24 at site default: revoke or reject it first"
     ]

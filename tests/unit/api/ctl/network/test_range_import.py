@@ -80,12 +80,12 @@ def test_sync_removes_at_most_max_removals(served: Served, ctl: Ctl, tmp_path: P
     sync = ("range", "import", name, "--sync", "--authority", "mechelen")
     done = ctl(*sync)
     held = len(served.plane.done("GET", "/v1/ranges?authority=mechelen")["items"])
-    assert (done.code, f"{held} ranges would be removed, and at most 10 may be" in done.err) == (1, True)
+    assert (done.code, f"{held} ranges would be removed, but at most 10 may be" in done.err) == (1, True)
     assert held > 11
     rehearsed = ctl(*sync, "--dry-run")
     assert (rehearsed.code, rehearsed.out.count("  range.remove")) == (1, held)
     assert rehearsed.out.splitlines()[-1] == (
-        f"the import would be refused: {held} ranges would be removed, and at most 10 may be. "
+        f"the import would be refused: {held} ranges would be removed, but at most 10 may be. "
         "Raise --max-removals to allow it."
     )
     assert ctl(*sync, "--max-removals", str(held)).out.startswith(f"1 registered, 0 changed, {held} removed")

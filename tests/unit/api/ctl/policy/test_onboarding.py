@@ -147,7 +147,7 @@ def test_every_step_of_an_unregistered_authority_is_missing(served: Served, ctl:
 
 def test_invalid_contact_is_asked_for_again(served: Served, lead: Lead) -> None:
     done = lead("agency", "nl", "Haven", "the ICT desk", "", "ict@harbour.example", "", "", "")
-    assert "contact: give the mail address of a function: 'the ICT desk' is none" in done.out
+    assert "contact: give the mail address of a function: notices cannot be sent to 'the ICT desk'" in done.out
     assert served.plane.done("GET", "/v1/authorities/harbour")["contact"] == "ict@harbour.example"
 
 

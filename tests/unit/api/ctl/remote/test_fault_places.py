@@ -21,7 +21,7 @@ FAULTS = (
     ((*ADOPT, "--for", "1 year", "--link", "www.example.org"), "--link: is no link"),
     ((*ADOPT, "--until", "2020-01-01"), "the term ends before it starts"),
     ((*ADOPT,), "a ban needs a term"),
-    (("ban", "adopt", "diest", "facebook", "--for", "1 year"), "--legal-basis: a ban needs its legal basis;"),
+    (("ban", "adopt", "diest", "facebook", "--for", "1 year"), "--legal-basis: a ban needs a legal basis: "),
     (
         ("ban", "adopt", "ghent", "tiktok", *DECISION, "--for", "6 months"),
         "dnsfilterctl: ghent already has a ban on tiktok (ban 8), and ",
@@ -50,7 +50,7 @@ FAULTS = (
     (("audit", "list", "--since", "gisteren"), "--since: 'gisteren' is not a date or time"),
     (("authority", "set", "leuven"), "--name: give at least one"),
     (("authority", "set", "ghent", "--languages", "vlaams"), "--languages: 'vlaams' is no language"),
-    ((*ASK,), "--end: an exemption has an end"),
+    ((*ASK,), "--end: an exemption needs an end"),
     ((*ASK, "--for", "5 years"), "--for: an exemption lasts at most a year"),
     ((*ASK, "--for", "5 months", "--hours", "9-12"), "--hours: '9-12' is not valid as weekly hours"),
     ((*ASK, "--for", "5 months", "--time-zone", "Gent"), "--time-zone: unknown time zone 'Gent'"),
