@@ -165,7 +165,7 @@ def make_token(unit: UnitOfWork, key: bytes, account: AccountRow, wanted: TokenW
     if repository.live_tokens(unit.session, account.id, unit.now_s) >= MAX_TOKENS:
         raise Conflict(f"account {account.id} has {MAX_TOKENS} tokens: revoke one first")
     if repository.made_since(unit.session, account.id, unit.now_s - DAY_S) >= MAX_TOKENS_A_DAY:
-        raise Conflict(f"account {account.id} got {MAX_TOKENS_A_DAY} tokens within a day: wait a day")
+        raise Conflict(f"account {account.id} got {MAX_TOKENS_A_DAY} tokens within a day: try again later")
     fresh = new_token(key)
     row = TokenRow(
         public=fresh.public,

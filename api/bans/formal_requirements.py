@@ -32,7 +32,7 @@ def demand_formal(decision: FormalDecision, why: str) -> None:
         )
 
 
-def demand_own(decision: FormalDecision, place: str) -> None:
+def demand_own_reference(decision: FormalDecision, place: str) -> None:
     """Raise `Invalid` if the formal decision follows a ban and has no reference of its own."""
     if decision.follows is not None and not decision.reference:
         raise Invalid.at(
@@ -45,7 +45,7 @@ def demand_own_decisions(decision: FormalDecision, terms: Sequence[Term]) -> Non
     if decision.follows is not None:
         demand_adoption(decision)
     for index, term in enumerate(terms):
-        demand_own(term.decision, f"body.terms.{index}.decision")
+        demand_own_reference(term.decision, f"body.terms.{index}.decision")
 
 
 def demand_renewal(decision: FormalDecision, place: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.bans import repository
 from api.bans.schemas import BanRead, DecisionWrite, EndingRead, FormalRead, TermRead, TermWrite
-from api.bans.state import DAY_S, due, goes_on_after, state_of, switch_at, under
+from api.bans.state import DAY_S, apply_suspension, continues_after, due, state_of, switch_at
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
 from api.db.unknown_names import no_ban
@@ -40,9 +40,11 @@ def read_ban(session: Session, row: BanRow, now: Instant, time_zone: str, suspen
     return read_bans(session, [row], now, {row.authority: time_zone}, suspended)[0]
 
 
-def answered(read: BanRead, suspended: Suspended) -> BanRead:
+def with_suspensions(read: BanRead, suspended: Suspended) -> BanRead:
     """Return a ban that was read without suspensions, with its state under `suspended`."""
-    return read.model_copy(update={"state": under(read.state, suspended=is_suspended(read.authority, suspended))})
+    return read.model_copy(
+        update={"state": apply_suspension(read.state, suspended=is_suspended(read.authority, suspended))}
+    )
 
 
 def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
@@ -52,10 +54,10 @@ def shown(session: Session, row: BanRow, now: Instant, time_zone: str) -> Json:
 
 def shown_all(session: Session, rows: Sequence[BanRow], now: Instant, zones: Mapping[str, str]) -> list[Json]:
     """Return many bans as `shown` does; `zones` maps each authority to its time zone."""
-    return [kept(ban) for ban in read_bans(session, rows, now, zones, frozenset())]
+    return [audit_fields(ban) for ban in read_bans(session, rows, now, zones, frozenset())]
 
 
-def kept(read: BanRead) -> Json:
+def audit_fields(read: BanRead) -> Json:
     """Return the fields of a ban that the audit log stores."""
     return read.model_dump(mode="json", exclude=_TIME_DEPENDENT)
 
@@ -200,7 +202,7 @@ def _ending(terms: Sequence[TermRow], now: Instant) -> EndingRead | None:
 
 
 def _notes(terms: Sequence[TermRow], now: Instant, time_zone: str) -> list[str]:
-    last = goes_on_after(terms, now)
+    last = continues_after(terms, now)
     if last is None:
         return []
     day = through(last, time_zone)

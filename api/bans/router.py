@@ -11,9 +11,9 @@ from api.auth.roles import READERS
 from api.authorities import repository as authorities
 from api.bans import repository
 from api.bans import service as acts
-from api.bans.reading import Subject, answered, decision_value, read_ban, read_bans, term_value, term_values
+from api.bans.reading import Subject, decision_value, read_ban, read_bans, term_value, term_values, with_suspensions
 from api.bans.schemas import BanRead, BanReference, BanWrite, Ending, Renewal, State
-from api.bans.state import goes_on_from
+from api.bans.state import gapless_start
 from api.bans.wanted_change import BanChange
 from api.bans.warnings import warnings_of
 from api.db.models import AuthorityRow, BanRow, TermRow
@@ -209,7 +209,7 @@ def renew_ban(
     else:
         if body.start is None and body.decision is not None and body.decision.reference:
             acts.demand_new_reference(row, body.decision.reference, unit.now_s)
-        begins = goes_on_from(row.terms, unit.now_s)
+        begins = gapless_start(row.terms, unit.now_s)
         term = term_value(unit.session, body, unit.now_s, subject, "body", begins=begins)
         read = acts.renew(unit, owner, row, term)
     response.headers["Location"] = f"/v1/authorities/{slug}/bans/{service}"
@@ -325,7 +325,7 @@ def _answer(
     unit: UnitOfWork, permit: Permit, owner: AuthorityRow, row: BanRow, read: BanRead, response: Response
 ) -> BanRead:
     tag(response, row.revision)
-    found = answered(read, suspended(unit.session, unit.now_s))
+    found = with_suspensions(read, suspended(unit.session, unit.now_s))
     if permit.caller.has(READERS, owner.slug):
         found.warnings = warnings_of(unit.session, row, unit.now_s, owner.time_zone)
     return found

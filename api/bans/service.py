@@ -10,9 +10,9 @@ from typing import TypeAlias
 from api.authorities.state import demand_open, demand_within
 from api.bans import repository
 from api.bans.followed_ban import followed, renewed
-from api.bans.formal_requirements import demand_ahead, demand_basis, demand_own, demand_renewal
+from api.bans.formal_requirements import demand_ahead, demand_basis, demand_own_reference, demand_renewal
 from api.bans.mode_setting import first_mode, set_mode, switched
-from api.bans.reading import decision_columns, formal_decision, kept, read_ban, same_span, same_term
+from api.bans.reading import audit_fields, decision_columns, formal_decision, read_ban, same_span, same_term
 from api.bans.schemas import BanRead
 from api.bans.state import has_begun, has_lapsed, live_terms
 from api.bans.wanted_change import BanChange
@@ -117,7 +117,7 @@ def end(
     the ban can be removed.
     """
     if at < unit.now_s:
-        raise Invalid.at("body.at", "a ban cannot end in the past: give a time from now on")
+        raise Invalid.at("body.at", "a ban cannot end in the past: give now or a later time")
     decided, begun = row.decided_terms, has_begun(row, unit.now_s)
     if not begun and _why_not_removable(unit, row) is None:
         raise Conflict("the ban has not begun: remove it instead")
@@ -127,7 +127,7 @@ def end(
     if not reaching:
         raise Conflict("no term of the ban lasts beyond that time: give an earlier end")
     if decision is not None:
-        demand_own(decision, "body.decision")
+        demand_own_reference(decision, "body.decision")
     before = _read(unit, authority, row)
     for term, end in reaching:
         if begun and term.start_s > unit.now_s >= term.recorded_s and term.start_s >= at:
@@ -143,7 +143,7 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     why = _why_not_removable(unit, row)
     if why is not None:
         raise Conflict(why)
-    unit.record("ban.remove", _subject(row), kept(_read(unit, authority, row)), None, row.authority)
+    unit.record("ban.remove", _subject(row), audit_fields(_read(unit, authority, row)), None, row.authority)
     unit.session.delete(row)
 
 
@@ -210,7 +210,7 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
     unit.session.flush()
     act = "ban.adopt_provisionally" if row.provisional else "ban.adopt"
     after = _read(unit, authority, row)
-    unit.record(act, _subject(row), None, kept(after), row.authority)
+    unit.record(act, _subject(row), None, audit_fields(after), row.authority)
     return row, after
 
 
@@ -225,7 +225,7 @@ def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: Ba
         if not confirmed and has_begun(row, unit.now_s):
             raise _already_adopted(row, "its formal decision cannot change")
         if not row.provisional:
-            demand_own(change.decision, "body.decision")
+            demand_own_reference(change.decision, "body.decision")
         row.decision = decision_columns(change.decision)
     # Each step is a separate act; the toggle is the last.
     steps: tuple[tuple[str, Step], ...] = (
@@ -322,7 +322,7 @@ def _replace_terms(
         _demand_term(term, index, unit.now_s)
     row.terms.extend(_term_row(term, unit.now_s) for _, term in fresh)
     if not row.terms:
-        raise Invalid.at("body.terms", "a ban has at least one term")
+        raise Invalid.at("body.terms", "a ban needs at least one term: give one")
     _check_count(row.terms)
     return begun and bool(fresh)
 
@@ -335,7 +335,7 @@ def _already_adopted(row: BanRow, why: str) -> Conflict:
 
 def _demand_term(term: Term, index: int, now: Instant) -> None:
     place = f"body.terms.{index}"
-    demand_own(term.decision, f"{place}.decision")
+    demand_own_reference(term.decision, f"{place}.decision")
     demand_ahead(term, place, now)
 
 
@@ -386,7 +386,7 @@ def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, 
     row.revision = unit.new_revision()
     unit.session.flush()
     after = _read(unit, authority, row)
-    unit.record(act, _subject(row), kept(before), kept(after), row.authority)
+    unit.record(act, _subject(row), audit_fields(before), audit_fields(after), row.authority)
     return after
 
 

@@ -97,13 +97,13 @@ def state_of(terms: Sequence[TermRow], at: Instant, *, suspended: bool, off: boo
     """Return the state of a ban with these terms, by whether its authority is `suspended` and its mode `off`."""
     if is_held(terms, at):
         on = State.IN_FORCE if due(terms, at) is None else State.ENDING
-        return State.OFF if off else under(on, suspended=suspended)
+        return State.OFF if off else apply_suspension(on, suspended=suspended)
     if any(term.period.is_ahead(at) for term in terms):
         return State.PLANNED
     return State.LAPSED
 
 
-def under(state: State, *, suspended: bool) -> State:
+def apply_suspension(state: State, *, suspended: bool) -> State:
     """Return the state of a ban if its authority is `suspended`. A suspension affects only a ban in force."""
     return State.SUSPENDED if suspended and state in (State.IN_FORCE, State.ENDING) else state
 
@@ -142,14 +142,14 @@ def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
     return found if end is None or review < end else None
 
 
-def goes_on_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
+def continues_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:
     """Return the last end of a live term if a term without an end continues after it; otherwise None."""
     live = [(term.start_s, term.period.end) for term in live_terms(terms, at)]
     last = max((end for _, end in live if end is not None), default=None)
     return last if last is not None and any(end is None and start <= last for start, end in live) else None
 
 
-def goes_on_from(terms: Sequence[TermRow], at: Instant) -> Instant:
+def gapless_start(terms: Sequence[TermRow], at: Instant) -> Instant:
     """Return where a further term begins without a gap: where those in force end, or now if they have no end."""
     live = live_terms(terms, at)
     held = [term for term in live if term.period.holds(at)]

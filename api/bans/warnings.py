@@ -179,10 +179,10 @@ def _remedy(
     if not numbers:
         return _ask(session, row, one, left, dates)
     if len(numbers) == 1:
-        said = f"exemption {numbers[0]} asks for this and waits for a decision"
+        message = f"exemption {numbers[0]} asks for this and waits for a decision"
     else:
-        said = f"exemptions {', '.join(map(str, numbers))} ask for this and wait for a decision"
-    return f"{said}; for {_named(left)}: {_ask(session, row, one, left, dates)}" if left else said
+        message = f"exemptions {', '.join(map(str, numbers))} ask for this and wait for a decision"
+    return f"{message}; for {_named(left)}: {_ask(session, row, one, left, dates)}" if left else message
 
 
 def _ask(session: Session, row: BanRow, one: ExemptionRow, ranges: Sequence[str], dates: Callable[[str], str]) -> str:

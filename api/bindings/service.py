@@ -115,7 +115,7 @@ def _accept(unit: UnitOfWork, row: BindingRow) -> None:
 
 def _finish(unit: UnitOfWork, row: BindingRow, at: Instant, by: str, reason: str, reference: str) -> None:
     if at < unit.now_s:
-        raise Invalid.at("body.at", "a binding cannot end in the past: give a time from now on")
+        raise Invalid.at("body.at", "a binding cannot end in the past: give now or a later time")
     if row.period.end is not None and row.period.end <= at:
         raise Conflict(f"binding {row.number} has already ended by then: give an earlier end")
     before = shown(unit, row)

@@ -31,7 +31,7 @@ from dnsfilter.policy.model import Instant
 
 SHARE = 10
 """One address in this many of an authority must stay under the ban."""
-STOOD_S = 30 * 86_400
+MIN_AGE_S = 30 * 86_400
 """Seconds that a range must have existed, unless it is older than the ban."""
 _SitePrefix: TypeAlias = tuple[str, str]
 """Site and prefix of a range."""
@@ -151,7 +151,7 @@ def _outside(items: Iterable[_Left], named: set[_SitePrefix]) -> Iterator[_Left]
 def _known_since(ban: BanRow, row: ExemptionRow, now: Instant) -> Instant:
     """Return since when a range must have existed, for an exemption that is approved when it was, or now."""
     approved = now if row.approved_s is None else row.approved_s
-    return min(max(min(term.recorded_s for term in ban.terms), approved - STOOD_S), row.requested_s)
+    return min(max(min(term.recorded_s for term in ban.terms), approved - MIN_AGE_S), row.requested_s)
 
 
 def _revision_at(session: Session, at: Instant) -> int:

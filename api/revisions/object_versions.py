@@ -41,7 +41,7 @@ def changes(
         became = reader.row(row.kind, row.body)
         named = became if became is not None else was
         if named is None:
-            # Made and removed in one revision.
+            # Skip an object that was made and removed in one revision.
             continue
         found.append(
             ChangeRead(

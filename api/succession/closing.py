@@ -35,7 +35,7 @@ def close(
     """
     demand_unclosed(unit, row)
     if at < unit.now_s:
-        raise Invalid.at("body.at", "an authority cannot close in the past: give a time from now on")
+        raise Invalid.at("body.at", "an authority cannot close in the past: give now or a later time")
     before = shown(row)
     for exemption in _exemptions(unit, row, at):
         exemptions.cut(unit, exemption, at, reason)

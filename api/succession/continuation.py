@@ -94,7 +94,7 @@ class Continuation:
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
         known = bans.find(session, self.new.slug, ban.service)
-        # When the successor's ban applied in which authority, before anything is added to it.
+        # When and where the successor's ban applied, before anything is added to it.
         applied = {} if known is None else self._applies_when(known)
         row = self._successor_ban(ban, known, service)
         ban.superseded_by = row.number

@@ -34,7 +34,10 @@ FAULTS = (
         ("ban", "adopt", "ghent", "tiktok", "--provisional"),
         "dnsfilterctl: ghent already has a ban on tiktok (ban 8), and ",
     ),
-    (("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"), '--following: No ban "federal/facebook"'),
+    (
+        ("ban", "adopt", "diest", "facebook", "--following", "federal/facebook"),
+        '--following: No ban "federal/face',
+    ),
     (("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a\nbc"), "--reason: has a line break"),
     (
         ("ban", "end", "ghent", "tiktok", "--at", "2027-13-01", *REASON),
