@@ -1,4 +1,4 @@
-"""The application: routers, middleware, errors, description. Nothing is read from the environment here."""
+"""The application: routers, middleware, errors, description. Reads nothing from the environment."""
 
 from functools import cache
 from threading import Lock
@@ -102,7 +102,7 @@ ROUTERS = (
 def make_application(
     runtime: Runtime, publisher: Publisher, checkpoint_job: CheckpointJob, fleet: Fleet
 ) -> tuple[FastAPI, Registry]:
-    """The application on a runtime, and the registry of its metrics."""
+    """Return the application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
     holding = CurrentSuspensions(runtime.database, runtime.clock)
     registry, requests = make_registry(publisher, failures, checkpoint_job, holding)
@@ -116,7 +116,7 @@ def make_application(
             Middleware(RequestMiddleware),
             Middleware(AccessMiddleware, metrics=requests),
             Middleware(BodyMiddleware, sender=lambda token, scope: _sender(runtime, token, scope), refusal=refusal),
-            # A request counts once its body is whole: whoever sends slowly takes nobody's place.
+            # A request counts once its body is complete: a slow sender takes no place from others.
             Middleware(LoadMiddleware),
         ]
     )
@@ -134,7 +134,7 @@ def make_application(
 
 
 def _sender(runtime: Runtime, token: str, scope: Scope) -> str | None:
-    """Return who sends a large body: a node, or an account that may do what it asks for. Return None for others."""
+    """Return the sender of a large body: a node, or an account that may do what it requests. Return None for others."""
     with runtime.database.reading() as session:
         if scope["path"].startswith(OF_NODES) and is_node(session, runtime.token_key, token):
             return token
@@ -175,7 +175,7 @@ def _may(caller: Caller, scope: Scope) -> bool:
 
 
 def make_description(middleware: list[Middleware]) -> FastAPI:
-    """The routes alone: enough to print the description."""
+    """Return an application with the routes alone: enough to print the description."""
     app = FastAPI(
         title=TITLE,
         version=__version__,
@@ -191,19 +191,19 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     app.add_exception_handler(Replayed, _replayed)
     app.state.allowed = _allowed
     app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
-    octets, lock = cache(lambda: bytes(JSONResponse(app.openapi()).body)), Lock()
+    content, lock = cache(lambda: bytes(JSONResponse(app.openapi()).body)), Lock()
 
     def description() -> bytes:
-        # However many ask before there is one, it is made once.
+        # The lock makes concurrent first requests render the description once.
         with lock:
-            return octets()
+            return content()
 
     app.state.description = description
     return app
 
 
 def routes() -> list[Route]:
-    """Every route of the API."""
+    """Return every route of the API."""
     return [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
 
@@ -214,5 +214,5 @@ def _replayed(_request: Request, error: Exception) -> Response:
 
 
 def _allowed(path: str) -> list[str]:
-    """The methods that there are at a path."""
+    """Return the methods that a path has."""
     return sorted({method for route in routes() if route.path_regex.match(path) for method in route.methods or ()})

@@ -1,19 +1,19 @@
-"""What an act or a question can fail with; nothing here knows HTTP.
+"""The errors of acts and reads. They do not depend on HTTP.
 
 ApiError
-├── NotAuthenticated      no token, or one that is not known
+├── NotAuthenticated      no token, or an unknown one
 ├── Forbidden             the caller may not do that
 ├── TooMany               too many authentication failures from one address
-├── TooManyAtOnce         the caller has as much under way as one caller may
-├── Overloaded            all callers together have as much under way as there is room for
+├── TooManyAtOnce         the caller has as many requests under way as one caller may
+├── Overloaded            all callers together have as many requests under way as are possible
 ├── NotFound              the named thing is not registered
-├── Conflict              the record forbids it: history, uniqueness, an order of steps
+├── Conflict              existing data forbids it: history, uniqueness, the order of steps
 ├── Withheld              the act would do more than its request allows
-├── Stale                 the caller's view (`If-Match`) is not the current one
+├── Stale                 the caller's version (`If-Match`) is not the current one
 ├── Invalid               the request contradicts itself or the policy; carries every fault
 │   └── BadRows           rows of a file, by line
 ├── Unusable              the database is not the one that was opened, or it is damaged (`api.db.unusable`)
-└── NotPublished          the act is recorded, the snapshot is not yet out; it is retried
+└── NotPublished          the act is recorded, but its snapshot is not published yet; publishing is retried
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,9 +24,9 @@ from itertools import islice
 from typing import ClassVar
 
 MAX_COMPARED = 64
-"""Characters of a text that is compared; a longer one is similar to no name."""
+"""The most characters of a text that is compared with names. A longer text is similar to no name."""
 MAX_NAMES = 5_000
-"""The most names that a text is compared with: some hundred milliseconds of work."""
+"""The most names that a text is compared with. Comparing them takes a few hundred milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,19 @@ class Fault:
 
 
 class ApiError(Exception):
-    """Base of what the control plane raises on purpose; the message is lower case and for the caller."""
+    """Base of the errors that the control plane raises on purpose. The message is lower case and for the caller."""
 
 
 class NotAuthenticated(ApiError):
-    """The request carries no token that is known."""
+    """The request carries no known token."""
 
 
 class Forbidden(ApiError):
-    """The caller is known, and may not do this."""
+    """The caller is known but may not do this."""
 
 
 class TooMany(ApiError):
-    """Too many tokens from one address were not taken lately; `retry_after_s` is when one more may be tried."""
+    """Too many recent authentication failures from one address. Another token may be tried after `retry_after_s`."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -58,11 +58,11 @@ class TooMany(ApiError):
 
 
 class TooManyAtOnce(ApiError):
-    """The caller has as much under way as one caller may."""
+    """The caller has as many requests under way as one caller may."""
 
 
 class Overloaded(ApiError):
-    """All callers together have as much under way as there is room for."""
+    """All callers together have as many requests under way as are possible."""
 
 
 class NotFound(ApiError):
@@ -70,7 +70,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """What is recorded forbids the act; `faults` are all the places where it does, as far as there are several."""
+    """Existing data forbids the act. `faults` lists the conflicts if there are several."""
 
     def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(message)
@@ -78,7 +78,7 @@ class Conflict(ApiError):
 
 
 class Withheld(ApiError):
-    """The act would do more than its request allows; nothing was done."""
+    """The act would do more than its request allows. Nothing was done."""
 
 
 class Stale(ApiError):
@@ -86,10 +86,10 @@ class Stale(ApiError):
 
 
 class Invalid(ApiError):
-    """A request with faults; all of them at once. The message has the first ones."""
+    """A request with faults. `faults` has all of them, the message the first `MAX_LISTED`."""
 
     MAX_LISTED: ClassVar[int] = 100
-    """The most faults that an answer lists."""
+    """The most faults that a message and an answer list."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         listed = [f"{fault.place}: {fault.message}" for fault in faults[: self.MAX_LISTED]]
@@ -99,13 +99,13 @@ class Invalid(ApiError):
 
     @classmethod
     def at(cls, place: str, message: str) -> "Invalid":
-        """A single fault."""
+        """Return the error for a single fault."""
         return cls((Fault(place, message),))
 
 
 @contextmanager
 def invalid_at(place: str) -> Iterator[None]:
-    """Raise Invalid at that place for a ValueError of the block, with its message."""
+    """Turn a ValueError of the block into Invalid at `place`, with the same message."""
     try:
         yield
     except ValueError as error:
@@ -114,7 +114,7 @@ def invalid_at(place: str) -> Iterator[None]:
 
 @contextmanager
 def collect_faults(faults: list[Fault], subject: str) -> Iterator[None]:
-    """Add what the block raises about `subject`, one of many objects, to `faults`."""
+    """Add the errors that the block raises about `subject`, one of many objects, to `faults`."""
     try:
         yield
     except Invalid as error:
@@ -124,10 +124,10 @@ def collect_faults(faults: list[Fault], subject: str) -> Iterator[None]:
 
 
 class BadRows(Invalid):
-    """A file with rows that cannot be taken: each one a fault, in the order of their lines; the message counts them."""
+    """A file with rows that cannot be accepted: a fault for each, in the order of lines. The message counts them."""
 
     MAX_LISTED: ClassVar[int] = 10_000
-    """More than elsewhere: whoever sent the file mends them all at once."""
+    """More than in other errors: the sender of the file corrects all rows at once."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(())
@@ -138,7 +138,7 @@ class BadRows(Invalid):
 
 
 class NotPublished(ApiError):
-    """An act is committed but its snapshot could not be published; publication is retried until it succeeds."""
+    """An act is committed, but its snapshot could not be published. Publishing is retried until it succeeds."""
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -148,5 +148,5 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, given: str, known: Iterable[str]) -> str:
-    """Return the message about an unknown name of that kind. `dnsfilterctl KIND list` shows the known ones."""
+    """Return the message about an unknown name of a kind. `dnsfilterctl KIND list` shows the known names."""
     return f'No {kind} "{given}".{did_you_mean(given, known) or f" See dnsfilterctl {kind} list."}'

@@ -1,4 +1,4 @@
-"""Write files atomically and durably, and read files with keys that only their owner may know."""
+"""Write files atomically and durably, and read key files that only their owner may read."""
 
 import os
 import pwd
@@ -11,9 +11,9 @@ ROOT = 0
 
 
 def write_secret(path: Path, content: bytes, *, exclusive: bool = False, mode: int = 0o600) -> None:
-    """Write a file that only its owner reads, or whoever `mode` says; atomically and durably, else leave nothing.
+    """Write a file atomically and durably. Only its owner can read it, unless `mode` says otherwise.
 
-    With `exclusive` replace no file. Raises OSError, with `exclusive` FileExistsError.
+    With `exclusive`, raise FileExistsError instead of replacing a file. Raise OSError. Leave nothing after an error.
     """
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
@@ -25,7 +25,7 @@ def write_secret(path: Path, content: bytes, *, exclusive: bool = False, mode: i
             file.flush()
             os.fsync(file.fileno())
         if exclusive:
-            place_exclusively(temporary, path)
+            rename_exclusively(temporary, path)
         else:
             temporary.replace(path)
     except BaseException:
@@ -34,14 +34,14 @@ def write_secret(path: Path, content: bytes, *, exclusive: bool = False, mode: i
     sync_directory(path.parent)
 
 
-def place_exclusively(temporary: Path, path: Path) -> None:
-    """Move a file to a path where there is none; raise FileExistsError otherwise, as a rename would not."""
+def rename_exclusively(temporary: Path, path: Path) -> None:
+    """Move a file to a path. Raise FileExistsError if that exists: a rename would replace it."""
     os.link(temporary, path)
     temporary.unlink()
 
 
 def sync_directory(directory: Path) -> None:
-    """Write a directory to the disk: the name of a new file lasts only then."""
+    """Write a directory to the disk: only then is the name of a new file durable."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -50,10 +50,10 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextmanager
-def made_directories(wanted: Mapping[Path, int], owner: pwd.struct_passwd | None) -> Iterator[None]:
-    """Make directories of these modes for their owner, and those above that are missing so that the owner can enter.
+def make_directories(wanted: Mapping[Path, int], owner: pwd.struct_passwd | None) -> Iterator[None]:
+    """Make directories with these modes for their owner, and missing parents that the owner can enter.
 
-    Leave those alone that exist. Remove again what was made if the block fails. Raise OSError.
+    Leave existing directories as they are. If the block fails, remove the directories that were made. Raise OSError.
     """
     modes = {path.absolute(): mode for path, mode in wanted.items()}
     made: list[Path] = []
@@ -64,30 +64,30 @@ def made_directories(wanted: Mapping[Path, int], owner: pwd.struct_passwd | None
                 made.append(path)
                 path.chmod(modes.get(path, 0o755))
                 if path in modes:
-                    give(path, owner)
+                    set_owner(path, owner)
         yield
     except BaseException:
         for path in reversed(made):
-            # Another program may have put a file there; the error that is raised matters more.
+            # Another program may have put a file there. The error that is being raised matters more.
             with suppress(OSError):
                 path.rmdir()
         raise
 
 
-def give(path: Path, owner: pwd.struct_passwd | None) -> None:
-    """Give a file or directory to its owner; None: it stays the caller's."""
+def set_owner(path: Path, owner: pwd.struct_passwd | None) -> None:
+    """Set the owner of a file or directory. With None, it stays the caller's."""
     if owner is not None:
-        # In a directory that is not root's a link could stand in the path's place.
+        # In a directory that root does not own, somebody could have replaced the path by a link.
         os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
 def read_key_file(path: Path, most: int) -> bytes:
     """Read at most `most` bytes of a file that only this user, or root, could have written.
 
-    Raises OSError, and ValueError where it is somebody else's or others may write to it or read it.
+    Raise OSError. Raise ValueError if the file belongs to another user, or if others may write or read it.
     """
     link = path.lstat()
-    # A named pipe would let whoever opens it wait.
+    # Opening a named pipe would wait for a writer: O_NONBLOCK prevents that.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         for status in (link, os.fstat(file.fileno())):
             fault = key_file_fault(status, os.geteuid())
@@ -97,19 +97,19 @@ def read_key_file(path: Path, most: int) -> bytes:
 
 
 def key_file_fault(status: os.stat_result, user: int) -> str | None:
-    """Why `user` must not believe a key in this file, or None.
+    """Return why `user` must not trust a key in this file, or None.
 
-    A file of root's may be read by its group, which is how a service is given a key that it cannot change.
+    The group may read a file of root: this gives a service a key that it cannot change.
     """
     if status.st_uid not in (user, ROOT):
-        return f"belongs to user {status.st_uid}: whoever made it knows the key, so move it away or have root own it"
+        return f"belongs to user {status.st_uid}, who knows the key: move it away, or have root own it"
     if stat.S_ISLNK(status.st_mode):
         return None
     if not stat.S_ISREG(status.st_mode):
-        return "is no file"
+        return "is not a regular file"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return "can be written by others than its owner: see who has, then chmod 600"
+        return "can be written by others than its owner: check who did, then chmod 600"
     readers = stat.S_IROTH if status.st_uid == ROOT else stat.S_IRGRP | stat.S_IROTH
     if status.st_mode & readers:
-        return "can be read by others than its owner: see who has, then chmod 600"
+        return "can be read by others than its owner: check who did, then chmod 600"
     return None

@@ -1,4 +1,4 @@
-"""Work in the background: one thread does it over and over, and unexpected errors do not end it."""
+"""Background jobs: one thread repeats the work, and unexpected errors do not end it."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ log = logging.getLogger("dnsfilter.api")
 
 
 class Job:
-    """Work that is done every some seconds, and when `wake` is called. `attempt` does without the thread."""
+    """Work that is done at an interval, and when `wake` is called. `attempt` does not need the thread."""
 
     def __init__(
         self,
@@ -28,10 +28,10 @@ class Job:
         delay_s: float = 0.0,
         is_done_at_end: bool = False,
     ) -> None:
-        """Without `every_s` only `wake` has the work done, `delay_s` later.
+        """Set up a job. Without `every_s`, only `wake` starts the work, `delay_s` later.
 
-        With `retry_s`, the first pause and the longest, work that returns False or raises an error is done again. The
-        pauses double, with a tenth of jitter. With `is_done_at_end` the work is done once more when the job stops.
+        `retry_s` is the first pause and the longest. With it, work that returns False or raises an error is retried.
+        The pauses double, with a tenth of jitter. With `is_done_at_end`, the work is done once more when the job stops.
         """
         self._name = name
         self._work = work
@@ -46,7 +46,7 @@ class Job:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the job is to end."""
+        """Return whether the job is ending."""
         return self._stopping.is_set()
 
     def start(self) -> None:
@@ -54,27 +54,27 @@ class Job:
         self._thread.start()
 
     def wake(self) -> None:
-        """Have the work done now, also from a signal's handler. It does not shorten the pause before a retry."""
+        """Start the work now. A signal handler may call this. It does not shorten the pause before a retry."""
         self._due.set()
 
     def end(self) -> None:
-        """Have the job end, without waiting for that."""
+        """Ask the job to end, without waiting for it."""
         self._stopping.set()
         self._due.set()
 
     def stop(self, within_s: float | None = None) -> bool:
-        """End the job. Return whether it has ended within some seconds."""
+        """End the job. Return whether it ended within `within_s`."""
         self.end()
         if self._thread.is_alive():
             self._thread.join(within_s)
         return not self._thread.is_alive()
 
     def pause(self, seconds: float) -> bool:
-        """Wait, but not when the job is to end. Return whether it is."""
+        """Wait until the time has passed or the job is ending. Return whether the job is ending."""
         return self._stopping.wait(seconds)
 
     def attempt(self, work: Callable[[], Done]) -> Done | None:
-        """Do work; None if it raised an error."""
+        """Do work and return its result. Log an error that it raises, and return None."""
         try:
             return work()
         except Exception as error:  # noqa: BLE001
@@ -82,12 +82,12 @@ class Job:
             return None
 
     def report(self, error: Exception) -> None:
-        """Log an error with its traceback, once for each line that raised one of its type."""
+        """Log an error with its traceback, once for each type and line that raised it."""
         places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
         kind = (type(error), *(places[-1] if places else ("", 0)))
         if kind not in self._logged:
             self._logged.add(kind)
-            emit(log, logging.ERROR, "unexpected error, going on", failure=error, thread=self._name)
+            emit(log, logging.ERROR, "unexpected error, continuing", failure=error, thread=self._name)
 
     def _run(self) -> None:
         while not self.is_stopping:
@@ -111,6 +111,6 @@ class Job:
         )(self._try)
 
     def _try(self) -> object:
-        # What woke the job during an earlier try is done by this one.
+        # This attempt also covers a wake during an earlier one.
         self._due.clear()
         return self.is_stopping or self.attempt(self._work)

@@ -1,4 +1,4 @@
-"""dnsfilter-api: the control plane as a process."""
+"""The `dnsfilter-api` command: the control plane as a process."""
 
 import argparse
 import gc
@@ -20,19 +20,19 @@ from dnsfilter.telemetry.logs import emit
 
 HELP = (
     "serve (the default); init: make an installation; new-token: replace the administrator's token, and revoke the old "
-    "one with all that were made with it; new-keys: make the keys that are missing; enrol-node: leave a one-time token "
+    "one with all tokens that were made with it; new-keys: make missing keys; enrol-node: write a one-time token "
     "for this machine's node; accept: let this database replace the policy of snapshots that it does not know; "
-    "openapi: print the description"
+    "openapi: print the API's description"
 )
 COMMANDS = ("init", "new-token", "new-keys", "enrol-node", "accept")
-"""Commands that act once and say what they did."""
+"""Commands that act once and print what they did."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0 done, 1 something is missing or busy, 2 wrong settings."""
-    # Imported objects stay: the collector would walk them again and again, a fifth of a start. Serving turns it on.
+    """Run a command. The exit code is 0 for done, 1 if something is missing or busy, 2 for wrong settings."""
+    # Collecting garbage during imports takes a fifth of a start and frees nothing. Serving enables it.
     gc.disable()
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Act once, or serve. Each imports only what it needs: a command takes a third of the server's start."""
+    """Act once, or serve. Each imports only what it needs: a command starts in a third of the server's time."""
     from api.installation import commands, opening
     from api.installation.owner import become_owner
 
@@ -89,52 +89,58 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("command", nargs="?", default="serve", choices=("serve", "openapi", *COMMANDS), help=HELP)
     parser.add_argument(
-        "--create", action="store_true", help="as init, if there is no trace of an installation; then serve"
+        "--create", action="store_true", help="run init if there is no trace of an installation, then serve"
     )
     parser.add_argument(
-        "--keep", action="store_true", help="new-token: revoke none; where the token is lost, and nobody else has it"
+        "--keep", action="store_true", help="new-token: revoke none; use it if the token is lost and nobody else has it"
     )
     parser.add_argument(
         "--env-file",
         type=Path,
         metavar="FILE",
-        help=f"variables, as systemd reads them ({PACKAGED}, unless another setting names another state directory)",
+        help=f"file of variables in systemd's syntax ({PACKAGED}, unless a setting names another state directory)",
     )
     parser.add_argument("--state-dir", metavar="DIR", help=f"database, token, snapshots ({DEFAULTS['state_dir']})")
     parser.add_argument(
         "--listen",
         action="append",
         metavar="ADDRESS:PORT|unix:PATH",
-        help=f"the API ({DEFAULTS['listen']}), also several with commas between or repeated; a socket for a proxy",
+        help=f"the API's address ({DEFAULTS['listen']}); for several, repeat it or use commas; a socket for a proxy",
     )
     parser.add_argument("--metrics-listen", metavar="ADDRESS:PORT", help=f"metrics ({DEFAULTS['metrics_listen']})")
     parser.add_argument("--database", metavar="URL", help="SQLite or PostgreSQL (SQLite in the state directory)")
     parser.add_argument("--init-policy", metavar="FILE", help="a policy to load into an empty database")
-    parser.add_argument("--tls-certificate", metavar="FILE", help="PEM, with what is between it and its authority")
-    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM without a password; both are read when renewed")
+    parser.add_argument("--tls-certificate", metavar="FILE", help="the certificate and its intermediates, PEM")
     parser.add_argument(
-        "--allow-plain", action="store_const", const="true", help="plain HTTP also where others hear it"
+        "--tls-key", metavar="FILE", help="its key, PEM without a password; both files are reloaded when they change"
     )
     parser.add_argument(
-        "--accept-damage", action="store_const", const="true", help="accept acts although the database is damaged"
+        "--allow-plain", action="store_const", const="true", help="allow plain HTTP on addresses that others can reach"
     )
-    parser.add_argument("--snapshot-key", metavar="FILE", help="what signs snapshots (in the state directory)")
     parser.add_argument(
-        "--checkpoint-key", metavar="FILE", help="what signs checkpoints of the record (in the state directory)"
+        "--accept-damage", action="store_const", const="true", help="accept acts even if the database is damaged"
     )
-    parser.add_argument("--checkpoint-file", metavar="FILE", help="checkpoints are added to it")
-    parser.add_argument("--checkpoint-mail", metavar="URL", help="and sent: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS")
-    parser.add_argument("--checkpoint-syslog", metavar="PLACE", help="and logged: udp:// or tcp://HOST:PORT, /dev/log")
+    parser.add_argument("--snapshot-key", metavar="FILE", help="key that signs snapshots (in the state directory)")
+    parser.add_argument(
+        "--checkpoint-key", metavar="FILE", help="key that signs checkpoints of the audit log (in the state directory)"
+    )
+    parser.add_argument("--checkpoint-file", metavar="FILE", help="append checkpoints to this file")
+    parser.add_argument(
+        "--checkpoint-mail", metavar="URL", help="mail checkpoints: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS"
+    )
+    parser.add_argument(
+        "--checkpoint-syslog", metavar="URL|PATH", help="log checkpoints: udp://HOST:PORT, tcp://HOST:PORT or /dev/log"
+    )
     parser.add_argument(
         "--notices-mail",
         metavar="URL",
-        help="notices to authorities are sent by smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",
+        help="mail notices to authorities: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",
     )
     return parser
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    # In the environment itself, since libraries read variables too: PGPASSFILE, TZ.
+    # Set them in the environment itself: libraries read variables too (PGPASSFILE, TZ).
     os.environ.update(read_environment(os.environ, arguments.state_dir, arguments.env_file))
     given = {key: getattr(arguments, key) for key in KEYS}
     given["listen"] = arguments.listen and ",".join(arguments.listen)

@@ -1,4 +1,4 @@
-"""Serve the API: what the process needs, started in order and stopped in the opposite order."""
+"""Serve the API: start the parts of the process in order, and stop them in the opposite order."""
 
 import gc
 import logging
@@ -40,17 +40,17 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.logs import emit
 
 COLLECTED_AFTER = 50_000, 20, 50
-"""Objects, and collections of younger ones: Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
+"""Thresholds of the garbage collector. Python's own (700, 10, 10) take a fifth of an act on 100,000 ranges."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; raises ConfigError and UnavailableError before the first answer only."""
+    """Serve until SIGTERM or SIGINT. Raise ConfigError and UnavailableError before the first answer only."""
     gc.enable()
     raise_limit()
     with ExitStack() as stack:
-        # Before it listens: clients of a control plane that waits find it closed, and try the other.
+        # Wait before listening: clients of a waiting control plane find its port closed, and try the other.
         turn = _take_turn(settings, stack)
         opening.demand_installation(settings)
         stack.enter_context(commands.file_locked(settings))
@@ -72,7 +72,7 @@ def serve(settings: Settings) -> int:
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
-        # The catalogue stays for good: collections that walk a million names would hold up a toggle.
+        # The catalogue is never freed: collections that walk a million names would delay an act.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
@@ -94,8 +94,8 @@ def serve(settings: Settings) -> int:
             certificate.start()
             stack.callback(certificate.stop)
         urls = " and ".join(listener.url for listener in listeners)
-        said = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
-        ready = f"{said}, state in {settings.state_dir}"
+        listening = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
+        ready = f"{listening}, state in {settings.state_dir}"
         if turn is not None:
             turn.watch(lambda: os.kill(os.getpid(), signal.SIGTERM))
         server = Server(app, ready, listeners, certificate, publisher.news.close)
@@ -122,7 +122,7 @@ def _serve_metrics(endpoint: Endpoint, registry: Registry) -> MetricsServer:
 
 
 def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
-    """Wait until no other control plane uses the database. Keep others from it until `stack` ends."""
+    """Wait until no other control plane uses the database. Keep others out until `stack` ends."""
     try:
         turn = turn_on(settings.database)
         if turn is not None:
@@ -134,7 +134,7 @@ def _take_turn(settings: Settings, stack: ExitStack) -> Turn | None:
 
 
 def _integrity(settings: Settings, database: Database) -> Integrity:
-    """Check the database quickly, and return what checks it from then on."""
+    """Check the database quickly. Return the object that checks it from then on."""
     file = opening.database_file(settings)
     integrity = Integrity(database, accepted=settings.accept_damage)
     try:
@@ -151,20 +151,20 @@ def _signing(settings: Settings) -> Signing:
     try:
         return Signing(load_signing_key(settings.snapshot_key))
     except FileNotFoundError as error:
-        consequence = "each node goes on with what it has until it is enrolled again"
+        consequence = "each node keeps its snapshot until it is enrolled again"
         raise commands.missing_key(settings, error, consequence) from error
     except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of snapshots: {error}") from error
+        raise UnavailableError(f"cannot use the snapshot key: {error}") from error
 
 
 def _checkpoint_job(settings: Settings, runtime: Runtime) -> CheckpointJob:
     try:
         key = load_signing_key(settings.checkpoint_key)
     except FileNotFoundError as error:
-        raise commands.missing_key(settings, error, "the audit log says so") from error
+        raise commands.missing_key(settings, error, "the audit log records the new key") from error
     except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of checkpoints: {error}") from error
-    return CheckpointJob(runtime.database, key, settings.checkpoint_places, runtime.clock)
+        raise UnavailableError(f"cannot use the checkpoint key: {error}") from error
+    return CheckpointJob(runtime.database, key, settings.checkpoint_destinations, runtime.clock)
 
 
 def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Notifier | None:
@@ -175,7 +175,7 @@ def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Not
 
 
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:
-    """The first start's policy, and a snapshot of what the database holds."""
+    """Check that the installation belongs together, load the policy of a first start, and publish a snapshot."""
     now_s = int(runtime.clock())
     opening.demand_key(settings, runtime.database, runtime.token_key)
     opening.demand_known_snapshots(settings, runtime.database, publisher)
@@ -201,6 +201,6 @@ def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None
     try:
         publisher.publish_current()
     except NotPublished:
-        emit(log, logging.WARNING, "starting without a published snapshot, which is retried")
-    # Before the first act: lists of a million names take seconds to write down.
+        emit(log, logging.WARNING, "starting without a published snapshot, publishing is retried")
+    # Before the first act: storing lists of a million names takes seconds.
     publisher.settle()

@@ -1,4 +1,4 @@
-"""Settings of the control plane: command line before `DNSFILTER_API_*` before defaults."""
+"""Settings of the control plane. The command line overrides `DNSFILTER_API_*` variables, which override defaults."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,49 +13,49 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from api.delivery.destinations import (
-    FilePlace,
-    MailPlace,
-    Place,
-    SyslogPlace,
-    parse_file_place,
-    parse_mail_place,
-    parse_syslog_place,
+    Destination,
+    FileDestination,
+    MailDestination,
+    SyslogDestination,
+    parse_file_destination,
+    parse_mail_destination,
+    parse_syslog_destination,
 )
 from api.tls.pem import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
 
 PREFIX = "DNSFILTER_API_"
 DEFAULTS = {"state_dir": "/var/lib/dnsfilter", "listen": "127.0.0.1:8080", "metrics_listen": "127.0.0.1:9154"}
-"""As they are written; `_completed` has the others."""
-WHERE = ("state_dir", "database", "snapshot_key", "checkpoint_key")
-"""The settings that say where an installation is."""
+"""Defaults as text. `_completed` adds the others."""
+LOCATION_KEYS = ("state_dir", "database", "snapshot_key", "checkpoint_key")
+"""Settings that locate an installation."""
 UNIX = "unix:"
 MAX_SOCKET_PATH = 107
-"""Bytes: the kernel's `sun_path` without its last."""
+"""Bytes of a socket's path: the kernel's `sun_path` without the final NUL."""
 MAX_LISTEN = 16
-"""Addresses to listen on."""
+"""The most addresses to listen on."""
 _PLAIN = (
-    "plain HTTP on {} shows tokens to whoever hears the network: give --tls-certificate and --tls-key, listen on "
-    "loopback or on unix:PATH behind a proxy, or say --allow-plain where something else ciphers the way"
+    "plain HTTP on {} exposes tokens on the network: give --tls-certificate and --tls-key, listen on loopback or on "
+    "unix:PATH behind a proxy, or give --allow-plain if something else encrypts the connection"
 )
 BACKENDS = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address to listen on; port 0 lets the system choose."""
+    """An address to listen on. With port 0 the system chooses one."""
 
     host: str
     port: int
 
     @property
     def text(self) -> str:
-        """`host:port`, IPv6 in brackets."""
+        """Return `host:port`, with IPv6 in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Return whether only this machine can reach it."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -64,58 +64,57 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class UnixSocket:
-    """A socket's file to listen on, for a proxy on the same machine."""
+    """A Unix socket to listen on, for a proxy on the same machine."""
 
     path: Path
 
     @property
     def text(self) -> str:
-        """`unix:` and the path."""
+        """Return `unix:` and the path."""
         return f"{UNIX}{self.path}"
 
     @property
     def loopback(self) -> bool:
-        """Only this machine reaches it."""
+        """Return True: only this machine can reach it."""
         return True
 
 
-Where: TypeAlias = Endpoint | UnixSocket
-"""Where to listen."""
+ListenAddress: TypeAlias = Endpoint | UnixSocket
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """The PEM files of a certificate, with those between it and its authority, and of its key."""
+    """The PEM files of a certificate with its intermediates, and of its key."""
 
     certificate: Path
     key: Path
 
 
-def parse_listen(text: str) -> Where:
-    """Where to listen, of "127.0.0.1:8080" or "unix:/run/api.sock"; raises ValueError naming the input."""
+def parse_listen(text: str) -> ListenAddress:
+    """Return the address of "127.0.0.1:8080" or "unix:/run/api.sock". Raise ValueError that repeats the input."""
     if not text.startswith(UNIX):
         return parse_endpoint(text)
     path = text.removeprefix(UNIX)
     if not path.startswith("/") or path.endswith("/") or "\0" in path:
-        raise ValueError(f"{text!r} names no socket: write for example unix:/run/dnsfilter-api/api.sock")
+        raise ValueError(f"{text!r} is not a socket: write for example unix:/run/dnsfilter-api/api.sock")
     if len(path.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise ValueError(f"{text!r} is too long: a socket's path has at most {MAX_SOCKET_PATH} bytes")
     return UnixSocket(Path(path))
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """An `Endpoint` of "127.0.0.1:8080" or "[::1]:8080"; raises ValueError naming the input."""
+    """Return the `Endpoint` of "127.0.0.1:8080" or "[::1]:8080". Raise ValueError that repeats the input."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not host or (":" in host and not bracketed):
-        raise ValueError(f"{text!r} is no address with a port: write for example 127.0.0.1:8080 or [::1]:8080")
+        raise ValueError(f"{text!r} is not an address with a port: write for example 127.0.0.1:8080 or [::1]:8080")
     if not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise ValueError(f"{port!r} in {text!r} is no port (0 to 65535)")
+        raise ValueError(f"{port!r} in {text!r} is not a port (0 to 65535)")
     return Endpoint(host.strip("[]"), int(port))
 
 
-def _meet(one: Where, other: Where) -> bool:
-    """Return whether the kernel would refuse the second: `[::]` is every IPv4 address too, `0.0.0.0` is no IPv6 one."""
+def _overlap(one: ListenAddress, other: ListenAddress) -> bool:
+    """Return whether the kernel would refuse the second. `[::]` covers IPv4 too, `0.0.0.0` does not cover IPv6."""
     if not (isinstance(one, Endpoint) and isinstance(other, Endpoint)):
         return one == other
     hosts = {one.host, other.host}
@@ -124,7 +123,7 @@ def _meet(one: Where, other: Where) -> bool:
 
 
 class _Faults(ValueError):
-    """What is wrong: a message about the setting in hand (None), or about the one of a key."""
+    """Faults of a setting: a message about this setting (None), or about the setting with a key."""
 
     def __init__(self, *faults: tuple[str | None, str]) -> None:
         super().__init__(faults)
@@ -138,14 +137,14 @@ def _text(parse: Callable[[str], object]) -> BeforeValidator:
         try:
             return parse(text)
         except ValueError as error:
-            # pydantic repeats no message with bytes in it that are no text.
+            # pydantic does not pass on a message that holds bytes that are not text.
             raise _Faults((None, str(error))) from error
 
     return BeforeValidator(read)
 
 
 def _optional(parse: Callable[[str], object]) -> BeforeValidator:
-    """Parse the text of a setting; an empty one is None."""
+    """Parse the text of a setting. An empty text is None."""
     return _text(lambda text: parse(text) if text else None)
 
 
@@ -166,12 +165,12 @@ def _directory(text: str) -> Path:
 
 def _file(text: str) -> Path:
     if not Path(text).is_file():
-        raise ValueError(f"there is no file {text}")
+        raise ValueError(f"file {text} does not exist")
     return Path(text)
 
 
 def _key_file(text: str) -> Path:
-    # Not the method, which raises an error if the directory may not be read.
+    # Path.is_dir raises an error if the directory may not be read.
     if os.path.isdir(text):
         raise ValueError(f"{text} is a directory: name a file")
     return Path(text)
@@ -183,7 +182,7 @@ def _pem(kind: str, text: str) -> Path:
 
 
 def _database(url: str) -> str:
-    # The URL may carry a password: it stands in no message, not even a part that was read as a port.
+    # The URL may hold a password: no message repeats it, not even a part that was read as a port.
     try:
         backend = make_url(url).get_backend_name()
     except (ArgumentError, ValueError):
@@ -196,31 +195,31 @@ def _database(url: str) -> str:
 
 
 class Settings(BaseModel):
-    """What the control plane runs with. Each field, but for the last, is an option and a variable.
+    """Settings of the control plane. Each field except the last is an option and a variable.
 
-    `snapshot_key` is the file of the key that signs snapshots, `checkpoint_key` that of the one that signs checkpoints;
-    `init_policy` is loaded only into an empty database. With `accept_damage` acts are accepted although the database is
-    damaged. `notices_mail` is the server of notices, and the installation's own contact as its recipients; without it
-    there are no notices. `env_file` is the file of variables that `--env-file` named.
+    `snapshot_key` and `checkpoint_key` are files with the keys that sign snapshots and checkpoints. `init_policy` is
+    loaded only into an empty database. With `accept_damage`, acts are accepted even if the database is damaged.
+    `notices_mail` is the mail server of notices, with the installation's own contact as recipients. Without it, no
+    notices are sent. `env_file` is the file of variables given with `--env-file`.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     state_dir: Annotated[Path, _text(_directory)]
-    # Before `listen`, which asks for them.
+    # Before `listen`, whose validator reads them.
     allow_plain: Annotated[bool, _text(_boolean)] = False
     tls_certificate: Annotated[Path | None, _optional(partial(_pem, CERTIFICATE))] = None
     tls_key: Annotated[Path | None, _optional(partial(_pem, PRIVATE_KEY))] = None
-    listen: tuple[Where, ...]
+    listen: tuple[ListenAddress, ...]
     metrics_listen: Annotated[Endpoint, _text(parse_endpoint)]
     database: Annotated[str, _text(_database)] = Field(repr=False)
     init_policy: Annotated[Path | None, _optional(_file)] = None
     snapshot_key: Annotated[Path, _text(_key_file)]
     checkpoint_key: Annotated[Path, _text(_key_file)]
-    checkpoint_file: Annotated[FilePlace | None, _optional(parse_file_place)] = None
-    checkpoint_mail: Annotated[MailPlace | None, _optional(parse_mail_place)] = None
-    checkpoint_syslog: Annotated[SyslogPlace | None, _optional(parse_syslog_place)] = None
-    notices_mail: Annotated[MailPlace | None, _optional(partial(parse_mail_place, least=0))] = None
+    checkpoint_file: Annotated[FileDestination | None, _optional(parse_file_destination)] = None
+    checkpoint_mail: Annotated[MailDestination | None, _optional(parse_mail_destination)] = None
+    checkpoint_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
+    notices_mail: Annotated[MailDestination | None, _optional(partial(parse_mail_destination, least=0))] = None
     accept_damage: Annotated[bool, _text(_boolean)] = False
     env_file: Path | None = None
 
@@ -237,25 +236,25 @@ class Settings(BaseModel):
 
     @field_validator("listen", mode="before")
     @classmethod
-    def _parse_listen(cls, text: str, info: ValidationInfo) -> Sequence[Where]:
-        """Where to listen: tokens are shown to no network unless that is asked for."""
+    def _parse_listen(cls, text: str, info: ValidationInfo) -> Sequence[ListenAddress]:
+        """Parse the addresses. Refuse plain HTTP on a network unless `allow_plain` is set."""
         texts = text.split(",")
         faults: list[str] = []
         if len(texts) > MAX_LISTEN:
-            faults.append(f"names {len(texts)} addresses; {MAX_LISTEN} are possible")
+            faults.append(f"has {len(texts)} addresses: give at most {MAX_LISTEN}")
             texts = []
-        # What is wrong was given all the same.
+        # A file with a fault is missing from `info.data`, but counts as given.
         files = [key for key in ("tls_certificate", "tls_key") if info.data.get(key, True) is not None]
-        is_ciphered = bool(files) or info.data.get("allow_plain", False)
-        listen: list[Where] = []
+        may_listen = bool(files) or info.data.get("allow_plain", False)
+        listen: list[ListenAddress] = []
         for each in texts:
             try:
                 where = parse_listen(each.strip())
             except ValueError as error:
                 faults.append(str(error))
                 continue
-            faults += [f"{where.text} is {other.text} too" for other in listen if _meet(where, other)]
-            if not where.loopback and not is_ciphered:
+            faults += [f"{where.text} overlaps {other.text}" for other in listen if _overlap(where, other)]
+            if not where.loopback and not may_listen:
                 faults.append(_PLAIN.format(where.text))
             listen.append(where)
         found: list[tuple[str | None, str]] = [(None, fault) for fault in faults]
@@ -263,51 +262,51 @@ class Settings(BaseModel):
             missing = "--tls-key" if files == ["tls_certificate"] else "--tls-certificate"
             found.append((files[0], f"needs {missing} too"))
         if files and listen and all(isinstance(where, UnixSocket) for where in listen):
-            needless = "a Unix socket is spoken to without TLS: the proxy before it has the certificate"
-            found.append((files[0], needless))
+            unused = "is not used: a Unix socket has no TLS, and the proxy in front of it has the certificate"
+            found.append((files[0], unused))
         if found:
             raise _Faults(*found)
         return listen
 
     @property
     def tls(self) -> TlsFiles | None:
-        """The certificate and its key."""
+        """Return the files of the certificate and its key, or None."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsFiles(self.tls_certificate, self.tls_key)
 
     @property
-    def checkpoint_places(self) -> tuple[Place, ...]:
-        """Where checkpoints are taken to."""
-        places = self.checkpoint_file, self.checkpoint_mail, self.checkpoint_syslog
-        return tuple(place for place in places if place is not None)
+    def checkpoint_destinations(self) -> tuple[Destination, ...]:
+        """Return the destinations of checkpoints."""
+        destinations = self.checkpoint_file, self.checkpoint_mail, self.checkpoint_syslog
+        return tuple(destination for destination in destinations if destination is not None)
 
-    def speaks_tls(self, where: Where) -> bool:
-        """Return whether TLS is spoken at one of `listen`.
+    def uses_tls(self, where: ListenAddress) -> bool:
+        """Return whether an address of `listen` uses TLS.
 
-        Loopback next to an address that others reach is plain: it is for programs of this machine.
+        Loopback is plain HTTP if others can reach another address: it is for programs of this machine.
         """
         is_local = all(each.loopback for each in self.listen)
         return self.tls is not None and isinstance(where, Endpoint) and (is_local or not where.loopback)
 
     @property
     def token_path(self) -> Path:
-        """Where the first administrator's token is written."""
+        """Return the file of the first administrator's token."""
         return self.state_dir / "admin-token"
 
     @property
     def token_key_path(self) -> Path:
-        """Where the key of the token hashes is."""
+        """Return the file of the token hash key."""
         return self.state_dir / "token-key"
 
     @property
     def snapshot_dir(self) -> Path:
-        """Where snapshots are published."""
+        """Return the directory of published snapshots."""
         return self.state_dir / "snapshots"
 
     @property
     def enrolment_token_path(self) -> Path:
-        """Where the one-time token of this machine's node is, until it is used."""
+        """Return the file of the one-time token for this machine's node."""
         return self.state_dir / "enrolment-token"
 
 
@@ -317,7 +316,7 @@ KEYS = tuple(key for key in Settings.model_fields if key != "env_file")
 def parse_settings(
     given: Mapping[str, str | None], environ: Mapping[str, str], env_file: Path | None = None
 ) -> Settings:
-    """Settings of the command line (None: not given) and the environment; raises ConfigError with all faults."""
+    """Parse settings of the command line (None: not given) and the environment. Raise ConfigError with all faults."""
     variables = {PREFIX + key.upper(): key for key in KEYS}
     from_line = {key: text for key in KEYS if (text := given.get(key)) is not None}
     from_environ = {key: environ[name] for name, key in variables.items() if name in environ}
@@ -338,15 +337,15 @@ def parse_settings(
     return settings
 
 
-def where(given: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings WHERE of the command line and the environment, paths absolute. Nothing is checked."""
-    values = {key: text for key in WHERE if (text := given.get(key) or environ.get(PREFIX + key.upper()))}
+def location_settings(given: Mapping[str, str | None], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the LOCATION_KEYS settings of the command line and the environment, unchecked, with absolute paths."""
+    values = {key: text for key in LOCATION_KEYS if (text := given.get(key) or environ.get(PREFIX + key.upper()))}
     found = _completed({**DEFAULTS, **values})
-    return {key: found[key] if key == "database" else str(Path(found[key]).absolute()) for key in WHERE}
+    return {key: found[key] if key == "database" else str(Path(found[key]).absolute()) for key in LOCATION_KEYS}
 
 
 def _completed(values: Mapping[str, str]) -> dict[str, str]:
-    """The values, with what is in the state directory unless it is set."""
+    """Return the values, with defaults in the state directory for what is not set."""
     state_dir = Path(values["state_dir"])
     inside = {
         "database": f"sqlite:///{state_dir.absolute() / 'dnsfilter.sqlite3'}",
@@ -357,7 +356,7 @@ def _completed(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _faults(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """The key and the message of each fault."""
+    """Return the key and the message of each fault."""
     for found in error.errors(include_url=False, include_input=False):
         raised = found["ctx"]["error"] if "ctx" in found else found["msg"]
         for key, message in raised.faults if isinstance(raised, _Faults) else [(None, str(raised))]:

@@ -1,4 +1,4 @@
-"""Times as requests write them and answers show them. An end has four forms."""
+"""Parse the times of requests and write the times of answers. An end has four forms."""
 
 import re
 from datetime import date
@@ -27,19 +27,19 @@ _THROUGH, _UNTIL, _FROM = "through ", "until ", "from "
 
 
 def parse_date(text: str) -> date:
-    """The date of "2026-09-30"; raises ValueError naming the input."""
+    """Return the date of "2026-09-30". Raise ValueError that repeats the input."""
     if not _DATE.fullmatch(text):
-        raise ValueError(f"{text!r} is no date: write for example 2026-09-30")
+        raise ValueError(f"{text!r} is not a date: write for example 2026-09-30")
     return parse_written(text).local.date()
 
 
 def written_timestamp(text: str) -> Written:
-    """Read what `parse_timestamp` takes, as far as that needs no zone. Raise ValueError."""
+    """Read the text for `parse_timestamp`, as far as that needs no zone. Raise ValueError."""
     return parse_written(text.removeprefix(_FROM))
 
 
 def written_end(text: str) -> Written:
-    """Read what `parse_bound` takes, as far as that needs no zone. Raise ValueError."""
+    """Read the text for `parse_bound`, as far as that needs no zone. Raise ValueError."""
     written = parse_written(text.removeprefix(_UNTIL).removeprefix(_THROUGH))
     if text.startswith(_THROUGH) and not written.is_date:
         raise ValueError(f'{text!r} has a time: write the last day alone, or the time without "through"')
@@ -54,9 +54,9 @@ def check_instant(text: str) -> None:
 
 
 def parse_timestamp(text: str, time_zone: str, *, second: bool = False) -> Instant:
-    """Return the instant of a written time, in `time_zone` unless it names one; of a date, its midnight.
+    """Return the instant of a written time, in `time_zone` unless it names a zone. A date means its midnight.
 
-    A local time that comes twice means the first one; with `second`, for an end, the second. Raise ValueError.
+    An ambiguous local time means the first instant, with `second` (for an end) the second. Raise ValueError.
     """
     return instant_of(written_timestamp(text), time_zone, second=second)
 
@@ -80,8 +80,8 @@ def parse_end(
 ) -> Instant | None:
     """Return the exclusive end, given as at most one of `end`, `until` and a span. Raise ValueError.
 
-    A date means its first instant as `end`, and the last day as `until`. A span of days or months ends at a midnight;
-    with `exact`, as earlier versions read it, it keeps the time of the day.
+    A date means its first instant as `end`, and the last day as `until`. A span of days or months ends at midnight.
+    With `exact`, as in earlier versions, it keeps the time of day.
     """
     if sum(value is not None for value in (end, until, span)) > 1:
         raise ValueError("give only one of end, until and for")
@@ -110,17 +110,17 @@ def parse_bound(text: str, time_zone: str, *, through: bool = True) -> Instant:
 
 
 def timestamp_text(at: Instant) -> str:
-    """RFC 3339 in UTC: "2026-11-25T10:00:00Z"."""
+    """Return an instant as RFC 3339 in UTC: "2026-11-25T10:00:00Z"."""
     return instant_text(at)
 
 
 def optional_text(at: Instant | None) -> str | None:
-    """`timestamp_text`, or None."""
+    """Return `timestamp_text`, or None for None."""
     return None if at is None else timestamp_text(at)
 
 
 def through(end: Instant | None, time_zone: str) -> str | None:
-    """The last day of something that ends at a local midnight, for people; None where it ends at another time."""
+    """Return the last day, for people, of a period that ends at a local midnight. Return None for another end."""
     if end is None:
         return None
     day = last_day(end, time_zone)
@@ -128,7 +128,7 @@ def through(end: Instant | None, time_zone: str) -> str | None:
 
 
 def parse_zoned_hours(text: str, time_zone: str) -> WeeklyHours:
-    """Weekly hours in `time_zone`, or in one that the text ends in ("Mon 09:00-12:00 UTC"); raises ValueError."""
+    """Return weekly hours in `time_zone`, or in the zone at its end ("Mon 09:00-12:00 UTC"). Raise ValueError."""
     hours, blank, last = text.strip().rpartition(" ")
     if blank and last[:1].isalpha():
         return parse_hours(hours, last)
@@ -136,6 +136,6 @@ def parse_zoned_hours(text: str, time_zone: str) -> WeeklyHours:
 
 
 def zoned_hours_text(hours: WeeklyHours, time_zone: str) -> str:
-    """What `parse_zoned_hours` reads, without the zone where it is `time_zone`."""
+    """Return the text that `parse_zoned_hours` reads, without the zone if that is `time_zone`."""
     text = hours_text(hours)
     return text if hours.time_zone == time_zone else f"{text} {hours.time_zone}"

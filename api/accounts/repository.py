@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.state import has_ended
 from api.audit.repository import actors
-from api.auth.lineage import heirs
+from api.auth.lineage import descendants
 from api.auth.roles import Role
 from api.auth.state import is_valid
 from api.db.models import AccountRow, AuthenticationFailureRow, GrantRow, NameRow, TokenRow
@@ -152,7 +152,7 @@ def made_since(session: Session, account: int, since_s: int) -> int:
 
 def descends(session: Session, number: int, ancestor: int) -> bool:
     """Return whether the token `number` is `ancestor`, or was made with it, directly or through other tokens."""
-    found = heirs(TokenRow.id == ancestor)
+    found = descendants(TokenRow.id == ancestor)
     return session.scalar(select(found.c.id).where(found.c.id == number)) is not None
 
 
@@ -162,5 +162,5 @@ def token_page(
     """Return a page of an account's tokens by number; only those that descend from `ancestor`, unless it is None."""
     statement = select(TokenRow).where(TokenRow.account == account)
     if ancestor is not None:
-        statement = statement.where(TokenRow.id.in_(select(heirs(TokenRow.id == ancestor).c.id)))
+        statement = statement.where(TokenRow.id.in_(select(descendants(TokenRow.id == ancestor).c.id)))
     return select_page(session, statement, TokenRow.id, int, limit, cursor)

@@ -122,7 +122,7 @@ def disable_account(
 
     No account can disable itself.
     """
-    permit.not_oneself(account, "you cannot disable your own account: ask another administrator")
+    permit.demand_other_account(account, "you cannot disable your own account: ask another administrator")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.disable(unit, row)
@@ -157,7 +157,7 @@ def erase_account(account: Account, unit: UnitDep, permit: Administrator, precon
 
     The audit log keeps all acts of the account, under its number.
     """
-    permit.not_oneself(account, "you cannot erase your own account: ask another administrator")
+    permit.demand_other_account(account, "you cannot erase your own account: ask another administrator")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.erase(unit, row)
@@ -261,7 +261,7 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, respon
     A start in the past is taken as now.
     """
     permit.demand_named(body.authority)
-    permit.not_for_oneself(unit.session, body.account, "you cannot grant yourself a role: ask another person")
+    permit.demand_unrelated_account(unit.session, body.account, "you cannot grant yourself a role: ask another person")
     account = repository.get(unit.session, body.account)
     zone = time_zone_of(unit.session, body.authority)
     start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, "body.start"))

@@ -1,1 +1,1 @@
-"""Backup, restore, and the archive that is readable without this program."""
+"""Backup and restore, and the archive that can be read without this program."""

@@ -1,4 +1,4 @@
-"""A backup as it is read: verified whole before anything is done with it."""
+"""Read a backup. It is verified completely before it is used."""
 
 import zlib
 from collections.abc import Iterator
@@ -33,44 +33,43 @@ _BROKEN = (
     LZMAError,
     zlib.error,
 )
-"""What zipfile raises for octets that no zip file has: an unknown or encrypted method, a name in no encoding, a place
-before the file's beginning."""
+"""Errors of zipfile for invalid content: an unknown method, encryption, an undecodable name, a negative offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup whose members are what its manifest says."""
+    """A backup whose members match its manifest."""
 
     manifest: Manifest
     _zip: ZipFile
 
     def token_key(self) -> bytes:
-        """The key of the token hashes."""
+        """Return the key of the token hashes."""
         with _opened(self._zip, TOKEN_KEY) as member:
             return member.read(MAX_TOKEN_KEY)
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a member; raises BadBackup."""
+        """Return the lines of a member. Raise BadBackup."""
         with _opened(self._zip, name) as member:
             while line := member.readline(MAX_LINE):
                 if not line.endswith(b"\n"):
-                    raise BadBackup(f"{name}: a line is cut off, or longer than {MAX_LINE} octets")
+                    raise BadBackup(f"{name}: a line is cut off, or longer than {MAX_LINE} bytes")
                 yield line
 
 
 def open_backup(file: IO[bytes]) -> Backup:
-    """The backup in a file that can be sought; raises BadBackup naming the first member that is not as it was."""
+    """Open and verify the backup in a seekable file. Raise BadBackup that names the first member with a fault."""
     try:
         archive = ZipFile(file)
     except _BROKEN as error:
-        raise BadBackup("not a backup, or one that breaks off") from error
+        raise BadBackup("not a backup, or a truncated one") from error
     names = archive.namelist()
     if MANIFEST not in names:
         raise BadBackup(f"{MANIFEST}: is missing")
     with _opened(archive, MANIFEST) as member:
         data = member.read(MAX_MANIFEST + 1)
     if len(data) > MAX_MANIFEST:
-        raise BadBackup(f"{MANIFEST}: larger than {MAX_MANIFEST} octets")
+        raise BadBackup(f"{MANIFEST}: larger than {MAX_MANIFEST} bytes")
     manifest = parse_manifest(data)
     for name in sorted({*names, *manifest.members, TOKEN_KEY} - {MANIFEST}):
         if name not in manifest.members:
@@ -81,22 +80,22 @@ def open_backup(file: IO[bytes]) -> Backup:
     return Backup(manifest, archive)
 
 
-def _verify(archive: ZipFile, name: str, said: Member) -> None:
-    seen, octets, rows, last = sha256(), 0, 0, b"\n"
+def _verify(archive: ZipFile, name: str, expected: Member) -> None:
+    digest, size, rows, last = sha256(), 0, 0, b"\n"
     with _opened(archive, name) as member:
-        # Never more than was said: a small file can unpack to a very large one.
-        while octets <= said.octets and (piece := member.read(_PIECE)):
-            seen.update(piece)
-            octets += len(piece)
+        # Read no more than the manifest's size: a small file can unpack to a very large one.
+        while size <= expected.size and (piece := member.read(_PIECE)):
+            digest.update(piece)
+            size += len(piece)
             rows += piece.count(b"\n")
             last = piece[-1:]
     rows = rows + (last != b"\n") if name != TOKEN_KEY else 1
-    if octets != said.octets:
-        raise BadBackup(f"{name}: {octets} octets, and the manifest says {said.octets}")
-    if seen.hexdigest() != said.sha256:
-        raise BadBackup(f"{name}: its SHA-256 is not the manifest's")
-    if rows != said.rows:
-        raise BadBackup(f"{name}: {rows} rows, and the manifest says {said.rows}")
+    if size != expected.size:
+        raise BadBackup(f"{name}: it has {size} bytes, but the manifest says {expected.size}")
+    if digest.hexdigest() != expected.sha256:
+        raise BadBackup(f"{name}: its SHA-256 does not match the manifest")
+    if rows != expected.rows:
+        raise BadBackup(f"{name}: it has {rows} rows, but the manifest says {expected.rows}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The database, whole and as of one instant, as a backup: see layout.py."""
+"""Write a backup: the complete database as of one instant, in the format of backup_format.py."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a backup is made from: a session on one state of the database, and the key of the token hashes."""
+    """The source of a backup: a session on one state of the database, and the key of the token hashes."""
 
     session: Session
     token_key: bytes
@@ -41,7 +41,7 @@ class Source:
 
 
 def backup(source: Source, file: BinaryIO, metadata: MetaData = Base.metadata) -> None:
-    """Write a backup of every table; raise what the database raises. A table is held a few rows at a time."""
+    """Write a backup of every table. Keep only a few rows in memory. Raise errors of the database."""
     session, tables = source.session, metadata.sorted_tables
     manifest = _manifest(source, tables)
     with ZipWriter(file, _MODE) as made:
@@ -51,7 +51,7 @@ def backup(source: Source, file: BinaryIO, metadata: MetaData = Base.metadata) -
 
 
 def batch_of(table: Table) -> int:
-    """How many rows are held at once: one where a row can be as large as a list of millions of names."""
+    """Return how many rows to hold at once: one if a row may be as large as a list of millions of names."""
     return 1 if any(isinstance(column.type, LargeBinary) for column in table.columns) else BATCH
 
 
@@ -79,11 +79,11 @@ def _lines(session: Session, table: Table) -> Iterator[bytes]:
 
 
 def _member(written: Written) -> Member:
-    return Member(sha256=written.sha256, octets=written.octets, rows=written.parts)
+    return Member(sha256=written.sha256, octets=written.size, rows=written.parts)
 
 
 def _numbers(session: Session, tables: Iterable[Table]) -> dict[str, int]:
-    """The last number given in each table that numbers its rows by itself, where one was given."""
+    """Return the last number used in each table that numbers its rows, if one was used."""
     numbering = {table.name: column for table in tables if (column := table.autoincrement_column) is not None}
     if session.get_bind().dialect.name == "sqlite":
         found = {row.name: row.seq for row in session.execute(text("SELECT name, seq FROM sqlite_sequence"))}
@@ -92,7 +92,7 @@ def _numbers(session: Session, tables: Iterable[Table]) -> dict[str, int]:
     for name, column in sorted(numbering.items()):
         names = {"table": name, "column": column.name}
         sequence = session.scalar(text("SELECT pg_get_serial_sequence(:table, :column)"), names)
-        # The name comes from the database itself, quoted where that is needed.
+        # The name comes from the database itself, quoted if needed.
         last, called = session.execute(text(f"SELECT last_value, is_called FROM {sequence}")).one()
         if called:
             numbers[name] = last

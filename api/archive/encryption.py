@@ -1,6 +1,6 @@
-"""Encryption to public keys in the format of age (age-encryption.org/v1): the only door to pyrage.
+"""Encrypt to public keys, and decrypt, in the format of age (age-encryption.org/v1), with pyrage.
 
-In pieces, both ways: a backup of any size takes the same memory.
+Both work in pieces: a backup of any size takes the same memory.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,42 +10,42 @@ import pyrage
 
 MAGIC = b"age-encryption.org/v1\n"
 MAX_IDENTITIES = 64 * 1024
-"""Octets of a file of secret keys."""
+"""The most bytes of a file of secret keys."""
 
 
 class Writable(Protocol):
-    """A file that is written to."""
+    """A file to write to."""
 
     def write(self, data: bytes, /) -> int:
-        """Write all of it."""
+        """Write all of the data."""
 
     def flush(self) -> None:
-        """Hold nothing back."""
+        """Write buffered data."""
 
 
 class NotDecrypted(Exception):
-    """A file that none of the keys opens, or that is not as it was written."""
+    """None of the keys can decrypt the file, or it is damaged."""
 
 
 def parse_recipients(texts: Iterable[str]) -> Sequence[pyrage.x25519.Recipient]:
-    """Public keys "age1…"; raises ValueError naming the one that is none."""
+    """Parse public keys "age1…". Raise ValueError that names the invalid one."""
     return [_recipient(text) for text in texts]
 
 
 def parse_identities(text: str) -> Sequence[pyrage.x25519.Identity]:
-    """The secret keys in a file as age-keygen writes it; raises ValueError, which repeats none."""
+    """Parse a file of secret keys as age-keygen writes it. Raise ValueError, which does not repeat keys."""
     lines = (line.strip() for line in text.splitlines())
     try:
         found = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     except pyrage.IdentityError as error:
-        raise ValueError("a line of it is no secret key of age (AGE-SECRET-KEY-1…)") from error
+        raise ValueError("a line is not an age secret key (AGE-SECRET-KEY-1…)") from error
     if not found:
-        raise ValueError("it holds no secret key of age (AGE-SECRET-KEY-1…)")
+        raise ValueError("it holds no age secret key (AGE-SECRET-KEY-1…)")
     return found
 
 
 def encrypt(pieces: Iterable[bytes], target: Writable, recipients: Sequence[pyrage.x25519.Recipient]) -> None:
-    """Write pieces so that only the recipients can read them; raises what giving the pieces or writing raises."""
+    """Write pieces so that only the recipients can read them. Raise errors of the iterable and of writing."""
     source, sink = _Source(pieces), _Sink(target)
     try:
         pyrage.encrypt_io(source, sink, recipients)
@@ -55,22 +55,19 @@ def encrypt(pieces: Iterable[bytes], target: Writable, recipients: Sequence[pyra
 
 
 def decrypt(source: IO[bytes], target: Writable, identities: Sequence[pyrage.x25519.Identity]) -> None:
-    """Write what was encrypted.
-
-    Raises NotDecrypted, and what writing raises; what has been written then counts for nothing.
-    """
+    """Write the decrypted content. Raise NotDecrypted and errors of writing. Discard the target after an error."""
     sink = _Sink(target)
     try:
         pyrage.decrypt_io(source, sink, identities)
     except (pyrage.DecryptError, OSError) as error:
         raise_first(sink.error)
         wrong = isinstance(error, pyrage.DecryptError) and "key" in str(error).lower()
-        reason = "it was encrypted to none of these keys" if wrong else "it is damaged, or breaks off"
+        reason = "it was not encrypted to any of these keys" if wrong else "it is damaged or truncated"
         raise NotDecrypted(reason) from error
 
 
 def raise_first(*errors: Exception | None) -> None:
-    """Raise the first of these that is one: the library wraps it into a text of its own."""
+    """Raise the first error that is not None. The library hides it in an error of its own."""
     for error in errors:
         if error is not None:
             raise error
@@ -81,12 +78,12 @@ def _recipient(text: str) -> pyrage.x25519.Recipient:
         return pyrage.x25519.Recipient.from_str(text)
     except pyrage.RecipientError as error:
         raise ValueError(
-            f"{text!r} is no public key of age: write for example age1…, as age-keygen prints it"
+            f"{text!r} is not an age public key: write for example age1…, as age-keygen prints it"
         ) from error
 
 
 class _Source:
-    """Pieces as a file that is read."""
+    """An iterable of pieces as a readable file."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -107,7 +104,7 @@ class _Source:
 
 
 class _Sink:
-    """A file that is written to, and remembers what stood against it."""
+    """A writable file that remembers its error."""
 
     def __init__(self, file: Writable) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""The archive: decisions, acts and reports, for readers who may have neither this program nor its database.
+"""Write the archive: decisions, acts and reports, for readers without this program and its database.
 
-For the same state of the record it is the same file, byte by byte. What depends on the hour of reading, as whether
-a ban is in force, is not in it.
+The same state of the database gives the same file, byte for byte. The archive omits what depends on the time of
+reading, such as whether a ban is in force.
 """
 
 import json
@@ -52,7 +52,7 @@ Row = TypeVar("Row", bound=Base)
 
 
 def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
-    """Write the archive; with `names` a file of it says what accounts are called."""
+    """Write the archive. With `names`, accounts.json also has the names of accounts."""
     found, written = _Found(session), dict[str, Written]()
     with ZipWriter(file, _MODE) as made:
 
@@ -70,24 +70,24 @@ def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
         add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
         add("acts/acts.txt", chain.from_iterable(map(readable_texts.act, found.entries())))
         add("checkpoints/checkpoints.jsonl", (f"{line}\n" for line in found.checkpoints()))
-        manifest = {"format": FORMAT, **found.standing(), "files": {name: _digest(written[name]) for name in written}}
+        manifest = {"format": FORMAT, **found.origin(), "files": {name: _digest(written[name]) for name in written}}
         add("manifest.json", (_json(manifest), "\n"))
         add("SHA256SUMS", [f"{written[name].sha256}  {name}\n" for name in sorted(written)])
 
 
 @dataclass
 class _Found:
-    """What the record has, as of one state of the database."""
+    """The content of the archive, as of one state of the database."""
 
     session: Session
 
     @cached_property
     def dossiers(self) -> Sequence[Ban]:
-        """Every ban with all that belongs to it, by number."""
+        """Return every ban with its bindings and exemptions, by number."""
         authorities = {row.slug: row for row in self._rows(AuthorityRow, AuthorityRow.slug)}
         zones = {slug: row.time_zone for slug, row in authorities.items()}
         rows = self._rows(BanRow, BanRow.number)
-        # The instant is of no account: what depends on it is left out.
+        # The instant 0 does not matter: fields that depend on it are left out.
         bans = read_bans(self.session, rows, 0, zones, frozenset())
         references = {row.number: f"{row.authority}/{row.service}" for row in rows}
         bindings, exemptions = defaultdict[int, list[Json]](list), defaultdict[int, list[Json]](list)
@@ -107,7 +107,7 @@ class _Found:
         ]
 
     def collections(self, *, names: bool) -> dict[str, Iterable[Json]]:
-        """The files that are lists of objects."""
+        """Return the files that are lists of objects."""
         return {
             "decisions/authorities.json": map(shown_authority, self._rows(AuthorityRow, AuthorityRow.slug)),
             "decisions/bans.json": (ban.ban for ban in self.dossiers),
@@ -118,37 +118,37 @@ class _Found:
         }
 
     def entries(self) -> Iterator[Json]:
-        """Every entry of the audit, in order."""
+        """Return every entry of the audit log, in order."""
         statement = select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=_BATCH)
         return map(entry_of, self.session.scalars(statement))
 
     def acts_of(self, ban: Ban) -> Iterator[Json]:
-        """The entries on a ban, its bindings and its exemptions, in order.
+        """Return the entries on a ban, its bindings and its exemptions, in order.
 
-        Not those on another ban of the same service, removed since, which were recorded under the same name.
+        Leave out entries on a removed ban of the same service, which were recorded under the same name.
         """
         statement = select(AuditRow).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq)
         for row in self.session.scalars(statement.execution_options(yield_per=_BATCH)):
-            said = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
-            if row.object != ban.object or said <= {ban.ban["number"]}:
+            numbers = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
+            if row.object != ban.object or numbers <= {ban.ban["number"]}:
                 yield entry_of(row)
 
     def report(self, ban: Ban) -> Json:
-        """The life of a ban; `acts` are the numbers of the entries on it."""
+        """Return the history of a ban. `acts` are the numbers of the entries on it."""
         life = [{"time": at, "event": what} for at, what in ban.life]
         acts = [entry["seq"] for entry in self.acts_of(ban)]
         parts = {"ban": ban.ban, "bindings": ban.bindings, "exemptions": ban.exemptions}
         return {**parts, "life": life, "use": None, "acts": acts}
 
     def checkpoints(self) -> Iterator[str]:
-        """Every checkpoint, as one line of JSON each."""
+        """Return every checkpoint as one line of JSON."""
         identity = self._installation.identity
         for row in self._rows(CheckpointRow, CheckpointRow.number):
             statement = Statement(row.number, identity, row.seq, row.hash, timestamp_text(row.time_s))
             yield Checkpoint(statement, row.key, row.signature).line
 
-    def standing(self) -> Json:
-        """Whose record this is, and how far it goes."""
+    def origin(self) -> Json:
+        """Return the installation, its revision, and the last entry of its audit log."""
         seq, digest = head(self.session)
         row = self._installation
         return {"installation": row.identity, "revision": row.revision, "audit": {"seq": seq, "hash": digest}}
@@ -170,7 +170,7 @@ class _Found:
 
 
 def _json_list(objects: Iterable[Json]) -> Iterator[str]:
-    """A JSON array, an object at a time."""
+    """Return a JSON array, one object at a time."""
     opening = "[\n"
     for item in objects:
         yield opening + _json(item)
@@ -183,7 +183,7 @@ def _json(value: object) -> str:
 
 
 def _digest(written: Written) -> Json:
-    return {"sha256": written.sha256, "octets": written.octets}
+    return {"sha256": written.sha256, "octets": written.size}
 
 
 def _packaged(name: str) -> str:

@@ -1,7 +1,7 @@
 """Decisions, acts and reports as text for people. Pure.
 
-Every line is at most one statement; times are RFC 3339 in UTC. A field is shown under its own name, so that none is
-forgotten.
+A line has at most one statement. Times are RFC 3339 in UTC. Fields are shown under their own names, so that new fields
+appear automatically.
 """
 
 import json
@@ -18,7 +18,7 @@ _IN_TERM = frozenset({"start", "end", "through", "decision", "ended", "ended_rea
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A ban with what belongs to it, each as the API shows it."""
+    """A ban with its authority, bindings and exemptions, each as the API shows it."""
 
     ban: Json
     authority: Json
@@ -27,33 +27,33 @@ class Ban:
 
     @property
     def reference(self) -> str:
-        """`authority/service`."""
+        """Return `authority/service`."""
         return f"{self.ban['authority']}/{self.ban['service']}"
 
     @property
     def life(self) -> list[tuple[str, str]]:
-        """What happened and is to happen to it, each with its instant, in order."""
+        """Return the past and planned events of the ban, with their instants, in order."""
         return sorted(_life(self))
 
     @property
     def name(self) -> str:
-        """A file's name."""
+        """Return the base name of the ban's report files."""
         return f"{self.ban['number']:06}-{self.ban['authority']}-{self.ban['service']}"
 
     @property
     def object(self) -> str:
-        """What acts on the ban itself are recorded under, and on others of the same service, removed before it."""
+        """Return the object name of acts on the ban itself. Removed bans of the same service have the same name."""
         return f"ban/{self.reference}"
 
     @property
     def objects(self) -> list[str]:
-        """What acts on it, its bindings and its exemptions are recorded under."""
+        """Return the object names of acts on the ban, its bindings and its exemptions."""
         bindings = [f"binding/{binding['number']}" for binding in self.bindings]
         return [self.object, *bindings, *(f"exemption/{item['number']}" for item in self.exemptions)]
 
 
 def decisions(bans: Iterable[Ban]) -> Iterator[str]:
-    """Every ban with its terms, bindings and exemptions."""
+    """Return the text on all bans with their terms, bindings and exemptions."""
     yield "Bans by number, with their decisions, terms, bindings and exemptions.\n"
     for ban in bans:
         yield RULE
@@ -61,12 +61,12 @@ def decisions(bans: Iterable[Ban]) -> Iterator[str]:
 
 
 def report(ban: Ban, acts: Iterable[Json]) -> Iterator[str]:
-    """The life of one ban, from adoption to lapse."""
+    """Return the history of one ban, from adoption to lapse."""
     yield from _dossier(ban)
-    yield "\nLife, by what is recorded so far\n"
+    yield "\nHistory, as recorded so far\n"
     for at, what in ban.life:
         yield f"{INDENT}{at}  {what}\n"
-    yield "\nUse\n  No figures are kept.\n"
+    yield "\nUsage\n  No usage data is kept.\n"
     yield "\nActs, in the order in which they were recorded\n"
     for entry in acts:
         for line in act(entry):
@@ -74,7 +74,7 @@ def report(ban: Ban, acts: Iterable[Json]) -> Iterator[str]:
 
 
 def act(entry: Json) -> Iterator[str]:
-    """An entry of the record, with what it changed."""
+    """Return the text on an entry of the audit log, with its changes."""
     who = f"account {entry['account']}" if entry["account"] else "the installation"
     token = f" {entry['token']}" if "token" in entry else ""
     request = f", request {entry['request']}" if entry["request"] else ""
@@ -151,7 +151,7 @@ def _term(number: int, term: Json) -> Iterator[str]:
 
 
 def _fields(value: Mapping[str, object], depth: int) -> Iterator[str]:
-    """A line per field that says something, by its name."""
+    """Return a line per non-empty field, with its name."""
     for key, inner in value.items():
         label = f"{INDENT * depth}{key.replace('_', ' ')}"
         if inner is None or inner in ("", [], {}):

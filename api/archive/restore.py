@@ -1,4 +1,4 @@
-"""A backup becomes an installation, where there is none: all of it, or nothing."""
+"""Restore a backup as a new installation, completely or not at all. Never replace an existing one."""
 
 import base64
 import errno
@@ -29,52 +29,52 @@ from api.db.migration import NEWEST, is_known, upgrade
 from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.files import give, made_directories, place_exclusively, sync_directory, write_secret
+from api.files import make_directories, rename_exclusively, set_owner, sync_directory, write_secret
 from api.settings import Settings
 
 SCHEMA_TABLE = "alembic_version"
 ACT = "installation.restore"
 _ODD = (OverflowError, RecursionError, UnicodeError)
-"""What values say that JSON can hold and a database cannot: too large, too deep, half a character."""
+"""Errors of values that JSON can hold and a database cannot: too large, too deep, half a character."""
 
 
 class NotEmpty(Exception):
-    """Where the installation is to be there is one."""
+    """There is already an installation at the target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What has been restored: the backup's manifest, the revision that this is, and what was written."""
+    """The result of a restore: the backup's manifest, the new revision, and what was written."""
 
     manifest: Manifest
     revision: int
     rows: int
     fault: str | None
-    """What is wrong with the record's chain, where that was accepted."""
+    """The fault of the hash chain, if damage was accepted, else None."""
     database: Path | None
     owner: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for: the restore of a backup whose file has the SHA-256 `digest`, now.
+    """The parameters of a restore. `digest` is the SHA-256 of the backup's file.
 
-    With `broken` also where the record's chain did not hold when the backup was made, which then goes on record.
-    `told` hears what is being done.
+    With `broken`, restore even if the hash chain was already broken when the backup was made, and record that.
+    `report` is called with each step.
     """
 
     digest: str
     now_s: int
     broken: bool = False
-    told: Callable[[str], None] = lambda _step: None
+    report: Callable[[str], None] = lambda _step: None
 
 
 def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct_passwd | None = None) -> Restored:
-    """Make the installation of a backup, and give its files to `owner` (None: they stay the caller's).
+    """Make the installation of a backup. `owner` gets its files (None: they stay the caller's).
 
-    Raises BadBackup, NotEmpty, OSError, and SQLAlchemyError where a database cannot be reached; nothing is left then.
+    Raise BadBackup, NotEmpty and OSError. Raise SQLAlchemyError if the database is unreachable. Leave nothing then.
     """
-    order.told("verifying the backup")
+    order.report("verifying the backup")
     backup = open_backup(file)
     _usable(backup)
     url = make_url(settings.database)
@@ -82,7 +82,7 @@ def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct
     _empty(settings, place, backup)
     held = os.umask(0o077)
     try:
-        with made_directories(_wanted(settings.state_dir, place), owner):
+        with make_directories(_wanted(settings.state_dir, place), owner):
             keyed = _keyed(settings.token_key_path, backup.token_key(), place, owner)
             if place is None:
                 with keyed:
@@ -97,7 +97,7 @@ def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """A database that has been filled: its revision, how many rows the backup had, what is wrong with the chain."""
+    """A filled database: its revision, the number of rows of the backup, and the fault of the hash chain."""
 
     revision: int
     rows: int
@@ -105,7 +105,7 @@ class _Filled:
 
 
 def _wanted(state_dir: Path, place: Path | None) -> dict[Path, int]:
-    """The directories that an installation needs, with their modes."""
+    """Return the directories that an installation needs, with their modes."""
     wanted = {state_dir: 0o750}
     if place is not None:
         wanted.setdefault(place.parent, 0o700)
@@ -116,17 +116,17 @@ def _usable(backup: Backup) -> None:
     manifest = backup.manifest
     if not is_known(manifest.database):
         raise BadBackup(
-            f"the database's schema {manifest.database} is not known here: "
+            f"the database schema {manifest.database} is unknown: "
             f"the backup was made by dnsfilter {manifest.version}; restore it with that version or a newer one"
         )
     if len(backup.token_key()) != KEY_BYTES:
-        raise BadBackup(f"token-key: not the {KEY_BYTES} octets of a key")
+        raise BadBackup(f"token-key: not the {KEY_BYTES} bytes of a key")
 
 
 def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
     key = settings.token_key_path
     if key.exists() and key.read_bytes() != backup.token_key():
-        raise NotEmpty(f"{key} is there already: name another state directory, or move the old one away")
+        raise NotEmpty(f"{key} already exists: name another state directory, or move the old one away")
     if place is not None:
         _vacant(place)
         return
@@ -136,33 +136,33 @@ def _empty(settings: Settings, place: Path | None, backup: Backup) -> None:
     finally:
         database.close()
     if tables:
-        raise NotEmpty(f"the database has {len(tables)} tables already: name an empty one")
+        raise NotEmpty(f"the database already has {len(tables)} tables: name an empty one")
 
 
 def _vacant(place: Path) -> None:
-    # A log that is there would be taken for that of the database that comes.
+    # SQLite would apply an existing log to the new database.
     for path in (place, place.with_name(f"{place.name}-wal")):
         if os.path.lexists(path):
-            raise NotEmpty(f"the database {path} is there already: name another, or move the old one away")
+            raise NotEmpty(f"the database {path} already exists: name another, or move the old one away")
 
 
 @contextmanager
 def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_passwd | None) -> Iterator[None]:
-    """The key of the token hashes, in its place before its database is: without it all tokens would be unknown.
+    """Write the key of the token hashes before its database appears: without it, no token would be valid.
 
-    Taken away again where the block fails and it was not there before; raises NotEmpty where another one appeared.
+    If the block fails, remove the key unless it was there before. Raise NotEmpty if another key has appeared.
     """
     made = not key.exists() or key.read_bytes() != content
     if made:
         try:
             write_secret(key, content, exclusive=True)
         except FileExistsError as error:
-            raise NotEmpty(f"{key} has appeared meanwhile: something runs there") from error
+            raise NotEmpty(f"{key} has appeared during the restore: another process uses the target") from error
     try:
-        give(key, owner)
+        set_owner(key, owner)
         yield
     except BaseException:
-        # Whoever made a database here meanwhile may have taken the key for its own.
+        # Another process that made a database here may have used the key.
         if made and (place is None or not place.exists()):
             key.unlink(missing_ok=True)
         raise
@@ -171,29 +171,30 @@ def _keyed(key: Path, content: bytes, place: Path | None, owner: pwd.struct_pass
 def _into_file(
     place: Path, backup: Backup, order: Order, owner: pwd.struct_passwd | None, keyed: AbstractContextManager[None]
 ) -> _Filled:
-    """Beside first, then moved: a database that is there is a whole one."""
-    beside = place.with_name(f".{place.name}.restoring")
+    """Fill a temporary file, then rename it: the database appears only when it is complete."""
+    temporary = place.with_name(f".{place.name}.restoring")
     try:
-        _remove(beside)
-        done = _into(f"sqlite:///{beside}", backup, order)
-        _settle(beside)
-        give(beside, owner)
-        with beside.open("rb") as file:
+        _remove(temporary)
+        done = _into(f"sqlite:///{temporary}", backup, order)
+        _settle(temporary)
+        set_owner(temporary, owner)
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         _vacant(place)
         with keyed:
             try:
-                place_exclusively(beside, place)
+                rename_exclusively(temporary, place)
             except FileExistsError as error:
-                raise NotEmpty(f"the database {place} has appeared meanwhile: something runs there") from error
+                message = f"the database {place} has appeared during the restore: another process uses the target"
+                raise NotEmpty(message) from error
     finally:
-        _remove(beside)
+        _remove(temporary)
     sync_directory(place.parent)
     return done
 
 
 def _settle(database: Path) -> None:
-    """Have all of it in its one file; raises OSError. Closing it tries that too, and is silent where it cannot."""
+    """Move all data into the database's main file. Raise OSError. Closing does that too, but hides failures."""
     reason = "its log is in use"
     try:
         with closing(sqlite3.connect(database, timeout=0)) as connection:
@@ -205,7 +206,7 @@ def _settle(database: Path) -> None:
 
 
 def _into(url: str, backup: Backup, order: Order) -> _Filled:
-    """Fill a database in one transaction; raises BadBackup also for values that no database holds."""
+    """Fill a database in one transaction. Raise BadBackup, also for values that a database cannot store."""
     database = Database(url, create=True)
     try:
         with database.engine.begin() as connection:
@@ -213,7 +214,7 @@ def _into(url: str, backup: Backup, order: Order) -> _Filled:
             rows = _load(connection, backup, order)
             upgrade(connection, NEWEST)
             _number(connection, backup.manifest.numbers)
-            order.told("verifying the record")
+            order.report("verifying the audit log")
             with Session(connection, expire_on_commit=False) as session:
                 fault = _fault(session, backup.manifest)
                 if fault is not None and not order.broken:
@@ -221,14 +222,14 @@ def _into(url: str, backup: Backup, order: Order) -> _Filled:
                 authority_index.derive(session)
                 revision = _record(session, backup.manifest, order, fault)
     except _ODD as error:
-        raise BadBackup(f"it has a value that no database holds: {type(error).__name__}") from error
+        raise BadBackup(f"it has a value that a database cannot store: {type(error).__name__}") from error
     finally:
         database.close()
     return _Filled(revision, rows, fault)
 
 
 def _load(connection: Connection, backup: Backup, order: Order) -> int:
-    """Every row into the tables of the backup's own schema, in an order that references allow."""
+    """Insert every row into the tables of the backup's schema, in an order that foreign keys allow."""
     metadata = MetaData()
     metadata.reflect(connection)
     tables = [table for table in metadata.sorted_tables if table.name != SCHEMA_TABLE]
@@ -236,14 +237,14 @@ def _load(connection: Connection, backup: Backup, order: Order) -> int:
     if missing:
         raise BadBackup(f"{member_of(min(missing))}: the schema {backup.manifest.database} and the backup do not agree")
     for table in reversed(tables):
-        # What the migrations have put there is in the backup as well; elsewhere triggers refuse a deletion.
+        # The backup also has the rows that migrations insert. Other tables are empty, and may refuse deletions.
         if connection.scalar(select(func.count()).select_from(table)):
             connection.execute(table.delete())
     rows = 0
     for table in tables:
         if table.name == MatterRow.__tablename__:
-            continue  # Derived from the entries: what it held may have been tampered with.
-        order.told(f"restoring {table.name}, after {rows} rows")
+            continue  # It is derived from the entries, because the backup's copy may have been tampered with.
+        order.report(f"restoring {table.name}, after {rows} rows")
         with _unguarded(connection, table) if order.broken else nullcontext():
             rows += _load_table(connection, table, backup)
     return rows
@@ -251,7 +252,7 @@ def _load(connection: Connection, backup: Backup, order: Order) -> int:
 
 @contextmanager
 def _unguarded(connection: Connection, table: Table) -> Iterator[None]:
-    """Without the triggers that take only what a whole record can have."""
+    """Disable the triggers that refuse rows of a damaged audit log."""
     if connection.dialect.name == "sqlite":
         found = connection.execute(
             text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"),
@@ -278,7 +279,7 @@ def _load_table(connection: Connection, table: Table, backup: Backup) -> int:
             connection.execute(table.insert(), batch)
             count += len(batch)
     except (DBAPIError, StatementError, *_ODD) as error:
-        # The statement would repeat whole rows: the driver's own words have to do.
+        # The statement would repeat complete rows: give only the driver's own message.
         reason = str(error.orig).partition("\n")[0] if isinstance(error, DBAPIError) else type(error).__name__
         raise BadBackup(f"{name}: the database refuses what follows row {count}: {reason}") from error
     return count
@@ -301,7 +302,7 @@ def _rows(table: Table, name: str, lines: Iterable[bytes]) -> Iterator[dict[str,
 
 
 def _number(connection: Connection, numbers: Mapping[str, int]) -> None:
-    """No number is given twice, not even that of a row that was removed before the backup."""
+    """Continue the numbering of tables, so that numbers of rows removed before the backup are not reused."""
     known = inspect(connection)
     for table, last in numbers.items():
         if not known.has_table(table):
@@ -320,12 +321,12 @@ def _number(connection: Connection, numbers: Mapping[str, int]) -> None:
 
 
 def _fault(session: Session, manifest: Manifest) -> str | None:
-    """The first fault in the audit's chain; raises BadBackup where it does not end as the manifest says."""
+    """Return the first fault of the hash chain. Raise BadBackup if it does not end as the manifest says."""
     reader = ChainReader()
     reader.follow(session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=BATCH)))
     if (reader.seq, reader.hash) != (manifest.audit.seq, manifest.audit.hash):
         member = member_of(AuditRow.__tablename__)
-        raise BadBackup(f"{member}: ends at entry {reader.seq}, and not as the manifest says")
+        raise BadBackup(f"{member}: it ends at entry {reader.seq}, which does not match the manifest")
     return reader.fault
 
 

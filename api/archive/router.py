@@ -1,4 +1,4 @@
-"""/v1/backup and /v1/archive: files as of one instant, which are made, then sent."""
+"""/v1/backup and /v1/archive: files as of one instant, made first, then sent."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -31,9 +31,9 @@ _FILE = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
 )
 def get_backup(held: RuntimeDep, permit: Administrator) -> Download:
-    """Everything in the database, with the key of the token hashes, as `dnsfilterctl restore` reads it.
+    """Return the complete database and the key of the token hashes, as `dnsfilterctl restore` reads them.
 
-    It is made before the first byte is sent. An answer that breaks off is no backup.
+    The file is made before the first byte is sent. A truncated answer is not a backup.
     """
     with ExitStack() as stack:
         stack.enter_context(held.backups.held(permit.caller.account))
@@ -51,10 +51,10 @@ def get_backup(held: RuntimeDep, permit: Administrator) -> Download:
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
 )
 def get_archive(held: RuntimeDep, permit: Auditor, *, names: bool = False) -> Download:
-    """Decisions, acts and reports as JSON and as text, with what it takes to check them.
+    """Return decisions, acts and reports as JSON and as text, with the means to check them.
 
-    Accounts are numbers in it; with `names` a file says what they are called. It is made before the first byte is sent.
-    An answer that breaks off is no archive.
+    Accounts are numbers in it. With `names`, a file has their names. The archive is made before the first byte is sent.
+    A truncated answer is not an archive.
     """
     with ExitStack() as stack:
         stack.enter_context(held.downloads.held(permit.caller.account))

@@ -1,4 +1,4 @@
-"""A zip file, written member by member. The same content gives the same bytes."""
+"""Write a zip file, member by member. The same content gives the same bytes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 _TIME = (1980, 1, 1, 0, 0, 0)
-"""The earliest that a zip file can say: the same for every member."""
+"""The earliest time that a zip file can hold. All members have it."""
 _LEVEL = 6
 
 
@@ -16,27 +16,27 @@ class Written:
     """A member's digest (SHA-256, hexadecimal), size in bytes, and number of parts."""
 
     sha256: str
-    octets: int
+    size: int
     parts: int
 
 
 class ZipWriter(ZipFile):
-    """A zip file to write, whose members can be as large as they like."""
+    """A zip file to write, with members of any size."""
 
     def __init__(self, file: BinaryIO, mode: int) -> None:
         super().__init__(file, "w", ZIP_DEFLATED, compresslevel=_LEVEL)
         self._member_mode = mode
 
     def add(self, name: str, parts: Iterable[bytes]) -> Written:
-        """Write a member of these parts, one after the other."""
+        """Write a member that consists of these parts, in order."""
         info = ZipInfo(name, _TIME)
         info.compress_type = ZIP_DEFLATED
         info.external_attr = (0o100000 | self._member_mode) << 16
-        seen, octets, count = sha256(), 0, 0
+        digest, size, count = sha256(), 0, 0
         with self.open(info, "w", force_zip64=True) as member:
             for part in parts:
                 member.write(part)
-                seen.update(part)
-                octets += len(part)
+                digest.update(part)
+                size += len(part)
                 count += 1
-        return Written(seen.hexdigest(), octets, count)
+        return Written(digest.hexdigest(), size, count)

@@ -1,1 +1,1 @@
-"""Tokens and permissions; no routes."""
+"""Who is calling (tokens), and what the caller may do (roles, permits). No routes."""

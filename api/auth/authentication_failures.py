@@ -1,7 +1,7 @@
-"""Authentication failures: tokens that were not taken, kept for 90 days; and how often one address may fail.
+"""Authentication failures: rejected tokens, kept for 90 days, and a limit on failures per address.
 
-A token has 256 random bits: guessing needs no lock-out, and one that is good is taken however often others from the
-same address were not. What is limited is what a failing client costs: beyond the bound nothing is written.
+A token has 256 random bits, so guessing needs no lock-out. A valid token is accepted after any number of failures from
+the same address. The limit bounds the cost of a failing client: beyond it, nothing is stored.
 """
 
 from collections import Counter, OrderedDict
@@ -20,25 +20,25 @@ from api.errors import TooMany
 
 KEPT_S = 90 * DAY_S
 MAX_KEPT = 100_000
-"""Rows; the oldest go first."""
+"""The most rows that are kept. The oldest are deleted first."""
 BURST = 10
 INTERVAL_S = 6.0
 ALL_BURST = 200
 ALL_INTERVAL_S = 0.1
-"""Of all addresses together, for tokens that are none of ours: a whole network that fails does not keep the database
-busy either. It does not hide that somebody tries one of ours."""
+"""The limit of all addresses together, for unknown tokens: a failing network does not keep the database busy either.
+Failures with known tokens are exempt, so that a flood of unknown ones does not hide them."""
 MAX_ADDRESSES = 10_000
 MAX_MACHINES = 10_000
-"""Tokens of machines that are remembered as kept for a day."""
+"""The most tokens of machines that are remembered as stored on a day."""
 LOCAL = "local"
-"""Whoever comes through a Unix socket."""
+"""The address of clients on a Unix socket."""
 
 _MAX_ADDRESS = 45
 _IPV6_NETWORK_BITS = 64
 
 
 class Bucket:
-    """How many failures are still free: `burst` at once, then one per `interval_s`."""
+    """A limit on failures: `burst` at once, then one per `interval_s`."""
 
     __slots__ = ("_burst_s", "_due_s", "_interval_s")
 
@@ -48,18 +48,18 @@ class Bucket:
         self._due_s = 0.0
 
     def wait_s(self, now: float) -> float:
-        """Seconds until the next failure is free; 0 where one is now."""
-        # A clock that was set back makes nobody wait longer than a whole burst takes to come back.
+        """Return the seconds until the next failure is allowed, 0 if it is allowed now."""
+        # If the clock was set back, wait at most as long as a full burst takes to recover.
         self._due_s = min(self._due_s, now + self._burst_s + self._interval_s)
         return max(0.0, self._due_s - self._burst_s - now)
 
     def take(self, now: float) -> None:
-        """Use one."""
+        """Count one failure."""
         self._due_s = max(self._due_s, now) + self._interval_s
 
 
 class Limits:
-    """The bucket of each address that failed lately, and one of all; of too many addresses the oldest is forgotten."""
+    """A bucket for each address that failed recently, and one for all. Beyond `MAX_ADDRESSES` the oldest is dropped."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -67,9 +67,9 @@ class Limits:
         self._of: OrderedDict[str, Bucket] = OrderedDict()
 
     def admit(self, address: str, now: float, *, ours: bool = False) -> float:
-        """Take a failure of `address`, or give the seconds after which there is one again.
+        """Count a failure of `address` and return 0, or return the seconds until the next one is allowed.
 
-        That a token is one of `ours` is known after its hash was compared: nobody makes such failures up.
+        `ours` means that the token is a known one: its hash matched, so nobody can invent such failures.
         """
         key = network_of(address)
         with self._lock:
@@ -86,7 +86,7 @@ class Limits:
 
 
 class Failures:
-    """The authentication failures of this process, counted, limited and kept."""
+    """Count, limit and store the authentication failures of this process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,9 +96,9 @@ class Failures:
         self._days: OrderedDict[str, int] = OrderedDict()
 
     def note(self, refused: Refused, address: str, request: str, now: float, machine: str | None = None) -> None:
-        """Keep an authentication failure; raises TooMany, and keeps nothing, where its address has failed too often.
+        """Store an authentication failure. If its address has failed too often, raise TooMany and store nothing.
 
-        `machine` is the hash of a token that a machine presents, which does not stop by itself: it is kept once a day.
+        `machine` is the hash of a token that a machine presents. Machines retry forever, so it is stored once a day.
         """
         if machine is not None and self._days.get(machine) == int(now) // DAY_S:
             with self._lock:
@@ -108,7 +108,8 @@ class Failures:
         with self._lock:
             self._counts[str(refused.reason) if wait_s == 0 else "limited"] += 1
         if wait_s > 0:
-            raise TooMany("too many tokens from this address were not taken lately", ceil(wait_s))
+            seconds = ceil(wait_s)
+            raise TooMany(f"too many authentication failures from this address: try again in {seconds} s", seconds)
         with self._database.writing() as session:
             session.add(
                 AuthenticationFailureRow(
@@ -125,7 +126,7 @@ class Failures:
             self._remember(machine, int(now) // DAY_S)
 
     def counts(self) -> Mapping[str, int]:
-        """Tokens that were not taken, by reason; `limited` are those of which nothing was kept."""
+        """Return the number of authentication failures by reason. `limited` are those that were not stored."""
         with self._lock:
             return dict(self._counts)
 
@@ -138,14 +139,14 @@ class Failures:
 
 
 def sweep(session: Session, now_s: int) -> None:
-    """Forget what is older than 90 days, and what is more than the bound."""
+    """Delete failures older than 90 days, and the oldest beyond `MAX_KEPT`."""
     newest = session.scalar(select(func.max(AuthenticationFailureRow.id))) or 0
     session.execute(delete(AuthenticationFailureRow).where(AuthenticationFailureRow.time_s <= now_s - KEPT_S))
     session.execute(delete(AuthenticationFailureRow).where(AuthenticationFailureRow.id <= newest - MAX_KEPT))
 
 
 def address_of(client: tuple[str, int] | None) -> str:
-    """The address of a connection's other end as it is kept; `local` where it has none."""
+    """Return the client's address as it is stored, or `local` if it has none."""
     if client is None or not client[0]:
         return LOCAL
     try:
@@ -157,7 +158,7 @@ def address_of(client: tuple[str, int] | None) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return what is limited together: an IPv4 address, or the network that one IPv6 subscriber has."""
+    """Return the unit of the limit: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who calls, which roles it holds at this instant, and what an operation lets it do."""
+"""The caller of a request, the roles that it holds now, and what an operation permits."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.lineage import derived, makers
+from api.auth.lineage import derived_grants, makers
 from api.auth.roles import OF_AUTHORITY, OF_INSTALLATION, Role, Rule, Where
 from api.db.models import AuthorityRow, GrantRow, TokenRow
 from api.db.unit_of_work import Actor
@@ -15,24 +15,24 @@ from dnsfilter.policy.calendar import last_day
 from dnsfilter.policy.model import Instant
 
 MAX_ENDED = 5
-"""How many roles that have ended one refusal names."""
+"""The most ended roles that a refusal names."""
 
-OWN = "nobody approves a request of their own: somebody else has to"
+OWN = "you cannot approve your own request: ask another person"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A role, in an authority or, with None, in the installation."""
+class HeldRole:
+    """A role in an authority or (None) in the installation."""
 
     role: Role
     authority: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A role that was held until `end`, and is not held now."""
+class EndedRole:
+    """A role that was held until `end` and is not held now."""
 
-    held: Held
+    held: HeldRole
     end: Instant
     time_zone: str
 
@@ -43,45 +43,45 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account with the roles that hold now and that its token lets through; `ended` held before, newest first."""
+    """An account with the current roles that its token passes on. `ended` are former roles, newest first."""
 
     actor: Actor
-    held: frozenset[Held]
-    ended: tuple[Ended, ...] = ()
+    held: frozenset[HeldRole]
+    ended: tuple[EndedRole, ...] = ()
     used_day: int | None = None
-    """The day on which its token was last used, as far as that is kept."""
+    """The last day of use of its token, in days since 1970, or None."""
 
     @property
     def token(self) -> int:
-        """The number of the token that it presents."""
+        """Return the number of the token that it presents."""
         assert self.actor.token is not None
         return self.actor.token
 
     @property
     def account(self) -> int:
-        """The account's number."""
+        """Return the account's number."""
         return self.actor.account
 
     def has(self, roles: frozenset[Role], authority: str | None) -> bool:
-        """Whether it holds one of `roles` in `authority` or in the installation."""
+        """Return whether it holds one of `roles` in `authority` or in the installation."""
         return any(held.role in roles and held.authority in (None, authority) for held in self.held)
 
     @property
     def administers(self) -> bool:
-        """Whether it is an administrator of the installation."""
+        """Return whether it is an administrator of the installation."""
         return self.has(frozenset({Role.ADMINISTRATOR}), None)
 
     def anywhere(self, roles: frozenset[Role]) -> bool:
-        """Whether it holds one of `roles` at all."""
+        """Return whether it holds one of `roles` anywhere."""
         return any(held.role in roles for held in self.held)
 
 
 @dataclass(slots=True)
 class Permit:
-    """What one request may do: its caller, and its operation's rule.
+    """The permission check of one request: its caller, and its operation's rule.
 
-    A route whose rule is `OBJECT` asks `demand`, one whose rule is `SOME` or `ACTED` asks `visible`: `settled` says
-    whether it did, so that a route that forgets does nothing.
+    A route whose rule is `OBJECT` must call `demand`. A route whose rule is `SOME` or `ACTED` must call `visible`.
+    `settled` says whether it did. A route that forgets this has no effect.
     """
 
     caller: Caller
@@ -89,7 +89,7 @@ class Permit:
     settled: bool = field(default=False, init=False)
 
     def enter(self, path: Mapping[str, object]) -> None:
-        """Raises Forbidden unless the rule's roles are held where the rule says, as far as the path tells."""
+        """Raise Forbidden unless the caller holds the rule's roles, as far as the path decides that."""
         named = path.get("slug")
         authority = named if isinstance(named, str) and self.rule.where is Where.PATH else None
         match self.rule.where:
@@ -107,31 +107,32 @@ class Permit:
             case Where.OBJECT | Where.SOME:
                 allowed = self.caller.anywhere(self.rule.roles)
             case Where.ENROLMENT | Where.NODE:
-                raise Forbidden("this is for nodes, which have tokens of their own")
+                raise Forbidden("this is for nodes, which have their own tokens")
         if not allowed:
             raise self._refused(authority)
 
     def demand(self, *authorities: str | None) -> None:
-        """Raises Forbidden unless the rule's roles are held in one of `authorities`, or in the installation.
+        """Raise Forbidden unless the caller holds the rule's roles in one of `authorities`, or in the installation.
 
-        The refusal names none of them: whose an object is, is not everybody's to know.
+        The refusal does not name them: not everybody may know to which authority an object belongs.
         """
         self.settled = True
         if not any(self.caller.has(self.rule.roles, authority) for authority in authorities or (None,)):
             raise self._refused(None, self.rule.roles, "the authority concerned")
 
     def demand_named(self, authority: str | None) -> None:
-        """As `demand`, of an authority that the caller itself has named, or of all: the refusal repeats it."""
+        """Do as `demand`, for an authority that the caller named, or for all (None). The refusal repeats the name."""
         self.settled = True
         if self.caller.has(self.rule.roles, authority):
             return
         if authority is None:
             roles = " or ".join(sorted(self.rule.roles & OF_INSTALLATION))
-            raise Forbidden(f"this needs the role {roles}: it is for all where no authority is named{self.ended(())}")
+            message = f"this needs the role {roles}: it concerns all authorities if none is named{self.ended(())}"
+            raise Forbidden(message)
         raise self._refused(authority)
 
     def visible(self) -> frozenset[str] | None:
-        """The authorities in which the rule's roles are held; None for all of them."""
+        """Return the authorities in which the caller holds the rule's roles, or None for all."""
         self.settled = True
         if self.caller.has(self.rule.roles, None):
             return None
@@ -139,44 +140,44 @@ class Permit:
             held.authority for held in self.caller.held if held.role in self.rule.roles and held.authority is not None
         )
 
-    def not_oneself(self, account: int, what: str) -> None:
-        """Raises Forbidden where `account` is the caller's own."""
+    def demand_other_account(self, account: int, what: str) -> None:
+        """Raise Forbidden if `account` is the caller's own."""
         if account == self.caller.account:
             raise Forbidden(what)
 
-    def not_for_oneself(self, session: Session, account: int, what: str) -> None:
-        """As `not_oneself`; also where the token at hand was made by `account`, or with a token that it made.
+    def demand_unrelated_account(self, session: Session, account: int, what: str) -> None:
+        """Raise Forbidden if `account` is the caller's own, or made the caller's token or an ancestor of it.
 
-        Whoever made a token may have it, whoever's it is.
+        The maker of a token may still have it, even if it belongs to another account.
         """
-        self.not_oneself(account, what)
+        self.demand_other_account(account, what)
         if account in makers(session, self.caller.token):
-            raise Forbidden(f"{what}; account {account} made the token at hand")
+            raise Forbidden(f"{what}; account {account} made your token")
 
-    def not_given_by(
+    def demand_independent_role(
         self, session: Session, account: int, roles: frozenset[Role], authority: str, now_s: int, what: str
     ) -> None:
-        """Raises Forbidden where the caller holds one of `roles` in `authority` by grants of `account` only.
+        """Raise Forbidden if the caller holds `roles` in `authority` only through grants that derive from `account`.
 
-        A grant by somebody who could make it only through grants of `account` is one of `account`, and so on.
+        A grant derives from `account` if its maker could make it only through grants that derive from `account`.
         """
         counting = {held for held in self.caller.held if held.role in roles and held.authority in (None, authority)}
         own = session.scalars(select(GrantRow).where(GrantRow.account == self.caller.account))
         grants = {row.number for row in own if row.period.holds(now_s) and _held(row) in counting}
-        if grants and grants <= derived(session, account):
-            raise Forbidden(f"{what}; account {account} granted the role by which it would be approved")
+        if grants and grants <= derived_grants(session, account):
+            raise Forbidden(f"{what}; account {account} granted you the role that approves it")
 
-    def another_person(
+    def demand_second_person(
         self, session: Session, account: int, roles: frozenset[Role], authority: str, now_s: int
     ) -> None:
-        """Raise Forbidden if it was `account`, or somebody by a token or a role of it, that asked what is approved."""
-        self.not_for_oneself(session, account, OWN)
-        self.not_given_by(session, account, roles, authority, now_s, OWN)
+        """Raise Forbidden if `account`, who made the request, may also control the approving token or role."""
+        self.demand_unrelated_account(session, account, OWN)
+        self.demand_independent_role(session, account, roles, authority, now_s, OWN)
 
     def ended(self, authorities: Collection[str] | None) -> str:
-        """What a refusal adds on the caller's own roles in `authorities` that have ended; None: in any authority.
+        """Return what a refusal adds about the caller's ended roles in `authorities`, or in any authority (None).
 
-        None is for a refusal that does not reveal whose an object is: it has to be the same for every object.
+        None is for a refusal that does not reveal an object's authority: it must be the same for every object.
         """
         found = [
             str(each)
@@ -194,7 +195,7 @@ class Permit:
     def _refused(
         self, authority: str | None, roles: frozenset[Role] | None = None, unnamed: str = "an authority"
     ) -> Forbidden:
-        """`roles` are those that are named; without them all but the administrator's, who may do everything."""
+        """Return the error that names `roles`, or without them all roles but administrator, who may do everything."""
         roles = roles or self.rule.roles - {Role.ADMINISTRATOR} or self.rule.roles
         held = ((roles & OF_AUTHORITY, f"of {authority or unnamed}"), (roles & OF_INSTALLATION, "in this installation"))
         named = (f"{' or '.join(sorted(some))} {where}" for some, where in held if some)
@@ -202,31 +203,31 @@ class Permit:
         return Forbidden(f"this needs the role {', or '.join(named)}{ended}")
 
 
-def roles_at(session: Session, account: int, now_s: int) -> tuple[frozenset[Held], tuple[Ended, ...]]:
-    """The roles that an account holds at an instant; and those that it held before, the newest end first."""
+def roles_at(session: Session, account: int, now_s: int) -> tuple[frozenset[HeldRole], tuple[EndedRole, ...]]:
+    """Return the roles that an account holds at an instant, and its former roles, newest end first."""
     begun = (
         select(GrantRow, AuthorityRow.time_zone)
         .outerjoin(AuthorityRow, AuthorityRow.slug == GrantRow.authority)
         .where(GrantRow.account == account, GrantRow.start_s <= now_s)
     )
-    held, ended = set[Held](), list[Ended]()
+    held, ended = set[HeldRole](), list[EndedRole]()
     for row, time_zone in session.execute(begun):
         if row.period.holds(now_s):
             held.add(_held(row))
         elif row.period.end is not None and not row.period.is_void:
-            ended.append(Ended(_held(row), row.period.end, time_zone or "UTC"))
+            ended.append(EndedRole(_held(row), row.period.end, time_zone or "UTC"))
     newest = {each.held: each for each in sorted(ended, key=lambda each: each.end) if each.held not in held}
     return frozenset(held), tuple(sorted(newest.values(), key=lambda each: -each.end))
 
 
-def _held(row: GrantRow) -> Held:
-    return Held(Role(row.role), row.authority)
+def _held(row: GrantRow) -> HeldRole:
+    return HeldRole(Role(row.role), row.authority)
 
 
-def narrowed(held: Iterable[Held], token: TokenRow) -> frozenset[Held]:
-    """What a token lets through of its account's roles.
+def narrowed(held: Iterable[HeldRole], token: TokenRow) -> frozenset[HeldRole]:
+    """Return the roles of its account that a token passes on.
 
-    Narrowed to authorities, a role in the installation becomes nothing: it cannot be held in part.
+    A token narrowed to authorities passes on no role in the installation: such a role cannot be held in part.
     """
     roles, authorities = set(token.roles), set(token.authorities)
     return frozenset(

@@ -1,4 +1,4 @@
-"""What descends from whom: whoever has a token may have what was made with it, and who granted a role passed it on."""
+"""The descent of tokens and grants: which tokens and grants of roles exist only through others."""
 
 from collections import defaultdict
 
@@ -9,12 +9,12 @@ from api.auth.roles import Role
 from api.db.models import GrantRow, TokenRow
 
 GRANTING = (str(Role.APPROVER), str(Role.ADMINISTRATOR))
-"""The roles that grant roles: an approver in its authority, an administrator everywhere."""
+"""The roles that may grant roles: an approver in its authority, an administrator everywhere."""
 
 
-def heirs(makers: ColumnElement[bool]) -> CTE:
-    """The numbers of the tokens that `makers` selects, of those made with them, and so on; the column is `id`."""
-    found = select(TokenRow.id).where(makers).cte("heirs", recursive=True)
+def descendants(makers: ColumnElement[bool]) -> CTE:
+    """Select the `id` of the tokens that `makers` selects, of the tokens made with these, and so on."""
+    found = select(TokenRow.id).where(makers).cte("descendants", recursive=True)
     return found.union(select(TokenRow.id).where(TokenRow.made_with == found.c.id))
 
 
@@ -26,28 +26,28 @@ def made_for_others(account: int) -> ColumnElement[bool]:
 
 
 def makers(session: Session, token: int) -> frozenset[int]:
-    """The accounts that made `token`, the token with which it was made, and so on."""
+    """Return the accounts that made `token`, the token with which it was made, and so on."""
     own = select(TokenRow.made_with, TokenRow.made_by).where(TokenRow.id == token).cte("makers", recursive=True)
     found = own.union(select(TokenRow.made_with, TokenRow.made_by).where(TokenRow.id == own.c.made_with))
     return frozenset(session.scalars(select(found.c.made_by)))
 
 
-def derived(session: Session, account: int) -> frozenset[int]:
-    """The numbers of the grants of roles that approve which `account` made, or made possible.
+def derived_grants(session: Session, account: int) -> frozenset[int]:
+    """Return the numbers of the grants of `GRANTING` roles that `account` made, or made possible.
 
-    One is made possible by it where whoever made it could do so, at that instant, through such grants only.
+    It made a grant possible if the maker of that grant could make it, at that instant, only through such grants.
     """
     statement = select(GrantRow).where(GrantRow.role.in_(GRANTING)).order_by(GrantRow.number)
     found: set[int] = set()
     held: defaultdict[int, list[GrantRow]] = defaultdict(list)
     for row in session.scalars(statement):
-        through = {other.number for other in held[row.recorded_by] if _lets(other, row)}
+        through = {other.number for other in held[row.recorded_by] if _allows(other, row)}
         if row.recorded_by == account or (through and through <= found):
             found.add(row.number)
         held[row.account].append(row)
     return frozenset(found)
 
 
-def _lets(held: GrantRow, made: GrantRow) -> bool:
-    """Whether who held the one grant could make the other, when that was made."""
+def _allows(held: GrantRow, made: GrantRow) -> bool:
+    """Return whether the holder of grant `held` could make grant `made` at the time."""
     return held.authority in (None, made.authority) and held.period.holds(made.recorded_s)

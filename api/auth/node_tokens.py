@@ -1,4 +1,4 @@
-"""Tokens of nodes: in the form of accounts' tokens, but found in the table of nodes, and taken nowhere else."""
+"""Tokens of nodes. They have the form of account tokens, but are stored in the table of nodes and valid only there."""
 
 import hmac
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from api.auth.tokens import Refused, digest, public_part
 from api.db.models import NodeRow
 
 JOURNAL = "journal"
-"""Where a row's report has the highest number of the node's journal that is on record."""
+"""The key in a node's report with the highest number of its journal that is recorded here."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCaller:
-    """A node with the public part of the token that it presents; `journal` is how far its journal is known."""
+    """A node with the public part of its token. `journal` is the number up to which its journal is recorded."""
 
     number: int
     site: str
@@ -25,7 +25,7 @@ class NodeCaller:
 
 
 def authenticate_node(session: Session, key: bytes, token: str) -> NodeCaller | Refused:
-    """The node whose token this is. Compares in constant time; one that was removed is refused."""
+    """Return the node of a token, or why it is refused. Compare in constant time. Refuse removed nodes."""
     public = public_part(token)
     row = None if public is None else session.scalar(select(NodeRow).where(NodeRow.public == public))
     if not _is_same(digest(key, token), row.digest if row is not None else "") or row is None:
@@ -36,12 +36,12 @@ def authenticate_node(session: Session, key: bytes, token: str) -> NodeCaller | 
 
 
 def is_node(session: Session, key: bytes, token: str) -> bool:
-    """Whether a node may with this token."""
+    """Return whether this is a valid token of a node."""
     return isinstance(authenticate_node(session, key, token), NodeCaller)
 
 
 def authenticate_enrolment(session: Session, key: bytes, token: str, now_s: int) -> NodeRow | Refused:
-    """The node that may enrol with this token, which is taken until its end. Compares in constant time."""
+    """Return the node that may enrol with this token, or why it is refused. Compare in constant time."""
     public = public_part(token)
     row = None if public is None else session.scalar(select(NodeRow).where(NodeRow.enrolment_public == public))
     if not _is_same(digest(key, token), row.enrolment_digest if row is not None else "") or row is None:

@@ -1,10 +1,10 @@
-"""Revoke tokens: no token outlives a revoked maker."""
+"""Revoke tokens, with all tokens that were made with them."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, select
 
-from api.auth.lineage import heirs
+from api.auth.lineage import descendants
 from api.auth.state import has_expired
 from api.db.base import Json
 from api.db.models import TokenRow
@@ -14,7 +14,7 @@ from api.timestamps import optional_text, timestamp_text
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """How many tokens were revoked that had not expired, of how many accounts: their owners need others."""
+    """The number of revoked tokens that had not expired, and of their accounts, which need new tokens."""
 
     tokens: int
     accounts: int
@@ -25,11 +25,12 @@ class Revoked:
 
 
 def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
-    """Revoke the tokens that `makers` selects, and all that were made with them; each is on record.
+    """Revoke the tokens that `makers` selects, and all tokens made with them. Record each in the audit log.
 
-    Whoever had a token may have made others with it, for any account. Tokens that are revoked already are makers too.
+    The holder of a token may have made others with it, for any account. Tokens made with an already revoked token are
+    revoked too.
     """
-    found = select(TokenRow).where(TokenRow.id.in_(select(heirs(makers).c.id)), TokenRow.revoked_s.is_(None))
+    found = select(TokenRow).where(TokenRow.id.in_(select(descendants(makers).c.id)), TokenRow.revoked_s.is_(None))
     rows = unit.session.scalars(found.order_by(TokenRow.id)).all()
     for row in rows:
         before = shown_token(row)
@@ -40,7 +41,7 @@ def revoke(unit: UnitOfWork, makers: ColumnElement[bool]) -> Revoked:
 
 
 def shown_token(row: TokenRow) -> Json:
-    """The token as the audit log keeps it."""
+    """Return the token as the audit log keeps it."""
     return {
         "number": row.id,
         "account": row.account,

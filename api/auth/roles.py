@@ -1,11 +1,11 @@
-"""Roles, and the rules that are made of them. `api.http.permits` has those that routes name in their signatures."""
+"""Roles, and rules made of them. `api.http.permits` has the rules that routes name in their signatures."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What an account may be. The first three are held in an authority, the others in the installation."""
+    """A role of an account. The first three are held in an authority, the others in the installation."""
 
     READER = "reader"
     OPERATOR = "operator"
@@ -19,34 +19,34 @@ OF_INSTALLATION = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
 
 
 class Where(StrEnum):
-    """Where a role has to be held for an operation."""
+    """Where a role must be held for an operation."""
 
     OPEN = "open"
-    """Nowhere: anybody may, without a token."""
+    """Nowhere: no token is needed."""
     ACCOUNT = "account"
-    """Nowhere: whoever has a token of the installation may."""
+    """Nowhere: any valid token of an account is enough."""
     PATH = "path"
     """In the authority that the path names."""
     OBJECT = "object"
-    """In the authority whose object it is; the route asks with `Permit.demand`."""
+    """In the authority of the object. The route checks this with `Permit.demand`."""
     SOME = "some"
-    """In any authority: the answer is narrowed to what the caller may see, with `Permit.visible`."""
+    """In any authority. The route narrows the answer to what the caller may see, with `Permit.visible`."""
     SELF = "self"
-    """Nowhere, for the account that the path names; for others', in the installation."""
+    """Nowhere for the account that the path names. Other accounts need the role in the installation."""
     ACTED = "acted"
-    """Nowhere, for the account that the path names; for others', in an authority in which that account acted: the route
-    asks with `Permit.visible`."""
+    """Nowhere for the account that the path names. Other accounts need the role in an authority in which that account
+    acted. The route checks this with `Permit.visible`."""
     INSTALLATION = "installation"
     """In the installation."""
     ENROLMENT = "enrolment"
-    """Nowhere: whoever has the token with which a node enrols may, once."""
+    """Nowhere: the one-time token with which a node enrols is needed."""
     NODE = "node"
-    """Nowhere: a node may, with the token that it got when it enrolled."""
+    """Nowhere: the token that a node got when it enrolled is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an operation asks of its caller: one of `roles`, held at `where`."""
+    """What an operation requires of its caller: one of `roles`, held at `where`."""
 
     where: Where
     roles: frozenset[Role] = frozenset()

@@ -9,7 +9,7 @@ from dnsfilter.policy.model import Instant
 
 
 class Refusal(StrEnum):
-    """Why a token is not taken."""
+    """Why a token is not accepted."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -18,9 +18,9 @@ class Refusal(StrEnum):
 
 
 def token_refusal(row: TokenRow, account: AccountRow, now: Instant) -> Refusal | None:
-    """Return why a known token of that account is not taken at `now`; None if it is.
+    """Return why a known token of that account is not accepted at `now`, or None if it is.
 
-    A revoked token stays revoked also if a clock is set back.
+    A revoked token stays revoked even if a clock is set back.
     """
     if row.revoked_s is not None:
         return Refusal.REVOKED
@@ -30,7 +30,7 @@ def token_refusal(row: TokenRow, account: AccountRow, now: Instant) -> Refusal |
 
 
 def has_expired(row: TokenRow, now: Instant) -> bool:
-    """Return whether the token's end has passed."""
+    """Return whether the token has expired at `now`."""
     return row.expires_s is not None and row.expires_s <= now
 
 

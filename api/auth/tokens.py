@@ -1,8 +1,8 @@
-"""Bearer tokens: made once, shown once, found by their public part, stored as a keyed hash.
+"""Bearer tokens: shown once, found by their public part, stored as a keyed hash.
 
-`dnsf_` PUBLIC `_` SECRET, where PUBLIC are 12 hexadecimal digits and SECRET 256 random bits in URL-safe base64. What is
-stored is HMAC-SHA256 of the whole under a key that the database does not have: whoever can write into the database
-can make no token, and a copy of it tests no guess.
+A token is `dnsf_` PUBLIC `_` SECRET. PUBLIC is 12 hexadecimal digits, SECRET 256 random bits in URL-safe base64. The
+database stores the HMAC-SHA256 of the token, but not the key of the HMAC. So write access to the database is not
+enough to make a token, and a copy of the database is not enough to test a guess.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.auth.caller import Caller, Held, narrowed, roles_at
+from api.auth.caller import Caller, HeldRole, narrowed, roles_at
 from api.auth.revocation import Revoked, revoke
 from api.auth.roles import Role
 from api.auth.state import Refusal, token_refusal
@@ -36,7 +36,7 @@ _TOKEN = re.compile(r"dnsf_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A token that is not taken; `token` is its number, where it is one of ours."""
+    """A token that is not accepted. `token` is its number if it is a known one."""
 
     reason: Refusal
     token: int | None = None
@@ -44,7 +44,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A token just made: its text, which is kept nowhere, and what is stored of it."""
+    """A new token: its text, which is not stored, and the parts that are stored."""
 
     text: str
     public: str
@@ -52,25 +52,25 @@ class Fresh:
 
 
 def new_token(key: bytes) -> Fresh:
-    """A token of 256 random bits."""
+    """Return a new token of 256 random bits."""
     public = secrets.token_hex(6)
     text = f"{PREFIX}{public}_{secrets.token_urlsafe(32)}"
     return Fresh(text, public, digest(key, text))
 
 
 def digest(key: bytes, token: str) -> str:
-    """What is stored of a token."""
+    """Return the keyed hash of a token, in hexadecimal."""
     return hmac.digest(key, token.encode(), hashlib.sha256).hex()
 
 
 def public_part(token: str) -> str | None:
-    """The public part of what looks like a token of ours, else None."""
+    """Return the public part of a text in the form of a token, else None."""
     found = _TOKEN.fullmatch(token) if len(token) <= MAX_LENGTH else None
     return found.group(1) if found is not None else None
 
 
 def authenticate(session: Session, key: bytes, token: str, now_s: int, request: str) -> Caller | Refused:
-    """The caller that presents `token`, with the roles that hold at `now_s`. Compares in constant time."""
+    """Return the caller that presents `token`, with its roles at `now_s`, or why it is refused. Use constant time."""
     public = public_part(token)
     found = None if public is None else session.execute(_HELD.where(TokenRow.public == public)).one_or_none()
     row, account = found if found is not None else (None, None)
@@ -78,17 +78,17 @@ def authenticate(session: Session, key: bytes, token: str, now_s: int, request: 
     known = hmac.compare_digest(presented, row.digest if row is not None else "0" * len(presented))
     if not known or row is None or account is None:
         return Refused(Refusal.UNKNOWN)
-    return standing(session, row, account, now_s, request)
+    return caller_of_token(session, row, account, now_s, request)
 
 
 def held_token(session: Session, number: int) -> tuple[TokenRow, AccountRow]:
-    """Return a token that there is, and its account."""
+    """Return an existing token and its account."""
     token, account = session.execute(_HELD.where(TokenRow.id == number)).one()
     return token, account
 
 
-def standing(session: Session, row: TokenRow, account: AccountRow, now_s: int, request: str) -> Caller | Refused:
-    """The caller of a token that was presented, with the roles that hold at `now_s`; or why it is not taken."""
+def caller_of_token(session: Session, row: TokenRow, account: AccountRow, now_s: int, request: str) -> Caller | Refused:
+    """Return the caller of a presented token, with its roles at `now_s`, or why the token is refused."""
     refusal = token_refusal(row, account, now_s)
     if refusal is not None:
         return Refused(refusal, row.id)
@@ -98,61 +98,61 @@ def standing(session: Session, row: TokenRow, account: AccountRow, now_s: int, r
 
 
 def note_use(database: Database, caller: Caller, now_s: int) -> bool:
-    """Keep the day of a token's last use; writes once a day and token, and says whether it did."""
+    """Store the day of a token's last use, at most once per day and token. Return whether it was stored."""
     day = now_s // DAY_S
     if caller.used_day == day:
         return False
     with database.writing() as session:
         row = session.get_one(TokenRow, caller.token)
-        # Other requests with the token may have come first.
+        # Another request with the token may have stored it first.
         noted, row.used_day = row.used_day != day, day
     return noted
 
 
 def load_key(path: Path) -> bytes:
-    """The key of the installation's token hashes.
+    """Return the key of the installation's token hashes.
 
-    Raises OSError, and ValueError where the file holds something else, or is not its owner's alone.
+    Raise OSError. Raise ValueError if the file holds something else, or if others than its owner may access it.
     """
     key = read_key_file(path, KEY_BYTES + 1)
     if len(key) != KEY_BYTES:
         held = str(len(key)) if len(key) <= KEY_BYTES else f"more than {KEY_BYTES}"
-        raise ValueError(f"{path} holds {held} octets, not the {KEY_BYTES} of a key")
+        raise ValueError(f"{path} holds {held} bytes, not the {KEY_BYTES} of a key")
     return key
 
 
 def make_key(path: Path) -> None:
-    """Make the key of the installation's token hashes, readable by its owner only.
+    """Make the key of the installation's token hashes. Only its owner can read it.
 
-    Raises OSError, FileExistsError if the file exists.
+    Raise OSError, FileExistsError if the file exists.
     """
     write_secret(path, secrets.token_bytes(KEY_BYTES), exclusive=True)
 
 
 def fingerprint(key: bytes) -> str:
-    """What the audit log keeps of a key of token hashes: it identifies the key and does not reveal it."""
+    """Return a fingerprint of a key of token hashes for the audit log. It identifies the key without revealing it."""
     return digest(key, KEY_ACT)
 
 
-def fingerprint_on_record(session: Session) -> str | None:
-    """The fingerprint of the newest key that the audit log knows; None if it knows none."""
+def recorded_fingerprint(session: Session) -> str | None:
+    """Return the fingerprint of the newest key in the audit log, or None."""
     statement = select(AuditRow.after).where(AuditRow.act == KEY_ACT).order_by(AuditRow.seq.desc()).limit(1)
     after = session.scalar(statement)
     return None if after is None else str(after["key"])
 
 
 def record_key(unit: UnitOfWork, key: bytes) -> None:
-    """Record which key the database's token hashes are made with, unless the audit log knows that."""
-    known = fingerprint_on_record(unit.session)
+    """Record the key of the database's token hashes, unless the audit log has it."""
+    known = recorded_fingerprint(unit.session)
     if known != fingerprint(key):
         before = None if known is None else {"key": known}
         unit.note(KEY_ACT, "installation", before, {"key": fingerprint(key)})
 
 
 def make_first_token(database: Database, key: bytes, path: Path, now_s: int) -> bool:
-    """Make the first administrator and its token if the database knows no account; True if it did.
+    """Make the first administrator and its token if the database has no account. Return whether it did.
 
-    The token's file may be moved away afterwards: it is never made again by itself.
+    The token's file may be moved away later: it is not made again automatically.
     """
     with database.reading() as session:
         if session.scalar(select(AccountRow.id).limit(1)) is not None:
@@ -162,11 +162,10 @@ def make_first_token(database: Database, key: bytes, path: Path, now_s: int) -> 
 
 
 def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, keep: bool = False) -> Revoked:
-    """Make a new token of the installation's administrator, which always may; return what was revoked.
+    """Make a new token of the installation's administrator, and enable its account. Return what was revoked.
 
-    Its old tokens are revoked with all that were made with them, unless `keep`: then they stay valid. Those of a
-    disabled account are not valid, and are revoked in any case. The acts change no policy, so that they make no
-    revision. The file is readable by its owner only, from the moment it exists.
+    Its old tokens and all tokens made with them are revoked. With `keep` they stay valid, unless the account was
+    disabled. The acts do not change the policy, so they make no revision. Only the owner can ever read the file.
     """
     fresh = new_token(key)
     with database.writing() as session:
@@ -195,7 +194,7 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, kee
 
 
 def _administrator(unit: UnitOfWork) -> AccountRow:
-    """Return the account of the installation's administrator. Make it and grant its role where that is needed."""
+    """Return the account of the installation's administrator. Make it and grant its role if needed."""
     session = unit.session
     name = session.scalar(select(NameRow).where(NameRow.login == ADMINISTRATOR))
     if name is None:
@@ -207,7 +206,7 @@ def _administrator(unit: UnitOfWork) -> AccountRow:
     else:
         row = session.get_one(AccountRow, name.account)
     held, _ = roles_at(session, row.id, unit.now_s)
-    if Held(Role.ADMINISTRATOR, None) not in held:
+    if HeldRole(Role.ADMINISTRATOR, None) not in held:
         _grant(unit, row.id)
     return row
 

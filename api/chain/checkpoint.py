@@ -1,4 +1,4 @@
-"""Checkpoints: signed statements that the record's entry of a number has a hash. Pure.
+"""Checkpoints: signed statements that a certain entry of the audit log has a certain hash. Pure.
 
 A checkpoint is one line of JSON. `signature` is Ed25519 (RFC 8032) over the other fields as `canonical` in
 entry_hash.py writes them. `key` is the public key. Numbers and signatures are in hexadecimal.
@@ -30,7 +30,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is signed: in `installation`, the record's entry `seq` has `hash`. `time` is RFC 3339 in UTC."""
+    """The signed content: in `installation`, entry `seq` of the audit log has `hash`. `time` is RFC 3339 in UTC."""
 
     number: int
     installation: str
@@ -39,9 +39,9 @@ class Statement:
     time: str
 
     def signed_by(self, key: Ed25519PrivateKey) -> "Checkpoint":
-        """The checkpoint that says this."""
+        """Return a checkpoint of this statement, signed with `key`."""
         public = public_text(key)
-        return Checkpoint(self, public, key.sign(_octets(self, public)).hex())
+        return Checkpoint(self, public, key.sign(_signed_bytes(self, public)).hex())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,69 +54,69 @@ class Checkpoint:
 
     @property
     def genuine(self) -> bool:
-        """Whether the signature is that of `key`."""
+        """Return whether `key` made the signature."""
         try:
             public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.key))
-            public.verify(bytes.fromhex(self.signature), _octets(self.statement, self.key))
+            public.verify(bytes.fromhex(self.signature), _signed_bytes(self.statement, self.key))
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
             return False
         return True
 
     @property
     def fields(self) -> dict[str, Any]:
-        """It as a JSON object."""
+        """Return the checkpoint as a JSON object."""
         return {**_fields(self.statement, self.key), "signature": self.signature}
 
     @property
     def line(self) -> str:
-        """It as one line of JSON, without the line's end."""
+        """Return the checkpoint as one line of JSON, without a line break."""
         return canonical(self.fields).decode()
 
 
 def parse_checkpoint(line: bytes) -> Checkpoint:
-    """The checkpoint in a line; what a log has put before it is left out. Raises ValueError."""
+    """Return the checkpoint in a line. Ignore what a log has put before it. Raise ValueError."""
     if len(line) > MAX_LINE_BYTES:
-        raise ValueError(f"longer than {MAX_LINE_BYTES} octets")
+        raise ValueError(f"longer than {MAX_LINE_BYTES} bytes")
     text = line.rstrip(b"\r\n")
     begin = text.find(_BEGIN)
     if begin < 0:
-        raise ValueError(f"no checkpoint: one begins with {_BEGIN.decode()}")
+        raise ValueError(f"not a checkpoint: it does not contain {_BEGIN.decode()}")
     try:
         found = json.loads(text[begin:])
     except (ValueError, RecursionError) as error:
-        raise ValueError("no checkpoint: not JSON") from error
+        raise ValueError("not a checkpoint: not JSON") from error
     if not isinstance(found, dict) or found.keys() != {"checkpoint", "seq", *_SHAPES}:
-        raise ValueError("no checkpoint: other fields than one has")
+        raise ValueError("not a checkpoint: fields are missing or unknown")
     return _parsed(found)
 
 
 def _parsed(found: Mapping[str, Any]) -> Checkpoint:
     for field in ("checkpoint", "seq"):
         if type(found[field]) is not int or not 0 < found[field] <= MAX_NUMBER:
-            raise ValueError(f"no checkpoint: {field} is no number of one")
+            raise ValueError(f"not a checkpoint: {field} is not an integer from 1 to {MAX_NUMBER}")
     for field, shape in _SHAPES.items():
         if not isinstance(found[field], str) or not shape.fullmatch(found[field]):
-            raise ValueError(f"no checkpoint: {field} is not written as in one")
+            raise ValueError(f"not a checkpoint: {field} has another form")
     statement = Statement(found["checkpoint"], found["installation"], found["seq"], found["hash"], found["time"])
     return Checkpoint(statement, found["key"], found["signature"])
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
-    """The public key as checkpoints name it."""
+    """Return the public key as checkpoints write it."""
     return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
 
 def parse_public(content: bytes) -> str:
-    """The public key, as checkpoints name it, of hexadecimal or PEM; raises ValueError."""
+    """Read a public key in hexadecimal or PEM. Return it as checkpoints write it. Raise ValueError."""
     text = content.strip()
     if _SHAPES["key"].fullmatch(text.decode("latin-1")):
         return text.decode("latin-1")
     try:
         found = load_pem_public_key(text)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError("no public key: 64 hexadecimal digits or PEM are expected") from error
+        raise ValueError("not a public key: give 64 hexadecimal digits or PEM") from error
     if not isinstance(found, Ed25519PublicKey):
-        raise ValueError("a public key that is not of Ed25519")
+        raise ValueError("not an Ed25519 public key")
     return found.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
 
@@ -131,5 +131,5 @@ def _fields(statement: Statement, key: str) -> dict[str, object]:
     }
 
 
-def _octets(statement: Statement, key: str) -> bytes:
+def _signed_bytes(statement: Statement, key: str) -> bytes:
     return canonical(_fields(statement, key))

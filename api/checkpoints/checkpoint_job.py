@@ -22,9 +22,9 @@ from api.checkpoints.service import checkpoint_of, identity, make_checkpoint, ne
 from api.db.models import CheckpointRow
 from api.db.session import Database
 from api.db.unit_of_work import head
-from api.delivery.bounded import FAILURES, deliver
-from api.delivery.destinations import Place, place_name
+from api.delivery.destinations import Destination, destination_name
 from api.delivery.mail import describe_failure
+from api.delivery.sending import FAILURES, deliver
 from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 
@@ -54,7 +54,7 @@ class DestinationStatus:
 class _Delivery:
     """The state of one destination: it has checkpoints up to number `has`; None before that is looked up."""
 
-    destination: Place
+    destination: Destination
     has: int | None = None
     delivered_s: int | None = None
     failures: int = 0
@@ -62,7 +62,7 @@ class _Delivery:
 
     @property
     def name(self) -> str:
-        return place_name(self.destination)
+        return destination_name(self.destination)
 
 
 class CheckpointJob:
@@ -72,7 +72,11 @@ class CheckpointJob:
     """
 
     def __init__(
-        self, database: Database, key: Ed25519PrivateKey, destinations: Sequence[Place], clock: Callable[[], float]
+        self,
+        database: Database,
+        key: Ed25519PrivateKey,
+        destinations: Sequence[Destination],
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._key = key

@@ -1,1 +1,1 @@
-"""The database: typed models, sessions, migrations."""
+"""The database: models, sessions, the unit of work, versions, migrations, checks. No rules of a domain."""

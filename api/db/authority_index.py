@@ -1,4 +1,4 @@
-"""The index of the audit log by authority: verified against the entries, whose hashes cover their authorities."""
+"""The index of the audit log by authority. Checks compare it with the entries, whose hashes cover their authorities."""
 
 import re
 from collections import defaultdict
@@ -16,7 +16,7 @@ _SLUG = re.compile(r"[a-z0-9-]{1,63}")
 
 
 def add(session: Session, seq: int, authorities: Iterable[str]) -> None:
-    """Index an entry that was added."""
+    """Index a new entry."""
     session.add_all(MatterRow(authority=authority, seq=seq) for authority in authorities)
 
 
@@ -36,13 +36,13 @@ def derive(session: Session) -> None:
 
 
 def _slugs(authorities: object) -> set[str]:
-    """Return the authorities in what a broken audit log may hold, which is anything."""
+    """Return the valid slugs in a column's value. A damaged audit log may hold anything there."""
     listed = authorities if isinstance(authorities, list) else []
     return {each for each in listed if isinstance(each, str) and _SLUG.fullmatch(each)}
 
 
 def first_fault(session: Session, entries: Sequence[AuditRow]) -> str | None:
-    """Return where the index differs from these entries, which follow each other. Return None if it does not."""
+    """Return the first difference between the index and these consecutive entries, or None."""
     if not entries:
         return None
     found = defaultdict[int, set[str]](set)
@@ -57,7 +57,7 @@ def first_fault(session: Session, entries: Sequence[AuditRow]) -> str | None:
 
 
 def surplus_fault(session: Session) -> str | None:
-    """Return which entry the index names that the audit log does not have. Return None if there is none."""
+    """Return a message about an entry that only the index has, or None."""
     last = select(func.coalesce(func.max(AuditRow.seq), 0)).scalar_subquery()
     seq = session.scalar(select(MatterRow.seq).where(or_(MatterRow.seq < 1, MatterRow.seq > last)).limit(1))
     return None if seq is None else f"the table matters names entry {seq}, which the audit log does not have"

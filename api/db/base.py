@@ -1,4 +1,4 @@
-"""The declarative base, with names for constraints so that migrations can address them."""
+"""The declarative base, with names for constraints that migrations can refer to."""
 
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Base(DeclarativeBase):
-    """Base of every table. Columns named `*_s` are whole seconds of UTC; `revision` is that of the last change."""
+    """Base of every table. Columns named `*_s` are integer seconds of UTC. `revision` is that of the last change."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {

@@ -1,4 +1,4 @@
-"""Many rows at once: a statement for each would take most of a large import's time."""
+"""Insert and update many rows at once. A statement for each row would take most of the time of a large import."""
 
 import json
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from api.db.base import Json
 
 BATCH = 2_000
-"""Rows that are best written at once."""
+"""Rows per statement."""
 
 
 def insert_all(session: Session, table: Table, rows: Sequence[Json]) -> None:
-    """Insert rows in their order, all with the same columns, of which none holds octets.
+    """Insert rows in order. All have the same columns, and no column holds bytes.
 
-    PostgreSQL is handed them as one document; a JSON column that is None is NULL there.
+    PostgreSQL gets them as one JSON document. There, a JSON column that is None becomes NULL.
     """
     if not rows:
         return
@@ -27,12 +27,12 @@ def insert_all(session: Session, table: Table, rows: Sequence[Json]) -> None:
 
 
 def update_all(session: Session, table: Table, rows: Sequence[Json]) -> None:
-    """Give rows other values by their `id`; all have the same columns, of which none holds octets."""
+    """Update rows by their `id`. All have the same columns, and no column holds bytes."""
     if not rows:
         return
     names = [name for name in rows[0] if name != "id"]
     if session.get_bind().dialect.name != "postgresql":
-        # A parameter may not have the name of a column that is set.
+        # SQLAlchemy reserves the names of updated columns for their parameters.
         keyed = [{**row, "_id": row["id"]} for row in rows]
         values: dict[str, BindParameter[object]] = {name: bindparam(name) for name in names}
         session.connection().execute(update(table).where(table.c.id == bindparam("_id")).values(values), keyed)

@@ -1,9 +1,7 @@
-"""One control plane at a time on a database. On PostgreSQL another waits until that has ended, and takes its place.
+"""Allow one control plane at a time on a database. On PostgreSQL a second one waits; on SQLite it is refused.
 
-On SQLite another is refused.
-
-Who waits for news, which mail was sent and how nodes fare is in the memory of one process. The turn is an advisory lock
-of a connection of its own: it ends with the process, and with its machine.
+The memory of one process holds waiting nodes, sent mail and the state of nodes, so two processes would disagree.
+On PostgreSQL, the turn is an advisory lock of a separate connection. It ends with the process, and with its machine.
 """
 
 import fcntl
@@ -23,28 +21,28 @@ from dnsfilter.telemetry.notify import notify
 
 LOOK_S = 0.5
 _LOCK = 0x646E7366696C7465
-"""The lock's number in its database."""
-_FOUND_GONE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
-"""So the server misses a machine without power within half a minute, and not after hours."""
+"""The number of the advisory lock."""
+_SERVER_KEEPALIVES = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+"""With these, the server notices a machine without power within half a minute, not after hours."""
 _CONNECT = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
-    # For what was sent and never acknowledged, where no keepalive is.
+    # Milliseconds until unacknowledged data ends the connection. Keepalives are not sent then.
     "tcp_user_timeout": 25_000,
 }
 STOP_S = 5.0
-"""How long an end waits for a server that says nothing: without this process the turn ends anyway."""
+"""Seconds that stopping waits for an unresponsive server. The turn ends with the process anyway."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 class Turn:
-    """This process's turn on the database at `url`. Also a thread, once watching; `take` does without it."""
+    """The exclusive turn of this process on the database at `url`. `watch` starts a thread; `take` does not need it."""
 
     def __init__(self, url: str) -> None:
-        # Errors reach the log, and parameters are not to.
+        # Errors are logged, but parameters must not be.
         self._engine = create_engine(
             url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=_CONNECT
         )
@@ -55,11 +53,11 @@ class Turn:
 
     @property
     def lost(self) -> bool:
-        """Whether another process took it from this one."""
+        """Return whether another process took the turn from this one."""
         return self._lost
 
     def take(self) -> bool:
-        """Whether it is this process's turn, which it stays; raises SQLAlchemyError, and then it is not known."""
+        """Take or keep the turn, and return whether this process has it. Raise SQLAlchemyError if that is unknown."""
         if self._held is not None:
             try:
                 self._held.execute(text("SELECT 1"))
@@ -69,7 +67,7 @@ class Turn:
             return True
         connection = self._engine.connect()
         try:
-            for name, value in _FOUND_GONE.items():
+            for name, value in _SERVER_KEEPALIVES.items():
                 connection.execute(text(f"SET {name} = {value}"))
             if connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _LOCK}):
                 self._held = connection
@@ -79,11 +77,11 @@ class Turn:
         return self._held is not None
 
     def wait(self) -> None:
-        """Wait until it is this process's turn; raises SQLAlchemyError."""
+        """Wait until this process has the turn. Raise SQLAlchemyError."""
         if self.take():
             return
         emit(log, logging.INFO, "another control plane has the database, waiting until it ends")
-        # To wait is what a standby is for: for days, perhaps, in which no start should be pending or time out.
+        # A standby may wait for days. Report ready, so that its start does not time out.
         notify("READY=1", "STATUS=another control plane has the database, waiting until it ends")
         while not self._job.pause(LOOK_S):
             if self.take():
@@ -92,25 +90,25 @@ class Turn:
                 return
 
     def watch(self, end: Callable[[], None]) -> None:
-        """Look from now on whether it still is this process's turn; `end` is called where another has taken it."""
+        """Check periodically whether this process still has the turn. Call `end` if another process has taken it."""
         self._end = end
         self._job.start()
 
     def close(self) -> None:
-        """Let another have the turn."""
+        """Release the turn."""
         if self._job.stop(STOP_S):
             self._drop()
             self._engine.dispose()
 
     def look(self) -> bool:
-        """Whether nobody has taken the turn. A server that was away has forgotten whose it was: it is taken again."""
+        """Return whether no other process has the turn. A restarted server has lost the lock: take it again."""
         try:
             self._lost = not self.take()
         except SQLAlchemyError:
-            # Nobody can act on a database that is away; acts tell of it.
+            # Nobody can act on an unreachable database, and acts report that.
             return True
         if self._lost:
-            emit(log, logging.ERROR, "another control plane has taken the database while it was away, ending")
+            emit(log, logging.ERROR, "another control plane took the database while it was unreachable, ending")
             self._job.end()
             self._end()
         return not self._lost
@@ -123,15 +121,15 @@ class Turn:
 
 
 class Busy(Exception):
-    """Another control plane uses the database; the message says which."""
+    """Another control plane uses the database. The message says which process."""
 
 
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """Hold the lock of an SQLite database; raises Busy and OSError.
+    """Hold the lock of an SQLite database. Raise Busy and OSError.
 
-    The lock is on a file of its own: closing the database's file would end SQLite's locks. The kernel releases it when
-    the process ends, however that happens. Every link to the database leads to the same lock.
+    The lock is on a separate file: closing the database's file would end SQLite's locks. The kernel releases it when
+    the process ends for any reason. All links to the database share the lock.
     """
     real = database.resolve()
     lock = real.with_name(f"{real.name}.lock")
@@ -150,5 +148,5 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def turn_on(url: str) -> Turn | None:
-    """The turn on a database that several machines can reach; None for a file of SQLite."""
+    """Return the turn on a PostgreSQL database, which several machines can reach, or None for an SQLite file."""
     return Turn(url) if make_url(url).get_backend_name() == "postgresql" else None

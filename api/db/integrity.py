@@ -1,7 +1,7 @@
-"""Whether the database is intact: checked for seconds before a start, and completely in the background.
+"""Check whether the database is intact: for seconds before a start, and completely in the background.
 
-SQLite checks its own file. The audit log is a chain: an entry that was changed, or is missing, breaks it. The index of
-its entries by authority is compared with them.
+SQLite checks its own file. A changed or missing entry breaks the hash chain of the audit log. The index of entries by
+authority is compared with the entries.
 """
 
 import logging
@@ -23,30 +23,30 @@ from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 
 QUICK_S = 2.0
-"""How long a start waits for SQLite's check of its file."""
+"""Seconds that a start waits for SQLite's check of its file."""
 QUICK_ENTRIES = 1000
-"""How many of the newest audit entries a start verifies."""
+"""Number of the newest audit entries that a start verifies."""
 BATCH = 500
 EVERY_S = 86_400.0
 RETRY_S = 60.0
-"""How long after a check that could not be done, as while PostgreSQL is away."""
+"""Seconds before a failed check is retried, for example while PostgreSQL is unreachable."""
 _INTERRUPTED, _DAMAGED = sqlite3.SQLITE_INTERRUPT, (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 log = logging.getLogger("dnsfilter.api")
 
 
 class ChainReader:
-    """Follows the audit log's chain; `fault` is the first thing wrong with it."""
+    """Verify the hash chain of the audit log. `fault` is its first fault."""
 
     def __init__(self, seq: int = 0, previous: str = GENESIS) -> None:
         self.seq, self.hash = seq, previous
         self.fault: str | None = None
 
     def follow(self, rows: Iterable[AuditRow]) -> None:
-        """Read the entries that follow, in order."""
+        """Verify the next entries, in order."""
         for row in rows:
             if self.fault is None and not self._is_followed_by(row):
-                self.fault = f"entry {row.seq} does not follow entry {self.seq}: the record's chain does not hold"
+                self.fault = f"entry {row.seq} does not follow entry {self.seq}: the hash chain is broken"
             self.seq, self.hash = row.seq, row.hash
 
     def _is_followed_by(self, row: AuditRow) -> bool:
@@ -62,15 +62,15 @@ class Integrity:
         self._accepted = accepted
         self._job = Job("integrity", self.check, every_s=EVERY_S, retry_s=(RETRY_S, RETRY_S))
         self.damage: str | None = None
-        """What is damaged, by the last check that found something."""
+        """The first damage that a check found, or None."""
 
     def check_quickly(self) -> None:
-        """Check the newest entries, and of the file what can be checked within seconds."""
+        """Check the newest entries, and as much of the file as can be checked within seconds."""
         self._check(self._newest_fault)
         self._check(lambda: self._file_fault(monotonic() + QUICK_S))
 
     def check(self) -> bool:
-        """Check all of it, in steps between which others use the database. Return True."""
+        """Check everything, in steps, so that others can use the database. Return True."""
         self._check(self._chain_fault)
         self._check(lambda: self._file_fault(None))
         return True
@@ -97,7 +97,7 @@ class Integrity:
             return
         self.damage = found
         if self._accepted:
-            emit(log, logging.ERROR, "the database is damaged, acts are accepted all the same", reason=found)
+            emit(log, logging.ERROR, "the database is damaged, acts are accepted anyway", reason=found)
             return
         self._database.damage = (
             f"the database is damaged: {found}. Restore a backup (dnsfilterctl restore), "
@@ -121,12 +121,12 @@ class Integrity:
                 if not rows:
                     return authority_index.surplus_fault(session)
                 found = _fault(session, reader, rows)
-            # As long again for others: verifying is work of this process's one interpreter.
+            # Pause for as long as the step took: verifying blocks the interpreter for other threads.
             self._job.pause(monotonic() - began)
         return found
 
     def _file_fault(self, until: float | None) -> str | None:
-        """What SQLite finds wrong with its file, if it finds it before `until`."""
+        """Return the fault that SQLite finds in its file before `until`, or None."""
         if self._database.engine.name != "sqlite":
             return None
 
@@ -155,14 +155,14 @@ def _batch(session: Session, after: int) -> Sequence[AuditRow]:
 
 
 def _fault(session: Session, reader: ChainReader, rows: Sequence[AuditRow]) -> str | None:
-    """Return the first fault of the entries that follow. The index is compared only with a chain that holds."""
+    """Return the first fault of the next entries. Compare the index only if the hash chain is intact."""
     reader.follow(rows)
     return reader.fault or authority_index.first_fault(session, rows)
 
 
 def is_damage(error: BaseException | None) -> bool:
-    """Whether SQLite says by this error that its file is damaged."""
-    # An error of the module, and not of the library, has no code: a text is not UTF-8.
+    """Return whether this error of SQLite means that its file is damaged."""
+    # An error of the Python module has no code: a text is not UTF-8.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return isinstance(error, sqlite3.DatabaseError) and code & 0xFF in _DAMAGED
 
@@ -171,6 +171,6 @@ def _hash(row: AuditRow) -> str | None:
     """Return the hash that an entry should have. Return None if no such entry can have been recorded."""
     try:
         return entry_hash(entry_of(row))
-    # The last is what the system says of a time that no calendar has.
+    # OSError comes from a time outside of the calendar.
     except (ValueError, TypeError, OverflowError, RecursionError, OSError):
         return None

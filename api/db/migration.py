@@ -1,4 +1,4 @@
-"""Migrations, run on a connection of the caller's, within its transaction."""
+"""Run migrations on the caller's connection, within its transaction."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ NEWEST = "head"
 
 
 def upgrade(connection: Connection, schema: str = NEWEST) -> None:
-    """Bring the schema to a version; raises CommandError where the database has one that is not known here."""
+    """Upgrade the schema to a version. Raise CommandError if the database has an unknown version."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, schema)
 
 
 def is_known(schema: str) -> bool:
-    """Whether there is a migration to that version."""
+    """Return whether there is a migration to that version."""
     try:
         return ScriptDirectory.from_config(_config()).get_revision(schema) is not None
     except CommandError:
@@ -29,7 +29,7 @@ def is_known(schema: str) -> bool:
 
 
 def schema_of(connection: Connection) -> str | None:
-    """The version of the database's schema; None for an empty database."""
+    """Return the version of the database's schema, or None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

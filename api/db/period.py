@@ -1,4 +1,4 @@
-"""When a row has effect: the columns of a row as a `Period`, and the same rules as SQL."""
+"""When a row has effect: its columns as a `Period`, and the same rules as SQL."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +10,15 @@ from dnsfilter.policy.model import Instant, Period
 
 
 def period_of(start: Instant, end: Instant | None, ended: Instant | None, recorded: Instant | None) -> Period:
-    """Return the period of a row. `ended` is the end that an act has given it, which only shortens it."""
+    """Return the period of a row. `ended` is an end set by an act. It can only shorten the period."""
     return Period(start, min((each for each in (end, ended) if each is not None), default=None), recorded)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPeriod:
-    """A `Period` of columns: each condition selects the rows for which the value's method of that name is true.
+    """A `Period` of columns. Each condition selects the rows for which the `Period` method of that name is true.
 
-    An open `end` is FOREVER, and so is a `recorded` that has not happened. So no condition is ever NULL.
+    An open `end` is FOREVER, and so is `recorded` for what was not recorded. So no condition is NULL.
     """
 
     start: SQLColumnExpression[int]
@@ -27,23 +27,23 @@ class SqlPeriod:
 
     @property
     def is_void(self) -> ColumnElement[bool]:
-        """Select what an act ended before it started."""
+        """Select the rows that an act ended before they started."""
         return self.end <= self.start
 
     def holds(self, at: Instant) -> ColumnElement[bool]:
-        """Select what is in force at `at`."""
+        """Select the rows that are in force at `at`."""
         return and_(self.recorded <= at, self.covers(at))
 
     def covers(self, at: Instant | SQLColumnExpression[int]) -> ColumnElement[bool]:
-        """Select what has started and not ended at `at`, also if it was recorded later."""
+        """Select the rows that have started and not ended at `at`, even if they were recorded later."""
         return and_(self.start <= at, self.end > at)
 
     def is_ahead(self, at: Instant) -> ColumnElement[bool]:
-        """Select what comes into force after `at`."""
+        """Select the rows that come into force after `at`."""
         return and_(or_(self.start > at, self.recorded > at), self.end > self.start, self.end > self.recorded)
 
     def has_ended(self, at: Instant) -> ColumnElement[bool]:
-        """Select what is over at `at`, or void."""
+        """Select the rows that have ended at `at`, or are void."""
         return or_(self.end <= at, self.is_void)
 
 

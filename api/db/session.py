@@ -1,4 +1,4 @@
-"""Engine, sessions and migrations. SQLite runs in WAL; a writing transaction takes its lock when it begins."""
+"""Engine, sessions and migrations. SQLite runs in WAL mode. A writing transaction takes its lock when it begins."""
 
 import logging
 import os
@@ -31,38 +31,38 @@ log = logging.getLogger("dnsfilter.api")
 
 
 class Database:
-    """Sessions on one database. `begin` gives one transaction that commits when the block ends without an exception."""
+    """Sessions on one database. `reading` gives a consistent view, `writing` one transaction."""
 
     def __init__(self, url: str, *, create: bool = False) -> None:
-        """Open the database at `url`. With `create` SQLite makes its file if there is none."""
+        """Open the database at `url`. With `create`, SQLite makes a missing file."""
         self._engine = _engine(url, create=create)
-        # PostgreSQL shows every statement another state unless it is told not to; a transaction of SQLite has one.
+        # By default, each statement of PostgreSQL sees another state. A transaction of SQLite always sees one.
         levels = {"isolation_level": "REPEATABLE READ"} if self._engine.name == "postgresql" else {}
         self._reader = self._engine.execution_options(**levels)
         self._writer = self._engine.execution_options(**{_WRITE: True})
         # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
         self._turn = threading.Lock()
-        # Paths that have to stay what they were, each held open so that its inode is not given to another file.
+        # Paths that must not be replaced. Each is held open, so that no other file gets its inode.
         self._watched: dict[Path, int] = {}
         self._log_keeper: PoolProxiedConnection | None = None
         self.damage: str | None = None
-        """Why no act may be recorded: what is damaged. Set by whoever checks the database."""
-        # Whether SQLite's log has pages with something that was forgotten.
+        """The damage because of which no act may be recorded. The check of the database sets it."""
+        # True if SQLite's log may hold pages with erased data.
         self._stale_log = False
 
     def watch(self, *paths: Path) -> None:
         """Refuse to write after one of these paths is removed or replaced. Raise OSError.
 
-        The log of SQLite's file is watched with them: acts that only it holds would be lost with it.
+        SQLite's log is watched too: acts that only it holds would be lost with it.
         """
         log_file = self._keep_log()
         for path in paths if log_file is None else (*paths, log_file):
-            # A descriptor that reads nothing: closing any other would end SQLite's locks.
+            # A descriptor that cannot read: closing another kind would end SQLite's locks.
             self._watched[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
 
     @property
     def obstacle(self) -> str | None:
-        """Why no act is recorded now; None while it can be."""
+        """Return why no act can be recorded now, or None."""
         return self._replaced() or self.damage
 
     def _replaced(self) -> str | None:
@@ -78,10 +78,10 @@ class Database:
         return None
 
     def _keep_log(self) -> Path | None:
-        """SQLite's log, which stays the same file while this process runs; None for PostgreSQL."""
+        """Return SQLite's log and keep it the same file while this process runs. Return None for PostgreSQL."""
         if self._engine.name != "sqlite":
             return None
-        # SQLite removes the log with the last connection, which the pool might close: this one stays open.
+        # SQLite removes the log with the last connection, and the pool might close that. This connection stays open.
         self._log_keeper = self._engine.raw_connection()
         self._log_keeper.detach()
         with closing(self._log_keeper.cursor()) as cursor:
@@ -96,28 +96,28 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The engine, for migrations and checks of the schema."""
+        """Return the engine, for migrations and checks of the schema."""
         return self._engine
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the database and is rolled back."""
+        """Open a session that sees one state of the database. Roll it back at the end."""
         with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A transaction that no other writer overlaps; commits at the block's end, rolls back on an exception.
+        """Open a transaction that no other writer overlaps. Commit at the block's end, roll back on an exception.
 
-        Of what it changed in the policy it leaves a version. Raises Unusable if a watched path is not what it was, also
-        where that is found only after the commit: what was written is lost with it.
+        Keep a version of each changed object of the policy. Raise Unusable if a watched path was replaced. That may be
+        found only after the commit, and then the written data is lost.
         """
         with self._turn:
             self._demand_same()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 session.info[DAMAGE] = self.damage
                 locked = select(InstallationRow).where(InstallationRow.id == INSTALLATION).with_for_update()
-                # Held until the end: a session forgets rows that nobody holds, and its acts would ask for it again.
+                # Referenced until the end: a session drops unreferenced rows, and its acts would query it again.
                 session.info[_LOCKED] = session.scalars(locked).one_or_none()
                 versions.watch(session)
                 yield session
@@ -127,16 +127,16 @@ class Database:
             self._empty_stale_log()
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version; for whoever begins to use the database."""
+        """Upgrade the schema to the newest version. Call this before using the database."""
         with self._engine.begin() as connection:
             upgrade(connection)
         with self._turn:
-            # A process that was killed may have left what it was told to forget.
+            # A process that was killed may have left erased data in the log.
             self._stale_log = True
             self._empty_stale_log()
 
     def _empty_stale_log(self) -> None:
-        """Empty SQLite's log, now or with a later act: what was committed stays so, whatever becomes of this."""
+        """Empty SQLite's log if it may hold erased data. Retry with the next act. This does not affect commits."""
         if not self._stale_log:
             return
         try:
@@ -145,12 +145,12 @@ class Database:
             emit(
                 log,
                 logging.ERROR,
-                "the database's log is not emptied, which is retried",
+                "the database's log could not be emptied, retrying with the next act",
                 error=type(error).__name__,
             )
 
     def _empty_log(self) -> bool:
-        """Whether SQLite's log, which has pages as they were, could be emptied: not while somebody reads."""
+        """Empty SQLite's log, which holds old pages. Return whether that was possible: readers prevent it."""
         if self._engine.name != "sqlite":
             return True
         with closing(self._engine.raw_connection()) as connection:
@@ -174,34 +174,34 @@ class Database:
 
 def _remedy(path: Path) -> str:
     if path.name.endswith(_LOG_SUFFIX):
-        return "Stop dnsfilter-api with SIGTERM, which saves what the file held, and start it again"
+        return "Stop dnsfilter-api with SIGTERM, which saves the file's content, and start it again"
     return "Put it back, or restore a backup; then restart dnsfilter-api"
 
 
 def forget(session: Session) -> None:
-    """Say that a writing session deletes what is to be nowhere any more, the database's log included."""
+    """Mark a writing session as one that erases data. The data is then removed from the database's log too."""
     session.info[_FORGOTTEN] = True
 
 
 def _engine(url: str, *, create: bool) -> Engine:
-    # Errors reach the log: without the parameters, which are what somebody sent and what people are called.
+    # Errors are logged without parameters, which hold the data of requests and the names of people.
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")
     def opened(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
-        # SQLite's default makes a file that is missing, and a policy read from it would be empty.
+        # By default, SQLite makes a missing file, and a policy read from it would be empty.
         if arguments[0] != ":memory:":
             arguments[0] = f"file:{quote(arguments[0])}?mode={'rwc' if create else 'rw'}"
             options["uri"] = True
 
     @event.listens_for(engine, "connect")
     def connected(dbapi_connection: Any, _record: object) -> None:
-        # sqlite3 begins transactions only before its first write: that would let a read and a write see two states.
+        # sqlite3 begins a transaction only before its first write. A read and a write could see two states.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
-        # What is deleted is overwritten: names that are erased are in no free page.
+        # secure_delete overwrites deleted data, so that free pages hold no erased names.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

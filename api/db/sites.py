@@ -1,4 +1,4 @@
-"""The sites at which ranges, space, exemptions and nodes are."""
+"""Find the sites of ranges, spaces, exemptions and nodes."""
 
 from sqlalchemy.orm import Session
 
@@ -8,12 +8,12 @@ from api.errors import NotFound
 
 
 def find_site(session: Session, slug: str) -> SiteRow | None:
-    """The site, or None."""
+    """Return a site, or None."""
     return session.get(SiteRow, slug)
 
 
 def get_site(session: Session, slug: str) -> SiteRow:
-    """The site; raises NotFound."""
+    """Return a site. Raise NotFound."""
     row = find_site(session, slug)
     if row is None:
         raise NotFound(no_site(session, slug))

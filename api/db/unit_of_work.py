@@ -1,4 +1,4 @@
-"""The unit of work: one session, and the record of the acts done in it."""
+"""The unit of work: one session, and the audit entries of the acts done in it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ from api.db.unusable import Unusable
 from api.timestamps import timestamp_text
 
 DAMAGE = "damage"
-"""What a writing session knows of damage to the database: no act continues a broken audit log."""
+"""Key of a writing session's `info` with the damage of the database. No act is added to a damaged audit log."""
 INSTALLATION_ACCOUNT = 0
-"""Who acts where nobody was asked for a token: whoever may write to the installation's files."""
+"""The account of acts that need no token, but write access to the installation's files."""
 _AUDIT = Base.metadata.tables[AuditRow.__tablename__]
 
 
 class Access(StrEnum):
-    """How somebody came to act."""
+    """How an act was authorised."""
 
     TOKEN = "token"
     LOCAL = "local"
@@ -34,7 +34,7 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose acts these are: an account by its number, how it came, the request that it made, and with which token."""
+    """Who acts: the number of the account, the kind of access, the request's id, and the number of the token."""
 
     account: int
     access: Access
@@ -48,7 +48,7 @@ LOADED = Actor(INSTALLATION_ACCOUNT, Access.LOADED)
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An act as the record has it; `authorities` are those whose matter it is."""
+    """An act as the audit log records it. `authorities` are those that it concerns."""
 
     act: str
     subject: str
@@ -59,9 +59,9 @@ class Act:
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """One transaction by one actor at one instant. Acts done in it share one new revision.
+    """One transaction by one actor at one instant. Its acts share one new revision.
 
-    One that is `rehearsing` is checked like any other and then rolled back: it shows what its acts would do.
+    With `rehearsing` it is checked like any other and then rolled back. It shows what its acts would do.
     """
 
     session: Session
@@ -70,17 +70,17 @@ class UnitOfWork:
     acted: bool = field(default=False, init=False)
     rehearsing: bool = field(default=False, init=False)
     shown_once: bool = field(default=False, init=False)
-    """Whether the answer has something that is shown once, and so is kept nowhere."""
+    """True if the answer holds a secret that is shown once, and so must not be stored."""
     _head: tuple[int, str] | None = field(default=None, init=False)
-    """Number and hash of the last entry of the audit."""
+    """Number and hash of the last entry of the audit log."""
 
     @property
     def revision(self) -> int:
-        """The database's revision as this transaction sees it, with its own acts."""
+        """Return the database's revision as this transaction sees it, with its own acts."""
         return self._installation().revision
 
     def new_revision(self) -> int:
-        """The revision that this unit's acts make, for the rows that change; raises the database's once."""
+        """Return the revision of this unit's acts, for the rows that change. Increase the database's revision once."""
         row = self._installation()
         if not self.acted:
             row.revision += 1
@@ -88,11 +88,11 @@ class UnitOfWork:
         return row.revision
 
     def record(self, act: str, subject: str, before: Json | None, after: Json | None, *authorities: str) -> None:
-        """Add the audit entry of an act on the policy; `authorities` are those whose matter it is."""
+        """Add the audit entry of an act on the policy. `authorities` are those that it concerns."""
         self._add(act, subject, before, after, authorities, self.new_revision())
 
     def note(self, act: str, subject: str, before: Json | None, after: Json | None, *authorities: str) -> None:
-        """Add the audit entry of an act that changes no policy: it makes no revision."""
+        """Add the audit entry of an act that does not change the policy. It makes no revision."""
         self._add(act, subject, before, after, authorities, self.revision)
 
     def _add(
@@ -103,7 +103,7 @@ class UnitOfWork:
         authority_index.add(self.session, row.seq, row.authorities)
 
     def record_all(self, acts: Iterable[Act], done: Callable[[int], None]) -> None:
-        """As `record`, of many acts: the same entries, in far less time. `done` is told how many there are."""
+        """Record many acts: the same entries as `record`, in far less time. Call `done` with the number so far."""
         revision, count = self.new_revision(), 0
         self.session.flush()
         rest = iter(acts)
@@ -114,7 +114,7 @@ class UnitOfWork:
             done(count)
 
     def _next(self, act: Act, revision: int) -> Json:
-        """The columns of the entry that follows; raises Unusable."""
+        """Return the columns of the next entry. Raise Unusable."""
         if self.session.info.get(DAMAGE) is not None:
             raise Unusable(self.session.info[DAMAGE])
         seq, previous = self._head or head(self.session)
@@ -142,13 +142,13 @@ class UnitOfWork:
 
 
 def head(session: Session) -> tuple[int, str]:
-    """Number and hash of the last entry of the audit; 0 and zeros before the first."""
+    """Return number and hash of the last entry of the audit log, or 0 and zeros before the first."""
     found = session.execute(select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)).one_or_none()
     return (found.seq, found.hash) if found is not None else (0, GENESIS)
 
 
 def entry_of(row: AuditRow) -> Json:
-    """An entry as it is exported and, but for `hash`, hashed; it names a token only if it was made with one."""
+    """Return an entry as it is exported and, without `hash`, hashed. It has a token only if the act had one."""
     made_with = {} if row.token is None else {TOKEN: row.token}
     return {
         **made_with,

@@ -1,4 +1,4 @@
-"""An error that is also one of SQLAlchemy. In `api.errors` it would make the command line import SQLAlchemy."""
+"""`Unusable`, which is also an SQLAlchemyError. In `api.errors`, it would make `dnsfilterctl` import SQLAlchemy."""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -6,4 +6,4 @@ from api.errors import ApiError
 
 
 class Unusable(ApiError, SQLAlchemyError):
-    """No act can be recorded, although the database can be read. The message says why and what to do."""
+    """No act can be recorded, but the database can be read. The message says why and what to do."""

@@ -1,6 +1,6 @@
-"""What the policy was at every revision: each transaction leaves a version of each object that it changed.
+"""The policy at every revision: each transaction stores a version of each object that it changed.
 
-Kept beside the audit, in which texts are for people: from the versions a past policy is made again, row by row.
+Past policies are rebuilt from versions, row by row. The audit log cannot serve for that: its texts are for people.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,32 +35,32 @@ KINDS: Mapping[str, type[Base]] = {
     "exemption": ExemptionRow,
     "suspension": SuspensionRow,
 }
-"""What is kept, by the word under which it is. A term is kept within its ban."""
+"""The tables of which versions are kept, by kind. A term is kept within its ban."""
 
 _VERSIONS = Base.metadata.tables[VersionRow.__tablename__]
 _OF_CLASS = {row: kind for kind, row in KINDS.items()}
 _CHANGED = "changed objects"
 _BANS = "bans of changed terms"
 _Changed: TypeAlias = dict[tuple[type[Base], Any], Base | None]
-"""Each object that changed; None where it is gone. The rows are kept: a session would ask for each of them anew."""
+"""Each changed object, or None if it was removed. The rows are referenced, so that the session does not reload them."""
 
 
 def watch(session: Session) -> None:
-    """Note from now on which objects the session changes."""
+    """Start to note which objects the session changes."""
     session.info[_CHANGED] = {}
     session.info[_BANS] = set()
     event.listen(session, "after_flush", _noted)
 
 
 def is_watched(session: Session) -> bool:
-    """Whether the session is a watched one: it may have changed what it yet rolls back."""
+    """Return whether the session is watched. It may have uncommitted changes."""
     return _CHANGED in session.info
 
 
 def keep(session: Session) -> None:
-    """Add a version of every object that a watched session changed; to be called before its commit.
+    """Add a version of every object that a watched session changed. Call this before its commit.
 
-    Raises RuntimeError where one was changed without being given the revision that this makes.
+    Raise RuntimeError if an object was changed without getting the new revision.
     """
     session.flush()
     changed: _Changed = session.info[_CHANGED]
@@ -73,23 +73,23 @@ def keep(session: Session) -> None:
     for (cls, key), row in changed.items():
         body = None if row is None else columns(row)
         if body is not None and body["revision"] != revision:
-            # Whoever keeps what a row says would take it for the one of before.
+            # A cache that compares revisions would take it for the earlier version.
             raise RuntimeError(f"keep a version: {_OF_CLASS[cls]} {key} was changed without a new revision")
         session.add(VersionRow(kind=_OF_CLASS[cls], key=str(key), revision=revision, body=body))
     changed.clear()
     session.info[_BANS].clear()
 
 
-def keep_all(session: Session, kind: str, revision: int, bodies: Iterable[tuple[int | str, Json | None]]) -> None:
-    """Add a version of each of many objects, by key, that were not changed through the session's own rows."""
-    rest = iter(bodies)
+def keep_all(session: Session, kind: str, revision: int, objects: Iterable[tuple[int | str, Json | None]]) -> None:
+    """Add versions of many objects, by key, that were not changed through rows of the session."""
+    rest = iter(objects)
     while batch := list(islice(rest, BATCH)):
         rows = [{"kind": kind, "key": str(key), "revision": revision, "body": body} for key, body in batch]
         insert_all(session, _VERSIONS, rows)
 
 
 def columns(row: Base) -> Json:
-    """A row as a JSON object by attribute; a ban with its terms."""
+    """Return a row as a JSON object by attribute. A ban includes its terms."""
     found: Json = {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
     if isinstance(row, BanRow):
         found["terms"] = [columns(term) for term in row.terms]
@@ -99,7 +99,7 @@ def columns(row: Base) -> Json:
 def _noted(session: Session, _context: UOWTransaction) -> None:
     changed: _Changed = session.info[_CHANGED]
     deleted = set(session.deleted)
-    # A row to which only what it has already was assigned is dirty too.
+    # A row is dirty even if only its old values were assigned: `is_modified` drops it.
     for row in (*session.new, *filter(session.is_modified, session.dirty), *deleted):
         if type(row) in _OF_CLASS:
             key = inspect(row).mapper.primary_key_from_instance(row)[0]

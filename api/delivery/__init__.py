@@ -1,1 +1,1 @@
-"""Take notices and checkpoints out of this machine: mail, syslog, files. What is sent is decided elsewhere."""
+"""Send notices and checkpoints out of this machine: mail, syslog, files. Other packages decide what is sent."""

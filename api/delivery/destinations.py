@@ -1,4 +1,4 @@
-"""Where checkpoints and notices go when they leave the machine: a file, mail, syslog; as written in settings."""
+"""Destinations of checkpoints and notices, as settings write them: a file, a mail server, a syslog server."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ SMTP_PORT, SUBMISSION_PORT, SMTPS_PORT = 25, 587, 465
 DEFAULT_SYSLOG_PORT = 514
 MAX_RECIPIENTS = 20
 MAX_LOGIN = 256
-"""Characters of a user, and of a password."""
+"""The most characters of a user, and of a password."""
 NO_MAIL_SERVER = (
-    "no mail server: write smtp://HOST:PORT?from=ADDRESS&to=ADDRESS, with a login smtp://USER:PASSWORD@HOST…, where "
-    "/ ? # @ : [ ] and % of user and password are %2F %3F %23 %40 %3A %5B %5D and %25"
+    "not a mail server: write smtp://HOST:PORT?from=ADDRESS&to=ADDRESS, or with a login smtp://USER:PASSWORD@HOST…. "
+    "In user and password, write / ? # @ : [ ] and % as %2F %3F %23 %40 %3A %5B %5D and %25"
 )
-# One address without a display's name; a line's end in it would forge a header. "=?" begins an encoded word (RFC 2047
-# section 2), which may hold one; an empty label of the domain is no domain (RFC 5321 section 4.1.2).
+# One address without a display name. A line break in it would forge a header, and so would an encoded word that holds
+# one: those begin with "=?" (RFC 2047 section 2). A domain has no empty label (RFC 5321 section 4.1.2).
 _MAILBOX = re.compile(r"(?!.*=\?)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
 class Transport(StrEnum):
-    """How a syslog server is reached."""
+    """The transport to a syslog server."""
 
     UDP = "udp"
     TCP = "tcp"
@@ -30,23 +30,23 @@ class Transport(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FilePlace:
-    """A file that grows by a line for each checkpoint."""
+class FileDestination:
+    """A file to which a line is appended for each checkpoint."""
 
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user of a mail server, and the password, which no text of this object has."""
+    """A user of a mail server, and the password. The text of this object hides the password."""
 
     user: str
     password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MailPlace:
-    """A mail server. `tls` is TLS from the first byte; without it, a login needs STARTTLS."""
+class MailDestination:
+    """A mail server. `tls` means TLS from the first byte. Without it, a login needs STARTTLS."""
 
     host: str
     port: int
@@ -57,7 +57,7 @@ class MailPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class SyslogPlace:
+class SyslogDestination:
     """A syslog server: an address with a port, or the path of a Unix socket as `host`."""
 
     transport: Transport
@@ -65,32 +65,32 @@ class SyslogPlace:
     port: int = 0
 
 
-Place: TypeAlias = FilePlace | MailPlace | SyslogPlace
+Destination: TypeAlias = FileDestination | MailDestination | SyslogDestination
 
 
-def place_name(place: Place) -> str:
-    """The word under which it is kept what a place has; it stays when the place is moved elsewhere."""
-    return {FilePlace: "file", MailPlace: "mail", SyslogPlace: "syslog"}[type(place)]
+def destination_name(destination: Destination) -> str:
+    """Return the name under which deliveries to a destination are stored. It stays when the address changes."""
+    return {FileDestination: "file", MailDestination: "mail", SyslogDestination: "syslog"}[type(destination)]
 
 
-def parse_file_place(text: str) -> FilePlace:
-    """The file of a path; raises ValueError."""
+def parse_file_destination(text: str) -> FileDestination:
+    """Return the destination for a file's path. Raise ValueError."""
     path = Path(text)
     if path.is_dir():
         raise ValueError(f"{path} is a directory: name a file")
-    return FilePlace(path)
+    return FileDestination(path)
 
 
 def is_mailbox(text: str) -> bool:
-    """Whether the text is one mail address, and nothing besides."""
+    """Return whether the text is exactly one mail address."""
     return _MAILBOX.fullmatch(text) is not None
 
 
-def parse_mail_place(text: str, *, least: int = 1) -> MailPlace:
-    """The place of "smtp://192.0.2.25?from=dns@example.org&to=record@example.org"; raises ValueError.
+def parse_mail_destination(text: str, *, least: int = 1) -> MailDestination:
+    """Return the destination of "smtp://192.0.2.25?from=dns@example.org&to=record@example.org". Raise ValueError.
 
-    `least` is how many recipients it has to name. Before the host, `user:password@` is a login.
-    No message repeats more of the text than an address: the rest may hold a password, also one that is written wrongly.
+    The text must name at least `least` recipients. `user:password@` before the host is a login. Messages repeat nothing
+    of the text but an address: the rest may hold a password, even if it is malformed.
     """
     url, port = _split_mail(text)
     if url.scheme not in ("smtp", "smtps") or not url.hostname or url.path.strip("/") or url.fragment or port == 0:
@@ -101,27 +101,27 @@ def parse_mail_place(text: str, *, least: int = 1) -> MailPlace:
     query = parse_qs(url.query.replace("+", "%2B"), keep_blank_values=True)
     senders, recipients = query.pop("from", []), [to for many in query.pop("to", []) for to in many.split(",")]
     if query:
-        raise ValueError("after the ? of a mail server only from and to are possible")
+        raise ValueError("after the ? of a mail server, only from and to are known")
     if len(senders) != 1 or not least <= len(recipients) <= MAX_RECIPIENTS:
-        raise ValueError(f"name one address as from, and {least} to {MAX_RECIPIENTS} as to")
+        raise ValueError(f"give one address as from, and {least} to {MAX_RECIPIENTS} as to")
     for address in (*senders, *recipients):
         if not is_mailbox(address):
-            raise ValueError(f"{address!r} is no mail address")
-    return MailPlace(url.hostname, port or default_port, is_tls, senders[0], tuple(recipients), login)
+            raise ValueError(f"{address!r} is not a mail address")
+    return MailDestination(url.hostname, port or default_port, is_tls, senders[0], tuple(recipients), login)
 
 
 def _login(url: SplitResult) -> Login | None:
     if url.username is None and url.password is None:
         return None
     user, password = unquote(url.username or ""), unquote(url.password or "")
-    # smtplib writes ASCII only; NUL would end a name (RFC 4616 section 2).
+    # smtplib writes only ASCII, and NUL would end a name (RFC 4616 section 2).
     if not all(0 < len(word) <= MAX_LOGIN and word.isascii() and word.isprintable() for word in (user, password)):
         raise ValueError(f"a login is USER:PASSWORD, each of 1 to {MAX_LOGIN} printable ASCII characters")
     return Login(user, password)
 
 
 def _split_mail(text: str) -> tuple[SplitResult, int | None]:
-    """A URL and its port; raises ValueError. Python's own messages repeat parts of the text."""
+    """Return a URL and its port. Raise ValueError with a message of ours: Python's own repeat parts of the text."""
     try:
         url = urlsplit(text)
         return url, url.port
@@ -129,20 +129,20 @@ def _split_mail(text: str) -> tuple[SplitResult, int | None]:
         raise ValueError(NO_MAIL_SERVER) from None
 
 
-def parse_syslog_place(text: str) -> SyslogPlace:
-    """The place of "udp://192.0.2.1:514", "tcp://192.0.2.1:601" or "/dev/log"; raises ValueError."""
+def parse_syslog_destination(text: str) -> SyslogDestination:
+    """Return the destination of "udp://192.0.2.1:514", "tcp://192.0.2.1:601" or "/dev/log". Raise ValueError."""
     if text.startswith("/"):
-        return SyslogPlace(Transport.UNIX, text)
+        return SyslogDestination(Transport.UNIX, text)
     url = urlsplit(text)
     if url.scheme not in ("udp", "tcp") or not url.hostname or url.path.strip("/") or url.query or url.fragment:
-        raise ValueError(f"{text!r} is no syslog server: write udp://HOST:PORT, tcp://HOST:PORT or /dev/log")
+        raise ValueError(f"{text!r} is not a syslog server: write udp://HOST:PORT, tcp://HOST:PORT or /dev/log")
     if "@" in url.netloc:
-        raise ValueError("a syslog server is named without user and password")
-    return SyslogPlace(Transport(url.scheme), url.hostname, _port(text, DEFAULT_SYSLOG_PORT))
+        raise ValueError("a syslog server has no user and password: leave them out")
+    return SyslogDestination(Transport(url.scheme), url.hostname, _port(text, DEFAULT_SYSLOG_PORT))
 
 
 def _port(text: str, default: int) -> int:
     port = urlsplit(text).port
     if port == 0:
-        raise ValueError("port 0 cannot be sent to")
+        raise ValueError("port 0 is not possible: give 1 to 65535")
     return default if port is None else port

@@ -1,4 +1,4 @@
-"""Mail through one server, which may say too much, or nothing; messages that no program answers."""
+"""Send mail through one server, with limits on its replies and on time. Automatic replies are suppressed."""
 
 import re
 import smtplib
@@ -10,27 +10,27 @@ from email.utils import formatdate, make_msgid
 from time import monotonic
 from typing import Any
 
-from api.delivery.destinations import Login, MailPlace
+from api.delivery.destinations import Login, MailDestination
 
 TIMEOUT_S = 5.0
-"""For the next byte from a server, and for a message to leave."""
+"""Timeout for the next byte from a server, and for sending a message."""
 PATIENCE_S = 60.0
-"""For all that a server says until it has greeted, and then about each message."""
+"""Time limit for all replies of a server: up to its greeting, and then about each message."""
 MAX_REPLY_LINES, MAX_REPLY_BYTES = 100, 64 * 1024
 DOMAIN = "dnsfilter.invalid"
-"""The right side of message ids: a name of this machine is nobody's business outside."""
+"""The right side of message ids. It does not reveal this machine's name."""
 
 _REPLY = re.compile(rb"(?:.{3}-.*\n)*(?!.{3}-).*\n")
-"""All lines but the last have a hyphen after the code: RFC 5321 section 4.2.1."""
+"""All lines except the last have a hyphen after the code: RFC 5321 section 4.2.1."""
 
 MAIL_FAILURES = (OSError, smtplib.SMTPException, UnicodeError)
-"""What connecting and sending raise; the last for a host that no name server can be asked for."""
+"""Errors of connecting and sending. UnicodeError means that the host's name cannot be looked up."""
 
 
 def make_message(sender: str, recipients: Sequence[str], subject: str, identity: str | None = None) -> EmailMessage:
-    """A message without its text; `identity` is the left side of its Message-ID, else one that is used once.
+    """Return a message without its text. `identity` is the left side of its Message-ID. Without it, that is unique.
 
-    Raises ValueError for a header with a line's end in it.
+    Raise ValueError for a header that holds a line break.
     """
     message = EmailMessage()
     message["From"] = sender
@@ -43,12 +43,12 @@ def make_message(sender: str, recipients: Sequence[str], subject: str, identity:
     return message
 
 
-class GivenUp(smtplib.SMTPServerDisconnected):
-    """Raised when a server is left. The message repeats none of its words."""
+class MailAborted(smtplib.SMTPServerDisconnected):
+    """Raised when the connection to a server is abandoned. The message does not repeat the server's words."""
 
 
 class _Patient(smtplib.SMTP):
-    """A connection whose server has a time for its greeting, and one for each message; raises `MAIL_FAILURES`."""
+    """A connection with a time limit for the server's greeting and for each message. Raise `MAIL_FAILURES`."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._until_s = monotonic() + PATIENCE_S
@@ -62,16 +62,16 @@ class _Patient(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         """Read the server's next reply.
 
-        smtplib's own method takes lines without an end, and gives each byte a new timeout.
+        smtplib's own method reads any number of lines, and gives each byte a new timeout.
         """
-        said, reply = b"", None
+        received, reply = b"", None
         while reply is None:
             piece = self._receive()
-            said += piece
-            reply = _REPLY.match(said) if b"\n" in piece else None
-            if len(said) > MAX_REPLY_BYTES or said.count(b"\n") > MAX_REPLY_LINES:
-                raise self._left("the mail server said too much")
-        # What follows answers nothing, and before STARTTLS could be another's (CVE-2011-0411).
+            received += piece
+            reply = _REPLY.match(received) if b"\n" in piece else None
+            if len(received) > MAX_REPLY_BYTES or received.count(b"\n") > MAX_REPLY_LINES:
+                raise self._abort("the mail server sent too long a reply")
+        # Drop what follows the reply. Before STARTTLS, an attacker could have inserted it (CVE-2011-0411).
         lines = reply[0][:-1].split(b"\n")
         code = lines[-1][:3]
         return int(code) if code.isdigit() else -1, b"\n".join(line[4:].strip() for line in lines)
@@ -79,42 +79,44 @@ class _Patient(smtplib.SMTP):
     def _receive(self) -> bytes:
         left_s = self._until_s - monotonic()
         if self.sock is None or left_s <= 0:
-            raise self._left("the mail server took too long")
+            raise self._abort("the mail server took too long")
         try:
             self.sock.settimeout(min(TIMEOUT_S, left_s))
             piece = self.sock.recv(4096)
             self.sock.settimeout(TIMEOUT_S)
         except OSError as error:
             late = isinstance(error, TimeoutError)
-            raise self._left(f"the mail server {'took too long' if late else 'broke the connection'}") from error
+            raise self._abort(f"the mail server {'took too long' if late else 'broke the connection'}") from error
         if not piece:
-            raise self._left("the mail server closed the connection")
+            raise self._abort("the mail server closed the connection")
         return piece
 
-    def _left(self, reason: str) -> GivenUp:
+    def _abort(self, reason: str) -> MailAborted:
         self.close()
-        return GivenUp(reason)
+        return MailAborted(reason)
 
 
 class _PatientAndSecure(_Patient, smtplib.SMTP_SSL):
-    """The same with TLS from the first byte."""
+    """A `_Patient` connection with TLS from the first byte."""
 
 
-def connect(place: MailPlace) -> smtplib.SMTP:
-    """A connection to the server, to be used as a context; raises one of `MAIL_FAILURES`.
+def connect(destination: MailDestination) -> smtplib.SMTP:
+    """Return a connection to the server, to be used as a context. Raise one of `MAIL_FAILURES`.
 
-    Where a login is set, user and password are sent through TLS only.
+    The user and password of a login are sent only through TLS.
     """
-    # By itself smtplib would ask the resolver for this machine's full name, and wait for it.
+    # Without a name, smtplib would ask the resolver for this machine's full name, and wait for it.
     name = socket.gethostname()
     secure = ssl.create_default_context()
-    if place.tls:
-        server: smtplib.SMTP = _PatientAndSecure(place.host, place.port, name, timeout=TIMEOUT_S, context=secure)
+    if destination.tls:
+        server: smtplib.SMTP = _PatientAndSecure(
+            destination.host, destination.port, name, timeout=TIMEOUT_S, context=secure
+        )
     else:
-        server = _Patient(place.host, place.port, name, timeout=TIMEOUT_S)
-    if place.login is not None:
+        server = _Patient(destination.host, destination.port, name, timeout=TIMEOUT_S)
+    if destination.login is not None:
         try:
-            _log_in(server, place.login, None if place.tls else secure)
+            _log_in(server, destination.login, None if destination.tls else secure)
         except BaseException:
             server.close()
             raise
@@ -122,9 +124,9 @@ def connect(place: MailPlace) -> smtplib.SMTP:
 
 
 def describe_failure(error: BaseException) -> str:
-    """What failed, without the server's own words: they may name people, or repeat a password."""
+    """Return what failed, without the server's own words: they may name people or repeat a password."""
     match error:
-        case GivenUp():
+        case MailAborted():
             return str(error)
         case smtplib.SMTPAuthenticationError():
             return f"user or password refused with {error.smtp_code}"
@@ -139,7 +141,7 @@ def _log_in(server: smtplib.SMTP, login: Login, secure: ssl.SSLContext | None) -
     server.ehlo()
     if secure is not None:
         if not server.has_extn("starttls"):
-            raise GivenUp("no STARTTLS: the password is not sent in clear")
+            raise MailAborted("the mail server has no STARTTLS: the password is not sent in the clear")
         server.starttls(context=secure)
         server.ehlo()
     try:
@@ -147,4 +149,4 @@ def _log_in(server: smtplib.SMTP, login: Login, secure: ssl.SSLContext | None) -
     except (smtplib.SMTPResponseException, smtplib.SMTPServerDisconnected):
         raise
     except (smtplib.SMTPException, ValueError) as error:
-        raise GivenUp("the mail server takes no login with a password") from error
+        raise MailAborted("the mail server accepts no login with a password") from error

@@ -1,1 +1,1 @@
-"""The OpenAPI description, the page that shows it, and the page of permissions. Nothing here serves a domain."""
+"""The OpenAPI description, the page that shows it, and the page of permissions."""

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1: what FastAPI knows of the routes, and what holds for all of them."""
+"""The API's OpenAPI 3.1 description: FastAPI's description of the routes, completed with what all routes share."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,38 +26,39 @@ The control plane of **dnsfilter** holds the policy, records every act, and publ
 - **Token.** Everything under `/v1` needs `Authorization: Bearer TOKEN`. Roles are held in an authority (`reader`,
   `operator`, `approver`) or in the installation (`auditor`, `administrator`).
 - **Errors** are `application/problem+json` (RFC 9457) with a stable `type`. Any request can also be answered with 405
-  (`Allow` names what there is), and what is not HTTP with 400.
-- **`X-Request-ID`** of every answer stands in the log and in the audit entries of that request. One that is sent is
-  not looked at.
-- **Entity tags.** `If-Match` with the `ETag` that was read makes an act 412 where somebody else has changed the object
-  since. `If-None-Match: *` only creates; on a `GET`, the tag that is held already is answered with 304.
-- **Keys.** An act with an `Idempotency-Key` is done once: within a day, the same request of the same account with the
-  same key is answered as it was, with `Idempotency-Replayed: true`. With other roles than then it is 422.
-- **Unknown names and parameters** are 422, in the path 404. The answer names a similar one: `Did you mean "ghent"?`
-- **Pages.** `next` of a list goes into `cursor` for what follows, with the same filters and the same `sort`.
-- **Times** in answers are RFC 3339 in UTC. Requests also take a date, and a time without a zone. Both are by the clock
-  of the authority concerned, else of Europe/Brussels. A date is its local midnight; as `until` it is the last day.
+  (`Allow` lists the methods), and invalid HTTP with 400.
+- **`X-Request-ID`** of every answer is in the log and in the audit entries of that request. An id that a client sends
+  is ignored.
+- **Entity tags.** With `If-Match` and the `ETag` that was read, an act is answered with 412 if the object has changed.
+  `If-None-Match: *` only creates. A `GET` with a tag that is still current is answered with 304.
+- **Keys.** An act with an `Idempotency-Key` is done once. Within a day, the same request of the same account with the
+  same key gets the first answer again, with `Idempotency-Replayed: true`. If the roles have changed, it gets 422.
+- **Unknown names and parameters** get 422, in the path 404. The answer names a similar one: `Did you mean "ghent"?`
+- **Pages.** Give `next` of a list as `cursor` to get the next page, with the same filters and the same `sort`.
+- **Times** in answers are RFC 3339 in UTC. Requests may also give a date, or a time without a zone. Both are in the
+  time zone of the authority concerned, else in Europe/Brussels. A date means its local midnight, as `until` the last
+  day.
 """
 TAGS: Mapping[str, str] = {
-    "system": "Is it alive, ready, of which version; and this description. No token is needed.",
-    "authorities": "Public bodies. Administrators register them.",
-    "sites": "Networks with an address plan of their own. A node serves one.",
-    "spaces": "Prefixes inside which an authority's operators register ranges by themselves.",
+    "system": "Health, readiness, version and this description. No token is needed.",
+    "authorities": "Public authorities. Administrators register them.",
+    "sites": "Networks with their own address plan. A node serves one site.",
+    "spaces": "Prefixes inside which an authority's operators register ranges.",
     "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
     "services": "The catalogue: services and their names, in tiers.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
-    "requests": "A ban to be switched off where that needs a second person: one asks, another approves.",
-    "bindings": "A ban that applies in another authority too, by law or by an agreement that it accepts.",
-    "exemptions": "A ban set aside in named ranges for a time: asked for by one person, approved by another.",
-    "suspensions": "Nothing is refused for an authority, or for all, for some minutes: the emergency switch.",
-    "decision": "What a node answers a client, what it answered then, and why.",
-    "policy": "The whole policy as one file.",
-    "revisions": "What each change of the policy changed, and the way back.",
-    "audit": "The record of acts: a chain that is only added to, its signed checkpoints, and its export.",
-    "nodes": "Machines that answer queries: registered, enrolled, given signed snapshots, and what they report.",
-    "notices": "What authorities are told by mail, and what became of it.",
-    "installation": "Everything, to be kept elsewhere.",
-    "accounts": "People and programs, their tokens, the roles that they hold, and tokens that were not taken.",
+    "requests": "Requests to switch off a ban that needs a second person: one asks, another approves.",
+    "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
+    "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
+    "suspensions": "The emergency switch: nothing is refused for an authority, or for all, for some minutes.",
+    "decision": "What a node answers a client now or answered at another time, and why.",
+    "policy": "The complete policy as one file.",
+    "revisions": "The changes of each revision of the policy, and rolling back.",
+    "audit": "The audit log: acts in a hash chain that only grows, signed checkpoints, and the export.",
+    "nodes": "Machines that answer queries: registration, enrolment, signed snapshots, reports.",
+    "notices": "Mail to authorities, and its delivery.",
+    "installation": "Backups and archives of the installation.",
+    "accounts": "People and programs, their tokens and roles, and authentication failures.",
 }
 WITH_BODY = (problems.TIMEOUT, problems.TOO_LARGE, problems.MEDIA)
 _PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
@@ -65,7 +66,7 @@ _ACTS = ("post", "put", "patch", "delete")
 
 
 def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
-    """The description of these routes."""
+    """Return the description of these routes."""
     shown = [route for route in routes if route.include_in_schema]
     found: dict[str, Any] = get_openapi(
         title=TITLE,
@@ -95,14 +96,14 @@ def described(routes: Iterable[APIRoute]) -> dict[str, Any]:
 
 
 def load_examples() -> list[dict[str, Any]]:
-    """Requests and answers that follow each other: the first of each operation is its example."""
+    """Return consecutive requests and answers. The first one of each operation is its example."""
     text = files("api.documentation").joinpath("examples.json").read_text(encoding="utf-8")
     found: list[dict[str, Any]] = json.loads(text)
     return found
 
 
 def tagged(route: APIRoute) -> bool:
-    """Whether a route answers one object, with its entity tag: those take the response to tag it."""
+    """Return whether a route answers one object with its entity tag: such a route takes the response to tag it."""
     return route.dependant.response_param_name is not None and unit_of_work in _calls(route.dependant)
 
 
@@ -126,10 +127,10 @@ def _schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, str]:
 
 
 def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
-    """Add what middleware and dependencies do to every operation of a sort."""
+    """Add the parameters, headers and errors that come from middleware and dependencies."""
     responses = operation["responses"]
     for response in responses.values():
-        # FastAPI takes every answer of a route for one media type; problems have their own.
+        # FastAPI gives all answers of a route one media type, but problems have their own.
         if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
             response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
     calls = set(_calls(route.dependant))
@@ -151,7 +152,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         _also(responses, problems.CONFLICT)
     if tagged(route) and method == "get":
         operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IfNoneMatch"})
-        responses["304"] = {"description": "it is what the tag in If-None-Match says"}
+        responses["304"] = {"description": "the tag in If-None-Match is still current"}
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
     for status, response in responses.items():
         response["headers"] = dict(_headers(status, created=method == "post", act=act, tag=tagged(route)))
@@ -160,7 +161,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
 
 
 def _share(found: dict[str, Any]) -> None:
-    """Put the problems of a status, which most operations have alike, into components."""
+    """Move problems into components: most operations share them."""
     slugs = {kind.title: kind.slug for kind in vars(problems).values() if isinstance(kind, Kind)}
     shared: dict[str, Any] = {}
     for item in found["paths"].values():
@@ -175,10 +176,10 @@ def _share(found: dict[str, Any]) -> None:
 
 
 def _also(responses: dict[str, Any], kind: Kind) -> None:
-    """Document a problem, beside what the status means already."""
+    """Document a problem, in addition to other ones with the same status."""
     response = responses.setdefault(str(kind.status), {"description": ""})
-    said = response["description"].split("; ") if response["description"] else []
-    response["description"] = "; ".join(sorted({*said, kind.title}))
+    titles = response["description"].split("; ") if response["description"] else []
+    response["description"] = "; ".join(sorted({*titles, kind.title}))
     response.setdefault("content", {})[MEDIA_TYPE] = {"schema": _PROBLEM}
 
 
@@ -202,8 +203,8 @@ def _exemplify(operation: dict[str, Any], route: APIRoute, example: Mapping[str,
     for parameter in operation.get("parameters", []):
         if parameter.get("name") in given:
             value = given[parameter["name"]]
-            whole = parameter["schema"].get("type") == "integer"
-            parameter["example"] = int(value) if whole else value
+            is_integer = parameter["schema"].get("type") == "integer"
+            parameter["example"] = int(value) if is_integer else value
     contents = operation.get("requestBody", {}).get("content", {})
     for name, content in contents.items():
         content["example"] = example["body" if name == "application/json" else "text"]
@@ -212,7 +213,7 @@ def _exemplify(operation: dict[str, Any], route: APIRoute, example: Mapping[str,
 def _answers(
     found: dict[str, Any], by_id: Mapping[str | None, APIRoute], examples: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """An example for each shape of an answer; the answers of that shape refer to it."""
+    """Return an example for each answer schema. Make the answers with that schema refer to it."""
     answers: dict[str, Any] = {}
     for example in examples:
         route = by_id.get(example["operation"])
@@ -230,7 +231,7 @@ def _answers(
 
 
 def _shapes(operation: dict[str, Any]) -> dict[str, Any]:
-    """What an operation answers in JSON where it succeeds, by the name of its shape."""
+    """Return the successful JSON answers of an operation, by the name of their schema."""
     contents = [
         response["content"]["application/json"]
         for status, response in operation["responses"].items()
@@ -248,7 +249,7 @@ _SNAPSHOT_TAG: Mapping[str, Any] = {
 }
 _HEADERS: Mapping[str, Any] = {
     "X-Request-ID": {
-        "description": "the request's id, which is in the log and in the audit",
+        "description": "the request's id, which is also in the log and in the audit log",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
     },
     "ETag": {
@@ -257,12 +258,12 @@ _HEADERS: Mapping[str, Any] = {
     },
     "Location": {"description": "where the new object is", "schema": _TEXT},
     idempotency.REPLAYED: {
-        "description": "the act was done before with this key; this is the answer of then",
+        "description": "the act was done before with this key; this is the first answer",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "WWW-Authenticate": {"description": "Bearer", "schema": _TEXT},
     "Retry-After": {
-        "description": "seconds after which to try again",
+        "description": "seconds to wait before trying again",
         "schema": {"type": "string", "pattern": r"^\d+$"},
     },
 }
@@ -271,7 +272,7 @@ _PARAMETERS: Mapping[str, Any] = {
         "name": idempotency.HEADER,
         "in": "header",
         "required": False,
-        "description": "makes the act one that is done once, however often it is sent within a day",
+        "description": "makes sure that the act is done once, even if it is sent several times within a day",
         "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": idempotency.MAX_KEY},
         "example": "0b1f3c1e-7d0a-4c0f-9a55-2f3f0c6d9c1b",
     },
@@ -279,21 +280,21 @@ _PARAMETERS: Mapping[str, Any] = {
         "name": "If-Match",
         "in": "header",
         "required": False,
-        "description": "the entity tag that was read: 412 where the object has changed since",
+        "description": "the entity tag that was read: 412 if the object has changed",
         "schema": {"type": "string", "maxLength": MAX_TAGS},
     },
     "IfNoneMatchAny": {
         "name": "If-None-Match",
         "in": "header",
         "required": False,
-        "description": "`*`: 412 where there is one already",
+        "description": "`*`: 412 if the object already exists",
         "schema": {"type": "string", "maxLength": MAX_TAGS},
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
         "required": False,
-        "description": "the entity tag of what is held already: 304 where that is what there is",
+        "description": "the entity tag of the client's copy: 304 if it is still current",
         "schema": {"type": "string", "maxLength": MAX_TAGS},
     },
 }

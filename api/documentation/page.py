@@ -1,4 +1,4 @@
-"""A page that lists the operations of /openapi.json. It loads nothing from elsewhere: an office may have no way out."""
+"""A page that lists the operations of /openapi.json. It loads nothing from other hosts: an office may be offline."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -57,9 +57,9 @@ function schemaName(schema) {
   if (schema.type === "array") return "list of " + schemaName(schema.items);
   return schema.const || schema.type || "any";
 }
-function whole(said, api) {
-  if (!said.$ref) return said;
-  return said.$ref.slice(2).split("/").reduce((found, part) => found[part], api);
+function resolve(item, api) {
+  if (!item.$ref) return item;
+  return item.$ref.slice(2).split("/").reduce((found, part) => found[part], api);
 }
 function operation(parent, method, path, described, api) {
   const details = element("details", "", parent);
@@ -68,24 +68,24 @@ function operation(parent, method, path, described, api) {
   summary.append(" \\u2014 " + (described.summary || ""));
   element("p", described.description, details);
   table(details, ["parameter", "in", "type", "meaning"], (described.parameters || []).map(
-    (said) => whole(said, api)).map((parameter) => [
+    (item) => resolve(item, api)).map((parameter) => [
     parameter.name + (parameter.required ? "" : " (optional)"), parameter.in, schemaName(parameter.schema),
     parameter.description || ""]));
   const content = (described.requestBody || {}).content || {};
-  table(details, ["body", "shape"], Object.entries(content).map(([kind, body]) => [kind, schemaName(body.schema)]));
+  table(details, ["body", "schema"], Object.entries(content).map(([kind, body]) => [kind, schemaName(body.schema)]));
   table(details, ["status", "meaning"], Object.entries(described.responses || {}).map(
-    ([status, response]) => [status, whole(response, api).description || ""]));
+    ([status, response]) => [status, resolve(response, api).description || ""]));
 }
-function shapes(parent, schemas) {
-  element("h2", "Shapes", parent);
+function schemas(parent, schemas) {
+  element("h2", "Schemas", parent);
   for (const [name, schema] of Object.entries(schemas)) {
     const details = element("details", "", parent);
     details.id = name;
     element("code", name, element("summary", "", details));
     element("p", schema.description, details);
     const required = new Set(schema.required || []);
-    table(details, ["field", "type", "meaning"], Object.entries(schema.properties || {}).map(([field, said]) => [
-      field + (required.has(field) ? "" : " (optional)"), schemaName(said), said.description || ""]));
+    table(details, ["field", "type", "meaning"], Object.entries(schema.properties || {}).map(([field, type]) => [
+      field + (required.has(field) ? "" : " (optional)"), schemaName(type), type.description || ""]));
     if (schema.enum) element("pre", schema.enum.join("\\n"), details);
   }
 }
@@ -103,7 +103,7 @@ fetch("/openapi.json").then((response) => response.json()).then((api) => {
     element("h2", tag, parent);
     for (const [method, path, described] of operations) operation(parent, method, path, described, api);
   }
-  shapes(parent, api.components.schemas);
+  schemas(parent, api.components.schemas);
 });
 """
 

@@ -13,74 +13,76 @@ MARK = "<!-- Generated from the routes by `python -m api.documentation.permissio
 YES, NO, OWN, PART, SELF = "yes", "–", "own", "part", "self"
 COLUMNS = ("no token", "no role", *Role)
 
-BESIDES: Mapping[str, str] = {
+CONDITIONS: Mapping[str, str] = {
     "put_range": (
-        "an operator inside space of the authority, not inside another authority's range, "
-        "nor around another's space; on record also for those whose bans are bound to the authority"
+        "operators: inside space of the authority, not inside another authority's range, and not around another's "
+        "space; the audit entry also concerns authorities whose bans are bound to this one"
     ),
     "patch_range": "as for registering",
     "delete_range": "as for registering",
     "import_ranges": "each row as for registering",
-    "get_import": "one's own",
-    "list_overlaps": "the matter of the inner range's authority",
-    "patch_off_rules": "only administrators lift the need for an approver",
-    "put_ban": "where the authority wants a second person to switch a ban off, an operator's change waits as a request",
-    "patch_ban": "as for adopting",
-    "get_request": "the matter of the ban's authority",
-    "approve_request": "as for an exemption",
-    "reject_request": "the matter of the ban's authority",
-    "withdraw_request": "the matter of the ban's authority",
-    "create_binding": "an agreement is the matter of the ban's authority, a law the administrators'",
-    "accept_binding": "the matter of the bound authority",
-    "withdraw_binding": "the matter of the bound authority",
-    "end_binding": "an agreement is the matter of the ban's authority, a law the administrators'",
-    "get_exemption": "the matter of the ban's authority and of those of its ranges",
-    "request_exemption": "the matter of each authority whose ranges it names",
-    "approve_exemption": (
-        "the matter of the ban's authority; "
-        "nobody approves their own request, nor one of whoever made the token at hand"
+    "get_import": "your own import",
+    "list_overlaps": "in the inner range's authority",
+    "patch_off_rules": "only administrators may remove the need for an approver",
+    "put_ban": (
+        "if the authority requires a second person to switch a ban off, an operator's change waits as a request"
     ),
-    "reject_exemption": "the matter of the ban's authority",
-    "revoke_exemption": "the matter of the ban's authority",
-    "withdraw_exemption": "the matter of each authority whose ranges it names",
+    "patch_ban": "as for adopting",
+    "get_request": "in the ban's authority",
+    "approve_request": "as for an exemption",
+    "reject_request": "in the ban's authority",
+    "withdraw_request": "in the ban's authority",
+    "create_binding": "agreement: in the ban's authority; law: administrators",
+    "accept_binding": "in the bound authority",
+    "withdraw_binding": "in the bound authority",
+    "end_binding": "agreement: in the ban's authority; law: administrators",
+    "get_exemption": "in the ban's authority, or in an authority of its ranges",
+    "request_exemption": "in each authority whose ranges it names",
+    "approve_exemption": "in the ban's authority; not your own request, nor that of an account that made your token",
+    "reject_exemption": "in the ban's authority",
+    "revoke_exemption": "in the ban's authority",
+    "withdraw_exemption": "in each authority whose ranges it names",
     "start_suspension": (
-        "of all: administrators; approvers and administrators where a ban of another authority holds by law, "
+        "of all: administrators; approvers and administrators if a ban of another authority applies by law, "
         "and for more than four hours within 24"
     ),
     "end_suspension": "of all: administrators",
-    "get_decision": "the matter of the authority of the client's range",
-    "get_who": "the matter of the authority of the address's range",
-    "get_trace": "the matter of the authority of the client's range then",
-    "list_accounts": "those that made an act that is a matter of the authority",
-    "get_account": "the matter of each authority in which it made an act",
-    "disable_account": "nobody their own",
-    "enable_account": "not once its name was erased",
-    "erase_account": "nobody their own",
-    "list_tokens": "with a narrowed token: that one, and what was made with it",
+    "get_decision": "in the authority of the client's range",
+    "get_who": "in the authority of the address's range",
+    "get_trace": "in the authority of the client's range at that time",
+    "list_accounts": "accounts with an act that concerns the authority",
+    "get_account": "in an authority that one of its acts concerns",
+    "disable_account": "not your own account",
+    "enable_account": "not after its name was erased",
+    "erase_account": "not your own account",
+    "list_tokens": "with a narrowed token: that token, and tokens made with it",
     "make_token": (
-        "for oneself: none that may more than the token at hand; none that outlives it, unless an administrator says so"
+        "for yourself: not with more permissions than your token, and not with a later end, unless you are an "
+        "administrator"
     ),
-    "revoke_token": "goes with what was made with it; with a narrowed token: that one, and what was made with it",
+    "revoke_token": (
+        "also revokes tokens made with it; with a narrowed token: only that token, and tokens made with it"
+    ),
     "make_grant": (
-        "nobody for themselves, nor for whoever made the token at hand; roles in the installation by administrators"
+        "not for yourself, and not for an account that made your token; roles in the installation: administrators"
     ),
-    "enrol_node": "whoever has the token that registering the node has shown, once",
+    "enrol_node": "with the one-time token that registering the node has shown",
     "get_own_snapshot": "a node, with the token that it got when it enrolled",
     "get_own_file": "as for the snapshot",
     "report_node": "as for the snapshot",
-    "end_grant": "roles in the installation by administrators",
+    "end_grant": "roles in the installation: administrators",
 }
-"""What a request has to be besides, where the rule alone does not say it."""
+"""Conditions of a request that its rule alone does not express."""
 
 
 def render() -> str:
-    """The table, as Markdown, with a row per route."""
-    head = f"| request | does | {' | '.join(COLUMNS)} | besides |\n|{'---|' * (len(COLUMNS) + 3)}\n"
+    """Return the table in Markdown, with a row per route."""
+    head = f"| request | does | {' | '.join(COLUMNS)} | conditions |\n|{'---|' * (len(COLUMNS) + 3)}\n"
     return head + "".join(_row(route) for route in routes())
 
 
 def renewed(page: str) -> str:
-    """The page with what follows the mark made anew; raises ValueError without the mark."""
+    """Return the page with everything after the mark replaced. Raise ValueError without the mark."""
     prose, mark, _ = page.partition(MARK)
     if not mark:
         raise ValueError(f"the page has no line {MARK}")
@@ -88,7 +90,7 @@ def renewed(page: str) -> str:
 
 
 def cell(rule: Rule, column: str) -> str:
-    """What the rule says in the column of a role, of no role, or of no token."""
+    """Return the rule's text in the column of a role, of no role, or of no token."""
     match rule.where:
         case Where.OPEN:
             return YES
@@ -116,8 +118,8 @@ def _row(route: Route) -> str:
     operation = route.operation_id or ""
     summary = route.summary or operation.replace("_", " ")
     cells = " | ".join(cell(route.rule, column) for column in COLUMNS)
-    besides = BESIDES.get(operation, "")
-    return f"| `{method} {route.path}` | {summary[0].lower()}{summary[1:]} | {cells} | {besides} |\n"
+    conditions = CONDITIONS.get(operation, "")
+    return f"| `{method} {route.path}` | {summary[0].lower()}{summary[1:]} | {cells} | {conditions} |\n"
 
 
 if __name__ == "__main__":

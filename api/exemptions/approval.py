@@ -53,7 +53,7 @@ def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
     if exemption_state(row, unit.now_s) is ExemptionState.REQUESTED:
         exempted = exempted_authority(unit.session, row, unit.now_s)
     roles = permit.rule.roles if exempted is None else frozenset({Role.ADMINISTRATOR})
-    permit.another_person(unit.session, row.requested_by, roles, ban.authority, unit.now_s)
+    permit.demand_second_person(unit.session, row.requested_by, roles, ban.authority, unit.now_s)
     if exempted is not None and not permit.caller.administers:
         why = "less than a tenth of its addresses would stay under the ban, in ranges that existed before"
         if _leaves_enough(unit.session, row, exempted, row.revision, unit.now_s):

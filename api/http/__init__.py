@@ -1,1 +1,1 @@
-"""What every route shares: dependencies, permits, problems, pagination, entity tags, schemas. No domain's rules."""
+"""Code that all routes share: dependencies, permits, problems, pagination, entity tags, schemas. No domain rules."""

@@ -1,4 +1,4 @@
-"""What routes depend on: the caller, the unit of work, the catalogue, preconditions."""
+"""Dependencies of routes: the caller, the unit of work, the catalogue, preconditions."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.auth.authentication_failures import Failures, address_of, sweep
 from api.auth.caller import Caller, Permit
 from api.auth.roles import Rule
-from api.auth.tokens import Refused, authenticate, held_token, note_use, standing
+from api.auth.tokens import Refused, authenticate, caller_of_token, held_token, note_use
 from api.db.models import TokenRow
 from api.db.session import Database
 from api.db.unit_of_work import UnitOfWork
@@ -32,47 +32,47 @@ log = logging.getLogger("dnsfilter.api")
 
 NO_TOKEN = "Send the header Authorization: Bearer TOKEN."
 TOKEN_NOT_ACCEPTED = "Your token is not accepted: unknown, ended or revoked."
-"""Not which of these: that is for who reads the authentication failures."""
+"""It does not say which of these applies: only readers of the authentication failures may know."""
 
 MAX_DOWNLOADS, MAX_DOWNLOADS_EACH = 8, 2
-"""Downloads under way at once: of all accounts, and of one."""
+"""Concurrent downloads: of all accounts, and of one."""
 MAX_BACKUPS, MAX_BACKUPS_EACH = 3, 2
-"""Backups under way at once. No other download or long read takes their places: an installation needs them."""
+"""Concurrent backups. They are separate from downloads and long reads, which must not prevent them."""
 MAX_COSTLY, MAX_COSTLY_EACH = 4, 2
-"""Reads that take seconds, at once: of all accounts, and of one. Other reads have places left."""
+"""Concurrent reads that take seconds: of all accounts, and of one. They leave places for other reads."""
 MAX_TAGS = 200
-"""How long If-Match and If-None-Match may be."""
+"""The most characters of If-Match and If-None-Match."""
 
 _bearer = HTTPBearer(auto_error=False, description="a token of the installation")
 BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 class Publishing(Protocol):
-    """What brings a committed policy into force."""
+    """The publisher, as routes use it: it brings a committed policy into force."""
 
     def check(self, unit: UnitOfWork) -> Policy:
-        """The policy that `unit` is about to commit; raises Invalid where it contradicts itself."""
+        """Return the policy that `unit` is about to commit. Raise Invalid if it contradicts itself."""
 
     def current(self, unit: UnitOfWork) -> Policy:
-        """The policy as `unit` sees it."""
+        """Return the policy as `unit` sees it."""
 
     def publish(self, policy: Policy) -> None:
-        """Bring a committed policy into force; raises NotPublished."""
+        """Bring a committed policy into force. Raise NotPublished."""
 
     @property
     def catalogue(self) -> str:
-        """The digest of the services' lists, under which publications have them."""
+        """Return the digest of the services' lists that publications refer to."""
 
     def catch_up(self) -> None:
-        """Bring into force what the database holds, unless it is; raises NotPublished."""
+        """Bring the database's policy into force, unless it already is. Raise NotPublished."""
 
     def settle(self) -> None:
-        """Have it written down what came into force; not to be called inside a writing transaction."""
+        """Store which snapshots came into force. Do not call this inside a writing transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What one process of the control plane runs on. `clock` gives seconds of UTC, as far as wall time is believed."""
+    """The shared parts of a control plane process. `clock` gives seconds of UTC, and corrects an implausible time."""
 
     settings: Settings
     database: Database
@@ -110,12 +110,12 @@ def permit(
     held: RuntimeDep,
     credentials: BearerDep,
 ) -> Permit:
-    """What the caller may do here; raises NotAuthenticated, Forbidden and TooMany."""
+    """Return the permit of the request. Raise NotAuthenticated, Forbidden and TooMany."""
     return permit_for(_caller(request, held, credentials), route_of(request).rule, request.path_params)
 
 
 def permit_for(caller: Caller, rule: Rule, path: Mapping[str, object]) -> Permit:
-    """Return what a caller may do under a rule. Raise Forbidden if that is nothing, as far as the path says."""
+    """Return a caller's permit under a rule. Raise Forbidden if the path already excludes it."""
     found = Permit(caller, rule)
     found.enter(path)
     return found
@@ -138,19 +138,19 @@ def _caller(request: Request, held: Runtime, credentials: HTTPAuthorizationCrede
                 sweep(session, now_s)
                 idempotency.sweep(session, now_s)
     except SQLAlchemyError as error:
-        # A database that can only be read still answers questions; an act meets the fault itself.
-        emit(log, logging.WARNING, "the day of a token's use was not kept", error=type(error).__name__)
+        # A read-only database still serves reads. An act gets the error itself.
+        emit(log, logging.WARNING, "the day of a token's use was not stored", error=type(error).__name__)
     return found
 
 
 def note_failure(
     failures: Failures, refused: Refused, scope: Mapping[str, Any], now: float, machine: str | None = None
 ) -> None:
-    """Keep the authentication failure of a request; raises TooMany where its address has failed too often."""
+    """Store the authentication failure of a request. Raise TooMany if its address has failed too often."""
     try:
         failures.note(refused, address_of(scope.get("client")), id_of(scope), now, machine)
     except SQLAlchemyError as error:
-        emit(log, logging.WARNING, "an authentication failure was not kept", error=type(error).__name__)
+        emit(log, logging.WARNING, "an authentication failure was not stored", error=type(error).__name__)
 
 
 PermitDep = Annotated[Permit, Depends(permit)]
@@ -158,25 +158,25 @@ PermitDep = Annotated[Permit, Depends(permit)]
 
 
 def costly(held: RuntimeDep, permit: PermitDep) -> Iterator[None]:
-    """Bound a read that takes seconds, once its caller may do it. Raise TooManyAtOnce and Overloaded."""
+    """Limit concurrent reads that take seconds, after the permission check. Raise TooManyAtOnce and Overloaded."""
     with held.costly.held(permit.caller.account):
         yield
 
 
 COSTLY = Depends(costly, scope="function")
-"""For the `dependencies` of a route: those are asked before the parameters."""
+"""For the `dependencies` of a route: they are resolved before the parameters."""
 
 
 def request_id(request: Request) -> str:
-    """The request's id, which is in its answer, its log line and its audit entries."""
+    """Return the request's id, which is in its answer, its log line and its audit entries."""
     return id_of(request.scope)
 
 
 def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Iterator[UnitOfWork]:
-    """One transaction per request: committed, and its policy published, before the response is sent.
+    """Run one transaction per request. Commit it and publish its policy before the response is sent.
 
-    Used with scope="function": FastAPI would otherwise end it after the response. Nothing is committed, and nothing
-    shown, by a route that has not asked whether its caller may. An act with an Idempotency-Key is done once.
+    Use it with scope="function": FastAPI would otherwise end it after the response. A route that has not checked its
+    permit commits nothing and shows nothing. An act with an Idempotency-Key is done once.
     """
     if request.method in ("GET", "HEAD"):
         with held.database.reading() as session:
@@ -185,7 +185,7 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
         return
     try:
         yield from _act(request, held, permit)
-    except _NotTaken as error:
+    except _NotAccepted as error:
         note_failure(request.app.state.failures, error.refused, request.scope, held.clock())
         raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
 
@@ -193,7 +193,7 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
 def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork]:
     policy, earlier = None, None
     with suppress(_Rehearsed), held.database.writing() as session:
-        # Read only now: a writer that waited for its turn would otherwise act in the past.
+        # Read the clock only now: a writer that waited for its turn would otherwise act in the past.
         unit = UnitOfWork(session, permit.caller.actor, int(held.clock()))
         token = _enter_again(session, request, permit, unit.now_s)
         asked = idempotency.keyed(request, permit.caller, token)
@@ -210,7 +210,7 @@ def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork
                 answer = None if unit.shown_once else request.state.answer
                 idempotency.keep(session, asked, answer, unit.now_s)
     if earlier is not None:
-        # The first answer may have been that the act was not yet in force.
+        # The first answer may have said that the act was not yet in force.
         held.publishing.catch_up()
         raise idempotency.Replayed(earlier)
     if policy is not None:
@@ -218,11 +218,11 @@ def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork
 
 
 class _Rehearsed(Exception):
-    """Ends a transaction of which nothing is to be kept."""
+    """Raised to roll back the transaction of a rehearsal."""
 
 
-class _NotTaken(Exception):
-    """Ends an act whose token is taken no longer."""
+class _NotAccepted(Exception):
+    """Raised if the token of an act is no longer accepted."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(str(refused.reason))
@@ -230,14 +230,14 @@ class _NotTaken(Exception):
 
 
 def _enter_again(session: Session, request: Request, permit: Permit, now_s: int) -> TokenRow:
-    """Give the permit the roles that its caller holds now that it is its turn; raises _NotTaken and Forbidden.
+    """Check the permit again, with the roles that the caller holds now. Raise _NotAccepted and Forbidden.
 
-    Between the request's beginning and its turn the token may have been revoked, the account disabled, a mandate ended.
+    While the request waited for its turn, its token may have been revoked, its account disabled, or a role ended.
     """
     token, account = held_token(session, permit.caller.token)
-    found = standing(session, token, account, now_s, request_id(request))
+    found = caller_of_token(session, token, account, now_s, request_id(request))
     if isinstance(found, Refused):
-        raise _NotTaken(found)
+        raise _NotAccepted(found)
     permit.caller = found
     permit.enter(request.path_params)
     return token
@@ -245,7 +245,7 @@ def _enter_again(session: Session, request: Request, permit: Permit, now_s: int)
 
 def _settled(request: Request, permit: Permit) -> None:
     if not permit.settled:
-        raise RuntimeError(f"{request.method} {request.scope['route'].path} did not ask whether its caller may")
+        raise RuntimeError(f"{request.method} {request.scope['route'].path} did not check its permit")
 
 
 UnitDep = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]
@@ -259,23 +259,23 @@ class Precondition:
     if_none_match: str | None
 
     def check(self, revision: int | None, what: str = "the resource") -> None:
-        """Raises Stale unless the resource (None: there is none yet) is what the caller believes."""
+        """Raise Stale unless the resource's revision (None: it does not exist) is the one that the caller expects."""
         if self.if_none_match is not None and self.if_none_match.strip() == "*" and revision is not None:
-            raise Stale(f"{what} exists already")
+            raise Stale(f"{what} already exists")
         if self.if_match is None:
             return
         if revision is None:
             raise Stale("the resource does not exist")
         wanted = {revision_tag(tag) for tag in self.if_match.split(",")}
         if "*" not in wanted and etag(revision) not in wanted:
-            raise Stale("the resource has changed since: read it again")
+            raise Stale("the resource has changed: read it again")
 
 
 def precondition(
     if_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
     if_none_match: Annotated[str | None, Header(max_length=MAX_TAGS, include_in_schema=False)] = None,
 ) -> Precondition:
-    """The request's precondition."""
+    """Return the request's precondition."""
     return Precondition(if_match, if_none_match)
 
 
@@ -283,10 +283,10 @@ PreconditionDep = Annotated[Precondition, Depends(precondition)]
 
 
 def etag(revision: int) -> str:
-    """The beginning of the entity tag of a resource last changed at `revision`."""
+    """Return the beginning of the entity tag of a resource last changed at `revision`."""
     return f'"r{revision}"'
 
 
 def tag(response: Response, revision: int) -> None:
-    """Set the response's entity tag, to which its route adds what the body says."""
+    """Set the response's entity tag. The route adds a digest of the body to it."""
     response.headers["ETag"] = etag(revision)

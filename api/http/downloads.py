@@ -1,4 +1,4 @@
-"""Downloads: made first, then sent. A download that is being sent holds no transaction and no place in the load."""
+"""Downloads: prepared first, then sent. While it is sent, a download holds no transaction and no request place."""
 
 import asyncio
 import logging
@@ -24,13 +24,13 @@ log = logging.getLogger("dnsfilter.api.access")
 
 PIECE = 256 * 1024
 TAKEN_S = 256.0
-"""Seconds in which a client has to read a piece: 1 kB a second."""
+"""Seconds in which a client must read a piece: 1 kB per second."""
 KEPT_FREE = 64 * 1024 * 1024
-"""Bytes of the disk that no download takes: the database is on the same one."""
+"""Bytes of disk that downloads leave free: the database is on the same disk."""
 
 
 class Download(StreamingResponse):
-    """Send `pieces`, then close `held`, however the sending ends."""
+    """Send `pieces`, then close `held`, even if sending fails."""
 
     def __init__(
         self, pieces: Iterable[bytes], held: ExitStack, media_type: str, headers: Mapping[str, str] | None = None
@@ -39,7 +39,7 @@ class Download(StreamingResponse):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the download. A slow receiver takes no place of callers that ask, and a very slow one is given up."""
+        """Send the download. It holds no request place, so a slow receiver delays nobody. Abort for a very slow one."""
 
         async def paced(message: Message) -> None:
             async with asyncio.timeout(TAKEN_S):
@@ -49,36 +49,36 @@ class Download(StreamingResponse):
             with scope["rest"]():
                 await super().__call__(scope, receive, paced)
         except TimeoutError:
-            # The server ends the connection of an answer that is not complete.
-            emit(log, logging.INFO, "download given up, its receiver is too slow", request=id_of(scope))
+            # The server closes the connection of an incomplete answer.
+            emit(log, logging.INFO, "download aborted, its receiver is too slow", request=id_of(scope))
         finally:
             self._held.close()
 
 
 def file_download(file: BinaryIO, held: ExitStack, media_type: str) -> Download:
-    """Return a download of an open file, from its beginning; `held` closes the file."""
+    """Return a download of an open file, from its beginning. Closing `held` must close the file."""
     size = os.fstat(file.fileno()).st_size
     return Download(_read(file, size), held, media_type, {"Content-Length": str(size)})
 
 
-class _Modest(FileIO):
-    """A file that leaves some of its disk to the database."""
+class _LimitedFile(FileIO):
+    """A file that leaves disk space to the database."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Write, or raise Overloaded if the disk would get too full."""
         found = os.fstatvfs(self.fileno())
         if found.f_bavail * found.f_frsize < KEPT_FREE + memoryview(data).nbytes:
-            raise Overloaded("the control plane's disk is too full to prepare the download: free some space there")
+            raise Overloaded("the control plane's disk is too full to prepare the download: free some space on it")
         return super().write(data)
 
 
 def spooled(make: Callable[[BinaryIO], object], directory: Path) -> BinaryIO:
-    """Have `make` write to a temporary file without a name in `directory`, and return it at its beginning.
+    """Let `make` write to a nameless temporary file in `directory`. Return the file, positioned at its beginning.
 
     Raise Overloaded if the disk would get too full.
     """
     with ExitStack() as stack, TemporaryFile(dir=directory) as named:
-        file = stack.enter_context(BufferedRandom(_Modest(os.dup(named.fileno()), "r+"), PIECE))
+        file = stack.enter_context(BufferedRandom(_LimitedFile(os.dup(named.fileno()), "r+"), PIECE))
         make(file)
         file.seek(0)
         stack.pop_all()
@@ -89,6 +89,6 @@ def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
     while size > 0:
         piece = file.read(min(PIECE, size))
         if not piece:
-            raise OSError("the file has become shorter")
+            raise OSError("the file was truncated")
         size -= len(piece)
         yield piece

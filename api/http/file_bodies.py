@@ -1,4 +1,4 @@
-"""Request bodies that are the text of a file, or the same as JSON, for generated clients."""
+"""Request bodies that are the text of a file, or the same data as JSON for generated clients."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Generic
@@ -19,8 +19,8 @@ async def _body(request: Request, _permit: PermitDep) -> bytes:
 class FileBody(Generic[Body]):
     """A dependency that reads the body: the text of a file, or an object of `model` if it is JSON.
 
-    It reads nothing before the sender's permission is known. Raise Invalid for text that is not UTF-8, and for JSON
-    that is not of the model.
+    It reads nothing before the permission check. It raises Invalid for text that is not UTF-8, and for JSON that does
+    not fit the model.
     """
 
     def __init__(self, media_type: str, model: type[Body]) -> None:

@@ -1,4 +1,4 @@
-"""What is written and read of a formal decision, whatever was decided."""
+"""The fields of a formal decision in requests and answers."""
 
 from api.http.schemas import Line, Link, OptionalDay, OptionalDayText, Read, Strict
 

@@ -1,4 +1,4 @@
-"""An act that is sent again with the same Idempotency-Key is not done again: its answer is told again, for a day."""
+"""Idempotency-Key: a repeated act is not done again. For a day, its first answer is sent again."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A request with a key: its account, and what makes it the same request of somebody who may the same."""
+    """A request with a key. `digest` covers the request and the caller's permissions."""
 
     account: int
     key: str
@@ -35,7 +35,7 @@ class Keyed:
 
 
 class Replayed(Exception):
-    """Ends a request whose act was done before; carries the answer of then."""
+    """Raised if the act of a request was done before. It carries the first answer."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__("the act was done before")
@@ -43,9 +43,9 @@ class Replayed(Exception):
 
 
 def keyed(request: Request, caller: Caller, token: TokenRow) -> Keyed | None:
-    """The request's key, or None where it has none; raises Invalid.
+    """Return the request's key, or None if it has none. Raise Invalid.
 
-    What the caller may belongs to the request: an answer is not told again to somebody who might not get it any more.
+    The caller's permissions are part of the request: who has lost one must not get the answer again.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -53,24 +53,26 @@ def keyed(request: Request, caller: Caller, token: TokenRow) -> Keyed | None:
     if not _KEY.fullmatch(key):
         raise Invalid.at(f"header.{HEADER}", f"a key is 1 to {MAX_KEY} visible ASCII characters, without spaces")
     held = sorted(f"{item.role} {item.authority or ''}" for item in caller.held)
-    may = [held, sorted(token.roles), sorted(token.authorities)]
+    permissions = [held, sorted(token.roles), sorted(token.authorities)]
     path, query, body = request.url.path, request.url.query, str(request.scope["body_sha256"])
-    whole = "\n".join((request.method, path, query, body, json.dumps(may)))
-    return Keyed(caller.account, key, path, sha256(whole.encode()).hexdigest())
+    identity = "\n".join((request.method, path, query, body, json.dumps(permissions)))
+    return Keyed(caller.account, key, path, sha256(identity.encode()).hexdigest())
 
 
 def find(session: Session, asked: Keyed, now_s: int) -> Response | None:
-    """The answer of the same request; None for a new key. Raises Invalid for another request, Conflict without answer.
+    """Return the answer to the same request, or None for a new key.
 
-    To be asked within the transaction of the act: its lock makes the second of two such requests wait.
+    Raise Invalid for another request with the key, and Conflict if the answer was not kept. Call this within the
+    transaction of the act: its lock makes the second of two equal requests wait.
     """
     row = session.get(IdempotencyRow, (asked.account, asked.key))
     if row is None or row.created_s <= now_s - KEPT_S:
         return None
     if row.request != asked.digest:
-        raise Invalid.at(f"header.{HEADER}", "the key was used for another request, or with other roles: take another")
+        message = "the key was used for another request, or with other roles: choose another key"
+        raise Invalid.at(f"header.{HEADER}", message)
     if row.body is None:
-        raise Conflict("the act was done with this key, but its answer is not kept: look what there is now")
+        raise Conflict("the act was done with this key, but its answer was not kept: read the current state")
     headers = {**row.headers, REPLAYED: "true"}
     return Response(zlib.decompress(row.body), row.status, headers)
 
@@ -82,10 +84,10 @@ def is_done(session: Session, account: int, key: str, path: str, now_s: int) -> 
 
 
 def keep(session: Session, asked: Keyed, answer: Response | None, now_s: int) -> None:
-    """Keep the answer of an act in its own transaction; None, or one that is too large: only that it was done."""
+    """Keep the answer of an act, in the act's transaction. Keep no body for None, or for too large an answer."""
     sweep(session, now_s)
     content = b"" if answer is None else bytes(answer.body)
-    told = answer is not None and len(content) <= MAX_ANSWER_BYTES
+    is_kept = answer is not None and len(content) <= MAX_ANSWER_BYTES
     row = IdempotencyRow(
         account=asked.account,
         key=asked.key,
@@ -93,22 +95,22 @@ def keep(session: Session, asked: Keyed, answer: Response | None, now_s: int) ->
         request=asked.digest,
         status=200 if answer is None else answer.status_code,
         headers={} if answer is None else _kept(answer.headers),
-        body=zlib.compress(content) if told else None,
+        body=zlib.compress(content) if is_kept else None,
         created_s=now_s,
     )
     session.add(row)
 
 
 def sweep(session: Session, now_s: int) -> None:
-    """Forget what is older than a day."""
+    """Delete answers older than a day."""
     session.execute(delete(IdempotencyRow).where(IdempotencyRow.created_s <= now_s - KEPT_S))
 
 
 def forget(session: Session, *paths: str) -> None:
-    """Forget the answers of acts at these paths and below them: what they tell is to be erased."""
+    """Erase the answers to acts at these paths and below them."""
     below = (IdempotencyRow.path.startswith(f"{path}/", autoescape=True) for path in paths)
-    told = or_(IdempotencyRow.path.in_(paths), *below)
-    session.execute(update(IdempotencyRow).where(told).values(body=None))
+    matching = or_(IdempotencyRow.path.in_(paths), *below)
+    session.execute(update(IdempotencyRow).where(matching).values(body=None))
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

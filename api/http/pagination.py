@@ -1,4 +1,4 @@
-"""Cursors: an opaque text that carries the key of the last item of a page, and what the list is sorted by."""
+"""Pages of lists. A cursor is an opaque text with the key of a page's last item and the sort order."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ Key = TypeVar("Key", str, int)
 
 
 def cut_page(items: Sequence[Row], limit: int, key: Callable[[Row], Any]) -> tuple[Sequence[Row], str | None]:
-    """The first `limit` of up to `limit + 1` items, and the cursor of what follows."""
+    """Return the first `limit` of up to `limit + 1` items, and the cursor of the next page."""
     if len(items) <= limit:
         return items, None
     return items[:limit], encode_cursor(key(items[limit - 1]))
@@ -33,7 +33,7 @@ def select_page(
     *,
     newest_first: bool = False,
 ) -> tuple[Sequence[Row], str | None]:
-    """A page of ORM rows in the order of `column`, which is unique; raises Invalid for a cursor that is not ours."""
+    """Return a page of ORM rows in the order of `column`, which is unique. Raise Invalid for a foreign cursor."""
     if cursor is not None:
         last = decode_cursor(cursor, kind)
         statement = statement.where(column < last if newest_first else column > last)
@@ -43,7 +43,7 @@ def select_page(
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """What a list can be sorted by: columns by name. Equal ones come in the order of `key`, which is unique."""
+    """The columns, by name, that a list can be sorted by. Rows with equal values are in the order of `key` (unique)."""
 
     key: InstrumentedAttribute[Any]
     columns: Mapping[str, InstrumentedAttribute[Any]]
@@ -52,7 +52,7 @@ class Sorting:
 def sorted_page(
     session: Session, statement: Select[Row], sorting: Sorting, sort: str, limit: int, cursor: str | None
 ) -> tuple[Sequence[Row], str | None]:
-    """A page of ORM rows in the order of `sort`, a name of `sorting`, downwards after a `-`; raises Invalid."""
+    """Return a page of ORM rows sorted by `sort`, a name of `sorting`, descending after a `-`. Raise Invalid."""
     column, down = sorting.columns[sort.removeprefix("-")], sort.startswith("-")
     place = tuple_(column, sorting.key)
     if cursor is not None:
@@ -68,13 +68,13 @@ def sorted_page(
 
 
 def encode_cursor(key: str | int | Sequence[str | int]) -> str:
-    """The cursor that continues after `key`."""
+    """Return the cursor that continues after `key`."""
     text = json.dumps(key, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, kind: type[Key]) -> Key:
-    """The key in a cursor; raises Invalid."""
+    """Return the key in a cursor. Raise Invalid."""
     key = _decoded(cursor)
     if type(key) is not kind:
         raise not_ours()
@@ -90,7 +90,7 @@ def _decoded(cursor: str) -> Any:
 
 
 def _bounded(key: Key) -> Key:
-    """The key, if a database can compare it; raises Invalid."""
+    """Return the key if a database can compare it, else raise Invalid."""
     beyond = not -(2**63) <= key < 2**63 if isinstance(key, int) else not _encodes(key)
     if beyond:
         raise not_ours()
@@ -98,12 +98,12 @@ def _bounded(key: Key) -> Key:
 
 
 def not_ours() -> Invalid:
-    """What is said of a cursor of another list, or of none."""
+    """Return the error for a cursor of another list, or an invalid one."""
     return Invalid.at("query.cursor", "not a cursor of this list in this order")
 
 
 def _encodes(text: str) -> bool:
-    """Whether a database can take the text: JSON can spell half a surrogate pair."""
+    """Return whether a database can store the text. JSON can hold half a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""Parameters that several routes have: parts of paths, a question, and filters by authority, site and service.
+"""Parameters of several routes: parts of paths, a queried name, and filters by authority, site and service.
 
-A filter refuses an unknown name. With an empty list, a misspelled name would look as if it had nothing.
+A filter refuses an unknown name: an empty list would hide a misspelling.
 """
 
 from typing import Annotated
@@ -21,7 +21,7 @@ MAX_CURSOR = 2000
 DEFAULT_LIMIT = 50
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most this many items")]
-Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the page before")]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description="`next` of the previous page")]
 
 QuestionText = Annotated[
     str,

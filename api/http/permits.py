@@ -1,6 +1,7 @@
 """Who may call a route: every route has one of these, or of `api.node_api.node_permits`, in its signature.
 
-They are checked before the route's other dependencies and before its transaction. They make `docs/permissions.md`.
+They are checked before the route's other dependencies and before its transaction. `docs/permissions.md` is made from
+them.
 """
 
 from typing import Annotated
@@ -44,7 +45,7 @@ SuspenderOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, OPERAT
 """An operator or approver of the authority that the route gives to `Permit.demand`, or an administrator."""
 
 ReaderOfSome = Annotated[Permit, Depends(permit), Rule(Where.SOME, READERS)]
-"""Any role in any authority: the route shows what concerns those of `Permit.visible`. In the installation: all."""
+"""Any role in any authority: the route shows what concerns `Permit.visible`. Roles in the installation show all."""
 
 Auditor = Annotated[Permit, Depends(permit), Rule(Where.INSTALLATION, AUDITORS)]
 """An auditor or administrator of the installation."""

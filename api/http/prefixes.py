@@ -1,4 +1,4 @@
-"""Prefixes as requests write them, and which of many contain another."""
+"""Parse prefixes of requests, and find the prefixes that contain another one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from dnsfilter.policy.model import Address, Prefix
 
 Value = TypeVar("Value")
 Key: TypeAlias = tuple[int, int, int]
-"""Version, length, and network as a number."""
+"""IP version, prefix length, and network address as a number."""
 PrefixText = Annotated[str, StringConstraints(min_length=2, max_length=43), Field(examples=["192.0.2.0/24"])]
 
 _MAX_SHOWN = 60
-"""Characters of a cell that a message repeats."""
+"""The most characters of a text that a message repeats."""
 
 
 def parse_prefix(text: str, place: str) -> Prefix:
-    """A prefix in canonical form; raises Invalid for host bits, a scope id, mapped and link-local prefixes."""
+    """Return a prefix in canonical form. Raise Invalid for host bits, a scope id, mapped and link-local prefixes."""
     try:
         prefix = ip_network(text)
     except ValueError as error:
@@ -33,7 +33,7 @@ def parse_prefix(text: str, place: str) -> Prefix:
 
 
 class PrefixMap(Generic[Value]):
-    """Values by prefix. A question costs one look for each length that occurs, however many prefixes there are."""
+    """Values by prefix. A lookup takes one step for each prefix length that occurs, for any number of prefixes."""
 
     def __init__(self, items: Iterable[tuple[Prefix, Value]]) -> None:
         self._values = {key_of(prefix): value for prefix, value in items}
@@ -44,7 +44,7 @@ class PrefixMap(Generic[Value]):
         return self._containing(prefix, prefix.prefixlen)
 
     def around(self, prefix: Prefix) -> Value | None:
-        """Return the value of the narrowest prefix that contains this one and more, or None."""
+        """Return the value of the narrowest prefix that is wider than this one and contains it, or None."""
         return self._containing(prefix, prefix.prefixlen - 1)
 
     def _containing(self, prefix: Prefix, longest: int) -> Value | None:
@@ -70,7 +70,7 @@ def key_of(prefix: Prefix) -> Key:
 
 
 def keys_around(prefix: Prefix) -> Iterator[Key]:
-    """Return the keys of the prefixes that contain this one and more, narrowest first."""
+    """Return the keys of the wider prefixes that contain this one, narrowest first."""
     return (_cut(prefix, length) for length in range(prefix.prefixlen - 1, -1, -1))
 
 
@@ -91,13 +91,13 @@ def _cut(prefix: Prefix, length: int) -> Key:
 
 
 def why_no_prefix(cell: str) -> str:
-    """What is said of a text that `ip_network` does not take."""
+    """Return the message about a text that `ip_network` rejects."""
     try:
         return f"{shown(cell)} has host bits set: write {ip_network(cell, strict=False)}"
     except ValueError:
-        return f"{shown(cell)} is no prefix"
+        return f"{shown(cell)} is not a prefix"
 
 
 def shown(cell: str) -> str:
-    """Return the text in quotes, cut if it is long."""
+    """Return the text in quotes, shortened if it is long."""
     return repr(cell) if len(cell) <= _MAX_SHOWN else f"{cell[:_MAX_SHOWN]!r}…"

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: the one table from type to status, and the handlers that use it."""
+"""Errors as RFC 9457 problems: the table from error type to status, and the handlers that use it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,22 +31,22 @@ class Kind:
     title: str
 
 
-BAD_REQUEST = Kind(400, "bad-request", "the request is not HTTP as it should be")
+BAD_REQUEST = Kind(400, "bad-request", "the request is not valid HTTP")
 NOT_AUTHENTICATED = Kind(401, "not-authenticated", "a token is needed")
 FORBIDDEN = Kind(403, "forbidden", "not allowed")
 NOT_FOUND = Kind(404, "not-found", "not found")
 METHOD = Kind(405, "method-not-allowed", "the resource has no such method")
 TIMEOUT = Kind(408, "request-timeout", "the request's body did not arrive in time")
-CONFLICT = Kind(409, "conflict", "what is recorded forbids it")
-WITHHELD = Kind(409, "withheld", "more would be done than the request allows")
+CONFLICT = Kind(409, "conflict", "existing data forbids it")
+WITHHELD = Kind(409, "withheld", "it would do more than the request allows")
 STALE = Kind(412, "stale", "the resource has changed")
 TOO_LARGE = Kind(413, "too-large", "the request's body is too large")
-MEDIA = Kind(415, "unsupported-media-type", "the body's type is not accepted here")
+MEDIA = Kind(415, "unsupported-media-type", "the body's media type is not accepted here")
 INVALID = Kind(422, "invalid", "the request is not valid")
-TOO_MANY = Kind(429, "too-many-failures", "too many tokens from this address were not taken")
+TOO_MANY = Kind(429, "too-many-failures", "too many authentication failures from this address")
 TOO_MANY_AT_ONCE = Kind(429, "too-many-at-once", "too many requests of one caller at once")
 INTERNAL = Kind(500, "internal", "the control plane failed")
-DATABASE = Kind(503, "database-unavailable", "the database did not take the transaction")
+DATABASE = Kind(503, "database-unavailable", "the database did not accept the transaction")
 OVERLOADED = Kind(503, "overloaded", "too many requests at once")
 NOT_PUBLISHED = Kind(503, "not-published", "recorded, but not yet in force")
 
@@ -76,7 +76,7 @@ _HEADERS_OF = {NOT_AUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="dnsfilter"
 def problem(
     kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
 ) -> JSONResponse:
-    """The response for a problem; `request` is the request's id, and at most `most` faults are told."""
+    """Return the response for a problem. `request` is the request's id. At most `most` faults are listed."""
     headers = _HEADERS_OF.get(kind, {})
     return JSONResponse(content(kind, detail, request, faults, most), kind.status, headers, MEDIA_TYPE)
 
@@ -84,8 +84,8 @@ def problem(
 def content(
     kind: Kind, detail: str, request: str, faults: Sequence[errors.Fault] = (), most: int = MAX_FAULTS
 ) -> dict[str, Any]:
-    """The body of a problem."""
-    told: dict[str, Any] = {
+    """Return the body of a problem."""
+    body: dict[str, Any] = {
         "type": f"/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
@@ -93,17 +93,17 @@ def content(
         "request": request,
     }
     if faults:
-        told["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:most]]
-    return told
+        body["faults"] = [{"place": fault.place[:MAX_PLACE], "message": fault.message} for fault in faults[:most]]
+    return body
 
 
 def id_of(scope: Mapping[str, Any]) -> str:
-    """The id that the request was given when it came in."""
+    """Return the id of a request, or an empty text if it has none yet."""
     return str(scope.get("request_id", ""))
 
 
 def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that can answer with these problems, besides 401, 403, 422 and 429."""
+    """Return the `responses=` of a route that can answer with 401, 403, 422, 429 and these problems."""
     found: dict[int | str, dict[str, Any]] = {}
     for kind in (NOT_AUTHENTICATED, FORBIDDEN, *kinds, INVALID, TOO_MANY):
         earlier = found.get(kind.status)
@@ -113,7 +113,7 @@ def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error as a problem; what nobody foresaw is answered by the outermost middleware."""
+    """Make `app` answer every error as a problem. The outermost middleware answers unexpected errors."""
     app.add_exception_handler(errors.ApiError, _of_api_error)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
@@ -139,24 +139,24 @@ def of_error(error: Exception, request: str) -> JSONResponse:
 
 
 def cause(error: Exception) -> tuple[Kind, str, Sequence[errors.Fault]]:
-    """Return the kind, detail and faults of the problem that an error is answered with."""
+    """Return the kind, detail and faults of the problem that answers an error."""
     match error:
         case errors.Invalid() | errors.Conflict():
             return OF_ERROR[type(error)], str(error), error.faults
         case errors.ApiError():
             return OF_ERROR[type(error)], str(error), ()
         case DataError():
-            # PostgreSQL takes no NUL in a text, and no number or text that is larger than the column.
-            return INVALID, "there is a value in the request that cannot be stored or looked for", ()
+            # PostgreSQL accepts no NUL in a text, and no number or text that is larger than the column.
+            return INVALID, "the request has a value that cannot be stored or searched", ()
         case SQLAlchemyError():
             return DATABASE, "nothing was recorded; try again", ()
-    return INTERNAL, "the log of the control plane says why", ()
+    return INTERNAL, "the log of the control plane has the reason", ()
 
 
 def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    # pydantic's own rendering repeats the input, which may be long or private.
+    # pydantic's own text repeats the input, which may be long or private.
     faults = [errors.Fault(place_of(fault["loc"]), words_of(fault)) for fault in error.errors()]
     count = len(faults)
     detail = f"{count} fault{'s' if count != 1 else ''} in the request"

@@ -1,4 +1,4 @@
-"""Bounds on what is under way at once: one for each caller, and one for all."""
+"""Limits on concurrent work: one for each caller, and one for all."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from api.errors import Overloaded, TooManyAtOnce
 
 
 class Quota:
-    """Count what is under way. `what` names it in errors. Safe in threads."""
+    """Count concurrent work. `what` names it in errors. Safe in threads."""
 
     def __init__(self, what: str, most: int, most_each: int) -> None:
         self._what, self._most, self._most_each = what, most, most_each

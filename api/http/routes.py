@@ -1,4 +1,4 @@
-"""The routes of the API: known query parameters only, entity tags that cover the answer, 304, answers that are kept."""
+"""The route class of the API: permits, unknown query parameters, entity tags that cover the answer, 304."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -18,21 +18,21 @@ from api.http.schemas import place_of
 
 TAG_DIGITS = 16
 MAX_UNKNOWN = 20
-"""The most unknown parameters that an answer names."""
+"""The most unknown query parameters that an answer names."""
 _LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
 _NAMED_IN: Mapping[Where, str] = {Where.PATH: "{slug}", Where.SELF: "{account}", Where.ACTED: "{account}"}
-"""What the path of a route has if its rule is about whoever the path names."""
+"""The part of a route's path that its rule refers to."""
 _OF_REVISION = '"r'
-"""How tags begin that routes give; others are a whole answer's already."""
+"""The beginning of tags that routes make from a revision. Other tags already cover the complete answer."""
 
 
 class Route(APIRoute):
-    """A route whose answer is in `request.state.answer` before its transaction ends.
+    """A route that stores its answer in `request.state.answer` before its transaction ends.
 
-    A parameter of its endpoint says who may call it: one of permits.py or node_permits.py. It is asked first.
-    Without one the route cannot be made.
+    One parameter of the endpoint says who may call it: a permit of permits.py or node_permits.py. It is checked first.
+    An endpoint without one raises TypeError.
 
-    What a route has tagged with a revision gets a tag that covers the answer's body too: a state that follows from the
+    If a route tags an answer with a revision, this class makes the tag cover the body too: a state that depends on the
     clock changes without an act. A GET with that tag in If-None-Match is answered with 304.
 
     A query parameter that the route does not declare, or that is given twice, raises Invalid: a misspelled filter would
@@ -43,24 +43,24 @@ class Route(APIRoute):
         self, path: str, endpoint: Callable[..., Any], *, dependencies: Sequence[Needed] | None = None, **options: Any
     ) -> None:
         self.rule, first = _permission(path, endpoint)
-        # Before a transaction begins.
+        # These run before a transaction begins.
         checked = [first, *(dependencies or ()), Depends(_demand_known)]
         super().__init__(path, endpoint, dependencies=checked, **options)
 
     @cached_property
     def parameters(self) -> frozenset[str]:
-        """The query parameters that the route and its dependencies declare."""
+        """Return the query parameters that the route and its dependencies declare."""
         return frozenset(_declared(self.dependant))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, whose response FastAPI sends once every dependency of the function's scope has ended."""
+        """Return the handler. FastAPI sends its response after all dependencies of function scope have ended."""
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
             answer = await handle(request)
             known = answer.headers.get("etag")
             if known is not None and known.startswith(_OF_REVISION):
-                answer.headers["ETag"] = whole_tag(known, bytes(answer.body))
+                answer.headers["ETag"] = answer_tag(known, bytes(answer.body))
                 if request.method == "GET" and _is_known(request.headers.get("if-none-match", ""), answer):
                     answer = Response(status_code=304, headers={"ETag": answer.headers["ETag"]})
             request.state.answer = answer
@@ -70,16 +70,16 @@ class Route(APIRoute):
 
 
 def route_of(request: Request) -> Route:
-    """Return the route that a request has come to."""
+    """Return the route of a request."""
     found = request.scope["route"]
     assert isinstance(found, Route)
     return found
 
 
 def _permission(path: str, endpoint: Callable[..., Any]) -> tuple[Rule, Needed]:
-    """Return who may call an endpoint, and the dependency that checks it. Raise TypeError if its signature is unclear.
+    """Return who may call an endpoint, and the dependency that checks it. Both are in one parameter's annotation.
 
-    Both are in the annotation of one parameter.
+    Raise TypeError unless exactly one parameter has them.
     """
     named = f"{endpoint.__module__}.{endpoint.__qualname__}"
     parts = [get_args(given.annotation)[1:] for given in signature(endpoint, eval_str=True).parameters.values()]
@@ -95,7 +95,7 @@ def _permission(path: str, endpoint: Callable[..., Any]) -> tuple[Rule, Needed]:
         raise TypeError(f"{named} has {len(found)} permits in its signature: give it one of api.http.permits")
     rule, needed = found[0]
     if _NAMED_IN.get(rule.where, "") not in path:
-        raise TypeError(f"the path of {named} has no {_NAMED_IN[rule.where]}, which its permit is about")
+        raise TypeError(f"the path of {named} has no {_NAMED_IN[rule.where]}, which its permit needs")
     return rule, needed
 
 
@@ -126,13 +126,13 @@ def _wrong(name: str, times: int, known: frozenset[str]) -> str:
     return f"unknown parameter.{did_you_mean(name, known) or others}"
 
 
-def whole_tag(tag: str, body: bytes) -> str:
-    """The tag `"r5"` with what the answer's body adds to it."""
+def answer_tag(tag: str, body: bytes) -> str:
+    """Return the tag `"r5"` with a digest of the answer's body added."""
     return f'{tag[:-1]}.{sha256(body).hexdigest()[:TAG_DIGITS]}"'
 
 
 def revision_tag(tag: str) -> str:
-    """What an act compares of a tag that the caller sends: whether the object was changed, whatever the clock did."""
+    """Return the revision part of a caller's tag. Acts compare only that: the rest may change with the clock."""
     name, dot, _ = tag.strip().removeprefix("W/").partition(".")
     return f'{name}"' if dot else name
 

@@ -1,4 +1,4 @@
-"""Shapes that every resource shares: strict bodies, slugs, pages, problems; and what is said of what has another."""
+"""Schemas that all resources share: strict request bodies, slugs, pages, problems; and messages about wrong input."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -20,9 +20,9 @@ from dnsfilter.policy.calendar import parse_span
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
-# Control characters would let a text forge a line of a log or of a refusal's EXTRA-TEXT, and what nobody sees would let
-# it read otherwise than it is: as `text_fault` of every policy has it. By their numbers, since not every library that
-# reads the description knows Unicode's category Cf by name.
+# Control characters could forge a line of a log or of a refusal's EXTRA-TEXT. Invisible characters could disguise a
+# text. `text_fault` has the same rule for policies. The characters are listed by number, because not every library
+# that reads the description knows Unicode's category Cf.
 PRINTABLE = (
     r"^[^\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
     r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -36,31 +36,31 @@ BAN_REFERENCE = r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
-_NO_SLUG = "{} is no short name: lower-case letters, digits and hyphens"
-_NO_DAY = "{} is no date: write for example 2026-09-30"
+_NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
+_NO_DAY = "{} is not a date: write for example 2026-09-30"
 OF_PATTERN: Mapping[str, str] = {
     SLUG: _NO_SLUG,
     SERVICE_SLUG: _NO_SLUG,
-    PRINTABLE: "has a line break or another control character, or one that nobody sees",
+    PRINTABLE: "has a line break, another control character or an invisible character",
     DAY: _NO_DAY,
     DAY_OR_NONE: _NO_DAY,
-    # A link may hold a password, and so is not repeated.
-    LINK: "is no link: write for example https://www.example.org/decisions/118",
-    BAN_REFERENCE: "{} names no ban: write for example ghent/tiktok",
-    LANGUAGE: "{} is no language: write for example nl, fr or de",
-    LOGIN: "{} is no login: lower-case letters, digits, dots and hyphens",
+    # A link may hold a password: do not repeat it.
+    LINK: "is not a link: write for example https://www.example.org/decisions/118",
+    BAN_REFERENCE: "{} is not the name of a ban: write for example ghent/tiktok",
+    LANGUAGE: "{} is not a language: write for example nl, fr or de",
+    LOGIN: "{} is not a login: use lower-case letters, digits, dots and hyphens",
 }
-"""What is said of a text that does not match a pattern; {} is the text."""
+"""Messages about a text that does not match a pattern. {} is the text."""
 
 MAX_REPEATED = 60
-"""Characters of an input that a message repeats."""
+"""The most characters of an input that a message repeats."""
 _TOKEN = "dnsf_"
 MAX_TIME = 40
 """The most characters of a written time."""
 
 
 def read_by(parse: Callable[[str], object]) -> AfterValidator:
-    """A text is kept as it is, once `parse` can read it: what it means depends on more, such as a time zone."""
+    """Return a validator that keeps a text if `parse` can read it. Its meaning depends on more, such as a time zone."""
 
     def checked(text: str) -> str:
         parse(text)
@@ -78,19 +78,19 @@ ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
 ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
-# Generated clients write and read these as the dates and times of their language.
+# Generated clients map these to the date and time types of their language.
 _TIMESTAMP = {"type": "string", "format": "date-time"}
 _DAY = {"type": "string", "format": "date"}
 _OPTIONAL_DAY = {"anyOf": [_DAY, {"type": "string", "const": ""}]}
 Timestamp = Annotated[str, WithJsonSchema(_TIMESTAMP)]
-"""An instant in an answer: RFC 3339, in UTC."""
+"""An instant in an answer: RFC 3339 in UTC."""
 Day = Annotated[str, WithJsonSchema(_DAY)]
 OptionalDay = Annotated[str, WithJsonSchema(_OPTIONAL_DAY)]
 """A date in an answer, empty if there is none."""
 
 
 def _time_schema(*examples: str) -> WithJsonSchema:
-    """Describe a written time. The other forms that `parse_written` reads are for people."""
+    """Return the JSON schema of a written time. It omits the other forms that `parse_written` reads for people."""
     return WithJsonSchema({"anyOf": [_TIMESTAMP, _DAY], "maxLength": MAX_TIME, "examples": list(examples)})
 
 
@@ -134,42 +134,42 @@ SpanText = Annotated[
 Link = Annotated[str, StringConstraints(max_length=500, pattern=LINK)]
 
 MAX_PLACE = 200
-"""Characters of a fault's place: the names of fields in it are the client's own, of any length."""
+"""The most characters of a fault's place. The client chooses the field names in it, of any length."""
 
 Item = TypeVar("Item")
 
 
 class Strict(BaseModel):
-    """A request's body: a field that is not known is an error, and so is a number where a text belongs."""
+    """A request body. An unknown field is an error, and so is a number in place of a text."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class Read(BaseModel):
-    """A response's body."""
+    """A response body."""
 
-    # `dnsfilterctl` loads all of them, and reads one or two.
+    # `dnsfilterctl` imports all of them and uses one or two.
     model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Page(Read, Generic[Item]):
-    """A part of a list; `next` is the cursor of the following part, or null at the end."""
+    """A page of a list. `next` is the cursor of the following page, or null at the end."""
 
     items: list[Item]
     next: str | None = None
 
 
 class FaultRead(Read):
-    """One thing wrong in a request."""
+    """One fault of a request."""
 
     place: str
     message: str
 
 
 class ProblemRead(Read):
-    """RFC 9457 problem details. `type` is stable; `faults` is there where the request itself is wrong.
+    """RFC 9457 problem details. `type` is stable. `faults` lists what is wrong in the request itself.
 
-    `request` is the request's id, which is in the answer's X-Request-ID, in the log and in the audit.
+    `request` is the request's id, which is also in the answer's X-Request-ID, in the log and in the audit log.
     """
 
     type: str = Field(examples=["/problems/not-found"])
@@ -184,7 +184,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def validated(kind: type[Body], values: dict[str, object]) -> Body:
-    """A body of merged values; raises Invalid where they contradict the shape."""
+    """Return a body of merged values. Raise Invalid if they do not fit the model."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -192,7 +192,7 @@ def validated(kind: type[Body], values: dict[str, object]) -> Body:
 
 
 def validated_json(kind: type[Body], text: bytes) -> Body:
-    """Read a body from JSON. Raise Invalid if it is not JSON, or not of that shape."""
+    """Read a body from JSON. Raise Invalid if it is not JSON, or does not fit the model."""
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -204,12 +204,12 @@ def _invalid(error: ValidationError) -> Invalid:
 
 
 def place_of(keys: Iterable[object]) -> str:
-    """The place of a fault, from the keys that lead there; cut where it is long."""
+    """Return the place of a fault from the keys that lead there, cut if it is long."""
     return ".".join(str(key) for key in keys if key != "[key]")[:MAX_PLACE]
 
 
 def words_of(fault: Mapping[str, Any]) -> str:
-    """What is to be done about a fault that pydantic has found, in our own words as far as administrators meet it."""
+    """Return a message about a fault that pydantic found. Common faults have messages of ours, others pydantic's."""
     context: Mapping[str, Any] = fault.get("ctx", {})
     match fault["type"]:
         case "missing":
@@ -229,7 +229,7 @@ def words_of(fault: Mapping[str, Any]) -> str:
         case "too_long":
             return f"give at most {context['max_length']}"
         case "enum" | "literal_error":
-            return f"is none of {context['expected']}{_near(fault.get('input'), context['expected'])}"
+            return f"is not one of {context['expected']}{_near(fault.get('input'), context['expected'])}"
         case "greater_than_equal":
             return f"give at least {context['ge']}"
         case "less_than_equal":
@@ -240,13 +240,13 @@ def words_of(fault: Mapping[str, Any]) -> str:
 
 
 def _near(given: object, expected: str) -> str:
-    """Return the question that names a word near the given one; `expected` has the words in quotes."""
+    """Return the question that names a word near the given one. `expected` has the words in quotes."""
     near = did_you_mean(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
     return near and f".{near}"
 
 
 def _repeated(given: object) -> str:
-    """An input within a message: what no terminal obeys, not long, and no token that somebody has given by mistake."""
+    """Return an input for a message: escaped, cut if it is long, and hidden if it holds a token."""
     if not isinstance(given, str) or _TOKEN in given:
         return "what was given"
     return repr(given) if len(given) <= MAX_REPEATED else f"{given[:MAX_REPEATED]!r}…"

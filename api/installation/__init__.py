@@ -1,4 +1,4 @@
-"""The installation on this machine: made once, opened at each start, never made by an accident.
+"""The installation on this machine: made once, by a command only, and opened at each start.
 
-What it consists of, database, keys and snapshots, has to belong together; the processes are in `api.main`.
+Its database, keys and snapshots must belong together. The processes are in `api.main`.
 """

@@ -1,4 +1,4 @@
-"""Commands that act once: make an installation, missing keys or a token, enrol a node, accept another database."""
+"""One-time commands: make an installation, missing keys or a token, enrol a node, accept another database."""
 
 import shlex
 import time
@@ -16,15 +16,15 @@ from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.errors import Conflict
 from api.installation.opening import (
-    Held,
+    DatabaseContent,
     cannot_open,
     command,
+    database_content,
     database_file,
     database_name,
     demand_installation,
     demand_key,
-    demand_nothing,
-    held_by,
+    demand_no_installation,
     open_database,
     restored_at,
     start_command,
@@ -43,19 +43,19 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 
 
 def run(command: str, settings: Settings, *, keep: bool) -> str:
-    """Run a command that acts once, and return what it did. `keep` is for new-token: revoke none."""
+    """Run a one-time command and return what it did. `keep` is for new-token: revoke none."""
     if command == "new-token":
         return make_token(settings, keep=keep)
     return _COMMANDS[command](settings)
 
 
 def create(settings: Settings) -> str:
-    """Make an installation; raises ConfigError if there is one, or a trace of one. Returns what was done."""
-    demand_nothing(settings)
+    """Make an installation. Raise ConfigError if there is one, or a trace of one. Return what was done."""
+    demand_no_installation(settings)
     _make_state_directory(settings)
-    with alone_on(settings), _opened(settings, create=True) as database:
-        # Another process may have made it before this one was alone.
-        demand_nothing(settings)
+    with exclusive_access(settings), _opened(settings, create=True) as database:
+        # Another process may have made it before this one got exclusive access.
+        demand_no_installation(settings)
         _make_keys(settings)
         key = token_key(settings)
         make_first_token(database, key, settings.token_path, _now_s(settings))
@@ -65,18 +65,18 @@ def create(settings: Settings) -> str:
 
 
 def is_first_start(settings: Settings) -> bool:
-    """Whether there is neither an installation nor a trace of one."""
-    held = held_by(settings)
-    return held is not Held.INSTALLATION and not traces(settings, held)
+    """Return whether there is neither an installation nor a trace of one."""
+    held = database_content(settings)
+    return held is not DatabaseContent.INSTALLATION and not traces(settings, held)
 
 
 def make_missing_keys(settings: Settings) -> str:
-    """Make the keys that are missing; returns what was done.
+    """Make the missing keys. Return what was done.
 
-    With the key of token hashes it makes a new administrator's token.
+    A new key of token hashes voids all tokens, so also make a new administrator's token.
     """
     demand_installation(settings)
-    with alone_on(settings), _opened(settings) as database:
+    with exclusive_access(settings), _opened(settings) as database:
         made = _make_keys(settings)
         if settings.token_key_path in made:
             key = token_key(settings)
@@ -87,7 +87,7 @@ def make_missing_keys(settings: Settings) -> str:
 
 
 def make_token(settings: Settings, *, keep: bool = False) -> str:
-    """Replace the administrator's token, or with `keep` make another; returns what was done."""
+    """Replace the administrator's token, or with `keep` make another. Return what was done."""
     demand_installation(settings)
     with _opened(settings) as database:
         key = token_key(settings)
@@ -96,11 +96,13 @@ def make_token(settings: Settings, *, keep: bool = False) -> str:
     made = f"a new administrator's token is in {settings.token_path}"
     if not revoked.tokens:
         return f"{made}; the other tokens stay valid"
-    return f"{made}; revoked {revoked}: dnsfilterctl audit list --act token.revoke lists them, their owners need others"
+    return (
+        f"{made}; revoked {revoked}: dnsfilterctl audit list --act token.revoke lists them. Their owners need new ones"
+    )
 
 
 def enrol_node(settings: Settings) -> str:
-    """Leave a one-time token for this machine's node, which is registered unless it is; returns what was done."""
+    """Register this machine's node if needed, and write a one-time token for it. Return what was done."""
     demand_installation(settings)
     path = settings.enrolment_token_path
     with _opened(settings) as database:
@@ -117,20 +119,20 @@ def enrol_node(settings: Settings) -> str:
 
 
 def look_after_node(settings: Settings, database: Database, key: bytes) -> None:
-    """Before anything changes after a restore: see to the one-time token of this machine's node."""
+    """Check the one-time token of this machine's node. Call this before anything changes after a restore."""
     with database.reading() as session:
         restored_s = restored_at(session)
     maintain_enrolment_file(database, key, settings.enrolment_token_path, _now_s(settings), restored_s)
 
 
 def accept(settings: Settings) -> str:
-    """Let the database's policy replace that of snapshots that it does not know; returns what was done.
+    """Let the database's policy replace that of snapshots that it does not know. Return what was done.
 
-    Raises ConfigError if it holds no policy.
+    Raise ConfigError if the database has no policy.
     """
     demand_installation(settings)
     stored = SnapshotStore(settings.snapshot_dir).current_revision()
-    with alone_on(settings), _opened(settings) as database:
+    with exclusive_access(settings), _opened(settings) as database:
         key = token_key(settings)
         demand_key(settings, database, key)
         with database.reading() as session:
@@ -143,26 +145,26 @@ def accept(settings: Settings) -> str:
 
 
 def token_key(settings: Settings) -> bytes:
-    """The key of token hashes; raises UnavailableError."""
+    """Return the key of token hashes. Raise UnavailableError."""
     try:
         return load_key(settings.token_key_path)
     except FileNotFoundError as error:
         raise missing_key(settings, error, "every token is void") from error
     except (OSError, ValueError) as error:
-        raise UnavailableError(f"cannot use the key of the tokens: {error}") from error
+        raise UnavailableError(f"cannot use the token key: {error}") from error
 
 
 def missing_key(settings: Settings, error: FileNotFoundError, consequence: str) -> UnavailableError:
-    """Return the error for a missing key. `consequence` is what follows from making another."""
+    """Return the error for a missing key. `consequence` is the effect of making another."""
     return UnavailableError(
-        f"{error.filename} does not exist: put the key back from a copy. If there is none, "
+        f"{error.filename} does not exist: restore the key from a copy. If there is none, "
         f"{command('new-keys', settings)} makes another, and {consequence}"
     )
 
 
 @contextmanager
-def alone_on(settings: Settings) -> Iterator[None]:
-    """Be the only process that changes the database; raises UnavailableError if another one may."""
+def exclusive_access(settings: Settings) -> Iterator[None]:
+    """Make this the only process that changes the database. Raise UnavailableError if another one uses it."""
     with ExitStack() as stack:
         stack.enter_context(file_locked(settings))
         turn = turn_on(settings.database)
@@ -180,7 +182,7 @@ def alone_on(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def file_locked(settings: Settings) -> Iterator[None]:
-    """Hold the lock of an SQLite database. Raise UnavailableError if another process holds it."""
+    """Hold the lock of an SQLite database during the block. Raise UnavailableError if another process holds it."""
     file = database_file(settings)
     with ExitStack() as stack:
         if file is not None:
@@ -194,13 +196,13 @@ def file_locked(settings: Settings) -> Iterator[None]:
 
 
 def note_key(settings: Settings, database: Database, key: bytes) -> None:
-    """Record the key of token hashes, unless the audit log knows it."""
+    """Record the key of token hashes, unless the audit log has it."""
     with database.writing() as session:
         record_key(UnitOfWork(session, LOCAL, _now_s(settings)), key)
 
 
 def _make_keys(settings: Settings) -> list[Path]:
-    """Make each key that is missing."""
+    """Make the missing keys. Return their files."""
     made = []
     for path, make in (
         (settings.token_key_path, make_key),
@@ -225,10 +227,10 @@ def _make_state_directory(settings: Settings) -> None:
 
 @contextmanager
 def _opened(settings: Settings, *, create: bool = False) -> Iterator[Database]:
-    """The database, closed at the end; raises UnavailableError, also for a file that cannot be written."""
+    """Open the database during the block. Raise UnavailableError, also for a file that cannot be written."""
     database = open_database(settings, create=create)
     try:
-        # A damaged database takes no act from a command either.
+        # Commands must not act on a damaged database either.
         Integrity(database, accepted=settings.accept_damage).check_quickly()
         yield database
     except OSError as error:
@@ -249,4 +251,4 @@ _COMMANDS: Mapping[str, Callable[[Settings], str]] = {
     "enrol-node": enrol_node,
     "accept": accept,
 }
-"""Each acts once, and returns what it did; raises ConfigError and UnavailableError."""
+"""Each command returns what it did. It raises ConfigError and UnavailableError."""

@@ -8,7 +8,7 @@ from api.settings import DEFAULTS, PREFIX
 from dnsfilter.errors import ConfigError, Problem
 
 PACKAGED = Path("/etc/dnsfilter/api.env")
-"""The file that the unit reads."""
+"""The file that the systemd unit reads."""
 MAX_BYTES = 65_536
 _STATE_DIR = f"{PREFIX}STATE_DIR"
 
@@ -16,10 +16,10 @@ _STATE_DIR = f"{PREFIX}STATE_DIR"
 def read_environment(
     environ: Mapping[str, str], state_dir: str | None = None, file: Path | None = None
 ) -> dict[str, str]:
-    """Return `environ` completed from a file of variables; raise ConfigError if that cannot be read.
+    """Return `environ` completed from a file of variables. Raise ConfigError if that cannot be read.
 
-    Without `file` that is the packaged one, unless `environ` has settings or the file names another state directory
-    than `state_dir`.
+    Without `file`, use the packaged one, unless `environ` has settings or that file names another state directory than
+    `state_dir`.
     """
     if file is not None:
         return {**_load(file), **environ}
@@ -28,7 +28,7 @@ def read_environment(
     try:
         held = _load(PACKAGED)
     except ConfigError:
-        # Whoever may not read it has another installation, or gets this error.
+        # With another state directory, the packaged file is not needed, so it may be unreadable.
         if state_dir is None:
             raise
         return dict(environ)
@@ -37,14 +37,14 @@ def read_environment(
 
 
 def _load(file: Path) -> dict[str, str]:
-    """Return what a file says; nothing if the packaged one does not exist."""
+    """Return the variables of a file. Return none if the packaged file does not exist."""
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         if file == PACKAGED:
             return {}
-        raise ConfigError((Problem("--env-file", f"there is no file {file}"),)) from error
+        raise ConfigError((Problem("--env-file", f"file {file} does not exist"),)) from error
     except OSError as error:
         message = f"cannot read {file}: {error.strerror}; run the command as root, or name another file"
         raise ConfigError((Problem("--env-file", message),)) from error

@@ -1,4 +1,4 @@
-"""Root acts on an installation as the user that it belongs to, so that no file becomes root's."""
+"""Drop root's privileges to the user that owns the installation, so that root does not own new files."""
 
 import os
 import pwd
@@ -6,22 +6,22 @@ import stat
 import sys
 from pathlib import Path
 
-from api.files import made_directories
+from api.files import make_directories
 from api.installation.opening import database_file
 from api.settings import Settings
 from dnsfilter.errors import UnavailableError
 from dnsfilter.worker.privileges import become
 
 USER = "dnsfilter-api"
-"""The control plane's user, as it is packaged."""
+"""The packaged user of the control plane."""
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def owner_of(settings: Settings) -> pwd.struct_passwd | None:
-    """Return the user that root gives the installation's files to; None if they stay root's, or for another caller.
+    """Return the user that shall own the installation's files. Return None for root, and if the caller is not root.
 
-    That is the owner of the snapshots' directory, else of the database's, else of the state directory. Where these are
-    root's, it is the packaged user, unless the state directory is there for root alone. Raise UnavailableError.
+    That is the owner of the snapshot directory, else of the database's directory, else of the state directory. If root
+    owns these, it is the packaged user, unless only root can write to the state directory. Raise UnavailableError.
     """
     if os.geteuid() != 0:
         return None
@@ -39,12 +39,12 @@ def owner_of(settings: Settings) -> pwd.struct_passwd | None:
 
 
 def become_owner(settings: Settings, *, create: bool) -> None:
-    """Be that user from now on; with `create` make the state directory for it. Raise UnavailableError."""
+    """Switch to the user of `owner_of`. With `create`, make the state directory for it. Raise UnavailableError."""
     user = owner_of(settings)
     if user is None:
         return
     try:
-        with made_directories({settings.state_dir: 0o750} if create else {}, user):
+        with make_directories({settings.state_dir: 0o750} if create else {}, user):
             become(user, ())
     except OSError as error:
         raise UnavailableError(f"cannot become the user {user.pw_name}: {error.strerror}") from error
@@ -54,7 +54,7 @@ def become_owner(settings: Settings, *, create: bool) -> None:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """Return what is at a path, None if nothing is. Only root's links are followed: anybody may make another."""
+    """Return the status of a path, or None. Follow only root's links: anybody may have made other ones."""
     try:
         status = path.lstat()
         return path.stat() if stat.S_ISLNK(status.st_mode) and status.st_uid == 0 else status
@@ -65,7 +65,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _user(owner: os.stat_result) -> pwd.struct_passwd:
-    """Return a file's owner, by number if this machine has no name for it, as in a container."""
+    """Return a file's owner, by number if this machine does not know the user, as in a container."""
     try:
         return pwd.getpwuid(owner.st_uid)
     except KeyError:

@@ -1,4 +1,4 @@
-"""The syntax of systemd's `EnvironmentFile=` (systemd.exec(5)); it needs no settings."""
+"""Parse the syntax of systemd's `EnvironmentFile=` (systemd.exec(5))."""
 
 import re
 
@@ -10,7 +10,7 @@ _ESCAPE = re.compile(r"\\(.|\Z)", re.DOTALL)
 
 
 def parse_environment(text: str) -> dict[str, str]:
-    """Return the variables that systemd sets for such a file; lines that assign nothing are passed over."""
+    """Return the variables that systemd sets for such a file. Ignore lines that assign nothing."""
     found, place = {}, 0
     while place < len(text) and (line := _LINE.match(text, place)) is not None:
         name, equals = line.groups()
@@ -24,14 +24,14 @@ def parse_environment(text: str) -> dict[str, str]:
 
 
 def _value(text: str, place: int) -> tuple[str, int]:
-    """Return the value that begins at `place`, and where its line ends: quoted parts, then perhaps a plain one."""
+    """Return the value that begins at `place`, and the end of its line: quoted parts, then perhaps a plain one."""
     made = ""
     while (quoted := _QUOTED.match(text, place)) is not None:
         single, double = quoted.groups()
         made += _ESCAPE.sub(_in_quotes, double) if single is None else single
         place = quoted.end()
     plain = _PLAIN.match(text, place)
-    if plain is None:  # which matches anywhere
+    if plain is None:  # cannot happen: the pattern matches anywhere
         raise ValueError(f"no value at {place}")
     return made + _ESCAPE.sub(_outside_quotes, plain[1]), plain.end()
 

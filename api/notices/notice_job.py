@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from api.db.models import NoticeRow
 from api.db.session import Database
-from api.delivery.destinations import MailPlace, is_mailbox
+from api.delivery.destinations import MailDestination, is_mailbox
 from api.delivery.mail import MAIL_FAILURES, connect, describe_failure, make_message
 from api.jobs import Job
 from api.notices import repository
@@ -62,7 +62,7 @@ class Status:
 
     waiting: int
     oldest_age_s: int
-    given_up: int
+    abandoned: int
     failures: int
     """Failed tries since this process started."""
 
@@ -90,7 +90,7 @@ class Notifier:
         self,
         database: Database,
         services: Mapping[str, str],
-        destination: MailPlace,
+        destination: MailDestination,
         clock: Callable[[], float],
         published: Callable[[], int] = lambda: 0,
         elapsed: Callable[[], float] = monotonic,
@@ -154,7 +154,7 @@ class Notifier:
         with self._database.reading() as session:
             found = repository.counts(session)
         age_s = 0 if found.oldest_s is None else max(0, int(self._clock()) - found.oldest_s)
-        return Status(found.waiting, age_s, found.given_up, self._failures)
+        return Status(found.waiting, age_s, found.abandoned, self._failures)
 
     def start(self) -> None:
         """Start looking and sending in the background. Events from now on cause notices. Raise SQLAlchemyError."""

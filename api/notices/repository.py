@@ -27,7 +27,7 @@ class Counts:
 
     waiting: int
     oldest_s: Instant | None
-    given_up: int
+    abandoned: int
 
 
 def beginning(session: Session) -> Instant | None:
@@ -74,8 +74,8 @@ def counts(session: Session) -> Counts:
     """Count the notices that wait and those given up."""
     waits = _in_state(NoticeState.WAITING)
     number, oldest = session.execute(select(func.count(), func.min(NoticeRow.made_s)).where(waits)).one()
-    given_up = select(func.count()).select_from(NoticeRow).where(_in_state(NoticeState.FAILED))
-    return Counts(number, oldest, session.scalar(given_up) or 0)
+    abandoned = select(func.count()).select_from(NoticeRow).where(_in_state(NoticeState.FAILED))
+    return Counts(number, oldest, session.scalar(abandoned) or 0)
 
 
 def page(

@@ -65,7 +65,7 @@ def approve_request(
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     ban = unit.session.get_one(BanRow, row.ban)
-    permit.another_person(unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
+    permit.demand_second_person(unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
     known = held.services.get(ban.service)
     if known is None:
         raise NotFound(f"service {ban.service} is not in the catalogue: reject the request")

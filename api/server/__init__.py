@@ -1,1 +1,1 @@
-"""The process as clients meet it: listening, TLS, limits of bodies and connections, access log, health, metrics."""
+"""The HTTP server: listening, limits on bodies, requests and connections, access log, health, metrics."""

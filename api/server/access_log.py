@@ -1,4 +1,4 @@
-"""One line and one measurement per request, by route template: what people ask about stands in neither."""
+"""Log and measure each request by its route template. Neither contains parameters or names of the request."""
 
 import logging
 from time import perf_counter
@@ -10,7 +10,7 @@ from api.server.api_metrics import RequestMetrics
 from dnsfilter.telemetry.logs import emit
 
 QUIET = frozenset({"/v1/nodes/self/snapshot", "/v1/nodes/self/report"})
-"""What every node asks all the time: in the log only where it fails."""
+"""Frequent requests of nodes: they are logged at level info only if they fail."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
 
@@ -18,14 +18,14 @@ log = logging.getLogger("dnsfilter.api.access")
 
 
 class AccessMiddleware:
-    """Sees the final status of every request."""
+    """Log the final status of every request."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, then note method, route, status and duration, less what it only waited."""
+        """Pass the request on, then log method, route, status and duration. Subtract time that it only waited."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

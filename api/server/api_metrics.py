@@ -1,6 +1,6 @@
-"""The control plane's metrics: the only door to prometheus_client here.
+"""The control plane's metrics and their server.
 
-Every name but one begins with `dnsfilter_api_`.
+Every name except `dnsfilter_suspended` begins with `dnsfilter_api_`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ Registry: TypeAlias = CollectorRegistry
 
 
 class PublishingStatus(Protocol):
-    """What is read from a publisher's status."""
+    """The status of a publisher, as metrics read it."""
 
     @property
     def revision(self) -> int | None: ...
@@ -35,7 +35,7 @@ class PublishingStatus(Protocol):
 
 
 class Publishing(Protocol):
-    """What is read from a publisher."""
+    """A publisher, as metrics read it."""
 
     @property
     def status(self) -> PublishingStatus: ...
@@ -43,19 +43,19 @@ class Publishing(Protocol):
 
 
 class Failures(Protocol):
-    """What is read from the authentication failures."""
+    """The authentication failures, as metrics read them."""
 
     def counts(self) -> Mapping[str, int]: ...
 
 
 class Nodes(Protocol):
-    """What is read from the nodes."""
+    """The nodes, as metrics read them."""
 
     def counts(self) -> Mapping[str, int]: ...
 
 
-class PlaceStatus(Protocol):
-    """What is read of a place for checkpoints."""
+class DestinationStatus(Protocol):
+    """The status of a destination of checkpoints, as metrics read it."""
 
     @property
     def name(self) -> str: ...
@@ -68,30 +68,30 @@ class PlaceStatus(Protocol):
 
 
 class Witnessing(Protocol):
-    """What is read from whoever takes checkpoints to their places."""
+    """The delivery of checkpoints, as metrics read it."""
 
     @property
     def destinations(self) -> int: ...
-    def status(self) -> Sequence[PlaceStatus]: ...
+    def status(self) -> Sequence[DestinationStatus]: ...
 
 
 class Suspensions(Protocol):
-    """What is read of suspensions."""
+    """The suspensions, as metrics read them."""
 
     def suspended(self) -> Sequence[str | None]: ...
 
 
 class SuspensionsCollector(Collector):
-    """For whom nothing is refused, read when scraped; nothing while the database cannot be read.
+    """Current suspensions, read when scraped. There is no series while the database cannot be read.
 
-    A node says it under the same name, of these and of what it was told without the API.
+    Nodes have a metric with the same name, which includes local suspensions.
     """
 
     def __init__(self, suspensions: Suspensions) -> None:
         self._suspensions = suspensions
 
     def collect(self) -> Iterator[Metric]:
-        """One family, with a series per authority while one holds."""
+        """Yield one family, with a series per suspended authority."""
         try:
             suspended = self._suspensions.suspended()
         except SQLAlchemyError:
@@ -104,64 +104,64 @@ class SuspensionsCollector(Collector):
 
 
 class CheckpointsCollector(Collector):
-    """How many destinations checkpoints have, and how far each is behind, read when scraped.
+    """The number of checkpoint destinations, and how far each is behind, read when scraped.
 
-    How far is left out while the database cannot be read.
+    How far they are behind is left out while the database cannot be read.
     """
 
     def __init__(self, witnessing: Witnessing) -> None:
         self._witnessing = witnessing
 
     def collect(self) -> Iterator[Metric]:
-        """One family with one value, and three with a series per place."""
+        """Yield one family with one value, and three with a series per destination."""
         help_text = "Destinations that are set for checkpoints of the audit log."
         yield GaugeMetricFamily("dnsfilter_api_checkpoint_destinations", help_text, self._witnessing.destinations)
         try:
-            places = self._witnessing.status()
+            destinations = self._witnessing.status()
         except SQLAlchemyError:
             return
-        help_text = "Checkpoints of the record that the place does not have yet."
+        help_text = "Checkpoints of the audit log that the destination does not have yet."
         undelivered = GaugeMetricFamily("dnsfilter_api_checkpoints_undelivered", help_text, labels=("place",))
-        help_text = "Age of the newest checkpoint that the place has."
+        help_text = "Age of the newest checkpoint that the destination has."
         age = GaugeMetricFamily("dnsfilter_api_checkpoint_age_seconds", help_text, labels=("place",))
-        help_text = "Tries to take checkpoints to the place that failed."
+        help_text = "Failed attempts to send checkpoints to the destination."
         failures = CounterMetricFamily("dnsfilter_api_checkpoint_failures", help_text, labels=("place",))
-        for place in places:
-            undelivered.add_metric((place.name,), place.undelivered)
-            failures.add_metric((place.name,), place.failures)
-            if place.age_s is not None:
-                age.add_metric((place.name,), place.age_s)
+        for destination in destinations:
+            undelivered.add_metric((destination.name,), destination.undelivered)
+            failures.add_metric((destination.name,), destination.failures)
+            if destination.age_s is not None:
+                age.add_metric((destination.name,), destination.age_s)
         yield from (undelivered, age, failures)
 
 
 class Damaged(Protocol):
-    """What is read from whoever checks the database."""
+    """The check of the database, as metrics read it."""
 
     @property
     def damage(self) -> str | None: ...
 
 
 class DamageCollector(Collector):
-    """Whether the database is damaged, read when scraped."""
+    """A flag that says whether the database is damaged, read when scraped."""
 
     def __init__(self, integrity: Damaged) -> None:
         self._integrity = integrity
 
     def collect(self) -> Iterator[Metric]:
-        """One family with one value."""
+        """Yield one family with one value."""
         help_text = "1 while the database's file or its audit log is known to be damaged."
         yield GaugeMetricFamily("dnsfilter_api_database_damaged", help_text, int(self._integrity.damage is not None))
 
 
 class FailuresCollector(Collector):
-    """Tokens that were not taken, read when scraped."""
+    """Authentication failures, read when scraped."""
 
     def __init__(self, failures: Failures) -> None:
         self._failures = failures
 
     def collect(self) -> Iterator[Metric]:
-        """One family, with a series per reason that there was."""
-        help_text = "Tokens that were not taken; those that were limited are not kept."
+        """Yield one family, with a series per reason that occurred."""
+        help_text = "Authentication failures by reason; limited ones were not stored."
         family = CounterMetricFamily("dnsfilter_api_refused_tokens", help_text, labels=("reason",))
         for reason, count in sorted(self._failures.counts().items()):
             family.add_metric((reason,), count)
@@ -169,25 +169,25 @@ class FailuresCollector(Collector):
 
 
 class NodesCollector(Collector):
-    """Nodes by state, read when scraped; nothing while the database cannot be read."""
+    """Nodes by state, read when scraped. There is no series while the database cannot be read."""
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
 
     def collect(self) -> Iterator[Metric]:
-        """One family, with a series per state."""
+        """Yield one family, with a series per state."""
         try:
             counts = self._nodes.counts()
         except SQLAlchemyError:
             return
-        family = GaugeMetricFamily("dnsfilter_api_nodes", "Nodes, by how they stand.", labels=("state",))
+        family = GaugeMetricFamily("dnsfilter_api_nodes", "Nodes by state.", labels=("state",))
         for state, count in counts.items():
             family.add_metric((state,), count)
         yield family
 
 
 class RequestMetrics:
-    """Requests by method, route template and status; a route that does not exist is one series."""
+    """Requests by method, route template and status. All unknown routes are one series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
@@ -211,13 +211,13 @@ class RequestMetrics:
 
 
 class PublishingCollector(Collector):
-    """Revisions and what publishing has done, read when scraped."""
+    """Revisions, and the results of publishing, read when scraped."""
 
     def __init__(self, publishing: Publishing) -> None:
         self._publishing = publishing
 
     def collect(self) -> Iterator[Metric]:
-        """Every family; the database's revision is left out while the database cannot be read."""
+        """Yield every family. The database's revision is left out while the database cannot be read."""
         status = self._publishing.status
         try:
             revision = self._publishing.database_revision()
@@ -242,21 +242,19 @@ class PublishingCollector(Collector):
 def make_registry(
     publishing: Publishing, failures: Failures, witnessing: Witnessing, suspensions: Suspensions
 ) -> tuple[Registry, RequestMetrics]:
-    """A registry of its own, with everything registered."""
+    """Return a new registry with all collectors, and the metrics of requests."""
     registry = CollectorRegistry()
     registry.register(PublishingCollector(publishing))
     registry.register(FailuresCollector(failures))
     registry.register(CheckpointsCollector(witnessing))
     registry.register(SuspensionsCollector(suspensions))
-    build = Gauge(
-        "dnsfilter_api_build_info", "Always 1; the label says which version.", ("version",), registry=registry
-    )
+    build = Gauge("dnsfilter_api_build_info", "Always 1; the label has the version.", ("version",), registry=registry)
     build.labels(__version__).set(1)
     return registry, RequestMetrics(registry)
 
 
 class OneAtATime(Collector):
-    """Collects for one scrape at a time: however many scrape, they take one connection of the database."""
+    """Collect for one scrape at a time: concurrent scrapes share one connection to the database."""
 
     def __init__(self, found: Any, turn: Lock) -> None:
         self._found, self._turn = found, turn
@@ -267,19 +265,19 @@ class OneAtATime(Collector):
             return list(self._found.collect())
 
     def restricted_registry(self, names: Iterable[str]) -> "OneAtATime":
-        """Collect only some, as `?name[]=` asks."""
+        """Return a collector of the named metrics only, for `?name[]=`."""
         return OneAtATime(self._found.restricted_registry(names), self._turn)
 
 
 class MetricsServer:
-    """Metrics on a port of their own, in a thread; raises OSError when the port is taken."""
+    """Serve metrics on a separate port, in a thread. Raise OSError if the port is in use."""
 
     def __init__(self, endpoint: Endpoint, registry: CollectorRegistry) -> None:
         self._server, self._thread = start_http_server(endpoint.port, endpoint.host, OneAtATime(registry, Lock()))
         self.endpoint = Endpoint(endpoint.host, int(self._server.server_port))
 
     def close(self) -> None:
-        """Stop answering."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Bodies are bounded before anything reads them: in size, in time, in type."""
+"""Limit request bodies in size, time and type before the application reads them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -27,22 +27,22 @@ OF_PATH: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "/v1/policy/apply": _POLICY,
     "/v1/ranges/import": (csv_table.MAX_BYTES, (csv_table.MEDIA_TYPE, "text/plain")),
 }
-"""The most bytes and the types of a file, on paths that take one. Every path takes JSON of at most `MAX_BYTES`."""
+"""The most bytes and the media types of a file, by path. Every path accepts JSON of at most `MAX_BYTES`."""
 READ_TIMEOUT_S = 30.0
 LARGE_QUEUED_S = READ_TIMEOUT_S + 5
-"""Wait for a large body's place longer than slow uploads can hold all of them."""
+"""Seconds that a large body waits for a place: longer than slow uploads can hold all places."""
 MAX_LARGE, MAX_LARGE_EACH = 8, 4
-"""Bodies of more than `MAX_UNKNOWN_BYTES` at once, of all accounts or all nodes, and of one: being read, or held
-until they are answered."""
+"""Concurrent bodies of more than `MAX_UNKNOWN_BYTES`, of all accounts or all nodes, and of one. A body counts from
+reading until its request is answered."""
 
 MAX_CHECKS = 8
-"""Tokens of large requests that are checked at the same time."""
+"""Concurrent token checks of large requests."""
 
 
 class BodyMiddleware:
     """Read a body, then pass the request on. Answer 400, 401, 403, 408, 413, 415, 429 and 503 without the application.
 
-    Never pass on an incomplete body: the part that came could be taken for an act of its own.
+    Never pass on an incomplete body: the received part could be a valid act itself.
 
     If the request has an Idempotency-Key, put the body's SHA-256 into the scope.
 
@@ -62,18 +62,18 @@ class BodyMiddleware:
         self._app = app
         self._sender = sender
         self._refusal = refusal
-        # Who is refused goes on record, once it is its turn: no thread of a request that has a place waits for that.
+        # Checks have their own threads: recording a refusal waits to write, and must not block other requests.
         self._checking = CapacityLimiter(MAX_CHECKS)
         self._of_nodes, self._of_people = (Room(most_large, most_large_each, queued_s) for _ in range(2))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on a request whose body is whole, small enough and of an accepted type."""
+        """Pass on a request if its body is complete, small enough and of an accepted type."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         if b"transfer-encoding" in headers and b"content-length" in headers:
-            # RFC 9112 section 6.1: nobody can say which of the two whoever is between here and there went by.
+            # RFC 9112 section 6.1: a proxy may have used either of the two.
             await _refuse(scope, receive, send, BAD_REQUEST, "send Content-Length or Transfer-Encoding, not both")
             return
         announced = _announced(headers)
@@ -81,17 +81,17 @@ class BodyMiddleware:
         sender = None if small else await self._sender_of(scope)
         room = self._of_nodes if scope["path"].startswith(OF_NODES) else self._of_people
         if sender is None:
-            await self._whole(scope, receive, send, headers, large=False)
+            await self._read_and_pass_on(scope, receive, send, headers, large=False)
         elif await room.begin(sender):
             try:
-                await self._whole(scope, receive, send, headers, large=True)
+                await self._read_and_pass_on(scope, receive, send, headers, large=True)
             finally:
                 room.end(sender)
         else:
             error = errors.Overloaded("many large bodies are being read; try again soon")
             await _close(scope, receive, send, of_error(error, id_of(scope)))
 
-    async def _whole(
+    async def _read_and_pass_on(
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], *, large: bool
     ) -> None:
         kind = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
@@ -103,8 +103,8 @@ class BodyMiddleware:
             await _refuse(scope, receive, send, TIMEOUT, f"the body did not arrive within {READ_TIMEOUT_S:.0f} s")
             return
         except ClientDisconnect:
-            # Nobody gets this answer: the log and the metrics do.
-            await _refuse(scope, receive, send, BAD_REQUEST, "the body broke off before it was whole")
+            # The client has left. This answer is for the log and the metrics.
+            await _refuse(scope, receive, send, BAD_REQUEST, "the body is incomplete")
             return
         if body is None:
             error = None if large else await run_sync(self._refusal, token_of(scope), scope, limiter=self._checking)
@@ -124,18 +124,18 @@ class BodyMiddleware:
         try:
             return await run_sync(self._sender, token, scope, limiter=self._checking) if token else None
         except SQLAlchemyError:
-            return token  # The route meets the same database, and answers what is to be answered then.
+            return token  # The route uses the same database, and answers with its error.
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> bytes:
-    """What Content-Length says, which is nothing of a body in chunks."""
+    """Return Content-Length, or an empty text for a chunked body."""
     return b"" if b"transfer-encoding" in headers else headers.get(b"content-length", b"0")
 
 
 async def _read(receive: Receive, announced: bytes, limit: int) -> bytes | None:
-    """The body, or None where it is larger than `limit`; stops reading as soon as that is known.
+    """Return the body, or None if it is larger than `limit`. Stop reading as soon as that is known.
 
-    Raises ClientDisconnect where less came than was announced, or no end.
+    Raise ClientDisconnect if the body is shorter than announced, or has no end.
     """
     if announced.isdigit() and int(announced) > limit:
         return None
@@ -174,6 +174,6 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, kind: Kind, detail
 
 
 async def _close(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
-    # What is left of the body is not read: the connection cannot be used again.
+    # The rest of the body is not read, so the connection cannot be used again.
     response.headers["Connection"] = "close"
     await response(scope, receive, send)

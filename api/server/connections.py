@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections of the API: uvicorn's, bounded in number, with a time for a request's head."""
+"""HTTP/1.1 connections of the API: uvicorn's, limited in number, with a timeout for a request's head."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from api.server.request_ids import HEADER, HEADERS, new_id
 from dnsfilter.telemetry.logs import emit
 
 MAX_CONNECTIONS = 2048
-"""Each node has one, on which it waits. Half of `DESCRIPTORS`: files and the database need some."""
+"""The most connections. Each waiting node needs one. Files and the database need the other descriptors."""
 DESCRIPTORS = 2 * MAX_CONNECTIONS
 HEAD_TIMEOUT_S = 10.0
 
@@ -22,20 +22,20 @@ log = logging.getLogger("dnsfilter.api.access")
 
 
 def raise_limit() -> None:
-    """Let this process open as many descriptors as connections need, or as many as it may; 1,024 are usual else."""
+    """Raise this process's limit of descriptors, usually 1,024, to what connections need, or to the hard limit."""
     soft, hard = getrlimit(RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == RLIM_INFINITY else min(hard, DESCRIPTORS)
     if soft != RLIM_INFINITY and soft < wanted:
         setrlimit(RLIMIT_NOFILE, (wanted, hard))
     if wanted < DESCRIPTORS:
-        emit(log, logging.WARNING, "few descriptors, which many nodes would need", may=wanted, need=DESCRIPTORS)
+        emit(log, logging.WARNING, "too few descriptors for many nodes", may=wanted, need=DESCRIPTORS)
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, which closes a connection beyond the bound, or if a request's head does not come in time.
+    """uvicorn's HTTP/1.1. Close a connection beyond the limit, or if a request's head does not arrive in time.
 
-    Beyond the bound uvicorn refuses requests, but keeps connections. It bounds only the time between an answer and the
-    first byte of the next request, and begins it before the answer is taken.
+    Beyond the limit, uvicorn refuses requests but keeps connections. It limits only the time between an answer and the
+    first byte of the next request, and starts that time before the client has read the answer.
     """
 
     head_timeout_s = HEAD_TIMEOUT_S
@@ -45,32 +45,32 @@ class Connection(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first head."""
+        """Start the timeout for the first head."""
         super().connection_made(transport)
         self._expect_head()
         if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Cancel the timeouts."""
         if self._late is not None:
             self._late.cancel()
-        # uvicorn leaves this one running where the connection broke.
+        # uvicorn does not cancel this one if the connection broke.
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next head."""
+        """Start the timeout for the next head."""
         self._expect_head()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, as a problem, and close; uvicorn says the same as plain text."""
+        """Answer invalid HTTP with a problem, and close. uvicorn would answer with plain text."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
         known = new_id()
-        emit(log, logging.INFO, "not http", request=known)
+        emit(log, logging.INFO, "request is not valid HTTP", request=known)
         body = json.dumps(content(BAD_REQUEST, msg.lower().rstrip("."), known)).encode()
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
@@ -85,7 +85,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, unless its last answer is still being taken."""
+        """Close an idle connection, unless its client is still reading the last answer."""
         if self.transport.get_write_buffer_size():
             again = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
             self.timeout_keep_alive_task = again

@@ -1,4 +1,4 @@
-"""Whose request a proxy passes on: its last hop, which the proxy itself has written."""
+"""The client of a request behind a proxy: the last hop, which the proxy itself wrote."""
 
 from ipaddress import ip_address
 
@@ -8,13 +8,13 @@ HEADER = b"x-forwarded-for"
 
 
 class ForwardedMiddleware:
-    """Gives a request over a Unix socket the address that the proxy names: nobody but the proxy connects there."""
+    """Set the client of a request over a Unix socket to the address that the proxy names: only that connects."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its client; without a usable address it has none."""
+        """Pass the request on with its client, or without one if there is no usable address."""
         if scope["type"] == "http" and _is_unix(scope):
             scope["client"] = last_hop(scope["headers"])
         await self._app(scope, receive, send)
@@ -27,7 +27,7 @@ def _is_unix(scope: Scope) -> bool:
 
 
 def last_hop(headers: list[tuple[bytes, bytes]]) -> tuple[str, int] | None:
-    """The last address of the last such header, with port 0: what stands before it, anybody may have written."""
+    """Return the last address of the last such header, with port 0. Anybody may have written the earlier ones."""
     values = [value for name, value in headers if name == HEADER]
     if not values:
         return None

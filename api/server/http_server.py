@@ -1,4 +1,4 @@
-"""The server of the API: HTTP on sockets that are bound already, until a signal."""
+"""The HTTP server of the API: it serves on bound sockets until a signal."""
 
 import asyncio
 import logging
@@ -22,13 +22,13 @@ MAX_HEADER_BYTES = 16 * 1024
 SHUTDOWN_S = 5
 BACKLOG = 2048
 HANDSHAKE_S = 10.0
-"""As long as a request's head may take."""
+"""Seconds for a TLS handshake, as for a request's head."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which says one line when it is ready, and whose stopping by a signal is a success."""
+    """uvicorn that prints one line when it is ready, and that a signal stops with success."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Server(uvicorn.Server):
         self._ended_by: str | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections on every listener, then say so."""
+        """Accept connections on every listener, then print that it is ready."""
         current_default_thread_limiter().total_tokens = THREADS
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            context = self._certificate.context if listener.ciphered and self._certificate is not None else None
+            context = self._certificate.context if listener.tls and self._certificate is not None else None
             patience_s = None if context is None else HANDSHAKE_S
             made = await loop.create_server(
                 self._protocol, sock=listener.socket, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s
@@ -62,20 +62,20 @@ class Server(uvicorn.Server):
         notify("READY=1", f"STATUS=listening on {' and '.join(listener.url for listener in self._listeners)}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note which signal it is that ends it."""
+        """Note the signal that ends it."""
         self._ended_by = signal.Signals(sig).name
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen no longer, and answer what is in hand."""
+        """Stop listening, and finish current requests."""
         emit(log, logging.INFO, "stopping", signal=self._ended_by or "none")
         notify("STOPPING=1", "STATUS=stopping")
-        # Nodes wait for a snapshot longer than anybody waits for a stop.
+        # End the requests of nodes that wait for a snapshot: they would delay stopping.
         self._ending()
         await super().shutdown(sockets)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Run until a signal; uvicorn raises the signal again afterwards, which must not end us before we tidied up."""
+        """Run until a signal. uvicorn raises the signal again afterwards, which must not end the process too early."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, self._hung_up)
@@ -85,9 +85,9 @@ class Server(uvicorn.Server):
         return Connection(self.config, self.server_state, {})
 
     def _hung_up(self, *_: object) -> None:
-        """Only the certificate is read anew; without one there is nothing to do, and no reason to end."""
+        """Reload the certificate if there is one. SIGHUP must not end the process."""
         if self._certificate is not None:
-            self._certificate.look_soon()
+            self._certificate.check_soon()
 
 
 def _config(app: FastAPI) -> uvicorn.Config:

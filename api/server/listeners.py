@@ -1,4 +1,4 @@
-"""Where the API listens: a TCP port, or a socket's file that a proxy connects to."""
+"""Listen for the API: on TCP ports, or on Unix sockets for a proxy."""
 
 import os
 import socket
@@ -8,21 +8,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
 
-from api.settings import Endpoint, Settings, UnixSocket, Where
+from api.settings import Endpoint, ListenAddress, Settings, UnixSocket
 from dnsfilter.errors import UnavailableError
 
 SOCKET_MODE = 0o660
-"""The proxy is in the file's group."""
+"""The mode of a Unix socket. The proxy is in the file's group."""
 PROBE_S = 1.0
 UNTAKEN_S = 30.0
-"""Seconds after which the system drops a TCP connection whose client reads nothing of an answer."""
+"""Seconds after which the system drops a TCP connection if its client reads nothing of an answer."""
 
 
 class Listener:
-    """A listening socket, closed when its block ends; then also its file is gone. Raises UnavailableError."""
+    """A listening socket. It is closed when its block ends, and its file is removed. Raise UnavailableError."""
 
-    def __init__(self, where: Where, ciphered: bool) -> None:
-        self.ciphered = ciphered
+    def __init__(self, where: ListenAddress, tls: bool) -> None:
+        self.tls = tls
         self._where = where
         self._file: tuple[int, int] | None = None
         try:
@@ -39,10 +39,10 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """What a client is told."""
+        """Return the URL for clients."""
         if isinstance(self._where, UnixSocket):
             return self._where.text
-        scheme = "https" if self.ciphered else "http"
+        scheme = "https" if self.tls else "http"
         return f"{scheme}://{Endpoint(self._where.host, self.socket.getsockname()[1]).text}"
 
     def __enter__(self) -> Self:
@@ -52,18 +52,18 @@ class Listener:
         self.socket.close()
         if isinstance(self._where, UnixSocket):
             with suppress(OSError):
-                # Another process may have put its own there meanwhile.
+                # Another process may have replaced the file by its own.
                 if _identity(self._where.path) == self._file:
                     self._where.path.unlink()
 
 
 def listen_on_all(settings: Settings, stack: ExitStack) -> tuple[Listener, ...]:
-    """Listen on every address until `stack` ends. Raise UnavailableError with each that is not to be had."""
+    """Listen on every address until `stack` ends. Raise UnavailableError that names each address that failed."""
     listeners: list[Listener] = []
     faults: list[str] = []
     for where in settings.listen:
         try:
-            listeners.append(stack.enter_context(Listener(where, settings.speaks_tls(where))))
+            listeners.append(stack.enter_context(Listener(where, settings.uses_tls(where))))
         except UnavailableError as error:
             faults.append(str(error))
     if faults:
@@ -72,7 +72,7 @@ def listen_on_all(settings: Settings, stack: ExitStack) -> tuple[Listener, ...]:
 
 
 def taken(text: str, option: str, error: OSError) -> str:
-    """What is said when nobody can listen there."""
+    """Return the message about an address on which listening failed."""
     return f"cannot listen on {text}: {error.strerror}; stop what uses it, or choose another with {option}"
 
 
@@ -81,10 +81,10 @@ def _bind_port(endpoint: Endpoint) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections have it from the socket that accepts them.
+        # Accepted connections inherit this option.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * UNTAKEN_S))
         listener.bind((endpoint.host, endpoint.port))
-        # Bound but not listening, two processes would both believe that they have the port.
+        # With bind alone, two processes could both seem to have the port.
         listener.listen(socket.SOMAXCONN)
     except OSError:
         listener.close()
@@ -97,7 +97,7 @@ def _bind_file(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o777)
     try:
-        # Nobody reaches it before it has its mode.
+        # The umask keeps others out until the file has its mode.
         listener.bind(str(path))
         path.chmod(SOCKET_MODE)
         listener.listen(socket.SOMAXCONN)
@@ -110,7 +110,7 @@ def _bind_file(path: Path) -> socket.socket:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that nobody listens on any more; what is no socket stays, and binding tells so."""
+    """Remove a socket on which nobody listens. Keep anything else: binding then fails and reports it."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return

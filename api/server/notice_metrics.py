@@ -10,41 +10,39 @@ from sqlalchemy.exc import SQLAlchemyError
 
 
 class NoticesStatus(Protocol):
-    """What is read of how sending goes."""
+    """The status of sending, as metrics read it."""
 
     @property
     def waiting(self) -> int: ...
     @property
     def oldest_age_s(self) -> int: ...
     @property
-    def given_up(self) -> int: ...
+    def abandoned(self) -> int: ...
     @property
     def failures(self) -> int: ...
 
 
 class Notifying(Protocol):
-    """What is read from whoever sends notices."""
+    """The notifier, as metrics read it."""
 
     def status(self) -> NoticesStatus: ...
 
 
 class NoticesCollector(Collector):
-    """Notices that wait and that failed, read when scraped; nothing while the database cannot be read."""
+    """Waiting and failed notices, read when scraped. There is no series while the database cannot be read."""
 
     def __init__(self, notifying: Notifying) -> None:
         self._notifying = notifying
 
     def collect(self) -> Iterator[Metric]:
-        """Four families, each a single series."""
+        """Yield four families, each with one series."""
         try:
             status = self._notifying.status()
         except SQLAlchemyError:
             return
         yield GaugeMetricFamily("dnsfilter_api_notices_waiting", "Notices that are not sent yet.", status.waiting)
-        help_text = "How long the oldest notice that is not sent yet has waited."
+        help_text = "Waiting time of the oldest notice that is not sent yet."
         yield GaugeMetricFamily("dnsfilter_api_notice_waiting_seconds", help_text, status.oldest_age_s)
-        help_text = "Notices that were given up: refused, tried for three days, or without an address."
-        yield GaugeMetricFamily("dnsfilter_api_notices_given_up", help_text, status.given_up)
-        yield CounterMetricFamily(
-            "dnsfilter_api_notice_failures", "Tries to send a notice that failed.", status.failures
-        )
+        help_text = "Notices that were abandoned: refused, tried for three days, or without an address."
+        yield GaugeMetricFamily("dnsfilter_api_notices_given_up", help_text, status.abandoned)
+        yield CounterMetricFamily("dnsfilter_api_notice_failures", "Failed attempts to send a notice.", status.failures)

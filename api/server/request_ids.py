@@ -1,4 +1,4 @@
-"""Every request gets an id, and every answer has it; what nobody foresaw is answered, and logged under it."""
+"""Give every request an id, and answer and log unexpected errors with it."""
 
 import logging
 import secrets
@@ -14,24 +14,24 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-"""Of every answer: nothing is cached, sniffed or told to other sites."""
+"""Headers of every answer: no caching, no type sniffing, no referrer for other sites."""
 
 log = logging.getLogger("dnsfilter.api")
 
 
 def new_id() -> str:
-    """An id of a request: ours, since what a client sends could be anything, also another's."""
+    """Return a new request id. Ids of clients are not used: they could be anything, even another request's id."""
     return secrets.token_hex(12)
 
 
 class RequestMiddleware:
-    """Outermost middleware: sets the scope's `request_id`, adds the headers of every answer, answers what failed."""
+    """The outermost middleware: set the scope's `request_id`, add common headers, answer unexpected errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; an exception that nobody handled becomes a 500, and a line with its traceback."""
+        """Pass the request on. Answer 500 for an unhandled exception, and log its traceback."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Bounds on the requests that are worked on at once. Nodes, acts, reads and health checks have separate places."""
+"""Limits on concurrent requests. Nodes, acts, reads and health checks have separate places."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ READS = frozenset({"GET", "HEAD"})
 
 
 class Work(Enum):
-    """What a request asks for. No kind of work takes the places of another."""
+    """The kinds of requests. No kind takes the places of another."""
 
     NODE = auto()
     HEALTH = auto()
@@ -32,30 +32,30 @@ class Work(Enum):
 PLACES: Mapping[Work, tuple[int, int]] = {
     Work.NODE: (32, 4),
     Work.HEALTH: (16, 4),
-    # Fewer than the database's pool has connections (15): each read keeps one until its answer is made.
+    # Fewer than the connections of the database's pool (15): each read keeps one until its answer is ready.
     Work.READ: (8, 4),
-    # One act at a time writes: more would only hold threads.
+    # Only one act at a time writes: more places would only hold threads.
     Work.ACT: (16, 4),
 }
-"""Requests at once: of all callers, and of one. A caller is a known token, or an address with all that have none."""
+"""Concurrent requests: of all callers, and of one. A caller is a known token, or else the client's address."""
 OF_PLACES = sum(most for most, _ in PLACES.values())
 THREADS = OF_PLACES + 40
 """One thread for each place, and anyio's default of 40 for answers that are sent without a place.
 
-A request uses at most one thread at a time. So acts that wait for their turn to write leave threads to all others.
+A request uses at most one thread at a time. So acts that wait to write leave threads to all others.
 """
 MAX_KNOWN = 10_000
-"""Tokens that are remembered as known."""
+"""The most tokens that are remembered as known."""
 
 
 class LoadMiddleware:
-    """Counts requests from their body until their answer is made. Those beyond the bound wait, then are refused.
+    """Count requests from their body until their answer is ready. Requests beyond the limit wait, then are refused.
 
-    An answer in several parts is made with its last part. A client that takes it slowly keeps no place from others.
+    An answer in several parts is ready with its last part. A client that reads slowly keeps no place from others.
 
     The scope gets `rest`: a request that enters `with scope["rest"]():` gives its place back, because from there on it
-    only waits or sends. `rested_s` is the time spent in that block. Whoever finds the
-    request's token valid sets `token_known`.
+    only waits or sends. `rested_s` is the time spent in that block. Authentication sets `token_known` for a valid
+    token.
     """
 
     def __init__(self, app: ASGIApp, rooms: Mapping[Work, Room] | None = None) -> None:
@@ -84,7 +84,7 @@ class LoadMiddleware:
                 self._remember(scope)
 
     def _caller_of(self, scope: Scope) -> str:
-        """Return the request's token if it is known. Anybody can make up others: their address counts."""
+        """Return the request's token if it is known, else its network. Anybody can invent other tokens."""
         token = token_of(scope)
         return token if _digest(token) in self._known else network_of(address_of(scope.get("client")))
 
@@ -105,7 +105,7 @@ def _work_of(scope: Scope) -> Work:
 
 
 def token_of(scope: Scope) -> str:
-    """Return the bearer token of a request, however its header is written, or an empty text."""
+    """Return the bearer token of a request, or an empty text. Ignore case and spaces in its header."""
     header = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
     scheme, _, token = header.decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
@@ -116,7 +116,7 @@ def _digest(token: str) -> bytes:
 
 
 class _Place:
-    """What a request has taken, and gives back once."""
+    """The place of a request, which is given back once."""
 
     def __init__(self, give_back: Callable[[], None]) -> None:
         self._give_back = give_back
@@ -128,7 +128,7 @@ class _Place:
             self._give_back()
 
     def sending(self, send: Send) -> Send:
-        """`send`, which lets go before it passes on an answer's end: what comes before may have to wait."""
+        """Return a `send` that gives the place back before it passes on an answer's end. Hold the start until then."""
         start: Message | None = None
 
         async def passed_on(message: Message) -> None:

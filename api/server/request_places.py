@@ -5,11 +5,11 @@ from collections import Counter, OrderedDict, deque
 
 QUEUED_S = 20.0
 MAX_WAITING_EACH = 1000
-"""Requests of one caller that wait at once. Each takes memory, even if its connection has ended."""
+"""The most waiting requests of one caller. Each takes memory, even if its connection has ended."""
 
 
 class Room:
-    """Places up to a bound for all and one for each caller. Callers get free places in turn. For one event loop."""
+    """Places, limited for all callers and for each one. Callers get free places in turn. For one event loop."""
 
     def __init__(self, most: int, most_each: int, queued_s: float = QUEUED_S) -> None:
         self._most, self._most_each, self._queued_s = most, most_each, queued_s
@@ -17,7 +17,7 @@ class Room:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def begin(self, who: str) -> bool:
-        """Take a place as soon as there is one. Return whether there was one in time."""
+        """Wait for a place and take it. Return whether there was one in time."""
         if self._now.total() < self._most and self._may(who):
             self._now[who] += 1
             return True
@@ -34,7 +34,7 @@ class Room:
         return not self._withdrawn(who, place)
 
     def end(self, who: str) -> None:
-        """Give a place back, to whoever's turn it is."""
+        """Give a place back, and pass it to the next waiting caller."""
         self._now[who] -= 1
         # Drop callers at zero.
         self._now = +self._now

@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /version: what the process says of itself, without a token."""
+"""/healthz, /readyz, /version: the state of the process, without a token."""
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,20 +15,20 @@ from dnsfilter import __version__
 router = APIRouter(route_class=Route, tags=["system"])
 
 
-@router.get("/healthz", operation_id="health", summary="Is the process alive?")
+@router.get("/healthz", operation_id="health", summary="Check that the process is alive")
 def health(_permit: Anybody) -> HealthRead:
-    """Answers as long as the process does; asks nothing else."""
+    """Answer as long as the process runs. This checks nothing else."""
     return HealthRead(status="ok")
 
 
 @router.get(
     "/readyz",
     operation_id="readiness",
-    summary="Is the control plane ready?",
+    summary="Check that the control plane is ready",
     responses={503: {"model": ReadinessRead, "description": "acts are not recorded, or not published"}},
 )
 def readiness(_permit: Anybody, request: Request, response: Response) -> ReadinessRead:
-    """Ready: acts can be recorded, and the database's last revision is published."""
+    """Report whether acts can be recorded, and whether the database's last revision is published."""
     publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", CurrentSuspensions)
     revision: int | None = None
     suspensions: int | None = None
@@ -41,7 +41,7 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
     published = publisher.status.revision
     reason = runtime(request).database.obstacle
     if revision is None:
-        reason = reason or "the database is away"
+        reason = reason or "the database is unreachable"
     elif published is None or published < revision:
         reason = reason or f"revision {revision} is not published yet"
     ready = reason is None
@@ -58,7 +58,7 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
     )
 
 
-@router.get("/version", operation_id="version", summary="Which version is this?")
+@router.get("/version", operation_id="version", summary="Get the version")
 def version(_permit: Anybody) -> VersionRead:
-    """The program's version."""
+    """Return the program's version."""
     return VersionRead(version=__version__)

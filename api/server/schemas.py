@@ -1,20 +1,20 @@
-"""What the process says of itself."""
+"""Answers about the state of the process."""
 
 from api.http.schemas import Read
 
 
 class HealthRead(Read):
-    """The process answers."""
+    """The process is alive."""
 
     status: str
 
 
 class ReadinessRead(Read):
-    """Whether acts can be recorded, and the database's revision is published; if not, `reason` says why.
+    """Whether acts can be recorded and the database's revision is published. If not, `reason` says why.
 
-    `suspensions`: for how many authorities, all of them being one, nothing is refused; null without the database.
-    `nodes`: how many have enrolled and should report; `nodes_in_force`: how many of them report that they decide by
-    what is published. Both are null without the database.
+    `suspensions` is the number of suspended authorities; a suspension of all counts as one. `nodes` is the number of
+    enrolled nodes, which should report. `nodes_in_force` is the number of those that report the published policy as in
+    force. All three are null without the database.
     """
 
     ready: bool

@@ -1,1 +1,1 @@
-"""The API's certificate and key: checked, loaded, and loaded again when they change. Who listens with them: server."""
+"""The API's certificate and key: check, load and reload them. `api.server` listens with them."""

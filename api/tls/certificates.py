@@ -1,4 +1,4 @@
-"""The API's certificate: loaded, checked, and taken anew when its files change, without a connection lost."""
+"""Load the API's certificate, and reload it when its files change. Connections stay open."""
 
 import logging
 import ssl
@@ -11,16 +11,16 @@ from api.jobs import Job
 from api.tls.pem import make_context
 from dnsfilter.telemetry.logs import emit
 
-LOOK_S = 5.0
-"""How often the files are looked at."""
+CHECK_INTERVAL_S = 5.0
+"""Seconds between checks of the files."""
 
 log = logging.getLogger("dnsfilter.api")
 
 _Marks: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
-def exposed(key: Path) -> str | None:
-    """What is to be said of a key that is not its owner's and, to read, its group's alone; None of one that is."""
+def exposure_warning(key: Path) -> str | None:
+    """Return a warning if others than the owner may write the key, or others than its group may read it, else None."""
     mode = key.stat().st_mode
     if not mode & (stat.S_IWGRP | stat.S_IRWXO):
         return None
@@ -28,37 +28,41 @@ def exposed(key: Path) -> str | None:
 
 
 class Certificate:
-    """A certificate in use, also a thread, once started, that takes it anew when its files have changed.
+    """A certificate in use. Once started, a thread reloads it when its files have changed.
 
-    `context` is for the server; a handshake gets whatever was last loaded. Raises ValueError as `make_context`.
+    `context` is for the server: each handshake uses the certificate that was loaded last. Raise ValueError as
+    `make_context` does.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = certificate, key
         self._marks = self._look()
         self._current = make_context(certificate, key)
-        # A pair of its own for each state of the files: loaded into one context, a broken key would leave the new
-        # certificate without any.
+        # Each state of the files gets its own context. In a shared one, a broken key would leave the new certificate
+        # without a key.
         self.context = make_context(certificate, key)
         self.context.sni_callback = self._choose
         self._is_asked = False
-        self._job = Job("certificate", self._watch, every_s=LOOK_S)
+        self._job = Job("certificate", self._watch, every_s=CHECK_INTERVAL_S)
 
     def start(self) -> None:
-        """Begin to look at the files."""
+        """Start checking the files."""
         self._job.start()
 
-    def look_soon(self) -> None:
-        """Have the files looked at now; may be called from a signal's handler."""
+    def check_soon(self) -> None:
+        """Check the files now. A signal handler may call this."""
         self._is_asked = True
         self._job.wake()
 
     def stop(self) -> None:
-        """Look no longer."""
+        """Stop checking the files."""
         self._job.stop()
 
-    def renew(self, *, asked: bool = False) -> bool:
-        """Take the pair if its files have changed, or if it is asked for; whether it did. One that is broken is not."""
+    def reload(self, *, asked: bool = False) -> bool:
+        """Load the pair if its files have changed, or if `asked`. Keep the old pair if the new one is broken.
+
+        Return whether a new pair was loaded.
+        """
         marks = self._look()
         if marks == self._marks and not asked:
             return False
@@ -67,7 +71,7 @@ class Certificate:
         try:
             self._current = make_context(certificate, key)
         except ValueError as error:
-            emit(log, logging.ERROR, "new certificate not taken, the old one stays", reason=error)
+            emit(log, logging.ERROR, "new certificate not loaded, the old one stays in use", reason=error)
             return False
         emit(log, logging.INFO, "certificate loaded", path=certificate)
         warn_if_exposed(key)
@@ -78,21 +82,21 @@ class Certificate:
 
     def _watch(self) -> None:
         asked, self._is_asked = self._is_asked, False
-        self.renew(asked=asked)
+        self.reload(asked=asked)
 
     def _look(self) -> _Marks:
         return tuple(_mark(path) for path in self._files)
 
 
 def warn_if_exposed(key: Path) -> None:
-    """Log that the key is open to others, if it is."""
+    """Log a warning if others can access the key."""
     with suppress(OSError):
-        if warning := exposed(key):
+        if warning := exposure_warning(key):
             emit(log, logging.WARNING, warning, path=key)
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is written or replaced; None where there is none. Links are followed."""
+    """Return values that change when a file is written or replaced. Return None without a file. Follow links."""
     try:
         found = path.stat()
     except OSError:

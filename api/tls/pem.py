@@ -1,16 +1,16 @@
-"""Certificates and keys in PEM: check files, and make of a pair what a server speaks."""
+"""Certificates and keys in PEM: check the files, and make a server's TLS context from a pair."""
 
 import ssl
 from pathlib import Path
 
 MAX_BYTES = 1024 * 1024
 CERTIFICATE, PRIVATE_KEY = "CERTIFICATE", "PRIVATE KEY"
-"""What `-----BEGIN` has before its end."""
+"""The words between `-----BEGIN` and `-----`."""
 MISMATCH = "KEY_VALUES_MISMATCH"
 
 
 def check_pem(path: Path, kind: str) -> None:
-    """Raises ValueError unless the file holds something of that kind, `CERTIFICATE` or `PRIVATE_KEY`, in PEM."""
+    """Raise ValueError unless the file holds a PEM block of that kind, `CERTIFICATE` or `PRIVATE_KEY`."""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES)
@@ -21,7 +21,7 @@ def check_pem(path: Path, kind: str) -> None:
 
 
 def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What a server with this certificate speaks: TLS 1.2 and later. Raises ValueError naming the file at fault."""
+    """Return a server's TLS context for this certificate: TLS 1.2 and later. Raise ValueError that names the file."""
     check_pem(certificate, CERTIFICATE)
     check_pem(key, PRIVATE_KEY)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -31,7 +31,7 @@ def make_context(certificate: Path, key: Path) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key, password=lambda: b"")
     except (OSError, ValueError) as error:
         if isinstance(error, ssl.SSLError) and error.reason == MISMATCH:
-            raise ValueError(f"the key in {key} is not that of the certificate in {certificate}") from error
-        message = f"{certificate} and {key} are no certificate and its key, in PEM and without a password"
+            raise ValueError(f"the key in {key} does not belong to the certificate in {certificate}") from error
+        message = f"{certificate} and {key} are not a certificate and its key in PEM without a password"
         raise ValueError(message) from error
     return context

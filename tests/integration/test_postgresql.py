@@ -59,7 +59,7 @@ def _chain_of(plane: Plane) -> tuple[int, object]:
         "TRUNCATE matters",
     ],
 )
-def test_the_audit_only_grows(town: Plane, statement: str) -> None:
+def test_the_audit_log_only_grows(town: Plane, statement: str) -> None:
     before = town.call("GET", "/v1/audit/export").content
     with pytest.raises(DBAPIError, match="append-only"), town.database.writing() as session:
         session.execute(text(statement))

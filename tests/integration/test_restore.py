@@ -68,7 +68,7 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
         before = table(machine)
         done(machine, "backup", backup, "--recipient", str(identity.to_public()))
         extra = machine.ctl("restore", backup, "--state-dir", ".run", "--identity", key)
-        assert (extra.returncode, "is there already" in extra.stderr) == (2, True)
+        assert (extra.returncode, "already exists" in extra.stderr) == (2, True)
         # What comes after the backup is lost with the machine.
         done(machine, "ban", "set", "ghent", "tiktok", "--mode", "off")
     assert before[EXEMPTED] == ("NOERROR", [])

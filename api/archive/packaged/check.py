@@ -1,4 +1,4 @@
-"""Checks acts/acts.jsonl, as README.txt says: needs Python 3 and nothing else. Exit code 1: the chain does not hold."""
+"""Check acts/acts.jsonl as README.txt describes. This needs only Python 3. Exit code 1: the hash chain is broken."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ seq, previous = 0, "0" * 64
 
 
 def written(value: object) -> str:
-    """A JSON value as README.txt says that it is written."""
+    """Return a JSON value as text, in the form that README.txt describes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 with open(os.path.join(here, "acts", "acts.jsonl"), encoding="utf-8", newline="\n") as acts:
     for number, line in enumerate(acts, start=1):
         entry = json.loads(line)
-        # A name that stands twice, of which one was read, would otherwise go unseen.
+        # This also finds members that occur twice: json.loads reads only one of them.
         if line != written(entry) + "\n":
-            sys.exit(f"line {number}: is not written as acts are recorded")
+            sys.exit(f"line {number}: is not in the form in which acts are recorded")
         claimed = entry.pop("hash")
         if entry["seq"] != seq + 1 or entry["previous"] != previous:
             sys.exit(f"line {number}: entry {entry['seq']} does not follow entry {seq}")
@@ -29,5 +29,5 @@ with open(os.path.join(here, "acts", "acts.jsonl"), encoding="utf-8", newline="\
 with open(os.path.join(here, "manifest.json"), encoding="utf-8") as manifest:
     head = json.load(manifest)["audit"]
 if (seq, previous) != (head["seq"], head["hash"]):
-    sys.exit(f"the acts end at entry {seq}, and the manifest says entry {head['seq']}")
-print(f"the chain of {seq} acts holds; the last hash is {previous}")
+    sys.exit(f"the last entry, {seq}, does not match the manifest, which names entry {head['seq']}")
+print(f"the hash chain of {seq} acts is intact; the last hash is {previous}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from api.chain.checkpoint import Checkpoint, parse_checkpoint, parse_public
-from api.chain.verification import MAX_LINE_BYTES, Held, Report, verify
+from api.chain.verification import MAX_LINE_BYTES, CheckpointComparison, Report, verify
 from api.ctl.command import Result
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns
@@ -119,7 +119,7 @@ def _data(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broken
     }
 
 
-def _data_of(held: Held, count: int, broken: Sequence[str]) -> dict[str, object]:
+def _data_of(held: CheckpointComparison, count: int, broken: Sequence[str]) -> dict[str, object]:
     return {
         "held": count,
         "agreeing": held.agreeing.fields if held.agreeing is not None else None,

@@ -185,11 +185,11 @@ def _restored(plain: IO[bytes], digest: str, options: Options) -> Result:
 def _settings(options: Options) -> "Settings":
     """Return the settings that locate the installation. Raise ConfigError."""
     from api.installation.environment import read_environment
-    from api.settings import PREFIX, WHERE, parse_settings
+    from api.settings import LOCATION_KEYS, PREFIX, parse_settings
 
     os.environ.update(read_environment(os.environ, options.state_dir, options.env_file))
     # Ignore other settings: a certificate, for example, may not exist yet.
-    names = {PREFIX + key.upper() for key in WHERE}
+    names = {PREFIX + key.upper() for key in LOCATION_KEYS}
     environ = {name: value for name, value in os.environ.items() if name in names}
     given = {"state_dir": options.state_dir, "database": options.database}
     return parse_settings(given, environ, options.env_file)

@@ -1,1 +1,1 @@
-"""Alembic environment; run by `api.db.session.migrate`."""
+"""The Alembic environment. `api.db.session.Database.migrate` runs it."""

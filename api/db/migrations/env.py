@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `Database.migrate` hands over."""
+"""Run migrations on the connection that `Database.migrate` provides."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Who acts: accounts, their names, their roles, their tokens; and who tried in vain."""
+"""Accounts, their names, roles and tokens, and authentication failures."""
 
 from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,9 +9,9 @@ from dnsfilter.policy.model import Period
 
 
 class AccountRow(Base):
-    """A person or a service that may hold roles. `authority` is the body that a person works for, if it is known.
+    """A person or a service that may hold roles. `authority` is the one that a person works for, if known.
 
-    The record of acts names accounts by number only; numbers are never used twice.
+    The audit log names accounts only by number. Numbers are never reused.
     """
 
     __tablename__ = "accounts"
@@ -26,7 +26,7 @@ class AccountRow(Base):
 
 
 class NameRow(Base):
-    """What an account is called. Erasing the row leaves every record whole, and names nobody."""
+    """The name of an account. Erasing the row removes the name and leaves the audit log unchanged."""
 
     __tablename__ = "names"
 
@@ -38,7 +38,7 @@ class NameRow(Base):
 class GrantRow(Base):
     """A role that an account holds in `authority`, or in the installation (None), in `[start_s, end_s)`.
 
-    `ended_s` is the earlier end that an act has given it.
+    `ended_s` is an earlier end, set by an act.
     """
 
     __tablename__ = "grants"
@@ -59,16 +59,16 @@ class GrantRow(Base):
 
     @property
     def period(self) -> Period:
-        """When the role is held. It is asked about only after it was recorded."""
+        """Return when the role is held. Use it only for instants after the grant was recorded."""
         return period_of(self.start_s, self.end_s, self.ended_s, self.start_s)
 
 
 class TokenRow(Base):
-    """A bearer token of an account, found by its public part and known by a keyed hash only.
+    """A bearer token of an account, found by its public part. Only a keyed hash of it is stored.
 
-    `roles` and `authorities` narrow what the account's roles allow; empty, they do not. `used_day` is a day of UTC
-    as a number of days since 1970. `made_with` is the token that its maker presented; `made_by` the maker's account,
-    0 where whoever may write to the installation's files made it.
+    `roles` and `authorities` narrow the account's roles, unless they are empty. `used_day` is the last day of use in
+    UTC, in days since 1970. `made_with` is the token that its maker presented. `made_by` is the maker's account, or 0
+    if it was made with access to the installation's files.
     """
 
     __tablename__ = "tokens"
@@ -90,7 +90,7 @@ class TokenRow(Base):
 
 
 class AuthenticationFailureRow(Base):
-    """A request whose token was not taken: the only place where an address is kept, for 90 days."""
+    """A request whose token was not accepted. Only these rows hold addresses of clients, for 90 days."""
 
     __tablename__ = "failed_tries"
     __table_args__ = ({"sqlite_autoincrement": True},)

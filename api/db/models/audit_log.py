@@ -1,4 +1,4 @@
-"""The installation's revision, the record of acts, its checkpoints, and what was in force when."""
+"""The installation's revision, the audit log, its checkpoints, and what was in force when."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ INSTALLATION = 1
 
 
 class InstallationRow(Base):
-    """One row. Every writing transaction locks it first: acts are serialised, revisions only grow.
+    """The only row of the table. Every writing transaction locks it first: acts are serialised, revisions only grow.
 
-    `identity` names the installation in its checkpoints, and stays the same when it is restored elsewhere.
+    `identity` names the installation in its checkpoints. It stays the same when a backup is restored elsewhere.
     """
 
     __tablename__ = "installation"
@@ -26,11 +26,11 @@ class InstallationRow(Base):
 
 
 class AuditRow(Base):
-    """An act. Rows are only ever added: triggers make SQLite and PostgreSQL refuse anything else.
+    """An entry of the audit log: one act. Rows are only added: triggers make the database refuse other changes.
 
-    `account` 0 is the installation itself. `authorities` are those whose matter it is; none: the installation's.
-    `token` is the number of the token that its maker presented; None without one, and in entries older than the column.
-    `hash` covers the others, with `previous`, the hash of the entry before.
+    `account` 0 is the installation itself. `authorities` are those that the act concerns. If there are none, it
+    concerns the installation. `token` is the number of the token that the account presented. It is None without one,
+    and in entries older than the column. `hash` covers all other columns and `previous`, the hash of the entry before.
     """
 
     __tablename__ = "audit"
@@ -51,9 +51,9 @@ class AuditRow(Base):
 
 
 class MatterRow(Base):
-    """An index: that the audit's entry `seq` is a matter of `authority`. Rows are only ever added, as in `audit`.
+    """An index row: entry `seq` of the audit log concerns `authority`. Rows are only added, as in `audit`.
 
-    The entry itself, whose hash covers its authorities, is what counts: checks compare this table with it.
+    The entry itself is authoritative, because its hash covers its authorities. Checks compare this table with it.
     """
 
     __tablename__ = "matters"
@@ -63,7 +63,7 @@ class MatterRow(Base):
 
 
 class CheckpointRow(Base):
-    """A signed statement that the audit's entry `seq` has `hash`. `delivered` are the places that have it."""
+    """A signed statement that entry `seq` of the audit log has `hash`. `delivered` names destinations that have it."""
 
     __tablename__ = "checkpoints"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -78,7 +78,7 @@ class CheckpointRow(Base):
 
 
 class VersionRow(Base):
-    """What an object of the policy was from `revision` on; a `body` of None: it was gone."""
+    """The content of an object of the policy from `revision` on. A `body` of None means that it was removed."""
 
     __tablename__ = "versions"
 
@@ -89,7 +89,7 @@ class VersionRow(Base):
 
 
 class ListRow(Base):
-    """A service as a catalogue had it: its definition as compressed JSON, named by the SHA-256 of that JSON."""
+    """The definition of a service in a catalogue, as compressed JSON, named by the SHA-256 of that JSON."""
 
     __tablename__ = "lists"
 
@@ -99,7 +99,7 @@ class ListRow(Base):
 
 
 class CatalogueRow(Base):
-    """A whole catalogue: the list of each service by its digest, named by the SHA-256 of that as JSON."""
+    """A complete catalogue: the digest of each service's list, named by the SHA-256 of this mapping as JSON."""
 
     __tablename__ = "catalogues"
 
@@ -108,9 +108,9 @@ class CatalogueRow(Base):
 
 
 class PublicationRow(Base):
-    """That a snapshot came into force: revision, digests of its files, and the catalogue that it was made with.
+    """A snapshot that came into force: revision, digests of its files, and the catalogue that it was made with.
 
-    `made_s` is the instant for which it was compiled; None in rows older than the column.
+    `made_s` is the instant for which it was compiled. It is None in rows older than the column.
     """
 
     __tablename__ = "publications"
@@ -118,7 +118,7 @@ class PublicationRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     revision: Mapped[int] = mapped_column(index=True)
-    # Without an index: the last row of an instant is looked for from the newest on, and clocks go back now and then.
+    # No index: the last row of an instant is searched from the newest on, because clocks may go back.
     time_s: Mapped[int]
     made_s: Mapped[int | None]
     names: Mapped[str] = mapped_column(String(64))
@@ -129,9 +129,9 @@ class PublicationRow(Base):
 
 
 class IdempotencyRow(Base):
-    """The answer to an act that was sent with a key, kept for a day: the same request again gets the same answer.
+    """The answer to an act that was sent with a key, kept for a day. A repeated request gets the same answer.
 
-    A `body` of None: the act was done, but its answer is not kept.
+    A `body` of None means that the act was done but its answer was not kept.
     """
 
     __tablename__ = "idempotency"

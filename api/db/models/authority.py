@@ -1,4 +1,4 @@
-"""Public bodies."""
+"""Authorities."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,10 +8,10 @@ from dnsfilter.policy.model import PLANNED_USAGE, Usage
 
 
 class AuthorityRow(Base):
-    """A public body; its slug is its identity and never changes.
+    """A public body. Its slug identifies it and never changes.
 
-    `off_needs_reason` and `off_needs_approver` say what it takes to switch a ban of it off.
-    `closes_s` is when it ceases to be; `successor` the authority into which it was merged.
+    `off_needs_reason` and `off_needs_approver` say what is needed to switch off one of its bans. `closes_s` is when it
+    ceases to exist. `successor` is the authority into which it was merged.
     """
 
     __tablename__ = "authorities"
@@ -34,5 +34,5 @@ class AuthorityRow(Base):
 
     @property
     def usage_level(self) -> Usage:
-        """What is counted. A level that older versions stored without effect reads as `authority`."""
+        """Return what is counted. Levels that older versions stored without effect are read as `authority`."""
         return Usage.AUTHORITY if self.usage in PLANNED_USAGE else Usage(self.usage)

@@ -11,11 +11,11 @@ from dnsfilter.policy.model import Mode, Period
 
 
 class BanRow(Base):
-    """An authority's decision on one service. Numbers are never used twice.
+    """An authority's decision on one service. Numbers are never reused.
 
-    `mode_set_s` is when `mode` was set last, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on
-    `returns_to` holds instead: see `switch_at` in `api.bans.state`. While a ban is off without an end, that is the mode
-    before. `superseded_by` is the ban of the successor that goes on with it since a merger.
+    `mode_set_s` is when `mode` was last set, by the account `mode_set_by`, for `mode_reason`. From `off_until_s` on,
+    the mode is `returns_to`: see `switch_at` in `api.bans.state`. If a ban is off without an end, `returns_to` is the
+    earlier mode. `superseded_by` is the successor's ban that continues this one after a merger.
     """
 
     __tablename__ = "bans"
@@ -47,19 +47,19 @@ class BanRow(Base):
 
     @property
     def lasting_mode(self) -> Mode:
-        """The mode that stays until an act: of a ban that is off with an end, the one that returns."""
+        """Return the mode that stays until an act. For a ban that is off with an end, that is the returning mode."""
         return Mode(self.mode if self.off_until_s is None or self.returns_to is None else self.returns_to)
 
     @property
     def decided_terms(self) -> list["TermRow"]:
-        """The terms without those that an act ended before they started. Those stay on record, without effect."""
+        """Return the terms, without those that an act ended before they started. These stay stored without effect."""
         return [term for term in self.terms if not term.period.is_void]
 
 
 class TermRow(Base):
-    """One period of a ban as decided; `ended_s` is the earlier end that an act has given it.
+    """One period of a ban as decided. `ended_s` is an earlier end, set by an act.
 
-    `merged_from` is the merged authority whose ban goes on by it; None: the ban's own authority decided it.
+    `merged_from` is the merged authority whose ban this term continues. With None, the ban's own authority decided it.
     """
 
     __tablename__ = "terms"
@@ -79,7 +79,7 @@ class TermRow(Base):
 
     @property
     def period(self) -> Period:
-        """When the term has effect."""
+        """Return when the term has effect."""
         return period_of(self.start_s, self.end_s, self.ended_s, self.recorded_s)
 
     @classmethod

@@ -9,10 +9,10 @@ from dnsfilter.policy.model import Ground, Period, bound_since
 
 
 class BindingRow(Base):
-    """The record that a ban applies in another authority; `ended_s` is a withdrawal or an early end.
+    """A ban that applies in another authority. `ended_s` is a withdrawal or an early end.
 
-    `ended_reference` is that of the decision behind it, where there is one. `superseded_by` are the bindings that stand
-    for it since a merger.
+    `ended_reference` refers to the formal decision behind that end, if there is one. `superseded_by` are the bindings
+    that replace it after a merger.
     """
 
     __tablename__ = "bindings"
@@ -37,7 +37,7 @@ class BindingRow(Base):
 
     @property
     def is_agreed(self) -> bool:
-        """Whether it is a law, or an agreement that was accepted."""
+        """Return whether the ground is a law, or an accepted agreement."""
         return self.ground == Ground.LAW or self.accepted_s is not None
 
     @classmethod
@@ -47,7 +47,7 @@ class BindingRow(Base):
 
     @property
     def period(self) -> Period:
-        """When the ban applies in the other authority."""
+        """Return when the ban applies in the other authority."""
         since = bound_since(Ground(self.ground), self.recorded_s, self.accepted_s)
         return period_of(self.start_s, self.end_s, self.ended_s, since)
 

@@ -1,4 +1,4 @@
-"""Bans set aside in named ranges."""
+"""Exemptions: named ranges in which a ban does not apply."""
 
 from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,10 +9,10 @@ from dnsfilter.policy.model import Period
 
 
 class ExemptionRow(Base):
-    """A request, and what became of it. `hours` are texts in `time_zone`, as people wrote them.
+    """A request for an exemption, and its outcome. `hours` are texts in `time_zone`, as people wrote them.
 
-    `requested_by` and `decided_by` are accounts; 0 is the installation itself. `superseded_by` are the exemptions that
-    go on with it, or with some of its ranges, since a merger.
+    `requested_by` and `decided_by` are accounts, 0 is the installation itself. `superseded_by` are the exemptions that
+    continue it, or some of its ranges, after a merger.
     """
 
     __tablename__ = "exemptions"
@@ -39,7 +39,7 @@ class ExemptionRow(Base):
 
     @property
     def period(self) -> Period:
-        """When the ban is set aside, apart from weekly hours."""
+        """Return when the exemption has effect, apart from weekly hours."""
         return period_of(self.start_s, self.end_s, self.revoked_s, self.approved_s)
 
     @classmethod
@@ -49,7 +49,7 @@ class ExemptionRow(Base):
 
 
 class ConcernRow(Base):
-    """That an exemption is also the matter of `authority`, since it names ranges of it."""
+    """An exemption that also concerns `authority`, because it names ranges of it."""
 
     __tablename__ = "concerns"
 

@@ -1,4 +1,4 @@
-"""Sites, the space allotted at them, and the prefixes registered there."""
+"""Sites, the address space assigned there, and the ranges registered there."""
 
 from sqlalchemy import ForeignKey, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from api.db.base import Base
 
 
 class SiteRow(Base):
-    """A network with an address plan of its own."""
+    """A network with its own address plan."""
 
     __tablename__ = "sites"
 
@@ -33,7 +33,7 @@ class RangeRow(Base):
 
 
 class SpaceRow(Base):
-    """A normalised prefix of one site inside which an authority registers its ranges by itself."""
+    """A normalised prefix of one site. Inside it, operators of the authority register its ranges."""
 
     __tablename__ = "spaces"
     __table_args__ = (UniqueConstraint("site", "prefix"), {"sqlite_autoincrement": True})

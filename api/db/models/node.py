@@ -1,4 +1,4 @@
-"""Machines that answer queries."""
+"""Nodes: machines that answer queries."""
 
 from sqlalchemy import ColumnElement, ForeignKey, Integer, String, and_
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,10 +7,10 @@ from api.db.base import Base, Json
 
 
 class NodeRow(Base):
-    """A node, registered for a site. Its tokens are stored as hashes, found by their public part.
+    """A node, registered for a site. Its tokens are stored as hashes and found by their public part.
 
-    `enrolment_*` is a token that is taken once, until `enrolment_until_s`; `public` and `digest` are those of the token
-    that the node got for it at `enrolled_s`. `report` is the last one that it sent, at `seen_s`.
+    `enrolment_*` describe a one-time token, valid until `enrolment_until_s`. `public` and `digest` describe the token
+    that the node got for it at `enrolled_s`. `report` is the node's last report, sent at `seen_s`.
     """
 
     __tablename__ = "nodes"
@@ -32,10 +32,10 @@ class NodeRow(Base):
     revision: Mapped[int]
 
     def may_enrol(self, now_s: float) -> bool:
-        """Return whether there is a token that enrols the node at `now_s`."""
+        """Return whether there is a token that can enrol the node at `now_s`."""
         return self.enrolment_until_s is not None and self.enrolment_until_s > now_s
 
     @classmethod
     def sql_is_enrolled(cls) -> ColumnElement[bool]:
-        """Select the nodes that have enrolled and were not removed since."""
+        """Select the nodes that have enrolled and were not removed."""
         return and_(cls.removed_s.is_(None), cls.enrolled_s.is_not(None))

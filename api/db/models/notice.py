@@ -1,4 +1,4 @@
-"""Mail to authorities: what is to be sent, and what became of it."""
+"""Notices: mail to authorities, and its delivery."""
 
 from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,9 +7,9 @@ from api.db.base import Base, Json
 
 
 class NoticeRow(Base):
-    """One notice to one authority's contact (None: to the installation's). `key` says what it is about, and only once.
+    """One notice to an authority's contact (None: the installation's). `key` is its unique subject.
 
-    `facts` are what its text is made of; `next_try_s` is None once it was sent or given up.
+    `facts` are the data of its text. `next_try_s` is None after it was sent or abandoned.
     """
 
     __tablename__ = "notices"

@@ -7,9 +7,9 @@ from api.db.base import Base
 
 
 class RequestRow(Base):
-    """A mode that somebody wants for a ban, until `until_s` if it is off for a time, and what became of the request.
+    """A request to set a ban's mode, until `until_s` if it is off for a time, and the outcome of the request.
 
-    `was` and `was_set_s` are the ban's mode at that time and since when it had it. `requested_by` and `decided_by` are
+    `was` is the ban's mode at the time of the request, set at `was_set_s`. `requested_by` and `decided_by` are
     accounts.
     """
 

@@ -1,4 +1,4 @@
-"""The emergency switch."""
+"""Suspensions: the emergency switch."""
 
 from sqlalchemy import ForeignKey, Integer, String, case
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,9 +9,9 @@ from dnsfilter.policy.model import Period
 
 
 class SuspensionRow(Base):
-    """Nothing is refused for `authority` (None: for all) over some minutes; `ended_s` is an earlier end by an act.
+    """A time in which nothing is refused for `authority` (None: for all). `ended_s` is an earlier end, set by an act.
 
-    `recorded_by` and `ended_by` are accounts; 0 is the installation itself.
+    `recorded_by` and `ended_by` are accounts, 0 is the installation itself.
     """
 
     __tablename__ = "suspensions"
@@ -30,7 +30,7 @@ class SuspensionRow(Base):
 
     @property
     def period(self) -> Period:
-        """When nothing is refused. If an act ended it in the second of its start, it lasts for that second."""
+        """Return when nothing is refused. If an act ended it in the second of its start, it lasts for that second."""
         decided = Period(self.start_s, self.end_s, self.start_s)
         ended = None if self.ended_s is None else decided.end_by_act(self.ended_s, self.ended_s)
         return period_of(self.start_s, self.end_s, ended, self.start_s)

@@ -1,4 +1,4 @@
-"""A control plane on a real SQLite file in a temporary directory, spoken to as a client would."""
+"""A control plane on a real SQLite file in a temporary directory, used as by a client."""
 
 import asyncio
 import os
@@ -42,14 +42,14 @@ from tests.support.direct_requests import answer_of
 from tests.support.postgresql import Server, postgresql
 
 START = 1_790_000_000
-"""2026-09-21 14:13:20 UTC: the clock of a test begins here, and moves only when it is told to."""
+"""2026-09-21 14:13:20 UTC: the start of a test's clock, which moves only when the test sets it."""
 
 
 BACKEND = os.environ.get("DNSFILTER_TEST_DATABASE", "sqlite")
-"""The database of the tests that do not name theirs."""
+"""The database of tests that do not choose one."""
 
 on_both_databases = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-"""Of a test whose control plane has SQLite in one run, and PostgreSQL in another."""
+"""Run a test once with SQLite and once with PostgreSQL."""
 
 
 @dataclass
@@ -86,27 +86,27 @@ class Plane:
         address: str = "127.0.0.1",
         **options: Any,
     ) -> httpx.Response:
-        """A request from `address` with `token`, else the administrator's, unless `headers` are given."""
+        """Send a request from `address` with `token`, else the administrator's, unless `headers` are given."""
         headers = options.pop("headers", {"Authorization": f"Bearer {token or self.token}"})
         request = httpx.Request(method, f"http://testserver{path}", json=json, headers=headers, **options)
         return asyncio.run(answer_of(self.app, request, address))
 
     def done(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
-        """The answer's body of a request that must succeed."""
+        """Return the body of the answer to a request that must succeed."""
         response = self.call(method, path, json, **options)
         assert response.status_code < 300, response.text
         return response.json() if response.content else None
 
     def account(self, login: str, *roles: tuple[str, str | None], kind: str = "service") -> tuple[int, str]:
-        """A new account with these roles, each in an authority or, with None, in the installation; and its token."""
+        """Make an account with roles in an authority or (None) in the installation. Return its number and token."""
         number = self._made(login, *roles, kind=kind)
         made = self.done("POST", f"/v1/accounts/{number}/tokens", {"label": "test", "for": "90 days"})
         return number, made["token"]
 
     def other(self) -> str:
-        """The token of a second administrator, whom the first gave neither that nor the role.
+        """Return the token of a second administrator. The first one made neither the token nor the grant.
 
-        Nobody approves a request of their own.
+        Requests need the approval of an independent person.
         """
         if self._other is None:
             number = self._made("another", kind="service")
@@ -129,12 +129,12 @@ class Plane:
         return number
 
     def revision(self) -> int:
-        """The revision that the database has."""
+        """Return the revision of the database."""
         return self.publisher.database_revision()
 
 
 def catalogue() -> Catalogue:
-    """Two services under example names."""
+    """Return two services with example names."""
     return Catalogue((_entry("alpha", 2), _entry("beta", 1)))
 
 
@@ -146,10 +146,10 @@ def make_plane(
     url: str | None = None,
     started: bool = False,
 ) -> Plane:
-    """A control plane with an empty database: the migrated one at `url`, else a file of SQLite, unless there is one.
+    """Return a control plane. Its database is the migrated one at `url`, else an SQLite file, made empty if missing.
 
-    One that is `doubting` believes no clock before the release. With `started` the directory is a copy of one that a
-    control plane of this version has left, which lacks nothing.
+    With `doubting` it trusts no clock before the release. With `started` the directory is a complete copy of one that
+    a control plane of this version has left.
     """
     directory.mkdir(exist_ok=True)
     settings = parse_settings({"state_dir": str(directory), "database": url}, {})
@@ -174,7 +174,7 @@ def make_plane(
         keep_history(database, int(read()))
         make_first_token(database, key, settings.token_path, int(read()))
     checkpoint_job = CheckpointJob(
-        database, load_signing_key(settings.checkpoint_key), settings.checkpoint_places, read
+        database, load_signing_key(settings.checkpoint_key), settings.checkpoint_destinations, read
     )
     runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
     app, registry = make_application(runtime, publisher, checkpoint_job, Fleet(database, publisher, read))
@@ -184,45 +184,45 @@ def make_plane(
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """PostgreSQL, for all tests of this process."""
+    """Run PostgreSQL for all tests of this process."""
     with postgresql() as running:
         yield running
 
 
 @pytest.fixture
 def backend(request: pytest.FixtureRequest) -> str:
-    """Which database the control plane has."""
+    """Return the kind of database of the control plane."""
     return str(getattr(request, "param", BACKEND))
 
 
 @pytest.fixture(scope="session")
 def kept_plane(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state directory of a control plane on SQLite with its first snapshot; tests copy it."""
+    """Return the state directory of a control plane on SQLite with its first snapshot. Tests copy it."""
     return _kept(tmp_path_factory.mktemp("plane") / "state", lambda _plane: None)
 
 
 @pytest.fixture(scope="session")
 def kept_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state directory of a `town` on SQLite; tests copy it."""
+    """Return the state directory of a `town` on SQLite. Tests copy it."""
     return _kept(tmp_path_factory.mktemp("town") / "state", _settle)
 
 
 @pytest.fixture
 def plane(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Plane]:
-    """A control plane whose first snapshot is published."""
+    """Return a control plane whose first snapshot is published."""
     with opened(request, tmp_path / "state", backend, settled="town" in request.fixturenames) as made:
         yield made
 
 
 @pytest.fixture
 def town(plane: Plane) -> Plane:
-    """With two authorities, a range of each, and a ban of the first on alpha."""
+    """Return a control plane with two authorities, a range of each, and a ban of the first on alpha."""
     return plane
 
 
 @contextmanager
 def opened(request: pytest.FixtureRequest, directory: Path, backend: str, *, settled: bool) -> Iterator[Plane]:
-    """A control plane whose first snapshot is published; `settled` as a `town`."""
+    """Open a control plane whose first snapshot is published. With `settled` it is a `town`."""
     if backend == "postgresql":
         made = make_plane(directory, url=request.getfixturevalue("server").fresh())
     else:
@@ -253,12 +253,12 @@ def _settle(plane: Plane) -> None:
 
 @pytest.fixture(scope="session")
 def packaged() -> Catalogue:
-    """The catalogue as it is packaged."""
+    """Return the packaged catalogue."""
     return load_catalogue()
 
 
 def authority(**changes: Any) -> dict[str, Any]:
-    """The body of an authority."""
+    """Return the request body of an authority."""
     return {
         "kind": "municipality",
         "names": {"nl": "Stad", "fr": "Ville"},
@@ -269,14 +269,14 @@ def authority(**changes: Any) -> dict[str, Any]:
 
 
 def ban(**changes: Any) -> dict[str, Any]:
-    """The body of a ban that begins now and lasts six months."""
+    """Return the request body of a ban that begins now and lasts six months."""
     decision = {"organ": "council", "reference": "C-1", "date": "2026-09-21", "legal_basis": "decree 1"}
     return {"decision": decision, "terms": [{"for": "6 months"}], **changes}
 
 
 @cache
 def _migrated() -> bytes:
-    """An empty database's file, once every migration has run."""
+    """Return the content of an empty database file after all migrations."""
     with TemporaryDirectory() as directory:
         path = Path(directory) / "file.sqlite3"
         database = Database(f"sqlite:///{path}", create=True)
@@ -305,9 +305,9 @@ def _name(text: str) -> CatalogueName:
 
 @pytest.fixture
 def unlinked(backend: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """An engine with every table and no row, which takes rows whose foreign keys name nothing."""
+    """Return an engine with all tables and no rows. It accepts rows whose foreign keys refer to nothing."""
     if backend == "postgresql":
-        # A replica checks no foreign keys; SQLite checks none by itself.
+        # A replica does not check foreign keys, and SQLite does not by default.
         options = {"options": "-c session_replication_role=replica"}
         engine = create_engine(request.getfixturevalue("server").fresh(), connect_args=options)
     else:

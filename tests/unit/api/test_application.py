@@ -1,4 +1,4 @@
-"""Edges: bodies, headers, problems, description, metrics, logs."""
+"""The application: request bodies, headers, problems, description, metrics, logs."""
 
 import asyncio
 import json
@@ -53,11 +53,11 @@ def _raw(plane: Plane, content: Any, kind: str | None = "application/json", **he
 def test_every_error_is_a_problem(plane: Plane, method: str, path: str, status: int, slug: str) -> None:
     response = plane.call(method, path)
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
-    told = response.json()
-    assert (told["type"], told["status"]) == (f"/problems/{slug}", status)
-    assert told["title"]
-    assert told["detail"]
-    assert told["request"] == response.headers["x-request-id"]
+    problem = response.json()
+    assert (problem["type"], problem["status"]) == (f"/problems/{slug}", status)
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,9 @@ def test_every_error_is_a_problem(plane: Plane, method: str, path: str, status: 
         ("HEAD", "/v1/grants", "GET, POST"),
     ],
 )
-def test_a_wrong_method_is_told_every_method_that_there_is(plane: Plane, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_is_answered_with_the_allowed_methods(
+    plane: Plane, method: str, path: str, allowed: str
+) -> None:
     response = plane.call(method, path)
     assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
@@ -90,7 +92,7 @@ def test_a_body_is_json_and_of_bounded_size(plane: Plane) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "Bearer dnsf_unknown", "Basic eDp5"])
-def test_a_large_body_of_somebody_unknown_is_not_read(plane: Plane, token: str) -> None:
+def test_a_large_body_from_an_unknown_sender_is_not_read(plane: Plane, token: str) -> None:
     read: list[bytes] = []
 
     async def parts() -> AsyncIterator[bytes]:
@@ -153,7 +155,7 @@ def test_a_fault_repeats_no_long_name_of_a_field(plane: Plane, method: str, path
     assert len(response.content) < 100_000
 
 
-def test_beyond_a_bound_requests_are_refused_as_overload() -> None:
+def test_requests_beyond_the_limit_are_refused_as_overload() -> None:
     statuses: list[int] = []
 
     async def run() -> None:
@@ -195,7 +197,7 @@ def test_every_answer_forbids_caching_and_sniffing(plane: Plane) -> None:
         assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
-def test_no_other_origin_may_read(plane: Plane) -> None:
+def test_other_origins_may_not_read(plane: Plane) -> None:
     headers = {"Authorization": f"Bearer {plane.token}", "Origin": "https://example.org"}
     assert "access-control-allow-origin" not in plane.call("GET", "/v1/authorities", headers=headers).headers
 
@@ -219,11 +221,11 @@ def test_the_description_has_an_id_a_summary_and_errors_for_every_operation(plan
         for status, response in operation["responses"].items():
             if status >= "400" and guarded:
                 name = response["$ref"].rpartition("/")[2]
-                told = described["components"]["responses"][name]
-                assert list(told["content"]) == ["application/problem+json"], operation["operationId"]
+                shared = described["components"]["responses"][name]
+                assert list(shared["content"]) == ["application/problem+json"], operation["operationId"]
 
 
-def test_metrics_have_a_series_per_route_and_none_per_name_asked(town: Plane) -> None:
+def test_metrics_have_a_series_per_route_and_none_per_queried_name(town: Plane) -> None:
     for number in range(20):
         town.call("GET", f"/v1/decision?client=192.0.2.{number}&name=secret{number}.example.org")
         town.call("GET", f"/missing/{number}")
@@ -255,7 +257,7 @@ def test_no_log_line_has_a_query_string_or_a_token(town: Plane, caplog: pytest.L
     assert not any(word in text for word in ("192.0.2.77", "secret", "forged", town.token))
 
 
-def test_an_answer_of_a_failure_tells_nothing_of_it(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_to_an_internal_error_has_no_details(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_unit: object) -> Any:
         raise RuntimeError("secret detail")
 
@@ -265,16 +267,16 @@ def test_an_answer_of_a_failure_tells_nothing_of_it(plane: Plane, monkeypatch: p
     assert "secret" not in response.text
 
 
-def test_promtool_finds_nothing_to_complain_of(town: Plane) -> None:
+def test_promtool_accepts_the_metrics(town: Plane) -> None:
     checked = component("promtool").run("check", "metrics", stdin=generate_latest(town.registry).decode())
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 class Sending:
-    """What the notifier tells where notices are sent, which here they are not."""
+    """Stands for a notifier: the application of these tests has none."""
 
     def status(self) -> Status:
-        return Status(waiting=0, oldest_age_s=0, given_up=0, failures=0)
+        return Status(waiting=0, oldest_age_s=0, abandoned=0, failures=0)
 
 
 def test_the_documentation_lists_every_operation_metric_and_problem(town: Plane) -> None:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and last."""
+"""Files are written atomically and durably."""
 
 import os
 import pwd
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from api.files import made_directories, write_secret
+from api.files import make_directories, write_secret
 
 
 def here(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def test_a_secret_is_its_owner_s_alone_and_replaces_the_old_one(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_secret_and_it_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_bytes(b"old")
     path.chmod(0o644)
@@ -23,7 +23,7 @@ def test_a_secret_is_its_owner_s_alone_and_replaces_the_old_one(tmp_path: Path) 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_one_that_is_to_be_new_replaces_none(tmp_path: Path) -> None:
+def test_exclusive_writing_replaces_no_file(tmp_path: Path) -> None:
     write_secret(tmp_path / "secret", b"first", exclusive=True)
     assert here(tmp_path) == {"secret": b"first"}
     with pytest.raises(FileExistsError):
@@ -31,7 +31,7 @@ def test_one_that_is_to_be_new_replaces_none(tmp_path: Path) -> None:
     assert here(tmp_path) == {"secret": b"first"}
 
 
-def test_one_that_could_not_be_written_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError("no space")
 
@@ -43,7 +43,7 @@ def test_one_that_could_not_be_written_leaves_what_was_there(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_the_directory_is_synced_after_the_file_is_in_its_place(
+def test_the_directory_is_synced_after_the_file_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclusive: bool
 ) -> None:
     synced: list[tuple[str, bool]] = []
@@ -56,14 +56,14 @@ def test_the_directory_is_synced_after_the_file_is_in_its_place(
     assert synced == [(str(tmp_path / ".secret.new"), False), (str(tmp_path), True)]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
-def test_directories_are_their_owners_and_those_above_can_be_entered(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of directories")
+def test_directories_get_their_owner_and_their_parents_can_be_entered(tmp_path: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     (there := tmp_path / "there").mkdir(mode=0o711)
     outer, inner = tmp_path / "a" / "b", tmp_path / "a" / "b" / "c" / "d"
     before = os.umask(0o077)
     try:
-        with made_directories({inner: 0o750, outer: 0o700, there: 0o750}, nobody):
+        with make_directories({inner: 0o750, outer: 0o700, there: 0o750}, nobody):
             pass
     finally:
         os.umask(before)
@@ -83,7 +83,7 @@ def test_directories_that_were_made_are_removed_if_the_block_fails(tmp_path: Pat
     (tmp_path / "there").mkdir()
     with (
         pytest.raises(OSError, match="no space"),
-        made_directories({tmp_path / "there" / "a": 0o750, tmp_path / "b" / "c": 0o750}, None),
+        make_directories({tmp_path / "there" / "a": 0o750, tmp_path / "b" / "c": 0o750}, None),
     ):
         raise OSError("no space")
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]

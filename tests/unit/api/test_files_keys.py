@@ -1,4 +1,4 @@
-"""Files with keys: whose they are, and who may write to them or read them."""
+"""Key files: who must own them, and who may write or read them."""
 
 import os
 import stat
@@ -32,23 +32,23 @@ def _status(user: int, mode: int, kind: int = stat.S_IFREG) -> os.stat_result:
         (OTHERS, 0o600, "belongs to user 997"),
     ],
 )
-def test_a_key_is_its_owner_s_alone_or_root_s(user: int, mode: int, fault: str | None) -> None:
+def test_only_the_owner_or_root_may_hold_a_key(user: int, mode: int, fault: str | None) -> None:
     found = key_file_fault(_status(user, mode), US)
     assert (found or "")[: len(fault or "")] == (fault or "")
     assert (found is None) == (fault is None)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFIFO, stat.S_IFDIR, stat.S_IFCHR])
-def test_what_is_no_file_is_no_key(kind: int) -> None:
-    assert key_file_fault(_status(US, 0o600, kind), US) == "is no file"
+def test_a_key_must_be_a_regular_file(kind: int) -> None:
+    assert key_file_fault(_status(US, 0o600, kind), US) == "is not a regular file"
 
 
-@pytest.mark.parametrize(("user", "taken"), [(US, True), (0, True), (OTHERS, False)])
-def test_a_link_is_followed_if_it_is_its_owner_s(user: int, taken: bool) -> None:
-    assert (key_file_fault(_status(user, 0o777, stat.S_IFLNK), US) is None) == taken
+@pytest.mark.parametrize(("user", "accepted"), [(US, True), (0, True), (OTHERS, False)])
+def test_only_links_of_the_user_or_of_root_are_followed(user: int, accepted: bool) -> None:
+    assert (key_file_fault(_status(user, 0o777, stat.S_IFLNK), US) is None) == accepted
 
 
-def test_so_much_is_read_and_no_more_through_a_link_too(tmp_path: Path) -> None:
+def test_at_most_the_given_size_is_read_also_through_a_link(tmp_path: Path) -> None:
     path, link = tmp_path / "key", tmp_path / "link"
     path.touch(0o600)
     path.write_bytes(b"x" * 40)
@@ -59,17 +59,17 @@ def test_so_much_is_read_and_no_more_through_a_link_too(tmp_path: Path) -> None:
         read_key_file(link, 32)
 
 
-def test_a_pipe_lets_nobody_wait(tmp_path: Path) -> None:
+def test_a_pipe_does_not_block_the_reader(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "key", 0o600)
-    with pytest.raises(ValueError, match="key is no file"):
+    with pytest.raises(ValueError, match="key is not a regular file"):
         read_key_file(tmp_path / "key", 32)
 
 
-def test_of_another_user_s_file_nothing_is_read(tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.touch(0o600)
     if os.geteuid() != 0:
-        pytest.skip("only root can make a file somebody else's")
+        pytest.skip("only root can change the owner of a file")
     os.chown(path, OTHERS, -1)
     with pytest.raises(ValueError, match="key belongs to user 997"):
         read_key_file(path, 32)

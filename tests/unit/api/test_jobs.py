@@ -1,4 +1,4 @@
-"""Work in the background goes on after any error, which is logged once, and ends when it is asked to."""
+"""Background jobs continue after any error, log it once, and end when asked to."""
 
 import queue
 import threading
@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from api.checkpoints import checkpoint_job
 from api.db.exclusive import Turn
 from api.db.models import PublicationRow
-from api.delivery.destinations import FilePlace
+from api.delivery.destinations import FileDestination
 from api.jobs import Job
 from api.nodes.last_reports import LastReports
 from api.publish import in_force_log
@@ -28,27 +28,27 @@ def _raises(*errors: type[Exception]) -> Callable[[], None]:
     left = list(errors)
 
     def work() -> None:
-        raise left.pop(0)("unforeseen")
+        raise left.pop(0)("unexpected")
 
     return work
 
 
-def test_what_is_done_is_given_back_and_an_error_is_not() -> None:
-    checkpoint_job = Job("one", lambda: None)
-    assert checkpoint_job.attempt(lambda: 3) == 3
-    assert checkpoint_job.attempt(_raises(KeyError)) is None
+def test_attempt_returns_the_result_or_none_after_an_error() -> None:
+    job = Job("one", lambda: None)
+    assert job.attempt(lambda: 3) == 3
+    assert job.attempt(_raises(KeyError)) is None
 
 
-def test_each_kind_is_told_once_with_where_it_was_raised(caplog: pytest.LogCaptureFixture) -> None:
-    checkpoint_job = Job("one", lambda: None)
+def test_each_type_and_line_of_an_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    job = Job("one", lambda: None)
     for work in (_raises(KeyError, KeyError, ValueError), lambda: [][1]):
         for _ in range(3):
-            checkpoint_job.attempt(work)
-    told = [record.exc_info[0].__name__ for record in caplog.records if record.exc_info and record.exc_info[0]]
-    assert told == ["KeyError", "ValueError", "IndexError"]
+            job.attempt(work)
+    logged = [record.exc_info[0].__name__ for record in caplog.records if record.exc_info and record.exc_info[0]]
+    assert logged == ["KeyError", "ValueError", "IndexError"]
 
 
-def test_what_ends_the_process_is_not_held_up() -> None:
+def test_errors_that_end_the_process_are_passed_on() -> None:
     def work() -> None:
         raise KeyboardInterrupt
 
@@ -56,32 +56,32 @@ def test_what_ends_the_process_is_not_held_up() -> None:
         Job("one", work).attempt(work)
 
 
-def test_work_is_done_every_so_often_until_the_job_stops() -> None:
+def test_work_is_repeated_at_the_interval_until_the_job_stops() -> None:
     done: list[int] = []
-    checkpoint_job = Job("one", lambda: done.append(1), every_s=0.001)
-    checkpoint_job.start()
+    job = Job("one", lambda: done.append(1), every_s=0.001)
+    job.start()
     assert eventually(lambda: len(done) > 2)
-    assert checkpoint_job.stop()
+    assert job.stop()
     count = len(done)
-    assert checkpoint_job.pause(0.05)
+    assert job.pause(0.05)
     assert len(done) == count
 
 
-def test_without_an_interval_only_who_wakes_it_has_it_done() -> None:
+def test_without_an_interval_only_wake_starts_the_work() -> None:
     done: queue.Queue[int] = queue.Queue()
-    checkpoint_job = Job("one", lambda: done.put(1))
-    checkpoint_job.start()
-    checkpoint_job.wake()
+    job = Job("one", lambda: done.put(1))
+    job.start()
+    job.wake()
     assert done.get(timeout=30) == 1
-    assert checkpoint_job.stop()
+    assert job.stop()
     assert done.empty()
 
 
-def test_what_is_left_is_done_at_the_end() -> None:
+def test_the_work_is_done_once_more_at_the_end() -> None:
     done: list[int] = []
-    checkpoint_job = Job("one", lambda: done.append(1), is_done_at_end=True)
-    checkpoint_job.start()
-    assert checkpoint_job.stop()
+    job = Job("one", lambda: done.append(1), is_done_at_end=True)
+    job.start()
+    assert job.stop()
     assert done == [1]
 
 
@@ -90,7 +90,7 @@ def test_a_job_that_was_never_started_can_be_stopped() -> None:
 
 
 @pytest.mark.parametrize("fails", [lambda: False, _raises(*[KeyError] * 5)], ids=["says so", "raises"])
-def test_what_fails_is_done_again_after_pauses_that_double_up_to_the_longest(
+def test_failed_work_is_retried_after_doubling_pauses(
     fails: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -103,34 +103,34 @@ def test_what_fails_is_done_again_after_pauses_that_double_up_to_the_longest(
         done.set()
         return True
 
-    checkpoint_job = Job("one", work, retry_s=(1.0, 6.0))
-    checkpoint_job.wake()
-    checkpoint_job.start()
+    job = Job("one", work, retry_s=(1.0, 6.0))
+    job.wake()
+    job.start()
     assert done.wait(timeout=30)
-    assert checkpoint_job.stop()
+    assert job.stop()
     for pause_s, least_s in zip(pauses, (1.0, 2.0, 4.0, 6.0, 6.0), strict=True):
         assert least_s <= pause_s <= least_s + 0.1
 
 
-def test_who_waits_to_try_again_ends_at_once_and_tries_no_more() -> None:
+def test_stopping_ends_the_pause_before_a_retry() -> None:
     tried = threading.Event()
-    tries: list[int] = []
+    attempts: list[int] = []
 
     def work() -> bool:
-        tries.append(1)
+        attempts.append(1)
         tried.set()
         return False
 
-    checkpoint_job = Job("one", work, retry_s=(3600.0, 3600.0))
-    checkpoint_job.wake()
-    checkpoint_job.start()
+    job = Job("one", work, retry_s=(3600.0, 3600.0))
+    job.wake()
+    job.start()
     assert tried.wait(timeout=30)
-    assert checkpoint_job.stop(within_s=30)
-    assert tries == [1]
+    assert job.stop(within_s=30)
+    assert attempts == [1]
 
 
 class _Broken:
-    """Stands for a method: its first call raises what nobody foresaw."""
+    """Replaces a method: its first call raises an unexpected error."""
 
     def __init__(self, patch: pytest.MonkeyPatch, where: object, name: str) -> None:
         self._real = getattr(where, name)
@@ -140,20 +140,20 @@ class _Broken:
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         self.calls += 1
         if self.calls == 1:
-            raise KeyError("unforeseen")
+            raise KeyError("unexpected")
         return self._real(*arguments, **options)
 
-    def goes_on(self) -> bool:
-        """Whether the thread has come back to it."""
+    def was_called_again(self) -> bool:
+        """Return whether the thread called it again."""
         return eventually(lambda: self.calls > 1)
 
 
 @pytest.fixture
 def patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """No thread waits for long before it tries again."""
+    """Shorten the intervals and pauses of all threads."""
     for name in (
         "api.nodes.last_reports.LOOK_S",
-        "api.tls.certificates.LOOK_S",
+        "api.tls.certificates.CHECK_INTERVAL_S",
         "api.db.exclusive.LOOK_S",
         "api.checkpoints.checkpoint_job.LOOK_S",
     ):
@@ -164,47 +164,51 @@ def patch(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def _logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.exc_info]
 
 
-ONCE = ["unexpected error, going on"]
+ONCE = ["unexpected error, continuing"]
 
 
-def test_what_nodes_report_is_written_on(
+def test_writing_node_reports_continues_after_an_error(
     plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     reports = LastReports(plane.database, plane.clock)
     broken = _Broken(patch, reports, "settle")
     reports.start()
-    assert broken.goes_on()
+    assert broken.was_called_again()
     reports.stop()
-    assert _told(caplog) == ONCE
+    assert _logged(caplog) == ONCE
 
 
-def test_a_certificate_is_looked_at_on(
+def test_checking_a_certificate_continues_after_an_error(
     tmp_path: Path, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = tmp_path / "cert.pem", tmp_path / "key.pem"
     Authority(tmp_path / "ca").issue(*files)
     used = Certificate(*files)
-    broken = _Broken(patch, used, "renew")
+    broken = _Broken(patch, used, "reload")
     used.start()
-    assert broken.goes_on()
+    assert broken.was_called_again()
     used.stop()
-    assert _told(caplog) == ONCE
+    assert _logged(caplog) == ONCE
 
 
-def test_whose_turn_it_is_is_looked_at_on(patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_checking_the_turn_continues_after_an_error(
+    patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     turn = Turn("postgresql+psycopg://127.0.0.1:1/nobody")
     broken = _Broken(patch, turn, "take")
     turn.watch(lambda: None)
-    assert broken.goes_on()
+    assert broken.was_called_again()
     turn.close()
-    assert _told(caplog) == ONCE
+    assert _logged(caplog) == ONCE
 
 
-def test_publishing_is_tried_on(town: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_publishing_continues_after_an_error(
+    town: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def full(_compiled: object) -> bool:
         raise UnavailableError("publish: no space left on device")
 
@@ -213,40 +217,42 @@ def test_publishing_is_tried_on(town: Plane, patch: pytest.MonkeyPatch, caplog: 
         assert town.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}).status_code == 503
     broken = _Broken(patch, town.publisher, "publish_current")
     town.publisher.start()
-    assert broken.goes_on()
+    assert broken.was_called_again()
     assert eventually(lambda: town.publisher.status.revision == town.revision())
     town.publisher.stop()
-    assert _told(caplog) == ONCE
+    assert _logged(caplog) == ONCE
 
 
-def test_what_came_into_force_is_recorded_on(
+def test_recording_publications_continues_after_an_error(
     town: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = _Broken(patch, in_force_log, "_last")
     town.publisher.start()
     revision = town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})["revision"]
-    assert broken.goes_on()
+    assert broken.was_called_again()
     town.publisher.stop()
     with town.database.reading() as session:
         assert session.scalar(select(func.max(PublicationRow.revision))) == revision
-    assert _told(caplog) == ONCE
+    assert _logged(caplog) == ONCE
 
 
-def test_checkpoints_are_made_on(plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_making_checkpoints_continues_after_an_error(
+    plane: Plane, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     broken = _Broken(patch, checkpoint_job, "make_checkpoint")
     made = checkpoint_job.CheckpointJob(plane.database, KEY, (), plane.clock)
     made.start()
-    assert broken.goes_on()
+    assert broken.was_called_again()
     made.stop()
-    assert _told(caplog) == ONCE
+    assert _logged(caplog) == ONCE
 
 
-def test_checkpoints_are_delivered_on(
+def test_delivering_checkpoints_continues_after_an_error(
     plane: Plane, tmp_path: Path, patch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _Broken(patch, checkpoint_job, "deliver")
-    made = checkpoint_job.CheckpointJob(plane.database, KEY, (FilePlace(tmp_path / "held"),), plane.clock)
+    made = checkpoint_job.CheckpointJob(plane.database, KEY, (FileDestination(tmp_path / "held"),), plane.clock)
     made.make()
     assert [made.settle(), made.settle()] == [False, True]
-    assert [(place.failures, place.undelivered) for place in made.status()] == [(1, 0)]
-    assert _told(caplog) == ONCE
+    assert [(one.failures, one.undelivered) for one in made.status()] == [(1, 0)]
+    assert _logged(caplog) == ONCE

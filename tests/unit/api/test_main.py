@@ -1,4 +1,4 @@
-"""The process: starts, answers, stops; and says in one line why it does not start."""
+"""The process starts, answers and stops, or prints in one line why it does not start."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def _start(arguments: Sequence[str], **environ: str) -> subprocess.Popen[str]:
 
 
 def _status_of_long_header(port: int) -> int | None:
-    """The answer to a megabyte of header; None where the connection was closed before it was all sent."""
+    """Return the status for a header of a megabyte, or None if the connection was closed while sending."""
     try:
         return httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"X-Long": "a" * 1_000_000}).status_code
     except httpx.TransportError:
@@ -45,7 +45,7 @@ def _status_of_long_header(port: int) -> int | None:
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody listens on."""
+    """Return a port that is in use."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -124,7 +124,7 @@ def test_a_database_of_a_newer_version_is_one_clear_line(tmp_path: Path) -> None
     assert "Traceback" not in err
 
 
-def test_it_prints_its_description() -> None:
+def test_openapi_prints_the_description() -> None:
     code, out, _ = run_api(["openapi"])
     assert code == 0
     assert "/v1/authorities/{slug}/bans/{service}" in json.loads(out)["paths"]
@@ -141,7 +141,7 @@ def test_a_new_token_replaces_the_old(tmp_path: Path) -> None:
     assert "; revoked 1 token of 1 account: dnsfilterctl audit list" in out
 
 
-def test_another_token_is_made_where_the_old_one_is_kept(tmp_path: Path) -> None:
+def test_with_keep_the_old_token_stays_valid(tmp_path: Path) -> None:
     state = ("--state-dir", str(tmp_path))
     assert run_api(["init", *state])[0] == 0
     code, out, err = run_api(["new-token", "--keep", *state])
@@ -153,7 +153,7 @@ def test_another_token_is_made_where_the_old_one_is_kept(tmp_path: Path) -> None
 QUIETLY = ("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0")
 
 
-def test_a_start_without_its_database_makes_nothing_and_says_what_to_type(tmp_path: Path) -> None:
+def test_a_start_without_its_database_makes_nothing_and_prints_the_command(tmp_path: Path) -> None:
     state, wrong = tmp_path / "state", f"sqlite:///{tmp_path}/typo.sqlite3"
     code, out, err = run_api(["--state-dir", str(state), *QUIETLY])
     assert (code, out) == (2, "")
@@ -164,12 +164,12 @@ def test_a_start_without_its_database_makes_nothing_and_says_what_to_type(tmp_pa
     for command in ([], ["--create"]):
         code, out, err = run_api([*command, "--state-dir", str(state), "--database", wrong, *QUIETLY])
         assert (code, out) == (2, "")
-        assert "an installation's files do" in err.splitlines()[-1]
+        assert "files of an installation do" in err.splitlines()[-1]
     assert {path.name: path.read_bytes() for path in state.iterdir()} == before
     assert list(tmp_path.iterdir()) == [state]
 
 
-def test_a_start_without_a_key_makes_none_and_says_what_to_type(tmp_path: Path) -> None:
+def test_a_start_without_a_key_makes_none_and_prints_the_command(tmp_path: Path) -> None:
     assert run_api(["init", "--state-dir", str(tmp_path)])[0] == 0
     for key in ("checkpoint-key", "snapshot-key", "token-key"):
         (tmp_path / key).unlink()
@@ -197,15 +197,15 @@ def test_a_second_process_on_the_same_database_is_refused(tmp_path: Path) -> Non
     assert run_api(["new-keys", "--state-dir", str(tmp_path)])[0] == 0
 
 
-def test_a_damaged_database_is_served_but_takes_no_act(tmp_path: Path) -> None:
+def test_a_damaged_database_can_be_read_but_accepts_no_act(tmp_path: Path) -> None:
     api, metrics, state = free_port(), free_port(), tmp_path / "state"
     assert run_api(["init", "--state-dir", str(state)])[0] == 0
     with closing(sqlite3.connect(state / "dnsfilter.sqlite3")) as connection:
         connection.execute("DROP TRIGGER audit_update")
         connection.execute("UPDATE audit SET act = 'altered' WHERE act = 'token.key'")
         connection.commit()
-    rc, _, said = run_api(["new-token", "--state-dir", str(state)])
-    assert (rc, "the database is damaged" in said) == (1, True)
+    code, _, err = run_api(["new-token", "--state-dir", str(state)])
+    assert (code, "the database is damaged" in err) == (1, True)
     assert run_api(["new-token", "--state-dir", str(state), "--accept-damage"])[0] == 0
     listen = ["--listen", f"127.0.0.1:{api}", "--metrics-listen", f"127.0.0.1:{metrics}"]
     log = tmp_path / "log"

@@ -1,4 +1,4 @@
-"""The process on several addresses: a real socket at each, with the same rules."""
+"""The process on several addresses: a real socket for each, with the same rules."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def _started(arguments: Sequence[str], log: Path, space: Namespace | None) -> su
 
 @contextmanager
 def serving(state: Path, options: Sequence[str], space: Namespace | None = None) -> Iterator[list[str]]:
-    """Run a control plane and yield the URLs that it says."""
+    """Run a control plane and yield the URLs that it prints."""
     own = ["--create", "--state-dir", str(state), "--metrics-listen", "127.0.0.1:0"]
     log = state.with_suffix(".log")
     log.touch()
@@ -73,28 +73,26 @@ def test_each_address_has_a_socket_with_the_same_rules(tmp_path: Path) -> None:
                 wrong = {"Authorization": "Bearer dnsf_unknown", "X-Forwarded-For": "192.0.2.77"}
                 assert client.get("/v1/bans", headers=wrong).status_code == 401
         asked = httpx.get(f"{urls[0]}/v1/authentication-failures", headers=known)
-        tries = [item["address"] for item in asked.json()["items"]]
-        # A header about the sender counts only behind the socket's file.
-        assert sorted(tries) == ["127.0.0.1", "127.0.0.1", "192.0.2.77", "::1"]
+        addresses = [item["address"] for item in asked.json()["items"]]
+        # Forwarding headers count only on the Unix socket.
+        assert sorted(addresses) == ["127.0.0.1", "127.0.0.1", "192.0.2.77", "::1"]
     assert not os.path.lexists(path)
 
 
-def test_each_address_that_is_not_to_be_had_is_named(tmp_path: Path) -> None:
+def test_each_address_that_is_in_use_is_named(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as one, closing(socket.create_server(("127.0.0.2", 0))) as two:
         busy = [":".join(map(str, each.getsockname())) for each in (one, two)]
         own = ["--create", "--state-dir", str(tmp_path), "--metrics-listen", "127.0.0.1:0"]
         code, _, err = run_api([*own, "--listen", f"{busy[0]},127.0.0.3:0,{busy[1]}"])
     assert code == 1
-    said = [line for line in err.splitlines() if line.startswith("dnsfilter-api: ")]
-    assert [line.partition(";")[0] for line in said] == [
+    lines = [line for line in err.splitlines() if line.startswith("dnsfilter-api: ")]
+    assert [line.partition(";")[0] for line in lines] == [
         f"dnsfilter-api: cannot listen on {address}: Address already in use" for address in busy
     ]
 
 
 @pytest.mark.parametrize("command", [("status",), ("ban", "list")])
-def test_a_certificate_for_the_network_leaves_the_commands_on_the_server_their_default(
-    tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_local_commands_work_without_options_if_the_network_has_tls(tmp_path: Path, command: tuple[str, ...]) -> None:
     authority, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
     authority.issue(*files, address=LAN)
     tls = ["--tls-certificate", str(files[0]), "--tls-key", str(files[1])]

@@ -1,4 +1,4 @@
-"""The process: checkpoints at its start and at its stop, under a key of its own."""
+"""The process makes checkpoints when it starts and stops, with a separate key."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def _run(state: Path, held: Path, *, act: str) -> str:
-    """Start, do an act, stop; what was said."""
+    """Start, do an act, and stop. Return the log."""
     port = free_port()
     options = {"--state-dir": state, "--listen": f"127.0.0.1:{port}", "--metrics-listen": "127.0.0.1:0"}
     words = [str(word) for pair in (*options.items(), ("--checkpoint-file", held)) for word in pair]
@@ -35,9 +35,9 @@ def _held(path: Path) -> list[Checkpoint]:
     return [parse_checkpoint(line) for line in path.read_bytes().splitlines()]
 
 
-def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) -> None:
+def test_stopping_sends_a_checkpoint_of_the_last_entry(tmp_path: Path) -> None:
     state, held = tmp_path / "state", tmp_path / "held"
-    said = [_run(state, held, act=name) for name in ("one", "two")]
+    logs = [_run(state, held, act=name) for name in ("one", "two")]
     database = Database(f"sqlite:///{state / 'dnsfilter.sqlite3'}")
     lines = b"".join(export(database, 0)).splitlines(keepends=True)
     database.close()
@@ -46,12 +46,12 @@ def test_a_stop_leaves_a_checkpoint_of_the_last_entry_outside(tmp_path: Path) ->
     assert report.uncovered == 0
     assert len({checkpoint.key for checkpoint in _held(held)}) == 1
     key = (state / "checkpoint-key").read_text().splitlines()[1]
-    assert key not in "".join(said)
+    assert key not in "".join(logs)
 
 
-@pytest.mark.parametrize(("option", "what"), [("--checkpoint-key", "checkpoints"), ("--snapshot-key", "snapshots")])
+@pytest.mark.parametrize(("option", "what"), [("--checkpoint-key", "checkpoint"), ("--snapshot-key", "snapshot")])
 @pytest.mark.parametrize("content", ["", "no key"])
-def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, option: str, what: str) -> None:
+def test_an_invalid_key_is_one_clear_line(tmp_path: Path, content: str, option: str, what: str) -> None:
     state, key = tmp_path / "state", tmp_path / "key"
     assert run_api(["init", "--state-dir", str(state)])[0] == 0
     key.touch(0o600)
@@ -60,5 +60,5 @@ def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path, content: str, opti
     code, out, err = run_api(["--state-dir", str(state), *options])
     assert (code, out) == (1, "")
     assert err.splitlines()[-1] == (
-        f"dnsfilter-api: cannot use the key of {what}: {key} does not hold a PEM private key without a password"
+        f"dnsfilter-api: cannot use the {what} key: {key} does not hold a PEM private key without a password"
     )

@@ -1,4 +1,4 @@
-"""The process over TLS and on a socket's file: certificates that are renewed, proxies, and what is refused."""
+"""The process over TLS and on a Unix socket: renewed certificates, proxies, refusals."""
 
 import os
 import re
@@ -74,19 +74,19 @@ def start(tmp_path: Path) -> Iterator[type[Served]]:
 
 
 def serial_of(url: str, authority: Authority) -> int:
-    """The serial number of the certificate that a new connection is shown."""
+    """Return the serial number of the certificate of a new connection."""
     port = int(url.rpartition(":")[2])
     trusting = ssl.create_default_context(cafile=authority.ca)
     with (
         socket.create_connection(("127.0.0.1", port), 10) as made,
-        trusting.wrap_socket(made, server_hostname="127.0.0.1") as spoken,
+        trusting.wrap_socket(made, server_hostname="127.0.0.1") as secured,
     ):
-        shown = spoken.getpeercert(binary_form=True)
+        shown = secured.getpeercert(binary_form=True)
     assert shown is not None
     return x509.load_der_x509_certificate(shown).serial_number
 
 
-def test_it_speaks_tls_and_takes_a_renewed_certificate_without_losing_a_connection(
+def test_a_renewed_certificate_is_loaded_without_losing_a_connection(
     tmp_path: Path, start: type[Served], capsys: pytest.CaptureFixture[str]
 ) -> None:
     authority, files = Authority(tmp_path / "ca"), (tmp_path / "cert.pem", tmp_path / "key.pem")
@@ -104,14 +104,14 @@ def test_it_speaks_tls_and_takes_a_renewed_certificate_without_losing_a_connecti
         second = authority.issue(*files)
         served.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: serial_of(url, authority) == second)
-        # As a renewal that was cut off leaves it.
+        # An interrupted renewal leaves such a file.
         files[1].write_text("nothing")
         served.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: "the old one stays" in served.text())
         assert serial_of(url, authority) == second
         third = authority.issue(*files)
         assert eventually(lambda: serial_of(url, authority) == third, 30)
-        # The connection of before all this.
+        # The connection from the beginning.
         assert client.get("/readyz").json()["ready"] is True
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/readyz")
@@ -127,7 +127,7 @@ def test_it_speaks_tls_and_takes_a_renewed_certificate_without_losing_a_connecti
     assert "Traceback" not in served.text()
 
 
-def test_behind_a_socket_s_file_a_failed_try_has_the_address_that_the_proxy_wrote(
+def test_behind_a_unix_socket_failures_have_the_address_that_the_proxy_wrote(
     tmp_path: Path, start: type[Served], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "api.sock"
@@ -140,39 +140,39 @@ def test_behind_a_socket_s_file_a_failed_try_has_the_address_that_the_proxy_wrot
         for hops in ("192.0.2.1, 198.51.100.7", "192.0.2.1", "unknown", "2001:db8::1"):
             headers = {"Authorization": f"Bearer {TAKEN}", "X-Forwarded-For": hops}
             assert client.get("/v1/bans", headers=headers).status_code == 401
-        tries = client.get("/v1/authentication-failures", headers={"Authorization": f"Bearer {served.token()}"}).json()[
-            "items"
-        ]
-    assert sorted(item["address"] for item in tries) == ["192.0.2.1", "198.51.100.7", "2001:db8::1", "local"]
+        failures = client.get(
+            "/v1/authentication-failures", headers={"Authorization": f"Bearer {served.token()}"}
+        ).json()["items"]
+    assert sorted(item["address"] for item in failures) == ["192.0.2.1", "198.51.100.7", "2001:db8::1", "local"]
     common = ["--api", f"unix:{path}", "--token-file", str(served.state / "admin-token")]
     assert dnsfilterctl([*common, "ban", "list"]) == 0
     assert "unencrypted" not in capsys.readouterr().err
     assert served.stop() == 0
     assert not path.exists()
-    # Elsewhere, since httpcore leaves the socket of such a try to the collector.
+    # In another process: httpcore leaves the socket of such a failure to the garbage collector.
     command = [sys.executable, "-m", "api.cli", *common, "ban", "list"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 4
     assert f"unix:{path} is not reachable" in done.stderr
 
 
-def test_on_a_port_a_header_about_the_sender_is_not_believed(tmp_path: Path, start: type[Served]) -> None:
+def test_on_a_port_forwarding_headers_are_ignored(tmp_path: Path, start: type[Served]) -> None:
     served = start(tmp_path / "state", ["--listen", "127.0.0.1:0"])
     headers = {"Authorization": f"Bearer {TAKEN}", "X-Forwarded-For": "192.0.2.1", "Forwarded": "for=192.0.2.1"}
     with httpx.Client(base_url=served.url()) as client:
         assert client.get("/v1/bans", headers=headers).status_code == 401
-        tries = client.get("/v1/authentication-failures", headers={"Authorization": f"Bearer {served.token()}"}).json()[
-            "items"
-        ]
-    assert [item["address"] for item in tries] == ["127.0.0.1"]
-    # Nothing to read anew, and no reason to end.
+        failures = client.get(
+            "/v1/authentication-failures", headers={"Authorization": f"Bearer {served.token()}"}
+        ).json()["items"]
+    assert [item["address"] for item in failures] == ["127.0.0.1"]
+    # SIGHUP has nothing to reload, and does not end the process.
     served.process.send_signal(signal.SIGHUP)
     assert httpx.get(f"{served.url()}/healthz").status_code == 200
     assert served.stop() == 0
 
 
 @pytest.mark.parametrize("kind", ["listening", "a file"])
-def test_a_socket_s_file_that_is_not_stale_stays(tmp_path: Path, kind: str) -> None:
+def test_a_unix_socket_in_use_is_not_removed(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "api.sock"
     with socket.socket(socket.AF_UNIX) as other:
         if kind == "listening":

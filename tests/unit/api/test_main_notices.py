@@ -1,4 +1,4 @@
-"""The process: notices leave it once a mail server is named."""
+"""The process sends notices if a mail server is set."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.unit.api.conftest import authority
 pytestmark = pytest.mark.slow
 
 
-def test_a_suspension_is_told_to_the_authority_and_the_installation(tmp_path: Path) -> None:
+def test_a_suspension_is_mailed_to_the_authority_and_the_installation(tmp_path: Path) -> None:
     port, state = free_port(), tmp_path / "state"
     with mail_server() as mailbox:
         url = f"smtp://127.0.0.1:{mailbox.port}?from=dns@example.org&to=network@example.org"
@@ -24,7 +24,7 @@ def test_a_suspension_is_told_to_the_authority_and_the_installation(tmp_path: Pa
             headers = {"Authorization": f"Bearer {(state / 'admin-token').read_text().strip()}"}
             with httpx.Client(base_url=f"http://127.0.0.1:{port}/v1", headers=headers) as client:
                 assert client.put("/authorities/town", json=authority()).status_code == 201
-                # What happened in the very second of the first start counts as past.
+                # Events in the second of the first start count as past.
                 time.sleep(1.1)
                 body = {"authority": None, "for": "30m", "reason": "nobody can work"}
                 assert client.post("/suspensions", json=body).status_code == 201
@@ -33,6 +33,6 @@ def test_a_suspension_is_told_to_the_authority_and_the_installation(tmp_path: Pa
                     assert time.monotonic() < until, client.get("/notices").text
                     time.sleep(0.05)
                 states = [item["state"] for item in client.get("/notices").json()["items"]]
-        told = sorted(envelope.rcpt_tos for envelope in mailbox.received)
-    assert told == [["ict@example.org"], ["network@example.org"]]
+        recipients = sorted(envelope.rcpt_tos for envelope in mailbox.received)
+    assert recipients == [["ict@example.org"], ["network@example.org"]]
     assert set(states) <= {"sent", "waiting"}

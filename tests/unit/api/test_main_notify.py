@@ -1,4 +1,4 @@
-"""The process as systemd sees it: what it sends to the service manager's socket, and when."""
+"""The notifications that the process sends to systemd."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
-    """The socket of a service manager."""
+    """Return the socket of a service manager."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.bind(str(tmp_path / "notify"))
         made.settimeout(60)
@@ -45,18 +45,18 @@ def started(tmp_path: Path, port: int, **environ: str) -> Iterator[subprocess.Po
 def test_it_is_ready_once_it_listens_and_has_published(tmp_path: Path, manager: socket.socket) -> None:
     port = free_port()
     with started(tmp_path, port, NOTIFY_SOCKET=str(tmp_path / "notify")) as process:
-        said = manager.recv(1000).decode()
-        # Now, not soon: the resolver's unit is started next.
+        message = manager.recv(1000).decode()
+        # At this time, not later: systemd starts the resolver's unit next.
         assert SnapshotStore(tmp_path / "state" / "snapshots").current_revision() is not None
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-        assert said == f"READY=1\nSTATUS=listening on http://127.0.0.1:{port}"
+        assert message == f"READY=1\nSTATUS=listening on http://127.0.0.1:{port}"
         process.send_signal(signal.SIGTERM)
         assert manager.recv(1000).decode().split("\n")[0] == "STOPPING=1"
         assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("address", ["", "/nowhere/notify"])
-def test_without_a_manager_it_serves_all_the_same(tmp_path: Path, address: str) -> None:
+def test_it_serves_without_a_service_manager(tmp_path: Path, address: str) -> None:
     port = free_port()
     with started(tmp_path, port, NOTIFY_SOCKET=address) as process:
         assert process.stdout is not None

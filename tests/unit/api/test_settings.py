@@ -1,17 +1,17 @@
-"""Settings: where they come from, and every fault at once."""
+"""Settings: their sources, and all faults at once."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from api.delivery.destinations import Login, MailPlace
+from api.delivery.destinations import Login, MailDestination
 from api.settings import Endpoint, TlsFiles, UnixSocket, parse_endpoint, parse_listen, parse_settings
 from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority
 
 
-def test_the_command_line_comes_before_the_environment_before_the_default(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_environment_and_that_the_default(tmp_path: Path) -> None:
     environ = {"DNSFILTER_API_STATE_DIR": str(tmp_path), "DNSFILTER_API_LISTEN": "[::1]:1"}
     settings = parse_settings({"listen": "127.0.0.1:2"}, environ)
     assert (settings.listen, settings.metrics_listen) == ((Endpoint("127.0.0.1", 2),), Endpoint("127.0.0.1", 9154))
@@ -19,7 +19,7 @@ def test_the_command_line_comes_before_the_environment_before_the_default(tmp_pa
     assert (settings.token_path, settings.snapshot_dir) == (tmp_path / "admin-token", tmp_path / "snapshots")
 
 
-def test_every_fault_is_reported_with_its_place(tmp_path: Path) -> None:
+def test_every_fault_is_reported_with_its_setting(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     environ = {
@@ -68,7 +68,7 @@ def test_a_certificate_goes_with_its_key_and_not_with_a_socket_s_file(tmp_path: 
     for wrong, message in (
         ({"tls_key": ""}, "--tls-certificate: needs --tls-key too"),
         ({"tls_certificate": ""}, "--tls-key: needs --tls-certificate too"),
-        ({"listen": "unix:/run/api.sock"}, "without TLS"),
+        ({"listen": "unix:/run/api.sock"}, "has no TLS"),
         ({"tls_key": str(files[0])}, "--tls-key: .* holds no private key in PEM"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -76,9 +76,9 @@ def test_a_certificate_goes_with_its_key_and_not_with_a_socket_s_file(tmp_path: 
 
 
 @pytest.mark.parametrize("listen", ["192.0.2.1:8080", "[2001:db8::1]:8080", "0.0.0.0:8080", "[::]:8080", "host:8080"])
-def test_plain_http_that_others_hear_is_refused_unless_asked_for(tmp_path: Path, listen: str) -> None:
+def test_plain_http_on_a_network_is_refused_unless_allowed(tmp_path: Path, listen: str) -> None:
     given = {"state_dir": str(tmp_path), "listen": listen}
-    with pytest.raises(ConfigError, match="shows tokens to whoever hears the network"):
+    with pytest.raises(ConfigError, match="exposes tokens on the network"):
         parse_settings(given, {})
     assert parse_settings({**given, "allow_plain": "true"}, {}).listen == (parse_endpoint(listen),)
     assert parse_settings(given, {"DNSFILTER_API_ALLOW_PLAIN": "true"}).tls is None
@@ -100,10 +100,11 @@ def test_several_addresses_are_listed_with_commas_and_each_fault_is_named(tmp_pa
     )
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, {variable: "192.0.2.1:8080,::1:8080,,[::1]:80,[::1]:80,a:b"})
-    said = [problem.message for problem in caught.value.problems]
+    messages = [problem.message for problem in caught.value.problems]
     assert {problem.place for problem in caught.value.problems} == {variable}
     for message, words in zip(
-        said, ("plain HTTP on 192.0.2.1:8080", "'::1:8080' is no", "'' is no", "[::1]:80 is [::1]:80 too", "'b' in"),
+        messages,
+        ("plain HTTP on 192.0.2.1:8080", "'::1:8080' is not", "'' is not", "[::1]:80 overlaps [::1]:80", "'b' in"),
         strict=True,
     ):  # fmt: skip
         assert message.startswith(words)
@@ -112,28 +113,28 @@ def test_several_addresses_are_listed_with_commas_and_each_fault_is_named(tmp_pa
         "127.0.0.1:8080,0.0.0.0:8080", "[::]:8080,127.0.0.1:8080", "[::1]:8080,[::]:8080", "0.0.0.0:8080,[::]:8080",
     ):  # fmt: skip
         first, second = listen.split(",")
-        with pytest.raises(ConfigError, match=re.escape(f"{second} is {first} too")):
+        with pytest.raises(ConfigError, match=re.escape(f"{second} overlaps {first}")):
             parse_settings(given, {variable: listen})
-    with pytest.raises(ConfigError, match="names 17 addresses; 16 are possible"):
+    with pytest.raises(ConfigError, match="has 17 addresses: give at most 16"):
         parse_settings(given, {variable: ",".join(["127.0.0.1:0"] * 17)})
 
 
-def test_tls_holds_where_others_reach_it_and_loopback_next_to_that_is_plain(tmp_path: Path) -> None:
+def test_network_addresses_use_tls_and_loopback_next_to_them_is_plain(tmp_path: Path) -> None:
     files = tmp_path / "cert.pem", tmp_path / "key.pem"
     Authority(tmp_path / "ca").issue(*files)
     pair = {"state_dir": str(tmp_path), "tls_certificate": str(files[0]), "tls_key": str(files[1])}
 
-    def spoken(listen: str) -> list[bool]:
+    def uses_tls(listen: str) -> list[bool]:
         found = parse_settings({**pair, "listen": listen}, {})
-        return [found.speaks_tls(where) for where in found.listen]
+        return [found.uses_tls(where) for where in found.listen]
 
-    assert spoken("127.0.0.1:8080,192.0.2.1:8080,[2001:db8::1]:443") == [False, True, True]
-    assert spoken("127.0.0.1:8080,[::1]:8080") == [True, True]
-    assert spoken("unix:/run/api.sock,192.0.2.1:8080") == [False, True]
-    assert spoken("0.0.0.0:8080") == [True]
+    assert uses_tls("127.0.0.1:8080,192.0.2.1:8080,[2001:db8::1]:443") == [False, True, True]
+    assert uses_tls("127.0.0.1:8080,[::1]:8080") == [True, True]
+    assert uses_tls("unix:/run/api.sock,192.0.2.1:8080") == [False, True]
+    assert uses_tls("0.0.0.0:8080") == [True]
 
 
-def test_a_socket_s_file_is_named_by_its_whole_path() -> None:
+def test_a_unix_socket_is_named_by_its_absolute_path() -> None:
     assert parse_listen("unix:/run/api.sock") == UnixSocket(Path("/run/api.sock"))
     for text in ("unix:", "unix:api.sock", "unix:/run/", "unix:/" + 107 * "a"):
         with pytest.raises(ValueError, match="socket"):
@@ -141,7 +142,7 @@ def test_a_socket_s_file_is_named_by_its_whole_path() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "::1:8080", "a:b", "a:-1", "a:65536"])
-def test_what_is_no_endpoint_is_refused(text: str) -> None:
+def test_invalid_endpoints_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="port"):
         parse_endpoint(text)
 
@@ -151,31 +152,31 @@ def test_postgresql_is_accepted(tmp_path: Path) -> None:
     assert parse_settings({"state_dir": str(tmp_path), "database": url}, {}).database == url
 
 
-def test_notices_have_a_server_of_their_own_and_need_none(tmp_path: Path) -> None:
+def test_notices_have_their_own_mail_server_which_is_optional(tmp_path: Path) -> None:
     given = {"state_dir": str(tmp_path)}
     assert parse_settings(given, {}).notices_mail is None
     url = "smtp://192.0.2.25?from=dns@example.org"
-    place = MailPlace("192.0.2.25", 25, False, "dns@example.org", ())
-    assert parse_settings({**given, "notices_mail": url}, {}).notices_mail == place
+    destination = MailDestination("192.0.2.25", 25, False, "dns@example.org", ())
+    assert parse_settings({**given, "notices_mail": url}, {}).notices_mail == destination
     with pytest.raises(ConfigError) as caught:
         parse_settings(given, {"DNSFILTER_API_NOTICES_MAIL": "smtp://user:secret@192.0.2.25/?from=nobody"})
     assert [problem.place for problem in caught.value.problems] == ["DNSFILTER_API_NOTICES_MAIL"]
     assert "secret" not in str(caught.value)
 
 
-def test_settings_show_no_password_of_a_mail_server(tmp_path: Path) -> None:
+def test_the_text_of_settings_hides_passwords(tmp_path: Path) -> None:
     url = "smtp://user:secret@192.0.2.25?from=dns@example.org&to=record@example.org"
     settings = parse_settings({"state_dir": str(tmp_path), "notices_mail": url, "checkpoint_mail": url}, {})
     assert settings.notices_mail is not None
     assert settings.notices_mail.login == Login("user", "secret")
-    assert settings.checkpoint_places == (settings.notices_mail,)
+    assert settings.checkpoint_destinations == (settings.notices_mail,)
     assert "secret" not in f"{settings!r} {settings}"
     database = "postgresql+psycopg://user:secret@127.0.0.1/dnsfilter"
     assert "secret" not in repr(parse_settings({"state_dir": str(tmp_path), "database": database}, {}))
 
 
 @pytest.mark.parametrize("name", ["DNSFILTER_API_listen", "DNSFILTER_API_LISTENS", "DNSFILTER_API_"])
-def test_a_variable_that_is_no_setting_is_refused(tmp_path: Path, name: str) -> None:
+def test_unknown_variables_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, {name: "127.0.0.1:8080"})
     [problem] = caught.value.problems
@@ -184,7 +185,7 @@ def test_a_variable_that_is_no_setting_is_refused(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("key", ["tls_certificate", "tls_key"])
-def test_a_file_of_a_pair_that_is_wrong_and_alone_has_both_faults(tmp_path: Path, key: str) -> None:
+def test_a_wrong_file_without_its_counterpart_has_both_faults(tmp_path: Path, key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path), key: str(tmp_path / "missing")}, {})
     other = "--tls-key" if key == "tls_certificate" else "--tls-certificate"
@@ -193,13 +194,13 @@ def test_a_file_of_a_pair_that_is_wrong_and_alone_has_both_faults(tmp_path: Path
 
 
 @pytest.mark.parametrize("url", ["postgresql://dns@db.example.org:secret/x", "postgresql://dns@x:y@db:secret@db/x"])
-def test_a_database_url_that_cannot_be_read_is_not_repeated(tmp_path: Path, url: str) -> None:
+def test_an_invalid_database_url_is_not_repeated(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="--database: not a database URL") as caught:
         parse_settings({"state_dir": str(tmp_path), "database": url}, {})
     assert "secret" not in str(caught.value)
 
 
-def test_bytes_that_are_no_text_are_a_fault_of_their_setting(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_a_fault_of_their_setting(tmp_path: Path) -> None:
     environ = {f"DNSFILTER_API_{key}": "a\udcff" for key in ("LISTEN", "DATABASE", "INIT_POLICY", "TLS_KEY")}
     with pytest.raises(ConfigError) as caught:
         parse_settings({"state_dir": str(tmp_path)}, environ)

@@ -1,20 +1,20 @@
-"""Settings of checkpoints: the key's file, and the places they are taken to."""
+"""Settings of checkpoints: the key file and the destinations."""
 
 from pathlib import Path
 
 import pytest
 
-from api.delivery.destinations import FilePlace, MailPlace, SyslogPlace, Transport
+from api.delivery.destinations import FileDestination, MailDestination, SyslogDestination, Transport
 from api.settings import parse_settings
 from dnsfilter.errors import ConfigError
 
 
-def test_the_key_is_in_the_state_directory_and_there_is_no_place_unless_said(tmp_path: Path) -> None:
+def test_the_checkpoint_key_is_in_the_state_directory_and_there_are_no_destinations_by_default(tmp_path: Path) -> None:
     settings = parse_settings({"state_dir": str(tmp_path)}, {})
-    assert (settings.checkpoint_key, settings.checkpoint_places) == (tmp_path / "checkpoint-key", ())
+    assert (settings.checkpoint_key, settings.checkpoint_destinations) == (tmp_path / "checkpoint-key", ())
 
 
-def test_the_key_of_snapshots_is_a_file_of_its_own(tmp_path: Path) -> None:
+def test_the_snapshot_key_is_a_separate_file(tmp_path: Path) -> None:
     given = {"state_dir": str(tmp_path)}
     assert parse_settings(given, {}).snapshot_key == tmp_path / "snapshot-key"
     elsewhere = {"DNSFILTER_API_SNAPSHOT_KEY": "/etc/dnsfilter/key"}
@@ -24,7 +24,7 @@ def test_the_key_of_snapshots_is_a_file_of_its_own(tmp_path: Path) -> None:
         parse_settings({**given, "snapshot_key": str(tmp_path)}, {})
 
 
-def test_each_place_is_set_by_itself(tmp_path: Path) -> None:
+def test_each_destination_has_its_own_setting(tmp_path: Path) -> None:
     environ = {
         "DNSFILTER_API_CHECKPOINT_KEY": "/etc/dnsfilter/checkpoint-key",
         "DNSFILTER_API_CHECKPOINT_MAIL": "smtp://192.0.2.25?from=dns@example.org&to=record@example.org",
@@ -33,14 +33,14 @@ def test_each_place_is_set_by_itself(tmp_path: Path) -> None:
     given = {"state_dir": str(tmp_path), "checkpoint_file": "held", "checkpoint_syslog": "udp://192.0.2.1"}
     settings = parse_settings(given, environ)
     assert settings.checkpoint_key == Path("/etc/dnsfilter/checkpoint-key")
-    assert settings.checkpoint_places == (
-        FilePlace(Path("held")),
-        MailPlace("192.0.2.25", 25, False, "dns@example.org", ("record@example.org",)),
-        SyslogPlace(Transport.UDP, "192.0.2.1", 514),
+    assert settings.checkpoint_destinations == (
+        FileDestination(Path("held")),
+        MailDestination("192.0.2.25", 25, False, "dns@example.org", ("record@example.org",)),
+        SyslogDestination(Transport.UDP, "192.0.2.1", 514),
     )
 
 
-def test_every_fault_is_reported_and_no_password(tmp_path: Path) -> None:
+def test_every_fault_is_reported_without_the_password(tmp_path: Path) -> None:
     given = {
         "state_dir": str(tmp_path),
         "checkpoint_key": str(tmp_path),

@@ -1,4 +1,4 @@
-"""Times as requests write them, and ends in their four forms."""
+"""Times as requests write them, and the four forms of an end."""
 
 import pytest
 
@@ -27,7 +27,7 @@ ZONE = "Europe/Brussels"
         ("from 1 July 2026", "2026-06-30T22:00:00Z"),
     ],
 )
-def test_a_moment_is_local_unless_it_says_which_zone(text: str, shown: str) -> None:
+def test_a_written_time_is_local_unless_it_names_a_zone(text: str, shown: str) -> None:
     assert timestamp_text(parse_timestamp(text, ZONE)) == shown
 
 
@@ -64,7 +64,7 @@ def test_an_end_is_an_instant_a_last_day_or_a_span(
         ("2026-10-24 12:00", "24 hours", None, "2026-10-25T10:00:00Z"),
     ],
 )
-def test_days_and_months_reach_to_the_end_of_their_last_day_and_hours_are_exact(
+def test_spans_of_days_and_months_end_at_midnight_and_hours_are_exact(
     start: str, span: str, last: str | None, at: str | None
 ) -> None:
     found = parse_end(parse_timestamp(start, ZONE), None, None, span, ZONE)
@@ -73,13 +73,13 @@ def test_days_and_months_reach_to_the_end_of_their_last_day_and_hours_are_exact(
     assert at in (None, timestamp_text(found))
 
 
-def test_of_an_hour_that_comes_twice_a_start_is_the_first_and_an_end_the_second() -> None:
+def test_an_ambiguous_hour_is_the_first_for_a_start_and_the_second_for_an_end() -> None:
     assert timestamp_text(parse_timestamp("2026-10-25 02:30", ZONE)) == "2026-10-25T00:30:00Z"
     assert timestamp_text(parse_bound("2026-10-25 02:30", ZONE)) == "2026-10-25T01:30:00Z"
 
 
 @pytest.mark.parametrize("at", [1_790_000_000, 1_790_028_000, 1_792_888_200, 1_792_891_800])
-def test_what_lists_print_of_a_period_is_read_back_as_it_was(at: int) -> None:
+def test_printed_periods_can_be_parsed_back(at: int) -> None:
     text = timestamp_text(at)
     assert parse_timestamp(start_words(text, ZONE), ZONE) == at
     assert parse_end(0, None, end_words(text, ZONE), None, ZONE) == at
@@ -87,7 +87,7 @@ def test_what_lists_print_of_a_period_is_read_back_as_it_was(at: int) -> None:
     assert parse_end(0, text, None, None, ZONE) == at
 
 
-def test_a_fault_names_its_place_and_what_to_write() -> None:
+def test_a_fault_names_its_field_and_what_to_write() -> None:
     with pytest.raises(Invalid) as caught:
         given_timestamp("1 July 2026 09:00 CET", None, ZONE, "body.at")
     assert caught.value.faults[0].place == "body.at"
@@ -99,6 +99,6 @@ def test_a_fault_names_its_place_and_what_to_write() -> None:
 
 
 @pytest.mark.parametrize("text", ["1 July 2026", "2026-02-30", "2026-07-01T10:00:00Z"])
-def test_the_date_of_a_decision_is_a_plain_one(text: str) -> None:
+def test_the_date_of_a_formal_decision_is_a_plain_date(text: str) -> None:
     with pytest.raises(ValueError, match=r"is (no|not a) (date|time)"):
         parse_date(text)

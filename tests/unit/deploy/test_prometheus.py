@@ -9,8 +9,8 @@ from api.notices.notice_job import Status
 from api.server.api_metrics import (
     CheckpointsCollector,
     DamageCollector,
+    DestinationStatus,
     NodesCollector,
-    PlaceStatus,
     SuspensionsCollector,
 )
 from api.server.notice_metrics import NoticesCollector
@@ -56,7 +56,7 @@ class _Intact:
 class _NoPlace:
     destinations = 0
 
-    def status(self) -> Sequence[PlaceStatus]:
+    def status(self) -> Sequence[DestinationStatus]:
         return ()
 
 

@@ -1,4 +1,4 @@
-"""A control plane with something of everything in it."""
+"""A control plane with at least one object of each kind."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.unit.api.conftest import Plane, authority, ban, make_plane
 
 
 def fill(plane: Plane) -> None:
-    """Make at least one row of each kind of object, also a removed range and an authentication failure."""
+    """Make at least one object of each kind, a removed range and an authentication failure."""
     for slug, prefix in (("town", "192.0.2.0/24"), ("zone", "198.51.100.0/24")):
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/ranges/default/{prefix}", {"authority": slug, "funding": "public", "audience": "staff"})
@@ -38,14 +38,14 @@ def fill(plane: Plane) -> None:
 
 @pytest.fixture
 def full(plane: Plane) -> Plane:
-    """It, for a test that may change it."""
+    """Return a filled control plane that the test may change."""
     fill(plane)
     return plane
 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """It, for tests that only read."""
+    """Return a filled control plane for tests that only read."""
     plane = make_plane(tmp_path_factory.mktemp("filled") / "state")
     plane.publisher.publish_current()
     fill(plane)
@@ -55,7 +55,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 
 @pytest.fixture(scope="session")
 def backup(filled: Plane) -> bytes:
-    """A backup of it."""
+    """Return a backup of the filled control plane."""
     answer = filled.call("GET", "/v1/backup")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
     return answer.content
@@ -63,5 +63,5 @@ def backup(filled: Plane) -> bytes:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Settings:
-    """Settings of a machine on which there is nothing yet."""
+    """Return settings of a machine without an installation."""
     return parse_settings({"state_dir": str(tmp_path / "new" / "state")}, {})

@@ -1,4 +1,4 @@
-"""What is damaged is named, and so is what is no backup."""
+"""Damaged backups, and files that are not backups, are refused."""
 
 import io
 from collections.abc import Callable
@@ -35,34 +35,34 @@ def top(**said: object) -> Change:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (member(rows=1_000), f"{AUDIT}: .* rows, and the manifest says 1000"),
-        (member(octets=10), f"{AUDIT}: .* octets, and the manifest says 10"),
-        (member(octets=10**9), f"{AUDIT}: .* octets, and the manifest says 1000000000"),
-        (member(sha256="0" * 64), f"{AUDIT}: its SHA-256 is not the manifest's"),
+        (member(rows=1_000), f"{AUDIT}: it has .* rows, but the manifest says 1000"),
+        (member(octets=10), f"{AUDIT}: it has .* bytes, but the manifest says 10"),
+        (member(octets=10**9), f"{AUDIT}: it has .* bytes, but the manifest says 1000000000"),
+        (member(sha256="0" * 64), f"{AUDIT}: its SHA-256 does not match the manifest"),
         (member(sha256="short"), f"manifest.json: members.{AUDIT}.sha256"),
         (lambda manifest: manifest["members"].pop(AUDIT), f"{AUDIT}: not in the manifest"),
         (lambda manifest: manifest["members"].pop("token-key"), "token-key: not in the manifest"),
         (lambda manifest: manifest["members"].update(more=manifest["members"][AUDIT]), "more: is missing"),
-        (top(format=2), "manifest.json: format 2, and only 1 is known here"),
+        (top(format=2), "manifest.json: format 2 is unknown: this version reads format 1"),
         (top(revision=-1), "manifest.json: revision"),
         (top(revision="7"), "manifest.json: revision"),
         (top(other=1), "manifest.json: other"),
         (top(audit={"seq": 1}), "manifest.json: audit.hash"),
     ],
 )
-def test_a_manifest_that_says_something_else_is_told(backup: bytes, change: Change, said: str) -> None:
+def test_a_manifest_that_does_not_match_is_refused(backup: bytes, change: Change, said: str) -> None:
     with pytest.raises(BadBackup, match=said):
         opened(with_manifest(backup, change))
 
 
-def test_a_member_that_is_gone_added_or_other_is_named(backup: bytes) -> None:
+def test_a_missing_added_or_changed_member_is_named(backup: bytes) -> None:
     files = members(backup)
     without = {name: content for name, content in files.items() if name != AUDIT}
     for changed, said in (
         (without, f"{AUDIT}: is missing"),
         ({**files, "tables/more.jsonl": b"{}\n"}, "tables/more.jsonl: not in the manifest"),
         ({**files, AUDIT: files[AUDIT].replace(b"town", b"gown", 1)}, f"{AUDIT}: its SHA-256"),
-        ({**files, AUDIT: files[AUDIT][:-1]}, f"{AUDIT}: .* octets"),
+        ({**files, AUDIT: files[AUDIT][:-1]}, f"{AUDIT}: it has .* bytes"),
         ({**files, "manifest.json": b"{"}, "manifest.json: not JSON"),
         ({**files, "manifest.json": b"[]"}, "manifest.json"),
         ({**files, "manifest.json": b"[" * 200_000}, "manifest.json: not JSON"),
@@ -74,33 +74,33 @@ def test_a_member_that_is_gone_added_or_other_is_named(backup: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip file at all", b"age-encryption.org/v1\n"])
-def test_what_is_no_backup_is_told(content: bytes) -> None:
-    with pytest.raises(BadBackup, match="not a backup, or one that breaks off"):
+def test_a_file_that_is_not_a_backup_is_refused(content: bytes) -> None:
+    with pytest.raises(BadBackup, match="not a backup, or a truncated one"):
         opened(content)
 
 
-def test_a_file_that_breaks_off_anywhere_is_no_backup(backup: bytes) -> None:
+def test_a_truncated_file_is_not_a_backup(backup: bytes) -> None:
     random = Random(7)
     for length in [*(random.randrange(len(backup)) for _ in range(50)), len(backup) - 1]:
         with pytest.raises(BadBackup):
             opened(backup[:length])
 
 
-def test_one_octet_that_is_other_is_found_or_changes_nothing(backup: bytes) -> None:
-    random, whole, refused = Random(11), contents(backup), 0
+def test_a_changed_byte_is_found_or_has_no_effect(backup: bytes) -> None:
+    random, intact, refused = Random(11), contents(backup), 0
     for _ in range(300):
         at = random.randrange(len(backup))
         changed = bytearray(backup)
         changed[at] ^= random.randrange(1, 256)
         try:
-            # What a zip file says of a member beside its content, as its time, is nothing that counts.
-            assert contents(bytes(changed)) == whole, at
+            # Other data about a member, such as its time, does not matter.
+            assert contents(bytes(changed)) == intact, at
         except BadBackup:
             refused += 1
     assert refused > 200
 
 
-def test_a_name_that_is_no_text_is_a_damage(backup: bytes) -> None:
+def test_an_undecodable_name_is_damage(backup: bytes) -> None:
     named = packed({**members(backup), "tables/é.jsonl": b""})
     with pytest.raises(BadBackup, match="not a backup"):
         opened(named.replace("é".encode(), b"\xff\xff"))

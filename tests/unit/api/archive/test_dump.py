@@ -1,4 +1,4 @@
-"""A backup has every table, every row, the token key, and nothing of one's own but that."""
+"""A backup has every row of every table and the token key, and no other secret."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ def manifest(data: bytes) -> dict[str, Any]:
     return found
 
 
-def test_every_table_that_there_is_is_in_a_backup_with_every_row(filled: Plane, backup: bytes) -> None:
+def test_a_backup_has_every_row_of_every_table(filled: Plane, backup: bytes) -> None:
     assert set(members(backup)) == {MANIFEST, TOKEN_KEY, *map(member_of, TABLES)}
     with filled.database.reading() as session:
         counts = {table: session.scalar(text(f"SELECT count(*) FROM {table}")) for table in TABLES}
@@ -41,12 +41,12 @@ def test_every_table_that_there_is_is_in_a_backup_with_every_row(filled: Plane, 
         TOKEN_KEY: 1,
         **{member_of(table): count for table, count in counts.items()},
     }
-    # What is compared afterwards is there.
+    # These tables must not be empty.
     for table in ("exemptions", "bindings", "tokens", "failed_tries", "spaces", "publications", "lists", "versions"):
         assert counts[table], table
 
 
-def test_a_column_has_a_type_that_a_line_of_json_can_hold() -> None:
+def test_all_columns_have_types_that_json_can_hold() -> None:
     known = (Boolean, Integer, JSON, LargeBinary, String)
     columns = [column for table in Base.metadata.tables.values() for column in table.columns]
     assert [str(column) for column in columns if not isinstance(column.type, known)] == []
@@ -57,7 +57,7 @@ def test_rows_that_may_be_large_are_held_one_at_a_time() -> None:
     assert batch_of(Base.metadata.tables["audit"]) > 1
 
 
-def test_the_manifest_says_what_the_backup_is_of(filled: Plane, backup: bytes) -> None:
+def test_the_manifest_describes_the_backup(filled: Plane, backup: bytes) -> None:
     found, files = manifest(backup), members(backup)
     with filled.database.reading() as session:
         installation = session.get_one(models.InstallationRow, 1)
@@ -67,19 +67,19 @@ def test_the_manifest_says_what_the_backup_is_of(filled: Plane, backup: bytes) -
     assert found["time"] == "2026-09-21T14:14:20Z"
     for name, member in found["members"].items():
         assert (member["sha256"], member["octets"]) == (sha256(files[name]).hexdigest(), len(files[name]))
-    # A range was removed: its number is in no row any more, and yet it is not given again.
+    # The number of the removed range is in no row, but must not be reused.
     assert found["numbers"]["ranges"] == 2
     assert [row["id"] for row in rows(backup, "ranges")] == [1]
 
 
-def test_a_backup_has_the_key_of_the_tokens_and_no_token(filled: Plane, backup: bytes) -> None:
+def test_a_backup_has_the_token_key_and_no_token(filled: Plane, backup: bytes) -> None:
     files = members(backup)
     assert files[TOKEN_KEY] == filled.settings.token_key_path.read_bytes()
     assert not any(filled.token.encode() in content for content in files.values())
 
 
 class _File(BytesIO):
-    """A file at whose first byte an act happens."""
+    """A file whose first write waits for an act."""
 
     def __init__(self, plane: Plane) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _File(BytesIO):
         return super().write(data)
 
 
-def test_a_backup_is_of_one_instant_while_acts_go_on(full: Plane) -> None:
+def test_a_backup_is_consistent_during_acts(full: Plane) -> None:
     before, file = full.revision(), _File(full)
     with full.database.reading() as session:
         dumped(Source(session, b"k" * 32, 1), file)
@@ -105,16 +105,16 @@ def test_a_backup_is_of_one_instant_while_acts_go_on(full: Plane) -> None:
     assert {row["revision"] for row in rows(data, "audit")} == set(range(before + 1))
 
 
-def test_the_same_state_gives_the_same_octets(filled: Plane) -> None:
+def test_the_same_state_gives_the_same_bytes(filled: Plane) -> None:
     assert filled.call("GET", "/v1/backup").content == filled.call("GET", "/v1/backup").content
 
 
 @pytest.mark.parametrize("path", ["/v1/backup", "/v1/archive"])
-def test_a_database_that_cannot_be_read_is_a_problem_and_no_file(full: Plane, path: str) -> None:
+def test_an_unreadable_database_is_answered_with_a_problem(full: Plane, path: str) -> None:
     with full.database.writing() as session:
         session.execute(text("ALTER TABLE authorities RENAME TO gone"))
     answer = full.call("GET", path)
     assert (answer.status_code, answer.headers["content-type"]) == (503, MEDIA_TYPE)
-    # A database of PostgreSQL is emptied for the next test, and not made anew.
+    # The next test empties a PostgreSQL database, but does not recreate its tables.
     with full.database.writing() as session:
         session.execute(text("ALTER TABLE gone RENAME TO authorities"))

@@ -1,4 +1,4 @@
-"""Encrypted to public keys; opened by one of the secret ones, whole or not at all."""
+"""Encryption to public keys. Each secret key decrypts the complete content, or fails."""
 
 import io
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def opened(data: bytes, identity: Identity) -> bytes:
     return target.getvalue()
 
 
-def test_each_of_the_recipients_opens_it() -> None:
+def test_each_recipient_can_decrypt() -> None:
     first, second = Identity.generate(), Identity.generate()
     data = sealed(first, second)
     assert data.startswith(MAGIC)
@@ -38,13 +38,13 @@ def test_each_of_the_recipients_opens_it() -> None:
     assert opened(data, first) == opened(data, second) == CONTENT
 
 
-def test_another_key_does_not() -> None:
-    with pytest.raises(NotDecrypted, match="it was encrypted to none of these keys"):
+def test_another_key_cannot_decrypt() -> None:
+    with pytest.raises(NotDecrypted, match="it was not encrypted to any of these keys"):
         opened(sealed(Identity.generate()), Identity.generate())
 
 
 @pytest.mark.parametrize("at", [30, 250, 70_000, -1])
-def test_what_is_changed_or_breaks_off_is_not_opened(at: int) -> None:
+def test_changed_or_truncated_files_are_not_decrypted(at: int) -> None:
     identity = Identity.generate()
     data = bytearray(sealed(identity))
     with pytest.raises(NotDecrypted):
@@ -55,14 +55,14 @@ def test_what_is_changed_or_breaks_off_is_not_opened(at: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "age1", "AGE-SECRET-KEY-1", "ssh-ed25519 AAAA", "age1zz"])
-def test_what_is_no_public_key_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is no public key of age"):
+def test_an_invalid_public_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an age public key"):
         parse_recipients([text])
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "age1zz", "AGE-SECRET-KEY-1ZZ"])
-def test_what_is_no_secret_key_is_told_without_repeating_it(text: str) -> None:
-    with pytest.raises(ValueError, match="secret key of age") as raised:
+def test_an_invalid_secret_key_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(ValueError, match="age secret key") as raised:
         parse_identities(text)
     assert "ZZ" not in str(raised.value)
 
@@ -72,7 +72,7 @@ class Full(io.BytesIO):
         raise OSError(28, "no space left")
 
 
-def test_what_stands_against_reading_or_writing_is_raised_as_it_is() -> None:
+def test_errors_of_reading_and_writing_are_passed_on() -> None:
     recipients = parse_recipients([str(Identity.generate().to_public())])
     with pytest.raises(OSError, match="no space left"):
         encrypt(pieces(), Full(), recipients)

@@ -1,4 +1,4 @@
-"""The archive: what is in it, and that it can be checked without this program."""
+"""The archive: its content, and how to check it without this program."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ def listed(files: Members, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_an_archive_is_the_same_octet_by_octet_as_long_as_the_record_is(full: Plane) -> None:
+def test_the_archive_of_an_unchanged_database_is_the_same_byte_for_byte(full: Plane) -> None:
     first = archive(full)
     full.clock.now += 400 * 86400
     assert archive(full) == first
@@ -50,35 +50,35 @@ def test_an_archive_is_the_same_octet_by_octet_as_long_as_the_record_is(full: Pl
     assert archive(full) != first
 
 
-def test_every_file_has_its_digest_twice(files: Members) -> None:
+def test_every_file_has_its_digest_in_the_manifest_and_in_sha256sums(files: Members) -> None:
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json", "SHA256SUMS"}
-    for name, said in manifest["files"].items():
-        assert said == {"sha256": sha256(files[name]).hexdigest(), "octets": len(files[name])}
+    for name, listed_file in manifest["files"].items():
+        assert listed_file == {"sha256": sha256(files[name]).hexdigest(), "octets": len(files[name])}
     lines = (line.partition("  ") for line in files["SHA256SUMS"].decode().splitlines())
     sums = {name: digest for digest, _, name in lines}
     assert sums == {name: sha256(content).hexdigest() for name, content in files.items() if name != "SHA256SUMS"}
 
 
-def test_the_tools_that_its_readme_names_check_it(files: Members, tmp_path: Path) -> None:
+def test_the_tools_that_the_readme_names_accept_the_archive(files: Members, tmp_path: Path) -> None:
     written(files, tmp_path)
     assert run(tmp_path, "sha256sum", "--quiet", "-c", "SHA256SUMS").returncode == 0
     checked = run(tmp_path, sys.executable, "-I", "check.py")
     head = json.loads(files["manifest.json"])["audit"]
-    said = f"the chain of {head['seq']} acts holds; the last hash is {head['hash']}\n"
-    assert (checked.returncode, checked.stdout) == (0, said)
+    message = f"the hash chain of {head['seq']} acts is intact; the last hash is {head['hash']}\n"
+    assert (checked.returncode, checked.stdout) == (0, message)
 
 
 @pytest.mark.parametrize("case", ["changed", "named twice", "left out", "cut off"])
-def test_they_find_what_was_changed(files: Members, tmp_path: Path, case: str) -> None:
+def test_the_tools_find_changes(files: Members, tmp_path: Path, case: str) -> None:
     written(files, tmp_path)
     acts = tmp_path / "acts" / "acts.jsonl"
     lines = acts.read_text().splitlines(keepends=True)
     expected = {
         "changed": "line 3: entry 3 was changed",
-        "named twice": "line 3: is not written as acts are recorded",
+        "named twice": "line 3: is not in the form in which acts are recorded",
         "left out": "line 3: entry 4 does not follow entry 2",
-        "cut off": f"the acts end at entry {len(lines) - 1}, and the manifest says entry {len(lines)}",
+        "cut off": f"the last entry, {len(lines) - 1}, does not match the manifest, which names entry {len(lines)}",
     }
     changed = {
         "changed": [*lines[:2], lines[2].replace('"local"', '"token"'), *lines[3:]],
@@ -92,14 +92,14 @@ def test_they_find_what_was_changed(files: Members, tmp_path: Path, case: str) -
     assert run(tmp_path, "sha256sum", "--quiet", "-c", "SHA256SUMS").returncode == 1
 
 
-def test_an_act_names_its_token_and_a_local_act_has_none(files: Members) -> None:
+def test_an_act_has_the_number_of_its_token_and_a_local_act_has_none(files: Members) -> None:
     text = files["acts/acts.txt"].decode()
     asked = next(line for line in text.splitlines() if "  exemption.request  " in line)
     assert "  account 2 (token 2, request " in asked
     assert "  the installation (local)  " in text.splitlines()[0]
 
 
-def test_the_acts_are_those_of_the_record(filled: Plane, files: Members) -> None:
+def test_the_archive_has_the_acts_of_the_audit_log(filled: Plane, files: Members) -> None:
     exported = filled.call("GET", "/v1/audit/export").text
     assert files["acts/acts.jsonl"].decode() == exported
     text = files["acts/acts.txt"].decode()
@@ -107,7 +107,7 @@ def test_the_acts_are_those_of_the_record(filled: Plane, files: Members) -> None
     assert "ban.adopt  ban/town/alpha" in text
 
 
-def test_decisions_are_there_as_json_and_as_text(files: Members) -> None:
+def test_the_archive_has_decisions_as_json_and_as_text(files: Members) -> None:
     (ban,) = listed(files, "decisions/bans.json")
     assert (ban["authority"], ban["service"], ban["decision"]["reference"]) == ("town", "alpha", "C-1")
     assert "state" not in ban
@@ -122,7 +122,7 @@ def test_decisions_are_there_as_json_and_as_text(files: Members) -> None:
         assert said in text
 
 
-def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> None:
+def test_a_report_has_the_history_of_a_ban_and_every_act_on_it(full: Plane) -> None:
     full.clock.now += 60
     full.done("POST", "/v1/authorities/town/bans/alpha/end", {"reason": "the council withdrew it"})
     files = members(archive(full))
@@ -135,7 +135,7 @@ def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> No
         "ban.adopt  ban/town/alpha",
         "exemption.request  exemption/1",
         "binding.",
-        "No figures are kept.",
+        "No usage data is kept.",
     ):
         assert said in report
     found = json.loads(files["reports/000001-town-alpha.json"])
@@ -148,7 +148,7 @@ def test_a_report_tells_the_life_of_a_ban_and_every_act_on_it(full: Plane) -> No
     assert len(found["acts"]) >= 5
 
 
-def test_a_report_has_no_act_on_a_ban_of_the_same_service_that_was_removed(plane: Plane) -> None:
+def test_a_report_has_no_acts_on_a_removed_ban_of_the_same_service(plane: Plane) -> None:
     plane.done("PUT", "/v1/authorities/town", authority())
     plane.done("PUT", "/v1/authorities/town/bans/alpha", ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
     plane.done("DELETE", "/v1/authorities/town/bans/alpha")
@@ -159,11 +159,11 @@ def test_a_report_has_no_act_on_a_ban_of_the_same_service_that_was_removed(plane
     on_either = [act["seq"] for act in acts if act["object"] == "ban/town/alpha"]
     assert len(on_either) == 4
     assert json.loads(files["reports/000002-town-alpha.json"])["acts"] == on_either[2:]
-    told = files["reports/000002-town-alpha.txt"].decode()
-    assert (told.count("ban.adopt"), told.count("ban.remove"), told.count("ban.set_monitor")) == (1, 0, 1)
+    report = files["reports/000002-town-alpha.txt"].decode()
+    assert (report.count("ban.adopt"), report.count("ban.remove"), report.count("ban.set_monitor")) == (1, 0, 1)
 
 
-def test_names_of_accounts_are_in_it_only_if_asked_for(filled: Plane, files: Members) -> None:
+def test_the_archive_has_names_of_accounts_only_if_requested(filled: Plane, files: Members) -> None:
     number = next(
         account["number"] for account in filled.done("GET", "/v1/accounts")["items"] if account["login"] == "operator"
     )
@@ -173,7 +173,7 @@ def test_names_of_accounts_are_in_it_only_if_asked_for(filled: Plane, files: Mem
     assert (named[number]["login"], named[number]["kind"]) == ("operator", "user")
 
 
-def test_checkpoints_are_lines_as_they_were_signed(full: Plane) -> None:
+def test_checkpoints_are_the_signed_lines(full: Plane) -> None:
     with full.database.writing() as session:
         session.add(
             CheckpointRow(seq=2, hash="a" * 64, time_s=0, key="b" * 64, signature="c" * 128, delivered=["file"])
@@ -192,7 +192,7 @@ def test_checkpoints_are_lines_as_they_were_signed(full: Plane) -> None:
     }
 
 
-def test_an_empty_record_makes_an_archive_too(plane: Plane) -> None:
+def test_a_new_installation_has_an_archive_too(plane: Plane) -> None:
     files = members(archive(plane))
     assert listed(files, "decisions/bans.json") == []
     assert not [name for name in files if name.startswith("reports/")]

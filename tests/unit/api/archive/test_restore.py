@@ -1,4 +1,4 @@
-"""What a backup becomes on a machine on which there is nothing: the same installation, or nothing at all."""
+"""Restoring a backup makes the same installation, or nothing."""
 
 import errno
 import io
@@ -45,13 +45,13 @@ def restored(
 
 
 def restored_while(data: bytes, target: Settings, meanwhile: Callable[[], object]) -> Restored:
-    """Restored, and something happens while it is written."""
+    """Restore a backup, and call `meanwhile` during that."""
 
-    def told(step: str) -> None:
-        if step == "verifying the record":
+    def report(step: str) -> None:
+        if step == "verifying the audit log":
             meanwhile()
 
-    return restore(io.BytesIO(data), Order(DIGEST, LATER, told=told), target)
+    return restore(io.BytesIO(data), Order(DIGEST, LATER, report=report), target)
 
 
 @contextmanager
@@ -70,11 +70,11 @@ def everything(database: Database) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def left(target: Settings) -> list[Path]:
-    """What there is at the place of a state directory whose parent was not there either."""
+    """Return what a failed restore left of a state directory and its parent."""
     return list(target.state_dir.parent.parent.glob("new*"))
 
 
-def test_every_row_is_there_again_and_the_restore_is_on_record(filled: Plane, backup: bytes, target: Settings) -> None:
+def test_every_row_is_restored_and_the_restore_is_recorded(filled: Plane, backup: bytes, target: Settings) -> None:
     done = restored(backup, target)
     before = everything(filled.database)
     with opened(target) as database:
@@ -92,7 +92,7 @@ def test_every_row_is_there_again_and_the_restore_is_on_record(filled: Plane, ba
     assert recorded["previous"] == head["hash"]
 
 
-def test_the_chain_goes_on(backup: bytes, target: Settings) -> None:
+def test_the_hash_chain_continues(backup: bytes, target: Settings) -> None:
     restored(backup, target)
     with opened(target) as database, database.reading() as session:
         entries = [entry_of(row) for row in session.query(AuditRow).order_by(AuditRow.seq)]
@@ -101,7 +101,7 @@ def test_the_chain_goes_on(backup: bytes, target: Settings) -> None:
     assert all(entry["previous"] == last["hash"] for last, entry in pairwise(entries))
 
 
-def test_what_is_restored_is_its_owner_s_alone(filled: Plane, backup: bytes, target: Settings) -> None:
+def test_only_the_owner_can_access_restored_files(filled: Plane, backup: bytes, target: Settings) -> None:
     done = restored(backup, target)
     assert done.database is not None
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in target.state_dir.iterdir()}
@@ -110,8 +110,8 @@ def test_what_is_restored_is_its_owner_s_alone(filled: Plane, backup: bytes, tar
     assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_root_gives_it_to_the_control_plane_s_user(backup: bytes, target: Settings) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of files")
+def test_root_sets_the_owner_of_restored_files(backup: bytes, target: Settings) -> None:
     nobody = pwd.getpwnam("nobody")
     assert restored(backup, target, owner=nobody).owner == "nobody"
     for path in (target.state_dir, *target.state_dir.iterdir()):
@@ -119,10 +119,8 @@ def test_root_gives_it_to_the_control_plane_s_user(backup: bytes, target: Settin
     assert target.state_dir.parent.stat().st_uid == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_link_is_given_away_and_not_what_it_leads_to(
-    filled: Plane, backup: bytes, target: Settings, tmp_path: Path
-) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of files")
+def test_the_owner_of_a_link_s_target_stays(filled: Plane, backup: bytes, target: Settings, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(load_key(filled.settings.token_key_path))
     target.state_dir.mkdir(parents=True)
@@ -131,7 +129,7 @@ def test_a_link_is_given_away_and_not_what_it_leads_to(
     assert elsewhere.owner() == "root"
 
 
-def test_a_directory_that_is_there_stays_as_it_is(backup: bytes, target: Settings) -> None:
+def test_an_existing_directory_stays_as_it_is(backup: bytes, target: Settings) -> None:
     target.state_dir.mkdir(parents=True)
     target.state_dir.chmod(0o2770)
     (target.state_dir / "snapshots").mkdir()
@@ -140,7 +138,7 @@ def test_a_directory_that_is_there_stays_as_it_is(backup: bytes, target: Setting
     assert {path.name for path in target.state_dir.iterdir()} == {"dnsfilter.sqlite3", "snapshots", "token-key"}
 
 
-def test_a_number_of_a_row_that_was_removed_is_not_given_again(backup: bytes, target: Settings) -> None:
+def test_numbers_of_removed_rows_are_not_reused(backup: bytes, target: Settings) -> None:
     assert max(row["id"] for row in rows(backup, "ranges")) == 1
     restored(backup, target)
     with opened(target) as database, database.writing() as session:
@@ -153,7 +151,7 @@ def test_a_number_of_a_row_that_was_removed_is_not_given_again(backup: bytes, ta
         assert session.scalar(text("SELECT max(id) FROM ranges")) == 3
 
 
-def test_a_control_plane_starts_on_it_with_the_same_tokens_and_a_newer_revision(
+def test_a_restored_control_plane_has_the_same_tokens_and_a_newer_revision(
     filled: Plane, backup: bytes, target: Settings
 ) -> None:
     done = restored(backup, target)
@@ -165,14 +163,14 @@ def test_a_control_plane_starts_on_it_with_the_same_tokens_and_a_newer_revision(
         assert plane.done("GET", "/v1/authorities/town/bans/alpha", token=filled.token)["mode"] == "enforce"
         exemption = plane.done("GET", "/v1/exemptions", token=filled.token)["items"][0]
         assert exemption["note"] == "“zó” is fine"
-        # Acts that came after the backup are lost, and their revisions are not used again.
+        # Acts after the backup are lost, but their revisions are not reused.
         assert raise_above(plane.database, done.revision + 7, LATER)
         assert plane.revision() == done.revision + 8
     finally:
         plane.database.close()
 
 
-def test_a_backup_of_an_older_schema_is_loaded_as_that_and_then_migrated(
+def test_a_backup_of_an_older_schema_is_migrated(
     backup: bytes, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripts = tmp_path / "migrations"
@@ -207,20 +205,20 @@ def _newest() -> str:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: data[:-100], "not a backup, or one that breaks off"),
+        (lambda data: data[:-100], "not a backup, or a truncated one"),
         (
             lambda data: with_manifest(data, lambda manifest: manifest.update(database="4711", version="9.9")),
-            "the database's schema 4711 is not known here: the backup was made by dnsfilter 9.9",
+            "the database schema 4711 is unknown: the backup was made by dnsfilter 9.9",
         ),
         (
             lambda data: with_manifest(data, lambda manifest: manifest["audit"].update(seq=2)),
-            "tables/audit.jsonl: ends at entry",
+            "tables/audit.jsonl: it ends at entry",
         ),
         (
             _changed("audit", lambda found: found[2].update(account=9)),
             "tables/audit.jsonl: entry 3 does not follow entry 2",
         ),
-        (_changed("audit", lambda found: found.pop()), "tables/audit.jsonl: ends at entry"),
+        (_changed("audit", lambda found: found.pop()), "tables/audit.jsonl: it ends at entry"),
         (_changed("audit", lambda found: found.pop(3)), "tables/audit.jsonl: "),
         (_changed("audit", lambda found: found.insert(0, found.pop(1))), "tables/audit.jsonl: "),
         (_changed("bans", lambda found: found[0].pop("mode")), "tables/bans.jsonl: row 1 is not one of the table bans"),
@@ -240,11 +238,11 @@ def _newest() -> str:
         ),
         (
             _changed("installation", lambda found: found[0].update(revision=2**63 - 1)),
-            "a value that no database holds: OverflowError",
+            "a value that a database cannot store: OverflowError",
         ),
     ],
 )
-def test_a_backup_that_is_not_whole_is_refused_by_name_and_leaves_nothing(
+def test_a_damaged_backup_is_refused_with_the_member_s_name_and_leaves_nothing(
     backup: bytes, target: Settings, change: Callable[[bytes], bytes], said: str
 ) -> None:
     with pytest.raises(BadBackup, match=said):
@@ -255,13 +253,13 @@ def test_a_backup_that_is_not_whole_is_refused_by_name_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda found: found[2].update(account=9), "entry 3 does not follow entry 2: the record's chain does not hold"),
+        (lambda found: found[2].update(account=9), "entry 3 does not follow entry 2: the hash chain is broken"),
         (lambda found: found[2].update(time_s=10**17), "entry 3 does not follow entry 2: "),
         (lambda found: found[2].update(after={"share": 0.5}), "entry 3 does not follow entry 2: "),
         (lambda found: found.pop(3), "entry 5 does not follow entry 3: "),
     ],
 )
-def test_a_record_that_was_broken_before_is_restored_if_that_is_accepted_and_goes_on_record(
+def test_a_damaged_audit_log_is_restored_if_accepted_and_that_is_recorded(
     backup: bytes, target: Settings, change: Callable[[Rows], object], said: str
 ) -> None:
     data = with_rows(backup, "audit", change)
@@ -275,7 +273,7 @@ def test_a_record_that_was_broken_before_is_restored_if_that_is_accepted_and_goe
         assert last is not None
         assert last.after is not None
         assert (last.act, last.after["fault"]) == (ACT, fault)
-        # Its triggers are there again.
+        # The triggers are active again.
         with pytest.raises(IntegrityError, match="append-only"):
             session.execute(text("UPDATE audit SET account = 7"))
 
@@ -290,7 +288,7 @@ def test_the_index_of_the_audit_log_by_authority_is_derived_from_the_entries(
 
 
 @pytest.mark.parametrize("held", ["town", {"town": 1}, [1, None, ["town"], {"town": 1}, "x" * 64, "\0", "\ud800"]])
-def test_what_a_broken_record_has_in_place_of_authorities_is_left_out_of_the_index(
+def test_invalid_authorities_of_a_damaged_audit_log_are_not_indexed(
     backup: bytes, target: Settings, held: object
 ) -> None:
     def change(found: Rows) -> None:
@@ -303,31 +301,31 @@ def test_what_a_broken_record_has_in_place_of_authorities_is_left_out_of_the_ind
         assert session.execute(query).all() == [("town", 4)]
 
 
-def test_a_whole_record_has_no_fault_to_accept(backup: bytes, target: Settings) -> None:
+def test_an_intact_audit_log_has_no_fault_to_accept(backup: bytes, target: Settings) -> None:
     assert restored(backup, target, broken=True).fault is None
 
 
-def test_where_there_is_an_installation_nothing_is_restored(filled: Plane, backup: bytes, target: Settings) -> None:
+def test_nothing_is_restored_over_an_installation(filled: Plane, backup: bytes, target: Settings) -> None:
     before = filled.settings.state_dir.joinpath("dnsfilter.sqlite3").stat()
-    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 is there already"):
+    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 already exists"):
         restored(backup, filled.settings)
     assert filled.settings.state_dir.joinpath("dnsfilter.sqlite3").stat() == before
     target.state_dir.mkdir(parents=True)
     target.token_key_path.write_bytes(b"x" * 32)
-    with pytest.raises(NotEmpty, match=r"token-key is there already"):
+    with pytest.raises(NotEmpty, match=r"token-key already exists"):
         restored(backup, target)
     assert [path.name for path in target.state_dir.iterdir()] == ["token-key"]
 
 
 @pytest.mark.parametrize("name", ["dnsfilter.sqlite3", "dnsfilter.sqlite3-wal", "token-key"])
-def test_what_appears_while_a_restore_runs_stays_as_it_is(backup: bytes, target: Settings, name: str) -> None:
+def test_files_that_appear_during_a_restore_are_kept(backup: bytes, target: Settings, name: str) -> None:
     appeared = target.state_dir / name
-    with pytest.raises(NotEmpty, match=r"is there already|has appeared meanwhile"):
+    with pytest.raises(NotEmpty, match=r"already exists|has appeared during the restore"):
         restored_while(backup, target, lambda: appeared.write_bytes(b"another's"))
     assert [(path.name, path.read_bytes()) for path in target.state_dir.iterdir()] == [(name, b"another's")]
 
 
-def test_a_database_that_appears_at_the_last_instant_stays_with_the_key_that_it_may_have_taken(
+def test_a_database_that_appears_at_the_last_instant_is_kept_with_the_key(
     filled: Plane, backup: bytes, target: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, link = target.state_dir / "dnsfilter.sqlite3", os.link
@@ -338,14 +336,14 @@ def test_a_database_that_appears_at_the_last_instant_stays_with_the_key_that_it_
         link(source, name)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 has appeared meanwhile"):
+    with pytest.raises(NotEmpty, match=r"dnsfilter.sqlite3 has appeared during the restore"):
         restored(backup, target)
     assert {path.name for path in target.state_dir.iterdir()} == {place.name, "token-key"}
     assert place.read_bytes() == b"another's"
     assert load_key(target.token_key_path) == load_key(filled.settings.token_key_path)
 
 
-def test_a_database_that_is_not_whole_in_its_file_is_not_put_in_place(backup: bytes, target: Settings) -> None:
+def test_a_database_with_data_in_its_log_is_not_renamed(backup: bytes, target: Settings) -> None:
     with ExitStack() as held:
 
         def read() -> None:

@@ -1,4 +1,4 @@
-"""A backup that an earlier version has made becomes an installation of this one."""
+"""A backup of an earlier version can be restored."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def _restored(data: bytes, state: Path, url: str | None) -> dict[str, list[dict[str, Any]]]:
-    """The rows by table, without what is dated by the restore."""
+    """Return the rows by table, without data that the restore dates."""
     target = parse_settings({"state_dir": str(state), "database": url}, {})
     restore(io.BytesIO(data), Order("d" * 64, START + 3600), target)
     database = Database(target.database)
@@ -32,7 +32,7 @@ def _restored(data: bytes, state: Path, url: str | None) -> dict[str, list[dict[
 
 @on_both_databases
 @pytest.mark.parametrize("schema", ["0006", "0007"])
-def test_every_row_is_there_and_what_was_not_kept_then_is_absent(
+def test_every_row_is_restored_without_data_that_was_not_kept_then(
     backup: bytes, tmp_path: Path, backend: str, schema: str, request: pytest.FixtureRequest
 ) -> None:
     server = request.getfixturevalue("server") if backend == "postgresql" else None

@@ -1,4 +1,4 @@
-"""Files are made before they are sent: no transaction is open meanwhile, and each account has few at once."""
+"""Files are made before they are sent: sending holds no transaction. Each account has few at once."""
 
 import asyncio
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 ADMINISTRATOR = 1
 """The number of the administrator's account."""
 DOWNLOADS = {"/v1/archive": "downloads", "/v1/backup": "backups", "/v1/audit/export": "downloads"}
-"""With the quota of each."""
+"""The paths of downloads, with their quotas."""
 
 
 def _scope(plane: Plane, path: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _quota(plane: Plane, path: str) -> Quota:
 
 @on_both_databases
 @pytest.mark.parametrize("path", DOWNLOADS)
-def test_no_connection_of_the_database_is_held_while_an_answer_is_sent(full: Plane, path: str) -> None:
+def test_sending_an_answer_holds_no_database_connection(full: Plane, path: str) -> None:
     pool = full.database.engine.pool
     assert isinstance(pool, QueuePool)
     held: list[int] = []
@@ -65,7 +65,7 @@ def test_no_connection_of_the_database_is_held_while_an_answer_is_sent(full: Pla
 
 
 @pytest.mark.parametrize("path", DOWNLOADS)
-def test_whoever_hangs_up_leaves_no_download(full: Plane, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_ends_when_its_client_disconnects(full: Plane, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_quota(full, path), "_most_each", 1)
     meanwhile: list[int] = []
 
@@ -94,7 +94,7 @@ def test_whoever_hangs_up_leaves_no_download(full: Plane, path: str, monkeypatch
 
 
 @pytest.mark.parametrize("path", DOWNLOADS)
-def test_one_account_has_few_downloads_at_once_and_leaves_others_theirs(town: Plane, path: str) -> None:
+def test_concurrent_downloads_are_limited_per_account(town: Plane, path: str) -> None:
     _, auditor = town.account("auditor", ("administrator", None))
     quota = _quota(town, path)
     with ExitStack() as stack:
@@ -115,7 +115,7 @@ def test_one_account_has_few_downloads_at_once_and_leaves_others_theirs(town: Pl
     assert [town.call("GET", path).status_code for _ in range(3)] == [200] * 3
 
 
-def test_other_downloads_and_long_reads_take_no_place_of_a_backup(town: Plane) -> None:
+def test_downloads_and_long_reads_do_not_prevent_a_backup(town: Plane) -> None:
     runtime = town.app.state.runtime
     with ExitStack() as stack:
         for quota in (runtime.downloads, runtime.costly):

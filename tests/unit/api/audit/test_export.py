@@ -116,7 +116,7 @@ def test_export_names_the_authorities_of_each_entry_and_a_differing_index_is_log
     emptied = [*complete[:3], canonical({**entry, "authorities": []}) + b"\n", *complete[4:]]
     fault = verify(emptied).chain.fault
     assert fault is not None
-    assert fault.message == "entry 4 was changed: its hash is not that of its content"
+    assert fault.message == "entry 4 was changed: its hash does not match its content"
 
 
 @on_both_databases

@@ -1,4 +1,4 @@
-"""Tokens that were not taken: kept for a time, limited per address, and never in the way of one that is good."""
+"""Authentication failures are stored for a time and limited per address. They do not affect valid tokens."""
 
 import pytest
 from prometheus_client import generate_latest
@@ -13,7 +13,7 @@ from tests.unit.api.nodes.conftest import Machine
 
 UNKNOWN = new_token(bytes(32)).text
 SELF = "/v1/self"
-TRIES = "/v1/authentication-failures"
+FAILURES = "/v1/authentication-failures"
 
 
 def _fail(plane: Plane, address: str = "192.0.2.1", token: str = UNKNOWN) -> int:
@@ -25,36 +25,36 @@ def _kept(plane: Plane) -> int:
         return session.scalar(select(func.count(AuthenticationFailureRow.id))) or 0
 
 
-def test_a_failed_try_is_kept_with_address_reason_and_the_token_that_it_was(plane: Plane) -> None:
+def test_an_authentication_failure_is_stored_with_address_reason_and_token(plane: Plane) -> None:
     account, token = plane.account("desk")
     assert _fail(plane) == 401
     plane.done("DELETE", f"/v1/accounts/{account}/tokens/2")
     plane.clock.now += 1
     assert _fail(plane, "2001:db8::1", token) == 401
-    newest, first = plane.done("GET", TRIES)["items"]
+    newest, first = plane.done("GET", FAILURES)["items"]
     assert (first["address"], first["reason"], first["token"], first["account"]) == ("192.0.2.1", "unknown", None, None)
     assert (newest["address"], newest["reason"], newest["token"]) == ("2001:db8::1", "revoked", 2)
     assert (newest["account"], newest["time"]) == (account, "2026-09-21T14:13:21Z")
     assert token not in str(newest)
-    page = plane.done("GET", f"{TRIES}?limit=1")
+    page = plane.done("GET", f"{FAILURES}?limit=1")
     assert page["items"] == [newest]
-    assert plane.done("GET", f"{TRIES}?limit=1&cursor={page['next']}")["items"] == [first]
+    assert plane.done("GET", f"{FAILURES}?limit=1&cursor={page['next']}")["items"] == [first]
 
 
-def test_a_request_without_a_token_is_no_try(plane: Plane) -> None:
+def test_a_request_without_a_token_is_not_a_failure(plane: Plane) -> None:
     assert plane.call("GET", SELF, headers={}).status_code == 401
     assert plane.call("GET", SELF, headers={"Authorization": "Basic dTpw"}).status_code == 401
     assert _kept(plane) == 0
 
 
-def test_an_act_that_failed_at_its_token_is_kept_and_nothing_else_is(plane: Plane) -> None:
+def test_an_act_with_an_unknown_token_is_only_stored_as_a_failure(plane: Plane) -> None:
     revision = plane.revision()
     assert plane.call("DELETE", "/v1/authorities/town", token=UNKNOWN).status_code == 401
     assert (_kept(plane), plane.revision()) == (1, revision)
     assert len(plane.done("GET", "/v1/audit")["items"]) == 3
 
 
-def test_a_large_body_with_an_unknown_token_is_a_try_like_any_other(plane: Plane) -> None:
+def test_a_large_body_with_an_unknown_token_is_an_authentication_failure(plane: Plane) -> None:
     headers = {"Authorization": f"Bearer {UNKNOWN}", "Content-Type": "application/toml"}
     statuses = [
         plane.call("POST", "/v1/policy/diff", headers=headers, content=b"#" * 100_000, address="192.0.2.1").status_code
@@ -63,7 +63,7 @@ def test_a_large_body_with_an_unknown_token_is_a_try_like_any_other(plane: Plane
     assert (statuses, _kept(plane)) == ([401] * BURST + [429], BURST)
 
 
-def test_beyond_a_burst_an_address_is_told_to_wait_and_nothing_is_written(plane: Plane) -> None:
+def test_beyond_the_burst_an_address_must_wait_and_nothing_is_stored(plane: Plane) -> None:
     assert [_fail(plane) for _ in range(BURST)] == [401] * BURST
     written: list[object] = []
     event.listen(plane.database.engine, "commit", written.append)
@@ -74,13 +74,13 @@ def test_beyond_a_burst_an_address_is_told_to_wait_and_nothing_is_written(plane:
     assert [_fail(plane), _fail(plane)] == [401, 429]
 
 
-def test_a_good_token_is_taken_from_an_address_that_has_to_wait(plane: Plane) -> None:
+def test_a_valid_token_is_accepted_from_an_address_that_must_wait(plane: Plane) -> None:
     for _ in range(BURST + 1):
         _fail(plane, "192.0.2.1")
     assert plane.call("GET", SELF, address="192.0.2.1").status_code == 200
 
 
-def test_a_token_of_no_form_that_a_limited_address_presents_does_not_reach_the_database(plane: Plane) -> None:
+def test_a_malformed_token_of_a_limited_address_causes_no_query(plane: Plane) -> None:
     for _ in range(BURST):
         _fail(plane)
     asked: list[object] = []
@@ -92,7 +92,7 @@ def test_a_token_of_no_form_that_a_limited_address_presents_does_not_reach_the_d
     ("other", "status"),
     [("192.0.2.2", 401), ("2001:db8:0:1::ffff", 429), ("2001:db8:0:2::1", 401), ("::ffff:192.0.2.9", 401)],
 )
-def test_an_ipv6_network_is_limited_as_one_and_another_address_is_not(plane: Plane, other: str, status: int) -> None:
+def test_an_ipv6_network_is_limited_as_a_unit(plane: Plane, other: str, status: int) -> None:
     for number in range(BURST):
         assert _fail(plane, f"2001:db8:0:1::{number:x}") == 401
     assert _fail(plane, other) == status
@@ -109,17 +109,17 @@ def test_all_addresses_together_are_limited_too(plane: Plane, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_a_revoked_token_of_ours_is_kept_however_often_others_fail(plane: Plane) -> None:
+def test_a_revoked_known_token_is_stored_during_a_flood_of_failures(plane: Plane) -> None:
     account, token = plane.account("desk")
     plane.done("DELETE", f"/v1/accounts/{account}/tokens/2")
     for number in range(authentication_failures.ALL_BURST // BURST):
         assert [_fail(plane, f"192.0.2.{number}") for _ in range(BURST)] == [401] * BURST
     assert _fail(plane, "198.51.100.1") == 429
     assert [_fail(plane, "198.51.100.2", token) for _ in range(BURST + 1)] == [401] * BURST + [429]
-    assert {item["address"] for item in plane.done("GET", f"{TRIES}?limit={BURST}")["items"]} == {"198.51.100.2"}
+    assert {item["address"] for item in plane.done("GET", f"{FAILURES}?limit={BURST}")["items"]} == {"198.51.100.2"}
 
 
-def test_of_too_many_addresses_the_one_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_limit_of_addresses_the_oldest_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication_failures, "MAX_ADDRESSES", 3)
     limits = Limits()
     for _ in range(BURST):
@@ -133,7 +133,7 @@ def test_of_too_many_addresses_the_one_longest_ago_is_forgotten(monkeypatch: pyt
     assert limits.admit("192.0.2.1", START) == 0
 
 
-def test_a_clock_that_was_set_back_makes_nobody_wait_longer() -> None:
+def test_setting_the_clock_back_does_not_prolong_the_wait() -> None:
     limits = Limits()
     for _ in range(BURST):
         limits.admit("192.0.2.1", START + 1e9)
@@ -157,27 +157,27 @@ def test_the_address_of_a_client(client: tuple[str, int] | None, address: str) -
 
 
 @on_both_databases
-def test_after_90_days_a_try_is_neither_shown_nor_kept(plane: Plane) -> None:
+def test_failures_are_deleted_after_90_days(plane: Plane) -> None:
     _fail(plane)
     plane.clock.now += KEPT_S - 1
-    assert len(plane.done("GET", TRIES)["items"]) == 1 == _kept(plane)
+    assert len(plane.done("GET", FAILURES)["items"]) == 1 == _kept(plane)
     plane.clock.now += 1
-    assert plane.done("GET", TRIES)["items"] == []
+    assert plane.done("GET", FAILURES)["items"] == []
     plane.clock.now += 86_400
     plane.done("GET", SELF)
     assert _kept(plane) == 0
 
 
 @on_both_databases
-def test_of_too_many_tries_the_oldest_go(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_the_limit_the_oldest_failures_are_deleted(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication_failures, "MAX_KEPT", 3)
     for number in range(5):
         _fail(plane, f"192.0.2.{number}")
-    kept = [item["address"] for item in plane.done("GET", TRIES)["items"]]
+    kept = [item["address"] for item in plane.done("GET", FAILURES)["items"]]
     assert kept == ["192.0.2.4", "192.0.2.3", "192.0.2.2"]
 
 
-def test_metrics_count_what_was_not_taken_by_reason(plane: Plane) -> None:
+def test_metrics_count_failures_by_reason(plane: Plane) -> None:
     for _ in range(BURST + 2):
         _fail(plane)
     text = generate_latest(plane.registry).decode()
@@ -186,7 +186,7 @@ def test_metrics_count_what_was_not_taken_by_reason(plane: Plane) -> None:
     assert "192.0.2" not in text
 
 
-def test_a_removed_node_that_asks_on_and_on_is_kept_once_a_day(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_node_that_keeps_asking_is_stored_once_a_day(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication_failures, "MAX_MACHINES", 1)
     one, other = (Machine.enrolled(plane, name) for name in ("office-1", "office-2"))
     for machine in (one, other):
@@ -196,14 +196,14 @@ def test_a_removed_node_that_asks_on_and_on_is_kept_once_a_day(plane: Plane, mon
         return {machine.call("GET", "snapshot").status_code for _ in range(BURST + 5)}
 
     assert [asked(one), _kept(plane)] == [{401}, 1]
-    assert plane.done("GET", TRIES)["items"][0]["reason"] == "revoked"
+    assert plane.done("GET", FAILURES)["items"][0]["reason"] == "revoked"
     plane.clock.now += DAY_S
     plane.token = plane.account("watch", ("administrator", None))[1]
     assert [asked(one), _kept(plane)] == [{401}, 2]
-    assert [asked(other), asked(one), _kept(plane)] == [{401}, {401}, 4], "no more than the bound are remembered"
+    assert [asked(other), asked(one), _kept(plane)] == [{401}, {401}, 4], "only MAX_MACHINES tokens are remembered"
 
 
-def test_a_node_s_address_waits_for_many_unknown_tokens_of_which_each_is_kept_once(plane: Plane) -> None:
+def test_an_address_with_many_unknown_node_tokens_must_wait(plane: Plane) -> None:
     def asked(number: int) -> int:
         token = new_token(bytes([number]) * 32).text
         return plane.call("GET", "/v1/nodes/self/snapshot", token=token).status_code

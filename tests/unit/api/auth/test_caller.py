@@ -1,4 +1,4 @@
-"""A refusal tells which role is needed, and where."""
+"""A refusal names the required role, and where it must be held."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ READERS = "approver or operator or reader"
         ("make_token", lambda permit: permit.enter({"account": "7"}), "administrator {here}"),
     ],
 )
-def test_a_refusal_tells_the_role_and_where_it_has_to_be_held(
+def test_a_refusal_names_the_role_and_where_it_must_be_held(
     operation: str, asked: Callable[[Permit], None], needed: str
 ) -> None:
     with pytest.raises(Forbidden) as caught:

@@ -1,4 +1,4 @@
-"""A refusal names the caller's own role that has ended, with the day, and nobody else's."""
+"""A refusal names the caller's own ended role with its last day, and no roles of others."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ ENDED = "your role operator in town ended on 2026-09-30"
 
 
 def _mandate(plane: Plane, role: str = "operator", place: str | None = "town") -> tuple[int, str]:
-    """An account whose role in `place` ends, and its token; it is a reader of the zone as well."""
+    """Make an account whose role in `place` ends, and that is a reader of zone. Return it and its token."""
     number, token = plane.account("mandate", ("reader", "zone"))
     grant = {"account": number, "role": role, "authority": place, "reason": "stands in", "until": "2026-09-30"}
     plane.done("POST", "/v1/grants", grant)
@@ -30,8 +30,8 @@ def _detail(plane: Plane, method: str, path: str, token: str, body: Any = None) 
 
 
 @on_both_databases
-def test_a_mandate_that_has_ended_is_named_with_its_last_day_in_the_authoritys_time_zone(town: Plane) -> None:
-    # The last day of Brussels ends two hours before that of UTC.
+def test_an_ended_mandate_is_named_with_its_last_day_in_the_authoritys_time_zone(town: Plane) -> None:
+    # The last day ends in Brussels two hours before it ends in UTC.
     _, token = _mandate(town)
     assert town.call("PATCH", BAN, {"mode": "off"}, token=token).status_code == 200
     town.clock.now = datetime(2026, 9, 30, 22, tzinfo=UTC).timestamp()
@@ -40,7 +40,7 @@ def test_a_mandate_that_has_ended_is_named_with_its_last_day_in_the_authoritys_t
     )
 
 
-def test_a_grant_that_was_ended_early_is_named_with_the_day_of_that(town: Plane) -> None:
+def test_a_grant_that_was_ended_early_is_named_with_that_day(town: Plane) -> None:
     number, token = _mandate(town)
     grant = town.done("GET", f"/v1/grants?account={number}&authority=town")["items"][0]["number"]
     town.clock.now += 86_400
@@ -49,17 +49,17 @@ def test_a_grant_that_was_ended_early_is_named_with_the_day_of_that(town: Plane)
     assert "operator in town ended on 2026-09-22" in _detail(town, "PATCH", BAN, token, {"mode": "off"})
 
 
-def test_of_another_authority_or_account_nothing_is_said(town: Plane) -> None:
+def test_a_refusal_reveals_nothing_about_other_authorities_and_accounts(town: Plane) -> None:
     _, token = _mandate(town)
     _, other = town.account("other", ("reader", "zone"))
     town.done("PUT", "/v1/authorities/zone/bans/alpha", {"provisional": True})
     _later(town)
-    said = _detail(town, "PATCH", "/v1/authorities/zone/bans/alpha", token, {"mode": "off"})
-    assert said == "this needs the role operator of zone"
+    detail = _detail(town, "PATCH", "/v1/authorities/zone/bans/alpha", token, {"mode": "off"})
+    assert detail == "this needs the role operator of zone"
     assert _detail(town, "PATCH", BAN, other, {"mode": "off"}) == "this needs the role operator of town"
 
 
-def test_a_refusal_that_names_no_authority_says_the_same_for_every_object(town: Plane) -> None:
+def test_a_refusal_without_an_authority_is_the_same_for_every_object(town: Plane) -> None:
     _, token = _mandate(town, "reader")
     town.done("PUT", "/v1/authorities/third", authority())
     town.done(
@@ -71,7 +71,7 @@ def test_a_refusal_that_names_no_authority_says_the_same_for_every_object(town: 
     assert "your role reader in town ended on 2026-09-30" in own
 
 
-def test_a_role_that_is_held_again_or_that_would_not_do_has_not_ended(town: Plane) -> None:
+def test_a_role_that_is_held_again_or_not_sufficient_is_not_named(town: Plane) -> None:
     number, token = _mandate(town)
     _later(town)
     grant = {"account": number, "role": "operator", "authority": "town", "reason": "once more", "for": "1 year"}
@@ -93,8 +93,8 @@ def test_a_refusal_of_a_narrowed_token_names_no_role_that_it_never_let_through(t
 def test_a_role_in_the_installation_that_has_ended_is_named_too(town: Plane) -> None:
     _, token = _mandate(town, "auditor", None)
     _later(town)
-    said = _detail(town, "GET", "/v1/nodes", token)
-    assert "your role auditor in this installation ended on 2026-09-30" in said
+    detail = _detail(town, "GET", "/v1/nodes", token)
+    assert "your role auditor in this installation ended on 2026-09-30" in detail
 
 
 def test_an_import_for_an_authority_where_the_role_has_ended_says_so(town: Plane) -> None:

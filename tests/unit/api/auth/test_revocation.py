@@ -1,4 +1,4 @@
-"""No token outlives a revoked maker, by whichever act that is revoked."""
+"""Revoking a token revokes all tokens made with it, for each kind of act."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def _name(plane: Plane, token: str) -> str:
 
 
 @on_both_databases
-def test_disabling_an_account_revokes_what_was_made_with_its_tokens_for_others(plane: Plane) -> None:
+def test_disabling_an_account_revokes_tokens_made_with_its_tokens_for_others(plane: Plane) -> None:
     admin, first = plane.account("admin", ("administrator", None))
     other, spared = plane.account("other", ("administrator", None))
     own = _token(plane, admin, first)
@@ -40,7 +40,7 @@ def test_disabling_an_account_revokes_what_was_made_with_its_tokens_for_others(p
 
 
 @on_both_databases
-def test_erasing_an_account_revokes_its_tokens_and_what_was_made_with_them(plane: Plane) -> None:
+def test_erasing_an_account_revokes_its_tokens_and_those_made_with_them(plane: Plane) -> None:
     admin, first = plane.account("admin", ("administrator", None))
     other, spared = plane.account("other")
     given = _token(plane, other, _token(plane, admin, first))
@@ -51,7 +51,7 @@ def test_erasing_an_account_revokes_its_tokens_and_what_was_made_with_them(plane
 
 @on_both_databases
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_new_token_of_the_installation_revokes_the_heirs_of_the_old_one_unless_they_are_kept(
+def test_a_new_token_of_the_installation_revokes_descendants_of_the_old_one_unless_kept(
     plane: Plane, *, keep: bool
 ) -> None:
     admin, first = plane.account("admin", ("administrator", None))
@@ -62,13 +62,13 @@ def test_a_new_token_of_the_installation_revokes_the_heirs_of_the_old_one_unless
     fresh = path.read_text().strip()
     status = 200 if keep else 401
     assert _statuses(plane, plane.token, first, desk, independent, fresh) == [status, status, status, 200, 200]
-    # The installation's own; two of each account but the independent one.
+    # The installation's own, and two of each account except the independent one.
     assert (revoked.tokens, revoked.accounts) == ((0, 0) if keep else (5, 3))
     assert len(_revoked(plane, fresh)) == revoked.tokens
 
 
 @on_both_databases
-def test_tokens_that_had_expired_are_revoked_and_not_counted_as_missed(plane: Plane) -> None:
+def test_expired_tokens_are_revoked_but_not_counted(plane: Plane) -> None:
     number, desk = plane.account("desk")
     _token(plane, number)
     for label in ("a", "b"):
@@ -81,7 +81,7 @@ def test_tokens_that_had_expired_are_revoked_and_not_counted_as_missed(plane: Pl
 
 
 @on_both_databases
-def test_keeping_the_tokens_brings_none_of_a_disabled_account_back(plane: Plane) -> None:
+def test_keep_does_not_restore_tokens_of_a_disabled_account(plane: Plane) -> None:
     spared = plane.other()
     plane.done("POST", "/v1/accounts/1/disable", token=spared)
     key, path = load_key(plane.settings.token_key_path), plane.settings.token_path
@@ -91,7 +91,7 @@ def test_keeping_the_tokens_brings_none_of_a_disabled_account_back(plane: Plane)
     assert acts == ["token.make", "account.enable", "token.revoke", "account.disable"]
 
 
-def test_what_survived_its_maker_before_is_revoked_by_the_next_new_token(plane: Plane) -> None:
+def test_a_token_whose_maker_was_revoked_earlier_is_revoked_by_the_next_new_token(plane: Plane) -> None:
     _, survivor = plane.account("desk")
     key, path = load_key(plane.settings.token_key_path), plane.settings.token_path
     with plane.database.engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""Every route, asked by every kind of caller about own, bound and unrelated authority: as docs/permissions.md says."""
+"""Every route answers every kind of caller as docs/permissions.md says."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from api.application import routes
 from api.auth.roles import Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
-from api.documentation.permissions_page import BESIDES, COLUMNS, MARK, renewed
+from api.documentation.permissions_page import COLUMNS, CONDITIONS, MARK, renewed
 from api.publish.repository import revision
 from api.timestamps import timestamp_text
 from tests.support.direct_requests import answer_of
@@ -32,12 +32,12 @@ PAGE = Path(__file__).parents[4] / "docs" / "permissions.md"
 
 
 class Undone(Exception):
-    """Ends a transaction in which an act was recorded, so that the next request meets the same world."""
+    """Raised to roll back a transaction with an act, so that the next request finds the same state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody with a token, or without, and the columns of the table that are his; none: his token is not taken."""
+    """A caller with or without a token, and its columns of the table. Without columns, its token is not accepted."""
 
     name: str
     token: str | None
@@ -46,15 +46,15 @@ class Caller:
     number: int = 0
 
 
-def test_the_table_is_what_the_rules_say() -> None:
+def test_docs_permissions_md_is_current() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert renewed(page) == page, (
         "docs/permissions.md is not as the rules are: python -m api.documentation.permissions_page docs/permissions.md"
     )
 
 
-def test_what_a_request_has_to_be_besides_is_said_of_routes_that_there_are() -> None:
-    assert BESIDES.keys() <= {route.operation_id for route in routes()}
+def test_conditions_are_only_of_existing_routes() -> None:
+    assert CONDITIONS.keys() <= {route.operation_id for route in routes()}
 
 
 def test_a_page_without_the_mark_is_not_overwritten() -> None:
@@ -63,31 +63,31 @@ def test_a_page_without_the_mark_is_not_overwritten() -> None:
     assert renewed(f"# Page\n{MARK}\nold\n").startswith(f"# Page\n{MARK}\n\n| request |")
 
 
-def test_every_route_answers_every_caller_as_the_table_says(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = _table()
+def test_every_route_answers_every_caller_as_documented(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = _table()
     world = make_world(plane)
     callers = _callers(plane)
     asked = requests(world, suspend(plane), timestamp_text(int(plane.clock.now)))
-    assert asked.keys() == told.keys(), "tests/unit/api/auth/world.py has to say how each route is asked"
+    assert asked.keys() == table.keys(), "add a request for each route to tests/unit/api/auth/world.py"
     _undo(plane, monkeypatch)
-    wrong = asyncio.run(_walk(plane, callers, asked, told))
+    wrong = asyncio.run(_walk(plane, callers, asked, table))
     assert not wrong, "\n".join(wrong)
 
 
 async def _walk(
-    plane: Plane, callers: list[Caller], asked: dict[str, list[Asked]], told: dict[str, dict[str, str]]
+    plane: Plane, callers: list[Caller], asked: dict[str, list[Asked]], table: dict[str, dict[str, str]]
 ) -> list[str]:
     wrong = []
     before = _record(plane)
-    # Every request comes from another address: as many tries as here would be too many from one.
+    # Every request comes from another address: one address may not have so many failures.
     addresses = (f"127.1.{number // 250 % 250}.{number % 250}" for number in count())
     for route, cases in asked.items():
         for caller in callers:
             for case in cases:
                 status = (await _send(plane.app, next(addresses), caller, route, case)).status_code
-                cells = [word for column in caller.columns for word in told[route][column].split(", ")]
+                cells = [word for column in caller.columns for word in table[route][column].split(", ")]
                 allowed = any(_allows(cell, case) for cell in cells)
-                expected = allowed or told[route]["no token"] == "yes"
+                expected = allowed or table[route]["no token"] == "yes"
                 refusal = 403 if caller.columns else 401
                 answered = status == 404 if case.unknown else 200 <= status < 300
                 if status != refusal if not expected else not answered:
@@ -95,7 +95,7 @@ async def _walk(
                     wrong.append(f"{caller.name}: {route} {case.path} (matter of {what}) gave {status}")
                 if _record(plane) != before:
                     return [*wrong, f"{caller.name}: {route} {case.path} left a trace"]
-                plane.clock.now += 0.1  # As many tries as here would otherwise be too many.
+                plane.clock.now += 0.1  # Otherwise, these would be too many failures.
     return wrong
 
 
@@ -125,13 +125,13 @@ def _allows(cell: str, case: Asked) -> bool:
 
 
 def _table() -> dict[str, dict[str, str]]:
-    """The page's table: by request, what stands in each column."""
+    """Return the page's table: for each request, the cell of each column."""
     rows = re.findall(r"^\| `([A-Z]+ /[^`]*)` \| [^|]* \| (.*) \| [^|]* \|$", PAGE.read_text("utf-8"), re.MULTILINE)
     return {request: dict(zip(COLUMNS, cells.split(" | "), strict=True)) for request, cells in rows}
 
 
 def _callers(plane: Plane) -> list[Caller]:
-    """Each role once, held in one authority or in the installation; and everybody whose token is not taken."""
+    """Return a caller for each role, and callers whose tokens are not accepted."""
     found = [Caller("nobody", None, ()), Caller("an unknown token", new_token(bytes(32)).text, ())]
     for role in Role:
         where = None if role in (Role.AUDITOR, Role.ADMINISTRATOR) else OWN
@@ -157,7 +157,9 @@ def _callers(plane: Plane) -> list[Caller]:
     found += [_as(disabled), _as(revoked), Caller(expired.name, made["token"], ())]
     plane.clock.now += 2 * 86_400
     for caller in found:
-        plane.call("GET", "/v1/self", token=caller.token)  # The day of a token's use is written down, once.
+        plane.call(
+            "GET", "/v1/self", token=caller.token
+        )  # Store the day of the token's use, so that later requests do not.
     return found
 
 
@@ -189,6 +191,6 @@ def _undo(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _record(plane: Plane) -> tuple[int, tuple[int, str]]:
-    """The revision, and the end of the audit."""
+    """Return the revision, and the last entry of the audit log."""
     with plane.database.reading() as session:
         return revision(session), head(session)

@@ -1,4 +1,4 @@
-"""A route asks whether its caller may before it works: a refusal costs a few rows, however large the policy is."""
+"""A route checks its permit before it works: a refusal reads a few rows for any size of the policy."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.slow
 
 RANGES = 300
 MOST_ROWS = 30
-"""Of the token, its account, its grants, and the object whose matter it is."""
+"""Rows of the token, its account, its grants, and the object."""
 ROLES = ("reader", "operator", "approver")
 
 
 class Rows:
-    """Counts the rows that a SQLite database gives."""
+    """Count the rows that an SQLite database returns."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -55,7 +55,7 @@ def _grow(plane: Plane) -> None:
 
 
 def _refused(plane: Plane, rows: Rows, token: str, route: str, case: Asked) -> tuple[bool, int]:
-    """Whether a request was refused, and how many rows that took."""
+    """Return whether a request was refused, and how many rows it read."""
     rows.count = 0
     headers = {"Authorization": f"Bearer {token}"}
     if case.content is not None:
@@ -65,13 +65,13 @@ def _refused(plane: Plane, rows: Rows, token: str, route: str, case: Asked) -> t
     return answer.status_code == 403, rows.count
 
 
-def test_no_route_reads_more_than_a_few_rows_before_it_refuses(plane: Plane) -> None:
+def test_every_route_refuses_after_reading_a_few_rows(plane: Plane) -> None:
     world = make_world(plane)
     _grow(plane)
     asked = requests(world, suspend(plane), timestamp_text(int(plane.clock.now)))
     tokens = [plane.account("nobody")[1], plane.account("elsewhere", *((role, "hamlet") for role in ROLES))[1]]
     plane.publisher.settle()
-    # One that has no policy in memory yet, as after a start.
+    # A new control plane has no policy in memory, as after a start.
     again = make_plane(plane.settings.state_dir)
     again.clock.now = plane.clock.now
     for token in tokens:

@@ -1,4 +1,4 @@
-"""Tokens: made once, kept secret, taken as long as they should be."""
+"""Tokens: made once, kept secret, accepted until they end."""
 
 import stat
 from pathlib import Path
@@ -29,18 +29,18 @@ def _present(plane: Plane, token: str, now_s: int = START) -> Caller | Refused:
         return authenticate(session, load_key(plane.settings.token_key_path), token, now_s, "")
 
 
-def test_the_files_are_the_owners_and_the_database_has_only_a_keyed_hash(plane: Plane) -> None:
+def test_only_the_owner_can_read_the_files_and_the_database_has_only_a_keyed_hash(plane: Plane) -> None:
     for path in (plane.settings.token_path, plane.settings.token_key_path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     key = plane.settings.token_key_path.read_bytes()
     with plane.database.reading() as session:
         assert session.scalars(select(TokenRow.digest)).all() == [digest(key, plane.token)]
-    octets = b"".join(file.read_bytes() for file in plane.settings.state_dir.glob("dnsfilter.sqlite3*"))
-    assert plane.token.encode() not in octets
-    assert key not in octets
+    stored = b"".join(file.read_bytes() for file in plane.settings.state_dir.glob("dnsfilter.sqlite3*"))
+    assert plane.token.encode() not in stored
+    assert key not in stored
 
 
-def test_a_token_that_was_moved_away_is_not_made_again(plane: Plane) -> None:
+def test_a_token_whose_file_was_moved_away_is_not_made_again(plane: Plane) -> None:
     key = load_key(plane.settings.token_key_path)
     plane.settings.token_path.unlink()
     assert not make_first_token(plane.database, key, plane.settings.token_path, 0)
@@ -48,7 +48,7 @@ def test_a_token_that_was_moved_away_is_not_made_again(plane: Plane) -> None:
     assert isinstance(_present(plane, plane.token), Caller)
 
 
-def test_a_new_token_ends_the_old_one(plane: Plane) -> None:
+def test_a_new_token_revokes_the_old_one(plane: Plane) -> None:
     key = load_key(plane.settings.token_key_path)
     replace_token(plane.database, key, plane.settings.token_path, START)
     fresh = plane.settings.token_path.read_text().strip()
@@ -56,7 +56,7 @@ def test_a_new_token_ends_the_old_one(plane: Plane) -> None:
     assert _present(plane, plane.token) == Refused(Refusal.REVOKED, 1)
 
 
-def test_the_audit_tells_of_a_replaced_token_without_it(plane: Plane) -> None:
+def test_the_audit_log_records_a_replaced_token_without_its_text(plane: Plane) -> None:
     before = plane.revision()
     key = load_key(plane.settings.token_key_path)
     replace_token(plane.database, key, plane.settings.token_path, START + 60)
@@ -81,7 +81,7 @@ def test_tokens_differ() -> None:
     assert len({new_token(KEY).text for _ in range(100)}) == 100
 
 
-def test_another_key_knows_none_of_the_tokens(plane: Plane) -> None:
+def test_tokens_are_unknown_under_another_key(plane: Plane) -> None:
     with plane.database.reading() as session:
         assert authenticate(session, KEY, plane.token, START, "") == Refused(Refusal.UNKNOWN)
 
@@ -103,7 +103,7 @@ def test_a_key_of_another_length_is_refused(tmp_path: Path) -> None:
     path.touch(0o600)
     for content, held in ((b"short", "5"), (b"x" * 100, "more than 32")):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"{held} octets"):
+        with pytest.raises(ValueError, match=f"{held} bytes"):
             load_key(path)
 
 

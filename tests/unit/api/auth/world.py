@@ -1,4 +1,4 @@
-"""Three authorities with everything that can be asked about; and one request, or more, for every route."""
+"""Three authorities with objects of all kinds, and at least one request for every route."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,30 +7,30 @@ from typing import Any
 from tests.unit.api.conftest import Plane, authority, ban
 
 OWN, BOUND, UNRELATED = "town", "zone", "village"
-"""The authority in which roles are held; one bound to a ban of it; and one that has nothing to do with it."""
+"""The authority in which roles are held, one bound to its ban, and an unrelated one."""
 AUTHORITIES = (OWN, BOUND, UNRELATED)
 SELF = "self"
-"""The matter of a request about the caller's own account; in a path, that account's number."""
+"""Stands for the caller's own account. In a path, it is the account's number."""
 NUMBER = {slug: number for number, slug in enumerate(AUTHORITIES, 1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request and whose matter it is; with none it is the installation's. `{self}` in its path is an account."""
+    """A request and the authority that it concerns (none: the installation). `{self}` in its path is an account."""
 
     matter: frozenset[str]
     path: str
     json: Any = None
     content: str | None = None
     type: str = "application/toml"
-    """Of its content."""
+    """The media type of the content."""
     unknown: bool = False
-    """Whoever may ask is answered with 404."""
+    """True if allowed callers get 404."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is there to be asked about, by number."""
+    """The objects of requests, by number."""
 
     bystander: int
     bystanders_token: int
@@ -40,15 +40,15 @@ class World:
     approved: Mapping[str, int]
     grants: Mapping[str | None, int]
     actors: Mapping[str, int]
-    """Accounts that acted in that authority only."""
+    """Accounts that acted only in that authority."""
     waiting: Mapping[str, int]
     policy: str
-    """A file that would change something."""
+    """A policy file with a change."""
     revision: int
 
 
 def make_world(plane: Plane) -> World:
-    """Register everything, as the installation's administrator."""
+    """Make all objects, as the installation's administrator."""
     for slug, number in NUMBER.items():
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
         plane.done("PUT", f"/v1/spaces/default/{_space(slug)}", {"authority": slug})
@@ -104,12 +104,12 @@ def _asked_to_switch_off(plane: Plane, slug: str, token: str) -> int:
 
 
 def suspend(plane: Plane) -> dict[str | None, int]:
-    """A suspension of each authority, and one of all, in force for an hour: to be called when everything else is."""
+    """Suspend each authority, and all, for an hour. Call this after everything else exists."""
     return {slug: _number(plane, "/v1/suspensions", _suspension(slug, "1h")) for slug in (*AUTHORITIES, None)}
 
 
 def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> dict[str, list[Asked]]:
-    """By method and route template, the requests about own, bound and unrelated authority, as far as they differ."""
+    """Return the requests, by method and route template, about own, bound and unrelated authority if these differ."""
     each = AUTHORITIES
     found: dict[str, list[Asked]] = {}
     for template, (path, json) in {**_INSTALLATION, **_numbered(world)}.items():
@@ -278,7 +278,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /v1/grants": ("/v1/grants", None),
     "GET /v1/authentication-failures": ("/v1/authentication-failures", None),
 }
-"""What is no authority's matter, or is everybody's: one request is enough."""
+"""Requests that concern no authority, or everybody: one of each is enough."""
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "GET /v1/authorities/{slug}": ("/v1/authorities/{slug}", None),
     "GET /v1/authorities/{slug}/onboarding": ("/v1/authorities/{slug}/onboarding", None),
@@ -301,7 +301,7 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
         {"reason": "it was lifted"},
     ),
 }
-"""What is the matter of the authority whose slug, or number, the path has."""
+"""Requests that concern the authority of the slug, or number, in the path."""
 
 
 def _numbered(world: World) -> dict[str, tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Checkpoints as lines: what one looks like, and what is none."""
+"""Checkpoints as lines: valid and invalid ones."""
 
 import json
 
@@ -23,15 +23,15 @@ def test_a_checkpoint_is_one_line_that_is_read_back() -> None:
     assert CHECKPOINT.genuine
 
 
-def test_the_signature_is_the_one_that_rfc_8032_gives() -> None:
-    # Ed25519 has no randomness: the same statement under the same key is always signed alike.
+def test_the_signature_is_ed25519_as_in_rfc_8032() -> None:
+    # Ed25519 has no randomness: the same statement and key always give the same signature.
     assert CHECKPOINT.signature == held(record(3), 3)[0].signature
     rest = {name: value for name, value in json.loads(CHECKPOINT.line).items() if name != "signature"}
     signed = json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
     KEY.public_key().verify(bytes.fromhex(CHECKPOINT.signature), signed)
 
 
-def test_what_a_log_puts_before_it_is_left_out() -> None:
+def test_text_that_a_log_puts_before_a_checkpoint_is_ignored() -> None:
     line = f"Nov 25 10:00:00 host dnsfilter-api: {CHECKPOINT.line}\n"
     assert parse_checkpoint(line.encode()) == CHECKPOINT
 
@@ -48,7 +48,7 @@ def test_what_a_log_puts_before_it_is_left_out() -> None:
         ("signature", "0" * 128),
     ],
 )
-def test_no_field_can_be_changed_under_its_signature(field: str, value: object) -> None:
+def test_changing_any_field_invalidates_the_signature(field: str, value: object) -> None:
     line = json.dumps({**json.loads(CHECKPOINT.line), field: value}, separators=(",", ":"))
     assert not parse_checkpoint(line.encode()).genuine
 
@@ -69,8 +69,8 @@ def test_no_field_can_be_changed_under_its_signature(field: str, value: object) 
         CHECKPOINT.line.encode() + b" " * MAX_LINE_BYTES,
     ],
 )
-def test_what_is_no_checkpoint_is_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no checkpoint|longer"):
+def test_invalid_checkpoint_lines_are_refused(line: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not a checkpoint|longer"):
         parse_checkpoint(line)
 
 

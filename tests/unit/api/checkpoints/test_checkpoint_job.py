@@ -16,8 +16,8 @@ from api.checkpoints import checkpoint_job as module
 from api.checkpoints.checkpoint_job import INTERVAL_S, CheckpointJob, DestinationStatus
 from api.db.models import CheckpointRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.delivery.bounded import deliver
-from api.delivery.destinations import FilePlace, MailPlace, Place
+from api.delivery.destinations import Destination, FileDestination, MailDestination
+from api.delivery.sending import deliver
 from api.server.api_metrics import CheckpointsCollector
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.audit_records import KEY, OTHER_KEY
@@ -26,7 +26,7 @@ from tests.support.nodes import eventually
 from tests.unit.api.conftest import START, Plane
 
 
-def _made_job(plane: Plane, *destinations: Place) -> CheckpointJob:
+def _made_job(plane: Plane, *destinations: Destination) -> CheckpointJob:
     return CheckpointJob(plane.database, KEY, destinations, plane.clock)
 
 
@@ -103,8 +103,8 @@ def test_another_key_signs_at_once(plane: Plane) -> None:
 def test_each_destination_gets_each_checkpoint_once_and_in_order(plane: Plane, tmp_path: Path) -> None:
     path = tmp_path / "held"
     with mail_server() as mailbox:
-        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
-        job = _made_job(plane, FilePlace(path), mail)
+        mail = MailDestination("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        job = _made_job(plane, FileDestination(path), mail)
         for _ in range(3):
             _note(plane)
             job.make()
@@ -117,8 +117,8 @@ def test_each_destination_gets_each_checkpoint_once_and_in_order(plane: Plane, t
 def test_failed_checkpoints_are_sent_later_together_with_newer_ones(plane: Plane, tmp_path: Path) -> None:
     path = tmp_path / "held"
     with mail_server() as mailbox:
-        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
-        job = _made_job(plane, FilePlace(path), mail)
+        mail = MailDestination("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        job = _made_job(plane, FileDestination(path), mail)
         job.make()
         assert job.settle()
         mailbox.refusing = True
@@ -131,7 +131,7 @@ def test_failed_checkpoints_are_sent_later_together_with_newer_ones(plane: Plane
         assert job.status() == [DestinationStatus("file", 0, 0, 60), DestinationStatus("mail", 2, 2, 60)]
         mailbox.refusing = False
         # A new process reads from the database what is missing.
-        assert _made_job(plane, FilePlace(path), mail).settle()
+        assert _made_job(plane, FileDestination(path), mail).settle()
         assert len(mailbox.received) == 2
         assert (_file(path), _numbers(mailbox.lines)) == ([1, 2, 3], [1, 2, 3])
 
@@ -146,7 +146,7 @@ def test_pauses_grow_while_a_destination_fails(plane: Plane, tmp_path: Path, mon
             path.parent.mkdir()
 
     monkeypatch.setattr("api.jobs.sleep_using_event", lambda _event: sleep)
-    job = _made_job(plane, FilePlace(path))
+    job = _made_job(plane, FileDestination(path))
     with _started(job):
         _wait(path, 1)
         assert job.status()[0].failures == 4
@@ -161,7 +161,7 @@ def test_new_destination_gets_the_newest_checkpoint_and_later_ones(plane: Plane,
         _note(plane)
         first.make()
     path = tmp_path / "held"
-    job = _made_job(plane, FilePlace(path))
+    job = _made_job(plane, FileDestination(path))
     assert [status.undelivered for status in job.status()] == [1]
     assert job.settle()
     assert _file(path) == [3]
@@ -169,7 +169,7 @@ def test_new_destination_gets_the_newest_checkpoint_and_later_ones(plane: Plane,
 
 def test_thread_makes_a_checkpoint_at_its_start_at_its_end_and_on_request(plane: Plane, tmp_path: Path) -> None:
     path = tmp_path / "held"
-    job = _made_job(plane, FilePlace(path))
+    job = _made_job(plane, FileDestination(path))
     with _started(job):
         _wait(path, 1)
         _note(plane)
@@ -184,8 +184,8 @@ def test_hanging_destination_delays_neither_the_others_nor_stopping(
 ) -> None:
     asked, answers = threading.Event(), threading.Event()
 
-    def hanging(place: Place, installation: str, lines: Sequence[str]) -> None:
-        if isinstance(place, FilePlace):
+    def hanging(place: Destination, installation: str, lines: Sequence[str]) -> None:
+        if isinstance(place, FileDestination):
             # Like open(2) on a mount whose server is gone.
             asked.set()
             answers.wait()
@@ -194,8 +194,8 @@ def test_hanging_destination_delays_neither_the_others_nor_stopping(
     monkeypatch.setattr(module, "deliver", hanging)
     monkeypatch.setattr(module, "STOP_S", 2.0)
     with mail_server() as mailbox:
-        mail = MailPlace("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
-        job = _made_job(plane, FilePlace(tmp_path / "held"), mail)
+        mail = MailDestination("127.0.0.1", mailbox.port, False, "dns@example.org", ("record@example.org",))
+        job = _made_job(plane, FileDestination(tmp_path / "held"), mail)
         try:
             with _started(job):
                 assert asked.wait(timeout=30)
@@ -216,7 +216,7 @@ def test_hanging_destination_delays_neither_the_others_nor_stopping(
 
 
 def test_checkpoints_resume_after_a_database_failure(plane: Plane, tmp_path: Path) -> None:
-    job = _made_job(plane, FilePlace(tmp_path / "held"))
+    job = _made_job(plane, FileDestination(tmp_path / "held"))
     plane.database.close()
     state = tmp_path / "state" / "dnsfilter.sqlite3"
     away = state.rename(tmp_path / "away")
@@ -233,7 +233,7 @@ def test_checkpoints_resume_after_a_database_failure(plane: Plane, tmp_path: Pat
 def test_start_without_a_destination_warns_and_a_metric_counts_destinations(
     plane: Plane, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for destinations in ((), (FilePlace(tmp_path / "held"),)):
+    for destinations in ((), (FileDestination(tmp_path / "held"),)):
         job = _made_job(plane, *destinations)
         caplog.clear()
         with _started(job):
@@ -248,7 +248,7 @@ def test_start_without_a_destination_warns_and_a_metric_counts_destinations(
 
 
 def test_metrics_show_how_far_each_destination_is_behind(plane: Plane, tmp_path: Path) -> None:
-    job = _made_job(plane, FilePlace(tmp_path / "held"))
+    job = _made_job(plane, FileDestination(tmp_path / "held"))
     registry = CollectorRegistry()
     registry.register(CheckpointsCollector(job))
 

@@ -1,4 +1,4 @@
-"""Many rows at once leave what as many rows one by one would."""
+"""Bulk statements have the same result as single rows."""
 
 from sqlalchemy import select, text
 
@@ -12,7 +12,7 @@ BODIES = [None, {}, {"label": 'é ☂ 𝒳 "quoted" \\ %s :rows \n', "number": 2
 
 
 @on_both_databases
-def test_rows_are_as_a_session_s_own_would_be(plane: Plane) -> None:
+def test_bulk_rows_are_like_rows_of_a_session(plane: Plane) -> None:
     rows = [{"kind": "range", "key": str(n), "revision": 2**40, "body": body} for n, body in enumerate(BODIES)]
     with plane.database.writing() as session:
         insert_all(session, VERSIONS, rows)
@@ -25,11 +25,11 @@ def test_rows_are_as_a_session_s_own_would_be(plane: Plane) -> None:
 
 
 @on_both_databases
-def test_numbers_are_given_in_the_order_of_the_rows_and_only_what_is_named_is_updated(town: Plane) -> None:
-    told = {"site": "default", "authority": "town", "funding": "public", "audience": "staff", "revision": 1}
+def test_numbers_follow_the_order_of_rows_and_only_named_columns_are_updated(town: Plane) -> None:
+    common = {"site": "default", "authority": "town", "funding": "public", "audience": "staff", "revision": 1}
     prefixes = [f"203.0.113.{last}/32" for last in (9, 3, 7, 1, 8)]
     with town.database.writing() as session:
-        insert_all(session, RANGES, [{**told, "prefix": prefix, "label": prefix} for prefix in prefixes])
+        insert_all(session, RANGES, [{**common, "prefix": prefix, "label": prefix} for prefix in prefixes])
         ids = select(RangeRow.id).where(RangeRow.prefix.startswith("203.0.113.")).order_by(RangeRow.id)
         keys = list(session.scalars(ids))
         update_all(session, RANGES, [{"id": key, "label": f"no. {key}"} for key in keys[1:3]])

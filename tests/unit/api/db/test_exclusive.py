@@ -1,4 +1,4 @@
-"""One control plane at a time on PostgreSQL: who waits takes the place of who has ended, and nobody shares it."""
+"""One control plane at a time on PostgreSQL: a waiting one continues when the other has ended."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +15,19 @@ from tests.support.postgresql import Server
 
 @pytest.fixture
 def url(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database, at whose turn is looked often."""
+    """Return a database whose turn is checked often."""
     monkeypatch.setattr("api.db.exclusive.LOOK_S", 0.01)
     return server.fresh()
 
 
-def test_one_has_it_until_it_ends(url: str) -> None:
+def test_one_process_has_the_turn_until_it_ends(url: str) -> None:
     with closing(Turn(url)) as first, closing(Turn(url)) as second:
         assert (first.take(), second.take(), first.take(), second.take()) == (True, False, True, False)
         first.close()
         assert second.take()
 
 
-def test_who_waits_goes_on_as_soon_as_the_other_has_ended(url: str) -> None:
+def test_a_waiting_process_continues_when_the_other_ends(url: str) -> None:
     with closing(Turn(url)) as first, closing(Turn(url)) as second, ThreadPoolExecutor(1) as pool:
         assert first.take()
         waiting = pool.submit(second.wait)
@@ -36,7 +36,7 @@ def test_who_waits_goes_on_as_soon_as_the_other_has_ended(url: str) -> None:
         assert not first.take()
 
 
-def test_who_waits_counts_as_started_and_says_that_it_waits(
+def test_a_waiting_process_reports_ready_and_that_it_waits(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -50,14 +50,14 @@ def test_who_waits_counts_as_started_and_says_that_it_waits(
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         first.wait()
         waiting = pool.submit(second.wait)
-        said = "READY=1\nSTATUS=another control plane has the database, waiting until it ends"
-        assert manager.recv(1000).decode() == said
+        message = "READY=1\nSTATUS=another control plane has the database, waiting until it ends"
+        assert manager.recv(1000).decode() == message
         first.close()
         waiting.result(timeout=10)
         assert manager.recv(1000).decode() == "STATUS=the other control plane has ended, starting"
 
 
-def test_a_server_that_was_away_gives_it_back_where_nobody_else_came(server: Server, url: str) -> None:
+def test_the_turn_is_taken_again_after_a_restart_of_the_server(server: Server, url: str) -> None:
     with closing(Turn(url)) as first, closing(Turn(url)) as second:
         assert first.take()
         server.cut(url)
@@ -67,7 +67,7 @@ def test_a_server_that_was_away_gives_it_back_where_nobody_else_came(server: Ser
         assert (second.take(), first.lost) == (False, False)
 
 
-def test_who_lost_it_meanwhile_ends(server: Server, url: str) -> None:
+def test_a_process_that_lost_the_turn_ends(server: Server, url: str) -> None:
     ended: list[str] = []
     with closing(Turn(url)) as first, closing(Turn(url)) as second:
         first.wait()
@@ -78,5 +78,5 @@ def test_who_lost_it_meanwhile_ends(server: Server, url: str) -> None:
         assert first.lost
 
 
-def test_a_file_of_sqlite_is_no_such_matter() -> None:
+def test_an_sqlite_file_has_no_turn() -> None:
     assert turn_on("sqlite:////var/lib/dnsfilter/dnsfilter.sqlite3") is None

@@ -1,4 +1,4 @@
-"""A damaged database is noticed, and no act is added to it unless that is accepted."""
+"""Damage to the database is found, and no act is recorded then unless damage is accepted."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ SITE = "/v1/sites/depot"
 
 
 def _alter(plane: Plane, seq: int, change: str = "object = 'altered'") -> None:
-    """Change an entry as a flipped bit does, past what keeps the audit log append-only."""
+    """Change an entry without the triggers that keep the audit log append-only."""
     with plane.database.engine.begin() as connection:
         if plane.database.engine.name == "sqlite":
             connection.exec_driver_sql("DROP TRIGGER audit_update")
@@ -26,7 +26,7 @@ def _alter(plane: Plane, seq: int, change: str = "object = 'altered'") -> None:
 
 
 def _alter_matters(plane: Plane, change: str) -> None:
-    """Change the index of the audit log as somebody does who may alter the schema."""
+    """Change the index of the audit log without its triggers."""
     with plane.database.engine.begin() as connection:
         if plane.database.engine.name == "sqlite":
             for verb in ("UPDATE", "DELETE"):
@@ -47,7 +47,7 @@ def _metric(integrity: Integrity) -> float:
 
 @on_both_databases
 @pytest.mark.parametrize("accepted", [False, True])
-def test_an_altered_entry_stops_acts_unless_that_is_accepted(town: Plane, accepted: bool) -> None:
+def test_an_altered_entry_stops_acts_unless_damage_is_accepted(town: Plane, accepted: bool) -> None:
     integrity = Integrity(town.database, accepted=accepted)
     integrity.check_quickly()
     assert (integrity.damage, _metric(integrity), town.call("GET", "/readyz").status_code) == (None, 0, 200)
@@ -83,7 +83,7 @@ def test_an_altered_entry_stops_acts_unless_that_is_accepted(town: Plane, accept
         ),
     ],
 )
-def test_an_index_by_authority_that_differs_from_the_entries_is_damage(town: Plane, change: str, damage: str) -> None:
+def test_an_index_that_differs_from_the_entries_is_damage(town: Plane, change: str, damage: str) -> None:
     _alter_matters(town, change)
     quick, complete = (Integrity(town.database, accepted=False) for _ in range(2))
     quick.check_quickly()
@@ -129,7 +129,7 @@ def test_an_old_entry_without_its_authorities_is_found_by_the_complete_check(
     assert (integrity.damage or "").startswith("entry 4 concerns town, ")
 
 
-def test_a_page_that_is_damaged_is_found(town: Plane) -> None:
+def test_a_damaged_page_is_found(town: Plane) -> None:
     path = Path(str(town.database.engine.url.database))
     town.database.close()
     with closing(sqlite3.connect(path)) as connection:

@@ -1,4 +1,4 @@
-"""Migrations on both databases: from nothing, and from a version with rows in it."""
+"""Migrations on both databases: of an empty one, and of a version with rows."""
 
 import json
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ _APPROVED = {**_EXEMPTION, "number": 2, "approved_s": START, "decided_by": "admi
 
 @pytest.fixture
 def empty(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database without any table."""
+    """Return a database without tables."""
     postgresql = backend == "postgresql"
     url = request.getfixturevalue("server").make() if postgresql else f"sqlite:///{tmp_path / 'file.sqlite3'}"
     database = Database(url, create=True)
@@ -98,7 +98,7 @@ def _differences(database: Database) -> list[Any]:
 
 
 @on_both_databases
-def test_an_empty_database_gets_the_schema_that_the_models_say(empty: Database) -> None:
+def test_an_empty_database_gets_the_schema_of_the_models(empty: Database) -> None:
     empty.migrate()
     assert _differences(empty) == []
     empty.migrate()
@@ -142,9 +142,7 @@ def test_the_last_report_of_a_node_keeps_its_memory(empty: Database) -> None:
 
 
 @on_both_databases
-def test_a_migration_that_fails_leaves_the_version_that_was_there(
-    empty: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_migration_keeps_the_old_version(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_entry: object) -> str:
         raise KeyError("interrupted")
 

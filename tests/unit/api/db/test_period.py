@@ -1,4 +1,4 @@
-"""What a row's period says, and what a database is asked for it, agree at every instant."""
+"""The period of a row and its SQL form agree at every instant."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -62,7 +62,7 @@ _drawn = st.fixed_dictionaries(
 @pytest.mark.parametrize("make", [_term, _binding, _exemption, _suspension])
 @examples(60)
 @given(drawn=st.lists(_drawn, min_size=1, max_size=8))
-def test_a_database_selects_what_the_period_says(unlinked: Engine, make: Any, drawn: Sequence[dict[str, Any]]) -> None:
+def test_sql_periods_agree_with_periods(unlinked: Engine, make: Any, drawn: Sequence[dict[str, Any]]) -> None:
     with Session(unlinked) as session:
         rows = [make(**one) for one in drawn]
         session.add_all(rows)
@@ -73,14 +73,14 @@ def test_a_database_selects_what_the_period_says(unlinked: Engine, make: Any, dr
         def selected(condition: Any) -> set[int]:
             return set(session.scalars(select(key).where(condition)))
 
-        def said(name: str) -> set[int]:
+        def expected(name: str) -> set[int]:
             return {getattr(row, key.key) for row in rows if getattr(row.period, name)(AT)}
 
-        assert selected(sql.holds(AT)) == said("holds")
-        assert selected(sql.covers(AT)) == said("covers")
-        assert selected(sql.is_ahead(AT)) == said("is_ahead")
-        assert selected(sql.has_ended(AT)) == said("has_ended")
-        assert selected(~sql.has_ended(AT)) == {getattr(row, key.key) for row in rows} - said("has_ended")
+        assert selected(sql.holds(AT)) == expected("holds")
+        assert selected(sql.covers(AT)) == expected("covers")
+        assert selected(sql.is_ahead(AT)) == expected("is_ahead")
+        assert selected(sql.has_ended(AT)) == expected("has_ended")
+        assert selected(~sql.has_ended(AT)) == {getattr(row, key.key) for row in rows} - expected("has_ended")
         assert selected(sql.is_void) == {getattr(row, key.key) for row in rows if row.period.is_void}
         ends: dict[int, int] = dict(session.execute(select(key, sql.end)).all())
         assert ends == {getattr(row, key.key): FOREVER if row.period.end is None else row.period.end for row in rows}

@@ -1,4 +1,4 @@
-"""The database: schema, transactions, an audit that only grows."""
+"""The database: schema, transactions, an audit log that only grows."""
 
 import shutil
 import sqlite3
@@ -20,7 +20,7 @@ from api.db.unusable import Unusable
 from tests.unit.api.conftest import Plane
 
 
-def test_the_migrations_make_what_the_models_say(plane: Plane) -> None:
+def test_the_migrations_make_the_schema_of_the_models(plane: Plane) -> None:
     with plane.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
@@ -30,7 +30,7 @@ def test_migrating_twice_changes_nothing(plane: Plane) -> None:
     assert plane.revision() == 0
 
 
-def test_the_journal_is_a_write_ahead_log_and_keys_are_enforced(plane: Plane) -> None:
+def test_sqlite_uses_wal_and_enforces_foreign_keys(plane: Plane) -> None:
     with plane.database.reading() as session:
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
@@ -48,7 +48,7 @@ _COPIED = (
         "DELETE FROM audit",
         "UPDATE audit SET account = 7",
         "UPDATE OR REPLACE audit SET seq = 1 WHERE seq = 2",
-        # What takes a row's place deletes it without a trigger for DELETE.
+        # REPLACE deletes a row without a trigger for DELETE.
         f"INSERT OR REPLACE INTO audit {_COPIED.format(seq=2)}",
         f"REPLACE INTO audit {_COPIED.format(seq=2)}",
         f"INSERT OR IGNORE INTO audit {_COPIED.format(seq=2)}",
@@ -61,14 +61,14 @@ _COPIED = (
         "UPDATE OR REPLACE matters SET authority = 'zone' WHERE seq = 4",
     ],
 )
-def test_the_audit_only_grows(town: Plane, statement: str) -> None:
+def test_the_audit_log_only_grows(town: Plane, statement: str) -> None:
     before = town.done("GET", "/v1/audit?limit=200")["items"]
     with pytest.raises(IntegrityError, match="append-only"), town.database.writing() as session:
         session.execute(text(statement))
     assert town.done("GET", "/v1/audit?limit=200")["items"] == before
 
 
-def test_the_audit_takes_the_next_entry(town: Plane) -> None:
+def test_the_audit_log_accepts_the_next_entry(town: Plane) -> None:
     count = len(town.done("GET", "/v1/audit?limit=200")["items"])
     with town.database.writing() as session:
         session.execute(text(f"INSERT INTO audit {_COPIED.format(seq=count + 1)}"))
@@ -107,8 +107,8 @@ def test_a_reader_sees_one_state_while_a_writer_commits(tmp_path: Path) -> None:
 NAME = b"somebody-who-left"
 
 
-def _forgotten_while_somebody_reads(path: Path) -> Database:
-    """A database whose log keeps what was forgotten: a reader was in the way."""
+def _erased_during_a_read(path: Path) -> Database:
+    """Return a database whose log still holds erased data, because of a reader."""
     database = Database(f"sqlite:///{path}", create=True)
     database.migrate()
     with database.writing() as session:
@@ -126,24 +126,24 @@ def _log_of(path: Path) -> bytes:
     return path.with_name(f"{path.name}-wal").read_bytes()
 
 
-def test_what_was_forgotten_leaves_the_log_with_the_next_act(tmp_path: Path) -> None:
+def test_erased_data_leaves_the_log_with_the_next_act(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    with closing(_forgotten_while_somebody_reads(path)) as database:
+    with closing(_erased_during_a_read(path)) as database:
         with database.writing() as session:
             session.execute(text("UPDATE installation SET revision = 9"))
         assert NAME not in _log_of(path) + path.read_bytes()
 
 
-def test_what_was_forgotten_leaves_the_log_when_a_process_begins(tmp_path: Path) -> None:
+def test_erased_data_leaves_the_log_when_a_process_starts(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    # As one that is killed leaves it: its connections are not closed, which would empty the log.
-    with closing(_forgotten_while_somebody_reads(path)), closing(Database(f"sqlite:///{path}")) as another:
+    # A killed process does not close its connections, which would empty the log.
+    with closing(_erased_during_a_read(path)), closing(Database(f"sqlite:///{path}")) as another:
         another.migrate()
         assert NAME not in _log_of(path) + path.read_bytes()
 
 
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("database or disk is full"), PoolTimeout()])
-def test_an_act_holds_where_the_log_cannot_be_emptied(
+def test_an_act_is_kept_if_the_log_cannot_be_emptied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     path = tmp_path / "file.sqlite3"
@@ -151,12 +151,12 @@ def test_an_act_holds_where_the_log_cannot_be_emptied(
     def failing(_self: Database) -> bool:
         raise error
 
-    with closing(_forgotten_while_somebody_reads(path)) as database:
+    with closing(_erased_during_a_read(path)) as database:
         with monkeypatch.context() as patched:
             patched.setattr(Database, "_empty_log", failing)
             with caplog.at_level("ERROR", "dnsfilter.api"), database.writing() as session:
                 session.execute(text("UPDATE installation SET revision = 9"))
-        assert "log is not emptied" in caplog.text
+        assert "log could not be emptied" in caplog.text
         with database.writing() as session:
             assert session.scalar(text("SELECT revision FROM installation")) == 9
         assert NAME not in _log_of(path)
@@ -164,9 +164,7 @@ def test_an_act_holds_where_the_log_cannot_be_emptied(
 
 @pytest.mark.parametrize("replaced", [False, True])
 @pytest.mark.parametrize("gone", ["the file", "its directory"])
-def test_nothing_is_recorded_once_the_file_is_not_the_one_that_was_opened(
-    town: Plane, gone: str, replaced: bool
-) -> None:
+def test_nothing_is_recorded_after_the_file_was_replaced(town: Plane, gone: str, replaced: bool) -> None:
     file = town.settings.state_dir / "dnsfilter.sqlite3"
     town.database.watch(town.settings.state_dir, file)
     ban, revision = "/v1/authorities/town/bans/alpha", town.revision()
@@ -186,12 +184,12 @@ def test_nothing_is_recorded_once_the_file_is_not_the_one_that_was_opened(
         assert town.done("PATCH", ban, {"mode": "off"})["mode"] == "off"
 
 
-def test_nothing_is_recorded_once_the_log_is_removed_and_a_stop_loses_nothing(tmp_path: Path) -> None:
+def test_nothing_is_recorded_after_the_log_was_removed_and_stopping_loses_nothing(tmp_path: Path) -> None:
     file, log_file = tmp_path / "file.sqlite3", tmp_path / "file.sqlite3-wal"
     with closing(Database(f"sqlite:///{file}", create=True)) as database:
         database.migrate()
         database.watch(file)
-        # Nor does the pool remove it with its last connection.
+        # The pool does not remove it with its last connection either.
         database.engine.dispose()
         with database.writing() as session:
             UnitOfWork(session, LOCAL, 1).note("example", "nothing", None, None)
@@ -216,7 +214,7 @@ def test_an_act_that_is_lost_with_its_file_is_not_acknowledged(town: Plane) -> N
         act()
 
 
-def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "a #%41.sqlite3"
     refused = pytest.raises(OperationalError, match="unable to open database file")
     with closing(Database(f"sqlite:///{path}")) as database, refused, database.engine.connect():

@@ -1,4 +1,4 @@
-"""Places for checkpoints, as they are written in settings."""
+"""Destinations of checkpoints and notices, as settings write them."""
 
 from pathlib import Path
 
@@ -6,22 +6,22 @@ import pytest
 
 from api.delivery.destinations import (
     MAX_LOGIN,
-    FilePlace,
+    FileDestination,
     Login,
-    MailPlace,
-    SyslogPlace,
+    MailDestination,
+    SyslogDestination,
     Transport,
     is_mailbox,
-    parse_file_place,
-    parse_mail_place,
-    parse_syslog_place,
+    parse_file_destination,
+    parse_mail_destination,
+    parse_syslog_destination,
 )
 
 MAIL = "from=dns@example.org&to=record@example.org"
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "destination"),
     [
         (f"smtp://192.0.2.25?{MAIL}", ("192.0.2.25", 25, False, ("record@example.org",))),
         (f"smtp://[2001:db8::25]:2525/?{MAIL}", ("2001:db8::25", 2525, False, ("record@example.org",))),
@@ -31,9 +31,11 @@ MAIL = "from=dns@example.org&to=record@example.org"
         ),
     ],
 )
-def test_a_mail_server_is_named_with_sender_and_recipients(text: str, place: tuple[str, int, bool, object]) -> None:
-    host, port, tls, recipients = place
-    assert parse_mail_place(text) == MailPlace(host, port, tls, "dns@example.org", recipients)  # type: ignore[arg-type]
+def test_a_mail_server_is_named_with_sender_and_recipients(
+    text: str, destination: tuple[str, int, bool, object]
+) -> None:
+    host, port, tls, recipients = destination
+    assert parse_mail_destination(text) == MailDestination(host, port, tls, "dns@example.org", recipients)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +56,9 @@ def test_a_mail_server_is_named_with_sender_and_recipients(text: str, place: tup
         "smtp://192.0.2.25?from=dns@example.org&to=,",
     ],
 )
-def test_what_is_no_mail_place_is_refused(text: str) -> None:
+def test_invalid_mail_destinations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse_mail_place(text)
+        parse_mail_destination(text)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +70,14 @@ def test_what_is_no_mail_place_is_refused(text: str) -> None:
         ("smtps://dns:secret@192.0.2.25", 465, True, Login("dns", "secret")),
     ],
 )
-def test_a_login_stands_before_the_host(text: str, port: int, tls: bool, login: Login) -> None:
-    place = parse_mail_place(f"{text}?{MAIL}")
-    assert place == MailPlace("192.0.2.25", port, tls, "dns@example.org", ("record@example.org",), login)
+def test_a_login_is_written_before_the_host(text: str, port: int, tls: bool, login: Login) -> None:
+    destination = parse_mail_destination(f"{text}?{MAIL}")
+    assert destination == MailDestination("192.0.2.25", port, tls, "dns@example.org", ("record@example.org",), login)
 
 
-def test_no_text_of_a_place_has_its_password() -> None:
-    place = parse_mail_place(f"smtp://dns:secret@192.0.2.25?{MAIL}")
-    assert "secret" not in f"{place!r} {place} {place.login}"
+def test_the_text_of_a_destination_hides_its_password() -> None:
+    destination = parse_mail_destination(f"smtp://dns:secret@192.0.2.25?{MAIL}")
+    assert "secret" not in f"{destination!r} {destination} {destination.login}"
 
 
 @pytest.mark.parametrize(
@@ -104,41 +106,41 @@ def test_no_text_of_a_place_has_its_password() -> None:
 )
 def test_a_wrong_login_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        parse_mail_place(text)
+        parse_mail_destination(text)
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "destination"),
     [
-        ("udp://192.0.2.1", SyslogPlace(Transport.UDP, "192.0.2.1", 514)),
-        ("tcp://[2001:db8::1]:601", SyslogPlace(Transport.TCP, "2001:db8::1", 601)),
-        ("/dev/log", SyslogPlace(Transport.UNIX, "/dev/log")),
+        ("udp://192.0.2.1", SyslogDestination(Transport.UDP, "192.0.2.1", 514)),
+        ("tcp://[2001:db8::1]:601", SyslogDestination(Transport.TCP, "2001:db8::1", 601)),
+        ("/dev/log", SyslogDestination(Transport.UNIX, "/dev/log")),
     ],
 )
-def test_a_syslog_server_is_an_address_or_a_socket(text: str, place: SyslogPlace) -> None:
-    assert parse_syslog_place(text) == place
+def test_a_syslog_server_is_an_address_or_a_socket(text: str, destination: SyslogDestination) -> None:
+    assert parse_syslog_destination(text) == destination
 
 
 @pytest.mark.parametrize(
     "text", ["", "dev/log", "192.0.2.1:514", "tls://192.0.2.1", "udp://", "udp://192.0.2.1:0", "udp://a:b@192.0.2.1"]
 )
-def test_what_is_no_syslog_place_is_refused(text: str) -> None:
+def test_invalid_syslog_destinations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse_syslog_place(text)
+        parse_syslog_destination(text)
 
 
-def test_a_file_may_not_be_there_yet_and_is_no_directory(tmp_path: Path) -> None:
-    assert parse_file_place(str(tmp_path / "held")) == FilePlace(tmp_path / "held")
+def test_a_file_may_be_missing_but_may_not_be_a_directory(tmp_path: Path) -> None:
+    assert parse_file_destination(str(tmp_path / "held")) == FileDestination(tmp_path / "held")
     with pytest.raises(ValueError, match="is a directory"):
-        parse_file_place(str(tmp_path))
+        parse_file_destination(str(tmp_path))
 
 
-def test_a_server_of_notices_needs_no_recipient() -> None:
-    assert parse_mail_place("smtp://192.0.2.25?from=dns@example.org", least=0).recipients == ()
+def test_a_mail_server_for_notices_needs_no_recipient() -> None:
+    assert parse_mail_destination("smtp://192.0.2.25?from=dns@example.org", least=0).recipients == ()
     with pytest.raises(ValueError, match="0 to 20 as to"):
-        parse_mail_place("smtp://192.0.2.25", least=0)
+        parse_mail_destination("smtp://192.0.2.25", least=0)
 
 
 @pytest.mark.parametrize(
@@ -162,5 +164,5 @@ def test_a_server_of_notices_needs_no_recipient() -> None:
         ("", False),
     ],
 )
-def test_a_mailbox_is_one_address_and_nothing_besides(text: str, expected: bool) -> None:
+def test_a_mailbox_is_exactly_one_address(text: str, expected: bool) -> None:
     assert is_mailbox(text) is expected

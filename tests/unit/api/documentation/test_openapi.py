@@ -1,4 +1,4 @@
-"""The description: as it is kept in the repository, and as the control plane answers."""
+"""The OpenAPI description: in the repository, and as served."""
 
 import json
 import os
@@ -39,22 +39,22 @@ def _operations() -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
-def test_the_kept_description_is_what_the_program_says() -> None:
-    told = json.loads(PAGE.read_text(encoding="utf-8"))
-    assert told == _described(), "docs/openapi.json is not what is served: dnsfilter-api openapi > docs/openapi.json"
+def test_docs_openapi_json_is_current() -> None:
+    stored = json.loads(PAGE.read_text(encoding="utf-8"))
+    assert stored == _described(), "docs/openapi.json is not current: dnsfilter-api openapi > docs/openapi.json"
 
 
 @pytest.mark.slow
 def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
     command = [sys.executable, "-m", "api.main", "openapi"]
-    said = {
+    outputs = {
         subprocess.run(
             command, capture_output=True, check=True, cwd=PAGE.parents[1], env={**os.environ, "PYTHONHASHSEED": seed}
         ).stdout
         for seed in ("1", "2")
     }
-    assert len(said) == 1
-    assert json.loads(said.pop()) == _described()
+    assert len(outputs) == 1
+    assert json.loads(outputs.pop()) == _described()
 
 
 def test_every_tag_is_described_and_every_operation_has_one_of_them() -> None:
@@ -63,7 +63,7 @@ def test_every_tag_is_described_and_every_operation_has_one_of_them() -> None:
     assert all(len(operation["tags"]) == 1 for _, _, operation in _operations())
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     described = _described()
     for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(described))):
         found = described
@@ -72,7 +72,7 @@ def test_every_reference_leads_somewhere() -> None:
         assert found
 
 
-def test_every_schema_has_a_title_of_its_own_and_is_used() -> None:
+def test_every_schema_has_a_unique_title_and_is_used() -> None:
     described = _described()
     schemas = described["components"]["schemas"]
     assert [name for name in schemas if "__" in name] == [], "models of two modules have one name"
@@ -82,7 +82,7 @@ def test_every_schema_has_a_title_of_its_own_and_is_used() -> None:
     assert set(schemas) - used == set()
 
 
-def test_an_instant_or_a_date_of_an_example_has_its_format_in_the_description() -> None:
+def test_instants_and_dates_of_examples_have_their_format() -> None:
     schemas = _described()["components"]["schemas"]
     by_id = {operation["operationId"]: operation for _, _, operation in _operations()}
     for example in load_examples():
@@ -95,7 +95,7 @@ def test_an_instant_or_a_date_of_an_example_has_its_format_in_the_description() 
 
 
 def _unformatted(value: Any, alternatives: list[Any], schemas: dict[str, Any], place: str) -> list[str]:
-    """The places of texts that are a timestamp or a date, and are not described as that."""
+    """Return the places of timestamps and dates whose schema does not say so."""
     found = list(_alternatives(alternatives, schemas))
     if isinstance(value, dict):
         parts = [
@@ -127,7 +127,7 @@ def _alternatives(described: list[Any], schemas: dict[str, Any]) -> Iterator[Any
             yield one
 
 
-def test_every_operation_documents_what_it_can_answer() -> None:
+def test_every_operation_documents_its_answers() -> None:
     for method, path, operation in _operations():
         route, statuses = BY_ID[operation["operationId"]], set(operation["responses"])
         wanted = {"503"}
@@ -147,20 +147,20 @@ def test_every_operation_documents_what_it_can_answer() -> None:
         assert all(status in ("200", "201", "202", "204", "304") or status >= "400" for status in statuses)
 
 
-def test_every_body_and_every_shape_of_an_answer_has_an_example() -> None:
+def test_every_request_body_and_answer_schema_has_an_example() -> None:
     described = _described()
     shown = set(described["components"]["examples"])
     for _, _, operation in _operations():
         for body in operation.get("requestBody", {}).get("content", {}).values():
             assert "example" in body, operation["operationId"]
         for status, response in operation["responses"].items():
-            told = response.get("content", {}).get("application/json")
-            if told is not None and status < "300" and "$ref" in told["schema"]:
-                assert told["schema"]["$ref"].rpartition("/")[2] in shown, operation["operationId"]
+            content = response.get("content", {}).get("application/json")
+            if content is not None and status < "300" and "$ref" in content["schema"]:
+                assert content["schema"]["$ref"].rpartition("/")[2] in shown, operation["operationId"]
 
 
 @pytest.mark.parametrize("example", load_examples(), ids=lambda example: example["operation"])
-def test_an_example_has_the_shape_that_is_described(example: dict[str, Any]) -> None:
+def test_examples_fit_their_schemas(example: dict[str, Any]) -> None:
     route = BY_ID[example["operation"]]
     if "body" in example and route.body_field is not None:
         _, faults = route.body_field.validate(example["body"], {}, loc=("body",))
@@ -177,7 +177,7 @@ def test_an_example_has_the_shape_that_is_described(example: dict[str, Any]) -> 
 
 
 def _ask_to_switch_off(plane: Plane, login: str) -> None:
-    """Have an operator ask: an administrator does it at once."""
+    """Send the request as an operator: an administrator's takes effect immediately."""
     _, token = plane.account(login.replace("_", "-"), ("operator", "ghent"))
     where = "/v1/authorities/ghent/bans/tiktok"
     plane.done("PATCH", where, {"mode": "enforce"})
@@ -185,7 +185,7 @@ def _ask_to_switch_off(plane: Plane, login: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged: Catalogue) -> None:
+def test_the_examples_work_one_after_the_other(tmp_path: Path, packaged: Catalogue) -> None:
     plane = make_plane(tmp_path / "state", packaged)
     plane.publisher.publish_current()
     plane.other()
@@ -223,7 +223,7 @@ def test_the_examples_can_be_played_one_after_the_other(tmp_path: Path, packaged
     plane.database.close()
 
 
-def test_every_object_that_can_be_changed_has_a_tag_and_takes_a_precondition() -> None:
+def test_every_changeable_object_has_a_tag_and_accepts_a_precondition() -> None:
     for route in routes():
         method = min(route.methods or ())
         if method in ("PUT", "PATCH", "DELETE") and route.operation_id != "revoke_token":
@@ -249,7 +249,7 @@ def _calls(route: APIRoute) -> Iterator[Any]:
 
 
 def _shape(value: Any) -> Any:
-    """Keys and types; of a list its first item's."""
+    """Return keys and types of a value, and of the first item of a list."""
     if isinstance(value, dict):
         return {key: _shape(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""An act is its caller's who may when it is done, not when it was asked for. Long reads are bounded."""
+"""Permission is checked again when an act is done. Long reads are limited."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
@@ -17,7 +17,7 @@ DAY_S = 86_400
 
 
 def _somebody_goes_first(plane: Plane, monkeypatch: pytest.MonkeyPatch, does: Callable[[], object]) -> None:
-    """Have the next writer wait until somebody else, whose turn was before, has done something."""
+    """Make the next writer wait until another one, called `does`, has finished."""
     writing = plane.database.writing
 
     def late() -> AbstractContextManager[Session]:
@@ -29,7 +29,7 @@ def _somebody_goes_first(plane: Plane, monkeypatch: pytest.MonkeyPatch, does: Ca
 
 
 def _operator(plane: Plane) -> tuple[int, str]:
-    """An operator whose token was used today: asking writes nothing."""
+    """Make an operator whose token was already used today, so that requests store no use."""
     plane.done("PUT", "/v1/spaces/default/192.0.2.0/24", {"authority": "town"})
     number, token = plane.account("operator", ("operator", "town"))
     plane.done("GET", "/v1/self", token=token)
@@ -55,7 +55,7 @@ def _let_expire(plane: Plane, _account: int) -> None:
     plane.clock.now += 91 * DAY_S
 
 
-def test_a_401_tells_no_token_from_one_that_is_not_accepted_and_not_why(town: Plane) -> None:
+def test_a_401_distinguishes_a_missing_token_but_not_the_reasons_of_a_refusal(town: Plane) -> None:
     number, ended = _operator(town)
     _revoke(town, number)
 
@@ -79,7 +79,7 @@ def test_a_401_tells_no_token_from_one_that_is_not_accepted_and_not_why(town: Pl
         (_end_mandate, 403, None),
     ],
 )
-def test_who_may_no_longer_when_their_turn_comes_does_nothing(
+def test_permission_lost_while_waiting_to_write_prevents_the_act(
     town: Plane,
     monkeypatch: pytest.MonkeyPatch,
     method: str,
@@ -95,12 +95,12 @@ def test_who_may_no_longer_when_their_turn_comes_does_nothing(
     assert town.call(method, path, body, token=token).status_code == status
     assert town.done("GET", path) == before
     assert all(entry["account"] != number for entry in town.done("GET", "/v1/audit?limit=5")["items"])
-    tries = town.done("GET", "/v1/authentication-failures")["items"]
-    assert [one["reason"] for one in tries] == ([reason] if reason is not None else [])
+    failures = town.done("GET", "/v1/authentication-failures")["items"]
+    assert [one["reason"] for one in failures] == ([reason] if reason is not None else [])
 
 
 @pytest.mark.parametrize(("method", "path", "body"), ACTS)
-def test_who_still_may_when_their_turn_comes_does_it(
+def test_permission_kept_while_waiting_to_write_allows_the_act(
     town: Plane, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any
 ) -> None:
     _, token = _operator(town)
@@ -108,9 +108,7 @@ def test_who_still_may_when_their_turn_comes_does_it(
     assert town.call(method, path, body, token=token).status_code == 200
 
 
-def test_a_kept_answer_is_not_told_to_who_may_no_longer_when_their_turn_comes(
-    town: Plane, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kept_answer_is_not_replayed_after_permission_was_lost(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     number, token = _operator(town)
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "key-1"}
     assert town.call("PATCH", BAN, {"mode": "off"}, headers=headers).status_code == 200
@@ -129,7 +127,7 @@ def test_a_kept_answer_is_not_told_to_who_may_no_longer_when_their_turn_comes(
         "/v1/trace?client=192.0.2.1&name=example.org&at=2026-09-21T14:13:20Z",
     ],
 )
-def test_one_account_has_few_long_reads_at_once_and_leaves_others_theirs(town: Plane, path: str) -> None:
+def test_concurrent_long_reads_are_limited_per_account(town: Plane, path: str) -> None:
     _, auditor = town.account("auditor", ("auditor", None))
     quota = town.app.state.runtime.costly
     with ExitStack() as stack:
@@ -144,7 +142,7 @@ def test_one_account_has_few_long_reads_at_once_and_leaves_others_theirs(town: P
     assert town.call("GET", path).status_code == 200
 
 
-def test_a_refused_trace_takes_no_place_of_long_reads(town: Plane) -> None:
+def test_a_refused_trace_does_not_count_as_a_long_read(town: Plane) -> None:
     number, reader = town.account("reader", ("reader", "zone"))
     asked = "/v1/trace?client=192.0.2.1&name=example.org&at=2026-09-21T14:13:20Z"
     with ExitStack() as stack:

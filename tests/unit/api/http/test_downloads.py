@@ -1,4 +1,4 @@
-"""A download is made before it is sent. What it holds is closed, however the sending ends."""
+"""A download is made before it is sent. Its resources are closed, even if sending fails."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ def test_a_file_is_sent_with_its_length_and_closed(tmp_path: Path, size: int) ->
     assert file.closed
 
 
-def test_a_file_that_gets_shorter_or_is_not_taken_is_closed(tmp_path: Path) -> None:
+def test_a_file_is_closed_after_it_was_truncated_or_the_client_left(tmp_path: Path) -> None:
     path = tmp_path / "file"
 
     async def cut(_message: object) -> None:
@@ -57,7 +57,7 @@ def test_a_file_that_gets_shorter_or_is_not_taken_is_closed(tmp_path: Path) -> N
     for send in (gone, cut):
         path.write_bytes(b"x" * 4 * PIECE)
         download, file = _of_file(path)
-        with pytest.raises(OSError, match=r"gone|shorter"):
+        with pytest.raises(OSError, match=r"gone|truncated"):
             asyncio.run(download({"type": "http", "rest": nullcontext}, _never, send))
         assert file.closed
 
@@ -68,7 +68,7 @@ def test_a_spooled_file_has_no_name_and_begins_at_its_beginning(tmp_path: Path) 
         assert file.read() == b"first second"
 
 
-def test_what_fails_while_it_is_spooled_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_spooled_file_leaves_nothing(tmp_path: Path) -> None:
     def make(file: BinaryIO) -> None:
         file.write(b"first")
         raise RuntimeError("broken")
@@ -78,9 +78,7 @@ def test_what_fails_while_it_is_spooled_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_would_get_too_full_is_left_to_the_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_downloads_leave_disk_space_to_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "KEPT_FREE", 2**62)
     with pytest.raises(Overloaded, match="is too full"):
         spooled(lambda file: file.write(b"piece"), tmp_path)

@@ -1,4 +1,4 @@
-"""Files within JSON: the policy and tables of ranges, as a client that is made from the description sends them."""
+"""Files in JSON: the policy and tables of ranges, as generated clients send them."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def _faults(plane: Plane, path: str, body: Any) -> list[tuple[str, str]]:
     return [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
 
 
-def test_the_policy_within_json_is_the_exported_file_and_differs_in_nothing(town: Plane) -> None:
+def test_the_policy_in_json_is_the_exported_file(town: Plane) -> None:
     exported = town.done("GET", "/v1/policy/json")
     assert exported == {"revision": town.revision(), "policy": town.call("GET", "/v1/policy").text}
     sent = {"policy": exported["policy"]}
@@ -26,14 +26,14 @@ def test_the_policy_within_json_is_the_exported_file_and_differs_in_nothing(town
     assert town.done("POST", APPLY, sent) == {"acts": [], "revision": exported["revision"], "warnings": []}
 
 
-def test_a_policy_within_json_is_applied_as_the_file_is(town: Plane) -> None:
+def test_a_policy_in_json_is_applied_like_the_file(town: Plane) -> None:
     file = town.done("GET", "/v1/policy/json")["policy"] + '\n[[site]]\nslug = "hall"\n'
     applied = town.done("POST", APPLY, {"policy": file})
     assert [(act["act"], act["object"]) for act in applied["acts"]] == [("site.register", "site/hall")]
     assert _faults(town, APPLY, {"policy": "[[site]]\nslug = 7\n"})[0][0].startswith("policy.toml site[0].slug")
 
 
-def test_rows_within_json_are_imported_as_those_of_a_table_are(town: Plane) -> None:
+def test_rows_in_json_are_imported_like_those_of_a_table(town: Plane) -> None:
     new = {**ROW, "prefix": "203.0.113.0/24", "label": "hall"}
     rows = [new, {**ROW, "prefix": "2001:db8:7::/48", "site": "default"}]
     done = town.done("POST", f"{IMPORT}?dry_run=true", {"rows": rows})
@@ -47,7 +47,7 @@ def test_rows_within_json_are_imported_as_those_of_a_table_are(town: Plane) -> N
     assert town.done("POST", IMPORT, {"rows": rows})["unchanged"] == 2
 
 
-def test_every_row_within_json_that_cannot_be_taken_is_a_fault_with_its_index(town: Plane) -> None:
+def test_every_invalid_row_in_json_is_a_fault_with_its_index(town: Plane) -> None:
     rows = [ROW, {**ROW, "prefix": "192.0.2.1/24"}, ROW, {**ROW, "prefix": "192.0.3.0/24", "authority": "nobody"}]
     assert _faults(town, IMPORT, {"rows": rows}) == [
         ("body.rows.1", "prefix: '192.0.2.1/24' has host bits set: write 192.0.2.0/24"),
@@ -55,7 +55,7 @@ def test_every_row_within_json_that_cannot_be_taken_is_a_fault_with_its_index(to
         ("body.rows.3", "authority nobody is not registered: correct it, or register it first"),
     ]
     [(place, message)] = _faults(town, IMPORT, {"rows": [{**ROW, "funding": "free"}]})
-    assert (place, message.startswith("is none of")) == ("body.rows.0.funding", True)
+    assert (place, message.startswith("is not one of")) == ("body.rows.0.funding", True)
     assert _faults(town, IMPORT, {"rows": [ROW] * 10_001}) == [("body.rows", "give at most 10000")]
 
 
@@ -70,14 +70,14 @@ def test_every_row_within_json_that_cannot_be_taken_is_a_fault_with_its_index(to
     ],
 )
 @pytest.mark.parametrize("path", [IMPORT, APPLY])
-def test_json_that_is_not_of_the_shape_is_refused_with_the_place(
+def test_json_that_does_not_fit_the_model_is_refused_with_the_place(
     town: Plane, path: str, content: bytes, place: str, message: str
 ) -> None:
     headers = {"Authorization": f"Bearer {town.token}", "Content-Type": "application/json"}
     response = town.call("POST", path, content=content, headers=headers)
     assert response.status_code == 422
     found = [(fault["place"], fault["message"]) for fault in response.json()["faults"]]
-    assert any(at.startswith(place) and message in said for at, said in found), found
+    assert any(at.startswith(place) and message in text for at, text in found), found
 
 
 @pytest.mark.parametrize("path", [IMPORT, APPLY])
@@ -100,10 +100,10 @@ def test_a_body_with_two_content_types_is_read_as_the_one_that_limits_its_size(t
     types = [("Content-Type", "application/json"), ("Content-Type", "text/csv")]
     headers = [("Authorization", f"Bearer {town.token}"), *types]
     response = town.call("POST", IMPORT, content=b'{"rows": []}', headers=headers)
-    assert response.status_code == 422, "it is no table"
+    assert response.status_code == 422, "it is not a table"
 
 
-def test_json_of_somebody_who_may_not_send_it_is_not_even_read(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_without_permission_is_not_parsed(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     _, token = plane.account("desk")
     monkeypatch.setattr(service, "parse_policy", None)
     assert plane.call("POST", APPLY, {"policy": "not toml"}, token=token).status_code == 403

@@ -32,7 +32,7 @@ def _kept(plane: Plane) -> list[IdempotencyRow]:
         return list(session.scalars(select(IdempotencyRow)))
 
 
-def test_the_same_request_is_done_once_and_answered_alike(town: Plane) -> None:
+def test_a_repeated_request_is_done_once_and_gets_the_same_answer(town: Plane) -> None:
     body = {"kind": "service", "login": "probe", "name": "a probe"}
     first = _keyed(town, "POST", "/v1/accounts", body)
     acts = _acts(town)

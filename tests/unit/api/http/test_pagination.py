@@ -19,14 +19,14 @@ KINDS = ("police_zone", "municipality", "agency")
 
 @pytest.fixture(scope="module")
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """A town with bans, ranges and exemptions in every state, for tests that only read it."""
+    """Return a town with bans, ranges and exemptions in every state, for tests that only read it."""
     with opened(request, tmp_path_factory.mktemp("filled") / "state", BACKEND, settled=True) as made:
         _fill(made)
         yield made
 
 
 def _all(plane: Plane, path: str, query: str, limit: int = 2) -> list[Any]:
-    """Every item of a list, by small pages."""
+    """Return every item of a list, read in small pages."""
     items: list[Any] = []
     cursor = ""
     while True:
@@ -38,7 +38,7 @@ def _all(plane: Plane, path: str, query: str, limit: int = 2) -> list[Any]:
         cursor = f"&cursor={quote(page['next'])}"
 
 
-def test_lists_are_cut_into_pages_without_gap_or_double(plane: Plane) -> None:
+def test_pages_of_a_list_have_no_gaps_or_duplicates(plane: Plane) -> None:
     slugs = [f"town-{number:02}" for number in range(7)]
     for slug in slugs:
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
@@ -120,7 +120,7 @@ def test_lists_are_filtered(filled: Plane, path: str, query: str, found: set[Any
     assert {_name(item) for item in _all(filled, path, query)} == found
 
 
-def test_a_state_that_is_filtered_by_is_the_state_that_is_shown(town: Plane) -> None:
+def test_the_state_filter_agrees_with_the_state_shown(town: Plane) -> None:
     _fill(town)
     body = {"ban": "town/alpha", "site": "default", "ranges": ["192.0.2.0/24"], "reason": "a test of states"}
     number = town.done("POST", "/v1/exemptions", {**body, "start": "2026-09-23", "for": "1 month"})["number"]
@@ -158,7 +158,7 @@ def test_acts_are_found_by_time_account_authority_and_family(town: Plane) -> Non
         assert [item["act"] for item in _all(town, "/v1/audit", query)] == acts, query
 
 
-def test_dates_of_the_record_are_days_of_the_authority_that_is_named_and_the_last_one_is_included(town: Plane) -> None:
+def test_dates_in_the_audit_log_filter_are_local_days_including_the_last(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/town", authority(time_zone="Asia/Tokyo"))
     town.clock.now = 1_790_091_000
     town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
@@ -188,7 +188,7 @@ def test_a_clock_that_was_set_back_hides_no_act(town: Plane) -> None:
 
 
 @on_both_databases
-def test_a_reader_finds_only_what_is_theirs(town: Plane) -> None:
+def test_a_reader_finds_only_what_concerns_its_authority(town: Plane) -> None:
     _, token = town.account("reader", ("reader", "town"))
     assert town.done("GET", "/v1/audit?authority=zone", token=token)["items"] == []
     assert {tuple(item["authorities"]) for item in town.done("GET", "/v1/audit", token=token)["items"]} == {("town",)}
@@ -225,7 +225,7 @@ def test_a_cursor_of_another_order_is_refused(filled: Plane, cursor: Any) -> Non
         "audit?act=" + "a" * 65,
     ],
 )
-def test_what_a_list_cannot_be_asked_is_refused(filled: Plane, query: str) -> None:
+def test_invalid_list_parameters_are_refused(filled: Plane, query: str) -> None:
     assert filled.call("GET", f"/v1/{query}").status_code == 422
 
 

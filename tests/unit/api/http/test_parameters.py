@@ -1,4 +1,4 @@
-"""Parameters and names that nothing has are refused, with what is near, on every route and in every filter."""
+"""Every route and filter refuses unknown parameters and names, and suggests similar ones."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ UNKNOWN = {
 }
 OF_WORDS = {"state", "mode", "kind", "funding", "audience", "sort"}
 FREE = {"limit", "cursor", "object", "since", "until", "group", "behind", "own"}
-"""Parameters of lists whose values are no names."""
+"""Parameters of lists whose values are not names."""
 LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
 """Probes and nodes of other versions may send more."""
 _FAMILIES = {act.partition(".")[0] for act in ACTS}
@@ -52,7 +52,7 @@ def _faults(response: httpx.Response) -> dict[str, str]:
     return {fault["place"]: fault["message"] for fault in response.json()["faults"]}
 
 
-def test_no_route_takes_a_parameter_that_it_does_not_declare_once_the_caller_was_let_in(town: Plane) -> None:
+def test_every_route_refuses_undeclared_parameters_after_the_permission_check(town: Plane) -> None:
     enrolling = town.done("POST", "/v1/nodes", {"name": "office-1"})["enrolment_token"]
     headers = {"Authorization": f"Bearer {town.done('POST', '/v1/nodes', {'name': 'office-2'})['enrolment_token']}"}
     node = town.done("POST", "/v1/nodes/enrol", {"version": "1"}, headers=headers)["token"]
@@ -80,7 +80,7 @@ def test_a_parameter_that_is_given_twice_is_refused(town: Plane) -> None:
     assert found == {"query.authority": "given 2 times: give it once"}
 
 
-def test_every_parameter_that_is_unknown_is_named_up_to_a_bound(town: Plane) -> None:
+def test_unknown_parameters_are_named_up_to_a_limit(town: Plane) -> None:
     found = _faults(town.call("GET", "/v1/bans?autority=town&servce=alpha&state=in_force"))
     assert found == {
         "query.autority": 'unknown parameter. Did you mean "authority"?',
@@ -92,19 +92,19 @@ def test_every_parameter_that_is_unknown_is_named_up_to_a_bound(town: Plane) -> 
 
 
 @on_both_databases
-def test_every_filter_of_a_list_refuses_what_is_unknown_with_what_is_near(town: Plane) -> None:
+def test_every_filter_refuses_unknown_names_and_suggests_a_similar_one(town: Plane) -> None:
     seen = set()
     for route in _lists():
         for name in sorted(route.parameters - OF_WORDS - FREE):
             seen.add(name)
-            value, said = UNKNOWN[name]
+            value, message = UNKNOWN[name]
             found = _faults(town.call("GET", f"{_path(route)}?{name}={value}"))
-            assert found == {f"query.{name}": said}, route.path
+            assert found == {f"query.{name}": message}, route.path
     assert seen == UNKNOWN.keys()
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "text"),
     [
         ("/v1/bans?state=in_forc", 'Did you mean "in_force"?'),
         ("/v1/bans?mode=enfroce", 'Did you mean "enforce"?'),
@@ -113,13 +113,13 @@ def test_every_filter_of_a_list_refuses_what_is_unknown_with_what_is_near(town: 
         ("/v1/bans?state=qqq", "'in_force'"),
     ],
 )
-def test_a_word_that_is_none_of_those_there_are_is_refused_with_what_is_near(town: Plane, path: str, said: str) -> None:
+def test_an_unknown_word_is_refused_with_a_suggestion(town: Plane, path: str, text: str) -> None:
     (message,) = _faults(town.call("GET", path)).values()
-    assert said in message
+    assert text in message
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "text"),
     [
         ("/v1/authorities/twon", 'No authority "twon". Did you mean "town"?'),
         ("/v1/authorities/qqqqqqq", 'No authority "qqqqqqq". See dnsfilterctl authority list.'),
@@ -131,18 +131,18 @@ def test_a_word_that_is_none_of_those_there_are_is_refused_with_what_is_near(tow
         ("/v1/who?address=192.0.2.1&site=defualt", 'No site "defualt". Did you mean "default"?'),
     ],
 )
-def test_a_path_that_names_nothing_says_what_is_near(town: Plane, path: str, said: str) -> None:
+def test_an_unknown_name_in_a_path_gets_a_suggestion(town: Plane, path: str, text: str) -> None:
     response = town.call("GET", path)
-    assert (response.status_code, response.json()["detail"]) == (404, said)
+    assert (response.status_code, response.json()["detail"]) == (404, text)
 
 
 @pytest.mark.parametrize("act", ["ba", "b%25", "_", "ban.", "bans.adopt", "x" * 64])
-def test_a_beginning_of_an_act_or_a_wildcard_is_no_act(town: Plane, act: str) -> None:
+def test_a_part_of_an_act_s_name_or_a_wildcard_is_refused(town: Plane, act: str) -> None:
     (message,) = _faults(town.call("GET", f"/v1/audit?act={act}")).values()
     assert message.startswith("No act ")
 
 
-def test_names_that_there_are_narrow_a_list_also_where_nothing_is_found(town: Plane) -> None:
+def test_known_names_filter_a_list_even_if_nothing_is_found(town: Plane) -> None:
     for query in ("authority=zone", "service=beta", "follows=town/alpha", "state=lapsed"):
         assert town.done("GET", f"/v1/bans?{query}")["items"] == []
     for query in ("act=ban.renew", "act=exemption", "account=1&act=ban", "account=0&act=ban"):
@@ -156,7 +156,7 @@ def test_acts_of_an_authority_that_was_removed_are_still_found(town: Plane) -> N
     assert [act["act"] for act in acts] == ["authority.remove", "authority.register"]
 
 
-def test_a_filter_by_account_tells_nobody_which_accounts_there_are_but_those_who_may_list_them(town: Plane) -> None:
+def test_a_filter_by_account_reveals_accounts_only_to_those_who_may_list_them(town: Plane) -> None:
     number, reader = town.account("reader", ("reader", "town"))
     there, _ = town.account("elsewhere", ("reader", "zone"))
     for path in ("/v1/audit", "/v1/grants"):
@@ -173,7 +173,7 @@ def test_an_unknown_field_of_a_body_is_refused(town: Plane) -> None:
 
 
 @pytest.mark.slow
-def test_every_act_that_is_recorded_can_be_asked_for() -> None:
+def test_every_recorded_act_can_be_filtered_by() -> None:
     named = set(LOCAL_ACTS) | {f"ban.set_{mode}" for mode in Mode}
     for path in Path(api.__path__[0]).rglob("*.py"):
         if "ctl" in path.parts:

@@ -1,4 +1,4 @@
-"""Which of many prefixes contain another: held against the standard library's own answer."""
+"""The prefixes that contain another one: compared with the standard library."""
 
 from ipaddress import ip_network
 from random import Random

@@ -1,4 +1,4 @@
-"""What is under way is bounded for each caller and for all, and a place comes back however it ends."""
+"""Concurrent work is limited for each caller and for all. A place is given back even after a failure."""
 
 from contextlib import ExitStack
 
@@ -8,7 +8,7 @@ from api.errors import Overloaded, TooManyAtOnce
 from api.http.quota import Quota
 
 
-def test_one_caller_has_a_share_and_all_have_a_bound() -> None:
+def test_one_caller_and_all_callers_have_limits() -> None:
     quota = Quota("downloads", 3, 2)
     with ExitStack() as stack:
         stack.enter_context(quota.held(1))
@@ -22,7 +22,7 @@ def test_one_caller_has_a_share_and_all_have_a_bound() -> None:
         pass
 
 
-def test_a_place_comes_back_where_something_fails() -> None:
+def test_a_place_is_given_back_after_a_failure() -> None:
     quota = Quota("downloads", 1, 1)
     for _ in range(3):
         with pytest.raises(RuntimeError, match="broken"), quota.held(1):

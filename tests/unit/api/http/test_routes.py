@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from api.application import ROUTERS
 from api.http.permits import Administrator, AnyAccount, OperatorOfPath, SelfOrAuditor
-from api.http.routes import Route, revision_tag, whole_tag
+from api.http.routes import Route, answer_tag, revision_tag
 from tests.unit.api.conftest import Plane, authority
 
 DAY_S = 86_400
@@ -36,16 +36,14 @@ def _of_account(_permit: SelfOrAuditor) -> None: ...
         (_of_account, "has no {account}"),
     ],
 )
-def test_a_route_does_not_exist_unless_its_signature_says_who_may_call_it(
-    endpoint: Callable[..., None], fault: str
-) -> None:
+def test_a_route_needs_a_permit_in_its_signature(endpoint: Callable[..., None], fault: str) -> None:
     router = APIRouter(route_class=Route)
     with pytest.raises(TypeError, match=re.escape(fault)):
         router.add_api_route("/v1/things/{number}", endpoint)
     assert router.routes == []
 
 
-def test_every_route_is_one_of_ours() -> None:
+def test_every_route_has_the_route_class() -> None:
     routes = [route for router in ROUTERS for route in router.routes]
     assert [route for route in routes if not isinstance(route, Route)] == []
 
@@ -59,7 +57,7 @@ def test_an_act_compares_the_revision_of_a_tag(sent: str, compared: str) -> None
 
 
 def test_a_tag_covers_the_revision_and_the_body() -> None:
-    tags = {whole_tag(f'"r{revision}"', body) for revision in (5, 6) for body in (b"a", b"b")}
+    tags = {answer_tag(f'"r{revision}"', body) for revision in (5, 6) for body in (b"a", b"b")}
     assert len(tags) == 4
     assert {revision_tag(tag) for tag in tags} == {'"r5"', '"r6"'}
 
@@ -74,7 +72,7 @@ def test_a_get_with_a_known_tag_is_answered_without_a_body(town: Plane) -> None:
     assert _get(town, "/v1/authorities/town", tag).status_code == 200
 
 
-def test_a_state_that_follows_from_the_clock_is_not_unchanged(town: Plane) -> None:
+def test_a_state_that_changes_with_the_clock_changes_the_tag(town: Plane) -> None:
     path = "/v1/authorities/town/bans/alpha"
     before = town.call("GET", path)
     town.clock.now += 200 * DAY_S
@@ -83,7 +81,7 @@ def test_a_state_that_follows_from_the_clock_is_not_unchanged(town: Plane) -> No
     assert (before.json()["state"], after.status_code, after.json()["state"]) == ("in_force", 200, "lapsed")
 
 
-def test_an_act_after_the_clock_alone_has_moved_is_not_stale(town: Plane) -> None:
+def test_an_act_is_not_stale_if_only_the_clock_has_moved(town: Plane) -> None:
     path = "/v1/authorities/town/bans/alpha"
     tag = town.call("GET", path).headers["etag"]
     town.clock.now += 160 * DAY_S
@@ -92,7 +90,7 @@ def test_an_act_after_the_clock_alone_has_moved_is_not_stale(town: Plane) -> Non
     assert town.call("PATCH", path, {"mode": "off"}, headers=headers).status_code == 412
 
 
-def test_every_act_on_something_that_exists_may_ask_that_it_is_unchanged(town: Plane) -> None:
+def test_every_act_on_an_existing_object_accepts_a_precondition(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/far", authority())
     binding = _made(town, "/v1/bindings", {"ban": "town/alpha", "authority": "zone", "ground": "agreement",
                                             "instrument": "agreement 1", "date": "2026-09-21"})  # fmt: skip

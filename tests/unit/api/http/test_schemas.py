@@ -1,4 +1,4 @@
-"""What is said of a body that has another shape, or texts that nobody can read."""
+"""Messages about request bodies that do not fit the model, or hold unreadable text."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ NO_SPAN = 'not a span of time: write for example "6 months", "30 days" or "72 ho
 
 
 def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str]]:
-    """The faults of a body that is not valid."""
+    """Return the faults of an invalid body."""
     with pytest.raises(Invalid) as caught:
         validated(kind, values)
     return [(fault.place.removeprefix("body."), fault.message) for fault in caught.value.faults]
@@ -74,17 +74,22 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             BanWrite,
             {"decision": {"date": "10/03/2026"}},
             "decision.date",
-            "'10/03/2026' is no date: write for example ",
+            "'10/03/2026' is not a date: write for example ",
         ),
         (BanWrite, {"decision": {"date": "2026-02-30"}}, "decision.date", "'2026-02-30' is not a date: the calendar "),
         (
             BanWrite,
             {"decision": {"link": "www.example.org"}},
             "decision.link",
-            "is no link: write for example https://",
+            "is not a link: write for example https://",
         ),
-        (BanWrite, {"decision": {"follows": "ghent"}}, "decision.follows", "'ghent' names no ban: write for example "),
-        (BanWrite, {"mode": "on"}, "mode", "is none of 'enforce', 'monitor' or 'off'"),
+        (
+            BanWrite,
+            {"decision": {"follows": "ghent"}},
+            "decision.follows",
+            "'ghent' is not the name of a ban: write for example ",
+        ),
+        (BanWrite, {"mode": "on"}, "mode", "is not one of 'enforce', 'monitor' or 'off'"),
         (BanWrite, {"tiers": []}, "tiers", "give at least one"),
         (BanWrite, {"tiers": [0]}, "tiers.0", "give at least 1"),
         (BanWrite, {"tiers": [10]}, "tiers.0", "give at most 9"),
@@ -105,19 +110,24 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             AuthorityWrite,
             authority(languages=["vlaams"]),
             "languages.0",
-            "'vlaams' is no language: write for example nl",
+            "'vlaams' is not a language: write for example nl",
         ),
-        (AuthorityWrite, authority(names={"Vlaams": "Stad"}), "names.Vlaams", "'Vlaams' is no language: write for "),
+        (AuthorityWrite, authority(names={"Vlaams": "Stad"}), "names.Vlaams", "'Vlaams' is not a language: write for "),
         (AuthorityWrite, authority(names={}), "names", "give at least one"),
         (AuthorityWrite, authority(names={"nl": ""}), "names.nl", "is empty"),
         (AuthorityWrite, authority(time_zone="Gent"), "time_zone", "unknown time zone 'Gent'"),
-        (AccountWrite, {"kind": "user", "login": "J J", "name": "x"}, "login", "'J J' is no login: lower-case letters"),
+        (
+            AccountWrite,
+            {"kind": "user", "login": "J J", "name": "x"},
+            "login",
+            "'J J' is not a login: use lower-case letters",
+        ),
         (GrantWrite, {"account": 1, "role": "reader", "for": "1d ", "reason": ""}, "reason", "give at least 3 "),
         (
             SuspensionWrite,
             {"authority": "Gent", "for": "5m", "reason": REASON},
             "authority",
-            "'Gent' is no short name: ",
+            "'Gent' is not a short name: ",
         ),
         (SuspensionWrite, {"authority": None, "for": "5h", "reason": REASON}, "for", "'5h' is longer than 4 hours"),
         (
@@ -141,11 +151,11 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
     ],
 )
 def test_a_fault_says_what_to_write(kind: type[BaseModel], values: dict[str, Any], place: str, message: str) -> None:
-    [(where, said)] = faults(kind, values)
-    assert (where, said[: len(message)]) == (place, message)
+    [(where, found)] = faults(kind, values)
+    assert (where, found[: len(message)]) == (place, message)
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     term = {"until": "31/12/2026", "reason": REASON}
     values = {
         "ban": "ghent",
@@ -162,21 +172,21 @@ def test_every_fault_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("secret", ["dnsf_AAAABBBBCCCC", "x dnsf_AAAABBBBCCCC"])
 def test_a_token_given_by_mistake_is_not_repeated(secret: str) -> None:
-    [(_, said)] = faults(AccountWrite, {"kind": "user", "login": secret, "name": "x"})
-    assert said == "what was given is no login: lower-case letters, digits, dots and hyphens"
+    [(_, found)] = faults(AccountWrite, {"kind": "user", "login": secret, "name": "x"})
+    assert found == "what was given is not a login: use lower-case letters, digits, dots and hyphens"
 
 
 def test_the_password_of_a_link_is_not_repeated() -> None:
-    [(_, said)] = faults(BanWrite, {"decision": {"link": "https://desk:hush@example.org/a b"}})
-    assert "hush" not in said
+    [(_, found)] = faults(BanWrite, {"decision": {"link": "https://desk:hush@example.org/a b"}})
+    assert "hush" not in found
 
 
-def test_what_is_repeated_is_short_and_commands_no_terminal() -> None:
-    [(_, said)] = faults(SuspensionWrite, {"authority": "\x1b]0;" + "x" * 5000, "for": "5m", "reason": REASON})
-    assert (said.isprintable(), len(said) < 3 * MAX_REPEATED) == (True, True)
+def test_repeated_input_is_short_and_printable() -> None:
+    [(_, found)] = faults(SuspensionWrite, {"authority": "\x1b]0;" + "x" * 5000, "for": "5m", "reason": REASON})
+    assert (found.isprintable(), len(found) < 3 * MAX_REPEATED) == (True, True)
 
 
-def test_every_pattern_of_a_body_has_its_words() -> None:
+def test_every_pattern_has_a_message() -> None:
     kinds = list(_below(Strict))
     found = {pattern for kind in kinds for pattern in _patterns(kind.model_json_schema())}
     assert len(kinds) > 20
@@ -195,7 +205,7 @@ def _patterns(schema: Any) -> Iterator[str]:
             if isinstance(schema.get("pattern"), str):
                 yield schema["pattern"]
             for key, value in schema.items():
-                # The keys of a mapping have their patterns as keys.
+                # The schema has the patterns of a mapping's keys as keys.
                 yield from schema[key] if key == "patternProperties" else ()
                 yield from _patterns(value)
         case list():
@@ -208,19 +218,19 @@ ODD = "aé漢 \u00a0\u00ad\u061c\u200b\u200c\u200d\u200e\u202e\u2028\u2066\ufeff
 
 @pytest.mark.parametrize("kind", [Line, ShortLine, Reason])
 @given(text=st.text(ODD, min_size=1, max_size=6))
-def test_a_line_is_what_a_policy_takes(kind: Any, text: str) -> None:
+def test_lines_accept_the_same_text_as_policies(kind: Any, text: str) -> None:
     try:
         TypeAdapter(kind).validate_python(f"-{text}-")
     except ValidationError as error:
         [fault] = error.errors()
         assert text_fault(text) is not None, fault
-        told = words_of({**fault})
-        assert told == "has a line break or another control character, or one that nobody sees"
+        message = words_of({**fault})
+        assert message == "has a line break, another control character or an invisible character"
     else:
         assert text_fault(text) is None
 
 
-def test_a_pattern_has_whatever_unicode_counts_among_what_nobody_sees() -> None:
+def test_the_pattern_covers_all_invisible_characters_of_unicode() -> None:
     line = TypeAdapter(Line)
     for number in range(0x110000):
         if unicodedata.category(one := chr(number)) == "Cf" and one not in "\u200c\u200d":

@@ -1,4 +1,4 @@
-"""An installation is made by an explicit command, once, and only where there is no trace of one."""
+"""An installation is made once, by an explicit command, and only if there is no trace of one."""
 
 import shutil
 from collections.abc import Callable
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    """Those of an installation that is still to be made."""
+    """Return settings of an installation that is not made yet."""
     url = request.getfixturevalue("server").make() if request.param == "postgresql" else None
     return parse_settings({"state_dir": str(tmp_path / "state"), "database": url}, {})
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Settings:
-    """Those of an installation on SQLite."""
+    """Return settings of an installation on SQLite."""
     found = parse_settings({"state_dir": str(tmp_path / "state")}, {})
     commands.create(found)
     return found
@@ -56,7 +56,7 @@ def test_an_installation_is_made_once(settings: Settings) -> None:
 
 @pytest.mark.parametrize("left", ["token-key", "snapshot-key", "checkpoint-key", "admin-token"])
 @pytest.mark.parametrize("action", [commands.create, commands.make_token, commands.make_missing_keys, commands.accept])
-def test_without_its_database_nothing_is_made_where_an_installation_was(
+def test_nothing_is_made_if_only_the_database_is_missing(
     made: Settings, left: str, action: Callable[[Settings], str]
 ) -> None:
     for path in made.state_dir.iterdir():
@@ -64,14 +64,12 @@ def test_without_its_database_nothing_is_made_where_an_installation_was(
             path.unlink()
     before = _files(made)
     assert not commands.is_first_start(made)
-    with pytest.raises(ConfigError, match=f"an installation's files do: .*{left}.*restore a backup"):
+    with pytest.raises(ConfigError, match=f"files of an installation do: .*{left}.*restore a backup"):
         action(made)
     assert _files(made) == before
 
 
-def test_a_database_whose_making_was_interrupted_is_finished(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_init_can_be_finished(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -85,17 +83,17 @@ def test_a_database_whose_making_was_interrupted_is_finished(
     assert _is_known(settings, settings.token_path.read_text().strip())
 
 
-def test_a_new_token_is_the_only_one_that_is_known(made: Settings) -> None:
+def test_a_new_token_is_the_only_valid_one(made: Settings) -> None:
     old = made.token_path.read_text().strip()
     commands.make_token(made)
     assert [_is_known(made, token) for token in (old, made.token_path.read_text().strip())] == [False, True]
 
 
-def test_keys_that_are_missing_are_made_by_a_command_only(made: Settings) -> None:
+def test_missing_keys_are_made_only_by_a_command(made: Settings) -> None:
     assert commands.make_missing_keys(made) == "no key is missing"
     before, old = made.snapshot_key.read_bytes(), made.token_path.read_text().strip()
     made.token_key_path.unlink()
-    with pytest.raises(UnavailableError, match=r"token-key does not exist: put the key back.*dnsfilter-api new-keys"):
+    with pytest.raises(UnavailableError, match=r"token-key does not exist: restore the key.*dnsfilter-api new-keys"):
         commands.make_token(made)
     assert made.token_path.read_text().strip() == old
     commands.make_missing_keys(made)
@@ -111,18 +109,18 @@ def test_a_key_of_another_installation_is_refused(made: Settings, tmp_path: Path
         commands.make_token(made)
 
 
-def test_one_process_at_a_time_has_a_database_of_sqlite(made: Settings) -> None:
+def test_one_process_at_a_time_uses_an_sqlite_database(made: Settings) -> None:
     refused = pytest.raises(UnavailableError, match=r"process \d+ uses the database .*dnsfilter.sqlite3: stop that")
-    with commands.alone_on(made), refused:
+    with commands.exclusive_access(made), refused:
         commands.make_missing_keys(made)
     assert commands.make_missing_keys(made) == "no key is missing"
 
 
-def test_a_link_to_the_database_leads_to_the_same_lock(made: Settings, tmp_path: Path) -> None:
+def test_a_link_to_the_database_has_the_same_lock(made: Settings, tmp_path: Path) -> None:
     link = tmp_path / "link.sqlite3"
     link.symlink_to(made.state_dir / "dnsfilter.sqlite3")
     linked = parse_settings({"state_dir": str(made.state_dir), "database": f"sqlite:///{link}"}, {})
-    with commands.alone_on(made), pytest.raises(UnavailableError, match=r"uses the database .*link.sqlite3"):
+    with commands.exclusive_access(made), pytest.raises(UnavailableError, match=r"uses the database .*link.sqlite3"):
         commands.make_missing_keys(linked)
 
 
@@ -130,38 +128,38 @@ def test_nothing_is_made_on_postgresql_while_another_process_has_the_turn(server
     url = server.make()
     settings = parse_settings({"state_dir": str(tmp_path / "state"), "database": url}, {})
     refused = pytest.raises(UnavailableError, match=r"another control plane uses the database .*: stop it first")
-    with commands.alone_on(settings), refused:
+    with commands.exclusive_access(settings), refused:
         commands.create(settings)
     commands.create(settings)
 
 
-def test_an_installation_that_appears_meanwhile_is_not_made_again(
+def test_an_installation_that_appears_during_init_is_not_made_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands.create(settings)
     before = _files(settings)
-    looks = iter((lambda _settings: None, opening.demand_nothing))
-    monkeypatch.setattr(commands, "demand_nothing", lambda given: next(looks)(given))
+    looks = iter((lambda _settings: None, opening.demand_no_installation))
+    monkeypatch.setattr(commands, "demand_no_installation", lambda given: next(looks)(given))
     with pytest.raises(ConfigError, match="already holds an installation"):
         commands.create(settings)
     assert _files(settings) == before
 
 
-def test_the_command_to_type_names_keys_that_are_elsewhere(tmp_path: Path) -> None:
+def test_the_printed_command_names_keys_in_other_places(tmp_path: Path) -> None:
     settings = parse_settings({"state_dir": str(tmp_path), "snapshot_key": "/keys/snapshot-key"}, {})
     assert opening.command("init", settings).endswith(
         f"dnsfilter-api init --state-dir {tmp_path} --snapshot-key /keys/snapshot-key"
     )
 
 
-def test_a_file_that_is_no_database_is_called_damaged(made: Settings) -> None:
+def test_a_file_that_is_not_a_database_is_reported_as_damaged(made: Settings) -> None:
     (made.state_dir / "dnsfilter.sqlite3").write_bytes(b"x" * 4096)
     with pytest.raises(UnavailableError, match=r"dnsfilter.sqlite3 is damaged: .*restore a backup"):
         opening.demand_installation(made)
 
 
-def test_a_password_is_in_no_message(tmp_path: Path) -> None:
+def test_messages_hide_the_password(tmp_path: Path) -> None:
     url = "postgresql+psycopg://dnsfilter:secret@db.example.org/dnsfilter"
     settings = parse_settings({"state_dir": str(tmp_path), "database": url}, {})
-    said = opening.database_name(settings) + opening.command("init", settings)
-    assert ("secret" in said, said.count("db.example.org")) == (False, 2)
+    messages = opening.database_name(settings) + opening.command("init", settings)
+    assert ("secret" in messages, messages.count("db.example.org")) == (False, 2)

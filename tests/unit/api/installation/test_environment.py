@@ -1,4 +1,4 @@
-"""A file of variables is read as systemd reads it, and counts for the installation that it describes."""
+"""A file of variables is read as systemd reads it, and used for the installation that it describes."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ STATE, LISTEN = "DNSFILTER_API_STATE_DIR", "DNSFILTER_API_LISTEN"
 
 @pytest.fixture
 def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The packaged file, of an installation in `state`."""
+    """Return the packaged file of an installation in `state`."""
     file = tmp_path / "api.env"
     file.write_text(f"{STATE}='{tmp_path}/state'\n{LISTEN}=127.0.0.1:8081\nPGPASSFILE=/etc/dnsfilter/pgpass\n")
     monkeypatch.setattr(environment, "PACKAGED", file)
@@ -41,24 +41,24 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("# c \\\nA=1\n", {"A": "1"}),
     ],
 )
-def test_it_is_read_as_systemd_reads_it(text: str, expected: dict[str, str]) -> None:
+def test_the_file_is_read_as_systemd_reads_it(text: str, expected: dict[str, str]) -> None:
     assert parse_environment(text) == expected
 
 
-def test_the_packaged_file_counts_where_nothing_else_is_said(packaged: Path, tmp_path: Path) -> None:
+def test_the_packaged_file_is_used_by_default(packaged: Path, tmp_path: Path) -> None:
     found = read_environment({"HOME": "/"})
     assert found == {**parse_environment(packaged.read_text()), "HOME": "/"}
-    assert read_environment({}, f"{tmp_path}/state")[LISTEN] == "127.0.0.1:8081", "that is the file's own"
+    assert read_environment({}, f"{tmp_path}/state")[LISTEN] == "127.0.0.1:8081", "the file names this directory"
 
 
-def test_the_packaged_file_does_not_count_for_another_installation(packaged: Path, tmp_path: Path) -> None:
+def test_the_packaged_file_is_not_used_for_another_installation(packaged: Path, tmp_path: Path) -> None:
     assert read_environment({}, str(tmp_path / "other")) == {}
     assert read_environment({LISTEN: "127.0.0.1:1"}) == {LISTEN: "127.0.0.1:1"}
     packaged.unlink()
     assert read_environment({}) == {}
 
 
-def test_a_named_file_counts_after_the_environment(packaged: Path, tmp_path: Path) -> None:
+def test_the_environment_overrides_a_named_file(packaged: Path, tmp_path: Path) -> None:
     named = tmp_path / "named"
     named.write_text(f"{STATE}=/srv/dnsfilter\n{LISTEN}=127.0.0.1:2\n")
     found = read_environment({LISTEN: "127.0.0.1:1"}, str(tmp_path), named)
@@ -68,30 +68,30 @@ def test_a_named_file_counts_after_the_environment(packaged: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda path: None, "there is no file"),
+        (lambda path: None, "does not exist"),
         (lambda path: path.mkdir(), "cannot read .*: Is a directory; run the command as root, or name another file"),
         (lambda path: path.write_bytes(b"A=1\n" * MAX_BYTES), f"more than {MAX_BYTES} bytes"),
         (lambda path: path.write_bytes(b"A=\xff\n"), "is not UTF-8 text"),
     ],
 )
-def test_a_named_file_that_cannot_be_used_is_an_error(tmp_path: Path, make: object, said: str) -> None:
+def test_an_unusable_named_file_is_an_error(tmp_path: Path, make: object, said: str) -> None:
     assert callable(make)
     make(tmp_path / "file")
     with pytest.raises(ConfigError, match=said):
         read_environment({}, None, tmp_path / "file")
 
 
-def test_whoever_may_not_read_the_packaged_file_gets_an_error_unless_another_installation_is_named(
+def test_an_unreadable_packaged_file_is_an_error_unless_another_installation_is_named(
     packaged: Path, tmp_path: Path
 ) -> None:
     packaged.unlink()
-    packaged.mkdir()  # as for root a file without permissions is readable
+    packaged.mkdir()  # root could read a file without permissions
     with pytest.raises(ConfigError, match="cannot read"):
         read_environment({})
     assert read_environment({}, str(tmp_path / "other")) == {}
 
 
-def test_the_command_to_type_needs_no_settings_where_the_packaged_file_has_them(packaged: Path, tmp_path: Path) -> None:
+def test_the_printed_command_omits_settings_of_the_packaged_file(packaged: Path, tmp_path: Path) -> None:
     settings = parse_settings({"state_dir": str(tmp_path / "state")}, {})
     assert opening.command("new-token", settings) == "dnsfilter-api new-token"
     assert opening.start_command(settings) == "systemctl start dnsfilter-api"

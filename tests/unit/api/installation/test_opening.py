@@ -22,7 +22,7 @@ def _demand(plane: Plane) -> None:
 
 
 def _copied(plane: Plane, name: str) -> Path:
-    """A copy of the database as it is now, in a state directory of its own."""
+    """Copy the current database to another state directory."""
     directory = plane.settings.state_dir.with_name(name)
     directory.mkdir()
     file = "dnsfilter.sqlite3"

@@ -1,4 +1,4 @@
-"""Root acts on an installation as the user that it belongs to, and leaves no file of root's."""
+"""Root acts on an installation as the user that owns it, and leaves no file of root."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.local.private_files import Owner, acting_as
 
 NOBODY = pwd.getpwnam("nobody")
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _packaged_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Of an installation as it is packaged: the state directory is for both programs, the database for one."""
+    """Return settings as packaged: both programs use the state directory, only one the database."""
     tmp_path.chmod(0o755)
     state = tmp_path / "state"
     return parse_settings({"state_dir": str(state), "database": f"sqlite:///{state}/api/db.sqlite3"}, {})
@@ -38,9 +38,9 @@ def _name(settings: Settings) -> str | None:
     return None if found is None else found.pw_name
 
 
-def test_it_is_the_user_to_whom_the_snapshots_or_the_database_belong(settings: Settings) -> None:
+def test_the_owner_is_that_of_the_snapshots_or_the_database(settings: Settings) -> None:
     settings.state_dir.mkdir()
-    assert _name(settings) is None, "what is root's alone stays root's"
+    assert _name(settings) is None, "root keeps a directory that only root can write to"
     (settings.state_dir / "api").mkdir()
     os.chown(settings.state_dir / "api", NOBODY.pw_uid, NOBODY.pw_gid)
     assert _name(settings) == "nobody"
@@ -49,9 +49,7 @@ def test_it_is_the_user_to_whom_the_snapshots_or_the_database_belong(settings: S
     assert _name(settings) == "daemon"
 
 
-def test_it_is_the_packaged_user_where_nothing_says_whose_it_is(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_owner_is_the_packaged_user_by_default(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _name(settings) == "daemon"
     settings.state_dir.mkdir()
     settings.state_dir.chmod(0o3770)
@@ -60,17 +58,17 @@ def test_it_is_the_packaged_user_where_nothing_says_whose_it_is(
     assert _name(settings) is None
 
 
-def test_a_link_counts_as_what_it_leads_to_only_if_it_is_roots(settings: Settings, tmp_path: Path) -> None:
+def test_only_root_s_links_are_followed(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     settings.state_dir.symlink_to("elsewhere")
-    assert _name(settings) is None, "what is root's alone stays root's"
+    assert _name(settings) is None, "root keeps a directory that only root can write to"
     os.chown(tmp_path / "elsewhere", NOBODY.pw_uid, NOBODY.pw_gid)
     assert _name(settings) == "nobody"
     os.chown(settings.state_dir, pwd.getpwnam("bin").pw_uid, 0, follow_symlinks=False)
     assert _name(settings) == "bin"
 
 
-def test_a_user_without_a_name_counts_by_number(settings: Settings) -> None:
+def test_a_user_without_a_name_is_known_by_number(settings: Settings) -> None:
     settings.state_dir.mkdir()
     os.chown(settings.state_dir, 54_321, 54_322)
     found = owner.owner_of(settings)
@@ -78,9 +76,7 @@ def test_a_user_without_a_name_counts_by_number(settings: Settings) -> None:
     assert (found.pw_uid, found.pw_gid) == (54_321, 54_322)
 
 
-def test_a_state_directory_that_a_command_makes_is_the_users(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_user_owns_a_new_state_directory(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     become: list[str] = []
     monkeypatch.setattr(owner, "become", lambda found, capabilities: become.append(found.pw_name))
     owner.become_owner(settings, create=False)
@@ -90,9 +86,7 @@ def test_a_state_directory_that_a_command_makes_is_the_users(
     assert become == ["daemon", "daemon"]
 
 
-def test_the_user_can_enter_the_directories_that_are_made_above(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_user_can_enter_new_parent_directories(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, "become", lambda found, capabilities: None)
     deeper = settings.state_dir / "a" / "b"
     before = os.umask(0o027)
@@ -105,7 +99,9 @@ def test_the_user_can_enter_the_directories_that_are_made_above(
     assert [(path.owner(), stat.S_IMODE(path.stat().st_mode)) for path in made] == [("root", 0o755)] * 2
 
 
-def test_no_directory_is_left_if_the_user_cannot_be_taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_directory_is_left_if_the_user_cannot_be_changed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(found: object, capabilities: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
@@ -116,19 +112,19 @@ def test_no_directory_is_left_if_the_user_cannot_be_taken(settings: Settings, mo
     assert not settings.state_dir.exists()
 
 
-def test_a_program_that_the_user_may_not_run_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_the_user_may_not_run_is_reported(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, "become", lambda found, capabilities: None)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(UnavailableError, match="the user daemon may not run /nowhere/python: install the program"):
         owner.become_owner(settings, create=True)
 
 
-def test_a_file_that_root_left_is_to_be_removed_by_root() -> None:
+def test_a_file_of_root_is_to_be_removed_by_root() -> None:
     with TemporaryDirectory() as name:
         Path(name).chmod(0o1777)
         token = Path(name) / "admin-token"
         token.write_text("root's")
         with acting_as(Owner(NOBODY.pw_uid, NOBODY.pw_gid)), pytest.raises(PermissionError) as failed:
             write_secret(token, b"nobody's")
-    said = f"cannot write {token}: Operation not permitted; it belongs to another user: remove it as root"
-    assert str(opening.unreachable("write", failed.value)) == said
+    message = f"cannot write {token}: Operation not permitted; it belongs to another user: remove it as root"
+    assert str(opening.unreachable("write", failed.value)) == message

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from sqlalchemy import select
 
 from api.db.models import NoticeRow
-from api.delivery.destinations import MailPlace
+from api.delivery.destinations import MailDestination
 from api.notices.notice_job import Notifier
 from tests.support.mail_and_syslog import Mailbox
 from tests.unit.api.conftest import Plane
@@ -18,7 +18,7 @@ DAY_S = 86_400
 
 def notifier(plane: Plane, mailbox: Mailbox | None = None, to: tuple[str, ...] = ()) -> Notifier:
     """Return a notifier that sends to `mailbox`. `to` is the installation's contact."""
-    place = MailPlace("127.0.0.1", mailbox.port if mailbox is not None else 1, False, SENDER, to)
+    place = MailDestination("127.0.0.1", mailbox.port if mailbox is not None else 1, False, SENDER, to)
     return Notifier(plane.database, {"alpha": "Alpha"}, place, plane.clock, elapsed=plane.clock)
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
 from api.db.models import AuthorityRow, NoticeRow
-from api.delivery.destinations import Login, MailPlace, parse_mail_place
+from api.delivery.destinations import Login, MailDestination, parse_mail_destination
 from api.notices import notice_job as module
 from api.notices.kinds import Due, Kind
 from api.notices.letters import Letter, letter
@@ -150,7 +150,7 @@ def test_failed_login_is_logged_without_the_password(
     authority.issue(*files)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
     with caplog.at_level(logging.DEBUG), mail_server(login=("dns", "right"), starttls=make_context(*files)) as mailbox:
-        place = parse_mail_place(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
+        place = parse_mail_destination(f"smtp://dns:wrong@127.0.0.1:{mailbox.port}?from={SENDER}", least=0)
         wrong = Notifier(bindings.database, {}, place, bindings.clock)
         wrong.look()
         assert wrong.send() == 0
@@ -187,7 +187,7 @@ def test_contact_that_is_not_a_mail_address_is_logged_once_and_listed(
         assert (job.look(), job.send()) == (3, 0)
     assert _states(bindings) == [("failed", 0, NO_ADDRESS)] * 3
     assert len([one for one in caplog.records if "not a mail address" in one.getMessage()]) == 2
-    assert job.status().given_up == 3
+    assert job.status().abandoned == 3
 
 
 def _to_village(of: str) -> dict[str, str]:
@@ -263,7 +263,7 @@ def test_publication_causes_a_look_before_the_next_round(
 ) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
     monkeypatch.setattr(module, "SOON_S", 0.0)
-    place = MailPlace("127.0.0.1", mailbox.port, False, SENDER, ())
+    place = MailDestination("127.0.0.1", mailbox.port, False, SENDER, ())
     counted = [0]
     job = Notifier(bindings.database, {}, place, bindings.clock, lambda: counted[0])
     job.start()
@@ -358,7 +358,7 @@ def test_error_in_one_message_affects_no_other(
     bindings.clock.now += GIVE_UP_S
     job.send()
     assert _states(bindings) == [("failed", 2, TOO_LATE), ("sent", 1, "")]
-    assert [record.message for record in caplog.records if record.exc_info] == ["unexpected error, going on"]
+    assert [record.message for record in caplog.records if record.exc_info] == ["unexpected error, continuing"]
 
 
 def test_thread_survives_an_error_and_sends_stored_notices(

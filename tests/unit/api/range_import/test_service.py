@@ -129,7 +129,7 @@ def test_audit_log_is_complete_after_an_import_and_the_past_is_traced_and_restor
         ("192.0.2.0/24,zone,public,staff,", "registered to town"),
         ("203.0.113.0/24,nobody,public,staff,", "authority nobody is not registered"),
         ("203.0.113.1/24,town,public,staff,", "host bits set: write 203.0.113.0/24"),
-        ("somewhere,town,public,staff,", "is no prefix"),
+        ("somewhere,town,public,staff,", "is not a prefix"),
         (",town,public,staff,", "prefix: is missing"),
         ("fe80::/64,town,public,staff,", "link-local"),
         ("203.0.113.0/24,town,,staff,", "funding: is missing: give one of public, partly_public, private"),
@@ -267,7 +267,7 @@ def test_file_without_rows_removes_nothing_without_max_removals(town: Plane) -> 
 
 def test_rows_that_cannot_be_read_hide_nothing_that_is_wrong_with_others(town: Plane) -> None:
     bad = "192.0.2.0/24,zone,public,staff,\nsomewhere,town,public,staff,\n203.0.113.0/24,nobody,public,staff,\n"
-    expected = [("line 2", "registered to town"), ("line 3", "is no prefix"), ("line 4", "nobody is not registered")]
+    expected = [("line 2", "registered to town"), ("line 3", "is not a prefix"), ("line 4", "nobody is not registered")]
     for query in ("", "?dry_run=true"):
         found = faults(send(town, HEADER + bad, query))
         assert [place for place, _ in found] == [place for place, _ in expected]

@@ -131,7 +131,7 @@ def test_conflict_names_the_owner_only_if_the_caller_may_know(town: Plane) -> No
 def test_registered_prefix_is_not_registered_again(town: Plane) -> None:
     headers = {"Authorization": f"Bearer {town.token}", "If-None-Match": "*"}
     found = town.call("PUT", "/v1/ranges/default/192.0.2.0/24", RANGE, headers=headers)
-    assert (found.status_code, found.json()["detail"]) == (412, "range 192.0.2.0/24 of site default exists already")
+    assert (found.status_code, found.json()["detail"]) == (412, "range 192.0.2.0/24 of site default already exists")
 
 
 def test_forbidden_names_the_needed_role(town: Plane) -> None:

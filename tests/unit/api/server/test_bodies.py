@@ -1,4 +1,4 @@
-"""Large bodies are read for few at once, and only where their token counts."""
+"""Few large bodies are read concurrently, and only with a valid token."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ LARGE = b"x" * (MAX_UNKNOWN_BYTES + 1)
 
 
 class Held:
-    """An application whose requests are answered once they may be, or that fails while it is `broken`."""
+    """An application that answers requests when the test allows it, or fails while `broken`."""
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -32,7 +32,7 @@ class Held:
 
 
 class Caller:
-    """Sends large bodies to a `Held` behind the middleware."""
+    """A client that sends large bodies to a `Held` behind the middleware."""
 
     def __init__(self, **bounds: Any) -> None:
         self.held = Held()
@@ -46,14 +46,14 @@ class Caller:
         return await self._client.post(path, headers=given, content=content)
 
     async def begin(self, token: str, path: str = "/") -> "asyncio.Task[httpx.Response]":
-        """A request that is worked on by now."""
+        """Start a request, and wait until it is being handled."""
         before, made = len(self.held.begun), asyncio.create_task(self.send(token, path))
         while len(self.held.begun) == before:
             await asyncio.sleep(0.001)
         return made
 
 
-def test_a_large_body_waits_for_a_place_and_is_refused_in_the_end() -> None:
+def test_a_large_body_waits_for_a_place_and_is_refused_after_a_timeout() -> None:
     async def run() -> None:
         caller = Caller(most_large=2, most_large_each=1, queued_s=0)
         first = await caller.begin("a")
@@ -71,7 +71,7 @@ def test_a_large_body_waits_for_a_place_and_is_refused_in_the_end() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_whoever_waits_is_read_as_soon_as_there_is_a_place() -> None:
+def test_a_waiting_body_is_read_as_soon_as_there_is_a_place() -> None:
     async def run() -> None:
         caller = Caller(most_large=1, queued_s=20.0)
         first = await caller.begin("a")
@@ -84,11 +84,11 @@ def test_whoever_waits_is_read_as_soon_as_there_is_a_place() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_a_place_is_waited_for_longer_than_slow_uploads_hold_it() -> None:
+def test_bodies_wait_longer_than_slow_uploads_hold_a_place() -> None:
     assert LARGE_QUEUED_S > READ_TIMEOUT_S
 
 
-def test_a_body_that_waits_is_not_read() -> None:
+def test_a_waiting_body_is_not_read() -> None:
     read: list[int] = []
 
     async def parts() -> Any:
@@ -107,7 +107,7 @@ def test_a_body_that_waits_is_not_read() -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_a_place_comes_back_where_a_request_fails() -> None:
+def test_a_place_is_given_back_after_a_failed_request() -> None:
     async def run() -> None:
         caller = Caller(most_large=1, queued_s=0)
         caller.held.broken = True
@@ -127,7 +127,7 @@ def test_a_place_comes_back_where_a_request_fails() -> None:
     ],
     ids=["nothing", "a part", "less than announced"],
 )
-def test_a_body_that_is_not_whole_is_passed_on_to_nobody(came: list[Message]) -> None:
+def test_an_incomplete_body_is_not_passed_on(came: list[Message]) -> None:
     caller, sent, left = Caller(), list[Message](), iter(came)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"3")]
 

@@ -1,4 +1,4 @@
-"""A body whose connection breaks before it is whole does nothing, on a real port."""
+"""On a real port, an incomplete body of a broken connection has no effect."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ ENDINGS = [
 
 
 class Sent(NamedTuple):
-    """A request of which the first `cut` octets of the body would be taken as a body too."""
+    """A request. The first `cut` bytes of its body would be a valid body too."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Sent(NamedTuple):
 
 
 class Watched:
-    """An application, with the statuses of requests that have ended and the number of those that have begun."""
+    """An application, with the statuses of ended requests and the number of started ones."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -66,19 +66,19 @@ def _imported(_town: Plane) -> Sent:
 
 def _synchronised(town: Plane) -> Sent:
     town.done("POST", "/v1/ranges/import", content=TABLE, headers=_headers(town, "text/csv"))
-    whole = TABLE + b"192.0.2.0/24,town,public,staff\n203.0.113.20/32,town,public,staff\n"
+    body = TABLE + b"192.0.2.0/24,town,public,staff\n203.0.113.20/32,town,public,staff\n"
     path = "/v1/ranges/import?sync=true&authority=town"
-    return Sent("POST", path, "text/csv", whole, whole.index(b"192.0.2.0/24"))
+    return Sent("POST", path, "text/csv", body, body.index(b"192.0.2.0/24"))
 
 
 def _applied(town: Plane) -> Sent:
-    whole = town.call("GET", "/v1/policy").content + MORE
-    return Sent("POST", "/v1/policy/apply", "application/toml", whole, whole.index(b"\n[[ban]]"))
+    body = town.call("GET", "/v1/policy").content + MORE
+    return Sent("POST", "/v1/policy/apply", "application/toml", body, body.index(b"\n[[ban]]"))
 
 
 def _put(_town: Plane) -> Sent:
-    whole = json.dumps(authority()).encode() + b"\n"
-    return Sent("PUT", "/v1/authorities/third", "application/json", whole, len(whole) - 1)
+    body = json.dumps(authority()).encode() + b"\n"
+    return Sent("PUT", "/v1/authorities/third", "application/json", body, len(body) - 1)
 
 
 def _headers(town: Plane, kind: str) -> dict[str, str]:
@@ -98,8 +98,8 @@ async def _serving(app: Any) -> AsyncIterator[tuple[str, int]]:
         await server.shutdown()
 
 
-def _octets(town: Plane, sent: Sent, framing: str, count: int) -> bytes:
-    """The request with the first octets of its body; in chunks, without the last one."""
+def _wire(town: Plane, sent: Sent, framing: str, count: int) -> bytes:
+    """Return the request with the first `count` bytes of its body, and without a final chunk."""
     body, chunked = sent.body[:count], framing == "chunked"
     lines = [
         f"{sent.method} {sent.path} HTTP/1.1",
@@ -112,11 +112,11 @@ def _octets(town: Plane, sent: Sent, framing: str, count: int) -> bytes:
     return head + (b"%x\r\n%s\r\n" % (len(body), body) if chunked else body)
 
 
-async def _break(octets: bytes, ending: str, place: tuple[str, int], watched: Watched) -> None:
-    """Send them, break the connection once the server has begun with them, and wait until it has ended that."""
+async def _break(data: bytes, ending: str, place: tuple[str, int], watched: Watched) -> None:
+    """Send data, break the connection when the server has begun the request, and wait until it has ended."""
     begun, ended = watched.begun, len(watched.ended)
     _, writer = await asyncio.open_connection(*place)
-    writer.write(octets)
+    writer.write(data)
     while watched.begun == begun:
         await asyncio.sleep(0.001)
     if ending == "no chunk":
@@ -131,7 +131,7 @@ async def _break(octets: bytes, ending: str, place: tuple[str, int], watched: Wa
 
 
 @pytest.mark.parametrize("wanted", [_imported, _synchronised, _applied, _put])
-def test_a_body_that_is_not_whole_does_nothing_and_leaves_its_key_unused(
+def test_an_incomplete_body_has_no_effect_and_leaves_its_key_unused(
     town: Plane, wanted: Callable[[Plane], Sent]
 ) -> None:
     sent, before = wanted(town), town.revision()
@@ -140,11 +140,11 @@ def test_a_body_that_is_not_whole_does_nothing_and_leaves_its_key_unused(
         watched = Watched(town.app)
         async with _serving(watched) as place:
             for framing, ending in ENDINGS:
-                await _break(_octets(town, sent, framing, sent.cut), ending, place, watched)
+                await _break(_wire(town, sent, framing, sent.cut), ending, place, watched)
             assert watched.ended == [400] * len(ENDINGS)
             assert town.revision() == before
             reader, writer = await asyncio.open_connection(*place)
-            writer.write(_octets(town, sent, "announced", len(sent.body)))
+            writer.write(_wire(town, sent, "announced", len(sent.body)))
             head = await reader.readuntil(b"\r\n\r\n")
             writer.close()
             return head

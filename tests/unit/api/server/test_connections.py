@@ -1,4 +1,4 @@
-"""Connections that send no complete request are closed; what is not HTTP gets a problem."""
+"""Connections without a complete request are closed. Invalid HTTP gets a problem."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: testserver\r\n"
 
 
 class Hasty(Connection):
-    """Waits a moment only."""
+    """A connection with a short timeout."""
 
     head_timeout_s = 0.05
 
@@ -36,14 +36,14 @@ class Hasty(Connection):
         (2048, 2048, None),
     ],
 )
-def test_descriptors_are_raised_to_what_connections_need_as_far_as_one_may(
+def test_the_descriptor_limit_is_raised_as_far_as_allowed(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, expected: int | None
 ) -> None:
-    told: list[tuple[int, int]] = []
+    limits_set: list[tuple[int, int]] = []
     monkeypatch.setattr(connections, "getrlimit", lambda _what: (soft, hard))
-    monkeypatch.setattr(connections, "setrlimit", lambda _what, limits: told.append(limits))
+    monkeypatch.setattr(connections, "setrlimit", lambda _what, limits: limits_set.append(limits))
     connections.raise_limit()
-    assert told == ([] if expected is None else [(expected, hard)])
+    assert limits_set == ([] if expected is None else [(expected, hard)])
 
 
 def _with(
@@ -51,7 +51,7 @@ def _with(
     act: Callable[[Callable[[], Awaitable[Peer]]], Awaitable[None]],
     keep_alive_s: float = 5.0,
 ) -> None:
-    """Run `act` with what opens a connection to a server of this protocol; nothing may fail in the server's loop."""
+    """Run `act` with a function that connects to a server of this protocol. The server's loop must not fail."""
     failed: list[dict[str, Any]] = []
 
     async def run() -> None:
@@ -97,7 +97,7 @@ async def _asked(peer: Peer) -> bytes:
 
 @pytest.mark.parametrize("sent", [b"", b"GET", HEAD], ids=["nothing", "a word", "half a head"])
 @pytest.mark.parametrize("before", [0, 2], ids=["first request", "third request"])
-def test_without_a_whole_head_in_time_a_connection_is_closed(sent: bytes, before: int) -> None:
+def test_a_connection_without_a_complete_head_in_time_is_closed(sent: bytes, before: int) -> None:
     async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
         peer = await connect()
         for _ in range(before):
@@ -108,7 +108,7 @@ def test_without_a_whole_head_in_time_a_connection_is_closed(sent: bytes, before
     _with(Hasty, act)
 
 
-def test_a_connection_that_is_reset_leaves_no_timer_behind() -> None:
+def test_a_reset_connection_leaves_no_timer() -> None:
     async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
         for _ in range(3):
             peer = await connect()
@@ -132,7 +132,7 @@ def test_a_connection_that_is_reset_leaves_no_timer_behind() -> None:
     ids=["words", "bad length", "no host", "endless head", "TLS"],
 )
 @pytest.mark.parametrize("before", [0, 1], ids=["first request", "second request"])
-def test_what_is_not_http_is_answered_with_a_problem(sent: bytes, before: int) -> None:
+def test_invalid_http_is_answered_with_a_problem(sent: bytes, before: int) -> None:
     async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
         peer = await connect()
         for _ in range(before):
@@ -140,16 +140,16 @@ def test_what_is_not_http_is_answered_with_a_problem(sent: bytes, before: int) -
         peer[1].write(sent)
         head, _, body = (await peer[0].read()).partition(b"\r\n\r\n")
         lines = head.decode().lower().split("\r\n")
-        told = json.loads(body)
+        problem = json.loads(body)
         assert lines[0] == "http/1.1 400 bad request"
         assert {"content-type: application/problem+json", "connection: close", "cache-control: no-store"} <= set(lines)
-        assert f"x-request-id: {told['request']}" in lines
-        assert (told["type"], told["status"]) == ("/problems/bad-request", 400)
+        assert f"x-request-id: {problem['request']}" in lines
+        assert (problem["type"], problem["status"]) == ("/problems/bad-request", 400)
 
     _with(Connection, act)
 
 
-def test_a_body_that_breaks_off_while_it_is_answered_gets_no_second_answer() -> None:
+def test_a_body_that_ends_early_during_the_answer_gets_no_second_answer() -> None:
     async def act(connect: Callable[[], Awaitable[Peer]]) -> None:
         reader, writer = await connect()
         writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Whoever takes nothing of an answer is given up, and holds nobody up; whoever takes it slowly gets it."""
+"""A client that reads nothing is disconnected and delays nobody. A slow client gets its answer."""
 
 import asyncio
 import gc
@@ -31,21 +31,21 @@ from tests.support.certificates import Authority
 pytestmark = pytest.mark.slow
 
 LARGE, SMALL = 6_000_000, 40_000
-"""More than the system takes of an answer before anybody reads it, and less."""
+"""Sizes of answers above and below what the system buffers."""
 PIECE = 1000
 UNTAKEN_S = 1.0
 Way: TypeAlias = "tuple[Path, Path, Path] | Path | None"
-"""The files of an authority, of a certificate and of its key; the path of a socket; or plain TCP."""
+"""The files of a CA, of a certificate and of its key; the path of a Unix socket; or plain TCP."""
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system waits a moment only for whoever takes an answer."""
+    """Shorten the time that the system waits for a client that reads nothing."""
     monkeypatch.setattr(listeners, "UNTAKEN_S", UNTAKEN_S)
 
 
 class Site:
-    """Answers `/large`, `/small` and `/now` at once, and `/download` piece by piece."""
+    """Answer `/large`, `/small` and `/now` at once, and `/download` in pieces."""
 
     def __init__(self) -> None:
         self.begun = self.downloaded = 0
@@ -67,7 +67,7 @@ class Site:
 
 
 class Clients:
-    """Connections of blocking sockets with small buffers to a server in another thread."""
+    """Open connections of blocking sockets with small buffers to a server in another thread."""
 
     def __init__(self, port: int, way: Way, server: Server, opened: ExitStack) -> None:
         self._server, self._opened = server, opened
@@ -79,7 +79,7 @@ class Clients:
         return len(self._server.server_state.connections)
 
     def ask(self, *paths: str, extra: str = "", buffer: int = 4096) -> socket.socket:
-        """A connection with requests on their way."""
+        """Open a connection and send requests."""
         made = self.connect(buffer)
         if self._trusting is not None:
             made = self._opened.enter_context(self._trusting.wrap_socket(made, server_hostname="127.0.0.1"))
@@ -87,12 +87,12 @@ class Clients:
         return made
 
     def connect(self, buffer: int = 4096) -> socket.socket:
-        """A connection on which nothing is sent yet, not even a handshake."""
+        """Open a connection without sending anything, not even a handshake."""
         family = socket.AF_UNIX if isinstance(self._place, Path) else socket.AF_INET
         made = self._opened.enter_context(socket.socket(family))
         if family == socket.AF_INET:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-            # With loopback's large segments little that is taken would be told at the pace of the system's probes.
+            # With loopback's large segments, the system's probes would report small reads too rarely.
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         made.settimeout(20)
         made.connect(self._place if isinstance(self._place, tuple) else str(self._place))
@@ -155,7 +155,7 @@ def _until(holds: Callable[[], bool]) -> None:
     ids=["one after the other", "large", "large, the last", "small"],
 )
 @pytest.mark.parametrize("kind", ["plain", "tls"])
-def test_who_takes_nothing_is_given_up(tmp_path: Path, kind: str, paths: list[str], extra: str) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(tmp_path: Path, kind: str, paths: list[str], extra: str) -> None:
     def act(clients: Clients, site: Site) -> None:
         silent = clients.ask(*paths, extra=extra)
         _until(lambda: site.begun > 0)
@@ -164,14 +164,14 @@ def test_who_takes_nothing_is_given_up(tmp_path: Path, kind: str, paths: list[st
         with suppress(OSError):
             while taken := silent.recv(65_536):
                 got += len(taken)
-        # What is small the system has by then, and sends without the server.
+        # The system has buffered small answers, and sends them without the server.
         assert got < LARGE or "/large" not in paths
 
     _run(_way(kind, tmp_path), act)
 
 
 @pytest.mark.parametrize("extra", ["", "Connection: close\r\n"], ids=["", "the last"])
-def test_who_takes_slowly_gets_the_whole(way: Way, extra: str) -> None:
+def test_a_slow_client_gets_the_complete_answer(way: Way, extra: str) -> None:
     def act(clients: Clients, _site: Site) -> None:
         slow = clients.ask("/large", extra=extra, buffer=60_000)
         got, began = 0, time.monotonic()
@@ -184,7 +184,7 @@ def test_who_takes_slowly_gets_the_whole(way: Way, extra: str) -> None:
     _run(way, act)
 
 
-def test_who_takes_less_of_a_download_than_the_least_rate_is_cut_off(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_below_the_minimum_rate_is_aborted(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "TAKEN_S", 0.3)
 
     def act(clients: Clients, site: Site) -> None:
@@ -203,7 +203,7 @@ def test_who_takes_less_of_a_download_than_the_least_rate_is_cut_off(way: Way, m
     _run(way, act)
 
 
-def test_an_answer_that_is_not_taken_takes_no_place(way: Way) -> None:
+def test_an_unread_answer_holds_no_place(way: Way) -> None:
     def act(clients: Clients, _site: Site) -> None:
         silent = [clients.ask("/large", "/large") for _ in range(4)]
         for _ in range(2):
@@ -215,7 +215,7 @@ def test_an_answer_that_is_not_taken_takes_no_place(way: Way) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["nothing", "no TLS"])
-def test_who_makes_no_handshake_stops_nobody_and_leaves_nothing_open(
+def test_unfinished_handshakes_do_not_block_others_and_are_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(serving, "HANDSHAKE_S", 3.0)
@@ -239,7 +239,7 @@ def test_who_makes_no_handshake_stops_nobody_and_leaves_nothing_open(
     _run(_way("tls", tmp_path), act)
 
 
-def test_beyond_the_bound_on_connections_requests_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_beyond_the_connection_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "MAX_CONNECTIONS", 3)
 
     def act(clients: Clients, _site: Site) -> None:
@@ -254,7 +254,7 @@ def test_beyond_the_bound_on_connections_requests_are_refused(monkeypatch: pytes
     _run(None, act)
 
 
-def test_connections_beyond_the_bound_are_closed_so_that_files_have_descriptors(
+def test_connections_beyond_the_limit_are_closed_to_leave_descriptors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(serving, "MAX_CONNECTIONS", 3)

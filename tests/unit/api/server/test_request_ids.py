@@ -1,4 +1,4 @@
-"""Ids of requests: in the answer, the problem, the log and the audit."""
+"""Request ids: in the answer, the problem, the log and the audit log."""
 
 import logging
 
@@ -8,7 +8,7 @@ from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.unit.api.conftest import Plane
 
 
-def test_every_answer_has_an_id_of_its_own_and_none_of_the_client(plane: Plane) -> None:
+def test_every_answer_has_its_own_id_and_not_the_client_s(plane: Plane) -> None:
     headers = {"Authorization": f"Bearer {plane.token}", "X-Request-ID": "f" * 24}
     paths = ["/healthz", "/v1/authorities", "/nothing", "/v1/bindings/0"]
     ids = [plane.call("GET", path, headers=headers).headers.get_list("x-request-id") for path in paths * 2]
@@ -16,13 +16,13 @@ def test_every_answer_has_an_id_of_its_own_and_none_of_the_client(plane: Plane) 
     assert len({found[0] for found in ids} | {"f" * 24}) == len(ids) + 1
 
 
-def test_an_act_is_on_record_under_the_id_of_its_request(town: Plane) -> None:
+def test_an_act_is_recorded_with_the_id_of_its_request(town: Plane) -> None:
     done = town.call("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
     (entry,) = town.done("GET", "/v1/audit?limit=1")["items"]
     assert entry["request"] == done.headers["x-request-id"]
 
 
-def test_a_failure_is_logged_under_the_id_that_its_answer_has(
+def test_a_failure_is_logged_with_the_id_of_its_answer(
     plane: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_unit: object) -> None:

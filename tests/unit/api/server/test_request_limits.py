@@ -1,4 +1,4 @@
-"""What is worked on at once is bounded; what nodes ask waits for places of its own, and takes none while it rests."""
+"""Concurrent requests are limited. Nodes have separate places, and hold none while they wait for news."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def _scope(path: str, method: str = "GET", authorization: str = "") -> dict[str,
 
 
 def _load(app: Any, most: int = 1, queued_s: float = 0) -> LoadMiddleware:
-    """With so many places for each kind of work, half of them for one caller."""
+    """Return that many places for each kind of work, half of them for one caller."""
     return LoadMiddleware(app, {work: Room(most, max(1, most // 2), queued_s) for work in Work})
 
 
@@ -49,7 +49,7 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 class Held:
-    """An application whose requests at `/hold` and `rest` go on once they may."""
+    """An application whose requests at `/hold` and `rest` continue when the test allows it."""
 
     def __init__(self) -> None:
         self.going = asyncio.Event()
@@ -95,7 +95,7 @@ def test_no_kind_of_work_takes_the_places_of_another(held: str) -> None:
     asyncio.run(asyncio.wait_for(run(), 30))
 
 
-def test_one_known_token_takes_its_share_of_the_places_and_leaves_the_others() -> None:
+def test_one_known_token_takes_only_its_share_of_the_places() -> None:
     async def run() -> None:
         held = Held()
         app = _load(held, most=2)
@@ -170,7 +170,7 @@ def test_nodes_wait_for_a_place() -> None:
 
 
 @pytest.mark.parametrize("path", ["/rest", f"{OF_NODES}rest"])
-def test_who_rests_takes_no_place_and_the_time_is_told(path: str) -> None:
+def test_a_resting_request_holds_no_place_and_the_time_is_noted(path: str) -> None:
     async def run() -> None:
         held = Held()
         app = _load(held)
@@ -186,7 +186,7 @@ def test_who_rests_takes_no_place_and_the_time_is_told(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", f"{OF_NODES}snapshot"])
-def test_a_place_comes_back_where_a_request_fails(path: str) -> None:
+def test_a_place_is_given_back_after_a_failed_request(path: str) -> None:
     async def broken(scope: Scope, _receive: Receive, _send: Send) -> None:
         if "rest" in scope:
             with scope["rest"]():
@@ -203,7 +203,7 @@ def test_a_place_comes_back_where_a_request_fails(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/bans", f"{OF_NODES}snapshot"])
-def test_only_a_token_that_is_taken_is_known(town: Plane, path: str) -> None:
+def test_only_an_accepted_token_becomes_known(town: Plane, path: str) -> None:
     known = Machine.enrolled(town, "office").token if path.startswith(OF_NODES) else town.token
 
     async def run() -> None:

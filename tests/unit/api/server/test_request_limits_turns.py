@@ -1,4 +1,4 @@
-"""Requests that wait for their turn to write hold no thread that others need."""
+"""Requests that wait to write leave threads to others."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ CALLERS = MOST // EACH + 1
 
 
 class Turn:
-    """Counts who asks for the turn to write; nobody gets it before `given`."""
+    """Count the requests that wait to write. Nobody may write before `given`."""
 
     def __init__(self, plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked = 0
@@ -41,9 +41,7 @@ class Turn:
 
 
 @pytest.mark.slow
-def test_those_that_wait_for_their_turn_hold_no_thread_that_others_need(
-    town: Plane, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_writers_leave_threads_to_others(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [town.account(f"operator-{number}", ("operator", "town"))[1] for number in range(CALLERS)]
     for token in tokens:
         town.call("GET", "/v1/self", token=token)  # From then on the token is known, and its use is on record.

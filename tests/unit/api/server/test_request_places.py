@@ -1,4 +1,4 @@
-"""Places are given in turn: many requests of one caller keep no other waiting."""
+"""Places are given in turn: many requests of one caller do not delay others."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -54,7 +54,7 @@ def test_one_caller_leaves_places_for_others() -> None:
     _run(run())
 
 
-def test_who_waits_in_vain_is_refused_and_takes_no_place() -> None:
+def test_a_request_that_waits_too_long_is_refused_and_takes_no_place() -> None:
     async def run() -> None:
         room = Room(1, 1, queued_s=0)
         assert await room.begin("a")
@@ -65,7 +65,7 @@ def test_who_waits_in_vain_is_refused_and_takes_no_place() -> None:
     _run(run())
 
 
-def test_few_requests_of_one_caller_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_waiting_requests_of_one_caller_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.server.request_places.MAX_WAITING_EACH", 1)
 
     async def run() -> None:
@@ -83,7 +83,7 @@ def test_few_requests_of_one_caller_wait_at_once(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("given", [False, True])
-def test_who_is_cancelled_takes_no_place_even_if_it_was_just_given(given: bool) -> None:
+def test_a_cancelled_request_takes_no_place(given: bool) -> None:
     async def run() -> None:
         room = Room(1, 1)
         assert await room.begin("a")

@@ -378,7 +378,7 @@ def test_forbidden_names_the_needed_role(town: Plane) -> None:
     body = {"for": "1m", "reason": "crisis centre"}
     for authority, message in (
         ("zone", "this needs the role approver or operator of zone"),
-        (None, "this needs the role administrator: it is for all where no authority is named"),
+        (None, "this needs the role administrator: it concerns all authorities if none is named"),
     ):
         found = town.call("POST", BASE, {"authority": authority, **body}, token=desk)
         assert (found.status_code, found.json()["detail"]) == (403, message)

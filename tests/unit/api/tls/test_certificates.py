@@ -1,4 +1,4 @@
-"""A certificate in use: what is taken, what is not, and that a handshake gets what was last loaded."""
+"""A certificate in use: which files are loaded or refused, and that handshakes use the last one loaded."""
 
 import logging
 import socket
@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from api.tls.certificates import Certificate, exposed
+from api.tls.certificates import Certificate, exposure_warning
 from api.tls.pem import CERTIFICATE, check_pem, make_context
 from tests.support.certificates import Authority
 
@@ -24,14 +24,14 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def pair(tmp_path: Path, authority: Authority) -> tuple[Path, Path]:
-    """A certificate's file and its key's."""
+    """Return the files of a certificate and of its key."""
     files = tmp_path / "cert.pem", tmp_path / "key.pem"
     authority.issue(*files)
     return files
 
 
 def serial_of(context: ssl.SSLContext, authority: Authority, client: ssl.SSLContext | None = None) -> int:
-    """The serial number of what a client is shown; raises what the client's handshake raises."""
+    """Return the serial number of the certificate that a client gets. Raise errors of the client's handshake."""
     trusting = client or ssl.create_default_context(cafile=authority.ca)
     ours, theirs = socket.socketpair()
 
@@ -45,21 +45,21 @@ def serial_of(context: ssl.SSLContext, authority: Authority, client: ssl.SSLCont
     server = threading.Thread(target=serve)
     server.start()
     try:
-        with ours, trusting.wrap_socket(ours, server_hostname="127.0.0.1") as spoken:
-            shown = spoken.getpeercert(binary_form=True)
+        with ours, trusting.wrap_socket(ours, server_hostname="127.0.0.1") as secured:
+            shown = secured.getpeercert(binary_form=True)
     finally:
         server.join()
     assert shown is not None
     return x509.load_der_x509_certificate(shown).serial_number
 
 
-def test_a_handshake_gets_the_certificate_that_was_last_loaded(pair: tuple[Path, Path], authority: Authority) -> None:
+def test_a_handshake_uses_the_certificate_loaded_last(pair: tuple[Path, Path], authority: Authority) -> None:
     used = Certificate(*pair)
     first = serial_of(used.context, authority)
-    assert not used.renew()
+    assert not used.reload()
     second = authority.issue(*pair)
     assert serial_of(used.context, authority) == first
-    assert used.renew()
+    assert used.reload()
     assert serial_of(used.context, authority) == second != first
 
 
@@ -96,12 +96,12 @@ def with_a_password(certificate: Path, key: Path, authority: Authority) -> None:
 
 
 BROKEN = [
-    (no_key, "are no certificate and its key"),
-    (another_key, "the key in .*key.pem is not that of the certificate"),
-    (another_certificate, "the key in .*key.pem is not that of the certificate"),
-    (half_a_certificate, "are no certificate and its key"),
+    (no_key, "are not a certificate and its key"),
+    (another_key, "the key in .*key.pem does not belong to the certificate"),
+    (another_certificate, "the key in .*key.pem does not belong to the certificate"),
+    (half_a_certificate, "are not a certificate and its key"),
     (gone, "cannot read .*key.pem: No such file"),
-    (with_a_password, "and without a password"),
+    (with_a_password, "in PEM without a password"),
 ]
 Break = Callable[[Path, Path, Authority], None]
 
@@ -116,46 +116,46 @@ def test_a_broken_pair_is_refused_with_its_reason(
 
 
 @pytest.mark.parametrize(("spoil", "message"), BROKEN)
-def test_a_broken_new_pair_leaves_the_old_one_in_use_until_it_is_whole(
+def test_a_broken_new_pair_leaves_the_old_one_in_use(
     pair: tuple[Path, Path], authority: Authority, spoil: Break, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     used = Certificate(*pair)
     first = serial_of(used.context, authority)
     spoil(*pair, authority)
     with caplog.at_level(logging.ERROR):
-        assert not used.renew()
+        assert not used.reload()
     assert "the old one stays" in caplog.text
     assert serial_of(used.context, authority) == first
     caplog.clear()
-    assert not used.renew()
+    assert not used.reload()
     assert caplog.text == ""
     second = authority.issue(*pair)
-    assert used.renew()
+    assert used.reload()
     assert serial_of(used.context, authority) == second
 
 
-def test_a_running_one_takes_a_new_pair_when_it_is_told_to_look(pair: tuple[Path, Path], authority: Authority) -> None:
+def test_check_soon_reloads_a_new_pair(pair: tuple[Path, Path], authority: Authority) -> None:
     used = Certificate(*pair)
     used.start()
     try:
         second = authority.issue(*pair)
-        used.look_soon()
-        tries = iter(range(1000))
+        used.check_soon()
+        attempts = iter(range(1000))
         while serial_of(used.context, authority) != second:
-            assert next(tries, None) is not None
+            assert next(attempts, None) is not None
     finally:
         used.stop()
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"), [(0o600, False), (0o400, False), (0o640, False), (0o660, True), (0o604, True)]
+    ("mode", "warned"), [(0o600, False), (0o400, False), (0o640, False), (0o660, True), (0o604, True)]
 )
-def test_a_key_that_is_open_to_others_is_told(pair: tuple[Path, Path], mode: int, told: bool) -> None:
+def test_a_key_that_others_can_access_gives_a_warning(pair: tuple[Path, Path], mode: int, warned: bool) -> None:
     pair[1].chmod(mode)
-    assert (exposed(pair[1]) is not None) is told
+    assert (exposure_warning(pair[1]) is not None) is warned
 
 
-def test_what_is_no_pem_is_named(tmp_path: Path) -> None:
+def test_a_file_without_pem_is_named(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     with pytest.raises(ValueError, match="holds no certificate in PEM"):
         check_pem(tmp_path / "x", CERTIFICATE)

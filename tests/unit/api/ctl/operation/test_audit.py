@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.chain.checkpoint import parse_checkpoint, public_text
-from api.delivery.bounded import deliver
-from api.delivery.destinations import FilePlace
+from api.delivery.destinations import FileDestination
+from api.delivery.sending import deliver
 from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, chained, entries, held, lines, record
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Scripted, Served
 
@@ -122,20 +122,20 @@ def test_checkpoints_are_found_in_mails_and_logs_and_show_what_is_covered(offlin
 def test_truncated_line_is_a_note_if_the_complete_line_follows(offline: Ctl, intact: str, tmp_path: Path) -> None:
     path = tmp_path / "held.jsonl"
     made = [checkpoint.line for checkpoint in held(record(COUNT), 4, 8, 10)]
-    deliver(FilePlace(path), INSTALLATION, made[:1])
+    deliver(FileDestination(path), INSTALLATION, made[:1])
     for size in (100, 300):
         # A power cut or a full disk; the checkpoint is delivered again.
         with path.open("a") as file:
             file.write(made[1][:size])
-        deliver(FilePlace(path), INSTALLATION, made[1:2])
+        deliver(FileDestination(path), INSTALLATION, made[1:2])
     done = offline("audit", "verify", intact, "--checkpoint", str(path))
     assert (done.code, done.err.count("truncated line; the complete line follows")) == (0, 2), done.out
     assert f"{path}, line 2: " in done.err
     with path.open("a") as file:
         file.write(made[2][:100])
     cut = offline("audit", "verify", intact, "--checkpoint", str(path))
-    assert (cut.code, f"{path}, line 6: no checkpoint" in cut.out) == (1, True), "no complete line follows"
-    deliver(FilePlace(path), INSTALLATION, [made[2].replace('"seq":10', '"seq":11')])
+    assert (cut.code, f"{path}, line 6: not a checkpoint" in cut.out) == (1, True), "no complete line follows"
+    deliver(FileDestination(path), INSTALLATION, [made[2].replace('"seq":10', '"seq":11')])
     assert offline("audit", "verify", intact, "--checkpoint", str(path)).code == 1
 
 
@@ -149,7 +149,7 @@ def test_checkpoint_made_after_a_rewrite_does_not_count(offline: Ctl, tmp_path: 
     done = offline("audit", "verify", name, "--checkpoint", given)
     assert done.code == 1
     assert f"entries 4 to {COUNT}: later checkpoints were made from the changed audit log" in done.out
-    assert "made anew between checkpoint 1 (2026-03-02T10:00:03Z, entry 3) and checkpoint 2 (" in done.out
+    assert "rebuilt between checkpoint 1 (2026-03-02T10:00:03Z, entry 3) and checkpoint 2 (" in done.out
     found = json.loads(offline("audit", "verify", name, "--checkpoint", given, "--json").out)
     assert (found["not_covered"], found["checkpoints"]["later"]["seq"]) == (COUNT - 3, 9)
 
@@ -171,7 +171,7 @@ def test_the_first_bad_line_is_printed(offline: Ctl, tmp_path: Path, kept: str) 
     name = _written(tmp_path / "broken", broken)
     done = offline("audit", "verify", name)
     assert done.code == 1
-    assert "line 7: entry 7 was changed: its hash is not that of its content" in done.out
+    assert "line 7: entry 7 was changed: its hash does not match its content" in done.out
     compared = offline("audit", "verify", name, "--checkpoint", kept)
     assert compared.code == 1
     assert "covered       up to entry 4, by checkpoint 1" in compared.out
@@ -193,7 +193,7 @@ def test_damaged_checkpoint_is_a_fault(offline: Ctl, tmp_path: Path, intact: str
     name = _written(tmp_path / "damaged", [good, b"\n", other[:-9], b"\n"])
     done = offline("audit", "verify", intact, "--checkpoint", name)
     assert done.code == 1
-    assert f"{name}, line 2: no checkpoint" in done.out
+    assert f"{name}, line 2: not a checkpoint" in done.out
     assert "NOT INTACT" in done.out
 
 

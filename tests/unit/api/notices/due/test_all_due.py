@@ -8,7 +8,7 @@ from sqlalchemy import String, select
 
 from api.db.models import AuthorityRow, NodeRow, NoticeRow, TermRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.delivery.destinations import MailPlace
+from api.delivery.destinations import MailDestination
 from api.notices.due.all_due import due
 from api.notices.kinds import Hour, threshold
 from api.notices.notice_job import Notifier
@@ -477,7 +477,7 @@ def test_clock_set_ahead_does_not_count_as_silence_of_nodes(town: Plane) -> None
     begun(town)
     _node(town, int(town.clock.now), _settled(town.publisher))
     elapsed = Clock()
-    place = MailPlace("127.0.0.1", 1, False, "dns@example.org", ())
+    place = MailDestination("127.0.0.1", 1, False, "dns@example.org", ())
     job = Notifier(town.database, {}, place, town.clock, elapsed=elapsed)
     for by_clock, by_time, kinds in ((0, 0, []), (3600, 10, []), (590, 590, []), (20, 20, ["node_silent"] * 2)):
         town.clock.now += by_clock

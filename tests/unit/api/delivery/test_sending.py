@@ -1,4 +1,4 @@
-"""Checkpoints reach real files, mail servers and syslog servers, or an error says that they did not."""
+"""Checkpoints reach real files, mail servers and syslog servers, or an error is raised."""
 
 import socket
 from email import message_from_bytes
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.chain.checkpoint import parse_checkpoint
-from api.delivery.bounded import FAILURES, PRIORITY, deliver
-from api.delivery.destinations import FilePlace, MailPlace, Place, SyslogPlace, Transport
+from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
+from api.delivery.sending import FAILURES, PRIORITY, deliver
 from tests.support.audit_records import INSTALLATION, held, record
 from tests.support.mail_and_syslog import datagrams, mail_server, stream_server
 from tests.support.ports import free_port
@@ -18,28 +18,28 @@ LINES = [checkpoint.line for checkpoint in CHECKPOINTS]
 HEADER = f"<{PRIORITY}>1 - - dnsfilter-api - checkpoint - "
 
 
-def _mail_place(port: int) -> MailPlace:
-    return MailPlace("127.0.0.1", port, False, "dns@example.org", ("record@example.org", "other@example.org"))
+def _mail_destination(port: int) -> MailDestination:
+    return MailDestination("127.0.0.1", port, False, "dns@example.org", ("record@example.org", "other@example.org"))
 
 
-def test_a_file_grows_by_lines(tmp_path: Path) -> None:
+def test_lines_are_appended_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "held"
-    deliver(FilePlace(path), INSTALLATION, LINES[:1])
-    deliver(FilePlace(path), INSTALLATION, LINES[1:])
+    deliver(FileDestination(path), INSTALLATION, LINES[:1])
+    deliver(FileDestination(path), INSTALLATION, LINES[1:])
     assert path.read_text() == "".join(f"{line}\n" for line in LINES)
     assert path.stat().st_mode & 0o007 == 0
 
 
-def test_a_torn_line_does_not_swallow_the_next(tmp_path: Path) -> None:
+def test_an_incomplete_line_does_not_join_with_the_next(tmp_path: Path) -> None:
     path = tmp_path / "held"
     path.write_text(LINES[0][:50])
-    deliver(FilePlace(path), INSTALLATION, LINES[1:])
+    deliver(FileDestination(path), INSTALLATION, LINES[1:])
     assert path.read_text().splitlines() == [LINES[0][:50], LINES[1]]
 
 
 def test_a_mail_has_the_lines_as_they_are() -> None:
     with mail_server() as mailbox:
-        deliver(_mail_place(mailbox.port), INSTALLATION, LINES)
+        deliver(_mail_destination(mailbox.port), INSTALLATION, LINES)
         (envelope,) = mailbox.received
         assert (envelope.mail_from, envelope.rcpt_tos) == (
             "dns@example.org",
@@ -52,28 +52,28 @@ def test_a_mail_has_the_lines_as_they_are() -> None:
         assert message["Date"]
 
 
-def test_a_mail_that_is_refused_is_an_error() -> None:
+def test_a_refused_mail_is_an_error() -> None:
     with mail_server() as mailbox:
         mailbox.refusing = True
         with pytest.raises(FAILURES):
-            deliver(_mail_place(mailbox.port), INSTALLATION, LINES)
+            deliver(_mail_destination(mailbox.port), INSTALLATION, LINES)
         assert mailbox.received == []
 
 
 @pytest.mark.parametrize(
     ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"]
 )
-def test_a_syslog_server_gets_a_datagram_for_each(family: socket.AddressFamily, address: str) -> None:
+def test_a_syslog_server_gets_a_datagram_for_each_line(family: socket.AddressFamily, address: str) -> None:
     with datagrams(family, (address, 0)) as listener:
-        deliver(SyslogPlace(Transport.UDP, address, listener.getsockname()[1]), INSTALLATION, LINES)
+        deliver(SyslogDestination(Transport.UDP, address, listener.getsockname()[1]), INSTALLATION, LINES)
         received = [listener.recv(4096).decode() for _ in LINES]
     assert received == [HEADER + line for line in LINES]
     assert [parse_checkpoint(line.encode()) for line in received] == CHECKPOINTS
 
 
-def test_over_tcp_each_is_a_counted_frame() -> None:
+def test_over_tcp_each_line_is_a_frame_with_its_length() -> None:
     with stream_server() as stream:
-        deliver(SyslogPlace(Transport.TCP, "127.0.0.1", stream.port), INSTALLATION, LINES)
+        deliver(SyslogDestination(Transport.TCP, "127.0.0.1", stream.port), INSTALLATION, LINES)
         assert stream.ended.wait(timeout=10)
     messages = [HEADER + line for line in LINES]
     assert stream.received == ["".join(f"{len(message)} {message}" for message in messages).encode()]
@@ -82,20 +82,20 @@ def test_over_tcp_each_is_a_counted_frame() -> None:
 def test_the_machines_own_daemon_gets_what_syslog_3_sends(tmp_path: Path) -> None:
     path = str(tmp_path / "log")
     with datagrams(socket.AF_UNIX, path) as listener:
-        deliver(SyslogPlace(Transport.UNIX, path), INSTALLATION, LINES[:1])
+        deliver(SyslogDestination(Transport.UNIX, path), INSTALLATION, LINES[:1])
         assert listener.recv(4096).decode() == f"<{PRIORITY}>dnsfilter-api: {LINES[0]}"
 
 
-def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_an_unreachable_destination_is_an_error(tmp_path: Path) -> None:
     closed = free_port()
-    places: list[Place] = [
-        FilePlace(tmp_path / "none" / "held"),
-        FilePlace(tmp_path),
-        _mail_place(closed),
-        SyslogPlace(Transport.TCP, "127.0.0.1", closed),
-        SyslogPlace(Transport.UNIX, str(tmp_path / "none")),
-        SyslogPlace(Transport.UDP, "a..b", 514),
+    destinations: list[Destination] = [
+        FileDestination(tmp_path / "none" / "held"),
+        FileDestination(tmp_path),
+        _mail_destination(closed),
+        SyslogDestination(Transport.TCP, "127.0.0.1", closed),
+        SyslogDestination(Transport.UNIX, str(tmp_path / "none")),
+        SyslogDestination(Transport.UDP, "a..b", 514),
     ]
-    for place in places:
+    for destination in destinations:
         with pytest.raises(FAILURES):
-            deliver(place, INSTALLATION, LINES)
+            deliver(destination, INSTALLATION, LINES)
