@@ -205,10 +205,10 @@ def _compared(chain: Chain, hashes: dict[int, str], held: Sequence[Checkpoint], 
     disagreeing = _first_other(named, hashes) or _first_other(sound, hashes)
     agreeing = later = None
     for checkpoint in named:
-        said = checkpoint.statement
-        if hashes.get(said.seq) != said.hash:
+        statement = checkpoint.statement
+        if hashes.get(statement.seq) != statement.hash:
             continue
-        if disagreeing is None or _before(said, disagreeing.statement):
+        if disagreeing is None or _before(statement, disagreeing.statement):
             agreeing = checkpoint
         else:
             later = later or checkpoint
@@ -231,8 +231,8 @@ def _before(one: Statement, other: Statement) -> bool:
 
 def _first_other(checkpoints: Sequence[Checkpoint], hashes: dict[int, str]) -> Checkpoint | None:
     """Return the first checkpoint of an entry that was read with another hash."""
-    said = ((one, one.statement) for one in checkpoints)
-    return next((one for one, of in said if hashes.get(of.seq, of.hash) != of.hash), None)
+    stated = ((one, one.statement) for one in checkpoints)
+    return next((one for one, of in stated if hashes.get(of.seq, of.hash) != of.hash), None)
 
 
 def _genuine(chain: Chain, held: Sequence[Checkpoint], keys: Set[str], faults: list[str]) -> Iterator[Checkpoint]:
@@ -248,14 +248,16 @@ def _genuine(chain: Chain, held: Sequence[Checkpoint], keys: Set[str], faults: l
     installation = _installation(chain, genuine)
     unnamed: set[str] = set()
     for checkpoint in genuine:
-        said = checkpoint.statement
-        if said.installation != installation:
-            faults.append(f"{_words(checkpoint)}: it is of another installation, {said.installation}")
+        statement = checkpoint.statement
+        if statement.installation != installation:
+            faults.append(f"{_words(checkpoint)}: it is of another installation, {statement.installation}")
             continue
         # A truncated audit log may name them in the part that was not read.
-        if chain.fault is None and said.installation not in chain.installations | unnamed:
-            unnamed.add(said.installation)
-            faults.append(f"{_words(checkpoint)}: the audit log does not name its installation, {said.installation}")
+        if chain.fault is None and statement.installation not in chain.installations | unnamed:
+            unnamed.add(statement.installation)
+            faults.append(
+                f"{_words(checkpoint)}: the audit log does not name its installation, {statement.installation}"
+            )
         elif chain.fault is None and not keys and checkpoint.key not in chain.keys | unnamed:
             unnamed.add(checkpoint.key)
             faults.append(f"{_words(checkpoint)}: the audit log does not name its key, {checkpoint.key}")
@@ -281,5 +283,5 @@ def _rebuilt(chain: Chain, agreeing: Checkpoint | None, disagreeing: Checkpoint,
 
 
 def _words(checkpoint: Checkpoint) -> str:
-    said = checkpoint.statement
-    return f"checkpoint {said.number} ({said.time}, entry {said.seq})"
+    statement = checkpoint.statement
+    return f"checkpoint {statement.number} ({statement.time}, entry {statement.seq})"

@@ -1,4 +1,4 @@
-"""The first schema: policy, installation, tokens, audit."""
+"""The first schema: policy, installation, tokens, audit log."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Accounts, grants and tokens of theirs; the audit as a chain; checkpoints; versions of the policy.
+"""Accounts with grants and tokens; the audit log as a hash chain; checkpoints; versions of the policy.
 
-Tokens made before are not carried over: their hashes have no key. A new one is written at the next start, and
-`dnsfilter-api new-token` makes others.
+Older tokens are dropped: their hashes have no key. The next start writes a new one, and `dnsfilter-api new-token`
+makes others.
 """
 
 import uuid
@@ -233,7 +233,7 @@ def _record() -> None:
 
 
 def _audit() -> None:
-    """The entries so far become the chain's first; their actors, of whom no accounts are known, the installation."""
+    """Make the existing entries the first ones of the hash chain. Their actors become the installation."""
     connection = op.get_bind()
     entries = connection.execute(sa.select(_OLD_AUDIT).order_by(_OLD_AUDIT.c.seq)).mappings().all()
     if connection.dialect.name == "postgresql":
@@ -297,7 +297,7 @@ def _chained(entry: Mapping[str, Any], seq: int, previous: str) -> dict[str, Any
 
 
 def _exemptions() -> None:
-    """Who asked and who decided were names of tokens; they become the installation, and nobody who was called ''."""
+    """Replace the names of tokens that requested and decided: by the installation, an empty name by NULL."""
     with op.batch_alter_table("exemptions") as table:
         table.alter_column("decided_by", existing_type=sa.String(length=100), nullable=True)
     op.execute(

@@ -52,9 +52,9 @@ def upgrade() -> None:
 
 
 def _columns() -> None:
-    """Added one by one: SQLite lets no table be made anew to which others refer.
+    """Add columns one by one: SQLite cannot recreate a table that others refer to.
 
-    The defaults are for the rows that are there; a row that is added says all of its columns.
+    The defaults are for existing rows. New rows have values for all columns.
     """
     texts = sa.String(length=1000)
     op.add_column("authorities", sa.Column("closes_s", sa.BigInteger(), nullable=True))

@@ -1,4 +1,4 @@
-"""The token of an act, in the audit log. Entries from before have none: it is in the hash of those that have one."""
+"""The token of an act, in the audit log. Older entries have none. The hash of an entry covers its token, if any."""
 
 import sqlalchemy as sa
 from alembic import op

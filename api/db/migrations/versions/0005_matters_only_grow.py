@@ -1,4 +1,4 @@
-"""The index of the audit log's entries by authority refuses changes, as the audit log does, and is read by entry."""
+"""The audit log's index by authority refuses changes, like the audit log, and gets an index by entry."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Bans that are off until an instant; what an authority wants for that; requests that wait for a second person."""
+"""Bans that are off until an instant; requirements of authorities for that; requests that need a second person."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A ban that is off already has no mode that could return.
+    # A ban that is already off has no mode to return to.
     op.add_column("bans", sa.Column("mode_set_by", sa.BigInteger(), nullable=True))
     op.add_column("bans", sa.Column("off_until_s", sa.BigInteger(), nullable=True))
     op.add_column("bans", sa.Column("returns_to", sa.String(length=16), nullable=True))

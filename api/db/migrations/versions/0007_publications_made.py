@@ -1,6 +1,6 @@
-"""Publications keep the second at which they were made.
+"""Publications store the second for which they were compiled.
 
-Earlier ones have none: only compiling all of them again would find it, which takes seconds for each.
+Earlier ones have none: finding it would need compiling each of them again, which takes seconds.
 """
 
 import sqlalchemy as sa

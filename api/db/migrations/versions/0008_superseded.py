@@ -1,8 +1,9 @@
-"""A merger keeps which bans, bindings and exemptions of the successor go on with those of the merged authority.
+"""A merger stores which bans, bindings and exemptions of the successor continue those of the merged authority.
 
-Of earlier mergers that is derived here, once, as versions before did it whenever they needed it: a ban goes on as the
-successor's on the service, if the merger ended a term of it; bindings and exemptions as those that the merger made of
-them, and bindings as those that the successor's ban had too. A term is the merger's if its decision is.
+For earlier mergers this migration derives that once, by the rules of earlier versions. The successor's ban on a service
+continues a ban if the merger ended a term of it. Bindings and exemptions are continued by those that the merger made
+from them, bindings also by those that the successor's ban already had. A term belongs to the merger if its decision
+does.
 """
 
 from collections.abc import Iterable
@@ -86,7 +87,7 @@ def _fill_bindings_to(merged: _Row) -> None:
 
 
 def _supersede(row: _Row, others: Iterable[_Row], authority: str, at: int) -> None:
-    """Have a binding superseded by those with effect in what was left of it."""
+    """Mark a binding as superseded by the bindings that have effect in the rest of its period."""
     left = max(row["start_s"], at), _FOREVER if row["end_s"] is None else row["end_s"]
     found = [
         other["number"]
@@ -101,7 +102,7 @@ def _supersede(row: _Row, others: Iterable[_Row], authority: str, at: int) -> No
 
 
 def _stands_for(other: _Row, row: _Row, at: int) -> bool:
-    """Whether it binds as much: a law for all, an agreement for one, a proposal for one that the merger repeated."""
+    """Return whether a binding is as strong: a law for any, an agreement for one, a proposal for a repeated one."""
     if other["ground"] == "law":
         return True
     if row["ground"] == "law":
@@ -129,7 +130,7 @@ def _fill_exemptions(at: int, old: int, new: int) -> None:
 
 
 def _is_merged(term: _Row, merged: _Row, old: dict[int, str]) -> bool:
-    """Whether the term's decision is that of the merger, made then, or of a file that names the merged ban."""
+    """Return whether the term's decision is the merger's, made at that time, or of a file that names the merged ban."""
     decision, closing = ({**found, "follows": None} for found in (term["decision"], merged["closed_decision"]))
     follows = term["decision"].get("follows")
     return decision == closing and (term["recorded_s"] == merged["closes_s"] or follows in old)
