@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-from api.http.formal_decisions import DecidedRead
+from api.http.formal_decisions import FormalDecisionRead
 from api.http.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.faults import usage_fault
@@ -97,7 +97,7 @@ class AuthorityState(StrEnum):
     CLOSED = "closed"
 
 
-class ClosureRead(DecidedRead):
+class ClosureRead(FormalDecisionRead):
     """The formal decision to close an authority."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, field_validator
 
-from api.http.formal_decisions import DecidedRead, DecidedWrite
+from api.http.formal_decisions import FormalDecisionRead, FormalDecisionWrite
 from api.http.schemas import (
     BAN_REFERENCE,
     Day,
@@ -55,7 +55,7 @@ BanReference = Annotated[
 ]
 
 
-class DecisionWrite(DecidedWrite):
+class DecisionWrite(FormalDecisionWrite):
     """The formal decision. `follows` names the ban that is adopted: another authority's ban on the same service."""
 
     follows: BanReference | None = None
@@ -138,7 +138,7 @@ class Ending(Strict):
     decision: DecisionWrite | None = None
 
 
-class FormalRead(DecidedRead):
+class FormalRead(FormalDecisionRead):
     """The formal decision behind a ban or a term."""
 
     follows: str | None = None

@@ -3,7 +3,7 @@
 from api.http.schemas import Line, Link, OptionalDay, OptionalDayText, Read, Strict
 
 
-class DecidedWrite(Strict):
+class FormalDecisionWrite(Strict):
     """A formal decision."""
 
     organ: Line = ""
@@ -14,7 +14,7 @@ class DecidedWrite(Strict):
     link: Link = ""
 
 
-class DecidedRead(Read):
+class FormalDecisionRead(Read):
     """A formal decision."""
 
     organ: str = ""

@@ -67,7 +67,7 @@ class DestinationStatus(Protocol):
     def age_s(self) -> int | None: ...
 
 
-class Witnessing(Protocol):
+class Checkpoints(Protocol):
     """The delivery of checkpoints, as metrics read it."""
 
     @property
@@ -109,15 +109,15 @@ class CheckpointsCollector(Collector):
     How far they are behind is left out while the database cannot be read.
     """
 
-    def __init__(self, witnessing: Witnessing) -> None:
-        self._witnessing = witnessing
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
 
     def collect(self) -> Iterator[Metric]:
         """Yield one family with one value, and three with a series per destination."""
         help_text = "Destinations that are set for checkpoints of the audit log."
-        yield GaugeMetricFamily("dnsfilter_api_checkpoint_destinations", help_text, self._witnessing.destinations)
+        yield GaugeMetricFamily("dnsfilter_api_checkpoint_destinations", help_text, self._checkpoints.destinations)
         try:
-            destinations = self._witnessing.status()
+            destinations = self._checkpoints.status()
         except SQLAlchemyError:
             return
         help_text = "Checkpoints of the audit log that the destination does not have yet."
@@ -240,13 +240,13 @@ class PublishingCollector(Collector):
 
 
 def make_registry(
-    publishing: Publishing, failures: Failures, witnessing: Witnessing, suspensions: Suspensions
+    publishing: Publishing, failures: Failures, checkpoints: Checkpoints, suspensions: Suspensions
 ) -> tuple[Registry, RequestMetrics]:
     """Return a new registry with all collectors, and the metrics of requests."""
     registry = CollectorRegistry()
     registry.register(PublishingCollector(publishing))
     registry.register(FailuresCollector(failures))
-    registry.register(CheckpointsCollector(witnessing))
+    registry.register(CheckpointsCollector(checkpoints))
     registry.register(SuspensionsCollector(suspensions))
     build = Gauge("dnsfilter_api_build_info", "Always 1; the label has the version.", ("version",), registry=registry)
     build.labels(__version__).set(1)

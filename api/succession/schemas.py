@@ -3,12 +3,12 @@
 from pydantic import Field
 
 from api.authorities.schemas import AuthorityRead
-from api.http.formal_decisions import DecidedWrite
+from api.http.formal_decisions import FormalDecisionWrite
 from api.http.schemas import Read, Reason, Slug, Strict, TimestampText
 from dnsfilter.policy.model import FormalDecision
 
 
-class EndDecision(DecidedWrite):
+class EndDecision(FormalDecisionWrite):
     """The formal decision to close or merge an authority."""
 
     def value(self) -> FormalDecision:
