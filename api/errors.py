@@ -132,8 +132,8 @@ class BadRows(Invalid):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__(())
         count = len(faults)
-        listed = f", of which the first {self.MAX_LISTED} are listed" if count > self.MAX_LISTED else ""
-        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be taken{listed}: nothing was done",)
+        listed = f" (the first {self.MAX_LISTED} are listed)" if count > self.MAX_LISTED else ""
+        self.args = (f"{count} row{'s' if count != 1 else ''} cannot be imported{listed}: nothing was done",)
         self.faults = tuple(faults)
 
 

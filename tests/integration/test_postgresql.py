@@ -201,4 +201,4 @@ def test_a_second_process_waits_for_the_first_and_who_lost_its_turn_ends(tmp_pat
             assert running.wait(10) == 1
         finally:
             running.kill()
-    assert "another control plane has taken the database" in api.log.read_text()
+    assert "another control plane took the database" in api.log.read_text()

@@ -82,7 +82,7 @@ def test_approver_cannot_approve_for_the_grantor_of_the_role(town: Plane, role: 
     town.done("POST", "/v1/grants", grant, token=asking)
     number = _asked(town, asking, FIRST)
     refused = _approve(town, number, token)
-    assert (refused.status_code, "granted the role" in refused.json()["detail"]) == (403, True)
+    assert (refused.status_code, "granted you the role" in refused.json()["detail"]) == (403, True)
     other = {"approver": ("administrator", None), "administrator": ("approver", "town")}[role[0]]
     town.done("POST", "/v1/grants", {**grant, "role": other[0], "authority": other[1]})
     assert _approve(town, number, token).json()["state"] == "in_force"

@@ -104,7 +104,7 @@ def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str
             "'2027-13-01' is not a date: the calendar has no such day",
         ),
         (Ending, {"reason": "no"}, "reason", "give at least 3 characters"),
-        (Ending, {"reason": "two\nlines"}, "reason", "has a line break or another control character"),
+        (Ending, {"reason": "two\nlines"}, "reason", "has a line break, another control character"),
         (Ending, {}, "reason", "is missing"),
         (
             AuthorityWrite,

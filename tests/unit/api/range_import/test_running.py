@@ -52,7 +52,7 @@ def test_of_many_faults_a_failed_import_keeps_the_first(town: Plane) -> None:
     refused = send(town, HEADER + rows, **KEY)
     problem = town.done("GET", STATE)["problem"]
     assert (len(faults(refused)), problem["faults"]) == (250, refused.json()["faults"][:100])
-    assert problem["detail"] == "250 rows cannot be taken: nothing was done"
+    assert problem["detail"] == "250 rows cannot be imported: nothing was done"
 
 
 def test_a_dry_run_is_done_and_keeps_no_key_from_the_import_after_it(town: Plane) -> None:

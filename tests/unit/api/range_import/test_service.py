@@ -153,14 +153,14 @@ def test_every_invalid_row_is_reported(town: Plane) -> None:
     bad = "".join(f"192.0.2.{last}/24,town,public,staff,\n" for last in range(1, 251))
     response = send(town, HEADER + bad)
     assert [place for place, _ in faults(response)] == [f"line {line}" for line in range(2, 252)]
-    assert response.json()["detail"] == "250 rows cannot be taken: nothing was done"
+    assert response.json()["detail"] == "250 rows cannot be imported: nothing was done"
 
 
 def test_first_of_very_many_invalid_rows_are_reported(town: Plane) -> None:
     bad = "192.0.2.1/24,town,public,staff,\n" * 10_299
     response = send(town, HEADER + bad)
     assert len(faults(response)) == 10_000
-    message = "10299 rows cannot be taken, of which the first 10000 are listed: nothing was done"
+    message = "10299 rows cannot be imported (the first 10000 are listed): nothing was done"
     assert response.json()["detail"] == message
 
 

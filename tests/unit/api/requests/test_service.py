@@ -77,7 +77,7 @@ def test_requester_cannot_approve_with_another_role_token_or_grant(town: Plane, 
     body = {"account": granted, "role": "approver", "authority": "town", "reason": "for a test", "for": "1 year"}
     town.done("POST", "/v1/grants", body, token=token)
     refused = _act(town, other, number, "approve")
-    assert (refused.status_code, f"account {both} granted the role" in refused.text) == (403, True)
+    assert (refused.status_code, f"account {both} granted you the role" in refused.text) == (403, True)
     assert _mode(town) == "enforce"
 
 

@@ -53,7 +53,7 @@ def test_every_bad_row_is_reported_with_different_faults(served: Served, ctl: Ct
     lines = done.err.splitlines()
     assert (done.code, done.out) == (2, "")
     assert lines[0].startswith(f"{PROGRAM}: ")
-    assert "151 rows cannot be taken" in lines[0]
+    assert "151 rows cannot be imported" in lines[0]
     assert lines[1] == "line 2: authority nobody is not registered: correct it, or register it first"
     assert [line.partition(":")[0] for line in lines[1:]] == [f"line {line}" for line in range(2, 153)]
 
@@ -68,7 +68,7 @@ def test_every_row_that_the_control_plane_rejects_is_reported(served: Served, ct
     rows = "".join(f"192.0.2.{last}/32,nobody,public,staff,\n" for last in range(150))
     done = ctl("range", "import", _file(tmp_path, HEADER + rows))
     lines = done.err.splitlines()
-    assert (done.code, "150 rows cannot be taken: nothing was done" in lines[0]) == (2, True)
+    assert (done.code, "150 rows cannot be imported: nothing was done" in lines[0]) == (2, True)
     assert lines[1] == "line 2: authority nobody is not registered: correct it, or register it first"
     assert len(lines) == 151
 
