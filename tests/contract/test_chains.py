@@ -141,12 +141,12 @@ def test_additional_records_of_a_banned_name_are_removed_for_a_refused_client(
     assert len(rig.ask(query("shop.example.org", "MX"), GHENT, transport).additional) == 2
 
 
-@each_row("said", [(), ("dc1.corp.local. 300 A 203.0.113.66",)], ids=["denied", "forged"])
-def test_public_upstream_is_not_trusted_for_names_of_a_conditional_zone(start: Start, said: tuple[str, ...]) -> None:
+@each_row("records", [(), ("dc1.corp.local. 300 A 203.0.113.66",)], ids=["denied", "forged"])
+def test_public_upstream_is_not_trusted_for_names_of_a_conditional_zone(start: Start, records: tuple[str, ...]) -> None:
     def behave(asked: Asked) -> list[bytes]:
         alias = f"{asked.name}. 300 CNAME dc1.corp.local."
         soa = ". 60 SOA a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 60"
-        return [reply(asked, (alias, *said), () if said else (soa,), rcode=0 if said else 3)]
+        return [reply(asked, (alias, *records), () if records else (soa,), rcode=0 if records else 3)]
 
     inner = Scripted(says({("dc1.corp.local", "A"): ("dc1.corp.local. 300 A 10.0.0.1",)}))
     rig = start(office(), Scripted(behave), inner, conditional=[ZoneTo("corp.local", inner)])

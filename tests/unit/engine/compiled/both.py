@@ -41,7 +41,7 @@ class Both:
     def __call__(
         self, data: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_ms: int = 0
     ) -> object:
-        expected, found = (_said(rig, data, client, transport, later_ms) for rig in self.rigs)
+        expected, found = (_result_of(rig, data, client, transport, later_ms) for rig in self.rigs)
         assert found == expected
         self.compared += 1
         return expected[0]
@@ -58,21 +58,21 @@ class Both:
 
     def answered(self, message: bytes, qtype: int, do: bool = False, client: str = MECHELEN) -> "Answered":
         """Return the common result of an answer to a new question, which is `QNAME` with a new first label."""
-        return self.all_answered([Said(message, qtype, do)], client)[0]
+        return self.all_answered([UpstreamAnswer(message, qtype, do)], client)[0]
 
-    def all_answered(self, said: "Sequence[Said]", client: str = MECHELEN) -> "list[Answered]":
+    def all_answered(self, answers: "Sequence[UpstreamAnswer]", client: str = MECHELEN) -> "list[Answered]":
         """Do the same for many answers: ask all questions, then answer each in turn."""
-        labels = [b"\x08n" + b"%07d" % next(self._labels) for _ in said]
-        expected, found = (_answer_all(rig, said, labels, client) for rig in self.rigs)
-        for one, other, of in zip(found.each, expected.each, said, strict=True):
+        labels = [b"\x08n" + b"%07d" % next(self._labels) for _ in answers]
+        expected, found = (_answer_all(rig, answers, labels, client) for rig in self.rigs)
+        for one, other, of in zip(found.each, expected.each, answers, strict=True):
             assert replace(one, handed=True) == replace(other, handed=True), of
-        assert replace(found, each=[]) == replace(expected, each=[]), said
-        self.compared += len(said)
+        assert replace(found, each=[]) == replace(expected, each=[]), answers
+        self.compared += len(answers)
         return found.each
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class UpstreamAnswer:
     """An upstream's answer to a new question of type `qtype`."""
 
     message: bytes
@@ -101,29 +101,29 @@ class _AllAnswered:
     counts: object
 
 
-def _answer_all(rig: Rig, said: Sequence[Said], labels: Sequence[bytes], client: str) -> _AllAnswered:
+def _answer_all(rig: Rig, answers: Sequence[UpstreamAnswer], labels: Sequence[bytes], client: str) -> _AllAnswered:
     names = [QNAME.replace(LABEL[1:].decode(), label[1:].decode()) for label in labels]
     upstream = rig.upstream
     upstream.asked.clear()
     before = _counts(rig)
     queries, queries_before = upstream_slots(1)[0].queries, rig.counters.slots[upstream_slots(1)[0].queries]
-    asking = [_query(of.qtype, of.do).replace(LABEL, label) for of, label in zip(said, labels, strict=True)]
+    asking = [_query(of.qtype, of.do).replace(LABEL, label) for of, label in zip(answers, labels, strict=True)]
     senders = [rig.send(message, client) for message in asking]
-    rig.until_asked(len(said))
+    rig.until_asked(len(answers))
     first = {asked.name: asked for asked in upstream.asked}
     addressees = [first[name] for name in names]
     handed = _deliver(
         rig,
         [
             (asked, addressed(of.message, asked.message, label))
-            for asked, of, label in zip(addressees, said, labels, strict=True)
+            for asked, of, label in zip(addressees, answers, labels, strict=True)
         ],
     )
     # Poll until upstreams have received all counted questions; a busy kernel may deliver late.
     rig.until(lambda: _if(rig.counters.slots[queries] - queries_before == len(upstream.asked) + len(rig.truncated)))
     rig.settle()
-    kept = [_kept(rig, name, of) for name, of in zip(names, said, strict=True)]
-    streams, asked_on = len(rig.truncated), sorted(asked.message[2:] for asked in upstream.asked[len(said) :])
+    kept = [_kept(rig, name, of) for name, of in zip(names, answers, strict=True)]
+    streams, asked_on = len(rig.truncated), sorted(asked.message[2:] for asked in upstream.asked[len(answers) :])
     counts = [[now - then for now, then in zip(*both, strict=True)] for both in zip(_counts(rig), before, strict=True)]
     _end(rig)
     heard = [rig.until(sender.receive) for sender in senders]
@@ -152,7 +152,7 @@ def _deliver(rig: Rig, answers: Sequence[tuple[Asked, bytes]]) -> list[bool]:
     return handed
 
 
-def _kept(rig: Rig, name: str, of: Said) -> list[Any] | None:
+def _kept(rig: Rig, name: str, of: UpstreamAnswer) -> list[Any] | None:
     key = CacheKey(0, parse_name(name), of.qtype, 1, of.do, False)
     entry = rig.engine._cache.get(key, rig.clock.boot_ms)  # type: ignore[attr-defined]
     return None if entry is None else [without_id(entry.answer), *(facts(entry) or ())[1:]]
@@ -186,13 +186,13 @@ def without_id(answer: Answer) -> object:
     return replace(found, id=0, message=bytes(2) + found.message[2:])
 
 
-def _said(rig: Rig, data: bytes, client: str, transport: Transport, later_ms: int) -> tuple[object, ...]:
+def _result_of(rig: Rig, data: bytes, client: str, transport: Transport, later_ms: int) -> tuple[object, ...]:
     at_s, at_ms = rig.clock.now_s + later_ms // 1000, rig.clock.boot_ms + later_ms
     try:
-        said: object = rig.engine.answer(data, ip_address(client).packed, transport, at_s, at_ms)
+        result: object = rig.engine.answer(data, ip_address(client).packed, transport, at_s, at_ms)
     except SnapshotError as error:
-        said = type(error)
-    return said, _counts(rig)
+        result = type(error)
+    return result, _counts(rig)
 
 
 def _counts(rig: Rig) -> tuple[list[int], list[int]]:

@@ -93,8 +93,8 @@ def test_each_of_many_overrides_applies() -> None:
     with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:
         for number in range(4000):
             client = str(ip_address(number << 8 | 7))
-            said: list[Any] = [type(rig.judge(QUERY, client)) for _ in range(2)]
-            assert said == [Miss, Drop if number % 3 else Miss]
+            types: list[Any] = [type(rig.judge(QUERY, client)) for _ in range(2)]
+            assert types == [Miss, Drop if number % 3 else Miss]
 
 
 @pytest.mark.slow
@@ -109,16 +109,16 @@ def test_flood_of_addresses_frees_no_limited_client() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "said"),
+    ("name", "other", "message"),
     [
         ("limits.SETS", SETS - 1, "limiter table has 131056 words, not 131072"),
         ("unregistered_counts.PLACES", PLACES - 1, "table of networks has 1533 words, not 1536"),
     ],
 )
-def test_table_of_wrong_size_is_rejected(name: str, other: int, said: str) -> None:
+def test_table_of_wrong_size_is_rejected(name: str, other: int, message: str) -> None:
     with (
         patch(f"dnsfilter.engine.{name}", other),
-        pytest.raises(ValueError, match=said),
+        pytest.raises(ValueError, match=message),
         running("compiled", policy(), Scripted(silent)),
     ):
         pass

@@ -31,11 +31,11 @@ from tests.fuzz.wire_bytes import (
     wire,
 )
 from tests.fuzz.wire_bytes import question as asked
-from tests.fuzz.wire_bytes import record as said_record
+from tests.fuzz.wire_bytes import record as answer_record
 from tests.support.engines import GHENT
 from tests.support.message_mutations import mutants, noise
 from tests.support.rows import each_row
-from tests.unit.engine.compiled.both import Both, Said, both
+from tests.unit.engine.compiled.both import Both, UpstreamAnswer, both
 
 pytest.importorskip("dnsfilter.engine._engine")
 
@@ -98,20 +98,22 @@ def test_corpus_is_read_as_by_the_reference(pair: Both, name: str, do: bool) -> 
         pair.answered(message, type_of(message), do, client)
 
 
-def batches(of: st.SearchStrategy[Said]) -> st.SearchStrategy[list[Said]]:
+def batches(of: st.SearchStrategy[UpstreamAnswer]) -> st.SearchStrategy[list[UpstreamAnswer]]:
     """Draw ten at a time, which costs little more than one."""
     return st.lists(of, min_size=10, max_size=10)
 
 
-def said_of(mutant: Any, do: bool, as_asked: bool) -> Said:
+def answer_of(mutant: Any, do: bool, as_asked: bool) -> UpstreamAnswer:
     """Ask for the type in the mutant's question if `as_asked`, else for the type of its seed."""
     message = mutant.data
-    return Said(message, type_of(message if as_asked or mutant.seed not in ANSWERS else ANSWERS[mutant.seed]), do)
+    return UpstreamAnswer(
+        message, type_of(message if as_asked or mutant.seed not in ANSWERS else ANSWERS[mutant.seed]), do
+    )
 
 
-@given(batches(st.builds(said_of, mutants(ANSWERS) | noise(ANSWERS["address"]), st.booleans(), st.booleans())))
+@given(batches(st.builds(answer_of, mutants(ANSWERS) | noise(ANSWERS["address"]), st.booleans(), st.booleans())))
 @examples(100)
-def test_mutants_are_read_as_by_the_reference(pair: Both, drawn: list[Said]) -> None:
+def test_mutants_are_read_as_by_the_reference(pair: Both, drawn: list[UpstreamAnswer]) -> None:
     pair.all_answered(drawn)
 
 
@@ -147,7 +149,7 @@ datas = st.one_of(
     st.tuples(st.sampled_from((TXT, 43, 50, 250)), st.binary(max_size=6)),
 )
 records = st.builds(
-    lambda owner, data, ttl, rclass: said_record(owner, data[0], data[1], ttl=ttl, rclass=rclass),
+    lambda owner, data, ttl, rclass: answer_record(owner, data[0], data[1], ttl=ttl, rclass=rclass),
     names,
     datas,
     ttls,
@@ -157,30 +159,30 @@ B, C = wire("b.example.org"), wire("c.example.org")
 _SIGNED = (1).to_bytes(2, "big") + bytes(16) + wire("example.org") + b"sig"
 CHAINS = {
     "nothing": (),
-    "data": (said_record(HERE, A, bytes(4)), said_record(HERE, A, bytes(4), ttl=60)),
-    "signed data": (said_record(HERE, A, bytes(4)), said_record(HERE, RRSIG, _SIGNED)),
-    "alias": (said_record(HERE, CNAME, B), said_record(B, A, bytes(4), ttl=90)),
-    "aliases": (said_record(HERE, CNAME, B), said_record(B, CNAME, C), said_record(C, A, bytes(4))),
-    "alias behind its target": (said_record(B, A, bytes(4)), said_record(HERE, CNAME, B)),
-    "alias to nothing": (said_record(HERE, CNAME, B),),
-    "services": (said_record(HERE, HTTPS, b"\0\1" + B), said_record(HERE, HTTPS, b"\0\2\0")),
-    "text": (said_record(HERE, TXT, b"\1x"),),
+    "data": (answer_record(HERE, A, bytes(4)), answer_record(HERE, A, bytes(4), ttl=60)),
+    "signed data": (answer_record(HERE, A, bytes(4)), answer_record(HERE, RRSIG, _SIGNED)),
+    "alias": (answer_record(HERE, CNAME, B), answer_record(B, A, bytes(4), ttl=90)),
+    "aliases": (answer_record(HERE, CNAME, B), answer_record(B, CNAME, C), answer_record(C, A, bytes(4))),
+    "alias behind its target": (answer_record(B, A, bytes(4)), answer_record(HERE, CNAME, B)),
+    "alias to nothing": (answer_record(HERE, CNAME, B),),
+    "services": (answer_record(HERE, HTTPS, b"\0\1" + B), answer_record(HERE, HTTPS, b"\0\2\0")),
+    "text": (answer_record(HERE, TXT, b"\1x"),),
 }
 """Starts of answer sections, by name."""
-in_authority = st.one_of(records, st.builds(lambda owner, data: said_record(owner, SOA, data), names, soa_data))
+in_authority = st.one_of(records, st.builds(lambda owner, data: answer_record(owner, SOA, data), names, soa_data))
 additional = st.one_of(records, st.just(opt()), st.just(opt(ttl=0x0100_8000)))
 flags = st.sampled_from((0x8180, 0x8183, 0x81A0, 0x8182))
 
 
-def said_by_records(
+def answer_by_records(
     qtype: int, begin: str, answers: list[bytes], authority: list[bytes], more: list[bytes], flags: int, do: bool
-) -> Said:
+) -> UpstreamAnswer:
     message = said(qtype, *CHAINS[begin], *answers, authority=tuple(authority), additional=tuple(more), flags=flags)
-    return Said(message, qtype, do)
+    return UpstreamAnswer(message, qtype, do)
 
 
 by_records = st.builds(
-    said_by_records,
+    answer_by_records,
     st.sampled_from((A, A, A, CNAME, SOA, RRSIG, NSEC, HTTPS, DNAME, TXT)),
     st.sampled_from(sorted(CHAINS)),
     st.lists(records, max_size=3),
@@ -193,7 +195,7 @@ by_records = st.builds(
 
 @given(batches(by_records))
 @examples(100)
-def test_answers_of_all_record_types_are_read_as_by_the_reference(pair: Both, drawn: list[Said]) -> None:
+def test_answers_of_all_record_types_are_read_as_by_the_reference(pair: Both, drawn: list[UpstreamAnswer]) -> None:
     pair.all_answered(drawn)
 
 
@@ -215,9 +217,9 @@ def test_data_of_each_type_is_checked_as_by_the_reference(pair: Both, rtype: int
         b"\0\1\0\1\1s\2ab\0" + name,
         *(bytes(before) + b"\x0c" for before in (0, 2, 18)),  # a label that ends in the next record
     )
-    others = [(said_record(HERE, rtype, data, rclass=rclass), said_record(HERE, TXT, bytes(30))) for data in datas]
-    messages = [said(A, said_record(HERE, A, bytes(4)), authority=authority) for authority in others]
-    pair.all_answered([Said(message, A, True) for message in messages])
+    others = [(answer_record(HERE, rtype, data, rclass=rclass), answer_record(HERE, TXT, bytes(30))) for data in datas]
+    messages = [said(A, answer_record(HERE, A, bytes(4)), authority=authority) for authority in others]
+    pair.all_answered([UpstreamAnswer(message, A, True) for message in messages])
 
 
 parameters = st.lists(
@@ -248,16 +250,16 @@ def test_parameters_and_bitmaps_are_checked_as_by_the_reference(
     pair: Both, drawn: list[tuple[tuple[int, bytes], int]]
 ) -> None:
     cuts = [(rtype, cut) for (rtype, data), most in drawn for cut in (data, data[:most])]
-    others = [(said_record(HERE, rtype, cut),) for rtype, cut in cuts]
-    messages = [said(A, said_record(HERE, A, bytes(4)), authority=authority) for authority in others]
-    pair.all_answered([Said(message, A, True) for message in messages])
+    others = [(answer_record(HERE, rtype, cut),) for rtype, cut in cuts]
+    messages = [said(A, answer_record(HERE, A, bytes(4)), authority=authority) for authority in others]
+    pair.all_answered([UpstreamAnswer(message, A, True) for message in messages])
 
 
 def chain_of(steps: int) -> bytes:
     """Return an answer with `steps` aliases."""
     hops = [HERE, *(wire(f"h{step}.example.org") for step in range(steps))]
-    aliases = [said_record(hops[step], CNAME, hops[step + 1], ttl=300) for step in range(steps)]
-    return said(A, *aliases, said_record(hops[-1], A, bytes(4)))
+    aliases = [answer_record(hops[step], CNAME, hops[step + 1], ttl=300) for step in range(steps)]
+    return said(A, *aliases, answer_record(hops[-1], A, bytes(4)))
 
 
 @each_row(("steps", "in_c"), [(0, True), (1, True), (16, True), (17, False)])
@@ -267,10 +269,10 @@ def test_as_many_aliases_are_followed_as_by_the_reference(pair: Both, steps: int
 
 def pointers(count: int) -> bytes:
     """Return an answer with a name in its authority section that takes `count` pointers to read."""
-    at = len(said(TXT, said_record(HERE, TXT, b"")))
+    at = len(said(TXT, answer_record(HERE, TXT, b"")))
     text = b"".join(pointer(at + 2 * (step - 1) if step else 12) for step in range(count - 1))
     last = pointer(at + 2 * (count - 2)) if count > 1 else HERE
-    return said(TXT, said_record(HERE, TXT, text), authority=(said_record(HERE, NS, last),))
+    return said(TXT, answer_record(HERE, TXT, text), authority=(answer_record(HERE, NS, last),))
 
 
 @each_row(("count", "sound"), [(1, True), (2, True), (16, True), (17, False)])
@@ -282,15 +284,15 @@ def test_as_many_pointers_are_followed_as_by_the_reference(pair: Both, count: in
 
 def test_overlapping_labels_are_malformed(pair: Both) -> None:
     """Reading both names would end. The pointer of the malformed one leads to a label that overlaps its owner."""
-    text = said_record(HERE, TXT, b"\2")
+    text = answer_record(HERE, TXT, b"\2")
     sound, wrong = ((b"\3a\0b" + pointer(at)) for at in (12, 12 + len(NAME) + 4 + len(text) - 1))
     for owner, is_sound in ((sound, True), (wrong, False)):
-        assert bool(pair.answered(said(TXT, text, said_record(owner, TXT, b"x")), TXT).kept) == is_sound
+        assert bool(pair.answered(said(TXT, text, answer_record(owner, TXT, b"x")), TXT).kept) == is_sound
 
 
 def test_ttls_are_the_least_of_their_set_in_one_section(pair: Both) -> None:
-    address = [said_record(HERE, A, bytes(4), ttl=ttl) for ttl in (300, 60, 10)]
-    other = said_record(HERE, 28, bytes(16), ttl=5)
+    address = [answer_record(HERE, A, bytes(4), ttl=ttl) for ttl in (300, 60, 10)]
+    other = answer_record(HERE, 28, bytes(16), ttl=5)
     seen = pair.answered(said(A, *address[:2], additional=(other, address[2])), A)
     assert not seen.handed
     assert seen.kept
@@ -328,7 +330,7 @@ def test_message_that_is_no_answer_is_not_cached(pair: Both, name: str) -> None:
 
 @each_row(("count", "in_c"), [(64, True), (65, False)])
 def test_too_many_records_are_handed_over(pair: Both, count: int, in_c: bool) -> None:
-    records = (said_record(HERE, TXT, bytes((1, number))) for number in range(count))
+    records = (answer_record(HERE, TXT, bytes((1, number))) for number in range(count))
     seen = pair.answered(said(TXT, *records), TXT)
     assert seen.kept
     assert seen.handed != in_c
@@ -336,15 +338,15 @@ def test_too_many_records_are_handed_over(pair: Both, count: int, in_c: bool) ->
 
 @each_row(("count", "in_c"), [(16, True), (17, False)])
 def test_too_many_additional_names_are_handed_over(pair: Both, count: int, in_c: bool) -> None:
-    more = tuple(said_record(bytes((2, *f"{number:02}".encode())) + HERE, A, bytes(4)) for number in range(count))
-    soa = (said_record(wire("example.org"), SOA, wire("a.example.org") * 2 + bytes(16) + b"\0\0\1\0"),)
+    more = tuple(answer_record(bytes((2, *f"{number:02}".encode())) + HERE, A, bytes(4)) for number in range(count))
+    soa = (answer_record(wire("example.org"), SOA, wire("a.example.org") * 2 + bytes(16) + b"\0\0\1\0"),)
     assert pair.answered(said(A, authority=soa, additional=more, flags=0x8183), A).handed != in_c
 
 
 @each_row("name", ORDINARY)
 def test_ordinary_answer_cut_anywhere_is_not_cached(pair: Both, name: str) -> None:
     message = ANSWERS[name]
-    cut = [Said(message[:size], type_of(message), True) for size in range(len(message))]
+    cut = [UpstreamAnswer(message[:size], type_of(message), True) for size in range(len(message))]
     for at in range(0, len(cut), 100):
         assert [seen.name for seen in pair.all_answered(cut[at : at + 100]) if seen.kept] == []
 
