@@ -111,22 +111,22 @@ def test_repeated_request_conflicts_after_midnight(
 @on_both_databases
 def test_an_approval_never_alters_the_past(town: Plane) -> None:
     """An exemption with an earlier start takes effect at its approval, and traces show that."""
-    moments = ("2026-09-21T14:13:20Z", "2026-09-21T15:13:19Z", "2026-09-21T15:13:20Z")
+    timestamps = ("2026-09-21T14:13:20Z", "2026-09-21T15:13:19Z", "2026-09-21T15:13:20Z")
     number = town.done("POST", "/v1/exemptions", {**BODY, "start": "2026-09-01", "for": "60 days"})["number"]
     town.clock.now += 3600
-    decisions = [town.done("GET", f"{QUESTION}&at={at}") for at in moments]
+    decisions = [town.done("GET", f"{QUESTION}&at={at}") for at in timestamps]
     assert [each["verdict"] for each in decisions] == ["refuse"] * 3
     approved = town.done("POST", f"/v1/exemptions/{number}/approve", token=town.other())
-    assert (approved["start"], approved["approved"]) == ("2026-08-31T22:00:00Z", moments[-1])
+    assert (approved["start"], approved["approved"]) == ("2026-08-31T22:00:00Z", timestamps[-1])
     town.clock.now += 86_400
-    for before, at in zip(decisions[:-1], moments, strict=False):
+    for before, at in zip(decisions[:-1], timestamps, strict=False):
         now = town.done("GET", f"{QUESTION}&at={at}")
         assert {**now, "revision": None} == {**before, "revision": None}
-    assert _verdict(town, moments[-1]) == "pass"
-    traced = [town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={at}") for at in moments]
+    assert _verdict(town, timestamps[-1]) == "pass"
+    traced = [town.done("GET", f"/v1/trace?client=192.0.2.10&name=alpha1.example.org&at={at}") for at in timestamps]
     assert [each["decision"]["verdict"] for each in traced] == ["refuse", "refuse", "pass"]
     assert [[one["number"] for one in each["exemptions"]] for each in traced] == [[], [], [number]]
-    assert town.done("GET", f"/v1/exemptions/{number}")["approved"] == moments[-1]
+    assert town.done("GET", f"/v1/exemptions/{number}")["approved"] == timestamps[-1]
 
 
 def test_a_rejected_request_stays_on_record(town: Plane) -> None:

@@ -93,14 +93,14 @@ def test_a_request_is_rejected_or_withdrawn_and_stays_on_record(town: Plane, des
 @on_both_databases
 @pytest.mark.parametrize(("mode", "wish"), [("off", "switch town/alpha off"), ("monitor", "set town/alpha to monitor")])
 def test_while_a_request_about_a_ban_waits_no_other_is_made(town: Plane, desk: str, mode: str, wish: str) -> None:
-    telling = begun(town)
+    notices = begun(town)
     assert _wish(town, desk, mode=mode).status_code == 202
     for body in ({"mode": mode}, {"mode": "off", "until": UNTIL, "mode_reason": "election night"}):
         refused = _wish(town, desk, **body)
         message = f"Request 1 already asks to {wish} and is waiting for a decision."
         assert (refused.status_code, message in refused.text) == (409, True)
         assert "dnsfilterctl request withdraw 1 --reason" in refused.text
-    assert new_kinds(town, telling.look) == [("request_waiting", "town")]
+    assert new_kinds(town, notices.look) == [("request_waiting", "town")]
     assert _act(town, desk, 1, "withdraw", reason="another end").status_code == 200
     assert _wish(town, desk, until=UNTIL).json()["number"] == 2
 
@@ -255,7 +255,7 @@ def test_a_reason_is_needed_where_the_authority_says_so(town: Plane, mode: str) 
 
 
 def test_the_authority_that_decides_is_notified_of_what_waits(town: Plane, desk: str) -> None:
-    telling = begun(town)
+    notices = begun(town)
     _wish(town, desk)
-    assert new_kinds(town, telling.look) == [("request_waiting", "town")]
-    assert new_kinds(town, telling.look) == []
+    assert new_kinds(town, notices.look) == [("request_waiting", "town")]
+    assert new_kinds(town, notices.look) == []
