@@ -58,7 +58,7 @@ class Resolver:
                 self._last_ticket += 1
                 ticket = self._last_ticket
                 self._waiting[ticket] = reply
-                self._work_off(self._engine.forward(outcome, ticket))
+                self._handle_events(self._engine.forward(outcome, ticket))
                 return ticket if ticket in self._waiting else 0
             case _:
                 assert_never(outcome)
@@ -77,9 +77,9 @@ class Resolver:
 
     def _poll(self) -> None:
         self._keep_up()
-        self._work_off(self._engine.poll(POLL_BUDGET))
+        self._handle_events(self._engine.poll(POLL_BUDGET))
 
-    def _work_off(self, events: Sequence[Event]) -> None:
+    def _handle_events(self, events: Sequence[Event]) -> None:
         for event in events:
             match event:
                 case Answered(ticket, message):
@@ -112,4 +112,4 @@ class Resolver:
         except UnavailableError as error:
             server_failed = not isinstance(error, BusyError)
         finally:
-            self._work_off(self._engine.complete(event.exchange, message, server_failed=server_failed))
+            self._handle_events(self._engine.complete(event.exchange, message, server_failed=server_failed))

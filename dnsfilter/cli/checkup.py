@@ -16,7 +16,7 @@ from dnsfilter.config.resolved import STATE_FILE
 from dnsfilter.control.identity import load_identity, load_token
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import BOTH, TCP, check_free, is_shared
-from dnsfilter.supervisor.start import take_user
+from dnsfilter.supervisor.start import become_node_user
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, holds, node_user, unprivileged_user
 
 PAGE_S = 1.0
@@ -34,7 +34,7 @@ class Checkup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class _Caller:
     """The user that the check runs as, and the node's user if that needs root."""
 
     name: str
@@ -57,29 +57,29 @@ def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: b
     try:
         user = unprivileged_user(config.user)
         if user is not None:
-            problems += take_user(user)
+            problems += become_node_user(user)
     except UnavailableError as error:
         return Checkup(config.user or "", (str(error),))
-    tried = _tried(config)
+    caller = _caller(config)
     own = [store, *((config.state_dir / STATE_FILE,) if by_policy else ())]
     written = [config.node_dir, *((config.state_dir, store) if by_policy else ())]
     if store.is_relative_to(config.node_dir):
         written.append(store)
     named = [] if config.control_plane.ca is None else [config.control_plane.ca]
-    problems += _unreadable([*files, *named, *_kept(own)], tried)
+    problems += _unreadable([*files, *named, *_own_files(own)], caller)
     problems += () if by_policy else _identity_problems(config)
-    problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, tried))
+    problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, caller))
     refused, not_tried = _ports(config)
-    return Checkup(tried.name, (*problems, *refused), not_tried)
+    return Checkup(caller.name, (*problems, *refused), not_tried)
 
 
-def _tried(config: Config) -> _Tried:
+def _caller(config: Config) -> _Caller:
     own, user = os.geteuid(), node_user(config.user)
     try:
         name = pwd.getpwuid(own).pw_name
     except KeyError:
         name = str(own)
-    return _Tried(name, None if user is None or own in (0, user.pw_uid) else user.pw_name)
+    return _Caller(name, None if user is None or own in (0, user.pw_uid) else user.pw_name)
 
 
 def _identity_problems(config: Config) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _identity_problems(config: Config) -> Iterator[str]:
         yield str(error)
 
 
-def _kept(paths: Iterable[Path]) -> Iterator[Path]:
+def _own_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the node's own files: the given ones, and in directories the snapshots with their second copies."""
     for path in paths:
         try:
@@ -108,44 +108,44 @@ def _kept(paths: Iterable[Path]) -> Iterator[Path]:
         else:
             yield from (path / name for name in sorted(names) if _OF_SNAPSHOTS.fullmatch(name))
             if "copy" in names:
-                yield from _kept([path / "copy"])
+                yield from _own_files([path / "copy"])
 
 
-def _unreadable(paths: Iterable[Path], tried: _Tried) -> Iterator[str]:
+def _unreadable(paths: Iterable[Path], caller: _Caller) -> Iterator[str]:
     for path in paths:
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
         except PermissionError:
-            yield f"{path}: user {tried.name} may not read it: {tried.advice(_opening(path))}"
+            yield f"{path}: user {caller.name} may not read it: {caller.advice(_opening_command(path))}"
         except OSError as error:
-            yield f"{path}: user {tried.name} cannot read it: {(error.strerror or str(error)).lower()}"
+            yield f"{path}: user {caller.name} cannot read it: {(error.strerror or str(error)).lower()}"
 
 
-def _opening(path: Path) -> str:
+def _opening_command(path: Path) -> str:
     """Return the command with which root lets this user read a path, or enter the outermost closed directory above."""
     closed = next((above for above in reversed(path.parents) if not os.access(above, os.X_OK)), path)
     return f"chgrp {os.getegid()} {closed} && chmod g+rX {closed}"
 
 
-def _unwritable(directory: Path, tried: _Tried) -> Iterator[str]:
+def _unwritable(directory: Path, caller: _Caller) -> Iterator[str]:
     """Yield a problem if files cannot be written into a directory, which need not exist yet."""
     there = directory
     try:
         while not there.exists() and there != there.parent:
             there = there.parent
     except PermissionError:
-        yield f"{directory}: user {tried.name} cannot reach it: {tried.advice(_opening(directory))}"
+        yield f"{directory}: user {caller.name} cannot reach it: {caller.advice(_opening_command(directory))}"
         return
     except OSError as error:
-        yield f"{directory}: user {tried.name} cannot reach it: {(error.strerror or str(error)).lower()}"
+        yield f"{directory}: user {caller.name} cannot reach it: {(error.strerror or str(error)).lower()}"
         return
     if not there.is_dir():
         yield f"{there}: is not a directory; remove it, or change state_dir"
     elif not os.access(there, os.W_OK | os.X_OK):
-        doing, command = "write to", f"chown {tried.name} {directory}"
+        doing, command = "write to", f"chown {caller.name} {directory}"
         if there != directory:
-            doing, command = "create", f"install -d -o {tried.name} {directory}"
-        yield f"{directory}: user {tried.name} cannot {doing} it: {tried.advice(command)}"
+            doing, command = "create", f"install -d -o {caller.name} {directory}"
+        yield f"{directory}: user {caller.name} cannot {doing} it: {caller.advice(command)}"
 
 
 def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
@@ -161,12 +161,12 @@ def _ports(config: Config) -> tuple[list[str], tuple[str, ...]]:
             number = error.__cause__.errno if isinstance(error.__cause__, OSError) else None
             if number == errno.EACCES and not holds(CAP_NET_BIND_SERVICE):
                 not_tried.append(f"{endpoint_text(endpoint)} needs CAP_NET_BIND_SERVICE, which the unit has")
-            elif number != errno.EADDRINUSE or not _is_ours(endpoint, kinds):
+            elif number != errno.EADDRINUSE or not _is_held_by_node(endpoint, kinds):
                 problems.append(str(error))
     return problems, tuple(not_tried)
 
 
-def _is_ours(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
+def _is_held_by_node(endpoint: Endpoint, kinds: Sequence[object]) -> bool:
     """Return whether a running node holds the port: it shares ports for queries, and its metrics identify it."""
     if kinds == BOTH:
         return is_shared(endpoint)

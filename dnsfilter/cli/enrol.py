@@ -9,7 +9,7 @@ from dnsfilter.cli.options import DONE, add_command
 from dnsfilter.config.load import load_config
 from dnsfilter.control.identity import is_key, load_token
 from dnsfilter.errors import ConfigError, Problem
-from dnsfilter.supervisor.start import give_up_root
+from dnsfilter.supervisor.start import drop_root
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def enrol_node(options: argparse.Namespace) -> int:
     if options.key is not None and not is_key(options.key):
         raise ConfigError((Problem("--key", "give the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))
     token = load_token(options.token_file)
-    give_up_root(config)
+    drop_root(config)
     control = replace(control, ca=options.ca or control.ca, key=options.key or control.key)
     identity = enrol(control, token, config.node_dir, allow_plain=options.allow_plain)
     say(f"enrolled at {control.url} as {identity.name}, site {identity.site}; identity stored in {config.node_dir}")

@@ -18,7 +18,7 @@ from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.policy.reasons import unregistered_text
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.supervisor.snapshot_watch import laid_over
+from dnsfilter.supervisor.snapshot_watch import apply_suspensions
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import name_text
 
@@ -100,7 +100,7 @@ def _snapshot(
     else:
         # A snapshot leaves out everything that ended over a day before its making.
         files = policy_files(options.policy, config, now, min(now, at))
-    laid = laid_over(files, suspensions, now)
+    laid = apply_suspensions(files, suspensions, now)
     return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)
 
 

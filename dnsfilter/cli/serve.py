@@ -22,7 +22,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.start import give_up_root, open_sockets, start_standby, this_program
+from dnsfilter.supervisor.start import drop_root, open_sockets, start_standby, this_program
 from dnsfilter.supervisor.supervisor import Means, Supervisor
 from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.telemetry import logs
@@ -46,7 +46,7 @@ def serve(options: argparse.Namespace) -> int:
     logs.setup()
     one_time_token = _one_time_token(config)  # while this is still root, who alone may be able to read it
     follow = partial(_follow, config, one_time_token) if follows(options, config) else None
-    give_up_root(config)
+    drop_root(config)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets per upstream, and those of clients
     listening, status = open_sockets(config, handover)
@@ -70,9 +70,9 @@ def serve(options: argparse.Namespace) -> int:
         means = Means(load, this_program(), None if handover.is_trial else follow)
         supervisor = Supervisor(config, engine, listening, status, feed, means, handover, standby)
         if handover.is_trial:
-            from dnsfilter.supervisor.trial import rehearse
+            from dnsfilter.supervisor.trial import run_trial
 
-            await rehearse(supervisor, listening.endpoints[0])
+            await run_trial(supervisor, listening.endpoints[0])
         else:
             await supervisor.run()
 

@@ -73,14 +73,14 @@ def run_single(options: Options) -> int:
     If the control plane cannot start but the resolver has a snapshot, the resolver runs alone. This is printed at the
     start and at the end, and the exit code is 1. Raise ConfigError or UnavailableError if neither can start.
     """
-    with _alone(options):
+    with _state_dir_lock(options):
         return _run(options)
 
 
 def _run(options: Options) -> int:
     config_path = _write_config(options, follows=True)
     config = load_config(config_path)
-    if taken := tuple(_taken(options)):
+    if taken := tuple(_address_problems(options)):
         raise ConfigError(taken)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -89,8 +89,8 @@ def _run(options: Options) -> int:
     down: str | None = None
     try:
         api = _start([*_api_command(options), "--create"])
-        down = _reason_not_ready(api, options)
-        follows = _is_joined(options, config) if down is None else _has_pulled(config, down)
+        down = _await_control_plane(api, options)
+        follows = _join_control_plane(options, config) if down is None else _uses_pulled_snapshots(config, down)
         if not follows:
             _write_config(options, follows=False)
         node = _start([_program("dnsfilter"), "serve", "--config", str(config_path)])
@@ -111,7 +111,7 @@ def _run(options: Options) -> int:
 
 
 @contextlib.contextmanager
-def _alone(options: Options) -> Iterator[None]:
+def _state_dir_lock(options: Options) -> Iterator[None]:
     """Lock the state directory. Raise ConfigError, also with the addresses in use, if another process has locked it."""
     path = options.state_dir / "up.lock"
     try:
@@ -124,11 +124,11 @@ def _alone(options: Options) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             message = f"another `dnsfilter up` uses {options.state_dir}: stop it or choose another directory"
-            raise ConfigError((Problem("--state-dir", message), *_taken(options))) from None
+            raise ConfigError((Problem("--state-dir", message), *_address_problems(options))) from None
         yield
 
 
-def _taken(options: Options) -> Iterator[Problem]:
+def _address_problems(options: Options) -> Iterator[Problem]:
     """Yield a problem for each address that cannot be bound."""
     for argument, endpoint, kinds in (
         ("--listen", options.listen, BOTH),
@@ -165,7 +165,7 @@ def _ignore_signals() -> None:
         signal.signal(number, lambda _number, _frame: None)
 
 
-def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | None:
+def _await_control_plane(api: subprocess.Popen[bytes], options: Options) -> str | None:
     """Return the reason why the control plane has not started. None if it has."""
     try:
         # Not `/readyz`: a control plane that refuses acts, because its database is damaged, still serves nodes.
@@ -175,7 +175,7 @@ def _reason_not_ready(api: subprocess.Popen[bytes], options: Options) -> str | N
     return None
 
 
-def _has_pulled(config: Config, down: str) -> bool:
+def _uses_pulled_snapshots(config: Config, down: str) -> bool:
     """Return True if the node has a complete pulled snapshot, False if it can use the published files on disk.
 
     Raise UnavailableError, with the reason why the control plane is `down`, if it has neither.
@@ -189,7 +189,7 @@ def _has_pulled(config: Config, down: str) -> bool:
     raise UnavailableError(f"{down}; the resolver has no snapshot to run without it")
 
 
-def _is_joined(options: Options, config: Config) -> bool:
+def _join_control_plane(options: Options, config: Config) -> bool:
     """Register this machine's node if needed. If that fails, print it and return False: the node reads from disk."""
     try:
         join(config.control_plane, config.node_dir, options.state_dir / "admin-token")
@@ -260,7 +260,7 @@ def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise UnavailableError(f"start {what}: it ended {_ending(process.returncode)}; see its messages above")
+            raise UnavailableError(f"start {what}: it ended {_ending_text(process.returncode)}; see its messages above")
         with contextlib.suppress(OSError), direct.open(url, timeout=1):
             return
         time.sleep(_PAUSE_S)
@@ -273,14 +273,14 @@ def _watch(api: subprocess.Popen[bytes], node: subprocess.Popen[bytes], options:
         if api.poll() is not None and not is_reported:
             is_reported = True
             command = " ".join(_api_command(options))
-            ended = f"the control plane ended {_ending(api.returncode)}; the resolver continues"
+            ended = f"the control plane ended {_ending_text(api.returncode)}; the resolver continues"
             print(f"{ended}. To start it again: {command}", flush=True)
         time.sleep(_PAUSE_S)
-    print(f"dnsfilter: the resolver ended {_ending(node.returncode)}", file=sys.stderr)
+    print(f"dnsfilter: the resolver ended {_ending_text(node.returncode)}", file=sys.stderr)
     return 1
 
 
-def _ending(code: int) -> str:
+def _ending_text(code: int) -> str:
     """Return how a process ended, by the return code of `Popen`: a negative one is a signal."""
     return f"with status {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
 

@@ -13,7 +13,7 @@ from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
-    from dnsfilter.local.local_node import Kept
+    from dnsfilter.local.local_node import KeptSnapshot
 
 
 def add(commands: "Commands") -> None:
@@ -56,13 +56,13 @@ def _unquarantine(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _value(kept: "Kept") -> dict[str, object]:
+def _value(kept: "KeptSnapshot") -> dict[str, object]:
     value = asdict(kept)
     made_s, size = value.pop("made_s"), value.pop("size")
     return {**value, "bytes": size, "made": None if made_s is None else instant_text(made_s)}
 
 
-def _kept_text(kept: "Kept") -> str:
+def _kept_text(kept: "KeptSnapshot") -> str:
     """Return one line: the mark of the one in use, revision, making time, size, and problems."""
     made = kept.trouble if kept.made_s is None else f"made {at_words(kept.made_s)}, {kept.size} bytes"
     part = ", incomplete" if kept.made_s is not None and not kept.complete else ""

@@ -11,7 +11,7 @@ from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
-    from dnsfilter.local.local_node import Published
+    from dnsfilter.local.local_node import PublishedSuspension
     from dnsfilter.policy.model import Suspension
 
 
@@ -76,7 +76,7 @@ def suspension_value(suspension: "Suspension", published: int | None = None) -> 
 
 
 def _show_suspensions(
-    suspensions: "tuple[Suspension, ...]", published: "tuple[Published, ...]", *, as_json: bool
+    suspensions: "tuple[Suspension, ...]", published: "tuple[PublishedSuspension, ...]", *, as_json: bool
 ) -> None:
     if as_json:
         values = [suspension_value(suspension) for suspension in suspensions]

@@ -209,9 +209,9 @@ class Control:
 
     def _run(self, errand: _Errand) -> None:
         with errand.client:
-            self._do(errand)
+            self._run_turns(errand)
 
-    def _do(self, errand: _Errand) -> None:
+    def _run_turns(self, errand: _Errand) -> None:
         back_off = BackOff(LONGEST_LOCAL_S if self._pulling.is_at_home else LONGEST_BACK_OFF_S)
         logged: set[str] = set()
         turn: Callable[[], None] | None = None
@@ -228,14 +228,14 @@ class Control:
                     return
                 turn = None
                 self._log_failure(errand, error, logged)
-                self._rest(error, back_off.next_s(), enrolled)
+                self._wait_after(error, back_off.next_s(), enrolled)
                 continue
             back_off.reset()
             if logged:
                 logged.clear()
                 logs.emit(_LOG, logging.INFO, errand.recovered)
 
-    def _rest(self, error: Exception, back_off_s: float, enrolled: object) -> None:
+    def _wait_after(self, error: Exception, back_off_s: float, enrolled: object) -> None:
         """Wait after a failure, at least as long as the answer asks. After a rejected token wait for an enrolment."""
         match error:
             case NodeTokenRejected():

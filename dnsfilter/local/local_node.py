@@ -38,7 +38,7 @@ _UID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptSnapshot:
     """A snapshot on this node. The node decides by the one that is `in_use`.
 
     `complete`: every file is here and intact. `copy_in_use`: the node decides by the second copy of a damaged file.
@@ -58,7 +58,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedSuspension:
     """A suspension in a snapshot. The control plane made it, and may have ended it with a later revision."""
 
     revision: int
@@ -73,7 +73,7 @@ class LocalNode:
         self._store = store
         self._by_policy_file = by_policy_file
         self._path = config.node_dir / FILE_NAME
-        self._uid = _caller()
+        self._uid = _caller_uid()
 
     def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
         """Suspend filtering for the clients of that authority (None: all), from now on for `duration`.
@@ -84,9 +84,9 @@ class LocalNode:
         for_s = _duration_s(duration)
         _check_reason(reason)
         if authority is not None:
-            with self._looking():
+            with self._as_reader():
                 _check_authority(authority, self._files())
-        with self._acting():
+        with self._as_owner():
             now = _now(self._files())
             until = now.instant + for_s
 
@@ -109,7 +109,7 @@ class LocalNode:
         Raise UnavailableError if there is none, if the caller may not do this, or if it fails.
         """
         _check_reason(reason, needed=False)
-        with self._acting():
+        with self._as_owner():
             files = self._files()
             now = _now(files)
 
@@ -131,48 +131,48 @@ class LocalNode:
 
     def suspensions(self) -> tuple[Suspension, ...]:
         """Return the local suspensions in force. Raise UnavailableError if the caller cannot read them."""
-        with self._looking():
+        with self._as_reader():
             now = _now(self._files())
             found = [given.holds(now) for given in load_given(self._path)]
         return tuple(suspension for suspension in found if suspension is not None)
 
-    def published(self) -> tuple[Published, ...]:
+    def published(self) -> tuple[PublishedSuspension, ...]:
         """Return the suspensions in force in the snapshot in use."""
-        with self._looking():
+        with self._as_reader():
             files = self._files()
             return _published(files, _now(files).instant)
 
-    def snapshots(self) -> tuple[Kept, ...]:
+    def snapshots(self) -> tuple[KeptSnapshot, ...]:
         """Return the snapshots on this node, newest first."""
-        with self._looking():
+        with self._as_reader():
             files = self._files()
             used = {} if files is None else {files.revision: files}
-            return tuple(self._kept(revision, used.get(revision)) for revision in self._store.revisions())
+            return tuple(self._kept_snapshot(revision, used.get(revision)) for revision in self._store.revisions())
 
     def use_revision(self, revision: int, reason: str) -> str:
         """Decide by a revision that is on this node. Return a message for the caller. Raise as `suspend` does."""
         _check_reason(reason)
-        with self._looking():
+        with self._as_reader():
             self._check_usable(revision)
             if revision == self._store.current_revision():
                 return f"revision {revision} is already in use on this node"
-        keeper = self._keeper(revision)
-        with self._acting():
+        keeper = self._store_owner(revision)
+        with self._as_owner():
             now = _now(self._files())
             self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
         with acting_as(keeper):
             self._store.use(revision)
-        return f"revision {revision} is in use on this node until {self._superseded_when()}"
+        return f"revision {revision} is in use on this node until {self._end_of_choice()}"
 
     def unquarantine(self, revision: int, reason: str) -> str:
         """End the quarantine of a revision. Return a message for the caller. Raise as `suspend` does."""
         _check_reason(reason)
-        with self._looking():
+        with self._as_reader():
             self._check_here(revision)
             if self._store.quarantine_reason(revision) is None:
                 return f"revision {revision} is not quarantined on this node"
-        keeper = self._keeper(revision)
-        with self._acting():
+        keeper = self._store_owner(revision)
+        with self._as_owner():
             now = _now(self._files())
             self._journal().add(now.instant, self._uid, Act.UNQUARANTINE, reason, revision=revision)
         with acting_as(keeper):
@@ -200,14 +200,14 @@ class LocalNode:
         except SnapshotError as error:
             raise UnavailableError(f"use revision {revision}: {error}") from error
 
-    def _superseded_when(self) -> str:
+    def _end_of_choice(self) -> str:
         if self._by_policy_file:
             return "the policy file is read again, at a reload or restart"
         if self._config.control_plane.url is not None:
             return "a higher revision is pulled from the control plane"
         return "a newer revision is published, by the next act or when the control plane restarts"
 
-    def _keeper(self, revision: int) -> Owner:
+    def _store_owner(self, revision: int) -> Owner:
         """Return the owner of the store, who may differ from the node's user.
 
         Raise UnavailableError if the caller is neither that user nor root.
@@ -223,18 +223,18 @@ class LocalNode:
             )
         return owner
 
-    def _kept(self, revision: int, used: Files | None) -> Kept:
+    def _kept_snapshot(self, revision: int, used: Files | None) -> KeptSnapshot:
         quarantined = self._store.quarantine_reason(revision)
         try:
             manifest = self._store.manifest(revision)
         except SnapshotError as error:
-            return Kept(revision, None, 0, False, False, False, quarantined, str(error))
+            return KeptSnapshot(revision, None, 0, False, False, False, quarantined, str(error))
         size = sum(file.size for file in (manifest.names, manifest.ranges, manifest.rules))
         signed = bool(manifest.signature)
         copied = used is not None and bool(used.damaged)
         complete = self._store.is_complete(manifest) and not copied
         made_s, in_use = manifest.made_s, used is not None
-        return Kept(revision, made_s, size, in_use, complete, signed, quarantined, copy_in_use=copied)
+        return KeptSnapshot(revision, made_s, size, in_use, complete, signed, quarantined, copy_in_use=copied)
 
     def _files(self) -> Files | None:
         """Return the snapshot that the node decides by. None if there is no complete one."""
@@ -246,16 +246,16 @@ class LocalNode:
     def _journal(self) -> Journal:
         return Journal(self._config.node_dir / JOURNAL_NAME)
 
-    def _acting(self) -> AbstractContextManager[None]:
+    def _as_owner(self) -> AbstractContextManager[None]:
         return acting_as(self._owner())
 
-    def _looking(self) -> AbstractContextManager[None]:
+    def _as_reader(self) -> AbstractContextManager[None]:
         """Let root read as the node's user, so that no link in its directories leads to files of others."""
         if os.geteuid() != 0 or owner_of(self._config.state_dir) is None:
             return nullcontext()
-        return acting_as(self._user()[0])
+        return acting_as(self._node_user()[0])
 
-    def _user(self) -> tuple[Owner, Owner, bool]:
+    def _node_user(self) -> tuple[Owner, Owner, bool]:
         """Return the node's user, the owner of the state directory, and whether the node's own directory exists.
 
         Raise UnavailableError if that cannot be found out.
@@ -280,7 +280,7 @@ class LocalNode:
     def _owner(self) -> Owner:
         """Return the node's user. Raise UnavailableError if the caller is neither that user nor root."""
         node_dir, state_dir = self._config.node_dir, self._config.state_dir
-        owner, above, made = self._user()
+        owner, above, made = self._node_user()
         if os.geteuid() not in (0, owner.uid):
             raise UnavailableError(
                 f"only root and user {owner.uid}, who owns {node_dir if made else state_dir}, may do this: "
@@ -296,13 +296,13 @@ def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]
     return tuple(given for given in held if given.authority != authority)
 
 
-def _published(files: Files | None, at: Instant) -> tuple[Published, ...]:
+def _published(files: Files | None, at: Instant) -> tuple[PublishedSuspension, ...]:
     held = () if files is None else RuleTable(files.rules).suspensions
     revision = 0 if files is None else files.revision
-    return tuple(Published(revision, each) for each in held if each.period.holds(at))
+    return tuple(PublishedSuspension(revision, each) for each in held if each.period.holds(at))
 
 
-def _caller() -> int:
+def _caller_uid() -> int:
     """Return the uid of the user who runs the command; with sudo, of the user who called sudo."""
     uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
     return int(before) if uid == 0 and _UID.fullmatch(before) and int(before) <= MOST_UID else uid

@@ -137,12 +137,12 @@ class _Connection(asyncio.Protocol):
         if not self._server.admit(self):
             transport.abort()
             return
-        self._rest()
+        self._restart_idle_timer()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         self._take()
-        self._pace()  # also if it is not this connection's turn
+        self._control_reading()  # also if it is not this connection's turn
 
     def eof_received(self) -> bool:
         """Keep the connection open, because the client may still wait for answers."""
@@ -153,13 +153,13 @@ class _Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop taking queries while the client does not read its answers."""
         self._blocked = True
-        self._pace()
+        self._control_reading()
 
     def resume_writing(self) -> None:
         self._blocked = False
         if self._transport is not None and not self._transport.is_closing():
             self._take()
-            self._pace()
+            self._control_reading()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.leave(self)
@@ -193,13 +193,13 @@ class _Connection(asyncio.Protocol):
         if start:
             del self._buffer[:start]
             self._server.touch(self)
-            self._rest()
+            self._restart_idle_timer()
         if taken == most:
-            self._next_turn = asyncio.get_running_loop().call_soon(self._take_on)
-        self._pace()
+            self._next_turn = asyncio.get_running_loop().call_soon(self._take_next_turn)
+        self._control_reading()
         self._finish_if_done()
 
-    def _take_on(self) -> None:
+    def _take_next_turn(self) -> None:
         """Take the frames that were left by the previous turn."""
         self._next_turn = None
         if self._transport is not None and not self._transport.is_closing():
@@ -231,7 +231,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(len(answer).to_bytes(_LENGTH, "big") + answer)
         self._finish_if_done()
 
-    def _pace(self) -> None:
+    def _control_reading(self) -> None:
         """Pause reading while there is no room for more, else resume it."""
         if self._transport is None or self._transport.is_closing():
             return
@@ -248,7 +248,7 @@ class _Connection(asyncio.Protocol):
         if self._ended and done and self._transport is not None:
             self._transport.close()  # after the client has read all answers
 
-    def _rest(self) -> None:
+    def _restart_idle_timer(self) -> None:
         """Restart the timer after which an idle connection ends."""
         if self._idle_timer is not None:
             self._idle_timer.cancel()
@@ -261,4 +261,4 @@ class _Connection(asyncio.Protocol):
             self.end()
             return
         self._read = self._written - unsent
-        self._rest()
+        self._restart_idle_timer()

@@ -11,7 +11,7 @@ from pathlib import Path
 from dnsfilter.control.unregistered_networks import UnregisteredBook, UnregisteredNetwork
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
-from dnsfilter.supervisor.stalls import any_waits, queries_counted
+from dnsfilter.supervisor.stalls import any_waiting, queries_counted
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
@@ -76,7 +76,7 @@ class Crew:
         self._members: list[WorkerProcess] = []
         self._seats: dict[int, _Seat] = {}
         self._numbers = count(1)
-        self._looked: float | None = None
+        self._last_tended: float | None = None
         self._unregistered = UnregisteredBook()
 
     # State.
@@ -130,15 +130,15 @@ class Crew:
 
     def tend(self, now: float) -> Sequence[Death]:
         """Check all workers once and return those found dead. Call it at least every few hundredths of a second."""
-        self._excuse_lateness(now)
+        self._allow_for_delay(now)
         for member in self._members:
             if member.unregistered:
                 self._unregistered.add(member.unregistered, _boot_s())
                 member.unregistered = []
-        deaths = [death for member in list(self._members) for death in self._look_at(member, now)]
+        deaths = [death for member in list(self._members) for death in self._check(member, now)]
         self._fill_seats(now)
         self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})
-        self._let_go(now)
+        self._dismiss_outdated(now)
         return deaths
 
     async def stop(self) -> None:
@@ -148,19 +148,19 @@ class Crew:
                 self._dismiss(member, time.monotonic())
         while self._members:
             for member in list(self._members):
-                self._look_at(member, time.monotonic())
+                self._check(member, time.monotonic())
             await asyncio.sleep(_PAUSE_S)
 
     # Steps of `tend`.
 
-    def _excuse_lateness(self, now: float) -> None:
-        gap = 0.0 if self._looked is None else now - self._looked
-        self._looked = now
+    def _allow_for_delay(self, now: float) -> None:
+        gap = 0.0 if self._last_tended is None else now - self._last_tended
+        self._last_tended = now
         if gap > LATE_S:
             for member in self._members:
                 member.heard += gap
 
-    def _look_at(self, member: WorkerProcess, now: float) -> Sequence[Death]:
+    def _check(self, member: WorkerProcess, now: float) -> Sequence[Death]:
         if member.process.poll() is not None:
             return self._remove(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
@@ -233,7 +233,7 @@ class Crew:
             now,
             queries_counted(member.block.slots),
             member.heard,
-            lambda: any_waits(sock for each in listening for sock in each.udp),
+            lambda: any_waiting(sock for each in listening for sock in each.udp),
         )
 
     def _share_out(self, now: float, stalled: Collection[WorkerProcess]) -> None:
@@ -253,7 +253,7 @@ class Crew:
                 logs.emit(_LOG, logging.INFO, "worker covers for another", pid=best[seat].process.pid, sets=others)
             best[seat].order_to_read(sets)
 
-    def _let_go(self, now: float) -> None:
+    def _dismiss_outdated(self, now: float) -> None:
         """Dismiss workers with older orders whose seats have been taken over, or no longer exist."""
         able = {member.seat for member in self._members if self._is_current(member) and member.is_able(now)}
         seats = self.orders.config.workers

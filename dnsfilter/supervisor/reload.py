@@ -25,7 +25,7 @@ def listen_text(endpoints: Iterable[Endpoint]) -> str:
     return ", ".join(map(endpoint_text, dict.fromkeys(endpoints)))
 
 
-def as_far_as_possible(new: Config, running: Config) -> tuple[Config, tuple[str, ...]]:
+def merge_reloadable(new: Config, running: Config) -> tuple[Config, tuple[str, ...]]:
     """Return the new configuration with the old values of keys that need a restart, and these keys.
 
     Raise ConfigError if `check_listen` refuses the new configuration.

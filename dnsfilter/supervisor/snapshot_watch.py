@@ -183,7 +183,7 @@ class PolicyFeed:
         anchor = self._anchor_of(files)
         now = self._now(anchor)
         suspensions = self._holding(now)
-        laid = laid_over(files, suspensions, now.instant)
+        laid = apply_suspensions(files, suspensions, now.instant)
         sealed, snapshot = self._seal(laid)
         in_use = {descriptor for _, descriptor in sealed}
         for _, descriptor in self._sealed:
@@ -262,7 +262,7 @@ class PolicyFeed:
         self._sealed = []
 
 
-def laid_over(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
+def apply_suspensions(files: Files, suspensions: tuple[Suspension, ...], at: Instant) -> Files:
     """Return the files with these suspensions applied. Return `files` itself if they change nothing."""
     rules = overlay_rules(files.rules, suspensions, at)
     if rules is files.rules:

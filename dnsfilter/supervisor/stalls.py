@@ -53,7 +53,7 @@ def queries_counted(slots: "memoryview[int]") -> int:
     return sum(slots[QUERY_FIRST : QUERY_FIRST + len(Transport) * len(Outcome)])
 
 
-def any_waits(sockets: Iterable[socket.socket]) -> bool:
+def any_waiting(sockets: Iterable[socket.socket]) -> bool:
     """Return whether a datagram waits at one of these sockets."""
     poll = select.poll()
     for sock in sockets:

@@ -14,7 +14,7 @@ from dnsfilter.supervisor.worker_process import Standby
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 
 
-def give_up_root(config: Config) -> None:
+def drop_root(config: Config) -> None:
     """Become the configured user, or `dnsfilter`, if this process may. Make a missing state directory for that user."""
     user = unprivileged_user(config.user)
     if user is None:
@@ -25,11 +25,11 @@ def give_up_root(config: Config) -> None:
             os.chown(config.state_dir, user.pw_uid, user.pw_gid)
     except OSError as error:
         raise UnavailableError(f"make state directory {config.state_dir}: {_reason(error)}") from error
-    for problem in take_user(user):
+    for problem in become_node_user(user):
         raise UnavailableError(problem)
 
 
-def take_user(user: pwd.struct_passwd) -> tuple[str, ...]:
+def become_node_user(user: pwd.struct_passwd) -> tuple[str, ...]:
     """Become that user with the capability that the unit keeps. Return the problems if it cannot run this program.
 
     Raise UnavailableError if the kernel refuses.

@@ -26,7 +26,7 @@ from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import STOP_S, Crew, Death
-from dnsfilter.supervisor.reload import as_far_as_possible, listen_text
+from dnsfilter.supervisor.reload import listen_text, merge_reloadable
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
 from dnsfilter.supervisor.upgrade import Handover, Predecessor, hand_over, try_out
@@ -101,7 +101,7 @@ class Supervisor:
         self._in_force_since: float | None = None
         """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
         self._set_aside = 0
-        self._fallen_back = self._ready_said = self._stopping = self._reload_waits = False
+        self._fallen_back = self._ready_sent = self._stopping = self._reload_waits = False
         self._woken = asyncio.Event()
         self._errand: asyncio.Task[None] | None = None
         self._control: Control | None = None
@@ -115,7 +115,7 @@ class Supervisor:
         _log_buffer(self._listening)
         _log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
-        self._learn(self._snapshot)
+        self._use_pairs_of(self._snapshot)
         try:
             while not self._stopping:
                 self._look(time.monotonic())
@@ -171,7 +171,7 @@ class Supervisor:
         revisions = (worker.revision for worker in self._crew.serving() if worker.revision is not None)
         return min(revisions, default=None)
 
-    def _decides_by(self) -> Hashable:
+    def _decision_state(self) -> Hashable:
         """Return a value that changes with the decisions: revision in force, manifest, local suspensions."""
         return self._revision_in_force(), self._feed.manifest_digest, self._feed.suspensions
 
@@ -259,15 +259,15 @@ class Supervisor:
 
     def _look(self, now: float) -> None:
         for death in self._crew.tend(now):
-            self._judge(death, now)
+            self._handle_death(death, now)
         self._look_for_snapshot(now)
-        if not self._ready_said and self.unready() is None:
-            self._ready_said, self._in_force_since = True, now
+        if not self._ready_sent and self.unready() is None:
+            self._ready_sent, self._in_force_since = True, now
             notify("READY=1")
-        if self._status is None and (self._ready_said or now >= self._status_due):
+        if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
             self._follow()
-        if self._control is not None and self._pace.is_due(now, self._decides_by()):
+        if self._control is not None and self._pace.is_due(now, self._decision_state()):
             self._control.report(self._facts())
         if self._crew.is_renewed:
             self._close_superseded(now)
@@ -309,13 +309,13 @@ class Supervisor:
     def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
         """Have every worker decide by this snapshot. If `since` is None, the snapshot is not blamed for deaths."""
         self._in_force_since = since
-        self._learn(snapshot)
+        self._use_pairs_of(snapshot)
         self._crew.send_policy()
 
-    def _learn(self, snapshot: Snapshot) -> None:
+    def _use_pairs_of(self, snapshot: Snapshot) -> None:
         self._totals.learn(snapshot.rules_digest, snapshot.pairs)
 
-    def _judge(self, death: Death, now: float) -> None:
+    def _handle_death(self, death: Death, now: float) -> None:
         if death.status == 0:
             return  # another process asked it to end
         if self._handover.is_trial:  # end the node, and blame no snapshot
@@ -374,7 +374,7 @@ class Supervisor:
         notify_reloading()
         try:
             config = await asyncio.to_thread(self._means.load_config)
-            config, kept = as_far_as_possible(config, self._crew.orders.config)
+            config, kept = merge_reloadable(config, self._crew.orders.config)
             for key in kept:
                 logs.emit(_LOG, logging.WARNING, "key takes effect only after a restart", key=key)
             self._apply(config)

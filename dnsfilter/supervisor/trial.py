@@ -40,7 +40,7 @@ def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.so
     return listening, open_tcp(Endpoint(listening.endpoints[0].address, 0))
 
 
-async def rehearse(supervisor: "Supervisor", endpoint: Endpoint) -> None:
+async def run_trial(supervisor: "Supervisor", endpoint: Endpoint) -> None:
     """Run the node until it has proved that it answers at `endpoint`, then print `ANSWERED` on standard output.
 
     Raise UnavailableError, or the error of `run`, if it does not answer.

@@ -38,17 +38,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def keep_only(capabilities: Iterable[int] = ()) -> None:
     """Drop all but these capabilities, now and for every exec. Raise OSError if the kernel refuses."""
     kept = frozenset(capabilities)
-    _bound(kept)
+    _limit_bounding_set(kept)
     _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
-    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    _check_result(_libc.capget(ctypes.byref(header), held), "capget")
     for word in range(2):
         mask = sum(1 << (number - 32 * word) for number in kept if number // 32 == word)
         held[word].permitted &= mask
         held[word].effective &= mask
         held[word].inheritable = 0
-    _must(_libc.capset(ctypes.byref(header), held), "capset")
-    _must(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl PR_SET_NO_NEW_PRIVS")
+    _check_result(_libc.capset(ctypes.byref(header), held), "capset")
+    _check_result(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl PR_SET_NO_NEW_PRIVS")
 
 
 def keep_over_exec(capabilities: Iterable[int]) -> None:
@@ -57,13 +57,13 @@ def keep_over_exec(capabilities: Iterable[int]) -> None:
     Raise OSError if the kernel refuses.
     """
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
-    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    _check_result(_libc.capget(ctypes.byref(header), held), "capget")
     kept = [number for number in capabilities if held[number // 32].permitted & 1 << number % 32]
     for number in kept:
         held[number // 32].inheritable |= 1 << number % 32
-    _must(_libc.capset(ctypes.byref(header), held), "capset")
+    _check_result(_libc.capset(ctypes.byref(header), held), "capset")
     for number in kept:
-        _must(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "prctl PR_CAP_AMBIENT_RAISE")
+        _check_result(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0), "prctl PR_CAP_AMBIENT_RAISE")
 
 
 def end_with(parent: int) -> bool:
@@ -71,7 +71,7 @@ def end_with(parent: int) -> bool:
 
     This survives exec(2), dropped capabilities and `become`.
     """
-    _must(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl PR_SET_PDEATHSIG")
+    _check_result(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl PR_SET_PDEATHSIG")
     return os.getppid() == parent
 
 
@@ -100,17 +100,17 @@ def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
     """Become that user, with its groups, and hold at most these capabilities. Raise OSError if that fails."""
     kept = frozenset(capabilities)
     parent, is_tied = os.getppid(), _is_tied()
-    _bound(kept)
+    _limit_bounding_set(kept)
     os.initgroups(user.pw_name, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
-    _must(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl PR_SET_KEEPCAPS")
+    _check_result(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl PR_SET_KEEPCAPS")
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     # The change of user cleared the effective set. The permitted set is still there: make these effective again.
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
-    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    _check_result(_libc.capget(ctypes.byref(header), held), "capget")
     for number in kept:
         held[number // 32].effective |= held[number // 32].permitted & 1 << number % 32
-    _must(_libc.capset(ctypes.byref(header), held), "capset")
+    _check_result(_libc.capset(ctypes.byref(header), held), "capset")
     keep_only(kept)
     if is_tied and not end_with(parent):  # the change of user has cleared it (prctl(2))
         raise ProcessLookupError(errno.ESRCH, "the process that started this one has ended")
@@ -119,11 +119,11 @@ def become(user: pwd.struct_passwd, capabilities: Iterable[int]) -> None:
 def _is_tied() -> bool:
     """Return whether `end_with` is in effect."""
     number = ctypes.c_int()
-    _must(_libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number), 0, 0, 0), "prctl PR_GET_PDEATHSIG")
+    _check_result(_libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number), 0, 0, 0), "prctl PR_GET_PDEATHSIG")
     return number.value != 0
 
 
-def _bound(kept: Collection[int]) -> None:
+def _limit_bounding_set(kept: Collection[int]) -> None:
     """Drop all capabilities but `kept` from the bounding set, so that no exec can gain them."""
     for number in range(_LAST_CAPABILITY + 1):
         if number not in kept:
@@ -135,11 +135,11 @@ def _bound(kept: Collection[int]) -> None:
 def holds(capability: int) -> bool:
     """Return whether this process holds a capability now."""
     header, held = _Header(_VERSION_3, 0), (_Data * 2)()
-    _must(_libc.capget(ctypes.byref(header), held), "capget")
+    _check_result(_libc.capget(ctypes.byref(header), held), "capget")
     return bool(held[capability // 32].effective & 1 << capability % 32)
 
 
-def _must(result: int, call: str) -> None:
+def _check_result(result: int, call: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{call}: {os.strerror(number)}")

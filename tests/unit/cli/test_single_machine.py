@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blocklists.catalogue import load_catalogue
-from dnsfilter.cli.single_machine import Options, _banner, _ending, _has_pulled
+from dnsfilter.cli.single_machine import Options, _banner, _ending_text, _uses_pulled_snapshots
 from dnsfilter.config.endpoint import parse_endpoint
 from dnsfilter.config.load import default_config
 from dnsfilter.config.node_config import Config
@@ -37,23 +37,23 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_resolver_continues_with_pulled_snapshots_else_with_published_files(config: Config) -> None:
     SnapshotStore(config.state_dir / "snapshots").publish(compiled(2))
-    assert not _has_pulled(config, "it is down")
+    assert not _uses_pulled_snapshots(config, "it is down")
     pulled = SnapshotStore(config.node_dir / "snapshots")
     pulled.publish(compiled(1))
-    assert _has_pulled(config, "it is down")
+    assert _uses_pulled_snapshots(config, "it is down")
     for path in pulled.directory.rglob("*.rules"):
         path.write_bytes(b"")
-    assert not _has_pulled(config, "it is down")
+    assert not _uses_pulled_snapshots(config, "it is down")
 
 
 def test_error_without_a_snapshot_has_the_reason(config: Config) -> None:
     with pytest.raises(UnavailableError, match=r"^it is down; the resolver has no snapshot"):
-        _has_pulled(config, "it is down")
+        _uses_pulled_snapshots(config, "it is down")
 
 
 @pytest.mark.parametrize(("script", "text"), [("exit 3", "with status 3"), ("kill -9 $$", "by signal SIGKILL")])
 def test_end_of_a_program_is_described(script: str, text: str) -> None:
-    assert _ending(subprocess.run(["sh", "-c", script], check=False).returncode) == text
+    assert _ending_text(subprocess.run(["sh", "-c", script], check=False).returncode) == text
 
 
 def _up(state_dir: Path, api: str) -> Options:

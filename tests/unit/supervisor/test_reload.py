@@ -9,25 +9,25 @@ import pytest
 
 from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError
-from dnsfilter.supervisor.reload import as_far_as_possible, check_listen
+from dnsfilter.supervisor.reload import check_listen, merge_reloadable
 
 
 def test_reloadable_keys_change(config_for: Callable[..., Config]) -> None:
     running = config_for("http://192.0.2.1")
     listen = (Endpoint(ip_address("192.0.2.53"), 53),)
     new = replace(running, workers=running.workers + 1, listen=listen, default_listen=False)
-    assert as_far_as_possible(new, running) == (new, ())
+    assert merge_reloadable(new, running) == (new, ())
 
 
 def test_file_without_listen_removes_no_address(config_for: Callable[..., Config]) -> None:
     empty = config_for("http://192.0.2.1")
     running = replace(empty, default_listen=False, listen=(Endpoint(ip_address("192.0.2.53"), 53), *empty.listen))
     with pytest.raises(ConfigError, match=r"^listen: .*default 127\.0\.0\.1:53.* would drop 192\.0\.2\.53:53"):
-        as_far_as_possible(empty, running)
+        merge_reloadable(empty, running)
     with pytest.raises(ConfigError):
         check_listen(empty, running.listen)
-    assert as_far_as_possible(replace(running, listen=empty.listen), running)[0].listen == empty.listen
-    assert as_far_as_possible(empty, replace(running, listen=empty.listen)) == (empty, ())
+    assert merge_reloadable(replace(running, listen=empty.listen), running)[0].listen == empty.listen
+    assert merge_reloadable(empty, replace(running, listen=empty.listen)) == (empty, ())
 
 
 def test_keys_that_need_a_restart_stay_and_are_named(config_for: Callable[..., Config], tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_keys_that_need_a_restart_stay_and_are_named(config_for: Callable[..., C
         user="another",
         control_plane=ControlPlane("https://192.0.2.2", tmp_path, "annex", tmp_path),
     )
-    kept, keys = as_far_as_possible(new, running)
+    kept, keys = merge_reloadable(new, running)
     assert kept == replace(running, workers=new.workers)
     tables = ("url", "token", "site", "ca")
     assert keys == ("metrics_listen", "state_dir", "user", *(f"control_plane.{key}" for key in tables))

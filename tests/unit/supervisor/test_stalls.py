@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from dnsfilter.supervisor.stalls import HOLD_S, STILL_S, Stall, any_waits, queries_counted
+from dnsfilter.supervisor.stalls import HOLD_S, STILL_S, Stall, any_waiting, queries_counted
 from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import CACHE_HITS, FIXED_SLOTS, QUERY
 
@@ -72,8 +72,8 @@ def test_waiting_datagram_at_any_socket_is_seen() -> None:
     ):
         one.bind(("127.0.0.1", 0))
         two.bind(("127.0.0.1", 0))
-        assert not any_waits([])
-        assert not any_waits([one, two])
+        assert not any_waiting([])
+        assert not any_waiting([one, two])
         one.sendto(b"", two.getsockname())
-        assert any_waits([one, two])
-        assert not any_waits([one])
+        assert any_waiting([one, two])
+        assert not any_waiting([one])
