@@ -23,7 +23,8 @@ from api.accounts.schemas import (
 from api.accounts.service import GrantWanted, TokenWanted
 from api.audit.repository import has_acted
 from api.auth.authentication_failures import KEPT_S
-from api.auth.caller import Permit
+from api.auth.permit import Permit
+from api.auth.second_person import demand_other_account, demand_unrelated_account
 from api.db.models import AccountRow, TokenRow
 from api.db.time_zones import time_zone_of
 from api.db.unit_of_work import UnitOfWork
@@ -122,7 +123,7 @@ def disable_account(
 
     No account can disable itself.
     """
-    permit.demand_other_account(account, "you cannot disable your own account: ask another administrator")
+    demand_other_account(permit.caller, account, "you cannot disable your own account: ask another administrator")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.disable(unit, row)
@@ -157,7 +158,7 @@ def erase_account(account: Account, unit: UnitDep, permit: Administrator, precon
 
     The audit log keeps all acts of the account, under its number.
     """
-    permit.demand_other_account(account, "you cannot erase your own account: ask another administrator")
+    demand_other_account(permit.caller, account, "you cannot erase your own account: ask another administrator")
     row = repository.get(unit.session, account)
     precondition.check(row.revision)
     service.erase(unit, row)
@@ -261,7 +262,9 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, respon
     A start in the past is taken as now.
     """
     permit.demand_named(body.authority)
-    permit.demand_unrelated_account(unit.session, body.account, "you cannot grant yourself a role: ask another person")
+    demand_unrelated_account(
+        permit.caller, unit.session, body.account, "you cannot grant yourself a role: ask another person"
+    )
     account = repository.get(unit.session, body.account)
     zone = time_zone_of(unit.session, body.authority)
     start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, "body.start"))

@@ -1,24 +1,34 @@
-"""/v1/audit: the audit log."""
+"""/v1/audit and /v1/audit/export: the audit log, as pages and to keep elsewhere."""
 
+from contextlib import ExitStack
+from itertools import chain
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from api.accounts.repository import demand_account
 from api.audit import repository
 from api.audit.acts import demand_act
+from api.audit.export import export
 from api.audit.reading import read_entry
 from api.audit.schemas import AuditRead
 from api.db.time_zones import time_zone_of
-from api.http.dependencies import UnitDep
+from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.downloads import Download
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
-from api.http.permits import ReaderOfSome
-from api.http.problems import documented
+from api.http.permits import Auditor, ReaderOfSome
+from api.http.problems import DATABASE, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import EndText, Page, Slug, TimestampText
 from api.timestamps import given_bound, given_timestamp
 
+MEDIA_TYPE = "application/jsonl"
+MAX_SEQ = 2**31 - 1
+
 router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
+
+_LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 
 @router.get("", operation_id="list_audit", summary="List acts", responses=documented())
@@ -56,3 +66,30 @@ def list_audit(
     wanted = repository.EntryFilter(visible, act, object_, account, after, before)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)
+
+
+@router.get(
+    "/export",
+    operation_id="export_audit",
+    summary="Export the audit log",
+    response_class=StreamingResponse,
+    responses={
+        **documented(DATABASE, TOO_MANY_AT_ONCE),
+        200: {"description": "one entry per line", **_LINES},
+    },
+)
+def export_audit(
+    held: RuntimeDep,
+    permit: Auditor,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="start with the entry after this number")] = 0,
+) -> Download:
+    """Export all entries up to the newest one, in order: one JSON object per line, as its hash covers it.
+
+    To join exports, start each one `after` the last entry of the previous one. Discard an incomplete answer.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(held.downloads.held(permit.caller.account))
+        parts = export(held.database, after)
+        # An error in the first part is answered as a problem. A later one closes the connection.
+        first = next(parts, b"")
+        return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)

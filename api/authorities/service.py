@@ -1,6 +1,6 @@
 """Acts on authorities."""
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.authorities import repository
 from api.authorities.reading import read_authority
 from api.db.base import Json

@@ -59,6 +59,15 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
     return Switch(mode, since, unit.actor.account, reason, until, returns)
 
 
+def needs_approver(authority: AuthorityRow, before: Switch, after: Switch, *, by_administrator: bool) -> bool:
+    """Return whether a change of mode waits as a request for an approver.
+
+    It does if the ban would refuse less and the authority requires a second person for that. Changes by administrators
+    never wait, because their policy files and rollbacks do not wait either.
+    """
+    return authority.off_needs_approver and not by_administrator and stops_refusing(before, after)
+
+
 def sets_only_mode(row: BanRow, change: BanChange) -> bool:
     """Return whether the change affects only the mode. A PUT of all fields may do that."""
     same = (

@@ -237,3 +237,7 @@ def _read(row: BanRow, now: Instant, time_zone: str, names: Mapping[int, str], s
         notes=_notes(row.terms, now, time_zone),
         revision=row.revision,
     )
+
+
+def audit_subject(row: BanRow) -> str:
+    return f"ban/{row.authority}/{row.service}"

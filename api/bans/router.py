@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.auth.roles import READERS
 from api.authorities import repository as authorities
 from api.bans import repository

@@ -12,9 +12,10 @@ from api.bans import repository
 from api.bans.followed_ban import followed, renewed
 from api.bans.formal_requirements import demand_ahead, demand_basis, demand_own_reference, demand_renewal
 from api.bans.mode_setting import first_mode, set_mode, switched
-from api.bans.reading import audit_fields, decision_columns, formal_decision, read_ban, same_span, same_term
+from api.bans.provisional import already_adopted, confirm, demand_not_provisional, provisional_term, terms_to_omit
+from api.bans.reading import audit_fields, audit_subject, decision_columns, formal_decision, read_ban, same_term
 from api.bans.schemas import BanRead
-from api.bans.state import has_begun, has_lapsed, live_terms
+from api.bans.state import has_begun, live_terms
 from api.bans.wanted_change import BanChange
 from api.db.models import AuthorityRow, BanRow, TermRow
 from api.db.unit_of_work import UnitOfWork
@@ -33,7 +34,6 @@ from dnsfilter.policy.model import (
     Term,
 )
 
-PROVISIONAL_S = 72 * 3600
 MAX_TERMS = 100
 
 Step: TypeAlias = Callable[[UnitOfWork, BanRow, BanChange], None]
@@ -96,8 +96,7 @@ def renew_following(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, deci
 
 
 def _demand_renewable(row: BanRow, decision: FormalDecision) -> None:
-    if row.provisional:
-        raise Conflict("a provisional ban cannot be renewed: confirm it with its formal decision and terms")
+    demand_not_provisional(row)
     demand_renewal(decision, "body.decision")
 
 
@@ -143,7 +142,7 @@ def delete(unit: UnitOfWork, authority: AuthorityRow, row: BanRow) -> None:
     why = _why_not_removable(unit, row)
     if why is not None:
         raise Conflict(why)
-    unit.record("ban.remove", _subject(row), audit_fields(_read(unit, authority, row)), None, row.authority)
+    unit.record("ban.remove", audit_subject(row), audit_fields(_read(unit, authority, row)), None, row.authority)
     unit.session.delete(row)
 
 
@@ -169,9 +168,7 @@ def new_row(unit: UnitOfWork, authority: AuthorityRow, service: Service, change:
     terms = change.terms or ()
     decision = change.decision or FormalDecision()
     if provisional and not change.loaded:
-        if terms:
-            raise Invalid.at("body.terms", "a provisional ban has one term of 72 hours from now: omit terms")
-        terms = (Term(unit.now_s, unit.now_s + PROVISIONAL_S, None, unit.now_s),)
+        terms = (provisional_term(terms, unit.now_s),)
     elif not change.loaded:
         demand_basis(decision, terms)
         for index, term in enumerate(terms):
@@ -210,20 +207,20 @@ def _adopt(unit: UnitOfWork, authority: AuthorityRow, service: Service, change: 
     unit.session.flush()
     act = "ban.adopt_provisionally" if row.provisional else "ban.adopt"
     after = _read(unit, authority, row)
-    unit.record(act, _subject(row), None, audit_fields(after), row.authority)
+    unit.record(act, audit_subject(row), None, audit_fields(after), row.authority)
     return row, after
 
 
 def _change(unit: UnitOfWork, authority: AuthorityRow, service: Service, row: BanRow, change: BanChange) -> BanRead:
     before, stored = _read(unit, authority, row), columns(row)
-    confirmed = _confirm(row, change, unit.now_s)
+    confirmed = confirm(row, change, unit.now_s)
     if change.terms is not None:
-        renews = _replace_terms(unit, row, change.terms, _terms_to_omit(unit, row, change, confirmed), confirmed)
+        renews = _replace_terms(unit, row, change.terms, terms_to_omit(unit.session, row, change, confirmed), confirmed)
         if renews:
             before, stored = _recorded(unit, authority, row, "ban.renew", before), columns(row)
     if change.decision is not None and change.decision != formal_decision(row.decision):
         if not confirmed and has_begun(row, unit.now_s):
-            raise _already_adopted(row, "its formal decision cannot change")
+            raise already_adopted(row, "its formal decision cannot change")
         if not row.provisional:
             demand_own_reference(change.decision, "body.decision")
         row.decision = decision_columns(change.decision)
@@ -259,45 +256,6 @@ def _set_scope(_unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
         row.audience = sorted(map(str, change.audience))
 
 
-def _confirm(row: BanRow, change: BanChange, now: Instant) -> bool:
-    """Return whether the change confirms a provisional ban; raise `Invalid` or `Conflict` if it may not."""
-    if change.provisional is None or change.provisional == row.provisional:
-        if row.provisional and change.terms is not None:
-            raise Invalid.at(
-                "body.provisional",
-                "the ban is provisional: to confirm it, give provisional false, a formal decision and terms",
-            )
-        if change.provisional and has_lapsed(row.terms, now):
-            raise Conflict("the provisional ban has lapsed: adopt it with a formal decision and provisional false")
-        return False
-    if change.provisional:
-        raise _already_adopted(row, "it cannot become provisional")
-    fresh = tuple(term for term in change.terms or () if not any(same_span(known, term) for known in row.decided_terms))
-    demand_basis(change.decision or FormalDecision(), fresh)
-    row.provisional = False
-    return True
-
-
-def _terms_to_omit(unit: UnitOfWork, row: BanRow, change: BanChange, confirmed: bool) -> list[TermRow]:
-    """Return the begun terms that a change may omit: the provisional term, by the change that confirms the ban.
-
-    The same change may be sent again. A changed term is an error then.
-    """
-    if confirmed:
-        return list(row.terms)
-    if change.provisional is not False:
-        return []
-    adopted = repository.provisional_since(unit.session, _subject(row))
-    wanted = [term for term in change.terms or () if not any(same_term(known, term) for known in row.decided_terms)]
-    return [
-        term
-        for term in row.terms
-        if term.start_s == term.recorded_s == adopted
-        and term.end_s == term.start_s + PROVISIONAL_S
-        and all(term.start_s != other.start for other in wanted)
-    ]
-
-
 def _replace_terms(
     unit: UnitOfWork, row: BanRow, wanted: Sequence[Term], may_omit: Sequence[TermRow], confirmed: bool
 ) -> bool:
@@ -311,7 +269,7 @@ def _replace_terms(
     missing = [term for term in known if not any(same_term(term, other) for other in wanted)]
     kept = [term for term in missing if term.start_s <= unit.now_s or term.recorded_s > unit.now_s]
     if any(term not in may_omit for term in kept):
-        raise _already_adopted(row, "a term that has begun must be repeated unchanged")
+        raise already_adopted(row, "a term that has begun must be repeated unchanged")
     for gone in missing:
         if gone not in kept:
             row.terms.remove(gone)
@@ -325,12 +283,6 @@ def _replace_terms(
         raise Invalid.at("body.terms", "a ban needs at least one term: give one")
     _check_count(row.terms)
     return begun and bool(fresh)
-
-
-def _already_adopted(row: BanRow, why: str) -> Conflict:
-    """Return the error for a change that would rewrite an existing ban."""
-    there = f"{row.authority} already has a ban on {row.service} (ban {row.number})"
-    return Conflict(f"{there}, and {why}. Renew it, or end it.")
 
 
 def _demand_term(term: Term, index: int, now: Instant) -> None:
@@ -386,9 +338,5 @@ def _recorded(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, act: str, 
     row.revision = unit.new_revision()
     unit.session.flush()
     after = _read(unit, authority, row)
-    unit.record(act, _subject(row), audit_fields(before), audit_fields(after), row.authority)
+    unit.record(act, audit_subject(row), audit_fields(before), audit_fields(after), row.authority)
     return after
-
-
-def _subject(row: BanRow) -> str:
-    return f"ban/{row.authority}/{row.service}"

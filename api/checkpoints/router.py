@@ -1,31 +1,21 @@
-"""/v1/audit/export and /v1/audit/checkpoints: the audit log, to store and verify it elsewhere."""
+"""/v1/audit/checkpoints: signed statements about the audit log, to keep elsewhere."""
 
-from contextlib import ExitStack
-from itertools import chain
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Request, Response
 
-from api.audit.export import export
 from api.audit.reading import read_checkpoint
 from api.audit.schemas import CheckpointRead
 from api.checkpoints import service
 from api.db.models import CheckpointRow
 from api.http.dependencies import RuntimeDep, UnitDep
-from api.http.downloads import Download
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import Auditor
-from api.http.problems import DATABASE, TOO_MANY_AT_ONCE, documented
+from api.http.problems import DATABASE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
 
-MEDIA_TYPE = "application/jsonl"
-MAX_SEQ = 2**31 - 1
-
 router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["audit"])
-
-_LINES = {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
 
 
 class CheckpointMaker(Protocol):
@@ -42,33 +32,6 @@ def checkpoint_maker(request: Request) -> CheckpointMaker:
 
 
 CheckpointMakerDep = Annotated[CheckpointMaker, Depends(checkpoint_maker)]
-
-
-@router.get(
-    "/export",
-    operation_id="export_audit",
-    summary="Export the audit log",
-    response_class=StreamingResponse,
-    responses={
-        **documented(DATABASE, TOO_MANY_AT_ONCE),
-        200: {"description": "one entry per line", **_LINES},
-    },
-)
-def export_audit(
-    held: RuntimeDep,
-    permit: Auditor,
-    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="start with the entry after this number")] = 0,
-) -> Download:
-    """Export all entries up to the newest one, in order: one JSON object per line, as its hash covers it.
-
-    To join exports, start each one `after` the last entry of the previous one. Discard an incomplete answer.
-    """
-    with ExitStack() as stack:
-        stack.enter_context(held.downloads.held(permit.caller.account))
-        parts = export(held.database, after)
-        # An error in the first part is answered as a problem. A later one closes the connection.
-        first = next(parts, b"")
-        return Download(chain((first,), parts), stack.pop_all(), MEDIA_TYPE)
 
 
 @router.get("/checkpoints", operation_id="list_checkpoints", summary="List checkpoints", responses=documented(DATABASE))

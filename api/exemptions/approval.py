@@ -16,8 +16,9 @@ from typing import NamedTuple, TypeAlias
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.auth.roles import Role
+from api.auth.second_person import demand_second_person
 from api.db.base import Json
 from api.db.models import AuditRow, BanRow, ConcernRow, ExemptionRow, MatterRow, RangeRow
 from api.db.unit_of_work import UnitOfWork
@@ -53,7 +54,7 @@ def demand(unit: UnitOfWork, permit: Permit, row: ExemptionRow) -> None:
     if exemption_state(row, unit.now_s) is ExemptionState.REQUESTED:
         exempted = exempted_authority(unit.session, row, unit.now_s)
     roles = permit.rule.roles if exempted is None else frozenset({Role.ADMINISTRATOR})
-    permit.demand_second_person(unit.session, row.requested_by, roles, ban.authority, unit.now_s)
+    demand_second_person(permit.caller, unit.session, row.requested_by, roles, ban.authority, unit.now_s)
     if exempted is not None and not permit.caller.administers:
         why = "less than a tenth of its addresses would stay under the ban, in ranges that existed before"
         if _leaves_enough(unit.session, row, exempted, row.revision, unit.now_s):

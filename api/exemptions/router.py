@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.bans import repository as bans
 from api.bans.schemas import BanReference
 from api.db.models import BanRow, ExemptionRow

@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.auth.authentication_failures import Failures, address_of, sweep
-from api.auth.caller import Caller, Permit
+from api.auth.caller import Caller
+from api.auth.permit import Permit
 from api.auth.roles import Rule
 from api.auth.tokens import Refused, authenticate, caller_of_token, held_token, note_use
 from api.db.models import TokenRow

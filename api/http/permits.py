@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.auth.roles import ADMINISTRATORS, APPROVERS, AUDITORS, OPERATORS, READERS, Rule, Where
 from api.http.dependencies import permit
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.errors import Forbidden, Invalid, NotFound, Withheld
 from api.exemptions.approval import keeping_enough_under_ban
 from api.http import idempotency

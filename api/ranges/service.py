@@ -6,7 +6,7 @@ bound to the range's authority: its audit log shows where its ban no longer appl
 
 from collections.abc import Collection, Mapping
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.authorities import repository as authorities
 from api.authorities.state import demand_open
 from api.bindings import repository as bindings

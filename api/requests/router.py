@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
+from api.auth.second_person import demand_second_person
 from api.db.models import BanRow, RequestRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import NotFound
@@ -65,7 +66,7 @@ def approve_request(
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
     ban = unit.session.get_one(BanRow, row.ban)
-    permit.demand_second_person(unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
+    demand_second_person(permit.caller, unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
     known = held.services.get(ban.service)
     if known is None:
         raise NotFound(f"service {ban.service} is not in the catalogue: reject the request")

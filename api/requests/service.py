@@ -1,8 +1,8 @@
 """Acts on requests to set a ban's mode: ask, approve, reject, withdraw."""
 
-from api.auth.caller import Permit
+from api.auth.permit import Permit
 from api.bans import service as bans
-from api.bans.mode_setting import demand_reason, sets_only_mode, stops_refusing, switched
+from api.bans.mode_setting import demand_reason, needs_approver, sets_only_mode, switched
 from api.bans.state import Switch, has_lapsed, switch_at
 from api.bans.wanted_change import BanChange
 from api.db.models import AuthorityRow, BanRow, RequestRow
@@ -20,14 +20,11 @@ def request_approval(
 ) -> RequestRow | None:
     """Record a change of a ban as a request if it needs an approver; return None if it takes effect at once.
 
-    It needs one if it makes the ban refuse less and the authority requires an approver for that. Changes by
-    administrators never wait, because their policy files and rollbacks do not wait either.
+    Which changes need one is decided by `needs_approver` of api/bans/mode_setting.py.
     """
-    if not authority.off_needs_approver or permit.caller.administers:
-        return None
     wanted = bans.taken_over(unit, ban, change)
     before, after = switch_at(ban, unit.now_s), switched(unit, ban, wanted)
-    if not stops_refusing(before, after):
+    if not needs_approver(authority, before, after, by_administrator=permit.caller.administers):
         return None
     if not sets_only_mode(ban, wanted):
         raise Invalid.at(

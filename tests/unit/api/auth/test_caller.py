@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from api.application import routes
-from api.auth.caller import Caller, Permit
+from api.auth.caller import Caller
+from api.auth.permit import Permit
 from api.db.unit_of_work import LOCAL
 from api.errors import Forbidden
 
