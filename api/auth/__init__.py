@@ -1,1 +1,1 @@
-"""Who is calling (tokens), and what the caller may do (roles, permits). No routes."""
+"""Authentication of callers (tokens), and their permissions (roles, permits). No routes."""

@@ -46,7 +46,7 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an operation requires of its caller: one of `roles`, held at `where`."""
+    """The requirement of an operation: its caller holds one of `roles` at `where`."""
 
     where: Where
     roles: frozenset[Role] = frozenset()

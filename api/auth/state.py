@@ -9,7 +9,7 @@ from dnsfilter.policy.model import Instant
 
 
 class Refusal(StrEnum):
-    """Why a token is not accepted."""
+    """The reason for refusing a token."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"

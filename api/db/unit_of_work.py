@@ -24,7 +24,7 @@ _AUDIT = Base.metadata.tables[AuditRow.__tablename__]
 
 
 class Access(StrEnum):
-    """How an act was authorised."""
+    """The way in which an act was authorised."""
 
     TOKEN = "token"
     LOCAL = "local"
@@ -34,7 +34,7 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: the number of the account, the kind of access, the request's id, and the number of the token."""
+    """The actor: the number of the account, the kind of access, the request's id, and the number of the token."""
 
     account: int
     access: Access

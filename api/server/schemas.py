@@ -10,7 +10,7 @@ class HealthRead(Read):
 
 
 class ReadinessRead(Read):
-    """Whether acts can be recorded and the database's revision is published. If not, `reason` says why.
+    """The readiness: acts can be recorded, and the database's revision is published. If not, `reason` says why.
 
     `suspensions` is the number of suspended authorities; a suspension of all counts as one. `nodes` is the number of
     enrolled nodes, which should report. `nodes_in_force` is the number of those that report the published policy as in
