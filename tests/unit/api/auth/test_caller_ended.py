@@ -83,7 +83,7 @@ def test_a_role_that_is_held_again_or_not_sufficient_is_not_named(town: Plane) -
 
 
 @pytest.mark.parametrize("roles", [["reader"], []])
-def test_a_refusal_of_a_narrowed_token_names_no_role_that_it_never_let_through(town: Plane, roles: list[str]) -> None:
+def test_a_refusal_of_a_narrowed_token_names_no_role_that_it_never_had(town: Plane, roles: list[str]) -> None:
     number, _ = _mandate(town)
     made = town.done("POST", f"/v1/accounts/{number}/tokens", {"label": "x", "for": "30 days", "roles": roles})
     _later(town)

@@ -103,7 +103,7 @@ def test_a_kept_answer_is_not_for_a_narrower_token(town: Plane, narrowing: dict[
     assert _keyed(town, "PATCH", path, body, token=narrow).status_code == 422
 
 
-def test_what_was_refused_may_be_tried_again_with_its_key(town: Plane) -> None:
+def test_a_refused_act_may_be_retried_with_its_key(town: Plane) -> None:
     body = {"kind": "service", "login": "probe", "name": "a probe", "authority": "later"}
     assert _keyed(town, "POST", "/v1/accounts", body).status_code == 422
     town.done("PUT", "/v1/authorities/later", {"kind": "agency", "names": {"nl": "L"}, "languages": ["nl"],
@@ -123,7 +123,7 @@ def test_a_key_is_forgotten_after_a_day(town: Plane) -> None:
     assert [row.key for row in _kept(town)] == ["key-2"]
 
 
-def test_what_is_older_than_a_day_goes_without_another_key(town: Plane) -> None:
+def test_answers_older_than_a_day_are_deleted_without_another_key(town: Plane) -> None:
     _keyed(town, "PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"})
     town.clock.now += DAY_S
     town.done("GET", "/v1/bans")
@@ -168,7 +168,7 @@ def test_a_rehearsal_keeps_no_answer(town: Plane) -> None:
     assert _kept(town) == []
 
 
-def test_two_at_once_are_done_once(town: Plane) -> None:
+def test_two_concurrent_equal_requests_are_done_once(town: Plane) -> None:
     body = {"kind": "service", "login": "probe", "name": "a probe"}
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: _keyed(town, "POST", "/v1/accounts", body), range(4)))
@@ -177,7 +177,7 @@ def test_two_at_once_are_done_once(town: Plane) -> None:
     assert sum("idempotency-replayed" in answer.headers for answer in answers) == 3
 
 
-def test_what_is_told_again_is_in_force_by_then(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replayed_answer_is_sent_after_the_act_is_in_force(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_policy: object) -> None:
         raise NotPublished("recorded, but the snapshot cannot be written")
 
