@@ -57,7 +57,7 @@ Account = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of the acc
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-@oneself.get("", operation_id="get_self", summary="Show the caller", responses=documented())
+@oneself.get("", operation_id="get_self", summary="Show your account, token and roles", responses=documented())
 def get_self(unit: UnitDep, permit: AnyAccount) -> SelfRead:
     """Return the caller's account, its token, and the roles in force now."""
     row = repository.get(unit.session, permit.caller.account)

@@ -94,7 +94,7 @@ def decision_read(
 def who_read(
     policy: Policy, site: str, client: Address, at: Instant, visible: frozenset[str] | None, space: AllottedRead | None
 ) -> WhoRead:
-    """Return the owner of an address, its contact, the ranges around it, and the bans that concern its range.
+    """Return the authority of an address, its contact, the ranges around it, and the bans that concern its range.
 
     Of the ranges around it, show those of `visible`. `space` is what is allotted there.
     """

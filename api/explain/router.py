@@ -53,7 +53,7 @@ def get_decision(
     return decision_read(policy, site, address, question, instant, off_since(unit.session, instant))
 
 
-@router.get("/who", operation_id="get_who", summary="Find the owner of an address", responses=documented(NOT_FOUND))
+@router.get("/who", operation_id="get_who", summary="Show the authority of an address", responses=documented(NOT_FOUND))
 def get_who(
     unit: UnitDep, permit: ReaderOfObject, held: RuntimeDep, address: AddressText, site: Slug = DEFAULT_SITE
 ) -> WhoRead:

@@ -127,7 +127,7 @@ class AllottedRead(Read):
 
 
 class WhoRead(Read):
-    """The owner of an address, and the bans there.
+    """The authority of an address, and the bans there.
 
     `nesting` lists the ranges that contain it, narrowest first, as far as the caller may see them. `space` is the
     narrowest allotted space there.
