@@ -196,12 +196,10 @@ def test_the_same_error_is_given_at_once_and_after_upstream_has_been_asked(
 
 
 @each_row("code", STRUCTURED)
-@each_row("octets_sent", [b"", b"\0\0", b"junk"])
-def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, code: int, octets_sent: bytes) -> None:
+@each_row("sent", [b"", b"\0\0", b"junk"])
+def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, code: int, sent: bytes) -> None:
     rig = start(office(), internet())
-    asked = rig.judge(
-        query("www.tiktok.com", options=[dns.edns.GenericOption(dns.edns.OptionType.make(code), octets_sent)])
-    )
+    asked = rig.judge(query("www.tiktok.com", options=[dns.edns.GenericOption(dns.edns.OptionType.make(code), sent)]))
     plain = rig.judge(query("www.tiktok.com"))
     assert isinstance(asked, Answer)
     assert isinstance(plain, Answer)

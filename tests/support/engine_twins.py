@@ -174,7 +174,7 @@ class Course:
 
     def _say(self, index: int, asked: Asked, answer: Speech | bytes | None, *, elsewhere: bool = False) -> None:
         upstream = self.rig.upstreams[index]
-        message = _octets(answer, asked)
+        message = _message(answer, asked)
         if message is None or len(message) > LARGEST_DATAGRAM:
             return
         (upstream.say_from_elsewhere if elsewhere else upstream.say)(asked, message)
@@ -182,7 +182,7 @@ class Course:
 
     def _complete(self, answer: Speech | bytes | None) -> None:
         def said(_upstream: object, message: bytes) -> bytes | None:
-            return _octets(answer, asked_of(message))
+            return _message(answer, asked_of(message))
 
         self.rig.complete(said)
 
@@ -239,7 +239,7 @@ def asked_of(message: bytes) -> Asked:
     return Asked(message, name, dns.rdatatype.to_text(question.rdtype), True, ("", 0))
 
 
-def _octets(answer: Speech | bytes | None, asked: Asked) -> bytes | None:
+def _message(answer: Speech | bytes | None, asked: Asked) -> bytes | None:
     """What is said to one query; bytes are an answer with id 0."""
     if answer is None:
         return None

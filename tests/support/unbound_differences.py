@@ -239,7 +239,7 @@ def _query_with_tc(pair: Pair) -> bool:
     return pair.asked.flags == dns.flags.TC and _answers_what_they_refuse(pair)
 
 
-def _record_beside(pair: Pair) -> bool:
+def _record_after(pair: Pair) -> bool:
     return bool(pair.asked.additional) and _answers_what_they_refuse(pair)
 
 
@@ -397,7 +397,7 @@ DIFFERENCES: Final = (
         "a query with a record next to its OPT, signed or not, is answered",
         "no additional record keeps a query from its answer (RFC 5625 section 4.1); Unbound says FORMERR",
         frozenset({Aspect.RCODE, Aspect.QUESTION}) | _RECORDS | _FORM,
-        _record_beside,
+        _record_after,
     ),
     Difference(
         "bytes-behind",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-import api.application  # noqa: F401  (for the bodies of all routes)
+import api.application  # noqa: F401  (for the request bodies of all routes)
 from api.accounts.schemas import AccountWrite, GrantWrite
 from api.authorities.schemas import AuthorityWrite
 from api.bans.schemas import BanWrite, Ending

@@ -1,0 +1,56 @@
+"""The words of the project: which of them no file may contain, in prose or in names."""
+
+import re
+
+import pytest
+
+from tests.meta.project import PROJECT, tracked_files
+
+BANNED = (
+    "anew", "beside", "besides", "befall", "befalls", "befell", "byhand", "lately", "likewise", "nought", "octet",
+    "octets", "stranger", "strangers", "tell", "tells", "telling", "told", "thereby", "whatever", "whereby", "whole",
+)  # fmt: skip
+WORD = re.compile(
+    rf"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?i:{'|'.join(sorted(BANNED, key=len, reverse=True))})(?![a-z])"
+)
+BODIES = re.compile(r"(?i)\b(?:public|many|other|small|belgian) bodies\b|\bthe bodies\b")
+FOREIGN = ("application/octet-stream", "zonefile-load: whole")
+"""Names that others have given."""
+FORMER = ('"octets"', "`octets`", "octets=", "memory_octets", "`whole`")
+"""Names in the format of backups and of reports from earlier versions, and in the list of what was renamed."""
+SKIPPED = {".lock", ".png", ".ico"}
+THIS = "tests/meta/test_language.py"
+
+
+def banned(text: str) -> list[str]:
+    """Return the banned words of a text, in its order."""
+    for name in (*FOREIGN, *FORMER):
+        text = text.replace(name, "")
+    return [*WORD.findall(text), *BODIES.findall(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("asked anew", ["anew"]),
+        ("told_s = is_whole(MAX_OCTETS)", ["told", "whole", "OCTETS"]),
+        ("class StrangerPrefix: tellTale", ["Stranger", "tell"]),
+        ("the bodies of Belgium, request bodies", ["the bodies"]),
+        ("wholesale, foretell, untold", []),
+        ("Content-Type: application/octet-stream", []),
+    ],
+)
+def test_banned_words_are_found_in_prose_and_in_names(text: str, expected: list[str]) -> None:
+    assert banned(text) == expected
+
+
+def test_no_file_contains_a_banned_word() -> None:
+    found = {}
+    for path in tracked_files():
+        name = str(path.relative_to(PROJECT))
+        if name != THIS and path.suffix not in SKIPPED:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            lines_with = {number: words for number, line in enumerate([name, *lines]) if (words := banned(line))}
+            if lines_with:
+                found[name] = lines_with
+    assert found == {}
