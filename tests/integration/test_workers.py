@@ -234,7 +234,7 @@ def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot)
         before, text = settled(node, 1), node.config.read_text()
         with loaded(node) as load:
             load.until_answered(500)
-            for signalled, said in ((signal.SIGHUP, "not reloaded"), (signal.SIGUSR2, "no upgrade")):
+            for signalled, said in ((signal.SIGHUP, "not reloaded"), (signal.SIGUSR2, "upgrade failed")):
                 node.config.write_text("")
                 send_signal(node, signalled)
                 assert again(node, said, 0)
