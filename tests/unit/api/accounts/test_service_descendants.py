@@ -48,7 +48,7 @@ def test_token_cannot_approve_or_grant_for_the_account_that_made_it(town: Plane)
     for token in (borrowed, _token(town, approver, borrowed)):
         for target, body in ((path, {}), ("/v1/grants", grant)):
             refused = town.call("POST", target, body, token=token)
-            assert (refused.status_code, f"account {admin} made the token" in refused.json()["detail"]) == (403, True)
+            assert (refused.status_code, f"account {admin} made your token" in refused.json()["detail"]) == (403, True)
     assert town.done("POST", path, {}, token=own)["state"] == "in_force"
     assert town.call("POST", "/v1/grants", grant, token=own).status_code == 201
 
