@@ -23,7 +23,7 @@ from api.http.dependencies import Runtime
 from api.installation import commands, opening
 from api.nodes.fleet import Fleet
 from api.notices.notice_job import Notifier
-from api.policies.service import load_into_empty
+from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history, reconcile_with_store

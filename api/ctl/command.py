@@ -15,8 +15,8 @@ from api.ctl.remote.client import Client
 from api.http.prefixes import why_no_prefix
 from api.http.schemas import SERVICE_SLUG
 from dnsfilter.policy.model import Audience, Funding, Kind
+from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
-from dnsfilter.wire.typed_name import parse_typed_name
 
 Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]

@@ -31,8 +31,8 @@ from dnsfilter.policy.decide import (
 from dnsfilter.policy.extended_error import ede_code, quoted_reference, refusal_text
 from dnsfilter.policy.model import Address, Ban, Instant, Policy, Range, Reply, WireName
 from dnsfilter.policy.reasons import Explanation, explain
+from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
-from dnsfilter.wire.typed_name import parse_typed_name
 
 EDE_PROHIBITED = 18
 """Extended DNS error for a client in no range (RFC 8914 section 4.19)."""

@@ -14,7 +14,7 @@ from api.db.unknown_names import no_authority, no_site
 from api.errors import Invalid, unknown
 from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.schemas import ServiceSlug, Slug
-from dnsfilter.wire.typed_name import MAX_TYPED_NAME
+from dnsfilter.wire.name_or_url import MAX_TYPED_NAME
 
 MAX_LIMIT = 200
 MAX_CURSOR = 2000

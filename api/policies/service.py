@@ -1,9 +1,8 @@
-"""Parse, preview, apply and load a policy file."""
+"""Parse, preview and apply a policy file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 from api.audit.repository import of_revision
 from api.bans.repository import find_reference
@@ -11,13 +10,12 @@ from api.bans.schemas import BanWarningRead
 from api.bans.warnings import warnings_of
 from api.db.models import AuditRow
 from api.db.time_zones import time_zone_of
-from api.db.unit_of_work import LOADED, Actor, UnitOfWork
+from api.db.unit_of_work import Actor, UnitOfWork
 from api.errors import Fault, Invalid
 from api.http.dependencies import Runtime
 from api.policies.apply import apply
-from api.publish.repository import is_empty
 from dnsfilter.config.policyfile import parse_policy
-from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.errors import ConfigError
 from dnsfilter.policy.model import Policy
 
 MAX_OBJECTS = 50_000
@@ -98,40 +96,6 @@ def _warnings(unit: UnitOfWork, acts: Sequence[AuditRow]) -> list[BanWarningRead
     ]
 
 
-def load_into_empty(held: Runtime, path: Path) -> bool:
-    """Load the file if the database has no policy yet; return whether it was loaded. Raise `ConfigError` on a fault."""
-    with held.database.writing() as session:
-        if not is_empty(session):
-            return False
-        unit = UnitOfWork(session, LOADED, int(held.clock()))
-        try:
-            text = _read(path)
-            wanted = parse_policy(text, str(path), services=held.services, now=unit.now_s)
-            faults = apply(unit, wanted, held.services)
-            if faults:
-                raise Invalid(faults)
-            unit.record("policy.load", "policy", None, {"sha256": sha256(text.encode()).hexdigest()})
-            held.publishing.check(unit)
-        except Invalid as error:
-            raise ConfigError(
-                tuple(Problem(f"{path}: {fault.place}", fault.message) for fault in error.faults)
-            ) from error
-    return True
-
-
 def _count(policy: Policy) -> int:
     tables = (policy.authorities, policy.sites, policy.ranges, policy.bans, policy.bindings, policy.exemptions)
     return sum(map(len, tables)) + sum(len(ban.terms) for ban in policy.bans)
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ConfigError((Problem(str(path), f"is larger than {MAX_BYTES} bytes"),))
-        return data.decode()
-    except OSError as error:
-        raise ConfigError((Problem(str(path), f"cannot be read: {error.strerror}"),)) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError((Problem(str(path), f"is not UTF-8 at byte {error.start}"),)) from error

@@ -38,7 +38,7 @@ def add(commands: "Commands") -> None:
 
 def explain(options: argparse.Namespace) -> int:
     """Print the decision. Return exit code 2 for a wrong address, name or time."""
-    from dnsfilter.wire.typed_name import parse_typed_name
+    from dnsfilter.wire.name_or_url import parse_typed_name
 
     config = config_of(options)
     now = store_of(options, config).creation_time_s(int(time.time()))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.exemptions import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
     Address,
     Ban,
@@ -205,28 +205,6 @@ def term_in_force(ban: Ban, at: Instant) -> Term | None:
     holding = [term for term in ban.terms if term.period.holds(at)]
     # Of equal terms, take the last: `max` would take the first.
     return max(reversed(holding), key=lambda term: (max(term.start, term.recorded), term.recorded), default=None)
-
-
-def exemption_holds(exemption: Exemption, at: Instant) -> bool:
-    """Return whether the exemption has effect at `at`: approved, in its interval, and in its hours if it has any."""
-    if not exemption.period.holds(at):
-        return False
-    if not exemption.hours:
-        return True
-    windows = (w for hours in exemption.hours for w in weekly_windows(hours, exemption.start, exemption.end))
-    return any(start <= at < end for start, end in windows)
-
-
-def exemption_begins(exemption: Exemption, at: Instant) -> Instant | None:
-    """Return when the exemption next has effect: `at` if it has effect then, None if it never will again."""
-    begins = exemption.period.begins
-    if begins is None or exemption.period.has_ended(at):
-        return None
-    start = max(at, begins)
-    if not exemption.hours:
-        return start
-    first = (next(weekly_windows(hours, start, exemption.end), None) for hours in exemption.hours)
-    return min((window[0] for window in first if window is not None), default=None)
 
 
 def next_exemption(policy: Policy, registered: Range, ban: Ban, at: Instant) -> tuple[Exemption, Instant] | None:

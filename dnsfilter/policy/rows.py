@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeAlias
 
-from dnsfilter.policy.calendar import weekly_windows
+from dnsfilter.policy.exemptions import exempted_intervals
 from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
 from dnsfilter.policy.model import (
@@ -216,15 +216,6 @@ def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:
             found[reference] = union((*found.get(reference, ()), *left))
             taken = union((*taken, *held))
     return tuple(found.items())
-
-
-def exempted_intervals(exemption: Exemption) -> Intervals:
-    """Return when the exemption has effect. It has none before it is approved."""
-    life = span(exemption.period)
-    if not life or not exemption.hours:
-        return life
-    windows = union(w for hours in exemption.hours for w in weekly_windows(hours, exemption.start, exemption.end))
-    return intersection(life, windows)
 
 
 def on_intervals(ban: Ban) -> Intervals:

@@ -11,17 +11,13 @@ from pathlib import Path
 from dnsfilter.control.unregistered_networks import UnregisteredBook, UnregisteredNetwork
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
-from dnsfilter.supervisor.stalls import any_waiting, queries_counted
+from dnsfilter.supervisor.stalls import any_waiting, is_silent, queries_counted
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.channel import Stop
 
-SILENCE_S = 5.0
-"""A worker that has sent no message for this many seconds hangs, and is killed."""
-START_S = 30.0
-"""Seconds that a worker may take until its first report. Killing it sooner does not help an overloaded machine."""
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
 STEADY_S = 30.0
@@ -164,8 +160,7 @@ class Crew:
         if member.process.poll() is not None:
             return self._remove(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
-        patience_s = START_S if member.revision is None else SILENCE_S
-        silent = now - member.heard > patience_s
+        silent = is_silent(now, member.heard, starting=member.revision is None)
         if late or silent:
             logs.emit(
                 _LOG, logging.ERROR, "worker does not end" if late else "worker is silent", pid=member.process.pid

@@ -18,6 +18,10 @@ With looks 20 ms apart it takes 40 to 60 ms: the first look notes the count, and
 """
 HOLD_S = 1.0
 """Minimum seconds for which another worker covers for a stalled one, so that a busy worker does not alternate."""
+SILENCE_S = 5.0
+"""A worker that reports nothing for this many seconds is killed."""
+START_S = 30.0
+"""Seconds that a worker may take until its first report. Killing it sooner does not help an overloaded machine."""
 
 
 class Stall:
@@ -46,6 +50,11 @@ class Stall:
         elif now - self._waiting_since >= STILL_S:
             self._stalled_at = now
         return self._stalled_at is not None
+
+
+def is_silent(now: float, heard: float, *, starting: bool) -> bool:
+    """Return whether a worker is to be killed, because its last report at `heard` is too long ago."""
+    return now - heard > (START_S if starting else SILENCE_S)
 
 
 def queries_counted(slots: "memoryview[int]") -> int:

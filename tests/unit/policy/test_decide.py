@@ -13,11 +13,10 @@ from dnsfilter.policy.decide import (
     Verdict,
     consider,
     decide,
-    exemption_begins,
-    exemption_holds,
     next_exemption,
     range_of,
 )
+from dnsfilter.policy.exemptions import exemption_begins, exemption_holds
 from dnsfilter.policy.model import (
     Audience,
     Binding,

@@ -19,8 +19,9 @@ from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.supervisor.crew import LATE_S, START_S, Crew, Death
+from dnsfilter.supervisor.crew import LATE_S, Crew, Death
 from dnsfilter.supervisor.sockets import Listening, open_listening
+from dnsfilter.supervisor.stalls import START_S
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker import channel
@@ -151,7 +152,7 @@ def test_worker_with_unknown_message_is_killed_and_replaced(
     sent: str, listening: Listening, sealed: Sealed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if sent == "nothing":
-        monkeypatch.setattr("dnsfilter.supervisor.crew.SILENCE_S", 3.0)
+        monkeypatch.setattr("dnsfilter.supervisor.stalls.SILENCE_S", 3.0)
     impostor = Impostor(monkeypatch)
     crew = crew_of(KINDS[0], listening, sealed, tmp_path)
     packet = {

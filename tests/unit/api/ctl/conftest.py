@@ -15,7 +15,7 @@ import uvicorn
 
 from api.cli import main
 from api.ctl.remote.token_file import VARIABLE
-from api.policies.service import load_into_empty
+from api.policies.first_policy import load_into_empty
 from blocklists.catalogue import Catalogue
 from tests.unit.api.conftest import Plane, authority, make_plane
 

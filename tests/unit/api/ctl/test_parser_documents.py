@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from api.ctl.remote.token_file import VARIABLE
-from api.policies.service import load_into_empty
+from api.policies.first_policy import load_into_empty
 from blocklists.catalogue import Catalogue
 from tests.support.documents import EXIT_CODE_1, FENCE, commands, text
 from tests.unit.api.conftest import Plane, make_plane

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from api.policies import service
-from api.policies.service import load_into_empty
+from api.policies.first_policy import load_into_empty
 from blocklists.catalogue import Catalogue
 from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError

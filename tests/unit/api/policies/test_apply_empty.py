@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.db.unit_of_work import LOCAL, UnitOfWork
-from api.policies.service import load_into_empty
+from api.policies.first_policy import load_into_empty
 from dnsfilter.policy.decide import Decision, decide
 from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import ROOT, name_text, parse_name
-from dnsfilter.wire.typed_name import parse_typed_name
 
 NAME = "www.tiktok.com"
 
