@@ -306,7 +306,7 @@ class Settings(BaseModel):
 
     @property
     def enrolment_token_path(self) -> Path:
-        """Return the file of the one-time token for this machine's node."""
+        """Return the path of the one-time token for this machine's node. The file is removed once the token is used."""
         return self.state_dir / "enrolment-token"
 
 

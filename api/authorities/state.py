@@ -1,11 +1,12 @@
-"""Whether an authority is open, and when what begins there must end."""
+"""State of an authority (open, closing, closed), and the checks that nothing there lasts beyond its closing."""
 
 from sqlalchemy import ColumnElement, and_
 
 from api.authorities.schemas import AuthorityState
 from api.db.models import AuthorityRow
 from api.errors import Conflict
-from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.calendar import instant_text, local_day
+from dnsfilter.policy.instants import at_words, is_midnight
 from dnsfilter.policy.model import Instant
 
 
@@ -36,7 +37,15 @@ def demand_within(row: AuthorityRow, end: Instant | None, now: Instant) -> None:
     """Raise `Conflict` if the authority is closed, or closes before `end`."""
     demand_open(row, now)
     if row.closes_s is not None and (end is None or end > row.closes_s):
-        raise Conflict(f"authority {row.slug} closes on {_day(row)}: give an end on or before that day")
+        raise Conflict(
+            f"authority {row.slug} closes on {at_words(row.closes_s, row.time_zone)}: "
+            f"give an end that is not later, for example --end {_end_text(row.closes_s, row.time_zone)}"
+        )
+
+
+def _end_text(at: Instant, time_zone: str) -> str:
+    """Return `at` as an exclusive end to type: a date for a local midnight, else the timestamp."""
+    return local_day(at, time_zone).isoformat() if is_midnight(at, time_zone) else instant_text(at)
 
 
 def _day(row: AuthorityRow) -> str:

@@ -39,9 +39,9 @@ def request(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str) ->
 
 
 def load(unit: UnitOfWork, ban: BanRow, wanted: Exemption, time_zone: str, note: str) -> None:
-    """Record an exemption from a complete policy that fills an empty database: approved as it says, or ended.
+    """Record an exemption while a policy file is loaded into an empty database. Approve it if the file says so.
 
-    The ranges of one that has ended may belong to another authority by now.
+    It may have ended already; its ranges may then belong to another authority.
     """
     over, prefixes = wanted.end <= unit.now_s, _prefixes(wanted)
     if over:

@@ -56,7 +56,10 @@ def register(unit: UnitOfWork, key: bytes, name: str, site: str) -> tuple[NodeRo
 
 
 def invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:
-    """Make a new enrolment token. The node's own token stays valid until then. Raise Conflict if it was removed."""
+    """Make a new enrolment token. The node's own token stays valid until the node enrols again.
+
+    Raise `Conflict` if the node was removed.
+    """
     if row.removed_s is not None:
         raise Conflict(f"node {row.name} was removed: register it again")
     row.revision = _next(unit)

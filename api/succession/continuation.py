@@ -193,7 +193,10 @@ class Continuation:
                 )
 
     def _applies_when(self, ban: BanRow, *, always: bool = False) -> Mapping[str, Intervals]:
-        """Map the ban's own and each bound authority to when it applies there; `always` ignores gaps in terms."""
+        """Map each authority in which the ban applies, its own and the bound ones, to its intervals.
+
+        With `always`, ignore the terms of the ban.
+        """
         held = ((0, FOREVER),) if always else _held(ban, self.unit.now_s)
         bound: dict[str, list[Interval]] = {ban.authority: [(0, FOREVER)]}
         for row in repository.bindings_of(self.unit.session, ban.number, self.unit.now_s):

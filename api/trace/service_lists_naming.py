@@ -61,7 +61,10 @@ class Lists:
         return self._catalogues.get(catalogue, {}).get(service, "")
 
     def since(self, found: Publication, service: str, tier: int, name: str) -> Publication:
-        """Return the first publication since which, up to `found`, each list had the name in that tier."""
+        """Return the first of the consecutive publications, up to `found`, that list the name.
+
+        A publication lists it if its list of `service` has `name` in that tier.
+        """
         first, catalogue = found.number, found.catalogue
         while True:
             before = self._last_other(first, catalogue)

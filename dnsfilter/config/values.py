@@ -100,7 +100,7 @@ def read_start(value: object) -> "date | Literal['today']":
 
 def read_day(value: object) -> date:
     if isinstance(value, datetime):
-        raise ValueError('must be a day without a time, which is included: for an instant use "end"')
+        raise ValueError('must be a day without a time; that day is included. For an exact time, use "end"')
     return read_day_or_instant(value)
 
 

@@ -129,7 +129,7 @@ class Puller:
         if len(data) != file.size or sha256(data).digest() != file.digest:
             raise SnapshotError(
                 f"revision {revision} refused: the {len(data)} bytes received as file {digest[:16]}… "
-                "do not match its size and digest"
+                "do not match its size or its digest"
             )
         return data
 

@@ -57,7 +57,10 @@ class Admission(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """Cost and depth of clients: `costs[i]` and `depths[i]` from block `starts[i]` on. A cost of 0 is no limit."""
+    """Cost of a query and depth of the bucket, by client block.
+
+    `costs[i]` and `depths[i]` apply from block `starts[i]` on. A cost of 0 means no limit.
+    """
 
     starts: "array[int]"
     costs: "array[int]"

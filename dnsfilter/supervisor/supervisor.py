@@ -344,7 +344,7 @@ class Supervisor:
         return True
 
     def _fall_back(self) -> bool:
-        """Replace workers of the compiled engine by workers of the reference engine. Return False if they run it."""
+        """Switch to workers of the reference engine. Return False if the workers already run the reference engine."""
         orders = self._crew.orders
         if orders.engine is EngineKind.REFERENCE:
             return False

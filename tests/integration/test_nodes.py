@@ -217,7 +217,7 @@ def test_what_somebody_in_between_alters_is_refused_and_named(joined: World, bet
     steps = [
         (unsigned, "off", "NOERROR", "it has no signature"),
         (resigned, "enforce", "REFUSED", "its signature is not valid for"),
-        (spoilt, "monitor", "NOERROR", "do not match its size and digest"),
+        (spoilt, "monitor", "NOERROR", "do not match its size or its digest"),
     ]
     for alter, mode, expected, reason in steps:
         before = two.rcode(), two.revision()

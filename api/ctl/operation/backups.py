@@ -78,7 +78,10 @@ def add(groups: Group) -> None:
         help="restore even if the audit log in the backup was damaged; exit code 1, kept in the audit log",
     )
     restore.add_argument(
-        "--identity", type=Path, metavar="FILE", help="file with the age secret key of an encrypted backup"
+        "--identity",
+        type=Path,
+        metavar="FILE",
+        help="file with the secret key (of the program `age`) that decrypts the backup",
     )
 
 

@@ -1,4 +1,4 @@
-"""dnsfilterctl request: requests to switch a ban off, which an approver decides."""
+"""dnsfilterctl request: requests to set a ban to off or monitor, which an approver decides."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from api.requests.schemas import RequestRead, RequestState
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "request", "Manage requests to switch a ban off.")
+    group = add_group(groups, "request", "Manage requests to set a ban to off or monitor, which an approver decides.")
     lister = add_verb(group, "list", _list, "List requests.", "request list --state requested")
     add_state(lister, RequestState)
     add_limit(lister)

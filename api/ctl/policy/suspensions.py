@@ -77,7 +77,11 @@ def add(groups: Group) -> None:
     suspend.add_argument(
         "--reason", type=reason, metavar="TEXT", help="why; kept in the audit log; required except with --list"
     )
-    group = add_group(groups, "suspension", "Manage suspensions, during which nothing is refused.")
+    group = add_group(
+        groups,
+        "suspension",
+        "Manage suspensions, during which nothing is refused for the suspended authority, or for everybody.",
+    )
     lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspension list --state in_force")
     add_state(lister, SuspensionState)
     lister.add_argument(

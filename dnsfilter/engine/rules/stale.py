@@ -21,7 +21,7 @@ def stale_code(rcode: int) -> EdeCode:
 def stale_answer(cache: Cache, key: CacheKey, boot_ms: int) -> Entry | None:
     """Return the cached entry for a question that cannot be resolved; None if there is none.
 
-    The entry for the question with the other DO bit serves too: its data is the same, but not authenticated.
+    The entry for the question with the other DO bit also serves. Its data is valid, but AD is cleared.
     """
     if (entry := cache.get(key, boot_ms)) is not None:
         return entry

@@ -228,7 +228,7 @@ def test_file_that_does_not_match_its_digest_is_refused(
         plane,
         pulling,
         store,
-        "revision 2 refused: the [0-9]+ bytes received as file .* do not match its size and digest",
+        "revision 2 refused: the [0-9]+ bytes received as file .* do not match its size or its digest",
     )
     plane.script.alter_file = bytes
     assert pulling.pull(0) == 2

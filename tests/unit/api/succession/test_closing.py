@@ -257,6 +257,25 @@ def test_a_closed_authority_gets_no_more_ranges_and_space(town: Plane, path: str
     assert (answer.status_code, answer.json()["detail"]) == (409, "authority town closed on 2026-09-21")
 
 
+@pytest.mark.parametrize(
+    ("at", "closes", "example"),
+    [
+        (DATE, "1 October 2026 00:00:00 CEST", DATE),
+        ("2026-10-01T09:30:00+02:00", "1 October 2026 09:30:00 CEST", "2026-10-01T07:30:00Z"),
+    ],
+)
+def test_error_about_a_later_end_gives_the_latest_end_that_is_accepted(
+    town: Plane, at: str, closes: str, example: str
+) -> None:
+    town.done("POST", CLOSE, {**WHY, "at": at})
+    refused = town.call("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"until": DATE}]))
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        f"authority town closes on {closes}: give an end that is not later, for example --end {example}",
+    )
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"end": example}]))
+
+
 def test_what_ends_before_the_date_is_accepted(town: Plane) -> None:
     town.done("POST", CLOSE, {**WHY, "at": DATE})
     town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"until": "2026-09-30"}]))
