@@ -10,7 +10,7 @@ from tests.support.dig import DigResult
 from tests.support.fake_clock import MovedClock
 from tests.support.nodes import EXAMPLE, SingleMachine, eventually
 
-_DECIDED = "# ---- what was decided"
+_BANS = "# ---- bans ---"
 
 
 class Office(SingleMachine):
@@ -18,7 +18,7 @@ class Office(SingleMachine):
 
     def __init__(self, directory: Path, upstream: str, at: str, settings: Mapping[str, str] | None = None) -> None:
         policy = directory / "authorities.toml"
-        policy.write_text(EXAMPLE.read_text().partition(_DECIDED)[0])
+        policy.write_text(EXAMPLE.read_text().partition(_BANS)[0])
         super().__init__(directory, upstream, policy=policy)
         self.clock = MovedClock(directory, at)
         self.environment = {**self.clock.environment, **(settings or {})}

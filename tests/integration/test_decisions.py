@@ -1,4 +1,4 @@
-"""Each body's decision from its adoption to its end: acts through the API, answers to dig, and a clock that is moved.
+"""Each authority's decision from adoption to end: acts through the API, answers to dig, and a moved clock.
 
 The year is 2028, whose days from March on fall as they did in 2023.
 """
