@@ -42,7 +42,10 @@ def counted(node: Node, name: str) -> float:
 
 
 def ask_much(node: Node, client: str, name: str, expected: int) -> list[dns.message.Message]:
-    """The replies to MANY questions of one client, sent in rounds that no socket's buffer is too small for."""
+    """Return the replies to MANY questions of one client.
+
+    They are sent in rounds that fit a socket's buffer: the answer to a later question shows that a round was read.
+    """
     found: list[dns.message.Message] = []
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
         sock.bind((client, 0))
@@ -59,6 +62,7 @@ def ask_much(node: Node, client: str, name: str, expected: int) -> list[dns.mess
         for number in range(MANY):
             sock.send(query(name, id=number))
             if number % 50 == 49:
+                assert node.dig("health.dnsfilter.internal", "TXT", bind=FORWARDER).rcode == "NOERROR"
                 receive()
         assert eventually(receive), len(found)
     return found

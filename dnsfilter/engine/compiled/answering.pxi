@@ -312,7 +312,7 @@ cdef class Answering:
         self, const Asked* asked, int ttl_s, uint16_t ede, const uint8_t* text, uint16_t text_size, uint32_t limit,
         uint8_t* out,
     ) noexcept nogil:
-        """Write a refusal by addresses or a denial, as refusals.refusal."""
+        """Write a refusal by addresses or a denial, as rules/refusal_reply.py."""
         cdef const uint8_t* addresses
         cdef uint32_t count, size, suffix = asked.name_size if self.judged.target else self.judged.suffix
         cdef int reply = self.table.reply_of(self.judged.rule)
