@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 FORMAT = 1
+FORMER_SIZE = "octets"
+"""Name of the size in backups of earlier versions."""
 MANIFEST = "manifest.json"
 TOKEN_KEY = "token-key"
 MAX_MANIFEST = 1024 * 1024
@@ -28,12 +30,12 @@ class BadBackup(Exception):
 
 
 class Member(BaseModel):
-    """A member's content: its SHA-256, its size in bytes (`octets` in the manifest), and its number of lines."""
+    """A member's content: its SHA-256, its size in bytes, and its number of lines."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True)
 
     sha256: Digest
-    size: Count = Field(alias="octets")
+    size: Count = Field(validation_alias=AliasChoices("bytes", FORMER_SIZE), serialization_alias="bytes")
     rows: Count
 
 

@@ -79,7 +79,7 @@ def _lines(session: Session, table: Table) -> Iterator[bytes]:
 
 
 def _member(written: Written) -> Member:
-    return Member(sha256=written.sha256, octets=written.size, rows=written.parts)
+    return Member.model_validate({"sha256": written.sha256, "bytes": written.size, "rows": written.parts})
 
 
 def _numbers(session: Session, tables: Iterable[Table]) -> dict[str, int]:

@@ -183,7 +183,7 @@ def _json(value: object) -> str:
 
 
 def _digest(written: Written) -> Json:
-    return {"sha256": written.sha256, "octets": written.size}
+    return {"sha256": written.sha256, "bytes": written.size}
 
 
 def _packaged(name: str) -> str:

@@ -60,7 +60,7 @@ def expired(session: Session, before_s: Instant, needed: Set[str], limit: int) -
     """Return the numbers of notices made by `before_s` that were sent or given up, except those with `needed` keys."""
     ended = (NoticeRow.next_try_s.is_(None), NoticeRow.kind != BEGINNING, NoticeRow.made_s <= before_s)
     statement = select(NoticeRow.number, NoticeRow.key).where(*ended).order_by(NoticeRow.number)
-    # So many rows suffice even if all needed ones are among them.
+    # Enough rows even if all needed ones are among them.
     found = session.execute(statement.limit(limit + len(needed)))
     return [number for number, key in found if key not in needed][:limit]
 

@@ -16,8 +16,8 @@ WORD = re.compile(
 BODIES = re.compile(r"(?i)\b(?:public|many|other|small|belgian) bodies\b|\bthe bodies\b")
 FOREIGN = ("application/octet-stream", "zonefile-load: whole")
 """Names that others have given."""
-FORMER = ('"octets"', "`octets`", "octets=", "memory_octets", "`whole`")
-"""Names in the format of backups and of reports from earlier versions, and in the list of what was renamed."""
+FORMER = ('"octets"', "memory_octets")
+"""Names in backups and in reports of nodes from earlier versions."""
 SKIPPED = {".lock", ".png", ".ico"}
 THIS = "tests/meta/test_language.py"
 

@@ -51,6 +51,6 @@ def with_lines(data: bytes, table: str, lines: Sequence[bytes]) -> bytes:
 
     def fit(manifest: dict[str, Any]) -> None:
         digest = sha256(content).hexdigest()
-        manifest["members"][name] = {"sha256": digest, "octets": len(content), "rows": len(lines)}
+        manifest["members"][name] = {"sha256": digest, "bytes": len(content), "rows": len(lines)}
 
     return with_manifest(packed({**members(data), name: content}), fit)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import text, update
 
+from api.archive.backup_format import FORMER_SIZE
 from api.db.models import TermRow, VersionRow
 from api.db.session import Database
 from api.db.versions import KINDS
@@ -50,7 +51,13 @@ def earlier_backup(data: bytes, schema: str) -> bytes:
 
     for table in {VersionRow.__tablename__, *(table for table, _ in gone)}:
         data = with_rows(data, table, partial(strip, table=table))
-    return with_manifest(data, lambda manifest: manifest.update(database=schema))
+
+    def former(manifest: dict[str, Any]) -> None:
+        manifest["database"] = schema
+        for member in manifest["members"].values():
+            member[FORMER_SIZE] = member.pop("bytes")
+
+    return with_manifest(data, former)
 
 
 def earlier_body(kind: str, body: dict[str, Any] | None, schema: str) -> dict[str, Any] | None:

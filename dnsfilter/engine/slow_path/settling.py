@@ -29,7 +29,7 @@ from dnsfilter.wire.reply import udp_limit
 
 MOST_HOPS = 8
 SAMPLE_EVERY = 8
-"""One in so many reply durations is measured."""
+"""Measure the duration of one reply in this number."""
 STREAM_LIMIT = 65535
 
 

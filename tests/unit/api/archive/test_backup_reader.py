@@ -36,8 +36,8 @@ def top(**said: object) -> Change:
     ("change", "said"),
     [
         (member(rows=1_000), f"{AUDIT}: it has .* rows, but the manifest says 1000"),
-        (member(octets=10), f"{AUDIT}: it has .* bytes, but the manifest says 10"),
-        (member(octets=10**9), f"{AUDIT}: it has .* bytes, but the manifest says 1000000000"),
+        (member(bytes=10), f"{AUDIT}: it has .* bytes, but the manifest says 10"),
+        (member(bytes=10**9), f"{AUDIT}: it has .* bytes, but the manifest says 1000000000"),
         (member(sha256="0" * 64), f"{AUDIT}: its SHA-256 does not match the manifest"),
         (member(sha256="short"), f"manifest.json: members.{AUDIT}.sha256"),
         (lambda manifest: manifest["members"].pop(AUDIT), f"{AUDIT}: not in the manifest"),

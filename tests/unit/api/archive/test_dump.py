@@ -66,7 +66,7 @@ def test_the_manifest_describes_the_backup(filled: Plane, backup: bytes) -> None
     assert found["audit"] == {"seq": last["seq"], "hash": last["hash"]}
     assert found["time"] == "2026-09-21T14:14:20Z"
     for name, member in found["members"].items():
-        assert (member["sha256"], member["octets"]) == (sha256(files[name]).hexdigest(), len(files[name]))
+        assert (member["sha256"], member["bytes"]) == (sha256(files[name]).hexdigest(), len(files[name]))
     # The number of the removed range is in no row, but must not be reused.
     assert found["numbers"]["ranges"] == 2
     assert [row["id"] for row in rows(backup, "ranges")] == [1]

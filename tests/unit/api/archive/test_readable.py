@@ -54,7 +54,7 @@ def test_every_file_has_its_digest_in_the_manifest_and_in_sha256sums(files: Memb
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json", "SHA256SUMS"}
     for name, listed_file in manifest["files"].items():
-        assert listed_file == {"sha256": sha256(files[name]).hexdigest(), "octets": len(files[name])}
+        assert listed_file == {"sha256": sha256(files[name]).hexdigest(), "bytes": len(files[name])}
     lines = (line.partition("  ") for line in files["SHA256SUMS"].decode().splitlines())
     sums = {name: digest for digest, _, name in lines}
     assert sums == {name: sha256(content).hexdigest() for name, content in files.items() if name != "SHA256SUMS"}
