@@ -23,7 +23,11 @@ class Build(build_ext):
 
 
 flags = ["-fsanitize=address,undefined"] if os.environ.get("DNSFILTER_SANITIZE") == "1" else []
-how = {"extra_compile_args": ["-O3", *flags], "extra_link_args": flags, "depends": glob("dnsfilter/engine/compiled/*")}
+how = {
+    "extra_compile_args": ["-O3", *flags],
+    "extra_link_args": flags,
+    "depends": glob("dnsfilter/engine/compiled/**/*.pxi", recursive=True),
+}
 engine = Extension("dnsfilter.engine._engine", ["dnsfilter/engine/_engine.pyx"], **how)
 wanted = os.environ.get("DNSFILTER_NO_EXTENSIONS") != "1"
 setup(ext_modules=[engine] if wanted else [], cmdclass={"build_ext": Build})

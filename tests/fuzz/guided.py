@@ -18,8 +18,8 @@ from tests.contract.cases import RECORDS, internet, office
 from tests.fuzz.seeds import ANSWERS, QUERIES
 from tests.fuzz.test_clients import check_judged
 from tests.support.engines import GHENT, MECHELEN, UNREGISTERED, Rig, query, running
+from tests.unit.engine.compiled.answers.test_ordinary import type_of
 from tests.unit.engine.compiled.both import Both, both
-from tests.unit.engine.compiled.test_ordinary import type_of
 
 Door: TypeAlias = Callable[[bytes], None]
 CLIENTS: Final = (GHENT, MECHELEN, UNREGISTERED)

@@ -20,7 +20,7 @@ FILES = (
     "scripts/bootstrap",
     "dnsfilter/engine/_engine.pyx",
     "dnsfilter/engine/compiled/defs.pxi",
-    "dnsfilter/engine/compiled/wire.pxi",
+    "dnsfilter/engine/compiled/queries/wire.pxi",
 )
 """What the environment is made from, in the order in which the key is taken over it."""
 EXTENSION = "dnsfilter/engine/_engine.cpython-312-x86_64-linux-gnu.so"
@@ -30,7 +30,7 @@ EXTENSION = "dnsfilter/engine/_engine.cpython-312-x86_64-linux-gnu.so"
 def tree(tmp_path: Path) -> Path:
     """A project whose environment is ready, on a machine without any Python."""
     tree, tools, inside = tmp_path / "project", tmp_path / "tools", tmp_path / "project" / ".venv" / "bin"
-    for directory in (tree / "scripts", tree / "dnsfilter/engine/compiled", tools, inside):
+    for directory in (tree / "scripts", tree / "dnsfilter/engine/compiled/queries", tools, inside):
         directory.mkdir(parents=True)
     for name in (*FILES, EXTENSION):
         (tree / name).write_text(name)
@@ -88,7 +88,7 @@ def test_a_ready_environment_is_left_alone(tree: Path) -> None:
         lambda tree: (tree / ".venv" / ".ready").unlink(),
         lambda tree: (tree / "setup.py").write_text("other"),
         lambda tree: (tree / "dnsfilter/engine/_engine.pyx").write_text("other"),
-        lambda tree: (tree / "dnsfilter/engine/compiled/wire.pxi").write_text("other"),
+        lambda tree: (tree / "dnsfilter/engine/compiled/queries/wire.pxi").write_text("other"),
         lambda tree: (tree / EXTENSION).unlink(),
         lambda tree: (tree / EXTENSION).rename(tree / EXTENSION.replace("312", "311")),
     ],

@@ -18,7 +18,7 @@ PRINT_HASHES = "print(*[hash(bytes(range(size))) % 2**64 for size in range(8, 64
 TOPICS = PROJECT / "dnsfilter/engine/compiled"
 CALLED = f"""# cython: language_level=3
 include "{TOPICS}/defs.pxi"
-include "{TOPICS}/siphash.pxi"
+include "{TOPICS}/policy/siphash.pxi"
 
 def hashed(bytes secret, uint64_t first, bytes data):
     cdef uint64_t[2] key
