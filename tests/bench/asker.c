@@ -121,7 +121,7 @@ static void open_ports(struct flow *flow, uint16_t server_port, int epoll) {
     }
 }
 
-/* Sends so many queries by the flow's next port. */
+/* Sends `count` queries by the flow's next port. */
 static void send_batch(struct flow *flow, int count, int64_t now) {
     static uint8_t heads[BATCH][HEADER];
     static struct mmsghdr out[BATCH];

@@ -67,7 +67,7 @@ class Record:
 
 
 def make_record(state: Path, entries: int) -> Record:
-    """Put a database with so many entries, chained as the control plane chains them, into a state directory."""
+    """Put a database with `entries` entries, chained as the control plane does, into a state directory."""
     state.mkdir(parents=True)
     path = state / "dnsfilter.sqlite3"
     database = Database(f"sqlite:///{path}", create=True)
@@ -302,7 +302,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a case is beyond the goal."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.audit", description=__doc__)
-    parser.add_argument("--entries", type=int, default=ENTRIES, help="so many entries (%(default)s)")
+    parser.add_argument("--entries", type=int, default=ENTRIES, help="number of entries (%(default)s)")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="requests of each case (%(default)s)")
     parser.add_argument("--only", default="", metavar="TEXT", help="the cases whose title holds it")
     parser.add_argument("--state", type=Path, help="keep the database here, or take the one that is here")

@@ -92,7 +92,7 @@ def compiling(made: Policy) -> list[float]:
 def checking(made: Policy, exemptions: int, first_s: int, last_s: int) -> list[float]:
     """Milliseconds of checking and compiling as each toggle does before its commit.
 
-    There are so many exemptions by weekly hours, which begin and end so many seconds from now.
+    Exemptions by weekly hours begin and end `first_s` to `last_s` seconds from now.
     """
     now_s = int(time.time())
     hours = (WeeklyHours(frozenset(range(5)), 9 * 60, 12 * 60, "Europe/Brussels"),)

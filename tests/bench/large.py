@@ -19,7 +19,7 @@ def name_of(number: int) -> str:
 
 
 def make_service(names: int = NAMES) -> Service:
-    """A service of so many names."""
+    """Return a service with this number of names."""
     return Service(SERVICE, "Large", (Tier(1, frozenset(map(_wire, range(names))), frozenset()),))
 
 
@@ -28,7 +28,7 @@ def _wire(number: int) -> WireName:
 
 
 def authority_of(number: int, authorities: int = AUTHORITIES) -> str:
-    """The authority of the range of that number, of so many."""
+    """Return the authority of the range with this number."""
     return f"body-{number % authorities}"
 
 
@@ -45,7 +45,7 @@ def client_of(number: int) -> str:
 
 
 def make_ranges(count: int = RANGES, authorities: int = AUTHORITIES) -> tuple[Range, ...]:
-    """So many ranges of so many authorities."""
+    """Return ranges, spread over the authorities."""
     return tuple(network(prefix_of(number), authority_of(number, authorities)) for number in range(count))
 
 
@@ -81,7 +81,7 @@ audience = "staff"
 
 
 def policy_text(ranges: int = RANGES, authorities: int = AUTHORITIES, service: str = SERVICE) -> str:
-    """The same as a policy file; each of so many authorities bans the service."""
+    """Return the same as a policy file in which each authority bans the service."""
     authority_texts = (_AUTHORITY.format(authority_of(number, authorities), service) for number in range(authorities))
     owned = ((prefix_of(number), authority_of(number, authorities), number) for number in range(ranges))
     return "".join([*authority_texts, *(_RANGE.format(*each) for each in owned)])

@@ -127,7 +127,7 @@ def write_cached(path: Path) -> None:
 
 
 def write_new(path: Path, first: int, count: int) -> None:
-    """So many names that nobody has asked for, nor will again."""
+    """Return names that are asked for only once."""
     _write(path, (f"new-{number}.plain.example" for number in range(first, first + count)))
 
 

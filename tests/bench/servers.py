@@ -55,7 +55,7 @@ class Policies:
     _compiled: dict[tuple[int, int], Compiled] = field(default_factory=dict)
 
     def compiled(self, names: int, ranges: int) -> Compiled:
-        """The policy by which so many names are banned on so many ranges."""
+        """Return the policy that bans these numbers of names on these numbers of ranges."""
         if (names, ranges) not in self._compiled:
             policy = make_policy(make_service(names), make_ranges(ranges), 1, {})
             self._compiled[names, ranges] = compile_policy(policy, int(time.time()))

@@ -26,7 +26,7 @@ from tests.bench.toggle import ControlPlane, show_machine
 
 ARCHIVES, EXPORTS, TRACERS, ROUNDS = 16, 205, 60, 5
 PIECE, PAUSE_S = 375, 1.0
-"""A slow reader takes so many bytes, then waits: 16 of them take 6 kB a second."""
+"""Bytes that a slow reader takes before it waits: 16 readers take 6 kB a second."""
 PATIENCE_S = 120.0
 MINE, THEIRS = 1, 2
 """Numbers of ranges: of an authority in which the reader holds a role, and of another."""
@@ -79,7 +79,7 @@ class Client:
 
 @contextmanager
 def slow_readers(client: Client, path: str, count: int) -> Iterator[Callable[[], str]]:
-    """So many connections that ask for `path` and take its answer slowly; gives what they met."""
+    """Open connections that request `path` and read its answer slowly. Return what they met."""
     over, statuses, ended = Event(), [b""] * count, [False] * count
     with ExitStack() as stack:
         sockets = []
@@ -113,7 +113,7 @@ def slow_readers(client: Client, path: str, count: int) -> Iterator[Callable[[],
 
 @contextmanager
 def tracers(client: Client, path: str, count: int) -> Iterator[Callable[[], str]]:
-    """So many threads that ask for `path` without pause; gives what they met."""
+    """Start threads that request `path` without pause. Return what they met."""
     over, statuses = Event(), Counter[int]()
 
     def ask() -> None:

@@ -97,7 +97,7 @@ async def client(port: int, address: str = CLIENT) -> AsyncIterator[Client]:
 
 
 async def burst(port: int, count: int) -> Results:
-    """Ask so many questions at once."""
+    """Ask these questions at once."""
     async with client(port) as one:
         await asyncio.gather(*(one.ask(f"n{number}.big.example.org", number) for number in range(count)))
         return one.results

@@ -26,7 +26,7 @@ CACHE = 1_000_000
 FLOOD = {"reference": 15_000, "compiled": 50_000}
 HOT = 40
 OFTEN = 1_000
-"""So many names of a flood come between two times that the often asked ones are asked."""
+"""Names of the flood between two questions for the frequent names."""
 ROOM = 2 * CACHE
 """Memory outside the cache that may come and go; as much as a few thousand names take of the `FLOOD` that come."""
 WAIT_MS = 400

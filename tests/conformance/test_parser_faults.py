@@ -39,7 +39,7 @@ def body(name: str, *records: bytes) -> bytes:
 
 
 def pointer_chain(name: str, depth: int, owners: int) -> tuple[bytes, int]:
-    """Opaque data with a chain of `depth` pointers, and so many records whose owners begin at its far end."""
+    """Opaque data with a chain of `depth` pointers, and records whose owners begin at its far end."""
     first = 12 + len(question(name)) + 11
     chain = b"\x01a\0" + b"".join(map(pointer, [first, *range(first + 3, first + 3 + 2 * (depth - 1), 2)]))
     last = first + 3 + 2 * (depth - 1)

@@ -302,7 +302,7 @@ def test_an_answer_beyond_16_kib_arrives_as_it_was_said(start: Start, junk: int,
 
 
 def many_names(count: int, junk: bool) -> bytes:
-    """An answer that leads to so many distinct names, each compressed in its data and as an owner."""
+    """An answer that leads to distinct names, each compressed in its data and as an owner."""
     head = [A, record(b"\x04junk" + pointer(16), 1, bytes(4))] if junk else [A]
     servers = [record(pointer(16), 2, b"\x05n" + b"%04d" % number + pointer(16)) for number in range(count)]
     addresses = [record(b"\x05n" + b"%04d" % number + pointer(16), 1, bytes(4)) for number in range(0, count, 3)]

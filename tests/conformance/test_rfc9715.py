@@ -27,7 +27,7 @@ FORGED = "203.0.113.66"
 
 
 def exactly(asked: Asked, raw: int, line: str) -> bytes:
-    """A true reply with that record, filled up to so many bytes by another text record."""
+    """A true reply with that record, filled to the given size by another text record."""
     fill = raw - len(reply(asked, (line,), additional=('x. 300 TXT ""',)))
     strings = ['"' + "x" * 255 + '"'] * (fill // 256) + ['"' + "x" * (fill % 256) + '"']
     made = reply(asked, (line,), additional=(f"x. 300 TXT {' '.join(strings)}",))

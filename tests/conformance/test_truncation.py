@@ -26,7 +26,7 @@ Lines = Sequence[str]
 
 
 def signature(owner: str, covered: str, raw: int = 256) -> str:
-    """An RRSIG line whose signature has so many bytes."""
+    """Return an RRSIG line with a signature of this size in bytes."""
     made = b64encode(bytes(raw)).decode()
     labels = owner.count(".") + 1
     return f"{owner}. 300 RRSIG {covered} 8 {labels} 300 20300101000000 20200101000000 4242 example.org. {made}"
@@ -208,7 +208,7 @@ def late_line(line: str) -> str:
 
 
 def of_size(raw: int, ttl: int) -> Behaviour:
-    """An upstream whose TXT answer has so many bytes, without OPT."""
+    """An upstream whose TXT answer has this size in bytes, without OPT."""
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
         if not asked.by_stream:

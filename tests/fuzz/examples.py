@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 
 def examples(usual: int) -> settings:
-    """So many, unless `DNSFILTER_FUZZ_EXAMPLES` asks for more or fewer."""
+    """Set the number of examples, unless `DNSFILTER_FUZZ_EXAMPLES` does."""
     return settings(
         max_examples=int(os.environ.get("DNSFILTER_FUZZ_EXAMPLES", usual)),
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],

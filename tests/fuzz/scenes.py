@@ -122,7 +122,7 @@ def _several() -> Policy:
 
 
 def _crowded(services: int, authorities: int) -> Policy:
-    """So many services of one name, each monitored by so many authorities whose bans bind Ghent's staff."""
+    """Services of one name, each monitored by authorities whose bans bind Ghent's staff."""
     listed = [service(f"s{number}", ("crowd.example",)) for number in range(services)]
     bans = [
         ban(1 + number * authorities + of, f"body-{of}", f"s{number}", Mode.MONITOR)

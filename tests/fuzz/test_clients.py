@@ -20,7 +20,7 @@ BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"
 CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, UNREGISTERED, "2001:db8::1")
 LONGEST_DATAGRAM = 65_507
 SHORT = 4_096
-"""A socket's buffer holds five datagrams of so many bytes, and not five of the longest."""
+"""Longest datagram of which a socket's buffer holds five, in bytes."""
 GOOD = query("www.tiktok.com")
 
 messages = often((1, noise(QUERIES["banned"])), (3, mutants(QUERIES)))

@@ -59,7 +59,7 @@ def pointer(offset: int) -> bytes:
 
 
 def chain(start: int, hops: int, ends_at: int) -> bytes:
-    """Data that is to stand at `start`: so many pointers, each to the one before, the first to `ends_at`."""
+    """Return data for the place `start`: pointers, each to the one before, the first to `ends_at`."""
     return b"".join(pointer(ends_at if hop == 0 else start + 2 * hop - 2) for hop in range(hops))
 
 

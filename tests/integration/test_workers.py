@@ -40,7 +40,7 @@ def started(directory: Path, authority: Knot, workers: int, **settings: str) -> 
 
 
 def serving(node: Node, number: int) -> bool:
-    """Whether so many workers serve."""
+    """Return whether this number of workers serves."""
     return node.metrics()["dnsfilter_workers"] == number
 
 

@@ -8,7 +8,7 @@ from dnsfilter.wire.answer import Answer
 from tests.support.engines import KINDS
 
 Make: TypeAlias = Callable[[int, int], Cache]
-"""Makes a cache of so many bytes, which serves stale for so many seconds."""
+"""Makes a cache, given its size in bytes and how many seconds it serves stale answers."""
 
 
 def _makers() -> dict[str, Make]:

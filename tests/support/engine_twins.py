@@ -70,7 +70,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Another policy is put in force, made so many seconds after the first."""
+    """Another policy is put in force, made some seconds after the first."""
 
     policy: Policy
     later_s: int
@@ -196,7 +196,7 @@ class Course:
         self._note_asked()
         slots = list(rig.counters.slots)
         # The same things take up other room, what is spent goes when it is looked at, be it for a question that is
-        # refused, and of the replies one in so many is timed: here each kind has its own way.
+        # refused, and only a share of the replies is timed: here each kind has its own way.
         for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
             slots[free] = 0
         return Seen(

@@ -295,7 +295,7 @@ class Rig:
         raise AssertionError(f"no reply; upstreams were asked {self.forwarded}")
 
     def until_asked(self, number: int, upstream: Scripted | None = None) -> None:
-        """Turn until an upstream, the first unless said otherwise, has been asked so many times."""
+        """Turn until an upstream, by default the first, was asked `number` times."""
         asked = (upstream or self.upstream).asked
         self.until(lambda: b"" if len(asked) >= number else None)
 

@@ -190,7 +190,7 @@ edits = st.builds(Edit, st.sampled_from(Kind), places, st.binary(min_size=1, max
 
 
 def mutants(seeds: Mapping[str, bytes], most_edits: int = 4) -> st.SearchStrategy[Mutant]:
-    """Seeds as they are, and with up to so many edits."""
+    """Draw seeds as they are, and with up to `most_edits` edits."""
     chosen = st.tuples(st.sampled_from(sorted(seeds)), st.lists(edits, max_size=most_edits))
     return chosen.map(lambda choice: mutant(seeds, *choice))
 

@@ -129,7 +129,7 @@ class Names:
 
 
 def questions(zones: Mapping[str, str], number: int, seed: int) -> list[Asked]:
-    """So many different questions about the zones, always the same for a seed."""
+    """Return different questions about the zones, always the same for a seed."""
     draw = random.Random(seed)
     names = Names.of(zones)
     found: dict[Asked, None] = {}

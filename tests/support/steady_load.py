@@ -63,7 +63,7 @@ class ConstantLoad:
         return Tally(self.sent, sum(map(len, self._waiting)), dict(self._rcodes))
 
     def until_answered(self, number: int) -> None:
-        """Wait for so many more answers; AssertionError when they do not come."""
+        """Wait for this number of further answers. Raise AssertionError if they do not come."""
         wanted, deadline = self.answered + number, time.monotonic() + 30
         while self.answered < wanted:
             assert time.monotonic() < deadline, self.tally

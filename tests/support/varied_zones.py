@@ -11,7 +11,7 @@ from tests.support.zones import website, zone
 
 
 def _long_name(data: int, below: str) -> str:
-    """A relative name that makes, with the zone `below`, a complete name of so many bytes in a message."""
+    """Return a relative name that makes, with the zone `below`, a name of the given size in a message."""
     left = data - sum(len(label) + 1 for label in below.split(".")) - 1
     labels: list[str] = []
     while left > 0:
@@ -27,7 +27,7 @@ def _strings(number: int, size: int) -> str:
 
 
 def _records(name: str, rtype: str, count: int, size: int) -> str:
-    """So many records of one set, distinguished by their first bytes."""
+    """Return records of one set that differ in their first bytes."""
     return "".join(f'{name} {rtype} "{index:03d}{"x" * (size - 3)}"\n' for index in range(count))
 
 

@@ -79,7 +79,7 @@ async def _walk(
 ) -> list[str]:
     wrong = []
     before = _record(plane)
-    # Every request comes from another address: one address may not have so many failures.
+    # Every request comes from another address: one address may not fail this often.
     addresses = (f"127.1.{number // 250 % 250}.{number % 250}" for number in count())
     for route, cases in asked.items():
         for caller in callers:
