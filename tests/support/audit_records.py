@@ -1,4 +1,4 @@
-"""Records made up for tests: lines of an export, and checkpoints of them."""
+"""Audit log entries made up for tests: lines of an export, and checkpoints over them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ Entry = dict[str, Any]
 
 
 def entries(count: int) -> list[Entry]:
-    """Entries without hashes; the first names the key and the installation."""
+    """Return `count` entries without hashes. The first entry names the key and the installation."""
     named = {"key": public_text(KEY), "installation": INSTALLATION}
     return [
         {
@@ -38,7 +38,7 @@ def entries(count: int) -> list[Entry]:
 
 
 def chained(made: Sequence[Entry], after: str = GENESIS) -> list[Entry]:
-    """The entries with `previous` and `hash`, following on `after`."""
+    """Return the entries with `previous` and `hash`. The first entry follows on `after`."""
     found: list[Entry] = []
     for entry in made:
         following = {**entry, "previous": found[-1]["hash"] if found else after}
@@ -47,17 +47,17 @@ def chained(made: Sequence[Entry], after: str = GENESIS) -> list[Entry]:
 
 
 def record(count: int) -> list[Entry]:
-    """A complete audit log."""
+    """Return a complete audit log of `count` entries."""
     return chained(entries(count))
 
 
 def lines(made: Sequence[Entry]) -> list[bytes]:
-    """The lines that an export has for them."""
+    """Return the lines that an export has for the entries."""
     return [canonical(entry) + b"\n" for entry in made]
 
 
 def held(made: Sequence[Entry], *numbers: int, key: Ed25519PrivateKey = KEY) -> list[Checkpoint]:
-    """Checkpoints of the entries of these numbers."""
+    """Return a signed checkpoint for each of the entries with these numbers."""
     return [
         Statement(count, INSTALLATION, seq, made[seq - 1]["hash"], made[seq - 1]["time"]).signed_by(key)
         for count, seq in enumerate(numbers, start=1)

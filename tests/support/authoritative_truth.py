@@ -1,4 +1,4 @@
-"""The truth about questions: what the authority says to each, and to the targets of aliases that it does not follow."""
+"""The truth about questions: the authority's replies to each, and to the targets of aliases that it does not follow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,15 +10,15 @@ from tests.support.questions import Asked, Edns
 from tests.support.reply_comparison import Seen, Truth, seen
 
 LEGS: Final = 32
-"""The most replies that a chain is put together from."""
+"""The maximum number of replies in a chain."""
 _PAYLOAD: Final = 4096
 _NOT_FOLLOWED: Final = frozenset({int(dns.rdatatype.CNAME), int(dns.rdatatype.ANY)})
 
 
 def walked(ask: Callable[[Sequence[Asked]], Sequence[bytes]], questions: Sequence[Asked]) -> list[Truth]:
-    """The truth of each question by an authority that follows aliases within a zone only, asked over TCP by `ask`.
+    """Return the truth of each question, according to an authority that follows aliases within one zone only.
 
-    A chain ends where the authority has an answer or a denial, where it comes back to a name it had been at, or after
+    `ask` asks the authority over TCP. A chain ends at an answer, at a denial, at a name that it has visited, or after
     LEGS replies.
     """
     legs: list[list[Seen]] = [[] for _ in questions]
@@ -40,7 +40,10 @@ def walked(ask: Callable[[Sequence[Asked]], Sequence[bytes]], questions: Sequenc
 
 
 def left_open(found: Seen, name: bytes, qtype: int, met: set[bytes]) -> bytes | None:
-    """The name that a reply's aliases lead to without saying what is there; None also for one of `met`, which grows."""
+    """Return the name that a reply's aliases lead to if the reply does not cover it, else None.
+
+    Add the names of the chain to `met`. Return None if the chain leads back to one of them.
+    """
     if qtype in _NOT_FOLLOWED or found.denial:
         return None
     first = at = name.lower()
@@ -53,6 +56,6 @@ def left_open(found: Seen, name: bytes, qtype: int, met: set[bytes]) -> bytes | 
 
 
 def _plain(question: Asked, name: bytes) -> Asked:
-    """The question about another name, as one asks for all there is."""
+    """Return the question about another name: over TCP, with EDNS, without RD and without oddities."""
     plain = replace(question, flags=0, additional=(), behind=b"")
     return replace(plain, name=name, rd=False, edns=Edns(_PAYLOAD, do=question.do), stream=True)

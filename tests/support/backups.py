@@ -1,4 +1,4 @@
-"""Backups and archives as bytes: taken apart, and put together otherwise."""
+"""Backups and archives as bytes: take them apart, and build altered ones."""
 
 import io
 import json
@@ -11,13 +11,13 @@ Members = dict[str, bytes]
 
 
 def members(data: bytes) -> Members:
-    """The files in a zip file."""
+    """Return the files in a zip file, by name."""
     with ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
-    """A zip file of these files."""
+    """Return a zip file that contains these files."""
     target = io.BytesIO()
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -26,12 +26,12 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 
 
 def rows(data: bytes, table: str) -> list[dict[str, Any]]:
-    """The rows that a backup has of a table."""
+    """Return the rows of a table in a backup."""
     return [json.loads(line) for line in members(data)[f"tables/{table}.jsonl"].splitlines()]
 
 
 def with_manifest(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
-    """The same backup with a manifest that says something else."""
+    """Return the backup with a manifest that `change` has altered."""
     files = members(data)
     manifest = json.loads(files["manifest.json"])
     change(manifest)
@@ -39,14 +39,17 @@ def with_manifest(data: bytes, change: Callable[[dict[str, Any]], object]) -> by
 
 
 def with_rows(data: bytes, table: str, change: Callable[[list[dict[str, Any]]], object]) -> bytes:
-    """A backup of other rows, and with a manifest that says so: made by somebody who knows how."""
+    """Return the backup with altered rows in a table, and with a manifest that matches them.
+
+    A skilled forger would produce such a backup.
+    """
     found = rows(data, table)
     change(found)
     return with_lines(data, table, [json.dumps(row).encode() for row in found])
 
 
 def with_lines(data: bytes, table: str, lines: Sequence[bytes]) -> bytes:
-    """A backup of these lines in place of a table's rows, which its manifest knows."""
+    """Return the backup with these lines instead of a table's rows, and with a manifest that matches them."""
     name, content = f"tables/{table}.jsonl", b"".join(line + b"\n" for line in lines)
 
     def fit(manifest: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Both caches, for tests that say nothing about which one it is."""
+"""Both caches, for tests that run against either implementation."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -8,7 +8,7 @@ from dnsfilter.wire.answer import Answer
 from tests.support.engines import KINDS
 
 Make: TypeAlias = Callable[[int, int], Cache]
-"""Makes a cache, given its size in bytes and how many seconds it serves stale answers."""
+"""A function that makes a cache, given its size in bytes and how many seconds it serves stale answers."""
 
 
 def _makers() -> dict[str, Make]:
@@ -24,7 +24,7 @@ CACHES: Final = _makers()
 
 
 def levelled(answer: Answer) -> Answer:
-    """The answer with the TTLs of its records in the message too, as a cache may keep it."""
+    """Return the answer with the TTLs of its records written into the message, as a cache may keep it."""
     data = bytearray(answer.message)
     for record in answer.records:
         data[record.ttl_offset : record.ttl_offset + 4] = record.ttl.to_bytes(4, "big")
@@ -32,7 +32,7 @@ def levelled(answer: Answer) -> Answer:
 
 
 def facts(entry: Entry | None) -> tuple[object, ...] | None:
-    """What clients can learn from an entry, and until when."""
+    """Return what clients can learn from an entry, and until when."""
     if entry is None:
         return None
     return levelled(entry.answer), entry.stored_ms, entry.expires_ms, entry.targets, entry.ad

@@ -1,4 +1,4 @@
-"""Certificates of a private authority, made when a test wants one."""
+"""Certificates of a private certificate authority, made on demand."""
 
 import datetime
 import ipaddress
@@ -14,7 +14,7 @@ DAY = datetime.timedelta(days=1)
 
 
 class Authority:
-    """Signs certificates for servers on loopback; `ca` is the file by which clients know it."""
+    """A certificate authority that signs certificates for servers on loopback. Clients trust it by the file `ca`."""
 
     def __init__(self, directory: Path, name: str = "an authority of tests") -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ class Authority:
         self.ca.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def issue(self, certificate: Path, key: Path, address: str = "127.0.0.1") -> int:
-        """Write a new certificate for an address and its key, each replaced atomically; return its serial number."""
+        """Write a new certificate for an address and its key, both atomically. Return its serial number."""
         made = ec.generate_private_key(ec.SECP256R1())
         built = _builder(_named("a server"), self._name, made.public_key())
         names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]

@@ -1,4 +1,4 @@
-"""Other people's software in front of a node: what it asks for, and resolvers that forward to the node."""
+"""Common client software in front of a node: what it asks, and resolvers that forward to the node."""
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ page    CNAME www.facebook.com.
 photo   CNAME www.instagram.com.
 """
 CLIENT_ZONES: Mapping[str, str] = {**ZONES, SIGNED: ZONES[SIGNED] + MORE}
-"""The public names; in the zone to sign more aliases of banned names, and one name that a forger answers for."""
+"""The public zones. The signed zone has more aliases of banned names, and one name that a forger answers for."""
 SIGNING: Mapping[str, Denial] = {SIGNED: "nsec"}
 
 OPEN_POLICY = """\
@@ -45,7 +45,7 @@ authority = "ghent"
 funding = "public"
 audience = "staff"
 """
-"""One authority, to which this machine belongs, and no ban."""
+"""A policy with one authority, whose range contains this machine, and without bans."""
 
 REPLIES = {
     "tiktok": 'reply = "refused"',
@@ -64,12 +64,12 @@ start = "today"
 for = "1 year"
 """
 POLICY = OPEN_POLICY + "".join(BAN.format(service, reply) for service, reply in REPLIES.items())
-"""The same with a banned service for each way to refuse."""
+"""The same policy with one banned service for each kind of reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A node with POLICY, one without bans, and the key of the zone that their upstream signs, as a DNSKEY's data."""
+    """A node with POLICY, a node without bans, and the data of the DNSKEY of their upstream's signed zone."""
 
     node: Node
     other: Node
@@ -78,7 +78,7 @@ class Office:
 
 @contextmanager
 def office(directory: Path) -> Iterator[Office]:
-    """Both nodes in front of a real authority, on loopback; about FORGED the first asks a forger."""
+    """Run both nodes on loopback, in front of a real authoritative server. The first asks a forger about FORGED."""
     with (
         Knot(CLIENT_ZONES, signed=SIGNING) as authority,
         Knot({SIGNED: _forged(authority)}) as forger,
@@ -90,7 +90,7 @@ def office(directory: Path) -> Iterator[Office]:
 
 @contextmanager
 def office_within(space: Namespace, directory: Path) -> Iterator[Office]:
-    """The same inside a namespace: the nodes are at port 53 of 127.0.0.1 and 127.0.0.2."""
+    """Run both nodes inside a namespace, at port 53 of 127.0.0.1 and 127.0.0.2."""
     dig_inside = space.component("dig")
     with (
         KnotWithin(space, CLIENT_ZONES, signed=SIGNING) as authority,
@@ -102,7 +102,7 @@ def office_within(space: Namespace, directory: Path) -> Iterator[Office]:
 
 
 def _forged(authority: Knot, program: Component | None = None) -> str:
-    """The signed zone with little left in it, one address changed, and the signatures as they were."""
+    """Return a reduced copy of the signed zone, with one address changed and the original signatures."""
     answers = [_signed(authority, name, qtype, program) for name, qtype in FORGERY]
     lines = [f"{name} {ttl_s} {kind} {rdata}" for answer in answers for name, ttl_s, kind, rdata in answer]
     return "\n".join(lines).replace(REAL_ADDRESS, FORGED_ADDRESS)
@@ -122,7 +122,7 @@ def _signed(authority: Knot, name: str, qtype: str, program: Component | None) -
 
 
 class Forwarder(Process):
-    """A resolver inside a namespace that asks the servers it is given, at port 53 or as "address:port"."""
+    """A resolver inside a namespace that forwards to the given servers. A server is an address or "address:port"."""
 
     def __init__(self, space: Namespace, directory: Path, program: str) -> None:
         super().__init__(directory, program)
@@ -152,7 +152,7 @@ class Forwarder(Process):
 
 
 class Dnsmasq(Forwarder):
-    """dnsmasq as on an office's router, with these servers."""
+    """dnsmasq as on an office's router, forwarding to the given servers."""
 
     def __init__(self, space: Namespace, directory: Path, *servers: str, strict_order: bool = False) -> None:
         super().__init__(space, directory, "dnsmasq")
@@ -169,7 +169,7 @@ class Dnsmasq(Forwarder):
 
 
 class ForwardingUnbound(Forwarder):
-    """unbound that forwards everything; it validates below `key`, SIGNED's, when it has one."""
+    """Unbound that forwards everything. With `key`, the key of SIGNED, it validates below SIGNED."""
 
     def __init__(self, space: Namespace, directory: Path, *servers: str, key: str | None = None) -> None:
         super().__init__(space, directory, "unbound")
@@ -198,9 +198,9 @@ ReadEtcHosts=no
 
 
 class Resolved(Forwarder):
-    """systemd-resolved with its stub at 127.0.0.53; it validates below `key`, SIGNED's, when it has one.
+    """systemd-resolved with its stub at 127.0.0.53. With `key`, the key of SIGNED, it validates below SIGNED.
 
-    While it runs the namespace's /etc holds only what it needs, and its /run is its own.
+    While it runs, the namespace's /etc holds only the files that it needs, and its /run is private.
     """
 
     def __init__(self, space: Namespace, directory: Path, *servers: str, key: str | None = None) -> None:
@@ -208,7 +208,8 @@ class Resolved(Forwarder):
         self.address, self.port = "127.0.0.53", 53
         anchors = "dnssec-trust-anchors.d"
         dnssec = "no" if key is None else "yes"
-        # The user that it looks up has to be the only one that a namespace made without privileges has.
+        # An unprivileged namespace has only one user, root. So the user that systemd-resolved looks up has to be this
+        # one.
         self._etc = {
             "passwd": "root:x:0:0::/:/bin/sh\nsystemd-resolve:x:0:0::/:/bin/sh\n",
             "systemd/resolved.conf": RESOLVED.format(servers=" ".join(servers), dnssec=dnssec),
@@ -233,7 +234,7 @@ class Resolved(Forwarder):
 
 
 def replace_etc(space: Namespace, directory: Path, files: Mapping[str, str]) -> None:
-    """Within the namespace, make these files, kept in that new directory, all that /etc holds."""
+    """Write the files to the new `directory`, and mount it as /etc within the namespace."""
     for name, text in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
-"""Compile each SQL statement once in a process of tests, not once for every test's database."""
+"""Compile each SQL statement once per test process, not once for every test's database."""
 
 from sqlalchemy import Engine
 
 from api.db.session import Database
 
 _FIRST: dict[str, Engine] = {}
-"""By the dialect's name, the engine whose compiled statements all others take."""
+"""The engine whose compiled statements all others share, by dialect name."""
 
 
 def share_compiled(database: Database) -> None:

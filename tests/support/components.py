@@ -17,28 +17,29 @@ DIRECTORY = PROJECT / ".components"
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A program and the environment it must be started with (its libraries are not where the loader looks)."""
+    """A program and its environment. The environment names its libraries, which the loader would not find."""
 
     path: Path
     env: Mapping[str, str]
 
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run to the end and return output and exit code for any code."""
+        """Run the program to its end. Return its output and exit code, and accept any code."""
         return subprocess.run(
             [self.path, *arguments], env=self.env, input=stdin, timeout=timeout_s, capture_output=True, text=True
         )
 
 
 def program_paths() -> dict[str, str]:
-    """Each program of the table with its path inside the unpacked packages."""
+    """Return the path of each program of the table inside the unpacked packages."""
     rows = [line.split() for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
     return {name: path for name, _, path, _ in rows}
 
 
 def component(name: str) -> Component:
-    """The program of that name; without it the calling test is skipped, and fails where CI=true.
+    """Return the program of that name.
 
-    Raises KeyError when the table does not list it.
+    Skip the calling test if the program is missing, and fail it if CI=true. Raise KeyError if the table does not list
+    the name.
     """
     unpacked = DIRECTORY / "root" / program_paths()[name]
     if (DIRECTORY / "ready").exists() and unpacked.exists():
@@ -51,7 +52,7 @@ def component(name: str) -> Component:
 
 
 def end(process: "subprocess.Popen[bytes]", patience_s: float = 10.0) -> None:
-    """Ask a program to end, and make it if it has not after a while."""
+    """Send SIGTERM to a program. Kill it if it has not ended after `patience_s`."""
     process.terminate()
     try:
         process.wait(patience_s)

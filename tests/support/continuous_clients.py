@@ -1,7 +1,7 @@
-"""Clients that ask on and on while the policy changes, and remember between which revisions each reply lies.
+"""Clients that ask continuously while the policy changes, and note the possible revisions of each reply.
 
-A reply belongs to one of the revisions between the newest that had shown itself when its question left and the newest
-that was published when it came.
+The earliest is the newest revision that a reply had shown when the question was sent. The latest is the newest revision
+that was published when the reply came.
 """
 
 import re
@@ -22,12 +22,12 @@ from tests.support.engines import data, edes, query
 PATIENCE_S = 10.0
 PAUSE_S = 0.002
 _MARK = re.compile(rb"revision=(\d+)|\br(\d+)@")
-"""Where a reply has its revision: the health name's text, or the contact in a refusal's."""
+"""A pattern for the revision in a reply: in the text of the health name, or in the contact of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a reply says, but for TTLs: rcode, records of the answer section, extended errors with their texts."""
+    """What a reply says, apart from TTLs: rcode, records of the answer section, extended errors with their texts."""
 
     rcode: int
     answer: frozenset[str] = frozenset()
@@ -36,7 +36,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One question and its reply; the revision in force was one of `first` to `last`."""
+    """One question and its reply. The revision in force was between `first` and `last`."""
 
     client: str
     name: str
@@ -56,7 +56,7 @@ def _said(reply: bytes) -> Said:
 
 
 class Board:
-    """The newest revision that was published, which the test sets, and the newest that a reply had."""
+    """The newest published revision, which the test sets, and the newest revision in any reply."""
 
     def __init__(self, revision: int) -> None:
         self.published = revision
@@ -64,7 +64,7 @@ class Board:
         self._changed = threading.Condition()
 
     def note(self, reply: bytes) -> None:
-        """Note the revision of a reply, if it has one."""
+        """Record the revision of a reply, if it has one."""
         reported = max((int(one or other) for one, other in _MARK.findall(reply)), default=0)
         if reported > self.seen:
             with self._changed:
@@ -72,13 +72,13 @@ class Board:
                 self._changed.notify_all()
 
     def wait_until_seen(self, revision: int) -> bool:
-        """Whether a reply of that revision, or a newer one, comes."""
+        """Return whether a reply of that revision, or of a newer one, arrives in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self.seen >= revision, PATIENCE_S)
 
 
 class Asker:
-    """One client in a thread of its own, one question at a time and each asked once: `with` starts and stops it."""
+    """One client in its own thread, which asks one question at a time, each once. `with` starts and stops it."""
 
     def __init__(
         self,
@@ -148,5 +148,5 @@ class Asker:
 
 
 def wait_a_little() -> None:
-    """Leave the askers some time, so that a revision decides more than one question."""
+    """Wait so long that the clients ask more than one question per revision."""
     time.sleep(10 * PAUSE_S)

@@ -1,4 +1,4 @@
-"""The real control plane, on loopback or in a network of its own, and nodes that follow it."""
+"""The real control plane, on loopback or in its own network, and nodes that follow it."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 
 
 class Api(Process):
-    """`dnsfilter-api` with a policy in the database that it makes. `options` are more of its own."""
+    """`dnsfilter-api` with a new database that holds a policy. `options` are additional command-line options."""
 
     is_forked = True
 
@@ -41,12 +41,12 @@ class Api(Process):
         return f"{self.url}/readyz"
 
     def token(self) -> str:
-        """The administrator's."""
+        """Return the administrator's token."""
         return (self.state / "admin-token").read_text().strip()
 
 
 class Follower(Node):
-    """`dnsfilter serve` by the snapshots of a control plane on the same machine."""
+    """`dnsfilter serve` with the snapshots of a control plane on the same machine."""
 
     def __init__(self, directory: Path, upstream: str, snapshots: Path) -> None:
         super().__init__(directory, upstream, policy=None)
@@ -72,7 +72,7 @@ class ApiWithin(Api):
         return self._space.status_of(self.place) == 200
 
     def connection(self) -> HTTPConnection:
-        """A new one, of a client in the same namespace."""
+        """Return a new connection of a client in the same namespace."""
         host, _, port = self.place.rpartition(":")
         made = HTTPConnection(host, int(port))
         made.sock = self._space.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -81,7 +81,10 @@ class ApiWithin(Api):
         return made
 
     def __call__(self, method: str, path: str, value: object = None) -> Any:
-        """Ask as the administrator; AssertionError for an answer that is none."""
+        """Send a request as the administrator and return the answer.
+
+        Raise AssertionError if the status is 300 or above.
+        """
         connection = self.connection()
         try:
             headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
@@ -96,7 +99,7 @@ class ApiWithin(Api):
 
 @contextmanager
 def serving(arguments: Sequence[str], log: Path) -> Iterator[Forked]:
-    """Run `dnsfilter-api` from when it listens until the end of the block, when it must stop cleanly."""
+    """Run `dnsfilter-api` until the end of the block. Wait until it listens, and check that it stops cleanly."""
     log.touch()
     process = start(["dnsfilter-api", *arguments], log, log.parent)
     try:

@@ -1,4 +1,4 @@
-"""Grafana dashboards as tests see them."""
+"""Grafana dashboards, as tests read them."""
 
 import json
 import re
@@ -6,27 +6,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# What Grafana would put in their place; the range is long enough for two scrapes of any test.
+# Values for Grafana's own variables. The range covers at least two scrapes of any test.
 BUILT_IN = {"__rate_interval": "1m", "__range": "5m", "__interval": "15s"}
 
 
 def load_dashboard(path: Path) -> dict[str, Any]:
-    """The dashboard's JSON."""
+    """Return the dashboard's JSON."""
     dashboard: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return dashboard
 
 
 def panels(dashboard: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Every panel, also those within collapsed rows."""
+    """Yield every panel, including those in collapsed rows."""
     for panel in dashboard["panels"]:
         yield panel
         yield from panel.get("panels", ())
 
 
 def dashboard_queries(path: Path) -> list[str]:
-    """Every panel's PromQL, variables replaced: a list variable by its `allValue`, Grafana's own by fixed spans.
+    """Return the PromQL of every panel, with variables replaced.
 
-    Raises ValueError for a variable that nothing defines.
+    Replace a list variable by its `allValue`, and Grafana's own variables by fixed spans. Raise ValueError for an
+    undefined variable.
     """
     dashboard = load_dashboard(path)
     values = BUILT_IN | {
@@ -38,7 +39,7 @@ def dashboard_queries(path: Path) -> list[str]:
 
 
 def replace_variables(query: str, values: Mapping[str, str]) -> str:
-    """The query with `$name` and `${name}` replaced; ValueError for a name without a value."""
+    """Return the query with `$name` and `${name}` replaced. Raise ValueError for a name without a value."""
 
     def value(found: re.Match[str]) -> str:
         name = found[1] or found[2]

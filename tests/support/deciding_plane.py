@@ -1,4 +1,4 @@
-"""A control plane with the plain list of what was decided on it."""
+"""A control plane together with the plain list of what was decided on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ RANGES = {
 
 
 class Acted(RuleBasedStateMachine):
-    """What the rules of acts have at hand."""
+    """The state and helpers that the rules of acts share."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Acted(RuleBasedStateMachine):
         self.past: dict[int, Decided] = {}
         self.files: list[tuple[str, Decided]] = []
         self.shown: tuple[int, dict[object, Fixed]] = (0, {})
-        """At which revision, and what."""
+        """The revision, and what the lists showed at it."""
         self.decisions = 0
 
     def teardown(self) -> None:
@@ -43,7 +43,7 @@ class Acted(RuleBasedStateMachine):
         return int(self.plane.clock.now)
 
     def act(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        """The answer of an act that was done; None for one that is refused, which then has changed nothing."""
+        """Carry out an act and return its answer. Return None if it is refused, and check that it changed nothing."""
         before = self.plane.revision()
         response = self.plane.call(method, path, body, **options)
         assert response.status_code < 500, response.text
@@ -53,12 +53,12 @@ class Acted(RuleBasedStateMachine):
         return None
 
     def decision(self, **also: str) -> dict[str, str]:
-        """One that was not there before: terms with equal ends stay apart."""
+        """Return a formal decision with a new reference. So terms with equal ends stay apart."""
         self.decisions += 1
         return {"organ": "council", "reference": str(self.decisions), "legal_basis": "decree 1", **also}
 
     def ban(self, place: int, among: Sequence[Ban] | None = None) -> Ban | None:
-        """One of the bans that there are."""
+        """Return one of the bans, or None if there is none."""
         found = list(self.list.bans.values()) if among is None else among
         return found[place % len(found)] if found else None
 
@@ -73,6 +73,6 @@ class Acted(RuleBasedStateMachine):
         return {name: self.plane.done("GET", f"/v1/{name}?limit=200")["items"] for name in names}
 
     def instants(self, since: int) -> list[int]:
-        """Both sides of every edge from then on: between two edges the list has no change."""
+        """Return both sides of every edge from `since` on. Between two edges the list does not change."""
         edges = {edge for edge in self.list.edges() if edge < FOREVER}
         return sorted({at for edge in (self.now, *edges) for at in (edge - 1, edge) if at >= since})

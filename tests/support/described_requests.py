@@ -1,7 +1,7 @@
-"""Asks a running API what its description allows and what it does not.
+"""Send a running API requests that its description allows, and requests that it does not allow.
 
-A program of its own, `python -m tests.support.described_requests < wanted`: what schemathesis draws depends on the
-order of sets, and that on PYTHONHASHSEED.
+This is a separate program: `python -m tests.support.described_requests < wanted`. What schemathesis draws depends on
+the order of sets, and so on PYTHONHASHSEED.
 """
 
 import json
@@ -46,12 +46,16 @@ KNOWN: Mapping[str, tuple[Any, ...]] = {
     "length": (24,),
     "number": tuple(range(1, 7)),
 }
-"""What there is in the example: of three cases two are about something that exists."""
+"""Values that exist in the example. Two of three cases use one of them."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Where to ask, how much of each operation, a token of each role, and accounts and grants of nobody who asks."""
+    """Where to send requests, and how many for each operation.
+
+    `tokens` has a token of each role. `bystanders` and `grants` are accounts, and grants of accounts, that send no
+    requests.
+    """
 
     url: str
     cases: int
@@ -62,14 +66,14 @@ class Wanted:
 
 @dataclass
 class Report:
-    """How often each status was answered, and what was not as described."""
+    """The number of answers by status, and the answers that differ from the description."""
 
     asked: Counter[int] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)
 
 
 def ask_all(wanted: Wanted) -> Report:
-    """Ask every operation for what is described, and for what is not."""
+    """Send requests to every operation, valid and invalid ones."""
     report = Report()
     described = schemathesis.openapi.from_url(f"{wanted.url}/openapi.json")
     for found in described.get_all_operations():
@@ -78,7 +82,7 @@ def ask_all(wanted: Wanted) -> Report:
         if operation.label != "POST /v1/policy/apply":
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 _ask(wanted, report, operation, mode)
-    # What is done all at once comes last: it may leave little of the example.
+    # Apply a policy last: it may leave little of the example.
     _ask(wanted, report, described["/v1/policy/apply"]["POST"], GenerationMode.POSITIVE)
     return report
 
@@ -87,7 +91,7 @@ def _ask(wanted: Wanted, report: Report, operation: Operation, mode: GenerationM
     if mode is GenerationMode.NEGATIVE and not (operation.query or operation.path_parameters or operation.body):
         return
     examples = _examples(operation)
-    # Hypothesis draws the same each time; schemathesis draws from this as well, before it.
+    # Hypothesis draws the same values each time. Schemathesis also draws from `random`, before Hypothesis does.
     random.seed(SEED)
 
     @settings(
@@ -118,7 +122,7 @@ def _ask(wanted: Wanted, report: Report, operation: Operation, mode: GenerationM
 
 
 def _lead(case: Asked, draw: random.Random, wanted: Wanted) -> None:
-    """Have most cases be about what exists, and none about those who ask."""
+    """Make most cases use objects that exist. Never use the accounts that send the requests."""
     parameters = case.path_parameters or {}
     for name in parameters:
         if name == "account":
@@ -135,7 +139,7 @@ def _lead(case: Asked, draw: random.Random, wanted: Wanted) -> None:
         if isinstance(case.body.get("authority"), str):
             case.body["authority"] = draw.choice(KNOWN["slug"])
     if draw.random() < 3 / 4:
-        # A token that was made up is refused, and its address soon limited.
+        # The API refuses a made-up token, and soon limits its address.
         case.headers.pop("Authorization", None)
     if case.method == "GET" and draw.random() < 1 / 6:
         case.headers["If-None-Match"] = "*"
@@ -145,7 +149,7 @@ def _lead(case: Asked, draw: random.Random, wanted: Wanted) -> None:
 
 
 def _examples(operation: Operation) -> Mapping[str | None, Any]:
-    """The request bodies that the description gives as examples, by media type."""
+    """Return the example request bodies of the description, by media type."""
     contents = operation.definition.raw.get("requestBody", {}).get("content", {})
     return {name: content["example"] for name, content in contents.items()}
 

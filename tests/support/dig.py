@@ -1,4 +1,4 @@
-"""Questions asked by the real dig, and what it printed, as values."""
+"""Run the real dig and return what it prints as values."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from tests.support.components import Component, component
 
 
 class Record(NamedTuple):
-    """One line of a section; the data as dig prints it, names absolute and lower or upper case as received."""
+    """One line of a section. `rdata` is as dig prints it: names are absolute, and keep the case as received."""
 
     name: str
     ttl_s: int
@@ -18,7 +18,7 @@ class Record(NamedTuple):
 
 
 class ExtendedError(NamedTuple):
-    """One EDE option (RFC 8914); the text is empty when the option has none."""
+    """One EDE option (RFC 8914). The text is empty if the option has none."""
 
     code: int
     text: str
@@ -26,7 +26,7 @@ class ExtendedError(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DigResult:
-    """One answer: rcode by name, header flags in lower case, EDEs in order, sections; `edns` is None without OPT."""
+    """One answer: rcode by name, header flags in lower case, EDEs in order, sections. `edns` is None without OPT."""
 
     rcode: str
     flags: frozenset[str]
@@ -39,12 +39,12 @@ class DigResult:
     raw: str = field(repr=False)
 
     def rdata(self, qtype: str) -> list[str]:
-        """The data of the answer section's records of that type, in order."""
+        """Return the data of the answer section's records of that type, in order."""
         return [record.rdata for record in self.answers if record.type == qtype]
 
 
 class NoAnswer(Exception):
-    """Nothing came back, or nothing that dig could read; the message is what it printed."""
+    """No reply arrived, or dig could not read it. The message is what dig printed."""
 
 
 HEADER = re.compile(r"^;; ->>HEADER<<- opcode: \S+, status: (\S+), id: \d+$", re.MULTILINE)
@@ -66,10 +66,11 @@ def dig(
     extra: Sequence[str] = (),
     program: Component | None = None,
 ) -> DigResult:
-    """Ask once, from the address `bind`; `extra` are dig's own options, such as "+tcp", "+dnssec", "+norecurse".
+    """Ask once, from the address `bind`. Raise NoAnswer if there is no readable reply.
 
-    `program` is a dig that runs elsewhere, as in a namespace. dig asks ANY over TCP without "+notcp", and repeats a
-    truncated answer over TCP without "+ignore". Raises NoAnswer.
+    `extra` are options of dig, such as "+tcp", "+dnssec" or "+norecurse". `program` is a dig that runs elsewhere, for
+    example in a namespace. Without "+notcp", dig asks ANY over TCP. Without "+ignore", it repeats a truncated query
+    over TCP.
     """
     source = [] if bind is None else ["-b", bind]
     options = [f"+time={timeout_s}", "+tries=1", "+noidnin", "+noidnout", *extra]
@@ -81,7 +82,7 @@ def dig(
 
 
 def parse_dig(raw: str) -> DigResult:
-    """What dig printed about one answer, in its default format; raises NoAnswer when there is none."""
+    """Return what dig printed about one answer, in its default format. Raise NoAnswer if there is none."""
     header, flags, edns, server = (pattern.search(raw) for pattern in (HEADER, FLAGS, EDNS, SERVER))
     if header is None or flags is None:
         raise NoAnswer(raw)

@@ -1,4 +1,4 @@
-"""Requests that go straight to an application: no client, no connection pool, no socket."""
+"""Send requests directly to an application: no client, no connection pool, no socket."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ async def answer_of(app: ASGIApp, request: httpx.Request, address: str) -> httpx
     try:
         await app(_scope(request, address), receive, send)
     except Exception:
-        # An application answers 500 first, and raises for its server's log.
+        # After an exception, an application first answers 500. Then it raises, for its server's log.
         if not sent:
             raise
     start, *answered = sent

@@ -1,4 +1,4 @@
-"""What documents of the project say is typed."""
+"""Commands and code blocks in the project's documents."""
 
 import re
 import shlex
@@ -10,19 +10,19 @@ from textwrap import dedent
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT_CODE_1 = ("authority onboard ghent --check", "revision diff 12")
-"""Commands of dnsfilterctl that show by exit code 1 that they found something."""
+"""Commands of dnsfilterctl that exit with code 1 to report a finding."""
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _PROJECT = Path(__file__).parents[2]
 
 
 @cache
 def text(name: str) -> str:
-    """Return the text of a document, named from the project's root."""
+    """Return the text of a document. The name is relative to the project's root."""
     return (_PROJECT / name).read_text(encoding="utf-8")
 
 
 def commands(name: str) -> Iterator[list[str]]:
-    """The words of each command in a document's shell blocks, continuations joined, comments left out."""
+    """Yield the words of each command in a document's shell blocks. Join continuation lines and skip comments."""
     for language, block in FENCE.findall(text(name)):
         if language == "sh":
             for line in block.replace("\\\n", " ").splitlines():
@@ -33,7 +33,7 @@ def commands(name: str) -> Iterator[list[str]]:
 
 
 def blocks(name: str, heading: str, language: str = "sh") -> list[str]:
-    """Return the fenced blocks of a section and its subsections, those in lists too, without their indentation."""
+    """Return the fenced blocks of a section and its subsections, without indentation. Include blocks in lists."""
     title = re.search(rf"^(##+) {re.escape(heading)}\n", text(name), re.MULTILINE)
     assert title is not None, f"{name} has no heading {heading}"
     section = re.split(rf"^#{{2,{len(title[1])}}} ", text(name)[title.end() :], maxsplit=1, flags=re.MULTILINE)[0]

@@ -1,4 +1,4 @@
-"""What earlier versions left: databases and backups without the columns that migrations have added since."""
+"""Databases and backups of earlier versions, without the columns that later migrations add."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,7 +25,7 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
 
 
 def set_back(database: Database, schema: str) -> None:
-    """Make a database one of an earlier schema, with the rows that it has."""
+    """Convert a database to an earlier schema, and keep its rows."""
     gone = _added_since(schema)
     with database.engine.begin() as connection:
         for table, column in gone:
@@ -39,7 +39,7 @@ def set_back(database: Database, schema: str) -> None:
 
 
 def earlier_backup(data: bytes, schema: str) -> bytes:
-    """The backup that a version with an earlier schema would have made."""
+    """Return the backup that a version with an earlier schema would have made."""
     gone = _added_since(schema)
 
     def strip(rows: list[dict[str, Any]], table: str) -> None:
@@ -61,7 +61,7 @@ def earlier_backup(data: bytes, schema: str) -> bytes:
 
 
 def earlier_body(kind: str, body: dict[str, Any] | None, schema: str) -> dict[str, Any] | None:
-    """What a version with an earlier schema kept of an object; of a ban with its terms."""
+    """Return what a version with an earlier schema kept of an object. For a ban, include its terms."""
     if body is None:
         return None
     gone, table = _added_since(schema), KINDS[kind].__tablename__

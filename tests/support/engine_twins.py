@@ -1,4 +1,4 @@
-"""Two engines of different kinds through the same steps: all that can be seen of either, step by step."""
+"""Drive two engines of different kinds through the same steps, and observe both after each step."""
 
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -25,7 +25,7 @@ MOST_MS = 45_000
 """How far a sequence moves the clock, which must stay behind the machine's own."""
 LARGEST_DATAGRAM = 65_000
 ROUNDS = 3
-"""How often upstreams say the same again to what is asked on."""
+"""How often upstreams repeat an answer to follow-up queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Clients ask at a time; what that makes the engine ask of upstreams is answered, or not yet."""
+    """Clients ask at the same time. With `answer`, upstreams answer the resulting queries, else they stay silent."""
 
     questions: tuple[Question, ...]
     answer: Speech | bytes | None
@@ -47,7 +47,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """An upstream speaks to one of those who asked it, be it late or a second time; from elsewhere, it is nobody."""
+    """An upstream answers one of the earlier queries, perhaps late or again.
+
+    With `elsewhere`, it sends from another port.
+    """
 
     answer: Speech | bytes
     whom: int
@@ -56,7 +59,7 @@ class Speak:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The streams that the engine wants bring this, or nothing."""
+    """The streams that the engine wants deliver this answer, or nothing."""
 
     answer: Speech | bytes | None
 
@@ -70,27 +73,27 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Another policy is put in force, made some seconds after the first."""
+    """Another policy takes effect, made some seconds after the first."""
 
     policy: Policy
     later_s: int
 
 
-# No upstream goes away: whom an ICMP error reaches depends on which socket a question was sent from, by chance.
+# No upstream goes away. Which socket sent a question, and so gets an ICMP error, depends on chance.
 Step: TypeAlias = Ask | Speak | Stream | Wait | Swap
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a step made an engine do, ids and ports aside."""
+    """What an engine did in a step, apart from ids and ports."""
 
     outcomes: list[object]
     heard: list[tuple[int, bytes]]
-    """Who hears what: the number of the question, the reply."""
+    """What each client received: the number of the question, and the reply."""
     asked: list[tuple[int, bytes]]
-    """What upstreams are asked by datagram, without the id; the order of those whose time is up at once is free."""
+    """Queries to upstreams by datagram, without the id. The order of those that time out together is free."""
     by_stream: list[tuple[int, bytes]]
-    """The server, and what it is to be asked by stream."""
+    """The server, and the query to send to it by stream."""
     slots: list[int]
     policy: list[int]
     in_hand: int
@@ -100,7 +103,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Course:
-    """One of the two, with all that it has been asked."""
+    """One of the two engines, with all queries that it sent."""
 
     rig: Rig
     made_s: int
@@ -112,7 +115,7 @@ class Course:
     number: int = 0
 
     def take(self, step: Step) -> Seen:
-        """Carry out a step; what is seen of it."""
+        """Carry out a step. Return what was observed."""
         before = len(self.asked)
         streams = len(self.rig.truncated)
         outcomes: list[object] = []
@@ -154,13 +157,13 @@ class Course:
         return outcome
 
     def _answer_all(self, answer: Speech | bytes | None) -> None:
-        """Answer all that was asked since, and what is asked on for that."""
+        """Answer all new queries to upstreams, and the queries that follow from the answers."""
         for _ in range(ROUNDS if answer is not None else 0):
             for index, asked in self._note_asked():
                 self._say(index, asked, answer)
 
     def _note_asked(self) -> list[tuple[int, Asked]]:
-        """What upstreams were asked since this was last said."""
+        """Return the queries to upstreams since the last call."""
         new = [(index, asked) for index, upstream in enumerate(self.rig.upstreams) for asked in upstream.asked]
         for upstream in self.rig.upstreams:
             upstream.asked.clear()
@@ -195,8 +198,8 @@ class Course:
         rig = self.rig
         self._note_asked()
         slots = list(rig.counters.slots)
-        # The same things take up other room, what is spent goes when it is looked at, be it for a question that is
-        # refused, and only a share of the replies is timed: here each kind has its own way.
+        # These values differ by kind of engine. Entries take different room. Expired entries go when they are looked
+        # at, even for a question that is refused. Only a share of the replies is timed.
         for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
             slots[free] = 0
         return Seen(
@@ -219,7 +222,7 @@ class Course:
         return sorted(heard)
 
     def kept(self) -> dict[CacheKey, object]:
-        """All that the cache holds of what was asked for, without the ids by which it came."""
+        """Return all that the cache holds about the names asked for, without the ids of the answers."""
         cache = self.rig.engine._cache  # type: ignore[attr-defined]
         now_ms = self.rig.clock.boot_ms
         found: dict[CacheKey, object] = {}
@@ -233,14 +236,14 @@ class Course:
 
 
 def asked_of(message: bytes) -> Asked:
-    """A query by stream as an upstream sees it."""
+    """Return a query by stream as an upstream sees it."""
     question = dns.message.from_wire(message).question[0]
     name = question.name.to_text(omit_final_dot=True).lower()
     return Asked(message, name, dns.rdatatype.to_text(question.rdtype), True, ("", 0))
 
 
 def _message(answer: Speech | bytes | None, asked: Asked) -> bytes | None:
-    """What is said to one query; bytes are an answer with id 0."""
+    """Return the message that answers one query. Bytes are an answer with id 0."""
     if answer is None:
         return None
     if isinstance(answer, Speech):

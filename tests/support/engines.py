@@ -1,6 +1,6 @@
-"""Engines to test: any implementation of the protocol, on real loopback sockets and a clock that tests set.
+"""Engines under test: any implementation of the protocol, on real loopback sockets and with a clock that tests set.
 
-`KINDS` are the implementations; a test that takes an engine from here says nothing about which one it is.
+`KINDS` are the implementations. A test that takes an engine from here does not depend on which one it is.
 """
 
 import os
@@ -42,23 +42,23 @@ from tests.support.scripted import Scripted
 
 _ALL_HERE = why_not_compiled() is None or os.environ.get("CI") == "true"
 KINDS = ("reference", "compiled") if _ALL_HERE else ("reference",)
-"""Every implementation of `Engine` that is here; with CI=true every one has to be."""
+"""Every available implementation of `Engine`. With CI=true, all implementations must be available."""
 
 NO_RATES = Limits(clients=Rate(0, 0), unregistered=Rate(0, 0))
-"""A test's clock may stand while it asks more than a client could."""
+"""No rate limits. While a test's clock stands still, the test may ask more than a client could."""
 PATIENCE_S = 10.0
-"""How long a test waits for what is certain to come, on however busy a machine."""
+"""How long a test waits for what is certain to come, even on a busy machine."""
 GHENT, MECHELEN, DIEST, BOUND, UNREGISTERED = "127.0.5.10", "127.0.7.10", "127.0.8.10", "127.0.14.10", "127.0.99.10"
-"""Clients, by the ranges that tests give them; UNREGISTERED is in none."""
+"""Clients, by the ranges that tests give them. UNREGISTERED is in no range."""
 
 Messages: TypeAlias = Sequence[dns.message.Message]
 
 
 class FakeClock:
-    """A clock that stands until it is set.
+    """A clock that stands still until a test moves it.
 
-    Boot time begins at one second: timers are real descriptors, and an alarm at an instant that the machine has long
-    passed is due as soon as it is set. So it must stay behind the machine's own.
+    Boot time begins at one second. Timers are real descriptors: an alarm at an instant that the machine has passed is
+    due immediately. So this clock must stay behind the machine's own.
     """
 
     def __init__(self, wall_s: Instant = NOW) -> None:
@@ -72,7 +72,7 @@ class FakeClock:
         return self.now_ns
 
     def advance(self, milliseconds: int) -> None:
-        """Let time pass on both clocks."""
+        """Advance both clocks."""
         self.now_ns += milliseconds * 1_000_000
         self.now_s += milliseconds // 1000
         if self.now_ns > time.clock_gettime_ns(time.CLOCK_BOOTTIME):
@@ -85,7 +85,7 @@ class FakeClock:
 
 @lru_cache(maxsize=16)
 def snapshot_of(policy: Policy, made_s: Instant = NOW) -> Snapshot:
-    """Return the compiled policy at the default site; engines of both kinds and the next test share it."""
+    """Return the compiled policy at the default site. Engines of both kinds and later tests share it."""
     compiled = compile_policy(policy, made_s)
     files = (compiled.names.data, compiled.ranges.data, compiled.rules.data)
     return Snapshot.open(compiled.manifest, *files, DEFAULT_SITE)
@@ -105,7 +105,7 @@ def query(
     options: Sequence[dns.edns.Option] | None = None,
     id: int | None = None,  # noqa: A002 - the field's own name
 ) -> bytes:
-    """A client's query; `edns=False` sends no OPT."""
+    """Return a client's query. `edns=False` sends no OPT."""
     flags = rd * dns.flags.RD | cd * dns.flags.CD | ad * dns.flags.AD
     if options:
         made = _query(name, qtype, qclass, flags, edns, payload, do, options)
@@ -139,27 +139,27 @@ def _query(
 
 
 _bare_query = lru_cache(maxsize=4096, typed=True)(_query)
-"""The same without options: most tests ask the same few questions."""
+"""The same query without options, cached: most tests ask the same few questions."""
 
 
 def edes(message: dns.message.Message) -> list[tuple[int, str]]:
-    """The extended errors of a message, in order: code and text, empty where there is none."""
+    """Return the extended errors of a message, in order: code and text. The text is empty if there is none."""
     found = (option for option in message.options if isinstance(option, dns.edns.EDEOption))
     return [(int(option.code), option.text or "") for option in found]
 
 
 def data(message: dns.message.Message) -> list[str]:
-    """The answer section, one string a record: type and data."""
+    """Return the answer section, one string for each record: type and data."""
     return [f"{dns.rdatatype.to_text(rrset.rdtype)} {rdata.to_text()}" for rrset in message.answer for rdata in rrset]
 
 
 def ttls(message: dns.message.Message) -> list[int]:
-    """The TTL of every record set of answer and authority, in order."""
+    """Return the TTL of every record set of the answer and authority sections, in order."""
     return [rrset.ttl for section in (message.answer, message.authority) for rrset in section]
 
 
 class Client:
-    """A UDP client at an address of its own; its query is on its way once made."""
+    """A UDP client with its own address. The constructor sends its query."""
 
     def __init__(self, address: str, server: tuple[str, int], message: bytes) -> None:
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
@@ -169,7 +169,7 @@ class Client:
         self._socket.send(message)
 
     def receive(self) -> bytes | None:
-        """The next reply, None while there is none."""
+        """Return the next reply, or None if none has arrived."""
         try:
             return self._socket.recv(65535)
         except (BlockingIOError, ConnectionError):
@@ -180,7 +180,7 @@ class Client:
 
 
 class Rig:
-    """An engine with clients on one side and scripted upstreams on the other, moved by hand."""
+    """An engine with clients on one side and scripted upstreams on the other. Tests move it step by step."""
 
     def __init__(
         self,
@@ -205,12 +205,12 @@ class Rig:
 
     @property
     def upstream(self) -> Scripted:
-        """The first upstream."""
+        """Return the first upstream."""
         return self.upstreams[0]
 
     @property
     def forwarded(self) -> list[tuple[str, str]]:
-        """Every question that any upstream was asked: name and type."""
+        """Return every question that any upstream was asked: name and type."""
         return [(asked.name, asked.qtype) for upstream in self.upstreams for asked in upstream.asked]
 
     # Asking.
@@ -218,14 +218,14 @@ class Rig:
     def judge(
         self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_s: int = 0
     ) -> Reply | Miss | Drop:
-        """What `answer` says, `later_s` seconds from now by both clocks."""
+        """Return what `answer` returns, `later_s` seconds from now by both clocks."""
         at_s, at_ms = self.clock.now_s + later_s, self.clock.boot_ms + later_s * 1000
         return self.engine.answer(message, ip_address(client).packed, transport, at_s, at_ms)
 
     def at_once(
         self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_s: int = 0
     ) -> dns.message.Message:
-        """The reply to what needs no upstream."""
+        """Return the reply to a query that needs no upstream."""
         outcome = self.judge(message, client, transport, later_s=later_s)
         assert isinstance(outcome, Reply), outcome
         return dns.message.from_wire(outcome.message)
@@ -237,13 +237,13 @@ class Rig:
         return sender
 
     def wait(self, client: Client) -> dns.message.Message:
-        """Move engine and upstreams until the client has its reply."""
+        """Move engine and upstreams until the client has its reply. Return the reply."""
         return dns.message.from_wire(self.until(client.receive))
 
     def begin(
         self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP
     ) -> Callable[[], dns.message.Message]:
-        """Ask through a socket, or through `answer` and `forward`; what is returned waits for the reply."""
+        """Ask through a socket, or through `answer` and `forward`. Return a function that waits for the reply."""
         if transport is Transport.UDP:
             sender = self.send(message, client)
             return lambda: self.wait(sender)
@@ -258,11 +258,11 @@ class Rig:
                 raise AssertionError("the query was dropped")
 
     def ask(self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> dns.message.Message:
-        """The reply to one query; upstreams do as their script says."""
+        """Return the reply to one query. Upstreams act as scripted."""
         return self.begin(message, client, transport)()
 
     def forward(self, miss: Miss) -> int:
-        """Hand a stream client's miss to the engine; the reply will be in `answered` under this ticket."""
+        """Hand a stream client's miss to the engine. Return the ticket under which `answered` will have the reply."""
         ticket = next(self._tickets)
         self._take(self.engine.forward(miss, ticket))
         return ticket
@@ -270,19 +270,19 @@ class Rig:
     # Moving.
 
     def move(self) -> int:
-        """One turn of engine and upstreams; how many datagrams and events there were."""
+        """Take one turn of engine and upstreams. Return the number of datagrams and events."""
         events = self.engine.poll(8)
         self._take(events)
         return len(events) + sum(upstream.serve() for upstream in self.upstreams)
 
     def settle(self) -> None:
-        """Turn until nothing happens any more."""
+        """Take turns until nothing happens any more."""
         quiet = 0
         while quiet < 3:
             quiet = 0 if self.move() else quiet + 1
 
     def until(self, found: "Callable[[], bytes | None]") -> bytes:
-        """Turn until there is something; AssertionError when it does not come."""
+        """Take turns until `found` returns a result. Raise AssertionError if it never does."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             moved = self.move()
@@ -295,7 +295,7 @@ class Rig:
         raise AssertionError(f"no reply; upstreams were asked {self.forwarded}")
 
     def until_asked(self, number: int, upstream: Scripted | None = None) -> None:
-        """Turn until an upstream, by default the first, was asked `number` times."""
+        """Take turns until an upstream, by default the first, was asked `number` times."""
         asked = (upstream or self.upstream).asked
         self.until(lambda: b"" if len(asked) >= number else None)
 
@@ -305,14 +305,14 @@ class Rig:
         *,
         server_failed: bool = True,
     ) -> None:
-        """Answer by stream what the engine wants to ask that way."""
+        """Answer the queries that the engine wants to send by stream."""
         for event in self.truncated:
             answer = message(self.upstreams[event.server], event.message)
             self._take(self.engine.complete(event.exchange, answer, server_failed=server_failed))
         self.truncated.clear()
 
     def pass_time(self, milliseconds: int) -> None:
-        """Let time pass and the engine notice."""
+        """Advance the clock and let the engine react."""
         self.clock.advance(milliseconds)
         self.settle()
 
@@ -333,12 +333,12 @@ class Rig:
     # Counting.
 
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """How many queries had each outcome, by transport; those that none had are left out."""
+        """Return how many queries had each outcome, by transport. Leave out outcomes without queries."""
         found = {(t.value, o.value): self.counters.slots[QUERY[t][o]] for t in Transport for o in Outcome}
         return {key: number for key, number in found.items() if number}
 
     def pairs(self) -> dict[tuple[str, str], tuple[int, int, int]]:
-        """Refused, monitored and exempted queries by authority and service, of the policy in force."""
+        """Return the refused, monitored and exempted queries by authority and service, under the policy in force."""
         counts = self.counters.unreleased()[-1].counts
         return {
             pair: (
@@ -373,7 +373,7 @@ def make_engine(
     counters: CounterBlock,
     snapshot: Snapshot,
 ) -> Engine:
-    """An engine of that kind."""
+    """Return an engine of that kind."""
     engine = engine_class(EngineKind(kind))
     return engine(
         listeners=listeners,
@@ -406,9 +406,9 @@ def running(
     listen: str = "127.0.0.1",
     directory: Path | None = None,
 ) -> Iterator[Rig]:
-    """An engine of that kind between a listening socket and these upstreams, which it owns from here on.
+    """Run an engine of that kind between a listening socket and these upstreams. Close the upstreams at the end.
 
-    Those that a conditional zone names are no default upstreams. `server` is where clients send to.
+    Upstreams that a conditional zone names are no default upstreams. Clients send to `server`.
     """
     with ExitStack() as stack:
         named = [zone.upstream for zone in conditional]
