@@ -1,6 +1,6 @@
-"""What authorities decided, as a plain list: what any sequence of acts is held against.
+"""What authorities decided, as a plain list: the reference for any sequence of acts.
 
-It is a specification. It is kept from what was asked and whether it was done, and knows nothing of the program.
+It is a specification. It follows from the requests and from whether they succeeded, and does not depend on the program.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,15 @@ FOREVER = 2**62
 PROVISIONAL_S = 72 * HOUR
 VERDICTS = ("pass", "monitor", "refuse")
 SUMMER_TIME = (1_792_890_000, 1_806_195_600)
-"""When it ends in 2026 and begins in 2027: 25 October and 28 March, 01:00 UTC."""
+"""When summer time ends in 2026 and begins in 2027: 25 October and 28 March, 01:00 UTC."""
 
 
 @dataclass
 class Span:
-    """From when until when something was decided to hold, and since when it could; `end` may have been put forward."""
+    """When a decision holds, from `start` until `end`, and since when it is known.
+
+    An act may have moved `end` forward.
+    """
 
     start: int
     end: int = FOREVER
@@ -28,7 +31,7 @@ class Span:
     decided: int = 0
     """The end that was decided first."""
     merged: bool = False
-    """Whether it was taken over with another authority, and not decided by its own."""
+    """Whether the span comes from a merged authority and is not the authority's own decision."""
 
     def __post_init__(self) -> None:
         self.decided = self.decided or self.end
@@ -37,7 +40,10 @@ class Span:
         return max(self.start, self.known) <= at < self.end
 
     def is_among(self, said: list[tuple[int, int]]) -> bool:
-        """Whether it is one of these starts and ends: a file may say the end that was decided, or the earlier one."""
+        """Return whether the span is one of these starts and ends.
+
+        A file may give the decided end or the earlier one.
+        """
         return (self.start, self.end) in said or (self.start, self.decided) in said
 
     @property
@@ -47,7 +53,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Hours:
-    """Days of the week from one minute of the day to another, as clocks of a zone show them."""
+    """Days of the week, from one minute of the day to another, in local time of a zone."""
 
     days: frozenset[int]
     opens: int
@@ -55,7 +61,11 @@ class Hours:
     zone: ZoneInfo
 
     def hold(self, at: int) -> bool:
-        """From the first time that clocks show `opens` until the last time that they show `closes`, on these days."""
+        """Return whether `at` is in the hours.
+
+        On these days, they last from the first time that clocks show `opens` until the last time that they show
+        `closes`.
+        """
         here = self._shown(at)
         if here.weekday() not in self.days:
             return False
@@ -68,7 +78,7 @@ class Hours:
         return opened and not closed
 
     def edges(self, span: Span) -> Iterator[int]:
-        """Every instant at which it may begin or end in `span`, and some at which nothing does."""
+        """Yield every instant at which the hours may begin or end in `span`, and some instants without a change."""
         day = datetime.fromtimestamp(span.start, UTC).replace(hour=0, minute=0, second=0) - timedelta(days=1)
         while day.timestamp() <= span.end + DAY:
             for minute in (self.opens, self.closes):
@@ -83,7 +93,7 @@ class Hours:
 
 @dataclass
 class Bound:
-    """To whom a ban was bound; an agreement is known once it was accepted."""
+    """An authority that a ban is bound to. An agreement is known since it was accepted."""
 
     to: str
     law: bool
@@ -92,7 +102,7 @@ class Bound:
 
 @dataclass
 class Exempted:
-    """A range in which a ban was set aside, known once it was approved."""
+    """A range that is exempt from a ban. The exemption is known since it was approved."""
 
     prefix: str
     span: Span
@@ -104,7 +114,7 @@ class Exempted:
 
 @dataclass
 class Ban:
-    """A ban as it was asked for; what binds it and exempts from it by number."""
+    """A ban as requested, with its bindings and exemptions by number."""
 
     number: int
     owner: str
@@ -120,14 +130,14 @@ class Ban:
         return any(span.holds(at) for span in self.terms)
 
     def in_own_term(self, at: int) -> bool:
-        """Whether it holds by a decision of its authority's own."""
+        """Return whether the ban holds by a decision of its own authority."""
         return any(span.holds(at) and not span.merged for span in self.terms)
 
     def applies_in(self, authority: str, at: int) -> bool:
         return self.owner == authority or any(one.to == authority and one.span.holds(at) for one in self.bound.values())
 
     def end(self, at: int, now: int) -> None:
-        """What would begin later never does; what has begun has lasted a second at least."""
+        """End the ban at `at`. Remove terms that would begin later. A term that has begun lasts at least one second."""
         self.terms = [span for span in self.terms if span.start <= now or span.start < at]
         for span in self.terms:
             if span.end > at:
@@ -135,24 +145,24 @@ class Ban:
 
 
 Range = tuple[str, str, str]
-"""Whose it is, who paid for its devices, who uses them."""
+"""The authority of a range, its funding and its audience."""
 
 
 @dataclass
 class Decided:
-    """All that holds or may yet hold."""
+    """All decisions that hold or may still hold."""
 
     ranges: dict[str, Range] = field(default_factory=dict)
     bans: dict[tuple[str, str], Ban] = field(default_factory=dict)
     suspended: dict[int, tuple[str | None, Span]] = field(default_factory=dict)
     closed: dict[str, int] = field(default_factory=dict)
-    """When authorities close, or have."""
+    """When authorities close or have closed, by slug."""
 
     def copy(self) -> "Decided":
         return deepcopy(self)
 
     def verdict(self, client: str, service: str, at: int) -> str:
-        """What is to be said to a client that asks for a service at an instant."""
+        """Return the verdict for a client that asks for a service at an instant."""
         prefix = self._prefix_of(client)
         if prefix is None:
             return "pass"
@@ -172,7 +182,7 @@ class Decided:
         return "refuse" if "enforce" in found else "monitor" if "monitor" in found else "pass"
 
     def edges(self) -> Iterator[int]:
-        """Every instant at which a verdict may become another one."""
+        """Yield every instant at which a verdict may change."""
         for ban in self.bans.values():
             for span in (*ban.terms, *(one.span for one in ban.bound.values())):
                 yield from span.edges
@@ -185,7 +195,10 @@ class Decided:
         yield from self.closed.values()
 
     def close(self, slug: str, at: int, now: int) -> None:
-        """An authority ceases to be at an instant, and with it what it decided and what binds it; its ranges stay."""
+        """Close an authority at an instant. End its bans, and the bindings and exemptions that depend on it.
+
+        Its ranges stay.
+        """
         self.closed[slug] = at
         for ban in self.bans.values():
             mine = ban.owner == slug
@@ -198,22 +211,23 @@ class Decided:
                     exempted.span.end = min(exempted.span.end, at)
 
     def reaches_beyond_a_closing(self) -> Iterator[object]:
-        """What is still in force although its authority is gone; there must be nothing."""
+        """Yield what is still in force after its authority has closed. A correct list has nothing of the kind."""
         for ban in self.bans.values():
             spans = [(ban.owner, span) for span in ban.terms]
             spans += [(slug, one.span) for one in ban.bound.values() for slug in (ban.owner, one.to)]
             for slug, span in spans:
                 last = self.closed.get(slug, FOREVER)
-                # What began in the very second of the closing has lasted it.
+                # What began in the very second of the closing lasts for that second.
                 if span.end > max(span.start, span.known) and span.end > last + (span.start == last):
                     yield slug, ban.service, span
 
     def after_merging(self, slug: str, into: str, client: str, service: str, at: int, now: int) -> tuple[str, ...]:
-        """What may be said once `slug` has become part of `into` at `now`: the same, but where the successor decides.
+        """Return the allowed verdicts after `slug` has merged into `into`: unchanged, unless the successor decides.
 
-        While a ban that it has decided itself holds, and is not off, that decides; also in the gaps of one in force,
-        for a ban has one mode and one scope. One that it has taken over, or that is off, lifts nothing. Whoever
-        is subject to its bans may be refused for one that it takes over, and who moves by what binds it.
+        The merger happens at `now`. The successor's own ban decides while it holds and is not off. It also decides in
+        the gaps of a ban in force, since a ban has one mode and one scope. A ban that the successor took over, or that
+        is off, lifts nothing. A client that is subject to the successor's bans may be refused for a ban that the
+        successor takes over. A client that moves to the successor may be refused for a ban that binds the successor.
         """
         was, owner, mine = self.verdict(client, service, at), self.owner_of(client), self.bans.get((into, service))
         theirs = self.bans.get((slug, service))
@@ -228,7 +242,7 @@ class Decided:
         return (was,)
 
     def owner_of(self, client: str) -> str | None:
-        """Whose the most specific range is that holds the client."""
+        """Return the authority of the most specific range that contains the client, or None."""
         prefix = self._prefix_of(client)
         return None if prefix is None else self.ranges[prefix][0]
 
@@ -237,7 +251,7 @@ class Decided:
         return max(held, key=lambda one: ip_network(one).prefixlen, default=None)
 
     def roll_back(self, then: "Decided") -> None:
-        """Ranges, modes and scopes are what they were, of the bans that are still there; nothing else is."""
+        """Restore ranges, and the modes and scopes of the bans that still exist. Nothing else changes."""
         self.ranges = dict(then.ranges)
         numbered = {ban.number: ban for ban in then.bans.values()}
         for ban in self.bans.values():
@@ -245,9 +259,9 @@ class Decided:
                 ban.mode, ban.covered = numbered[ban.number].mode, numbered[ban.number].covered
 
     def apply(self, then: "Decided", now: int, numbers: dict[tuple[str, str], int]) -> None:
-        """Ranges and bans are those of a file made earlier; what has begun since stays, what has not goes.
+        """Apply a file made earlier to ranges and bans. Terms that have begun since stay, other terms go.
 
-        `numbers` has the numbers of the bans: one that was removed comes back as another.
+        `numbers` has the numbers of the bans: a removed ban comes back with a new number.
         """
         self.ranges = dict(then.ranges)
         kept = {key: ban for key, ban in then.bans.items() if any(span.end > span.start for span in ban.terms)}

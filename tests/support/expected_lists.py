@@ -1,4 +1,4 @@
-"""What lists of the API show, as the plain list of what was decided, and as what no act may alter."""
+"""What lists of the API show: as a plain list of decisions, and as facts that no act may alter."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ EXEMPTION = ("ban", "ranges", "start", "end", "hours", "reason", "approved")
 
 @dataclass(frozen=True)
 class Fixed:
-    """What has begun once `start` has come: what must stay, and the earlier end that an act has given it."""
+    """An item that begins at `start`: the fields that must stay, and the earlier end that an act gave it."""
 
     start: int
     kept: dict[str, Any]
@@ -56,7 +56,10 @@ def weekly(written: str, zone: str) -> Hours:
 
 
 def decided_as_shown(pages: Pages) -> Decided:
-    """Ranges, bans, bindings and exemptions, of one range each, as a list; without suspensions and closings."""
+    """Return ranges, bans, bindings and exemptions as a plain list. Each exemption has one range.
+
+    Suspensions and closings are left out.
+    """
     found = Decided({one["prefix"]: (one["authority"], one["funding"], one["audience"]) for one in pages["ranges"]})
     for one in pages["bans"]:
         terms = [_term(term) for term in one["terms"]]
@@ -75,7 +78,7 @@ def decided_as_shown(pages: Pages) -> Decided:
 
 
 def fixed_as_shown(pages: Pages) -> dict[object, Fixed]:
-    """Terms, bindings and approved exemptions, begun or not, by a key that stays."""
+    """Return terms, bindings and exemptions, begun or not, by a key that never changes."""
     return dict(_fixed(pages))
 
 

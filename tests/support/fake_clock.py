@@ -1,6 +1,6 @@
-"""A wall clock that a test moves, for real programs: libfaketime between them and the C library.
+"""A wall clock that a test moves, for real programs: libfaketime sits between them and the C library.
 
-Only wall time is moved. The clocks by which programs wait, and by which caches age, go on as they do.
+Only wall time moves. The clocks by which programs wait, and by which caches age, run normally.
 """
 
 import math
@@ -15,14 +15,14 @@ from tests.support.components import DIRECTORY, component
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 REREAD_S = 1.1
-"""Seconds after which every program has the new time: with a cache of 0, libfaketime reads its file once a second.
+"""Seconds after which every program has the new time. With a cache of 0, libfaketime reads its file once a second.
 
-Without the cache it opens the file at each look at the clock, which took half of such a test's CPU time.
+Without the cache, it opens the file each time a program reads the clock. That took half of such a test's CPU time.
 """
 
 
 class MovedClock:
-    """The clock of every program that is started with `environment`; it runs on from where it was set last."""
+    """The clock of every program that is started with `environment`. It runs on from the time that was set last."""
 
     def __init__(self, directory: Path, at: str) -> None:
         self._file = directory / "clock"
@@ -31,7 +31,7 @@ class MovedClock:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a program is started with, for its wall clock to be this one."""
+        """Return the environment that makes this clock a program's wall clock."""
         found = component("faketime")
         libraries = [path for root in (DIRECTORY / "root", Path("/")) for path in root.glob("usr/lib/*/faketime")]
         return {
@@ -45,7 +45,7 @@ class MovedClock:
         }
 
     def set(self, at: str) -> None:
-        """Set it to a local time in Brussels, such as "2028-03-10 09:00", or to less than a second later."""
+        """Set the clock to a local time in Brussels, such as "2028-03-10 09:00", or to less than a second later."""
         instant = datetime.fromisoformat(at).replace(tzinfo=BRUSSELS).timestamp()
         self._offset_s = math.ceil(instant - time.time())
         fresh = self._file.with_suffix(".new")
@@ -54,5 +54,5 @@ class MovedClock:
         time.sleep(REREAD_S)
 
     def now(self) -> datetime:
-        """What it says."""
+        """Return the clock's current time."""
         return datetime.fromtimestamp(time.time() + self._offset_s, UTC)

@@ -1,4 +1,4 @@
-"""A control plane that a test plays: the part that nodes speak to, with nothing behind it but what the test says."""
+"""A fake control plane: the part that nodes speak to. A test controls all its answers."""
 
 import json
 import ssl
@@ -35,10 +35,10 @@ class Spoken:
 
 @dataclass
 class Script:
-    """How the played control plane behaves; a test may change it at any time.
+    """How the fake control plane behaves. A test may change it at any time.
 
-    `status` answers everything so; `alter_manifest` and `alter_file` are what a man in the middle does,
-    `refuses` says which reports are not taken.
+    If `status` is set, it answers every request. `alter_manifest` and `alter_file` act as a man in the middle.
+    `refuses` returns whether a report is refused.
     """
 
     site: str = "default"
@@ -51,7 +51,10 @@ class Script:
 
 
 class Played:
-    """`with Played() as plane:` listens at `plane.url`; with a certificate and key it speaks TLS."""
+    """The fake control plane. `with Played() as plane:` listens at `plane.url`.
+
+    With a certificate and key it speaks TLS.
+    """
 
     def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         self.script = Script()
@@ -61,7 +64,7 @@ class Played:
         self.registered: set[str] = set()
         self.token = TOKEN
         self.journal = 0
-        """The highest number of a node's journal that is on record."""
+        """The highest journal number that a node has reported."""
         self.signing = Ed25519PrivateKey.generate()
         self.news = Condition()
         self.manifest: bytes | None = None
@@ -78,16 +81,16 @@ class Played:
 
     @property
     def key(self) -> str:
-        """The public key, as it comes with an enrolment."""
+        """Return the public key in the form that an enrolment delivers."""
         return self.signing.public_key().public_bytes_raw().hex()
 
     @property
     def tag(self) -> str:
-        """What names the current manifest."""
+        """Return the entity tag of the current manifest."""
         return sha256(self.manifest or b"").hexdigest()
 
     def publish(self, made: Compiled) -> None:
-        """Make a snapshot the newest, signed."""
+        """Sign a snapshot and make it the newest."""
         with self.news:
             self.manifest = sign_manifest(made.manifest, self.signing)
             for file in (made.names, made.ranges, made.rules):
@@ -95,7 +98,7 @@ class Played:
             self.news.notify_all()
 
     def asked(self, path: str) -> list[Spoken]:
-        """The requests so far whose path begins so."""
+        """Return the requests so far whose path begins with `path`."""
         return [each for each in self.spoken if each.path.startswith(path)]
 
     def __enter__(self) -> Self:
@@ -111,7 +114,10 @@ class Played:
         self._thread.join()
 
     def awaits(self, tag: str | None, wait_s: float) -> bytes | None:
-        """The newest manifest once its tag is another one, or None after the wait."""
+        """Wait until the newest manifest's tag differs from `tag` and return the manifest.
+
+        Return None after `wait_s`.
+        """
         with self.news:
             self.news.wait_for(lambda: self._ended or f'"{self.tag}"' != tag, wait_s if self.script.waits else 0)
             return None if f'"{self.tag}"' == tag else self.manifest
@@ -122,7 +128,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A node that is killed, or has enough, lets go of its connection."""
+        """Ignore the error: a node that is killed or stops reading drops its connection."""
 
 
 def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
@@ -130,7 +136,7 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def do_GET(self) -> None:
             spoken = self._note()

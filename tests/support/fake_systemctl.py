@@ -1,8 +1,8 @@
-"""A stand-in for systemctl: starts the units that are installed, as their users and with their files of variables.
+"""A fake systemctl: it starts the installed units, as their users and with their environment files.
 
-Run inside a namespace of its own (`tests.support.installed_machine`) as `fake_systemctl.py VERB [--now] UNIT…`. A
-unit's service is restarted as its unit says, and ends when the process HOLDER does. What this does not read, such as
-the sandbox of systemd.exec(5), is not carried out.
+Run it inside a namespace (`tests.support.installed_machine`) as `fake_systemctl.py VERB [--now] UNIT…`. It restarts a
+service as its unit says. A service ends when the process HOLDER ends. It ignores other settings, such as the sandbox of
+systemd.exec(5).
 """
 
 import os
@@ -22,7 +22,7 @@ UNITS = Path("/usr/lib/systemd/system")
 STATE = Path("/run/units")
 LOOK_S = 0.05
 START_S = STOP_S = 90.0
-"""As systemd's defaults."""
+"""The defaults of systemd."""
 
 
 class Service:
@@ -62,7 +62,7 @@ class Service:
             self.pid_file.unlink(missing_ok=True)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Start it, and note `active` once it is: with Type=notify when it says so."""
+        """Start the service. Note `active` once it is ready: with Type=notify, when it sends READY=1."""
         self.said.write_text("activating")
         self._make_directories()
         environ = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
@@ -91,7 +91,7 @@ class Service:
 
     def _popen(self, line: str, log: BinaryIO, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         program, *arguments = shlex.split(line)
-        # The units name /usr/bin, where this machine's own programs are.
+        # The units name /usr/bin, but this machine has the programs elsewhere.
         found = shutil.which(Path(program).name)
         capabilities = [f"+{name.removeprefix('CAP_').lower()}" for name in self.first("AmbientCapabilities").split()]
         as_user = [
@@ -114,7 +114,7 @@ class Service:
 
 
 def start(services: list[Service]) -> int:
-    """Start them all at once, as systemd does, then wait for each."""
+    """Start all services at once, as systemd does, then wait for each. Return the exit code."""
     waiting = [service for service in services if not service.pid_file.exists()]
     for service in waiting:
         service.said.write_text("activating")

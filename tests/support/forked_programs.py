@@ -1,7 +1,7 @@
-"""Run this project's programs as forks of a process that has imported them: importing takes most of a short run.
+"""Run this project's programs as forks of a process that has imported them: imports take most of a short run.
 
-What a fork does differs from the installed program in two ways: modules are there before they are asked for, and the
-command line that the kernel shows is another. Its name there is the program's.
+A fork differs from the installed program in two ways. Modules are loaded before the program imports them. The kernel
+shows another command line, but with the program's name as process name.
 """
 
 import atexit
@@ -28,7 +28,7 @@ _running: "set[Forked]" = set()
 
 
 class Forked:
-    """A process that is used as a `subprocess.Popen`."""
+    """A process with the interface of `subprocess.Popen`."""
 
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
@@ -65,18 +65,18 @@ class Forked:
 
 @atexit.register
 def _kill_all() -> None:
-    # Who started them would wait for them otherwise.
+    # Otherwise the process that started them would wait for them.
     for process in tuple(_running):
         process.kill()
 
 
 def start(command: Sequence[str], log: Path, directory: Path) -> Forked:
-    """Start `dnsfilter-api`, or `dnsfilter up` whose control plane is a fork too. Its output is added to `log`."""
+    """Start `dnsfilter-api`, or `dnsfilter up` with a control plane that is a fork too. Append the output to `log`."""
     return Forked(_FORKS.Process(target=_run, args=(command, dict(os.environ), directory, log, log)))
 
 
 def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
-    """Run the program with more variables in its environment. Return its exit code, output and errors."""
+    """Run `dnsfilter-api` with additional environment variables. Return its exit code, output and errors."""
     with TemporaryDirectory() as directory:
         out, err = (Path(directory) / name for name in ("out", "err"))
         command, here = ["dnsfilter-api", *arguments], Path.cwd()
@@ -90,7 +90,8 @@ def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], directory: Path, out: Path, err: Path) -> None:
-    # A preload that cannot be imported is passed over without a word, and each fork imports everything.
+    # The fork server ignores a preload that it cannot import, without a message. Then each fork would import
+    # everything.
     assert _IMPORTED in sys.modules
     for stream, file in ((sys.stdout, out), (sys.stderr, err)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), stream.fileno())
@@ -118,7 +119,7 @@ def _main(command: Sequence[str]) -> int | None:
 def _start_part(
     start_program: Callable[[list[str]], subprocess.Popen[bytes]], command: list[str]
 ) -> subprocess.Popen[bytes] | Forked:
-    """Start a part of `dnsfilter up`: a control plane as a fork of this process, else the program."""
+    """Start a part of `dnsfilter up`: a control plane as a fork of this process, any other part as a program."""
     if Path(command[0]).name != "dnsfilter-api":
         return start_program(command)
     return Forked(get_context("fork").Process(target=_run_part, args=(command, os.getpid())))

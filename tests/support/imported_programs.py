@@ -1,4 +1,4 @@
-"""What forks of programs have imported before they start: all that the control plane and `dnsfilter up` use."""
+"""The modules that forks of programs share: all that the control plane and `dnsfilter up` use."""
 
 import gc
 
@@ -9,6 +9,6 @@ from tests.support import forked_programs
 
 IMPORTED = (serving, commands, owner, main, single_machine, forked_programs)
 
-# No collection of a fork walks, and so copies, what is shared.
+# Keep shared objects out of garbage collection: a collection in a fork would touch them, and so copy them.
 gc.collect()
 gc.freeze()

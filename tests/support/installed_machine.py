@@ -1,4 +1,4 @@
-"""This machine as the guide installs it, with the units' users: mounts and a network that nobody outside sees."""
+"""This machine as the guide installs it, with the units' users: private mounts and a private network."""
 
 import os
 import shlex
@@ -16,14 +16,14 @@ from tests.support.namespaces import Namespace, impossible, tool
 from tests.support.nodes import ROOT, program
 
 ROOM = "/mnt"
-"""A directory that each machine has; a file system in memory is mounted there."""
+"""A directory that each machine has. A file system in memory is mounted there."""
 BIN = f"{ROOM}/bin"
 REPLACED = ("/usr/lib/sysusers.d", "/usr/lib/tmpfiles.d", "/usr/lib/sysctl.d", "/usr/lib/systemd/system", "/var/lib")
 PROGRAMS = ("dnsfilter", "dnsfilter-api", "dnsfilterctl")
 
 
 class RootNamespace(Namespace):
-    """A namespace whose root is the machine's, so that files in it can belong to any user. Only root can make one."""
+    """A namespace with the machine's root, so that files in it can belong to any user. Only root can make one."""
 
     def command(self, *arguments: str) -> list[str]:
         return [tool("nsenter"), f"--target={self.pid}", "--net", "--mount", "--wd=.", "--", *arguments]
@@ -35,9 +35,9 @@ class RootNamespace(Namespace):
 
 
 class Installed:
-    """`with Installed() as machine:` is a machine where nothing is installed but the programs; `sh` runs lines on it.
+    """A machine with only the programs installed: `with Installed() as machine:`. `sh` runs lines on it.
 
-    Its `/etc` is a copy, and what the lines of the guide write to is empty at first. `systemctl` is a stand-in.
+    Its `/etc` is a copy. The directories that the guide's lines write to are empty at first. `systemctl` is a fake.
     """
 
     def __init__(self) -> None:
@@ -59,12 +59,12 @@ class Installed:
         self.space.__exit__(kind, error, trace)
 
     def run(self, script: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run lines of a shell as root; the exit code may be any."""
+        """Run lines of a shell as root, and accept any exit code."""
         found = {"PATH": f"{BIN}:{os.environ['PATH']}", "LANG": "C.UTF-8", "HOLDER": str(self.space.pid), **environ}
         return self.space.run("sh", "-euc", script, env=found, timeout_s=300)
 
     def sh(self, script: str, **environ: str) -> str:
-        """What the lines print; AssertionError if one fails."""
+        """Run lines of a shell as root and return what they print. Raise AssertionError if a line fails."""
         done = self.run(script, **environ)
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -73,7 +73,7 @@ class Installed:
         return dig(name, qtype, server=server, bind=bind, program=self.space.component("dig"))
 
     def owners(self, directory: str) -> Mapping[str, str]:
-        """To whom each file in a directory belongs, by its path below it."""
+        """Return the owner, group and mode of each file in a directory, by its path below the directory."""
         lines = self.sh(f"cd {shlex.quote(directory)} && find . -printf '%P %u:%g:%m\\n'").splitlines()
         return dict(line.rsplit(" ", 1) for line in lines)
 
@@ -90,7 +90,7 @@ class Installed:
             *(f"ln -s {program(name)} {BIN}/{name}" for name in PROGRAMS),
             _written(f"{BIN}/systemctl", stand_in),
             _written(f"{BIN}/dig", f'exec env {settings} {outside.path} "$@"'),
-            # Of the machine that the tests run on, and of its network: neither is to change.
+            # These would change the machine that runs the tests, or use its network. Neither is allowed.
             *(_written(f"{BIN}/{name}", ":") for name in ("sysctl", "apt-get")),
             f"chmod 0755 {BIN}/*",
         ]
@@ -99,12 +99,15 @@ class Installed:
 
 
 def _written(path: str, line: str) -> str:
-    """A line that writes a program of one line."""
+    """Return a shell line that writes a one-line program."""
     return f"printf '%s\\n' '#!/bin/sh' {shlex.quote(line)} > {path}"
 
 
 def _open_up(*paths: Path) -> list[str]:
-    """Lines after which everybody can reach these directories, although one above may be closed, as root's home is."""
+    """Return shell lines that let everybody reach these directories.
+
+    A directory above may be closed, such as root's home.
+    """
     closed: dict[Path, set[Path]] = {}
     for path in {path.resolve() for path in paths}:
         for parent in reversed(path.parents):

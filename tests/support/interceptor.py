@@ -1,4 +1,4 @@
-"""Somebody between a node and its control plane, who reads and may alter all that passes: nothing is encrypted."""
+"""A man in the middle between a node and its control plane. It can read and alter all unencrypted traffic."""
 
 import socket
 from collections.abc import Callable
@@ -12,12 +12,12 @@ _PASSED_ON = ("authorization", "content-type", "if-none-match", "user-agent")
 
 
 class Between:
-    """`with Between(sock, connect) as proxy:` answers at a bound socket what the other side says, by `proxy.alter`."""
+    """A proxy: `with Between(sock, connect) as proxy:` listens at a bound socket. `proxy.alter` alters answers."""
 
     def __init__(self, sock: socket.socket, connect: Callable[[], HTTPConnection]) -> None:
-        """`connect` makes a connection to the control plane."""
+        """Listen on `sock`. `connect` makes a connection to the control plane."""
         self.alter: Callable[[str, bytes], bytes] = lambda _path, body: body
-        """Path and body of a good answer to what is sent instead."""
+        """A function from the path and body of an answer with status 200 to the body that is sent instead."""
         self._server = _Server(sock.getsockname(), _handler(self, connect), bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = sock
@@ -40,7 +40,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Either side may be gone before the other."""
+        """Ignore the error: either side may close first."""
 
 
 def _handler(between: Between, connect: Callable[[], HTTPConnection]) -> type[BaseHTTPRequestHandler]:
@@ -48,7 +48,7 @@ def _handler(between: Between, connect: Callable[[], HTTPConnection]) -> type[Ba
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def do_GET(self) -> None:
             self._pass_on()

@@ -1,4 +1,4 @@
-"""A real authoritative server (Knot DNS) on loopback, for answers that nobody here made up."""
+"""A real authoritative server (Knot DNS) on loopback, for genuine answers."""
 
 import shutil
 import socket
@@ -52,15 +52,15 @@ zone:
 """
 
 Denial: TypeAlias = Literal["nsec", "nsec3"]
-"""How a signed zone proves that there is nothing."""
+"""How a signed zone proves that a name or type does not exist."""
 
 
 class Knot:
-    """`with Knot(zones) as server:` serves {zone name: zone text} at server.address, server.port over UDP and TCP.
+    """Knot DNS: `with Knot(zones) as server:` serves {zone name: zone text} over UDP and TCP.
 
-    Zones named in `signed` are signed with keys made at the start. Across zones it follows no CNAME, as the authority
-    of one zone would not. `stop()` and `start()` may be called within, to play an outage; the port stays. The address
-    may be any of 127/8 or ::1.
+    It listens at server.address, server.port. Zones named in `signed` are signed with keys made at the start. It
+    follows no CNAME across zones, like the authority of a single zone. `stop()` and `start()` simulate an outage within
+    the block, and the port stays the same. The address may be any of 127/8, or ::1.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Knot:
 
     @property
     def hostport(self) -> str:
-        """The address as configuration files and command lines write it."""
+        """Return the address as configuration files and command lines write it."""
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -99,7 +99,10 @@ class Knot:
         self._close()
 
     def start(self) -> None:
-        """Start the daemon and return when every zone answers; raises RuntimeError with its log when it does not."""
+        """Start the daemon and wait until every zone answers.
+
+        Raise RuntimeError with its log if a zone does not answer.
+        """
         with self._log().open("wb") as log:
             command = [str(self._program.path), "-c", str(self._directory / "knot.conf")]
             self._process = subprocess.Popen(command, env=self._program.env, stdout=log, stderr=log)
@@ -112,7 +115,7 @@ class Knot:
                 time.sleep(0.02)
 
     def stop(self) -> None:
-        """Stop the daemon, if it runs, and wait until it is gone."""
+        """Stop the daemon if it runs, and wait until it has ended."""
         if self._process is None:
             return
         end(self._process)

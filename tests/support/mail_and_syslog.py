@@ -1,4 +1,4 @@
-"""Mail and syslog servers of loopback that keep what they are sent."""
+"""Mail and syslog servers on loopback that keep what they receive."""
 
 import asyncio
 import socket
@@ -16,10 +16,11 @@ from tests.support.ports import free_port
 
 @dataclass
 class Mailbox:
-    """A mail server's handler. It refuses everything while `refusing`.
+    """A mail server's handler. It refuses all messages while `refusing`.
 
-    `answers` are what single recipients are refused with. `hanging_s` is for how long it says nothing to a message,
-    `asked` is set once there is one. With `login`, mail is taken after a login only; `logins` were tried.
+    `answers` are the replies that refuse single recipients. `hanging_s` is how long it delays the reply to a message.
+    `asked` is set at the first message. With `login`, it accepts mail only after a login. `logins` are all attempted
+    logins.
     """
 
     port: int = 0
@@ -34,7 +35,7 @@ class Mailbox:
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
     ) -> AuthResult:
-        """Take a login, or not; the refusal repeats the password, as an unkind server may."""
+        """Accept or refuse a login. The refusal repeats the password, as a careless server may."""
         assert isinstance(data, LoginPassword)
         self.logins.append((data.login.decode(), data.password.decode()))
         if self.logins[-1] == self.login:
@@ -44,7 +45,7 @@ class Mailbox:
     async def handle_RCPT(
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        """Take a recipient, or not."""
+        """Accept or refuse a recipient."""
         if self.login is not None and not session.authenticated:
             return "530 log in first"
         if address in self.answers:
@@ -53,7 +54,7 @@ class Mailbox:
         return "250 taken"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
-        """Keep a message."""
+        """Keep a message, or refuse it."""
         self.asked.set()
         if self.hanging_s:
             await asyncio.sleep(self.hanging_s)
@@ -65,7 +66,7 @@ class Mailbox:
 
     @property
     def lines(self) -> list[bytes]:
-        """The lines of every body, in order."""
+        """Return the lines of every message body, in order."""
         contents = [envelope.original_content or b"" for envelope in self.received]
         return [line for content in contents for line in content.partition(b"\r\n\r\n")[2].splitlines()]
 
@@ -74,7 +75,7 @@ class Mailbox:
 def mail_server(
     *, login: tuple[str, str] | None = None, starttls: ssl.SSLContext | None = None, tls: ssl.SSLContext | None = None
 ) -> Iterator[Mailbox]:
-    """A mail server on a free port: it offers STARTTLS, or speaks TLS from the first byte."""
+    """Run a mail server on a free port. It offers STARTTLS, or speaks TLS from the first byte."""
     mailbox = Mailbox(free_port(), login=login)
     controller = Controller(
         mailbox,
@@ -83,7 +84,7 @@ def mail_server(
         ssl_context=tls,
         tls_context=starttls,
         authenticator=mailbox.authenticate,
-        # A server that takes passwords in clear, if the client sends them so.
+        # Accept passwords in clear text if the client sends them that way.
         auth_require_tls=False,
     )
     controller.start()
@@ -95,7 +96,7 @@ def mail_server(
 
 @contextmanager
 def datagrams(family: socket.AddressFamily, address: str | tuple[str, int]) -> Iterator[socket.socket]:
-    """A datagram socket that listens, and fails rather than wait for ever."""
+    """Open a listening datagram socket. A read fails after 10 seconds."""
     with socket.socket(family, socket.SOCK_DGRAM) as listener:
         listener.bind(address)
         listener.settimeout(10)
@@ -104,7 +105,7 @@ def datagrams(family: socket.AddressFamily, address: str | tuple[str, int]) -> I
 
 @dataclass
 class Stream:
-    """What a TCP server was sent by the connections that have ended."""
+    """What a TCP server received on connections that have ended."""
 
     port: int
     received: list[bytes] = field(default_factory=list)
@@ -113,7 +114,7 @@ class Stream:
 
 @contextmanager
 def stream_server() -> Iterator[Stream]:
-    """A TCP server that reads one connection to its end."""
+    """Run a TCP server that reads one connection to its end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stream = Stream(listener.getsockname()[1])
 

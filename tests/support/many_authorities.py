@@ -1,4 +1,4 @@
-"""A policy of many small authorities: each with a /24 of loopback and a ban on the same service."""
+"""A policy of many small authorities: each has a /24 of loopback and a ban on the same service."""
 
 SERVICE = "tiktok"
 NAME = "www.tiktok.com"
@@ -6,17 +6,17 @@ MAX_AUTHORITIES = 100
 
 
 def body_of(number: int) -> str:
-    """The slug of a body, from 0 on."""
+    """Return the slug of an authority, numbered from 0."""
     return f"body-{number:02}"
 
 
 def client_of(number: int) -> str:
-    """An address in its range."""
+    """Return an address in the authority's range."""
     return f"127.0.{100 + number}.10"
 
 
 def policy_text(count: int) -> str:
-    """Return the policy file of `number` authorities, their bans enforced."""
+    """Return the policy file of `count` authorities with enforced bans."""
     assert 0 < count <= MAX_AUTHORITIES
     return "\n".join(_body(number) for number in range(count))
 

@@ -1,6 +1,6 @@
-"""Messages made worse: edits of bytes, counts, lengths, pointers and records, and strategies that draw them.
+"""Damaged messages: edits of bytes, counts, lengths, pointers and records, and strategies that draw them.
 
-A mutant is named by its seed and its edits, so that a failing example can be read.
+A mutant shows its seed's name and its edits, so that a failing example is readable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 HEADER_SIZE = 12
 LARGEST = 65_000
-"""The longest mutant in bytes: it still fits into a datagram."""
+"""The longest mutant in bytes, which still fits into a datagram."""
 
 
 class Kind(Enum):
-    """What an edit does; `place` is taken modulo what there is to choose from."""
+    """What an edit does. `place` is taken modulo the number of choices."""
 
     BYTE = "set a byte"
     BIT = "flip a bit of the header"
@@ -40,7 +40,7 @@ _EXTREMES = (0, 1, 3, 4, 5, 0x3F, 0x40, 0xFF, 0x100, 0x7FFF, 0x8000, 0xC000, 0xC
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One thing done to a message; `bytes` has one at least."""
+    """One edit of a message. `data` has at least one byte."""
 
     kind: Kind
     place: int
@@ -49,7 +49,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Mutant:
-    """A seed by its name, what is done to it, and what comes of that."""
+    """The name of a seed, the edits, and the resulting message."""
 
     seed: str
     edits: tuple[Edit, ...]
@@ -61,7 +61,10 @@ class Mutant:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Where a record stands: `[start, end)` is all of it, `length` where its data's length is; sections are 1 to 3."""
+    """The place of a record: `[start, end)` is the record, `length` the place of its data's length.
+
+    Sections are 1 to 3.
+    """
 
     start: int
     length: int
@@ -70,7 +73,7 @@ class Piece:
 
 
 def pieces(message: bytes) -> list[Piece]:
-    """The records of a message as far as they can be parsed."""
+    """Return the records of a message, as far as they can be parsed."""
     found: list[Piece] = []
     position = HEADER_SIZE
     counts = [int.from_bytes(message[at : at + 2], "big") for at in (4, 6, 8, 10)]
@@ -92,7 +95,7 @@ def pieces(message: bytes) -> list[Piece]:
 
 
 def edited(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
-    """The message after one edit; unchanged where there is nothing to do it to."""
+    """Return the message after one edit. The message stays unchanged if the edit does not apply."""
     if edit.kind in _RECORD_KINDS:
         return _with_records(message, edit, donors)
     data = bytearray(message)
@@ -129,7 +132,7 @@ def edited(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
 
 
 def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
-    """An edit of complete records, with the header's counts as the records are."""
+    """Return the message after an edit of complete records. The header's counts match the records."""
     known = pieces(message)
     data = bytearray(message)
     chosen = known[edit.place % len(known)] if known else None
@@ -160,7 +163,7 @@ def _with_records(message: bytes, edit: Edit, donors: Sequence[bytes]) -> bytes:
 
 
 def _put(data: bytearray, record: bytes, times: int, before: Piece | None) -> None:
-    """Put a record in, before another or at the end of the additional section, as long as there is room."""
+    """Insert a record before another, or at the end of the additional section, as often as there is room."""
     times = min(times, (LARGEST - len(data)) // len(record))
     if times <= 0 or len(data) < HEADER_SIZE:
         return
@@ -177,7 +180,7 @@ def _count(data: bytearray, section: int, change: int) -> None:
 
 
 def mutant(seeds: Mapping[str, bytes], name: str, edits: Sequence[Edit]) -> Mutant:
-    """The seed after all edits, in their order."""
+    """Return the seed after all edits, in their order."""
     data = seeds[name]
     donors = list(seeds.values())
     for edit in edits:
@@ -190,13 +193,13 @@ edits = st.builds(Edit, st.sampled_from(Kind), places, st.binary(min_size=1, max
 
 
 def mutants(seeds: Mapping[str, bytes], most_edits: int = 4) -> st.SearchStrategy[Mutant]:
-    """Draw seeds as they are, and with up to `most_edits` edits."""
+    """Draw seeds as they are, and seeds with up to `most_edits` edits."""
     chosen = st.tuples(st.sampled_from(sorted(seeds)), st.lists(edits, max_size=most_edits))
     return chosen.map(lambda choice: mutant(seeds, *choice))
 
 
 def noise(head: bytes) -> st.SearchStrategy[Mutant]:
-    """Bytes that are nobody's mutant: bare, and behind the header of a sound message."""
+    """Draw random bytes that derive from no seed: bare, and after the header of a valid message."""
     bare = st.binary(max_size=300)
     return st.one_of(bare, bare.map(lambda tail: head[:HEADER_SIZE] + tail)).map(
         lambda data: Mutant(data.hex(), (), data)

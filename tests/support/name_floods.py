@@ -1,4 +1,4 @@
-"""Floods of names that nobody asks for twice: queries and answers made of bytes, for tens of thousands a second."""
+"""Floods of names that are never asked twice: queries and answers made of bytes, for tens of thousands a second."""
 
 import random
 import socket
@@ -12,7 +12,7 @@ from tests.support.engines import GHENT, Rig
 from tests.support.scripted import LARGEST, Scripted, silent
 
 BATCH = 64
-"""Queries that are on their way at a time: fewer than any limit of a client's."""
+"""The number of queries in flight at a time: fewer than any limit for a client."""
 LONGEST_LABEL = 63
 _HEAD = struct.Struct("!6H")
 _TTL = (3600).to_bytes(4, "big")
@@ -26,7 +26,7 @@ _ROOT_SOA = b"\0\0\6\0\1" + _TTL + b"\0\x16\0\0" + bytes(16) + _TTL
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One kind of question and what is answered: sections of records after the question."""
+    """One kind of question and its answer: sections of records after the question."""
 
     qtype: int
     long: bool
@@ -44,11 +44,11 @@ SHAPES = (
     Shape(Type.A, True, Rcode.NXDOMAIN, authority=(_ROOT_SOA,)),
     Shape(Type.A, False, answer=(_ALIAS, _ALIAS_ADDRESS)),
 )
-"""Data, denials of both kinds, chains; the longest names and answers near the most that a datagram holds."""
+"""Data, denials of both kinds, chains. The longest names, and answers near the maximum that a datagram holds."""
 
 
 class Answering(Scripted):
-    """An upstream that answers by the shape in a question's first byte; it remembers only how many came."""
+    """An upstream that answers by the shape in a question's first byte. It keeps only the number of questions."""
 
     def __init__(self) -> None:
         super().__init__(silent)
@@ -69,7 +69,10 @@ class Answering(Scripted):
 
 
 def answered(message: bytes) -> bytes:
-    """The answer to a flood's query, without OPT; to a probe, which is about the root, that of the first shape."""
+    """Return the answer to a flood's query, without OPT.
+
+    A probe asks about the root and gets the first shape's answer.
+    """
     end = message.index(b"\0", 12) + 5
     shape = SHAPES[message[13] - ord("a") if message[12] else 0]
     counts = (1, len(shape.answer), len(shape.authority), 0)
@@ -78,7 +81,7 @@ def answered(message: bytes) -> bytes:
 
 
 def names(count: int, seed: int) -> Iterator[bytes]:
-    """Queries for that many different random names, of all shapes in turn."""
+    """Yield queries for that many different random names, with all shapes in turn."""
     source = random.Random(seed)
     for number in range(count):
         shape = SHAPES[number % len(SHAPES)]
@@ -86,7 +89,7 @@ def names(count: int, seed: int) -> Iterator[bytes]:
 
 
 def question(source: random.Random, number: int, shape: Shape) -> bytes:
-    """One query; its first label begins with the letter of its shape and holds its number."""
+    """Return one query. Its first label begins with the letter of its shape and contains its number."""
     letter = chr(ord("a") + SHAPES.index(shape))
     first = f"{letter}{number:x}-{source.getrandbits(48):012x}".encode()
     if shape.long:  # 255 bytes in all (RFC 1035 section 2.3.4)
@@ -103,7 +106,7 @@ def _letters(source: random.Random, count: int) -> bytes:
 
 
 class Flooder:
-    """A client that asks on and on, `BATCH` questions at a time; `answers` counts replies by rcode."""
+    """A client that asks continuously, `BATCH` questions at a time. `answers` counts replies by rcode."""
 
     def __init__(self, rig: Rig, client: str = GHENT) -> None:
         self._rig = rig
@@ -117,7 +120,7 @@ class Flooder:
         self._socket.close()
 
     def ask(self, messages: Iterable[bytes]) -> None:
-        """Ask all of them and have a reply to each."""
+        """Ask all questions and wait for a reply to each."""
         batch: list[bytes] = []
         for message in messages:
             batch.append(message)
@@ -127,7 +130,7 @@ class Flooder:
         self._exchange(batch)
 
     def send(self, messages: Iterable[bytes]) -> None:
-        """Ask all of them and wait for none; the engine has read them afterwards."""
+        """Send all questions without waiting for replies. The engine has read all of them on return."""
         for number, message in enumerate(messages, 1):
             self._socket.send(message)
             if not number % BATCH:
@@ -135,7 +138,7 @@ class Flooder:
         self._rig.settle()
 
     def receive(self) -> int:
-        """How many replies there are now."""
+        """Read the replies that have arrived and return their number."""
         count = 0
         while True:
             try:
@@ -161,6 +164,6 @@ class Flooder:
 
 
 def resident_bytes() -> int:
-    """The memory of this process that is in use now."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096

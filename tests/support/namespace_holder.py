@@ -1,7 +1,8 @@
-"""Run inside a network namespace to keep it alive and to hand out sockets of it, until its standard input closes.
+"""Keep a network namespace alive and hand out its sockets, until standard input closes.
 
-A socket belongs for good to the namespace in which it was made, and may be passed to processes outside (SCM_RIGHTS).
-A request is family and kind, two bytes each; the answer is one byte and the socket. A lone byte comes first.
+Run this inside the namespace. A socket belongs permanently to the namespace that made it, and may be passed to
+processes outside (SCM_RIGHTS). A request is family and kind, two bytes each. The answer is one byte and the socket. At
+the start, a single byte reports readiness.
 """
 
 import socket
@@ -13,7 +14,7 @@ SOCKET = b"s"
 
 
 def hold() -> None:
-    """Hand out sockets until whoever started this is gone."""
+    """Hand out sockets until the process that started this one has ended."""
     door = socket.socket(fileno=0)
     door.sendall(READY)
     while len(request := door.recv(REQUEST.size)) == REQUEST.size:

@@ -1,4 +1,4 @@
-"""Networks of a test's own: network namespaces with addresses and ports that nobody else on the machine has."""
+"""Private networks for tests: network namespaces whose addresses and ports nothing else on the machine uses."""
 
 import os
 import shlex
@@ -28,11 +28,11 @@ ANSWER_S = 5.0
 
 
 class Namespace:
-    """`with Namespace() as space:` is a network with loopback only, and mounts that nobody else sees.
+    """A network with only loopback, and private mounts: `with Namespace() as space:`.
 
-    Programs run in it as a root that has power over nothing else. With `neighbour` it belongs to the root of another
-    namespace, so that `link` can connect the two. Where a machine allows no namespaces the calling test is skipped, and
-    fails where CI=true.
+    Programs run in it as root, without power outside of it. With `neighbour`, it belongs to the root of another
+    namespace, so that `link` can connect the two. If the machine allows no namespaces, the calling test is skipped, and
+    fails if CI=true.
     """
 
     def __init__(self, neighbour: "Namespace | None" = None) -> None:
@@ -43,7 +43,7 @@ class Namespace:
 
     @property
     def pid(self) -> int:
-        """The process that keeps the namespace alive."""
+        """Return the id of the process that keeps the namespace alive."""
         assert self._holder is not None
         return self._holder.pid
 
@@ -62,20 +62,20 @@ class Namespace:
         self._close()
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line that runs these arguments inside, with the caller's environment and directory."""
+        """Return the command line that runs these arguments inside, with the caller's environment and directory."""
         within = [tool("nsenter"), f"--target={self.pid}", "--user", "--preserve-credentials", "--net", "--mount"]
         return [*within, "--wd=.", "--", *arguments]
 
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None, timeout_s: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Run inside to the end and return output and exit code for any code."""
+        """Run a command inside to its end. Return its output and exit code, and accept any code."""
         return subprocess.run(
             self.command(*arguments), env=env, input=stdin, timeout=timeout_s, capture_output=True, text=True
         )
 
     def component(self, name: str) -> Component:
-        """A real program that starts inside: its path is a script that enters."""
+        """Return a real program that starts inside: its path is a script that enters the namespace."""
         outside = component(name)
         script = self._programs / name
         if not script.exists():
@@ -84,34 +84,40 @@ class Namespace:
         return Component(script, outside.env)
 
     def ip(self, *arguments: str) -> str:
-        """What `ip ARGUMENTS` printed inside; AssertionError when it failed."""
+        """Return what `ip ARGUMENTS` prints inside. Raise AssertionError if it fails."""
         done = self.component("ip").run(*arguments)
         assert done.returncode == 0, f"ip {shlex.join(arguments)}: {done.stderr}"
         return done.stdout
 
     def add_address(self, *prefixes: str, device: str = "lo") -> None:
-        """Give the device these addresses, each with its length: "192.0.2.1/24", "2001:db8::1/64"; usable at once."""
+        """Give the device these addresses with prefix lengths, such as "192.0.2.1/24". They are usable at once."""
         for prefix in prefixes:
             at_once = ["nodad"] if ":" in prefix else []
             self.ip("address", "add", prefix, "dev", device, *at_once)
 
     def add_device(self, name: str, *prefixes: str) -> None:
-        """A device that is up, as that of a machine on a network, with these addresses."""
+        """Add a device that is up, like that of a machine on a network, with these addresses."""
         self.ip("link", "add", name, "type", "veth", "peer", "name", f"{name}-peer")
         for end in (f"{name}-peer", name):
             self.ip("link", "set", end, "up")
         self.add_address(*prefixes, device=name)
 
     def mount(self, *arguments: str) -> None:
-        """`mount ARGUMENTS`, seen inside only and gone with the namespace at the latest; AssertionError on failure."""
+        """Run `mount ARGUMENTS`. The mount is visible only inside. Raise AssertionError if it fails.
+
+        The mount ends with the namespace at the latest.
+        """
         self._must("mount", *arguments)
 
     def unmount(self, place: str) -> None:
-        """Take the uppermost mount away from there, although somebody may still use it; AssertionError on failure."""
+        """Remove the uppermost mount from `place`, even if it is in use. Raise AssertionError if this fails."""
         self._must("umount", "--lazy", place)
 
     def socket(self, family: int, kind: int) -> socket.socket:
-        """A socket of this network for the caller's own use; times out after a few seconds unless set otherwise."""
+        """Return a socket of this network for the caller's own use.
+
+        It times out after ANSWER_S unless the caller changes that.
+        """
         self._door.sendall(namespace_holder.REQUEST.pack(family, kind))
         _, descriptors, _, _ = socket.recv_fds(self._door, 1, 1)
         made = socket.socket(fileno=descriptors[0])
@@ -119,7 +125,7 @@ class Namespace:
         return made
 
     def status_of(self, address: str, path: str = "/readyz") -> int | None:
-        """The HTTP status of a GET at an IPv4 "address:port" of this network, None when nobody answers."""
+        """Return the HTTP status of a GET at an IPv4 "address:port" of this network, or None if there is no answer."""
         host, _, port = address.rpartition(":")
         connection = HTTPConnection(host)
         connection.sock = self.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -169,7 +175,7 @@ class Namespace:
 
 
 def link(one: Namespace, other: Namespace, here: Sequence[str], there: Sequence[str], name: str = "eth0") -> None:
-    """Connect two namespaces of the same root by a wire; each gets a device of that name with these addresses."""
+    """Connect two namespaces of the same root. Each gets a device of that name with these addresses."""
     one.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", str(other.pid))
     for space, prefixes in ((one, here), (other, there)):
         space.ip("link", "set", name, "addrgenmode", "none")
@@ -221,12 +227,12 @@ class NodeWithin(Node):
 
 
 def tool(name: str) -> str:
-    """The path of a program of util-linux; without it the calling test is skipped, and fails where CI=true."""
+    """Return the path of a program of util-linux. Skip the calling test if it is missing, and fail it if CI=true."""
     return shutil.which(name) or impossible(f"{name} of util-linux is not here")
 
 
 def impossible(reason: str) -> NoReturn:
-    """Skip the calling test, and fail it where CI=true."""
+    """Skip the calling test, or fail it if CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

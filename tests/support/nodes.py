@@ -26,15 +26,15 @@ STOP_S = 20.0
 
 
 def program(name: str) -> str:
-    """One of this project's commands, as installed next to the interpreter."""
+    """Return the path of one of this project's commands, as installed next to the interpreter."""
     return str(Path(sys.executable).with_name(name))
 
 
 class Process:
-    """A program in the foreground, its output in a file; `with` starts and stops it.
+    """A program in the foreground, with its output in a file. `with` starts and stops it.
 
-    `environment` is what it starts with; None: this process's. `is_forked`: a fork of a process that has imported the
-    program, unless it has an environment of its own.
+    `environment` is the program's environment. None means this process's environment. With `is_forked`, the program is
+    a fork of a process that has imported it, unless it has its own environment.
     """
 
     environment: Mapping[str, str] | None = None
@@ -73,7 +73,7 @@ class Process:
             return subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory, env=self.environment)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send the signal, wait for the end, give the exit status."""
+        """Send the signal and wait for the end. Return the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -95,7 +95,7 @@ class Process:
 
 
 class Node(Process):
-    """`dnsfilter serve`, by a policy file unless `policy` is None. `config` is TOML to put behind the addresses."""
+    """`dnsfilter serve`, with a policy file unless `policy` is None. `config` is TOML to append after the addresses."""
 
     def __init__(
         self,
@@ -140,17 +140,17 @@ class Node(Process):
         return scrape(self.metrics_address)
 
     def worker_pids(self) -> list[int]:
-        """The process ids of its workers in the order of their start; a spare one is the last."""
+        """Return the process ids of the workers in the order of their start. A standby is the last."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return sorted(int(pid) for pid in children if "dnsfilter.worker.process" in _command_line(int(pid)))
 
     def worker_pid(self) -> int:
-        """The process id of the worker that serves, of a node with one and its spare."""
+        """Return the process id of the serving worker, of a node with one worker and its standby."""
         return self.worker_pids()[0]
 
     def logged(self, *parts: str) -> bool:
-        """Whether one line of the log has all these parts."""
+        """Return whether one line of the log has all these parts."""
         return any(all(part in line for part in parts) for line in self.log.read_text().splitlines())
 
 
@@ -200,7 +200,7 @@ class SingleMachine(Process):
         return dig(name, qtype, server="127.0.0.1", port=self.port, bind=bind, extra=extra)
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`dnsfilterctl` in this directory, where it finds the administrator's token."""
+        """Run `dnsfilterctl` in this directory, where it finds the administrator's token."""
         command = [program("dnsfilterctl"), *arguments]
         environment = {**os.environ, "DNSFILTER_URL": self.api_url}
         return subprocess.run(
@@ -211,7 +211,10 @@ class SingleMachine(Process):
         return scrape(self.metrics_address)
 
     def child(self, command: str) -> int:
-        """The process id of the running part with that name, or whose command line holds `command`."""
+        """Return the process id of the running part with that name, or whose command line contains `command`.
+
+        Raise AssertionError if there is none.
+        """
         assert self.process is not None
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             name = Path(f"/proc/{pid}/comm").read_text().strip()
@@ -221,7 +224,7 @@ class SingleMachine(Process):
 
 
 def status_of(url: str) -> int | None:
-    """The HTTP status of a GET, None when nobody answers."""
+    """Return the HTTP status of a GET, or None if there is no answer."""
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
             return int(response.status)
@@ -233,7 +236,7 @@ def status_of(url: str) -> int | None:
 
 
 def scrape(address: str) -> dict[str, float]:
-    """The samples of a metrics page, by name with labels."""
+    """Return the samples of a metrics page, by name with labels."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as response:
         lines = response.read().decode().splitlines()
     samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
@@ -241,7 +244,10 @@ def scrape(address: str) -> dict[str, float]:
 
 
 def eventually(holds: Callable[[], bool], within_s: float = 10.0, every_s: float = 0.02) -> bool:
-    """Whether `holds()` becomes true before the time is up. Give a longer pause where each look starts a program."""
+    """Return whether `holds()` becomes true before the time is up.
+
+    Pass a longer pause if each check starts a program.
+    """
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if holds():

@@ -1,4 +1,4 @@
-"""Questions as hardly anybody asks them: other classes, types that mean no data, messages of an unusual form."""
+"""Unusual questions: other classes, types that mean no data, messages of an unusual form."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ import dns.rdatatype
 from tests.support.questions import Asked, Edns
 
 NAMES: Final = tuple(dns.name.from_text(name).to_wire() or b"" for name in ("a1.example.net", "missing.example.net"))
-"""One that exists and one that does not, in a signed zone."""
+"""A name that exists and a name that does not, in a signed zone."""
 CLASSES: Final = (0, 77, dns.rdataclass.CH, dns.rdataclass.HS, dns.rdataclass.NONE, dns.rdataclass.ANY)
 NXNAME, TKEY, TSIG, IXFR, AXFR, MAILB, MAILA = 128, 249, 250, 251, 252, 253, 254
 TYPES: Final = (0, dns.rdatatype.OPT, NXNAME, TKEY, TSIG, IXFR, AXFR, MAILB, MAILA)
@@ -22,17 +22,20 @@ RESERVED: Final = 0x0040
 FLAGS: Final = (dns.flags.TC, dns.flags.AA, dns.flags.RA, RESERVED)
 BEHIND: Final = b"\0\0"
 RECORD: Final = b"\0" + pack("!HHIH4s", 1, 1, 0, 4, bytes((192, 0, 2, 1)))
-"""An address that nobody asked for."""
+"""An address that was not asked for."""
 SIGNATURE: Final = b"\x03key\0" + pack("!HHIH13s6xHH32s6x", TSIG, 255, 0, 61, b"\x0bhmac-sha256", 300, 32, bytes(32))
-"""A TSIG by a key that nobody has."""
+"""A TSIG with an unknown key."""
 PAST_ITS_END: Final = bytes.fromhex("fde9001061")
-"""An option that says it has 16 bytes and has one."""
+"""An option that claims 16 bytes and has one."""
 MALFORMED_SUBNET: Final = bytes.fromhex("00080005000118000a")
-"""A prefix of 24 bits in one byte (RFC 7871 section 6 has three)."""
+"""A prefix of 24 bits in one byte (RFC 7871 section 6 requires three)."""
 
 
 def odd_questions() -> list[Asked]:
-    """Each oddity for both names, over UDP and TCP, without EDNS and with DO where it does not need an OPT."""
+    """Return each oddity for both names, over UDP and TCP, without EDNS and with DO.
+
+    Oddities of the OPT are only asked with EDNS.
+    """
     return [
         replace(odd, name=name, stream=stream)
         for name in NAMES

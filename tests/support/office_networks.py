@@ -14,7 +14,10 @@ _BANS = "# ---- bans ---"
 
 
 class Office(SingleMachine):
-    """`dnsfilter up` with the example's authorities and ranges alone; `settings` are more of its environment."""
+    """`dnsfilter up` with only the example's authorities and ranges.
+
+    `settings` are additional environment variables.
+    """
 
     def __init__(self, directory: Path, upstream: str, at: str, settings: Mapping[str, str] | None = None) -> None:
         policy = directory / "authorities.toml"
@@ -30,19 +33,19 @@ class Office(SingleMachine):
         return self
 
     def stop(self, *arguments: Any) -> int:
-        """As any process; its requests end too."""
+        """Stop the process and close the HTTP client."""
         if self._http is not None:
             self._http.close()
         return super().stop(*arguments)
 
     def request(self, method: str, path: str, body: object = None, token: str | None = None) -> httpx.Response:
-        """Ask the API, as the administrator unless another token is given."""
+        """Send a request to the API, as the administrator unless another token is given."""
         assert self._http is not None
         token = token or (self.state / "admin-token").read_text().strip()
         return self._http.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
 
     def done(self, method: str, path: str, body: object = None, token: str | None = None) -> Any:
-        """The answer to a request that succeeds; an act is in force when this returns."""
+        """Return the answer to a request that must succeed. Wait until an act is in force."""
         response = self.request(method, path, body, token)
         assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
         if method != "GET":
@@ -59,7 +62,7 @@ class Office(SingleMachine):
         return int(texts[0].strip('"').removeprefix("revision="))
 
     def token_of(self, login: str, role: str, authority: str) -> str:
-        """A token of a new account that holds one role."""
+        """Return a token of a new account that holds one role."""
         account = self.done("POST", "/v1/accounts", {"kind": "service", "login": login, "name": login})["number"]
         grant = {"account": account, "role": role, "authority": authority, "reason": "its part", "for": "3 years"}
         self.done("POST", "/v1/grants", grant)
@@ -67,22 +70,22 @@ class Office(SingleMachine):
         return str(made["token"])
 
     def ask(self, client: str, name: str = "www.tiktok.com") -> DigResult:
-        """What dig gets for the name from that address."""
+        """Return what dig gets for the name from that address."""
         return self.dig(name, bind=client)
 
     def rcode(self, client: str, name: str = "www.tiktok.com") -> str:
-        """The rcode alone."""
+        """Return the rcode that dig gets for the name from that address."""
         return self.ask(client, name).rcode
 
     def counted(self, kind: str, authority: str, service: str) -> float:
-        """How many queries were refused, monitored or exempted."""
+        """Return how many queries were refused, monitored or exempted."""
         return self.metrics().get(f'dnsfilter_{kind}_total{{authority="{authority}",service="{service}"}}', 0.0)
 
     def ban(self, authority: str, service: str = "tiktok") -> Any:
-        """The ban as the API shows it."""
+        """Return the ban as the API shows it."""
         return self.done("GET", f"/v1/authorities/{authority}/bans/{service}")
 
     def ending(self) -> list[str]:
-        """The bans whose end or review comes near."""
+        """Return the bans that soon end or are due for review."""
         items = self.done("GET", "/v1/bans?state=ending")["items"]
         return [f"{item['authority']}/{item['service']}" for item in items]

@@ -6,6 +6,6 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 
 
 def opened(store: SnapshotStore) -> Snapshot:
-    """Verified and opened; raises SnapshotError."""
+    """Return the current snapshot, verified and opened. Raise SnapshotError if it is not valid."""
     files = store.read_current()
     return Snapshot.open(files.manifest, files.names, files.ranges, files.rules, DEFAULT_SITE)
