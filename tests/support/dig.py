@@ -44,7 +44,7 @@ class DigResult:
 
 
 class NoAnswer(Exception):
-    """No reply arrived, or dig could not read it. The message is what dig printed."""
+    """Raised if no reply arrived, or if dig could not read it. The message is what dig printed."""
 
 
 HEADER = re.compile(r"^;; ->>HEADER<<- opcode: \S+, status: (\S+), id: \d+$", re.MULTILINE)
