@@ -1,6 +1,6 @@
-"""What every reply must be, for any question and any answer of an upstream: the rules, read off the bytes.
+"""The rules that every reply must follow, for any question and any answer of an upstream, checked on the bytes.
 
-It reads for itself, or with dnspython: nothing here is shared with what it judges.
+It parses messages itself or with dnspython, and shares no code with what it judges.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,18 +24,18 @@ A, NS, CNAME, SOA, PTR, MX, AAAA, SRV, DNAME, OPT, RRSIG, SVCB, HTTPS, TSIG = (
 ANY: Final = 255
 EDE: Final = 15
 BANS: Final = frozenset({15, 16})
-"""Extended errors that say: refused by a ban."""
+"""Extended errors that mean: refused by a ban."""
 OUR_PAYLOAD: Final = 1232
 TARGET_AT: Final = {CNAME: 0, DNAME: 0, SVCB: 2, HTTPS: 2}
-"""Types that lead to another name, and where in their data that stands."""
+"""Types that lead to another name, and where in their data that name is."""
 HELD: Final = frozenset({A, AAAA, NS, CNAME, SOA, PTR, MX, SRV, DNAME})
-"""Types whose data may never be malformed in class IN; that of others is its author's and passes as it came."""
+"""Types whose data must never be malformed in class IN. Data of other types passes unchanged."""
 HOP_BY_HOP: Final = frozenset({OPT, TSIG})
 
 
 @dataclass(frozen=True, slots=True)
 class Opt:
-    """What a client's OPT said."""
+    """The content of a client's OPT."""
 
     payload: int
     version: int
@@ -44,10 +44,10 @@ class Opt:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a client's message says. `question` is None where it cannot be read, `opt` where there is none or no sense.
+    """The content of a client's message. `question` is None if it is unreadable, `opt` if it is absent or invalid.
 
-    `sound`: one question, every record within the message, nothing left over. `plain`: no name is compressed, so that
-    nobody can read it in another way.
+    `sound` means: one question, every record within the message, no bytes left over. `plain` means that no name is
+    compressed, so that there is only one way to read the message.
     """
 
     id: int
@@ -63,7 +63,7 @@ class Reading:
 
     @property
     def name(self) -> dns.name.Name:
-        """The name asked for."""
+        """Return the name asked for."""
         assert self.question is not None
         return dns.name.from_wire(self.question, 0)[0]
 
@@ -78,7 +78,7 @@ class Reading:
         return int.from_bytes(self.question[-2:], "big")
 
     def limit(self, transport: Transport) -> int:
-        """The most bytes that a reply may have."""
+        """Return the maximum size of a reply in bytes."""
         if transport is not Transport.UDP:
             return 65_535
         return 512 if self.opt is None else min(max(self.opt.payload, 512), OUR_PAYLOAD)
@@ -86,7 +86,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A record as it stands in a reply: `[rdata, end)` is its data, `section` 1 to 3."""
+    """A record in a reply: `[rdata, end)` is its data, and `section` is 1 to 3."""
 
     section: int
     owner: dns.name.Name
@@ -98,7 +98,7 @@ class Shown:
 
 
 class _Unreadable(Exception):
-    """The bytes end too early, or are no name."""
+    """Raised if the bytes end too early, or are not a valid name."""
 
 
 def _number(message: bytes, at: int, data: int = 2) -> int:
@@ -108,7 +108,7 @@ def _number(message: bytes, at: int, data: int = 2) -> int:
 
 
 def _after_name(message: bytes, at: int) -> tuple[int, bool]:
-    """Where the name at `at` ends, and whether it is written out."""
+    """Return where the name at `at` ends, and whether it is uncompressed. Raise _Unreadable if it is not valid."""
     start = at
     while (size := _number(message, at, 1)) != 0:
         if size >= 0xC0:
@@ -121,7 +121,7 @@ def _after_name(message: bytes, at: int) -> tuple[int, bool]:
 
 
 def _is_root(message: bytes, at: int) -> bool:
-    """Whether the name at `at` is the root, be it by way of a pointer."""
+    """Return whether the name at `at` is the root, directly or through a pointer."""
     try:
         return not any(dns.name.from_wire(message, at)[0].labels[:-1])
     except dns.exception.DNSException:
@@ -129,7 +129,7 @@ def _is_root(message: bytes, at: int) -> bool:
 
 
 def read_query(message: bytes) -> Reading | None:
-    """A client's message; None for one that nobody may answer: too short for a header, or a response."""
+    """Read a client's message. Return None if it must not be answered: it is shorter than a header, or a response."""
     if len(message) < 12 or message[2] & 0x80:
         return None
     number, flags = _number(message, 0), _number(message, 2)
@@ -179,9 +179,9 @@ def _check_options(options: bytes) -> None:
 
 
 def is_answer_to(asked: bytes, message: bytes) -> bool:
-    """Whether an upstream's message is a response with the id and the question of what was asked (RFC 5452).
+    """Return whether an upstream's message is a response with the id and the question of the query (RFC 5452).
 
-    A failure may be a header alone.
+    A failure may be only a header.
     """
     if len(message) == 12 and message[:2] == asked[:2]:
         return message[2] & 0xF8 == 0x80 and message[3] & 15 != 0 and not any(message[4:])
@@ -198,7 +198,7 @@ def is_answer_to(asked: bytes, message: bytes) -> bool:
 
 
 def shown(message: bytes) -> Iterator[Shown]:
-    """Return the records of a reply. Raise if their form is wrong."""
+    """Yield the records of a reply. Raise if their form is wrong."""
     position = 12
     for _ in range(_number(message, 4)):
         position = _after_name(message, position)[0] + 4
@@ -218,10 +218,10 @@ def shown(message: bytes) -> Iterator[Shown]:
 def check_reply(
     query: bytes, reply: bytes, transport: Transport, *, banned: Sequence[dns.name.Name] = (), relayed: bool = True
 ) -> None:
-    """That `reply` may be said to whoever sent `query`; `banned` are the names that they must learn nothing of.
+    """Raise AssertionError unless `reply` is an allowed answer to `query`.
 
-    Whom nothing is banned for hears of no ban either.
-    Not `relayed`: all of it is of our own making, and no data may be malformed.
+    `banned` are the names that the client must not learn about. If no name is banned for the client, the reply must not
+    mention a ban. If `relayed` is false, the node made the complete reply, and no data may be malformed.
     """
     asked = read_query(query)
     assert asked is not None, "a reply to what is no query"
@@ -247,10 +247,11 @@ def check_reply(
 
 
 def check_header(asked: Reading, reply: bytes) -> None:
-    """Id, opcode, RD, CD and question as asked; QR and RA set, AA, Z and AD not (no upstream here is trusted).
+    """Raise AssertionError if the header or the question of a reply is wrong.
 
-    Only QUERY has CD, and no opcode after STATUS has RD and RA. Of an update nothing is repeated: it has a zone where
-    others have a question.
+    Id, opcode, RD, CD and question are as in the query. QR and RA are set. AA, Z and AD are not set, since no upstream
+    here is trusted. Only QUERY has CD. Opcodes after STATUS have neither RD nor RA. The reply to an update repeats no
+    question, because an update has a zone there.
     """
     flags = _number(reply, 2)
     assert _number(reply, 0) == asked.id
@@ -266,12 +267,16 @@ def check_header(asked: Reading, reply: bytes) -> None:
 
 
 def check_opt(asked: Reading, reply: bytes, opts: Sequence[Shown]) -> None:
-    """An OPT if and only if there was one that could be read: ours, with DO as asked and no option but errors."""
+    """Raise AssertionError unless the reply has an OPT exactly if the query had a readable one.
+
+    The OPT has our payload size, DO as in the query, and no options but extended errors.
+    """
     if asked.opt is None:
         assert not opts
         return
     if not opts:
-        # What a compressed name in a query says, and so whether the OPT behind it can be read, is a matter of opinion.
+        # A compressed name in a query can be read in different ways. So it is open whether the OPT after it is
+        # readable.
         assert not asked.plain
         return
     (opt,) = opts
@@ -285,7 +290,7 @@ def _options(reply: bytes) -> Sequence[dns.edns.Option]:
 
 
 def _check_read_by_dnspython(reply: bytes, records: Sequence[Shown], relayed: bool) -> None:
-    """dnspython has no complaint, unless about data that an upstream made and nobody but its reader understands."""
+    """Raise AssertionError if dnspython finds an error, except in relayed data of types that only clients interpret."""
     parsed = dns.message.from_wire(reply, continue_on_error=True)
     for error in parsed.errors:
         found = next((record for record in records if record.rdata <= error.offset <= record.end), None)
@@ -298,7 +303,7 @@ def _is_held(record: Shown) -> bool:
 
 
 def check_reached(asked: Reading, reply: bytes, answers: Sequence[Shown]) -> None:
-    """Every answer is about the question, or about a name that its aliases lead to."""
+    """Raise AssertionError unless every answer is about the question, or about a name that its aliases lead to."""
     reached = {asked.name}
     signers: set[dns.name.Name] = set()
     size = 0
@@ -321,7 +326,7 @@ def check_reached(asked: Reading, reply: bytes, answers: Sequence[Shown]) -> Non
 def _substituted(
     owner: dns.name.Name, target: dns.name.Name, reached: set[dns.name.Name], above: set[dns.name.Name]
 ) -> Iterator[dns.name.Name]:
-    """What names below a DNAME become by it; `above` takes its owner when there are any."""
+    """Yield the names that a DNAME makes of names below it. Add its owner to `above` if there are any."""
     for name in tuple(reached):
         if name != owner and name.is_subdomain(owner):
             above.add(owner)
@@ -332,7 +337,10 @@ def _substituted(
 
 
 def check_cut(cut: bytes, complete: bytes) -> None:
-    """That a reply over UDP says TC if and only if it lacks answers or authority of the same one over TCP."""
+    """Raise AssertionError unless a reply over UDP has TC exactly if it lacks answer or authority records.
+
+    `complete` is the same reply over TCP.
+    """
     counts = [[_number(message, at) for at in (6, 8)] for message in (cut, complete)]
     assert not _number(complete, 2) & TC
     assert bool(_number(cut, 2) & TC) == (counts[0] != counts[1])
@@ -343,7 +351,7 @@ def _is_of(name: dns.name.Name | None, banned: Sequence[dns.name.Name]) -> bool:
 
 
 def _target(message: bytes, record: Shown) -> dns.name.Name | None:
-    """The name that a record leads to, None for a type that does not."""
+    """Return the name that a record leads to, or None for a type that leads to no name."""
     at = TARGET_AT.get(record.rtype)
     return None if at is None else dns.name.from_wire(message, record.rdata + at)[0]
 

@@ -1,4 +1,4 @@
-"""Many questions to one server at a time, over real sockets, each until it has its reply."""
+"""Many questions to one server at a time, over real sockets. Each waits for its reply."""
 
 import select
 import socket
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 WINDOW = 48
-"""Questions that wait for a reply at a time."""
+"""The number of questions that wait for a reply at a time."""
 UDP_SOCKETS = 4
 STREAMS = 12
 RESEND_S = 4.0
@@ -25,7 +25,7 @@ class _Channel(Protocol):
 
 
 class _Datagrams:
-    """A connected UDP socket; the id of a message is its number's lower half."""
+    """A connected UDP socket. The id of a message is its number."""
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -51,7 +51,7 @@ class _Datagrams:
 
 
 class _Stream:
-    """A TCP connection with one query at a time, so that what is answered in which order is certain."""
+    """A TCP connection with one query at a time, so that the order of the answers is certain."""
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._socket = socket.create_connection(server, PATIENCE_S)
@@ -69,7 +69,7 @@ class _Stream:
 
     def receive(self) -> Iterator[tuple[int, bytes]]:
         received = self._socket.recv(1 << 17)
-        # Acknowledged at once, or a server that sends in two pieces waits for it with the second.
+        # Acknowledge at once. A server that sends in two pieces otherwise waits with the second piece.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         if not received:
             raise ConnectionError(f"ask: the server ended the connection, while there waited {list(self._queue)}")
@@ -87,7 +87,7 @@ class _Stream:
 
 
 class Asker:
-    """Sockets to one server, open for as long as the `with` lasts."""
+    """Sockets to one server, open for the duration of the `with` block."""
 
     def __init__(self, server: tuple[str, int]) -> None:
         self._server = server
@@ -104,9 +104,10 @@ class Asker:
             channel.close()
 
     def ask_all(self, messages: Sequence[tuple[bool, bytes]]) -> list[bytes]:
-        """The reply to each message (over a stream where True), with the id 0; TimeoutError when one has none.
+        """Return the reply to each message, with the id 0. Send messages marked True over a stream.
 
-        At most 65,536 messages. They are begun in their order; a datagram without reply is sent once more.
+        Raise TimeoutError if a message gets no reply. Accept at most 65,536 messages. Send them in order, and send a
+        datagram without reply once more.
         """
         replies: list[bytes] = [b""] * len(messages)
         waiting: dict[int, float] = {}

@@ -50,7 +50,7 @@ Thing = Authority | Site | Range | Service | Ban | Binding | Exemption | Suspens
 
 
 def authority(slug: str, languages: tuple[str, ...] = ("nl",), usage: Usage = Usage.AUTHORITY) -> Authority:
-    """An authority whose name is its slug in capitals, with a contact at example.org."""
+    """Return an authority whose name is its slug in capitals, with a contact at example.org."""
     names = tuple((language, slug.upper()) for language in languages)
     return Authority(
         slug, Kind.MUNICIPALITY, names, languages, "Europe/Brussels", f"ict@{slug}.example.org", usage=usage
@@ -64,17 +64,17 @@ def network(
     audience: Audience = Audience.STAFF,
     site: str = DEFAULT_SITE,
 ) -> Range:
-    """A range; publicly paid staff's devices unless said otherwise."""
+    """Return a range. By default, its devices are publicly funded and used by staff."""
     return Range(ip_network(prefix), authority, funding, audience, label=f"{authority} {prefix}", site=site)
 
 
 def wire(*names: str) -> frozenset[WireName]:
-    """Wire names of texts."""
+    """Return the wire names of texts."""
     return frozenset(map(parse_name, names))
 
 
 def service(slug: str, domains: Iterable[str] = (), hosts: Iterable[str] = (), *more: Tier) -> Service:
-    """A service with one tier, and more if given."""
+    """Return a service with one tier, and with further tiers if given."""
     return Service(slug, slug.title(), (Tier(1, wire(*domains), wire(*hosts)), *more))
 
 
@@ -92,7 +92,7 @@ def ban(
     reference: str = "",
     off_until: Instant | None = None,
 ) -> Ban:
-    """A ban that always holds, unless said otherwise."""
+    """Return a ban. By default, it always holds."""
     return Ban(
         number,
         authority,
@@ -119,12 +119,12 @@ def exemption(
     approved: Instant | None = 0,
     site: str = DEFAULT_SITE,
 ) -> Exemption:
-    """An approved exemption."""
+    """Return an exemption, approved by default."""
     return Exemption(number, ban, frozenset(map(ip_network, ranges)), start, end, hours, site, "test", approved)
 
 
 def policy(*things: Thing, revision: int = 1) -> Policy:
-    """The policy of these things; authorities and sites that they name and that are missing are added."""
+    """Return the policy of these things. Add missing authorities and sites that they name."""
 
     slugs = {thing.authority for thing in things if isinstance(thing, Range | Ban | Binding)}
     known = {thing.slug for thing in things if isinstance(thing, Authority)}
@@ -316,7 +316,7 @@ def _suspensions(draw: st.DrawFn) -> Suspension:
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    """Arbitrary small policies around `NOW`: nested ranges of both families, own and bound bans, exemptions, hours."""
+    """Draw small policies around `NOW`: nested ranges of both families, own and bound bans, exemptions, hours."""
     usages = st.sampled_from(Usage)
     authorities = tuple(authority(slug, ("nl", "fr"), draw(usages)) for slug in _AUTHORITIES)
     ranges = draw(_ranges())
@@ -335,7 +335,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 def boundaries(policy: Policy) -> tuple[Instant, ...]:
-    """Every instant at which something of the policy may start or end."""
+    """Return every instant at which something of the policy may start or end."""
     found: set[Instant | None] = set()
     for ban in policy.bans:
         found.add(ban.off_until)
@@ -353,14 +353,14 @@ def boundaries(policy: Policy) -> tuple[Instant, ...]:
 
 
 def instants(policy: Policy, since: Instant = NOW - DAY) -> st.SearchStrategy[Instant]:
-    """Instants from `since` on: on and next to every boundary, and others."""
+    """Draw instants from `since` on: on and next to every boundary, and others."""
     near = sorted({edge + step for edge in boundaries(policy) for step in (-1, 0, 1) if edge + step >= since})
     others = st.integers(since, NOW + 10 * DAY)
     return st.one_of(st.sampled_from(near), others) if near else others
 
 
 def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
-    """The first and last addresses of the policy's ranges, their neighbours, and others."""
+    """Draw the first and last addresses of the policy's ranges, their neighbours, and others."""
     inside = {edge for r in policy.ranges for edge in (r.prefix.network_address, r.prefix.broadcast_address)}
     extra = {edge + 1 for edge in inside if int(edge) + 1 < 2**edge.max_prefixlen}
     extra |= {edge - 1 for edge in inside if int(edge) > 0}
@@ -369,7 +369,7 @@ def clients_of(policy: Policy) -> st.SearchStrategy[Address]:
 
 
 def names_of(policy: Policy) -> st.SearchStrategy[WireName]:
-    """Names of the policy's services, names below, above and next to them, and others."""
+    """Draw names of the policy's services, names below, above and next to them, and others."""
     listed = sorted({name for s in policy.services for tier in s.tiers for name in tier.domains | tier.hosts})
     if not listed:
         return names

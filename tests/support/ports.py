@@ -4,7 +4,7 @@ import os
 import socket
 from itertools import count
 
-# Below 32768, where Linux's ephemeral ports begin: no outgoing connection of another process takes one meanwhile.
+# Below 32768, where Linux's ephemeral ports begin. So no outgoing connection of another process takes one meanwhile.
 LOWEST, HIGHEST = 10_000, 32_767
 ATTEMPTS = 1_000
 
@@ -12,10 +12,10 @@ _drawn = count(int.from_bytes(os.urandom(4), "big"))
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port that is free for both UDP and TCP at that address, IPv4 or IPv6.
+    """Return a port that is free for both UDP and TCP at that address, IPv4 or IPv6.
 
-    Each test process has every sixteenth port, counted from a random one, and gives none twice in a round: a server
-    binds its port some time after it was drawn. Raises OSError when no port is found.
+    Each test process uses every sixteenth port, from a random start, and returns none twice in a round. This matters
+    because a server binds its port some time after this call. Raise OSError if no port is free.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, on a Unix socket of theirs only."""
+"""A real PostgreSQL server for tests, reachable only through its own Unix socket."""
 
 import itertools
 import os
@@ -24,10 +24,10 @@ USER = "dnsfilter"
 START_S = 30
 FILLED = ("installation", "sites")
 """The tables that have rows after the migrations."""
-# What a crash of the test machine would lose need not be kept.
+# Tests need no durability: a crash of the test machine may lose this data.
 _HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB", "shared_buffers=32MB")
 
-# As offices have it: texts are in the order of a language, not of their bytes.
+# As in offices: the collation follows a language, not the bytes.
 _ORDER = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=nl-BE")
 
 
@@ -40,20 +40,20 @@ class Server:
     _migrated: str | None = None
 
     def url(self, database: str) -> str:
-        """What the control plane is given."""
+        """Return the database URL that the control plane uses."""
         return f"postgresql+psycopg://{USER}@/{database}?host={self.directory}"
 
     def make(self) -> str:
-        """The URL of a new, empty database."""
+        """Return the URL of a new, empty database."""
         name = f"made{next(self._numbers)}"
         with self._connected("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
         return self.url(name)
 
     def fresh(self) -> str:
-        """The URL of the one database that is migrated once, and is then as it was after that whenever it is asked for.
+        """Return the URL of the shared database, in its state after the migrations. The first call migrates it.
 
-        A database of its own for each test would be a thousand files to write.
+        A separate database for each test would write a thousand files.
         """
         if self._migrated is None:
             self._migrated = self.make()
@@ -63,7 +63,7 @@ class Server:
             self._run("CREATE SCHEMA kept", *(f"CREATE TABLE kept.{table} AS TABLE {table}" for table in FILLED))
         else:
             tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
-            # As a replica the database runs no triggers: the audit can be emptied.
+            # As a replica, the database runs no triggers, so that the audit log can be emptied.
             self._run("SET session_replication_role = replica", f"TRUNCATE {tables} RESTART IDENTITY")
             self._run(*(f"INSERT INTO {table} TABLE kept.{table}" for table in FILLED))
         return self._migrated
@@ -86,11 +86,11 @@ class Server:
 
 @contextmanager
 def postgresql() -> Iterator[Server]:
-    """Runs a server of its own in a new directory; as root it becomes `nobody`, since it refuses to be root."""
+    """Run a server in a new directory. As root, run it as `nobody`, since PostgreSQL refuses to run as root."""
     initdb, program = component("initdb"), component("postgres")
     user = "nobody" if os.geteuid() == 0 else None
     way_in = _way_in(initdb.path) if user is not None else []
-    # Not in pytest's directory: only its owner may enter that, and a socket's path is short.
+    # Not in pytest's directory: only its owner may enter it, and the path of a socket must be short.
     directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
     try:
         if user is not None:
@@ -124,7 +124,7 @@ def postgresql() -> Iterator[Server]:
                 _wait_until_ready(server, process, directory / "log")
                 yield server
             finally:
-                # Unlike SIGTERM this waits for no client to leave: the tests are over.
+                # Unlike SIGTERM, SIGINT does not wait for clients to leave. The tests are over.
                 process.send_signal(signal.SIGINT)
                 process.wait(START_S)
     finally:
@@ -132,13 +132,14 @@ def postgresql() -> Iterator[Server]:
 
 
 def _way_in(program: Path) -> list[str]:
-    """What goes before a program that `nobody` is to run; words only where it may not enter the program's directory.
+    """Return the words to put before a program that `nobody` is to run. Return none if `nobody` can reach the program.
 
-    A checkout in root's home is such a one. Then it becomes `nobody` with the one capability of going everywhere.
+    A checkout in root's home is out of reach. Then setpriv runs the program as `nobody`, with the one capability to
+    enter every directory.
     """
     if all(parent.stat().st_mode & 0o001 for parent in program.parents):
         return []
-    # By the secure bit, access(2) goes by the capability too: initdb asks it where its own program is.
+    # With the secure bit, access(2) also honours the capability. initdb uses it to find its own program.
     return [
         *("setpriv", "--reuid=nobody", "--clear-groups", "--securebits=+no_setuid_fixup"),
         *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
@@ -146,7 +147,7 @@ def _way_in(program: Path) -> list[str]:
 
 
 def _as(user: str | None, way_in: list[str]) -> dict[str, Any]:
-    """Arguments of `subprocess` to become the user, unless the words before the program do that."""
+    """Return arguments of `subprocess` that run a program as the user, unless `way_in` already does."""
     return {} if user is None or way_in else {"user": user, "extra_groups": []}
 
 

@@ -1,4 +1,4 @@
-"""A real Prometheus for tests, scraping one target of theirs."""
+"""A real Prometheus for tests, which scrapes one target of theirs."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ class Prometheus:
     url: str
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query; ValueError with Prometheus' words when it does not understand it."""
+        """Return the samples of an instant query. Raise ValueError with Prometheus' message if the query fails."""
         data = urllib.parse.urlencode({"query": expression}).encode()
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/query", data, timeout=10) as response:
@@ -46,7 +46,7 @@ class Prometheus:
         return samples
 
     def wait_for(self, expression: str, within_s: float = START_S) -> list[dict[str, Any]]:
-        """The samples as soon as there are any; empty after `within_s` without one."""
+        """Return the samples as soon as there are any, or an empty list after `within_s`."""
         deadline = time.monotonic() + within_s
         while not (samples := self.query(expression)) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -55,7 +55,10 @@ class Prometheus:
 
 @contextmanager
 def prometheus(directory: Path, target: str, job: str = "dnsfilter") -> Iterator[Prometheus]:
-    """Runs Prometheus on a free loopback port, scraping `http://TARGET/metrics` each second; data in `directory`."""
+    """Run Prometheus on a free loopback port, with its data in `directory`.
+
+    It scrapes `http://TARGET/metrics` each second.
+    """
     program = component("prometheus")
     config = directory / "prometheus.yml"
     config.write_text(CONFIG.format(job=job, target=target))

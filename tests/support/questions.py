@@ -1,4 +1,4 @@
-"""Questions of every shape about given zones, drawn by a seed: what exists, what does not, and how it can be asked."""
+"""Questions of every form about given zones, drawn from a seed: existing and missing names, in all ways to ask."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -25,13 +25,13 @@ RARE_TYPES: Final = (
 PAYLOADS: Final = (0, 511, 512, 513, 700, 1000, 1232, 1232, 1232, 1400, 4096, 65535)
 OPTIONS: Final = (
     b"",
-    bytes.fromhex("fde90003616263"),  # of the range for experiments
+    bytes.fromhex("fde90003616263"),  # an option code for experiments
     bytes.fromhex("00030000"),  # NSID
     bytes.fromhex("000b0000"),  # keepalive, which means nothing over UDP
-    bytes.fromhex("0008000400010000"),  # ECS that gives nothing away
+    bytes.fromhex("0008000400010000"),  # ECS that reveals nothing
 )
 ODD: Final = 0.002
-"""The share of questions with RD=0, and of those with another version of EDNS: Unbound sends 100 errors a second."""
+"""The share of questions with RD=0, and of those with another EDNS version. Unbound sends 100 errors a second."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -45,16 +45,16 @@ class Edns:
     options: bytes = b""
 
     def wire(self) -> bytes:
-        """The record as it stands in a message."""
+        """Return the record as it is in a message."""
         flags = _DO if self.do else 0
         return _OPT.pack(0, 41, self.payload, 0, self.version, flags, len(self.options)) + self.options
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question and the way in which it is asked. `name` is in wire form, its letters as they go out.
+    """One question and the way to ask it. `name` is in wire form, with letters as sent.
 
-    `flags` are further flags of the header. `additional` are records in wire form after the OPT; `behind` are bytes
+    `flags` are further flags of the header. `additional` are records in wire form after the OPT. `behind` are bytes
     after the last record.
     """
 
@@ -72,17 +72,17 @@ class Asked:
 
     @property
     def do(self) -> bool:
-        """Whether DNSSEC records are wanted."""
+        """Return whether the question asks for DNSSEC records."""
         return self.edns is not None and self.edns.do
 
     @property
     def question(self) -> bytes:
-        """The question section."""
+        """Return the question section."""
         return self.name + _TAIL.pack(self.qtype, self.qclass)
 
     @property
     def text(self) -> str:
-        """The question for people."""
+        """Return a readable form of the question."""
         bits = [bit for bit in ("rd", "ad", "cd") if getattr(self, bit)]
         name = dns.name.from_wire(self.name, 0)[0].to_text()
         how = "tcp" if self.stream else "udp"
@@ -92,7 +92,7 @@ class Asked:
         return f"{name} {qclass} {qtype} {how} {bits} {self.edns} {odd}"
 
     def wire(self) -> bytes:
-        """The message, with the id 0."""
+        """Return the message, with the id 0."""
         flags = self.rd * _RD | self.ad * _AD | self.cd * _CD | self.flags
         records = [*([self.edns.wire()] if self.edns is not None else []), *self.additional]
         header = _HEADER.pack(0, flags, 1, 0, 0, len(records))
@@ -101,19 +101,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names to ask for, by what they should meet; `types` are those that exist at a name. Wire form, folded."""
+    """Names to ask for, by expected result. `types` are the types that exist at a name. Names are folded wire form."""
 
     existing: Sequence[bytes]
     empty: Sequence[bytes]
     wildcards: Sequence[bytes]
-    """The names below which `*` stands."""
+    """The names below which `*` exists."""
     trees: Sequence[bytes]
-    """Owners of a DNAME, of an alias or of a delegation: below these are other rules than elsewhere."""
+    """Owners of a DNAME, an alias or a delegation. Other rules apply below these names."""
     types: Mapping[bytes, Sequence[int]]
 
     @staticmethod
     def of(zones: Mapping[str, str]) -> "Names":
-        """The names of zone files."""
+        """Return the names of zone files."""
         types: dict[bytes, list[int]] = {}
         empty: dict[bytes, None] = {}
         for apex, text in zones.items():
@@ -129,7 +129,7 @@ class Names:
 
 
 def questions(zones: Mapping[str, str], number: int, seed: int) -> list[Asked]:
-    """Return different questions about the zones, always the same for a seed."""
+    """Return `number` different questions about the zones, always the same for a seed."""
     draw = random.Random(seed)
     names = Names.of(zones)
     found: dict[Asked, None] = {}
@@ -170,7 +170,7 @@ def _name(names: Names, draw: random.Random) -> bytes:
 
 
 def _below(name: bytes, draw: random.Random) -> bytes:
-    """One to three labels more, as far as a name has room; sometimes with bytes that are no letters."""
+    """Add up to three labels to a name, as far as there is room. Some labels are random bytes."""
     for _ in range(draw.randint(1, 3)):
         length = draw.choice((1, 2, 5, 8, 63))
         if len(name) + length + 1 > 255:
@@ -189,7 +189,7 @@ def _qtype(existing: Sequence[int], draw: random.Random) -> int:
 
 
 def _case(name: bytes, draw: random.Random) -> bytes:
-    """The letters of the name in upper or lower case, in two of five names by chance."""
+    """Return the name with random upper and lower case, in two of five names."""
     if draw.random() > 0.4:
         return name
     out = bytearray(name)

@@ -1,4 +1,4 @@
-"""Messages about one allowed name byte by byte, and what an engine makes of them."""
+"""Messages about one allowed name, byte by byte, and an engine's results for them."""
 
 from dnsfilter.engine.interface import Reply
 from dnsfilter.telemetry.metrics import Transport
@@ -24,7 +24,7 @@ def outcome_of(rig: Rig, data: bytes, transport: Transport) -> bytes:
 
 
 def response(*records: bytes, counts: tuple[int, int, int] | None = None) -> bytes:
-    """A response about ALLOWED with these records, all in the answer section unless set otherwise."""
+    """Return a response about ALLOWED with these records, all in the answer section unless `counts` differs."""
     return message(question(ALLOWED), *records, flags=QR | 0x0180, counts=(1, *(counts or (len(records), 0, 0))))
 
 
@@ -33,7 +33,7 @@ def answer_to(query_asked: Asked, data: bytes) -> bytes:
 
 
 def relayed(data: bytes) -> bytes:
-    """All that is done to an answer on its way."""
+    """Return an answer after all steps of its way to the client."""
     answer = parse_answer(data)
     chain = follow(answer, answer.question)
     return relay(asked(ALLOWED), prune_answer(answer, chain, False), limit=65535)

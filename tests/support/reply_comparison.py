@@ -1,4 +1,4 @@
-"""Two resolvers' replies to one question, and where they differ in what a client could notice."""
+"""Two resolvers' replies to one question, and the differences that a client could notice."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import dns.rrset
 from tests.support.questions import Asked
 
 RecordSet: TypeAlias = tuple[bytes, int, int]
-"""Owner in folded wire form, type, and the type that a signature covers or 0."""
+"""Owner in folded wire form, type, and the type that a signature covers, or 0."""
 _COMPARED_FLAGS: Final = dns.flags.QR | dns.flags.RD | dns.flags.RA | dns.flags.AD | dns.flags.CD | 0x7800 | 0x0040
 _PROOFS: Final = frozenset({dns.rdatatype.NSEC, dns.rdatatype.NSEC3})
 
@@ -37,10 +37,10 @@ class Aspect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A reply as far as it is compared: names without regard to case (RFC 4343), data in its canonical form.
+    """The compared parts of a reply: names without regard to case (RFC 4343), data in its canonical form.
 
-    `ttls` are those of the answer. `denial` is the SOA in the authority section, with `denial_ttls`; `proofs` are NSEC
-    and NSEC3 there with their signatures. `edns` is version, DO and payload.
+    `ttls` are those of the answer. `denial` is the SOA in the authority section, and `denial_ttls` its TTL. `proofs`
+    are the NSEC and NSEC3 records there, with their signatures. `edns` is version, DO and payload.
     """
 
     rcode: int
@@ -57,38 +57,38 @@ class Seen:
 
     @property
     def text(self) -> str:
-        """The message for people."""
+        """Return the message as text."""
         return dns.message.from_wire(self.message).to_text()
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the authority says to a question: its own reply, and behind it one for each alias that left its zone."""
+    """What the authority answers to a question: its own reply, then one reply for each alias that leaves the zone."""
 
     replies: tuple[Seen, ...]
 
     @property
     def own(self) -> Seen:
-        """The reply to the question itself."""
+        """Return the reply to the question itself."""
         return self.replies[0]
 
     @property
     def last(self) -> Seen:
-        """The reply at the end of all aliases, which says whether there is something."""
+        """Return the reply at the end of all aliases. It shows whether the data exists."""
         return self.replies[-1]
 
     @property
     def answer(self) -> dict[RecordSet, frozenset[bytes]]:
-        """The answers of all replies."""
+        """Return the answers of all replies."""
         return {key: data for reply in self.replies for key, data in reply.answer.items()}
 
     @property
     def ttls(self) -> dict[RecordSet, int]:
-        """The TTLs of `answer`."""
+        """Return the TTLs of `answer`."""
         return {key: ttl for reply in self.replies for key, ttl in reply.ttls.items()}
 
     def holds(self, seen: Seen) -> bool:
-        """Whether every record in a reply is one of the authority's."""
+        """Return whether the authority has every record of a reply."""
         proofs = {key: data for reply in self.replies for key, data in reply.proofs.items()}
         compared = ((seen.answer, self.answer), (seen.denial, self.last.denial), (seen.proofs, proofs))
         return all(data <= known.get(key, frozenset()) for found, known in compared for key, data in found.items())
@@ -96,7 +96,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What both said to one question, and the truth of it where that was asked for."""
+    """The replies of both resolvers to one question, and the truth if it was asked for."""
 
     asked: Asked
     ours: Seen
@@ -109,7 +109,7 @@ class Pair:
 
 @lru_cache(maxsize=1 << 16)
 def seen(message: bytes) -> Seen:
-    """Read a reply by dnspython, which raises on anything that is not in order but for the signature of a TSIG."""
+    """Read a reply with dnspython, which raises on any error, except in the signature of a TSIG."""
     found = dns.message.from_wire(message, keyring=False)
     soas = [rrset for rrset in found.authority if rrset.rdtype == dns.rdatatype.SOA]
     end = 12 + len(found.question[0].name.to_digestable()) + 4 if found.question else 12
@@ -129,7 +129,7 @@ def seen(message: bytes) -> Seen:
 
 
 def differing(pair: Pair, tolerance_s: int) -> set[Aspect]:
-    """In what the two differ; a TTL only when by more than `tolerance_s`."""
+    """Return the aspects in which the two differ. A TTL differs if the distance exceeds `tolerance_s`."""
     ours, theirs = pair.ours, pair.theirs
     compared = (
         (Aspect.RCODE, ours.rcode == theirs.rcode),

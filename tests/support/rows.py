@@ -1,4 +1,4 @@
-"""Tables that one test goes through, for rows that differ in data alone: a test for each costs more than the row."""
+"""Tables that one test goes through, for rows that differ only in data. A test for each row costs more than the row."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -15,9 +15,10 @@ Row: TypeAlias = tuple[str, dict[str, Any]]
 def each_row(
     names: str | Sequence[str], values: Iterable[Any], *, ids: Label | Iterable[object] | None = None
 ) -> Callable[[Test], Test]:
-    """Check every row in one test; takes what `pytest.mark.parametrize` takes, and several tables multiply alike.
+    """Check every row in one test.
 
-    A row begins without the engines of the row before. All that fail are reported, each with its label.
+    The arguments are those of `pytest.mark.parametrize`, and several tables multiply too. A row starts without the
+    engines of the previous row. All failing rows are reported, each with its label.
     """
     fields = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     table = _table(fields, list(values), ids)

@@ -1,7 +1,8 @@
-"""An upstream on loopback that does what a test says: answers, keeps silent, lies, or is not there.
+"""An upstream on loopback that a test scripts: it answers, keeps silent, lies, or is absent.
 
-Nothing runs by itself. `serve` works off what has arrived, so that a test decides when an upstream acts; `on_loop` does
-so on an event loop, over TCP too. Delay is a behaviour that returns nothing, and a later `say`.
+Nothing runs by itself. `serve` handles the datagrams that have arrived, so that a test decides when an upstream acts.
+`on_loop` does so on an event loop, over TCP too. To delay an answer, use a behaviour that returns nothing, and call
+`say` later.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ LARGEST = 65535
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One query that came in: the bytes, the question as text (name in lower case, no final dot), who sent it."""
+    """One received query: the bytes, the question as text (lower-case name, no final dot), and its sender."""
 
     message: bytes
     name: str
@@ -43,11 +44,14 @@ class Asked:
 
 
 Behaviour: TypeAlias = Callable[[Asked], Iterable[bytes]]
-"""What is sent back for one query: messages in order, perhaps none."""
+"""A function that returns the messages to send back for one query, in order, perhaps none."""
 
 
 class Scripted:
-    """`with Scripted(behaviour) as upstream:` an upstream at `upstream.endpoint`; `asked` is all that came in."""
+    """An upstream: `with Scripted(behaviour) as upstream:` listens at `upstream.endpoint`.
+
+    `asked` has all its queries.
+    """
 
     def __init__(self, behave: Behaviour, address: str = "127.0.0.1") -> None:
         self.behave = behave
@@ -70,16 +74,16 @@ class Scripted:
         self.close()
 
     def fileno(self) -> int:
-        """The UDP socket, for select; -1 once closed."""
+        """Return the descriptor of the UDP socket, for select, or -1 once closed."""
         return self._udp.fileno()
 
     def close(self) -> None:
-        """Be gone: what is sent here from now on meets a closed port. Harmless when said twice."""
+        """Close the sockets. Later datagrams meet a closed port. A second call does nothing."""
         self._udp.close()
         self._unregistered.close()
 
     def serve(self) -> int:
-        """Work off the datagrams that have arrived; how many there were."""
+        """Handle the datagrams that have arrived. Return their number."""
         count = 0
         while self._udp.fileno() >= 0:
             try:
@@ -93,22 +97,22 @@ class Scripted:
         return count
 
     def say(self, asked: Asked, message: bytes) -> None:
-        """Send a datagram to whoever asked; their socket may be gone by now."""
+        """Send a datagram to the sender of a query. Ignore an error if its socket is gone."""
         with contextlib.suppress(ConnectionError):
             self._udp.sendto(message, asked.peer)
 
     def say_from_elsewhere(self, asked: Asked, message: bytes) -> None:
-        """The same from another port than the one that was asked."""
+        """Send a datagram from another port than the one that was asked."""
         self._unregistered.sendto(message, asked.peer)
 
     def by_stream(self, message: bytes) -> bytes | None:
-        """What this upstream answers to a query by stream; None for a connection that fails."""
+        """Return this upstream's answer to a query by stream, or None if the connection fails."""
         asked = self._note(message, by_stream=True, peer=("", 0))
         return next(iter(self.behave(asked)), None)
 
     @asynccontextmanager
     async def on_loop(self) -> AsyncIterator[Self]:
-        """Serve UDP and TCP on the running loop for as long as the context lasts; then close."""
+        """Serve UDP and TCP on the running loop until the context ends, then close."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._udp.fileno(), self.serve)
         server = await asyncio.start_server(self._stream, str(self.endpoint.address), self.endpoint.port)
@@ -148,14 +152,17 @@ def reply(
     rcode: int = 0,
     flags: int = 0,
 ) -> bytes:
-    """A response from lines of zone text: owner, TTL, type, data; `flags` are set in addition to QR, RD and RA."""
+    """Return a response made of zone text lines: owner, TTL, type, data.
+
+    `flags` are set in addition to QR, RD and RA.
+    """
     after_id = asked.message[2:]
     return asked.message[:2] + _reply(after_id, tuple(answer), tuple(authority), tuple(additional), rcode, flags)
 
 
 @lru_cache(maxsize=512)
 def _question(after_id: bytes) -> tuple[str, str]:
-    """Return name and type that a well-formed query asks for; its ID is left out, as it differs each time."""
+    """Return the name and type of a well-formed query, which is given without its varying id."""
     question = dns.message.from_wire(b"\0\0" + after_id).question[0]
     return question.name.to_text().rstrip(".").lower(), dns.rdatatype.to_text(question.rdtype)
 
@@ -169,7 +176,7 @@ def _reply(
     rcode: int,
     flags: int,
 ) -> bytes:
-    """Return what follows the ID in the reply to a query that is given without its own."""
+    """Return the reply to a query. Both are without id."""
     response = dns.message.make_response(dns.message.from_wire(b"\0\0" + after_id), recursion_available=True)
     response.flags |= flags
     response.set_rcode(dns.rcode.Rcode.make(rcode))
@@ -182,18 +189,18 @@ def _reply(
 
 
 def truncated(asked: Asked) -> bytes:
-    """A response without records and with TC=1."""
+    """Return a response without records and with TC=1."""
     return reply(asked, flags=int(dns.flags.TC))
 
 
 def denial(asked: Asked, zone: str, *, rcode: int = 3, ttl: int = 60) -> bytes:
-    """NXDOMAIN, or NODATA with `rcode` 0, and the SOA of `zone`."""
+    """Return NXDOMAIN, or NODATA with `rcode` 0, with the SOA of `zone`."""
     soa = f"{zone}. {ttl} SOA ns.{zone}. hostmaster.{zone}. 1 3600 600 86400 {ttl}"
     return reply(asked, authority=(soa,), rcode=rcode)
 
 
 def says(records: Mapping[tuple[str, str], Sequence[str]]) -> Behaviour:
-    """Answer from a table by (name, type); NXDOMAIN with the SOA of `example.org` for everything else."""
+    """Answer from a table by (name, type). Answer NXDOMAIN with the SOA of `example.org` to all other questions."""
 
     def behave(asked: Asked) -> Iterable[bytes]:
         lines = records.get((asked.name, asked.qtype))
@@ -213,7 +220,7 @@ def silent(_asked: Asked) -> Iterable[bytes]:
 
 
 def lies(asked: Asked) -> tuple[bytes, ...]:
-    """What somebody without knowledge of id, port or question could send in place of an answer, for an A question."""
+    """Return false answers to an A question that an attacker without knowledge of id, port or question could send."""
     forged = reply(asked, (f"{asked.name}. 300 A 203.0.113.66",))
     head, body = forged[:2], forged[2:]
     other_id = (asked.id ^ 0x5555).to_bytes(2, "big")
@@ -222,10 +229,10 @@ def lies(asked: Asked) -> tuple[bytes, ...]:
     return (
         b"",
         head,
-        head + b"\x81\x80" + bytes(8),  # a header alone
-        head + bytes(10),  # the same, and no response
+        head + b"\x81\x80" + bytes(8),  # only a header
+        head + bytes(10),  # only a header, and not a response
         other_id + body,
-        other_id + b"\x83\x80" + body[2:],  # TC=1 under another id
+        other_id + b"\x83\x80" + body[2:],  # TC=1 with another id
         head + bytes([body[0] & 0x7F]) + body[1:],  # QR=0
         other_name,
         forged[:end] + b"\0\x1c" + forged[end + 2 :],  # another type

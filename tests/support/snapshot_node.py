@@ -1,4 +1,4 @@
-"""A resolver by a store of snapshots that the test publishes to, as a control plane does."""
+"""A resolver with a store of snapshots that the test publishes to, as a control plane does."""
 
 from pathlib import Path
 from time import time
@@ -10,7 +10,7 @@ from tests.support.nodes import Node
 
 
 class PublishedNode(Node):
-    """`dnsfilter serve` without a policy file; the first policy is there before it starts."""
+    """`dnsfilter serve` without a policy file. The first policy is published before it starts."""
 
     def __init__(self, directory: Path, upstream: str, policy: Policy, *, made_s: int | None = None) -> None:
         super().__init__(directory, upstream, policy=None)
@@ -18,5 +18,5 @@ class PublishedNode(Node):
         self.publish(policy, made_s)
 
     def publish(self, policy: Policy, made_s: int | None = None) -> None:
-        """Put a policy in the store, made now unless said otherwise."""
+        """Publish a policy to the store. By default, it is made now."""
         self._store.publish(compile_policy(policy, int(time()) if made_s is None else made_s))

@@ -1,4 +1,4 @@
-"""Fixtures that several directories share: a conftest imports those of its tests from here."""
+"""Fixtures that several directories share. A conftest imports those that its tests need."""
 
 import fcntl
 from collections.abc import Iterator
@@ -18,29 +18,29 @@ from tests.support.zones import OFFICE_ZONES, ZONES
 
 
 class Start(Protocol):
-    """Start an engine for the rest of the test; arguments as `running` takes them."""
+    """Start an engine for the rest of the test. The arguments are those of `running`."""
 
     def __call__(self, policy: Policy, *upstreams: Scripted, **settings: Any) -> Rig: ...
 
     def close(self) -> None:
-        """End the engines that run; others may be started."""
+        """End the running engines. Others may be started later."""
 
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """The kind of engine under test."""
+    """Return the kind of engine under test."""
     return str(request.param)
 
 
 @pytest.fixture
 def start(kind: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts engines of that kind."""
+    """Yield a callable that starts engines of that kind."""
     with closing(_Starting(kind, tmp_path)) as starting:
         yield starting
 
 
 class _Starting:
-    """Engines of one kind, each with a directory of its own below `directory`."""
+    """Engines of one kind, each with its own directory below `directory`."""
 
     def __init__(self, kind: str, directory: Path) -> None:
         self._kind = kind
@@ -59,21 +59,21 @@ class _Starting:
 
 @pytest.fixture(scope="module")
 def authority() -> Iterator[Knot]:
-    """A real authoritative server with the zones of public names."""
+    """Run a real authoritative server with the zones of public names."""
     with Knot(ZONES) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def office() -> Iterator[Knot]:
-    """Another one with the zones of an office."""
+    """Run a real authoritative server with the zones of an office."""
     with Knot(OFFICE_ZONES) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot, office: Knot) -> Iterator[Node]:
-    """A resolver by the example policy, with a conditional zone for the office."""
+    """Run a resolver with the example policy, and with a conditional zone for the office."""
     zones = f'[[zone]]\nsuffix = "corp.local"\nservers = ["{office.hostport}"]\n'
     with Node(tmp_path_factory.mktemp("node"), authority.hostport, config=zones) as running:
         yield running
@@ -81,7 +81,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot, office: Knot
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps tests that load the machine from running side by side: each wants the processor."""
+    """Prevent tests that load the machine from running at the same time: each needs the processor."""
     with (tmp_path_factory.getbasetemp().parent / "load.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""A steady load of queries from many ports, and an honest count of those that were never answered."""
+"""A steady load of queries from many ports, with an exact count of unanswered queries."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from typing import Self
 from tests.support.engines import query
 
 QUIET_S = 3.0
-"""Without an answer for so long, what has not been answered is lost."""
+"""After this many seconds without any answer, unanswered queries count as lost."""
 UNLIMITED = """
 [limits]
 waiting_per_client = 4096
@@ -23,14 +23,14 @@ queries_per_second = 0
 """
 """Configuration that lets one machine ask as often as it likes.
 
-All that a worker which stands in finds waiting it has to ask upstream, for it has nothing cached: with an upstream that
-is slow for a moment, one client may not have as many queries waiting by default, and the others would be dropped.
+A standby has nothing cached, so it asks upstream for every query that it finds waiting. With a slow upstream, these
+exceed the default number of waiting queries for one client, and the others would be dropped.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of the queries sent; `lost` were never answered, `rcodes` says how the others were."""
+    """The result of the load. `lost` queries were never answered. `rcodes` counts the answers by rcode."""
 
     sent: int
     lost: int
@@ -38,9 +38,10 @@ class Tally:
 
 
 class ConstantLoad:
-    """`with SteadyLoad(port, names) as load:` sends until the end of the block; then `load.tally`.
+    """A steady load: `with ConstantLoad(port, names) as load:` sends until the end of the block.
 
-    Each of `ports` clients is a socket of its own, so that the kernel spreads them over a node's workers.
+    Then read `load.tally`. Each of `ports` clients has its own socket, so that the kernel spreads them over a node's
+    workers.
     """
 
     def __init__(self, port: int, names: Sequence[str], *, per_second: int = 1_000, ports: int = 32) -> None:
@@ -84,7 +85,7 @@ class ConstantLoad:
     def _run(self) -> None:
         began = time.monotonic()
         while not self._ended.is_set():
-            # A thread that was kept from running does not make up for it with a burst.
+            # A thread that could not run for a while does not catch up with a burst.
             for _ in range(min(int((time.monotonic() - began) * self._per_second) - self.sent, 20)):
                 self._send()
             self._receive()

@@ -1,4 +1,4 @@
-"""Debian's Unbound as a forwarder on loopback: another resolver's word on what a client should get."""
+"""Debian's Unbound as a forwarder on loopback: a second opinion on what a client should get."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 START_S = 20.0
 PROBE_S = 0.2
 
-# It validates nothing and asks nobody but its upstream: where that refers it elsewhere, it may not follow.
+# It validates nothing and asks only its upstream. It must not follow referrals to other servers.
 CONFIG = """\
 server:
     interface: 127.0.0.1
@@ -52,9 +52,9 @@ forward-zone:
 
 
 class Unbound:
-    """`with Unbound("127.0.0.1:5300") as server:` forwards all questions there; it listens at server.address, .port.
+    """Unbound: `with Unbound("127.0.0.1:5300") as server:` forwards all questions to that upstream.
 
-    `extra` are further lines of its `server:` clause.
+    It listens at server.address, server.port. `extra` are further lines of its `server:` clause.
     """
 
     def __init__(self, upstream: str, *, extra: str = "") -> None:
@@ -68,7 +68,7 @@ class Unbound:
 
     @property
     def hostport(self) -> str:
-        """The address as configuration files write it."""
+        """Return the address as configuration files write it."""
         return f"{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class Unbound:
         self._close()
 
     def log(self) -> str:
-        """What it has said so far."""
+        """Return the log so far."""
         return (self._directory / "log").read_text()
 
     def _start(self) -> None:

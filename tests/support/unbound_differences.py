@@ -1,4 +1,4 @@
-"""Where our answers differ from Unbound's, and why: a table. What no row explains is a fault."""
+"""A table of the differences between our answers and Unbound's, with reasons. A difference without a row is a fault."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,28 +24,28 @@ from tests.support.odd_questions import (
 from tests.support.reply_comparison import Aspect, Pair, RecordSet, Seen
 
 LONGEST_TTL_S: Final = 86_400
-"""The most that Unbound lets a TTL be, unless configured (cache-max-ttl)."""
+"""Unbound's default maximum for a TTL (cache-max-ttl)."""
 LONGEST_DENIAL_S: Final = 3_600
-"""The same for denials (cache-max-negative-ttl)."""
+"""Unbound's default maximum for the TTL of a denial (cache-max-negative-ttl)."""
 FOLLOWED: Final = 11
-"""Aliases that Unbound follows in any case (its MAX_RESTART_COUNT)."""
+"""The number of aliases that Unbound follows in any case (its MAX_RESTART_COUNT)."""
 OURS_FOLLOWED: Final = 16
-"""Aliases that we follow."""
+"""The number of aliases that we follow."""
 _NO_MORE: Final = frozenset({b"\x07RFC8482\0"})
-"""The data of the HINFO record that stands for everything (RFC 8482 section 4.2)."""
+"""The data of the HINFO record that stands for all types (RFC 8482 section 4.2)."""
 _NO_MORE_S: Final = 3_789
 _RECORDS: Final = frozenset({Aspect.ANSWER, Aspect.DENIAL, Aspect.PROOFS})
 _FORM: Final = frozenset({Aspect.FLAGS, Aspect.EDNS})
-"""What Unbound's errors lack where it reads no further than the question: RA and OPT."""
+"""What Unbound's errors lack if it reads no further than the question: RA and OPT."""
 _OUR_PAYLOAD: Final = 1232
 _KNOWN_CLASSES: Final = frozenset({dns.rdataclass.IN, dns.rdataclass.CH, dns.rdataclass.NONE, dns.rdataclass.ANY})
-"""IN is served; the others are refused here."""
+"""IN is served. The other classes are refused here."""
 _ALIAS_PROOFS: Final = frozenset({int(dns.rdatatype.RRSIG), int(dns.rdatatype.NSEC)})
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference that is meant: which aspects it explains, and in which pairs."""
+    """An intended difference: the aspects that it explains, and the pairs in which it applies."""
 
     id: str
     what: str
@@ -55,14 +55,14 @@ class Difference:
 
 
 def explained(pair: Pair, found: Iterable[Aspect]) -> tuple[frozenset[str], frozenset[Aspect]]:
-    """The rows that hold for a pair and explain some of what was found, and what is left without explanation."""
+    """Return the ids of the rows that explain some of the aspects found, and the aspects that no row explains."""
     left = frozenset(found)
     rows = [row for row in DIFFERENCES if row.aspects & left and row.holds(pair)]
     return frozenset(row.id for row in rows), left.difference(*(row.aspects for row in rows))
 
 
 def _owned(seen: Seen, rtype: int) -> int:
-    """How many names have records of that type in the answer section."""
+    """Return how many names have records of that type in the answer section."""
     return sum(found == rtype for _, found, _ in seen.answer)
 
 
@@ -75,7 +75,7 @@ def _any(pair: Pair) -> bool:
 
 
 def _any_alias(pair: Pair) -> bool:
-    """Ours is the alias, with its DNAME and signatures, and part of theirs."""
+    """Return whether ours is the alias, with its DNAME and signatures, and part of theirs."""
     known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
     dname = {int(dns.rdatatype.DNAME)}
     alone = {covered or rtype for _, rtype, covered in pair.ours.answer} - dname == {int(dns.rdatatype.CNAME)}
@@ -87,7 +87,7 @@ def _both_cut(pair: Pair) -> bool:
 
 
 def _fuller(pair: Pair) -> bool:
-    """Ours is cut; theirs fills a third of what the client takes, at least, where ours takes more."""
+    """Return whether ours is a correct but cut chain, and theirs fills more than a third of the client's limit."""
     asked = pair.asked
     limit = 512 if asked.edns is None else min(max(asked.edns.payload, 512), 1232)
     legs = _owned(pair.ours, dns.rdatatype.CNAME)
@@ -96,13 +96,13 @@ def _fuller(pair: Pair) -> bool:
 
 
 def _is_true(pair: Pair) -> bool:
-    """Ours ends as the authority ends, and has nothing that is not the authority's."""
+    """Return whether ours ends with the authority's rcode, and has only records of the authority."""
     truth = pair.truth
     return truth is not None and pair.ours.rcode == truth.last.rcode and truth.holds(pair.ours)
 
 
 def _is_all(pair: Pair) -> bool:
-    """Ours is the authority's answer, or the part of it that had room."""
+    """Return whether ours is the authority's answer, or a cut part of it."""
     truth = pair.truth
     if truth is None or not _is_true(pair):
         return False
@@ -131,7 +131,7 @@ def _lasting_denial(pair: Pair) -> bool:
 
 
 def _lowered(ours: Mapping[RecordSet, int], theirs: Mapping[RecordSet, int], longest_s: int) -> bool:
-    """Whether Unbound has lowered some TTL of ours to the longest that it allows."""
+    """Return whether Unbound has lowered a TTL of ours to its maximum."""
     return any(ttl > longest_s >= theirs.get(key, 0) for key, ttl in ours.items())
 
 
@@ -141,7 +141,7 @@ def _version_without_payload(pair: Pair) -> bool:
 
 
 def _long_chain(pair: Pair) -> bool:
-    """One gives up where the other gets to the end, or as far as a cut answer shows."""
+    """Return whether one gives up, and the other reaches the end of the chain or is cut before it."""
     ours, theirs = (seen.rcode == dns.rcode.SERVFAIL for seen in (pair.ours, pair.theirs))
     if pair.truth is None or ours == theirs:
         return False
@@ -156,7 +156,10 @@ def _part_of_failure(pair: Pair) -> bool:
 
 
 def _denied_target(pair: Pair) -> bool:
-    """Knot takes the target of an alias below a wildcard for absent when the name has a label with a zero byte."""
+    """Return whether Knot denies the target of an alias below a wildcard, and we pass this on.
+
+    Knot does so for names with a zero byte in a label.
+    """
     known = all(pair.theirs.answer.get(key) == data for key, data in pair.ours.answer.items())
     otherwise = known if pair.theirs.rcode == dns.rcode.NOERROR else not pair.theirs.answer
     denied = pair.ours.rcode == dns.rcode.NXDOMAIN and b"\0" in pair.asked.name[:-1]
@@ -174,7 +177,7 @@ def _bare(seen: Seen) -> bool:
 
 
 def _in_form(pair: Pair, *, opt: bool = True) -> bool:
-    """Ours has the question and the flags that it must have, and an OPT if the client had one and `opt` says so."""
+    """Return whether ours has the required question and flags, and an OPT if the client had one and `opt` is true."""
     asked, ours = pair.asked, pair.ours
     flags = dns.flags.QR | dns.flags.RA | asked.rd * dns.flags.RD | asked.cd * dns.flags.CD
     edns = (0, asked.do, _OUR_PAYLOAD) if opt and asked.edns is not None else None
@@ -182,17 +185,17 @@ def _in_form(pair: Pair, *, opt: bool = True) -> bool:
 
 
 def _fails(pair: Pair, rcode: dns.rcode.Rcode, *, opt: bool = True) -> bool:
-    """Ours is an error of that kind, without records and in order."""
+    """Return whether ours is an error of that kind, without records and in the required form."""
     return pair.ours.rcode == rcode and _bare(pair.ours) and _in_form(pair, opt=opt)
 
 
 def _refused(pair: Pair, rcode: dns.rcode.Rcode) -> bool:
-    """Theirs is an error of that kind, without records."""
+    """Return whether theirs is an error of that kind, without records."""
     return pair.theirs.rcode == rcode and _bare(pair.theirs)
 
 
 def _reports(seen: Seen, pair: Pair) -> bool:
-    """Whether a reply says all that the authority says, and nothing else."""
+    """Return whether a reply says all that the authority says, and nothing else."""
     truth = pair.truth
     if truth is None or seen.cut:
         return False

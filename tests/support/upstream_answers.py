@@ -1,4 +1,4 @@
-"""What an upstream says, drawn before it is known what will be asked: the kind of answer, and how it is spoilt."""
+"""Upstream answers, drawn before the question is known: the kind of answer, and its damage."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from tests.support.weighted_choices import often
 MANY: Final[Mapping[str, Callable[[int], str]]] = MappingProxyType(
     {"A": "198.51.100.{}".format, "MX": "10 m{}.example.org.".format, "NS": "n{}.example.org.".format}
 )
-"""Data by number, for a set that is too large to be ordinary."""
+"""Data by number, for a record set of unusual size."""
 
 
 class Say(Enum):
@@ -38,9 +38,9 @@ class Say(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """An answer about any question; `names` are those that it leads to, as text with a final dot.
+    """An answer to any question. `names` are the names that it leads to, as text with a final dot.
 
-    `extra` is whether additional records have them, and whether the denied name's own parent denies it.
+    `extra` is whether additional records have these names, and whether the denied name's own parent denies it.
     """
 
     say: Say
@@ -54,7 +54,7 @@ class Speech:
 
 
 def spoken(speech: Speech, asked: Asked) -> bytes:
-    """The answer to one query, under its id unless an edit changes that."""
+    """Return the answer to one query, with its id unless an edit changes that."""
     message = _sound(speech, replace(asked, message=bytes(2) + asked.message[2:]))
     for edit in speech.edits:
         message = edited(message, edit, [message])
@@ -142,7 +142,7 @@ def _records(speech: Speech, name: str, qtype: str) -> list[str]:
 
 
 def speeches(names: st.SearchStrategy[str], most_edits: int = 2) -> st.SearchStrategy[Speech]:
-    """Answers that lead to some of these names; most of them sound."""
+    """Draw answers that lead to some of these names. Most of them are sound."""
     return st.builds(
         Speech,
         st.sampled_from((*(Say.DATA, Say.CHAIN) * 4, *Say)),

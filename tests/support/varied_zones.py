@@ -1,7 +1,7 @@
-"""Zones with one of everything that names and records can be, signed and unsigned, for comparing resolvers.
+"""Zones with all kinds of names and records, signed and unsigned, to compare resolvers.
 
-`VARIED` is served by a real authoritative server; `SIGNED` says which zones are signed and how. No name is one that a
-ban concerns or that a resolver answers by itself. Addresses are of documentation ranges.
+A real authoritative server serves `VARIED`. `SIGNED` gives the signed zones and how they are signed. No ban concerns
+any of these names, and no resolver answers them by itself. Addresses are of documentation ranges.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def _long_name(data: int, below: str) -> str:
     left = data - sum(len(label) + 1 for label in below.split(".")) - 1
     labels: list[str] = []
     while left > 0:
-        # A label takes one byte more than it holds; what is left over must hold at least one.
+        # A label takes one byte more than it holds. The rest must hold at least one byte.
         length = min(63, left - 1) if left != 65 else 62
         labels.append("l" * length)
         left -= length + 1
@@ -31,7 +31,7 @@ def _records(name: str, rtype: str, count: int, size: int) -> str:
     return "".join(f'{name} {rtype} "{index:03d}{"x" * (size - 3)}"\n' for index in range(count))
 
 
-# In every zone, signed or not: data of all shapes. The names end in nothing, so that each zone makes them its own.
+# In every zone, signed or not: data of all forms. The names are relative, so that each zone has its own.
 DATA = f"""\
 a1                      A      192.0.2.10
 many                    A      198.51.100.21
@@ -125,12 +125,15 @@ inner7                  CNAME  inner8
 inner8                  CNAME  a1
 """
 
-# Paths between the zones: hopN.<zone> is an alias in the next zone, each time another.
+# Paths between the zones: hopN.<zone> is an alias in the next zone, a different one each time.
 ORDER = ("example.org", "example.net", "example.com", "example.edu")
 
 
 def _hops(number: int) -> str:
-    """This zone's links of two chains: hop1 to hop7 lead to data, end1 to end5 to nothing; `number` counts zones."""
+    """Return this zone's links of two chains: hop1 to hop7 lead to data, end1 to end5 to nothing.
+
+    `number` is the number of the zone.
+    """
     following = ORDER[(number + 1) % len(ORDER)]
     links = [f"hop{link} CNAME hop{link + 1}.{following}.\n" for link in range(1, 7)] + ["hop7 A 192.0.2.70\n"]
     links += [f"end{link} CNAME end{link + 1}.{following}.\n" for link in range(1, 5)]
@@ -139,7 +142,7 @@ def _hops(number: int) -> str:
     return "".join(links)
 
 
-# Longer than one answer of Knot or any resolver's patience for aliases.
+# Longer than one answer of Knot, and longer than any resolver follows aliases.
 LONG_CHAIN = "".join(f"far{link} CNAME far{link + 1}\n" for link in range(1, 24)) + "far24 A 192.0.2.71\n"
 
 DELEGATIONS = """\

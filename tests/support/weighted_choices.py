@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 def often(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]:
-    """One of these strategies, each as often as the number before it says.
+    """Draw from one of these strategies, each as often as the number before it says.
 
-    `one_of` takes no weights: it looks into what it is given, and drops what it was given before.
+    `one_of` takes no weights: it looks into its arguments, and drops duplicates.
     """
     strategies = [strategy for _, strategy in choices]
     return st.sampled_from(places([weight for weight, _ in choices])).flatmap(strategies.__getitem__)
 
 
 def places(weights: Sequence[int]) -> list[int]:
-    """The place of each weight, as many times as it says."""
+    """Return the index of each weight, repeated as often as the weight says."""
     return [place for place, weight in enumerate(weights) for _ in range(weight)]

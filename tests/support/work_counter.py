@@ -1,4 +1,4 @@
-"""What work costs, without a clock: how many lines are run and functions called until it is done."""
+"""The cost of work, measured without a clock: the number of executed lines and function calls."""
 
 import contextlib
 import sys
@@ -10,11 +10,14 @@ from typing import Any
 from dnsfilter.errors import MalformedMessage
 
 GROWTH = 2.2
-"""How much more twice the bytes may cost; 2 is linear."""
+"""The maximum cost ratio for twice the bytes. 2 is linear."""
 
 
 def steps(work: Callable[[], object]) -> int:
-    """How many lines are run, a loop's each time, and functions called, C's too, until the work is done or refused."""
+    """Return how many lines and function calls it takes until the work is done or refused.
+
+    Count a loop's lines each time, and calls of C functions too.
+    """
     count = 0
 
     def line(_frame: FrameType, _event: str, _argument: Any) -> Any:
@@ -39,5 +42,5 @@ def steps(work: Callable[[], object]) -> int:
 
 
 def is_linear(costs: Sequence[int]) -> bool:
-    """Whether each of these costs, of messages that double in length, is about twice the one before."""
+    """Return whether each cost is about twice the one before. The costs belong to messages that double in length."""
     return all(after <= GROWTH * before + 100 for before, after in pairwise(costs))

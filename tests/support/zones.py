@@ -1,6 +1,6 @@
-"""Zones for a real authoritative server: names that bans concern, names that none concerns, and paths between them.
+"""Zones for a real authoritative server: names that bans concern, other names, and paths between them.
 
-The names of services are real, since that is what policies refuse; every address is of a documentation range.
+The names of services are real, since policies refuse those. Every address is of a documentation range.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ loop2                CNAME loop1.example.org.
 c1                   CNAME c2.example.org.
 """
 
-# c1.example.net, c2.example.org, ... c12: longer than any resolver should follow; each link is in the other zone.
+# c1.example.net, c2.example.org, ... c12: longer than any resolver should follow. Each link is in the other zone.
 LONG_CHAIN = {
     "example.org": "".join(f"c{link} CNAME c{link + 1}.example.net.\n" for link in range(2, 12, 2))
     + "c12 A 198.51.100.99\n",
@@ -76,7 +76,10 @@ REVERSE = "201 PTR dc1.corp.local.\n"
 
 
 def zone(name: str, records: str) -> str:
-    """Return a zone file: SOA with a negative TTL of 60 s, a name server with address, a TTL of 300 s, the records."""
+    """Return a zone file with an SOA, a name server and its address, and the records.
+
+    The negative TTL is 60 s, the TTL 300 s.
+    """
     return f"""\
 $ORIGIN {name}.
 $TTL 300
@@ -88,7 +91,10 @@ ns   AAAA  2001:db8::53
 
 
 def website(number: int) -> str:
-    """A zone's apex, www and mail with A, AAAA, HTTPS, TXT and MX; `number` (1 to 254) ends every address."""
+    """Return records of a zone's apex, www and mail: A, AAAA, HTTPS, TXT and MX.
+
+    `number` (1 to 254) ends every address.
+    """
     return WEBSITE.format(number=number)
 
 
@@ -120,4 +126,4 @@ OFFICE_ZONES: Mapping[str, str] = {
     "corp.local": zone("corp.local", CORP_LOCAL),
     "2.0.192.in-addr.arpa": zone("2.0.192.in-addr.arpa", REVERSE),
 }
-"""What an office's own server holds; serve it from a second address or port."""
+"""What an office's own server holds. Serve it from a second address or port."""
