@@ -1,4 +1,4 @@
-"""What a standard asks of the engine is asked of every kind; what it asks of a node, of a real one."""
+"""Fixtures of the conformance tests. Engine tests run on every kind of engine; node tests run a real node."""
 
 from tests.support.starting import authority, kind, node, office, start
 

@@ -1,4 +1,4 @@
-"""What an upstream says byte by byte, where lines of zone text cannot say it."""
+"""Responses of an upstream made from bytes, for what zone text cannot express."""
 
 from tests.support.scripted import Asked
 
@@ -7,11 +7,11 @@ QUESTION = b"\xc0\x0c"
 
 
 def answers(asked: Asked, *records: bytes) -> bytes:
-    """A response with these records as its answer section, and without OPT."""
+    """Return a response to `asked` with `records` as its answer section and without OPT."""
     head = asked.message[:2] + b"\x81\x80\0\1" + len(records).to_bytes(2, "big") + bytes(4)
     return head + question_of(asked) + b"".join(records)
 
 
 def question_of(asked: Asked) -> bytes:
-    """The question as it was asked: what stands between the header and our OPT."""
+    """Return the question of `asked` as bytes: everything between the header and our OPT."""
     return asked.message[12:-11]

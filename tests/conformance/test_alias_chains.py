@@ -22,7 +22,7 @@ NO_CLOSER_NAME = ("*.wild.example.org. 60 NSEC x.example.org. CNAME", f"*.wild.e
 
 @each_row("steps", [1, 3, 17])
 def test_aliases_without_end_are_an_error_and_no_denial(start: Start, steps: int) -> None:
-    """A loop, or more than the 16 aliases that are followed, in one answer."""
+    """Check a loop, and a chain of more than the 16 aliases that the engine follows, each in one answer."""
     last = "c0" if steps < 17 else "c17"
     names = [*(f"c{n}.example.org." for n in range(steps)), f"{last}.example.org."]
     records = tuple(f"{owner} 300 CNAME {target}" for owner, target in pairwise(names))

@@ -1,4 +1,4 @@
-"""A node whose policy is missing or broken at its start: the last good one decides, or nobody is answered."""
+"""A node with a broken policy at its start uses the last good one. Without one, it exits or refuses every query."""
 
 import subprocess
 from pathlib import Path
@@ -17,14 +17,14 @@ BANNED = "www.tiktok.com"
 
 
 class Bare(Node):
-    """A node that decides by the store in its state directory alone."""
+    """A node that takes its policy only from the store in its state directory."""
 
     def command(self) -> list[str]:
         return [program("dnsfilter"), "serve", "--config", str(self.config)]
 
 
 def stored(node: Node, *policies: Policy) -> Path:
-    """The node's store with these policies published, the last of them current."""
+    """Publish `policies` in the store of `node`, the last one as current, and return the store's directory."""
     store = SnapshotStore(node.state / "snapshots")
     for each in policies:
         store.publish(compile_policy(each, NOW))
@@ -32,14 +32,14 @@ def stored(node: Node, *policies: Policy) -> Path:
 
 
 def later(revision: int) -> Policy:
-    """Another revision, with other names, ranges and rules."""
+    """Return a policy with this revision, and with other names, ranges and rules than the shared policy."""
     more = service("capcut", ("capcut.com",))
     return policy(*NETWORKS[:3], more, service("tiktok", ("tiktok.com",)), ban(9, "ghent", "tiktok"), revision=revision)
 
 
 @pytest.fixture
 def first_files(tmp_path: Path) -> tuple[Bare, set[Path]]:
-    """A node whose store holds revision 1 and then 2, and the files that revision 2 brought."""
+    """Return a node whose store holds revisions 1 and 2, and the files that revision 2 added."""
     node = Bare(tmp_path, "127.0.0.1:9")
     directory = stored(node, office())
     before = set(directory.iterdir())

@@ -1,4 +1,4 @@
-"""Nothing leads around a ban: no type, class, flag, opcode, spelling, address, option, order, or broken snapshot."""
+"""No type, class, flag, opcode, spelling, address, option, order or broken snapshot bypasses a ban."""
 
 import random
 from ipaddress import ip_address, ip_network
@@ -27,19 +27,19 @@ from tests.unit.wire.build import message, opt, question, record
 ADDRESSES = ("192.0.2.80", "2001:db8::80")
 FORMERR, NOTIMP, REFUSED, BADVERS = 1, 4, 5, 16
 NOT_QUESTIONS = {41: FORMERR, 128: FORMERR, 250: FORMERR, 251: NOTIMP, 252: NOTIMP, 253: NOTIMP, 254: NOTIMP}
-"""Types that nobody asks for: OPT, NXNAME, TSIG, and the transfers."""
+"""Types that no query may ask for: OPT, NXNAME, TSIG, and the transfers."""
 WITH_OPT = (1, 0, 0, 1)
 BANNED = "www.tiktok.com"
 
 
 @pytest.fixture
 def rig(start: Start) -> Rig:
-    """An engine by the shared policy; Ghent is banned from TikTok."""
+    """Return an engine with the shared policy, in which Ghent bans TikTok."""
     return start(office(), internet())
 
 
 def refused(outcome: object) -> bool:
-    """Whether a reply is REFUSED and holds no record but its OPT."""
+    """Return whether `outcome` is a reply with REFUSED and no record except its OPT."""
     assert isinstance(outcome, Answer), outcome
     rcode, counts = outcome.message[3] & 15, outcome.message[6:12]
     return rcode == REFUSED and counts == b"\0\0\0\0\0\x01"
@@ -145,7 +145,7 @@ def test_case_is_drawn_at_random_and_never_matters(rig: Rig) -> None:
         assert outcome.message[12:32] == wire[12:32]
 
 
-# Flags, opcodes, and what else stands in a message.
+# Flags, opcodes and other parts of a message.
 
 BITS = [(rd, cd, do, ad) for rd in (0, 1) for cd in (0, 1) for do in (0, 1) for ad in (0, 1)]
 
@@ -235,7 +235,7 @@ def test_a_signed_query_is_refused_like_any_other(start: Start, name: str, with_
         assert signature not in sent.message
 
 
-# Who asks.
+# Clients.
 
 
 @each_row("name", [BANNED, "video.example.org"])
@@ -272,7 +272,7 @@ def test_a_client_over_ipv6_is_judged_by_its_ipv6_address(start: Start, register
         assert (reply.rcode(), [found for found, _ in edes(reply)]) == (REFUSED, [code])
 
 
-# Order, views, what is kept.
+# Order, views and the cache.
 
 
 @each_row("key", TARGETS)
@@ -311,7 +311,7 @@ def test_the_cache_of_one_type_opens_no_other(start: Start, qtype: str) -> None:
     assert refused(rig.judge(query(BANNED, qtype)))
 
 
-# The shape of a refusal, byte by byte.
+# The bytes of a refusal.
 
 
 @each_row("reply", tuple(Reply))
@@ -336,7 +336,7 @@ def test_a_refusal_repeats_the_question_and_claims_no_authority(
             assert data[:2] == wire[:2]
             assert data[12:end] == wire[12:end]
             flags = int.from_bytes(data[2:4], "big")
-            assert flags & 0xFFF0 == 0x8190  # QR, RD, RA, CD: neither AA, TC, Z nor AD
+            assert flags & 0xFFF0 == 0x8190  # QR, RD, RA and CD are set; AA, TC, Z and AD are not
             assert found.edns == (0 if edns else -1)
             if edns:
                 assert (found.payload, found.ednsflags) == (1232, int(dns.flags.DO))

@@ -1,4 +1,4 @@
-"""What a flood of names may cost: bounded bytes, nothing left behind, and nobody's often asked names pushed out."""
+"""A flood of names uses bounded memory, leaves nothing behind, and evicts no name that clients ask for often."""
 
 import gc
 import random
@@ -26,11 +26,11 @@ CACHE = 1_000_000
 FLOOD = {"reference": 15_000, "compiled": 50_000}
 HOT = 40
 OFTEN = 1_000
-"""Names of the flood between two questions for the frequent names."""
+"""Names of the flood between two rounds of the frequent names."""
 ROOM = 2 * CACHE
-"""Memory outside the cache that may come and go; as much as a few thousand names take of the `FLOOD` that come."""
+"""Bound for the growth of memory outside the cache: what a few thousand of the `FLOOD` names take."""
 WAIT_MS = 400
-"""A question's timer stays until its wait is over, answered or not: so much time is left for that."""
+"""Milliseconds after which answered questions have no timer left. Their timers stay until the wait is over."""
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def flooded(start: Start) -> Iterator[tuple[Rig, Answering, Flooder]]:
 
 
 def hot_queries(count: int = HOT) -> list[bytes]:
-    """Queries for names that are asked again and again."""
+    """Return `count` queries for names that clients ask for again and again."""
     source = random.Random("hot")
     return [question(source, number, SHAPES[number % len(SHAPES)]) for number in range(count)]
 
 
 def hits_among(rig: Rig, messages: list[bytes]) -> int:
-    """How many of these questions are answered from the cache, each asked once."""
+    """Ask each of `messages` once and return how many answers come from the cache."""
     before = rig.counters.slots[CACHE_HITS]
     for message in messages:
         rig.judge(message)
@@ -145,7 +145,7 @@ def test_a_flood_of_the_largest_answers_stays_within_the_bound(start: Start, lar
 
 
 def varied(name: str) -> Iterator[bytes]:
-    """One question as clients may dress it up."""
+    """Yield 200 variants of a query for `name`: other spelling, options, payload size, AD bit and id."""
     source = random.Random(name)
     for number in range(200):
         spelt = "".join(source.choice((letter.upper(), letter.lower())) for letter in name)
@@ -167,7 +167,7 @@ CLIENTS = [f"127.0.5.{number}" for number in range(10, 10 + MOST_EXCHANGES // MO
 
 
 def fill(rig: Rig, seed: int) -> None:
-    """As many questions as may wait, from as many clients as that takes."""
+    """Send as many new questions as may wait, from as many clients as that needs. `seed` chooses the names."""
     flood = names(MOST_EXCHANGES, seed)
     for client in CLIENTS:
         with closing(Flooder(rig, client)) as flooder:
@@ -179,7 +179,7 @@ def limited(rig: Rig) -> int:
 
 
 def recover(rig: Rig, upstream: Answering, flooder: Flooder, seed: int) -> None:
-    """Let upstream answer, and ask new names until the engine knows it."""
+    """Let `upstream` answer, and ask new names until an answer arrives. `seed` chooses the names."""
     upstream.answers = True
     for name in names(10, seed):
         failed = flooder.answers.get(Rcode.SERVFAIL, 0)

@@ -1,4 +1,4 @@
-"""Faults by which a cache gave one client what another had asked, or kept expired answers."""
+"""Faults by which a cache gave one client an answer meant for another, or kept expired answers."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, permutations, product
@@ -20,23 +20,26 @@ from tests.support.starting import Start
 NAME = "plain.example.org"
 TRANSPORTS = tuple(Transport)
 CONCERNED = [("www.tiktok.com", "A"), *TARGETS]
-"""Questions whose answer is refused to GHENT and BOUND; DIEST's are counted, MECHELEN gets the answer."""
+"""Questions that the policy refuses to GHENT and BOUND, counts for DIEST, and answers for MECHELEN."""
 FREE, BANNED = (MECHELEN, DIEST), (GHENT, BOUND)
 
 
 def seconds(ttl_s: int) -> dict[tuple[str, str], Sequence[str]]:
-    """What the names resolve to, with that TTL."""
+    """Return the shared records, with `ttl_s` as their TTL."""
     return {key: [line.replace(" 300 ", f" {ttl_s} ", 1) for line in lines] for key, lines in RECORDS.items()}
 
 
 def reported(rig: Rig, message: bytes, client: str, transport: Transport) -> tuple[int, list[int], list[str]]:
-    """What a client gets to know: rcode, extended errors, data."""
+    """Return what the reply reports to `client`: rcode, extended errors, data."""
     found = rig.ask(message, client, transport)
     return found.rcode(), [code for code, _ in edes(found)], data(found)
 
 
 def expected(client: str, name: str, qtype: str, also: Sequence[int] = ()) -> tuple[int, list[int], list[str]]:
-    """The same by rule; `also` are the extended errors of an answer that is let through."""
+    """Return what the policy requires for `client`, in the form of `reported`.
+
+    `also` lists the extended errors of an answer that the policy allows.
+    """
     if client in BANNED:
         return dns.rcode.REFUSED, [15 if client == GHENT else 16], []
     lines = [line.split(" ", 3) for line in RECORDS[name, qtype]]
@@ -44,11 +47,11 @@ def expected(client: str, name: str, qtype: str, also: Sequence[int] = ()) -> tu
 
 
 def same(found: tuple[int, list[int], list[str]], wanted: tuple[int, list[int], list[str]]) -> bool:
-    """Whether both say the same; dnspython may quote a parameter of a service binding."""
+    """Return whether `found` equals `wanted`. Ignore the quotes that dnspython may put around SVCB parameters."""
     return found[:2] == wanted[:2] and [line.replace('"', "") for line in found[2]] == wanted[2]
 
 
-# One client's verdict never reaches another.
+# The verdict for one client never reaches another.
 
 
 @each_row("transports", list(product(TRANSPORTS, TRANSPORTS)), ids=lambda pair: "-".join(pair))
@@ -115,7 +118,7 @@ def test_a_ban_that_begins_or_ends_decides_over_what_is_kept(start: Start) -> No
             assert same(found, expected(GHENT if mode is Mode.ENFORCE else MECHELEN, name, qtype))
 
 
-# Looking into the cache without asking for resolution (CVE-2026-40012).
+# Queries without recursion do not reveal the cache (CVE-2026-40012).
 
 
 @each_row("transport", TRANSPORTS)
@@ -138,7 +141,7 @@ FLAGS = list(product((False, True), repeat=3))
 
 
 def signed(asked: Asked) -> list[bytes]:
-    """A signed answer to whoever wants signatures."""
+    """Return an answer, with a signature if the query has DO."""
     lines = [f"{asked.name}. 300 A 198.51.100.10"]
     if dns.message.from_wire(asked.message).ednsflags & 0x8000:
         lines.append(f"{asked.name}. 300 RRSIG A 13 3 300 20300101000000 20200101000000 1 example.org. AAAA")

@@ -1,7 +1,8 @@
-"""Eight links into a banned name, of every kind and cut up in every way: nobody's verdict ever reaches another.
+"""Chains of eight links into a banned name. No client ever gets the verdict for another.
 
-Banned and unbanned clients ask in either order, over UDP and TCP, at once and one after the other, and again from the
-cache, and once more from stale entries, under each kind of reply.
+The tests cover every kind of link, each way to split the chain over messages, and each kind of reply.
+Banned and unbanned clients ask in either order, over UDP and TCP, at once and one after the other.
+They ask again from the cache, and once more from stale entries.
 """
 
 import time
@@ -33,14 +34,17 @@ END = "x.tiktok.com"
 TTL_S = 2
 ORDERS = ((GHENT, MECHELEN), (DIEST, GHENT))
 PER_REPLY = 2 * len(ORDERS)
-"""Chains asked under each kind of reply: by all clients at once, and by one after the other, in each order."""
+"""Chains for each kind of reply. In each order, the clients ask for one chain at once and for one in sequence."""
 SPLITS = {"together": (LINKS,), "one by one": (1,) * LINKS, "halves": (4, 4), "the end apart": (7, 1)}
-"""How many links each message of upstream holds; the last one also holds what is at the end."""
+"""Number of links in each message of upstream. The last message also holds the end of the chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What each link is: c a CNAME, d a DNAME with the CNAME made from it, b a DNAME alone, . the data in `last`."""
+    """A kind of chain, with one letter for each link.
+
+    c is a CNAME, d a DNAME with its CNAME, b a DNAME alone, and . the data in `last`.
+    """
 
     id: str
     links: str
@@ -48,11 +52,11 @@ class Kind:
     last: str = ""
 
     def name(self, at: int, tag: int) -> str:
-        """The name of which link `at` is asked."""
+        """Return the name of link `at` in the chain `tag`."""
         return f"x.d{at}.t{tag}.example.org"
 
     def link(self, at: int, tag: int) -> tuple[str, ...]:
-        """The records of one link, as lines of zone text."""
+        """Return the records of link `at` in the chain `tag`, as lines of zone text."""
         here = self.name(at, tag)
         following = self.name(at + 1, tag) if at + 1 < LINKS else END
         alias = f"{here}. {TTL_S} CNAME {following}."
@@ -68,11 +72,11 @@ class Kind:
                 return (f"{here}. {TTL_S} {self.qtype} {self.last}",)
 
     def end(self) -> tuple[str, ...]:
-        """The records at the end of the chain, none where the last link is data already."""
+        """Return the records at the end of the chain. Return none if the last link already holds data."""
         return () if self.last else (f"{END}. {TTL_S} A 192.0.2.100",)
 
     def complete(self, tag: int) -> list[str]:
-        """Everything that an unbanned client gets: type and data, sorted; each DNAME has its CNAME."""
+        """Return all that an unbanned client gets: sorted type and data, with a CNAME for each DNAME."""
         reported = replace(self, links=self.links.replace("b", "d"))
         lines = [*(line for at in range(LINKS) for line in reported.link(at, tag)), *self.end()]
         return sorted(line.split(" ", 2)[2] for line in lines)
@@ -93,7 +97,7 @@ by_split = each_row("split", SPLITS.values(), ids=list(SPLITS))
 
 
 def upstream(chain: Kind, split: Sequence[int]) -> Scripted:
-    """An upstream that sends the chain in messages of `links` links."""
+    """Return an upstream that sends the chain in messages of as many links as `split` says."""
     starts = [sum(split[:part]) for part in range(len(split))]
 
     def behave(asked: Asked) -> list[bytes]:
@@ -109,7 +113,7 @@ def upstream(chain: Kind, split: Sequence[int]) -> Scripted:
 
 
 def check(found: dns.message.Message, chain: Kind, tag: int, client: str, kind: Reply, *, stale: bool = False) -> None:
-    """That a reply is what this client gets, and holds nothing of what another one would."""
+    """Check that `found` is the reply for `client`, and holds nothing from the reply for another client."""
     codes = [code for code, _ in edes(found)]
     if client != GHENT:
         assert found.rcode() == dns.rcode.NOERROR
@@ -248,7 +252,7 @@ def test_a_chain_of_eight_whose_end_is_denied_is_still_one_into_a_banned_name(
 
 
 def lines_of(message: bytes) -> list[str]:
-    """The answer section as lines of zone text without class."""
+    """Return the answer section of `message` as lines of zone text without class."""
     rrsets = dns.message.from_wire(message).answer
     return [f"{s.name} {s.ttl} {dns.rdatatype.to_text(s.rdtype)} {rdata}" for s in rrsets for rdata in s]
 
@@ -283,7 +287,7 @@ STOOD_IN_TRIES = 5
 
 
 def alternating() -> dict[str, str]:
-    """The zones of public names, and in two of them by turns chains of eight into a banned name."""
+    """Return the public zones. Two of them alternate in chains of eight links into a banned name."""
     texts = dict.fromkeys(PLACES, "")
     for variant in range(VARIANTS):
         for at in range(LINKS):
@@ -300,7 +304,7 @@ def alternating() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def chained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Knot]]:
-    """A node by the example policy before a real authority with those chains, which the test stops."""
+    """Start a node with the example policy and a real authority with those chains. The test stops the authority."""
     with Knot(alternating()) as server:
         place: Path = tmp_path_factory.mktemp("chained")
         with Node(place, server.hostport) as running:
@@ -317,7 +321,7 @@ def test_real_zones_that_alternate_eight_times_are_decided_for_each_client(chain
             judged(node, name, qtype, client, tcp, stale=False)
     server.stop()
     assert eventually(lambda: is_stale(node, asked[-1][0], asked[-1][1]))
-    with ThreadPoolExecutor(24) as pool:  # since each waits until upstream has been given up
+    with ThreadPoolExecutor(24) as pool:  # each query waits until the node gives up on upstream
         found = [
             pool.submit(judged, node, name, qtype, client, tcp, stale=True)
             for name, qtype, order, tcp in asked
@@ -329,8 +333,8 @@ def test_real_zones_that_alternate_eight_times_are_decided_for_each_client(chain
 
 def judged(node: Node, name: str, qtype: str, client: str, tcp: Sequence[str], *, stale: bool) -> None:
     found = node.dig(name, qtype, bind=client, extra=tcp)
-    # A spare stands in for a worker that a busy machine kept from its sockets, and it has kept no answers: while it
-    # reads too, a second or so, SERVFAIL is what some get (docs/decisions/0023).
+    # On a busy machine a standby covers for a worker that does not read its sockets. The standby has an empty cache, so
+    # some queries get SERVFAIL while it reads too, for about a second (docs/decisions/0023).
     for _ in range(STOOD_IN_TRIES):
         if not (stale and found.rcode == "SERVFAIL" and node.logged("worker covers for another")):
             break

@@ -1,6 +1,7 @@
-"""Ten thousand questions that no ban concerns, and some odd ones, to us and to Unbound in front of the same servers.
+"""The node and Unbound get the same questions and use the same servers; their answers agree.
 
-The answers agree, but for the table of differences.
+No ban applies to the questions: ten thousand ordinary ones and some odd ones. The only differences are those in the
+table of differences.
 """
 
 import time
@@ -28,17 +29,17 @@ NUMBER = 10_000
 SEED = 20230310
 SHOWN = 5
 ODD_AT_A_TIME = 80
-"""Odd questions within a second: most are errors to Unbound, which sends 100 of them a second."""
+"""Odd questions per second. Most are errors to Unbound, which sends at most 100 errors a second."""
 DAYS_S = 1_000_000
-"""More than any TTL of the zones."""
+"""Seconds, more than any TTL of the zones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Every question with both replies, cold first, then warm, and over TCP what was cut over UDP.
+    """Every question with both replies: first cold, then warm, then over TCP if UDP truncated it.
 
-    Pairs that differ have the truth with them. `took_s` is how long all the asking took. `originals` are the
-    authority's own TTLs of what we answered, `lasting` how long a denial with a SOA may be kept (RFC 2308 section 5).
+    A pair that differs also holds the authority's answer. `took_s` is the time for all queries. `originals` are the
+    authority's TTLs of our answers. `lasting` is how long a denial with a SOA may be kept (RFC 2308 section 5).
     """
 
     pairs: tuple[Pair, ...]
@@ -49,7 +50,7 @@ class Compared:
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compared]:
-    """The replies to all questions, each asked twice of both, over UDP or TCP as it says."""
+    """Ask both resolvers each question twice, over its transport, and return the replies."""
     asked = questions(VARIED, NUMBER, SEED)
     with Knot(VARIED, signed=SIGNED) as authority, Unbound(authority.hostport) as unbound:
         with Node(tmp_path_factory.mktemp("node"), authority.hostport) as node:
@@ -81,20 +82,20 @@ def _replies(port: int, asked: Sequence[Asked]) -> list[bytes]:
 
 
 def _with_truth(authority: Knot, pairs: Sequence[Pair], took_s: int) -> list[Pair]:
-    """The pairs, those that differ with the authority's word."""
+    """Return `pairs`. Add the authority's answer to each pair that differs."""
     asked = list(dict.fromkeys(pair.asked for pair in pairs if differing(pair, took_s)))
     truths = dict(zip(asked, walked(lambda legs: _replies(authority.port, legs), asked), strict=True))
     return [replace(pair, truth=truths.get(pair.asked)) for pair in pairs]
 
 
 def _originals(authority: Knot, pairs: Sequence[Pair]) -> dict[RecordSet, int]:
-    """The TTL of every record set that we answered with, but those made up for ANY, as its authority says it."""
+    """Return the authority's TTL of every record set in our answers, except answers to ANY."""
     keys = sorted({key for pair in pairs if pair.asked.qtype != dns.rdatatype.ANY for key in pair.ours.ttls})
     return {key: found.ttls[key] for key, found in _held(authority, keys).items()}
 
 
 def _lasting(authority: Knot, pairs: Sequence[Pair]) -> dict[RecordSet, int]:
-    """The lesser of TTL and MINIMUM of every SOA that came with a denial of ours, as its authority says them."""
+    """Return how long each SOA in our denials may be kept: the lesser of the authority's TTL and MINIMUM."""
     keys = sorted({key for pair in pairs for key in pair.ours.denial_ttls})
     held = _held(authority, keys)
     minimum = {key: int.from_bytes(data[-4:], "big") for key in keys for data in held[key].answer[key]}
@@ -102,14 +103,17 @@ def _lasting(authority: Knot, pairs: Sequence[Pair]) -> dict[RecordSet, int]:
 
 
 def _held(authority: Knot, keys: Sequence[RecordSet]) -> dict[RecordSet, Seen]:
-    """The authority's answer with each record set."""
+    """Return the authority's answer for each record set in `keys`."""
     edns = Edns(4096, do=True)
     asked = [Asked(owner, covered or rtype, False, False, False, edns, True) for owner, rtype, covered in keys]
     return {key: seen(reply) for key, reply in zip(keys, _replies(authority.port, asked), strict=True)}
 
 
 def test_answers_agree_but_for_known_differences(compared: Compared) -> None:
-    """Rcode, flags but AA, question, answer as sets, SOA and proofs of a denial, EDNS, TTLs but for the time passed."""
+    """Compare rcode, flags except AA, question, answer, SOA and proofs of a denial, EDNS and TTLs.
+
+    Answers are compared as sets, and TTLs may differ by the time that passed.
+    """
     unknown = [
         f"{sorted(aspect.value for aspect in left)} differ\n{pair}"
         for pair in compared.pairs
@@ -149,12 +153,12 @@ def test_no_soa_of_a_denial_lasts_longer_than_its_ttl_and_minimum(compared: Comp
 
 
 def _least(original: int, compared: Compared) -> int:
-    """What the time has left of a TTL, at least: what expired in the meantime was asked again."""
+    """Return the lowest TTL that `original` may have now: 0 if it can have expired and been asked again."""
     return original - compared.took_s if original > compared.took_s else 0
 
 
 def _forged(pair: Pair) -> Iterator[Pair]:
-    """The pair, each time with one thing of ours that is wrong for any question."""
+    """Yield copies of `pair`, each with one error in our reply that is wrong for any question."""
     ours, theirs = pair.ours, pair.theirs
     nowhere = {(b"\x07nowhere\0", int(dns.rdatatype.A), 0): frozenset({bytes(4)})}
     wrong = [

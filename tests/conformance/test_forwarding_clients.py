@@ -1,4 +1,4 @@
-"""Real forwarders in front of a real node: each resolves, validates if it can, and makes something of a refusal."""
+"""Real forwarders in front of a real node: how each resolves, validates if it can, and treats a refusal."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +27,9 @@ class Place(NamedTuple):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The node that every forwarder asks."""
+    """Start the node that every forwarder asks."""
     with Namespace() as space:
-        space.add_device("eth0", "192.0.2.1/24")  # without a network systemd-resolved asks nobody
+        space.add_device("eth0", "192.0.2.1/24")  # without a network, systemd-resolved sends no queries
         with office_within(space, tmp_path_factory.mktemp("office")) as running:
             yield Place(space, running)
 
@@ -38,7 +38,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def forwarder(
     request: pytest.FixtureRequest, place: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Forwarder]:
-    """The forwarder of that name, running; one at a time, since systemd-resolved always has the same address."""
+    """Start the forwarder that the parameter names.
+
+    Only one forwarder runs at a time, since systemd-resolved always has the same address.
+    """
     program, _, validating = str(request.param).partition(", ")
     with _forwarder(place, program, tmp_path_factory.mktemp("forwarder") / program, bool(validating)) as running:
         yield running
@@ -79,8 +82,8 @@ def test_a_forwarder_passes_on_that_a_name_does_not_exist(forwarder: Forwarder) 
     assert [record.type for record in found.authority] == ["SOA"]
 
 
-# unbound asks a server that refuses a few times more, and then has no answer. systemd-resolved drops extended errors,
-# and dnsmasq passes them on with an answer that it has just received: not from its cache, so each name is asked once.
+# If a server refuses, unbound asks a few more times and then fails. systemd-resolved drops extended errors.
+# dnsmasq passes them on only with an answer that it has just received, not from its cache. So each name is asked once.
 SEEN_OF_REFUSED = {"dnsmasq": "REFUSED", "unbound": "SERVFAIL", "resolved": "REFUSED"}
 SAYS_WHY = {"dnsmasq"}
 

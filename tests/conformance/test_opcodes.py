@@ -1,4 +1,4 @@
-"""What is no ordinary query of the internet: other opcodes, and the classes by which servers describe themselves.
+"""Opcodes other than QUERY, and the classes in which servers describe themselves.
 
 RFC 8490 (DSO), RFC 2136 (UPDATE), RFC 1996 (NOTIFY), RFC 3425 (IQUERY), RFC 4892 (id.server).
 """
@@ -29,9 +29,9 @@ QR, AA, RD, RA = 0x8000, 0x0400, 0x0100, 0x0080
 NOTIMP = 4
 UPDATE = 5
 WITH_RECURSION = (1, 2)
-"""Opcodes that have RD and RA too (RFC 1035 section 4.1.1); no other flag has a meaning for an unknown opcode."""
+"""Opcodes with RD and RA (RFC 1035 section 4.1.1). No other flag has a meaning for an unknown opcode."""
 HEADER = Struct("!5H")
-"""All of a header but the id: flags and four counts."""
+"""A header without its id: flags and four counts."""
 
 
 def _notify() -> bytes:
@@ -64,7 +64,7 @@ MESSAGES = {
 
 
 def content(rig: Rig, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
-    """The reply as it is, for dnspython reads some opcodes in ways of their own."""
+    """Return the bytes of the reply. dnspython gives some opcodes a special treatment, so it does not parse them."""
     outcome = rig.judge(message, client, transport)
     assert isinstance(outcome, Reply), outcome
     return outcome.message
@@ -96,7 +96,7 @@ def test_every_opcode_with_an_ordinary_question_gets_its_question_and_opt_back(
     wire = query(name, edns=0 if edns else False, id=ID)
     question = wire[12 : 12 + len(name) + 2 + 4]
     for opcode in OPCODES:
-        repeated = b"" if opcode == UPDATE else question  # a zone stands there (RFC 2136 section 2.3)
+        repeated = b"" if opcode == UPDATE else question  # UPDATE has a zone section here (RFC 2136 section 2.3)
         found = content(rig, wire[:2] + bytes([opcode << 3 | 7, 0xFF]) + wire[4:], transport=transport)
         recursion = RD | RA if opcode in WITH_RECURSION else 0
         head = HEADER.pack(QR | opcode << 11 | recursion | NOTIMP, bool(repeated), 0, 0, int(edns))
@@ -124,7 +124,7 @@ def test_a_response_of_another_opcode_meets_silence(start: Start) -> None:
     assert [client.receive() for client in clients] == [None] * len(MESSAGES)
 
 
-# A server says nothing of itself.
+# A server does not describe itself.
 
 SELF = ("version.bind", "version.server", "id.server", "hostname.bind", "authors.bind", "bind", "VERSION.BIND")
 

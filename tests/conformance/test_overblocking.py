@@ -1,4 +1,4 @@
-"""Nobody is refused what no ban of theirs concerns, and nobody else's refusal shows in what they get."""
+"""No client is refused a name that its bans do not cover, or sees the refusal of another client."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +20,13 @@ from tests.support.starting import Start
 
 ADDRESSES = ("192.0.2.80", "2001:db8::80")
 EVERY = list(RECORDS)
-"""Every question that the shared upstream knows."""
+"""Every question that the shared upstream can answer."""
 ABSENT = [("missing.example.org", "A"), ("plain.example.org", "AAAA")]
 OTHERS = (MECHELEN, DIEST)
 
 
 def unbanned() -> Policy:
-    """The same networks and services, and no ban at all."""
+    """Return a policy with the same networks and services and without bans."""
     return policy(*NETWORKS, TIKTOK)
 
 
@@ -36,7 +36,7 @@ def raw(rig: Rig, message: bytes, client: str, transport: Transport) -> bytes:
     return found
 
 
-# What the others get.
+# Answers to other clients.
 
 
 @each_row("reply", tuple(Reply))
@@ -85,7 +85,7 @@ def test_a_denial_of_ours_denies_nothing_below_it_to_another_client(start: Start
     assert len(rig.forwarded) == len(names)
 
 
-# Which names.
+# Names.
 
 
 @each_row(
@@ -146,7 +146,7 @@ def test_banned_names_outside_the_chain_refuse_nothing(start: Start) -> None:
         assert (data(found), edes(found)) == (["A 198.51.100.10"], [])
 
 
-# Which clients, when.
+# Clients and times.
 
 WIFI = "127.0.25.10"
 CITY = (*NETWORKS, network("127.0.25.0/24", "ghent", Funding.PRIVATE, Audience.PUBLIC))

@@ -1,6 +1,6 @@
-"""Faults that other parsers and packers had, byte by byte: from clients, over UDP and TCP, and from upstream.
+"""Known faults of other parsers and packers, as bytes from clients over UDP and TCP and from upstream.
 
-That work is linear is shown by counting steps of a message and for one twice as long, never by a clock.
+The tests of linear work count the steps for messages of growing length. They use no clock.
 """
 
 import socket
@@ -35,11 +35,14 @@ def body(name: str, *records: bytes) -> bytes:
     return question(name) + b"".join(records)
 
 
-# Bombs: the records that make a reader follow pointers, as they stand behind a question that ends at byte 33 or 32.
+# Bombs: records that make a reader follow pointers, placed behind a question that ends at byte 33 or 32.
 
 
 def pointer_chain(name: str, depth: int, owners: int) -> tuple[bytes, int]:
-    """Opaque data with a chain of `depth` pointers, and records whose owners begin at its far end."""
+    """Return opaque data with a chain of `depth` pointers, then `owners` records whose names start at its far end.
+
+    Also return the number of records.
+    """
     first = 12 + len(question(name)) + 11
     chain = b"\x01a\0" + b"".join(map(pointer, [first, *range(first + 3, first + 3 + 2 * (depth - 1), 2)]))
     last = first + 3 + 2 * (depth - 1)
@@ -47,7 +50,7 @@ def pointer_chain(name: str, depth: int, owners: int) -> tuple[bytes, int]:
 
 
 def label_chain(name: str, links: int) -> tuple[bytes, int]:
-    """The same with a label before each pointer, which makes careless readers recurse."""
+    """Return the same with a label before each pointer, which makes careless readers recurse."""
     first = 12 + len(question(name)) + 11
     chain = b"\x01a\0"
     at = first
@@ -142,12 +145,12 @@ def test_pointers_of_a_query_are_followed_at_most_in_proportion_to_its_length(de
     assert max(costs) <= len(queries[-1])
 
 
-# A real node, by datagram and by frame.
+# A real node, over UDP and TCP.
 
 
 @pytest.fixture(scope="module")
 def stream(node: Node) -> Iterator[socket.socket]:
-    """One connection to the node for all, which has to live through everything."""
+    """Open one connection to the node for all tests. It must survive every message."""
     with socket.socket() as sock:
         sock.bind((GHENT, 0))
         sock.settimeout(10)

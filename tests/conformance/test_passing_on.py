@@ -1,4 +1,4 @@
-"""What is legal passes byte by byte, what is relayed can be read, and rewriting costs no more than its length."""
+"""Legal data passes byte for byte, relayed messages can be parsed, and rewriting takes work in proportion to length."""
 
 import dns.message
 import dns.rcode
@@ -23,7 +23,7 @@ NAMES = (ALLOWED, BANNED)
 WITH_OPT = (1, 0, 0, 1)
 
 
-# What is legal passes as it is.
+# Legal data passes unchanged.
 
 
 @each_row(
@@ -51,7 +51,7 @@ def test_a_name_of_any_bytes_is_forwarded_and_answered_unchanged(start: Start, n
         (10, b""),
         (65281, b"\xc0\xff\xc0"),
         (16, b""),
-        (16, b"\xff"),  # a string that says to be longer than its record
+        (16, b"\xff"),  # a string that claims to be longer than its record
         (68, bytes(3)),  # BRID
         (67, b"\xff" * 7),  # HHIT
         (48, b"\x01"),  # DNSKEY
@@ -249,11 +249,14 @@ def test_no_option_is_smuggled_upstream_next_to_a_malformed_one(start: Start, sm
         assert sent.message[-11:] == b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
 
 
-# Beyond 16 KiB, and many names.
+# Answers beyond 16 KiB, and answers with many names.
 
 
 def big(*, junk: int, signed: bool) -> dns.message.Message:
-    """About 18 KB of TXT, then owners that no pointer can reach; `junk` records that the question does not reach."""
+    """Return about 18 KB of TXT, then owner names that no pointer can reach.
+
+    `junk` is the number of records that the question does not lead to.
+    """
     found = dns.message.make_response(dns.message.make_query(ALLOWED, "TXT", use_edns=0), recursion_available=True)
     strings = [f'"{number:03}{"x" * 247}"' for number in range(70)]
     found.answer.append(dns.rrset.from_text(f"{ALLOWED}.", 300, "IN", "TXT", *strings))
@@ -271,7 +274,7 @@ def big(*, junk: int, signed: bool) -> dns.message.Message:
 
 
 def reached(found: dns.message.Message) -> list[list[str]]:
-    """The record sets of a message as far as the question reaches, without signatures, as text."""
+    """Return the record sets that the question leads to, as text for each section. Leave out signatures."""
     return [
         sorted(
             line
@@ -302,7 +305,7 @@ def test_an_answer_beyond_16_kib_arrives_as_it_was_said(start: Start, junk: int,
 
 
 def many_names(count: int, junk: bool) -> bytes:
-    """An answer that leads to distinct names, each compressed in its data and as an owner."""
+    """Return an answer with `count` distinct names, each compressed in data and as owner. `junk` adds one record."""
     head = [A, record(b"\x04junk" + pointer(16), 1, bytes(4))] if junk else [A]
     servers = [record(pointer(16), 2, b"\x05n" + b"%04d" % number + pointer(16)) for number in range(count)]
     addresses = [record(b"\x05n" + b"%04d" % number + pointer(16), 1, bytes(4)) for number in range(0, count, 3)]
@@ -336,7 +339,7 @@ def test_thousands_of_aliases_in_any_order_cost_their_length() -> None:
         assert len(dns.message.from_wire(relayed(answers[-1])).answer) <= 17
 
 
-# Records twice, records cut.
+# Repeated records and truncated records.
 
 
 @each_row("banned_first", [True, False])
@@ -358,7 +361,7 @@ def test_of_two_aliases_at_one_name_only_the_judged_one_is_passed_on(start: Star
 
 
 def each(sent: Asked, lines: tuple[str, ...]) -> bytes:
-    """As `reply`, each line a record of its own although dnspython would have one CNAME only."""
+    """Return a reply with each line as its own record. dnspython would keep only one CNAME."""
     found = message(question(ALLOWED), flags=QR | 0x0180, counts=(1, len(lines), 0, 0))
     for line in lines:
         owner, ttl, rtype, rdata = line.split(" ", 3)

@@ -1,6 +1,6 @@
-"""Replies leave from the address and port that were asked (RFC 1122 section 4.1.3.5, RFC 2181 section 4).
+"""Replies leave from the address and port that got the query (RFC 1122 section 4.1.3.5, RFC 2181 section 4).
 
-A client that is connected to the address it asked hears nothing else, so to most of them any other reply is none.
+Most clients connect their socket to the address they ask. Such a client never sees a reply from another address.
 """
 
 import json
@@ -61,13 +61,16 @@ for = "6 months"
 
 
 def policy_of(*prefixes: str) -> str:
-    """A policy file by which Ghent, which bans TikTok, has these ranges."""
+    """Return a policy file that gives these ranges to Ghent, which bans TikTok."""
     usual = 'authority = "ghent"\nlabel = "offices"\nfunding = "public"\naudience = "staff"\n'
     return POLICY.format(ranges="".join(f'[[range]]\nprefix = "{prefix}"\n{usual}\n' for prefix in prefixes))
 
 
 def exchanged(sock: socket.socket, server: tuple[str, int] | tuple[str, int, int, int], message: bytes) -> bytes:
-    """The datagram that comes back to a socket which hears everybody; AssertionError if it is from anywhere else."""
+    """Send `message` from the unconnected `sock` to `server` and return the reply.
+
+    Raise AssertionError if the reply comes from another address.
+    """
     sock.settimeout(ANSWER_S)
     sock.sendto(message, server)
     reply, source = sock.recvfrom(65535)
@@ -76,7 +79,7 @@ def exchanged(sock: socket.socket, server: tuple[str, int] | tuple[str, int, int
 
 
 def by_stream(sock: socket.socket, server: tuple[str, int] | tuple[str, int, int, int], message: bytes) -> bytes:
-    """The reply to one query over a new connection."""
+    """Send `message` over a new connection to `server` and return the reply."""
     sock.settimeout(ANSWER_S)
     sock.connect(server)
     sock.sendall(len(message).to_bytes(2, "big") + message)
@@ -115,7 +118,7 @@ def test_every_kind_of_reply_of_an_engine_leaves_from_where_it_was_asked(
 
 
 def _heard(rig: Rig, asked: str, client: str, message: bytes) -> bytes:
-    """The reply as a connected client gets it, and time passes where nobody upstream answers."""
+    """Send `message` from a connected client and return the reply. Advance the clock until the reply arrives."""
     sender = Client(client, (asked, rig.server[1]), message)
 
     def received() -> bytes | None:
@@ -142,14 +145,14 @@ def test_those_who_wait_for_one_answer_get_it_from_where_each_has_asked(start: S
 
 
 class Place(NamedTuple):
-    """Where a node is asked, and who asks."""
+    """The address that gets the queries, and the address that sends them."""
 
     server: str
     client: str
 
 
 def listening_on(node: Node, *endpoints: str) -> None:
-    """Have a node that is not yet running listen there."""
+    """Configure `node`, which must not run yet, to listen on `endpoints`."""
     text = node.config.read_text()
     changed = text.replace(f'listen = ["127.0.0.1:{node.port}"]', f"listen = {json.dumps(endpoints)}", 1)
     assert changed != text
@@ -158,7 +161,7 @@ def listening_on(node: Node, *endpoints: str) -> None:
 
 @contextmanager
 def listening(directory: Path, upstream: str, *addresses: str, policy: str) -> Iterator[Node]:
-    """A running node that listens at these addresses, all at the same port."""
+    """Start a node that listens on `addresses`, all with the same port."""
     node = Node(directory, upstream, policy=policy)
     node.port = _move(node, free_port("::"), addresses)
     with node:
@@ -176,7 +179,7 @@ LOOPBACK = policy_of("127.0.5.0/24", "::1/128")
 
 @pytest.fixture(scope="module")
 def wildcard(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Node]:
-    """A node that listens on both wildcard addresses."""
+    """Start a node that listens on both wildcard addresses."""
     directory = tmp_path_factory.mktemp("wildcard")
     with listening(directory, authority.hostport, "0.0.0.0", "::", policy=LOOPBACK) as node:
         yield node
@@ -184,7 +187,7 @@ def wildcard(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Itera
 
 @pytest.fixture(scope="module")
 def explicit(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Node]:
-    """A node that listens on three addresses by name."""
+    """Start a node that listens on three explicit addresses."""
     directory = tmp_path_factory.mktemp("explicit")
     with listening(directory, authority.hostport, "127.0.0.1", "127.0.0.2", "::1", policy=LOOPBACK) as node:
         yield node
@@ -195,7 +198,11 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def check_replies(place: Place, port: int, name: Callable[[], str], make: Callable[[int, int], socket.socket]) -> None:
-    """Ask at one address over UDP and TCP for what is refused, forwarded and cached, and what is no query at all."""
+    """Check the replies from one address over UDP and TCP.
+
+    The queries are for a refused, a forwarded and a cached name; one message is malformed. `name` returns a new name,
+    and `make` makes a socket.
+    """
     server, fresh = (place.server, port), name()
     asked = ((BANNED, dns.rcode.REFUSED), (fresh, dns.rcode.NOERROR), (fresh, dns.rcode.NOERROR))
     complete: tuple[str, int] | tuple[str, int, int, int] = server if ":" not in place.server else (*server, 0, 0)
@@ -217,7 +224,7 @@ _numbers = count()
 
 
 def _fresh() -> str:
-    """A name that has an address and that nobody has asked for yet."""
+    """Return a name that has an address and that no test has asked for yet."""
     return f"n{next(_numbers)}.wild.example.org"
 
 
@@ -234,7 +241,7 @@ def test_a_node_on_several_addresses_replies_from_where_it_was_asked(explicit: N
 
 
 def refuses(address: str, port: int, kind: socket.SocketKind) -> bool:
-    """Whether nobody listens there."""
+    """Return whether the connection is refused because no program listens on this address and port."""
     with socket.socket(family_of(address), kind) as sock:
         sock.settimeout(ANSWER_S)
         try:
@@ -259,26 +266,29 @@ def test_the_ipv6_wildcard_takes_no_ipv4_so_no_mapped_address_ever_appears(tmp_p
 
 
 def test_an_ipv4_client_of_the_ipv6_wildcard_is_in_its_ipv4_range(wildcard: Node) -> None:
-    # Mapped, it would be in no range: refused as well, but with another extended error.
+    # As an IPv4-mapped address, the client would be in no range. The refusal would have another extended error.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((GHENT, 0))
         reply = dns.message.from_wire(exchanged(sock, ("127.0.0.1", wildcard.port), query(BANNED)))
     assert [code for code, _ in edes(reply)] == [15]
 
 
-# A node with several addresses on one interface, in a network of its own.
+# A node with several addresses on one interface, in its own network namespace.
 
 HERE = ("192.0.2.1/24", "192.0.2.2/24", "198.51.100.1/24", "2001:db8::1/64", "2001:db8::2/64", "fe80::1/64")
 THERE = ("192.0.2.10/24", "198.51.100.10/24", "2001:db8::10/64", "fe80::10/64")
 HERE_TOO = ("203.0.113.1/24", "2001:db8:2::1/64", "fe80::2/64")
 THERE_TOO = ("203.0.113.10/24", "2001:db8:2::10/64", "fe80::20/64")
 FAR = ("192.0.3.10", "2001:db8:3::10")
-"""Clients' addresses whose way back is the other wire."""
+"""Addresses of clients to which the route leads over the other link."""
 PORT, UPSTREAM_PORT = 53, 5300
 
 
 class Office(NamedTuple):
-    """Two networks on one wire: the node's and its clients'; `scope` is the wire's number on the clients' side."""
+    """The namespaces of the node and of its clients, joined by two links.
+
+    `scope` is the index of the first link on the clients' side.
+    """
 
     node: Namespace
     clients: Namespace
@@ -287,7 +297,7 @@ class Office(NamedTuple):
 
 @contextmanager
 def upstream_in(space: Namespace) -> Iterator[None]:
-    """An upstream inside that has one address for every name."""
+    """Run an upstream in `space` that answers every query with the same address."""
     sock = space.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", UPSTREAM_PORT))
     sock.settimeout(0.05)
@@ -315,7 +325,7 @@ def upstream_in(space: Namespace) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def wired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """A node on both wildcard addresses with several addresses on one interface, and its clients' network."""
+    """Start a node on both wildcard addresses, with several addresses per interface, and a network for its clients."""
     policy = policy_of("192.0.2.0/23", "198.51.100.0/24", "2001:db8::/32")
     with Namespace() as here, Namespace(neighbour=here) as there, upstream_in(here):
         link(here, there, HERE, THERE)
@@ -354,7 +364,7 @@ def test_a_reply_takes_the_way_back_that_routes_say_whichever_way_the_query_came
 
 
 def test_a_link_local_address_replies_for_itself(wired: Office) -> None:
-    # Such a client is in no range, since the same address is another machine on every link; but it gets that answer.
+    # A link-local client is in no range, because another link may use the same address. It gets REFUSED and EDE 18.
     server = ("fe80::1", PORT, 0, wired.scope)
     assert ip_address(server[0]).is_link_local
     with wired.clients.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:

@@ -1,4 +1,4 @@
-"""RFC 1034 and 1035: what every message between a resolver and its clients and upstreams has to be."""
+"""RFC 1034 and RFC 1035: the form of every message between a resolver, its clients and its upstreams."""
 
 import socket
 from contextlib import closing
@@ -22,7 +22,7 @@ NAME = "plain.example.org"
 TRUTH = ["A 198.51.100.10"]
 OFFERS = dns.flags.QR | dns.flags.RA
 RESERVED = 0x0040
-"""The one bit of the header that is still Z (section 4.1.1; RFC 4035 took the two others)."""
+"""The only bit of the header that is still Z (section 4.1.1; RFC 4035 assigned the two others)."""
 
 each_way = each_row("way", WAYS, ids=lambda way: str(way.id))
 each_transport = each_row("transport", tuple(Transport))
@@ -161,7 +161,7 @@ def test_two_resolvers_that_are_shown_to_each_other_fall_silent(start: Start) ->
     assert echo.receive() is None
 
 
-# What an upstream may send.
+# Messages that an upstream may send.
 
 BAD_ANSWERS = {
     "a pointer forwards": b"\xc0\x30\0\1\0\1\0\0\1\x2c\0\4\xcb\0\x71\x42",

@@ -20,12 +20,12 @@ TRUTH = ["A 198.51.100.10"]
 
 
 def with_ttls(asked: Asked, *seconds: int) -> bytes:
-    """An answer with an address for each TTL."""
+    """Return an answer with one address for each TTL in `seconds`."""
     return answers(asked, *(record(QUESTION, 1, bytes([198, 51, 100, n]), ttl) for n, ttl in enumerate(seconds, 10)))
 
 
 def raw_ttls(content: bytes, wire: bytes) -> list[int]:
-    """The TTL of every address record of the answer section, as sent."""
+    """Return the TTL of every address record in the answer section, as sent."""
     start, number = len(wire) - 11, int.from_bytes(content[6:8], "big")
     return [int.from_bytes(content[start + 16 * n + 6 :][:4], "big") for n in range(number)]
 
@@ -114,7 +114,7 @@ def test_a_name_with_other_bytes_is_another_name(start: Start) -> None:
 
 
 def _cut(asked: Asked) -> tuple[bytes, ...]:
-    """A first record and TC by datagram, everything by stream."""
+    """Send one record and TC over UDP, and all records over TCP."""
     lines = [f"{asked.name}. 300 A 198.51.100.{n}" for n in range(1, 5)]
     return (reply(asked, lines if asked.by_stream else lines[:1], flags=0 if asked.by_stream else int(dns.flags.TC)),)
 

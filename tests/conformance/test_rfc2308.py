@@ -1,4 +1,4 @@
-"""RFC 2308: how long a denial is kept here, and how long a client may keep it."""
+"""RFC 2308: how long the cache keeps a denial, and how long a client may keep it."""
 
 import dns.message
 import dns.name
@@ -25,7 +25,7 @@ def _denies(ttl: int, minimum: int, rcode: int, *answer: str) -> Behaviour:
 
 
 def _soa(message: dns.message.Message) -> str:
-    """Owner and data of the one SOA in authority."""
+    """Return the owner and data of the only SOA in the authority section."""
     (found,) = (rrset for rrset in message.authority if rrset.rdtype == dns.rdatatype.SOA)
     return f"{found.name} {found[0]}"
 

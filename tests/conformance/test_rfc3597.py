@@ -1,4 +1,4 @@
-"""RFC 3597: types and classes that nobody here has heard of pass like any other."""
+"""RFC 3597: unknown types and classes pass like any other."""
 
 import dns.message
 import dns.rcode
@@ -74,7 +74,7 @@ def test_a_denial_of_an_unknown_type_is_passed_on_and_kept(start: Start, rtype: 
 @each_transport
 @each_row("qclass", [2, 4, 5, 100, 253, 256, 65_279, 65_280, 65_535])
 def test_an_unknown_class_is_asked_and_answered_like_any_other(start: Start, qclass: int, transport: Transport) -> None:
-    # Data of type A has another form in another class, so that nothing is known of this one.
+    # Type A may have another data format in another class, so the engine cannot interpret this record.
     sent = record(QUESTION, 1, b"\xc0\xff\1", rclass=qclass)
     rig = start(office(), Scripted(lambda asked: (answers(asked, sent),)))
     wire = query(NAME, "A", qclass)

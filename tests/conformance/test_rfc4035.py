@@ -54,9 +54,10 @@ matrix = each_row(
 
 
 def zone(*, signed: bool, heeds_do: bool = True, validates: bool = False) -> Behaviour:
-    """An upstream with one address; everything else is denied, `absent...` as a name and the rest as a type.
+    """Return an upstream with one address for NAME.
 
-    `signed`: with signatures and proofs for who sets DO, or for all where it does not heed that; `validates`: with AD.
+    It denies everything else: the name, if it begins with "absent", or only the type. `signed` adds signatures and
+    proofs, but only if the query has DO. Without `heeds_do`, every query gets them. `validates` sets AD.
     """
 
     def behave(asked: Asked) -> Iterable[bytes]:
@@ -71,7 +72,7 @@ def zone(*, signed: bool, heeds_do: bool = True, validates: bool = False) -> Beh
 
 
 def proofs(message: dns.message.Message) -> list[dns.rdatatype.RdataType]:
-    """The types of all records of the message that only who validates wants, in order."""
+    """Return the type of each record in the message that only a validating client needs, in order."""
     sections = message.answer + message.authority + message.additional
     return [rrset.rdtype for rrset in sections for _ in rrset if rrset.rdtype in PROOF_TYPES]
 
@@ -220,7 +221,7 @@ def test_cd_is_copied_into_every_reply(start: Start, way: Way, cd: bool) -> None
 
 
 def _bogus(asked: Asked) -> Iterable[bytes]:
-    """What an upstream that validates says of a name whose signatures are wrong."""
+    """Answer like a validating upstream for a name with wrong signatures: SERVFAIL, unless the query has CD."""
     if dns.message.from_wire(asked.message).flags & dns.flags.CD:
         return (reply(asked, ADDRESS),)
     return (reply(asked, rcode=dns.rcode.SERVFAIL),)
@@ -291,16 +292,16 @@ def test_a_failure_to_validate_upstream_is_a_failure_here(start: Start) -> None:
     assert rig.at_once(query(NAME, do=True)).rcode() == dns.rcode.SERVFAIL
 
 
-# Real zones, and a real node.
+# Real zones and a real node.
 
 UNBANNED = "127.0.22.10"
 ZONES = ("example.org", "example.net", "example.com")
-"""One without signatures, one that denies by NSEC, one by NSEC3."""
+"""A zone without signatures, one that denies with NSEC, and one that denies with NSEC3."""
 
 
 @pytest.fixture(scope="module")
 def signing() -> Iterator[Knot]:
-    """A real authority for `ZONES`."""
+    """Start a real authority for `ZONES`."""
     texts = {
         name: zone_text(name, website(number) + "*.wild A 198.51.100.12\n") for number, name in enumerate(ZONES, 1)
     }
@@ -310,13 +311,13 @@ def signing() -> Iterator[Knot]:
 
 @pytest.fixture(scope="module")
 def signed_node(tmp_path_factory: pytest.TempPathFactory, signing: Knot) -> Iterator[Node]:
-    """A node in front of it."""
+    """Start a node in front of that authority."""
     with Node(tmp_path_factory.mktemp("signed"), signing.hostport) as running:
         yield running
 
 
 def sets(message: dns.message.Message) -> list[tuple[str, str, list[str]]]:
-    """Answer and authority as sets of records: owner, type, data."""
+    """Return the record sets of answer and authority: owner, type, data."""
     found = message.answer + message.authority
     return sorted(
         (
@@ -362,7 +363,7 @@ def test_real_zones_answer_through_a_node_as_they_do_themselves(
 
 @contextmanager
 def serving(upstream: Scripted) -> Iterator[Scripted]:
-    """Let an upstream answer by itself, for a node that runs meanwhile."""
+    """Serve `upstream` in a thread while a node runs."""
     over = threading.Event()
 
     def serve() -> None:

@@ -1,6 +1,7 @@
-"""RFC 5452: what a forger has to guess, and that a wrong guess changes nothing.
+"""RFC 5452: the values that a forger has to guess. A wrong guess changes nothing.
 
-Bounds of chi-squared fail a uniform source less than once in 10^9 runs of a test; each names its degrees of freedom.
+A uniform source exceeds the bounds of chi-squared less than once in 10^9 runs of a test. Each bound gives its
+degrees of freedom.
 """
 
 import select
@@ -26,15 +27,15 @@ NAME = "plain.example.org"
 TRUTH = ["A 198.51.100.10"]
 FORGED = "203.0.113.66"
 END = 12 + len(NAME) + 2
-"""Where the name of the question ends in a message about NAME."""
+"""Offset of the end of the question's name in a message about NAME."""
 CHI2_15 = 84.0
-"""Exceeded with a probability of 1.3e-11 at 15 degrees of freedom."""
+"""Upper bound. A uniform source exceeds it with a probability of 1.3e-11 at 15 degrees of freedom."""
 CHI2_255 = (125.0, 430.0)
-"""Fallen short of, or exceeded, with a probability below 5e-11 at 255 degrees of freedom."""
+"""Lower and upper bound. A uniform source is outside with a probability below 5e-11 at 255 degrees of freedom."""
 
 
 def forgery(asked: Asked) -> bytes:
-    """An answer that would be believed."""
+    """Return an answer that the engine would accept."""
     return reply(asked, (f"{asked.name}. 300 A {FORGED}",))
 
 
@@ -52,7 +53,7 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
     "no question": lambda m: m[:4] + b"\0\0" + m[6:12] + m[END + 4 :].replace(b"\xc0\x0c", m[12:END]),
     "two questions": lambda m: m[:4] + b"\0\2" + m[6 : END + 4] + m[12 : END + 4] + m[END + 4 :],
 }
-"""A believable answer with one thing wrong."""
+"""Changes that each make one thing wrong in an acceptable answer."""
 
 
 # Matching (section 9.1).
@@ -96,7 +97,7 @@ def test_an_answer_to_another_of_our_ports_is_ignored(start: Start) -> None:
     wait = rig.begin(query(NAME))
     rig.until_asked(1)
     first = held.asked[0]
-    for number in range(20):  # some of which are on their way from other ports
+    for number in range(20):  # some of these leave from other ports
         rig.begin(query(f"n{number}.example.org"))
     rig.until_asked(21)
     others = {each.peer for each in held.asked} - {first.peer}
@@ -157,7 +158,7 @@ def test_each_try_has_an_id_and_a_port_of_its_own(start: Start) -> None:
 
 def test_two_hundred_ports_are_in_use_at_once_over_the_complete_range(start: Start) -> None:
     rig = start(office(), Scripted(silent))
-    for number in range(1_500):  # at most 512 of one client
+    for number in range(1_500):  # at most 512 for one client
         rig.begin(query(f"n{number}.example.org"), (GHENT, MECHELEN, DIEST)[number % 3], Transport.TCP)
         if number % 50 == 49:
             rig.settle()
@@ -165,7 +166,7 @@ def test_two_hundred_ports_are_in_use_at_once_over_the_complete_range(start: Sta
     ports = {each.peer[1] for each in rig.upstream.asked}
     assert len(ports) >= 200
     assert min(ports) >= LOWEST_PORT
-    # Ephemeral ports begin at 32768 on Linux: a kernel that chooses takes none of the lower half.
+    # Ephemeral ports begin at 32768 on Linux, so a kernel that chooses ports never takes one of the lower half.
     assert all(any(low <= port < low + 8_192 for port in ports) for low in range(0, 65_536, 8_192))
 
 
@@ -184,7 +185,7 @@ def test_ten_thousand_rotations_bind_nine_thousand_ports() -> None:
     poller = select.epoll()
     pool = UpstreamPool(0, Endpoint(ip_address("127.0.0.1"), 53), poller)
     try:
-        # A slot that is drawn again is worn by then. Of 64,512 ports 9,263 are to be expected, give or take 28.
+        # A slot that is drawn again has expired by then. Of 64,512 ports, 9,263 are expected, plus or minus 28.
         drawn = (pool.draw(turn * LIFETIME_MS)[0] for turn in range(10_000))
         ports = {held.sock.getsockname()[1] for held in drawn}
     finally:
@@ -196,14 +197,14 @@ def test_ten_thousand_rotations_bind_nine_thousand_ports() -> None:
 
 
 def chi2(values: Iterable[int], cells: int) -> float:
-    """Chi-squared of values below `cells` against all of them being equally likely."""
+    """Return chi-squared of `values`, all below `cells`, against the uniform distribution."""
     counts = Counter(values)
     expected = counts.total() / cells
     return sum((counts[cell] - expected) ** 2 for cell in range(cells)) / expected
 
 
 def views(ids: Sequence[int], bits: int) -> dict[str, list[int]]:
-    """Upper and lower bits of the ids, and of what each is above the one before."""
+    """Return the upper and lower `bits` bits of the ids, and of the difference between the two ids of each pair."""
     steps = [(after - before) & 0xFFFF for before, after in zip(ids[:-1:2], ids[1::2], strict=True)]
     shift, mask = 16 - bits, (1 << bits) - 1
     return {
@@ -223,7 +224,7 @@ def test_ids_on_the_wire_are_uniform(start: Start) -> None:
     rig.until_asked(3_000)
     ids = [each.id for each in rig.upstream.asked]
     assert {view: value for view, values in views(ids, 4).items() if (value := chi2(values, 16)) > CHI2_15} == {}
-    # Of 65,536 ids 2,933 different ones are to be expected, give or take 8.
+    # Of 65,536 ids, 2,933 different ones are expected, plus or minus 8.
     assert len(set(ids)) > 2_850
 
 
@@ -240,7 +241,7 @@ def test_ids_of_a_pool_are_uniform() -> None:
     assert {view: value for view, value in found.items() if not low < value < high} == {}
 
 
-# One question for all who ask it (section 5).
+# One query to upstream for all clients with the same question (section 5).
 
 
 def test_equal_questions_in_flight_are_asked_once_and_all_are_answered(start: Start) -> None:

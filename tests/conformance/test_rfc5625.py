@@ -1,4 +1,4 @@
-"""RFC 5625: who stands between clients and resolvers lets through what it does not know."""
+"""RFC 5625: a DNS proxy between clients and resolvers passes on what it does not know."""
 
 from itertools import product
 
@@ -51,7 +51,7 @@ def test_an_answer_passes_byte_for_byte_and_in_its_order(
     transport: Transport,
 ) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, answer, authority, additional, rcode=rcode),)))
-    wire = query(NAME, qtype, id=8)  # addresses take turns by the id: of four, the eighth turn begins with the first
+    wire = query(NAME, qtype, id=8)  # the id rotates the addresses: with four addresses, id 8 puts the first one first
     for _ in range(2):
         raw = bytes_of(rig, wire, transport=transport)
         asked = rig.upstream.asked[-1]

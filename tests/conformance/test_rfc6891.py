@@ -1,4 +1,4 @@
-"""RFC 6891: OPT in every reply to who sent one, ours on each side, and nothing of it passed on."""
+"""RFC 6891: every reply to a query with OPT has one. Each side gets our own OPT; nothing of it is passed on."""
 
 from collections.abc import Callable, Iterable
 from itertools import product
@@ -26,7 +26,7 @@ each_transport = each_row("transport", tuple(Transport))
 
 
 def opt(options: bytes = b"", *, owner: bytes = b"\0", payload: int = 1232, version: int = 0, flags: int = 0) -> bytes:
-    """An OPT record."""
+    """Return an OPT record."""
     return record(owner, 41, options, version << 16 | flags, payload)
 
 
@@ -35,12 +35,12 @@ def option(code: int, value: bytes = b"") -> bytes:
 
 
 def with_records(wire: bytes, *records: bytes) -> bytes:
-    """A query without OPT, with these additional records."""
+    """Return `wire`, a query without OPT, with `records` in the additional section."""
     return wire[:10] + len(records).to_bytes(2, "big") + wire[12:] + b"".join(records)
 
 
 def adding(*records: bytes) -> Callable[[bytes], bytes]:
-    """The same as a change to any query."""
+    """Return a function that adds `records` to a query."""
     return lambda wire: with_records(wire, *records)
 
 
@@ -206,7 +206,7 @@ def test_over_tcp_the_payload_bounds_nothing(start: Start, payload: int) -> None
     assert not found.flags & dns.flags.TC
 
 
-# What goes to upstream, and what comes from there.
+# OPT towards upstream, and OPT from upstream.
 
 
 @each_row("do", [True, False])
@@ -282,7 +282,7 @@ def test_an_answer_with_a_second_misplaced_or_broken_opt_is_none(start: Start, a
 
 @each_row(("edns", "expected"), [(0, 0xF01), (False, dns.rcode.SERVFAIL)])
 def test_an_extended_rcode_is_sent_completely_or_not_at_all(start: Start, edns: int | bool, expected: int) -> None:
-    rig = start(office(), Scripted(fails(0xF01)))  # of the range for private use (RFC 6895 section 2.3)
+    rig = start(office(), Scripted(fails(0xF01)))  # in the range for private use (RFC 6895 section 2.3)
     assert rig.ask(query(NAME, edns=edns)).rcode() == expected
 
 
@@ -317,7 +317,7 @@ def has_opt(asked: Asked) -> bool:
 
 
 def old(rejects: Behaviour) -> Behaviour:
-    """Reject EDNS, and claim to have validated what is answered without."""
+    """Return an upstream that rejects EDNS with `rejects`. It sets AD in its answers to queries without EDNS."""
 
     def behave(asked: Asked) -> Iterable[bytes]:
         lines = (f"{asked.name}. 300 A 198.51.100.10",)

@@ -1,6 +1,6 @@
-"""RFC 7766 and RFC 9210: DNS over TCP, asked of a real node.
+"""RFC 7766 and RFC 9210: DNS over TCP, tested with a real node.
 
-What one connection is bound to is shown in finer detail by the unit tests of `dnsfilter.server.stream`.
+The unit tests of `dnsfilter.server.stream` cover the limits of one connection in more detail.
 """
 
 import select
@@ -24,11 +24,14 @@ from tests.support.scripted import Asked, Scripted, reply, silent
 GHENT, DIEST, POLICE = "127.0.5.10", "127.0.8.10", "127.0.14.10"
 BANNED = "www.tiktok.com"
 DATA_SEGMENTS_IN = 152
-"""Where `struct tcp_info` has tcpi_data_segs_in, a 32-bit number (linux/tcp.h, since 4.6)."""
+"""Offset of the 32-bit number tcpi_data_segs_in in `struct tcp_info` (linux/tcp.h, since 4.6)."""
 
 
 def behave(asked: Asked) -> Iterable[bytes]:
-    """Nothing about names that begin with "held"; some text about "wide"; an address of everything else."""
+    """Answer names that begin with "wide" with text, and all other names with an address.
+
+    Do not answer names that begin with "held".
+    """
     if asked.name.startswith("held"):
         return silent(asked)
     if asked.name.startswith("wide"):
@@ -37,7 +40,7 @@ def behave(asked: Asked) -> Iterable[bytes]:
 
 
 class Served:
-    """A node, and an upstream that a thread serves."""
+    """A node and an upstream that a thread serves."""
 
     def __init__(self, directory: Path) -> None:
         self.upstream = Scripted(behave)
@@ -64,12 +67,12 @@ class Served:
         self.upstream.close()
 
     def asked(self, name: str) -> Asked:
-        """The question of that name, once upstream has it."""
+        """Wait until upstream has the query for `name` and return the query."""
         assert eventually(lambda: any(each.name == name for each in self.upstream.asked))
         return next(each for each in self.upstream.asked if each.name == name)
 
     def release(self, name: str) -> None:
-        """Answer a question that was held."""
+        """Answer the held query for `name`."""
         asked = self.asked(name)
         self.upstream.say(asked, reply(asked, (f"{name}. 300 A 198.51.100.10",)))
 
@@ -85,7 +88,7 @@ def framed(message: bytes) -> bytes:
 
 
 class Stream:
-    """A TCP client at an address of its own."""
+    """A TCP client with its own source address."""
 
     def __init__(self, node: Node, source: str = DIEST, receive_buffer: int | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -105,7 +108,7 @@ class Stream:
         self.socket.close()
 
     def send(self, *messages: bytes) -> None:
-        """Several queries in one write."""
+        """Send several queries in one write."""
         self.socket.sendall(b"".join(map(framed, messages)))
 
     def _exactly(self, raw: int) -> bytes:
@@ -125,7 +128,7 @@ class Stream:
         return self.receive()
 
     def is_closed(self) -> bool:
-        """Whether the server ended the connection; waits for that or for something to read."""
+        """Wait until the server sends a byte or closes the connection. Return whether it closed the connection."""
         try:
             return not self.socket.recv(1)
         except ConnectionError:
@@ -208,7 +211,7 @@ def test_a_query_in_parts_is_answered_once_it_is_complete(served: Served, cut: i
     raw = framed(query("plain.example.org", id=7))
     with Stream(served.node) as client, Stream(served.node) as other:
         client.socket.sendall(raw[:cut])
-        assert other.ask(query("plain.example.org", id=1)).id == 1  # by then the first part has been read
+        assert other.ask(query("plain.example.org", id=1)).id == 1  # by now the node has read the first part
         client.socket.sendall(raw[cut:] + raw[:cut])
         assert client.receive().id == 7
         client.socket.sendall(raw[cut:])
@@ -261,7 +264,7 @@ def test_a_client_that_asks_and_never_reads_starves_nobody(served: Served) -> No
             try:
                 greedy.socket.send(wire)
             except TimeoutError:
-                unread = True  # nothing more is taken from who does not read
+                unread = True  # the node stops reading from a client that does not read
                 break
             with Stream(served.node) as client:
                 assert client.ask(query("plain.example.org", id=1)).id == 1

@@ -1,4 +1,4 @@
-"""RFC 7828: the keepalive option, which this resolver does not speak, disturbs nothing."""
+"""RFC 7828: this resolver does not support the keepalive option, and the option disturbs nothing."""
 
 import dns.edns
 import dns.message

@@ -1,4 +1,4 @@
-"""RFC 7830 and RFC 8467: padding belongs to encrypted transports, and there is none in the clear."""
+"""RFC 7830 and RFC 8467: padding is only for encrypted transports, so plain DNS has none."""
 
 import dns.edns
 import dns.message

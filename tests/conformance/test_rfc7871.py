@@ -1,4 +1,4 @@
-"""RFC 7871: a client's subnet is neither believed nor passed on, and must be well formed."""
+"""RFC 7871: the resolver neither uses nor passes on a client's subnet, and rejects a malformed one."""
 
 import dns.edns
 import dns.message

@@ -1,4 +1,4 @@
-"""RFC 8020: what NXDOMAIN says of the names below, when it is upstream's and when it is a ban's."""
+"""RFC 8020: what NXDOMAIN from upstream, and NXDOMAIN from a ban, mean for the names below."""
 
 import dns.rcode
 
@@ -34,8 +34,8 @@ def test_a_ban_says_nxdomain_only_of_names_below_which_it_bans_everything(start:
     for name, rcode in (
         ("tiktok.com", dns.rcode.NXDOMAIN),
         ("a.b.tiktok.com", dns.rcode.NXDOMAIN),
-        ("api.example.net", dns.rcode.NOERROR),  # a host, and a name below it exists
-        ("video.example.org", dns.rcode.NOERROR),  # banned for where it leads
+        ("api.example.net", dns.rcode.NOERROR),  # the ban covers this host only, and a name below it exists
+        ("video.example.org", dns.rcode.NOERROR),  # refused because its alias leads to a banned name
     ):
         found = rig.ask(query(name))
         assert (found.rcode(), data(found), len(found.authority)) == (rcode, [], 1)

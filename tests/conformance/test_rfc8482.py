@@ -1,4 +1,4 @@
-"""RFC 8482: a question for everything gets the least that answers it, and is never passed on as such."""
+"""RFC 8482: a query for ANY gets the smallest valid answer, and upstream never gets a query for ANY."""
 
 from collections.abc import Iterable
 
@@ -22,7 +22,7 @@ each_transport = each_row("transport", TRANSPORTS)
 
 
 def authority(asked: Asked) -> Iterable[bytes]:
-    """Know every name: some are aliases, and those that begin with "missing" do not exist."""
+    """Answer for every name. Some names are aliases; names that begin with "missing" do not exist."""
     if asked.name in ALIASES:
         return (reply(asked, (f"{asked.name}. 300 CNAME {ALIASES[asked.name]}.",)),)
     return (denial(asked, "example.org", rcode=3 if asked.name.startswith("missing") else 0),)

@@ -1,4 +1,4 @@
-"""RFC 8767: answers whose time has run out, for when upstream cannot be had."""
+"""RFC 8767: expired answers, for when upstream does not answer."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ NAME = "plain.example.org"
 
 
 def short(address: str = "198.51.100.10") -> Behaviour:
-    """NAME has that address, for two seconds."""
+    """Return an upstream that gives NAME this address, with a TTL of two seconds."""
     return says({(NAME, "A"): (f"{NAME}. 2 A {address}",)})
 
 
@@ -196,7 +196,7 @@ def test_without_recursion_nothing_stale_is_served(start: Start) -> None:
     assert len(rig.upstream.asked) == 1
 
 
-# Policy holds for stale data too (CVE-2026-55717, CVE-2026-46582).
+# The policy also applies to stale data (CVE-2026-55717, CVE-2026-46582).
 
 
 @each_row("reply", [BanReply.REFUSED, BanReply.NXDOMAIN, BanReply.NODATA])

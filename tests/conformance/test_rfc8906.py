@@ -1,7 +1,7 @@
-"""RFC 8906 section 8: each of its probes has an answer, from a node asked by dig and from every engine, by bytes.
+"""RFC 8906 section 8: each probe gets an answer, from a node through dig and from every engine as bytes.
 
-The probes are made for authorities, and so without RD; this is none, and refuses those with REFUSED. So each is asked
-with RD too.
+The probes are for authorities and so have no RD. This resolver refuses such queries with REFUSED. So each probe is
+also sent with RD.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ OUR_EDNS_DO = "version: 0, flags: do; udp: 1232"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One of the document's commands: dig's options, and what the answer's header and OPT have to be."""
+    """A command of the RFC: the options of dig, and the expected header and OPT of the answer."""
 
     section: str
     options: tuple[str, ...]
@@ -60,10 +60,10 @@ PROBES = (
     Probe("8.2.10 options", ("+edns=0", "+noad", "+cookie", "+nsid", "+expire", "+subnet=0.0.0.0/0"), edns=OUR_EDNS),
 )
 OPTION_LINES = ("; COOKIE", "; NSID", "; EXPIRE", "; CLIENT-SUBNET", "; OPT=", "MBZ")
-"""How dig shows options other than extended errors, and bits that must be zero."""
+"""How dig prints options other than extended errors, and bits that must be zero."""
 
 
-# 8.1.5 asks for TCP: every probe is asked that way too.
+# Section 8.1.5 asks for TCP, so every probe is also sent over TCP.
 @each_row("transport", ["+notcp", "+tcp"])
 @each_row("recursion", ["+norec", "+rec"])
 @each_row("probe", PROBES, ids=lambda probe: str(probe.section))
@@ -100,7 +100,7 @@ BANNED = query("www.tiktok.com", "SOA", edns=False)[12:]
 
 @dataclass(frozen=True, slots=True)
 class WireProbe:
-    """The same as bytes: header word (RD is added), OPT, and the rcode and OPT of the answer."""
+    """The same probe as bytes: header word (the test adds RD), OPT, and the expected rcode and OPT."""
 
     section: str
     flags: int = 0
@@ -109,7 +109,7 @@ class WireProbe:
     expected: bytes = b""
     header_only: bool = False
     copied: int = 0
-    """Which bits of the header word come back."""
+    """Bits of the header word that the answer copies."""
 
 
 VERSION_1, UNKNOWN_FLAG, DO = 0x0001_0000, 0x40, 0x8000
@@ -161,7 +161,7 @@ def test_every_probe_is_answered_byte_for_byte(start: Start, probe: WireProbe, r
         assert data[12 : 12 + len(asked)] == asked
         found = dns.message.from_wire(data)
         assert (found.rcode(), found.answer, len(found.authority)) == (rcode, [], sound and not refused)
-        if refused and probe.opt:  # with an extended error
+        if refused and probe.opt:  # the OPT holds an extended error
             assert (found.edns, found.ednsflags) == (0, DO if probe.expected == OURS_DO else 0)
         elif sound and not refused:
             assert data.endswith(probe.expected)

@@ -1,4 +1,4 @@
-"""Extended DNS errors: when there is one, which, what it says, and that nothing else follows from it."""
+"""RFC 8914: when a reply has an extended error, which one, its text, and that nothing else depends on it."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -22,11 +22,11 @@ from tests.support.starting import Start
 ADDRESSES = ("192.0.2.80", "2001:db8::80")
 OPTION_EDE = 15
 STRUCTURED = (65001, 65280, OPTION_EDE)
-"""Codes by which a client may say that it reads structured errors: none is assigned, older drafts used EDE itself."""
+"""Option codes that could request structured errors. None is assigned; older drafts used the code of EDE itself."""
 
 
 def raw_options(message: bytes) -> list[tuple[int, bytes]]:
-    """The options of the OPT that ends a message without records, byte by byte."""
+    """Return the options in the OPT of a message without records, as bytes. The OPT must be the end of the message."""
     end = message.index(b"\0", 12) + 5
     assert message[end : end + 3] == b"\0\0\x29"
     length = int.from_bytes(message[end + 9 : end + 11], "big")
@@ -40,7 +40,7 @@ def raw_options(message: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-# When there is one.
+# Presence.
 
 
 @each_row("transport", tuple(Transport))
@@ -77,7 +77,7 @@ def test_what_goes_well_has_no_error(start: Start) -> None:
                 assert edes(rig.ask(query(name), client)) == []
 
 
-# Which.
+# Codes.
 
 
 def test_an_adopted_ban_is_called_blocked_like_any_decision_of_ones_own(start: Start) -> None:
@@ -159,7 +159,7 @@ def test_a_failure_says_whether_somebody_could_be_reached(start: Start) -> None:
     assert (answer.rcode(), edes(answer)) == (dns.rcode.SERVFAIL, [(23, "")])
 
 
-# What it says.
+# Text.
 
 
 @each_row("languages", [("fr",), ("nl", "fr", "de"), ("de", "en")])
@@ -208,7 +208,7 @@ def test_whoever_reads_structured_errors_gets_plain_text_for_now(start: Start, c
     assert not raw[2:].lstrip().startswith(b"{")
 
 
-# That nothing else follows from it.
+# No effect on anything else.
 
 
 @each_row("code", [*range(31), 49152, 65535])

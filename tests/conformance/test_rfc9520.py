@@ -1,4 +1,4 @@
-"""RFC 9520: a question that nobody answers costs a bounded number of sends."""
+"""RFC 9520: a question that no upstream answers costs a bounded number of queries."""
 
 from itertools import pairwise
 
@@ -42,18 +42,18 @@ def test_one_question_costs_at_most_three_sends(start: Start, servers: int, beha
     assert asked == (3 if behave is silent else min(servers, 3))
 
 
-# Failures are remembered (section 3.2).
+# The engine remembers failures (section 3.2).
 
 
 def broken(asked: Asked) -> tuple[bytes, ...]:
-    """NAME fails, every other name has an address."""
+    """Answer SERVFAIL for NAME, and an address for every other name."""
     if asked.name == NAME:
         return (reply(asked, rcode=dns.rcode.SERVFAIL),)
     return (reply(asked, (f"{asked.name}. 9 A 198.51.100.1",)),)
 
 
 def times(rig: Rig, name: str = NAME) -> int:
-    """How often that name was asked upstream."""
+    """Return how often the engine asked upstream for `name`."""
     return [asked for asked, _ in rig.forwarded].count(name)
 
 

@@ -1,6 +1,6 @@
-"""RFC 9715 and DNS flag day 2020: nothing that we send or take travels in fragments.
+"""RFC 9715 and DNS flag day 2020: no message that we send or accept is fragmented.
 
-What a reply to a client may hold is in `test_truncation`.
+`test_truncation` covers the size of replies to clients.
 """
 
 import select
@@ -27,7 +27,7 @@ FORGED = "203.0.113.66"
 
 
 def exactly(asked: Asked, raw: int, line: str) -> bytes:
-    """A true reply with that record, filled to the given size by another text record."""
+    """Return a true reply with the record `line`. A second text record fills it to `raw` bytes."""
     fill = raw - len(reply(asked, (line,), additional=('x. 300 TXT ""',)))
     strings = ['"' + "x" * 255 + '"'] * (fill // 256) + ['"' + "x" * (fill % 256) + '"']
     made = reply(asked, (line,), additional=(f"x. 300 TXT {' '.join(strings)}",))
@@ -86,7 +86,7 @@ def test_no_icmp_message_makes_the_sockets_towards_upstream_fragment(address: st
     pool = UpstreamPool(0, Endpoint(ip_address(address), 53), poller)
     try:
         sock = pool.draw(0)[0].sock
-        # IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, whose value 5 is ..._PMTUDISC_OMIT (linux/in.h, linux/in6.h).
+        # 10 is IP_MTU_DISCOVER, 23 is IPV6_MTU_DISCOVER, and 5 is their ..._PMTUDISC_OMIT (linux/in.h, linux/in6.h).
         assert sock.getsockopt(level, option) == 5
     finally:
         pool.close()

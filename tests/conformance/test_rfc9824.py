@@ -1,4 +1,4 @@
-"""RFC 9824: compact denial of existence passes through, and its type is no question."""
+"""RFC 9824: compact denial of existence passes through, and no client may ask for its type."""
 
 import dns.flags
 import dns.message
@@ -33,7 +33,7 @@ def test_a_question_for_nxname_is_formerr_and_says_why(start: Start, name: str, 
 
 
 def denial(asked: Asked) -> list[bytes]:
-    """A name that does not exist, as a signer that works on the fly says it: NOERROR, and NXNAME in the bitmap."""
+    """Deny a name like a signer that signs on the fly: NOERROR, with NXNAME in the bitmap."""
     soa = "example.org. 300 SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 300"
     nsec = f"{asked.name}. 300 NSEC \\000.{asked.name}. RRSIG NSEC TYPE{NXNAME}"
     signature = f"{asked.name}. 300 RRSIG NSEC 13 3 300 20300101000000 20200101000000 1 example.org. AAAA"

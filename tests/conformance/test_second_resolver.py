@@ -1,4 +1,4 @@
-"""Clients that know a second resolver, one without bans: what a ban's reply has to do with whether they ask it."""
+"""Clients that also know a resolver without bans: after which replies of a ban they ask it."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ UNBANNED_ADDRESS = {"www.tiktok.com": "192.0.2.100", "www.capcut.com": "192.0.2.
 
 @pytest.fixture(scope="module")
 def space() -> Iterator[Namespace]:
-    """The network of the client and of both resolvers."""
+    """Create the network of the client and of both resolvers."""
     with Namespace() as made:
-        made.add_device("eth0", "192.0.2.1/24")  # without a network systemd-resolved asks nobody
+        made.add_device("eth0", "192.0.2.1/24")  # without a network, systemd-resolved sends no queries
         yield made
 
 
 @pytest.fixture(scope="module")
 def nodes(space: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """The resolver with bans at FIRST, the one without at SECOND."""
+    """Start the resolver with bans at FIRST and the one without at SECOND."""
     with office_within(space, tmp_path_factory.mktemp("office")) as running:
         yield running
 
@@ -36,7 +36,7 @@ def test_the_second_resolver_bans_nothing(nodes: Office) -> None:
 
 @pytest.fixture(params=[(FIRST, SECOND)])
 def glibc(request: pytest.FixtureRequest, space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Namespace]:
-    """The namespace, where glibc's resolver has both servers in its resolv.conf, or those that a test says."""
+    """Return the namespace after pointing the resolver of glibc to both servers, or to those of the parameter."""
     servers = "".join(f"nameserver {server}\n" for server in request.param)
     resolv_conf = f"{servers}options timeout:2 attempts:1\n"
     replace_etc(space, tmp_path / "etc", {"resolv.conf": resolv_conf, "nsswitch.conf": "hosts: dns\n"})
@@ -45,7 +45,7 @@ def glibc(request: pytest.FixtureRequest, space: Namespace, nodes: Office, tmp_p
 
 
 def addresses_by_glibc(space: Namespace, name: str) -> list[str]:
-    """What applications get; empty if there is none."""
+    """Return the addresses that applications get. The list is empty if there are none."""
     program = shutil.which("getent")
     assert program is not None
     done = space.run(program, "ahostsv4", name)
@@ -75,7 +75,7 @@ def test_glibc_gets_the_address_that_a_ban_gives(glibc: Namespace) -> None:
 
 @pytest.fixture
 def resolved(space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Resolved]:
-    """systemd-resolved that has asked nobody yet but for one name."""
+    """Start systemd-resolved with both servers. It has sent queries for only one name."""
     with Resolved(space, tmp_path / "resolved", FIRST, SECOND) as running:
         yield running
 
@@ -94,7 +94,7 @@ def test_resolved_turns_to_the_second_server_after_refused_and_stays_there_for_e
 
 @pytest.fixture
 def dnsmasq(space: Namespace, nodes: Office, tmp_path: Path) -> Iterator[Dnsmasq]:
-    """dnsmasq that asks its servers in order; without that it races them at times."""
+    """Start dnsmasq with a strict order of servers. Without that order it sometimes asks them all at once."""
     with Dnsmasq(space, tmp_path / "dnsmasq", FIRST, SECOND, strict_order=True) as running:
         yield running
 

@@ -17,7 +17,7 @@ from tests.support.scripted import Scripted, fails, reply, says
 from tests.support.starting import Start
 
 ADDRESSED = ("A", "AAAA", "HTTPS")
-"""What a browser asks about a name."""
+"""Types that a browser asks for."""
 SIGNALS = {
     ("use-application-dns.net", "A"): ("use-application-dns.net. 300 A 198.51.100.1",),
     ("mask.icloud.com", "A"): ("mask.icloud.com. 300 A 198.51.100.2",),
@@ -69,7 +69,7 @@ def test_no_flag_and_no_transport_leads_around_a_signal(
     start: Start, name: str, rcode: int, transport: Transport, wanted: dict[str, Any]
 ) -> None:
     rig = start(office(), Scripted(says(SIGNALS)))
-    rig.ask(query(name), MECHELEN)  # so that the cache holds an address
+    rig.ask(query(name), MECHELEN)  # puts an address into the cache
     for qtype in (*ADDRESSED, "TXT", "ANY", "TYPE65280"):
         reply = rig.at_once(query(name, qtype, **wanted), transport=transport)
         assert (reply.rcode(), reply.answer) == (rcode, [])

@@ -1,4 +1,4 @@
-"""Faults by which others were made to believe, keep or ask for what a forger wanted."""
+"""Faults by which other resolvers accepted, kept or asked for what a forger wanted."""
 
 import ast
 import random
@@ -31,7 +31,7 @@ def truth(asked: Asked) -> bytes:
     return reply(asked, RECORDS[NAME, "A"])
 
 
-# TuDoor (CVE-2023-29483 and its kin): what comes before the true answer does not end the wait for it.
+# TuDoor (CVE-2023-29483 and related): messages before the true answer do not end the wait for it.
 
 
 @each_row("transport", tuple(Transport))
@@ -79,7 +79,7 @@ def test_an_icmp_error_does_not_keep_the_true_answer_away(start: Start) -> None:
     rig.until_asked(1)
     first = held.asked[0]
     held.close()
-    rig.pass_time(900)  # the second send meets a closed port
+    rig.pass_time(900)  # the second attempt reaches a closed port
     assert rig.counters.slots[upstream_slots(1)[0].failure(Failure.UNREACHABLE)] == 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
         again.bind((str(held.endpoint.address), held.endpoint.port))
@@ -102,12 +102,12 @@ SUBNETS = (None, ("127.0.5.0", 24), ("127.0.7.0", 24), ("2001:db8::", 32), ("0.0
 
 
 def _cased(number: int) -> str:
-    """NAME with the bits of a number as capitals."""
+    """Return NAME with capitals where `number` has a bit set."""
     return "".join(c.upper() if number >> (i % 8) & 1 else c for i, c in enumerate(NAME))
 
 
 def _varied(number: int) -> bytes:
-    """One of many ways to ask the same."""
+    """Return one of many variants of the same query."""
     subnet = SUBNETS[number % len(SUBNETS)]
     options = [dns.edns.ECSOption(*subnet)] if subnet else None
     return query(_cased(number), payload=512 + number, ad=number % 2 == 1, options=options, id=number)
@@ -219,7 +219,7 @@ TRUE_DATA = {"A": "198.51.100.77", "AAAA": "2001:db8::77", "NS": "true.example.o
 
 
 def _once(first: Behaviour) -> Behaviour:
-    """Answer the first question as given, the others with the truth and no OPT."""
+    """Return an upstream that uses `first` for the first query. It answers the others truthfully and without OPT."""
     reported: list[Asked] = []
 
     def behave(asked: Asked) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.clients import FORGED, FORGED_ADDRESS, SIGNED, Office, office
 from tests.support.components import component
 
-# What makes each ask with EDNS, and over TCP what was truncated: drill leaves the latter to its user.
+# Options that make each client use EDNS. BY_TCP has those for TCP after truncation: drill needs one, the others retry.
 CLIENTS = {
     "dig": ("-r", "+noidnin", "+noidnout"),
     "kdig": ("+edns",),
@@ -29,13 +29,13 @@ ANSWERS = [
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """The node to ask."""
+    """Start the node that the clients ask."""
     with office(tmp_path_factory.mktemp("office")) as running:
         yield running
 
 
 def ask(place: Office, client: str, name: str, qtype: str, *more: str) -> str:
-    """Everything that the client shows its user."""
+    """Run the client and return everything that it shows its user."""
     server = ("-p", str(place.node.port), "@127.0.0.1")
     done = component(client).run(*server, *CLIENTS[client], *more, name, qtype)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -49,7 +49,7 @@ def status(shown: str) -> str:
 
 
 def records(shown: str, qtype: str) -> list[str]:
-    """The data of the records of that type, as the client prints it."""
+    """Return the data of the records with this type, as the client prints it."""
     lines = [line.split(None, 4) for line in shown.splitlines() if line and not line.startswith(";")]
     return [line[4] for line in lines if line[3] == qtype]
 
@@ -113,7 +113,7 @@ def test_a_stub_client_shows_its_user_the_refusal_and_the_reason(
     assert (status(shown), records(shown, "A"), records(shown, "SOA")) == (rcode, addresses, soas)
     reason = REASON.format(service)
     assert "EDE: 15 (Blocked)" in shown
-    assert (reason in shown) or (reason.encode().hex(" ") in shown)  # drill prints the text's bytes
+    assert (reason in shown) or (reason.encode().hex(" ") in shown)  # drill prints the bytes of the text
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -126,7 +126,7 @@ def test_a_stub_client_gets_nothing_of_a_banned_name_by_asking_for_another_type(
 
 
 def delv(place: Office, tmp_path: Path, name: str, qtype: str = "A") -> list[str]:
-    """The lines that delv prints when the signed zone's key is all that it trusts."""
+    """Run delv, with the signed zone's key as its only trust anchor, and return its lines."""
     flags, protocol, algorithm, key = place.key.split(None, 3)
     anchors = tmp_path / "anchors"
     anchors.write_text(f'trust-anchors {{ {SIGNED}. static-key {flags} {protocol} {algorithm} "{key}"; }};\n')

@@ -1,4 +1,4 @@
-"""A policy that changes while a question is on its way: the newest decides, and decides alone."""
+"""The policy changes while a question is on its way. The newest policy decides, and no older one has an effect."""
 
 from dataclasses import replace
 
@@ -24,7 +24,10 @@ each_transport = each_row("transport", tuple(Transport))
 
 
 def marked(revision: int, mode: Mode = Mode.ENFORCE, kind: Reply = Reply.ADDRESS, *, shifted: bool = False) -> Policy:
-    """A policy whose refusals have its revision in text and address; `shifted` renumbers the services."""
+    """Return a policy that puts its revision in the text and address of refusals.
+
+    `shifted` adds a service before the others and so renumbers them.
+    """
     ghent = replace(
         authority("ghent"), contact=f"r{revision}@example.org", names=(("nl", f"GHENT {revision}"),), languages=("nl",)
     )

@@ -1,8 +1,8 @@
-"""What time it is for a policy, and for the cache: clocks that are set, calendars, terms that end meanwhile.
+"""The time for a policy and for the cache: clocks that are set, calendars, and terms that end during a wait.
 
-Wall time decides policy and boot time ages the cache. A wall clock more than a minute before the making of the policy
-is not believed. Everything that begins, begins in its first second; everything that ends is over in the second that
-it names, also for who waits.
+Wall time decides policy, and boot time ages the cache. The engine doubts a wall clock that is more than a minute
+before the making of the policy. A period begins in its first second. It is over in the second given as its end,
+also for clients that wait.
 """
 
 import os
@@ -52,7 +52,7 @@ each_transport = each_row("transport", tuple(Transport))
 
 
 def refused(rig: Rig, client: str = GHENT, at: Instant | None = None) -> bool:
-    """Whether a banned name is refused, without asking upstream; `at` is what the wall clock is set to for it."""
+    """Return whether a banned name is refused without asking upstream. `at` sets the wall clock first."""
     if at is not None:
         rig.clock.now_s = at
     outcome = rig.judge(query(TIKTOK_NAME), client)
@@ -101,7 +101,7 @@ def test_a_clock_set_forward_is_believed(start: Start) -> None:
 
 
 def test_a_boot_in_1970_decides_by_the_making_and_the_time_since(start: Start) -> None:
-    hours = parse_hours("Sat 01:01-01:02", "Europe/Brussels")  # the making is Saturday, 01:00 in Brussels
+    hours = parse_hours("Sat 01:01-01:02", "Europe/Brussels")  # the making of the policy is Saturday, 01:00 in Brussels
     shielded = exemption(1, 1, [GHENT_RANGE], NOW, NOW + DAY, (hours,))
     rig = start(office(shielded, terms=(Term(NOW - 30, NOW + 150),), reply=Reply.NXDOMAIN), internet(), wall_s=0)
     seen = []
@@ -165,7 +165,7 @@ def test_retries_follow_boot_time_and_not_the_wall_clock(start: Start) -> None:
     assert data(waiting()) == ["A 198.51.100.10"]
 
 
-# The second in which something begins or ends.
+# The second in which a period begins or ends.
 
 EDGE = NOW + 30
 
@@ -331,11 +331,11 @@ def test_dates(start: Start, term: str, begins: str, ends: str) -> None:
     assert [refused(rig, at=at) for at in edges] == [False, True, True, False]
 
 
-# What begins or ends while somebody waits for upstream.
+# Periods that begin or end while clients wait for upstream.
 
 
 def waiting(rig: Rig, name: str, transport: Transport) -> list[Callable[[], dns.message.Message]]:
-    """A client of Mechelen, whom nothing concerns, and one of Ghent, who joins."""
+    """Let a client of Mechelen, which no ban concerns, ask first. Then let a client of Ghent ask the same question."""
     found = [rig.begin(query(name), client, transport) for client in (MECHELEN, GHENT)]
     rig.until_asked(1)
     rig.settle()
@@ -344,7 +344,7 @@ def waiting(rig: Rig, name: str, transport: Transport) -> list[Callable[[], dns.
 
 
 def come(rig: Rig, name: str) -> None:
-    """Let the answer to the last question come."""
+    """Let upstream answer the last question."""
     asked = rig.upstream.asked[-1]
     rig.upstream.say(asked, reply(asked, RECORDS[name, "A"]))
 
@@ -490,7 +490,7 @@ def test_a_node_whose_clock_is_behind_its_policy_says_so_and_lets_no_ended_term_
 def test_a_start_with_the_clock_set_right_cures_a_making_that_was_ahead(
     tmp_path: Path, authority: Knot, edited: bool
 ) -> None:
-    """Also where the policy was changed meanwhile: the file is then of a new revision."""
+    """Cover a changed policy too: with `edited`, the policy file becomes a new revision."""
     node = Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text())
     store = SnapshotStore(node.state / "policy-snapshots")
     with node:

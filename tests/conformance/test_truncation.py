@@ -1,4 +1,4 @@
-"""Sizes: what a datagram may hold, where an answer is cut, and that a stream gives all of it.
+"""Sizes: what a datagram may hold, where an answer is cut, and that TCP gives all of it.
 
 RFC 1035 section 4.2.1, RFC 2181 section 9, RFC 6891 sections 6.2.3 to 6.2.5, RFC 7766 section 5, RFC 9715.
 """
@@ -67,7 +67,7 @@ SHAPES: dict[str, tuple[str, int, tuple[Lines, Lines, Lines]]] = {
 
 
 def upstream_of(qtype_rcode_sections: tuple[str, int, tuple[Lines, Lines, Lines]]) -> Scripted:
-    """An upstream with that answer, which it gives by stream alone, as one of 1,232 bytes would have to."""
+    """Return an upstream with this answer, which needs more than 1,232 bytes. Over UDP it sends only TC."""
     _, rcode, sections = qtype_rcode_sections
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
@@ -77,7 +77,7 @@ def upstream_of(qtype_rcode_sections: tuple[str, int, tuple[Lines, Lines, Lines]
 
 
 def over_tcp(rig: Rig, message: bytes, client: str = GHENT) -> bytes:
-    """The reply by stream, from the cache or through upstream's stream."""
+    """Return the reply over TCP, from the cache or from upstream over TCP."""
     outcome = rig.judge(message, client, Transport.TCP)
     if isinstance(outcome, Reply):
         return outcome.message
@@ -89,7 +89,7 @@ def over_tcp(rig: Rig, message: bytes, client: str = GHENT) -> bytes:
 
 
 def over_udp(rig: Rig, message: bytes) -> bytes:
-    """The datagram that the same question gets, its answer being in the cache."""
+    """Return the datagram for a question that the cache can answer."""
     outcome = rig.judge(message)
     assert isinstance(outcome, Reply)
     return outcome.message
@@ -101,7 +101,7 @@ def parsed(message: bytes) -> dns.message.Message:
 
 
 def records(sections: Sequence[Sequence[dns.rrset.RRset]]) -> list[list[str]]:
-    """Each section's records as text, in order."""
+    """Return the records of each section as text, in order."""
     return [[line for rrset in section for line in rrset.to_text().splitlines()] for section in sections]
 
 
@@ -116,7 +116,7 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
     for payload in range(512, 1233):
         found = over_udp(rig, query(NAME, qtype, do=True, payload=payload, id=7))
         assert len(found) <= payload
-        # Bytes of the complete reply, header and OPT aside; that they end between two records is what parsing shows.
+        # Except header and OPT, the bytes are those of the complete reply. Parsing shows that they end between records.
         assert complete[HEADER:].startswith(found[HEADER:-OPT])
         message = parsed(found)
         assert message.edns == 0
@@ -131,7 +131,7 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
 
 
 def test_nothing_is_cut_that_has_room(start: Start) -> None:
-    # Each record has 16 bytes, and one more would be too much.
+    # Each record takes 16 bytes, so one more record would not fit.
     rig = start(office(), upstream_of(SHAPES["one set"]), cache_bytes=CACHE_BYTES)
     over_tcp(rig, query(NAME))
     for payload in range(512, 1233):
@@ -176,11 +176,11 @@ def test_the_socket_sends_what_was_cut(start: Start) -> None:
 @each_row("payload", [512, 1232])
 @each_row("number", [20, 80, 300])
 def test_the_same_question_over_tcp_gives_all(start: Start, number: int, payload: int, edns: int | bool) -> None:
-    # 4, 16 and 60 kilobytes; what a client says of its datagrams bounds no stream (RFC 6891 section 6.2.5).
+    # Replies of 4, 16 and 60 kilobytes. The payload size of a client does not limit TCP (RFC 6891 section 6.2.5).
     lines = [f'{NAME}. 300 TXT "{count:03}{"x" * 187}"' for count in range(number)]
     rig = start(office(), upstream_of(("TXT", 0, (lines, SERVERS, GLUE))), cache_bytes=CACHE_BYTES)
     asked = query(NAME, "TXT", edns=edns, payload=payload)
-    for _ in range(2):  # once by upstream's stream, once from the cache
+    for _ in range(2):  # once from upstream over TCP, once from the cache
         message = parsed(over_tcp(rig, asked))
         assert not message.flags & dns.flags.TC
         assert data(message) == [line.replace(f"{NAME}. 300 ", "") for line in lines]
@@ -191,7 +191,7 @@ def test_the_same_question_over_tcp_gives_all(start: Start, number: int, payload
 
 
 def test_names_beyond_the_reach_of_a_pointer_are_complete_over_tcp(start: Start) -> None:
-    # A pointer reaches 16,383 bytes. Records outside the chain force a message that is rebuilt.
+    # A pointer reaches 16,383 bytes. Records outside the chain make the engine rebuild the message.
     texts = [f'two.example.net. 300 TXT "{count:03}{"y" * 240}"' for count in range(70)]
     extra = ["extra.example.org. 300 A 192.0.2.1"]
     late = [f"deep{count % 4}.late.example.com. 300 NS ns{count}.late.example.com." for count in range(40)]
@@ -202,20 +202,20 @@ def test_names_beyond_the_reach_of_a_pointer_are_complete_over_tcp(start: Start)
 
 
 def late_line(line: str) -> str:
-    """A line of zone text as dnspython prints it."""
+    """Return a line of zone text as dnspython prints it."""
     owner, ttl, rest = line.split(" ", 2)
     return f"{owner} {ttl} IN {rest}"
 
 
 def of_size(raw: int, ttl: int) -> Behaviour:
-    """An upstream whose TXT answer has this size in bytes, without OPT."""
+    """Return an upstream whose TXT answer has `raw` bytes without OPT, and this TTL."""
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
         if not asked.by_stream:
             return (truncated(asked),)
         bare = dns.message.make_query(NAME, "TXT", id=asked.id)
         one = Asked(bare.to_wire(), asked.name, asked.qtype, asked.by_stream, asked.peer)
-        # 13 bytes for the record itself, one for the length of each string of at most 255.
+        # 12 bytes for the record itself, and one for the length of each string of at most 255 bytes.
         room = raw - len(bare.to_wire()) - 12
         strings = ["x" * 255] * (room // 256)
         strings += ["x" * (room % 256 - 1)] if room % 256 else []
@@ -233,7 +233,7 @@ def of_size(raw: int, ttl: int) -> Behaviour:
 def test_a_stale_answer_near_the_bound_of_a_stream_loses_its_extended_error_rather_than_overflow(
     start: Start, raw: int, expected: list[int]
 ) -> None:
-    # 11 bytes of OPT and 6 of an extended error without text go into 65,535.
+    # 11 bytes of OPT and 6 of an extended error without text count towards 65,535.
     rig = start(office(), Scripted(of_size(raw, ttl=60)), cache_bytes=CACHE_BYTES)
     asked = query(NAME, "TXT")
     fresh = over_tcp(rig, asked)
@@ -261,7 +261,7 @@ def test_a_tcp_client_gets_an_error_if_not_even_opt_fits(start: Start) -> None:
 
 
 def test_do_costs_others_nothing(start: Start) -> None:
-    # Whoever did not ask for signatures is not truncated for want of room for them.
+    # Signatures do not truncate the answer of a client that did not ask for them.
     rig = start(office(), upstream_of(SHAPES["signed"]), cache_bytes=CACHE_BYTES)
     over_tcp(rig, query(NAME, do=True))
     over_tcp(rig, query(NAME))

@@ -1,4 +1,4 @@
-"""Every way in which a reply comes about, so that what a standard asks of all replies is asked of each."""
+"""Every way in which a reply comes about. Tests use the list to check a rule for all replies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ KNOWS = says(RECORDS)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A question and what makes its reply come about in one way; the names are in mixed case.
+    """A question, and the conditions for one kind of reply. The names are in mixed case.
 
-    `warm`: it is asked once before, and the reply that counts is the second. `stale`: what that brought has run out
-    and upstream now fails. `small`: the reply is cut where the client takes 512 bytes.
+    `warm`: the question is asked twice, and the second reply counts. `stale`: the first answer has expired and upstream
+    now fails. `small`: the client takes 512 bytes, which truncates the reply.
     """
 
     id: str
@@ -78,7 +78,7 @@ OURS = (
     Way("type of denials only", qtype="TYPE128", rcode=dns.rcode.FORMERR),
     Way("upstream fails", upstream=fails(dns.rcode.SERVFAIL), rcode=dns.rcode.SERVFAIL),
 )
-"""Replies of our own making."""
+"""Replies that the engine makes itself."""
 THEIRS = (
     Way("forwarded"),
     Way("cached", warm=True),
@@ -90,7 +90,7 @@ THEIRS = (
     Way("stale", upstream=_short, warm=True, stale=True),
     Way("cut", BIG, "TXT", upstream=_big, small=True),
 )
-"""Replies that pass on what an upstream said."""
+"""Replies that pass on an answer from upstream."""
 WAYS = OURS + THEIRS
 
 
@@ -107,7 +107,10 @@ def ask(
     change: Callable[[bytes], bytes] = lambda wire: wire,
     trust_ad: bool = False,
 ) -> tuple[bytes, bytes, Rig]:
-    """Ask one question in that way, its bytes changed by `change`; query and reply as they were sent, and the rig."""
+    """Ask the question of `way` and return the query, the reply and the rig.
+
+    `change` changes the bytes of the query. Query and reply are returned as they were sent.
+    """
     payload = 512 if way.small else 1232
     rig = start(office(reply=way.reply, addresses=ADDRESSES), Scripted(upstream or way.upstream), trust_ad=trust_ad)
     wire = change(query(way.name, way.qtype, way.qclass, rd=way.rd, edns=edns, payload=payload, do=do, cd=cd, ad=ad))
@@ -120,7 +123,7 @@ def ask(
 
 
 def bytes_of(rig: Rig, wire: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> bytes:
-    """The reply to one query, byte by byte as the client gets it."""
+    """Return the reply to one query, as the bytes that the client gets."""
     if transport is Transport.UDP:
         return rig.until(rig.send(wire, client).receive)
     outcome = rig.judge(wire, client, transport)
