@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No deadlines: how long an example takes says how busy the machine is. CI draws the same examples each time.
-# DNSFILTER_EXAMPLES draws more, where a test does not say how many itself.
+# No deadlines: how long an example takes depends on the load of the machine. CI draws the same examples each time.
+# DNSFILTER_EXAMPLES sets the number of examples for tests that do not set it themselves.
 settings.register_profile(
     "dnsfilter",
     parent=settings.get_profile("ci" if os.environ.get("CI") == "true" else "default"),
@@ -22,18 +22,19 @@ settings.load_profile("dnsfilter")
 
 
 LONGEST = ("integration", "conformance")
-"""The directories whose files take longest: begun first, none of them runs alone at the end.
+"""The directories with the slowest files. They start first, so that none of them runs alone at the end.
 
-Those of `fuzz` are not among them: their engines bind thousands of random ports, and servers that start at the same
-time would find theirs taken.
+`fuzz` is not in the list. Its engines bind thousands of random ports, and servers that start at the same time would
+find their ports taken.
 """
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect no garbage meanwhile: modules and tests stay, and to go through them takes a third of the time.
+    """Disable garbage collection during the collection of tests. Afterwards, run it less often.
 
-    Then collect it rarely: Python's default, after 700 new objects, is a tenth of what a control plane's tests cost.
+    Modules and tests stay, and scanning them takes a third of the time. Python's default, a run after 700 new objects,
+    takes a tenth of the time of a control plane's tests.
     """
     gc.disable()
     try:
@@ -45,7 +46,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first, in an order that is random otherwise, and mark what PostgreSQL runs as slow."""
+    """Put the longest files first and keep the random order otherwise. Mark tests with PostgreSQL as slow."""
     items.sort(key=lambda item: not any(part in LONGEST for part in item.path.parts))
     for item in items:
         callspec = getattr(item, "callspec", None)
@@ -57,7 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def restore_logging() -> Iterator[None]:
-    """Undo what a program's `main` sets: its handler writes to a standard error that ends with the test."""
+    """Undo the changes that a program's `main` makes to the root logger.
+
+    Its handler writes to a standard error that closes at the end of the test.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -67,7 +71,7 @@ def restore_logging() -> Iterator[None]:
 
 @pytest.fixture
 def zone_here() -> Iterator[Callable[[str], None]]:
-    """Sets this machine's time zone, by its IANA name, until the test is over."""
+    """Return a function that sets this machine's time zone, by its IANA name, until the test ends."""
     with pytest.MonkeyPatch.context() as patch:
 
         def set_zone(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The project's tree and metadata, as the tests about them see it."""
+"""The project's tree and metadata, for the tests about them."""
 
 import subprocess
 import tomllib
@@ -11,12 +11,12 @@ PACKAGES = ("api", "blocklists", "dnsfilter")
 
 
 def pyproject() -> dict[str, Any]:
-    """pyproject.toml as it is."""
+    """Return the content of pyproject.toml."""
     return tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
 def tracked_files() -> list[Path]:
-    """Every file of the work tree that is, or would be, under version control."""
+    """Return every file of the work tree that is under version control, or is neither tracked nor ignored."""
     command = [
         "git",
         "-c",
@@ -34,7 +34,7 @@ def tracked_files() -> list[Path]:
 
 
 def modules(package: str) -> Iterator[Path]:
-    """The package's modules, Python and Cython with what it includes, relative to the project."""
+    """Yield the package's Python and Cython modules and included Cython files, relative to the project."""
     for path in sorted((PROJECT / package).rglob("*.p*")):
         if path.suffix in {".py", ".pyx", ".pxi"}:
             yield path.relative_to(PROJECT)

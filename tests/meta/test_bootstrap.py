@@ -1,4 +1,4 @@
-"""A second run of the bootstrap returns at once, unless the environment is no longer what it was."""
+"""The bootstrap returns at once if the environment is ready, and prepares it again if anything has changed."""
 
 import os
 import re
@@ -22,13 +22,13 @@ FILES = (
     "dnsfilter/engine/compiled/defs.pxi",
     "dnsfilter/engine/compiled/queries/wire.pxi",
 )
-"""What the environment is made from, in the order in which the key is taken over it."""
+"""The files that determine the environment, in the order in which the bootstrap hashes them."""
 EXTENSION = "dnsfilter/engine/_engine.cpython-312-x86_64-linux-gnu.so"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A project whose environment is ready, on a machine without any Python."""
+    """Return a project with a ready environment, on a machine without Python outside that environment."""
     tree, tools, inside = tmp_path / "project", tmp_path / "tools", tmp_path / "project" / ".venv" / "bin"
     for directory in (tree / "scripts", tree / "dnsfilter/engine/compiled/queries", tools, inside):
         directory.mkdir(parents=True)
@@ -51,7 +51,7 @@ def _program(path: Path, text: str) -> None:
 
 
 def _ready(tree: Path, kind: str, version: str) -> None:
-    """Write what a finished run leaves behind."""
+    """Write the files that a finished run leaves."""
     made_from = f"{tree}\n \n".encode() + b"".join((tree / name).read_bytes() for name in FILES)
     key = f"{sha256(made_from).hexdigest()}  -"
     (tree / ".venv" / ".ready").write_text(f"{kind} {version} {key}\n")
@@ -107,7 +107,7 @@ def test_what_has_changed_is_made_again(tree: Path, change: object) -> None:
 
 
 def _fake_environment(tree: Path) -> None:
-    """An environment that has to be worked on, whose Python installs nothing and builds with a compiler not there."""
+    """Make the environment unready. Its Python installs nothing and names a compiler that does not exist."""
     answers = (("-V", "Python 3.12.1"), ("*sysconfig*", "no-such-cc\n/nowhere"), ("*%d*", "3.12"))
     cases = " ".join(f"{asked}) echo '{said}' ;;" for asked, said in answers)
     _program(tree / ".venv/bin/python", f'case "$*" in {cases} esac')
@@ -153,11 +153,11 @@ def test_each_step_is_printed_before_it_is_taken(tree: Path) -> None:
 def test_a_long_step_says_that_it_goes_on(tree: Path, slow: str, words: str) -> None:
     _fake_environment(tree)
     tools, python = tree.parent / "tools", tree / ".venv/bin/python"
-    # A second of the script's is as short as it can be, and the step ends once that was said.
+    # The fake sleep makes a second of the script short. The step ends after its message appears.
     (tools / "sleep").unlink()
     _program(tools / "sleep", "exit 0")
     os.mkfifo(tree / "said")
-    said = os.open(tree / "said", os.O_RDWR)  # opening it only to write waits for a reader, who may have given up
+    said = os.open(tree / "said", os.O_RDWR)  # opening for writing alone waits for a reader, which may have timed out
     python.write_text(python.read_text().replace("in ", f"in *{slow}*) read -rt 60 _ <>said ;; ", 1))
     environ = {"PATH": str(tools), "DNSFILTER_NO_EXTENSIONS": "1"}
     command: list[str | Path] = [tree / "scripts" / "bootstrap", "run"]

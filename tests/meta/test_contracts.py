@@ -1,4 +1,4 @@
-"""The import contracts: kept, and complete."""
+"""The import contracts are kept and complete."""
 
 import subprocess
 import sys
@@ -10,14 +10,14 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
 def layers(name: str) -> set[str]:
-    """Return the modules that the contract of that name places."""
+    """Return the modules in the layers of the contract `name`."""
     contracts = pyproject()["tool"]["importlinter"]["contracts"]
     (lines,) = (contract["layers"] for contract in contracts if contract["name"] == name)
     return {part.strip() for line in lines for part in line.replace("|", ":").split(":")}
 
 
 def children(package: str) -> set[str]:
-    """The modules and packages directly in a package, dotted."""
+    """Return the dotted names of the modules and packages directly in `package`."""
     entries = (PROJECT / package).iterdir()
     modules = {entry.stem for entry in entries if entry.suffix == ".py" or (entry / "__init__.py").exists()}
     return {f"{package}.{name}" for name in modules - {"__init__", "__main__"}}

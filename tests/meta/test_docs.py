@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, what they name exists, decisions have their form."""
+"""The documents: links have a target, the things that they name exist, and decisions have the required form."""
 
 import re
 from collections.abc import Iterator
@@ -34,18 +34,18 @@ in_each_decision = pytest.mark.parametrize("name", DECISIONS)
 
 
 def prose(name: str) -> str:
-    """The document without its fenced blocks."""
+    """Return the document without its fenced blocks."""
     return FENCE.sub("", text(name))
 
 
 def anchors(name: str) -> set[str]:
-    """The fragments by which a document's headings are reached: lower case, blanks as hyphens, no other marks."""
+    """Return the anchors of a document's headings: lower case, hyphens for blanks, other punctuation removed."""
     plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(prose(name)))
     return {heading.replace(" ", "-") for heading in plain}
 
 
 def links(name: str) -> Iterator[tuple[str, str]]:
-    """Target, relative to the project, and fragment of each link between documents."""
+    """Yield the target, relative to the project, and the fragment of each link between documents."""
     for link in LINK.findall(prose(name)):
         if not re.match(r"[a-z]+:", link):
             target, _, fragment = link.partition("#")
@@ -54,14 +54,14 @@ def links(name: str) -> Iterator[tuple[str, str]]:
 
 
 def mentioned(name: str, program: str) -> set[str]:
-    """The words that follow `program` wherever a document quotes a command, in a line or a block."""
+    """Return the words that follow `program` in the commands of a document, in a line or a block."""
     quoted = [*re.findall(r"`([^`\n]+)`", prose(name)), *(" ".join(words) for words in commands(name))]
     found = (re.match(rf"{program} ([a-z][a-z-]*)", command) for command in quoted)
     return {match[1] for match in found if match is not None}
 
 
 def diagram(title: str) -> list[str]:
-    """The lines of the block below the mark `<!-- title -->` in ARCHITECTURE.md."""
+    """Return the lines of the block below the mark `<!-- title -->` in ARCHITECTURE.md."""
     match = re.search(rf"<!-- {title} -->\n```text\n(.*?)```", text("ARCHITECTURE.md"), re.DOTALL)
     assert match is not None, f"no diagram {title}"
     return match[1].splitlines()
@@ -113,7 +113,7 @@ def test_architecture_is_short_and_names_every_package() -> None:
         if path.name == "__init__.py" and path.relative_to(PROJECT).parts[0] in PACKAGES
     }
     named = set(PROJECT_PATH.findall(text("ARCHITECTURE.md")))
-    # A package is named itself or as a part of the one above it; the two roots are named by their parts.
+    # A package is named itself or through a package above it. Only the parts of the two roots are named.
     missing = {
         name for name in packages if not any(f"{name}/".startswith(entry) for entry in named if entry[-1] == "/")
     }

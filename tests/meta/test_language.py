@@ -1,4 +1,4 @@
-"""The words of the project: which of them no file may contain, in prose or in names."""
+"""The words that no file of the project may contain, in prose or in names."""
 
 import re
 
@@ -15,15 +15,15 @@ WORD = re.compile(
 )
 BODIES = re.compile(r"(?i)\b(?:public|many|other|small|belgian) bodies\b|\bthe bodies\b")
 FOREIGN = ("application/octet-stream", "zonefile-load: whole")
-"""Names that others have given."""
+"""Names that others have defined."""
 FORMER = ('"octets"', "memory_octets")
-"""Names in backups and in reports of nodes from earlier versions."""
+"""Names in backups, and in reports of nodes, from earlier versions."""
 SKIPPED = {".lock", ".png", ".ico"}
 THIS = "tests/meta/test_language.py"
 
 
 def banned(text: str) -> list[str]:
-    """Return the banned words of a text, in its order."""
+    """Return the banned words of a text, in order of appearance."""
     for name in (*FOREIGN, *FORMER):
         text = text.replace(name, "")
     return [*WORD.findall(text), *BODIES.findall(text)]

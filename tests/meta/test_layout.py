@@ -1,4 +1,4 @@
-"""Where files are, how large they grow, and what they must not contain."""
+"""The places of files, their sizes, and content that they must not have."""
 
 import os
 import re
@@ -10,19 +10,25 @@ import pytest
 from tests.meta.project import PACKAGES, PROJECT, modules, tracked_files
 
 MAX_LINES = 450
-# Where a checkout, a home directory or scratch files lay; only at a path's beginning.
+# A checkout, a home directory or scratch files on the machine of an author. Matches only at the beginning of a path.
 MACHINE_PATH = re.compile(rb"(?<![\w.-])(?:/(?:work|root|home|tmp)/[\w.]|\.\./shared\b)")
 
 
 def mirrored(test: Path) -> Path:
-    """What tests/unit/x/test_y.py is about, without suffix: dnsfilter/x/y; under api, blocklists and deploy, those."""
+    """Return the path that a test is about, without suffix: dnsfilter/x/y for tests/unit/x/test_y.py.
+
+    Tests in api, blocklists and deploy are about those folders instead.
+    """
     parts = test.relative_to("tests/unit").parts
     package = () if parts[0] in {"api", "blocklists", "deploy"} else ("dnsfilter",)
     return Path(*package, *parts[:-1], test.stem.removeprefix("test_"))
 
 
 def subject(test: Path, known: set[Path]) -> Path | None:
-    """The module a unit test mirrors; test_decide_hours.py may be a second file about decide.py."""
+    """Return the module that a unit test mirrors.
+
+    test_decide_hours.py may be a second file about decide.py.
+    """
     wanted = mirrored(test)
     words = wanted.name.split("_")
     names = ["_".join(words[:length]) for length in range(len(words), 0, -1)]
@@ -67,7 +73,7 @@ def test_no_source_file_grows_too_long() -> None:
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
 
 
-# One domain, one command or one noun each; what such a file is about, its folder says.
+# Files for one domain, command or noun each. The folder gives the topic.
 FIXED_NAMES = {"__init__", "main", "errors", "router", "schemas", "service", "repository", "state", "reading"}
 OF_COMMANDS = ("api/ctl", "dnsfilter/cli", "api/archive/packaged")
 MAX_FILES = 15

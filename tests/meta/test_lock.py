@@ -1,4 +1,4 @@
-"""The lock files: complete, hashed, in agreement with pyproject.toml and with each other."""
+"""The lock files: complete, hashed, consistent with pyproject.toml and with each other."""
 
 import re
 

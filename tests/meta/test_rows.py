@@ -1,4 +1,4 @@
-"""Tables that one test goes through: every row is checked, and every one that fails is named."""
+"""Tables of rows in one test: every row is checked, and the error names every row that fails."""
 
 import inspect
 

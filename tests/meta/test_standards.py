@@ -1,4 +1,4 @@
-"""The table of standards: what it says is shown, is shown, and nothing is shown that it does not know of."""
+"""The table of standards: each claim names tests that exist, and each conformance test file is in the table."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
 
 def rows() -> list[Row]:
-    """Every row of the tables of standards, with its line in the document."""
+    """Return every row of the tables of standards, with its line in the document."""
     found: list[Row] = []
     inside = False
     for number, line in enumerate(DOCUMENT.read_text().splitlines(), 1):
@@ -41,13 +41,13 @@ def rows() -> list[Row]:
 
 
 def place(path: str) -> str:
-    """The path of a test's file, which is among those of conformance unless it says otherwise."""
+    """Return the path of a test file. A path that does not begin with tests/ is in tests/conformance."""
     return path if path.startswith("tests/") else f"tests/conformance/{path}"
 
 
 @cache
 def functions_of(path: str) -> frozenset[str]:
-    """Return the names of a file's tests, or nothing for a file that does not exist."""
+    """Return the names of a file's tests, or an empty set if the file does not exist."""
     if not (PROJECT / path).is_file():
         return frozenset()
     tree = ast.parse((PROJECT / path).read_text())
@@ -56,7 +56,7 @@ def functions_of(path: str) -> frozenset[str]:
 
 
 def faults(row: Row) -> Iterator[str]:
-    """Yield what a row lacks, and the tests that it names and that do not exist."""
+    """Yield what a row lacks, and each test that it names but that does not exist."""
     if not (row.source and row.demand and row.state in STATES):
         yield "no source, no demand or an unknown state"
     references, rest = REFERENCE.findall(row.shown), REFERENCE.sub("", row.shown)
