@@ -71,7 +71,7 @@ def restore_logging() -> Iterator[None]:
 
 @pytest.fixture
 def zone_here() -> Iterator[Callable[[str], None]]:
-    """Return a function that sets this machine's time zone, by its IANA name, until the test ends."""
+    """Return a function that sets the process's time zone, by its IANA name, until the test ends."""
     with pytest.MonkeyPatch.context() as patch:
 
         def set_zone(name: str) -> None:
