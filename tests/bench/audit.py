@@ -1,7 +1,7 @@
-"""Pages of a long record over HTTP: `python -m tests.bench.audit` prints how long one of 50 entries takes.
+"""Pages of a long audit log over HTTP: `python -m tests.bench.audit` prints how long a page of 50 entries takes.
 
-Each case has a fresh process, each request a connection of its own and, where there can be one, a random cursor. Once
-with the database's file in the page cache as it is, once with it dropped from the page cache before every request.
+Each case has a new process. Each request has its own connection and a random cursor where possible. Each case runs
+twice: with the page cache as it is, and with the database's file dropped from it before every request.
 """
 
 import argparse
@@ -38,9 +38,9 @@ ENTRIES, SAMPLES = 1_000_000, 100
 AUTHORITIES, ACCOUNTS, SERVICES = 500, 1_000, 40
 EVERY_S = 100
 BUSY_SHARE = 0.1
-"""Of the entries, those that are a matter of the busiest authority."""
+"""The share of the entries that concern the busiest authority."""
 QUIET_BEFORE, RARE_EVERY = 100, 50_000
-"""The quietest authority had its last act that early; a rare act comes that rarely."""
+"""The last entry of the quietest authority, and the interval in entries of a rare act."""
 ACTS = {"ban.set_off": 35, "ban.set_enforce": 35, "ban.change": 10, "range.change": 10, "exemption.approve": 10}
 RARE = "authority.remove"
 GOAL_MS = 50.0
@@ -50,7 +50,7 @@ Json = dict[str, Any]
 
 
 def slug_of(number: int) -> str:
-    """The slug of an authority, from 0, the busiest, to the quietest."""
+    """Return the slug of an authority, from 0 (the busiest) to the quietest."""
     return f"body-{number:03}"
 
 
@@ -59,7 +59,7 @@ BUSIEST, USUAL, QUIETEST = slug_of(0), slug_of(7), slug_of(AUTHORITIES - 1)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A database with a long record, and the tokens by which it is read: of all, and of one authority each."""
+    """A database with a long audit log, and its tokens: one for all entries, and one for each of three authorities."""
 
     entries: int
     first_s: int
@@ -67,7 +67,7 @@ class Record:
 
 
 def make_record(state: Path, entries: int) -> Record:
-    """Put a database with `entries` entries, chained as the control plane does, into a state directory."""
+    """Put a database with `entries` entries into a state directory. The control plane's chain links them."""
     state.mkdir(parents=True)
     path = state / "dnsfilter.sqlite3"
     database = Database(f"sqlite:///{path}", create=True)
@@ -117,7 +117,7 @@ def _stored(value: object) -> object:
 
 
 def _entries(made: int, last: str, count: int, first_s: int) -> Iterator[Json]:
-    """Entries that follow on that one, always the same ones but for their times."""
+    """Yield entries that follow on that one. Apart from their times they are always the same."""
     draw = random.Random(count)
     acts, weights = list(ACTS), list(ACTS.values())
     for seq in range(made + 1, count + 1):
@@ -267,7 +267,7 @@ CASES = (
 
 
 def measure(api: Api, record: Record, case: Case, samples: int, *, forgotten: bool) -> list[float]:
-    """Milliseconds of each request, from the beginning of its connection to its answer's last byte."""
+    """Return the milliseconds of each request, from the start of its connection to the last byte of its answer."""
     draw = random.Random(case.title)
     found = []
     headers = {"Authorization": f"Bearer {record.tokens[case.reader]}"}
@@ -295,12 +295,12 @@ def _forget(path: Path) -> None:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value that this share of them does not exceed."""
+    """Return the value that this share of the values does not exceed."""
     return sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; 1 where a case is beyond the goal."""
+    """Measure and print. Return 1 if a case misses the goal."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.audit", description=__doc__)
     parser.add_argument("--entries", type=int, default=ENTRIES, help="number of entries (%(default)s)")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="requests of each case (%(default)s)")
@@ -317,13 +317,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Installed(Api):
-    """The program as it is installed: a fork's memory is laid out in another way."""
+    """The installed program, because the memory of a fork has another layout."""
 
     is_forked = False
 
 
 def _table(directory: Path, record: Record, cases: Sequence[Case], samples: int) -> list[str]:
-    """Print a line for each case, and give those beyond the goal."""
+    """Print a line for each case. Return the titles of those that miss the goal."""
     beyond = []
     print("| 50 of the entries | p50 ms | p95 ms | p95 ms, file forgotten |\n|---|---:|---:|---:|", flush=True)
     for case in cases:
@@ -337,7 +337,7 @@ def _table(directory: Path, record: Record, cases: Sequence[Case], samples: int)
 
 
 def _kept(state: Path, entries: int) -> Record:
-    """The record of a state directory, made where there is none."""
+    """Return the record of a state directory, made if missing."""
     notes = state / "record.json"
     if notes.exists():
         return Record(**json.loads(notes.read_text()))

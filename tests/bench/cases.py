@@ -1,14 +1,14 @@
-"""What servers are compared at."""
+"""The cases in which servers are compared."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A load and the policy below it.
+    """A load and its policy.
 
-    `refused` is the share of questions for listed names; of a `fresh` load no question comes twice. `parts` is whether
-    this project's memory is listed in parts. With `failover` the first of two upstreams never answers.
+    `refused` is the share of questions for listed names. In a `fresh` load no question repeats. With `parts` the table
+    lists this project's memory in parts. With `failover` the first of two upstreams never answers.
     """
 
     slug: str

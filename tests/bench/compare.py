@@ -1,8 +1,8 @@
 """Compare this project's resolver with others, one core each in turn: `make bench`, or this module with `-m`.
 
-docs/performance.md says what is measured and how. With all cases, all servers and five rounds it takes 25 minutes;
-`--cases`, `--servers`, `--rounds` and `--seconds` choose less. The environment's DNSFILTER_ENGINE chooses the engine.
-Load goes to loopback alone.
+docs/performance.md describes the measurements and the method. With all cases, all servers and five rounds they take 25
+minutes. `--cases`, `--servers`, `--rounds` and `--seconds` select fewer. The environment variable DNSFILTER_ENGINE
+selects the engine. The load goes to loopback only.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from tests.support.components import PROJECT, component
 
 ROUNDS, SECONDS, RATE = 5, 2.5, 20_000
 MOST = 1_000_000
-"""Of rounds, seconds and queries a second."""
+"""The upper limit of rounds, seconds and queries a second."""
 N = TypeVar("N", int, float)
 DOCUMENT = PROJECT / "docs/performance.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
@@ -44,7 +44,7 @@ BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
 @dataclass(slots=True)
 class Results:
-    """What has been found: rounds by case and server, and why a server has no part in a case."""
+    """The results: rounds by case and server, and the reason why a server is missing from a case."""
 
     machine: dict[str, str]
     versions: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Results:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: measures, prints, and writes the document where that is asked for."""
+    """Measure, print, and write the document if an option asks for it."""
     options = _parser().parse_args(arguments)
     results, policies = Results(describe_machine()), Policies()
     for case in _cases(options):
@@ -113,7 +113,7 @@ def _cases(options: argparse.Namespace) -> list[Case]:
 
 
 def _compare(case: Case, options: argparse.Namespace, policies: Policies, results: Results) -> None:
-    """Add the case's rounds to the results, each server restarted in each round."""
+    """Add the case's rounds to the results. Restart each server in each round."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), case.workers)
     load = Load(component("dnsperf"), options.seconds, options.rate, cores.load)
     rounds = results.rounds.setdefault(case.slug, {})
@@ -140,7 +140,7 @@ def _note_version(name: str, running: Running, results: Results) -> None:
 
 
 def _progress(text: str) -> None:
-    """One line on a terminal that the next one replaces; nothing elsewhere."""
+    """Print one line on a terminal, which the next line replaces. Print nothing elsewhere."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -150,7 +150,7 @@ def _case_text(case: Case, options: argparse.Namespace, results: Results) -> str
 
 
 def _machine_text(options: argparse.Namespace, results: Results) -> str:
-    """What the figures hold for: machine, versions, rounds."""
+    """Return the conditions of the figures: machine, versions and rounds."""
     lines = [
         f"- measured: {datetime.now(UTC):%Y-%m-%d}",
         f"- values: medians of rounds, {options.rounds} of {options.seconds:g} s",
@@ -192,7 +192,7 @@ def _write(options: argparse.Namespace, results: Results) -> None:
 
 
 def with_figures(document: str, figures: str) -> str:
-    """The document with these figures between its two marks; raises ValueError where it lacks one."""
+    """Return the document with these figures between its two marks. Raise ValueError if a mark is missing."""
     head, begin, rest = document.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:

@@ -1,12 +1,12 @@
 """Measure the control plane with very many authorities: `python -m tests.bench.control_plane [NUMBER]`.
 
-There are 1,000 authorities with a ban each, and 10,000 ranges, loaded from a policy file. Printed are milliseconds: of
-compiling all of it; of checking and compiling as an act does, also with exemptions by weekly hours; of NUMBER
-toggles (100 unless given), until the first changed answer of a node that pulls its snapshots over HTTP, as every node
-does; and of pages of lists, with 200 nodes that each reported 100 unregistered networks. A toggle is counted from its
-request, and from its commit: publishing is the first thing after that, so the API under test says when it begins, by
-the clock that all processes share. Goals stand next to the figures. Needs the programs of `make components`, and two
-idle cores.
+A policy file provides 1,000 authorities with a ban each, and 10,000 ranges. The bench prints milliseconds: of compiling
+the complete policy, and of checking and compiling as an act does, also with exemptions by weekly hours. It prints those
+of NUMBER toggles (default: 100) until the first changed answer of a node that pulls its snapshots over HTTP. It prints
+those of pages of lists, with 200 nodes that each reported 100 unregistered networks. The time of a toggle is counted
+from its request, and from its commit. Publishing directly follows the commit, so the API under test prints when it
+begins, by the clock that all processes share. The goals stand next to the figures. The bench needs the programs of
+`make components`, and two idle cores.
 """
 
 import re
@@ -50,7 +50,7 @@ _COMMITTED = re.compile(r"^committed ([0-9.]+)$", re.MULTILINE)
 
 
 def serve(arguments: Sequence[str]) -> int:
-    """`dnsfilter-api`, which prints when each act is committed."""
+    """Run `dnsfilter-api`, and print when each act is committed."""
     publish = Publisher.publish
 
     def reported(self: Publisher, made: Policy) -> None:
@@ -62,7 +62,7 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 def show(what: str, values: Sequence[float], goal: float) -> None:
-    """Print one line of the result; the goal is one for p95."""
+    """Print one line of the result. The goal is one for p95."""
     median = sorted(values)[len(values) // 2]
     kept = "kept" if p95(values) <= goal else "MISSED"
     print(
@@ -73,14 +73,14 @@ def show(what: str, values: Sequence[float], goal: float) -> None:
 
 
 def everything() -> Policy:
-    """All of it, not read from a file."""
+    """Return the complete policy, made without a file."""
     services = [entry.service() for entry in load_catalogue().entries]
     bans = (ban(number, authority_of(number, AUTHORITIES), SERVICE) for number in range(1, AUTHORITIES + 1))
     return policy(*make_ranges(authorities=AUTHORITIES), *services, *bans)
 
 
 def compiling(made: Policy) -> list[float]:
-    """Milliseconds of compiling everything, names included, with nothing from before."""
+    """Return the milliseconds of compiling everything, including names, without an earlier result."""
     taken = []
     for _ in range(COMPILATIONS):
         begun = time.perf_counter()
@@ -90,7 +90,7 @@ def compiling(made: Policy) -> list[float]:
 
 
 def checking(made: Policy, exemptions: int, first_s: int, last_s: int) -> list[float]:
-    """Milliseconds of checking and compiling as each toggle does before its commit.
+    """Return the milliseconds of checking and compiling as each toggle does before its commit.
 
     Exemptions by weekly hours begin and end `first_s` to `last_s` seconds from now.
     """
@@ -115,7 +115,7 @@ def checking(made: Policy, exemptions: int, first_s: int, last_s: int) -> list[f
 
 
 def reading(client: httpx.Client, path: str) -> list[float]:
-    """Milliseconds of each of some requests for a page."""
+    """Return the milliseconds of each request for a page."""
     taken = []
     for _ in range(REQUESTS):
         begun = time.perf_counter()
@@ -125,7 +125,7 @@ def reading(client: httpx.Client, path: str) -> list[float]:
 
 
 def populate(client: httpx.Client) -> None:
-    """Enrol nodes that have reported once, each with other networks in no range."""
+    """Enrol nodes that each report once, with different unregistered networks."""
     clock = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     load = {"queries_per_second": 900.0, "cpu_percent": 3.5, "memory_bytes": 2**28, "cache_entries": 100_000}
     said = {"revision": 1, "manifest": 64 * "0", "age_s": 3, "version": "1", "engine": "compiled", "workers": 2}
@@ -144,7 +144,7 @@ def populate(client: httpx.Client) -> None:
 
 
 def toggling(control: ControlPlane, client: httpx.Client, upstream: str, number: int) -> None:
-    """Toggle one ban of the thousand, and print until when its node answers otherwise."""
+    """Toggle one of the thousand bans, and print how long its node takes to change its answers."""
     path = f"/v1/authorities/{authority_of(RANGE, AUTHORITIES)}/bans/{SERVICE}"
     requests: list[float] = []
 
@@ -165,7 +165,7 @@ def toggling(control: ControlPlane, client: httpx.Client, upstream: str, number:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure everything and print it."""
+    """Run every measurement and print the results."""
     if arguments[:1] == ["api"]:
         return serve(arguments[1:])
     number = int(arguments[0]) if arguments else TOGGLES

@@ -1,6 +1,6 @@
-"""What clients notice while workers die, hang and are replaced, and of a flood: `python -m tests.bench.disturbance`.
+"""What clients notice of failing and replaced workers, and of a flood: `python -m tests.bench.disturbance`.
 
-docs/performance.md says what is measured and how. Load goes to loopback alone.
+docs/performance.md describes the measurements and the method. The load goes to loopback only.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from tests.support.nodes import Node, eventually
 
 BEGIN, END = "<!-- disturbance -->\n", "<!-- end of disturbance -->\n"
 ROUNDS, RATE, FLOOD, QUIET = 5, 50_000, 200_000, 1_000
-"""Rounds of each measurement, and queries a second: of the load, of a flood, and of the client next to it."""
+"""Rounds of each measurement, and queries a second of the load, of a flood, and of the client during the flood."""
 CLIENT, FLOODER, OTHER = "127.0.5.10", "127.0.5.11", "127.0.7.10"
 PORTS, CACHED, BANNED = 64, 1_000, "www.tiktok.com"
 CALM_S, PATIENCE_S = 1.0, 60.0
@@ -45,12 +45,12 @@ queries_per_second = 0
 
 
 class DisturbanceError(Exception):
-    """A measurement says nothing; the text says why."""
+    """Raised if a measurement is not valid. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What asker.c prints about one client."""
+    """The output of asker.c about one client."""
 
     sent: int
     answered: int
@@ -63,10 +63,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What became of a load's queries.
+    """The outcomes of a load's queries.
 
-    Of those `lost`, `overflowed` found no room in a listening socket and `limited` were beyond a limit; all others a
-    worker had in its hands.
+    Of the `lost` queries, `overflowed` found no room in a listening socket and `limited` exceeded a limit. A worker
+    held all others.
     """
 
     sent: int
@@ -79,7 +79,7 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Something that happens amid `seconds` of load; `act` does it and comes back when it is done."""
+    """An event during `seconds` of load. `act` causes it and returns when it is over."""
 
     slug: str
     title: str
@@ -94,7 +94,7 @@ def kill(node: Node) -> None:
 
 
 def stop(node: Node) -> None:
-    """It hangs for good: the supervisor ends it after a while."""
+    """Stop a worker for good. Wait until the supervisor has replaced it."""
     ready, victim = _times(node, "snapshot in force"), node.worker_pids()[0]
     os.kill(victim, signal.SIGSTOP)
     _await(lambda: _times(node, "snapshot in force") > ready, "no worker came after the one that hung")
@@ -125,7 +125,7 @@ def _await(holds: Callable[[], bool], otherwise: str) -> None:
 
 @contextmanager
 def running(upstream_port: int, workers: int, cores: Cores) -> Iterator[Node]:
-    """A node by the example policy, all of whose workers are ready."""
+    """Run a node with the example policy. Yield it when all of its workers are ready."""
     with tempfile.TemporaryDirectory(prefix="disturbance-") as made:
         node = Node(Path(made), f"127.0.0.1:{upstream_port}", config=CONFIG, workers=workers)
         with pinned(cores.server):
@@ -139,7 +139,7 @@ def running(upstream_port: int, workers: int, cores: Cores) -> Iterator[Node]:
 
 @contextmanager
 def questions() -> Iterator[Path]:
-    """A file as asker.c reads it: each fifth question is for a banned name."""
+    """Yield a file in the format of asker.c, in which every fifth question is for a banned name."""
     with tempfile.NamedTemporaryFile(prefix="questions-") as file:
         for number in range(CACHED):
             for name in (*(cached_name((4 * number + each) % CACHED) for each in range(4)), BANNED):
@@ -153,7 +153,7 @@ def questions() -> Iterator[Path]:
 def asking(
     node: Node, seconds: int, asked: Path, cores: Cores, clients: Sequence[tuple[str, int, int]]
 ) -> Iterator[list[Report]]:
-    """Load from these clients (address, queries a second, ports) while the block runs, and after it what it came to."""
+    """Send load from `clients` (address, queries a second, ports) during the block. Then fill the list with reports."""
     reported: list[Report] = []
     words = [str(word) for client in clients for word in client]
     command = [str(compiled_c("asker")), str(node.port), str(seconds), str(asked), *words]
@@ -173,7 +173,7 @@ def asking(
 
 
 def disturb(one: Disturbance, workers: int, rate: int, upstream_port: int, asked: Path) -> Noticed:
-    """One round: a load, amid it what disturbs it, and what that cost."""
+    """Run one round: disturb a node under load. Return what clients noticed."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), workers)
     with running(upstream_port, workers, cores) as node:
         with asking(node, one.seconds, asked, cores, [(CLIENT, rate, PORTS)]) as reported:
@@ -190,13 +190,13 @@ def disturb(one: Disturbance, workers: int, rate: int, upstream_port: int, asked
 
 
 def dropped(port: int) -> int:
-    """How many datagrams found no room in the sockets of that port of 127.0.0.1 (proc_net_udp(5), the last column)."""
+    """Return how many datagrams the sockets of `port` of 127.0.0.1 dropped (proc_net_udp(5), the last column)."""
     rows = (line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:])
     return sum(int(row[-1]) for row in rows if row[1] == f"0100007F:{port:04X}")
 
 
 def flood(flood_rate: int, seconds: int, upstream_port: int, asked: Path) -> tuple[Report, Report, Report]:
-    """The client alone, the same client during the flood, and the flood."""
+    """Return the reports of the client alone, of the same client during the flood, and of the flood."""
     cores = share_cores(sorted(os.sched_getaffinity(0)), 1)
     other = (OTHER, QUIET, PORTS // 4)
     with running(upstream_port, 1, cores) as node:
@@ -208,7 +208,7 @@ def flood(flood_rate: int, seconds: int, upstream_port: int, asked: Path) -> tup
 
 
 def disturbance_table(found: dict[tuple[str, int], list[Noticed]], rate: int) -> str:
-    """What was noticed, as a Markdown table: the median of the rounds, and the worst in brackets."""
+    """Return a Markdown table of the results: the median of the rounds, and the worst in brackets."""
     lines = [
         f"### Workers lost and replaced under {rate:,} queries a second",
         "",
@@ -229,7 +229,7 @@ def disturbance_table(found: dict[tuple[str, int], list[Noticed]], rate: int) ->
 
 
 def flood_table(rounds: Sequence[tuple[Report, Report, Report]], flood_rate: int) -> str:
-    """The same of floods."""
+    """Return a Markdown table of the floods: the median of the rounds, and the worst loss in brackets."""
     lines = [
         f"### A flood of {flood_rate:,} queries a second from one client",
         "",
@@ -251,7 +251,7 @@ def flood_table(rounds: Sequence[tuple[Report, Report, Report]], flood_rate: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print, and write the document where that is asked for."""
+    """Measure, print, and write the document if an option asks for it."""
     options = _parser().parse_args(arguments)
     machine = "\n".join(f"- {key}: {value}" for key, value in describe_machine().items())
     found: dict[tuple[str, int], list[Noticed]] = {}
@@ -309,7 +309,7 @@ def _as_json(found: dict[tuple[str, int], list[Noticed]]) -> list[dict[str, obje
 
 
 def with_block(document: str, figures: str) -> str:
-    """The document with these figures between this file's two marks; raises ValueError where it lacks one."""
+    """Return the document with these figures between this file's two marks. Raise ValueError if a mark is missing."""
     head, begin, rest = document.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:

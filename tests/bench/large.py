@@ -1,4 +1,4 @@
-"""A policy as large as any: one service of a million names, banned by twenty authorities on ten thousand ranges."""
+"""A policy of the largest size: twenty authorities ban one service of a million names on ten thousand ranges."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -14,7 +14,7 @@ _V6_EVERY = 5
 
 
 def name_of(number: int) -> str:
-    """The name of that number: each has a parent that it shares with a thousand others and that is not listed."""
+    """Return the name with this number. It shares an unlisted parent with a thousand others."""
     return f"n{number}.d{number % _PARENTS}.example"
 
 
@@ -33,14 +33,14 @@ def authority_of(number: int, authorities: int = AUTHORITIES) -> str:
 
 
 def prefix_of(number: int) -> str:
-    """The prefix of the range of that number: every fifth is of IPv6, the others of loopback."""
+    """Return the prefix of the range with this number. Every fifth is an IPv6 prefix, the others are in loopback."""
     if number % _V6_EVERY == 0:
         return f"{IPv6Address(0x20010DB8 << 96 | number << 64)}/64"
     return f"{IPv4Address(0x7F400000 + number * 16)}/28"
 
 
 def client_of(number: int) -> str:
-    """An address within the range of that number."""
+    """Return an address within the range with this number."""
     return str(ip_network(prefix_of(number))[7])
 
 
@@ -81,14 +81,14 @@ audience = "staff"
 
 
 def policy_text(ranges: int = RANGES, authorities: int = AUTHORITIES, service: str = SERVICE) -> str:
-    """Return the same as a policy file in which each authority bans the service."""
+    """Return the same policy as a policy file in which each authority bans the service."""
     authority_texts = (_AUTHORITY.format(authority_of(number, authorities), service) for number in range(authorities))
     owned = ((prefix_of(number), authority_of(number, authorities), number) for number in range(ranges))
     return "".join([*authority_texts, *(_RANGE.format(*each) for each in owned)])
 
 
 def make_policy(service: Service, ranges: tuple[Range, ...], revision: int, modes: Mapping[str, Mode]) -> Policy:
-    """The policy by which each authority bans the service, in the mode given for it or else enforced."""
+    """Return the policy by which each authority bans the service, in its mode in `modes` or else enforced."""
     slugs = [authority_of(number) for number in range(AUTHORITIES)]
     bans = (ban(n, slug, SERVICE, modes.get(slug, Mode.ENFORCE)) for n, slug in enumerate(slugs, start=1))
     return policy(*ranges, service, *bans, revision=revision)

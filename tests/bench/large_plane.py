@@ -1,4 +1,4 @@
-"""`dnsfilter-api` whose catalogue also holds the large service: `python -m tests.bench.large_plane OPTIONS`."""
+"""`dnsfilter-api` with the large service in its catalogue: `python -m tests.bench.large_plane OPTIONS`."""
 
 import sys
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from tests.bench.large import make_service
 
 @dataclass(frozen=True, slots=True)
 class LargeCatalogue(Catalogue):
-    """The packaged catalogue, and one service that no file of it could hold."""
+    """The packaged catalogue with one more service, which is too large for a catalogue file."""
 
     large: Service
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """All entries as the policy uses them, and the large one."""
+        """Return all entries as the policy uses them, and the large service."""
         return (*(entry.service() for entry in self.entries), self.large)
 
 
 def load_large() -> Catalogue:
-    """The packaged catalogue with the large service."""
+    """Return the packaged catalogue with the large service."""
     return LargeCatalogue(load_catalogue().entries, make_service())
 
 

@@ -1,4 +1,4 @@
-"""The load: files of questions, and dnsperf that asks them."""
+"""The load: files of questions, and dnsperf as the client that asks them."""
 
 import random
 import re
@@ -15,20 +15,20 @@ from tests.support.components import Component
 MIXED_LINES, BLOCK = 100_000, 10
 CACHED_NAMES = 1_000
 SOCKETS, OUTSTANDING = 20, 100
-"""How many sockets or connections ask, and how many questions are open at a time."""
+"""The number of sockets or connections, and of open questions at a time."""
 PATIENCE_S = 60.0
-"""Time beyond the configured duration."""
+"""Seconds beyond the configured duration."""
 CHANCE = 0.01
-"""How far the share of refusals may be off: a run ends amid ten questions, and what is lost is counted for itself."""
+"""The tolerance of the share of refusals: a run may end within ten questions, and lost ones are counted separately."""
 
 
 class LoadError(Exception):
-    """The load could not be made; the text says why."""
+    """Raised if the load fails. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What dnsperf prints about a run. Latencies in seconds with their numbers of answers, in rising order."""
+    """The statistics of a run of dnsperf. Latencies are in seconds with their numbers of answers, in rising order."""
 
     sent: int
     answered: int
@@ -38,11 +38,11 @@ class Asked:
 
     @property
     def per_second(self) -> float:
-        """Answers a second."""
+        """Return the answers a second."""
         return self.answered / self.took_s
 
     def latency_s(self, share: float) -> float:
-        """The latency that this share of the answers did not exceed."""
+        """Return the latency that this share of the answers did not exceed."""
         wanted, seen = share * sum(count for _, count in self.latencies), 0
         for latency, count in self.latencies:
             seen += count
@@ -53,7 +53,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask, how, and as which client."""
+    """The server's port, the client's address and the transport."""
 
     port: int
     client: str
@@ -63,9 +63,9 @@ class Target:
 def ask(
     dnsperf: Component, target: Target, questions: Path, *, seconds: float, rate: int | None = None, once: bool = False
 ) -> Asked:
-    """Ask these questions for so long, at most `rate` a second, again from the beginning unless `once`.
+    """Ask these questions for `seconds`, at most `rate` a second. Repeat them unless `once`.
 
-    Raises LoadError where dnsperf fails, does not end, or says what cannot be read.
+    Raise LoadError if dnsperf fails, does not end, or prints unreadable statistics.
     """
     command = [
         *(str(dnsperf.path), "-s", "127.0.0.1", "-p", str(target.port), "-a", target.client, "-d", str(questions)),
@@ -87,8 +87,8 @@ def ask(
 
 
 def parse_asked(text: str) -> Asked:
-    """The statistics that dnsperf prints; raises ValueError where they are not those of a run."""
-    # Of TCP's connections it prints latencies too.
+    """Return the statistics that dnsperf prints. Raise ValueError if they are not those of a run."""
+    # dnsperf also prints the latencies of TCP connections.
     text = text.partition("Connection Statistics")[0]
     buckets = re.findall(r"^ +[\d.]+ - ([\d.]+): +(\d+)$", text, re.MULTILINE)
     return Asked(
@@ -108,7 +108,10 @@ def _found(pattern: str, text: str) -> str:
 
 
 def write_mixed(path: Path, names: int, refused: float) -> None:
-    """Questions for listed names, drawn from all of them, and for cached ones: in each ten the same share, shuffled."""
+    """Write questions for listed and cached names.
+
+    The listed names are drawn from all of them. Every ten questions hold the same share of listed names, shuffled.
+    """
     drawn = random.Random(20230310)
     listed = round(refused * BLOCK)
 
@@ -122,17 +125,17 @@ def write_mixed(path: Path, names: int, refused: float) -> None:
 
 
 def write_cached(path: Path) -> None:
-    """Each name that is to be cached, once."""
+    """Write each cached name once."""
     _write(path, map(cached_name, range(CACHED_NAMES)))
 
 
 def write_new(path: Path, first: int, count: int) -> None:
-    """Return names that are asked for only once."""
+    """Write names that are asked for only once."""
     _write(path, (f"new-{number}.plain.example" for number in range(first, first + count)))
 
 
 def cached_name(number: int) -> str:
-    """The name of that number that no list holds; its letters vary, since some hashes like no running numbers."""
+    """Return the unlisted name with this number. Its letters vary, because some hashes spread serial numbers badly."""
     return f"{crc32(number.to_bytes(4)):08x}.plain.example"
 
 
@@ -142,9 +145,10 @@ def _write(path: Path, names: Iterable[str]) -> None:
 
 
 def wrong_share(asked: Asked, refused: float) -> float:
-    """The share of the questions sent that had no answer, or not the one that the policy asks for.
+    """Return the share of questions with no answer, or with one that the policy does not ask for.
 
-    A refused name may be REFUSED or NXDOMAIN: not every server has a choice. `refused` is the share of listed names.
+    A refused name may be REFUSED or NXDOMAIN, because not every server has a choice. `refused` is the share of listed
+    names.
     """
     if asked.sent == 0:
         return 1.0

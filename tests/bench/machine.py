@@ -1,4 +1,4 @@
-"""The machine of a comparison: its cores, and what processes have used of them."""
+"""The machine of a comparison: its cores, and how much of them processes have used."""
 
 import os
 import platform
@@ -9,24 +9,24 @@ from pathlib import Path
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _UTIME = 11
-"""Where the four times begin in /proc/PID/stat, counted behind the program's name; see proc(5)."""
+"""The position of the first of the four times in /proc/PID/stat, counted after the program's name; see proc(5)."""
 
 _BLOCK = 512
-"""What stat(2) counts a file's room in."""
+"""The unit in which stat(2) counts the blocks of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Where servers run, and where what asks and answers them does."""
+    """The cores of the servers, and the cores of clients and upstreams."""
 
     server: frozenset[int]
     load: frozenset[int]
 
 
 def share_cores(available: Sequence[int], workers: int) -> Cores:
-    """A core for each worker and the rest for the load; where there are not enough of them, the last is used by both.
+    """Return one core for each worker and the rest for the load. If none is left, the load shares the last core.
 
-    Raises ValueError for less than two.
+    Raise ValueError for fewer than two cores.
     """
     if len(available) < 2:
         raise ValueError("compare servers: two cores are needed, one for the server and one for the load")
@@ -35,7 +35,7 @@ def share_cores(available: Sequence[int], workers: int) -> Cores:
 
 @contextmanager
 def pinned(cores: frozenset[int]) -> Iterator[None]:
-    """What is started meanwhile runs on these cores alone, from its first instruction."""
+    """Run processes that start during the block on these cores only, from their first instruction."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -45,7 +45,7 @@ def pinned(cores: frozenset[int]) -> Iterator[None]:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
+    """Return a process and all of its descendants."""
     found = [pid]
     for member in found:
         for task in Path(f"/proc/{member}/task").glob("*"):
@@ -54,12 +54,12 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process and its descendants have used, those that ended included."""
+    """Return the processor time in seconds of a process and its descendants, including ended ones."""
     return sum(map(_used_ticks, family(pid))) / TICKS_PER_S
 
 
 def busiest_child(pid: int) -> int:
-    """The descendant that has used the most processor time; ValueError for a process without any."""
+    """Return the descendant with the most processor time. Raise ValueError for a process without descendants."""
     return max(family(pid)[1:], key=_used_ticks)
 
 
@@ -68,29 +68,29 @@ def _used_ticks(pid: int) -> int:
 
 
 def _ticks(stat: str) -> int:
-    # The program's name stands in brackets and may hold any character.
+    # The program's name stands in brackets and may contain any character.
     fields = stat.rpartition(")")[2].split()
     return sum(map(int, fields[_UTIME : _UTIME + 4]))
 
 
 def peak_bytes(pid: int) -> int:
-    """The most memory a process and its descendants have held; what they share by memory files counts once."""
+    """Return the peak memory of a process and its descendants. Memory files that they share count once."""
     own, shared = 0, [0]
     for member in family(pid):
         lines = _text(Path(f"/proc/{member}/status")).splitlines()
         kilobytes = {line.partition(":")[0]: int(line.split()[1]) for line in lines if line.endswith("kB")}
-        # One that has ended and waits for its parent holds nothing.
+        # A process that has ended and waits for its parent holds no memory.
         shared.append(kilobytes.get("RssShmem", 0))
         own += kilobytes.get("VmHWM", 0) - shared[-1]
     return 1024 * (own + max(shared))
 
 
 def sealed_bytes(pid: int) -> int:
-    """What the memory files take that a process and its descendants have open, each counted once."""
+    """Return the size of the memory files that a process and its descendants have open. Each counts once."""
     found: dict[int, int] = {}
     for member in family(pid):
         for link in Path(f"/proc/{member}/fd").glob("*"):
-            # One that was closed meanwhile is not open.
+            # A file that was closed in the meantime is not open.
             with suppress(FileNotFoundError):
                 if os.readlink(link).startswith("/memfd:"):
                     file = link.stat()
@@ -99,16 +99,16 @@ def sealed_bytes(pid: int) -> int:
 
 
 def private_bytes(pid: int) -> int:
-    """The memory of one process that is no file's, of what it shares with a fork its part.
+    """Return the memory of one process that belongs to no file, with its share of what forks have in common.
 
-    What smaps(5) calls private is not meant: a file's pages count as that as long as nobody else has read them.
+    This is not what smaps(5) calls private: that includes a file's pages as long as no other process has read them.
     """
     lines = _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:"))
 
 
 def _text(path: Path) -> str:
-    """The file's text; nothing where its process ended meanwhile: its parent then has its time."""
+    """Return the file's text, or nothing if its process has ended. Its parent's times then include the process."""
     try:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -116,7 +116,7 @@ def _text(path: Path) -> str:
 
 
 def describe_machine() -> dict[str, str]:
-    """What a figure cannot be read without."""
+    """Return the facts about the machine that a reader of the figures needs."""
     models = (line for line in _lines("/proc/cpuinfo") if line.startswith(("model name", "CPU part")))
     processor = next((line.partition(":")[2].strip() for line in models), platform.machine())
     memory_kb = next(int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal"))

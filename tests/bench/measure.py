@@ -1,4 +1,4 @@
-"""One server, one case, one round: asked flat out, then at a fixed rate."""
+"""One server, one case, one round: first at full load, then at a fixed rate."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ from tests.bench.table import Figures
 from tests.support.components import Component
 
 HELD = 0.95
-"""The share of the fixed rate from which on a run's latencies are those of that rate."""
+"""The share of the fixed rate that a run must reach for its latencies to count."""
 NEW_PER_SECOND = 250_000
-"""More new questions than one core asks and answers in a second."""
+"""A number of new questions a second that one core cannot ask and answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How hard and how long to ask, and from which cores."""
+    """The duration, the rate and the cores of the load."""
 
     dnsperf: Component
     seconds: float
@@ -31,7 +31,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """A case's files: what is asked first and not measured, what is asked flat out, what is asked at the fixed rate."""
+    """A case's files: unmeasured questions to begin with, questions at full load, and questions at the fixed rate."""
 
     before: Path
     flat_out: Path
@@ -40,7 +40,7 @@ class Questions:
 
 @contextmanager
 def questions_of(case: Case, load: Load) -> Iterator[Questions]:
-    """The case's questions in files."""
+    """Write the case's questions to files. Yield their paths."""
     with TemporaryDirectory(prefix="questions-") as made:
         directory = Path(made)
         before, flat_out, at_rate = (directory / name for name in ("before", "flat-out", "at-rate"))
@@ -56,9 +56,9 @@ def questions_of(case: Case, load: Load) -> Iterator[Questions]:
 
 
 def measure(name: str, case: Case, running: Running, questions: Questions, load: Load) -> Figures:
-    """What this server comes to; it must have been started for this alone.
+    """Return the figures of this server, which must have been started for this measurement only.
 
-    The processor time is all that the server's processes use from before the first question to after the last answer.
+    The processor time is that of all the server's processes from before the first question to after the last answer.
     """
     target = Target(running.port, CLIENT, case.tcp)
     with pinned(load.cores):
@@ -68,7 +68,7 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
         used = cpu_s(running.pid) - used_before
         at_rate = ask(load.dnsperf, target, questions.at_rate, seconds=load.seconds, rate=load.rate, once=case.fresh)
     held = at_rate.per_second >= HELD * load.rate
-    # The echo answers nothing that a policy could be read from.
+    # The answers of the echo do not depend on a policy.
     wrong = 0.0 if name == LIMIT else max(wrong_share(asked, case.refused) for asked in (flat_out, at_rate))
     shared_mb, worker_mb = _parts(case, running) if name == OURS and case.parts else (None, None)
     return Figures(
@@ -84,6 +84,6 @@ def measure(name: str, case: Case, running: Running, questions: Questions, load:
 
 
 def _parts(case: Case, running: Running) -> tuple[float, float]:
-    """In MB what all workers share, and what each one takes without its answers; the status page has those."""
+    """Return in MB what all workers share, and what each one takes without its answers, as its metrics count them."""
     answers = samples_of(running)["dnsfilter_cache_bytes"] / case.workers
     return sealed_bytes(running.pid) / 1e6, (private_bytes(busiest_child(running.pid)) - answers) / 1e6

@@ -1,9 +1,9 @@
 """What a client gets while upstreams are silent: `python -m tests.bench.outage [SECONDS]`.
 
-One client sends 400 queries a second. First both of two upstreams fall silent for SECONDS (20 unless given): the client
+One client sends 400 queries a second. First both of two upstreams fall silent for SECONDS (default: 20). The client
 asks for 100 names that are cached and 100 whose answers last a second. Then the first of two upstreams falls silent
-while every name is new, here and in Unbound. Each line is about the queries sent in one phase: how many got a fresh
-answer, a stale one, an error or nothing, how long they waited, and how many packets a second the upstreams got.
+while every name is new, for this resolver and for Unbound. Each line describes the queries of one phase. It gives how
+many got a fresh answer, a stale one, an error or nothing, their waits, and the upstreams' packets a second.
 """
 
 import multiprocessing
@@ -26,13 +26,13 @@ from tests.support.engines import query
 
 PER_SECOND, NAMES, PATIENCE_S = 400, 200, 6.0
 STALE = b"\0\x0f\0\2\0\3"
-"""The option of the extended error 3."""
+"""The option of extended error 3 (Stale Answer)."""
 CASE = Case("outage", "silent upstreams", names=1, ranges=20)
 
 
 @dataclass(slots=True)
 class Upstreams:
-    """Two upstreams in a process of their own, and what they share with this one."""
+    """Two upstreams in their own process, and the memory that they share with this process."""
 
     sockets: Sequence[socket.socket]
     silent: "SynchronizedArray[int]"
@@ -42,7 +42,7 @@ class Upstreams:
         return tuple(sock.getsockname()[1] for sock in self.sockets)
 
     def serve(self) -> None:
-        """Give every name an address: for a second if it begins with `e`, else for an hour."""
+        """Give every name an address, with a TTL of a second if the name begins with `e`, else of an hour."""
         while True:
             for sock in select.select(self.sockets, [], [])[0]:
                 number = self.sockets.index(sock)
@@ -57,7 +57,7 @@ class Upstreams:
 
 @dataclass(slots=True)
 class Phase:
-    """A time in which some upstreams are silent, and what came of the queries that were sent in it."""
+    """A period in which some upstreams are silent, and the outcomes of the queries that were sent in it."""
 
     title: str
     seconds: float
@@ -78,7 +78,7 @@ class Phase:
 
 
 def load(port: int, name_of: Callable[[int], str], phases: Sequence[Phase], upstreams: Upstreams) -> None:
-    """Send queries at a steady rate through all phases, and wait for what is late."""
+    """Send queries at a steady rate through all phases, and wait for late replies."""
     ends = list(accumulate(phase.seconds for phase in phases))
     asked: list[tuple[Phase, float]] = []
     phase = phases[0]

@@ -1,7 +1,7 @@
-"""How each server is made to carry out the same policy: listed names are refused to the clients of some ranges.
+"""The configuration of each server for the same policy: refuse listed names to the clients of some ranges.
 
-Each does it by its own best means. Where it cannot answer REFUSED for a list of names it answers NXDOMAIN, and where it
-knows no ranges everybody is refused. None validates; each forwards what it does not hold to the one upstream.
+Each server uses its own best means. A server that cannot answer REFUSED for a list of names answers NXDOMAIN. A server
+without ranges refuses the names to everybody. No server validates. Each forwards all other names to the one upstream.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from tests.support.components import component
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a server is to do: names `name_of(0)` and up are listed, ranges `prefix_of(0)` and up may ask."""
+    """The policy of a server: it lists the names from `name_of(0)` on and serves the ranges from `prefix_of(0)` on."""
 
     directory: Path
     port: int
@@ -26,16 +26,16 @@ class Setting:
 
     @property
     def upstream_port(self) -> int:
-        """The only upstream."""
+        """Return the port of the only upstream."""
         (port,) = self.upstream_ports
         return port
 
     def prefixes(self) -> list[str]:
-        """The ranges."""
+        """Return the prefixes of the ranges."""
         return [prefix_of(number) for number in range(self.ranges)]
 
     def write(self, name: str, text: str) -> Path:
-        """A file in the server's directory."""
+        """Write a file in the server's directory. Return its path."""
         path = self.directory / name
         path.write_text(text)
         return path
@@ -51,7 +51,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server to compare with; `command` writes its files."""
+    """A server to compare with. `command` writes its files."""
 
     name: str
     command: Callable[[Setting], Command]
@@ -123,7 +123,7 @@ getPool(""):setCache(newPacketCache(1000000, {{maxTTL=86400}}))
 
 
 def _response_policy(setting: Setting) -> Path:
-    """A response policy zone by which each listed name, and all below it, does not exist."""
+    """Write a response policy zone that denies each listed name and all names below it. Return its path."""
     head = "$TTL 60\n@ SOA localhost. hostmaster.large.rpz. 1 3600 600 86400 60\n@ NS localhost.\n"
     listed = (f"{name} CNAME .\n*.{name} CNAME .\n" for name in map(name_of, range(setting.names)))
     return setting.write("large.rpz", "$ORIGIN large.rpz.\n" + head + "".join(listed))
@@ -160,7 +160,7 @@ logging:
 
 
 def _dnsmasq(setting: Setting) -> Command:
-    # Its default of 150 open forwards is enough for the load; every turn walks a table of half that size.
+    # The default of 150 open forwards is enough for the load. Every round of the loop walks a table of half that size.
     listed = "".join(f"local=/{name_of(number)}/\n" for number in range(setting.names))
     config = f"""\
 port={setting.port}
@@ -221,4 +221,4 @@ PROGRAMS = {
     "dnsmasq": "dnsmasq",
     "bind": "named",
 }
-"""The component that has each peer's version."""
+"""The component that determines each peer's version."""

@@ -1,4 +1,4 @@
-"""The servers that are compared, running: this project's, its peers, and the programs in C around them."""
+"""The running servers of a comparison: this project's, its peers, and the C programs around them."""
 
 import os
 import re
@@ -36,12 +36,12 @@ CC_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror")
 
 
 class ServerError(Exception):
-    """A server cannot be compared; the text says why."""
+    """Raised if a server cannot be compared. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers; `status_port` is that of this project's own pages."""
+    """A server that answers. `status_port` is the port of this project's status pages."""
 
     port: int
     pid: int
@@ -50,7 +50,7 @@ class Running:
 
 @dataclass(slots=True)
 class Policies:
-    """This project's policies compiled, by their numbers of names and ranges: a million names take a while."""
+    """This project's compiled policies by number of names and ranges, because a million names take long to compile."""
 
     _compiled: dict[tuple[int, int], Compiled] = field(default_factory=dict)
 
@@ -63,12 +63,12 @@ class Policies:
 
 
 def echo_program() -> Path:
-    """The program of echo.c, as `compiled_c` makes it."""
+    """Return the program of echo.c."""
     return compiled_c("echo")
 
 
 def compiled_c(name: str) -> Path:
-    """Return the program of a C file here; compile it if needed. Raise ServerError without a compiler."""
+    """Return the program of a C file in this folder, compiled if needed. Raise ServerError without a compiler."""
     source, made = Path(__file__).with_name(f"{name}.c"), PROJECT / "build/bench" / name
     if made.exists() and made.stat().st_mtime > source.stat().st_mtime:
         return made
@@ -87,7 +87,7 @@ def compiled_c(name: str) -> Path:
 
 @contextmanager
 def authority(cores: frozenset[int]) -> Iterator[int]:
-    """The upstream of all servers, which has an address for every name; gives its port."""
+    """Run the upstream of all servers, which has an address for every name. Yield its port."""
     port = free_port()
     with pinned(cores):
         process = subprocess.Popen([echo_program(), "authority", str(port), "1"])
@@ -102,7 +102,7 @@ def authority(cores: frozenset[int]) -> Iterator[int]:
 def server(
     name: str, case: Case, upstream_ports: tuple[int, ...], cores: frozenset[int], policies: Policies
 ) -> Iterator[Running]:
-    """The server of that name as the case wants it, on these cores; raises ServerError where it does not start."""
+    """Run the named server for the case on these cores. Raise ServerError if it does not start."""
     if name not in takers(case):
         raise ServerError(f"{name} has no such case")
     with tempfile.TemporaryDirectory(prefix="compare-") as made, silent_upstream() as silent_port:
@@ -124,14 +124,14 @@ def server(
 
 @contextmanager
 def silent_upstream() -> Iterator[int]:
-    """An upstream that takes questions and never answers; gives its port."""
+    """Run an upstream that receives questions and never answers. Yield its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]
 
 
 def takers(case: Case) -> Sequence[str]:
-    """The servers that know this case."""
+    """Return the servers that support this case."""
     peers = [
         peer.name for peer in PEERS if (case.workers == 1 or peer.many_workers) and (peer.failover or not case.failover)
     ]
@@ -173,13 +173,13 @@ queries_per_second = 0
 
 
 def engine_of(running: Running) -> str:
-    """The engine that this project's server says it runs."""
+    """Return the engine that this project's server reports."""
     found = (re.search(r'dnsfilter_build_info\{.*engine="(\w+)"', sample) for sample in samples_of(running))
     return next((match[1] for match in found if match is not None), "unknown")
 
 
 def samples_of(running: Running) -> dict[str, float]:
-    """The metrics of this project's server, whose page may be there later than its answers; ServerError without one."""
+    """Return the metrics of this project's server. Raise ServerError if the page stays missing."""
     deadline = time.monotonic() + PAGE_S
     while True:
         try:
@@ -191,7 +191,7 @@ def samples_of(running: Running) -> dict[str, float]:
 
 
 def _await(process: "subprocess.Popen[bytes]", port: int, name: str, rcodes: Container[int], *, tcp: bool) -> None:
-    """Wait until the name's answer has one of these codes: some answer before they have read their policy."""
+    """Wait until the name's answer has one of these codes. Some servers answer before they have read their policy."""
     question, ask = dns.message.make_query(name, "A"), dns.query.tcp if tcp else dns.query.udp
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:

@@ -1,9 +1,9 @@
-"""Who is answered while others ask under zones that nobody answers for: `python -m tests.bench.silence [SECONDS]`.
+"""Who gets answers while others ask under silent zones: `python -m tests.bench.silence [SECONDS]`.
 
-30 clients send 300 queries a second each, all for unique names under silent zones, for SECONDS (8 unless given).
-Another client asks for 100 new names under other zones meanwhile; half of them take the upstream 600 ms. Each line says
-how many of those got their answer, an error, or nothing, the worker's processor time, and how many datagrams its socket
-had no room for.
+30 clients send 300 queries a second each for SECONDS (default: 8), all for unique names under silent zones. Meanwhile
+another client asks for 100 new names under other zones. The upstream takes 600 ms for half of them. Each line gives how
+many of those got an answer, an error or nothing. It also gives the worker's processor time, and how many datagrams its
+socket dropped.
 """
 
 import heapq
@@ -38,7 +38,7 @@ ZONE = '[[zone]]\nsuffix = "corp.local"\nservers = ["127.0.0.1:{port}"]\n'
 
 
 def serve(port: int) -> None:
-    """Answer at once, or after SLOW_S what begins with `as`; say nothing about silent zones."""
+    """Answer at once, or after SLOW_S if the name begins with `as`. Send no answer for silent zones."""
     later: list[tuple[float, int, bytes, tuple[str, int]]] = []
     numbers = count()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -68,7 +68,7 @@ def bound(address: str, port: int) -> socket.socket:
 
 
 def run(port: int, silent: Callable[[int], str], seconds: float) -> dict[tuple[bool, str], int]:
-    """Send both loads; what became of the other client's queries, slow and prompt."""
+    """Send both loads. Return the outcomes of the other client's queries, slow and prompt."""
     attackers = [bound(f"127.0.5.{n + 1}", port) for n in range(CLIENTS)]
     other = bound(OTHER, port)
     head, tail = query("a.example")[:12], query("a.example")[12 + 11 :]
@@ -111,7 +111,7 @@ def cpu_s(pid: int) -> float:
 
 
 def lost(port: int) -> int:
-    """How many datagrams the sockets at a port had no room for."""
+    """Return how many datagrams the sockets at a port dropped."""
     fields = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
     return sum(int(each[-1]) for each in fields if each[1].endswith(f":{port:04X}"))
 

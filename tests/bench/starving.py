@@ -1,9 +1,9 @@
-"""What the weakest callers can do to the others: `python -m tests.bench.starving` prints it.
+"""How the weakest callers can affect the others: `python -m tests.bench.starving` prints it.
 
-Three crowds in turn ask a control plane with 1,000 authorities and 10,000 ranges: 16 slow downloads of the archive and
-205 of the audit log, each by one auditor, and 60 threads of traces that a reader may not have. While a crowd is there,
-`/healthz`, `/readyz`, a toggle, a suspension and a node's pull are asked for ROUNDS times. Printed are their statuses,
-and the median and the longest time of each.
+Three crowds load a control plane with 1,000 authorities and 10,000 ranges, one after another. The first is 16 slow
+downloads of the archive, and the second 205 of the audit log, each by one auditor. The third is 60 threads that request
+traces which a reader may not have. During each crowd the bench requests `/healthz`, `/readyz`, a toggle, a suspension
+and a node's pull ROUNDS times. It prints their statuses, and the median and the longest time of each.
 """
 
 import http.client
@@ -26,24 +26,24 @@ from tests.bench.toggle import ControlPlane, show_machine
 
 ARCHIVES, EXPORTS, TRACERS, ROUNDS = 16, 205, 60, 5
 PIECE, PAUSE_S = 375, 1.0
-"""Bytes that a slow reader takes before it waits: 16 readers take 6 kB a second."""
+"""Bytes that a slow reader takes before it waits. Together 16 readers take 6 kB a second."""
 PATIENCE_S = 120.0
 MINE, THEIRS = 1, 2
-"""Numbers of ranges: of an authority in which the reader holds a role, and of another."""
+"""Numbers of ranges: one of an authority in which the reader holds a role, and one of another authority."""
 
 
 class Client:
-    """Sends requests to a control plane, each on a connection of its own."""
+    """Sends requests to a control plane, each on its own connection."""
 
     def __init__(self, port: int, token: str) -> None:
         self.port, self.token = port, token
 
     def head(self, path: str) -> bytes:
-        """A GET as bytes."""
+        """Return a GET request as bytes."""
         return f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.token}\r\n\r\n".encode()
 
     def ask(self, method: str, path: str, value: object = None) -> tuple[int, Any]:
-        """Status and JSON body; status 0 if there is no answer in time."""
+        """Return status and JSON body. The status is 0 if no answer comes in time."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         with closing(connection):
@@ -56,14 +56,14 @@ class Client:
         return answer.status, json.loads(text) if text else None
 
     def done(self, method: str, path: str, value: object = None) -> Any:
-        """The body of an answer that must be a success."""
+        """Return the body of an answer that must be a success."""
         status, body = self.ask(method, path, value)
         if not 200 <= status < 300:
             raise RuntimeError(f"{method} {path}: {status} {body}")
         return body
 
     def account(self, login: str, role: str, authority: str | None) -> "Client":
-        """A new account with one role, and a token of it."""
+        """Create an account with one role. Return a client with its token."""
         number = self.done("POST", "/v1/accounts", {"kind": "service", "login": login, "name": login})["number"]
         grant = {"account": number, "role": role, "authority": authority, "for": "1 year", "reason": "to measure"}
         self.done("POST", "/v1/grants", grant)
@@ -71,7 +71,7 @@ class Client:
         return Client(self.port, made["token"])
 
     def node(self) -> "Client":
-        """An enrolled node."""
+        """Enrol a node. Return a client with its token."""
         invited = self.done("POST", "/v1/nodes", {"name": "office", "site": "default"})["enrolment_token"]
         own = Client(self.port, invited).done("POST", "/v1/nodes/enrol", {"version": "1"})["token"]
         return Client(self.port, own)
@@ -132,7 +132,7 @@ def tracers(client: Client, path: str, count: int) -> Iterator[Callable[[], str]
 
 
 def probe(admin: Client, node: Client) -> None:
-    """Print how the others are answered meanwhile."""
+    """Print how the control plane answers the other callers during a crowd."""
     ban = f"/v1/authorities/{authority_of(THEIRS, AUTHORITIES)}/bans/{SERVICE}"
     suspension = {"authority": authority_of(THEIRS, AUTHORITIES), "for": "1 minute", "reason": "to measure"}
     cases: dict[str, Callable[[int], tuple[int, Any]]] = {

@@ -1,7 +1,7 @@
 """What clients notice while answers need TCP to the upstream: `python -m tests.bench.streams`.
 
-Each case prints how many questions were answered, got SERVFAIL or got nothing, and the longest wait. Where Unbound can
-be compared, it forwards to the same upstream.
+For each case the bench prints how many questions got an answer, SERVFAIL or nothing, and the longest wait. Where
+Unbound can be compared, it forwards to the same upstream.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from tests.support.unbound import Unbound
 Entered = TypeVar("Entered")
 CLIENT, OTHER = "127.0.5.10", "127.0.7.10"
 SENDS, RESEND_S = 3, 2.4
-"""A datagram that a full socket dropped is sent again. A stub gives up after 5 s; the bench waits for 7.2 s."""
+"""A full socket can drop a datagram, so it is sent again. A stub gives up after 5 s; the bench waits for 7.2 s."""
 RATE, OTHERS_RATE, FLOOD_S = 60, 4, 8
 BIG = "\n".join(f'* 300 TXT "{number:04} {"x" * 200}"' for number in range(10))
 ZONE = f"""\
@@ -43,7 +43,7 @@ ns 300 A 192.0.2.1
 
 @dataclass
 class Results:
-    """What became of one client's questions."""
+    """The outcomes of one client's questions."""
 
     rcodes: Counter[str] = field(default_factory=Counter)
     longest_s: float = 0.0
@@ -54,7 +54,7 @@ class Results:
 
 
 class Client(asyncio.DatagramProtocol):
-    """A stub resolver at an address of its own that never repeats a question."""
+    """A stub resolver at its own address that never repeats a question."""
 
     def __init__(self) -> None:
         self.results = Results()
@@ -97,14 +97,14 @@ async def client(port: int, address: str = CLIENT) -> AsyncIterator[Client]:
 
 
 async def burst(port: int, count: int) -> Results:
-    """Ask these questions at once."""
+    """Ask `count` questions at once. Return their results."""
     async with client(port) as one:
         await asyncio.gather(*(one.ask(f"n{number}.big.example.org", number) for number in range(count)))
         return one.results
 
 
 async def paced(one: Client, rate: int, label: str) -> None:
-    """Ask at a rate for `FLOOD_S`, and wait for the answers."""
+    """Ask at `rate` for `FLOOD_S`, and wait for the answers."""
     asked = []
     for number in range(rate * FLOOD_S):
         asked.append(asyncio.ensure_future(one.ask(f"{label}{number}.big.example.org", number)))
@@ -113,7 +113,7 @@ async def paced(one: Client, rate: int, label: str) -> None:
 
 
 async def flood(port: int) -> str:
-    """One client asks much and another little."""
+    """Ask often as one client and rarely as another. Return the results of both as text."""
     async with client(port) as busy, client(port, OTHER) as other:
         await asyncio.gather(paced(busy, RATE, "busy"), paced(other, OTHERS_RATE, "other"))
         return f"{RATE} a second: {busy.results} | {OTHERS_RATE} a second: {other.results}"
@@ -139,7 +139,7 @@ async def closing(answer: Callable[[bytes], bytes], reader: asyncio.StreamReader
 async def in_turn(
     answer: Callable[[bytes], bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
 ) -> None:
-    """Answer one question of a connection after the other."""
+    """Answer the questions of a connection one after another."""
     while True:
         asked = await _read(reader)
         await asyncio.sleep(delay_s)
@@ -149,21 +149,21 @@ async def in_turn(
 async def at_once(
     answer: Callable[[bytes], bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float
 ) -> None:
-    """Answer each question after a delay of its own."""
+    """Answer each question `delay_s` after it came, in parallel."""
     while True:
         asked = await _read(reader)
         asyncio.get_running_loop().call_later(delay_s, _write, writer, answer(asked))
 
 
 async def silent(_: Callable[[bytes], bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read and say nothing."""
+    """Read and never answer."""
     while await reader.read(65535):
         pass
 
 
 @asynccontextmanager
 async def upstream(serve: Serve | None) -> AsyncIterator[str]:
-    """An upstream that truncates every datagram; `serve` has its connections, None: it drops every SYN."""
+    """Run an upstream that truncates every datagram. `serve` handles its connections. With None it drops every SYN."""
     scripted = Scripted(lambda asked: (truncated(asked),))
     endpoint, loop = scripted.endpoint, asyncio.get_running_loop()
 
@@ -173,7 +173,7 @@ async def upstream(serve: Serve | None) -> AsyncIterator[str]:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert serve is not None
-        # The resolver may close a connection at any time, and the end of the bench cancels what is left.
+        # The resolver may close a connection at any time. The end of the bench cancels the remaining ones.
         expected = contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError)
         with contextlib.closing(writer), expected:
             await serve(answer, reader, writer)
@@ -211,7 +211,7 @@ def _node(upstreams: Sequence[str]) -> Iterator[Node]:
 
 @asynccontextmanager
 async def in_thread(manager: contextlib.AbstractContextManager[Entered]) -> AsyncIterator[Entered]:
-    """Enter and leave a context that blocks, while the upstreams on this loop go on answering."""
+    """Enter and leave a blocking context in a thread, so that the upstreams on this loop continue to answer."""
     entered = await asyncio.to_thread(manager.__enter__)
     try:
         yield entered
@@ -222,7 +222,7 @@ async def in_thread(manager: contextlib.AbstractContextManager[Entered]) -> Asyn
 async def compare(
     title: str, upstreams: Sequence[str], ask: Callable[[int], Awaitable[object]], *, unbound: bool
 ) -> None:
-    """Print what the clients of a node see, and those of Unbound."""
+    """Print what the clients of a node see, and what those of Unbound see."""
     async with in_thread(_node(upstreams)) as node:
         print(f"{title}\n  dnsfilter: {await ask(node.port)}", flush=True)
         counted = await asyncio.to_thread(node.metrics)

@@ -1,4 +1,4 @@
-"""Figures of a comparison: medians of rounds, ratios to this project's, and how they are shown."""
+"""The figures of a comparison as tables: medians of rounds, and ratios to this project's figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from statistics import median
 from tests.bench.cases import Case
 
 MANY_WRONG = 0.01
-"""The share of questions without the right answer from which on a figure is doubted."""
+"""The share of questions without the right answer from which a figure is doubtful."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one server came to in one round, or the medians of several.
+    """The figures of one server in one round, or the medians of several rounds.
 
-    Latencies are None where it did not hold the fixed rate, the parts of its memory if they are unknown.
+    Latencies are None if the server did not hold the fixed rate. The parts of its memory are None if they are unknown.
     """
 
     cpu_us: float
@@ -36,7 +36,7 @@ class Measure:
     form: str
 
     def of(self, figures: Figures) -> float | None:
-        """That field's value."""
+        """Return the value of the field."""
         value: float | None = getattr(figures, self.key)
         return value
 
@@ -49,11 +49,14 @@ MEASURES = (
     Measure("peak_mb", "peak MB", ".0f"),
 )
 PARTS = (Measure("shared_mb", "shared MB", ".0f"), Measure("worker_mb", "MB per worker", ".0f"))
-"""Columns of a case that prints memory in parts."""
+"""Columns of a case that lists memory in parts."""
 
 
 def medians(rounds: Sequence[Figures]) -> Figures:
-    """The median of each measure; of latencies and of parts of memory only where every round has them."""
+    """Return the median of each measure, but the maximum of `wrong`.
+
+    Latencies and parts of memory are None unless every round has them.
+    """
     return Figures(
         cpu_us=median(one.cpu_us for one in rounds),
         per_second=median(one.per_second for one in rounds),
@@ -72,14 +75,14 @@ def _median_if_all(values: Sequence[float | None]) -> float | None:
 
 
 def ratio(value: float | None, ours: float | None) -> float | None:
-    """How many times ours a value is; None where either is missing."""
+    """Return `value` divided by `ours`, or None if one of them is missing."""
     return None if value is None or not ours else value / ours
 
 
 def case_table(
     case: Case, rate: int, results: Mapping[str, Sequence[Figures]], failures: Mapping[str, str], ours: str
 ) -> str:
-    """A case as a Markdown table, each value with its ratio to ours, and the notes below it."""
+    """Return a Markdown table of the case, each value with its ratio to ours, and the notes below it."""
     found = {name: medians(rounds) for name, rounds in results.items()}
     reference = found.get(ours)
     measures = (*MEASURES, *(PARTS if case.parts else ()))

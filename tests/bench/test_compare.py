@@ -1,4 +1,4 @@
-"""What a comparison makes of dnsperf's words, of rounds and of a machine's cores. Nothing is measured here."""
+"""How a comparison reads dnsperf's output, rounds and a machine's cores. These tests measure nothing."""
 
 import os
 import subprocess
@@ -191,7 +191,7 @@ def test_time_and_memory_of_a_process_are_those_of_its_family() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         assert len(family(process.pid)) == 2
-        # Two that each used 0.2 s, in ticks.
+        # Two processes that each used 0.2 s, in ticks.
         assert cpu_s(process.pid) >= 0.35
         assert peak_bytes(process.pid) > 4_000_000
         process.kill()

@@ -1,12 +1,12 @@
-"""How fast a toggle bites with a million names and ten thousand ranges: `python -m tests.bench.toggle [NUMBER]`.
+"""Time until a toggle takes effect with a million names: `python -m tests.bench.toggle [NUMBER]`.
 
-A client asks for one name without pause while its authority's ban is switched off and on, NUMBER times (200 unless
-given). Printed are milliseconds until its first changed answer: from the request to the API, from the API's response,
-and from the beginning of a publication into a store that no API writes to. In the same run Debian's Unbound, with the
-same names as a response policy zone, is switched by its control program, and a few times reloaded, which is what it
-takes there to change whom a zone concerns. The first lines say how busy the machine is and what its disk takes to keep
-a page: a toggle waits for the disk five times, in TMPDIR. Needs the programs of `make components`, two cores that
-nobody else uses, and a few minutes.
+The policy has ten thousand ranges. A client asks for one name without pause. Meanwhile its authority's ban is switched
+off and on NUMBER times (default: 200). The bench prints the milliseconds until the client's first changed answer. It
+counts them from the request to the API, from the API's response, and from the start of a publication without the API.
+In the same run the bench switches Debian's Unbound, which has the same names as a response policy zone, with its
+control program. It also reloads Unbound a few times, because only a reload changes the clients to which a zone applies.
+The first lines show the load of the machine and the time that its disk takes to write 4 KB durably. A toggle waits for
+the disk in TMPDIR five times. The bench needs the programs of `make components`, two idle cores and a few minutes.
 """
 
 import gc
@@ -46,13 +46,13 @@ from tests.support.zones import zone
 
 TOGGLES, RELOADS, SYNCS = 200, 2, 100
 RANGE, NAME = 1, 123_456
-"""The range in which the client is, and the name it asks for."""
+"""The range of the client, and the name that it asks for."""
 NOERROR, NXDOMAIN, REFUSED = 0, 3, 5
 PATIENCE_S = 120.0
 
 
 class Watcher:
-    """A client that asks without pause, and remembers since when its answers have been what they are."""
+    """A client that asks without pause and notes when its answers last changed."""
 
     def __init__(self, port: int, name: str = name_of(NAME)) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -63,7 +63,7 @@ class Watcher:
         self._over = Event()
         self._thread = Thread(target=self._ask, daemon=True)
         self.latest: tuple[int, float] = -1, 0.0
-        """Rcode, and when the first answer of an unbroken row with it came."""
+        """The latest rcode, and when the first answer of the current unbroken series with it came."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -77,7 +77,7 @@ class Watcher:
         self._socket.close()
 
     def seen(self, rcode: int) -> float:
-        """Wait until answers have that rcode, and give the instant of the first."""
+        """Wait until answers have `rcode`. Return when the first of them came."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             found, since = self.latest
@@ -98,9 +98,9 @@ class Watcher:
 
 
 class ControlPlane(Process):
-    """`dnsfilter-api` with the large policy unless another is given, its state where a node's is.
+    """`dnsfilter-api` with the large policy by default, and its state in the same place as a node's.
 
-    `launcher` are the arguments of the interpreter that stand before those of the program.
+    `launcher` holds the interpreter's arguments before those of the program.
     """
 
     def __init__(
@@ -137,14 +137,14 @@ class ControlPlane(Process):
 
 
 class StoreNode(Node):
-    """`dnsfilter serve` by what is published in its state directory."""
+    """`dnsfilter serve` with the snapshots that a test publishes in its state directory."""
 
     def __init__(self, directory: Path, upstream: str, config: str = "") -> None:
         super().__init__(directory, upstream, policy=None, config=config)
 
 
 def enrolled(control: ControlPlane, client: httpx.Client, upstream: str) -> StoreNode:
-    """A node that has its snapshots from the API, as every node has."""
+    """Return an enrolled node that pulls its snapshots from the API."""
     made = client.post("/v1/nodes", json={"name": "one"}).raise_for_status()
     (control.directory / "token").write_text(made.json()["enrolment_token"])
     url = f"http://127.0.0.1:{control.port}"
@@ -152,15 +152,15 @@ def enrolled(control: ControlPlane, client: httpx.Client, upstream: str) -> Stor
 
 
 Switch: TypeAlias = Callable[[bool], float]
-"""Switches the ban on or off, and gives the instant from which to count."""
+"""Switch the ban on or off. Return the time from which to count."""
 
 
 def switched(watcher: Watcher, number: int, banned: int, switch: Switch) -> tuple[list[float], list[float]]:
-    """Milliseconds until the first changed answer, since what `switch` says and since its return."""
+    """Return the milliseconds until each first changed answer: since what `switch` returns, and since it returned."""
     complete, after = [], []
     watcher.seen(banned)
     for turn in range(number):
-        # Not in step with programs that poll at their own pace.
+        # A random pause keeps toggles out of step with programs that poll at a fixed interval.
         time.sleep(random.uniform(0.05, 0.15))
         on = turn % 2 == 1
         begun = switch(on)
@@ -172,7 +172,7 @@ def switched(watcher: Watcher, number: int, banned: int, switch: Switch) -> tupl
 
 
 def p95(values: Sequence[float]) -> float:
-    """The value that 95 of a hundred do not exceed."""
+    """Return the 95th percentile."""
     return sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
 
 
@@ -183,7 +183,7 @@ def show(what: str, values: Sequence[float]) -> None:
 
 
 def show_memory(what: str, pid: int) -> None:
-    """Print what a process holds for itself, and what it shares."""
+    """Print the private and the resident memory of a process."""
     rows = dict(line.split(":") for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
     sizes = {key: int(rows[key].split()[0]) / 1024 for key in ("Pss", "Private_Dirty", "Private_Clean", "Rss")}
     own = sizes["Private_Dirty"] + sizes["Private_Clean"]
@@ -191,7 +191,7 @@ def show_memory(what: str, pid: int) -> None:
 
 
 def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
-    """Toggles by PATCH, as the console and the command line do; gives the times from the request."""
+    """Toggle by PATCH, as the console and the command line do. Return the times from the request."""
     with ControlPlane(directory) as control:
         token = (control.state / "admin-token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
@@ -217,7 +217,7 @@ def through_the_api(directory: Path, upstream: str, number: int) -> list[float]:
 
 
 def through_the_store(directory: Path, upstream: str, number: int) -> None:
-    """Toggles by publishing alone: neither database nor HTTP has a part."""
+    """Toggle by publishing into the store, without database and HTTP."""
     service, ranges = make_service(), make_ranges()
     node = StoreNode(directory, upstream)
     store = SnapshotStore(node.state / "snapshots")
@@ -245,7 +245,7 @@ def through_the_store(directory: Path, upstream: str, number: int) -> None:
 
 
 def through_unbound(upstream: str, number: int) -> tuple[list[float], list[float]]:
-    """The peer's switch of the complete zone, and its reload with the zone taken out and put back."""
+    """Switch Unbound's zone, and reload Unbound without and with the zone. Return the times of both."""
 
     def zone_switch(on: bool) -> float:
         begun = time.monotonic()
@@ -268,7 +268,7 @@ def through_unbound(upstream: str, number: int) -> tuple[list[float], list[float
 
 
 def show_machine(directory: Path) -> None:
-    """Print the load, and how long the disk takes to keep 4 KB for good."""
+    """Print the load, and how long the disk takes to write 4 KB durably."""
     print(f"{'load of the last minute':44} {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     taken = []
     for number in range(SYNCS):
@@ -283,7 +283,7 @@ def show_machine(directory: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure everything and print it."""
+    """Run every measurement and print the results."""
     number = int(arguments[0]) if arguments else TOGGLES
     with (
         tempfile.TemporaryDirectory(prefix="toggle-") as made,

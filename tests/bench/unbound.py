@@ -1,4 +1,4 @@
-"""The peer: Debian's Unbound with the same names as a response policy zone that its control program switches."""
+"""Debian's Unbound as a peer. It has the same names as a response policy zone that its control program switches."""
 
 import subprocess
 import tempfile
@@ -60,25 +60,25 @@ class Unbound:
     _directory: Path
 
     def configure(self, *, with_zone: bool) -> None:
-        """Write a configuration with or without the policy zone, for `reload`."""
+        """Write a configuration with or without the policy zone. `reload` reads it."""
         _write(self._directory, self.port, self._upstream, with_zone)
 
     def control(self, *arguments: str) -> None:
-        """Run `unbound-control ARGUMENTS`; AssertionError when that fails."""
+        """Run `unbound-control ARGUMENTS`. Raise AssertionError if it fails."""
         done = self._program.run("-c", str(self._directory / "unbound.conf"), *arguments, timeout_s=START_S)
         assert done.returncode == 0, f"unbound-control {arguments}: {done.stdout}{done.stderr}"
 
 
 @contextmanager
 def running_unbound(upstream: str) -> Iterator[Unbound]:
-    """A peer in front of that upstream that has read its zone and answers."""
+    """Run a peer in front of `upstream`. Yield it when it has read its zone and answers."""
     program, port = component("unbound"), free_port()
     with tempfile.TemporaryDirectory(prefix="unbound-") as made:
         directory = Path(made)
         _write(directory, port, upstream, with_zone=True)
         with (directory / "zone").open("w") as zone:
             zone.write(HEAD)
-            # A policy zone needs two records for a name and all below it.
+            # A policy zone needs two records to cover a name and all names below it.
             zone.writelines(f"{name} CNAME .\n*.{name} CNAME .\n" for name in map(name_of, range(NAMES)))
         command = [str(program.path), "-d", "-c", str(directory / "unbound.conf")]
         with (directory / "log").open("wb") as log:
