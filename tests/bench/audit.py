@@ -210,7 +210,7 @@ def _token(account: int, public: str, digest: str, now_s: int) -> TokenRow:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of question: the account (empty: one that sees everything), and the query, drawn for each request."""
+    """A kind of query: the account (empty: one that sees everything), and a function that draws the query."""
 
     title: str
     reader: str

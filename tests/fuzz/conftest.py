@@ -1,4 +1,4 @@
-"""Every kind of engine is fuzzed."""
+"""Every fuzz test runs with every kind of engine."""
 
 from tests.support.starting import kind, start
 

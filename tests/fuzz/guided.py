@@ -1,7 +1,7 @@
 """The compiled engine under a fuzzer that follows which code a message reached: `scripts/fuzz` runs this.
 
-The first byte of an input chooses who says the message, and to whom. Each result is compared with the reference
-engine and the rules for replies; the sanitizers watch as well. Arguments are libFuzzer's.
+The first byte of an input selects the sender and the receiver of the message. Each result is compared with the
+reference engine and the rules for replies. The sanitizers check as well. Arguments are libFuzzer's.
 """
 
 import ctypes
@@ -24,21 +24,21 @@ from tests.unit.engine.compiled.both import Both, both
 Door: TypeAlias = Callable[[bytes], None]
 CLIENTS: Final = (GHENT, MECHELEN, UNREGISTERED)
 CALLERS: Final = tuple((client, transport) for client in CLIENTS for transport in (Transport.UDP, Transport.TCP))
-"""Clients and transports by which an engine is asked."""
+"""The clients and transports that query an engine."""
 
 
 def check_alike(pair: Both, message: bytes) -> None:
-    """Whoever may not ask hears the same of both, and so learns what was read."""
+    """Check that both engines give an unregistered client the same reply, which shows what they read."""
     pair(message, UNREGISTERED)
 
 
 def check_ordinary(pair: Both, message: bytes, do: bool) -> None:
-    """C reads an answer as the reference does."""
+    """Check that the compiled engine reads an answer as the reference does."""
     pair.answered(message, type_of(message), do)
 
 
 def doors(rig: Rig, pair: Both) -> tuple[Door, ...]:
-    """All doors, in the order of an input's first byte."""
+    """Return all doors, in the order of an input's first byte."""
     return (
         lambda message: check_alike(pair, message),
         lambda message: check_ordinary(pair, message, False),
@@ -51,7 +51,7 @@ def doors(rig: Rig, pair: Both) -> tuple[Door, ...]:
 
 
 def write_seeds(directory: Path) -> None:
-    """Write the corpus, each seed for every door that reads its like."""
+    """Write the corpus, each seed for every door that reads such messages."""
     directory.mkdir(parents=True, exist_ok=True)
     for kind, seeds, numbers in (
         ("query", QUERIES, (0, *range(3, 3 + len(CALLERS)))),
@@ -69,7 +69,7 @@ def follow_coverage(library: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Fuzz until the fuzzer has found something or its time is over; it ends the process."""
+    """Fuzz until the fuzzer finds a fault or its time is over. The fuzzer ends the process."""
     atheris = import_module("atheris")
     with ExitStack() as stack:
         rig = stack.enter_context(running("compiled", office(), internet()))

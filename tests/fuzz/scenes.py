@@ -1,8 +1,8 @@
-"""Scenes for two engines: policies, settings, and what clients, upstreams and time do, drawn together.
+"""Scenes for two engines: policies, settings, and the steps of clients, upstreams and time, drawn together.
 
-What never occurs in them: that an upstream goes away (whom an ICMP error reaches is chance), that something is evicted
-or that two keys share a place (each kind has a key of its own), thousands of questions on their way, and sockets that
-come and go. The tests of the parts and of the contract have those.
+Some events never occur in them. An upstream does not go away, because chance decides whom an ICMP error reaches.
+Nothing is evicted, and no two keys share a place, because each kind of engine has its own hash key. Thousands of
+pending questions and changing sockets do not occur either. The tests of the parts and of the contract cover those.
 """
 
 from dataclasses import dataclass, replace
@@ -46,14 +46,14 @@ CLIENTS = (
     "127.0.8.10",
     "127.9.9.9",
 )
-"""Of the ranges drawn, of the office's, and of none."""
+"""Addresses in the drawn ranges, in the office's, and in none."""
 ELSEWHERE = (*CLIENTS, "2001:db8::1", "2001:db8:0:1::53", "2001:db9::1")
 V6_CLIENT = "::1"
-"""The one address of IPv6 that a client can have on loopback."""
+"""The only IPv6 address that a client can have on loopback."""
 STAFF = (network("127.0.5.0/24", "ghent"), network("127.0.7.0/24", "mechelen"), network(f"{V6_CLIENT}/128", "ghent"))
 LISTEN = ("127.0.0.1",) * 6 + ("0.0.0.0", "::", V6_CLIENT)
 CROWD = 70
-"""More who ask the same than one batch holds, in or out."""
+"""More clients with the same question than one batch of receiving or sending holds."""
 SOME_QTYPES = ("AAAA", "HTTPS", "HTTPS", "CNAME", "MX", "TXT", "NS", "PTR", "SVCB", "SRV", "SOA", "DS", "ANY", "RRSIG")
 RARE_QTYPES = ("NAPTR", "PX", "RP", "AFSDB", "RT", "KX", "DNAME", "TYPE65400")
 QCLASSES = ("IN",) * 30 + ("HS", "CH", "NONE", "ANY")
@@ -74,7 +74,7 @@ TEMPTING = (
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What both are made of, and what happens."""
+    """The settings of both engines, and the steps."""
 
     policy: Policy
     wall_s: int
@@ -91,7 +91,7 @@ class Scene:
 
 
 def _on_loopback(drawn: Policy) -> Policy:
-    """The policy with the ranges of 192.0.2.0/24 at 127.0.2.0/24, where clients can have sockets, and some more."""
+    """Return the policy with 192.0.2.0/24 moved to 127.0.2.0/24, where clients can have sockets, and more ranges."""
 
     def moved(prefix: Prefix) -> Prefix:
         if isinstance(prefix, IPv4Network) and prefix.subnet_of(IPv4Network("192.0.2.0/24")):
@@ -106,7 +106,7 @@ def _on_loopback(drawn: Policy) -> Policy:
 
 
 def _several() -> Policy:
-    """Bans that begin and end within minutes, an exemption from one, and encrypted resolvers."""
+    """Return a policy of bans that begin and end within minutes, exemptions, and encrypted resolvers."""
     soon = (Term(0, NOW + 20), Term(NOW + 45, NOW + 200))
     return office(
         network("127.0.2.0/24", "ghent"),
@@ -122,7 +122,7 @@ def _several() -> Policy:
 
 
 def _crowded(services: int, authorities: int) -> Policy:
-    """Services of one name, each monitored by authorities whose bans bind Ghent's staff."""
+    """Return a policy of services with the same name. Authorities monitor each, and their bans bind Ghent's staff."""
     listed = [service(f"s{number}", ("crowd.example",)) for number in range(services)]
     bans = [
         ban(1 + number * authorities + of, f"body-{of}", f"s{number}", Mode.MONITOR)
@@ -142,14 +142,14 @@ OFFICES = (
     _several(),
 )
 CROWDED = (_crowded(40, 1), _crowded(20, 4))
-"""More services, and more bans, than C has room for."""
+"""Policies with more services, and more bans, than the compiled engine has room for."""
 drawn_policies: st.SearchStrategy[Policy] = often(
     (6, policies().map(_on_loopback)), (5, st.sampled_from(OFFICES)), (1, st.sampled_from(CROWDED))
 )
 
 
 def _moments(policy: Policy) -> st.SearchStrategy[Instant]:
-    """When it is: just then, at or shortly before something begins or ends, or by a clock that is wrong."""
+    """Return the times to draw: now, at or shortly before a start or an end, or by a wrong clock."""
     edges = [edge for edge in boundaries(policy) if edge >= NOW] or [NOW]
     shortly = st.builds(lambda edge, before: edge - before, st.sampled_from(edges), st.integers(1, 70))
     wrong = st.sampled_from((0, NOW - 3_600, NOW - 61, NOW - 30))
@@ -168,7 +168,7 @@ def _names(policy: Policy) -> st.SearchStrategy[str]:
 
 
 def _asked(name: str, qtype: str, qclass: str, id: int, edns: tuple[bool, int, int], bits: int) -> bytes:  # noqa: A002
-    """A query; of `bits` 1, 2 and 4 are DO, CD and AD, 15 is one without RD, and 16 turns the name's case."""
+    """Return a query. Of `bits`, 1, 2 and 4 set DO, CD and AD, 15 clears RD, and 16 swaps the name's case."""
     has_edns, payload, padding = edns
     return query(
         name.swapcase() if bits & 16 else name,
@@ -186,7 +186,7 @@ def _asked(name: str, qtype: str, qclass: str, id: int, edns: tuple[bool, int, i
 
 
 def _messages(names: st.SearchStrategy[str], qtypes: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
-    """Queries, nearly all of them sound."""
+    """Return a strategy of queries, nearly all of them sound."""
     edns = often(
         (4, st.just((True, 1232, 0))),
         (2, st.just((False, 0, 0))),
@@ -199,7 +199,7 @@ def _messages(names: st.SearchStrategy[str], qtypes: st.SearchStrategy[str]) -> 
 
 
 def _questions(messages: st.SearchStrategy[bytes], listen: str) -> st.SearchStrategy[tuple[Question, ...]]:
-    """A burst of few, or of many who ask one thing."""
+    """Return a strategy of bursts: a few questions, or many clients with the same question."""
     by_hand = st.builds(Question, st.sampled_from(ELSEWHERE), messages, st.sampled_from(Transport))
     burst = st.lists(often((3, _by_socket(messages, listen)), (1, by_hand)), min_size=1, max_size=3).map(tuple)
     crowd = st.tuples(messages, st.lists(_by_socket(messages, listen), min_size=1, max_size=3)).map(_crowd)
@@ -212,19 +212,19 @@ def _by_socket(messages: st.SearchStrategy[bytes], listen: str) -> st.SearchStra
 
 
 def _crowd(drawn: tuple[bytes, list[Question]]) -> tuple[Question, ...]:
-    """Some ask, all of them one thing, and one or the other something else amid them."""
+    """Return a crowd of the same question, with a few other questions in the middle."""
     message, some = drawn
     same = [Question(some[number % len(some)].client, message, None) for number in range(CROWD)]
     return (*same[: CROWD // 2], *some, *same[CROWD // 2 :])
 
 
-# What happens.
+# Steps.
 
 
 def _again(
     asked: tuple[bytes, list[Question]], first: Speech, wait: Wait | None, then: Speech | None
 ) -> tuple[Step, ...]:
-    """Several ask one thing, one after another: from the cache, which may be stale, or of upstreams again."""
+    """Return steps in which several clients ask the same in turn: from the cache, perhaps stale, or from upstream."""
     message, some = asked
     asks = [replace(one, message=message) for one in some]
     pause = () if wait is None else (wait, Ask((asks[0],), then), wait)
@@ -262,7 +262,7 @@ def _steps(draw: st.DrawFn, policy: Policy, other: Policy, listen: str) -> list[
         (2, st.tuples(wait)),
         (1, st.tuples(swap)),
         (2, st.builds(_again, several, sound, often((1, st.none()), (1, wait)), then)),
-        # Answers come under another policy, or late.
+        # Answers come late or under another policy.
         (1, st.tuples(unanswered, later, st.builds(Speak, said, st.just(0), st.just(False)))),
     )
     steps = draw(st.lists(step, min_size=8, max_size=20))
@@ -271,7 +271,7 @@ def _steps(draw: st.DrawFn, policy: Policy, other: Policy, listen: str) -> list[
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
-    """Arbitrary small scenes around `NOW`."""
+    """Draw arbitrary small scenes around `NOW`."""
     policy, other, listen = draw(drawn_policies), draw(drawn_policies), draw(st.sampled_from(LISTEN))
     everyone = Clients(Unregistered.RESOLVE, (ip_network("127.0.0.0/8"), ip_network("2001:db8::/32")))
     tight = Limits(

@@ -1,7 +1,7 @@
-"""The corpus: queries and answers that resolvers were known to fail on, and sound ones to start from.
+"""The corpus: queries and answers on which resolvers are known to have failed, and sound ones to start from.
 
-Each has a name that says what is wrong with it. Answers are about `QNAME` and have id 0; whoever sends one puts
-the true id and name in (`addressed`). `python -m tests.fuzz.seeds DIRECTORY` writes all of them to files.
+The name of each says what is wrong with it. Answers are about `QNAME` and have id 0. The sender puts in the real id and
+name with `addressed`. `python -m tests.fuzz.seeds DIRECTORY` writes all of them to files.
 """
 
 import sys
@@ -53,7 +53,7 @@ SOA_LINE: Final = "example.org. 300 SOA ns.example.org. hostmaster.example.org. 
 
 
 def asked(name: str, qtype: str = "A", qclass: str = "IN", *, edns: bool = True, flags: int = 0x0100) -> bytes:
-    """A sound query by dnspython."""
+    """Return a sound query, made by dnspython."""
     message = dns.message.make_query(
         name, qtype, qclass, use_edns=edns, want_dnssec=edns and qtype == "HTTPS", payload=1232, id=7
     )
@@ -61,7 +61,7 @@ def asked(name: str, qtype: str = "A", qclass: str = "IN", *, edns: bool = True,
 
 
 def with_opt(*options: bytes, payload: int = 1232, ttl: int = 0x8000) -> bytes:
-    """A sound query for www.tiktok.com but for what its OPT holds."""
+    """Return a query for www.tiktok.com that is sound except for the content of its OPT."""
     return header(0x0100, 1, 0, 0, 1) + question("www.tiktok.com") + opt(b"".join(options), payload=payload, ttl=ttl)
 
 
@@ -151,7 +151,7 @@ def said(
     flags: int = 0x8180,
     qclass: int = IN,
 ) -> bytes:
-    """An answer by hand."""
+    """Return an answer assembled byte by byte."""
     counts = (1, len(records), len(authority), len(additional))
     return header(flags, *counts) + question(QNAME, qtype, qclass) + b"".join((*records, *authority, *additional))
 
@@ -159,7 +159,7 @@ def said(
 def answered(
     qtype: str, *lines: str, authority: tuple[str, ...] = (), additional: tuple[str, ...] = (), rcode: int = 0
 ) -> bytes:
-    """A sound answer by dnspython, from lines of zone text about `@`, the question's name."""
+    """Return a sound answer made by dnspython, from lines of zone text about `@`, the question's name."""
     query = dns.message.make_query(QNAME, qtype, use_edns=0, payload=1232, want_dnssec=True, id=0)
     message = dns.message.make_response(query, recursion_available=True)
     message.set_rcode(dns.rcode.Rcode.make(rcode))
@@ -353,9 +353,9 @@ BIG_ANSWERS: Final[Mapping[str, bytes]] = MappingProxyType(dict(_big_answers()))
 
 
 def addressed(answer: bytes, asked: bytes, label: bytes) -> bytes:
-    """An answer about `QNAME` under the id of what was asked, with `label` in place of the name's first.
+    """Return an answer about `QNAME` with the id of the query, and with `label` in place of the name's first one.
 
-    An id other than 0 in the answer makes it one that nobody waits for.
+    If the answer has an id other than 0, the result matches no pending question.
     """
     number = int.from_bytes(answer[:2], "big") ^ int.from_bytes(asked[:2], "big")
     return number.to_bytes(2, "big")[: len(answer)] + answer[2:].replace(LABEL, label)

@@ -1,4 +1,4 @@
-"""Arbitrary and mutated messages from clients: each is answered by rule or not at all, and the next one as well."""
+"""Arbitrary and mutated messages from clients: each gets a reply by the rules or none, and so does the next one."""
 
 import dns.name
 import dns.rcode
@@ -20,14 +20,14 @@ BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"
 CLIENTS = (GHENT, BOUND, MECHELEN, DIEST, UNREGISTERED, "2001:db8::1")
 LONGEST_DATAGRAM = 65_507
 SHORT = 4_096
-"""Longest datagram of which a socket's buffer holds five, in bytes."""
+"""Length in bytes of the longest datagram of which a socket's buffer holds five."""
 GOOD = query("www.tiktok.com")
 
 messages = often((1, noise(QUERIES["banned"])), (3, mutants(QUERIES)))
 
 
 def check_judged(rig: Rig, message: bytes, client: str, transport: Transport) -> None:
-    """That the engine does with a message what it should, and counts it once."""
+    """Check that the engine handles a message by the rules, and counts it once."""
     banned = BANNED if client in (GHENT, BOUND) else ()
     before = sum(rig.outcomes().values())
     asked = read_query(message)
@@ -82,7 +82,7 @@ def test_mutants_through_the_socket_leave_the_engine_alive(kind: str) -> None:
             rig.settle()
             for message, sender in zip(sent, senders, strict=True):
                 if read_query(message) is not None:
-                    # Scripted upstreams answer everything, and by datagram; a busy kernel delivers it when it can.
+                    # Scripted upstreams answer everything by datagram. A busy kernel delivers the answers with a delay.
                     reply = rig.until(sender.receive)
                     check_reply(message, reply, Transport.UDP, banned=BANNED if client == GHENT else ())
                 assert sender.receive() is None

@@ -1,4 +1,4 @@
-"""Arbitrary policies: the engine refuses what the readable oracle of the policy refuses, and nothing else."""
+"""Arbitrary policies: the engine refuses exactly what the readable oracle of the policy refuses."""
 
 from ipaddress import ip_address
 
@@ -24,7 +24,7 @@ def test_the_engine_refuses_what_the_oracle_refuses(kind: str, policy: Policy, d
         for _ in range(12):
             client, name = draw.draw(clients_of(policy)), draw.draw(names_of(policy))
             at = draw.draw(instants(policy))
-            # A clock that is earlier than the snapshot by more than a minute is not believed.
+            # The engine does not trust a clock that is more than a minute before the snapshot.
             expected = decide(policy, DEFAULT_SITE, client, name, at if at >= NOW - 60 else NOW)
             wire = query(name_text(name), id=7)
             outcome = rig.engine.answer(wire, ip_address(client).packed, Transport.UDP, at, rig.clock.boot_ms)

@@ -1,7 +1,7 @@
-"""One engine through arbitrary sequences: clients ask, upstreams speak, time passes, policies change.
+"""One engine through arbitrary sequences: clients ask, upstreams answer, time passes, policies change.
 
-In any order, each reply obeys the rules by the policy in force when it was sent, nobody hears twice, and in the
-end everybody has heard.
+In any order, each reply obeys the rules of the policy in force when it was sent. No client gets a reply twice. At the
+end every client has its reply.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ from tests.support.weighted_choices import often
 
 BANNED = (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net"))
 MOST_MS = 45_000
-"""How far a sequence moves the clock, which must stay behind the machine's own."""
+"""The most by which a sequence moves the clock, which must stay behind the machine's own."""
 GIVEN_UP_MS = 5_000
-"""After so long an exchange has its answer or none."""
+"""The time after which an exchange has an answer or has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """An upstream speaks to one of those who asked it, be it late or a second time."""
+    """An upstream answers one of the questions that it got, perhaps late or a second time."""
 
     answer: Mutant
     whom: int
@@ -53,14 +53,14 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The streams that the engine wants bring this, or nothing."""
+    """The streams that the engine requests return this answer, or none."""
 
     answer: Mutant | None
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """Upstreams refuse everything, so that only the cache is left to answer."""
+    """Upstreams refuse everything, so that only the cache can answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Ghent's ban is put in force, or out of it."""
+    """Ghent's ban gets another mode."""
 
     mode: Mode
 
@@ -90,7 +90,7 @@ def _queries(names: Sequence[str], qtypes: Sequence[str]) -> dict[str, bytes]:
 
 
 SAME = _queries([QNAME], ["A"])
-"""Queries that meet in the cache and on their way, from clients that hear different things."""
+"""Queries that share cache entries and pending questions, from clients that get different answers."""
 OTHERS = {**_queries([QNAME], ["HTTPS"]), **_queries(["n0000001.example.org", "www.tiktok.com"], ["A"]), **QUERIES}
 SHORT_LIVED = {name: data for name, data in ANSWERS.items() if "short-lived" in name}
 answers = often((1, mutants(SHORT_LIVED, 0)), (1, mutants(ANSWERS, 0)), (1, mutants(ANSWERS, 3)))
@@ -112,7 +112,7 @@ steps: st.SearchStrategy[Step] = often(
 
 beginnings: st.SearchStrategy[list[Step]] = st.one_of(
     st.just([]),
-    # Something that is stale from the start.
+    # An entry that is stale from the start.
     st.tuples(
         st.builds(Ask, st.just(MECHELEN), mutants(SAME, 0), st.just(Transport.UDP)),
         st.builds(Say, mutants(SHORT_LIVED, 0), st.just(0)),
@@ -123,7 +123,7 @@ beginnings: st.SearchStrategy[list[Step]] = st.one_of(
 
 @dataclass(slots=True)
 class Pending:
-    """A query on its way: by datagram with its socket, by stream with its ticket."""
+    """A pending query: by datagram with its socket, by stream with its ticket."""
 
     ask: Ask
     socket: Client | None = None
@@ -141,7 +141,7 @@ class Course:
     pending: list[Pending] = field(default_factory=list)
 
     def take(self, step: Step) -> None:
-        """Carry out a step, and hold what is heard after it against the rules."""
+        """Carry out a step. Check the replies that follow against the rules."""
         match step:
             case Ask():
                 self._ask(step)
@@ -183,14 +183,14 @@ class Course:
             upstream.say(whom, addressed(say.answer.data, whom.message, self._label(whom.message)))
 
     def _fail(self) -> None:
-        for _ in range(2):  # the second upstream is asked once the first has refused
+        for _ in range(2):  # the engine asks the second upstream after the first has refused
             for upstream in self.rig.upstreams:
                 for asked in upstream.asked:
                     upstream.say(asked, reply(asked, rcode=dns.rcode.REFUSED))
             self.rig.settle()
 
     def _label(self, message: bytes) -> bytes:
-        """The first label of what was asked, where it is as long as that of the seeds' name."""
+        """Return the question's first label if it is as long as that of the seeds' name, else the seeds' label."""
         return message[12:21] if message[12] == LABEL[0] else LABEL
 
     def listen(self) -> None:
@@ -209,7 +209,7 @@ class Course:
             assert heard[6:10] == bytes(4)
 
     def end(self) -> None:
-        """Whoever is owed a reply gets it once all waits are over, and the engine is as good as before."""
+        """Check that every due reply comes after all waits, and that the engine still answers."""
         for _ in range(10):
             self.rig.complete(lambda _upstream, _message: None)
             self.rig.pass_time(GIVEN_UP_MS // 4)

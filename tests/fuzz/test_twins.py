@@ -1,4 +1,4 @@
-"""Every kind of engine does as the reference does: the same replies, counts and questions, for any steps."""
+"""Every kind of engine matches the reference: the same replies, counts and questions for any steps."""
 
 from contextlib import ExitStack
 from dataclasses import fields
@@ -36,7 +36,7 @@ def _course(kind: str, scene: Scene, stack: ExitStack) -> Course:
 
 
 def check_scene(kind: str, scene: Scene) -> None:
-    """Run a scene with two new engines, and hold each against the other after each step."""
+    """Run a scene with two new engines, and compare them after each step."""
     with ExitStack() as stack:
         reference, twin = (_course(one, scene, stack) for one in ("reference", kind))
         for step in (*scene.steps, *(Wait(2_500),) * 3):

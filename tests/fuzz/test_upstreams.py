@@ -1,4 +1,4 @@
-"""Arbitrary and mutated messages from upstream: what a client gets obeys the rules for any answer."""
+"""Arbitrary and mutated messages from upstream: the client's reply obeys the rules for any answer."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -22,9 +22,9 @@ from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.weighted_choices import often
 
 BANNED = {GHENT: (dns.name.from_text("tiktok.com"), dns.name.from_text("cdn.example.net")), MECHELEN: ()}
-"""Clients, and the names of which they must learn nothing."""
+"""Clients, and the names about which they must get no data."""
 TYPE_AT = 34
-"""Where the type stands in a question about a name as long as `QNAME`."""
+"""The position of the type in a question about a name as long as `QNAME`."""
 
 answers = often((1, noise(ANSWERS["address"])), (4, mutants(ANSWERS)))
 features = st.fixed_dictionaries(
@@ -38,18 +38,18 @@ features = st.fixed_dictionaries(
 
 
 class Names:
-    """Labels that no example has used, for names that no cache knows."""
+    """Labels that no example has used, so that their names are in no cache."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
 
     def next(self) -> bytes:
-        """A label as long as that of the seeds' name."""
+        """Return a label as long as that of the seeds' name."""
         return b"\x08n" + b"%07d" % next(self._numbers)
 
 
 def asked_for(label: bytes, answer: Mutant, seeds: Mapping[str, bytes], **fields: bool | int) -> bytes:
-    """The query that a seed is an answer to, under this label."""
+    """Return the query, under this label, to which a seed is the answer."""
     about = seeds.get(answer.seed, b"")[TYPE_AT : TYPE_AT + 4]
     qtype, qclass = (int.from_bytes(about[:2], "big"), int.from_bytes(about[2:], "big")) if len(about) == 4 else (1, 1)
     name = QNAME.replace(LABEL[1:].decode(), label[1:].decode())
@@ -58,18 +58,18 @@ def asked_for(label: bytes, answer: Mutant, seeds: Mapping[str, bytes], **fields
 
 
 def refused(asked: Asked) -> bytes:
-    """The last word of an upstream that has nothing to say."""
+    """Return the final answer of an upstream: REFUSED."""
     return reply(asked, rcode=dns.rcode.REFUSED)
 
 
 def reported(asked: Asked) -> bytes:
-    """An answer to the further legs of a chain."""
+    """Return an answer to the later queries of a chain."""
     lines = (f"{asked.name}. 300 A 192.0.2.100",) if asked.qtype == "A" else ()
     return reply(asked, lines)
 
 
 def speak(rig: Rig, label: bytes, spoken: Sequence[Mutant]) -> None:
-    """Say all that is to be said, by datagram or, where the engine wants it so, by stream."""
+    """Send all answers by datagram, or by stream if the engine asks for it."""
     rig.until_asked(1)
     for answer in spoken:
         asked = rig.upstream.asked[-1]
@@ -82,7 +82,7 @@ def speak(rig: Rig, label: bytes, spoken: Sequence[Mutant]) -> None:
 
 
 def conclude(rig: Rig, clients: Sequence[Client]) -> list[bytes]:
-    """The replies to all clients; where one is missing still, upstream says something true, then something final."""
+    """Return the replies to all clients. While one is missing, send valid answers from upstream, then refusals."""
     found = [client.receive() for client in clients]
     for turn in range(14):
         if None not in found:
@@ -99,7 +99,7 @@ def conclude(rig: Rig, clients: Sequence[Client]) -> list[bytes]:
 
 
 def check_heard(rig: Rig, wire: bytes, replies: Sequence[bytes]) -> None:
-    """The rules for what each client heard, and for what each hears when asking again, by datagram and by stream."""
+    """Check each client's reply, and the replies to the same query sent again by datagram and by stream."""
     for (client, banned), heard in zip(BANNED.items(), replies, strict=True):
         check_reply(wire, heard, Transport.UDP, banned=banned)
         again = [rig.judge(wire, client, transport) for transport in (Transport.UDP, Transport.TCP)]
@@ -111,7 +111,7 @@ def check_heard(rig: Rig, wire: bytes, replies: Sequence[bytes]) -> None:
 
 
 def check_spoken(rig: Rig, label: bytes, wire: bytes, spoken: Sequence[Mutant]) -> None:
-    """Ask as two clients, answer with what is spoken, and hold what they hear against the rules."""
+    """Ask as two clients, answer with `spoken`, and check the replies against the rules."""
     rig.upstream.asked.clear()
     clients = [rig.send(wire, client) for client in BANNED]
     speak(rig, label, spoken)

@@ -1,4 +1,4 @@
-"""Messages by hand, for what no library would write."""
+"""Messages assembled byte by byte, because no library writes them."""
 
 from typing import Final
 
@@ -13,24 +13,24 @@ HERE: Final = b"\xc0\x0c"
 
 
 def header(flags: int, *counts: int, number: int = 0) -> bytes:
-    """A header; counts that are left out are 0."""
+    """Return a header. Omitted counts are 0."""
     return b"".join(word.to_bytes(2, "big") for word in (number, flags, *counts, *(0,) * (4 - len(counts))))
 
 
 def wire(name: str) -> bytes:
-    """A name written out."""
+    """Return a name in wire form without compression."""
     return dns.name.from_text(name).to_digestable()
 
 
 def question(name: str | bytes, qtype: int = A, qclass: int = IN) -> bytes:
-    """A question, its name as text or in wire form."""
+    """Return a question. Its name is text or in wire form."""
     return (wire(name) if isinstance(name, str) else name) + qtype.to_bytes(2, "big") + qclass.to_bytes(2, "big")
 
 
 def record(
     owner: bytes, rtype: int, rdata: bytes, *, ttl: int = 300, rclass: int = IN, length: int | None = None
 ) -> bytes:
-    """A record; `length` in place of its data's own."""
+    """Return a record, with `length` in place of the length of its data if given."""
     said = len(rdata) if length is None else length
     return owner + b"".join(
         (
@@ -44,27 +44,27 @@ def record(
 
 
 def opt(options: bytes = b"", *, owner: bytes = b"\0", payload: int = 1232, ttl: int = 0x8000) -> bytes:
-    """An OPT record; DO is set."""
+    """Return an OPT record with DO set."""
     return record(owner, OPT, options, ttl=ttl, rclass=payload)
 
 
 def option(code: int, data: bytes = b"") -> bytes:
-    """An EDNS option."""
+    """Return an EDNS option."""
     return code.to_bytes(2, "big") + len(data).to_bytes(2, "big") + data
 
 
 def pointer(offset: int) -> bytes:
-    """A compression pointer."""
+    """Return a compression pointer."""
     return (0xC000 | offset).to_bytes(2, "big")
 
 
 def chain(start: int, hops: int, ends_at: int) -> bytes:
-    """Return data for the place `start`: pointers, each to the one before, the first to `ends_at`."""
+    """Return data for position `start`: pointers, each to the one before, the first to `ends_at`."""
     return b"".join(pointer(ends_at if hop == 0 else start + 2 * hop - 2) for hop in range(hops))
 
 
 def records_at_a_chain(asked_for: bytes, records: int, hops: int, flags: int = 0x0100) -> bytes:
-    """Records whose owner is the end of a chain of pointers, which is data of the first."""
+    """Return a message with records whose owner is the end of a chain of pointers in the first record's data."""
     head = header(flags, 1, 0, 0, records + 1) + asked_for
     start = len(head) + 11
     first = record(b"\0", TXT, chain(start, hops, 12))

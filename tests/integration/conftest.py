@@ -28,13 +28,13 @@ __all__ = [
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[SingleMachine]:
-    """Resolver and control plane with the example policy."""
+    """Run resolver and control plane with the example policy."""
     with SingleMachine(tmp_path_factory.mktemp("machine"), authority.hostport) as running:
         yield running
 
 
 @pytest.fixture
 def fresh_machine(tmp_path: Path, authority: Knot) -> Iterator[SingleMachine]:
-    """The same for one test alone, which may break it."""
+    """Run resolver and control plane for one test, which may break them."""
     with SingleMachine(tmp_path, authority.hostport) as running:
         yield running

@@ -1,4 +1,4 @@
-"""A million names and ten thousand ranges: they load, they answer, and a toggle touches neither."""
+"""A million names and ten thousand ranges load and get answers. A toggle rewrites neither."""
 
 import random
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ from tests.support.zones import zone
 
 SAMPLES = 200
 MOST_SHARED_BYTES = 60_000_000
-"""Of a million names, in memory that all workers share."""
+"""The most bytes of memory that all workers may share for a million names."""
 ANSWERING = authority_of(3)
-"""The authority whose ban is off, so that its clients are answered."""
+"""The authority whose ban is off, so that its clients get answers."""
 
 
 class StoreNode(Node):
-    """`dnsfilter serve` by what is published in its state directory."""
+    """`dnsfilter serve` with the snapshots that a test publishes in its state directory."""
 
     def command(self) -> list[str]:
         return [program("dnsfilter"), "serve", "--config", str(self.config)]
@@ -40,7 +40,7 @@ class StoreNode(Node):
 
 @dataclass(repr=False)
 class Large:
-    """A store with the large policy, and what is needed to publish the next revision of it."""
+    """A store with the large policy, and what the next revision of it needs."""
 
     store: SnapshotStore
     directory: Path
@@ -49,7 +49,7 @@ class Large:
     compiled: Compiled | None = None
 
     def publish(self, modes: dict[str, Mode]) -> Compiled:
-        """Publish one more revision, and give it."""
+        """Publish one more revision. Return it."""
         before = self.compiled
         revision = 1 if before is None else before.revision + 1
         policy = make_policy(self.service, self.ranges, revision, modes)
@@ -59,7 +59,7 @@ class Large:
         return self.compiled
 
     def written(self) -> dict[str, tuple[int, int]]:
-        """What distinguishes one writing of a file from another, by its name."""
+        """Return the inode and the modification time of each file by name, which differ after each write."""
         files = (path for path in self.directory.rglob("*") if path.is_file())
         found = {str(path.relative_to(self.directory)): path.stat() for path in files}
         return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
@@ -67,14 +67,14 @@ class Large:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreNode]:
-    """A node that is not yet running, in front of a server that has an address for every name under `example`."""
+    """Return a stopped node in front of a server that has an address for every name under `example`."""
     with Knot({"example": zone("example", "* A 192.0.2.7\n")}) as upstream:
         yield StoreNode(tmp_path_factory.mktemp("large"), upstream.hostport, policy="")
 
 
 @pytest.fixture(scope="module")
 def large(node: StoreNode) -> Iterator[Large]:
-    """The large policy in force on that node."""
+    """Run the node with the large policy in force."""
     directory = node.state / "snapshots"
     published = Large(SnapshotStore(directory), directory)
     published.publish({ANSWERING: Mode.OFF})
@@ -84,12 +84,12 @@ def large(node: StoreNode) -> Iterator[Large]:
 
 @pytest.fixture(scope="module")
 def numbers() -> list[int]:
-    """Numbers of names, the same ones each time, with the first and the last."""
+    """Return numbers of names, always the same ones, including the first and the last."""
     return [0, NAMES - 1, *random.Random(20230310).sample(range(NAMES), SAMPLES)]
 
 
 def asked(node: StoreNode, name: str, client: int | str) -> dns.message.Message:
-    """The reply to a client by address, or by the number of its range."""
+    """Return the reply to a client, given by its address or by the number of its range."""
     source = client if isinstance(client, str) else client_of(client)
     return dns.query.udp(dns.message.make_query(name, "A", use_edns=0), "127.0.0.1", 10, node.port, source=source)
 
@@ -99,7 +99,7 @@ def rcode(node: StoreNode, name: str, client: int | str) -> dns.rcode.Rcode:
 
 
 def likenesses(number: int) -> tuple[str, ...]:
-    """Names that are nearly listed: longer and other labels, the parent, numbers that were never given."""
+    """Return names that almost match: longer and other labels, the parent, and an unused number."""
     first, parent, _ = name_of(number).split(".")
     return f"x{first}.{parent}.example", f"{first}.x{parent}.example", f"{parent}.example", name_of(NAMES + number)
 
@@ -125,7 +125,7 @@ def test_each_range_is_judged_by_its_own_authority(large: Large, node: StoreNode
 
 
 def test_every_sampled_decision_of_the_loaded_snapshot_is_the_policys(large: Large, numbers: list[int]) -> None:
-    # IPv6 clients too, whom loopback cannot play.
+    # The sample includes IPv6 clients, which cannot send from loopback.
     snapshot = opened(large.store)
     at = snapshot.made_s
     seen = set()
@@ -150,7 +150,7 @@ def test_a_toggle_writes_rules_and_manifest_alone_and_changes_the_answer(large: 
         assert (made.names.digest, made.ranges.digest) == (held.names.digest, held.ranges.digest)
         after = large.written()
         written = {name.rpartition(".")[2] for name, stamp in after.items() if before.get(name) != stamp}
-        # The rules of a policy that held before are there already.
+        # The rules of an earlier policy exist already.
         assert {"manifest", "current"} <= written <= {"rules", "manifest", "current"}
         assert {name for name in before if not name.startswith("copy/")} <= after.keys()
         assert eventually(lambda want=expected: rcode(node, name_of(9), toggled) == want)  # type: ignore[misc]

@@ -1,6 +1,6 @@
-"""Any sequence of acts: the oracle, the compiled snapshot and a plain list of what was decided agree at every instant.
+"""The oracle, the compiled snapshot and a list of expected decisions agree at every instant after any sequence of acts.
 
-The list (`tests/support/expected_decisions.py`) is kept here, from what was asked and whether it was done. No sequence
+This file keeps the list (`tests/support/expected_decisions.py`) from the requests and their success. No sequence
 rewrites what has begun.
 """
 
@@ -62,7 +62,7 @@ LOST: dict[str, tuple[str, str, Any]] = {
     "range": ("DELETE", "/v1/ranges/default/192.0.2.128/25", None),
     "registration": ("PUT", "/v1/authorities/{slug}", authority(time_zone="Europe/Brussels")),
 }
-"""Acts of which nothing is left."""
+"""Acts that fail at the commit and leave no trace."""
 
 slugs = st.sampled_from(sorted(ZONES))
 services = st.sampled_from(SERVICES)
@@ -76,7 +76,7 @@ lengths = st.sampled_from((1, HOUR, DAY, 2 * DAY, 5 * DAY, 9 * DAY))
 
 
 class Acts(Acted):
-    """The acts, and what holds after each."""
+    """The acts, and the rules that hold after each."""
 
     @initialize(
         start=st.sampled_from(STARTS),
@@ -92,7 +92,7 @@ class Acts(Acted):
             body = {"authority": owner, "funding": funding, "audience": audience}
             self.plane.done("PUT", f"/v1/ranges/default/{prefix}", body)
         self.other = self.plane.other()
-        # Another process on the same database: it does no act, and has to learn of each.
+        # Another process on the same database. It never acts, but must learn of each act.
         self.extra = Policies()
         for ban in bans:
             self.adopt(*ban)
@@ -180,7 +180,7 @@ class Acts(Acted):
 
     @rule(place=places, start=days, length=lengths, leave=st.sampled_from(("none", "planned", "one")))
     def write_terms(self, place: int, start: int, length: int, leave: str) -> None:
-        """A PUT with the terms as they are read, and one more; planned ones that it leaves out go."""
+        """Send a PUT with the current terms and one more. Planned terms that it omits are removed."""
         ban = self.ban(place)
         if ban is None:
             return
@@ -213,7 +213,7 @@ class Acts(Acted):
 
     @rule(slug=slugs, service=services, what=st.sampled_from(sorted(LOST)), mode=modes)
     def lose(self, slug: str, service: str, what: str, mode: str) -> None:
-        """The database fails at the last moment, and the next act has the revision of the lost one."""
+        """Let the commit of an act fail. The next act gets the revision of the failed one."""
         method, path, body = LOST[what]
 
         def refuse(_connection: object) -> None:
@@ -357,7 +357,7 @@ class Acts(Acted):
 
     @rule(slug=slugs, into=slugs)
     def merge(self, slug: str, into: str) -> None:
-        """Nobody's verdict is another one for it, but where the successor decides; what is there then is read."""
+        """Merge an authority. Only the successor's decisions change verdicts. Then replace the list by the API's."""
         body = {"into": into, "reason": "one municipality", "decision": self.decision(legal_basis=MERGER)}
         if self.act("POST", f"/v1/authorities/{slug}/merge", body) is None:
             return
@@ -373,14 +373,14 @@ class Acts(Acted):
                     said = self.list.verdict(client, service, at)
                     assert said in may_be, (said, may_be, at, client, service)
 
-    # What holds.
+    # Rules.
 
     def policy(self) -> Policy:
-        """That of the database; what is kept of it between acts is not out of date."""
+        """Return the policy of the database. Check that the copies kept between acts are up to date."""
         with self.plane.database.reading() as session:
             read = Policies().load(session, self.now)
             assert self.extra.load(session, self.now) == read
-            # Suspensions that are over leave with time, and not by an act.
+            # Suspensions end with time, without an act.
             current = self.plane.publisher.current(UnitOfWork(session, LOCAL, self.now))
         policy = policy_of(read, self.services)
         assert replace(current, suspensions=read.suspensions) == policy
@@ -391,7 +391,7 @@ class Acts(Acted):
         assert not list(self.list.reaches_beyond_a_closing())
         policy, snapshot = self.policy(), opened(self.plane.store)
         assert snapshot.revision == policy.revision
-        # Where nothing was done, all instants have been compared. A suspension that is over is in no policy.
+        # All instants were compared after the last act. A suspension that is over is in no policy.
         over = any(span.end <= self.now for _, span in self.list.suspended.values())
         instants = [self.now] if policy.revision in self.past else self.instants(self.now if over else 0)
         for at in instants:
@@ -411,7 +411,7 @@ class Acts(Acted):
             return
         self.shown = revision, fixed_as_shown(self.pages("bans", "bindings", "exemptions"))
         for key, one in before.items():
-            # The clock has stood still since the act.
+            # The clock has not moved since the act.
             if one.start <= self.now:
                 now = self.shown[1][key]
                 assert now.kept == one.kept, key

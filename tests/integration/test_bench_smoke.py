@@ -1,4 +1,4 @@
-"""The measurements, as small as they get, for moments. No figure is judged."""
+"""The measurements run at the smallest size for a moment. These tests judge no figures."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_a_comparison_measures_this_resolver_and_a_peer_at_the_same_questions() 
         assert measured["cpu_us"] > 0
         assert measured["per_second"] > 0
         assert measured["peak_mb"] > 0
-        # What was lost on a busy machine is no fault; that names are not refused would be a fifth.
+        # Losses on a busy machine are no fault. Names that are not refused would make up a fifth.
         assert measured["wrong"] < 0.1
     assert found["servers"]["dnsfilter"]["ratio"]["cpu_us"] == 1
     assert reported["versions"]["dnsfilter"] in {"compiled engine", "reference engine"}
@@ -64,7 +64,7 @@ def test_what_clients_notice_of_disturbances_is_counted_query_by_query() -> None
     ((alone, extra, flooding),) = reported["flood"]
     assert alone["answered"] == alone["sent"] > 0
     assert extra["answered"] > 0
-    # The flood is over its limit of 1,000 a second, the other client has none.
+    # The flood exceeds its limit of 1,000 a second. The other client has no limit.
     assert flooding["answered"] < flooding["sent"]
 
 
@@ -81,7 +81,7 @@ def test_pages_of_a_record_are_timed_that_is_a_chain(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "tests.bench.audit", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    # 1 says that the machine was slow.
+    # Exit code 1 means that the machine was slow.
     assert done.returncode in (0, 1), done.stderr
     _, _, row, goal = done.stdout.splitlines()
     title, *figures = (cell.strip() for cell in row.strip("|").split("|"))

@@ -1,4 +1,4 @@
-"""Acts in the control plane, and what they do to answers: real programs, real dig, real requests."""
+"""Acts in the control plane and their effect on answers, with real programs, dig and requests."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ GHENT_REFUSED = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
 
 
 class Administrator:
-    """A client of the API with the administrator's token, or with another."""
+    """A client of the API with the administrator's token, or with another one."""
 
     def __init__(self, machine: SingleMachine, token: str | None = None) -> None:
         token = token or (machine.state / "admin-token").read_text().strip()
@@ -30,7 +30,7 @@ class Administrator:
         return response.json() if response.content else None
 
     def token_of(self, login: str, role: str, authority: str) -> str:
-        """A token of a new account with one role."""
+        """Create an account with one role. Return its token."""
         account = self("POST", "/v1/accounts", {"kind": "service", "login": login, "name": login})["number"]
         self("POST", "/v1/grants", {"account": account, "role": role, "authority": authority, "reason": "for a test"})
         made = self("POST", f"/v1/accounts/{account}/tokens", {"label": "test", "for": "1 day"})
@@ -52,7 +52,7 @@ def rcode(machine: SingleMachine, client: str, name: str = "www.tiktok.com") -> 
 
 
 def until_in_force(machine: SingleMachine) -> None:
-    """Wait until the resolver answers by the newest revision of the control plane."""
+    """Wait until the resolver uses the newest revision of the control plane."""
     newest = scrape(f"127.0.0.1:{machine.api_metrics_port}")["dnsfilter_api_database_revision"]
     expected = [f'"revision={newest:.0f}"']
     assert eventually(
@@ -115,7 +115,7 @@ def test_a_bound_ban_still_refuses_where_the_own_one_is_exempted(
         "/v1/exemptions",
         {"ban": "ghent/tiktok", "ranges": ["127.0.5.0/24"], "for": "1 month", "reason": "election information"},
     )
-    # With the one in set hours that the policy brings it is of all that Ghent has: no approver's to decide.
+    # Together with the policy's exemption in set hours it covers all of Ghent. An approver may therefore not decide it.
     administrator("POST", f"/v1/exemptions/{exemption['number']}/approve", {})
     operator.close()
     until_in_force(fresh_machine)

@@ -1,4 +1,4 @@
-"""The control plane killed at random instants while acts arrive: what was answered stays, and everything fits."""
+"""The control plane is killed at random times while acts arrive. Answered acts remain. The audit log is consistent."""
 
 import random
 import shutil
@@ -31,9 +31,9 @@ KILLS = 200 if SOAKING else 10
 AUTHORITIES, WRITERS = 10, 4
 MODES = ("off", "monitor", "enforce")
 LOAD_S = 0.25
-"""A kill comes at most so long after the first act was answered."""
+"""The longest time between the first answered act and a kill, in seconds."""
 START_S = 0.4
-"""One of five comes while the control plane starts, at most so long after its beginning."""
+"""One kill in five comes while the control plane starts, at most this many seconds after the start."""
 SAID_EVERY = 5
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 @dataclass(frozen=True)
 class Act:
-    """An act that was answered as done."""
+    """An act that got a successful answer."""
 
     request: str
     revision: int
@@ -49,7 +49,7 @@ class Act:
 
 @dataclass
 class Trail:
-    """What has been verified so far of the record; it only grows."""
+    """The verified part of the audit log, which only grows."""
 
     seq: int = 0
     hash: str = GENESIS
@@ -57,7 +57,7 @@ class Trail:
     revision: int = 0
 
     def follow(self, url: str) -> None:
-        """Verify what came since, and that the database is intact."""
+        """Verify the new entries, and that the database is intact."""
         database = Database(url)
         try:
             with database.reading() as session:
@@ -102,7 +102,7 @@ class Plane:
         assert self._process.wait(20) == -signal.SIGKILL, self.log.read_text()
 
     def wait(self) -> dict[str, int]:
-        """Wait until it is ready, and give what it says of itself."""
+        """Wait until it is ready. Return the content of its readiness page."""
         reported: dict[str, int] = {}
 
         def ready() -> bool:
@@ -119,18 +119,18 @@ class Plane:
         return (self.state / "admin-token").read_text().strip()
 
     def copied(self, directory: Path) -> str:
-        """The URL of a copy of the database: looking at the original would tidy up what the next start finds."""
+        """Return the URL of a copy of the database. Opening the original would repair what the next start must find."""
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
         for path in self.state.glob("dnsfilter.sqlite3*"):
             shutil.copy(path, directory)
-        # Only an index of the log; the first process that opens the database makes it again.
+        # This file is only an index of the log. The first process that opens the database creates it again.
         (directory / "dnsfilter.sqlite3-shm").unlink(missing_ok=True)
         return f"sqlite:///{directory}/dnsfilter.sqlite3"
 
 
 class Load:
-    """Writers that act until nobody answers any more."""
+    """Writers that act until they get no more answers."""
 
     def __init__(self, plane: Plane, seed: int) -> None:
         self.done: list[Act] = []
@@ -153,10 +153,10 @@ class Load:
             thread.join()
 
     def _act(self, number: int, draw: random.Random) -> None:
-        """Acts that each change something: nobody else acts on this writer's authorities."""
+        """Send acts that each change something. No other writer acts on this writer's authorities."""
         headers = {"Authorization": f"Bearer {self._token}"}
         authorities = range(number, AUTHORITIES, WRITERS)
-        # httpx would load a list of authorities for each client.
+        # httpx would load a list of certificate authorities for each client.
         plain = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         with (
             suppress(httpx.TransportError),

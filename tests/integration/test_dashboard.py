@@ -1,4 +1,4 @@
-"""Every query of the dashboards finds something on a real Prometheus that scrapes a running node."""
+"""Every query of the dashboards finds data on a real Prometheus that scrapes a running node."""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,11 +12,11 @@ DASHBOARDS = sorted((Path(__file__).parents[2] / "deploy" / "grafana" / "dashboa
 
 
 class Node(Protocol):
-    """A running node with a policy in force that counts at least one authority, and one upstream."""
+    """A running node with one upstream and a policy in force that counts at least one authority."""
 
     @property
     def metrics_address(self) -> str:
-        """`host:port` of its metrics."""
+        """Return `host:port` of the node's metrics."""
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
@@ -24,6 +24,6 @@ def test_every_query_finds_something(path: Path, node: Node, tmp_path: Path) -> 
     queries = dashboard_queries(path)
     assert queries
     with prometheus(tmp_path, node.metrics_address) as server:
-        # Two scrapes make a rate; then all the others are there.
+        # A rate needs two scrapes. By then all other metrics exist.
         assert server.wait_for("rate(dnsfilter_cache_hits_total[1m])")
         assert [query for query in queries if not server.wait_for(query, within_s=5)] == []

@@ -1,6 +1,6 @@
-"""Each authority's decision from adoption to end: acts through the API, answers to dig, and a moved clock.
+"""Each authority's formal decision from adoption to end: acts through the API, answers to dig, and a moved clock.
 
-The year is 2028, whose days from March on fall as they did in 2023.
+The year is 2028. From March on, its dates fall on the same weekdays as in 2023.
 """
 
 import os
@@ -26,7 +26,7 @@ HALF_A_YEAR = [{"start": "2028-03-10", "for": "6 months"}]
 
 @pytest.fixture
 def opened(tmp_path: Path, authority: Knot) -> Iterator[Open]:
-    """Opens an office at a local time."""
+    """Return a function that opens an office at a local time."""
     with ExitStack() as stack:
         yield lambda at, **settings: stack.enter_context(Office(tmp_path, authority.hostport, at, settings))
 
@@ -175,7 +175,7 @@ def test_ghents_promotion_has_its_hours_across_a_change_of_summer_time(opened: O
         ("2028-03-24 11:59:57", "NOERROR"),
         ("2028-03-24 12:00:00", "REFUSED"),
         ("2028-03-25 10:00:00", "REFUSED"),  # a Saturday
-        # The clocks went forward on Sunday: nine o'clock is an hour earlier.
+        # The clocks go forward on Sunday, so nine o'clock is an hour earlier in UTC.
         ("2028-03-27 08:59:58", "REFUSED"),
         ("2028-03-27 09:00:00", "NOERROR"),
         ("2028-03-27 11:59:57", "NOERROR"),
@@ -259,19 +259,19 @@ def test_a_suspension_ends_unaided_also_without_the_control_plane(opened: Open) 
         if minute:
             os.kill(office.child("dnsfilter-api"), signal.SIGKILL)
             assert eventually(lambda: status_of(f"{office.api_url}/healthz") is None)
-        # The clock of the programs that is moved is not that of this one, in which dnsfilterctl runs.
+        # The moved clock is that of the programs. dnsfilterctl runs in this process, with its own clock.
         office.clock.set(f"2028-03-13 09:{minute + 1:02}:30")
         assert office.rcode("127.0.5.10") == "REFUSED"
         assert suspended(office) == {}
 
 
 def suspended(office: Office) -> dict[str, float]:
-    """For whom the node itself says that nothing is refused."""
+    """Return the node's metrics of suspended authorities."""
     return {name: value for name, value in office.metrics().items() if name.startswith("dnsfilter_suspended")}
 
 
 def reported(mailbox: Mailbox, address: str) -> str:
-    """The texts of all mail that an address was sent, with their subjects."""
+    """Return the subjects and texts of all mail to an address."""
     found = []
     for envelope in tuple(mailbox.received):
         if address in envelope.rcpt_tos:

@@ -1,4 +1,4 @@
-"""What is built and installed."""
+"""The source distribution, the wheel and the installed programs."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ SCRIPTS: dict[str, str] = pyproject()["project"]["scripts"]
 WITHOUT = "DNSFILTER_NO_EXTENSIONS"
 EXTENSION = f"dnsfilter/engine/_engine{sysconfig.get_config_var('EXT_SUFFIX')}"
 BUILT = [] if os.environ.get(WITHOUT) == "1" else [EXTENSION]
-"""What of the wheel is no source; nothing where this very run goes without the compiled engine."""
+"""The wheel's files that are not source: none if this run excludes the compiled engine."""
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is under version control."""
+    """Return a copy of all files under version control."""
     source = tmp_path_factory.mktemp("source")
     for path in tracked_files():
         copy = source / path.relative_to(PROJECT)
@@ -32,7 +32,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names in the wheel that the source distribution makes."""
+    """Return the names of the files in the wheel that the source distribution builds."""
     unpacked, target = tmp_path_factory.mktemp("unpacked"), tmp_path_factory.mktemp("wheel")
     assert _setup(source, "sdist", "--dist-dir", str(target)).returncode == 0
     (archive,) = target.iterdir()
@@ -40,7 +40,7 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     archive.unlink()
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     command = [*pip, "--no-build-isolation", "--no-deps", "--no-index", "-w", str(target), str(unpacked)]
-    # What is in the wheel is looked at and never run: not optimised, it is compiled in a fifth of the time.
+    # The wheel is inspected and never run. Without optimisation it compiles in a fifth of the time.
     hasty = unpacked / "cc"
     hasty.write_text(f'#!/bin/sh\nexec {os.environ.get("CC") or sysconfig.get_config_var("CC")} "$@" -O0\n')
     hasty.chmod(0o700)

@@ -1,4 +1,4 @@
-"""A person who has gone: what an account was called is nowhere once it has been erased."""
+"""After an account is erased, the names of its person remain nowhere."""
 
 import logging
 from io import BytesIO
@@ -14,7 +14,7 @@ _LOGIN, _NAME = "erasable-login", "Erasable Name"
 
 
 def _erasable(plane: Plane) -> int:
-    """An account with those names that has acted, and has asked for what is answered again by its key."""
+    """Create an account with those names that has acted. Its creation has a stored answer under an idempotency key."""
     body = {"kind": "user", "login": _LOGIN, "name": _NAME, "authority": "town"}
     headers = {"Authorization": f"Bearer {plane.token}", "Idempotency-Key": "made"}
     number: int = plane.done("POST", "/v1/accounts", body, headers=headers)["number"]
@@ -26,7 +26,7 @@ def _erasable(plane: Plane) -> int:
 
 
 def _reported(plane: Plane) -> bytes:
-    """What every GET without a name in its path gives an administrator, backup and archive unpacked."""
+    """Return an administrator's answers to GET of all paths without parameters, with backup and archive unpacked."""
     texts = []
     for path, methods in plane.app.openapi()["paths"].items():
         if "get" in methods and "{" not in path:
@@ -43,7 +43,7 @@ def test_an_erased_name_is_in_no_answer_export_backup_or_log(town: Plane, caplog
     caplog.set_level(logging.DEBUG)
     number = _erasable(town)
     before = _reported(town)
-    # A list, a backup, an archive.
+    # The names occur in a list, a backup and an archive.
     assert before.count(_LOGIN.encode()) >= 3
     assert before.count(_NAME.encode()) >= 3
     town.done("DELETE", f"/v1/accounts/{number}/name")
@@ -53,7 +53,7 @@ def test_an_erased_name_is_in_no_answer_export_backup_or_log(town: Plane, caplog
 
 
 def _held(plane: Plane) -> bytes:
-    """Everything in the files of the state directory."""
+    """Return the content of all files in the state directory."""
     return b"".join(path.read_bytes() for path in plane.settings.state_dir.rglob("*") if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""The example policy on a running resolver, each network asked for by a real dig from an address of its own."""
+"""The example policy on a running resolver. A real dig asks from an address of each network."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -52,7 +52,7 @@ def test_answered_means_the_authority_s_own_records(node: Node, authority: Knot)
 def test_promotion_network_of_ghent_is_answered_in_its_hours_only(node: Node) -> None:
     before = _in_hours()
     result = node.dig("www.tiktok.com", bind="127.0.15.10")
-    if before == _in_hours():  # else the hour struck meanwhile, and either answer is right
+    if before == _in_hours():  # else the hours began or ended in between, and either answer is right
         assert result.rcode == ("NOERROR" if before else "REFUSED")
     assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
 

@@ -1,4 +1,4 @@
-"""The client that openapi-python-client makes of the running API's own description, at work."""
+"""The client that openapi-python-client generates from the running API's own description, in use."""
 
 import importlib
 import json
@@ -21,13 +21,13 @@ NAME = "made_client"
 
 
 class Made:
-    """A generated client of a running API, and what the generator said of it."""
+    """A generated client of a running API, and the output of the generator."""
 
     def __init__(self, api: Api, directory: Path) -> None:
         self.api = api
         self.description = httpx.get(f"{api.url}/openapi.json").json()
         settings = directory / "settings.yaml"
-        settings.write_text("post_hooks: []\n")  # ruff would format it for seconds
+        settings.write_text("post_hooks: []\n")  # otherwise ruff formats it for seconds
         self.directory = directory / NAME
         said = subprocess.run(
             [
@@ -52,7 +52,7 @@ class Made:
         return importlib.import_module(f"{NAME}.api.{path.parent.name}.{path.stem}")
 
     def __call__(self, operation: str, kind: str, *path: object, **given: object) -> Any:
-        """What the operation answers; it has to be of that kind."""
+        """Call an operation. Return its answer, which must be of the given kind."""
         answer = self.modules[operation].sync(*path, client=self.client, **given)
         assert type(answer).__name__ == kind, answer
         return answer

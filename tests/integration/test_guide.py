@@ -1,4 +1,4 @@
-"""What the guide for administrators says is typed, and does what it says: with the units, as their users."""
+"""The commands of the guide for administrators do what it says, with the units and as their users."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from tests.support.nodes import eventually
 
 GUIDE = "docs/guide/administrators.md"
 SERVER = "192.0.2.53"
-"""The machine's address in the guide's lines."""
+"""The machine's address in the guide's commands."""
 HEALTH = "health.dnsfilter.internal"
 STATE = "/var/lib/dnsfilter"
 TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
@@ -20,7 +20,7 @@ TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
 
 @pytest.fixture
 def machine() -> Iterator[Installed]:
-    """Installed and configured as the guide says, and not started."""
+    """Yield a machine that is installed and configured as the guide says, but not started."""
     with Installed() as made:
         made.space.add_address(f"{SERVER}/32")
         _, install = blocks(GUIDE, "1. Install")
@@ -35,7 +35,7 @@ def machine() -> Iterator[Installed]:
 
 
 def started(machine: Installed) -> None:
-    """Carry out the first start, all of it, then register the office's range."""
+    """Run all commands of the first start, then register the office's range."""
     machine.sh("\n".join(blocks(GUIDE, "2. First start")))
     machine.sh(blocks(GUIDE, "3. Register networks")[0])
 
@@ -45,29 +45,29 @@ def nodes(machine: Installed) -> str:
 
 
 def reported(holds: Callable[[], bool]) -> bool:
-    """Whether the control plane comes to know something of the node, which reports every ten seconds."""
+    """Return whether the control plane learns something from the node, which reports every ten seconds."""
     return eventually(holds, within_s=30, every_s=1)
 
 
 def roots(machine: Installed) -> list[str]:
-    """What is root's below the state directory."""
+    """Return the paths below the state directory that root owns."""
     return [path for path, owner in machine.owners(STATE).items() if path and owner.startswith("root:")]
 
 
 def answered(machine: Installed) -> str:
-    """The code of the answer to the guide's question."""
+    """Return the code of the answer to the guide's question."""
     return machine.dig(HEALTH, "TXT", server=SERVER).rcode
 
 
 def restore_lines(*, with_copies: bool) -> str:
-    """The guide's lines of a restore, with copies of the keys that sign put back or without."""
+    """Return the guide's commands of a restore, with or without the copies of the signing keys."""
     lines = blocks(GUIDE, "6. Back up and restore")[1]
     install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
     return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
 
 
 def backed_up(machine: Installed) -> str:
-    """A backup by the guide's line, encrypted for a key of ours, in a directory that outlives the state."""
+    """Back up by the guide's command, encrypted for a test key, outside the state directory. Return a `cd` to it."""
     identity = Identity.generate()
     line = re.sub("age1[a-z0-9]+", str(identity.to_public()), blocks(GUIDE, "6. Back up and restore")[0])
     machine.sh(

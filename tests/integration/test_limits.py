@@ -1,4 +1,4 @@
-"""Limits as the administrator sets them, at a real node."""
+"""Limits that an administrator sets, at a real node."""
 
 import socket
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ MANY = 400
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Node]:
-    """A node with tight limits."""
+    """Run a node with tight limits."""
     with Node(tmp_path_factory.mktemp("limited"), authority.hostport, config=LIMITS) as node:
         yield node
 
@@ -44,7 +44,7 @@ def counted(node: Node, name: str) -> float:
 def ask_much(node: Node, client: str, name: str, expected: int) -> list[dns.message.Message]:
     """Return the replies to MANY questions of one client.
 
-    They are sent in rounds that fit a socket's buffer: the answer to a later question shows that a round was read.
+    It sends them in rounds that fit a socket's buffer. The answer to a later question shows that a round was read.
     """
     found: list[dns.message.Message] = []
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:

@@ -1,4 +1,4 @@
-"""One resolver on its own, as its administrator meets it."""
+"""One standalone resolver, as its administrator sees it."""
 
 import os
 import signal
@@ -101,7 +101,7 @@ def test_killed_worker_is_replaced_and_no_counter_falls(tmp_path: Path, authorit
         assert node.worker_pid() != first
         counted = node.metrics()
         assert counted[refused] == 2
-        # The spare answers at once; that the first one is gone is noticed a moment later.
+        # The standby answers at once. The supervisor notices the loss of the worker a moment later.
         assert eventually(lambda: node.metrics()["dnsfilter_worker_restarts_total"] == 1)
 
 

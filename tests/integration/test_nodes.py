@@ -1,4 +1,4 @@
-"""Two nodes in networks of their own, one control plane: what both hear of, and what one goes on with alone."""
+"""Two nodes in separate networks and one control plane: what both receive, and how one continues alone."""
 
 import json
 import socket
@@ -19,14 +19,14 @@ from tests.support.nodes import EXAMPLE, eventually, program
 from tests.support.zones import ZONES
 
 HOME = "203.0.113.1"
-"""Where the control plane is, behind both wires."""
+"""The control plane's address, which both links lead to."""
 GHENT, MECHELEN, FEDERAL = "127.0.5.10", "127.0.7.10", "127.0.1.10"
-"""Clients of theirs, in either network."""
+"""Clients of these authorities, with the same addresses in both networks."""
 
 
 @dataclass
 class Branch:
-    """A network with a node in it, and the wire to the control plane."""
+    """A network with a node and a link to the control plane."""
 
     space: Namespace
     node: NodeWithin
@@ -34,24 +34,24 @@ class Branch:
 
     @property
     def name(self) -> str:
-        """Of the node, and of both ends of the wire."""
+        """Return the name of the node and of both ends of the link."""
         return self.node.directory.name
 
     def join(self) -> None:
-        """Have the wire lead to the control plane."""
+        """Connect the link to the control plane."""
         self.space.ip("link", "set", self.name, "up")
         self.space.ip("route", "replace", f"{HOME}/32", "via", self.gateway)
 
     def cut(self) -> None:
-        """Have it lead nowhere."""
+        """Disconnect the link."""
         self.space.ip("link", "set", self.name, "down")
 
     def rcode(self, client: str = GHENT) -> str:
-        """What that client is answered."""
+        """Return the code of the answer to that client."""
         return self.node.dig("www.tiktok.com", bind=client).rcode
 
     def revision(self) -> int:
-        """What the node decides by."""
+        """Return the revision that the node uses."""
         (text,) = self.node.dig("health.dnsfilter.internal", "TXT").rdata("TXT")
         return int("".join(filter(str.isdigit, text)))
 
@@ -70,22 +70,22 @@ class World:
     two: Branch
 
     def set_mode(self, mode: str, authority: str = "ghent") -> int:
-        """Toggle a ban on TikTok; the revision that is published with it."""
+        """Change the mode of a ban on TikTok. Return the revision that is published with it."""
         self.api("PATCH", f"/v1/authorities/{authority}/bans/tiktok", {"mode": mode})
         return self.published()
 
     def published(self) -> int:
-        """The revision that every node is to have."""
+        """Return the revision that every node must get."""
         return int(self.api("GET", "/v1/decision?client=127.0.5.10&name=www.tiktok.com")["revision"])
 
     def shown(self, branch: Branch) -> Any:
-        """What the control plane knows of a node."""
+        """Return the node as the control plane shows it."""
         return self.api("GET", f"/v1/nodes/{branch.name}")
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Both nodes are enrolled by hand: between machines that is not ciphered here."""
+    """Run a control plane and two branches. Enrol both nodes by command, because their connection is not encrypted."""
     directory = tmp_path_factory.mktemp("world")
     with ExitStack() as stack:
         centre = stack.enter_context(Namespace())
@@ -128,7 +128,7 @@ def _enrol_by_hand(branch: Branch) -> None:
 
 @pytest.fixture
 def joined(world: World) -> Iterator[World]:
-    """Both in step, as every test begins and ends."""
+    """Yield the world with both nodes connected and at the newest revision. Connect node two again afterwards."""
     for branch in (world.one, world.two):
         branch.join()
     revision = max(world.set_mode("enforce"), world.set_mode("enforce", "mechelen"))
@@ -176,28 +176,28 @@ def test_a_node_that_is_cut_off_and_restarted_decides_by_the_last_and_ends_a_ter
 
 
 def unaltered(_path: str, body: bytes) -> bytes:
-    """Everything as it is."""
+    """Return the body as it is."""
     return body
 
 
 def unsigned(path: str, body: bytes) -> bytes:
-    """Manifests without a signature."""
+    """Remove the signature of manifests."""
     return json.dumps({**json.loads(body), "signature": ""}).encode() if "/snapshot" in path else body
 
 
 def resigned(path: str, body: bytes) -> bytes:
-    """Manifests with the signature of somebody else."""
+    """Replace the signature of manifests with an invalid one."""
     return json.dumps({**json.loads(body), "signature": 128 * "a"}).encode() if "/snapshot" in path else body
 
 
 def spoilt(path: str, body: bytes) -> bytes:
-    """Files with another last byte."""
+    """Change the last byte of files."""
     return body[:-1] + bytes([body[-1] ^ 1]) if "/files/" in path else body
 
 
 @pytest.fixture
 def between(joined: World) -> Iterator[Between]:
-    """Somebody between node two and the control plane: its address is theirs too, in that network."""
+    """Run a proxy between node two and the control plane, which has the control plane's address in that network."""
     space = joined.two.space
     space.add_address(f"{HOME}/32")
     sock = space.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -211,7 +211,7 @@ def between(joined: World) -> Iterator[Between]:
 
 def test_what_somebody_in_between_alters_is_refused_and_named(joined: World, between: Between) -> None:
     one, two = joined.one, joined.two
-    # Rules that a node has had before are not fetched again, and so not spoilt on the way: from now on all are new.
+    # A node does not fetch rules again, so the proxy could not alter them. After this change all rules are new.
     joined.api("PATCH", "/v1/authorities/ghent", {"contact": "security@ghent.example"})
     assert eventually(lambda: two.revision() == joined.published())
     steps = [

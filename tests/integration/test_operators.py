@@ -1,4 +1,4 @@
-"""Fifty operators at once on one control plane, with nodes that follow: no act is lost, none is made up."""
+"""Fifty operators at once on one control plane, with nodes that follow: every act is kept, and none is invented."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 @dataclass(frozen=True)
 class Operator:
-    """An account: its token, its authorities, and whether it acts only on what it has seen."""
+    """An account: its token, its authorities, and whether it acts only on the current revision that it read."""
 
     token: str
     authorities: Sequence[int]
@@ -39,7 +39,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Done:
-    """An act that was answered as done; `seen` is the ban's revision that it was made for, of a careful operator."""
+    """An act that got a successful answer. `seen` is the ban's revision that a careful operator acted on."""
 
     request: str
     body: int
@@ -50,7 +50,7 @@ class Done:
 
 @dataclass
 class Report:
-    """What everybody was answered."""
+    """The answers to all operators and readers."""
 
     done: list[Done] = field(default_factory=list)
     stale: int = 0
@@ -59,7 +59,7 @@ class Report:
 
 
 class Crowd:
-    """Operators and readers of one control plane, all at once for a time."""
+    """Operators and readers that use one control plane at once for a time."""
 
     def __init__(self, api: Api, seed: int) -> None:
         self._api = api
@@ -69,7 +69,7 @@ class Crowd:
 
     async def run(self) -> None:
         most = OPERATORS + READERS
-        # Idle connections end here before the server, which waits for 5 s, ends them during a request.
+        # The client closes idle connections first. The server closes them after 5 s, perhaps during a request.
         limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=2)
         async with httpx.AsyncClient(base_url=self._api.url, timeout=60, limits=limits) as client:
             self._client = client
@@ -86,7 +86,7 @@ class Crowd:
         return await self._client.request(method, path, json=body, headers=headers)
 
     async def _hire(self, number: int) -> Operator:
-        """Every body has two operators, and every fifth operator a second body."""
+        """Create an operator. Every authority has two operators, and every fifth operator has a second authority."""
         authorities = [number % AUTHORITIES, *([(number + 1) % AUTHORITIES] if number % 5 == 0 else [])]
         token = self._api.token()
         made = await self._made("/v1/accounts", token, {"kind": "service", "login": f"op-{number}", "name": "operator"})
@@ -122,7 +122,7 @@ class Crowd:
                 self.reported.faults.append(f"{answer.status_code} {answer.text}")
 
     async def _read(self, number: int) -> None:
-        """Revisions, as others see them meanwhile, never go back."""
+        """Check that the revisions that a reader sees never decrease."""
         draw = random.Random(f"{self._seed} reader {number}")
         newest: dict[str, int] = defaultdict(int)
         token = self._api.token()
@@ -189,17 +189,17 @@ def test_no_act_of_many_operators_is_lost_and_the_nodes_end_where_the_record_doe
 
 
 def reaches(node: Follower, revision: int) -> bool:
-    """Whether a node comes to that revision."""
+    """Return whether a node reaches that revision."""
     return eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == revision)
 
 
 def bans_of(client: httpx.Client) -> dict[str, Json]:
-    """Every ban, by authority."""
+    """Return every ban by authority."""
     return {ban["authority"]: ban for ban in client.get("/v1/bans", params={"limit": 200}).json()["items"]}
 
 
 def toggles(client: httpx.Client) -> dict[str, list[Json]]:
-    """The entries of acts on each body's ban by accounts, oldest first."""
+    """Return the audit entries of acts by accounts on each authority's ban, oldest first."""
     found: dict[str, list[Json]] = defaultdict(list)
     for body in range(AUTHORITIES):
         query: dict[str, str | int] = {"object": f"ban/{body_of(body)}/{SERVICE}", "limit": 200}
@@ -214,7 +214,7 @@ def toggles(client: httpx.Client) -> dict[str, list[Json]]:
 
 
 def follow(first: Json, last: Json, entries: Sequence[Json]) -> None:
-    """Each act begins where the one before it ended."""
+    """Check that each act begins where the previous one ended."""
     mode, revision = first["mode"], first["revision"]
     for entry in entries:
         assert entry["before"]["mode"] == mode
@@ -237,7 +237,7 @@ def compare(done: Sequence[Done], entries: Mapping[str, Sequence[Json]], first: 
             revision = entry["revision"]
             mode_at[body, revision] = entry["after"]["mode"]
     for act in done:
-        # An act that finds its mode already there is done without an entry.
+        # An act that does not change the mode succeeds without an entry.
         assert mode_at[act.body, act.revision] == act.mode
         found = recorded.get(act.request)
         if found is not None:

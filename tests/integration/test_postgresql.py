@@ -1,4 +1,4 @@
-"""On PostgreSQL: an audit that only grows, writers in turn, readers of one state; nothing that only SQLite takes."""
+"""PostgreSQL: an append-only audit log, writers in turn, consistent reads, and only values that it accepts too."""
 
 import io
 import json
@@ -36,7 +36,7 @@ _COPIED = (
 
 
 def _chain_of(plane: Plane) -> tuple[int, object]:
-    """Number of the last entry, and what is wrong with the record."""
+    """Return the number of the last entry, and the fault of the audit log."""
     report = verify(plane.call("GET", "/v1/audit/export").content.splitlines(keepends=True))
     return report.chain.seq, report.chain.fault
 
@@ -71,7 +71,7 @@ def test_writers_of_several_processes_take_turns(town: Plane) -> None:
     before, revision = _chain_of(town)[0], town.revision()
 
     def write(number: int) -> list[int]:
-        # A database of its own, as in a process of its own: the lock is PostgreSQL's.
+        # A separate database object acts like a separate process, because PostgreSQL holds the lock.
         database = Database(town.settings.database)
         seen = []
         for act in range(ACTS):
@@ -127,7 +127,7 @@ def test_a_connection_that_the_server_closed_is_opened_again(town: Plane, server
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, backend: str, server: Server) -> Settings:
-    """Settings of an installation on the database that the control plane does not have."""
+    """Return settings of an installation on the kind of database that the control plane does not use."""
     url = server.make() if backend == "sqlite" else None
     return parse_settings({"state_dir": f"{tmp_path}/restored", "database": url}, {})
 
@@ -184,7 +184,7 @@ def test_what_a_person_is_called_is_in_no_log_of_a_failure(town: Plane, caplog: 
 def test_a_second_process_waits_for_the_first_and_who_lost_its_turn_ends(tmp_path: Path, server: Server) -> None:
     url = server.fresh()
     api = Api(tmp_path, "", ("--database", url))
-    api.is_forked = False  # the first fork of a test process waits until everything is imported
+    api.is_forked = False  # the first fork of a test process waits until all imports are done
     subprocess.run([program("dnsfilter-api"), "init", "--state-dir", api.state, "--database", url], check=True)
     with ThreadPoolExecutor(1) as pool, closing(Turn(url)) as other:
         assert other.take()

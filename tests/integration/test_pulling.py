@@ -1,4 +1,4 @@
-"""A node and the control plane that it pulls from, a played one: starts, restarts, upgrades, and its end."""
+"""A node and the simulated control plane that it pulls from: starts, restarts, upgrades and stops."""
 
 import signal
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ NAME = "www.tiktok.com"
 
 
 def snapshot(revision: int, mode: Mode = Mode.ENFORCE) -> Compiled:
-    """Of one ban, made now."""
+    """Return a snapshot of one ban, made now."""
     held = (network("127.0.5.0/24", "ghent"), service("tiktok", ["tiktok.com"]), ban(1, "ghent", "tiktok", mode))
     return compile_policy(policy(*held, revision=revision), int(time()))
 
@@ -33,7 +33,7 @@ def plane() -> Iterator[Played]:
 
 @pytest.fixture
 def pulling(plane: Played, tmp_path: Path, authority: Knot) -> Node:
-    """A node that has a one-time token, not started."""
+    """Return a stopped node with a one-time token."""
     (tmp_path / "token").write_text(ONE_TIME)
     config = f'[control_plane]\nurl = "{plane.url}"\ntoken = "token"\n'
     return Node(tmp_path, authority.hostport, policy=None, config=config)
@@ -44,7 +44,7 @@ def answers(node: Node, rcode: str) -> bool:
 
 
 def waits(plane: Played) -> bool:
-    """Whether the node waits for the next snapshot now."""
+    """Return whether the node soon waits for the next snapshot."""
     return eventually(lambda: plane.asked("/v1/nodes/self/snapshot")[-1].query == {"wait": ["25"]})
 
 

@@ -1,4 +1,4 @@
-"""README.md, typed as it is printed, on a machine of its own: a network where its ports and addresses are free."""
+"""The commands of README.md, typed as printed, in a network namespace where its ports and addresses are free."""
 
 import os
 import shlex
@@ -17,13 +17,13 @@ from tests.support.nodes import Process
 from tests.support.zones import ZONES
 
 UPSTREAM = "192.0.2.53"
-"""The one that README.md names."""
+"""The upstream in README.md."""
 FIRST, *BLOCKS = [block for language, block in FENCE.findall(text("README.md")) if language == "sh"]
 READY = ("127.0.0.1:9153", "127.0.0.1:8080")
 
 
 class Checkout(Process):
-    """A copy of the work tree in which `make run` is at work. It has this one's environment, which takes minutes."""
+    """A copy of the work tree with a running `make run`. It shares this environment, which takes minutes to build."""
 
     def __init__(self, space: Namespace, directory: Path) -> None:
         super().__init__(directory, "run")
@@ -33,7 +33,7 @@ class Checkout(Process):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
         (directory / ".venv").symlink_to(PROJECT / ".venv")
-        (directory / "scripts/bootstrap").write_text("#!/bin/sh\n")  # tests/meta/test_bootstrap.py is about it
+        (directory / "scripts/bootstrap").write_text("#!/bin/sh\n")  # tests/meta/test_bootstrap.py covers it
 
     def command(self) -> list[str]:
         [line] = [line for line in FIRST.splitlines() if UPSTREAM in line]
@@ -43,7 +43,7 @@ class Checkout(Process):
         return all(self._space.status_of(address) == 200 for address in READY)
 
     def type(self, line: str, tools: str) -> subprocess.CompletedProcess[str]:
-        """Type something in another terminal."""
+        """Run a line as if typed in another terminal."""
         command = self._space.command("bash", "-c", f"set -o pipefail\n{line}")
         environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
         return subprocess.run(command, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=60)
@@ -62,7 +62,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A directory with the programs that README.md says are needed."""
+    """Return a directory with the programs that README.md requires."""
     directory = tmp_path_factory.mktemp("tools")
     if shutil.which("curl") is None:
         pytest.skip("curl is not here")
@@ -92,7 +92,7 @@ def test_what_is_printed_can_be_typed_and_does_what_it_says(checkout: Checkout, 
 
 
 def _is_as_said(answer: str, said: str) -> bool:
-    """Whether dig printed what the comment behind its line says."""
+    """Return whether dig printed what the comment behind its line says."""
     if "REFUSED" in said:
         return "status: REFUSED" in answer and f"EDE: {said.rpartition('EDE ')[2]} " in answer
     return not said or "status: NOERROR" in answer

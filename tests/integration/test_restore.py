@@ -1,4 +1,4 @@
-"""The state directory is gone; the backup brings back policy, people, tokens and record, and the answers with them."""
+"""A restored backup brings back policy, accounts, tokens, audit log and answers after the state directory is lost."""
 
 import shutil
 import subprocess
@@ -13,26 +13,26 @@ from tests.support.knot import Knot
 from tests.support.nodes import SingleMachine, eventually, program
 
 EXEMPTED = "127.0.5.10"
-"""Of Ghent's offices, which an exemption sets free in the course of the test."""
+"""A client in Ghent's offices, which an exemption frees during the test."""
 
 
 def table(machine: SingleMachine) -> dict[str, tuple[str, list[int]]]:
-    """What each client of the example is answered."""
+    """Return the answer to each client of the example."""
     answers = {client: machine.dig("www.tiktok.com", bind=client) for client in (*REFUSED, *ANSWERED)}
     return {client: (answer.rcode, [error.code for error in answer.ede]) for client, answer in answers.items()}
 
 
 def done(machine: SingleMachine, *arguments: str) -> str:
-    """What a command prints, which must succeed."""
+    """Run a command that must succeed. Return its output."""
     found = machine.ctl(*arguments)
     assert found.returncode == 0, found.stderr
     return found.stdout
 
 
 def exempt(machine: SingleMachine) -> dict[str, str]:
-    """Have an operator ask for an exemption and the administrator grant it; an operator's and an approver's tokens.
+    """Get an exemption requested by an operator and approved. Return an operator's and an approver's token.
 
-    With the one in set hours that the policy brings it is of all that Ghent has: no approver's to decide.
+    Together with the policy's exemption in set hours it covers all of Ghent. An approver may therefore not decide it.
     """
     administrator = Administrator(machine)
     tokens = {role: administrator.token_of(f"ghent-{role}", role, "ghent") for role in ("operator", "approver")}
@@ -47,7 +47,7 @@ def exempt(machine: SingleMachine) -> dict[str, str]:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """Where things are kept that outlive the machine."""
+    """Return a directory for files that must outlive the machine."""
     kept = tmp_path / "outside"
     kept.mkdir()
     return kept
@@ -69,7 +69,7 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
         done(machine, "backup", backup, "--recipient", str(identity.to_public()))
         extra = machine.ctl("restore", backup, "--state-dir", ".run", "--identity", key)
         assert (extra.returncode, "already exists" in extra.stderr) == (2, True)
-        # What comes after the backup is lost with the machine.
+        # Changes after the backup are lost with the machine.
         done(machine, "ban", "set", "ghent", "tiktok", "--mode", "off")
     assert before[EXEMPTED] == ("NOERROR", [])
     assert {client: before[client] for client in REFUSED if client != EXEMPTED} == {
@@ -80,7 +80,7 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
     restored = done(machine, "restore", backup, "--state-dir", ".run", "--identity", key)
     assert "restored: installation " in restored
     assert not (machine.state / "admin-token").exists()
-    # The keys that sign are in no backup.
+    # A backup does not contain the signing keys.
     command = [program("dnsfilter-api"), "new-keys", "--state-dir", str(machine.state)]
     subprocess.run(command, check=True)
     with machine:
@@ -95,7 +95,7 @@ def test_what_was_backed_up_is_answered_and_proven_after_everything_is_gone(
         assert verified.returncode == 0, verified.stdout + verified.stderr
         assert done(machine, "audit", "list", "--act", "installation.restore", "--token-file", token)
         done(machine, "export", "--archive", str(archive), "--token-file", token)
-        # Acts go on from there.
+        # Acts continue from this state.
         assert before["127.0.7.10"][0] == "REFUSED"
         done(machine, "ban", "set", "mechelen", "tiktok", "--mode", "off", "--token-file", token)
         assert eventually(lambda: machine.dig("www.tiktok.com", bind="127.0.7.10").rcode == "NOERROR")

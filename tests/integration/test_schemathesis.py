@@ -1,4 +1,4 @@
-"""The running API, asked what its own description allows and what it does not, as every kind of caller."""
+"""The running API gets requests inside and outside its own description, from every kind of caller."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.support.nodes import EXAMPLE, ROOT
 from tests.support.soak import SOAKING, say
 
 CASES = 120 if SOAKING else 8
-"""Of each operation as described, and as many otherwise."""
+"""The number of described requests for each operation, and of other requests."""
 ROLES = ("reader", "operator", "approver", "auditor", "administrator")
 
 
@@ -57,7 +57,7 @@ def test_a_method_that_is_not_described_gets_405_with_allow(api: Api) -> None:
         paths = client.get("/openapi.json").json()["paths"]
         for path in paths:
             address = path.format_map({**known, **dict.fromkeys(("number", "account", "name", "key", "sha256"), "1")})
-            # A node's name takes any word: /v1/nodes/enrol is one of that path too.
+            # A node's name can be any word, so /v1/nodes/enrol also matches that path.
             there = {method.upper() for other, item in paths.items() if _is_at(address, other) for method in item}
             for method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} - there:
                 answer = client.request(method, address)
@@ -66,7 +66,7 @@ def test_a_method_that_is_not_described_gets_405_with_allow(api: Api) -> None:
 
 
 def _is_at(address: str, path: str) -> bool:
-    """Whether an address is one of a path with placeholders."""
+    """Return whether an address matches a path with placeholders."""
     return re.fullmatch(re.sub(r"{\w+}", "[^/]+", re.sub(r"([.])", r"\\\1", path)), address) is not None
 
 
@@ -78,7 +78,7 @@ def _wanted(api: Api) -> Wanted:
 
 
 def _asked(wanted: Wanted) -> Any:
-    # The order of hashes decides what is drawn.
+    # The order of hashes determines which examples are drawn.
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     command = [sys.executable, "-m", "tests.support.described_requests"]
     given = json.dumps(asdict(wanted))
@@ -88,7 +88,7 @@ def _asked(wanted: Wanted) -> Any:
 
 
 def _account(client: httpx.Client, login: str, role: str) -> tuple[int, int, str]:
-    """A new account that holds the role, in Ghent where it is one of an authority; its grant, and its token."""
+    """Create an account with the role, in Ghent for a role of an authority. Return its number, grant and token."""
     number = _done(client, "/v1/accounts", {"kind": "service", "login": login, "name": login})["number"]
     authority = "ghent" if role in ("reader", "operator", "approver") else None
     wanted = {"account": number, "role": role, "authority": authority, "reason": "for a test", "for": "1 year"}

@@ -1,4 +1,4 @@
-"""A node that is acted on by hand: nothing is refused for a while, an older snapshot decides; there is no API."""
+"""Local acts at a node without an API: a local suspension refuses nothing for a while; an older snapshot decides."""
 
 import json
 import os
@@ -21,7 +21,7 @@ AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-group
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A directory that any user may enter."""
+    """Yield a directory that any user may enter."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)

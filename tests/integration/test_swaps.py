@@ -1,7 +1,7 @@
-"""Snapshots swapped under load: no question without its answer, no SERVFAIL, no answer of two revisions.
+"""Snapshots swapped under load: every question gets its answer, without SERVFAIL and from one revision only.
 
-Every revision marks what it says: reference, contact, names, addresses. Names, ranges and rules all change from one to
-the next, so that a mixture of any two files shows.
+Every revision marks its answers: reference, contact, names and addresses. Names, ranges and rules all change from one
+revision to the next. A mixture of any two files is therefore visible.
 """
 
 import os
@@ -49,7 +49,7 @@ UPSTREAM = {
 
 
 def is_odd(revision: int) -> bool:
-    """Odd revisions ban a second service, whose number comes before the first's, and give Ghent another range."""
+    """Return whether a revision bans a second service, numbered before the first, and gives Ghent another range."""
     return bool(revision & 1)
 
 
@@ -58,7 +58,7 @@ def mode_of(revision: int) -> Mode:
 
 
 def marked(revision: int) -> Policy:
-    """The policy of a revision."""
+    """Return the policy of a revision."""
     body = public_body("ghent")
     ghent = replace(
         body, names=(("nl", f"GHENT {revision}"),), contact=f"r{revision}@example.org", time_zone="Europe/Brussels"
@@ -90,7 +90,7 @@ def _service(slug: str, domain: str, revision: int) -> Service:
 
 
 def expected(revision: int, client: str, name: str, qtype: str) -> Said:
-    """What a client must get under one revision."""
+    """Return what a client must get under one revision."""
     if name == HEALTH:
         return Said(dns.rcode.NOERROR, frozenset({f'TXT "revision={revision}"'}))
     base = WILD if name.endswith(WILD) else name
@@ -122,7 +122,7 @@ def _text(revision: int, slug: str) -> str:
 
 
 def questions(tag: str) -> Iterator[tuple[str, str]]:
-    """All of them in turn, and between them names that nobody has asked before."""
+    """Yield all questions in turn, and between them questions for new names."""
     numbers = count()
     for question in cycle([key for key in UPSTREAM if key[0] != WILD]):
         yield question
@@ -134,7 +134,7 @@ def health() -> Iterator[tuple[str, str]]:
 
 
 def start_askers(stack: ExitStack, board: Board, port: int) -> list[Asker]:
-    """Clients of every range, by UDP and TCP, and two that watch the revision."""
+    """Start clients of every range, by UDP and TCP, and two that watch the revision."""
     crowd = [
         (GHENT, Transport.UDP, questions("a")),
         (GHENT, Transport.TCP, questions("b")),
@@ -151,7 +151,7 @@ def start_askers(stack: ExitStack, board: Board, port: int) -> list[Asker]:
 
 
 def inconsistent(askers: Sequence[Asker], expect: Callable[[int, str, str, str], Said]) -> list[tuple[Exchange, Said]]:
-    """The replies that no single revision explains among those that may have been in force."""
+    """Return the replies that match no single revision of those that may have been in force."""
     found = []
     for asker in askers:
         for each in asker.exchanges:
@@ -165,7 +165,7 @@ def inconsistent(askers: Sequence[Asker], expect: Callable[[int, str, str, str],
 def test_two_hundred_swaps_under_load_lose_nothing_and_mix_nothing(tmp_path: Path, authority: Knot) -> None:
     board = Board(1)
     with PublishedNode(tmp_path, authority.hostport, marked(1)) as node:
-        # A connection that the spare accepts while the worker starts stays with it: two decide then, each in its time.
+        # A connection that the standby accepts during the worker's start stays with it. Then two processes decide.
         settled(node)
         with ExitStack() as stack:
             askers = start_askers(stack, board, node.port)
@@ -212,13 +212,13 @@ def test_a_worker_that_was_kept_from_running_decides_what_waits_by_the_newest(tm
 
 
 def settled(node: Node) -> list[int]:
-    """The processes of a node with one worker once both it and its spare are ready."""
+    """Wait until a node's one worker and its standby are ready. Return their processes."""
     assert eventually(lambda: node.log.read_text().count("snapshot in force") == 2, 30)
     return node.worker_pids()
 
 
 def ordered(node: Node) -> set[int]:
-    """The revisions that the supervisor wants in force, as its workers' counter files have them."""
+    """Return the revisions that the supervisor wants in force, from its workers' counter files."""
     assert node.process is not None
     found = set()
     for directory in ("/dev/shm", tempfile.gettempdir()):

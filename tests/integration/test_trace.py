@@ -1,4 +1,4 @@
-"""What dig was answered is what a trace says afterwards, also across a control plane that was killed."""
+"""A trace reports the same answer as an earlier dig, also after the control plane was killed."""
 
 import json
 import os
@@ -13,13 +13,13 @@ CLIENT, NAME = "127.0.5.10", "www.tiktok.com"
 
 
 def _next_second() -> None:
-    """Wait for a second of its own: publications are dated in seconds."""
+    """Wait for the next second, because publications are dated in seconds."""
     now = time.time()
     time.sleep(int(now) + 1 - now)
 
 
 def _asked(machine: SingleMachine) -> tuple[str, str]:
-    """The instant and the answer of a question, in a second in which nothing is published."""
+    """Return the time and the answer of a question, in a second without a publication."""
     _next_second()
     at = datetime.fromtimestamp(int(time.time()), UTC).isoformat()
     rcode = machine.dig(NAME, bind=CLIENT).rcode
@@ -45,7 +45,7 @@ def test_a_trace_says_what_dig_was_answered(fresh_machine: SingleMachine) -> Non
         _set(machine, mode)
         asked.append(_asked(machine))
     _set(machine, "monitor")
-    # Killed right after its answer: what came into force last may not be written down yet.
+    # The control plane is killed right after its answer. The last entry into force may not be stored yet.
     os.kill(machine.child("dnsfilter-api"), signal.SIGKILL)
     assert eventually(lambda: status_of(f"{machine.api_url}/healthz") is None)
     asked.append(_asked(machine))

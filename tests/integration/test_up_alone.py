@@ -1,4 +1,4 @@
-"""`dnsfilter up` where the control plane does not start: the resolver goes on by what it has, and that is said."""
+"""`dnsfilter up` when the control plane does not start: the resolver keeps its policy and reports the problem."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""`dnsfilter up`: a second start names what is in use, and a killed one leaves no process behind."""
+"""`dnsfilter up`: a second start names what is in use, and a killed one leaves no process running."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from tests.support.nodes import SingleMachine, eventually, status_of
 
 
 def refused(up: SingleMachine) -> str:
-    """What a start prints that ends at once, as wrong input."""
+    """Run a start that ends at once with exit code 2. Return what it prints."""
     ended = subprocess.run(up.command(), cwd=up.directory, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert ended.stdout == ""

@@ -1,4 +1,4 @@
-"""Several workers on one address: what happens to clients while workers die, hang, are replaced or upgraded."""
+"""Several workers on one address: what clients notice while workers die, hang, are replaced or upgraded."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 NAMES = ("www.tiktok.com", "plain.example.org", "www.example.org")
 BATCH = 64
-"""What a worker takes from a socket at a time: the most that is in its hands of what is answered at once."""
+"""The number of queries that a worker reads at once, so the most that it holds when answers come at once."""
 REFUSED_IN_GHENT = 'dnsfilter_refused_total{authority="ghent",service="tiktok"}'
 both_sizes = pytest.mark.parametrize("workers", [1, 2])
 
@@ -40,29 +40,29 @@ def started(directory: Path, authority: Knot, workers: int, **settings: str) -> 
 
 
 def serving(node: Node, number: int) -> bool:
-    """Return whether this number of workers serves."""
+    """Return whether this number of workers is serving."""
     return node.metrics()["dnsfilter_workers"] == number
 
 
 def settled(node: Node, workers: int) -> list[int]:
-    """The processes of a node once all of them are ready."""
+    """Wait until all processes of a node are ready. Return them."""
     assert eventually(lambda: times(node, "snapshot in force") >= len(node.worker_pids()) >= 2, 30)
     assert eventually(lambda: serving(node, workers), 30)
     return node.worker_pids()
 
 
 def times(node: Node, event: str) -> int:
-    """Return how often the log has it."""
+    """Return how often the log contains the event."""
     return node.log.read_text().count(event)
 
 
 def again(node: Node, event: str, before: int) -> bool:
-    """Return whether the log comes to have it more often than `before`."""
+    """Return whether the log soon contains the event more often than `before`."""
     return eventually(lambda: times(node, event) > before, 60)
 
 
 def rename(node: Node, *changes: tuple[str, str]) -> None:
-    """Change words of the node's configuration file."""
+    """Replace words in the node's configuration file."""
     text = node.config.read_text()
     for old, new in changes:
         assert old in text
@@ -144,7 +144,7 @@ def test_a_change_of_policy_reaches_every_worker_and_all_of_them_count(tmp_path:
 
 
 def kill_three_times(node: Node) -> None:
-    """Kill a worker, and its successor, and the next, each once it is ready."""
+    """Kill a worker, its successor and the next one, each when it is ready."""
     for _ in range(3):
         died = times(node, "worker died")
         ready = times(node, "snapshot in force")
@@ -319,7 +319,7 @@ def test_a_program_that_would_not_start_is_not_upgraded_to(tmp_path: Path, autho
 
 
 class Replaced(Node):
-    """A node whose program is a script, so that a test can install another one: lines that run before it."""
+    """A node whose program is a script. A test can replace the lines that run before the real program."""
 
     def command(self) -> list[str]:
         script = self.directory / "dnsfilter"
@@ -423,7 +423,7 @@ def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: 
 
 
 def slowly(held: list[Asked]) -> Callable[[Asked], list[bytes]]:
-    """An upstream that notes what it is asked and leaves the answer for later."""
+    """Return the behaviour of an upstream that notes each question and does not answer yet."""
 
     def behave(asked: Asked) -> list[bytes]:
         held.append(asked)
@@ -469,7 +469,7 @@ def test_the_service_manager_is_notified_of_every_state(
         reported: list[bytes] = []
 
         def hears(state: bytes) -> bool:
-            """Return whether that state comes after what came before."""
+            """Wait until the manager hears that state. Return True."""
             heard: list[bytes] = []
             while state not in heard:
                 heard = manager.recv(1000).split(b"\n")

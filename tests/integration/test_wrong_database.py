@@ -1,4 +1,4 @@
-"""A control plane started next to a serving node on the wrong database: the node's answers stay as they are."""
+"""A control plane started next to a serving node on the wrong database does not change the node's answers."""
 
 import shutil
 import subprocess
@@ -9,11 +9,11 @@ from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, eventually, program, status_of
 
 REFUSED = "127.0.5.10"
-"""Of Ghent's offices."""
+"""A client in Ghent's offices."""
 
 
 def _run(*words: str) -> tuple[int, str]:
-    """Run `dnsfilter-api`; the exit code, and what it said last."""
+    """Run `dnsfilter-api`. Return the exit code and the last line that it printed."""
     command = [program("dnsfilter-api"), *words, "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stderr.strip().rpartition("\n")[2]
@@ -36,7 +36,7 @@ def test_a_control_plane_on_the_wrong_database_changes_no_answer(tmp_path: Path,
             code, said = _run(*command, *state, "--database", wrong)
             assert (code, "files of an installation do" in said) == (2, True), said
         assert _content(api.state) == before
-        # A good database with the keys that fit it, but another installation's.
+        # An intact database with matching keys, but of another installation.
         assert _run("init", "--state-dir", str(other))[0] == 0
         for file in other.iterdir():
             shutil.copy(file, api.state)
@@ -44,7 +44,7 @@ def test_a_control_plane_on_the_wrong_database_changes_no_answer(tmp_path: Path,
         assert (code, "does not know revision" in said) == (2, True), said
         assert node.dig("www.tiktok.com", bind=REFUSED).rcode == "REFUSED"
         assert status_of(node.ready_url()) == 200
-        # What the node reads its policy from is gone: it goes on by what it has, and says so.
+        # The node's source of snapshots is gone. The node keeps its policy and reports the problem.
         (api.state / "snapshots").rename(tmp_path / "away")
         assert eventually(lambda: status_of(node.ready_url()) == 503)
         assert node.dig("www.tiktok.com", bind=REFUSED).rcode == "REFUSED"

@@ -23,7 +23,7 @@ def compiled(revision: int, mode: Mode = Mode.ENFORCE, made_s: Instant = NOW) ->
 
 @pytest.fixture
 def plane() -> Iterator[Played]:
-    """A control plane that has published revision 1."""
+    """Run a control plane that has published revision 1."""
     with Played() as made:
         made.publish(compiled(1))
         yield made

@@ -1,4 +1,4 @@
-"""The simulated control plane of the tests of the link."""
+"""The fixtures of a simulated control plane, shared with the tests of `control`."""
 
 from tests.unit.control.conftest import config_for, plane
 
