@@ -72,7 +72,7 @@ def records_at_a_chain(asked_for: bytes, records: int, hops: int, flags: int = 0
 
 
 def label_and_pointer(head: bytes) -> bytes:
-    """Data of labels that each point to the one before, and a record whose owner is the last of them."""
+    """Return `head` with data of labels that each point to the one before, and a record that the last one owns."""
     start = len(head) + 11
     steps = (0x3FF0 - start) // 4
     data = b"".join(b"\x01a" + pointer(12 if step == 0 else start + 4 * step - 4) for step in range(steps))

@@ -1,4 +1,4 @@
-"""The measurements run at the smallest size for a moment. These tests judge no figures."""
+"""The measurements run at the smallest size for a short time. These tests judge no figures."""
 
 import json
 import os

@@ -101,7 +101,7 @@ def test_killed_worker_is_replaced_and_no_counter_falls(tmp_path: Path, authorit
         assert node.worker_pid() != first
         counted = node.metrics()
         assert counted[refused] == 2
-        # The standby answers at once. The supervisor notices the loss of the worker a moment later.
+        # The standby answers at once. The supervisor notices the loss of the worker shortly afterwards.
         assert eventually(lambda: node.metrics()["dnsfilter_worker_restarts_total"] == 1)
 
 

@@ -225,7 +225,7 @@ def follow(first: Json, last: Json, entries: Sequence[Json]) -> None:
 
 
 def compare(done: Sequence[Done], entries: Mapping[str, Sequence[Json]], first: Mapping[int, Json]) -> None:
-    """What was answered as done is what stands on record, and nobody careful overwrote what he had not seen."""
+    """Check that the audit log agrees with the answers. Careful operators must overwrite only what they saw."""
     recorded = {entry["request"]: entry for of_ban in entries.values() for entry in of_ban}
     assert recorded.keys() <= {act.request for act in done}
     before, mode_at = {}, {}
