@@ -154,9 +154,13 @@ def test_a_policy_file_alone_is_checked_for_any_machine(place: Path, faulty: boo
 
 
 def checked_by_nobody(config: Path) -> list[str]:
-    """Return the problems that a user finds who is neither root nor the node's user."""
+    """Return the problems that a user finds who is neither root nor the node's user.
+
+    The program is imported before: the user may not reach the directory that this project is in.
+    """
     script = (
         "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.checkup; "
+        "from dnsfilter.engine.choice import chosen_kind, engine_class; engine_class(chosen_kind()); "
         "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "
         "dnsfilter.cli.main.main(['check', '--config', sys.argv[1], '--json'])"
     )
