@@ -24,6 +24,8 @@ from api.checkpoints.router import router as proof
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
+from api.events.event_job import EventJob
+from api.events.router import router as webhooks
 from api.exemptions.router import router as exemptions
 from api.explain.router import router as decisions
 from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
@@ -88,6 +90,7 @@ ROUTERS = (
     audit,
     proof,
     notices,
+    webhooks,
     archive,
     own_of_node,
     nodes,
@@ -100,7 +103,7 @@ ROUTERS = (
 
 
 def make_application(
-    runtime: Runtime, publisher: Publisher, checkpoint_job: CheckpointJob, fleet: Fleet
+    runtime: Runtime, publisher: Publisher, checkpoint_job: CheckpointJob, fleet: Fleet, events: EventJob
 ) -> tuple[FastAPI, Registry]:
     """Return the application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
@@ -125,6 +128,7 @@ def make_application(
     app.state.checkpoint_job = checkpoint_job
     app.state.failures = failures
     app.state.fleet = fleet
+    app.state.events = events
     registry.register(NodesCollector(fleet))
     app.state.holding = holding
     app.state.imports = Imports()

@@ -129,7 +129,13 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint-mail", metavar="URL", help="mail checkpoints: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS"
     )
     parser.add_argument(
-        "--checkpoint-syslog", metavar="URL|PATH", help="log checkpoints: udp://HOST:PORT, tcp://HOST:PORT or /dev/log"
+        "--checkpoint-syslog", metavar="URL|PATH", help="log checkpoints: udp://HOST:PORT, tcp://…, tls://… or /dev/log"
+    )
+    parser.add_argument("--events-file", metavar="FILE", help="append acts and notices to this file, as JSON lines")
+    parser.add_argument(
+        "--events-syslog",
+        metavar="URL|PATH",
+        help="log acts and notices: udp://HOST:PORT, tcp://…, tls://… or /dev/log",
     )
     parser.add_argument(
         "--notices-mail",

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,7 @@ from api.db.exclusive import Turn, turn_on
 from api.db.integrity import Integrity
 from api.db.session import Database
 from api.errors import NotPublished
+from api.events.event_job import EventJob
 from api.http import idempotency
 from api.http.dependencies import Runtime
 from api.installation import commands, opening
@@ -67,7 +69,9 @@ def serve(settings: Settings) -> int:
         runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key)
         checkpoint_job = _checkpoint_job(settings, runtime)
         fleet = Fleet(database, publisher, clock)
-        app, registry = make_application(runtime, publisher, checkpoint_job, fleet)
+        names = {service.slug: service.name for service in services.values()}
+        events = EventJob(database, token_key, names, settings.event_destinations, clock)
+        app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
         registry.register(DamageCollector(integrity))
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
@@ -80,11 +84,13 @@ def serve(settings: Settings) -> int:
         stack.callback(publisher.stop)
         checkpoint_job.start()
         stack.callback(checkpoint_job.stop)
-        notifier = _notifier(settings, runtime, publisher)
+        notifier = _notifier(settings, runtime, publisher, names)
         if notifier is not None:
             registry.register(NoticesCollector(notifier))
             notifier.start()
             stack.callback(notifier.stop)
+        events.start()
+        stack.callback(events.stop)
         integrity.start()
         stack.callback(integrity.stop)
         fleet.start()
@@ -167,10 +173,9 @@ def _checkpoint_job(settings: Settings, runtime: Runtime) -> CheckpointJob:
     return CheckpointJob(runtime.database, key, settings.checkpoint_destinations, runtime.clock)
 
 
-def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher) -> Notifier | None:
+def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher, names: Mapping[str, str]) -> Notifier | None:
     if settings.notices_mail is None:
         return None
-    names = {service.slug: service.name for service in runtime.services.values()}
     return Notifier(runtime.database, names, settings.notices_mail, runtime.clock, lambda: publisher.status.published)
 
 

@@ -219,6 +219,8 @@ class Settings(BaseModel):
     checkpoint_file: Annotated[FileDestination | None, _optional(parse_file_destination)] = None
     checkpoint_mail: Annotated[MailDestination | None, _optional(parse_mail_destination)] = None
     checkpoint_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
+    events_file: Annotated[FileDestination | None, _optional(parse_file_destination)] = None
+    events_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
     notices_mail: Annotated[MailDestination | None, _optional(partial(parse_mail_destination, least=0))] = None
     accept_damage: Annotated[bool, _text(_boolean)] = False
     env_file: Path | None = None
@@ -280,6 +282,11 @@ class Settings(BaseModel):
         """Return the destinations of checkpoints."""
         destinations = self.checkpoint_file, self.checkpoint_mail, self.checkpoint_syslog
         return tuple(destination for destination in destinations if destination is not None)
+
+    @property
+    def event_destinations(self) -> tuple[FileDestination | SyslogDestination, ...]:
+        """Return the destinations of events."""
+        return tuple(destination for destination in (self.events_file, self.events_syslog) if destination is not None)
 
     def uses_tls(self, where: ListenAddress) -> bool:
         """Return whether an address of `listen` uses TLS.

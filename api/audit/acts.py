@@ -32,7 +32,9 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),
     "token": ("key", "make", "revoke"),
+    "webhook": ("add", "remove"),
 }  # fmt: skip
+FAMILIES = frozenset(_VERBS)
 ACTS = frozenset(f"{family}.{verb}" for family, verbs in _VERBS.items() for verb in verbs)
 
 

@@ -16,6 +16,7 @@ from api.db.models import (
     RangeRow,
     SpaceRow,
     SuspensionRow,
+    WebhookRow,
 )
 from api.db.unknown_names import no_authority
 from api.errors import NotFound
@@ -75,6 +76,7 @@ def in_use(session: Session, slug: str) -> bool:
         exists().where(GrantRow.authority == slug),
         exists().where(NoticeRow.authority == slug),
         exists().where(SuspensionRow.authority == slug),
+        exists().where(WebhookRow.authority == slug),
         exists().where(AuthorityRow.successor == slug),
         exists().where(AuthorityRow.slug == slug, AuthorityRow.closes_s.is_not(None)),
     )

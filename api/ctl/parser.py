@@ -5,7 +5,7 @@ from functools import cache
 from api.ctl.command import PROGRAM, Help, Parser, add_global
 from api.ctl.explain import explain, trace
 from api.ctl.network import nodes, ranges, spaces
-from api.ctl.operation import audit, backups, completion, notices, status
+from api.ctl.operation import audit, backups, completion, notices, status, webhooks
 from api.ctl.people import accounts, failures, grants, login, tokens
 from api.ctl.policy import authorities, bans, bindings, exemptions, policies, requests, revisions, services, suspensions
 from dnsfilter import __version__
@@ -27,6 +27,7 @@ _TOPICS = (
     revisions,
     audit,
     notices,
+    webhooks,
     accounts,
     grants,
     tokens,

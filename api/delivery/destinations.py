@@ -8,7 +8,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 SMTP_PORT, SUBMISSION_PORT, SMTPS_PORT = 25, 587, 465
-DEFAULT_SYSLOG_PORT = 514
+DEFAULT_SYSLOG_PORT, DEFAULT_SYSLOG_TLS_PORT = 514, 6514
 MAX_RECIPIENTS = 20
 MAX_LOGIN = 256
 """The most characters of a user, and of a password."""
@@ -26,6 +26,7 @@ class Transport(StrEnum):
 
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"
     UNIX = "unix"
 
 
@@ -130,15 +131,16 @@ def _split_mail(text: str) -> tuple[SplitResult, int | None]:
 
 
 def parse_syslog_destination(text: str) -> SyslogDestination:
-    """Return the destination of "udp://192.0.2.1:514", "tcp://192.0.2.1:601" or "/dev/log". Raise ValueError."""
+    """Return the destination of "udp://192.0.2.1:514", "tls://log.example.org" or "/dev/log". Raise ValueError."""
     if text.startswith("/"):
         return SyslogDestination(Transport.UNIX, text)
     url = urlsplit(text)
-    if url.scheme not in ("udp", "tcp") or not url.hostname or url.path.strip("/") or url.query or url.fragment:
-        raise ValueError(f"{text!r} is not a syslog server: write udp://HOST:PORT, tcp://HOST:PORT or /dev/log")
+    if url.scheme not in ("udp", "tcp", "tls") or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError(f"{text!r} is not a syslog server: write udp://HOST:PORT, tcp://…, tls://… or /dev/log")
     if "@" in url.netloc:
         raise ValueError("a syslog server has no user and password: leave them out")
-    return SyslogDestination(Transport(url.scheme), url.hostname, _port(text, DEFAULT_SYSLOG_PORT))
+    default = DEFAULT_SYSLOG_TLS_PORT if url.scheme == "tls" else DEFAULT_SYSLOG_PORT
+    return SyslogDestination(Transport(url.scheme), url.hostname, _port(text, default))
 
 
 def _port(text: str, default: int) -> int:

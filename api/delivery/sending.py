@@ -3,6 +3,7 @@
 import os
 import smtplib
 import socket
+import ssl
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -17,15 +18,18 @@ FAILURES = MAIL_FAILURES
 """The errors that `deliver` raises, OSError among them."""
 
 
-def deliver(destination: Destination, installation: str, lines: Sequence[str]) -> None:
-    """Send lines to a destination. Raise one of `FAILURES`. A retry after an error may send lines twice."""
+def deliver(destination: Destination, installation: str, lines: Sequence[str], kind: str = "checkpoint") -> None:
+    """Send lines to a destination. Raise one of `FAILURES`. A retry after an error may send lines twice.
+
+    `kind` is the MSGID of syslog messages (RFC 5424 section 6.2.7). Only checkpoints are mailed.
+    """
     match destination:
         case FileDestination():
             _append(destination, lines)
         case MailDestination():
             _mail(destination, installation, lines)
         case SyslogDestination():
-            _log(destination, lines)
+            _log(destination, lines, kind)
         case _:
             assert_never(destination)
 
@@ -53,7 +57,7 @@ def _mail(destination: MailDestination, installation: str, lines: Sequence[str])
         raise smtplib.SMTPRecipientsRefused(refused)
 
 
-def _log(destination: SyslogDestination, lines: Sequence[str]) -> None:
+def _log(destination: SyslogDestination, lines: Sequence[str], kind: str) -> None:
     match destination.transport:
         case Transport.UNIX:
             # Write as syslog(3) does to the machine's own daemon, which adds time and host.
@@ -64,20 +68,33 @@ def _log(destination: SyslogDestination, lines: Sequence[str]) -> None:
                 # Connected, so that a later datagram of the same batch fails if nobody listens there.
                 sender.connect(address)
                 for line in lines:
-                    sender.send(_message(line))
+                    sender.send(_message(line, kind))
         case Transport.TCP:
             with socket.create_connection((destination.host, destination.port), TIMEOUT_S) as sender:
-                # Frames with a length in front (RFC 6587 section 3.4.1): a line break does not end a frame.
-                messages = [_message(line) for line in lines]
-                sender.sendall(b"".join(b"%d %b" % (len(message), message) for message in messages))
+                sender.sendall(_frames(lines, kind))
                 sender.shutdown(socket.SHUT_WR)
+        case Transport.TLS:
+            # RFC 5425: the same frames. unwrap() waits until the server has closed too, so it has read all.
+            secure = ssl.create_default_context()
+            with (
+                socket.create_connection((destination.host, destination.port), TIMEOUT_S) as plain,
+                secure.wrap_socket(plain, server_hostname=destination.host) as sender,
+            ):
+                sender.sendall(_frames(lines, kind))
+                sender.unwrap()
         case _:
             assert_never(destination.transport)
 
 
-def _message(line: str) -> bytes:
+def _frames(lines: Sequence[str], kind: str) -> bytes:
+    """Return messages with a length in front (RFC 6587 section 3.4.1): a line break does not end a frame."""
+    messages = [_message(line, kind) for line in lines]
+    return b"".join(b"%d %b" % (len(message), message) for message in messages)
+
+
+def _message(line: str, kind: str) -> bytes:
     """Return an RFC 5424 message without time and host: the line has a time, and the receiver knows the sender."""
-    return f"<{PRIORITY}>1 - - {PROGRAM} - checkpoint - {line}".encode()
+    return f"<{PRIORITY}>1 - - {PROGRAM} - {kind} - {line}".encode()
 
 
 def _send_unix(path: str, messages: Sequence[bytes]) -> None:

@@ -27,6 +27,7 @@ from api.checkpoints.signing_key import load_signing_key, make_signing_key
 from api.db.base import Base
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
+from api.events.event_job import EventJob
 from api.http.dependencies import Runtime
 from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, plausible_clock
@@ -177,7 +178,9 @@ def make_plane(
         database, load_signing_key(settings.checkpoint_key), settings.checkpoint_destinations, read
     )
     runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
-    app, registry = make_application(runtime, publisher, checkpoint_job, Fleet(database, publisher, read))
+    names = {service.slug: service.name for service in held.services}
+    events = EventJob(database, key, names, settings.event_destinations, read)
+    app, registry = make_application(runtime, publisher, checkpoint_job, Fleet(database, publisher, read), events)
     token = settings.token_path.read_text().strip()
     return Plane(settings, database, publisher, store, registry, app, clock, token)
 

@@ -1,0 +1,48 @@
+"""An event: an act or a notice as JSON, with a type and an id that stay the same at every delivery. Pure."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from api.audit.acts import ACTS, FAMILIES
+from api.db.base import Json
+from api.notices.kinds import Kind
+
+NOTICE = "notice"
+TYPES = frozenset({*ACTS, *FAMILIES, NOTICE, *(f"{NOTICE}.{kind}" for kind in Kind)})
+"""Every type, and the first word of each, which stands for all types that begin with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `seq` and `notice` are the receiver's position after it: the last act and the last notice."""
+
+    id: str
+    type: str
+    time: str
+    authorities: tuple[str, ...]
+    data: Json
+    seq: int
+    notice: int
+
+    def body(self, installation: str) -> str:
+        """Return the event as one line of JSON. The same event of an installation always has the same text."""
+        value = {
+            "id": self.id,
+            "type": self.type,
+            "time": self.time,
+            "installation": installation,
+            "authorities": self.authorities,
+            "data": self.data,
+        }
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_wanted(types: Collection[str], name: str) -> bool:
+    """Return whether a receiver wants events of this type. No types means all."""
+    return not types or name in types or name.partition(".")[0] in types
+
+
+def unknown_types(types: Sequence[str]) -> list[str]:
+    """Return the types that no event has."""
+    return [name for name in types if name not in TYPES]

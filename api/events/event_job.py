@@ -1,0 +1,236 @@
+"""Send events to their receivers: webhooks, a file, a syslog server. Acts never wait for them.
+
+Each receiver has its position in the tables of acts and notices. It gets what follows, in order. A receiver that fails
+is tried again with growing pauses, for as long as it exists, and then gets all that it missed. After a crash between
+sending and storing the position, an event is sent once more with the same id.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from time import monotonic
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.checkpoints.service import identity
+from api.db.models import WebhookRow
+from api.db.session import Database
+from api.delivery.destinations import FileDestination, SyslogDestination, destination_name
+from api.delivery.mail import describe_failure
+from api.delivery.sending import FAILURES, deliver
+from api.events import repository
+from api.events.event import Event
+from api.events.repository import Following, Position
+from api.events.signature import secret_bytes, signed_headers
+from api.events.webhook_sending import NotTaken, WebhookClient
+from api.jobs import Job
+from dnsfilter.telemetry.logs import emit
+
+LOOK_S = 1.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 300.0
+MOST_AT_ONCE = 8
+"""Receivers that are served at the same time. A slow one does not delay the others."""
+
+log = logging.getLogger("dnsfilter.api")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStatus:
+    """How far a receiver is. `failures` and `failure` are those since the last success."""
+
+    seq: int
+    failures: int
+    failure: str
+
+
+class Receiver(Protocol):
+    """Something that takes events. `send` raises NotTaken, or one of `FAILURES`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def authority(self) -> str | None: ...
+    @property
+    def types(self) -> Sequence[str]: ...
+    def send(self, events: Sequence[Event], installation: str) -> int:
+        """Send the first events, one at least, and return their number. Their position is stored before the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineReceiver:
+    """A file or a syslog server, which gets every event as a line."""
+
+    destination: FileDestination | SyslogDestination
+    authority: None = None
+    types: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        return destination_name(self.destination)
+
+    def send(self, events: Sequence[Event], installation: str) -> int:
+        deliver(self.destination, installation, [event.body(installation) for event in events], "event")
+        return len(events)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookReceiver:
+    """A webhook. Every event is one request."""
+
+    name: str
+    authority: str | None
+    types: Sequence[str]
+    url: str
+    secret: bytes = field(repr=False)
+    client: WebhookClient = field(repr=False)
+    clock: Callable[[], float] = field(repr=False)
+
+    def send(self, events: Sequence[Event], installation: str) -> int:
+        body = events[0].body(installation).encode()
+        headers = signed_headers(self.secret, f"{installation}-{events[0].id}", int(self.clock()), body)
+        self.client.post(self.url, body, headers)
+        return 1
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a receiver while this process runs. `at` None: not yet read from the database."""
+
+    at: Position | None = None
+    failures: int = 0
+    failure: str = ""
+    again_s: float = 0.0
+    turn: Lock = field(default_factory=Lock)
+
+
+class EventJob:
+    """Send the events of one database. `start` starts a thread. `round` also works without it."""
+
+    def __init__(
+        self,
+        database: Database,
+        token_key: bytes,
+        services: Mapping[str, str],
+        destinations: Sequence[FileDestination | SyslogDestination],
+        clock: Callable[[], float],
+    ) -> None:
+        """Create a job. `services` holds display names by slug. `destinations` get every event."""
+        self._database = database
+        self._token_key = token_key
+        self._services = services
+        self._fixed = tuple(LineReceiver(destination) for destination in destinations)
+        self._clock = clock
+        self._client = WebhookClient()
+        self._progress: dict[str, _Progress] = {}
+        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, "events")
+        self._running: set[Future[None]] = set()
+        self._job = Job("events", self.round, every_s=LOOK_S)
+
+    def start(self) -> None:
+        """Start sending in the background."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """Stop after the requests that are under way. The rest is sent after the next start."""
+        self._job.stop()
+        self._pool.shutdown(cancel_futures=True)
+        self._client.close()
+
+    def status(self, receiver: str) -> ReceiverStatus | None:
+        """Return how far a receiver is; None if it was not served since this process started."""
+        found = self._progress.get(receiver)
+        if found is None or found.at is None:
+            return None
+        return ReceiverStatus(found.at.seq, found.failures, found.failure)
+
+    def round(self) -> None:
+        """Serve every receiver that is due, in threads of its own, without waiting for them."""
+        try:
+            with self._database.reading() as session:
+                receivers: list[Receiver] = [*self._fixed, *map(self._receiver, repository.webhooks(session))]
+        except SQLAlchemyError as error:
+            emit(log, logging.ERROR, "events not sent, retrying", error=type(error).__name__)
+            return
+        known = {receiver.name for receiver in receivers}
+        for name in self._progress.keys() - known:
+            del self._progress[name]
+        for receiver in receivers:
+            progress = self._progress.setdefault(receiver.name, _Progress())
+            if monotonic() >= progress.again_s and not progress.turn.locked():
+                self._running.add(self._pool.submit(self._job.attempt, partial(self.serve, receiver, progress)))
+        self._running = {future for future in self._running if not future.done()}
+
+    def finish_round(self) -> None:
+        """Wait for the receivers that are being served."""
+        wait(self._running)
+
+    def serve(self, receiver: Receiver, progress: _Progress) -> None:
+        """Send a receiver what it lacks. Note a failure, and when to try again."""
+        if not progress.turn.acquire(blocking=False):
+            return
+        try:
+            while not self._job.is_stopping and self._send_batch(receiver, progress):
+                pass
+        except (NotTaken, SQLAlchemyError, *FAILURES) as error:
+            self._note_failure(receiver, progress, error)
+        finally:
+            progress.turn.release()
+
+    def _send_batch(self, receiver: Receiver, progress: _Progress) -> bool:
+        """Send the next events. Return whether there may be more."""
+        with self._database.reading() as session:
+            at = progress.at or repository.position(session, receiver.name)
+            found = None if at is None else self._following(session, receiver, at)
+            installation = identity(session)
+        if at is None or found is None:
+            progress.at = self._begin(receiver)
+            return False
+        progress.at = at
+        left = found.events
+        while left and not self._job.is_stopping:
+            taken = receiver.send(left, installation)
+            last, left = left[taken - 1], left[taken:]
+            self._keep(receiver, progress, Position(last.seq, last.notice))
+        if not left:
+            progress.at = found.reached
+        return found.reached != at
+
+    def _following(self, session: Session, receiver: Receiver, at: Position) -> Following:
+        return repository.following(session, at, receiver.authority, receiver.types, self._services)
+
+    def _begin(self, receiver: Receiver) -> Position:
+        """Store and return the position of a receiver of the settings that was never served: events from now on."""
+        with self._database.writing() as session:
+            at = repository.newest(session)
+            repository.keep(session, receiver.name, at)
+        return at
+
+    def _keep(self, receiver: Receiver, progress: _Progress, at: Position) -> None:
+        with self._database.writing() as session:
+            repository.keep(session, receiver.name, at)
+        if progress.failures:
+            emit(log, logging.INFO, "events sent again", receiver=receiver.name, failures=progress.failures)
+        progress.at, progress.failures, progress.failure, progress.again_s = at, 0, "", 0.0
+
+    def _note_failure(self, receiver: Receiver, progress: _Progress, error: Exception) -> None:
+        progress.failures += 1
+        progress.failure = str(error) if isinstance(error, NotTaken) else describe_failure(error)
+        progress.again_s = monotonic() + min(FIRST_PAUSE_S * 2 ** min(progress.failures - 1, 16), LAST_PAUSE_S)
+        if progress.failures == 1:
+            emit(log, logging.WARNING, "events not sent, retrying", receiver=receiver.name, error=progress.failure)
+
+    def _receiver(self, row: WebhookRow) -> WebhookReceiver:
+        secret = secret_bytes(self._token_key, row.nonce)
+        return WebhookReceiver(
+            receiver_name(row.number), row.authority, row.types, row.url, secret, self._client, self._clock
+        )
+
+
+def receiver_name(number: int) -> str:
+    """Return the name under which a webhook's position is stored."""
+    return f"webhook/{number}"

@@ -1,0 +1,138 @@
+"""Queries on events: what a receiver has, and what follows."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import merge
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from api.audit.reading import read_entry
+from api.db.models import AuditRow, EventCursorRow, MatterRow, NoticeRow, WebhookRow
+from api.db.unit_of_work import head
+from api.errors import NotFound
+from api.events.event import NOTICE, Event, is_wanted
+from api.notices import repository as notices
+from api.notices.kinds import Kind
+from api.notices.letters import Names, authorities_in, letter
+from api.timestamps import timestamp_text
+
+BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last act and the last notice that a receiver has."""
+
+    seq: int
+    notice: int
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The next events of a receiver, and the position up to which all rows were read."""
+
+    events: Sequence[Event]
+    reached: Position
+
+
+def webhooks(session: Session) -> Sequence[WebhookRow]:
+    """Return the webhooks by number."""
+    return session.scalars(select(WebhookRow).order_by(WebhookRow.number)).all()
+
+
+def webhook(session: Session, number: int) -> WebhookRow:
+    """Return a webhook. Raise NotFound."""
+    row = session.get(WebhookRow, number)
+    if row is None:
+        raise NotFound(f"webhook {number} does not exist")
+    return row
+
+
+def newest(session: Session) -> Position:
+    """Return the position of a receiver that has everything so far."""
+    return Position(head(session)[0], session.scalar(select(func.max(NoticeRow.number))) or 0)
+
+
+def position(session: Session, receiver: str) -> Position | None:
+    """Return a receiver's position; None if it has none yet."""
+    row = session.get(EventCursorRow, receiver)
+    return None if row is None else Position(row.seq, row.notice)
+
+
+def keep(session: Session, receiver: str, at: Position) -> None:
+    """Store a receiver's position."""
+    session.merge(EventCursorRow(receiver=receiver, seq=at.seq, notice=at.notice))
+
+
+def forget(session: Session, receiver: str) -> None:
+    """Delete a receiver's position."""
+    row = session.get(EventCursorRow, receiver)
+    if row is not None:
+        session.delete(row)
+
+
+def following(
+    session: Session, after: Position, authority: str | None, types: Collection[str], services: Mapping[str, str]
+) -> Following:
+    """Return the next wanted events after a position, of at most `BATCH` acts and as many notices.
+
+    Acts are in the order of the audit log, notices in the order in which they were made. Both are merged by time.
+    """
+    acts = _acts(session, after, authority)
+    made = _notices(session, after, authority)
+    reached = Position(acts[-1].seq if acts else after.seq, made[-1].number if made else after.notice)
+    events: list[Event] = []
+    at = after
+    rows: list[Iterable[tuple[int, AuditRow | NoticeRow]]] = [
+        [(row.time_s, row) for row in acts],
+        [(row.made_s, row) for row in made],
+    ]
+    for time_s, row in merge(*rows, key=lambda pair: pair[0]):
+        if isinstance(row, AuditRow):
+            at = replace(at, seq=row.seq)
+            name = row.act
+        else:
+            at = replace(at, notice=row.number)
+            name = f"{NOTICE}.{row.kind}"
+        if is_wanted(types, name):
+            events.append(_event(session, row, name, time_s, at, services))
+    return Following(events, reached)
+
+
+def _acts(session: Session, after: Position, authority: str | None) -> Sequence[AuditRow]:
+    statement = select(AuditRow).where(AuditRow.seq > after.seq)
+    if authority is not None:
+        concerns = select(MatterRow.seq).where(MatterRow.authority == authority, MatterRow.seq > after.seq)
+        statement = statement.where(AuditRow.seq.in_(concerns.order_by(MatterRow.seq).limit(BATCH)))
+    return session.scalars(statement.order_by(AuditRow.seq).limit(BATCH)).all()
+
+
+def _notices(session: Session, after: Position, authority: str | None) -> Sequence[NoticeRow]:
+    statement = select(NoticeRow).where(NoticeRow.number > after.notice, NoticeRow.kind != notices.BEGINNING)
+    if authority is not None:
+        statement = statement.where(NoticeRow.authority == authority)
+    return session.scalars(statement.order_by(NoticeRow.number).limit(BATCH)).all()
+
+
+def _event(
+    session: Session, row: AuditRow | NoticeRow, name: str, time_s: int, at: Position, services: Mapping[str, str]
+) -> Event:
+    if isinstance(row, AuditRow):
+        entry = read_entry(row).model_dump(mode="json")
+        return Event(f"act-{row.seq}", name, entry["time"], tuple(row.authorities), entry, at.seq, at.notice)
+    concerned = () if row.authority is None else (row.authority,)
+    time = timestamp_text(time_s)
+    return Event(f"notice-{row.number}", name, time, concerned, _text(session, row, services), at.seq, at.notice)
+
+
+def _text(session: Session, row: NoticeRow, services: Mapping[str, str]) -> dict[str, str]:
+    """Return subject and text of a notice as in its mail; only its kind if this version cannot write its text."""
+    slugs = authorities_in(row.facts) | ({row.authority} if row.authority is not None else set())
+    names = Names(notices.authorities(session, slugs), services)
+    to = None if row.authority is None else names.authorities.get(row.authority)
+    try:
+        written = letter(Kind(row.kind), row.facts, to, names)
+    except (KeyError, ValueError):
+        return {"subject": row.kind, "text": ""}
+    return {"subject": written.subject, "text": written.text}

@@ -1,0 +1,99 @@
+"""/v1/webhooks: receivers of events."""
+
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from sqlalchemy.orm import Session
+
+from api.db.models import WebhookRow
+from api.events import repository, service
+from api.events.event_job import ReceiverStatus, receiver_name
+from api.events.schemas import WebhookMade, WebhookRead, WebhookWrite
+from api.events.signature import secret_bytes, secret_text
+from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.permits import Administrator, Auditor
+from api.http.problems import CONFLICT, NOT_FOUND, documented
+from api.http.routes import Route
+from api.http.schemas import Page
+from api.timestamps import timestamp_text
+
+router = APIRouter(route_class=Route, prefix="/v1/webhooks", tags=["events"])
+
+WebhookNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class Deliveries(Protocol):
+    """Knows how far each receiver is."""
+
+    def status(self, receiver: str) -> ReceiverStatus | None:
+        """Return how far a receiver is; None if it is not known."""
+
+
+def deliveries(request: Request) -> Deliveries:
+    """Return the application's delivery of events."""
+    found: Deliveries = request.app.state.events
+    return found
+
+
+DeliveriesDep = Annotated[Deliveries, Depends(deliveries)]
+
+
+@router.get("", operation_id="list_webhooks", summary="List webhooks", responses=documented())
+def list_webhooks(unit: UnitDep, _permit: Auditor, events: DeliveriesDep) -> Page[WebhookRead]:
+    """List webhooks by number, with how far each receiver is. There are at most 50."""
+    return Page(items=[_read(unit.session, row, events) for row in repository.webhooks(unit.session)])
+
+
+@router.post("", operation_id="add_webhook", summary="Add a webhook", status_code=201, responses=documented(CONFLICT))
+def add_webhook(
+    body: WebhookWrite,
+    unit: UnitDep,
+    _permit: Administrator,
+    held: RuntimeDep,
+    events: DeliveriesDep,
+    response: Response,
+) -> WebhookMade:
+    """Add a receiver of events: every later act and notice as a signed POST, in order, until the receiver answers 2xx.
+
+    The answer contains the secret, which is shown only once. Requests follow the Standard Webhooks specification:
+    `webhook-id`, `webhook-timestamp` and `webhook-signature` with an HMAC-SHA256. A receiver that was away gets what it
+    missed. An event may arrive twice, with the same `webhook-id`.
+    """
+    unit.shown_once = True
+    row = service.add(unit, body.url, body.authority, body.types)
+    response.headers["Location"] = f"/v1/webhooks/{row.number}"
+    secret = secret_text(secret_bytes(held.token_key, row.nonce))
+    return WebhookMade(**_read(unit.session, row, events).model_dump(), secret=secret)
+
+
+@router.get("/{number}", operation_id="get_webhook", summary="Get a webhook", responses=documented(NOT_FOUND))
+def get_webhook(number: WebhookNumber, unit: UnitDep, _permit: Auditor, events: DeliveriesDep) -> WebhookRead:
+    """Get a webhook, with how far its receiver is."""
+    return _read(unit.session, repository.webhook(unit.session, number), events)
+
+
+@router.delete(
+    "/{number}",
+    operation_id="remove_webhook",
+    summary="Remove a webhook",
+    status_code=204,
+    responses=documented(NOT_FOUND),
+)
+def remove_webhook(number: WebhookNumber, unit: UnitDep, _permit: Administrator) -> None:
+    """Remove a webhook. Its receiver gets no further events, also not those that it missed."""
+    service.remove(unit, repository.webhook(unit.session, number))
+
+
+def _read(session: Session, row: WebhookRow, events: Deliveries) -> WebhookRead:
+    name = receiver_name(row.number)
+    status, kept = events.status(name), repository.position(session, name)
+    return WebhookRead(
+        webhook=row.number,
+        url=row.url,
+        authority=row.authority,
+        types=row.types,
+        made=timestamp_text(row.made_s),
+        seq=status.seq if status is not None else kept.seq if kept is not None else 0,
+        failures=status.failures if status is not None else 0,
+        failure=status.failure if status is not None else "",
+    )

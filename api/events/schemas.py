@@ -1,0 +1,86 @@
+"""Schemas of webhooks."""
+
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from api.errors import did_you_mean
+from api.events.event import TYPES, unknown_types
+from api.http.schemas import Read, Slug, Strict, Timestamp
+
+MAX_TYPES = 50
+
+
+def _checked_url(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        raise ValueError("not a URL: write for example https://siem.example.org/dnsfilter") from None
+    if url.scheme not in ("https", "http") or not host:
+        raise ValueError("not a URL: write for example https://siem.example.org/dnsfilter")
+    if "@" in url.netloc:
+        raise ValueError("leave out user and password: events are signed, and the URL is shown to auditors")
+    if url.fragment:
+        raise ValueError("leave out the part after #")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise ValueError(
+            "events are readable on the network without TLS: write https://, or http:// and a loopback address"
+        )
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_types(types: list[str]) -> list[str]:
+    unknown = unknown_types(types)
+    if unknown:
+        raise ValueError(f'No event "{unknown[0]}".{did_you_mean(unknown[0], TYPES)}')
+    return sorted(set(types))
+
+
+WebhookUrl = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=500, pattern=r"^[!-~]+$"),
+    AfterValidator(_checked_url),
+    Field(examples=["https://siem.example.org/dnsfilter"]),
+]
+EventType = Annotated[str, StringConstraints(max_length=64)]
+
+
+class WebhookWrite(Strict):
+    """A receiver of events. Without `authority` it gets those of all; without `types`, events of every type."""
+
+    url: WebhookUrl
+    authority: Slug | None = None
+    types: Annotated[
+        list[EventType],
+        Field(default_factory=list, max_length=MAX_TYPES, examples=[["ban", "notice.node_silent"]]),
+        AfterValidator(_checked_types),
+    ]
+
+
+class WebhookRead(Read):
+    """A webhook. `seq` is the last act that its receiver has. `failures` counts tries since the last success."""
+
+    webhook: int = Field(examples=[1])
+    url: str
+    authority: Slug | None
+    types: list[str]
+    made: Timestamp
+    seq: int = Field(examples=[345])
+    failures: int = Field(examples=[0])
+    failure: str = Field(description="the reason of the last failure; empty if there is none")
+
+
+class WebhookMade(WebhookRead):
+    """A new webhook with the secret that signs its events. The secret is shown only once."""
+
+    secret: str = Field(description="`whsec_` and the base64 of the key of the HMAC-SHA256")

@@ -1,0 +1,62 @@
+"""A receiver of webhooks: an HTTP server on loopback that keeps what it gets, and can be away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from tests.support.ports import free_port
+
+
+@dataclass
+class Delivery:
+    """One request: its headers in lower case, and its body."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class WebhookReceiver:
+    """What was received, and the status with which the next requests are answered."""
+
+    port: int
+    status: int = 204
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/events"
+
+
+@contextmanager
+def webhook_receiver(port: int | None = None) -> Iterator[WebhookReceiver]:
+    """Serve on `port`, or a free one. Requests that are not answered 2xx are not kept."""
+    receiver = WebhookReceiver(port or free_port())
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if receiver.status < 300:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.deliveries.append(Delivery(headers, body))
+            self.send_response(receiver.status)
+            self.send_header("Content-Length", "0")
+            if 300 <= receiver.status < 400:
+                self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Log nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", receiver.port), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

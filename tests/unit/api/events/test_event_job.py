@@ -1,0 +1,175 @@
+"""Events reach their receivers: every one, in order, signed; also after a receiver or the control plane was away."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from hmac import digest
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.auth.tokens import load_key
+from api.db.models import NoticeRow
+from api.delivery.destinations import FileDestination
+from api.events.event_job import EventJob
+from tests.support.ports import free_port
+from tests.support.webhook_receiver import WebhookReceiver, webhook_receiver
+from tests.unit.api.conftest import START, Plane
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    """Return a receiver that is there."""
+    with webhook_receiver() as found:
+        yield found
+
+
+def _add(plane: Plane, url: str, **fields: Any) -> dict[str, Any]:
+    added: dict[str, Any] = plane.done("POST", "/v1/webhooks", {"url": url, **fields})
+    return added
+
+
+def _job(plane: Plane, *destinations: FileDestination) -> EventJob:
+    key = load_key(plane.settings.token_key_path)
+    return EventJob(plane.database, key, {"alpha": "Alpha"}, destinations, plane.clock)
+
+
+def _send(plane: Plane, job: EventJob | None = None) -> None:
+    """Serve every receiver once, and wait for it. A new job is like a control plane that has just started."""
+    used = job or _job(plane)
+    used.round()
+    used.finish_round()
+    if job is None:
+        used.stop()
+
+
+def _toggle(plane: Plane, mode: str) -> None:
+    plane.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": mode})
+
+
+def _types(receiver: WebhookReceiver) -> list[str]:
+    return [json.loads(one.body)["type"] for one in receiver.deliveries]
+
+
+def _seqs(receiver: WebhookReceiver) -> list[int]:
+    return [json.loads(one.body)["data"]["seq"] for one in receiver.deliveries]
+
+
+def test_every_later_act_arrives_once_signed_and_in_order(town: Plane, receiver: WebhookReceiver) -> None:
+    secret = b64decode(_add(town, receiver.url)["secret"].removeprefix("whsec_"))
+    for mode in ("monitor", "enforce", "monitor"):
+        _toggle(town, mode)
+    _send(town)
+    _send(town)
+    assert _types(receiver) == ["webhook.add", "ban.set_monitor", "ban.set_enforce", "ban.set_monitor"]
+    assert _seqs(receiver) == sorted(set(_seqs(receiver)))
+    entry = town.done("GET", "/v1/audit?limit=1")["items"][0]
+    assert json.loads(receiver.deliveries[-1].body) == {
+        "id": f"act-{entry['seq']}",
+        "type": "ban.set_monitor",
+        "time": entry["time"],
+        "installation": town.done("GET", "/v1/snapshot-key")["installation"],
+        "authorities": ["town"],
+        "data": entry,
+    }
+    for one in receiver.deliveries:
+        signed = f"{one.headers['webhook-id']}.{one.headers['webhook-timestamp']}.".encode() + one.body
+        assert one.headers["webhook-signature"] == f"v1,{b64encode(digest(secret, signed, sha256)).decode()}"
+        assert one.headers["webhook-timestamp"] == str(int(town.clock.now))
+    assert len({one.headers["webhook-id"] for one in receiver.deliveries}) == 4
+
+
+@pytest.mark.parametrize("status", [301, 400, 410, 500])
+def test_nothing_is_lost_while_a_receiver_answers_with_an_error(
+    town: Plane, receiver: WebhookReceiver, status: int
+) -> None:
+    added = _add(town, receiver.url)
+    receiver.status = status
+    job = _job(town)
+    _send(town, job)
+    _toggle(town, "monitor")
+    _send(town, job)
+    assert receiver.deliveries == []
+    shown = job.status(f"webhook/{added['webhook']}")
+    assert shown is not None
+    assert (shown.failures, shown.failure) == (1, f"answered {status}")
+    receiver.status = 200
+    _send(town, job)
+    assert receiver.deliveries == [], "a receiver that failed must not be asked again at once"
+    job.stop()
+    _send(town)
+    assert _types(receiver) == ["webhook.add", "ban.set_monitor"]
+
+
+def test_receiver_that_was_away_gets_what_it_missed(town: Plane) -> None:
+    port = free_port()
+    _add(town, f"http://127.0.0.1:{port}/events")
+    job = _job(town)
+    _send(town, job)
+    assert job.status("webhook/1").failure == "Connection refused"  # type: ignore[union-attr]
+    job.stop()
+    for mode in ("monitor", "enforce") * 30:
+        _toggle(town, mode)
+    with webhook_receiver(port) as receiver:
+        _send(town)
+        assert _types(receiver) == ["webhook.add", *("ban.set_monitor", "ban.set_enforce") * 30]
+
+
+def test_failing_receiver_does_not_delay_another(town: Plane, receiver: WebhookReceiver) -> None:
+    _add(town, f"http://127.0.0.1:{free_port()}/events")
+    _add(town, receiver.url)
+    _send(town)
+    assert _types(receiver) == ["webhook.add"]
+
+
+def test_receiver_gets_only_its_authority_and_types(town: Plane) -> None:
+    village = {"kind": "municipality", "names": {"en": "Village"}, "languages": ["en"], "contact": "dns@example.org"}
+    town.done("PUT", "/v1/authorities/village", village)
+    with webhook_receiver() as all_of_village, webhook_receiver() as bans, webhook_receiver() as one_type:
+        _add(town, all_of_village.url, authority="village")
+        _add(town, bans.url, types=["ban"])
+        _add(town, one_type.url, types=["ban.set_enforce", "suspension"])
+        _toggle(town, "monitor")
+        _toggle(town, "enforce")
+        town.done("PATCH", "/v1/authorities/village", {"contact": "it@example.org"})
+        _send(town)
+        assert _types(all_of_village) == ["webhook.add", "authority.change"]
+        assert _types(bans) == ["ban.set_monitor", "ban.set_enforce"]
+        assert _types(one_type) == ["ban.set_enforce"]
+
+
+def test_notices_are_events_with_the_text_of_their_mail(town: Plane, receiver: WebhookReceiver) -> None:
+    _add(town, receiver.url, types=["notice"])
+    with town.database.writing() as session:
+        for key, kind, facts in (
+            ("a", "node_silent", {"nodes": ["office-1"], "site": "default", "at_s": START}),
+            ("b", "kind_of_a_later_version", {}),
+        ):
+            session.add(
+                NoticeRow(key=key, kind=kind, authority=None, facts=facts, made_s=START, next_try_s=None, tries=0)
+            )
+    _send(town)
+    first, second = (json.loads(one.body) for one in receiver.deliveries)
+    assert (first["type"], first["id"], first["authorities"]) == ("notice.node_silent", "notice-1", [])
+    assert "office-1" in first["data"]["text"]
+    assert second["data"] == {"subject": "kind_of_a_later_version", "text": ""}
+
+
+def test_file_gets_a_line_for_every_act_from_its_first_start_on(town: Plane, tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    job = _job(town, FileDestination(path))
+    _send(town, job)
+    assert not path.exists()
+    _toggle(town, "monitor")
+    _send(town, job)
+    job.stop()
+    _toggle(town, "enforce")
+    later = _job(town, FileDestination(path))
+    _send(town, later)
+    later.stop()
+    assert [json.loads(line)["type"] for line in path.read_text().splitlines()] == [
+        "ban.set_monitor",
+        "ban.set_enforce",
+    ]
