@@ -24,10 +24,10 @@ from api.delivery.destinations import FileDestination, SyslogDestination, destin
 from api.delivery.mail import describe_failure
 from api.delivery.sending import FAILURES, deliver
 from api.events import repository
-from api.events.event import Event
+from api.events.event_types import Event
 from api.events.repository import Following, Position
-from api.events.signature import secret_bytes, signed_headers
 from api.events.webhook_sending import NotTaken, WebhookClient
+from api.events.webhook_signature import secret_bytes, signed_headers
 from api.jobs import Job
 from dnsfilter.telemetry.logs import emit
 

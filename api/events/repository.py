@@ -11,7 +11,7 @@ from api.audit.reading import read_entry
 from api.db.models import AuditRow, EventCursorRow, MatterRow, NoticeRow, WebhookRow
 from api.db.unit_of_work import head
 from api.errors import NotFound
-from api.events.event import NOTICE, Event, is_wanted
+from api.events.event_types import NOTICE, Event, is_wanted
 from api.notices import repository as notices
 from api.notices.kinds import Kind
 from api.notices.letters import Names, authorities_in, letter

@@ -9,10 +9,10 @@ from api.db.models import WebhookRow
 from api.events import repository, service
 from api.events.event_job import ReceiverStatus, receiver_name
 from api.events.schemas import WebhookMade, WebhookRead, WebhookWrite
-from api.events.signature import secret_bytes, secret_text
-from api.http.dependencies import RuntimeDep, UnitDep
+from api.events.webhook_signature import secret_bytes, secret_text
+from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
 from api.http.permits import Administrator, Auditor
-from api.http.problems import CONFLICT, NOT_FOUND, documented
+from api.http.problems import CONFLICT, NOT_FOUND, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
 from api.timestamps import timestamp_text
@@ -62,14 +62,19 @@ def add_webhook(
     unit.shown_once = True
     row = service.add(unit, body.url, body.authority, body.types)
     response.headers["Location"] = f"/v1/webhooks/{row.number}"
+    tag(response, row.revision)
     secret = secret_text(secret_bytes(held.token_key, row.nonce))
     return WebhookMade(**_read(unit.session, row, events).model_dump(), secret=secret)
 
 
 @router.get("/{number}", operation_id="get_webhook", summary="Get a webhook", responses=documented(NOT_FOUND))
-def get_webhook(number: WebhookNumber, unit: UnitDep, _permit: Auditor, events: DeliveriesDep) -> WebhookRead:
+def get_webhook(
+    number: WebhookNumber, unit: UnitDep, _permit: Auditor, events: DeliveriesDep, response: Response
+) -> WebhookRead:
     """Get a webhook, with how far its receiver is."""
-    return _read(unit.session, repository.webhook(unit.session, number), events)
+    row = repository.webhook(unit.session, number)
+    tag(response, row.revision)
+    return _read(unit.session, row, events)
 
 
 @router.delete(
@@ -77,11 +82,13 @@ def get_webhook(number: WebhookNumber, unit: UnitDep, _permit: Auditor, events: 
     operation_id="remove_webhook",
     summary="Remove a webhook",
     status_code=204,
-    responses=documented(NOT_FOUND),
+    responses=documented(NOT_FOUND, STALE),
 )
-def remove_webhook(number: WebhookNumber, unit: UnitDep, _permit: Administrator) -> None:
+def remove_webhook(number: WebhookNumber, unit: UnitDep, _permit: Administrator, precondition: PreconditionDep) -> None:
     """Remove a webhook. Its receiver gets no further events, also not those that it missed."""
-    service.remove(unit, repository.webhook(unit.session, number))
+    row = repository.webhook(unit.session, number)
+    precondition.check(row.revision)
+    service.remove(unit, row)
 
 
 def _read(session: Session, row: WebhookRow, events: Deliveries) -> WebhookRead:

@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.errors import did_you_mean
-from api.events.event import TYPES, unknown_types
 from api.http.schemas import Read, Slug, Strict, Timestamp
 
 MAX_TYPES = 50
@@ -39,13 +37,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _checked_types(types: list[str]) -> list[str]:
-    unknown = unknown_types(types)
-    if unknown:
-        raise ValueError(f'No event "{unknown[0]}".{did_you_mean(unknown[0], TYPES)}')
-    return sorted(set(types))
-
-
 WebhookUrl = Annotated[
     str,
     StringConstraints(min_length=1, max_length=500, pattern=r"^[!-~]+$"),
@@ -63,7 +54,6 @@ class WebhookWrite(Strict):
     types: Annotated[
         list[EventType],
         Field(default_factory=list, max_length=MAX_TYPES, examples=[["ban", "notice.node_silent"]]),
-        AfterValidator(_checked_types),
     ]
 
 

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 from api.db.base import Json
 from api.db.models import WebhookRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Conflict
+from api.errors import Conflict, Invalid, did_you_mean
 from api.events import repository
 from api.events.event_job import receiver_name
+from api.events.event_types import TYPES
 from api.http.parameters import demand_authority
 
 MAX_WEBHOOKS = 50
@@ -19,17 +20,20 @@ MAX_WEBHOOKS = 50
 def add(unit: UnitOfWork, url: str, authority: str | None, types: Sequence[str]) -> WebhookRow:
     """Add a webhook. Its first event is this act, if it wants such events.
 
-    Raise Invalid if the authority is unknown. Raise Conflict if there are too many webhooks.
+    Raise Invalid if the authority or a type is unknown. Raise Conflict if there are too many webhooks.
     """
     session = unit.session
     if authority is not None:
         demand_authority(session, authority)
+    unknown = [name for name in types if name not in TYPES]
+    if unknown:
+        raise Invalid.at("body.types", f'No event "{unknown[0]}".{did_you_mean(unknown[0], TYPES)}')
     if (session.scalar(select(func.count()).select_from(WebhookRow)) or 0) >= MAX_WEBHOOKS:
         raise Conflict(f"there are already {MAX_WEBHOOKS} webhooks: remove one first")
     row = WebhookRow(
         authority=authority,
         url=url,
-        types=list(types),
+        types=sorted(set(types)),
         nonce=secrets.token_hex(16),
         made_s=unit.now_s,
         revision=unit.revision,

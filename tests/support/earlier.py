@@ -10,7 +10,7 @@ from api.archive.backup_format import FORMER_SIZE
 from api.db.models import TermRow, VersionRow
 from api.db.session import Database
 from api.db.versions import KINDS
-from tests.support.backups import with_manifest, with_rows
+from tests.support.backups import members, packed, with_manifest, with_rows
 
 ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "0007": {"publications": ("made_s",)},
@@ -22,12 +22,16 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
 }
 """The columns that a migration adds, by table."""
+ADDED_TABLES: Mapping[str, Sequence[str]] = {"0011": ("webhooks", "event_cursors")}
+"""The tables that a migration adds, in the order in which they can be dropped."""
 
 
 def set_back(database: Database, schema: str) -> None:
     """Convert a database to an earlier schema, and keep its rows."""
     gone = _added_since(schema)
     with database.engine.begin() as connection:
+        for table in _tables_since(schema):
+            connection.execute(text(f"DROP TABLE {table}"))
         for table, column in gone:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         for row in connection.execute(VersionRow.__table__.select()).mappings().all():
@@ -52,12 +56,18 @@ def earlier_backup(data: bytes, schema: str) -> bytes:
     for table in {VersionRow.__tablename__, *(table for table, _ in gone)}:
         data = with_rows(data, table, partial(strip, table=table))
 
+    files = members(data)
+    for table in _tables_since(schema):
+        del files[f"tables/{table}.jsonl"]
+
     def former(manifest: dict[str, Any]) -> None:
         manifest["database"] = schema
+        for table in _tables_since(schema):
+            del manifest["members"][f"tables/{table}.jsonl"]
         for member in manifest["members"].values():
             member[FORMER_SIZE] = member.pop("bytes")
 
-    return with_manifest(data, former)
+    return with_manifest(packed(files), former)
 
 
 def earlier_body(kind: str, body: dict[str, Any] | None, schema: str) -> dict[str, Any] | None:
@@ -72,6 +82,10 @@ def earlier_body(kind: str, body: dict[str, Any] | None, schema: str) -> dict[st
             {name: value for name, value in term.items() if (terms, name) not in gone} for term in left["terms"]
         ]
     return left
+
+
+def _tables_since(schema: str) -> list[str]:
+    return [table for migration, tables in ADDED_TABLES.items() if migration > schema for table in tables]
 
 
 def _added_since(schema: str) -> list[tuple[str, str]]:

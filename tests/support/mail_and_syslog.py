@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,13 +114,19 @@ class Stream:
 
 
 @contextmanager
-def stream_server() -> Iterator[Stream]:
-    """Run a TCP server that reads one connection to its end."""
+def stream_server(secure: ssl.SSLContext | None = None) -> Iterator[Stream]:
+    """Run a TCP server, with TLS if `secure` is given, that reads one connection to its end."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stream = Stream(listener.getsockname()[1])
 
         def serve() -> None:
             connection, _ = listener.accept()
+            if secure is not None:
+                try:
+                    connection = secure.wrap_socket(connection, server_side=True)
+                except OSError:
+                    connection.close()
+                    return
             with connection, connection.makefile("rb") as file:
                 stream.received.append(file.read())
             stream.ended.set()

@@ -86,6 +86,9 @@ node key
 node remove cellar
 range unregistered
 notice list
+webhook add https://siem.example.org/dnsfilter
+webhook list
+webhook remove 1
 authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 2" --reference C-2 --dry-run
 authority close diest --at 2027-01-01 --reason "it ceases to be"
 explain 127.0.5.10 www.tiktok.com

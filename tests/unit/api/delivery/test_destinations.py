@@ -115,6 +115,7 @@ def test_a_wrong_login_is_refused_and_not_repeated(text: str) -> None:
     ("text", "destination"),
     [
         ("udp://192.0.2.1", SyslogDestination(Transport.UDP, "192.0.2.1", 514)),
+        ("tls://log.example.org", SyslogDestination(Transport.TLS, "log.example.org", 6514)),
         ("tcp://[2001:db8::1]:601", SyslogDestination(Transport.TCP, "2001:db8::1", 601)),
         ("/dev/log", SyslogDestination(Transport.UNIX, "/dev/log")),
     ],
@@ -124,7 +125,7 @@ def test_a_syslog_server_is_an_address_or_a_socket(text: str, destination: Syslo
 
 
 @pytest.mark.parametrize(
-    "text", ["", "dev/log", "192.0.2.1:514", "tls://192.0.2.1", "udp://", "udp://192.0.2.1:0", "udp://a:b@192.0.2.1"]
+    "text", ["", "dev/log", "192.0.2.1:514", "tcps://192.0.2.1", "udp://", "udp://192.0.2.1:0", "udp://a:b@192.0.2.1"]
 )
 def test_invalid_syslog_destinations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -1,6 +1,7 @@
 """Checkpoints reach real files, mail servers and syslog servers, or an error is raised."""
 
 import socket
+import ssl
 from email import message_from_bytes
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from api.chain.checkpoint import parse_checkpoint
 from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
 from api.delivery.sending import FAILURES, PRIORITY, deliver
 from tests.support.audit_records import INSTALLATION, held, record
+from tests.support.certificates import Authority
 from tests.support.mail_and_syslog import datagrams, mail_server, stream_server
 from tests.support.ports import free_port
 
@@ -69,6 +71,27 @@ def test_a_syslog_server_gets_a_datagram_for_each_line(family: socket.AddressFam
         received = [listener.recv(4096).decode() for _ in LINES]
     assert received == [HEADER + line for line in LINES]
     assert [parse_checkpoint(line.encode()) for line in received] == CHECKPOINTS
+
+
+def test_over_tls_the_same_frames_reach_a_server_that_the_machine_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    authority.issue(tmp_path / "server.pem", tmp_path / "server.key")
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    for trusted, expected in ((authority.ca, True), (Authority(tmp_path / "other").ca, False)):
+        monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        with stream_server(secure) as stream:
+            destination = SyslogDestination(Transport.TLS, "127.0.0.1", stream.port)
+            if expected:
+                deliver(destination, INSTALLATION, LINES, "event")
+                assert stream.ended.wait(10)
+                messages = [f"<{PRIORITY}>1 - - dnsfilter-api - event - {line}".encode() for line in LINES]
+                assert stream.received == [b"".join(b"%d %b" % (len(one), one) for one in messages)]
+            else:
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    deliver(destination, INSTALLATION, LINES)
 
 
 def test_over_tcp_each_line_is_a_frame_with_its_length() -> None:

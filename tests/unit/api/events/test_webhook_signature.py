@@ -1,6 +1,6 @@
 """Signatures of webhooks are those of the Standard Webhooks specification."""
 
-from api.events.signature import secret_bytes, secret_text, signed_headers
+from api.events.webhook_signature import secret_bytes, secret_text, signed_headers
 
 KEY = bytes(range(32))
 

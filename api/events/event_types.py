@@ -1,7 +1,7 @@
 """An event: an act or a notice as JSON, with a type and an id that stay the same at every delivery. Pure."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from api.audit.acts import ACTS, FAMILIES
@@ -41,8 +41,3 @@ class Event:
 def is_wanted(types: Collection[str], name: str) -> bool:
     """Return whether a receiver wants events of this type. No types means all."""
     return not types or name in types or name.partition(".")[0] in types
-
-
-def unknown_types(types: Sequence[str]) -> list[str]:
-    """Return the types that no event has."""
-    return [name for name in types if name not in TYPES]
