@@ -5,6 +5,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import assert_never
 
 from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
@@ -74,14 +75,16 @@ def _log(destination: SyslogDestination, lines: Sequence[str], kind: str) -> Non
                 sender.sendall(_frames(lines, kind))
                 sender.shutdown(socket.SHUT_WR)
         case Transport.TLS:
-            # RFC 5425: the same frames. unwrap() waits until the server has closed too, so it has read all.
+            # RFC 5425: the same frames.
             secure = ssl.create_default_context()
             with (
                 socket.create_connection((destination.host, destination.port), TIMEOUT_S) as plain,
                 secure.wrap_socket(plain, server_hostname=destination.host) as sender,
             ):
                 sender.sendall(_frames(lines, kind))
-                sender.unwrap()
+                # Wait until the server has closed too, because it has read all then. Some close without an alert.
+                with suppress(ssl.SSLEOFError):
+                    sender.unwrap()
         case _:
             assert_never(destination.transport)
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
