@@ -18,6 +18,7 @@ TOTAL_S = 120.0
 """Time limit of a complete answer in seconds, except files."""
 MAX_BYTES = 32 * 1024 * 1024
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+_UNKNOWN_ISSUER = re.compile("self.signed certificate|unable to get (local )?issuer certificate")
 
 Params = Mapping[str, str | int]
 
@@ -116,8 +117,11 @@ def _tls_context(ca: str | None) -> ssl.SSLContext:
 
 
 def _error_text(error: Exception) -> str:
-    """Return the message of an error without its error number."""
-    return _ERRNO.sub("", str(error)) or type(error).__name__
+    """Return the message of an error without its error number, with the option that helps if there is one."""
+    message = _ERRNO.sub("", str(error)) or type(error).__name__
+    if _UNKNOWN_ISSUER.search(message):
+        return f"{message}: give the file of its certificate authority with --ca"
+    return message
 
 
 def _timeout_text(error: httpx.TimeoutException, within_s: float) -> str:

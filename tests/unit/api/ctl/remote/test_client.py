@@ -1,7 +1,10 @@
 """Limits of the client, and failures as errors with their exit codes."""
 
 import json
+import socket
+import ssl
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from api.ctl.exit_codes import CtlError, Denied, NotInForce, Unreachable, WrongI
 from api.ctl.remote import connection as module
 from api.ctl.remote.client import Client, parse_url, path
 from api.server.schemas import VersionRead
+from tests.support.certificates import Authority
 from tests.unit.api.ctl.conftest import TOKEN, Scripted, answered_authority
 
 
@@ -134,6 +138,28 @@ def test_unusable_certificates_are_wrong_input(tmp_path: Path) -> None:
     for file in ("empty.pem", "none.pem"):
         with pytest.raises(WrongInput, match=f"cannot use the certificates in .*{file}"):
             Client("https://127.0.0.1:1", None, str(tmp_path / file))
+
+
+def test_a_certificate_of_an_unknown_authority_names_the_option_that_helps(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    Authority(tmp_path).issue(certificate, key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = Thread(target=_refused_handshake, args=(listening, context))
+        serving.start()
+        with (
+            Client(f"https://127.0.0.1:{listening.getsockname()[1]}", None) as client,
+            pytest.raises(Unreachable, match=r"certificate verify failed: .*: give the file .* with --ca$"),
+        ):
+            client.get(VersionRead, "/version")
+        serving.join()
+
+
+def _refused_handshake(listening: socket.socket, context: ssl.SSLContext) -> None:
+    accepted, _ = listening.accept()
+    with accepted, pytest.raises(ssl.SSLError):
+        context.wrap_socket(accepted, server_side=True)
 
 
 @pytest.mark.parametrize(
