@@ -116,7 +116,8 @@ def _made(made: NodeMade, client: Client) -> Iterator[str]:
 
 def _list(client: Client, options: Options) -> Result:
     page = client.list(NodeRead, path("nodes"), options.limit, given(options, "state", "behind", "site"))
-    return listed(page, lambda: _table(page.items, Names(client)), "nodes")
+    what = "nodes behind or held" if options.behind else "nodes"
+    return listed(page, lambda: _table(page.items, Names(client)), what)
 
 
 def _show(client: Client, options: Options) -> Result:

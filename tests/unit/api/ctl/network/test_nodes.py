@@ -81,6 +81,8 @@ def test_lists_show_which_nodes_are_behind_and_why(served: Served, ctl: Ctl) -> 
     assert shown.code == 0, shown.err
     assert ["trouble", "revision 9 refused: no such key"] in _cells(shown.out)
     assert _cells(ctl("node", "show", "good").out)[0] == ["suspended", "all until 21 September 2026 18:00:00 CEST"]
+    late.report(revision=served.plane.revision())
+    assert ctl("node", "list", "--behind").err == "no nodes behind or held\n"
 
 
 def test_revision_chosen_by_a_local_act_is_shown_and_no_trouble(served: Served, ctl: Ctl) -> None:
