@@ -83,6 +83,9 @@ class Engine(Protocol):
     def take_unregistered(self) -> Sequence[Noted]:
         """Return the unregistered networks that sent queries since the last call, whether they may ask or not."""
 
+    def record_upstreams(self) -> None:
+        """Write the state of each upstream to its slot. Call this a few times a second."""
+
     def poll(self, budget: int) -> Sequence[Event]:
         """Process at most `budget` batches of datagrams and timers. Return the events that the caller must handle."""
 

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -74,6 +75,8 @@ class Crew:
         self._numbers = count(1)
         self._last_tended: float | None = None
         self._unregistered = UnregisteredBook()
+        self._queries_of_ended: Counter[int] = Counter()
+        """Queries of workers that have been removed, by seat."""
 
     # State.
 
@@ -98,6 +101,13 @@ class Crew:
     def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
         """Return the networks in no range that sent queries within a day, as far as workers have reported."""
         return self._unregistered.listed(_boot_s())
+
+    def queries_by_seat(self) -> Mapping[int, int]:
+        """Return the queries that the workers of each seat have counted, including workers that ended."""
+        queries = self._queries_of_ended.copy()
+        for member in self._members:
+            queries[member.seat] += queries_counted(member.block.slots)
+        return queries
 
     # Orders.
 
@@ -172,6 +182,7 @@ class Crew:
         """Take over the counters of a dead worker, and schedule the start of its successor."""
         member.close()
         self._totals.retire(member.block)
+        self._queries_of_ended[member.seat] += queries_counted(member.block.slots)
         member.block.close()
         member.block.path.unlink(missing_ok=True)
         self._members.remove(member)

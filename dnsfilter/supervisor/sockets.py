@@ -4,6 +4,7 @@ The sets share their addresses by SO_REUSEPORT: the kernel sends each client's d
 """
 
 import errno
+import logging
 import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from dnsfilter.config.endpoint import endpoint_text, family_of
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.config.own_addresses import LOOPBACK, has_address, has_family
 from dnsfilter.errors import UnavailableError
+from dnsfilter.telemetry import logs
 
 BACKLOG = 1024
 RECEIVE_BUFFER = 4 * 1024 * 1024
@@ -26,6 +28,7 @@ BURST_MS = 100
 _ATTEMPTS = 10
 TCP = (socket.SOCK_STREAM,)
 BOTH = (socket.SOCK_DGRAM, *TCP)
+_LOG = logging.getLogger("dnsfilter.node")
 
 Place: TypeAlias = tuple[socket.SocketKind, Endpoint]
 
@@ -176,6 +179,15 @@ def buffer_advice(size: int) -> str | None:
     if buffer_ms(size) >= BURST_MS:
         return None
     return f"sysctl net.core.rmem_max={RECEIVE_BUFFER}"
+
+
+def log_buffer(listening: Listening) -> None:
+    """Log the receive buffer of the sockets, as a warning if it is too small."""
+    size = receive_buffer(listening.sets[0].udp[0])
+    advice = buffer_advice(size)
+    level = logging.INFO if advice is None else logging.WARNING
+    holds = f"{buffer_ms(size):.0f} ms at 50000 queries per second"
+    logs.emit(_LOG, level, "receive buffer", bytes=size, holds=holds, advice=advice or "none")
 
 
 def _bound(place: Place, *, shared: bool, listening: bool = True) -> socket.socket:

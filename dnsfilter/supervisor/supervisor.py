@@ -11,14 +11,14 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Coroutine, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.node_config import Config, Endpoint
+from dnsfilter.config.node_config import Config
 from dnsfilter.control.report import Facts, Pace, queries_and_entries
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.engine.choice import EngineKind, why_not_compiled
@@ -26,10 +26,11 @@ from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import STOP_S, Crew, Death
-from dnsfilter.supervisor.reload import listen_text, merge_reloadable
+from dnsfilter.supervisor.reload import log_addresses, merge_reloadable
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.sockets import Listening, buffer_advice, buffer_ms, open_listening, receive_buffer
+from dnsfilter.supervisor.sockets import Listening, log_buffer, open_listening, receive_buffer
 from dnsfilter.supervisor.upgrade import Handover, Predecessor, hand_over, try_out
+from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.nodestate import NodeState
@@ -97,6 +98,7 @@ class Supervisor:
         self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, _upstreams(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
+        self._vitals = NodeVitals(self._crew, handover.dropped)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
         """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
@@ -112,8 +114,8 @@ class Supervisor:
         """Keep workers serving until `stop`, then close everything that this object took over."""
         keep_only({CAP_NET_BIND_SERVICE})
         _log_engine(self._crew.orders.engine)
-        _log_buffer(self._listening)
-        _log_addresses(self._crew.orders.config, self._handover.endpoints)
+        log_buffer(self._listening)
+        log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
         self._use_pairs_of(self._snapshot)
         try:
@@ -189,7 +191,15 @@ class Supervisor:
             self._fallen_back,
             receive_buffer(self._listening.sets[0].udp[0]),
             tuple(sorted(authority or "" for authority in self._feed.suspended())),
+            self._vitals.read(self._udp_sockets()),
         )
+
+    def _udp_sockets(self) -> Iterator[socket.socket]:
+        """Yield every UDP socket that queries arrive at, also those of workers with older orders."""
+        for listening in (self._listening, *self._superseded):
+            for each in listening.sets:
+                yield from each.udp
+        yield from (sock for (kind, _), sock in self._handover.sockets if kind is socket.SOCK_DGRAM)
 
     def _open_status(self) -> None:
         """Open the status server on a duplicate of the socket, because the server closes the socket that it gets.
@@ -260,6 +270,7 @@ class Supervisor:
     def _look(self, now: float) -> None:
         for death in self._crew.tend(now):
             self._handle_death(death, now)
+        self._vitals.look(now)
         self._look_for_snapshot(now)
         if not self._ready_sent and self.unready() is None:
             self._ready_sent, self._in_force_since = True, now
@@ -277,6 +288,8 @@ class Supervisor:
 
     def _close_superseded(self, now: float) -> None:
         """Close the sockets of workers with older orders, and end the workers of the old program."""
+        if self._superseded or self._handover.sockets:
+            self._vitals.drops.read(self._udp_sockets())  # before sockets are closed
         while self._superseded:
             self._superseded.pop().close(but=self._listening)
         if not self._predecessors and not self._handover.sockets:
@@ -393,7 +406,7 @@ class Supervisor:
         self._superseded.append(self._listening)
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
-        _log_addresses(config, orders.config.listen)
+        log_addresses(config, orders.config.listen)
         self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
 
     async def _upgrade(self) -> None:
@@ -411,7 +424,8 @@ class Supervisor:
             await self._close_status()
             workers = [member.hand_over() for member in self._crew.members if not member.gone]
             try:
-                hand_over(self._means.program, self._listening, metrics, workers)
+                dropped = self._vitals.drops.of_closed(self._udp_sockets())
+                hand_over(self._means.program, self._listening, metrics, workers, dropped)
             except OSError as error:
                 reason = str(error)
                 for member in self._crew.members:
@@ -429,21 +443,3 @@ def _log_engine(kind: EngineKind) -> None:
     logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
     if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
         logs.emit(_LOG, logging.WARNING, "compiled engine not available", reason=reason)
-
-
-def _log_addresses(config: Config, before: Collection[Endpoint]) -> None:
-    added = listen_text(each for each in config.listen if each not in before)
-    removed = listen_text(each for each in before if each not in config.listen)
-    if before and (added or removed):
-        logs.emit(_LOG, logging.INFO, "addresses change", added=added or "none", removed=removed or "none")
-    if config.left_out:
-        left_out = listen_text(config.left_out)
-        logs.emit(_LOG, logging.WARNING, "default addresses left out, no such family here", addresses=left_out)
-
-
-def _log_buffer(listening: Listening) -> None:
-    size = receive_buffer(listening.sets[0].udp[0])
-    advice = buffer_advice(size)
-    level = logging.INFO if advice is None else logging.WARNING
-    holds = f"{buffer_ms(size):.0f} ms at 50000 queries per second"
-    logs.emit(_LOG, level, "receive buffer", bytes=size, holds=holds, advice=advice or "none")

@@ -61,12 +61,14 @@ class Handover:
     """The listening sockets, the metrics socket and the workers of the old program.
 
     In a trial the old program still runs and reads these sockets. `trial_of` is the revision that it decides by.
+    `dropped` counts the datagrams that the kernel dropped at sockets that are closed now.
     """
 
     sockets: tuple[tuple[Place, socket.socket], ...]
     status: tuple[Endpoint, socket.socket] | None
     workers: tuple[Predecessor, ...]
     trial_of: int | None = None
+    dropped: int = 0
 
     @property
     def is_trial(self) -> bool:
@@ -99,6 +101,7 @@ def take_handover() -> Handover:
             (parse_endpoint(content["status"][0]), _own(content["status"][1])),
             tuple(Predecessor(pid, _own(fd)) for pid, fd in content["workers"]),
             trial_of,
+            int(content.get("dropped", 0)),  # an older program hands over none
         )
     except (SnapshotError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise UnavailableError(f"take over from the previous program: {error}") from error
@@ -147,12 +150,13 @@ def hand_over(
     listening: Listening,
     status: tuple[Endpoint, socket.socket],
     workers: Sequence[tuple[int, int]],
+    dropped: int,
 ) -> NoReturn:
     """Become the new program, which gets these from `take_handover`. `workers` are process ids and channels.
 
     Raise OSError if that fails. Then everything is as before.
     """
-    note, passed = _note(listening, status, workers)
+    note, passed = _note(listening, status, workers, dropped=dropped)
     # Default actions would end the new program before it has handlers of its own.
     signals = (signal.SIGHUP, signal.SIGUSR2)
     before = [signal.signal(number, signal.SIG_IGN) for number in signals]
@@ -176,11 +180,19 @@ def _note(
     workers: Sequence[tuple[int, int]],
     *,
     trial_of: int | None = None,
+    dropped: int = 0,
 ) -> tuple[int, list[int]]:
     """Return the descriptor that `take_handover` reads, and all descriptors to pass on, with that one first."""
     sockets = [(int(kind), endpoint_text(endpoint), sock.fileno()) for (kind, endpoint), sock in listening.placed()]
     metrics = (endpoint_text(status[0]), status[1].fileno())
-    content = {"pid": os.getpid(), "sockets": sockets, "status": metrics, "workers": workers, "trial_of": trial_of}
+    content = {
+        "pid": os.getpid(),
+        "sockets": sockets,
+        "status": metrics,
+        "workers": workers,
+        "trial_of": trial_of,
+        "dropped": dropped,
+    }
     note = seal("dnsfilter-handover", json.dumps(content).encode())
     return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers)]
 

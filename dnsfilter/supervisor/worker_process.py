@@ -113,6 +113,7 @@ class WorkerProcess:
         self.seat = seat
         self.version = orders.version
         self.sets = len(orders.listening.sets)
+        self.upstreams = orders.upstreams
         self.started = self.heard = now
         self.revision: int | None = None
         """The revision that it has reported in force. None until it is ready to listen."""

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from dnsfilter.telemetry import metrics
 from dnsfilter.telemetry.metrics import MetricType
-from dnsfilter.telemetry.nodestate import NodeState
+from dnsfilter.telemetry.nodestate import NodeState, Vitals
 from dnsfilter.telemetry.slots import NS_PER_S, POLICY_METRICS, Labels
 from dnsfilter.telemetry.totals import Counts
 
@@ -67,11 +67,34 @@ def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
         metrics.RECEIVE_BUFFER_BYTES.name: {(): state.receive_buffer_bytes},
         metrics.SUSPENDED.name: {(("authority", authority),): 1 for authority in state.suspended},
     }
+    samples.update(_vital_samples(state.vitals))
     if state.snapshot_revision is not None:
         samples[metrics.SNAPSHOT_REVISION.name] = {(): state.snapshot_revision}
     if state.snapshot_age_s is not None:
         samples[metrics.SNAPSHOT_AGE.name] = {(): state.snapshot_age_s}
     return samples
+
+
+def _vital_samples(vitals: Vitals) -> Iterator[tuple[str, Mapping[Labels, float]]]:
+    """Yield the samples of each metric. What the kernel did not give has no sample."""
+    yield metrics.NODE_INFO.name, {(("site", vitals.site), ("node", vitals.node)): 1}
+    yield metrics.UPSTREAM_UP.name, {(("upstream", name),): int(up) for name, up in vitals.upstreams_up.items()}
+    yield metrics.WORKER_QUERIES.name, {(("worker", str(n)),): count for n, count in vitals.worker_queries.items()}
+    for metric, value in (
+        (metrics.DATAGRAMS_DROPPED, vitals.datagrams_dropped),
+        (metrics.RECEIVE_QUEUE_BYTES, vitals.receive_queue_bytes),
+        (metrics.STATE_DISK_FREE_BYTES, vitals.disk_free_bytes),
+        (metrics.STATE_DISK_SIZE_BYTES, vitals.disk_size_bytes),
+    ):
+        yield metric.name, {} if value is None else {(): value}
+    for metric, attribute in (
+        (metrics.OPEN_FILES, "open_files"),
+        (metrics.OPEN_FILES_LIMIT, "open_files_limit"),
+        (metrics.MEMORY_BYTES, "memory_bytes"),
+        (metrics.CPU_SECONDS, "cpu_s"),
+    ):
+        uses = ((name, getattr(use, attribute)) for name, use in vitals.processes.items())
+        yield metric.name, {(("process", name),): value for name, value in uses if value is not None}
 
 
 def _plain(metric: metrics.Metric, samples: Mapping[Labels, float]) -> Metric:

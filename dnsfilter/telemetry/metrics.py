@@ -173,6 +173,43 @@ RECEIVE_BUFFER_BYTES: Final = Metric(
     MetricType.GAUGE,
     "Receive buffer of each listening UDP socket as granted by the kernel. A waiting query takes about 1664 bytes.",
 )
+UPSTREAM_UP: Final = Metric(
+    "dnsfilter_upstream_up", MetricType.GAUGE,
+    "Set to 0 while a worker that recently asked the upstream counts it as failing, else 1.", ("upstream",),
+)  # fmt: skip
+DATAGRAMS_DROPPED: Final = Metric(
+    "dnsfilter_datagrams_dropped_total", MetricType.COUNTER,
+    "Queries that the kernel dropped because the receive buffer of a listening UDP socket was full.",
+)  # fmt: skip
+RECEIVE_QUEUE_BYTES: Final = Metric(
+    "dnsfilter_receive_queue_bytes", MetricType.GAUGE,
+    "Receive buffer in use in the listening UDP socket with the most waiting queries.",
+)  # fmt: skip
+OPEN_FILES: Final = Metric(
+    "dnsfilter_process_open_files", MetricType.GAUGE, "Open file descriptors of a process.", ("process",)
+)
+OPEN_FILES_LIMIT: Final = Metric(
+    "dnsfilter_process_open_files_limit", MetricType.GAUGE, "Limit of open file descriptors of a process.", ("process",)
+)
+MEMORY_BYTES: Final = Metric(
+    "dnsfilter_process_memory_bytes", MetricType.GAUGE,
+    "Resident memory of a process, including the memory that it shares with others.", ("process",),
+)  # fmt: skip
+CPU_SECONDS: Final = Metric(
+    "dnsfilter_process_cpu_seconds_total", MetricType.COUNTER, "User and system CPU time of a process.", ("process",)
+)
+WORKER_QUERIES: Final = Metric(
+    "dnsfilter_worker_queries_total", MetricType.COUNTER, "Queries read by a worker, with any outcome.", ("worker",)
+)
+NODE_INFO: Final = Metric(
+    "dnsfilter_node_info", MetricType.GAUGE, "Always 1. The labels are the node's site and name.", ("site", "node")
+)
+STATE_DISK_FREE_BYTES: Final = Metric(
+    "dnsfilter_state_disk_free_bytes", MetricType.GAUGE, "Free space of the disk with the state directory."
+)
+STATE_DISK_SIZE_BYTES: Final = Metric(
+    "dnsfilter_state_disk_size_bytes", MetricType.GAUGE, "Size of the disk with the state directory."
+)
 SUSPENDED: Final = Metric(
     "dnsfilter_suspended", MetricType.GAUGE,
     "Set to 1 for each authority suspended on this node, by a published or local suspension: nothing is refused.",
@@ -188,6 +225,8 @@ METRICS: Final = (
     UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
     TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
     SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
+    UPSTREAM_UP, DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS,
+    WORKER_QUERIES, NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip
 
 LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(
@@ -240,6 +279,10 @@ OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "upstream": "address and port of a configured upstream or zone server",
         "version": "the running version",
         "engine": "`reference` or `compiled`",
+        "process": "`supervisor`, or `worker-` and the worker's number",
+        "worker": "number of a worker, from 1 on. One that replaces a dead worker has the same number",
+        "site": "the configured site",
+        "node": "name with which the node has enrolled, or empty",
     }
 )
 """Labels whose values are limited by the configuration or the policy."""

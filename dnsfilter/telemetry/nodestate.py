@@ -1,6 +1,32 @@
 """The state of a node at a scrape, in addition to its workers' counters."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """What one process uses. A value is None if the kernel did not give it."""
+
+    open_files: int | None = None
+    open_files_limit: float | None = None
+    memory_bytes: int | None = None
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """State of a node's upstreams, sockets, processes and disk. A value is None if the kernel did not give it."""
+
+    site: str = ""
+    node: str = ""
+    upstreams_up: Mapping[str, bool] = field(default_factory=dict)
+    datagrams_dropped: int | None = None
+    receive_queue_bytes: int | None = None
+    processes: Mapping[str, ProcessUse] = field(default_factory=dict)
+    worker_queries: Mapping[int, int] = field(default_factory=dict)
+    disk_free_bytes: int | None = None
+    disk_size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +45,4 @@ class NodeState:
     receive_buffer_bytes: int = 0
     suspended: tuple[str, ...] = ()
     """Slugs of the suspended authorities; "" for all. The suspension is published or local."""
+    vitals: Vitals = Vitals()

@@ -23,12 +23,16 @@ NS_PER_S: Final = 1_000_000_000
 
 
 class SlotKind(StrEnum):
-    """The unit of a slot. A bucket counts one interval (not cumulative); a sum is in nanoseconds."""
+    """The unit of a slot. A bucket counts one interval (not cumulative); a sum is in nanoseconds.
+
+    A state has no sum: the supervisor compares the states of all workers.
+    """
 
     COUNTER = "counter"
     GAUGE = "gauge"
     BUCKET = "bucket"
     SUM = "sum"
+    STATE = "state"
 
 
 class PolicyKind(IntEnum):
@@ -122,9 +126,14 @@ FIXED_SLOTS: Final = _LIMITED_FIRST + len(Limit)
 
 _FAILURE: Final[Mapping[str, int]] = MappingProxyType({reason: 1 + i for i, reason in enumerate(Failure)})
 _UPSTREAM_DURATION: Final = 1 + len(Failure)
-UPSTREAM_STRIDE: Final = _UPSTREAM_DURATION + _histogram_size(UPSTREAM_BUCKETS)
+_UPSTREAM_STATE: Final = _UPSTREAM_DURATION + _histogram_size(UPSTREAM_BUCKETS)
+UPSTREAM_STRIDE: Final = _UPSTREAM_STATE + 1
 _UPSTREAM_BOUNDS_NS: Final = _bounds_ns(UPSTREAM_BUCKETS)
 MAX_UPSTREAMS: Final = 1_024
+UPSTREAM_UNKNOWN: Final = 0
+"""State of an upstream that this worker has not had an answer from."""
+UPSTREAM_ANSWERS: Final = 1
+"""State of an upstream that answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +155,18 @@ class UpstreamSlots:
     def duration(self) -> HistogramSlots:
         return HistogramSlots(self.first + _UPSTREAM_DURATION, _UPSTREAM_BOUNDS_NS)
 
+    @property
+    def state(self) -> int:
+        """The slot of `UPSTREAM_UNKNOWN`, `UPSTREAM_ANSWERS`, or 1 plus the consecutive failures if it is failing."""
+        return self.first + _UPSTREAM_STATE
+
     def table(self, upstream: str) -> Iterator[Slot]:
         labels = (("upstream", upstream),)
         yield _counter(self.queries, metrics.UPSTREAM_QUERIES, labels)
         for reason in Failure:
             yield _counter(self.failure(reason), metrics.UPSTREAM_FAILURES, (*labels, ("reason", reason.value)))
         yield from self.duration.table(metrics.UPSTREAM_DURATION, labels)
+        yield Slot(self.state, metrics.UPSTREAM_UP.name, labels, metrics.UPSTREAM_UP.help, SlotKind.STATE)
 
 
 def upstream_slots(count: int) -> tuple[UpstreamSlots, ...]:

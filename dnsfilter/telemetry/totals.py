@@ -75,7 +75,7 @@ class Totals:
         """Add what a watched block has gained, and release its retired generations. Call this before each swap."""
         reading = self._live[block]
         for slot, value in zip(reading.table, block.slots, strict=True):
-            if slot.kind is not SlotKind.GAUGE:
+            if slot.kind not in (SlotKind.GAUGE, SlotKind.STATE):
                 self._samples[slot.metric, slot.labels] += value - reading.slots[slot.index]
                 reading.slots[slot.index] = value
         generations = block.unreleased()
@@ -114,7 +114,8 @@ class Totals:
 
     def _name(self, table: Sequence[Slot]) -> None:
         for slot in table:
-            self._samples.setdefault((slot.metric, slot.labels), 0)
+            if slot.kind is not SlotKind.STATE:
+                self._samples.setdefault((slot.metric, slot.labels), 0)
 
     def _fold_policy(self, reading: _Reading, counts: PolicyCounts) -> None:
         labels = self._labels.get(counts.digest)

@@ -218,6 +218,13 @@ class Health:
         """Return True if the server is not in back-off."""
         return not self._servers[server].back_off_ms
 
+    def consecutive_failures(self, server: int) -> int | None:
+        """Return the failures in a row of a server in back-off, 0 for one that answers, None if neither is known."""
+        known = self._servers[server]
+        if known.back_off_ms:
+            return known.failures
+        return None if known.rtt_ms is None else 0
+
     def rtt_ms(self, server: int) -> float | None:
         """Return the smoothed round-trip time, or None before the first answer."""
         return self._servers[server].rtt_ms

@@ -226,6 +226,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         report_at = loop.time() + REPORT_UNREGISTERED_S
         while True:
+            self._engine.record_upstreams()
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
                 if loop.time() >= report_at:

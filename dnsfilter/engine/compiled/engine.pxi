@@ -85,6 +85,9 @@ class CompiledEngine:
     def take_unregistered(self):
         return self._unregistered.take()
 
+    def record_upstreams(self):
+        self._slow_path.record_upstreams()
+
     def answer(self, message, client, transport, wall_s, boot_ms):
         return self._loop.answer(message, client, transport, wall_s, boot_ms)
 

@@ -115,6 +115,9 @@ class ReferenceEngine:
     def take_unregistered(self) -> Sequence[Noted]:
         return self._unregistered.take()
 
+    def record_upstreams(self) -> None:
+        self._path.record_upstreams()
+
     # The main loop.
 
     def poll(self, budget: int) -> Sequence[Event]:

@@ -22,7 +22,7 @@ from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Outcome, Transport
-from dnsfilter.telemetry.slots import upstream_slots
+from dnsfilter.telemetry.slots import UPSTREAM_ANSWERS, UPSTREAM_UNKNOWN, upstream_slots
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import Query, parse_query
@@ -51,6 +51,9 @@ class SlowPath:
     ) -> None:
         slots, upstreams = counters.slots, upstream_slots(len(zones.endpoints))
         self._table = table
+        self._health = health
+        self._upstreams = upstreams
+        self._slots = slots
         self._cache = cache
         self.judging = Judging(clients, counters)
         self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
@@ -107,6 +110,12 @@ class SlowPath:
     def next_alarm_ms(self) -> int | None:
         """Return when `expire` next has work; None if there is none."""
         return self._inflight.next_alarm_ms()
+
+    def record_upstreams(self) -> None:
+        """Write the state of each upstream to its slot."""
+        for server, upstream in enumerate(self._upstreams):
+            failures = self._health.consecutive_failures(server)
+            self._slots[upstream.state] = UPSTREAM_UNKNOWN if failures is None else UPSTREAM_ANSWERS + failures
 
     # Replies.
 

@@ -29,7 +29,7 @@ child = subprocess.Popen(["cat"], stdin=theirs.fileno())
 theirs.close()
 program = ({program!r}, "-c", {new!r})
 try:
-    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())])
+    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())], 7)
 except OSError as error:
     inheritable = [sock.get_inheritable() for _, sock in listening.placed()]
     print(error.errno, any(inheritable), signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
@@ -56,6 +56,7 @@ print(json.dumps({
     "places": [[kind.name, endpoint.port] for (kind, endpoint), _ in found.sockets],
     "metrics": found.status[0].port,
     "waiting": waiting,
+    "dropped": found.dropped,
     "alive": alive,
     "passed on": [sock.get_inheritable() for _, sock in found.sockets] + [VARIABLE in os.environ],
     "ignored": [signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGHUP, signal.SIGUSR2)],
@@ -78,6 +79,7 @@ def test_sockets_with_waiting_queries_and_workers_are_handed_over() -> None:
         "places": [["SOCK_DGRAM", port], ["SOCK_STREAM", port]] * 2,
         "metrics": metrics,
         "waiting": 64,
+        "dropped": 7,
         "alive": True,
         "passed on": [False] * 5,
         "ignored": [True, True],

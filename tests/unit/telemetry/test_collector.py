@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.collector import CONTENT_TYPE, node_registry, render
 from dnsfilter.telemetry.metrics import METRICS
-from dnsfilter.telemetry.nodestate import NodeState
+from dnsfilter.telemetry.nodestate import NodeState, ProcessUse, Vitals
 from dnsfilter.telemetry.slots import (
     ANSWER_DURATION,
     BYPASS,
@@ -39,6 +39,20 @@ STATE = NodeState(
     snapshot_age_s=3.5,
     clock_doubted=True,
     suspended=("", "ghent"),
+    vitals=Vitals(
+        site="town-hall",
+        node="ns1",
+        upstreams_up={UPSTREAM: True, "192.0.2.1:53": False},
+        datagrams_dropped=17,
+        receive_queue_bytes=1664,
+        processes={
+            "supervisor": ProcessUse(30, 1024, 50_000_000, 1.5),
+            "worker-1": ProcessUse(open_files=40, open_files_limit=float("inf")),
+        },
+        worker_queries={1: 12, 2: 0},
+        disk_free_bytes=5_000_000_000,
+        disk_size_bytes=10_000_000_000,
+    ),
 )
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -112,6 +126,20 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_worker_restarts_total", {}, 1),
         ("dnsfilter_suspended", {"authority": "ghent"}, 1),
         ("dnsfilter_suspended", {"authority": ""}, 1),
+        ("dnsfilter_node_info", {"site": "town-hall", "node": "ns1"}, 1),
+        ("dnsfilter_upstream_up", {"upstream": UPSTREAM}, 1),
+        ("dnsfilter_upstream_up", {"upstream": "192.0.2.1:53"}, 0),
+        ("dnsfilter_datagrams_dropped_total", {}, 17),
+        ("dnsfilter_receive_queue_bytes", {}, 1664),
+        ("dnsfilter_process_open_files", {"process": "supervisor"}, 30),
+        ("dnsfilter_process_open_files", {"process": "worker-1"}, 40),
+        ("dnsfilter_process_open_files_limit", {"process": "worker-1"}, float("inf")),
+        ("dnsfilter_process_memory_bytes", {"process": "supervisor"}, 50_000_000),
+        ("dnsfilter_process_cpu_seconds_total", {"process": "supervisor"}, 1.5),
+        ("dnsfilter_worker_queries_total", {"worker": "1"}, 12),
+        ("dnsfilter_worker_queries_total", {"worker": "2"}, 0),
+        ("dnsfilter_state_disk_free_bytes", {}, 5_000_000_000),
+        ("dnsfilter_state_disk_size_bytes", {}, 10_000_000_000),
     ],
 )
 def test_sample_is_exposed(totals: Totals, name: str, labels: dict[str, str], value: float) -> None:
@@ -129,6 +157,14 @@ def test_node_without_a_snapshot_shows_neither_revision_nor_age(totals: Totals) 
     state = NodeState(version="1.2.3", engine="reference", workers=0, worker_restarts=0)
     names = {name for name, _ in samples_of(render(node_registry(totals.snapshot, lambda: state)))}
     assert names.isdisjoint({"dnsfilter_snapshot_revision", "dnsfilter_snapshot_age_seconds"})
+
+
+def test_what_the_kernel_does_not_give_has_no_sample(totals: Totals) -> None:
+    state = NodeState("1.2.3", "reference", 1, 0, vitals=Vitals(processes={"worker-1": ProcessUse()}))
+    samples = samples_of(render(node_registry(totals.snapshot, lambda: state)))
+    shown = {name for name, _ in samples if name.startswith(("dnsfilter_process", "dnsfilter_state", "dnsfilter_data"))}
+    assert shown == set()
+    assert samples["dnsfilter_node_info", frozenset({("site", ""), ("node", "")})] == 1
 
 
 def test_two_nodes_in_one_process_share_nothing(totals: Totals) -> None:

@@ -53,6 +53,8 @@ def test_upstream_runs_carry_their_upstream() -> None:
         for reason in Failure:
             assert TABLE[run.failure(reason)].labels == (upstream, ("reason", reason.value))
         assert TABLE[run.duration.sum].metric == "dnsfilter_upstream_duration_seconds"
+        state = TABLE[run.state]
+        assert (state.metric, state.labels, state.kind) == ("dnsfilter_upstream_up", (upstream,), SlotKind.STATE)
 
 
 def test_failure_reason_that_is_not_in_the_table_is_an_error() -> None:

@@ -230,6 +230,12 @@ cdef class Health:
     def first_wait_ms(self, server):
         return self.wait_of(self.checked(server))
 
+    def consecutive_failures(self, server):
+        cdef Known* known = &self.known[self.checked(server)]
+        if known.back_off_ms:
+            return known.failures
+        return 0 if known.tried else None
+
     def all_dead(self, servers):
         return bool(servers) and all([self.known[self.checked(server)].dead for server in servers])
 

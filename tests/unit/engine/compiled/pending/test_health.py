@@ -46,7 +46,8 @@ events = st.lists(
 def known(health: Any, now_ms: int) -> list[Any]:
     servers = [health.first_wait_ms(n) for n in range(COUNT)]
     dead = [(health.all_dead((n,)), health.may_try((n,), now_ms)) for n in range(COUNT)]
-    return [*servers, *dead, health.all_dead(range(COUNT)), health.next_probe_ms(), health.recoveries]
+    failures = [health.consecutive_failures(n) for n in range(COUNT)]
+    return [*servers, *dead, *failures, health.all_dead(range(COUNT)), health.next_probe_ms(), health.recoveries]
 
 
 @given(happened=events)
@@ -131,6 +132,7 @@ def test_the_order_follows_which_servers_are_healthy(make: Any) -> None:
         ("first_wait_ms", ()),
         ("is_plain", (0,)),
         ("missed_probe", ()),
+        ("consecutive_failures", ()),
     ],
 )
 def test_unknown_server_number_is_an_error(method: str, rest: tuple[int, ...], server: int) -> None:

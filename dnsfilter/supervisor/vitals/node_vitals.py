@@ -1,0 +1,81 @@
+"""Everything that a scrape reads of a node itself. No reading waits for another process, and none fails the scrape."""
+
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from dnsfilter.config.node_config import Config
+from dnsfilter.errors import UnavailableError
+from dnsfilter.supervisor.crew import Crew
+from dnsfilter.supervisor.vitals.dropped_datagrams import DroppedDatagrams
+from dnsfilter.supervisor.vitals.process_use import ProcessTable
+from dnsfilter.supervisor.vitals.upstream_states import UpstreamStates
+from dnsfilter.telemetry.nodestate import Vitals
+
+
+class NodeVitals:
+    """Reads upstreams with each `look`, and the rest with `read`."""
+
+    def __init__(self, crew: Crew, dropped_before: int) -> None:
+        """Initialize. `dropped_before` is the drops of closed sockets, which the previous program handed over."""
+        self.drops = DroppedDatagrams(dropped_before)
+        self._crew = crew
+        self._upstreams = UpstreamStates()
+        self._processes = ProcessTable()
+        self._name = NodeName()
+
+    def look(self, now: float) -> None:
+        """Compare the upstreams' states in all workers, and log changes."""
+        workers = ((member.block, member.upstreams) for member in self._crew.members)
+        self._upstreams.look(now, self._crew.orders.upstreams, workers)
+
+    def read(self, sockets: Iterable[socket.socket]) -> Vitals:
+        """Return the state now. `sockets` are the UDP sockets at which queries arrive."""
+        config = self._crew.orders.config
+        free, size = _disk_bytes(config.state_dir)
+        members = sorted(self._crew.members, key=lambda member: member.started)
+        workers = ((f"worker-{member.seat + 1}", member.process.pid) for member in members)
+        return Vitals(
+            site=config.control_plane.site,
+            node=self._name.read(config),
+            upstreams_up=self._upstreams.up(),
+            datagrams_dropped=self.drops.read(sockets),
+            receive_queue_bytes=self.drops.fullest_bytes,
+            processes=self._processes.read((("supervisor", os.getpid()), *workers)),
+            worker_queries={seat + 1: count for seat, count in self._crew.queries_by_seat().items()},
+            disk_free_bytes=free,
+            disk_size_bytes=size,
+        )
+
+
+class NodeName:
+    """The name with which the node has enrolled. It is read again only after another enrolment."""
+
+    def __init__(self) -> None:
+        self._mark: tuple[int, int] | None = None
+        self._name = ""
+
+    def read(self, config: Config) -> str:
+        """Return the name, or an empty text before the enrolment, and for a node without a control plane."""
+        # A node that serves has imported it to report to its control plane. Without one it is not needed.
+        from dnsfilter.control.identity import identity_mark, load_identity
+
+        if config.control_plane.url is None:
+            return ""
+        mark = identity_mark(config.node_dir)
+        if mark != self._mark:
+            self._mark, self._name = mark, ""
+            with suppress(UnavailableError):
+                identity = load_identity(config.node_dir)
+                self._name = "" if identity is None else identity.name
+        return self._name
+
+
+def _disk_bytes(directory: Path) -> tuple[int | None, int | None]:
+    """Return what an unprivileged program may still write, and the size."""
+    with suppress(OSError):
+        disk = os.statvfs(directory)
+        return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+    return None, None
