@@ -114,6 +114,12 @@ class Knot:
                     raise RuntimeError(f"start knotd for {zone} at {self.hostport}: {log_text}")
                 time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the running daemon."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop the daemon if it runs, and wait until it has ended."""
         if self._process is None:

@@ -1,0 +1,137 @@
+"""What a running node reports of itself: upstreams that stop, queries that the kernel drops, processes, disk."""
+
+import os
+import signal
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.components import component
+from tests.support.dig import NoAnswer
+from tests.support.engines import query
+from tests.support.knot import Knot
+from tests.support.nodes import Node, eventually
+from tests.support.ports import free_port
+from tests.support.zones import ZONES
+
+FLOOD = 1_000
+LARGEST = bytes(60_000)
+"""A datagram of which no receive buffer holds that many."""
+
+
+@contextmanager
+def paused(*pids: int) -> Iterator[None]:
+    """Stop these processes, and let them continue at the end."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def send_signal(node: Node, number: signal.Signals) -> None:
+    assert node.process is not None
+    node.process.send_signal(number)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_upstream_that_stops_and_continues_is_seen_in_metrics_and_log(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DNSFILTER_ENGINE", engine)
+    with Knot(ZONES) as upstream, Node(tmp_path, upstream.hostport) as node:
+        name = f'dnsfilter_upstream_up{{upstream="{upstream.hostport}"}}'
+        numbers = count()
+
+        def shows(value: int) -> bool:
+            with suppress(NoAnswer):
+                node.dig(f"n{next(numbers)}.example.org", extra=["+time=1"])
+            return node.metrics()[name] == value
+
+        assert shows(1)
+        with paused(upstream.pid):
+            assert eventually(lambda: shows(0), 30)
+        assert node.logged('event="upstream fails"', f"upstream={upstream.hostport}", "state=down", "failures=")
+        assert eventually(lambda: shows(1), 30)
+        assert node.logged('event="upstream answers again"', f"upstream={upstream.hostport}", "state=up")
+        text = node.log.read_text()
+        assert text.count("state=down") == text.count("state=up") == 1
+
+
+def flood(node: Node) -> None:
+    """Send more than the node can hold while its workers do not read."""
+    with paused(*node.worker_pids()), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for _ in range(FLOOD):
+            client.sendto(LARGEST, ("127.0.0.1", node.port))
+
+
+def test_dropped_queries_are_counted_and_the_count_outlives_reload_and_upgrade(tmp_path: Path, authority: Knot) -> None:
+    name = "dnsfilter_datagrams_dropped_total"
+    with Node(tmp_path, authority.hostport) as node:
+        assert node.metrics()[name] == 0
+        flood(node)
+        dropped = node.metrics()[name]
+        assert 0 < dropped < FLOOD
+        # Another address: the sockets that dropped them are closed.
+        before, old = node.worker_pids(), node.port
+        node.port = free_port()
+        node.config.write_text(node.config.read_text().replace(f":{old}", f":{node.port}"))
+        send_signal(node, signal.SIGHUP)
+        assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 60)
+        assert node.metrics()[name] == dropped
+        flood(node)
+        after = node.metrics()[name]
+        assert after > dropped
+        before = node.worker_pids()
+        send_signal(node, signal.SIGUSR2)
+        assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
+        assert node.metrics()[name] >= after
+
+
+def test_queries_that_wait_are_seen(tmp_path: Path, authority: Knot) -> None:
+    with Node(tmp_path, authority.hostport) as node, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        assert node.metrics()["dnsfilter_receive_queue_bytes"] == 0
+        with paused(*node.worker_pids()):
+            client.sendto(query("www.tiktok.com"), ("127.0.0.1", node.port))
+            assert node.metrics()["dnsfilter_receive_queue_bytes"] > 0
+        assert eventually(lambda: node.metrics()["dnsfilter_receive_queue_bytes"] == 0)
+
+
+def test_each_process_of_a_node_is_shown_and_queries_stay_with_their_worker(tmp_path: Path, authority: Knot) -> None:
+    names = ("supervisor", "worker-1", "worker-2")
+    with Node(tmp_path, authority.hostport, workers=2) as node:
+        assert eventually(lambda: node.metrics()["dnsfilter_workers"] == 2, 30)
+        for _ in range(20):
+            node.dig("www.tiktok.com")
+        shown = node.metrics()
+        for metric in ("open_files", "open_files_limit", "memory_bytes", "cpu_seconds_total"):
+            assert all(shown[f'dnsfilter_process_{metric}{{process="{name}"}}'] > 0 for name in names)
+        assert shown['dnsfilter_node_info{node="",site="default"}'] == 1
+        assert 0 < shown["dnsfilter_state_disk_free_bytes"] < shown["dnsfilter_state_disk_size_bytes"]
+        queries = [f'dnsfilter_worker_queries_total{{worker="{number}"}}' for number in (1, 2)]
+        assert sum(shown[name] for name in queries) == sum(
+            value for name, value in shown.items() if name.startswith("dnsfilter_queries_total")
+        )
+        cpu = {name: shown[f'dnsfilter_process_cpu_seconds_total{{process="{name}"}}'] for name in names}
+        for pid in node.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: node.metrics()["dnsfilter_worker_restarts_total"] == 2, 30)
+        assert eventually(lambda: node.metrics()["dnsfilter_workers"] == 2, 30)
+        after = node.metrics()
+        assert all(after[name] >= shown[name] for name in queries)
+        assert all(after[f'dnsfilter_process_cpu_seconds_total{{process="{name}"}}'] >= cpu[name] for name in names)
+
+
+def test_promtool_reports_no_problem_with_the_page_of_a_running_node(tmp_path: Path, authority: Knot) -> None:
+    with Node(tmp_path, authority.hostport) as node:
+        with urllib.request.urlopen(f"http://{node.metrics_address}/metrics", timeout=10) as response:
+            text = response.read().decode()
+        checked = component("promtool").run("check", "metrics", stdin=text)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
