@@ -18,6 +18,8 @@ WireName: TypeAlias = bytes
 
 DEFAULT_SITE = "default"
 DEFAULT_TIERS = frozenset({1, 2})
+ENCRYPTED_DNS = "encrypted_dns"
+"""Slug of the service of resolvers that clients reach by encryption, and so without this one."""
 
 
 class Kind(StrEnum):

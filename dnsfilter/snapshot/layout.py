@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Final
 
 from dnsfilter.policy.model import Reply
+from dnsfilter.telemetry.metrics import BanGround
 
 VERSION: Final = 1
 READABLE_VERSIONS: Final = frozenset(version for version in (VERSION - 1, VERSION) if version > 0)
@@ -56,6 +57,9 @@ class Part(IntEnum):
     PAIRS = 54
     CONCERNED = 55
     SUSPENSIONS = 56
+    BAN_COUNTS = 57
+    RULE_COUNTS = 58
+    CLASS_COUNTS = 59
 
 
 STRING: Final = Struct("<H")
@@ -93,6 +97,12 @@ BAN: Final = Struct("<IIIIHBx")
 ADDRESS: Final = Struct("<Bxxx16s")
 # authority's slug, service's slug
 PAIR: Final = Struct("<II")
+# client's authority's slug, service's slug, deciding authority's slug, site, prefix (both empty), ground
+BAN_COUNT: Final = Struct("<IIIIIBxxx")
+# ban count of the rule with the same index
+RULE_COUNT: Final = Struct("<I")
+# number of the bypass counts of the class with the same index
+CLASS_COUNT: Final = Struct("<I")
 
 # start, end (exclusive), authority's slug as text (padded with zeros; empty for all)
 SUSPENSION: Final = Struct("<qq64s")
@@ -102,11 +112,14 @@ DOMAIN: Final = 1
 HOST: Final = 2
 """Flag of an entry of a name: only the name."""
 NONE: Final = 0xFFFF_FFFF
-"""No range, no pair."""
+"""No range, no pair, no count."""
 MAX_ENTRIES: Final = 0xFFFF
 
 REPLIES: Final = (Reply.REFUSED, Reply.NXDOMAIN, Reply.NODATA, Reply.ADDRESS)
 """A reply's code is its index here. New replies are added at the end."""
+
+GROUNDS: Final = (BanGround.OWN, BanGround.LAW, BanGround.AGREEMENT)
+"""A ground's code is its index here."""
 
 # Name hash: polynomial over 7-byte words modulo a Mersenne prime, then one multiplication to spread the bits.
 HASH_PRIME: Final = 2**61 - 1
@@ -142,8 +155,11 @@ PARTS: Final = {
         Part.PAIRS: PAIR.size,
         Part.CONCERNED: RULE_ENTRY.size,
         Part.SUSPENSIONS: SUSPENSION.size,
+        Part.BAN_COUNTS: BAN_COUNT.size,
+        Part.RULE_COUNTS: RULE_COUNT.size,
+        Part.CLASS_COUNTS: CLASS_COUNT.size,
     },
 }
 """The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
-OPTIONAL: Final = frozenset({Part.SUSPENSIONS})
-"""Left out if empty, so that files have the same bytes as those of earlier versions."""
+OPTIONAL: Final = frozenset({Part.SUSPENSIONS, Part.BAN_COUNTS, Part.RULE_COUNTS, Part.CLASS_COUNTS})
+"""Left out if empty. Files of earlier versions lack them."""

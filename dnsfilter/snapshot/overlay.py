@@ -9,8 +9,8 @@ from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import CLASS, RULE, SPAN, Kind, Part
 from dnsfilter.snapshot.manifest import FileRef, parse_manifest, write_manifest
+from dnsfilter.snapshot.rule_parts.suspended import read_suspensions, suspension_records
 from dnsfilter.snapshot.sections import Buffer, Section, Slices, read_file, write_file
-from dnsfilter.snapshot.suspended import read_suspensions, suspension_records
 
 _Spans = tuple[tuple[Instant, Instant, int], ...]
 

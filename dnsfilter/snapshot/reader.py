@@ -4,19 +4,20 @@ It applies the rules of `policy/decide.py` in a form that is fast enough for eve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Decision, Verdict
 from dnsfilter.policy.intervals import Intervals
-from dnsfilter.policy.model import Address, Instant, Suspension, WireName
+from dnsfilter.policy.model import ENCRYPTED_DNS, Address, Instant, Suspension, WireName
 from dnsfilter.policy.rows import Effect
-from dnsfilter.snapshot.layout import Kind, Part
+from dnsfilter.snapshot.layout import OPTIONAL, Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
 from dnsfilter.snapshot.names_file import Matched, NameTable
 from dnsfilter.snapshot.ranges_file import RangeTable
 from dnsfilter.snapshot.rulebook import BanView, Rule, RuleTable
 from dnsfilter.snapshot.sections import Buffer
+from dnsfilter.telemetry.policy_words import Pair, PolicyWords
 
 __all__ = ["PASS", "BanView", "Judgement", "Matched", "Snapshot"]
 
@@ -25,7 +26,9 @@ __all__ = ["PASS", "BanView", "Judgement", "Matched", "Snapshot"]
 class Judgement:
     """The result for a query. `ban` and `hit` are those of the winner, also of a monitoring one.
 
-    `refused`, `monitored` and `exempted` are indexes into the snapshot's pairs. -1 or () means: not counted.
+    `refused`, `monitored` and `exempted` are indexes into the snapshot's pairs, `refused_by`, `monitored_by` and
+    `exempted_by` into its ban counts. -1 or () means: not counted. `is_bypass` says that a match is of the service
+    `encrypted_dns`.
     """
 
     verdict: Verdict
@@ -34,9 +37,14 @@ class Judgement:
     refused: int
     monitored: tuple[int, ...]
     exempted: tuple[int, ...]
+    refused_by: int = -1
+    monitored_by: tuple[int, ...] = ()
+    exempted_by: tuple[int, ...] = ()
+    is_bypass: bool = False
 
 
 PASS = Judgement(Verdict.PASS, None, None, -1, (), ())
+_BYPASS = replace(PASS, is_bypass=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +60,17 @@ class Snapshot:
     """One revision of a policy for one site, read in place from its three files."""
 
     __slots__ = (
+        "_class_counts",
         "_names",
         "_ranges",
         "_rules",
+        "bypass_entries",
         "entries",
         "made_s",
         "names_digest",
-        "pairs",
         "revision",
         "rules_digest",
+        "words",
     )
 
     def __init__(self, manifest: Manifest, names: NameTable, ranges: RangeTable, rules: RuleTable) -> None:
@@ -71,8 +81,12 @@ class Snapshot:
         self.made_s: Instant = manifest.made_s
         self.names_digest: bytes = manifest.names.digest
         self.rules_digest: bytes = manifest.rules.digest
-        self.pairs: tuple[tuple[str, str], ...] = rules.pairs
+        self.words: PolicyWords = rules.counts.words
+        self._class_counts = rules.counts.by_class
         self.entries: tuple[tuple[str, int], ...] = names.entries
+        self.bypass_entries = frozenset(
+            entry for entry, (service, _) in enumerate(names.entries) if service == ENCRYPTED_DNS
+        )
 
     @classmethod
     def open(cls, manifest: bytes, names: Buffer, ranges: Buffer, rules: Buffer, site: str) -> "Snapshot":
@@ -93,13 +107,28 @@ class Snapshot:
         return cls(parsed, NameTable(names), range_table, rule_table)
 
     def section(self, kind: Kind, part: Part) -> memoryview:
-        """Return one section. `open` has checked what its readers follow, except offsets of the names file."""
+        """Return one section, empty if an optional one is left out.
+
+        `open` has checked what its readers follow, except offsets of the names file.
+        """
         tables: dict[Kind, NameTable | RangeTable | RuleTable] = {
             Kind.NAMES: self._names,
             Kind.RANGES: self._ranges,
             Kind.RULES: self._rules,
         }
-        return tables[kind].parts[part].data
+        section = tables[kind].parts.get(part)
+        if section is None and part not in OPTIONAL:
+            raise KeyError(part)
+        return memoryview(b"") if section is None else section.data
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The counted authorities and services, by number."""
+        return self.words.pairs
+
+    def bypass_number(self, class_index: int) -> int:
+        """Return the number of the authority that bypass attempts of a class count for, or -1."""
+        return self._class_counts[class_index]
 
     @property
     def intervals(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -160,16 +189,18 @@ class Snapshot:
         """
         if not matches:
             return PASS
+        is_bypass = any(hit.entry in self.bypass_entries for hit in matches)
         weighed = self._weigh(class_index, matches, at)
         if weighed.winner is None:
             if not weighed.aside:
-                return PASS
-            return Judgement(Verdict.PASS, None, None, -1, (), _pairs(weighed.aside))
+                return _BYPASS if is_bypass else PASS
+            pairs, counts = _pairs(weighed.aside), _counts(weighed.aside)
+            return Judgement(Verdict.PASS, None, None, -1, (), pairs, exempted_by=counts, is_bypass=is_bypass)
         rule, hit, effect = weighed.winner
-        monitored = _pairs(weighed.monitoring)
+        monitored, by = _pairs(weighed.monitoring), _counts(weighed.monitoring)
         if effect is Effect.ENFORCE:
-            return Judgement(Verdict.REFUSE, rule.ban, hit, rule.pair, monitored, ())
-        return Judgement(Verdict.MONITOR, rule.ban, hit, -1, monitored, ())
+            return Judgement(Verdict.REFUSE, rule.ban, hit, rule.pair, monitored, (), rule.count, by, (), is_bypass)
+        return Judgement(Verdict.MONITOR, rule.ban, hit, -1, monitored, (), -1, by, (), is_bypass)
 
     def concerned(self, matches: tuple[Matched, ...]) -> bool:
         """Return whether any class has a ban on one of these entries. A ban may be enabled at any time."""
@@ -252,6 +283,11 @@ def _precedence(rule: Rule, hit: Matched, effect: Effect) -> tuple[bool, bool, i
 def _pairs(rules: list[Rule]) -> tuple[int, ...]:
     """Return the distinct pairs, ascending, without those of rules that are not counted."""
     return tuple(sorted({rule.pair for rule in rules if rule.pair >= 0}))
+
+
+def _counts(rules: list[Rule]) -> tuple[int, ...]:
+    """Return the distinct ban counts, ascending, without those of rules that are not counted."""
+    return tuple(sorted({rule.count for rule in rules if rule.count >= 0}))
 
 
 def _services(rules: list[Rule]) -> frozenset[str]:

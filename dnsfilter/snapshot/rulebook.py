@@ -12,7 +12,6 @@ from dnsfilter.snapshot.layout import (
     BAN,
     CLASS,
     NONE,
-    PAIR,
     REPLIES,
     RULE,
     RULE_ENTRY,
@@ -20,8 +19,9 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.rule_parts.counted import read_counts
+from dnsfilter.snapshot.rule_parts.suspended import read_suspensions
 from dnsfilter.snapshot.sections import Buffer, read_file
-from dnsfilter.snapshot.suspended import read_suspensions
 
 _PACKED_SIZES = {4: 4, 6: 16}
 _EFFECTS = {int(effect): effect for effect in Effect}
@@ -43,11 +43,12 @@ class BanView:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One ban for one class. `pair` is -1 if nothing is counted."""
+    """One ban for one class. `pair` and `count`, its ban count, are -1 if nothing is counted."""
 
     ban: BanView
     entries: frozenset[int]
     pair: int
+    count: int
     first_span: int
     spans: int
 
@@ -62,7 +63,7 @@ class RuleTable:
         "all_suspended",
         "authorities",
         "concerned",
-        "pairs",
+        "counts",
         "parts",
         "suspensions",
     )
@@ -74,16 +75,13 @@ class RuleTable:
         """
         self.parts = read_file(Kind.RULES, buffer)
         strings = self.parts[Part.STRINGS]
-        self.pairs: tuple[tuple[str, str], ...] = tuple(
-            (strings.text(authority), strings.text(service))
-            for authority, service in self.parts[Part.PAIRS].all_records(PAIR)
-        )
+        classes = tuple(self.parts[Part.CLASSES].all_records(CLASS))
+        self.authorities: tuple[str, ...] = tuple(strings.text(authority) for authority, _, _ in classes)
+        self.counts = read_counts(self.parts, self.parts[Part.RULES].count(RULE), self.authorities)
         self.concerned = frozenset(entry for (entry,) in self.parts[Part.CONCERNED].all_records(RULE_ENTRY))
         self._bans = tuple(self._read_ban(*record) for record in self.parts[Part.BANS].all_records(BAN))
         self._check_spans()
         self._check_rules()
-        classes = tuple(self.parts[Part.CLASSES].all_records(CLASS))
-        self.authorities: tuple[str, ...] = tuple(strings.text(authority) for authority, _, _ in classes)
         self._classes: tuple[tuple[int, int], ...] = tuple((first, count) for _, first, count in classes)
         for first, count in self._classes:
             self.parts[Part.RULES].check_slice(RULE, first, count)
@@ -95,8 +93,9 @@ class RuleTable:
         """Return the rules of a class, by the number of their ban."""
         known = self._known.get(class_index)
         if known is None:
-            records = self.parts[Part.RULES].records(RULE, *self._classes[class_index])
-            known = self._known[class_index] = tuple(self._read_rule(*record) for record in records)
+            first, count = self._classes[class_index]
+            records = enumerate(self.parts[Part.RULES].records(RULE, first, count), first)
+            known = self._known[class_index] = tuple(self._read_rule(number, *record) for number, record in records)
         return known
 
     def effect(self, rule: Rule, at: Instant) -> Effect | None:
@@ -143,6 +142,7 @@ class RuleTable:
 
     def _read_rule(
         self,
+        number: int,
         ban: int,
         first_entry: int,
         first_span: int,
@@ -165,7 +165,8 @@ class RuleTable:
             bool(bound),
         )
         own = self.parts[Part.RULE_ENTRIES].records(RULE_ENTRY, first_entry, entries)
-        return Rule(view, frozenset(entry for (entry,) in own), -1 if pair == NONE else pair, first_span, spans)
+        counted = frozenset(entry for (entry,) in own), -1 if pair == NONE else pair, self.counts.by_rule[number]
+        return Rule(view, *counted, first_span, spans)
 
     def _check_spans(self) -> None:
         for start, end, effect in self.parts[Part.SPANS].all_records(SPAN):
@@ -178,7 +179,7 @@ class RuleTable:
         for ban, first_entry, first_span, count, text, pair, own, _ede, _bound in self.parts[Part.RULES].all_records(
             RULE
         ):
-            if ban >= len(self._bans) or (pair != NONE and pair >= len(self.pairs)):
+            if ban >= len(self._bans) or (pair != NONE and pair >= len(self.counts.words.pairs)):
                 raise SnapshotError("read snapshot: a rule names a ban or a counter that does not exist")
             spans.check_slice(SPAN, first_span, count)
             entries.check_slice(RULE_ENTRY, first_entry, own)

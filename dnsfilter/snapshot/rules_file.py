@@ -10,13 +10,12 @@ from typing import TypeVar
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.extended_error import ede_code, refusal_text
 from dnsfilter.policy.model import Address, Authority, Ban, Instant, Policy, Service, Usage
-from dnsfilter.policy.rows import RangeClass, Row, RowMaker
+from dnsfilter.policy.rows import ClassRows, RangeClass, Row, RowMaker
 from dnsfilter.snapshot.layout import (
     ADDRESS,
     BAN,
     CLASS,
     NONE,
-    PAIR,
     REPLIES,
     RULE,
     RULE_ENTRY,
@@ -24,10 +23,10 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.rule_parts.counted import Counted, ban_count
+from dnsfilter.snapshot.rule_parts.suspended import suspension_records
 from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
-from dnsfilter.snapshot.suspended import suspension_records
 
-_Pair = tuple[str, str]
 _Named = TypeVar("_Named")
 
 
@@ -44,7 +43,7 @@ def compile_rules(
     that does not exist.
     """
     maker = maker or RowMaker(policy)
-    by_class = [(range_class, _by_decision(maker.rows(range_class, since))) for range_class in classes]
+    by_class = [(range_class, maker.class_rows(range_class, since)) for range_class in classes]
     return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since))
 
 
@@ -72,17 +71,22 @@ class _Writer:
         self._spans = Slices()
         self._rule_entries = Slices()
 
-    def file(self, by_class: list[tuple[RangeClass, list[list[Row]]]], suspensions: bytes) -> File:
+    def file(self, by_class: list[tuple[RangeClass, ClassRows]], suspensions: bytes) -> File:
         """Return the complete file."""
-        pairs = self._pairs(by_class)
-        class_table, rules = bytearray(), bytearray()
-        for range_class, groups in by_class:
+        counted = Counted(
+            ((each, known.counted) for each, known in by_class if self._counts(each.authority)), self._bans
+        )
+        class_table, rules, rule_counts = bytearray(), bytearray(), list[int]()
+        for range_class, known in by_class:
             authority = _named(self._authorities, range_class.authority, "authority")
-            first = len(rules) // RULE.size
-            for rows in groups:
-                rules += self._rule(authority, rows, pairs)
-            class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rules) // RULE.size - first)
-        pair_table = b"".join(PAIR.pack(*map(self._strings.add, pair)) for pair in pairs)
+            first = len(rule_counts)
+            for rows in _by_decision(known.rows):
+                ban = self._bans[rows[0].ban]
+                rules += self._rule(authority, rows, counted.pairs.get((authority.slug, ban.service), NONE))
+                count = ban_count(authority.slug, ban, known.counted[ban.number])
+                rule_counts.append(counted.bans.get(count, NONE))
+            class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
+        counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
         concerned = sorted({entry for ban in self._policy.bans for entry in self._entry_numbers(ban)})
         return write_file(
             Kind.RULES,
@@ -94,23 +98,16 @@ class _Writer:
                 Part.RULE_ENTRIES: self._rule_entries.data(),
                 Part.BANS: bytes(self._ban_table),
                 Part.ADDRESSES: bytes(self._addresses),
-                Part.PAIRS: pair_table,
+                **counts,
                 Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
                 Part.SUSPENSIONS: suspensions,
             },
         )
 
-    def _pairs(self, by_class: list[tuple[RangeClass, list[list[Row]]]]) -> Mapping[_Pair, int]:
-        """Return every (range's authority, service) that is counted, in order."""
-        found = {
-            (range_class.authority, rows[0].service)
-            for range_class, groups in by_class
-            if _named(self._authorities, range_class.authority, "authority").usage is not Usage.NONE
-            for rows in groups
-        }
-        return {pair: number for number, pair in enumerate(sorted(found))}
+    def _counts(self, authority: str) -> bool:
+        return _named(self._authorities, authority, "authority").usage is not Usage.NONE
 
-    def _rule(self, authority: Authority, rows: list[Row], pairs: Mapping[_Pair, int]) -> bytes:
+    def _rule(self, authority: Authority, rows: list[Row], pair: int) -> bytes:
         ban = self._bans[rows[0].ban]
         service = _named(self._services, ban.service, "service")
         decider = _named(self._authorities, ban.authority, "authority")
@@ -123,7 +120,7 @@ class _Writer:
             self._spans.add(spans),
             len(spans),
             self._strings.add(refusal_text(rows[0].reference, service, decider, authority)),
-            pairs.get((authority.slug, ban.service), NONE),
+            pair,
             len(entries),
             ede_code(bound),
             bound,

@@ -61,7 +61,7 @@ class Crew:
     ) -> None:
         """Initialize. `standby` becomes the first worker.
 
-        `snapshot` returns the snapshot for new workers, and the number of pairs that they need counters for.
+        `snapshot` returns the snapshot for new workers, and the number of words that they need for its counts.
         """
         self.orders = orders
         self.restarts = 0
@@ -123,12 +123,12 @@ class Crew:
         Announce the revision to all workers before the first one gets the snapshot. Once one worker uses it, no other
         worker decides a new query before it has read the snapshot too.
         """
-        sealed, pairs = self._snapshot()
+        sealed, words = self._snapshot()
         for member in self._members:
             self._totals.fold(member.block)
-        if any(pairs > member.block.capacity for member in self._members if self._is_current(member)):
+        if any(words > member.block.capacity for member in self._members if self._is_current(member)):
             self.renew(self.orders)
-        recipients = [member for member in self._members if pairs <= member.block.capacity and not member.gone]
+        recipients = [member for member in self._members if words <= member.block.capacity and not member.gone]
         for member in recipients:
             member.block.ordered = sealed.revision
         for member in recipients:
@@ -215,10 +215,10 @@ class Crew:
                 self._postpone(seat, now)
 
     def _start(self, seat: int) -> None:
-        sealed, pairs = self._snapshot()
+        sealed, words = self._snapshot()
         self._counters_dir.mkdir(mode=0o700, exist_ok=True)
         path = block_path(self._counters_dir, next(self._numbers))
-        block = CounterBlock.create(path, len(self.orders.upstreams), _capacity(pairs))
+        block = CounterBlock.create(path, len(self.orders.upstreams), _capacity(words))
         block.ordered = sealed.revision
         try:
             standby, self._standby = self._standby, None
@@ -281,6 +281,6 @@ def _boot_s() -> int:
     return int(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
-def _capacity(pairs: int) -> int:
-    """Return room for the counters of twice as many pairs, so that few changes need new workers."""
-    return min(max(DEFAULT_CAPACITY, 2 * pairs), MAX_CAPACITY)
+def _capacity(words: int) -> int:
+    """Return room for twice as many words, so that few changes need new workers."""
+    return min(max(DEFAULT_CAPACITY, 2 * words), MAX_CAPACITY)

@@ -117,7 +117,7 @@ class Supervisor:
         log_buffer(self._listening)
         log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
-        self._use_pairs_of(self._snapshot)
+        self._use_words_of(self._snapshot)
         try:
             while not self._stopping:
                 self._look(time.monotonic())
@@ -166,7 +166,7 @@ class Supervisor:
 
     def _sealed(self) -> tuple[Sealed, int]:
         sealed = Sealed(self._snapshot.revision, self._feed.anchor.boot_ms, self._feed.descriptors)
-        return sealed, len(self._snapshot.pairs)
+        return sealed, self._snapshot.words.size
 
     def _revision_in_force(self) -> int | None:
         """Return the oldest revision that a serving worker decides by. None if there is no such worker."""
@@ -322,11 +322,11 @@ class Supervisor:
     def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
         """Have every worker decide by this snapshot. If `since` is None, the snapshot is not blamed for deaths."""
         self._in_force_since = since
-        self._use_pairs_of(snapshot)
+        self._use_words_of(snapshot)
         self._crew.send_policy()
 
-    def _use_pairs_of(self, snapshot: Snapshot) -> None:
-        self._totals.learn(snapshot.rules_digest, snapshot.pairs)
+    def _use_words_of(self, snapshot: Snapshot) -> None:
+        self._totals.learn(snapshot.rules_digest, snapshot.words)
 
     def _handle_death(self, death: Death, now: float) -> None:
         if death.status == 0:

@@ -3,12 +3,12 @@
 The supervisor creates the file and keeps it mapped; the worker opens it by path. All memory is reserved at creation, so
 a full tmpfs is an error then, never a SIGBUS later. Words are uint64 in machine order, aligned and stored atomically.
 
-    header   magic, version, slots, upstreams, capacity (pairs), areas, generation, released, ordered
+    header   magic, version, slots, upstreams, capacity (words), areas, generation, released, ordered
     slots    fixed slots, then one run per upstream (`slots.py`)
-    areas    AREAS times: generation, pairs, digest length, digest (32 bytes), then capacity x 3 counts
+    areas    AREAS times: generation, words, digest length, digest (32 bytes), then `capacity` words
 
-Policy counts. Pairs are numbers with a meaning only under the rules with one digest. So counts belong to a
-*generation*: one period of one rules digest in this worker, numbered from 1. Generation g uses area g mod AREAS.
+Policy counts. Their words have a meaning only under the rules with one digest (`policy_words.py`). So counts belong to
+a *generation*: one period of one rules digest in this worker, numbered from 1. Generation g uses area g mod AREAS.
 
 - The worker opens g + 1: it invalidates that area (generation 0), zeroes it, writes the area's head, and last stores
   `generation` = g + 1, which puts g + 1 in force. If the worker dies before that store, g stays in force. Both areas
@@ -29,26 +29,27 @@ from pathlib import Path
 from typing import Final, Self
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.telemetry.slots import MAX_UPSTREAMS, POLICY_COUNTS_LOST, POLICY_KINDS, fixed_size
+from dnsfilter.telemetry.slots import MAX_UPSTREAMS, POLICY_COUNTS_LOST, fixed_size
 
 MAGIC: Final = int.from_bytes(b"dnsfctrs", sys.byteorder)
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 AREAS: Final = 4
-DEFAULT_CAPACITY: Final = 16_384
-MAX_CAPACITY: Final = 1_048_576
+DEFAULT_CAPACITY: Final = 65_536
+MAX_CAPACITY: Final = 8_388_608
+"""Words in an area. Those of the default, in all areas, take 2 MB."""
 DIGEST_MAX: Final = 32
 
 _WORD: Final = 8
 _PAGE_WORDS: Final = 512
 _VERSION, _SLOTS, _UPSTREAMS, _CAPACITY, _AREAS, _GENERATION, _RELEASED, _ORDERED = range(1, 9)
 _HEADER_WORDS: Final = 16
-_AREA_PAIRS, _AREA_DIGEST_LENGTH, _AREA_DIGEST = 1, 2, 3
+_AREA_WORDS, _AREA_DIGEST_LENGTH, _AREA_DIGEST = 1, 2, 3
 _AREA_HEAD_WORDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCounts:
-    """A copy of one generation's counts: `counts[policy_slot(pair, kind)]`."""
+    """A copy of one generation's counts, by word."""
 
     generation: int
     digest: bytes
@@ -72,9 +73,9 @@ class CounterBlock:
         self.slots: memoryview[int] = self._words[_HEADER_WORDS : _HEADER_WORDS + self._words[_SLOTS]]
         """Fixed and upstream slots. The answer path adds to them directly."""
         self._first_area = _pages(_HEADER_WORDS + self._words[_SLOTS])
-        self._area_words = _pages(_AREA_HEAD_WORDS + self.capacity * POLICY_KINDS)
+        self._area_words = _pages(_AREA_HEAD_WORDS + self.capacity)
         self.policy: memoryview[int] = self._words[:0]
-        """The worker's policy counts in force, indexed by `policy_slot`. `open_policy` replaces this view."""
+        """The worker's policy counts in force, by word. `open_policy` replaces this view."""
 
     @classmethod
     def create(cls, path: Path, upstreams: int, capacity: int = DEFAULT_CAPACITY) -> Self:
@@ -83,9 +84,9 @@ class CounterBlock:
         Raise UnavailableError if tmpfs is full or the file cannot be created.
         """
         if not 0 < capacity <= MAX_CAPACITY:
-            raise ValueError(f"lay out counters for {capacity} pairs: at most {MAX_CAPACITY}")
+            raise ValueError(f"lay out counters for {capacity} words: at most {MAX_CAPACITY}")
         slots = fixed_size(upstreams)
-        words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity * POLICY_KINDS)
+        words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity)
         try:
             path.unlink(missing_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -142,25 +143,25 @@ class CounterBlock:
     def set(self, slot: int, value: int) -> None:
         self.slots[slot] = value
 
-    def count(self, pair: int, kind: int) -> None:
-        """Count one query for a pair of the rules in force."""
-        self.policy[pair * POLICY_KINDS + kind] += 1
+    def count(self, word: int) -> None:
+        """Count one query in a word of the rules in force."""
+        self.policy[word] += 1
 
-    def open_policy(self, digest: bytes, pairs: int) -> None:
+    def open_policy(self, digest: bytes, words: int) -> None:
         """Count from now on under the rules with this digest. Call it in the worker's thread only, with the swap.
 
-        Counts continue if the digest is the one in force. Raise ValueError for more pairs than `capacity`.
+        Counts continue if the digest is the one in force. Raise ValueError for more words than `capacity`.
         """
         if not 0 < len(digest) <= DIGEST_MAX:
             raise ValueError(f"open policy counters: a digest of {len(digest)} bytes, not 1 to {DIGEST_MAX}")
-        if not 0 <= pairs <= self.capacity:
-            raise ValueError(f"open policy counters: {pairs} pairs, room for {self.capacity}")
-        if self.generation and self.digest == digest and len(self.policy) == pairs * POLICY_KINDS:
+        if not 0 <= words <= self.capacity:
+            raise ValueError(f"open policy counters: {words} words, room for {self.capacity}")
+        if self.generation and self.digest == digest and len(self.policy) == words:
             return
         generation = self.generation + 1
         self._clear_area(generation)
         head = self._area(generation)
-        self._words[head + _AREA_PAIRS], self._words[head + _AREA_DIGEST_LENGTH] = pairs, len(digest)
+        self._words[head + _AREA_WORDS], self._words[head + _AREA_DIGEST_LENGTH] = words, len(digest)
         offset = (head + _AREA_DIGEST) * _WORD
         self._view[offset : offset + DIGEST_MAX] = digest.ljust(DIGEST_MAX, b"\0")
         self._words[head] = generation
@@ -217,7 +218,7 @@ class CounterBlock:
     def _counts(self, generation: int) -> "memoryview[int]":
         head = self._area(generation)
         first = head + _AREA_HEAD_WORDS
-        return self._words[first : first + self._words[head + _AREA_PAIRS] * POLICY_KINDS]
+        return self._words[first : first + self._words[head + _AREA_WORDS]]
 
     def _view_policy(self, generation: int) -> None:
         self.policy = self._counts(generation)
@@ -244,5 +245,5 @@ def _fits(mapping: mmap.mmap) -> bool:
         return False
     if not (0 < capacity <= MAX_CAPACITY and upstreams <= MAX_UPSTREAMS):
         return False
-    words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity * POLICY_KINDS)
+    words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity)
     return slots == fixed_size(upstreams) and len(mapping) == words * _WORD

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from dnsfilter.telemetry import metrics
 from dnsfilter.telemetry.metrics import MetricType
 from dnsfilter.telemetry.nodestate import NodeState, Vitals
-from dnsfilter.telemetry.slots import NS_PER_S, POLICY_METRICS, Labels
+from dnsfilter.telemetry.slots import NS_PER_S, Labels
 from dnsfilter.telemetry.totals import Counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,11 +30,6 @@ class NodeCollector(Collector):
         by_metric: dict[str, dict[Labels, int]] = {}
         for (name, labels), value in counts.samples.items():
             by_metric.setdefault(name, {})[labels] = value
-        for kind, metric in POLICY_METRICS.items():
-            by_metric[metric.name] = {
-                (("authority", authority), ("service", service)): values[kind]
-                for (authority, service), values in counts.policy.items()
-            }
         given = _state_samples(state)
         for metric in metrics.METRICS:
             match metric.type:

@@ -45,6 +45,22 @@ class Bypass(StrEnum):
     ENCRYPTED_DNS = "encrypted_dns"
 
 
+class BanGround(StrEnum):
+    """Why a ban applies to a client: it is of the client's own authority, or bound by law or agreement."""
+
+    OWN = "own"
+    LAW = "law"
+    AGREEMENT = "agreement"
+
+
+class BanResult(StrEnum):
+    """The effect of a ban on a query that it matches."""
+
+    REFUSED = "refused"
+    MONITORED = "monitored"
+    EXEMPTED = "exempted"
+
+
 class Limit(StrEnum):
     """A limit on clients that send too much."""
 
@@ -108,9 +124,20 @@ EXEMPTED: Final = Metric(
     "Queries answered because all matching bans are exempted or suspended, by the client's authority and the service.",
     ("authority", "service"),
 )  # fmt: skip
+BAN_QUERIES: Final = Metric(
+    "dnsfilter_ban_queries_total", MetricType.COUNTER,
+    "Queries that matched a ban, by the client's authority, the service, the authority whose ban it is, "
+    "the ground on which it applies, and the result. A query counts once for each such ban.",
+    ("authority", "service", "ban_authority", "ground", "result"),
+)  # fmt: skip
 BYPASS_ATTEMPTS: Final = Metric(
     "dnsfilter_bypass_attempts_total", MetricType.COUNTER,
     "Queries for a way around the resolver, by kind.", ("kind",),
+)  # fmt: skip
+AUTHORITY_BYPASS: Final = Metric(
+    "dnsfilter_authority_bypass_attempts_total", MetricType.COUNTER,
+    "Queries of registered clients for a way around the resolver, by the client's authority and kind.",
+    ("authority", "kind"),
 )  # fmt: skip
 LIMITED: Final = Metric(
     "dnsfilter_limited_total", MetricType.COUNTER,
@@ -217,17 +244,25 @@ SUSPENDED: Final = Metric(
 )  # fmt: skip
 COUNTS_LOST: Final = Metric(
     "dnsfilter_policy_counts_lost_total", MetricType.COUNTER,
-    "Refused, monitored and exempted queries that could not be assigned to an authority and service.",
+    "Counts of bans and of ways around the resolver that could not be assigned to an authority.",
 )  # fmt: skip
 
 METRICS: Final = (
-    QUERIES, REFUSED, MONITORED, EXEMPTED, BYPASS_ATTEMPTS, LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES,
-    UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
+    QUERIES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, BYPASS_ATTEMPTS, AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES,
+    UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
     TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
     SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
     UPSTREAM_UP, DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS,
     WORKER_QUERIES, NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip
+
+_BYPASS_KINDS: Final[Mapping[str, str]] = {
+    Bypass.CANARY: "`use-application-dns.net`: a browser asks whether it may use its own resolver",
+    Bypass.RELAY: "`mask.icloud.com`, `mask-h2.icloud.com`: Private Relay",
+    Bypass.DDR: "`resolver.arpa` and below: discovery of designated resolvers (RFC 9462)",
+    Bypass.ENCRYPTED_DNS: "a registered client's query for a name of the service `encrypted_dns`, "
+    "or one that leads to such a name, with or without a ban on the service",
+}
 
 LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(
     {
@@ -253,12 +288,18 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Limit.DISPLACED: "an unanswered question of a busy zone or client was given up for another one",
             Limit.CONNECTIONS: "one client, or all clients together, have too many TCP connections open",
         },
-        (BYPASS_ATTEMPTS.name, "kind"): {
-            Bypass.CANARY: "`use-application-dns.net`: a browser asks whether it may use its own resolver",
-            Bypass.RELAY: "`mask.icloud.com`, `mask-h2.icloud.com`: Private Relay",
-            Bypass.DDR: "`resolver.arpa` and below: discovery of designated resolvers (RFC 9462)",
-            Bypass.ENCRYPTED_DNS: "a name of the service `encrypted_dns`",
+        (BAN_QUERIES.name, "ground"): {
+            BanGround.OWN: "the client's authority decided the ban itself",
+            BanGround.LAW: "a binding by law",
+            BanGround.AGREEMENT: "a binding by agreement, and none by law",
         },
+        (BAN_QUERIES.name, "result"): {
+            BanResult.REFUSED: "the ban won, and the query was refused",
+            BanResult.MONITORED: "the ban is in monitor mode",
+            BanResult.EXEMPTED: "the ban is exempted or suspended, and no other ban matched",
+        },
+        (BYPASS_ATTEMPTS.name, "kind"): _BYPASS_KINDS,
+        (AUTHORITY_BYPASS.name, "kind"): _BYPASS_KINDS,
         (UPSTREAM_FAILURES.name, "reason"): {
             Failure.TIMEOUT: "no answer in time",
             Failure.MISMATCH: "a datagram whose id, question or case differs from the query",
@@ -276,6 +317,7 @@ OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "authority": "slug of an authority of the policy in force with counting enabled; "
         "for `dnsfilter_suspended`, slug of any authority, or empty for all",
         "service": "slug of a service of the catalogue that one of its bans covers",
+        "ban_authority": "slug of the authority that decided the ban",
         "upstream": "address and port of a configured upstream or zone server",
         "version": "the running version",
         "engine": "`reference` or `compiled`",

@@ -1,16 +1,16 @@
 """The one table of a worker's counters: the meaning of each uint64 slot.
 
 A block has fixed slots (this file's constants), then one run of slots per upstream. The policy areas are separate:
-`policy_slot(pair, kind)` is an index within the area in force. The snapshot names the pairs.
+`policy_words.py` has their layout.
 
 On the answer path: `slots[QUERY["udp"]["cached"]] += 1`, `slots[CACHE_HITS] += 1`,
-`ANSWER_DURATION.observe(slots, ns)`, `policy[policy_slot(pair, PolicyKind.REFUSED)] += 1`.
+`ANSWER_DURATION.observe(slots, ns)`.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -33,24 +33,6 @@ class SlotKind(StrEnum):
     BUCKET = "bucket"
     SUM = "sum"
     STATE = "state"
-
-
-class PolicyKind(IntEnum):
-    """The kinds of policy counts."""
-
-    REFUSED = 0
-    MONITORED = 1
-    EXEMPTED = 2
-
-
-POLICY_KINDS: Final = len(PolicyKind)
-POLICY_METRICS: Final[Mapping[PolicyKind, Metric]] = MappingProxyType(
-    {
-        PolicyKind.REFUSED: metrics.REFUSED,
-        PolicyKind.MONITORED: metrics.MONITORED,
-        PolicyKind.EXEMPTED: metrics.EXEMPTED,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +161,6 @@ def fixed_size(upstreams: int) -> int:
     if not 0 <= upstreams <= MAX_UPSTREAMS:
         raise ValueError(f"lay out counters for {upstreams} upstreams: at most {MAX_UPSTREAMS}")
     return FIXED_SLOTS + upstreams * UPSTREAM_STRIDE
-
-
-def policy_slot(pair: int, kind: int) -> int:
-    """Return the index in a policy area (`CounterBlock.policy`, not `.slots`) for one kind of count of one pair."""
-    return pair * POLICY_KINDS + kind
 
 
 def slot_table(upstreams: Sequence[str]) -> tuple[Slot, ...]:

@@ -6,16 +6,12 @@ a worker dies, and nothing is counted twice.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from dnsfilter.telemetry.block import CounterBlock, PolicyCounts
 from dnsfilter.telemetry.metrics import COUNTS_LOST
-from dnsfilter.telemetry.slots import POLICY_KINDS, Labels, PolicyKind, Slot, SlotKind, policy_slot, slot_table
-
-Pair: TypeAlias = tuple[str, str]
-"""Slugs of an authority and a service."""
-Sample: TypeAlias = tuple[str, Labels]
-"""A metric's name and labels. A histogram's bucket has `le` as its last label; its sum (ns) has none."""
+from dnsfilter.telemetry.policy_words import PolicyWords, Sample
+from dnsfilter.telemetry.slots import Slot, SlotKind, slot_table
 
 # Toggles make new digests without limit. A worker that lags further behind than this is dead.
 _DIGESTS_KEPT: Final = 64
@@ -23,10 +19,9 @@ _DIGESTS_KEPT: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One reading: fixed and upstream samples, and the refused, monitored and exempted queries of each pair."""
+    """One reading of all counters, by metric and labels."""
 
     samples: Mapping[Sample, int]
-    policy: Mapping[Pair, tuple[int, ...]]
 
 
 @dataclass(slots=True)
@@ -43,23 +38,25 @@ class Totals:
 
     def __init__(self) -> None:
         self._samples: dict[Sample, int] = {}
-        self._policy: dict[Pair, list[int]] = {}
-        self._labels: dict[bytes, tuple[Pair, ...]] = {}
-        self._in_force: tuple[Pair, ...] = ()
+        self._policy: dict[Sample, int] = {}
+        self._words: dict[bytes, PolicyWords] = {}
+        self._in_force = PolicyWords()
+        self._named: dict[Sample, int] | None = None
+        """The samples of the rules in force, each with 0. None before they are needed."""
         self._live: dict[CounterBlock, _Reading] = {}
         self._name(slot_table(()))
 
-    def learn(self, digest: bytes, labels: Sequence[Pair]) -> None:
-        """Name the pairs of the rules with this digest, by index. Call this before the rules go to the workers.
+    def learn(self, digest: bytes, words: PolicyWords) -> None:
+        """Name what the words of the rules with this digest count. Call this before the rules go to the workers.
 
-        From now on these rules are in force. Authorities without a pair in them are no longer shown.
+        From now on these rules are in force. Authorities without a word in them are no longer shown.
         """
-        labels = tuple(labels)
-        self._labels.pop(digest, None)
-        self._labels[digest] = labels
-        self._in_force = labels
-        while len(self._labels) > _DIGESTS_KEPT:
-            del self._labels[next(iter(self._labels))]
+        if words != self._in_force:  # else keep the old object: most toggles change no words
+            self._in_force, self._named = words, None
+        self._words.pop(digest, None)
+        self._words[digest] = self._in_force
+        while len(self._words) > _DIGESTS_KEPT:
+            del self._words[next(iter(self._words))]
 
     def watch(self, block: CounterBlock, upstreams: Sequence[str]) -> None:
         """Read this worker's block from now on. `upstreams` names its upstreams, by index."""
@@ -83,7 +80,7 @@ class Totals:
             self._fold_policy(reading, counts)
         for counts in generations[:-1]:
             # In order, and only generations with names: the rest waits for `learn`.
-            if counts.digest not in self._labels:
+            if counts.digest not in self._words:
                 break
             block.release(counts.generation)
             reading.policy.pop(counts.generation, None)
@@ -91,14 +88,14 @@ class Totals:
     def retire(self, block: CounterBlock) -> None:
         """Take the last counts of a worker that is dead and reaped, and forget its block. The caller closes it."""
         self.fold(block)
-        nameless = (sum(counts.counts) for counts in block.unreleased() if counts.digest not in self._labels)
+        nameless = (sum(counts.counts) for counts in block.unreleased() if counts.digest not in self._words)
         self._samples[COUNTS_LOST.name, ()] += sum(nameless)
         del self._live[block]
 
     def snapshot(self) -> Counts:
         """Return all totals, with the sums of the live workers' gauges.
 
-        Omit pairs of authorities without a pair in the rules in force. Include all pairs in force, also those with 0.
+        Omit a policy count of an authority that the rules in force do not count. Include all that they count, also 0.
         """
         for block in self._live:
             self.fold(block)
@@ -107,10 +104,13 @@ class Totals:
             for slot in reading.table:
                 if slot.kind is SlotKind.GAUGE:
                     samples[slot.metric, slot.labels] += block.slots[slot.index]
-        shown = {authority for authority, _ in self._in_force}
-        policy = dict.fromkeys(self._in_force, (0,) * POLICY_KINDS)
-        policy.update((pair, tuple(counts)) for pair, counts in self._policy.items() if pair[0] in shown)
-        return Counts(samples, policy)
+        if self._named is None:
+            self._named = dict.fromkeys(self._in_force.samples(), 0)
+        samples.update(self._named)
+        shown = self._in_force.shown()
+        # The first label is the authority.
+        samples.update((each, n) for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown)
+        return Counts(samples)
 
     def _name(self, table: Sequence[Slot]) -> None:
         for slot in table:
@@ -118,15 +118,16 @@ class Totals:
                 self._samples.setdefault((slot.metric, slot.labels), 0)
 
     def _fold_policy(self, reading: _Reading, counts: PolicyCounts) -> None:
-        labels = self._labels.get(counts.digest)
-        if labels is None:
+        words = self._words.get(counts.digest)
+        if words is None:
             return
         seen = reading.policy.get(counts.generation, (0,) * len(counts.counts))
         if counts.counts == seen:
             return
-        for number, pair in enumerate(labels[: len(counts.counts) // POLICY_KINDS]):
-            total = self._policy.setdefault(pair, [0] * POLICY_KINDS)
-            for kind in PolicyKind:
-                slot = policy_slot(number, kind)
-                total[kind] += counts.counts[slot] - seen[slot]
+        for word, value, before in zip(range(words.size), counts.counts, seen, strict=False):
+            if value != before:
+                sample = words.sample(word)
+                if sample not in self._policy:
+                    self._policy.update((words.sample(each), 0) for each in words.group(word))
+                self._policy[sample] += value - before
         reading.policy[counts.generation] = counts.counts

@@ -6,12 +6,12 @@ from typing import Any
 import dns.rcode
 
 from dnsfilter.config.node_config import Clients, Unregistered
-from dnsfilter.policy.model import Mode, Suspension, Term
+from dnsfilter.policy.model import Mode, Suspension, Term, Usage
 from dnsfilter.telemetry.metrics import Bypass, Transport
 from dnsfilter.telemetry.slots import BYPASS
 from tests.contract.cases import NETWORKS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query
-from tests.support.policies import NOW, ban, policy, service
+from tests.support.policies import NOW, authority, ban, policy, service
 from tests.support.rows import each_row
 from tests.support.scripted import Scripted, fails, reply, says
 from tests.support.starting import Start
@@ -117,8 +117,40 @@ def test_bypass_attempts_are_counted_by_kind(start: Start) -> None:
     rig.ask(query("doh.example.net"))
     rig.ask(query("doh.example.net"), DIEST)
     rig.ask(query("doh.example.net"), MECHELEN)
+    rig.ask(query("resolver.arpa", "SVCB"), MECHELEN)
     counted = {kind: rig.counters.slots[BYPASS[kind]] for kind in Bypass}
-    assert counted == {Bypass.CANARY: 1, Bypass.RELAY: 2, Bypass.DDR: 0, Bypass.ENCRYPTED_DNS: 2}
+    assert counted == {Bypass.CANARY: 1, Bypass.RELAY: 2, Bypass.DDR: 1, Bypass.ENCRYPTED_DNS: 3}
+    assert rig.bypass() == {
+        ("ghent", "canary"): 1,
+        ("ghent", "relay"): 2,
+        ("ghent", "encrypted_dns"): 1,
+        ("diest", "encrypted_dns"): 1,
+        ("mechelen", "encrypted_dns"): 1,
+        ("mechelen", "ddr"): 1,
+    }
+
+
+@each_row("times", [2, 40])
+def test_names_of_encrypted_resolvers_count_without_any_ban(start: Start, times: int) -> None:
+    doh = service("encrypted_dns", ("doh.example.net",))
+    records = {
+        ("doh.example.net", "A"): ("doh.example.net. 300 A 198.51.100.9",),
+        ("alias.example.org", "A"): (
+            "alias.example.org. 300 CNAME doh.example.net.",
+            "doh.example.net. 300 A 192.0.2.9",
+        ),
+    }
+    quiet = authority("diest", usage=Usage.NONE)
+    rig = start(policy(*NETWORKS, doh, quiet), Scripted(says(records)))
+    for _ in range(times):
+        rig.ask(query("doh.example.net"))
+        rig.ask(query("alias.example.org"), MECHELEN)
+        rig.ask(query("doh.example.net"), DIEST)
+        rig.ask(query("doh.example.net"), UNREGISTERED)
+    assert rig.counters.slots[BYPASS[Bypass.ENCRYPTED_DNS]] == 3 * times
+    assert rig.bypass() == {("ghent", "encrypted_dns"): times, ("mechelen", "encrypted_dns"): times}
+    assert not rig.pairs()
+    assert not rig.bans()
 
 
 @each_row(

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import dns.rcode
 
-from dnsfilter.policy.model import Mode, Suspension, Usage
-from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.policy.model import Binding, Ground, Mode, Suspension, Usage
+from dnsfilter.telemetry.metrics import BanGround, Transport
+from dnsfilter.telemetry.policy_words import BanCount
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slots
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
@@ -124,12 +125,55 @@ def test_authority_without_usage_counts_has_no_counts(start: Start) -> None:
     rig = start(policy(*NETWORKS, TIKTOK, quiet, *bans), internet())
     assert rig.ask(query("www.tiktok.com"), GHENT).rcode() == dns.rcode.REFUSED
     assert rig.pairs() == {("diest", "tiktok"): (0, 0, 0)}
+    assert list(rig.bans()) == [BanCount("diest", "tiktok", "diest", BanGround.OWN)]
+    assert "ghent" not in rig.snapshot.words.bypass
 
 
-def test_ban_that_is_off_counts_nothing(start: Start) -> None:
+def test_ban_that_is_off_has_counts_that_stand_still(start: Start) -> None:
     rig = start(office(mode=Mode.OFF), internet())
-    rig.ask(query("www.tiktok.com"))
-    assert set(rig.pairs().values()) <= {(0, 0, 0)}
+    for client in (GHENT, "127.0.14.10"):
+        rig.ask(query("www.tiktok.com"), client)
+    assert rig.pairs() == dict.fromkeys([("diest", "tiktok"), ("ghent", "tiktok"), ("police", "tiktok")], (0, 0, 0))
+    assert rig.bans() == {
+        BanCount("diest", "tiktok", "diest", BanGround.OWN): (0, 0, 0),
+        BanCount("ghent", "tiktok", "ghent", BanGround.OWN): (0, 0, 0),
+        BanCount("police", "tiktok", "ghent", BanGround.LAW): (0, 0, 0),
+    }
+
+
+def test_queries_are_counted_for_the_ban_that_decided(start: Start) -> None:
+    rig = start(
+        office(
+            ban(3, "mechelen", "tiktok", Mode.MONITOR),
+            ban(4, "diest", "tiktok", Mode.MONITOR),
+            ban(5, "police", "tiktok"),
+            Binding(2, 3, "police", Ground.AGREEMENT, 0, accepted=0),
+            Binding(3, 2, "police", Ground.AGREEMENT, 0, accepted=0),
+            Binding(4, 2, "police", Ground.LAW, 0),
+        ),
+        internet(),
+    )
+    for _ in range(3):
+        rig.ask(query("www.tiktok.com"), "127.0.14.10")
+        rig.ask(query("video.example.org"), "127.0.14.10")
+    # Once per query for the pair, and once for each ban that has an effect. Ghent's ban by law loses against the own.
+    assert rig.pairs()["police", "tiktok"] == (6, 6, 0)
+    assert {count: three for count, three in rig.bans().items() if count.authority == "police"} == {
+        BanCount("police", "tiktok", "diest", BanGround.LAW): (0, 6, 0),
+        BanCount("police", "tiktok", "ghent", BanGround.LAW): (0, 0, 0),
+        BanCount("police", "tiktok", "mechelen", BanGround.AGREEMENT): (0, 6, 0),
+        BanCount("police", "tiktok", "police", BanGround.OWN): (6, 0, 0),
+    }
+
+
+def test_exempted_bans_are_counted_each(start: Start) -> None:
+    rig = start(office(ban(5, "police", "tiktok"), Suspension("police", NOW - 60, NOW + 60)), internet())
+    rig.ask(query("www.tiktok.com"), "127.0.14.10")
+    assert rig.pairs()["police", "tiktok"] == (0, 0, 1)
+    assert {count.ban_authority: three for count, three in rig.bans().items() if count.authority == "police"} == {
+        "ghent": (0, 0, 1),
+        "police": (0, 0, 1),
+    }
 
 
 def test_counts_continue_after_a_swap_without_changed_rules_and_restart_otherwise(start: Start) -> None:
@@ -141,7 +185,8 @@ def test_counts_continue_after_a_swap_without_changed_rules_and_restart_otherwis
     rig.swap(office(ban(9, "mechelen", "tiktok"), revision=2))
     rig.ask(query("www.tiktok.com"))
     assert rig.pairs()[("ghent", "tiktok")] == (1, 0, 0)
-    assert sum(sum(generation.counts) for generation in rig.counters.unreleased()) == 3
+    # Each query counts for its pair and its ban.
+    assert sum(sum(generation.counts) for generation in rig.counters.unreleased()) == 6
 
 
 def test_upstreams_and_the_cache_are_counted(start: Start) -> None:

@@ -32,8 +32,9 @@ from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Outcome, Transport
-from dnsfilter.telemetry.slots import QUERY, PolicyKind, policy_slot
+from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
+from dnsfilter.telemetry.policy_words import BanCount, PolicyKind, bypass_word, policy_word
+from dnsfilter.telemetry.slots import QUERY
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.names import parse_name
@@ -340,14 +341,27 @@ class Rig:
     def pairs(self) -> dict[tuple[str, str], tuple[int, int, int]]:
         """Return the refused, monitored and exempted queries by authority and service, under the policy in force."""
         counts = self.counters.unreleased()[-1].counts
-        return {
-            pair: (
-                counts[policy_slot(number, PolicyKind.REFUSED)],
-                counts[policy_slot(number, PolicyKind.MONITORED)],
-                counts[policy_slot(number, PolicyKind.EXEMPTED)],
-            )
-            for number, pair in enumerate(self.snapshot.pairs)
+        return {pair: _three(counts, policy_word(number, 0)) for number, pair in enumerate(self.snapshot.pairs)}
+
+    def bans(self) -> dict[BanCount, tuple[int, int, int]]:
+        """Return the refused, monitored and exempted queries by ban count, under the policy in force."""
+        counts, words = self.counters.unreleased()[-1].counts, self.snapshot.words
+        return {each: _three(counts, words.first_ban + policy_word(n, 0)) for n, each in enumerate(words.bans)}
+
+    def bypass(self) -> dict[tuple[str, str], int]:
+        """Return the bypass attempts by authority and kind that are not 0, under the policy in force."""
+        counts, words = self.counters.unreleased()[-1].counts, self.snapshot.words
+        found = {
+            (authority, kind.value): counts[words.first_bypass + bypass_word(number, place)]
+            for number, authority in enumerate(words.bypass)
+            for place, kind in enumerate(Bypass)
         }
+        return {key: number for key, number in found.items() if number}
+
+
+def _three(counts: Sequence[int], first: int) -> tuple[int, int, int]:
+    refused, monitored, exempted = (counts[first + kind] for kind in PolicyKind)
+    return refused, monitored, exempted
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +436,7 @@ def running(
         )
         sock.bind((listen, 0))
         place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        counters = CounterBlock.create(place / "counters", len(zones.endpoints), capacity=64)
+        counters = CounterBlock.create(place / "counters", len(zones.endpoints), capacity=1_024)
         stack.callback(counters.close)
         clock, snapshot = FakeClock(wall_s), snapshot_of(policy, made_s)
         engine = make_engine(

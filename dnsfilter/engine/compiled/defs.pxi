@@ -77,6 +77,13 @@ cdef struct Judged:
     int exempted_count
     int32_t monitored[64]   # MOST_RULES
     int32_t exempted[64]
+    int32_t refused_by      # ban counts, as the pairs
+    int monitored_by_count
+    int exempted_by_count
+    int32_t monitored_by[64]
+    int32_t exempted_by[64]
+    bint is_bypass          # a match is of the service `encrypted_dns`
+    int range_class
 
 # One record of an ordinary answer.
 cdef struct Held:

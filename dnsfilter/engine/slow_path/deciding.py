@@ -14,7 +14,7 @@ from dnsfilter.engine.slow_path.local import SIGNAL_NAMES, Local, asks_any, sign
 from dnsfilter.engine.slow_path.pending_table import HealthBook
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.telemetry.metrics import Outcome
-from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS
+from dnsfilter.telemetry.slots import CACHE_HITS
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
@@ -53,7 +53,7 @@ class Deciding:
         # 2. Local names, and queries that are never forwarded.
         immediate = self._without_upstream(case)
         if immediate is not None:
-            judging.note(judgement)
+            judging.note(case, judgement)
             return Reply(immediate)
         # 3. The cache; `serve` judges the targets of the answer too.
         qtype = Type.CNAME if asks_any(question) else question.qtype
@@ -87,7 +87,7 @@ class Deciding:
             return None
         count(case.transport, Outcome.LOCAL)
         if local.bypass is not None:
-            self._slots[BYPASS[local.bypass]] += 1
+            self._judging.note_bypass(case, local.bypass)
         return local.message
 
     def _local(self, case: Case) -> Local | None:

@@ -17,14 +17,13 @@ from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
-from dnsfilter.telemetry.slots import BYPASS, QUERY, PolicyKind
+from dnsfilter.telemetry.policy_words import BYPASS_KIND, PolicyKind, bypass_word, policy_word
+from dnsfilter.telemetry.slots import BYPASS, QUERY
 from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import Question
 from dnsfilter.wire.reply import empty_reply, relay
-
-ENCRYPTED_DNS = "encrypted_dns"
 
 
 class Judging:
@@ -37,10 +36,12 @@ class Judging:
         self._clients = clients
         self._counters = counters
         self._slots = counters.slots
+        self._first_ban = self._first_bypass = 0
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
-        self._counters.open_policy(snapshot.rules_digest, len(snapshot.pairs))
+        self._counters.open_policy(snapshot.rules_digest, snapshot.words.size)
+        self._first_ban, self._first_bypass = snapshot.words.first_ban, snapshot.words.first_bypass
         self.snapshot, self.anchor = snapshot, anchor
 
     def may_ask(self, client: bytes, range_class: int | None, at: Instant) -> bool:
@@ -64,7 +65,7 @@ class Judging:
         judgement = self.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return self.refuse(case, judgement, matches)
-        self.note(judgement)
+        self.note(case, judgement)
         self.count(case.transport, outcome)
         stale = outcome is Outcome.STALE
         added = cast(tuple[tuple[Matched, ...], ...], entry.additional_matches)
@@ -108,22 +109,33 @@ class Judging:
 
     def refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
         """Return the reply to a query that policy refuses."""
-        self.note(judgement)
+        self.note(case, judgement)
         self.count(case.transport, Outcome.BLOCKED)
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
         return refusal(case.query, judgement, cap_s, case.limit)
 
-    def note(self, judgement: Judgement) -> None:
-        """Count the effect of the bans on a query, once it is certain."""
+    def note(self, case: Case, judgement: Judgement) -> None:
+        """Count the effect of the bans on a query, and an attempt to use an encrypted resolver, once it is certain."""
+        self._note_all(0, judgement.refused, judgement.monitored, judgement.exempted)
+        self._note_all(self._first_ban, judgement.refused_by, judgement.monitored_by, judgement.exempted_by)
+        if judgement.is_bypass:
+            self.note_bypass(case, Bypass.ENCRYPTED_DNS)
+
+    def note_bypass(self, case: Case, kind: Bypass) -> None:
+        """Count an attempt to use a way around the resolver, also for the client's authority."""
+        self._slots[BYPASS[kind]] += 1
+        number = -1 if case.range_class is None else self.snapshot.bypass_number(case.range_class)
+        if number >= 0:
+            self._counters.count(self._first_bypass + bypass_word(number, BYPASS_KIND[kind]))
+
+    def _note_all(self, first: int, refused: int, monitored: tuple[int, ...], exempted: tuple[int, ...]) -> None:
         counted = self._counters.count
-        if judgement.refused >= 0:
-            counted(judgement.refused, PolicyKind.REFUSED)
-        for pair in judgement.monitored:
-            counted(pair, PolicyKind.MONITORED)
-        for pair in judgement.exempted:
-            counted(pair, PolicyKind.EXEMPTED)
-        if judgement.ban is not None and judgement.ban.service == ENCRYPTED_DNS:
-            self._slots[BYPASS[Bypass.ENCRYPTED_DNS]] += 1
+        if refused >= 0:
+            counted(first + policy_word(refused, PolicyKind.REFUSED))
+        for number in monitored:
+            counted(first + policy_word(number, PolicyKind.MONITORED))
+        for number in exempted:
+            counted(first + policy_word(number, PolicyKind.EXEMPTED))
 
     def count(self, transport: Transport, outcome: Outcome) -> None:
         """Count a query once its outcome is certain."""
@@ -135,6 +147,6 @@ class Judging:
         judgement = self.judge(case, matches)
         if judgement.verdict is Verdict.REFUSE:
             return self.refuse(case, judgement, matches)
-        self.note(judgement)
+        self.note(case, judgement)
         self.count(case.transport, Outcome.FAILED)
         return empty_reply(case.query, Rcode.SERVFAIL, failed.edes, case.limit)

@@ -101,7 +101,7 @@ def test_queries_count_all_transports_and_outcomes() -> None:
         ("dnsfilter_cache_entries", ()): 50,
         ("dnsfilter_cache_bytes", ()): 1000,
     }
-    assert queries_and_entries(Counts(samples, {})) == (7, 50)
+    assert queries_and_entries(Counts(samples)) == (7, 50)
 
 
 def test_report_is_due_at_first_then_periodically_and_at_once_when_decisions_change() -> None:

@@ -83,11 +83,11 @@ def test_names_of_other_services_are_rejected() -> None:
 
 
 def test_spans_that_ended_over_a_day_before_creation_are_left_out() -> None:
-    def rules(end: int) -> File:
-        lapsed = ban(1, "ghent", "tiktok", terms=(Term(0, end),))
+    def rules(end: int, mode: Mode = Mode.ENFORCE) -> File:
+        lapsed = ban(1, "ghent", "tiktok", mode, terms=(Term(0, end),))
         return compile_policy(replace(GHENT, bans=(lapsed,)), NOW).rules
 
-    off = compile_policy(replace(GHENT, bans=(ban(1, "ghent", "tiktok", Mode.OFF),)), NOW).rules
+    off = rules(NOW - KEPT_PAST_S, Mode.OFF)
     assert rules(NOW - KEPT_PAST_S) == off
     assert rules(NOW - KEPT_PAST_S + 1) != off
 

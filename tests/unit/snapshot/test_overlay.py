@@ -15,8 +15,8 @@ from dnsfilter.snapshot.layout import SUSPENSION, Kind, Part
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
 from dnsfilter.snapshot.reader import Snapshot
+from dnsfilter.snapshot.rule_parts.suspended import read_suspensions
 from dnsfilter.snapshot.sections import Section, read_file
-from dnsfilter.snapshot.suspended import read_suspensions
 from tests.support.policies import DAY, HOUR, NOW, ban, exemption, network, policies, policy, service
 
 EARLY: Instant = NOW - 2 * DAY

@@ -11,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.collector import CONTENT_TYPE, node_registry, render
-from dnsfilter.telemetry.metrics import METRICS
+from dnsfilter.telemetry.metrics import METRICS, BanGround
 from dnsfilter.telemetry.nodestate import NodeState, ProcessUse, Vitals
+from dnsfilter.telemetry.policy_words import BanCount, PolicyWords
 from dnsfilter.telemetry.slots import (
     ANSWER_DURATION,
     BYPASS,
@@ -20,7 +21,6 @@ from dnsfilter.telemetry.slots import (
     CACHE_ENTRIES,
     CACHE_HITS,
     QUERY,
-    PolicyKind,
     upstream_slots,
 )
 from dnsfilter.telemetry.totals import Totals
@@ -54,14 +54,19 @@ STATE = NodeState(
         disk_size_bytes=10_000_000_000,
     ),
 )
+BOUND = {"authority": "police", "service": "tiktok", "ban_authority": "brussels-capital", "ground": "law"}
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def counted(block: CounterBlock, totals: Totals) -> None:
-    totals.learn(b"A", [("ghent", "tiktok"), ("brussels-city", "facebook")])
-    block.open_policy(b"A", 2)
-    block.count(0, PolicyKind.REFUSED)
+    bound = BanCount("police", "tiktok", "brussels-capital", BanGround.LAW)
+    words = PolicyWords((("ghent", "tiktok"), ("brussels-city", "facebook")), (bound,), ("ghent",))
+    totals.learn(b"A", words)
+    block.open_policy(b"A", words.size)
+    block.count(0)
     block.policy[5] += 7
+    block.policy[6] += 3
+    block.policy[9 + 2] += 2
     block.add(QUERY["tcp"]["blocked"], 4)
     block.add(QUERY["udp"]["cached"], 2**53)
     block.add(BYPASS["canary"])
@@ -79,7 +84,7 @@ def counted(block: CounterBlock, totals: Totals) -> None:
 @pytest.fixture
 def totals(tmp_path: Path) -> Iterator[Totals]:
     totals = Totals()
-    block = CounterBlock.create(tmp_path / "worker-0", upstreams=1, capacity=4)
+    block = CounterBlock.create(tmp_path / "worker-0", upstreams=1, capacity=16)
     totals.watch(block, [UPSTREAM])
     counted(block, totals)
     yield totals
@@ -103,7 +108,10 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_refused_total", {"authority": "ghent", "service": "tiktok"}, 1),
         ("dnsfilter_monitored_total", {"authority": "ghent", "service": "tiktok"}, 0),
         ("dnsfilter_exempted_total", {"authority": "brussels-city", "service": "facebook"}, 7),
+        ("dnsfilter_ban_queries_total", {**BOUND, "result": "refused"}, 3),
+        ("dnsfilter_ban_queries_total", {**BOUND, "result": "exempted"}, 0),
         ("dnsfilter_bypass_attempts_total", {"kind": "canary"}, 1),
+        ("dnsfilter_authority_bypass_attempts_total", {"authority": "ghent", "kind": "ddr"}, 2),
         ("dnsfilter_upstream_queries_total", {"upstream": UPSTREAM}, 3),
         ("dnsfilter_upstream_failures_total", {"upstream": UPSTREAM, "reason": "timeout"}, 2),
         ("dnsfilter_upstream_duration_seconds_bucket", {"upstream": UPSTREAM, "le": "0.025"}, 0),

@@ -4,7 +4,7 @@ import pytest
 
 from dnsfilter.telemetry import slots
 from dnsfilter.telemetry.metrics import Bypass, Failure, Outcome, Transport
-from dnsfilter.telemetry.slots import PolicyKind, SlotKind, fixed_size, policy_slot, slot_table, upstream_slots
+from dnsfilter.telemetry.slots import SlotKind, fixed_size, slot_table, upstream_slots
 
 UPSTREAMS = ("192.0.2.1:53", "[2001:db8::1]:53")
 TABLE = slot_table(UPSTREAMS)
@@ -85,11 +85,6 @@ def test_bucket_names_the_slot_that_observe_adds_to() -> None:
     counts = [0] * fixed_size(0)
     slots.ANSWER_DURATION.observe(counts, 123_456)
     assert counts[slots.ANSWER_DURATION.bucket(123_456)] == 1
-
-
-def test_policy_slots_of_two_pairs_never_meet() -> None:
-    indices = [policy_slot(pair, kind) for pair in range(100) for kind in PolicyKind]
-    assert indices == list(range(300))
 
 
 def test_too_many_upstreams_are_refused() -> None:

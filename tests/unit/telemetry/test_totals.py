@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.telemetry.block import AREAS, CounterBlock
-from dnsfilter.telemetry.slots import CACHE_ENTRIES, CACHE_HITS, PolicyKind, upstream_slots
+from dnsfilter.telemetry.metrics import BanGround, Bypass
+from dnsfilter.telemetry.policy_words import (
+    BYPASS_KIND,
+    BanCount,
+    Pair,
+    PolicyKind,
+    PolicyWords,
+    bypass_word,
+    policy_word,
+)
+from dnsfilter.telemetry.slots import CACHE_ENTRIES, CACHE_HITS, upstream_slots
 from dnsfilter.telemetry.totals import Counts, Totals
 
 GHENT, DIEST, FEDERAL = ("ghent", "tiktok"), ("diest", "tiktok"), ("federal", "tiktok")
@@ -44,15 +54,27 @@ def start(totals: Totals, tmp_path: Path) -> Iterator[Start]:
         block.close()
 
 
-def refused(counts: Counts, pair: tuple[str, str]) -> int:
-    return counts.policy[pair][PolicyKind.REFUSED]
+def pairs(counts: Counts) -> dict[Pair, tuple[int, int, int]]:
+    """Return the refused, monitored and exempted queries of each pair."""
+    names = [f"dnsfilter_{kind.name.lower()}_total" for kind in PolicyKind]
+    shown = {labels for name, labels in counts.samples if name == names[0]}
+    found = {}
+    for labels in shown:
+        (_, authority), (_, service) = labels
+        number, monitored, exempted = (counts.samples[name, labels] for name in names)
+        found[authority, service] = number, monitored, exempted
+    return found
+
+
+def refused(counts: Counts, pair: Pair) -> int:
+    return pairs(counts)[pair][PolicyKind.REFUSED]
 
 
 def test_fixed_samples_are_there_before_any_worker(totals: Totals) -> None:
     counts = totals.snapshot()
     assert counts.samples["dnsfilter_queries_total", (("transport", "udp"), ("outcome", "failed"))] == 0
     assert set(counts.samples.values()) == {0}
-    assert counts.policy == {}
+    assert pairs(counts) == {}
 
 
 def test_counts_of_all_workers_are_added_up(totals: Totals, start: Start) -> None:
@@ -66,13 +88,13 @@ def test_counts_of_all_workers_are_added_up(totals: Totals, start: Start) -> Non
 
 
 def test_reading_twice_counts_once(totals: Totals, start: Start) -> None:
-    totals.learn(b"A", [GHENT])
+    totals.learn(b"A", PolicyWords((GHENT,)))
     block = start("a")
-    block.open_policy(b"A", 1)
+    block.open_policy(b"A", 3)
     block.add(CACHE_HITS)
-    block.count(0, PolicyKind.REFUSED)
+    block.count(policy_word(0, PolicyKind.REFUSED))
     assert totals.snapshot() == totals.snapshot()
-    block.count(0, PolicyKind.REFUSED)
+    block.count(policy_word(0, PolicyKind.REFUSED))
     assert refused(totals.snapshot(), GHENT) == 2
 
 
@@ -89,77 +111,95 @@ def test_gauges_of_a_dead_worker_go_and_its_counters_stay(totals: Totals, start:
 
 def test_rules_that_renumber_pairs_keep_each_total(totals: Totals, start: Start) -> None:
     block = start("a")
-    totals.learn(b"A", [GHENT, FEDERAL])
-    block.open_policy(b"A", 2)
-    block.count(0, PolicyKind.REFUSED)
-    block.count(1, PolicyKind.EXEMPTED)
-    totals.learn(b"B", [FEDERAL, DIEST, GHENT])
-    block.open_policy(b"B", 3)
-    block.count(2, PolicyKind.REFUSED)
-    block.count(1, PolicyKind.MONITORED)
-    assert totals.snapshot().policy == {FEDERAL: (0, 0, 1), DIEST: (0, 1, 0), GHENT: (2, 0, 0)}
+    totals.learn(b"A", PolicyWords((GHENT, FEDERAL)))
+    block.open_policy(b"A", 6)
+    block.count(policy_word(0, PolicyKind.REFUSED))
+    block.count(policy_word(1, PolicyKind.EXEMPTED))
+    totals.learn(b"B", PolicyWords((FEDERAL, DIEST, GHENT)))
+    block.open_policy(b"B", 9)
+    block.count(policy_word(2, PolicyKind.REFUSED))
+    block.count(policy_word(1, PolicyKind.MONITORED))
+    assert pairs(totals.snapshot()) == {FEDERAL: (0, 0, 1), DIEST: (0, 1, 0), GHENT: (2, 0, 0)}
 
 
 def test_swaps_between_two_folds_lose_nothing(totals: Totals, start: Start) -> None:
     block = start("a")
     for number in range(AREAS):
         digest = bytes([number + 1])
-        totals.learn(digest, [GHENT])
-        block.open_policy(digest, 1)
-        block.count(0, PolicyKind.REFUSED)
+        totals.learn(digest, PolicyWords((GHENT,)))
+        block.open_policy(digest, 3)
+        block.count(policy_word(0, PolicyKind.REFUSED))
     counts = totals.snapshot()
     assert (refused(counts, GHENT), counts.samples[LOST]) == (AREAS, 0)
 
 
 def test_total_does_not_fall_when_swaps_outrun_the_folds(totals: Totals, start: Start) -> None:
     block = start("a")
-    totals.learn(b"\x01", [GHENT])
-    block.open_policy(b"\x01", 1)
-    block.count(0, PolicyKind.REFUSED)
+    totals.learn(b"\x01", PolicyWords((GHENT,)))
+    block.open_policy(b"\x01", 3)
+    block.count(policy_word(0, PolicyKind.REFUSED))
     assert refused(totals.snapshot(), GHENT) == 1
     for number in range(2, 3 * AREAS):
-        totals.learn(bytes([number]), [GHENT])
-        block.open_policy(bytes([number]), 1)
+        totals.learn(bytes([number]), PolicyWords((GHENT,)))
+        block.open_policy(bytes([number]), 3)
     assert refused(totals.snapshot(), GHENT) == 1
 
 
 def test_counts_wait_until_their_rules_have_names(totals: Totals, start: Start) -> None:
     block = start("a")
-    block.open_policy(b"A", 1)
-    block.count(0, PolicyKind.REFUSED)
+    block.open_policy(b"A", 3)
+    block.count(policy_word(0, PolicyKind.REFUSED))
     totals.fold(block)
-    block.open_policy(b"B", 1)
-    assert totals.snapshot().policy == {}
-    totals.learn(b"A", [GHENT])
+    block.open_policy(b"B", 3)
+    assert pairs(totals.snapshot()) == {}
+    totals.learn(b"A", PolicyWords((GHENT,)))
     assert refused(totals.snapshot(), GHENT) == 1
 
 
 def test_unnamed_counts_of_a_dead_worker_are_counted_as_lost(totals: Totals, start: Start) -> None:
     block = start("a")
-    block.open_policy(b"A", 1)
-    block.count(0, PolicyKind.REFUSED)
+    block.open_policy(b"A", 3)
+    block.count(policy_word(0, PolicyKind.REFUSED))
     totals.retire(block)
     assert totals.snapshot().samples[LOST] == 1
 
 
 def test_authority_that_the_rules_no_longer_count_has_no_series(totals: Totals, start: Start) -> None:
     block = start("a")
-    totals.learn(b"A", [GHENT, DIEST])
-    block.open_policy(b"A", 2)
-    block.count(1, PolicyKind.MONITORED)
-    totals.learn(b"B", [GHENT])
-    assert list(totals.snapshot().policy) == [GHENT]
-    totals.learn(b"A", [GHENT, DIEST])
-    assert totals.snapshot().policy[DIEST] == (0, 1, 0)
+    totals.learn(b"A", PolicyWords((GHENT, DIEST)))
+    block.open_policy(b"A", 6)
+    block.count(policy_word(1, PolicyKind.MONITORED))
+    totals.learn(b"B", PolicyWords((GHENT,)))
+    assert list(pairs(totals.snapshot())) == [GHENT]
+    totals.learn(b"A", PolicyWords((GHENT, DIEST)))
+    assert pairs(totals.snapshot())[DIEST] == (0, 1, 0)
 
 
 def test_service_that_an_authority_stopped_banning_keeps_its_total(totals: Totals, start: Start) -> None:
     block = start("a")
-    totals.learn(b"A", [GHENT])
-    block.open_policy(b"A", 1)
-    block.count(0, PolicyKind.REFUSED)
-    totals.learn(b"B", [("ghent", "capcut")])
-    assert totals.snapshot().policy == {("ghent", "capcut"): (0, 0, 0), GHENT: (1, 0, 0)}
+    totals.learn(b"A", PolicyWords((GHENT,)))
+    block.open_policy(b"A", 3)
+    block.count(policy_word(0, PolicyKind.REFUSED))
+    totals.learn(b"B", PolicyWords((("ghent", "capcut"),)))
+    assert pairs(totals.snapshot()) == {("ghent", "capcut"): (0, 0, 0), GHENT: (1, 0, 0)}
+
+
+def test_ban_counts_and_bypass_attempts_are_totals_with_their_own_labels(totals: Totals, start: Start) -> None:
+    block = start("a")
+    words = PolicyWords((GHENT,), (BanCount("ghent", "tiktok", "flanders", BanGround.AGREEMENT),), ("ghent",))
+    totals.learn(b"A", words)
+    block.open_policy(b"A", words.size)
+    block.count(words.first_ban + policy_word(0, PolicyKind.MONITORED))
+    block.count(words.first_bypass + bypass_word(0, BYPASS_KIND[Bypass.RELAY]))
+    found = totals.snapshot().samples
+    ban = {"authority": "ghent", "service": "tiktok", "ban_authority": "flanders", "ground": "agreement"}
+    assert found["dnsfilter_ban_queries_total", tuple({**ban, "result": "monitored"}.items())] == 1
+    assert found["dnsfilter_ban_queries_total", tuple({**ban, "result": "refused"}.items())] == 0
+    name = "dnsfilter_authority_bypass_attempts_total"
+    assert found[name, (("authority", "ghent"), ("kind", "relay"))] == 1
+    totals.learn(b"B", PolicyWords((GHENT,), (), ()))
+    left = {name for (name, labels), _ in totals.snapshot().samples.items() if ("authority", "ghent") in labels}
+    assert left == {f"dnsfilter_{kind}_total" for kind in ("refused", "monitored", "exempted")}
 
 
 def test_names_must_be_as_many_as_the_upstreams(totals: Totals, tmp_path: Path) -> None:
@@ -188,12 +228,12 @@ def test_totals_add_up_for_any_order_of_events(
     directory = tmp_path_factory.mktemp("blocks")
     totals, expected, last = Totals(), dict.fromkeys(RULES[0], 0), dict.fromkeys(RULES[0], 0)
     for number in range(6):
-        totals.learn(bytes([number + 1]), RULES[number % 3])
+        totals.learn(bytes([number + 1]), PolicyWords(tuple(RULES[number % 3])))
 
     def launch() -> CounterBlock:
-        block = CounterBlock.create(directory / "block", upstreams=0, capacity=3)
+        block = CounterBlock.create(directory / "block", upstreams=0, capacity=9)
         totals.watch(block, [])
-        block.open_policy(b"\x01", 3)
+        block.open_policy(b"\x01", 9)
         return block
 
     blocks = [launch(), launch()]
@@ -201,20 +241,20 @@ def test_totals_add_up_for_any_order_of_events(
         block = blocks[worker]
         match what:
             case "count":
-                block.count(number, PolicyKind.REFUSED)
+                block.count(policy_word(number, PolicyKind.REFUSED))
                 expected[RULES[(block.digest[0] - 1) % 3][number]] += 1
             case "swap":
                 totals.fold(block)
-                block.open_policy(bytes([number + 1]), 3)
+                block.open_policy(bytes([number + 1]), 9)
             case "die":
                 totals.retire(block)
                 block.close()
                 blocks[worker] = launch()
             case _:
-                now = {pair: counts[0] for pair, counts in totals.snapshot().policy.items()}
+                now = {pair: counts[0] for pair, counts in pairs(totals.snapshot()).items()}
                 assert all(now[pair] >= last[pair] for pair in now)
                 last = now
-    assert {pair: counts[0] for pair, counts in totals.snapshot().policy.items()} == expected
+    assert {pair: counts[0] for pair, counts in pairs(totals.snapshot()).items()} == expected
     assert totals.snapshot().samples[LOST] == 0
     for block in blocks:
         block.close()
@@ -225,18 +265,18 @@ import sys
 from pathlib import Path
 from dnsfilter.telemetry.block import CounterBlock
 block = CounterBlock.open(Path(sys.argv[1]))
-block.open_policy(b"A", 1)
+block.open_policy(b"A", 3)
 print("ready", flush=True)
 number = 0
 while True:
-    block.count(0, 0)
+    block.count(0)
     number += 1
     block.slots[0] = number
 """
 
 
 def test_counts_of_a_killed_worker_are_complete(totals: Totals, start: Start) -> None:
-    totals.learn(b"A", [GHENT])
+    totals.learn(b"A", PolicyWords((GHENT,)))
     block = start("a")
     with subprocess.Popen([sys.executable, "-c", WORKER, str(block.path)], stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None

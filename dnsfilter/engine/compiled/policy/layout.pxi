@@ -59,7 +59,6 @@ cdef enum:
     SPAN_END = 8
     SPAN_EFFECT = 16
     BAN_BYTES = 20
-    BAN_SERVICE = 8
     BAN_FIRST_ADDRESS = 12
     BAN_ADDRESSES = 16
     BAN_REPLY = 18

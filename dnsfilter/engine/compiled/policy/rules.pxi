@@ -1,23 +1,36 @@
 # The rules file: judgements on queries. `dnsfilter.snapshot.rulebook.RuleTable` and the reader's `judge` are its twins.
 
-from dnsfilter.engine.slow_path.judging import ENCRYPTED_DNS
 
-
-cdef inline bint insert_pair(int32_t* pairs, int* count, uint32_t pair) noexcept nogil:
-    """Add a pair to distinct ascending ones. Return False if there is no room. SNAPSHOT_NONE is no pair."""
+cdef inline bint insert_number(int32_t* numbers, int* count, uint32_t number) noexcept nogil:
+    """Add a number to distinct ascending ones. Return False if there is no room. SNAPSHOT_NONE is no number."""
     cdef int place = count[0]
-    if pair == SNAPSHOT_NONE:
+    if number == SNAPSHOT_NONE:
         return True
-    while place > 0 and <uint32_t>pairs[place - 1] >= pair:
+    while place > 0 and <uint32_t>numbers[place - 1] >= number:
         place -= 1
-    if place < count[0] and <uint32_t>pairs[place] == pair:
+    if place < count[0] and <uint32_t>numbers[place] == number:
         return True
     if count[0] == MOST_RULES:
         return False
-    memmove(&pairs[place + 1], &pairs[place], (count[0] - place) * sizeof(int32_t))
-    pairs[place] = <int32_t>pair
+    memmove(&numbers[place + 1], &numbers[place], (count[0] - place) * sizeof(int32_t))
+    numbers[place] = <int32_t>number
     count[0] += 1
     return True
+
+
+cdef inline void mark_entry(uint8_t* bits, uint16_t entry) noexcept nogil:
+    bits[entry >> 3] |= 1 << (entry & 7)
+
+
+cdef bint any_marked(const uint8_t* bits, const Matches* matches, bint question_only) noexcept nogil:
+    """Return whether a match is of a marked entry. `question_only` ignores the matches of targets."""
+    cdef int place
+    cdef uint16_t entry
+    for place in range(matches.count):
+        entry = matches.at[place].entry
+        if bits[entry >> 3] & (1 << (entry & 7)) and not (question_only and matches.at[place].target):
+            return True
+    return False
 
 
 @cython.final
@@ -25,12 +38,10 @@ cdef class RulesFile:
     """The rules of every class, read in place."""
 
     cdef list _views
-    cdef Buffer _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings
+    cdef Buffer _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings, _rule_counts, _class_counts
     cdef uint32_t _class_count, _rule_count
-    cdef bytes _bypass_name
-    cdef const uint8_t* _bypass
-    cdef uint16_t _bypass_size
     cdef uint8_t _concerned[8192]       # a bit for each entry
+    cdef uint8_t _bypass[8192]          # entries of the service `encrypted_dns`
     cdef int64_t* _all_suspended        # start and end of each interval
     cdef uint32_t _all_count
 
@@ -61,13 +72,14 @@ cdef class RulesFile:
         self._strings = section_of(self._views, snapshot, Kind.RULES, Part.STRINGS)
         self._class_count = <uint32_t>(self._classes.size // CLASS_BYTES)
         self._rule_count = <uint32_t>(self._rules.size // RULE_BYTES)
-        self._bypass_name = ENCRYPTED_DNS.encode()
-        self._bypass = self._bypass_name
-        self._bypass_size = <uint16_t>len(self._bypass_name)
+        self._rule_counts = section_of(self._views, snapshot, Kind.RULES, Part.RULE_COUNTS)
+        self._class_counts = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_COUNTS)
         memset(self._concerned, 0, sizeof(self._concerned))
         for place in range(0, concerned.size, 2):
-            entry = little16(concerned.at + place)
-            self._concerned[entry >> 3] |= 1 << (entry & 7)
+            mark_entry(self._concerned, little16(concerned.at + place))
+        memset(self._bypass, 0, sizeof(self._bypass))
+        for entry in snapshot.bypass_entries:
+            mark_entry(self._bypass, entry)
 
     cdef bint suspends_all(self, int64_t at) noexcept nogil:
         """Return whether a suspension of all authorities is in force at `at`."""
@@ -87,25 +99,33 @@ cdef class RulesFile:
         cdef int effect
         cdef bint fits = matches.count >= 0
         out.verdict, out.refused, out.monitored_count, out.exempted_count = VERDICT_PASS, -1, 0, 0
+        out.refused_by, out.monitored_by_count, out.exempted_by_count = -1, 0, 0
+        out.range_class = range_class
+        out.is_bypass = range_class >= 0 and any_marked(self._bypass, matches, question_only)
         rule = self._first_rule(range_class, matches, &end)
         while fits and rule < end:
             record = self._rules.at + <uint64_t>rule * RULE_BYTES
             hit = self._hit(record, matches, question_only)
             effect = EFFECT_NONE if hit == NULL else self._effect(record, at)
             if effect == EFFECT_EXEMPT:
-                fits = insert_pair(out.exempted, &out.exempted_count, little32(record + RULE_PAIR))
+                fits = insert_number(
+                    out.exempted, &out.exempted_count, little32(record + RULE_PAIR)
+                ) and insert_number(out.exempted_by, &out.exempted_by_count, self._count_of(rule))
             elif effect != EFFECT_NONE:
                 if effect == EFFECT_MONITOR:
-                    fits = insert_pair(out.monitored, &out.monitored_count, little32(record + RULE_PAIR))
+                    fits = insert_number(
+                        out.monitored, &out.monitored_count, little32(record + RULE_PAIR)
+                    ) and insert_number(out.monitored_by, &out.monitored_by_count, self._count_of(rule))
                 self._compete(rule, hit, VERDICT_REFUSE if effect == EFFECT_ENFORCE else VERDICT_MONITOR, out)
             rule += 1
         if not fits:
             out.verdict = -1
         elif out.verdict != VERDICT_PASS:
-            out.exempted_count = 0
+            out.exempted_count = out.exempted_by_count = 0
             record = self._rules.at + <uint64_t>out.rule * RULE_BYTES
-            if out.verdict == VERDICT_REFUSE and little32(record + RULE_PAIR) != SNAPSHOT_NONE:
+            if out.verdict == VERDICT_REFUSE:  # SNAPSHOT_NONE becomes -1
                 out.refused = <int32_t>little32(record + RULE_PAIR)
+                out.refused_by = <int32_t>self._count_of(out.rule)
 
     cdef inline uint32_t _first_rule(self, int range_class, const Matches* matches, uint32_t* end) noexcept nogil:
         """Return the first rule of a class, and set `end` to the end of its rules; none without a class or a match."""
@@ -196,13 +216,7 @@ cdef class RulesFile:
 
     cdef bint concerned(self, const Matches* matches) noexcept nogil:
         """Return whether a ban of any class, in force or not, is on one of these entries."""
-        cdef int place
-        cdef uint16_t entry
-        for place in range(matches.count):
-            entry = matches.at[place].entry
-            if self._concerned[entry >> 3] & (1 << (entry & 7)):
-                return True
-        return False
+        return any_marked(self._concerned, matches, False)
 
     cdef int64_t next_change(self, int range_class, const Matches* matches, int64_t at) noexcept nogil:
         """Return the first instant after `at` when a rule of the class on these entries changes; INT64_MAX for none."""
@@ -251,12 +265,12 @@ cdef class RulesFile:
         count[0] = little16(ban + BAN_ADDRESSES)
         return self._addresses.at + <uint64_t>little32(ban + BAN_FIRST_ADDRESS) * ADDRESS_BYTES
 
-    cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
-        """Return whether the rule's ban is on the service `encrypted_dns`."""
-        cdef const uint8_t* name
-        if rule >= self._rule_count:
-            return False
-        name = self._strings.at + little32(self._ban(self._rules.at + <uint64_t>rule * RULE_BYTES) + BAN_SERVICE)
-        if little16(name) != self._bypass_size:
-            return False
-        return memcmp(name + STRING_BYTES, self._bypass, self._bypass_size) == 0
+    cdef inline uint32_t _count_of(self, uint32_t rule) noexcept nogil:
+        """Return the ban count of a rule; SNAPSHOT_NONE for none."""
+        return little32(self._rule_counts.at + <uint64_t>rule * 4) if self._rule_counts.size else SNAPSHOT_NONE
+
+    cdef int bypass_number(self, int range_class) noexcept nogil:
+        """Return the number of the authority that bypass attempts of a class (-1: none) count for; -1 for none."""
+        if range_class < 0 or <uint64_t>range_class * 4 >= self._class_counts.size:
+            return -1
+        return <int32_t>little32(self._class_counts.at + <uint64_t>range_class * 4)

@@ -76,6 +76,6 @@ cdef class Table:
         """Return the addresses of a rule's ban, each of ADDRESS_BYTES; none if there is no such rule."""
         return self._rules.addresses_of(rule, count)
 
-    cdef bint is_bypass(self, uint32_t rule) noexcept nogil:
-        """Return whether the rule's ban is on the service `encrypted_dns`."""
-        return self._rules.is_bypass(rule)
+    cdef int bypass_number(self, int range_class) noexcept nogil:
+        """Return the number of the authority that bypass attempts of a class (-1: none) count for; -1 for none."""
+        return self._rules.bypass_number(range_class)

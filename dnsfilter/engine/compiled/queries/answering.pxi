@@ -5,7 +5,8 @@ from dnsfilter.config.node_config import Unregistered
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
-from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS, LIMITED, POLICY_KINDS, QUERY, PolicyKind
+from dnsfilter.telemetry.policy_words import BYPASS_KIND, BYPASS_KINDS, POLICY_KINDS, PolicyKind
+from dnsfilter.telemetry.slots import BYPASS, CACHE_HITS, LIMITED, QUERY
 
 cdef enum:
     HAND_OVER = 0           # the slow path decides; only the charge against the limits is counted
@@ -72,8 +73,10 @@ cdef class Answering:
     cdef Failures failures
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
-    cdef int bypass, bypass_ddr, bypass_canary, bypass_relay
-    cdef int pair_stride, refused, monitored, exempted
+    cdef int bypass_first, bypass_stride    # slot of the first kind, and words of an authority
+    cdef int bypass_encrypted, bypass_ddr, bypass_canary, bypass_relay  # places of the kinds after it
+    cdef int policy_stride, refused, monitored, exempted
+    cdef Py_ssize_t first_ban, first_bypass  # words of the policy counts
     cdef int refused_reply, nxdomain_reply, address_reply
     cdef Judged judged
     cdef Matches found
@@ -87,13 +90,14 @@ cdef class Answering:
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
             for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]
-        self.cache_hits, self.bypass = CACHE_HITS, BYPASS[Bypass.ENCRYPTED_DNS]
-        self.bypass_ddr, self.bypass_canary = BYPASS[Bypass.DDR], BYPASS[Bypass.CANARY]
-        self.bypass_relay, self.limited_waiting = BYPASS[Bypass.RELAY], LIMITED[Limit.WAITING]
+        self.bypass_first, self.bypass_stride = min(BYPASS.values()), BYPASS_KINDS
+        self.bypass_encrypted, self.bypass_ddr = BYPASS_KIND[Bypass.ENCRYPTED_DNS], BYPASS_KIND[Bypass.DDR]
+        self.bypass_canary, self.bypass_relay = BYPASS_KIND[Bypass.CANARY], BYPASS_KIND[Bypass.RELAY]
+        self.cache_hits, self.limited_waiting = CACHE_HITS, LIMITED[Limit.WAITING]
         self.limited_client, self.limited_unregistered = LIMITED[Limit.CLIENT], LIMITED[Limit.UNREGISTERED]
         self.allowed = AllowedClients(clients)
         self.records = Records()
-        self.pair_stride, self.refused = POLICY_KINDS, PolicyKind.REFUSED
+        self.policy_stride, self.refused = POLICY_KINDS, PolicyKind.REFUSED
         self.monitored, self.exempted = PolicyKind.MONITORED, PolicyKind.EXEMPTED
         self.refused_reply = REPLIES.index(BanReply.REFUSED)
         self.nxdomain_reply, self.address_reply = REPLIES.index(BanReply.NXDOMAIN), REPLIES.index(BanReply.ADDRESS)
@@ -101,6 +105,7 @@ cdef class Answering:
     def swap(self, Table table, policy):
         """Decide by the snapshot of `table` from now on. `policy` holds its counters."""
         self.table, self.policy = table, policy
+        self.first_ban, self.first_bypass = table.snapshot.words.first_ban, table.snapshot.words.first_bypass
         if table.snapshot.names_digest != self.names_digest:
             self.names_digest = table.snapshot.names_digest
             self.generation += 1
@@ -197,9 +202,9 @@ cdef class Answering:
         self.note()
         self.slots[self.outcomes[transport][AS_LOCAL]] += 1
         if ours & ZONE_BYPASS:
-            self.slots[self.bypass_ddr] += 1
+            self.note_bypass(range_class, self.bypass_ddr)
         if ours & SIGNAL:
-            self.slots[self.bypass_canary if ours & SIGNAL_CANARY else self.bypass_relay] += 1
+            self.note_bypass(range_class, self.bypass_canary if ours & SIGNAL_CANARY else self.bypass_relay)
         if ours & LOOPBACK and (asked.qtype == RR_A or asked.qtype == TYPE_ANY):
             return <int>write_one(asked, &self.records.loopback4, -1, limit, out)
         if ours & LOOPBACK and asked.qtype == RR_AAAA:
@@ -337,13 +342,33 @@ cdef class Answering:
         return MOST_SYNTHESISED if cap_s < 0 or cap_s > MOST_SYNTHESISED else <int>cap_s
 
     cdef void note(self) noexcept nogil:
-        """Count the effect of the bans on the query."""
+        """Count the effect of the bans on the query, and an attempt to use an encrypted resolver."""
+        cdef Judged* judged = &self.judged
+        self.note_all(
+            0, judged.refused, judged.monitored, judged.monitored_count, judged.exempted, judged.exempted_count
+        )
+        self.note_all(
+            self.first_ban, judged.refused_by, judged.monitored_by, judged.monitored_by_count, judged.exempted_by,
+            judged.exempted_by_count,
+        )
+        if judged.is_bypass:
+            self.note_bypass(judged.range_class, self.bypass_encrypted)
+
+    cdef inline void note_all(
+        self, Py_ssize_t first, int32_t refused, const int32_t* monitored, int monitored_count,
+        const int32_t* exempted, int exempted_count,
+    ) noexcept nogil:
         cdef int i
-        if self.judged.refused >= 0:
-            self.policy[self.judged.refused * self.pair_stride + self.refused] += 1
-        for i in range(self.judged.monitored_count):
-            self.policy[self.judged.monitored[i] * self.pair_stride + self.monitored] += 1
-        for i in range(self.judged.exempted_count):
-            self.policy[self.judged.exempted[i] * self.pair_stride + self.exempted] += 1
-        if self.judged.verdict != VERDICT_PASS and self.table.is_bypass(self.judged.rule):
-            self.slots[self.bypass] += 1
+        if refused >= 0:
+            self.policy[first + <Py_ssize_t>refused * self.policy_stride + self.refused] += 1
+        for i in range(monitored_count):
+            self.policy[first + <Py_ssize_t>monitored[i] * self.policy_stride + self.monitored] += 1
+        for i in range(exempted_count):
+            self.policy[first + <Py_ssize_t>exempted[i] * self.policy_stride + self.exempted] += 1
+
+    cdef void note_bypass(self, int range_class, int kind) noexcept nogil:
+        """Count an attempt to use a way around the resolver, also for the client's authority."""
+        cdef int number = self.table.bypass_number(range_class)
+        self.slots[self.bypass_first + kind] += 1
+        if number >= 0:
+            self.policy[self.first_bypass + <Py_ssize_t>number * self.bypass_stride + kind] += 1

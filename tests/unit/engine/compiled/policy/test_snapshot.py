@@ -10,14 +10,25 @@ from hypothesis import strategies as st
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Reply as Replied
-from dnsfilter.engine.slow_path.judging import ENCRYPTED_DNS
 from dnsfilter.errors import SnapshotError
-from dnsfilter.policy.model import Address, Instant, Mode, Policy, Reply, Service, Suspension, Term, Tier, WireName
+from dnsfilter.policy.model import (
+    ENCRYPTED_DNS,
+    Address,
+    Instant,
+    Mode,
+    Policy,
+    Reply,
+    Service,
+    Suspension,
+    Term,
+    Tier,
+    WireName,
+)
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.snapshot.names_file import DEFAULT_HASH_KEY
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.metrics import Bypass, Transport
 from dnsfilter.wire.answer import Answer, parse_answer
 from dnsfilter.wire.names import parse_name
 from tests.contract.cases import NETWORKS, office
@@ -223,7 +234,7 @@ def test_any_number_of_bans_is_judged(pair: Both, bans: int) -> None:
 def test_exemption_without_a_winning_ban_is_counted(pair: Both) -> None:
     pair.swap(opened(made(GHENT, TIKTOK, ban(1, "ghent", "tiktok"), exemption(1, 1, ["192.0.2.0/24"]))))
     judge(pair, (ASKED,))
-    assert sum(pair.rigs[1].counters.policy) == 1
+    assert list(pair.rigs[1].counters.policy[:6]) == [0, 0, 1, 0, 0, 1]  # a pair and a ban count
 
 
 def test_client_without_a_class_is_not_judged(pair: Both) -> None:
@@ -250,9 +261,17 @@ def test_reply_and_text_of_a_rule_are_read(pair: Both, reply: Reply, at: Instant
 
 
 @pytest.mark.parametrize("slug", [ENCRYPTED_DNS, "encrypted_dns2", "encrypted_dn", "x"])
-def test_only_a_ban_on_encrypted_resolvers_is_a_bypass(pair: Both, slug: str) -> None:
-    pair.swap(opened(made(GHENT, service(slug, ["resolver.example"]), ban(1, "ghent", slug))))
-    ask(pair, parse_name("resolver.example"))
+@pytest.mark.parametrize("bans", [(), (1,)], ids=["no ban", "a ban"])
+def test_only_encrypted_resolvers_are_a_bypass_with_or_without_a_ban(
+    pair: Both, slug: str, bans: tuple[int, ...]
+) -> None:
+    pair.swap(opened(made(GHENT, service(slug, ["resolver.example"]), *(ban(each, "ghent", slug) for each in bans))))
+    before = [sum(rig.counters.policy[-len(Bypass) :]) for rig in pair.rigs]
+    for names in (("resolver.example",), ("www.example.com", "resolver.example")):
+        judge(pair, tuple(map(parse_name, names)))
+    judge(pair, (parse_name("resolver.example"),), "198.51.100.1")
+    counted = 2 if slug == ENCRYPTED_DNS else 0
+    assert [sum(rig.counters.policy[-len(Bypass) :]) for rig in pair.rigs] == [each + counted for each in before]
 
 
 def test_files_are_read_in_place_and_kept_alive(pair: Both) -> None:
