@@ -10,12 +10,15 @@ from api.db.models import (
     AuthorityRow,
     BanRow,
     BindingRow,
+    BypassDayRow,
     ConcernRow,
     GrantRow,
     NoticeRow,
     RangeRow,
     SpaceRow,
     SuspensionRow,
+    UsageDayRow,
+    UsageHourRow,
     WebhookRow,
 )
 from api.db.unknown_names import no_authority
@@ -77,6 +80,9 @@ def in_use(session: Session, slug: str) -> bool:
         exists().where(NoticeRow.authority == slug),
         exists().where(SuspensionRow.authority == slug),
         exists().where(WebhookRow.authority == slug),
+        exists().where(UsageDayRow.authority == slug),
+        exists().where(UsageHourRow.authority == slug),
+        exists().where(BypassDayRow.authority == slug),
         exists().where(AuthorityRow.successor == slug),
         exists().where(AuthorityRow.slug == slug, AuthorityRow.closes_s.is_not(None)),
     )

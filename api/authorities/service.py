@@ -68,7 +68,8 @@ def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
     """Remove an authority that nothing refers to and whose closing is not recorded; raise `Conflict` otherwise."""
     if repository.in_use(unit.session, row.slug):
         raise Conflict(
-            f"authority {row.slug} has space, ranges, bans, bindings, accounts or a recorded closing. Close it instead."
+            f"authority {row.slug} has space, ranges, bans, bindings, accounts, usage or a recorded closing. "
+            "Close it instead."
         )
     unit.record("authority.remove", f"authority/{row.slug}", shown(row), None, row.slug)
     unit.session.delete(row)

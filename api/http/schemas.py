@@ -145,6 +145,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+class NodeMessage(BaseModel):
+    """A message from a node. Unknown fields are ignored: a node may be upgraded before the control plane."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class Read(BaseModel):
     """A response body."""
 

@@ -121,7 +121,10 @@ def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetD
 
 @router.post("/self/report", operation_id="report_node", summary="Report the state of a node", responses=documented())
 def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
-    """Report a node's snapshot, state and local acts. Each local act is recorded once in the audit log."""
+    """Report a node's snapshot, state, local acts and usage.
+
+    Each local act is recorded once in the audit log, and each batch of usage is counted once.
+    """
     now_s = int(held.clock())
     _check_suspended(body, now_s)
     entries = sorted(body.journal, key=lambda entry: entry.number)
@@ -129,8 +132,10 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     journal = _record(request, held, node, entries[:admitted]) if admitted else node.journal
     if admitted < len(entries):
         journal = min(journal, entries[admitted].number - 1)
-    fleet.reports.take(node.number, node.site, body, parse_timestamp(body.clock, "UTC") - now_s)
-    return Reported(journal=journal)
+    clock_off_s = parse_timestamp(body.clock, "UTC") - now_s
+    fleet.reports.take(node.number, node.site, body, clock_off_s)
+    stored = None if body.usage is None else fleet.usage.take(node.number, node.site, body.usage, clock_off_s)
+    return Reported(journal=journal, usage=stored)
 
 
 def _check_suspended(body: ReportWrite, now_s: int) -> None:

@@ -21,6 +21,7 @@ from api.publish.newest import News
 from api.publish.service import Publisher
 from api.timestamps import timestamp_text
 from api.unregistered.networks import Position
+from api.usage.intake import UsageIntake
 
 MAX_DOWNLOADS = 64
 """Maximum number of concurrent downloads."""
@@ -46,6 +47,7 @@ class Fleet:
         self._clock = clock
         self.publisher = publisher
         self.reports = LastReports(database, clock)
+        self.usage = UsageIntake(database, publisher.services, clock)
         self.downloads = Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
@@ -121,7 +123,9 @@ class Fleet:
     def start(self) -> None:
         """Start storing reports."""
         self.reports.start()
+        self.usage.start()
 
     def stop(self) -> None:
         """Store what is left, and stop."""
         self.reports.stop()
+        self.usage.stop()

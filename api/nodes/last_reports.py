@@ -64,7 +64,7 @@ class LastReports:
 
     def take(self, number: int, site: str, report: ReportWrite, clock_off_s: int) -> None:
         """Take a report from a node at a site."""
-        body = report.model_dump(mode="json", exclude={"unregistered", "journal", "clock"})
+        body = report.model_dump(mode="json", exclude={"unregistered", "journal", "usage", "clock"})
         body["clock_off_s"] = clock_off_s
         at_s = self._clock()
         with self._lock:

@@ -3,9 +3,10 @@
 from ipaddress import IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from api.http.schemas import InstantText, Line, Read, ShortLine, Slug, Strict, Timestamp
+from api.http.schemas import InstantText, Line, NodeMessage, Read, ShortLine, Slug, Strict, Timestamp
+from api.usage.schemas import UsageBatch
 from dnsfilter.policy.model import DEFAULT_SITE
 
 MAX_UNREGISTERED = 256
@@ -54,12 +55,6 @@ LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
 """The states of nodes that report and apply an older policy: `held` if it was selected locally, else `behind`."""
-
-
-class NodeMessage(BaseModel):
-    """A message from a node. Unknown fields are ignored: a node may be upgraded before the control plane."""
-
-    model_config = ConfigDict(extra="ignore")
 
 
 class NodeWrite(Strict):
@@ -147,12 +142,18 @@ class ReportWrite(NodeMessage):
     load: Load
     unregistered: Annotated[list[UnregisteredNetwork], Field(max_length=MAX_UNREGISTERED), Field(default_factory=list)]
     journal: Annotated[list[JournalEntry], Field(max_length=MAX_JOURNAL), Field(default_factory=list)]
+    usage: UsageBatch | None = None
 
 
 class Reported(Read):
-    """The highest number of the node's journal that is recorded."""
+    """The highest number of the node's journal that is recorded.
+
+    `usage` is the sequence of the last batch that is stored of the report's stream; null if there was none. A batch is
+    stored soon after its report.
+    """
 
     journal: int
+    usage: int | None = None
 
 
 class LoadRead(Read):

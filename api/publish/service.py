@@ -65,7 +65,7 @@ class Publisher:
         signing: Signing,
     ) -> None:
         self._database = database
-        self._services = services
+        self.services = services
         self._store = store
         self._clock = clock
         self._signing = signing
@@ -110,7 +110,7 @@ class Publisher:
         A policy that cannot be compiled must not be recorded: no later act would come into force either. Objects that
         snapshots no longer contain were checked when they were recorded.
         """
-        policy = policy_of(self._policies.load(unit.session, unit.now_s), self._services)
+        policy = policy_of(self._policies.load(unit.session, unit.now_s), self.services)
         left = without_ended_exemptions(policy, unit.now_s - KEPT_PAST_S)
         found = problems(left, self._sound)
         if found:
@@ -127,7 +127,7 @@ class Publisher:
         held = self._policy
         if held is not None and held.revision == unit.revision:
             return held
-        return policy_of(self._policies.load(unit.session, unit.now_s), self._services)
+        return policy_of(self._policies.load(unit.session, unit.now_s), self.services)
 
     def publish(self, policy: Policy) -> None:
         """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""
@@ -142,7 +142,7 @@ class Publisher:
         with self._turn:
             try:
                 with self._database.reading() as session:
-                    policy = policy_of(self._policies.load(session, int(self._clock())), self._services)
+                    policy = policy_of(self._policies.load(session, int(self._clock())), self.services)
             except SQLAlchemyError as error:
                 raise self._failure("the database cannot be read", error) from error
             self._compile_and_store(policy)
@@ -184,7 +184,7 @@ class Publisher:
         except SnapshotError:
             return False
         with self._database.reading() as session:
-            return not is_ours(session, manifest, self._services)
+            return not is_ours(session, manifest, self.services)
 
     def database_revision(self) -> int:
         """Return the revision of the database. Raise the errors of the database."""

@@ -59,7 +59,7 @@ def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]
 def usage_fault(word: str) -> str | None:
     """Return why a usage level with a known word cannot be set, or None."""
     if word in PLANNED_USAGE:
-        return f'usage "{word}" is not available yet: use {" or ".join(Usage)}'
+        return f'usage "{word}" is not available yet: use {", ".join(Usage)}'
     return None
 
 

@@ -76,10 +76,11 @@ class Usage(StrEnum):
 
     NONE = "none"
     AUTHORITY = "authority"
+    RANGE = "range"
 
 
-PLANNED_USAGE = frozenset({"range", "client"})
-"""Levels that have no effect yet. Older policies may have them; they count as `authority`."""
+PLANNED_USAGE = frozenset({"client"})
+"""Levels that cannot be set yet."""
 
 
 class Ground(StrEnum):

@@ -10,6 +10,7 @@ from api.archive.backup_format import FORMER_SIZE
 from api.db.models import TermRow, VersionRow
 from api.db.session import Database
 from api.db.versions import KINDS
+from dnsfilter.policy.model import Usage
 from tests.support.backups import members, packed, with_manifest, with_rows
 
 ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -22,7 +23,10 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
 }
 """The columns that a migration adds, by table."""
-ADDED_TABLES: Mapping[str, Sequence[str]] = {"0011": ("webhooks", "event_cursors")}
+ADDED_TABLES: Mapping[str, Sequence[str]] = {
+    "0010": ("usage_days", "usage_hours", "bypass_days", "usage_streams"),
+    "0011": ("webhooks", "event_cursors"),
+}
 """The tables that a migration adds, in the order in which they can be dropped."""
 
 
@@ -76,6 +80,8 @@ def earlier_body(kind: str, body: dict[str, Any] | None, schema: str) -> dict[st
         return None
     gone, table = _added_since(schema), KINDS[kind].__tablename__
     left = {name: value for name, value in body.items() if (table, name) not in gone}
+    if schema < "0010" and left.get("usage") == Usage.RANGE:
+        left["usage"] = str(Usage.AUTHORITY)
     if "terms" in left:
         terms = TermRow.__tablename__
         left["terms"] = [

@@ -22,6 +22,7 @@ from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
 from api.db.models.request import RequestRow
 from api.db.models.suspension import SuspensionRow
+from api.db.models.usage import BypassDayRow, UsageDayRow, UsageHourRow, UsageStreamRow
 
 __all__ = [
     "AccountRow",
@@ -30,6 +31,7 @@ __all__ = [
     "AuthorityRow",
     "BanRow",
     "BindingRow",
+    "BypassDayRow",
     "CatalogueRow",
     "CheckpointRow",
     "ConcernRow",
@@ -51,6 +53,9 @@ __all__ = [
     "SuspensionRow",
     "TermRow",
     "TokenRow",
+    "UsageDayRow",
+    "UsageHourRow",
+    "UsageStreamRow",
     "VersionRow",
     "WebhookRow",
 ]

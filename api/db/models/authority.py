@@ -4,7 +4,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.db.base import Base, Json
-from dnsfilter.policy.model import PLANNED_USAGE, Usage
+from dnsfilter.policy.model import Usage
 
 
 class AuthorityRow(Base):
@@ -34,5 +34,5 @@ class AuthorityRow(Base):
 
     @property
     def usage_level(self) -> Usage:
-        """Return what is counted. Levels that older versions stored without effect are read as `authority`."""
-        return Usage.AUTHORITY if self.usage in PLANNED_USAGE else Usage(self.usage)
+        """Return at which level its queries are counted."""
+        return Usage(self.usage)

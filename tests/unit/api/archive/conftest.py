@@ -7,6 +7,8 @@ import pytest
 
 from api.settings import Settings, parse_settings
 from tests.unit.api.conftest import Plane, authority, ban, make_plane
+from tests.unit.api.nodes.conftest import Machine
+from tests.unit.api.usage.conftest import batch, bypass, count
 
 
 def fill(plane: Plane) -> None:
@@ -33,6 +35,10 @@ def fill(plane: Plane) -> None:
     assert plane.call("GET", "/v1/self", token=f"dnsf_{'0' * 12}_{'a' * 43}").status_code == 401
     plane.clock.now += 60
     plane.done("POST", f"/v1/accounts/{number}/tokens", {"label": "second", "for": "30 days"}, token=operator)
+    node = Machine.enrolled(plane, "office-1")
+    plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
+    node.use(batch([count(range={"prefix": "192.0.2.0/24"})], [bypass()]))
+    plane.done("PATCH", "/v1/authorities/town", {"usage": "authority"})
     plane.publisher.settle()
 
 

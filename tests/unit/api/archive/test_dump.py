@@ -16,6 +16,7 @@ from api.db import models
 from api.db.base import Base
 from api.http.problems import MEDIA_TYPE
 from tests.support.backups import members, rows
+from tests.support.earlier import ADDED_TABLES
 from tests.unit.api.conftest import Plane
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,17 @@ def test_a_backup_has_every_row_of_every_table(filled: Plane, backup: bytes) -> 
         **{member_of(table): count for table, count in counts.items()},
     }
     # These tables must not be empty.
-    for table in ("exemptions", "bindings", "tokens", "failed_tries", "spaces", "publications", "lists", "versions"):
+    for table in (
+        "exemptions",
+        "bindings",
+        "tokens",
+        "failed_tries",
+        "spaces",
+        "publications",
+        "lists",
+        "versions",
+        *ADDED_TABLES["0010"],
+    ):
         assert counts[table], table
 
 

@@ -3,9 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from api.db.models import AuthorityRow
 from tests.unit.api.conftest import Plane, authority
 
 
@@ -60,25 +58,13 @@ def test_a_faulty_authority_is_refused_with_the_place(plane: Plane, changes: dic
     assert plane.revision() == 0
 
 
-@pytest.mark.parametrize("level", ["range", "client"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_usage_level_without_effect_is_refused_with_those_that_have_one(town: Plane, method: str, level: str) -> None:
-    body = authority(usage=level) if method == "PUT" else {"usage": level}
+def test_a_usage_level_that_is_not_available_is_refused_with_those_that_are(town: Plane, method: str) -> None:
+    body = authority(usage="client") if method == "PUT" else {"usage": "client"}
     response = town.call(method, "/v1/authorities/town", body)
-    message = f'usage "{level}" is not available yet: use none or authority'
+    message = 'usage "client" is not available yet: use none, authority, range'
     assert response.status_code == 422
     assert response.json()["faults"] == [{"place": "body.usage", "message": message}]
-
-
-def test_a_stored_usage_level_without_effect_reads_as_authority(town: Plane) -> None:
-    with town.database.writing() as session:
-        session.execute(update(AuthorityRow).where(AuthorityRow.slug == "town").values(usage="range"))
-    read = town.done("GET", "/v1/authorities/town")
-    assert read["usage"] == "authority"
-    assert 'usage = "' not in town.call("GET", "/v1/policy").text
-    again = town.done("PUT", "/v1/authorities/town", authority(usage="authority"))
-    assert again["revision"] == read["revision"], "nothing changed"
-    assert town.done("PATCH", "/v1/authorities/town", {"group": "coast"})["usage"] == "authority"
 
 
 @pytest.mark.parametrize("slug", ["Town", "-town", "a" * 64, "town%00", "to wn", "tôwn"])

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from api.chain.verification import verify
 from api.db.base import Base
 from api.db.migration import schema_of, upgrade
-from api.db.models import AuditRow, NodeRow
+from api.db.models import AuditRow, AuthorityRow, NodeRow, VersionRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
 from tests.unit.api.conftest import START, on_both_databases
@@ -139,6 +139,27 @@ def test_the_last_report_of_a_node_keeps_its_memory(empty: Database) -> None:
     with empty.reading() as session:
         reports = [row.report for row in session.query(NodeRow).order_by(NodeRow.number)]
     assert reports == [{"load": {"queries_per_second": 1.5, "memory_bytes": 4096}}, {"load": None}, {}]
+
+
+@on_both_databases
+@pytest.mark.parametrize(("stored", "level"), [("none", "none"), ("range", "authority"), ("client", "authority")])
+def test_an_upgrade_begins_to_count_nothing_that_was_not_counted(empty: Database, stored: str, level: str) -> None:
+    with empty.engine.begin() as connection:
+        upgrade(connection, "0009")
+        row = {**_AUTHORITY, "usage": stored, "off_needs_reason": False, "off_needs_approver": False}
+        _insert(connection, "authorities", {**row, "closed_reason": "", "closed_decision": "{}"})
+        for kind, key, body in (
+            ("authority", "town", {"usage": stored}),
+            ("authority", "gone", None),
+            ("ban", "1", {}),
+        ):
+            body_text = None if body is None else json.dumps(body)
+            _insert(connection, "versions", {"kind": kind, "key": key, "revision": 1, "body": body_text})
+    empty.migrate()
+    with empty.reading() as session:
+        assert session.get_one(AuthorityRow, "town").usage_level == level
+        bodies = session.scalars(select(VersionRow.body).order_by(VersionRow.kind, VersionRow.key.desc())).all()
+    assert bodies == [{"usage": level}, None, {}]
 
 
 @on_both_databases

@@ -50,6 +50,14 @@ class Machine:
         assert answer.status_code == 200, answer.text
         return int(answer.json()["journal"])
 
+    def use(self, usage: dict[str, Any] | None) -> int | None:
+        """Report usage, and store it. Return the last sequence of its stream that was stored before."""
+        answer = self.call("POST", "report", report(clock=timestamp_text(int(self.plane.clock.now)), usage=usage))
+        assert answer.status_code == 200, answer.text
+        self.plane.app.state.fleet.usage.settle()
+        found: int | None = answer.json()["usage"]
+        return found
+
     def stands(self) -> dict[str, Any]:
         """Return the node as the control plane shows it."""
         found: dict[str, Any] = self.plane.done("GET", f"/v1/nodes/{self.name}")

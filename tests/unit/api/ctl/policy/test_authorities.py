@@ -31,8 +31,8 @@ def test_incomplete_authority_is_not_registered(served: Served, ctl: Ctl) -> Non
 @pytest.mark.parametrize(
     ("level", "message"),
     [
-        ("range", 'usage "range" is not available yet: use none or authority'),
-        ("all", "'all' is not one of none, authority"),
+        ("client", 'usage "client" is not available yet: use none, authority, range'),
+        ("all", "'all' is not one of none, authority, range"),
     ],
 )
 def test_a_usage_level_without_effect_is_not_offered(ctl: Ctl, level: str, message: str) -> None:

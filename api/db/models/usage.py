@@ -1,0 +1,65 @@
+"""Usage: how many queries of an authority each ban refused, monitored or exempted. No row identifies a client."""
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.db.base import Base
+
+_AUTHORITY = "authorities.slug"
+
+
+class UsageDayRow(Base):
+    """Queries of one day of the authority's time zone, as an ISO 8601 date, with those of its ranges.
+
+    `ban_authority` is the authority whose ban decided, on this `ground`.
+    """
+
+    __tablename__ = "usage_days"
+    __table_args__ = (Index("ix_usage_days_ban_authority", "ban_authority", "service", "day"),)
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    service: Mapped[str] = mapped_column(String(63), primary_key=True)
+    ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
+    ground: Mapped[str] = mapped_column(String(16), primary_key=True)
+    result: Mapped[str] = mapped_column(String(16), primary_key=True)
+    queries: Mapped[int]
+
+
+class UsageHourRow(Base):
+    """Queries of one range in the hour from `hour_s`. They are part of the authority's day too."""
+
+    __tablename__ = "usage_hours"
+    __table_args__ = (Index("ix_usage_hours_hour_s", "hour_s"),)
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    site: Mapped[str] = mapped_column(String(63), primary_key=True)
+    prefix: Mapped[str] = mapped_column(String(43), primary_key=True)
+    hour_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    service: Mapped[str] = mapped_column(String(63), primary_key=True)
+    ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
+    ground: Mapped[str] = mapped_column(String(16), primary_key=True)
+    result: Mapped[str] = mapped_column(String(16), primary_key=True)
+    queries: Mapped[int]
+
+
+class BypassDayRow(Base):
+    """Attempts of one day to bypass the resolver."""
+
+    __tablename__ = "bypass_days"
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    queries: Mapped[int]
+
+
+class UsageStreamRow(Base):
+    """The last batch of a node's stream that was counted. A node begins another stream at each start."""
+
+    __tablename__ = "usage_streams"
+
+    node: Mapped[int] = mapped_column(ForeignKey("nodes.number", ondelete="CASCADE"), primary_key=True)
+    stream: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sequence: Mapped[int]
+    taken_s: Mapped[int]

@@ -1,0 +1,201 @@
+"""Take usage from reports of nodes, and store it in the background.
+
+A thousand nodes may report every ten seconds, so no report waits for the database. A batch is held until it is stored,
+for many nodes in one transaction. A node sends its batch again until a report's answer says that it is stored.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TypeAlias
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.db.models import AuthorityRow, NodeRow, RangeRow
+from api.db.session import Database
+from api.jobs import Job
+from api.usage import repository
+from api.usage.repository import BypassKey, DayKey, HourKey
+from api.usage.schemas import UsageBatch, UsageCount
+from api.usage.state import GROUNDS, HOUR_S, HOURS_KEPT_S, RESULTS, SMALLEST_RANGE
+from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.model import Usage
+from dnsfilter.telemetry.logs import emit
+from dnsfilter.telemetry.metrics import Bypass
+
+LOOK_S = 2.0
+BATCHES = 50
+"""Batches per transaction. An act waits for at most one such transaction."""
+MAX_HELD = 200_000
+"""Counts that are held until they are stored. Beyond these, nodes keep their batches."""
+MAX_HELD_EACH = 4
+"""Batches of one node that are held until they are stored."""
+_BatchKey: TypeAlias = tuple[int, str, int]
+"""The node, the stream and the sequence of a batch."""
+
+log = logging.getLogger("dnsfilter.api")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A batch of a node at a site. `at_s` is when it was counted, by the clock of the control plane."""
+
+    node: int
+    site: str
+    batch: UsageBatch
+    at_s: int
+
+    @property
+    def key(self) -> _BatchKey:
+        return self.node, self.batch.stream, self.batch.sequence
+
+    @property
+    def size(self) -> int:
+        return len(self.batch.counts) + len(self.batch.bypass)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """The counts of some batches, by the row that they belong to."""
+
+    days: Counter[DayKey]
+    hours: Counter[HourKey]
+    bypass: Counter[BypassKey]
+
+
+class UsageIntake:
+    """Batches of nodes that wait to be stored. Thread-safe. `start` starts a thread that stores them."""
+
+    def __init__(self, database: Database, services: Mapping[str, object], clock: Callable[[], float]) -> None:
+        self._database = database
+        self._services = services
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[_BatchKey, _Held] = {}
+        self._stored: dict[int, tuple[str, int]] = {}
+        """The last stored batch of each node: its stream and sequence."""
+        self._job = Job("usage", self._write, every_s=LOOK_S, is_done_at_end=True)
+
+    def take(self, node: int, site: str, batch: UsageBatch, clock_off_s: int) -> int:
+        """Hold a batch until it is stored. Return the sequence of the last stored batch of its stream.
+
+        `clock_off_s` is how far the node's clock is ahead. Raise SQLAlchemyError.
+        """
+        stored = self._last(node, batch.stream)
+        if batch.sequence <= stored:
+            return stored
+        now_s = int(self._clock())
+        at_s = min(max(batch.start_s - clock_off_s, now_s - HOURS_KEPT_S), now_s)
+        held = _Held(node, site, batch, at_s)
+        with self._lock:
+            size = held.size + sum(each.size for each in self._held.values())
+            own = sum(each.node == node for each in self._held.values())
+            if size <= MAX_HELD and own < MAX_HELD_EACH:
+                self._held.setdefault(held.key, held)
+        return stored
+
+    def settle(self) -> None:
+        """Store the batches that are held. Raise SQLAlchemyError."""
+        for part in self._parts():
+            with self._database.writing() as session:
+                self._store(session, part)
+            with self._lock:
+                for held in part:
+                    self._stored[held.node] = held.batch.stream, held.batch.sequence
+                    del self._held[held.key]
+
+    def start(self) -> None:
+        """Start storing in the background."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """Stop the thread, which stores what is left."""
+        self._job.stop()
+
+    def _last(self, node: int, stream: str) -> int:
+        known = self._stored.get(node)
+        if known is not None and known[0] == stream:
+            return known[1]
+        with self._database.reading() as session:
+            return repository.last_sequence(session, node, stream)
+
+    def _parts(self) -> Iterator[Sequence[_Held]]:
+        with self._lock:
+            waiting = list(self._held.values())
+        return (waiting[start : start + BATCHES] for start in range(0, len(waiting), BATCHES))
+
+    def _store(self, session: Session, part: Sequence[_Held]) -> None:
+        sums = _Sums(Counter(), Counter(), Counter())
+        authorities = _Authorities(session, self._services)
+        for held in part:
+            batch, node = held.batch, session.get(NodeRow, held.node)
+            if node is None or repository.last_sequence(session, held.node, batch.stream) >= batch.sequence:
+                continue
+            repository.note_sequence(session, held.node, batch.stream, batch.sequence, int(self._clock()))
+            _sum(sums, held, authorities)
+        repository.add_days(session, sums.days)
+        repository.add_hours(session, sums.hours)
+        repository.add_bypass(session, sums.bypass)
+
+    def _write(self) -> None:
+        try:
+            self.settle()
+        except SQLAlchemyError as error:
+            emit(log, logging.WARNING, "usage not stored, retrying", error=type(error).__name__)
+
+
+class _Authorities:
+    """What the database knows of authorities while batches are stored."""
+
+    def __init__(self, session: Session, services: Mapping[str, object]) -> None:
+        self._session = session
+        self._services = services
+        self._ranges: dict[str, frozenset[tuple[str, str]]] = {}
+        rows = session.execute(select(AuthorityRow.slug, AuthorityRow.usage, AuthorityRow.time_zone))
+        self._known = {row.slug: (Usage(row.usage), row.time_zone) for row in rows}
+
+    def day(self, authority: str, at_s: int) -> str | None:
+        """Return the authority's day at an instant; None if it is unknown or its queries are not counted."""
+        level, zone = self._known.get(authority, (Usage.NONE, ""))
+        return None if level is Usage.NONE else local_day(at_s, zone).isoformat()
+
+    def knows(self, count: UsageCount) -> bool:
+        """Return whether the ban of a count can exist, and its words are known."""
+        words = count.ground in GROUNDS and count.result in RESULTS
+        return words and count.ban_authority in self._known and count.service in self._services
+
+    def range_of(self, count: UsageCount, site: str) -> str | None:
+        """Return the range of a count if it is counted on its own: a large enough one of an authority that wants it."""
+        if count.range is None or self._known[count.authority][0] is not Usage.RANGE:
+            return None
+        if count.authority not in self._ranges:
+            rows = self._session.execute(
+                select(RangeRow.site, RangeRow.prefix).where(RangeRow.authority == count.authority)
+            )
+            self._ranges[count.authority] = frozenset((row.site, row.prefix) for row in rows)
+        prefix = count.range.prefix
+        large = ip_network(prefix).num_addresses >= SMALLEST_RANGE
+        return prefix if large and (site, prefix) in self._ranges[count.authority] else None
+
+
+def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
+    """Add a batch to the sums. Leave out what is unknown or must not be counted."""
+    for count in held.batch.counts:
+        day = authorities.day(count.authority, held.at_s)
+        if day is None or not authorities.knows(count):
+            continue
+        ban = count.service, count.ban_authority, count.ground, count.result
+        sums.days[DayKey(count.authority, day, *ban)] += count.queries
+        prefix = authorities.range_of(count, held.site)
+        if prefix is not None:
+            hour_s = held.at_s - held.at_s % HOUR_S
+            sums.hours[HourKey(count.authority, held.site, prefix, hour_s, *ban)] += count.queries
+    for attempt in held.batch.bypass:
+        day = authorities.day(attempt.authority, held.at_s)
+        if day is not None and attempt.kind in frozenset(Bypass):
+            sums.bypass[BypassKey(attempt.authority, day, attempt.kind)] += attempt.queries

@@ -1,0 +1,191 @@
+"""Queries on usage."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import Session
+
+from api.db.models import BypassDayRow, UsageDayRow, UsageHourRow, UsageStreamRow
+
+Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow)
+
+LARGEST = 2**53 - 1
+"""The largest count: every JSON reader reads it exactly (RFC 8259 section 6)."""
+STREAMS_KEPT = 20
+"""Streams of one node whose batches are still recognised. A node begins one at each start."""
+
+
+class Day(NamedTuple):
+    """Queries of an authority on one of its days, by the ban that decided."""
+
+    authority: str
+    day: date
+    service: str
+    ban_authority: str
+    ground: str
+    result: str
+    queries: int
+
+
+class Hour(NamedTuple):
+    """Queries of one range in the hour from `hour_s`, by the ban that decided."""
+
+    authority: str
+    site: str
+    prefix: str
+    hour_s: int
+    service: str
+    ban_authority: str
+    ground: str
+    result: str
+    queries: int
+
+
+class Bypass(NamedTuple):
+    """Attempts of an authority's clients to bypass the resolver on one of its days."""
+
+    authority: str
+    day: date
+    kind: str
+    queries: int
+
+
+class DayKey(NamedTuple):
+    """The columns that identify a count of a day."""
+
+    authority: str
+    day: str
+    service: str
+    ban_authority: str
+    ground: str
+    result: str
+
+
+class HourKey(NamedTuple):
+    """The columns that identify a count of an hour."""
+
+    authority: str
+    site: str
+    prefix: str
+    hour_s: int
+    service: str
+    ban_authority: str
+    ground: str
+    result: str
+
+
+class BypassKey(NamedTuple):
+    """The columns that identify attempts to bypass the resolver on a day."""
+
+    authority: str
+    day: str
+    kind: str
+
+
+def days(session: Session, authority: str, service: str | None, first: date, last: date) -> Sequence[Day]:
+    """Return what was counted for the authority's clients, by day. Both days are included."""
+    return _days(session, UsageDayRow.authority == authority, service, first, last)
+
+
+def days_by_ban(session: Session, ban_authority: str, service: str | None, first: date, last: date) -> Sequence[Day]:
+    """Return what bans of `ban_authority` decided, also for clients of other authorities. Both days are included."""
+    return _days(session, UsageDayRow.ban_authority == ban_authority, service, first, last)
+
+
+def bypass(session: Session, authority: str, first: date, last: date) -> Sequence[Bypass]:
+    """Return the attempts of the authority's clients to bypass the resolver. Both days are included."""
+    row = BypassDayRow
+    statement = (
+        select(row.authority, row.day, row.kind, row.queries)
+        .where(row.authority == authority, row.day.between(first.isoformat(), last.isoformat()))
+        .order_by(row.day, row.kind)
+    )
+    return [Bypass(slug, date.fromisoformat(day), kind, n) for slug, day, kind, n in session.execute(statement)]
+
+
+def hours(session: Session, authority: str, service: str | None, start_s: int, end_s: int) -> Sequence[Hour]:
+    """Return what was counted for the authority's ranges, in hours that begin in `[start_s, end_s)`."""
+    row = UsageHourRow
+    statement = select(*(getattr(row, name) for name in Hour._fields)).where(
+        row.authority == authority, row.hour_s >= start_s, row.hour_s < end_s
+    )
+    if service is not None:
+        statement = statement.where(row.service == service)
+    ordered = statement.order_by(
+        row.hour_s, row.site, row.prefix, row.service, row.ban_authority, row.ground, row.result
+    )
+    return [Hour(*found) for found in session.execute(ordered)]
+
+
+def last_sequence(session: Session, node: int, stream: str) -> int:
+    """Return the sequence of the last counted batch of a node's stream, or 0."""
+    row = session.get(UsageStreamRow, (node, stream))
+    return 0 if row is None else row.sequence
+
+
+def note_sequence(session: Session, node: int, stream: str, sequence: int, taken_s: int) -> None:
+    """Record that a node's batch is counted. Forget its oldest streams."""
+    session.merge(UsageStreamRow(node=node, stream=stream, sequence=sequence, taken_s=taken_s))
+    session.flush()
+    row = UsageStreamRow
+    newest = select(row.stream).where(row.node == node).order_by(row.taken_s.desc(), row.stream)
+    for old in session.scalars(newest.offset(STREAMS_KEPT)).all():
+        session.execute(delete(row).where(row.node == node, row.stream == old))
+
+
+def add_days(session: Session, counts: Mapping[DayKey, int]) -> None:
+    """Add to the counts of days. A count stays at the largest number that it can hold."""
+    for (authority, day), found in _grouped(counts, 2).items():
+        _add(session, UsageDayRow, (UsageDayRow.authority == authority, UsageDayRow.day == day), found)
+
+
+def add_hours(session: Session, counts: Mapping[HourKey, int]) -> None:
+    """Add to the counts of hours. A count stays at the largest number that it can hold."""
+    row = UsageHourRow
+    for (authority, site, prefix, hour_s), found in _grouped(counts, 4).items():
+        where = row.authority == authority, row.site == site, row.prefix == prefix, row.hour_s == hour_s
+        _add(session, row, where, found)
+
+
+def add_bypass(session: Session, counts: Mapping[BypassKey, int]) -> None:
+    """Add to the attempts of days. A count stays at the largest number that it can hold."""
+    for (authority, day), found in _grouped(counts, 2).items():
+        _add(session, BypassDayRow, (BypassDayRow.authority == authority, BypassDayRow.day == day), found)
+
+
+def _days(session: Session, whose: ColumnElement[bool], service: str | None, first: date, last: date) -> Sequence[Day]:
+    row = UsageDayRow
+    statement = select(*(getattr(row, name) for name in Day._fields)).where(
+        whose, row.day.between(first.isoformat(), last.isoformat())
+    )
+    if service is not None:
+        statement = statement.where(row.service == service)
+    ordered = statement.order_by(row.day, row.authority, row.service, row.ban_authority, row.ground, row.result)
+    return [Day(slug, date.fromisoformat(day), *rest) for slug, day, *rest in session.execute(ordered)]
+
+
+_Key = DayKey | HourKey | BypassKey
+
+
+def _grouped(
+    counts: Mapping[DayKey, int] | Mapping[HourKey, int] | Mapping[BypassKey, int], width: int
+) -> dict[tuple[str | int, ...], dict[_Key, int]]:
+    """Group counts by the first columns of their keys, so that one query finds all rows of a group."""
+    groups: dict[tuple[str | int, ...], dict[_Key, int]] = {}
+    for key, queries in counts.items():
+        groups.setdefault(tuple(key[:width]), {})[key] = queries
+    return groups
+
+
+def _add(session: Session, kind: type[Row], where: Iterable[ColumnElement[bool]], counts: Mapping[_Key, int]) -> None:
+    """Add to the rows of one group that exist, and make those that do not."""
+    columns = next(iter(counts))._fields
+    rows = {tuple(getattr(row, name) for name in columns): row for row in session.scalars(select(kind).where(*where))}
+    for key, queries in counts.items():
+        row = rows.get(tuple(key))
+        if row is None:
+            session.add(kind(**key._asdict(), queries=min(queries, LARGEST)))
+        else:
+            row.queries = min(row.queries + queries, LARGEST)

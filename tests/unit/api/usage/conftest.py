@@ -1,0 +1,57 @@
+"""Batches as nodes report them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.unit.api.conftest import Plane
+from tests.unit.api.node_api.conftest import machine
+from tests.unit.api.nodes.conftest import Machine
+
+__all__ = ["machine"]
+
+STREAM = "0123456789abcdef0123456789abcdef"
+
+
+def batch(
+    counts: Sequence[dict[str, Any]] = (),
+    bypass: Sequence[dict[str, Any]] = (),
+    start: str = "2026-09-21T14:12:20Z",
+    **changes: Any,
+) -> dict[str, Any]:
+    """Return a batch of a minute at the start of a test's clock."""
+    return {
+        "stream": STREAM,
+        "sequence": 1,
+        "from": start,
+        "until": "2026-09-21T14:13:20Z",
+        "counts": list(counts),
+        "bypass": list(bypass),
+        **changes,
+    }
+
+
+def count(queries: int = 10, **changes: Any) -> dict[str, Any]:
+    """Return refused queries of town for alpha, by its own ban."""
+    return {
+        "authority": "town",
+        "service": "alpha",
+        "ban_authority": "town",
+        "ground": "own",
+        "result": "refused",
+        "range": None,
+        "queries": queries,
+        **changes,
+    }
+
+
+def bypass(queries: int = 7, **changes: Any) -> dict[str, Any]:
+    """Return attempts of town's clients to reach a resolver by encryption."""
+    return {"authority": "town", "kind": "encrypted_dns", "queries": queries, **changes}
+
+
+@pytest.fixture
+def node(town: Plane) -> Machine:
+    """Return an enrolled node of a control plane with two authorities."""
+    return Machine.enrolled(town, "office-1")

@@ -1,0 +1,240 @@
+"""Usage that nodes report is counted once, at the level of its authority, and nothing else is counted."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from api.db.models import UsageDayRow, UsageStreamRow
+from api.nodes.fleet import Fleet
+from api.usage import intake, repository
+from api.usage.repository import LARGEST, Bypass, Day, Hour
+from api.usage.schemas import MAX_COUNTS, MAX_QUERIES
+from tests.unit.api.conftest import START, Plane, authority, on_both_databases
+from tests.unit.api.nodes.conftest import Machine, report
+from tests.unit.api.usage.conftest import STREAM, batch, bypass, count
+
+DAY = date(2026, 9, 21)
+EVER = date(2020, 1, 1), date(2030, 1, 1)
+RANGE = {"prefix": "192.0.2.0/24"}
+
+
+def _days(plane: Plane, slug: str = "town", service: str | None = None) -> list[Day]:
+    with plane.database.reading() as session:
+        return list(repository.days(session, slug, service, *EVER))
+
+
+def _hours(plane: Plane, slug: str = "town") -> list[Hour]:
+    with plane.database.reading() as session:
+        return list(repository.hours(session, slug, None, 0, 2**40))
+
+
+def _bypass(plane: Plane, slug: str = "town") -> list[Bypass]:
+    with plane.database.reading() as session:
+        return list(repository.bypass(session, slug, *EVER))
+
+
+def _level(plane: Plane, level: str, slug: str = "town") -> None:
+    plane.done("PATCH", f"/v1/authorities/{slug}", {"usage": level})
+
+
+@on_both_databases
+def test_counts_of_all_nodes_and_batches_are_added_by_day_and_ban(node: Machine) -> None:
+    plane, other = node.plane, Machine.enrolled(node.plane, "office-2")
+    monitored = count(3, result="monitored", ban_authority="zone", ground="law")
+    assert node.use(batch([count(), monitored], [bypass()])) == 0
+    assert node.use(batch([count(5)], [bypass(1), bypass(2, kind="ddr")], sequence=2)) == 1
+    assert other.use(batch([count(100, service="beta")])) == 0
+    assert _days(plane) == [
+        Day("town", DAY, "alpha", "town", "own", "refused", 15),
+        Day("town", DAY, "alpha", "zone", "law", "monitored", 3),
+        Day("town", DAY, "beta", "town", "own", "refused", 100),
+    ]
+    assert _days(plane, service="beta") == _days(plane)[2:]
+    assert _bypass(plane) == [Bypass("town", DAY, "ddr", 2), Bypass("town", DAY, "encrypted_dns", 8)]
+    assert (_hours(plane), _days(plane, "zone"), _bypass(plane, "zone")) == ([], [], [])
+    with plane.database.reading() as session:
+        by_ban = repository.days_by_ban(session, "zone", "alpha", DAY, DAY)
+        assert list(by_ban) == [_days(plane)[1]]
+        assert repository.days(session, "town", None, date(2026, 9, 22), EVER[1]) == []
+
+
+@on_both_databases
+def test_batch_is_counted_once_for_each_node_stream_and_sequence(node: Machine) -> None:
+    other = Machine.enrolled(node.plane, "office-2")
+    for machine in (node, other):
+        assert machine.use(batch([count(1)])) == 0
+        assert machine.use(batch([count(1)])) == 1
+    assert node.use(batch([count(1)], sequence=5)) == 1
+    assert node.use(batch([count(1)], sequence=4)) == 5
+    assert node.use(batch([count(1)], stream=STREAM[::-1])) == 0
+    assert [row.queries for row in _days(node.plane)] == [4]
+
+
+def test_batch_that_is_stored_is_known_after_a_restart(node: Machine) -> None:
+    node.use(batch([count(1)]))
+    again = Fleet(node.plane.database, node.plane.publisher, node.plane.clock)
+    node.plane.app.state.fleet = again
+    assert node.use(batch([count(1)])) == 1
+    assert [row.queries for row in _days(node.plane)] == [1]
+
+
+def test_report_does_not_wait_for_the_database(node: Machine) -> None:
+    usage = batch([count()])
+    with node.plane.database.writing():
+        assert node.call("POST", "report", report(usage=usage)).json()["usage"] == 0
+        assert node.call("POST", "report", report(usage=usage)).json()["usage"] == 0
+    assert _days(node.plane) == []
+    assert node.use(usage) == 0
+    assert node.use(usage) == 1
+    assert [row.queries for row in _days(node.plane)] == [10]
+
+
+def test_held_batches_are_limited(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_HELD", 3)
+    other = Machine.enrolled(node.plane, "office-2")
+    for sequence in range(1, 4):
+        node.call("POST", "report", report(usage=batch([count(1)], sequence=sequence)))
+    other.use(batch([count(50)]))
+    assert [row.queries for row in _days(node.plane)] == [3]
+    other.use(batch([count(50)]))
+    assert [row.queries for row in _days(node.plane)] == [53], "the node keeps its batch until it is stored"
+
+
+def test_batches_of_one_node_are_held_in_order(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MAX_HELD_EACH", 2)
+    for sequence in (1, 2, 3):
+        node.call("POST", "report", report(usage=batch([count(1)], sequence=sequence)))
+    assert node.use(batch([count(1)], sequence=3)) == 0
+    assert node.use(batch([count(1)], sequence=3)) == 2
+    assert [row.queries for row in _days(node.plane)] == [3]
+
+
+def test_report_without_usage_gets_no_sequence(node: Machine) -> None:
+    assert node.use(None) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"authority": "nobody"},
+        {"service": "gamma"},
+        {"ban_authority": "nobody"},
+        {"ground": "whim"},
+        {"result": "answered"},
+        {"authority": "zone"},
+    ],
+)
+def test_unknown_counts_and_those_of_an_authority_at_none_are_counted_nowhere(
+    node: Machine, changes: dict[str, Any]
+) -> None:
+    _level(node.plane, "none", "zone")
+    attempts = [bypass(authority="nobody"), bypass(authority="zone"), bypass(kind="tunnel")]
+    node.use(batch([count(1), count(**changes)], attempts))
+    with node.plane.database.reading() as session:
+        assert session.scalar(select(func.sum(UsageDayRow.queries))) == 1
+    assert _bypass(node.plane) == []
+    assert node.use(batch()) == 1, "the batch is stored"
+
+
+@on_both_databases
+def test_ranges_are_counted_by_hour_at_their_level_only(node: Machine) -> None:
+    plane = node.plane
+    plane.done(
+        "PUT", "/v1/ranges/default/192.0.2.0/29", {"authority": "town", "funding": "public", "audience": "staff"}
+    )
+    usage = [
+        count(1, range=RANGE),
+        count(2, range={"prefix": "192.0.2.0/29"}),
+        count(4, range={"prefix": "198.51.100.0/24"}),
+        count(8, range={"prefix": "203.0.113.0/24"}),
+        count(16),
+    ]
+    node.use(batch(usage))
+    assert _hours(plane) == []
+    _level(plane, "range")
+    node.use(batch(usage, sequence=2))
+    node.use(batch([count(1, range=RANGE)], sequence=3, start="2026-09-21T13:59:59Z"))
+    hour_s = START - START % 3600
+    ban = "alpha", "town", "own", "refused"
+    assert _hours(plane) == [
+        Hour("town", "default", "192.0.2.0/24", hour_s - 3600, *ban, 1),
+        Hour("town", "default", "192.0.2.0/24", hour_s, *ban, 1),
+    ]
+    assert [row.queries for row in _days(plane)] == [31 + 31 + 1]
+
+
+@pytest.mark.parametrize(
+    ("start", "clock", "day"),
+    [
+        ("2026-09-21T21:59:59Z", None, "2026-09-21"),
+        ("2026-09-21T22:00:00Z", None, "2026-09-22"),
+        ("2026-09-21T23:00:00Z", "2026-09-22T07:00:00Z", "2026-09-21"),
+        ("2026-09-30T00:00:00Z", None, "2026-09-22"),
+        ("2020-01-01T00:00:00Z", None, "2026-06-22"),
+    ],
+)
+def test_day_is_that_of_the_authority_by_the_clock_of_the_control_plane(
+    node: Machine, start: str, clock: str | None, day: str
+) -> None:
+    node.plane.done("PUT", "/v1/authorities/town", authority(time_zone="Europe/Brussels"))
+    node.plane.clock.now = START + 8 * 3600 + 46 * 60 + 40  # 23:00 UTC
+    usage = batch([count()], start=start)
+    body = report(usage=usage, clock=clock or "2026-09-21T23:00:00Z")
+    assert node.call("POST", "report", body).status_code == 200
+    node.plane.app.state.fleet.usage.settle()
+    assert [row.day for row in _days(node.plane)] == [date.fromisoformat(day)]
+
+
+@on_both_databases
+def test_count_stays_at_the_largest_number(node: Machine) -> None:
+    for sequence in range(1, 4):
+        node.use(batch([count(MAX_QUERIES)] * MAX_COUNTS, sequence=sequence * 3))
+        node.use(batch([count(MAX_QUERIES)] * MAX_COUNTS, sequence=sequence * 3 + 1))
+        node.use(batch([count(MAX_QUERIES)] * MAX_COUNTS, sequence=sequence * 3 + 2))
+    assert [row.queries for row in _days(node.plane)] == [LARGEST]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        batch(stream="0"),
+        batch(stream=STREAM.upper()),
+        batch(sequence=0),
+        batch(sequence=2**53),
+        batch([count(-1)]),
+        batch([count(MAX_QUERIES + 1)]),
+        batch([count()] * (MAX_COUNTS + 1)),
+        batch(bypass=[bypass()] * (MAX_COUNTS + 1)),
+        batch([count(authority="Town")]),
+        batch([count(range={"prefix": "192.0.2.1/24"})]),
+        batch(start="yesterday"),
+    ],
+)
+def test_malformed_batch_is_refused_with_its_report(node: Machine, usage: dict[str, Any]) -> None:
+    answer = node.call("POST", "report", report(usage=usage))
+    assert answer.status_code == 422
+    assert answer.json()["faults"][0]["place"].startswith("body.usage.")
+    assert node.stands()["seen"] is None
+
+
+@on_both_databases
+def test_old_streams_of_a_node_are_forgotten(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "STREAMS_KEPT", 2)
+    for number in range(4):
+        node.plane.clock.now += 1
+        node.use(batch([count()], stream=f"{number:032x}"))
+    with node.plane.database.reading() as session:
+        streams = session.scalars(select(UsageStreamRow.stream).order_by(UsageStreamRow.stream)).all()
+    assert streams == [f"{number:032x}" for number in (2, 3)]
+
+
+def test_removed_node_takes_its_streams_along(node: Machine) -> None:
+    node.use(batch([count()]))
+    node.plane.done("DELETE", "/v1/nodes/office-1")
+    node.plane.clock.now += 91 * 86_400
+    assert node.plane.app.state.fleet.reports.sweep() == 1
+    with node.plane.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(UsageStreamRow)) == 0
+    assert len(_days(node.plane)) == 1
