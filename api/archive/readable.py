@@ -5,7 +5,6 @@ reading, such as whether a ban is in force.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.archive import readable_texts
-from api.archive.readable_texts import Ban
 from api.archive.zipping import Written, ZipWriter
 from api.authorities.service import shown as shown_authority
-from api.bans.reading import read_bans
-from api.bindings.reading import read_binding
 from api.chain.checkpoint import Checkpoint, Statement
 from api.chain.entry_hash import canonical
 from api.db.base import Base, Json
@@ -29,24 +25,19 @@ from api.db.models import (
     AccountRow,
     AuditRow,
     AuthorityRow,
-    BanRow,
-    BindingRow,
     CheckpointRow,
-    ExemptionRow,
     InstallationRow,
     NameRow,
     SuspensionRow,
 )
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
-from api.exemptions.reading import shown_exemption
+from api.report.dossier import BATCH, Dossier, acts_of, dossiers
 from api.suspensions.service import shown as shown_suspension
 from api.timestamps import optional_text, timestamp_text
 
 FORMAT = 1
 _MODE = 0o644
-_BATCH = 500
-_HOURLY = {"state", "ending", "notes", "revision"}
 
 Row = TypeVar("Row", bound=Base)
 
@@ -82,29 +73,9 @@ class _Found:
     session: Session
 
     @cached_property
-    def dossiers(self) -> Sequence[Ban]:
+    def dossiers(self) -> Sequence[Dossier]:
         """Return every ban with its bindings and exemptions, by number."""
-        authorities = {row.slug: row for row in self._rows(AuthorityRow, AuthorityRow.slug)}
-        zones = {slug: row.time_zone for slug, row in authorities.items()}
-        rows = self._rows(BanRow, BanRow.number)
-        # The instant 0 does not matter: fields that depend on it are left out.
-        bans = read_bans(self.session, rows, 0, zones, frozenset())
-        references = {row.number: f"{row.authority}/{row.service}" for row in rows}
-        bindings, exemptions = defaultdict[int, list[Json]](list), defaultdict[int, list[Json]](list)
-        for binding in self._rows(BindingRow, BindingRow.number):
-            read = read_binding(binding, references[binding.ban], 0, zones[binding.authority])
-            bindings[binding.ban].append(read.model_dump(mode="json", exclude=_HOURLY))
-        for row in self._rows(ExemptionRow, ExemptionRow.number):
-            exemptions[row.ban].append(shown_exemption(row, references[row.ban]))
-        return [
-            Ban(
-                ban.model_dump(mode="json", exclude=_HOURLY),
-                shown_authority(authorities[ban.authority]),
-                bindings[ban.number],
-                exemptions[ban.number],
-            )
-            for ban in bans
-        ]
+        return dossiers(self.session)
 
     def collections(self, *, names: bool) -> dict[str, Iterable[Json]]:
         """Return the files that are lists of objects."""
@@ -119,21 +90,14 @@ class _Found:
 
     def entries(self) -> Iterator[Json]:
         """Return every entry of the audit log, in order."""
-        statement = select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=_BATCH)
+        statement = select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=BATCH)
         return map(entry_of, self.session.scalars(statement))
 
-    def acts_of(self, ban: Ban) -> Iterator[Json]:
-        """Return the entries on a ban, its bindings and its exemptions, in order.
+    def acts_of(self, ban: Dossier) -> Iterator[Json]:
+        """Return the entries on a ban, its bindings and its exemptions, in order."""
+        return map(entry_of, acts_of(self.session, ban))
 
-        Leave out entries on a removed ban of the same service, which were recorded under the same name.
-        """
-        statement = select(AuditRow).where(AuditRow.object.in_(ban.objects)).order_by(AuditRow.seq)
-        for row in self.session.scalars(statement.execution_options(yield_per=_BATCH)):
-            numbers = {body["number"] for body in (row.before, row.after) if body is not None and "number" in body}
-            if row.object != ban.object or numbers <= {ban.ban["number"]}:
-                yield entry_of(row)
-
-    def report(self, ban: Ban) -> Json:
+    def report(self, ban: Dossier) -> Json:
         """Return the history of a ban. `acts` are the numbers of the entries on it."""
         life = [{"time": at, "event": what} for at, what in ban.life]
         acts = [entry["seq"] for entry in self.acts_of(ban)]

@@ -5,10 +5,10 @@ appear automatically.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 from api.db.base import Json
+from api.report.dossier import Dossier
 
 INDENT = "  "
 RULE = "-" * 72 + "\n"
@@ -16,43 +16,7 @@ _IN_HEAD = frozenset({"number", "authority", "service", "terms", "decision"})
 _IN_TERM = frozenset({"start", "end", "through", "decision", "ended", "ended_reason", "ended_decision"})
 
 
-@dataclass(frozen=True, slots=True)
-class Ban:
-    """A ban with its authority, bindings and exemptions, each as the API shows it."""
-
-    ban: Json
-    authority: Json
-    bindings: Sequence[Json]
-    exemptions: Sequence[Json]
-
-    @property
-    def reference(self) -> str:
-        """Return `authority/service`."""
-        return f"{self.ban['authority']}/{self.ban['service']}"
-
-    @property
-    def life(self) -> list[tuple[str, str]]:
-        """Return the past and planned events of the ban, with their instants, in order."""
-        return sorted(_life(self))
-
-    @property
-    def name(self) -> str:
-        """Return the base name of the ban's report files."""
-        return f"{self.ban['number']:06}-{self.ban['authority']}-{self.ban['service']}"
-
-    @property
-    def object(self) -> str:
-        """Return the object name of acts on the ban itself. Removed bans of the same service have the same name."""
-        return f"ban/{self.reference}"
-
-    @property
-    def objects(self) -> list[str]:
-        """Return the object names of acts on the ban, its bindings and its exemptions."""
-        bindings = [f"binding/{binding['number']}" for binding in self.bindings]
-        return [self.object, *bindings, *(f"exemption/{item['number']}" for item in self.exemptions)]
-
-
-def decisions(bans: Iterable[Ban]) -> Iterator[str]:
+def decisions(bans: Iterable[Dossier]) -> Iterator[str]:
     """Return the text on all bans with their terms, bindings and exemptions."""
     yield "Bans by number, with their decisions, terms, bindings and exemptions.\n"
     for ban in bans:
@@ -60,7 +24,7 @@ def decisions(bans: Iterable[Ban]) -> Iterator[str]:
         yield from _dossier(ban)
 
 
-def report(ban: Ban, acts: Iterable[Json]) -> Iterator[str]:
+def report(ban: Dossier, acts: Iterable[Json]) -> Iterator[str]:
     """Return the history of one ban, from adoption to lapse."""
     yield from _dossier(ban)
     yield "\nHistory, as recorded so far\n"
@@ -85,40 +49,7 @@ def act(entry: Json) -> Iterator[str]:
     yield from _changes(entry["before"], entry["after"])
 
 
-def _life(ban: Ban) -> Iterator[tuple[str, str]]:
-    for number, term in enumerate(ban.ban["terms"], start=1):
-        yield term["recorded"], f"term {number} is recorded"
-        yield from _span(f"term {number}", term)
-        if term["review_by"] is not None:
-            yield term["review_by"], f"term {number} is due for review"
-    if ban.ban["off_until"] is not None:
-        yield ban.ban["off_until"], f"the mode {ban.ban['returns_to']} returns"
-    for binding in ban.bindings:
-        name = f"binding {binding['number']} ({binding['authority']})"
-        yield binding["recorded"], f"{name} is recorded"
-        if binding["accepted"] is not None:
-            yield binding["accepted"], f"{name} is accepted"
-        yield from _span(name, binding)
-    for exemption in ban.exemptions:
-        name = f"exemption {exemption['number']}"
-        for step in ("requested", "approved", "rejected", "revoked"):
-            if exemption[step] is not None:
-                yield exemption[step], f"{name} is {step}"
-        if exemption["approved"] is not None:
-            yield exemption["start"], f"{name} begins"
-        if exemption["approved"] is not None and exemption["revoked"] is None:
-            yield exemption["end"], f"{name} ends"
-
-
-def _span(name: str, item: Json) -> Iterator[tuple[str, str]]:
-    yield item["start"], f"{name} begins"
-    if item["ended"] is not None:
-        yield item["ended"], f"{name} ends early: {item['ended_reason']}"
-    elif item["end"] is not None:
-        yield item["end"], f"{name} ends"
-
-
-def _dossier(ban: Ban) -> Iterator[str]:
+def _dossier(ban: Dossier) -> Iterator[str]:
     names = "; ".join(f"{name} ({language})" for language, name in ban.authority["names"].items())
     yield f"Ban {ban.ban['number']}: {ban.reference}\n"
     yield f"{INDENT}authority: {ban.ban['authority']}, {names}\n"
