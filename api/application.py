@@ -47,6 +47,7 @@ from api.publish.service import Publisher
 from api.range_import.router import tables
 from api.range_import.running import Imports
 from api.ranges.router import ranges, sites
+from api.report.router import router as report
 from api.requests.router import router as requests
 from api.revisions.router import router as revisions
 from api.server.access_log import AccessMiddleware
@@ -78,6 +79,7 @@ ROUTERS = (
     services,
     bans,
     of_authority,
+    report,
     requests,
     bindings,
     exemptions,

@@ -57,4 +57,6 @@ READERS = frozenset(Role)
 OPERATORS = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 APPROVERS = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 AUDITORS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+ACCOUNTABLE = OPERATORS | APPROVERS | AUDITORS
+"""Those who act for an authority, and those who check them."""
 ADMINISTRATORS = frozenset({Role.ADMINISTRATOR})

@@ -48,6 +48,7 @@ TAGS: Mapping[str, str] = {
     "services": "The catalogue: services and their names, in tiers.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
     "requests": "Requests to switch off a ban that needs a second person: one asks, another approves.",
+    "report": "What a ban did in a time, and what it rests on; the study of services that are only monitored.",
     "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
     "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
     "suspensions": "The emergency switch: nothing is refused for an authority, or for all, for some minutes.",

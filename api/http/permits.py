@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.auth.permit import Permit
-from api.auth.roles import ADMINISTRATORS, APPROVERS, AUDITORS, OPERATORS, READERS, Rule, Where
+from api.auth.roles import ACCOUNTABLE, ADMINISTRATORS, APPROVERS, AUDITORS, OPERATORS, READERS, Rule, Where
 from api.http.dependencies import permit
 
 
@@ -31,6 +31,9 @@ OperatorOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, OPERATORS)]
 
 ApproverOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, APPROVERS)]
 """An approver of the authority `{slug}` of the path, or an administrator."""
+
+AccountableOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, ACCOUNTABLE)]
+"""An operator or approver of the authority `{slug}` of the path, an auditor or an administrator."""
 
 ReaderOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, READERS)]
 """Any role in the authority of the object, which the route gives to `Permit.demand`, or in the installation."""

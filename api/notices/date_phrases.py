@@ -12,12 +12,12 @@ from dnsfilter.policy.model import Instant
 
 def at_words(at: Instant, time_zone: str, language: str) -> str:
     """Return "on 1 October 2026", with the time unless that is a local midnight."""
-    return phrases_in(language).on.format(date=_date(at, time_zone, language))
+    return phrases_in(language).on.format(date=date_words(at, time_zone, language))
 
 
 def start_words(start: Instant, time_zone: str, language: str) -> str:
     """Return "from 1 October 2026", with the time unless that is a local midnight."""
-    return phrases_in(language).starting.format(date=_date(start, time_zone, language))
+    return phrases_in(language).starting.format(date=date_words(start, time_zone, language))
 
 
 def end_words(end: Instant, time_zone: str, language: str) -> str:
@@ -27,18 +27,20 @@ def end_words(end: Instant, time_zone: str, language: str) -> str:
     """
     phrases = phrases_in(language)
     if is_midnight(end, time_zone):
-        return phrases.through.format(date=_day(last_day(end, time_zone), language))
-    return phrases.until.format(date=_date(end, time_zone, language))
+        return phrases.through.format(date=day_words(last_day(end, time_zone), language))
+    return phrases.until.format(date=date_words(end, time_zone, language))
 
 
-def _date(at: Instant, time_zone: str, language: str) -> str:
-    day = _day(local_day(at, time_zone), language)
+def date_words(at: Instant, time_zone: str, language: str) -> str:
+    """Return "1 October 2026", with the time unless that is a local midnight."""
+    day = day_words(local_day(at, time_zone), language)
     if is_midnight(at, time_zone):
         return day
     return phrases_in(language).timed.format(date=day, time=f"{local_time(at, time_zone):%H:%M %Z}")
 
 
-def _day(day: date, language: str) -> str:
+def day_words(day: date, language: str) -> str:
+    """Return "1 October 2026"."""
     words = format_date(day, "long", locale=LOCALES[language])
     # The CLDR data for French lacks the ordinal that the first of a month needs.
     return words.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else words

@@ -1,4 +1,4 @@
-"""Translations of notices: the gettext catalogues in `api/locale`, each read when first used."""
+"""Translations: the gettext catalogues in `api/locale`, each read when first used; and the phrases of notices."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -14,16 +14,16 @@ from api.notices.texts import PHRASES, Phrases
 
 FALLBACK = "en"
 LOCALES: Mapping[str, str] = {"nl": "nl_BE", "fr": "fr_BE", "de": "de_BE", FALLBACK: "en_GB"}
-"""The languages of notices, each with the locale that formats its dates."""
+"""The languages of notices and reports, each with the locale that formats its dates."""
 
 
 @cache
-def translations(language: str) -> NullTranslations:
-    """Return the catalogue of a language of `LOCALES`. English is the source and has none."""
+def translations(language: str, domain: str = "notices") -> NullTranslations:
+    """Return a catalogue, of notices or `reports`, in a language of `LOCALES`. English is the source and has none."""
     if language == FALLBACK:
         return NullTranslations()
     compiled = BytesIO()
-    with (files("api") / "locale" / language / "LC_MESSAGES" / "notices.po").open("rb") as file:
+    with (files("api") / "locale" / language / "LC_MESSAGES" / f"{domain}.po").open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return GNUTranslations(compiled)

@@ -22,7 +22,7 @@ def acts_on_ban(session: Session, subject: str, revision: int) -> list[tuple[Aud
     made: list[tuple[AuditRow, list[str]]] = []
     claimed: set[str] = set()
     for row in sorted({row.seq: row for row in (*found, *formal)}.values(), key=lambda row: row.seq, reverse=True):
-        fields = _fields_set(row) - claimed
+        fields = fields_set(row) - claimed
         claimed |= fields
         if fields or _is_formal(row):
             made.append((row, sorted(fields)))
@@ -39,7 +39,7 @@ def acts_on_mode(session: Session, subject: str, revision: int) -> list[tuple[Au
 
 def acts_on(session: Session, subject: str, revision: int) -> list[tuple[AuditRow, list[str]]]:
     """Return the newest acts on any object up to `revision`, each with the fields that it set; oldest first."""
-    return [(row, sorted(_fields_set(row))) for row in reversed(_newest(session, subject, revision))]
+    return [(row, sorted(fields_set(row))) for row in reversed(_newest(session, subject, revision))]
 
 
 def _is_formal(row: AuditRow) -> bool:
@@ -54,7 +54,7 @@ def _newest(session: Session, subject: str, revision: int, *more: ColumnElement[
     return session.scalars(statement.order_by(AuditRow.seq.desc()).limit(RECENT)).all()
 
 
-def _fields_set(row: AuditRow) -> set[str]:
+def fields_set(row: AuditRow) -> set[str]:
     """Return the fields that an act set; `number` is assigned automatically."""
     before, after = row.before or {}, row.after or {}
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - {"number"}

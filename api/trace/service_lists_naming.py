@@ -90,11 +90,14 @@ class Lists:
         )
         return max((row for row in found if row is not None), key=lambda row: row.id, default=None)
 
-    def _has(self, catalogue: str, service: str, tier: int, name: str) -> bool:
-        digest = self.digest(catalogue, service)
+    def names(self, digest: str) -> Mapping[int, frozenset[str]]:
+        """Return the names of a stored list by tier; empty if it is not stored."""
         if digest not in self._names:
             self._names[digest] = self._read(digest)
-        return name in self._names[digest].get(tier, frozenset())
+        return self._names[digest]
+
+    def _has(self, catalogue: str, service: str, tier: int, name: str) -> bool:
+        return name in self.names(self.digest(catalogue, service)).get(tier, frozenset())
 
     def _read(self, digest: str) -> Mapping[int, frozenset[str]]:
         body = self.session.scalar(select(ListRow.body).where(ListRow.digest == digest))

@@ -1,0 +1,175 @@
+"""Numbers of queries as a person may read them, by day, week or month. Pure.
+
+A number from 1 to 4 is never shown, because it could identify a person. A total that would reveal such a number is
+shown as the least that it can be.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+from api.report.schemas import BucketRead, BypassRead, CountsRead, FigureRead, Interval
+from dnsfilter.policy.calendar import add_months
+
+HIDDEN_BELOW = 5
+"""The least number other than 0 that is shown."""
+MAX_DAYS_BY_DAY, MAX_DAYS_BY_WEEK = 31, 200
+RESULTS = ("refused", "monitored", "exempted")
+Days = tuple[date, date]
+"""The first and the last day of an interval."""
+
+
+class DayCount(Protocol):
+    """Queries of an authority's clients on one of its days, by the ban that decided."""
+
+    @property
+    def authority(self) -> str: ...
+    @property
+    def day(self) -> date: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def ban_authority(self) -> str: ...
+    @property
+    def ground(self) -> str: ...
+    @property
+    def result(self) -> str: ...
+    @property
+    def queries(self) -> int: ...
+
+
+class BypassCount(Protocol):
+    """Attempts of an authority's clients to bypass the resolver on one of its days, by kind."""
+
+    @property
+    def day(self) -> date: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def queries(self) -> int: ...
+
+
+class Usage(Protocol):
+    """What was counted, as kept. Both days are included."""
+
+    def days(
+        self, session: Session, authority: str, service: str | None, first: date, last: date
+    ) -> Sequence[DayCount]:
+        """Return the counts of an authority's clients."""
+
+    def bypass(self, session: Session, authority: str, first: date, last: date) -> Sequence[BypassCount]:
+        """Return the attempts of an authority's clients to bypass the resolver."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingCounted:
+    """A control plane that keeps no counts."""
+
+    def days(
+        self, session: Session, authority: str, service: str | None, first: date, last: date
+    ) -> Sequence[DayCount]:
+        """Return nothing."""
+        return ()
+
+    def bypass(self, session: Session, authority: str, first: date, last: date) -> Sequence[BypassCount]:
+        """Return nothing."""
+        return ()
+
+
+def figure(queries: int) -> FigureRead:
+    """Return a number of queries as it may be shown."""
+    if 0 < queries < HIDDEN_BELOW:
+        return FigureRead(queries=None, below=HIDDEN_BELOW)
+    return FigureRead(queries=queries)
+
+
+def total(parts: Iterable[int]) -> FigureRead:
+    """Return the total of numbers that are shown next to it.
+
+    If some of these are not shown, give only the least total that is possible: each of them counts as 1.
+    """
+    known = list(parts)
+    hidden = [part for part in known if 0 < part < HIDDEN_BELOW]
+    if not hidden or sum(known) < HIDDEN_BELOW:
+        return figure(sum(known))
+    return FigureRead(queries=None, at_least=max(HIDDEN_BELOW, sum(known) - sum(hidden) + len(hidden)))
+
+
+def interval_of(first: date, last: date) -> Interval:
+    """Return the interval that gives a readable number of rows."""
+    days = (last - first).days + 1
+    if days <= MAX_DAYS_BY_DAY:
+        return Interval.DAY
+    return Interval.WEEK if days <= MAX_DAYS_BY_WEEK else Interval.MONTH
+
+
+def intervals(first: date, last: date, interval: Interval) -> Iterator[Days]:
+    """Yield the days, calendar weeks (from Monday) or calendar months of a time, cut at its ends."""
+    begin = first
+    while begin <= last:
+        match interval:
+            case Interval.DAY:
+                following = begin + timedelta(days=1)
+            case Interval.WEEK:
+                following = begin + timedelta(days=7 - begin.weekday())
+            case Interval.MONTH:
+                following = add_months(begin.replace(day=1), 1)
+        yield begin, min(last, following - timedelta(days=1))
+        begin = following
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The intervals of a report. Rows outside them are not allowed."""
+
+    spans: Sequence[Days]
+
+    def buckets(self, rows: Iterable[DayCount]) -> list[BucketRead]:
+        """Return the counts of each interval."""
+        sums = self._results(rows)
+        return [
+            BucketRead(
+                first=first.isoformat(),
+                last=last.isoformat(),
+                **{result: figure(sums[result][place]) for result in RESULTS},
+            )
+            for place, (first, last) in enumerate(self.spans)
+        ]
+
+    def counts(self, rows: Iterable[DayCount]) -> CountsRead:
+        """Return the totals over the intervals that `buckets` shows."""
+        sums = self._results(rows)
+        return CountsRead(**{result: total(sums[result]) for result in RESULTS})
+
+    def bypass(self, rows: Iterable[BypassCount]) -> list[BypassRead]:
+        """Return the attempts to bypass the resolver in each interval."""
+        sums = self._sums(rows)
+        return [
+            BypassRead(first=first.isoformat(), last=last.isoformat(), attempts=figure(number))
+            for (first, last), number in zip(self.spans, sums, strict=True)
+        ]
+
+    def attempts(self, rows: Iterable[BypassCount]) -> FigureRead:
+        """Return the total over the intervals that `bypass` shows."""
+        return total(self._sums(rows))
+
+    def kinds(self, rows: Sequence[BypassCount]) -> dict[str, FigureRead]:
+        """Return the attempts to bypass the resolver by kind."""
+        kinds = sorted({row.kind for row in rows})
+        return {kind: total(self._sums(row for row in rows if row.kind == kind)) for kind in kinds}
+
+    def _results(self, rows: Iterable[DayCount]) -> Mapping[str, Sequence[int]]:
+        known = list(rows)
+        return {result: self._sums(row for row in known if row.result == result) for result in RESULTS}
+
+    def _sums(self, rows: Iterable[DayCount | BypassCount]) -> list[int]:
+        """Return the sum of each interval."""
+        firsts = [first for first, _ in self.spans]
+        sums = [0] * len(firsts)
+        for row in rows:
+            sums[bisect_right(firsts, row.day) - 1] += row.queries
+        return sums

@@ -1,0 +1,69 @@
+"""Which lists of a service were in force within a time."""
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from api.db.models import PublicationRow
+from api.report.schemas import ListVersionRead, TierCountRead
+from api.timestamps import optional_text, timestamp_text
+from api.trace.service_lists_naming import Lists
+from dnsfilter.policy.intervals import Interval
+from dnsfilter.policy.model import Instant
+
+
+def list_versions(session: Session, service: str, within: Interval) -> list[ListVersionRead]:
+    """Return the lists of a service that were in force within a time, in order."""
+    lists = Lists(session)
+    found: list[ListVersionRead] = []
+    before: Mapping[int, frozenset[str]] | None = None
+    for digest, since, until in _in_force(session, lists, service):
+        names = lists.names(digest)
+        if since < within[1] and (until is None or until > within[0]):
+            added, removed = _difference(before, names) if before is not None else (None, None)
+            found.append(
+                ListVersionRead(
+                    digest=digest,
+                    since=timestamp_text(since),
+                    until=optional_text(until),
+                    tiers=[TierCountRead(tier=tier, names=len(names[tier])) for tier in sorted(names)],
+                    added=added,
+                    removed=removed,
+                )
+            )
+        before = names
+    return found
+
+
+def _in_force(session: Session, lists: Lists, service: str) -> Iterator[tuple[str, Instant, Instant | None]]:
+    """Yield the lists of a service, each with the time in which consecutive publications had it."""
+    digest, since = "", 0
+    for time_s, catalogue in _changes(session):
+        found = lists.digest(catalogue, service)
+        if found == digest:
+            continue
+        if digest:
+            yield digest, since, time_s
+        digest, since = found, time_s
+    if digest:
+        yield digest, since, None
+
+
+def _changes(session: Session) -> Iterator[tuple[Instant, str]]:
+    """Return the publications whose catalogue differs from that of the publication before."""
+    row = PublicationRow
+    earlier = func.lag(row.catalogue).over(order_by=row.id).label("earlier")
+    each = select(row.id, row.time_s, row.catalogue, earlier).subquery()
+    changed = or_(each.c.earlier.is_(None), each.c.earlier != each.c.catalogue)
+    for found in session.execute(select(each.c.time_s, each.c.catalogue).where(changed).order_by(each.c.id)):
+        yield found.time_s, found.catalogue
+
+
+def _difference(before: Mapping[int, frozenset[str]], after: Mapping[int, frozenset[str]]) -> tuple[int, int]:
+    """Return how many names of a list are new, and how many of the earlier one are gone, tier by tier."""
+    tiers = before.keys() | after.keys()
+    none = frozenset[str]()
+    added = sum(len(after.get(tier, none) - before.get(tier, none)) for tier in tiers)
+    removed = sum(len(before.get(tier, none) - after.get(tier, none)) for tier in tiers)
+    return added, removed

@@ -1,0 +1,1 @@
+"""A report as a page: its texts in four languages, its charts, and its writing as HTML or Markdown. Pure."""

@@ -1,0 +1,53 @@
+"""A report as sections of facts, charts and tables in one language, before it is written as a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. `numeric` are the places of its columns with numbers. `total` is a last row."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numeric: frozenset[int] = frozenset()
+    total: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Pairs of a name and a value. `caption` may be empty."""
+
+    rows: Sequence[tuple[str, str]]
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart as SVG. The tables next to it have its numbers."""
+
+    svg: str
+
+
+Part = str | Table | Facts | Chart
+"""A part of a section. A text is a paragraph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section with its title. `level` is 2 for a section of the page, 3 for one of a service."""
+
+    title: str
+    parts: Sequence[Part] = ()
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A complete report in one language."""
+
+    language: str
+    title: str
+    subtitle: str
+    sections: Sequence[Section] = field(default=())

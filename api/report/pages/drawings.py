@@ -1,0 +1,90 @@
+"""The charts of a report, in one language. Pure."""
+
+from datetime import date
+
+from api.report.pages.charts import Band, Caption, Series, bars, times
+from api.report.pages.content import Chart
+from api.report.pages.words import Words
+from api.report.schemas import BanReportRead, FigureRead, Interval
+from dnsfilter.policy.calendar import add_months, local_midnight, parse_instant
+
+MODES = ("enforce", "monitor", "off")
+"""Modes by the order of fills."""
+MAX_TICKS = 8
+
+
+def queries_chart(words: Words, ban: BanReportRead) -> Chart:
+    """Return the bars of refused, monitored and exempted queries."""
+    phrases = words.phrases
+    caption = Caption(
+        f"queries-{ban.number}", phrases.queries_chart.format(service=ban.service_name), phrases.queries_described
+    )
+    series = [
+        Series(phrases.refused, [_number(one.refused) for one in ban.buckets]),
+        Series(phrases.monitored, [_number(one.monitored) for one in ban.buckets]),
+        Series(phrases.exempted, [_number(one.exempted) for one in ban.buckets]),
+    ]
+    return Chart(bars(caption, [_label(words, one.first) for one in ban.buckets], series, words.integer))
+
+
+def bypass_chart(words: Words) -> Chart:
+    """Return the bars of attempts to bypass the resolver."""
+    phrases, found = words.phrases, words.made.bypass
+    caption = Caption("bypass", phrases.bypass_chart, phrases.bypass_described)
+    series = [Series(phrases.attempts, [_number(one.attempts) for one in found])]
+    return Chart(bars(caption, [_label(words, one.first) for one in found], series, words.integer))
+
+
+def modes_chart(words: Words, ban: BanReportRead) -> Chart:
+    """Return the rows of terms, modes and suspensions over the report's time."""
+    phrases = words.phrases
+
+    def span(start: str, end: str, fill: int, name: str) -> tuple[float, float, int, str]:
+        text = f"{name}: {words.start(start)} – {words.end(end)}"
+        return _place(words, start), _place(words, end), fill, text
+
+    bands = [
+        Band(phrases.term, [span(one.start, one.end, 0, phrases.term) for one in ban.in_force]),
+        Band(
+            phrases.mode,
+            [span(one.start, one.end, MODES.index(one.mode), words.word(one.mode)) for one in ban.modes],
+        ),
+        Band(
+            phrases.suspensions,
+            [span(one.start, one.end, 0, words.authority(one.authority)) for one in words.made.suspensions],
+        ),
+    ]
+    caption = Caption(f"modes-{ban.number}", phrases.modes_chart, phrases.modes_described)
+    return Chart(times(caption, bands, _ticks(words), [words.word(mode) for mode in MODES]))
+
+
+def _number(figure: FigureRead) -> int | None:
+    return figure.queries
+
+
+def _label(words: Words, first: str) -> str:
+    if words.made.interval is Interval.MONTH:
+        return words.short_month(first)
+    return words.short_label(first)
+
+
+def _place(words: Words, timestamp: str) -> float:
+    start, end = parse_instant(words.made.start), parse_instant(words.made.end)
+    return (parse_instant(timestamp) - start) / (end - start)
+
+
+def _ticks(words: Words) -> list[tuple[float, str]]:
+    """Return the first days of months as ticks, or the first and the last day of a short time."""
+    first, last = date.fromisoformat(words.made.first), date.fromisoformat(words.made.last)
+    months, month = [], add_months(first.replace(day=1), 0 if first.day == 1 else 1)
+    while month <= last:
+        months.append(month)
+        month = add_months(month, 1)
+    if len(months) < 2:
+        return [(0.0, words.short_label(words.made.first)), (1.0, words.short_label(words.made.last))]
+    every = -(-len(months) // MAX_TICKS)
+    start, end = parse_instant(words.made.start), parse_instant(words.made.end)
+    return [
+        ((local_midnight(one, words.made.time_zone) - start) / (end - start), words.short_label(one.isoformat()))
+        for one in months[::every]
+    ]

@@ -1,0 +1,137 @@
+"""Numbers, dates, durations, names and accounts in the words of one language. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from babel.dates import format_date
+from babel.numbers import format_decimal
+
+from api.notices.date_phrases import day_words
+from api.notices.translations import LOCALES
+from api.report.pages.phrases import Phrases, phrases_in, word_in
+from api.report.schemas import FigureRead, Language, ReportRead
+from dnsfilter.policy.calendar import last_day, local_day, parse_instant
+from dnsfilter.policy.instants import is_midnight, local_time
+
+INSTALLATION_ACCOUNT = 0
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a report in a language."""
+
+    made: ReportRead
+    language: Language
+
+    @property
+    def phrases(self) -> Phrases:
+        """Return the phrases."""
+        return phrases_in(self.language)
+
+    def word(self, text: str) -> str:
+        """Return a word of the policy, or an act."""
+        return word_in(self.language, text)
+
+    def words(self, texts: Iterable[str]) -> str:
+        """Return words of the policy as a list."""
+        return ", ".join(map(self.word, texts))
+
+    def integer(self, number: int) -> str:
+        """Return a number with the separators of the language."""
+        return format_decimal(number, locale=self._locale)
+
+    def figure(self, figure: FigureRead) -> str:
+        """Return a number of queries."""
+        if figure.queries is not None:
+            return self.integer(figure.queries)
+        return f"<{figure.below}" if figure.below is not None else f"≥ {self.integer(figure.at_least or 0)}"
+
+    def day(self, day: str) -> str:
+        """Return "1 October 2026" for a date."""
+        return day_words(date.fromisoformat(day), self.language)
+
+    def days(self, first: str, last: str) -> str:
+        """Return the days of an interval, short."""
+        one, other = self.short_day(first), self.short_day(last)
+        return one if first == last else f"{one} – {other}"
+
+    def short_day(self, day: str) -> str:
+        """Return "01/10/2026", in the order of the language."""
+        found = date.fromisoformat(day)
+        return format_date(found, "dd.MM.yyyy" if self.language == "de" else "dd/MM/yyyy", locale=self._locale)
+
+    def short_label(self, day: str) -> str:
+        """Return "1 Oct", for a chart."""
+        return format_date(date.fromisoformat(day), "d MMM", locale=self._locale)
+
+    def short_month(self, day: str) -> str:
+        """Return "Oct 2026", for a chart."""
+        return format_date(date.fromisoformat(day), "MMM yyyy", locale=self._locale)
+
+    def at(self, timestamp: str | None) -> str:
+        """Return "01/10/2026 09:00" in the authority's time zone."""
+        if timestamp is None:
+            return ""
+        at = parse_instant(timestamp)
+        day = self.short_day(local_day(at, self._zone).isoformat())
+        return f"{day} {local_time(at, self._zone):%H:%M}"
+
+    def start(self, timestamp: str) -> str:
+        """Return a start: the day alone if it is a midnight."""
+        at = parse_instant(timestamp)
+        return (
+            self.short_day(local_day(at, self._zone).isoformat()) if is_midnight(at, self._zone) else self.at(timestamp)
+        )
+
+    def end(self, timestamp: str | None) -> str:
+        """Return an exclusive end: the last day if it is a midnight."""
+        if timestamp is None:
+            return self.phrases.endless
+        at = parse_instant(timestamp)
+        if is_midnight(at, self._zone):
+            return self.short_day(last_day(at, self._zone).isoformat())
+        return self.at(timestamp)
+
+    def length(self, spans: Iterable[tuple[str, str]]) -> str:
+        """Return how long spans last together."""
+        seconds = sum(parse_instant(end) - parse_instant(start) for start, end in spans)
+        left = timedelta(seconds=seconds)
+        hours, rest = divmod(left.seconds, 3600)
+        return self.phrases.duration.format(days=self.integer(left.days), hours=hours, minutes=rest // 60)
+
+    def authority(self, slug: str | None) -> str:
+        """Return the name of an authority."""
+        if slug is None:
+            return self.phrases.all_authorities
+        found = next((one for one in self.made.authorities if one.slug == slug), None)
+        if found is None:
+            return slug
+        return found.names.get(self.language) or next(
+            (found.names[tag] for tag in found.languages if tag in found.names), slug
+        )
+
+    def account(self, number: int | None) -> str:
+        """Return an account, with its name if the report has it."""
+        if number is None:
+            return ""
+        if number == INSTALLATION_ACCOUNT:
+            return self.phrases.installation
+        name = self._names.get(number)
+        if name is None:
+            return self.phrases.account_number.format(number=number)
+        return self.phrases.named_account.format(name=name, number=number)
+
+    @cached_property
+    def _names(self) -> Mapping[int, str]:
+        acts = (act for ban in self.made.bans for act in ban.acts)
+        return {act.account: act.name for act in acts if act.name is not None}
+
+    @property
+    def _locale(self) -> str:
+        return LOCALES[self.language]
+
+    @property
+    def _zone(self) -> str:
+        return self.made.time_zone

@@ -1,0 +1,162 @@
+"""/v1/authorities/{slug}/bans/{service}/report and /v1/authorities/{slug}/study: reports as JSON, HTML or Markdown."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+
+from api.auth.permit import Permit
+from api.db.unit_of_work import UnitOfWork
+from api.http.dependencies import COSTLY, Runtime, RuntimeDep, UnitDep
+from api.http.permits import AccountableOfPath
+from api.http.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
+from api.http.routes import Route
+from api.http.schemas import DayText, ServiceSlug, Slug
+from api.report import service as reports
+from api.report.figures import NothingCounted
+from api.report.pages.html_page import CONTENT_SECURITY_POLICY, html_page
+from api.report.pages.markdown_text import markdown_text
+from api.report.pages.phrases import default_language
+from api.report.schemas import FileFormat, Interval, Language, ReportRead
+from api.report.service import Asked, Sources
+from api.timestamps import parse_date
+
+router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["report"])
+
+MEDIA_TYPES: Mapping[FileFormat, str] = {
+    FileFormat.JSON: "application/json",
+    FileFormat.HTML: "text/html",
+    FileFormat.MARKDOWN: "text/markdown",
+}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **documented(NOT_FOUND, TOO_MANY_AT_ONCE),
+    200: {
+        "model": ReportRead,
+        "content": {
+            MEDIA_TYPES[FileFormat.HTML]: {"schema": {"type": "string"}},
+            MEDIA_TYPES[FileFormat.MARKDOWN]: {"schema": {"type": "string"}},
+        },
+    },
+}
+
+FirstDay = Annotated[DayText, Query(alias="from", description="the first day, in the authority's time zone")]
+LastDay = Annotated[DayText, Query(alias="to", description="the last day, inclusive")]
+IntervalText = Annotated[
+    Interval | None,
+    Query(description="interval of the counts; by default one that gives at most 31 rows, or months"),
+]
+FormatText = Annotated[
+    FileFormat | None, Query(alias="format", description="by default what the header Accept prefers, else `json`")
+]
+LanguageText = Annotated[
+    Language | None, Query(description="by default the authority's first language that reports have, else `en`")
+]
+NamesFlag = Annotated[bool, Query(description="false leaves out the names of accounts, as for a publication")]
+Accept = Annotated[str, Header(max_length=1000, include_in_schema=False)]
+
+
+@router.get(
+    "/bans/{service}/report",
+    operation_id="get_ban_report",
+    summary="Get the report of a ban",
+    dependencies=[COSTLY],
+    response_model=ReportRead,
+    responses=_RESPONSES,
+)
+def get_ban_report(
+    slug: Slug,
+    service: ServiceSlug,
+    unit: UnitDep,
+    permit: AccountableOfPath,
+    held: RuntimeDep,
+    first: FirstDay,
+    last: LastDay,
+    interval: IntervalText = None,
+    language: LanguageText = None,
+    file_format: FormatText = None,
+    names: NamesFlag = True,
+    accept: Accept = "",
+) -> Response:
+    """Return what a ban did on the days from `from` through `to`, and what it rests on.
+
+    The same record gives the same report. The names of accounts are those that the caller may read.
+    """
+    # Do this first: a reading transaction does not see what is published after its start.
+    held.publishing.settle()
+    asked = _asked(first, last, interval)
+    made = reports.report_ban(_sources(unit, permit, held, names=names), slug, service, asked)
+    return _answer(made, file_format or preferred(accept), language)
+
+
+@router.get(
+    "/study",
+    operation_id="get_study",
+    summary="Get the study of monitored services",
+    dependencies=[COSTLY],
+    response_model=ReportRead,
+    responses=_RESPONSES,
+)
+def get_study(
+    slug: Slug,
+    unit: UnitDep,
+    permit: AccountableOfPath,
+    held: RuntimeDep,
+    first: FirstDay,
+    last: LastDay,
+    interval: IntervalText = None,
+    language: LanguageText = None,
+    file_format: FormatText = None,
+    names: NamesFlag = True,
+    accept: Accept = "",
+) -> Response:
+    """Return the same as a report for each service that the authority only monitored on these days."""
+    # Do this first: a reading transaction does not see what is published after its start.
+    held.publishing.settle()
+    asked = _asked(first, last, interval)
+    made = reports.study(_sources(unit, permit, held, names=names), slug, asked)
+    return _answer(made, file_format or preferred(accept), language)
+
+
+def preferred(accept: str) -> FileFormat:
+    """Return the format that an Accept header prefers: the first with the highest quality; JSON if it names none."""
+    found = FileFormat.JSON, 0.0
+    for part in accept.split(","):
+        media_type, *parameters = (text.strip().lower() for text in part.split(";"))
+        quality = next((_quality(text) for text in parameters if text.startswith("q=")), 1.0)
+        named = next((known for known, text in MEDIA_TYPES.items() if text == media_type), None)
+        if named is not None and quality > found[1]:
+            found = named, quality
+    return found[0]
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text.removeprefix("q="))
+    except ValueError:
+        return 0.0
+
+
+def _asked(first: str, last: str, interval: Interval | None) -> Asked:
+    return Asked(parse_date(first), parse_date(last), interval)
+
+
+def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, *, names: bool) -> Sources:
+    services = {slug: service.name for slug, service in held.services.items()}
+    return Sources(unit.session, NothingCounted(), services, permit.visible() if names else frozenset())
+
+
+_PAGES: Mapping[FileFormat, Callable[[ReportRead, Language], str]] = {
+    FileFormat.JSON: lambda made, _language: made.model_dump_json(),
+    FileFormat.HTML: html_page,
+    FileFormat.MARKDOWN: markdown_text,
+}
+
+
+def _answer(made: ReportRead, file_format: FileFormat, language: Language | None) -> Response:
+    """Return a report as a file in a format, in a language or else in the authority's."""
+    page = _PAGES[file_format](made, language or default_language(made))
+    parts = [made.kind, made.authority, *([made.bans[0].service] if made.kind == "ban" else []), made.first, made.last]
+    headers = {"Vary": "Accept", "Content-Disposition": f'inline; filename="{"-".join(parts)}.{file_format}"'}
+    if file_format is FileFormat.HTML:
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return Response(page, headers=headers, media_type=MEDIA_TYPES[file_format])

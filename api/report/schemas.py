@@ -1,0 +1,271 @@
+"""Response schemas of reports and studies. Nothing in them depends on the time of reading."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from api.bans.schemas import FormalRead, TermRead
+from api.http.schemas import Day, OptionalDay, Read, ServiceSlug, Slug, Timestamp
+from dnsfilter.policy.model import Audience, Funding, Ground, Mode, Reply, Usage
+
+
+class ReportKind(StrEnum):
+    """What a report is about: one ban, or all services that an authority only monitors."""
+
+    BAN = "ban"
+    STUDY = "study"
+
+
+class Interval(StrEnum):
+    """The interval at which queries are counted in a report."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class FileFormat(StrEnum):
+    """The form of a report."""
+
+    JSON = "json"
+    HTML = "html"
+    MARKDOWN = "md"
+
+
+class Language(StrEnum):
+    """A language of reports."""
+
+    DUTCH = "nl"
+    FRENCH = "fr"
+    GERMAN = "de"
+    ENGLISH = "en"
+
+
+class Cause(StrEnum):
+    """Why a ban has no effect although one of its terms is in force."""
+
+    OFF = "off"
+    SUSPENDED = "suspended"
+
+
+class FigureRead(Read):
+    """A number of queries. A number from 1 to 4 is not shown: `queries` is null, and `below` is 5.
+
+    The total of numbers of which some are not shown has `at_least` instead: otherwise these could be calculated.
+    """
+
+    queries: int | None
+    below: int | None = None
+    at_least: int | None = None
+
+
+class CountsRead(Read):
+    """Queries by result: refused, answered and counted, or answered because of an exemption."""
+
+    refused: FigureRead
+    monitored: FigureRead
+    exempted: FigureRead
+
+
+class BucketRead(CountsRead):
+    """The counts of the days from `first` through `last`."""
+
+    first: Day
+    last: Day
+
+
+class BypassRead(Read):
+    """Attempts to bypass the resolver on the days from `first` through `last`, by kind."""
+
+    first: Day
+    last: Day
+    attempts: FigureRead
+
+
+class ModeSpanRead(Read):
+    """A mode of a ban over `[start, end)`, within the report's time. The entry `act` of the audit log set it.
+
+    `act` and `account` are null if the mode returned by itself. `reason` may be empty.
+    """
+
+    start: Timestamp
+    end: Timestamp
+    mode: Mode
+    reason: str
+    act: int | None
+    account: int | None
+
+
+class SpanRead(Read):
+    """A time `[start, end)` within the report's time."""
+
+    start: Timestamp
+    end: Timestamp
+
+
+class BanGapRead(SpanRead):
+    """A time in which a ban had no effect although one of its terms was in force."""
+
+    cause: Cause
+
+
+class SuspensionSpanRead(SpanRead):
+    """A suspension of `authority` (null: of all), within the report's time. `number` is that of the suspension."""
+
+    number: int
+    authority: Slug | None
+    reason: str
+    account: int
+
+
+class ExemptionReportRead(Read):
+    """An exemption that was requested, decided or in force in the report's time."""
+
+    number: int
+    site: str
+    ranges: list[str]
+    start: Timestamp
+    end: Timestamp
+    hours: list[str]
+    time_zone: str
+    reason: str
+    requested: Timestamp
+    requested_by: int
+    approved: Timestamp | None
+    rejected: Timestamp | None
+    revoked: Timestamp | None
+    decided_by: int | None
+    note: str
+
+
+class BoundRead(Read):
+    """Another authority in which the ban applied in the report's time, by which binding, and what it did there.
+
+    `suspended` are times in which nothing was refused there.
+    """
+
+    number: int
+    authority: Slug
+    ground: Ground
+    instrument: str
+    date: OptionalDay
+    start: Timestamp
+    end: Timestamp | None
+    recorded: Timestamp
+    accepted: Timestamp | None
+    ended: Timestamp | None
+    ended_reason: str
+    ended_reference: str
+    usage: Usage
+    counts: CountsRead
+    suspended: list[SuspensionSpanRead]
+
+
+class TierCountRead(Read):
+    """The number of names in a tier of a list."""
+
+    tier: int
+    names: int
+
+
+class ListVersionRead(Read):
+    """The list of the service from `since` until `until` (null: until now). `digest` is its SHA-256.
+
+    `added` and `removed` count names in comparison with the list before; null for the first list.
+    """
+
+    digest: str
+    since: Timestamp
+    until: Timestamp | None
+    tiers: list[TierCountRead]
+    added: int | None
+    removed: int | None
+
+
+class ReportActRead(Read):
+    """An act in the report's time. `name` is null if it was erased, or if the caller may not read it.
+
+    `hash` is that of the entry `seq` of the audit log. `fields` are those that the act changed.
+    """
+
+    seq: int
+    hash: str
+    time: Timestamp
+    account: int
+    name: str | None
+    act: str
+    object: str
+    revision: int
+    reason: str
+    fields: list[str]
+
+
+class BanReportRead(Read):
+    """A ban and what it did in the report's time. `in_force` is when a term was in force, by the acts.
+
+    `not_in_force` are the times in which a term was in force but the ban was off or its authority was suspended.
+    """
+
+    number: int
+    service: ServiceSlug
+    service_name: str
+    reply: Reply
+    addresses: list[str]
+    tiers: list[int]
+    funding: list[Funding]
+    audience: list[Audience]
+    provisional: bool
+    decision: FormalRead
+    terms: list[TermRead]
+    modes: list[ModeSpanRead]
+    in_force: list[SpanRead]
+    not_in_force: list[BanGapRead]
+    total: CountsRead
+    buckets: list[BucketRead]
+    bound: list[BoundRead]
+    exemptions: list[ExemptionReportRead]
+    lists: list[ListVersionRead]
+    acts: list[ReportActRead]
+
+
+class RecordRead(Read):
+    """The state of the database that a report was made from: its revision and the last entry of the audit log."""
+
+    installation: str
+    revision: int
+    seq: int
+    hash: str
+    time: Timestamp | None = Field(description="time of that entry; null if there is none")
+
+
+class NamedAuthorityRead(Read):
+    """The names of an authority by language."""
+
+    slug: Slug
+    names: dict[str, str]
+    languages: list[str]
+
+
+class ReportRead(Read):
+    """The report of one ban, or the study of all services that an authority only monitors.
+
+    It covers the days from `first` through `last` in `time_zone`, which are the instants `[start, end)`. `usage` is the
+    level at which the authority's queries are counted. `bypass_kinds` are totals by kind.
+    """
+
+    kind: ReportKind
+    authority: Slug
+    time_zone: str
+    first: Day
+    last: Day
+    start: Timestamp
+    end: Timestamp
+    interval: Interval
+    record: RecordRead
+    authorities: list[NamedAuthorityRead]
+    usage: Usage
+    bans: list[BanReportRead]
+    suspensions: list[SuspensionSpanRead]
+    bypass: list[BypassRead]
+    bypass_total: FigureRead
+    bypass_kinds: dict[str, FigureRead]
