@@ -7,7 +7,18 @@ from api.ctl.explain import explain, trace
 from api.ctl.network import nodes, ranges, spaces
 from api.ctl.operation import audit, backups, completion, notices, status, webhooks
 from api.ctl.people import accounts, failures, grants, login, tokens
-from api.ctl.policy import authorities, bans, bindings, exemptions, policies, requests, revisions, services, suspensions
+from api.ctl.policy import (
+    authorities,
+    bans,
+    bindings,
+    exemptions,
+    policies,
+    reports,
+    requests,
+    revisions,
+    services,
+    suspensions,
+)
 from dnsfilter import __version__
 
 _TOPICS = (
@@ -17,6 +28,7 @@ _TOPICS = (
     spaces,
     services,
     bans,
+    reports,
     requests,
     bindings,
     exemptions,

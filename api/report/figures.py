@@ -145,22 +145,25 @@ class Counted:
         sums = self._results(rows)
         return CountsRead(**{result: total(sums[result]) for result in RESULTS})
 
-    def bypass(self, rows: Iterable[BypassCount]) -> list[BypassRead]:
-        """Return the attempts to bypass the resolver in each interval."""
-        sums = self._sums(rows)
+    def bypass(self, rows: Sequence[BypassCount]) -> list[BypassRead]:
+        """Return the attempts to bypass the resolver in each interval, by kind."""
+        sums = self._kinds(rows)
         return [
-            BypassRead(first=first.isoformat(), last=last.isoformat(), attempts=figure(number))
-            for (first, last), number in zip(self.spans, sums, strict=True)
+            BypassRead(
+                first=first.isoformat(),
+                last=last.isoformat(),
+                attempts={kind: figure(sums[kind][place]) for kind in sums},
+            )
+            for place, (first, last) in enumerate(self.spans)
         ]
 
-    def attempts(self, rows: Iterable[BypassCount]) -> FigureRead:
-        """Return the total over the intervals that `bypass` shows."""
-        return total(self._sums(rows))
+    def attempts(self, rows: Sequence[BypassCount]) -> dict[str, FigureRead]:
+        """Return the totals by kind over the intervals that `bypass` shows. No number is a sum of several kinds."""
+        return {kind: total(sums) for kind, sums in self._kinds(rows).items()}
 
-    def kinds(self, rows: Sequence[BypassCount]) -> dict[str, FigureRead]:
-        """Return the attempts to bypass the resolver by kind."""
+    def _kinds(self, rows: Sequence[BypassCount]) -> Mapping[str, Sequence[int]]:
         kinds = sorted({row.kind for row in rows})
-        return {kind: total(self._sums(row for row in rows if row.kind == kind)) for kind in kinds}
+        return {kind: self._sums(row for row in rows if row.kind == kind) for kind in kinds}
 
     def _results(self, rows: Iterable[DayCount]) -> Mapping[str, Sequence[int]]:
         known = list(rows)

@@ -79,7 +79,7 @@ class BypassRead(Read):
 
     first: Day
     last: Day
-    attempts: FigureRead
+    attempts: dict[str, FigureRead]
 
 
 class ModeSpanRead(Read):
@@ -250,7 +250,7 @@ class ReportRead(Read):
     """The report of one ban, or the study of all services that an authority only monitors.
 
     It covers the days from `first` through `last` in `time_zone`, which are the instants `[start, end)`. `usage` is the
-    level at which the authority's queries are counted. `bypass_kinds` are totals by kind.
+    level at which the authority's queries are counted. `bypass_total` has the kinds that were counted.
     """
 
     kind: ReportKind
@@ -267,5 +267,4 @@ class ReportRead(Read):
     bans: list[BanReportRead]
     suspensions: list[SuspensionSpanRead]
     bypass: list[BypassRead]
-    bypass_total: FigureRead
-    bypass_kinds: dict[str, FigureRead]
+    bypass_total: dict[str, FigureRead]

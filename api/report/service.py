@@ -144,7 +144,6 @@ class _Maker:
             suspensions=own,
             bypass=self._counted.bypass(attempts),
             bypass_total=self._counted.attempts(attempts),
-            bypass_kinds=self._counted.kinds(attempts),
         )
 
     def _part(self, row: BanRow, suspensions: Sequence[SuspensionSpanRead]) -> BanReportRead:

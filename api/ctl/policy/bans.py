@@ -40,6 +40,7 @@ from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_table, off_term
+from api.ctl.policy.reports import add_report
 from api.ctl.policy.requests import waiting_result
 from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, path
@@ -91,6 +92,7 @@ def add(groups: Group) -> None:
     add_at(end)
     add_reason(end)
     add_decision(end, "decision to end it")
+    add_report(group)
     remove = add_verb(group, "remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
     _add_subject(remove)
 

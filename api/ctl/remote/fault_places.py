@@ -15,6 +15,7 @@ _DESTINATIONS: Mapping[str, Sequence[str]] = {
     "follows": ("follows", "following"),
     "for": ("for_",),
     "mode_reason": ("reason",),
+    "from": ("from_",),
     "login": ("account",),
     "names": ("name",),
     "provisional": ("confirm", "provisional"),

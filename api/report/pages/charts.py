@@ -14,12 +14,14 @@ BAND, BAND_GAP, NAMES_WIDTH = 16, 8, 120
 HIDDEN_HEIGHT = 3
 """Height of a number that is not shown."""
 MOST_LABELS = 8
-FILLS = ("full", "lines", "empty")
+FILLS = ("full", "lines", "empty", "dots")
 """Fills of series or bands, in order; defined in `DEFINITIONS` and in the style of the page."""
 DEFINITIONS = (
     '<svg class="definitions" width="0" height="0" aria-hidden="true"><defs>'
     '<pattern id="lines" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<rect width="5" height="5" fill="#fff"/><rect width="2.4" height="5" fill="#12508c"/></pattern>'
+    '<pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse">'
+    '<rect width="4" height="4" fill="#fff"/><circle cx="2" cy="2" r="1" fill="#12508c"/></pattern>'
     "</defs></svg>"
 )
 
@@ -85,7 +87,7 @@ def times(caption: Caption, bands: Sequence[Band], ticks: Sequence[tuple[float, 
         x = NAMES_WIDTH + place * width
         parts.append(f'<line class="tick" x1="{x:.1f}" y1="{bottom - BAND_GAP}" x2="{x:.1f}" y2="{bottom}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 12}" text-anchor="{_anchor(place)}">{escape(words)}</text>')
-    parts += _legend(legend, bottom + 22)
+    parts += _legend(legend, bottom + 32, NAMES_WIDTH)
     return _svg(caption, bottom + 36, parts)
 
 
@@ -130,8 +132,8 @@ def _bar_labels(labels: Sequence[str]) -> Iterator[str]:
         yield f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle">{escape(labels[place])}</text>'
 
 
-def _legend(names: Sequence[str], y: int) -> Iterator[str]:
-    x = float(LEFT)
+def _legend(names: Sequence[str], y: int, left: int = LEFT) -> Iterator[str]:
+    x = float(left)
     for fill, name in zip(FILLS, names, strict=False):
         yield f'<rect class="{fill}" x="{x:.0f}" y="{y - 9}" width="14" height="10"/>'
         yield f'<text x="{x + 20:.0f}" y="{y}">{escape(name)}</text>'

@@ -31,7 +31,9 @@ def bypass_chart(words: Words) -> Chart:
     """Return the bars of attempts to bypass the resolver."""
     phrases, found = words.phrases, words.made.bypass
     caption = Caption("bypass", phrases.bypass_chart, phrases.bypass_described)
-    series = [Series(phrases.attempts, [_number(one.attempts) for one in found])]
+    series = [
+        Series(words.word(kind), [_number(one.attempts[kind]) for one in found]) for kind in words.made.bypass_total
+    ]
     return Chart(bars(caption, [_label(words, one.first) for one in found], series, words.integer))
 
 

@@ -10,6 +10,12 @@ from api.report.schemas import Language, ReportRead
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
+SHORT = 16
+"""The most characters of a cell without a line break: a date with its time has as many."""
+
+LONG_WORD = 30
+"""The most characters of a word that does not break."""
+
 STYLE = """
 @page { size: A4; margin: 18mm 16mm 20mm;
   @bottom-right { content: counter(page) " / " counter(pages); font: 8pt sans-serif; } }
@@ -22,9 +28,11 @@ h3 { font-size: 12pt; margin: 1.4em 0 .4em; }
 p { margin: .6em 0; max-width: 46rem; }
 table { border-collapse: collapse; width: 100%; margin: .8em 0 1.2em; font-size: 9pt; }
 caption { text-align: left; padding: 0 0 .3em; } caption, p.caption { font-weight: bold; }
-th, td { text-align: left; vertical-align: top; padding: .28em .6em .28em 0; border-bottom: .5pt solid #bbb;
-  overflow-wrap: anywhere; }
-thead th { border-bottom: 1pt solid #444; overflow-wrap: normal; hyphens: auto; }
+caption.repeated { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+th, td { text-align: left; vertical-align: top; padding: .28em .6em .28em 0; border-bottom: .5pt solid #bbb; }
+thead th { border-bottom: 1pt solid #444; }
+tbody .short { white-space: nowrap; } tbody .long { overflow-wrap: anywhere; }
+tbody th { font-weight: normal; }
 tfoot th, tfoot td { border-top: 1pt solid #444; border-bottom: 0; font-weight: bold; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 dl { display: grid; grid-template-columns: 14rem 1fr; gap: .25em 1em; margin: .8em 0; }
@@ -33,11 +41,12 @@ svg { display: block; width: 100%; height: auto; margin: .6em 0; font: 10px "Dej
 svg.definitions { position: absolute; }
 svg text { fill: #1b1b1b; }
 .full { fill: #12508c; stroke: #12508c; } .lines { fill: url(#lines); stroke: #12508c; }
-.empty { fill: #fff; stroke: #12508c; } .ground { fill: #eee; }
+.empty { fill: #fff; stroke: #12508c; } .dots { fill: url(#dots); stroke: #12508c; } .ground { fill: #eee; }
 .grid { stroke: #ccc; } .tick { stroke: #777; }
 @media print {
   body { font-size: 9.5pt; padding: 0; max-width: none; }
   h2, h3 { break-after: avoid; } tr, svg, dl { break-inside: avoid; } thead { display: table-header-group; }
+  tfoot { display: table-row-group; }
   table { font-size: 8pt; }
 }
 """
@@ -74,13 +83,14 @@ def _section(section: Section) -> Iterator[str]:
                 rows = (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n" for name, value in part.rows)
                 yield f"<dl>\n{''.join(rows)}</dl>\n"
             case Table():
-                yield from _table(part)
+                yield from _table(part, section.title)
             case Chart():
                 yield f"{part.svg}\n"
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield f"<table>\n<caption>{escape(table.caption)}</caption>\n<thead>\n"
+def _table(table: Table, title: str) -> Iterator[str]:
+    hidden = ' class="repeated"' if table.caption == title else ""
+    yield f"<table>\n<caption{hidden}>{escape(table.caption)}</caption>\n<thead>\n"
     yield _row(table, table.columns, "th", ' scope="col"')
     yield "</thead>\n<tbody>\n"
     for row in table.rows:
@@ -91,11 +101,18 @@ def _table(table: Table) -> Iterator[str]:
     yield "</table>\n"
 
 
+def _width(text: str) -> str:
+    """Return the class of a cell: a date does not break, and only a very long word breaks in its middle."""
+    if len(text) <= SHORT:
+        return "short"
+    return "long" if max(map(len, text.split())) > LONG_WORD else "text"
+
+
 def _row(table: Table, cells: Sequence[str], kind: str, attributes: str = "") -> str:
     """Return a row. The first cell of a row of data is its header."""
     parts = []
     for place, text in enumerate(cells):
         name, more = ("th", ' scope="row"') if kind == "td" and place == 0 else (kind, attributes)
-        number = ' class="number"' if place in table.numeric else ""
-        parts.append(f"<{name}{more}{number}>{escape(text)}</{name}>")
+        style = "number" if place in table.numeric else _width(text)
+        parts.append(f'<{name}{more} class="{style}">{escape(text)}</{name}>')
     return f"<tr>{''.join(parts)}</tr>\n"

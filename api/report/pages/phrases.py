@@ -101,8 +101,6 @@ class Phrases:
         "These are queries for names by which devices look for another resolver. They are counted whether or "
         "not a ban concerns them."
     )
-    attempts: str = "Attempts"
-    kind: str = "Kind"
     no_bypass: str = "No attempt was counted."
 
     bound: str = "Bindings to other authorities"
@@ -179,6 +177,10 @@ WORDS: Mapping[str, str] = {
     "public_audience": "the public",
     "pupils": "pupils",
     "law": "law",
+    "canary": "canary domain of browsers",
+    "relay": "private relay",
+    "ddr": "discovery of resolvers (DDR)",
+    "encrypted_dns": "encrypted DNS",
     "agreement": "agreement",
 }
 """Words of the policy, in English."""

@@ -67,7 +67,8 @@ def _summary(words: Words) -> list[Part]:
     else:
         for ban in made.bans:
             rows += _results(words, ban)
-    rows.append((phrases.bypass, words.figure(made.bypass_total)))
+    attempts = ", ".join(f"{words.word(kind)} {words.figure(found)}" for kind, found in made.bypass_total.items())
+    rows.append((phrases.bypass, attempts or phrases.no_bypass))
     return [Facts(rows), *parts, *_not_counted(words), phrases.times_in.format(zone=made.time_zone)]
 
 
@@ -310,15 +311,17 @@ def _suspensions(words: Words) -> Part:
 def _bypass(words: Words) -> Iterator[Part]:
     made, phrases = words.made, words.phrases
     yield phrases.bypass_note
-    if not made.bypass_kinds:
+    if not made.bypass_total:
         yield phrases.no_bypass
         return
     yield bypass_chart(words)
-    rows = [[words.days(one.first, one.last), words.figure(one.attempts)] for one in made.bypass]
-    total = [phrases.total, words.figure(made.bypass_total)]
-    yield Table(phrases.bypass, [phrases.days, phrases.attempts], rows, frozenset({1}), total)
-    kinds = [[kind, words.figure(found)] for kind, found in made.bypass_kinds.items()]
-    yield Table(phrases.kind, [phrases.kind, phrases.attempts], kinds, frozenset({1}))
+    kinds = list(made.bypass_total)
+    rows = [
+        [words.days(one.first, one.last), *(words.figure(one.attempts[kind]) for kind in kinds)] for one in made.bypass
+    ]
+    total = [phrases.total, *map(words.figure, made.bypass_total.values())]
+    columns = [phrases.days, *map(words.word, kinds)]
+    yield Table(phrases.bypass, columns, rows, frozenset(range(1, len(columns))), total)
 
 
 def _lists(words: Words, ban: BanReportRead) -> Iterator[Part]:

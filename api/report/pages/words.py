@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
 
 from api.notices.date_phrases import day_words
@@ -14,8 +14,10 @@ from api.report.pages.phrases import Phrases, phrases_in, word_in
 from api.report.schemas import FigureRead, Language, ReportRead
 from dnsfilter.policy.calendar import last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
+from dnsfilter.policy.model import Instant
 
 INSTALLATION_ACCOUNT = 0
+DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,11 @@ class Words:
 
     def short_label(self, day: str) -> str:
         """Return "1 Oct", for a chart."""
-        return format_date(date.fromisoformat(day), "d MMM", locale=self._locale)
+        return format_skeleton("MMMd", date.fromisoformat(day), locale=self._locale)
 
     def short_month(self, day: str) -> str:
         """Return "Oct 2026", for a chart."""
-        return format_date(date.fromisoformat(day), "MMM yyyy", locale=self._locale)
+        return format_skeleton("yMMM", date.fromisoformat(day), locale=self._locale)
 
     def at(self, timestamp: str | None) -> str:
         """Return "01/10/2026 09:00" in the authority's time zone."""
@@ -95,9 +97,8 @@ class Words:
         return self.at(timestamp)
 
     def length(self, spans: Iterable[tuple[str, str]]) -> str:
-        """Return how long spans last together."""
-        seconds = sum(parse_instant(end) - parse_instant(start) for start, end in spans)
-        left = timedelta(seconds=seconds)
+        """Return how long spans last together. From a day on, a change of the clock does not count."""
+        left = sum((self._length(parse_instant(start), parse_instant(end)) for start, end in spans), timedelta())
         hours, rest = divmod(left.seconds, 3600)
         return self.phrases.duration.format(days=self.integer(left.days), hours=hours, minutes=rest // 60)
 
@@ -122,6 +123,12 @@ class Words:
         if name is None:
             return self.phrases.account_number.format(number=number)
         return self.phrases.named_account.format(name=name, number=number)
+
+    def _length(self, start: Instant, end: Instant) -> timedelta:
+        if end - start < DAY_S:
+            return timedelta(seconds=end - start)
+        local = (local_time(at, self._zone).replace(tzinfo=None) for at in (end, start))
+        return next(local) - next(local)
 
     @cached_property
     def _names(self) -> Mapping[int, str]:

@@ -22,7 +22,7 @@ class Row:
     service: str = "tiktok"
     ban_authority: str = "ghent"
     ground: str = "own"
-    kind: str = "doh"
+    kind: str = "relay"
 
 
 def day(number: int) -> date:
@@ -111,7 +111,9 @@ def test_counts_are_the_sums_of_their_days_by_result() -> None:
 
 def test_attempts_to_bypass_are_counted_by_interval_and_by_kind() -> None:
     counted = Counted(tuple(intervals(FIRST, day(1), Interval.DAY)))
-    rows = [Row(day(0), 9, kind="doh"), Row(day(0), 2, kind="canary"), Row(day(1), 2, kind="canary")]
-    assert [one.attempts for one in counted.bypass(rows)] == [figure(11), figure(2)]
-    assert counted.attempts(rows) == FigureRead(queries=None, at_least=12)
-    assert counted.kinds(rows) == {"canary": FigureRead(queries=None, below=5), "doh": figure(9)}
+    rows = [Row(day(0), 9, kind="relay"), Row(day(0), 2, kind="canary"), Row(day(1), 12, kind="canary")]
+    assert [one.attempts for one in counted.bypass(rows)] == [
+        {"canary": figure(2), "relay": figure(9)},
+        {"canary": figure(12), "relay": figure(0)},
+    ]
+    assert counted.attempts(rows) == {"canary": FigureRead(queries=None, at_least=13), "relay": figure(9)}

@@ -1,0 +1,104 @@
+"""dnsfilterctl ban report and dnsfilterctl study: reports as Markdown, HTML or JSON."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from api.ctl.command import Group, Options, Parser, Result, add_verb, slug, words_of
+from api.ctl.input_files import write_atomically
+from api.ctl.remote.client import Client, path
+from api.report.schemas import FileFormat, Interval, Language
+
+
+def add(groups: Group) -> None:
+    """Add the command `study`."""
+    parser = add_verb(
+        groups,
+        "study",
+        _study,
+        "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
+        "study brussels-city --from 2026-03-01 --to 2026-09-01",
+        "study brussels-city --from 2026-03-01 --to 2026-09-01 --format html -o study.html",
+    )
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    _add_options(parser)
+
+
+def add_report(group: Group) -> None:
+    """Add the verb `report` to the bans."""
+    parser = add_verb(
+        group,
+        "report",
+        _report,
+        "Write the report of a ban: what it rests on, when it was in force, and what it did.",
+        "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01",
+        "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01 --format html -o report.html",
+    )
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("service", type=slug, metavar="SERVICE")
+    _add_options(parser)
+
+
+def _add_options(parser: Parser) -> None:
+    parser.add_argument(
+        "--from", dest="from_", required=True, metavar="DATE", help="first day, in the authority's time zone"
+    )
+    parser.add_argument("--to", required=True, metavar="DATE", help="last day, inclusive")
+    parser.add_argument(
+        "--interval",
+        choices=words_of(Interval),
+        metavar="INTERVAL",
+        help="count queries by day, week or month (default: by the length of the time)",
+    )
+    parser.add_argument(
+        "--language",
+        choices=words_of(Language),
+        metavar="LANGUAGE",
+        help="nl, fr, de or en (default: the authority's first of these, else en)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=words_of(FileFormat),
+        default=FileFormat.MARKDOWN,
+        metavar="FORMAT",
+        help="md, html (prints on A4) or json (default: md)",
+    )
+    parser.add_argument("--no-names", action="store_true", help="leave out the names of accounts")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write to this file, atomically (default: standard output)"
+    )
+
+
+def _report(client: Client, options: Options) -> Result:
+    return _written(client, options, path("authorities", options.authority, "bans", options.service, "report"))
+
+
+def _study(client: Client, options: Options) -> Result:
+    return _written(client, options, path("authorities", options.authority, "study"))
+
+
+def _written(client: Client, options: Options, where: str) -> Result:
+    """Return the report, or write it to the file that --output names."""
+    as_json = getattr(options, "json", False) and options.output is None
+    query = {
+        "from": options.from_,
+        "to": options.to,
+        "interval": options.interval,
+        "language": options.language,
+        "format": FileFormat.JSON if as_json else options.format,
+        "names": "false" if options.no_names else None,
+    }
+    content = b"".join(client.pieces(where, query))
+    if options.output is None:
+        text = content.decode()
+        return Result(json.loads(content) if as_json else None, text.splitlines, raw=text)
+    with write_atomically(options.output) as file:
+        file.write(content)
+    found = {"file": str(options.output), "bytes": len(content), "sha256": sha256(content).hexdigest()}
+    return Result(found, lambda: _lines(options.output, content))
+
+
+def _lines(target: Path, content: bytes) -> Iterator[str]:
+    yield f"report written to {target}: {len(content)} bytes"
+    yield f"SHA-256 {sha256(content).hexdigest()}"
