@@ -53,7 +53,7 @@ class BypassCount(Protocol):
     def queries(self) -> int: ...
 
 
-class Usage(Protocol):
+class UsageCounts(Protocol):
     """What was counted, as kept. Both days are included."""
 
     def days(
@@ -144,6 +144,11 @@ class Counted:
         """Return the totals over the intervals that `buckets` shows."""
         sums = self._results(rows)
         return CountsRead(**{result: total(sums[result]) for result in RESULTS})
+
+    def sums(self, rows: Iterable[DayCount]) -> CountsRead:
+        """Return the totals, if no numbers of single intervals are shown next to them."""
+        sums = self._results(rows)
+        return CountsRead(**{result: figure(sum(sums[result])) for result in RESULTS})
 
     def bypass(self, rows: Sequence[BypassCount]) -> list[BypassRead]:
         """Return the attempts to bypass the resolver in each interval, by kind."""

@@ -19,13 +19,14 @@ from api.db.models import (
     BindingRow,
     ExemptionRow,
     InstallationRow,
+    MatterRow,
     RequestRow,
     SuspensionRow,
 )
 from api.db.models.audit_log import INSTALLATION
 from api.errors import Invalid, NotFound
 from api.report.dossier import Dossier, acts_of, dossiers
-from api.report.figures import Counted, DayCount, Usage, interval_of, intervals
+from api.report.figures import Counted, DayCount, UsageCounts, interval_of, intervals
 from api.report.list_versions import list_versions
 from api.report.schemas import (
     BanGapRead,
@@ -52,6 +53,7 @@ from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import Mode
 
+LOCAL_SUSPENSIONS = ("node.suspend", "node.end_suspension")
 MAX_DAYS = 3 * 366
 """The longest time of a report in days: usage is kept as long."""
 
@@ -79,7 +81,7 @@ class Sources:
     """
 
     session: Session
-    usage: Usage
+    usage: UsageCounts
     services: Mapping[str, str]
     visible: frozenset[str] | None
 
@@ -210,7 +212,7 @@ class _Maker:
                 BoundRead(
                     **{field: each[field] for field in fields},
                     usage=self._levels[slug].usage_level,
-                    counts=self._counted.counts(days),
+                    counts=self._counted.sums(days),
                     suspended=self._suspensions(slug),
                 )
             )
@@ -264,6 +266,7 @@ class _Maker:
         others = [f"request/{number}" for number in requests] + [f"suspension/{number}" for number in sorted(numbers)]
         first, last = self._within
         found = [act for act in acts_of(self._session, dossier, others) if first <= act.time_s < last]
+        found = sorted((*found, *self._local_acts()), key=lambda act: act.seq)
         names = self._account_names({act.account for act in found})
         return [
             ReportActRead(
@@ -280,6 +283,13 @@ class _Maker:
             )
             for act in found
         ]
+
+    def _local_acts(self) -> Sequence[AuditRow]:
+        """Return the local suspensions of the authority that nodes reported."""
+        theirs = select(AuditRow).join(MatterRow, MatterRow.seq == AuditRow.seq)
+        theirs = theirs.where(MatterRow.authority == self._owner.slug, AuditRow.act.in_(LOCAL_SUSPENSIONS))
+        first, last = self._within
+        return self._session.scalars(theirs.where(AuditRow.time_s >= first, AuditRow.time_s < last)).all()
 
     def _account_names(self, accounts: set[int]) -> Mapping[int, str]:
         visible = self._sources.visible

@@ -74,7 +74,8 @@ class Phrases:
     length: str = "Duration"
     outages: str = (
         "Failures of nodes are not listed, because the control plane does not know them. A node that could "
-        "not be reached refused nothing and counted nothing."
+        "not be reached refused nothing and counted nothing. A suspension on one node is only among the acts: "
+        "other nodes went on refusing."
     )
 
     queries: str = "Queries over time"
@@ -211,6 +212,8 @@ ACTS: Mapping[str, str] = {
     "request.reject": "change of mode rejected",
     "request.withdraw": "request to change the mode withdrawn",
     "suspension.start": "suspension started",
+    "node.suspend": "suspended on one node",
+    "node.end_suspension": "suspension on one node ended",
     "suspension.end": "suspension ended early",
 }
 """Acts, in English. Other acts are shown by their names in the audit log."""

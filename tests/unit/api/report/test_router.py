@@ -1,0 +1,179 @@
+"""Reports by HTTP: formats, languages, who may read them and whom they name."""
+
+import json
+
+import pytest
+
+from api.report.router import preferred
+from api.report.schemas import FileFormat, ReportRead
+from tests.support.reported_authorities import DAYS, GHENT, STUDY
+from tests.unit.api.conftest import Plane, ban
+
+pytestmark = pytest.mark.slow
+TOWN = "/v1/authorities/town/bans/alpha/report?from=2026-09-21&to=2026-09-30"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "json"),
+        ("*/*", "json"),
+        ("application/json", "json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "html"),
+        ("text/markdown", "md"),
+        ("text/html;q=0.5, text/markdown;q=0.9", "md"),
+        ("text/html;q=0", "json"),
+        ("text/html;q=much", "json"),
+        ("image/png", "json"),
+    ],
+)
+def test_the_format_is_the_one_that_accept_prefers(accept: str, expected: str) -> None:
+    assert preferred(accept) is FileFormat(expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "media_type", "beginning"),
+    [
+        ("", "*/*", "application/json", '{"kind":"ban"'),
+        ("", "text/html", "text/html; charset=utf-8", "<!doctype html>"),
+        ("&format=md", "text/html", "text/markdown; charset=utf-8", "# Verslag over het verbod op TikTok"),
+        ("&format=json", "text/html", "application/json", '{"kind":"ban"'),
+    ],
+)
+def test_a_report_is_answered_in_the_wanted_format(
+    reported: Plane, query: str, accept: str, media_type: str, beginning: str
+) -> None:
+    headers = {"Authorization": f"Bearer {reported.token}", "Accept": accept}
+    answer = reported.call("GET", f"{GHENT}{query}", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert answer.headers["vary"] == "Accept"
+    assert answer.text.startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "title"),
+    [
+        (GHENT, "", "# Verslag over het verbod op TikTok\n\nStad Gent, van 1 maart 2027 tot en met 1 september 2027"),
+        (STUDY, "", "# Étude des services qui sont seulement observés\n\nVille de Bruxelles, du 1er mars 2027"),
+        (STUDY, "&language=nl", "# Studie van diensten die alleen worden gemeten\n\nStad Brussel, van 1 maart 2027"),
+        (GHENT, "&language=de", "# Bericht über das Verbot von TikTok\n\nStad Gent, 1. März 2027 bis einschließlich"),
+        (GHENT, "&language=en", "# Report on the ban on TikTok\n\nStad Gent, 1 March 2027 through 1 September 2027"),
+    ],
+)
+def test_a_report_is_in_the_first_language_of_the_authority_unless_another_is_wanted(
+    reported: Plane, path: str, query: str, title: str
+) -> None:
+    assert reported.call("GET", f"{path}&format=md{query}").text.startswith(title)
+
+
+@pytest.mark.parametrize("file_format", list(FileFormat))
+def test_the_same_record_gives_the_same_file(town: Plane, file_format: str) -> None:
+    path = f"{TOWN}&format={file_format}"
+    first = town.call("GET", path).content
+    town.clock.now += 400 * 86_400
+    assert town.call("GET", path).content == first
+
+
+def test_an_act_changes_the_report_and_its_record(town: Plane) -> None:
+    before = ReportRead.model_validate(town.done("GET", TOWN))
+    town.clock.now += 3_600
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off", "mode_reason": "a test of the resolver"})
+    after = ReportRead.model_validate(town.done("GET", TOWN))
+    assert after.record.revision == before.record.revision + 1
+    assert after.record.seq == before.record.seq + 1
+    assert [one.mode for one in after.bans[0].modes] == ["enforce", "off"]
+    assert after.bans[0].acts[-1].reason == "a test of the resolver"
+
+
+def test_a_report_leaves_out_a_removed_ban_on_the_same_service(town: Plane) -> None:
+    path = "/v1/authorities/zone/bans/alpha"
+    town.done("PUT", path, ban(terms=[{"start": "2027-01-01", "for": "6 months"}]))
+    town.done("DELETE", path)
+    town.clock.now += 60
+    town.done("PUT", path, ban(mode="monitor"))
+    found = town.done("GET", f"{path}/report?from=2026-09-01&to=2026-10-01")["bans"][0]
+    assert [one["mode"] for one in found["modes"]] == ["monitor"]
+    assert [act["act"] for act in found["acts"]] == ["ban.adopt"]
+
+
+def test_a_provisional_ban_and_its_early_end_are_in_the_report(town: Plane) -> None:
+    path = "/v1/authorities/zone/bans/alpha"
+    town.done("PUT", path, {"provisional": True})
+    town.clock.now += 3_600
+    town.done("POST", f"{path}/end", {"reason": "the council said no"})
+    found = town.done("GET", f"{path}/report?from=2026-09-01&to=2026-10-01")["bans"][0]
+    assert found["provisional"] is True
+    assert [act["act"] for act in found["acts"]] == ["ban.adopt_provisionally", "ban.end"]
+    assert found["acts"][-1]["reason"] == "the council said no"
+    assert found["in_force"] == [{"start": "2026-09-21T14:13:20Z", "end": "2026-09-21T15:13:20Z"}]
+    text = town.call("GET", f"{path}/report?from=2026-09-01&to=2026-10-01&format=md&language=en").text
+    assert "The ban is provisional" in text
+    assert "the council said no" in text
+
+
+def test_a_request_for_a_second_person_is_among_the_acts(town: Plane) -> None:
+    path = "/v1/authorities/town/bans/alpha"
+    town.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
+    _, operator = town.account("operator", ("operator", "town"))
+    number = town.done("PATCH", path, {"mode": "off", "mode_reason": "a test"}, token=operator)["number"]
+    town.done("POST", f"/v1/requests/{number}/approve", {}, token=town.other())
+    acts = [act["act"] for act in town.done("GET", TOWN)["bans"][0]["acts"]]
+    assert acts[-3:] == ["request.ask", "request.approve", "ban.set_off"]
+
+
+def test_an_agreement_that_was_not_accepted_is_shown_as_such(town: Plane) -> None:
+    agreement = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "letter 1"}
+    town.done("POST", "/v1/bindings", {**agreement, "date": "2026-09-01"})
+    text = town.call("GET", f"{TOWN}&format=md&language=en").text
+    assert "| letter 1, 01/09/2026 | 21/09/2026 16:13 | without an end date | not accepted |" in text
+
+
+def test_only_those_who_answer_for_the_ban_may_read_its_report(town: Plane) -> None:
+    for number, (role, where, expected) in enumerate(
+        [
+            ("reader", "town", 403),
+            ("operator", "town", 200),
+            ("approver", "town", 200),
+            ("operator", "zone", 403),
+            ("auditor", None, 200),
+        ]
+    ):
+        _, token = town.account(f"account-{number}", (role, where))
+        assert town.call("GET", TOWN, token=token).status_code == expected, role
+
+
+def test_names_of_accounts_can_be_left_out(town: Plane) -> None:
+    named = town.done("GET", TOWN)["bans"][0]["acts"]
+    assert {act["name"] for act in named} == {"the installation's administrator"}
+    unnamed = town.done("GET", f"{TOWN}&names=false")["bans"][0]["acts"]
+    assert {act["name"] for act in unnamed} == {None}
+    assert [act["account"] for act in unnamed] == [act["account"] for act in named]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/v1/authorities/ghent/bans/facebook/report", 404, "ghent has no ban on facebook"),
+        ("/v1/authorities/gent/bans/tiktok/report", 404, "ghent"),
+        ("/v1/authorities/mechelen/study", 404, "mechelen only monitored no service"),
+    ],
+)
+def test_what_does_not_exist_is_not_found(reported: Plane, path: str, status: int, words: str) -> None:
+    answer = reported.call("GET", f"{path}?{DAYS}")
+    assert (answer.status_code, words in answer.text) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("from=2026-09-21", "query.to"),
+        ("from=yesterday&to=2026-09-30", "query.from"),
+        ("from=2026-09-30&to=2026-09-21", "query.to"),
+        ("from=2026-09-01&to=2026-09-21&language=it", "query.language"),
+        ("from=2026-09-01&to=2026-09-21&format=pdf", "query.format"),
+    ],
+)
+def test_a_wrong_question_names_its_fault(town: Plane, query: str, place: str) -> None:
+    answer = town.call("GET", f"/v1/authorities/town/bans/alpha/report?{query}")
+    assert answer.status_code == 422
+    assert place in {fault["place"] for fault in json.loads(answer.text)["faults"]}
