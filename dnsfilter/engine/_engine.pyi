@@ -5,7 +5,7 @@ from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Drop, Event, Miss, Reply
+from dnsfilter.engine.interface import Drop, Event, Miss, NodeLabel, Reply
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant
@@ -42,6 +42,7 @@ class CompiledEngine:
     def pending_count(self) -> int: ...
     def take_unregistered(self) -> Sequence[Noted]: ...
     def record_upstreams(self) -> None: ...
+    def introduce(self, node: NodeLabel) -> None: ...
     def poll(self, budget: int) -> Sequence[Event]: ...
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int

@@ -21,6 +21,19 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeLabel:
+    """The site of this node, and the name with which it has enrolled. Empty: not known."""
+
+    node: str = ""
+    site: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the client's probe shows of it."""
+        return tuple(f"{key}={value}" for key, value in (("node", self.node), ("site", self.site)) if value)
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """No answer: the datagram is dropped."""
 
@@ -112,6 +125,9 @@ class Engine(Protocol):
         If the wall clock is in doubt, time runs on from the snapshot's creation, which counts as the boot time
         `since_ms`; None is now.
         """
+
+    def introduce(self, node: NodeLabel) -> None:
+        """Show this name and site to clients that ask for the probe's name, from the next query on."""
 
     def close(self) -> None:
         """Release every descriptor that the engine opened."""

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from itertools import pairwise
 from struct import Struct
 
@@ -127,8 +128,26 @@ class RangeTable:
 
     def find(self, address: bytes) -> int | None:
         """Return the class of the most specific range that holds a packed address of 4 or 16 bytes, or None."""
-        index = self._v4.find(int.from_bytes(address)) if len(address) == 4 else self._v6.find(address)
+        index = self._index(address)
         return None if index == NONE else self._classes[index]
+
+    def describe(self, address: bytes) -> tuple[Prefix, str] | None:
+        """Return prefix and label of the most specific range that holds the address, or None.
+
+        Raise SnapshotError if the file's data make no range.
+        """
+        index = self._index(address)
+        if index == NONE:
+            return None
+        first, length, version, _, label, _ = self.parts[Part.RANGES].record(RANGE, index)
+        try:
+            prefix = ip_network((first[:4] if version == 4 else first, length))
+        except ValueError as error:
+            raise SnapshotError(f"read snapshot: range {index} is no prefix") from error
+        return prefix, self.parts[Part.STRINGS].text(label)
+
+    def _index(self, address: bytes) -> int:
+        return self._v4.find(int.from_bytes(address)) if len(address) == 4 else self._v6.find(address)
 
 
 class _Intervals:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Decision, Verdict
 from dnsfilter.policy.intervals import Intervals
-from dnsfilter.policy.model import ENCRYPTED_DNS, Address, Instant, Suspension, WireName
+from dnsfilter.policy.model import ENCRYPTED_DNS, Address, Instant, Prefix, Suspension, WireName
 from dnsfilter.policy.rows import Effect
 from dnsfilter.snapshot.layout import OPTIONAL, Kind, Part
 from dnsfilter.snapshot.manifest import Manifest, parse_manifest
@@ -155,6 +155,10 @@ class Snapshot:
     def find(self, address: bytes) -> int | None:
         """Return the class of the most specific range with a packed address, or None for an unregistered one."""
         return self._ranges.find(address)
+
+    def describe(self, address: bytes) -> tuple[Prefix, str] | None:
+        """Return prefix and label of the range of a packed address, or None. SnapshotError if the data make none."""
+        return self._ranges.describe(address)
 
     def authority(self, class_index: int) -> str:
         """Return the slug of the authority of a class."""

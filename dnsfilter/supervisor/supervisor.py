@@ -165,8 +165,8 @@ class Supervisor:
         return snapshot
 
     def _sealed(self) -> tuple[Sealed, int]:
-        sealed = Sealed(self._snapshot.revision, self._feed.anchor.boot_ms, self._feed.descriptors)
-        return sealed, self._snapshot.words.size
+        since_ms, name = self._feed.anchor.boot_ms, self._vitals.node_name()
+        return Sealed(self._snapshot.revision, since_ms, self._feed.descriptors, name), self._snapshot.words.size
 
     def _revision_in_force(self) -> int | None:
         """Return the oldest revision that a serving worker decides by. None if there is no such worker."""

@@ -44,11 +44,15 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The snapshot to decide by: its revision, the boot time that its making time counts from, its sealed files."""
+    """The snapshot to decide by: its revision, the boot time that its making time counts from, its sealed files.
+
+    `node` is the name with which this node has enrolled, or empty.
+    """
 
     revision: int
     since_ms: int
     descriptors: Sequence[int]
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Standby:
         try:
             packed = seal("dnsfilter-config", pack_config(orders.config, sets))
             try:
-                setup = Setup(str(block.path), snapshot.since_ms)
+                setup = Setup(str(block.path), snapshot.since_ms, snapshot.node)
                 channel.send(self.sock, setup, [packed, *snapshot.descriptors])
             finally:
                 os.close(packed)
@@ -168,7 +172,7 @@ class WorkerProcess:
 
     def send_policy(self, snapshot: Sealed) -> None:
         """Have it decide by another snapshot."""
-        self.send(Policy(snapshot.revision, snapshot.since_ms), snapshot.descriptors)
+        self.send(Policy(snapshot.revision, snapshot.since_ms, snapshot.node), snapshot.descriptors)
 
     def order_to_read(self, sets: frozenset[int]) -> None:
         """Have it read exactly these sets, as far as it has inherited them."""

@@ -5,6 +5,7 @@ single small records, and reads only single records of checked messages, with th
 """
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
@@ -80,6 +81,12 @@ def txt_record(owner: bytes, ttl: int, text: str) -> RawRecord:
     if len(content) > _MAX_TEXT:
         raise ValueError(f"make txt record: {len(content)} bytes are more than {_MAX_TEXT}")
     strings = [content[start : start + _MAX_STRING] for start in range(0, len(content), _MAX_STRING)] or [b""]
+    return RawRecord(owner, Type.TXT, Class.IN, ttl, _packed(TXT(strings)))
+
+
+def txt_strings_record(owner: bytes, ttl: int, texts: Sequence[str]) -> RawRecord:
+    """Return a TXT record with a string for each text, cut to 255 bytes of UTF-8."""
+    strings = [text.encode("utf-8", "replace")[:_MAX_STRING] for text in texts]
     return RawRecord(owner, Type.TXT, Class.IN, ttl, _packed(TXT(strings)))
 
 

@@ -35,13 +35,14 @@ class _Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True
 
 
 class Setup(_Message, frozen=True):
-    """The first message to the worker. `counters` is the path of its counters, `since_ms` is as in `Policy`.
+    """The first message to the worker. `counters` is the path of its counters. The rest is as in `Policy`.
 
     Descriptors: sealed memory with the `WorkerConfig`, which may be larger than a packet. Then those of a `Policy`.
     """
 
     counters: str
     since_ms: int
+    node: str = ""
 
 
 class Listen(_Message, frozen=True):
@@ -53,11 +54,12 @@ class Listen(_Message, frozen=True):
 class Policy(_Message, frozen=True):
     """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules.
 
-    `since_ms` is the boot time that its making time counts from.
+    `since_ms` is the boot time that its making time counts from. `node` is the name with which this node has enrolled.
     """
 
     revision: int
     since_ms: int
+    node: str = ""
 
 
 class Stop(_Message, frozen=True):

@@ -19,6 +19,7 @@ import uvloop
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.engine.interface import NodeLabel
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.errors import SnapshotError
 from dnsfilter.resolver import Resolver
@@ -96,6 +97,7 @@ class Worker:
             snapshot=snapshot,
             since_ms=setup.since_ms,
         )
+        self._engine.introduce(NodeLabel(setup.node, self._site))
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
         self._streams = StreamServer(
             self._resolver,
@@ -170,7 +172,8 @@ class Worker:
                 # Stop reading the channel, or the loop would spin on it while pending queries are answered.
                 asyncio.get_running_loop().remove_reader(self._channel.fileno())
                 self._stopped.set()
-            case (Policy(revision, since_ms), descriptors):
+            case (Policy(revision, since_ms, node), descriptors):
+                self._engine.introduce(NodeLabel(node, self._site))
                 self._swap(revision, since_ms, descriptors)
             case (Listen(sets), _):
                 self._wanted = sets

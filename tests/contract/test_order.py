@@ -21,6 +21,7 @@ from tests.support.scripted import Scripted, says
 from tests.support.starting import Start
 
 TRANSPORTS = tuple(Transport)
+OWN_NAMES = ("health.dnsfilter.internal", "probe.dnsfilter.internal")
 BITS: tuple[dict[str, Any], ...] = ({}, {"do": True}, {"cd": True}, {"rd": False}, {"ad": True})
 
 
@@ -52,7 +53,7 @@ def test_query_without_rd_is_judged_by_policy_first_and_then_refused(start: Star
     asked = len(rig.forwarded)
     banned = rig.at_once(query("www.tiktok.com", rd=False), transport=transport)
     assert [code for code, _ in edes(banned)] == [15]
-    for name in ("plain.example.org", "new.example.org", "health.dnsfilter.internal", "localhost"):
+    for name in ("plain.example.org", "new.example.org", *OWN_NAMES, "localhost"):
         reply = rig.at_once(query(name, rd=False), transport=transport)
         assert (reply.rcode(), edes(reply)) == (dns.rcode.REFUSED, [(20, "")])
         assert not reply.answer
@@ -70,7 +71,7 @@ def test_a_ban_on_a_special_name_comes_before_its_local_answer(start: Start) -> 
 
 def test_special_name_is_answered_locally_and_never_forwarded(start: Start) -> None:
     rig = start(office(), internet())
-    for name in ("x.local", "x.onion", "4.3.2.10.in-addr.arpa", "health.dnsfilter.internal", "_dns.resolver.arpa"):
+    for name in ("x.local", "x.onion", "4.3.2.10.in-addr.arpa", *OWN_NAMES, "_dns.resolver.arpa"):
         for qtype in ("A", "TXT", "SVCB"):
             assert isinstance(rig.judge(query(name, qtype), MECHELEN), Reply)
     assert rig.forwarded == []
@@ -90,7 +91,7 @@ def test_every_class_of_a_banned_name_is_refused(start: Start, qclass: str) -> N
 
 
 @each_row("qclass", ["CH", "ANY", "NONE"])
-@each_row("name", ["version.bind", "plain.example.org", "health.dnsfilter.internal"])
+@each_row("name", ["version.bind", "plain.example.org", *OWN_NAMES])
 def test_other_classes_are_refused_without_details(start: Start, qclass: str, name: str) -> None:
     rig = start(office(), internet())
     reply = rig.at_once(query(name, "TXT", qclass))

@@ -67,6 +67,7 @@ TEMPTING = (
     "1.2.0.192.in-addr.arpa.",
     "plain.example.org.",
     "health.dnsfilter.internal.",
+    "probe.dnsfilter.internal.",
     "_dns.resolver.arpa.",
     "use-application-dns.net.",
 )

@@ -81,6 +81,7 @@ def _sound_queries() -> Iterator[tuple[str, bytes]]:
     yield "signal", asked("mask.icloud.com", "HTTPS")
     yield "canary", asked("use-application-dns.net")
     yield "health", asked("health.dnsfilter.internal", "TXT")
+    yield "probe", asked("probe.dnsfilter.internal", "TXT")
     yield "root", asked(".", "NS")
     yield "cookie", with_opt(option(10, b"12345678"))
     yield "payload 0", with_opt(payload=0)

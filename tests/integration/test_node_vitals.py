@@ -1,6 +1,7 @@
 """What a running node reports of itself: upstreams that stop, queries that the kernel drops, processes, disk."""
 
 import os
+import re
 import signal
 import socket
 import urllib.request
@@ -15,7 +16,7 @@ from tests.support.components import component
 from tests.support.dig import NoAnswer
 from tests.support.engines import query
 from tests.support.knot import Knot
-from tests.support.nodes import Node, eventually
+from tests.support.nodes import Node, SingleMachine, eventually
 from tests.support.ports import free_port
 from tests.support.zones import ZONES
 
@@ -135,3 +136,13 @@ def test_promtool_reports_no_problem_with_the_page_of_a_running_node(tmp_path: P
             text = response.read().decode()
         checked = component("promtool").run("check", "metrics", stdin=text)
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_enrolled_node_shows_its_name_to_prometheus_and_to_a_client_that_asks(machine: SingleMachine) -> None:
+    (info,) = (name for name in machine.metrics() if name.startswith("dnsfilter_node_info"))
+    (node,) = re.findall(r'node="(.+?)"', info)
+    assert 'site="default"' in info
+    (shown,) = machine.dig("probe.dnsfilter.internal", "TXT", bind="127.0.5.10").rdata("TXT")
+    assert shown.startswith(f'"node={node}" "site=default" "authority=ghent" "range=127.0.5.0/24"')
+    (shown,) = machine.dig("probe.dnsfilter.internal", "TXT", bind="127.0.99.7").rdata("TXT")
+    assert shown == f'"node={node}" "site=default" "unregistered"'

@@ -66,6 +66,9 @@ class CompiledEngine:
         self._loop.swap(anchor)
         self._fast.swap(table, self._counters.policy)
 
+    def introduce(self, node):
+        self._slow_path.introduce(node)
+
     def listen(self, listener):
         number = os.fstat(listener.fileno()).st_ino
         if number not in self._by_socket:

@@ -14,7 +14,7 @@ from dnsfilter.cache.answers import AnswerCache, Cache
 from dnsfilter.cache.failures import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Drop, Event, Miss, Reply
+from dnsfilter.engine.interface import Drop, Event, Miss, NodeLabel, Reply
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.reference.own_table import OwnTable
@@ -22,6 +22,7 @@ from dnsfilter.engine.reference.room import Room
 from dnsfilter.engine.reference.timer import BootTimer
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.exchange import Waiter
+from dnsfilter.engine.slow_path.local import asks_probe
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, UnregisteredTable
@@ -100,6 +101,9 @@ class ReferenceEngine:
     def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
         now_ms = self._clock.boot_ns() // 1_000_000
         self._path.swap(snapshot, Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms))
+
+    def introduce(self, node: NodeLabel) -> None:
+        self._path.introduce(node)
 
     def listen(self, listener: UdpListener) -> None:
         self._listeners[listener.fileno()] = listener
@@ -199,7 +203,7 @@ class ReferenceEngine:
             judging.count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
             return Reply(empty_reply(query, query.rcode, limit=size_limit))
         case = Case(query, transport, client, range_class, at, boot_ms, size_limit)
-        if not may_ask:
+        if not may_ask and not asks_probe(query):
             return Reply(judging.unregistered(case))
         # 5. Policy, local names, the cache, or a miss.
         return self._path.decide(case)

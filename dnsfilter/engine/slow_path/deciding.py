@@ -10,7 +10,15 @@ from dnsfilter.engine.rules.stale import stale_answer
 from dnsfilter.engine.slow_path.case import Case
 from dnsfilter.engine.slow_path.failing import FailureBook, known_failure
 from dnsfilter.engine.slow_path.judging import Judging
-from dnsfilter.engine.slow_path.local import SIGNAL_NAMES, Local, asks_any, signal_answer, special_answer
+from dnsfilter.engine.slow_path.local import (
+    SIGNAL_NAMES,
+    Local,
+    asks_any,
+    asks_probe,
+    probe_answer,
+    signal_answer,
+    special_answer,
+)
 from dnsfilter.engine.slow_path.pending_table import HealthBook
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.telemetry.metrics import Outcome
@@ -94,6 +102,8 @@ class Deciding:
         question = case.query.question
         if question.qclass == Class.IN and question.name in SIGNAL_NAMES and self._enforces(case):
             return signal_answer(case.query, case.limit)
+        if asks_probe(case.query) and question.qtype == Type.TXT:
+            return probe_answer(case.query, self._judging.probe_texts(case), case.limit)
         revision = self._judging.snapshot.revision
         return special_answer(case.query, self._zones.covers(question.name), revision, case.limit)
 

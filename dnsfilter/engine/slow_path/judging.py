@@ -1,17 +1,20 @@
 """Apply policy to a query and its answer, by the snapshot in force, and count the result. Both engines use this."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
 from dnsfilter.cache.answers import Entry
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
+from dnsfilter.engine.interface import NodeLabel
 from dnsfilter.engine.rules.may_ask import may_ask, unregistered_reply
 from dnsfilter.engine.rules.refusal_reply import refusal
 from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
 from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
 from dnsfilter.engine.slow_path.case import Case, Failed
 from dnsfilter.engine.slow_path.local import any_answer, asks_any
+from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
@@ -37,6 +40,7 @@ class Judging:
         self._counters = counters
         self._slots = counters.slots
         self._first_ban = self._first_bypass = 0
+        self.node = NodeLabel()
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
@@ -52,6 +56,17 @@ class Judging:
         """Return the refusal to a client that may not ask."""
         self.count(case.transport, Outcome.UNREGISTERED)
         return unregistered_reply(case.query, case.limit)
+
+    def probe_texts(self, case: Case) -> tuple[str, ...]:
+        """Return what the client's probe shows: this node, and as which range the client counts."""
+        if case.range_class is None:
+            return (*self.node.texts, "unregistered")
+        texts = [*self.node.texts, f"authority={self.snapshot.authority(case.range_class)}"]
+        with suppress(SnapshotError):
+            prefix, label = self.snapshot.describe(case.client) or (None, "")
+            texts += [f"range={prefix}"] if prefix is not None else []
+            texts += [f"label={label}"] if label else []
+        return tuple(texts)
 
     def judge(self, case: Case, matches: tuple[Matched, ...]) -> Judgement:
         """Return the judgement on `matches`. Count nothing."""

@@ -1,6 +1,6 @@
 """Answers that need no upstream: special names, probes of this node, and questions that are never forwarded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dnsfilter.telemetry.metrics import Bypass
@@ -9,20 +9,23 @@ from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
 from dnsfilter.wire.compose import MAX_MESSAGE, compose
 from dnsfilter.wire.iana import Class, Rcode, Type
-from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record
+from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record, txt_strings_record
 from dnsfilter.wire.names import is_at_or_below, parse_name
 from dnsfilter.wire.query import Query, Question
 from dnsfilter.wire.reply import empty_reply, local_reply
 
 HEALTH_NAME = parse_name("health.dnsfilter.internal")
+PROBE_NAME = parse_name("probe.dnsfilter.internal")
+"""Says to a client which node answers it, and as which range it counts."""
 LOCALHOST = parse_name("localhost")
 RESOLVER_ARPA = parse_name("resolver.arpa")
 CANARY_NAME = parse_name("use-application-dns.net")
 RELAY_NAMES = frozenset({parse_name("mask.icloud.com"), parse_name("mask-h2.icloud.com")})
 SIGNAL_NAMES = RELAY_NAMES | {CANARY_NAME}
 """Names that browsers and devices query to decide whether to keep using this resolver."""
-OURS = APEXES | SIGNAL_NAMES | {HEALTH_NAME}
-"""Local names: zones with all names below them, signals, the name of the health probe."""
+_SINGLE_NAMES = frozenset({HEALTH_NAME, PROBE_NAME})
+OURS = APEXES | SIGNAL_NAMES | _SINGLE_NAMES
+"""Local names: zones with all names below them, signals, the names of the health probe and the client's probe."""
 
 ZONE_TTL_S = 10800
 """TTL of the built-in zones (RFC 6303 section 3)."""
@@ -65,7 +68,7 @@ def any_answer(question: Question) -> Answer:
 def is_ours(name: bytes, qtype: int, covered: bool) -> bool:
     """Return whether a name never goes upstream. `covered` says that it is in a conditional zone."""
     found = special(name, qtype)
-    return name == HEALTH_NAME or (found is not None and not (covered and found.overridable))
+    return name in _SINGLE_NAMES or (found is not None and not (covered and found.overridable))
 
 
 def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bool]:
@@ -88,14 +91,27 @@ def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Lo
     if found is not None and covered and found.overridable:
         found = None
     if question.qclass != Class.IN:
-        ours = found is not None or question.name == HEALTH_NAME
+        ours = found is not None or question.name in _SINGLE_NAMES
         return Local(empty_reply(query, Rcode.REFUSED, limit=limit)) if ours else None
     if question.name == HEALTH_NAME:
         return Local(_health(query, revision, limit))
+    if question.name == PROBE_NAME:
+        return Local(_loopback_only(query, limit))
     if found is not None:
         bypass = Bypass.DDR if is_at_or_below(question.name, RESOLVER_ARPA) else None
         return Local(_from_table(query, found, limit), bypass)
     return None
+
+
+def asks_probe(query: Query) -> bool:
+    """Return whether a query is for the probe's name, which clients that may not ask get answers for too."""
+    return query.rd and query.question.qclass == Class.IN and query.question.name == PROBE_NAME
+
+
+def probe_answer(query: Query, texts: Sequence[str], limit: int) -> Local:
+    """Return the answer to the client's probe for TXT. Nobody keeps it: it holds for this client only."""
+    record = txt_strings_record(query.question.wire[:-4], 0, texts)
+    return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
 
 
 def local_leg(question: Question, covered: bool, revision: int) -> Answer | None:
@@ -113,6 +129,14 @@ def _health(query: Query, revision: int, limit: int) -> bytes:
             record = txt_record(asked, 0, f"revision={revision}")
         case _:
             return _denial(query, Rcode.NOERROR, HEALTH_NAME, 0, limit)
+    return local_reply(query, Rcode.NOERROR, [record], limit=limit)
+
+
+def _loopback_only(query: Query, limit: int) -> bytes:
+    """Return the answer for the probe's name that is the same for every client, and for an alias of the name."""
+    if query.question.qtype != Type.A:
+        return _denial(query, Rcode.NOERROR, PROBE_NAME, 0, limit)
+    record = address_record(query.question.wire[:-4], 0, bytes((127, 0, 0, 1)))
     return local_reply(query, Rcode.NOERROR, [record], limit=limit)
 
 

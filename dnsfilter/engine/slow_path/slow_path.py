@@ -10,7 +10,7 @@ from dnsfilter.cache.answers import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Answered, Miss, Reply
+from dnsfilter.engine.interface import Answered, Miss, NodeLabel, Reply
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.deciding import Deciding
 from dnsfilter.engine.slow_path.exchange import Waiter
@@ -64,10 +64,14 @@ class SlowPath:
         """Decide by `snapshot` from now on."""
         self.judging.swap(snapshot, anchor)
 
+    def introduce(self, node: NodeLabel) -> None:
+        """Show this name and site to clients that ask for the probe's name."""
+        self.judging.node = node
+
     # Queries.
 
     def decide(self, case: Case) -> Reply | Miss:
-        """Decide a query whose client may ask and is within its limits."""
+        """Decide a query that is within its client's limits, of a client that may ask or for the probe's name."""
         return self._deciding.decide(case)
 
     def decide_message(

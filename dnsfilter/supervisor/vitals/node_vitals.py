@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dnsfilter.config.node_config import Config
+from dnsfilter.control.identity import identity_mark, load_identity
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.crew import Crew
 from dnsfilter.supervisor.vitals.dropped_datagrams import DroppedDatagrams
@@ -31,6 +32,10 @@ class NodeVitals:
         workers = ((member.block, member.upstreams) for member in self._crew.members)
         self._upstreams.look(now, self._crew.orders.upstreams, workers)
 
+    def node_name(self) -> str:
+        """Return the name with which the node has enrolled, or an empty text."""
+        return self._name.read(self._crew.orders.config)
+
     def read(self, sockets: Iterable[socket.socket]) -> Vitals:
         """Return the state now. `sockets` are the UDP sockets at which queries arrive."""
         config = self._crew.orders.config
@@ -39,7 +44,7 @@ class NodeVitals:
         workers = ((f"worker-{member.seat + 1}", member.process.pid) for member in members)
         return Vitals(
             site=config.control_plane.site,
-            node=self._name.read(config),
+            node=self.node_name(),
             upstreams_up=self._upstreams.up(),
             datagrams_dropped=self.drops.read(sockets),
             receive_queue_bytes=self.drops.fullest_bytes,
@@ -59,9 +64,6 @@ class NodeName:
 
     def read(self, config: Config) -> str:
         """Return the name, or an empty text before the enrolment, and for a node without a control plane."""
-        # A node that serves has imported it to report to its control plane. Without one it is not needed.
-        from dnsfilter.control.identity import identity_mark, load_identity
-
         if config.control_plane.url is None:
             return ""
         mark = identity_mark(config.node_dir)

@@ -1,6 +1,6 @@
 # Who answers a name: the engine itself (engine/slow_path/local.py), or the servers of a view (upstream/zones.py).
 
-from dnsfilter.engine.slow_path.local import CANARY_NAME, LOCALHOST, OURS, RESOLVER_ARPA, SIGNAL_NAMES
+from dnsfilter.engine.slow_path.local import CANARY_NAME, LOCALHOST, OURS, PROBE_NAME, RESOLVER_ARPA, SIGNAL_NAMES
 from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
 
 cdef enum:
@@ -29,12 +29,17 @@ cdef class Places:
     cdef NameMap zones              # conditional zones, with the numbers of their views
     cdef uint32_t apex              # size of the zone's name that `ours` found last
     cdef uint8_t[256] single_sizes  # 1 for the sizes of names in `specials`
+    cdef bytes _probe_name
+    cdef const uint8_t* _probe
+    cdef uint16_t _probe_size
 
     def __init__(self, zones):
         self.tops = NameMap(dict.fromkeys(TOP_LABELS, 0))
         self.specials = NameMap(SPECIAL_NUMBERS)
         self.zones = NameMap(zones.numbers())
         memset(self.single_sizes, 0, sizeof(self.single_sizes))
+        self._probe_name = PROBE_NAME
+        self._probe, self._probe_size = self._probe_name, <uint16_t>len(PROBE_NAME)
         for name in OURS:
             self.single_sizes[len(name)] = 1
 
@@ -61,6 +66,13 @@ cdef class Places:
                 self.apex = asked.name_size - start
                 return number
         return NOT_OURS
+
+    cdef bint is_probe(self, const Asked* asked) noexcept nogil:
+        """Return `asks_probe` of the query."""
+        return (
+            asked.rd and asked.qclass == CLASS_IN and asked.name_size == self._probe_size
+            and memcmp(asked.name, self._probe, self._probe_size) == 0
+        )
 
     cdef uint16_t view_of(self, const Asked* asked, bint is_ours) noexcept nogil:
         """Return the number of the view that serves the name: of its longest conditional zone, or 0.

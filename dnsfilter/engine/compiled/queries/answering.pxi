@@ -153,10 +153,14 @@ cdef class Answering:
         self, const Asked* asked, const uint8_t* client, int client_size, int transport, int64_t now_ms,
         uint32_t limit, uint8_t* out,
     ) noexcept nogil:
-        """Refuse a client that may not ask. A UDP source may be forged, so its network is charged."""
+        """Refuse a client that may not ask, but hand over the probe's name. A UDP source may be forged, so its network
+        is charged.
+        """
         cdef int admission = self.admit(client, client_size, transport != 0, transport, now_ms)
         cdef uint32_t size
         if admission == ADMIT_PASS:
+            if self.places.is_probe(asked):
+                return HAND_OVER
             self.slots[self.outcomes[transport][AS_UNREGISTERED]] += 1
             return <int>write_empty(asked, RCODE_REFUSED, EDE_PROHIBITED, NULL, 0, limit, out)
         if admission == ADMIT_DROP:
