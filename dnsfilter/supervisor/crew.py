@@ -16,6 +16,7 @@ from dnsfilter.supervisor.stalls import any_waiting, is_silent, queries_counted
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
+from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.channel import Stop
 
@@ -108,6 +109,19 @@ class Crew:
         for member in self._members:
             queries[member.seat] += queries_counted(member.block.slots)
         return queries
+
+    def numbers(self) -> Mapping[str, int]:
+        """Return the counters of this crew for the next program: restarts, and queries by seat."""
+        queries = {f"{WORKER_QUERIES.name} {seat}": number for seat, number in self.queries_by_seat().items()}
+        return {WORKER_RESTARTS.name: self.restarts, **queries}
+
+    def go_on_from(self, numbers: Mapping[str, int]) -> None:
+        """Go on from the counters of the previous program, as `numbers` returned them."""
+        self.restarts = numbers.get(WORKER_RESTARTS.name, 0)
+        for name, number in numbers.items():
+            metric, _, seat = name.partition(" ")
+            if metric == WORKER_QUERIES.name and seat.isdecimal():
+                self._queries_of_ended[int(seat)] = number
 
     # Orders.
 

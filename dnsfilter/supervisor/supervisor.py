@@ -25,14 +25,16 @@ from dnsfilter.engine.choice import EngineKind, why_not_compiled
 from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
-from dnsfilter.supervisor.crew import STOP_S, Crew, Death
+from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.reload import log_addresses, merge_reloadable
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, open_listening, receive_buffer
-from dnsfilter.supervisor.upgrade import Handover, Predecessor, hand_over, try_out
+from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.kept_totals import write_totals
+from dnsfilter.telemetry.metrics import SNAPSHOTS_QUARANTINED
 from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.telemetry.totals import Totals
@@ -50,6 +52,7 @@ CONTROL_STOP_S = 0.5
 """Seconds that a stop waits for a running report to the control plane, or for a write to disk."""
 UNSERVED_S = 1.0
 """Seconds after the start at which the status server opens, even if the node does not serve yet."""
+_QUARANTINED = SNAPSHOTS_QUARANTINED.name
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -92,17 +95,18 @@ class Supervisor:
         self._listening = listening
         self._superseded: list[Listening] = []
         self._handover = handover
-        self._predecessors: tuple[Predecessor, ...] = handover.workers
-        self._dismissed_at: float | None = None
         self._totals = Totals()
+        self._predecessors = Predecessors(handover.workers, self._totals.retire_inherited)
+        numbers = restore_totals(self._totals, handover.totals)  # before the old counters are removed
         self._counters_dir = make_counters_dir()
         orders = Orders(1, config, listening, engine, _upstreams(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
+        self._crew.go_on_from(numbers)
         self._vitals = NodeVitals(self._crew, handover.dropped)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
         """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
-        self._set_aside = 0
+        self._set_aside = numbers.get(_QUARANTINED, 0)
         self._fallen_back = self._ready_sent = self._stopping = self._reload_waits = False
         self._woken = asyncio.Event()
         self._errand: asyncio.Task[None] | None = None
@@ -125,7 +129,7 @@ class Supervisor:
             notify("STOPPING=1")
             if self._errand is not None:
                 self._errand.cancel()
-            self._dismiss_predecessors()
+            self._predecessors.dismiss()
             if self._control is not None:
                 self._control.close()
             await self._crew.stop()
@@ -294,23 +298,13 @@ class Supervisor:
             self._superseded.pop().close(but=self._listening)
         if not self._predecessors and not self._handover.sockets:
             return
-        self._dismiss_predecessors()
-        self._predecessors = tuple(worker for worker in self._predecessors if not worker.has_ended())
-        if self._dismissed_at is not None and now - self._dismissed_at > STOP_S:
-            for worker in self._predecessors:
-                worker.kill()
+        self._predecessors.end(now)
         if not self._predecessors:
             ours = {sock.fileno() for _, sock in self._listening.placed()}
             for _, sock in self._handover.sockets:
                 if sock.fileno() not in ours:
                     sock.close()
             self._handover = replace(self._handover, sockets=())
-
-    def _dismiss_predecessors(self) -> None:
-        if self._dismissed_at is None:
-            self._dismissed_at = time.monotonic()
-            for worker in self._predecessors:
-                worker.dismiss()
 
     # Snapshots.
 
@@ -422,10 +416,14 @@ class Supervisor:
         if reason is None:
             logs.emit(_LOG, logging.INFO, "upgrade started")
             await self._close_status()
-            workers = [member.hand_over() for member in self._crew.members if not member.gone]
+            going_on = [member for member in self._crew.members if not member.gone]
+            workers = [member.hand_over() for member in going_on]
+            blocks = {member.process.pid: member.block for member in going_on}
+            numbers = {**self._crew.numbers(), _QUARANTINED: self._set_aside}
+            totals = write_totals(self._totals.keep(blocks, numbers))
             try:
                 dropped = self._vitals.drops.of_closed(self._udp_sockets())
-                hand_over(self._means.program, self._listening, metrics, workers, dropped)
+                hand_over(self._means.program, self._listening, metrics, workers, totals, dropped)
             except OSError as error:
                 reason = str(error)
                 for member in self._crew.members:

@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE
@@ -19,9 +20,12 @@ from typing import NoReturn
 from dnsfilter.config.endpoint import endpoint_text, parse_endpoint
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.supervisor.crew import STOP_S
 from dnsfilter.supervisor.sockets import Listening, Place
 from dnsfilter.supervisor.worker_process import child_environment
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.kept_totals import MOST_BYTES, read_totals
+from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, end_with, keep_only, keep_over_exec
 from dnsfilter.worker.sealed import map_sealed, seal
 
@@ -56,12 +60,42 @@ class Predecessor:
             os.kill(self.pid, signal.SIGKILL)
 
 
+class Predecessors:
+    """The workers of the old program that have not ended. `ended` is called for each that has, with its process id."""
+
+    def __init__(self, workers: Sequence[Predecessor], ended: Callable[[int], None]) -> None:
+        self._left = list(workers)
+        self._ended = ended
+        self._dismissed_at: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def dismiss(self) -> None:
+        """Ask all to end, once."""
+        if self._dismissed_at is None:
+            self._dismissed_at = time.monotonic()
+            for worker in self._left:
+                worker.dismiss()
+
+    def end(self, now: float) -> None:
+        """Dismiss all, reap those that have ended, and kill those that take too long. `now` is of a monotonic clock."""
+        self.dismiss()
+        for worker in list(self._left):
+            if worker.has_ended():
+                self._left.remove(worker)
+                self._ended(worker.pid)
+            elif self._dismissed_at is not None and now - self._dismissed_at > STOP_S:
+                worker.kill()
+
+
 @dataclass(frozen=True, slots=True)
 class Handover:
     """The listening sockets, the metrics socket and the workers of the old program.
 
     In a trial the old program still runs and reads these sockets. `trial_of` is the revision that it decides by.
     `dropped` counts the datagrams that the kernel dropped at sockets that are closed now.
+    `totals` are the old program's counters, as `telemetry.kept_totals` writes them, or None.
     """
 
     sockets: tuple[tuple[Place, socket.socket], ...]
@@ -69,6 +103,7 @@ class Handover:
     workers: tuple[Predecessor, ...]
     trial_of: int | None = None
     dropped: int = 0
+    totals: bytes | None = None
 
     @property
     def is_trial(self) -> bool:
@@ -101,7 +136,8 @@ def take_handover() -> Handover:
             (parse_endpoint(content["status"][0]), _own(content["status"][1])),
             tuple(Predecessor(pid, _own(fd)) for pid, fd in content["workers"]),
             trial_of,
-            int(content.get("dropped", 0)),  # an older program hands over none
+            int(content.get("dropped", 0)),
+            _totals(content.get("totals")),  # an older program hands over none
         )
     except (SnapshotError, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise UnavailableError(f"take over from the previous program: {error}") from error
@@ -150,13 +186,15 @@ def hand_over(
     listening: Listening,
     status: tuple[Endpoint, socket.socket],
     workers: Sequence[tuple[int, int]],
+    totals: bytes,
     dropped: int,
 ) -> NoReturn:
     """Become the new program, which gets these from `take_handover`. `workers` are process ids and channels.
 
     Raise OSError if that fails. Then everything is as before.
     """
-    note, passed = _note(listening, status, workers, dropped=dropped)
+    counters = seal("dnsfilter-totals", totals)
+    note, passed = _note(listening, status, workers, counters, dropped=dropped)
     # Default actions would end the new program before it has handlers of its own.
     signals = (signal.SIGHUP, signal.SIGUSR2)
     before = [signal.signal(number, signal.SIG_IGN) for number in signals]
@@ -171,6 +209,7 @@ def hand_over(
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
         os.close(note)
+        os.close(counters)
         raise
 
 
@@ -178,6 +217,7 @@ def _note(
     listening: Listening,
     status: tuple[Endpoint, socket.socket],
     workers: Sequence[tuple[int, int]],
+    totals: int | None = None,
     *,
     trial_of: int | None = None,
     dropped: int = 0,
@@ -192,9 +232,37 @@ def _note(
         "workers": workers,
         "trial_of": trial_of,
         "dropped": dropped,
+        "totals": totals,
     }
     note = seal("dnsfilter-handover", json.dumps(content).encode())
-    return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers)]
+    given = () if totals is None else (totals,)
+    return note, [note, metrics[1], *(fd for _, _, fd in sockets), *(fd for _, fd in workers), *given]
+
+
+def restore_totals(totals: Totals, data: bytes | None) -> Mapping[str, int]:
+    """Go on from the old program's totals. Return its other counters by name; none if there are no readable totals."""
+    if data is None:
+        return {}
+    try:
+        kept = read_totals(data)
+    except UnavailableError as error:
+        logs.emit(_LOG, logging.ERROR, "counters start at 0", reason=error)
+        return {}
+    for pid in totals.restore(kept):
+        logs.emit(_LOG, logging.WARNING, "last counts of a worker of the old program are lost", pid=pid)
+    return kept.numbers
+
+
+def _totals(fd: int | None) -> bytes | None:
+    """Return the content of the descriptor with the old program's counters. A damaged one only costs the counters."""
+    if fd is None:
+        return None
+    try:
+        with map_sealed(fd) as data:
+            return bytes(data[: MOST_BYTES + 1])
+    except SnapshotError as error:
+        logs.emit(_LOG, logging.ERROR, "counters start at 0", reason=error)
+        return None
 
 
 def _own(fd: int) -> socket.socket:

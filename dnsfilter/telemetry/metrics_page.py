@@ -11,10 +11,11 @@ _PREFACE = """\
 
 The supervisor serves these metrics in Prometheus' text format, by default on `http://127.0.0.1:9153/metrics`, summed
 over all workers. Counters start at 0 when the supervisor starts. They do not fall while it runs, even if a worker
-restarts or the rules change.
+restarts, the rules change, or the program is upgraded with SIGUSR2.
 
 No label names a client, a range or a queried name. An authority whose usage level is `none` has no series of its own.
-An authority that loses its last counted ban has no series until it has one again.
+An authority that loses its last counted ban has no series of bans until it has one again. A ban that is off has series
+that stand still.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

@@ -1,4 +1,4 @@
-"""The supervisor's totals: the counts of all workers, alive or dead, since the supervisor started.
+"""The supervisor's totals: the counts of all workers, alive or dead, since the supervisor started, over upgrades too.
 
 Each reading of a block adds what each counter has gained since the last reading. So no total falls when rules change or
 a worker dies, and nothing is counted twice.
@@ -6,10 +6,13 @@ a worker dies, and nothing is counted twice.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
+from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.block import CounterBlock, PolicyCounts
-from dnsfilter.telemetry.metrics import COUNTS_LOST
+from dnsfilter.telemetry.kept_totals import KeptBlock, KeptTotals, is_readable, table_digest
+from dnsfilter.telemetry.metrics import COUNTS_LOST, UPSTREAM_QUERIES
 from dnsfilter.telemetry.policy_words import PolicyWords, Sample
 from dnsfilter.telemetry.slots import Slot, SlotKind, slot_table
 
@@ -44,6 +47,8 @@ class Totals:
         self._named: dict[Sample, int] | None = None
         """The samples of the rules in force, each with 0. None before they are needed."""
         self._live: dict[CounterBlock, _Reading] = {}
+        self._inherited: dict[int, CounterBlock] = {}
+        """Blocks of workers of the previous program, by process id."""
         self._name(slot_table(()))
 
     def learn(self, digest: bytes, words: PolicyWords) -> None:
@@ -111,6 +116,61 @@ class Totals:
         # The first label is the authority.
         samples.update((each, n) for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown)
         return Counts(samples)
+
+    # Upgrades.
+
+    def keep(self, running: Mapping[int, CounterBlock], numbers: Mapping[str, int]) -> KeptTotals:
+        """Return all totals for the next program. `running` has the blocks of workers that go on, by process id.
+
+        `numbers` are further counters of the supervisor.
+        """
+        for block in self._live:
+            self.fold(block)
+        blocks = (self._kept_block(pid, block) for pid, block in running.items() if block in self._live)
+        digests = {block.digest for block in running.values()}
+        words = {digest: found for digest in digests if (found := self._words.get(digest)) is not None}
+        return KeptTotals(self._samples, self._policy, words, tuple(blocks), numbers)
+
+    def restore(self, kept: KeptTotals) -> Sequence[int]:
+        """Go on from the totals of the previous program, and read the blocks of its workers until they end.
+
+        Return the workers whose blocks this program cannot read. What they still count is lost.
+        """
+        self._samples.update(kept.samples)
+        self._policy.update(kept.policy)
+        self._words.update(kept.words)
+        return [each.pid for each in kept.blocks if not self._inherit(each)]
+
+    def retire_inherited(self, pid: int) -> None:
+        """Take the last counts of a worker of the previous program that has ended, and close its block."""
+        block = self._inherited.pop(pid, None)
+        if block is not None:
+            self.retire(block)
+            block.close()
+
+    def _kept_block(self, pid: int, block: CounterBlock) -> KeptBlock:
+        reading = self._live[block]
+        upstreams = tuple(
+            dict(slot.labels)["upstream"] for slot in reading.table if slot.metric == UPSTREAM_QUERIES.name
+        )
+        digest = table_digest(reading.table)
+        return KeptBlock(pid, str(block.path), upstreams, digest, tuple(reading.slots), dict(reading.policy))
+
+    def _inherit(self, kept: KeptBlock) -> bool:
+        if not is_readable(kept):
+            return False
+        try:
+            block = CounterBlock.open(Path(kept.path))
+        except UnavailableError:
+            return False
+        if block.upstreams != len(kept.upstreams):
+            block.close()
+            return False
+        self.watch(block, kept.upstreams)
+        self._live[block].slots[:] = kept.slots
+        self._live[block].policy.update(kept.policy)
+        self._inherited[kept.pid] = block
+        return True
 
     def _name(self, table: Sequence[Slot]) -> None:
         for slot in table:

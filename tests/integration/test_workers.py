@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dns.message
+import dns.rcode
 import pytest
 
 from dnsfilter.cli.publishing import publish_policy_file
@@ -32,6 +33,17 @@ both_sizes = pytest.mark.parametrize("workers", [1, 2])
 
 def loaded(node: Node) -> ConstantLoad:
     return ConstantLoad(node.port, NAMES)
+
+
+def counts(node: Node) -> list[float]:
+    """Return how many queries came by datagram and were refused, and how many counts of bans say so."""
+    refused = ("dnsfilter_refused_total", "dnsfilter_ban_queries_total")
+    found = node.metrics()
+    return [
+        sum(n for name, n in found.items() if name.startswith("dnsfilter_queries_total{") and '"udp"' in name),
+        found['dnsfilter_queries_total{outcome="blocked",transport="udp"}'],
+        *(sum(n for name, n in found.items() if name.startswith(each) and "_total{" in name) for each in refused),
+    ]
 
 
 def started(directory: Path, authority: Knot, workers: int, **settings: str) -> Node:
@@ -295,12 +307,16 @@ def test_an_upgrade_under_load_loses_nothing(tmp_path: Path, authority: Knot, wo
     with started(tmp_path, authority, workers) as node:
         before = settled(node, workers)
         assert node.process is not None
+        counted = counts(node)
         with loaded(node) as load:
             load.until_answered(500)
             send_signal(node, signal.SIGUSR2)
             assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
             load.until_answered(500)
         assert load.tally.lost == 0
+        # Workers of both programs count into the same totals, also after the first program is gone.
+        gained = [after - first for first, after in zip(counted, counts(node), strict=True)]
+        assert gained == [load.tally.sent, *3 * [load.tally.rcodes[dns.rcode.REFUSED]]]
         assert node.process.poll() is None
         assert node.dig("www.tiktok.com", extra=["+tcp"]).rcode == "REFUSED"
         assert eventually(lambda: serving(node, workers), 30)

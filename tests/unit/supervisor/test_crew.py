@@ -205,3 +205,12 @@ def test_flood_of_reported_networks_is_bounded(
     with contextlib.chdir(Path(__file__).parents[3]):
         assert 0 < asyncio.run(waiting()) <= 10 * PLACES
     impostor.end.close()
+
+
+def test_counters_go_on_in_the_crew_of_the_next_program(listening: Listening, sealed: Sealed, tmp_path: Path) -> None:
+    kept = {"dnsfilter_worker_restarts_total": 3, "dnsfilter_worker_queries_total 0": 40}
+    crew = crew_of("reference", listening, sealed, tmp_path)
+    crew.go_on_from({**kept, "dnsfilter_worker_queries_total x": 1, "other": 2})
+    assert (crew.restarts, dict(crew.queries_by_seat()), crew.numbers()) == (3, {0: 40}, kept)
+    crew.go_on_from({})
+    assert crew.restarts == 0

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.supervisor.upgrade import NOTHING, VARIABLE, take_handover
+from dnsfilter.supervisor.upgrade import NOTHING, VARIABLE, restore_totals, take_handover
+from dnsfilter.telemetry.totals import Totals
 from dnsfilter.worker.sealed import seal
 from tests.support.ports import free_port
 
@@ -29,7 +30,7 @@ child = subprocess.Popen(["cat"], stdin=theirs.fileno())
 theirs.close()
 program = ({program!r}, "-c", {new!r})
 try:
-    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())], 7)
+    hand_over(program, listening, (metrics, open_tcp(metrics)), [(child.pid, ours.fileno())], b"totals", 7)
 except OSError as error:
     inheritable = [sock.get_inheritable() for _, sock in listening.placed()]
     print(error.errno, any(inheritable), signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
@@ -55,6 +56,7 @@ while not worker.has_ended():
 print(json.dumps({
     "places": [[kind.name, endpoint.port] for (kind, endpoint), _ in found.sockets],
     "metrics": found.status[0].port,
+    "totals": found.totals.decode(),
     "waiting": waiting,
     "dropped": found.dropped,
     "alive": alive,
@@ -78,6 +80,7 @@ def test_sockets_with_waiting_queries_and_workers_are_handed_over() -> None:
     assert json.loads(said) == {
         "places": [["SOCK_DGRAM", port], ["SOCK_STREAM", port]] * 2,
         "metrics": metrics,
+        "totals": "totals",
         "waiting": 64,
         "dropped": 7,
         "alive": True,
@@ -122,3 +125,13 @@ def test_invalid_descriptor_number_is_an_error(number: str, monkeypatch: pytest.
     monkeypatch.setenv(VARIABLE, number)
     with pytest.raises(UnavailableError, match="take over from the previous program"):
         take_handover()
+
+
+@pytest.mark.parametrize("data", [None, b"damaged"])
+def test_totals_that_cannot_be_read_cost_only_the_counters(
+    data: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    totals = Totals()
+    assert restore_totals(totals, data) == {}
+    assert set(totals.snapshot().samples.values()) == {0}
+    assert ("counters start at 0" in caplog.text) == (data is not None)

@@ -1,0 +1,164 @@
+"""Totals go on in the next program, with what the workers of the old one count until they end."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.errors import UnavailableError
+from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.kept_totals import MOST_BYTES, KeptTotals, read_totals, write_totals
+from dnsfilter.telemetry.metrics import BanGround
+from dnsfilter.telemetry.policy_words import BanCount, PolicyWords
+from dnsfilter.telemetry.slots import CACHE_ENTRIES, CACHE_HITS, upstream_slots
+from dnsfilter.telemetry.totals import Totals
+
+UPSTREAM = "[2001:db8::53]:53"
+WORDS = PolicyWords((("ghent", "tiktok"),), (BanCount("ghent", "tiktok", "flanders", BanGround.LAW),), ("ghent",))
+REFUSED = ("dnsfilter_refused_total", (("authority", "ghent"), ("service", "tiktok")))
+HITS, LOST = ("dnsfilter_cache_hits_total", ()), ("dnsfilter_policy_counts_lost_total", ())
+FAILED = ("dnsfilter_upstream_failures_total", (("upstream", UPSTREAM), ("reason", "timeout")))
+PID = 4711
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[CounterBlock]:
+    """Return the block of a worker as the worker sees it."""
+    CounterBlock.create(tmp_path / "worker-1", upstreams=1, capacity=16).close()
+    block = CounterBlock.open(tmp_path / "worker-1")
+    yield block
+    block.close()
+
+
+def watched(block: CounterBlock) -> tuple[Totals, CounterBlock]:
+    """Return totals that know the rules and watch the block."""
+    totals, ours = Totals(), CounterBlock.open(block.path)
+    totals.learn(b"A", WORDS)
+    totals.watch(ours, [UPSTREAM])
+    return totals, ours
+
+
+def count(block: CounterBlock, number: int = 1) -> None:
+    block.add(CACHE_HITS, number)
+    block.add(upstream_slots(1)[0].failure("timeout"), number)
+    for _ in range(number):
+        block.count(0)
+
+
+def handed_over(block: CounterBlock) -> KeptTotals:
+    """Return what a program that has counted a retired worker and read this block hands over."""
+    totals, ours = watched(block)
+    kept = read_totals(write_totals(totals.keep({PID: ours}, {"restarts": 3})))
+    ours.close()
+    return kept
+
+
+def test_totals_and_running_workers_go_on_without_a_gap(worker: CounterBlock) -> None:
+    worker.open_policy(b"A", WORDS.size)
+    worker.set(CACHE_ENTRIES, 5)
+    count(worker, 3)
+    kept = handed_over(worker)
+    assert kept.numbers == {"restarts": 3}
+    count(worker, 2)  # after the last reading of the old program
+    after = Totals()
+    assert after.restore(kept) == []
+    after.learn(b"A", WORDS)
+    count(worker)
+    found = after.snapshot().samples
+    assert [found[each] for each in (HITS, FAILED, REFUSED)] == [6, 6, 6]
+    assert found["dnsfilter_cache_entries", ()] == 5
+    count(worker)
+    after.retire_inherited(PID)
+    after.retire_inherited(PID)
+    found = after.snapshot().samples
+    assert [found[each] for each in (HITS, FAILED, REFUSED, LOST)] == [7, 7, 7, 0]
+    assert found["dnsfilter_cache_entries", ()] == 0
+
+
+def test_counts_under_rules_that_the_new_program_never_learns_are_kept(worker: CounterBlock) -> None:
+    worker.open_policy(b"A", WORDS.size)
+    kept = handed_over(worker)
+    after = Totals()
+    after.restore(kept)
+    after.learn(b"B", PolicyWords((("ghent", "tiktok"),)))
+    count(worker)
+    after.retire_inherited(PID)
+    assert [after.snapshot().samples[each] for each in (REFUSED, LOST)] == [1, 0]
+
+
+def test_rules_changed_before_the_handover_count_once(worker: CounterBlock) -> None:
+    totals, ours = watched(worker)
+    worker.open_policy(b"A", WORDS.size)
+    count(worker)
+    totals.learn(b"B", WORDS)
+    worker.open_policy(b"B", WORDS.size)
+    count(worker)
+    after = Totals()
+    after.restore(read_totals(write_totals(totals.keep({PID: ours}, {}))))
+    count(worker)
+    after.learn(b"B", WORDS)
+    assert [after.snapshot().samples[each] for each in (HITS, REFUSED, LOST)] == [3, 3, 0]
+    ours.close()
+
+
+@pytest.mark.parametrize("change", ["gone", "other slots", "other upstreams"])
+def test_worker_whose_block_cannot_be_read_is_reported_and_no_total_falls(worker: CounterBlock, change: str) -> None:
+    worker.open_policy(b"A", WORDS.size)
+    count(worker, 4)
+    kept = handed_over(worker)
+    (block,) = kept.blocks
+    if change == "gone":
+        worker.path.unlink()
+    elif change == "other slots":
+        block = replace(block, table="0" * 64)
+    else:
+        block = replace(block, upstreams=(*block.upstreams, "192.0.2.1:53"))
+    after = Totals()
+    assert after.restore(replace(kept, blocks=(block,))) == [PID]
+    after.learn(b"A", WORDS)
+    assert [after.snapshot().samples[each] for each in (HITS, REFUSED)] == [4, 4]
+    after.retire_inherited(PID)
+
+
+def signed(content: object) -> bytes:
+    body = json.dumps(content).encode()
+    return hashlib.sha256(body).digest() + body
+
+
+EMPTY = {"version": 1, "samples": [], "policy": [], "words": {}, "blocks": [], "numbers": {}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"x" * 100,
+        write_totals(KeptTotals())[:-1],
+        bytes(MOST_BYTES + 1),
+        signed([]),
+        signed({}),
+        signed({**EMPTY, "version": 2}),
+        signed({**EMPTY, "samples": [["dnsfilter_cache_hits_total", [], -1]]}),
+        signed({**EMPTY, "samples": [["dnsfilter_cache_hits_total", [], 1 << 64]]}),
+        signed({**EMPTY, "samples": [["dnsfilter_cache_hits_total", [], 1.5]]}),
+        signed({**EMPTY, "samples": [["dnsfilter_cache_hits_total", [], True]]}),
+        signed({**EMPTY, "samples": [["dnsfilter_cache_hits_total", 5, 1]]}),
+        signed({**EMPTY, "words": {"xx": [[], [], []]}}),
+        signed({**EMPTY, "words": {"aa": [[], [["ghent", "tiktok", "ghent", "whim"]], []]}}),
+        signed({**EMPTY, "blocks": [[1, "path", [], "table", [-1], []]]}),
+        signed({**EMPTY, "numbers": {"restarts": "3"}}),
+    ],
+    ids=range(16),
+)
+def test_damaged_totals_are_not_read(data: bytes) -> None:
+    with pytest.raises(UnavailableError, match="previous program"):
+        read_totals(data)
+
+
+def test_what_is_written_is_read() -> None:
+    kept = KeptTotals({HITS: 3, REFUSED: 2**64 - 1}, {REFUSED: 1}, {b"A": WORDS}, (), {"restarts": 7})
+    assert read_totals(write_totals(kept)) == kept
+    assert read_totals(signed(EMPTY)) == KeptTotals()
