@@ -8,5 +8,7 @@ LAST_INSTANT: Instant = 7_258_118_400
 MAX_TEXT = 1000
 MAX_ADDRESSES = 8
 """Maximum number of addresses in a ban's reply: a few servers that explain it. More would not fit a datagram."""
+MIN_COUNTED_ADDRESSES = 16
+"""Addresses of the smallest range whose queries are counted on their own. In smaller ones a count names few people."""
 MAX_SUSPENSION_S = 4 * 3600
 MAX_PROVISIONAL_S = 72 * 3600

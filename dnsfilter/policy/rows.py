@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TypeAlias
 
+from dnsfilter.policy.bounds import MIN_COUNTED_ADDRESSES
 from dnsfilter.policy.exemptions import exempted_intervals
 from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
@@ -25,6 +26,7 @@ from dnsfilter.policy.model import (
     Policy,
     Prefix,
     Suspension,
+    Usage,
 )
 
 
@@ -38,12 +40,16 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class RangeClass:
-    """The properties that determine a range's rows. `exempted` is its site and prefix if an exemption names it."""
+    """The properties that determine a range's rows and counts.
+
+    `exempted` is its site and prefix if an exemption names it, `counted` if its queries are counted on their own.
+    """
 
     authority: str
     funding: Funding
     audience: Audience
     exempted: tuple[str, str] | None = None
+    counted: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +79,31 @@ def without_ended_exemptions(policy: Policy, since: Instant) -> Policy:
 
 
 def exempted_ranges(policy: Policy) -> frozenset[tuple[str, Prefix]]:
-    """Return site and prefix of every range that an exemption names. Only the ranges and these determine classes."""
+    """Return site and prefix of every range that an exemption names."""
     return frozenset((exemption.site, prefix) for exemption in policy.exemptions for prefix in exemption.ranges)
+
+
+def counting_by_range(policy: Policy) -> frozenset[str]:
+    """Return the authorities that count their ranges each. Only these, the exempted ranges and ranges make classes."""
+    return frozenset(each.slug for each in policy.authorities if each.usage is Usage.RANGE)
 
 
 def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
     """Return the class of every range, by site and prefix."""
-    named = exempted_ranges(policy)
-    return {
-        (registered.site, registered.prefix): RangeClass(
+    named, counting = exempted_ranges(policy), counting_by_range(policy)
+    classes: dict[tuple[str, Prefix], RangeClass] = {}
+    for registered in policy.ranges:
+        place = registered.site, str(registered.prefix)
+        is_exempted = (registered.site, registered.prefix) in named
+        is_counted = registered.authority in counting and registered.prefix.num_addresses >= MIN_COUNTED_ADDRESSES
+        classes[registered.site, registered.prefix] = RangeClass(
             registered.authority,
             registered.funding,
             registered.audience,
-            (registered.site, str(registered.prefix)) if (registered.site, registered.prefix) in named else None,
+            place if is_exempted else None,
+            place if is_counted else None,
         )
-        for registered in policy.ranges
-    }
+    return classes
 
 
 _Concern: TypeAlias = tuple[Ban, bool, tuple[Binding, ...], tuple[Exemption, ...]]
@@ -282,5 +297,8 @@ def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:
 def range_classes(ranges: dict[tuple[str, Prefix], RangeClass]) -> tuple[RangeClass, ...]:
     """Return the distinct classes, in an order that depends only on them."""
     return tuple(
-        sorted(set(ranges.values()), key=lambda c: (c.authority, c.funding, c.audience, c.exempted or ("", "")))
+        sorted(
+            set(ranges.values()),
+            key=lambda c: (c.authority, c.funding, c.audience, c.exempted or ("", ""), c.counted or ("", "")),
+        )
     )

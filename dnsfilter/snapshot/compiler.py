@@ -10,6 +10,7 @@ from dnsfilter.policy.rows import (
     RangeClass,
     RowMaker,
     classify,
+    counting_by_range,
     exempted_ranges,
     range_classes,
     without_ended_exemptions,
@@ -33,6 +34,7 @@ class Classified:
 
     ranges: tuple[Range, ...]
     exempted: frozenset[tuple[str, Prefix]]
+    counting: frozenset[str]
     classes: tuple[RangeClass, ...]
 
 
@@ -71,8 +73,8 @@ def compile_policy(
     """Compile the snapshot of `policy`, valid from a day before `made_s` on.
 
     `names` is the result of `compile_names` for the same services. With a million names that takes seconds, and a
-    toggle changes no names. `before` is an earlier snapshot. Its ranges file is reused if the ranges, and those that
-    exemptions name, are the same. Its rows are reused if their input is the same.
+    toggle changes no names. `before` is an earlier snapshot. Its ranges file is reused if the ranges, those that
+    exemptions name, and the authorities that count ranges are the same. Its rows are reused if their input is the same.
 
     Raise PolicyError for a policy that contradicts itself or does not fit the format.
     """
@@ -106,14 +108,19 @@ def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | No
 
 def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:
     """Return the ranges file and its input. Reuse those of `before` if the input is the same."""
-    exempted = exempted_ranges(policy)
-    if before is not None and (before.classified.ranges, before.classified.exempted) == (policy.ranges, exempted):
+    exempted, counting = exempted_ranges(policy), counting_by_range(policy)
+    held = None if before is None else before.classified
+    if (
+        before is not None
+        and held is not None
+        and ((held.exempted, held.counting, held.ranges) == (exempted, counting, policy.ranges))
+    ):
         # Keep this policy's ranges, which the next policy also has: comparing identical objects is fast.
-        return replace(before.classified, ranges=policy.ranges), before.ranges
+        return replace(held, ranges=policy.ranges), before.ranges
     by_range = classify(policy)
     classes = range_classes(by_range)
     file = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})
-    return Classified(policy.ranges, exempted, classes), file
+    return Classified(policy.ranges, exempted, counting, classes), file
 
 
 def _entries_in(names: File) -> tuple[tuple[str, int], ...]:

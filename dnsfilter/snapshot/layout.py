@@ -97,7 +97,8 @@ BAN: Final = Struct("<IIIIHBx")
 ADDRESS: Final = Struct("<Bxxx16s")
 # authority's slug, service's slug
 PAIR: Final = Struct("<II")
-# client's authority's slug, service's slug, deciding authority's slug, site, prefix (both empty), ground
+# client's authority's slug, service's slug, deciding authority's slug, site and prefix (empty for all other ranges),
+# ground
 BAN_COUNT: Final = Struct("<IIIIIBxxx")
 # ban count of the rule with the same index
 RULE_COUNT: Final = Struct("<I")

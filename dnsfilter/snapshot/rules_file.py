@@ -83,7 +83,7 @@ class _Writer:
             for rows in _by_decision(known.rows):
                 ban = self._bans[rows[0].ban]
                 rules += self._rule(authority, rows, counted.pairs.get((authority.slug, ban.service), NONE))
-                count = ban_count(authority.slug, ban, known.counted[ban.number])
+                count = ban_count(range_class, ban, known.counted[ban.number])
                 rule_counts.append(counted.bans.get(count, NONE))
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])

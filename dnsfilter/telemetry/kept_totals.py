@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.telemetry.metrics import BanGround
-from dnsfilter.telemetry.policy_words import BanCount, PolicyWords, Sample
+from dnsfilter.telemetry.metrics import BanGround, BanResult, Bypass
+from dnsfilter.telemetry.policy_words import BanCount, BanUsage, BypassUsage, PolicyWords, Sample
 from dnsfilter.telemetry.slots import Slot, slot_table
 
 VERSION: Final = 1
@@ -21,6 +21,14 @@ MOST_BYTES: Final = 1 << 28
 """Upper limit of the size. A thousand authorities with ten bans each take 20 MB."""
 _DIGEST_BYTES: Final = 32
 _MOST: Final = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotals:
+    """Queries for reports of usage. Each query is in one count per ban, of its range or of all other ranges."""
+
+    bans: Mapping[BanUsage, int] = field(default_factory=dict)
+    bypass: Mapping[BypassUsage, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,14 @@ class KeptBlock:
 
 @dataclass(frozen=True, slots=True)
 class KeptTotals:
-    """All totals at one time. `words` are those of the rules in force, by digest; `numbers` other counters by name."""
+    """All totals at one time. `words` are those of the rules in force, by digest; `numbers` other counters by name.
+
+    `usage` is what no report contained yet.
+    """
 
     samples: Mapping[Sample, int] = field(default_factory=dict)
     policy: Mapping[Sample, int] = field(default_factory=dict)
+    usage: UsageTotals = UsageTotals()
     words: Mapping[bytes, PolicyWords] = field(default_factory=dict)
     blocks: tuple[KeptBlock, ...] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
@@ -67,6 +79,7 @@ def write_totals(kept: KeptTotals) -> bytes:
         "version": VERSION,
         "samples": [[name, labels, value] for (name, labels), value in kept.samples.items()],
         "policy": [[name, labels, value] for (name, labels), value in kept.policy.items()],
+        "usage": [list(kept.usage.bans.items()), list(kept.usage.bypass.items())],
         "words": {digest.hex(): [words.pairs, words.bans, words.bypass] for digest, words in kept.words.items()},
         "blocks": [
             [block.pid, block.path, block.upstreams, block.table, block.slots, list(block.policy.items())]
@@ -90,6 +103,7 @@ def read_totals(data: bytes) -> KeptTotals:
         return KeptTotals(
             dict(map(_sample, content["samples"])),
             dict(map(_sample, content["policy"])),
+            _usage(*content["usage"]),
             {bytes.fromhex(digest): _words(*words) for digest, words in content["words"].items()},
             tuple(_block(*block) for block in content["blocks"]),
             {str(name): _count(value) for name, value in content["numbers"].items()},
@@ -103,12 +117,31 @@ def _sample(record: list[Any]) -> tuple[Sample, int]:
     return (str(name), tuple((str(key), str(text)) for key, text in labels)), _count(value)
 
 
+def _usage(bans: list[Any], bypass: list[Any]) -> UsageTotals:
+    return UsageTotals(dict(_ban_usage(*each) for each in bans), dict(_bypass_usage(*each) for each in bypass))
+
+
+def _ban_usage(key: list[Any], value: int) -> tuple[BanUsage, int]:
+    authority, service, by, ground, result, prefix = key
+    named = str(authority), str(service), str(by), BanGround(ground).value, BanResult(result).value
+    return (*named, None if prefix is None else str(prefix)), _count(value)
+
+
+def _bypass_usage(key: list[str], value: int) -> tuple[BypassUsage, int]:
+    authority, kind = key
+    return (str(authority), Bypass(kind).value), _count(value)
+
+
 def _words(pairs: list[list[str]], bans: list[list[str]], bypass: list[str]) -> PolicyWords:
     return PolicyWords(
         tuple((str(authority), str(service)) for authority, service in pairs),
-        tuple(BanCount(authority, service, by, BanGround(ground)) for authority, service, by, ground in bans),
+        tuple(_ban_count(*ban) for ban in bans),
         tuple(map(str, bypass)),
     )
+
+
+def _ban_count(authority: str, service: str, by: str, ground: str, site: str, prefix: str) -> BanCount:
+    return BanCount(str(authority), str(service), str(by), BanGround(ground), str(site), str(prefix))
 
 
 def _block(pid: int, path: str, upstreams: list[str], table: str, slots: list[int], policy: list[Any]) -> KeptBlock:

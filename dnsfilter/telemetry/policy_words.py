@@ -18,6 +18,10 @@ Pair: TypeAlias = tuple[str, str]
 """Slugs of a client's authority and a service."""
 Sample: TypeAlias = tuple[str, Labels]
 """A metric's name and labels. A histogram's bucket has `le` as its last label; its sum (ns) has none."""
+BanUsage: TypeAlias = tuple[str, str, str, str, str, str | None]
+"""Client's authority, service, deciding authority, ground, result, and the prefix of a range counted on its own."""
+BypassUsage: TypeAlias = tuple[str, str]
+"""Client's authority, and kind of bypass attempt."""
 
 
 class PolicyKind(IntEnum):
@@ -38,12 +42,17 @@ _BYPASS: Final = tuple(Bypass)
 
 
 class BanCount(NamedTuple):
-    """The bans on one service, decided by one authority, that apply to one authority's clients on one ground."""
+    """The bans on one service, decided by one authority, that apply to one authority's clients on one ground.
+
+    `site` and `prefix` are those of a range that is counted on its own, or empty for all other ranges.
+    """
 
     authority: str
     service: str
     ban_authority: str
     ground: BanGround
+    site: str = ""
+    prefix: str = ""
 
 
 def policy_word(number: int, kind: int) -> int:
@@ -87,10 +96,26 @@ class PolicyWords:
             return _PAIR_METRICS[kind].name, (("authority", authority), ("service", service))
         if word < self.first_bypass:
             number, kind = divmod(word - self.first_ban, POLICY_KINDS)
-            labels = zip(BanCount._fields, self.bans[number], strict=True)
-            return metrics.BAN_QUERIES.name, (*labels, ("result", _RESULTS[kind]))
+            # No metric has a label for a range. Its queries are part of its authority's.
+            labels = zip(metrics.BAN_QUERIES.labels, (*self.bans[number][:4], _RESULTS[kind]), strict=True)
+            return metrics.BAN_QUERIES.name, tuple(labels)
         number, kind = divmod(word - self.first_bypass, BYPASS_KINDS)
         return metrics.AUTHORITY_BYPASS.name, (("authority", self.bypass[number]), ("kind", _BYPASS[kind]))
+
+    def ban_usage(self, word: int) -> BanUsage | None:
+        """Return what a word of a ban count counts for a report of usage; None for other words."""
+        if not self.first_ban <= word < self.first_bypass:
+            return None
+        number, kind = divmod(word - self.first_ban, POLICY_KINDS)
+        authority, service, ban_authority, ground, _, prefix = self.bans[number]
+        return authority, service, ban_authority, ground.value, _RESULTS[kind].value, prefix or None
+
+    def bypass_usage(self, word: int) -> BypassUsage | None:
+        """Return what a word of bypass attempts counts for a report of usage; None for other words."""
+        if word < self.first_bypass:
+            return None
+        number, kind = divmod(word - self.first_bypass, BYPASS_KINDS)
+        return self.bypass[number], _BYPASS[kind].value
 
     def group(self, word: int) -> range:
         """Return all words of the pair, ban count or authority that a word belongs to."""
@@ -103,7 +128,7 @@ class PolicyWords:
         return range(first, first + width)
 
     def samples(self) -> Iterator[Sample]:
-        """Yield the sample of each word."""
+        """Yield the sample of each word. Those of ranges counted on their own have their authority's sample."""
         return map(self.sample, range(self.size))
 
     def shown(self) -> frozenset[tuple[str, str]]:

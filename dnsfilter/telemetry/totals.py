@@ -4,6 +4,7 @@ Each reading of a block adds what each counter has gained since the last reading
 a worker dies, and nothing is counted twice.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Final
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.block import CounterBlock, PolicyCounts
-from dnsfilter.telemetry.kept_totals import KeptBlock, KeptTotals, is_readable, table_digest
+from dnsfilter.telemetry.kept_totals import KeptBlock, KeptTotals, UsageTotals, is_readable, table_digest
 from dnsfilter.telemetry.metrics import COUNTS_LOST, UPSTREAM_QUERIES
-from dnsfilter.telemetry.policy_words import PolicyWords, Sample
+from dnsfilter.telemetry.policy_words import BanUsage, BypassUsage, PolicyWords, Sample
 from dnsfilter.telemetry.slots import Slot, SlotKind, slot_table
 
 # Toggles make new digests without limit. A worker that lags further behind than this is dead.
@@ -42,6 +43,8 @@ class Totals:
     def __init__(self) -> None:
         self._samples: dict[Sample, int] = {}
         self._policy: dict[Sample, int] = {}
+        self._ban_usage: Counter[BanUsage] = Counter()
+        self._bypass_usage: Counter[BypassUsage] = Counter()
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
         self._named: dict[Sample, int] | None = None
@@ -117,19 +120,38 @@ class Totals:
         samples.update((each, n) for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown)
         return Counts(samples)
 
+    def usage(self) -> UsageTotals:
+        """Return what was counted for reports of usage since this program started. The numbers only grow.
+
+        `bans` maps (authority, service, ban_authority, ground, result, prefix or None) to queries, `bypass` maps
+        (authority, kind). A range that is counted on its own has its prefix; None is for all other ranges, so the sum
+        over prefixes is the authority's. Omit authorities that the rules in force do not count. After an upgrade, the
+        numbers begin with what `keep` was given as not reported.
+        """
+        for block in self._live:
+            self.fold(block)
+        shown = {authority for _, authority in self._in_force.shown()}
+        return UsageTotals(
+            {key: number for key, number in self._ban_usage.items() if key[0] in shown},
+            {key: number for key, number in self._bypass_usage.items() if key[0] in shown},
+        )
+
     # Upgrades.
 
-    def keep(self, running: Mapping[int, CounterBlock], numbers: Mapping[str, int]) -> KeptTotals:
+    def keep(
+        self, running: Mapping[int, CounterBlock], numbers: Mapping[str, int], unreported: UsageTotals | None = None
+    ) -> KeptTotals:
         """Return all totals for the next program. `running` has the blocks of workers that go on, by process id.
 
-        `numbers` are further counters of the supervisor.
+        `numbers` are further counters of the supervisor, `unreported` is the usage that no report contained; None if
+        there was no report.
         """
         for block in self._live:
             self.fold(block)
         blocks = (self._kept_block(pid, block) for pid, block in running.items() if block in self._live)
         digests = {block.digest for block in running.values()}
         words = {digest: found for digest in digests if (found := self._words.get(digest)) is not None}
-        return KeptTotals(self._samples, self._policy, words, tuple(blocks), numbers)
+        return KeptTotals(self._samples, self._policy, unreported or self.usage(), words, tuple(blocks), numbers)
 
     def restore(self, kept: KeptTotals) -> Sequence[int]:
         """Go on from the totals of the previous program, and read the blocks of its workers until they end.
@@ -138,6 +160,8 @@ class Totals:
         """
         self._samples.update(kept.samples)
         self._policy.update(kept.policy)
+        self._ban_usage.update(kept.usage.bans)
+        self._bypass_usage.update(kept.usage.bypass)
         self._words.update(kept.words)
         return [each.pid for each in kept.blocks if not self._inherit(each)]
 
@@ -190,4 +214,8 @@ class Totals:
                 if sample not in self._policy:
                     self._policy.update((words.sample(each), 0) for each in words.group(word))
                 self._policy[sample] += value - before
+                if (ban := words.ban_usage(word)) is not None:
+                    self._ban_usage[ban] += value - before
+                elif (bypass := words.bypass_usage(word)) is not None:
+                    self._bypass_usage[bypass] += value - before
         reading.policy[counts.generation] = counts.counts

@@ -22,9 +22,11 @@ _GROUNDS: dict[Ground | None, BanGround] = {
 }
 
 
-def ban_count(authority: str, ban: Ban, ground: Ground | None) -> BanCount:
-    """Return what the queries of an authority's clients that match a ban are counted as."""
-    return BanCount(authority, ban.service, ban.authority, _GROUNDS[ground])
+def ban_count(range_class: RangeClass, ban: Ban, ground: Ground | None) -> BanCount:
+    """Return what the queries of a class's clients that match a ban are counted as."""
+    return BanCount(
+        range_class.authority, ban.service, ban.authority, _GROUNDS[ground], *(range_class.counted or ("", ""))
+    )
 
 
 class Counted:
@@ -38,7 +40,7 @@ class Counted:
         authorities: set[str] = set()
         for range_class, grounds in counting:
             authorities.add(range_class.authority)
-            found.update(ban_count(range_class.authority, bans[ban], ground) for ban, ground in grounds.items())
+            found.update(ban_count(range_class, bans[ban], ground) for ban, ground in grounds.items())
         self.pairs = _numbered({(count.authority, count.service) for count in found})
         self.bans = _numbered(found)
         self.authorities = _numbered(authorities)
@@ -52,7 +54,7 @@ class Counted:
         return {
             Part.PAIRS: b"".join(PAIR.pack(*map(add, pair)) for pair in self.pairs),
             Part.BAN_COUNTS: b"".join(
-                BAN_COUNT.pack(*map(add, count[:3]), 0, 0, GROUNDS.index(count.ground)) for count in self.bans
+                BAN_COUNT.pack(*map(add, (*count[:3], *count[4:])), GROUNDS.index(count.ground)) for count in self.bans
             ),
             Part.RULE_COUNTS: b"".join(map(RULE_COUNT.pack, rule_counts if self.bans else ())),
             Part.CLASS_COUNTS: b"".join(map(CLASS_COUNT.pack, by_class if self.authorities else ())),
@@ -93,12 +95,14 @@ def read_counts(parts: Mapping[Part, Section], rules: int, authorities: Sequence
 
 
 def _read_ban_count(
-    strings: Section, authority: int, service: int, ban_authority: int, _site: int, _prefix: int, ground: int
+    strings: Section, authority: int, service: int, ban_authority: int, site: int, prefix: int, ground: int
 ) -> BanCount:
     if ground >= len(GROUNDS):
         raise SnapshotError(f"read snapshot: a ban count has the unknown ground {ground}")
-    text = strings.text
-    return BanCount(intern(text(authority)), intern(text(service)), intern(text(ban_authority)), GROUNDS[ground])
+    first, second, third, fourth, fifth = (
+        intern(strings.text(each)) for each in (authority, service, ban_authority, site, prefix)
+    )
+    return BanCount(first, second, third, GROUNDS[ground], fourth, fifth)
 
 
 def _numbers(parts: Mapping[Part, Section], part: Part, shape: Struct, wanted: int) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from dnsfilter.policy.model import (
     Policy,
     Suspension,
     Term,
+    Usage,
     WeeklyHours,
 )
 from dnsfilter.policy.rows import (
@@ -38,6 +39,7 @@ from tests.support.policies import (
     HOUR,
     NOW,
     Thing,
+    authority,
     ban,
     exemption,
     instants,
@@ -324,3 +326,12 @@ def test_rows_hold_exactly_when_the_oracle_decides_so(made: Policy, data: st.Dat
             assert holding[item.ban.number] == (item.standing in aside, item.bound, quoted)
         elif item.standing is not Standing.OTHER_TIER:
             assert item.ban.number not in holding
+
+
+def test_ranges_of_at_least_sixteen_addresses_have_a_class_each_if_their_authority_counts_them() -> None:
+    prefixes = ("192.0.2.0/28", "192.0.2.16/28", "192.0.2.32/29", "2001:db8::/64", "2001:db8:1::/125")
+    for usage, own in ((Usage.RANGE, prefixes[:2] + prefixes[3:4]), (Usage.AUTHORITY, ()), (Usage.NONE, ())):
+        made = policy(*(network(each, "ghent") for each in prefixes), authority("ghent", usage=usage))
+        counted = {str(prefix): each.counted for (_, prefix), each in classify(made).items()}
+        assert counted == {each: ("default", each) if each in own else None for each in prefixes}
+        assert len(range_classes(classify(made))) == len(own) + 1

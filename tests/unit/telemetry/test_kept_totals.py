@@ -10,14 +10,24 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.kept_totals import MOST_BYTES, KeptTotals, read_totals, write_totals
+from dnsfilter.telemetry.kept_totals import MOST_BYTES, KeptTotals, UsageTotals, read_totals, write_totals
 from dnsfilter.telemetry.metrics import BanGround
 from dnsfilter.telemetry.policy_words import BanCount, PolicyWords
 from dnsfilter.telemetry.slots import CACHE_ENTRIES, CACHE_HITS, upstream_slots
 from dnsfilter.telemetry.totals import Totals
 
 UPSTREAM = "[2001:db8::53]:53"
-WORDS = PolicyWords((("ghent", "tiktok"),), (BanCount("ghent", "tiktok", "flanders", BanGround.LAW),), ("ghent",))
+WORDS = PolicyWords(
+    (("ghent", "tiktok"),),
+    (
+        BanCount("ghent", "tiktok", "flanders", BanGround.LAW),
+        BanCount("ghent", "tiktok", "flanders", BanGround.LAW, "default", "192.0.2.0/24"),
+    ),
+    ("ghent",),
+)
+ELSEWHERE = ("ghent", "tiktok", "flanders", "law", "monitored", None)
+IN_RANGE = ("ghent", "tiktok", "flanders", "law", "monitored", "192.0.2.0/24")
+USAGE = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 5})
 REFUSED = ("dnsfilter_refused_total", (("authority", "ghent"), ("service", "tiktok")))
 HITS, LOST = ("dnsfilter_cache_hits_total", ()), ("dnsfilter_policy_counts_lost_total", ())
 FAILED = ("dnsfilter_upstream_failures_total", (("upstream", UPSTREAM), ("reason", "timeout")))
@@ -27,7 +37,7 @@ PID = 4711
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[CounterBlock]:
     """Return the block of a worker as the worker sees it."""
-    CounterBlock.create(tmp_path / "worker-1", upstreams=1, capacity=16).close()
+    CounterBlock.create(tmp_path / "worker-1", upstreams=1, capacity=32).close()
     block = CounterBlock.open(tmp_path / "worker-1")
     yield block
     block.close()
@@ -76,6 +86,31 @@ def test_totals_and_running_workers_go_on_without_a_gap(worker: CounterBlock) ->
     found = after.snapshot().samples
     assert [found[each] for each in (HITS, FAILED, REFUSED, LOST)] == [7, 7, 7, 0]
     assert found["dnsfilter_cache_entries", ()] == 0
+
+
+@pytest.mark.parametrize("unreported", [None, UsageTotals(), UsageTotals({IN_RANGE: 1}, {})])
+def test_usage_goes_on_from_what_no_report_contained(worker: CounterBlock, unreported: UsageTotals | None) -> None:
+    worker.open_policy(b"A", WORDS.size)
+    for word in (WORDS.first_ban + 1, WORDS.first_ban + 4, WORDS.first_ban + 4, WORDS.first_bypass + 2):
+        worker.count(word)
+    totals, ours = watched(worker)
+    counted = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 1})
+    assert totals.usage() == counted
+    kept = read_totals(write_totals(totals.keep({PID: ours}, {}, unreported)))
+    ours.close()
+    worker.count(WORDS.first_ban + 4)
+    after = Totals()
+    after.restore(kept)
+    after.learn(b"A", WORDS)
+    before = counted if unreported is None else unreported
+    found = after.usage()
+    assert found.bans == {**before.bans, IN_RANGE: before.bans.get(IN_RANGE, 0) + 1}
+    assert found.bypass == before.bypass
+    # The metric has the sum of the ranges.
+    labels = {"authority": "ghent", "service": "tiktok", "ban_authority": "flanders", "ground": "law"}
+    assert after.snapshot().samples["dnsfilter_ban_queries_total", (*labels.items(), ("result", "monitored"))] == 4
+    after.learn(b"B", PolicyWords())
+    assert after.usage() == UsageTotals()
 
 
 def test_counts_under_rules_that_the_new_program_never_learns_are_kept(worker: CounterBlock) -> None:
@@ -128,7 +163,7 @@ def signed(content: object) -> bytes:
     return hashlib.sha256(body).digest() + body
 
 
-EMPTY = {"version": 1, "samples": [], "policy": [], "words": {}, "blocks": [], "numbers": {}}
+EMPTY = {"version": 1, "samples": [], "policy": [], "usage": [[], []], "words": {}, "blocks": [], "numbers": {}}
 
 
 @pytest.mark.parametrize(
@@ -148,10 +183,12 @@ EMPTY = {"version": 1, "samples": [], "policy": [], "words": {}, "blocks": [], "
         signed({**EMPTY, "samples": [["dnsfilter_cache_hits_total", 5, 1]]}),
         signed({**EMPTY, "words": {"xx": [[], [], []]}}),
         signed({**EMPTY, "words": {"aa": [[], [["ghent", "tiktok", "ghent", "whim"]], []]}}),
+        signed({**EMPTY, "usage": [[[["ghent", "tiktok", "ghent", "law", "seen", None], 1]], []]}),
+        signed({**EMPTY, "usage": [[], [[["ghent", "ddr"], -1]]]}),
         signed({**EMPTY, "blocks": [[1, "path", [], "table", [-1], []]]}),
         signed({**EMPTY, "numbers": {"restarts": "3"}}),
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_damaged_totals_are_not_read(data: bytes) -> None:
     with pytest.raises(UnavailableError, match="previous program"):
@@ -159,6 +196,6 @@ def test_damaged_totals_are_not_read(data: bytes) -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    kept = KeptTotals({HITS: 3, REFUSED: 2**64 - 1}, {REFUSED: 1}, {b"A": WORDS}, (), {"restarts": 7})
+    kept = KeptTotals({HITS: 3, REFUSED: 2**64 - 1}, {REFUSED: 1}, USAGE, {b"A": WORDS}, (), {"restarts": 7})
     assert read_totals(write_totals(kept)) == kept
     assert read_totals(signed(EMPTY)) == KeptTotals()

@@ -1,6 +1,7 @@
 """A rules file names what is counted, and which rule and class feeds it. Files without counts stay readable."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -129,3 +130,38 @@ def test_two_policies_with_equal_counts_have_equal_words() -> None:
         return RuleTable(compile_policy(policy, NOW).rules.data).counts.words
 
     assert words(OFFICE) == words(replace(OFFICE, revision=9))
+
+
+def test_ranges_counted_on_their_own_have_ban_counts_of_their_own() -> None:
+    ranged = replace(
+        OFFICE,
+        ranges=(*OFFICE.ranges, network("192.0.3.0/28", "ghent"), network("192.0.3.16/29", "ghent")),
+        authorities=tuple(
+            replace(each, usage=Usage.RANGE) if each.slug == "ghent" else each for each in OFFICE.authorities
+        ),
+    )
+    compiled = compile_policy(ranged, NOW)
+    snapshot = opened(compiled, compiled.rules)
+    counts = {}
+    for first in ("192.0.2.1", "192.0.3.1", "192.0.3.17"):
+        found = snapshot.find(ip_address(first).packed)
+        assert found is not None
+        judgement = snapshot.judge(found, snapshot.match(b"\x06tiktok\x07example\0"), NOW)
+        counts[first] = snapshot.words.bans[judgement.refused_by]
+        assert snapshot.words.pairs[judgement.refused] == ("ghent", "tiktok")
+        assert snapshot.words.bypass[snapshot.bypass_number(found)] == "ghent"
+    assert counts == {
+        "192.0.2.1": GHENT._replace(site="default", prefix="192.0.2.0/24"),
+        "192.0.3.1": GHENT._replace(site="default", prefix="192.0.3.0/28"),
+        "192.0.3.17": GHENT,
+    }
+    samples = {sample for sample in snapshot.words.samples() if sample[0] == "dnsfilter_ban_queries_total"}
+    assert len(samples) == 3 * len({count[:4] for count in snapshot.words.bans})
+
+
+def test_change_of_the_level_makes_new_classes_even_if_ranges_are_the_same() -> None:
+    before = compile_policy(OFFICE, NOW)
+    ranged = replace(OFFICE, authorities=tuple(replace(each, usage=Usage.RANGE) for each in OFFICE.authorities))
+    after = compile_policy(ranged, NOW, before=before)
+    assert after.ranges.data == compile_policy(ranged, NOW).ranges.data
+    assert after.rules == compile_policy(ranged, NOW).rules
