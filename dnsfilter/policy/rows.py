@@ -26,6 +26,7 @@ from dnsfilter.policy.model import (
     Policy,
     Prefix,
     Suspension,
+    Term,
     Usage,
 )
 
@@ -124,13 +125,20 @@ class ClassRows:
     counted: Mapping[int, Ground | None]
 
 
+_Applied: TypeAlias = tuple[tuple[int, tuple[Term, ...], tuple[Binding, ...]], ...]
+"""All input for the ends of the bans that apply to a class. A toggle leaves it alone."""
+_Ends: TypeAlias = tuple[tuple[int, Ground | None, Instant], ...]
+"""Number, ground and end of each ban, as if it were never off. Law comes before agreement."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Complete:
     """All rows of a class, and all bans that it ever counts: each with its grounds, and when it last has effect."""
 
     origin: _Origin
     rows: tuple[Row, ...]
-    ends: tuple[tuple[int, Ground | None, Instant], ...]
+    applied: _Applied
+    ends: _Ends
 
     def after(self, since: Instant) -> ClassRows:
         """Return the rows and the counted bans that end after `since`. A law comes before an agreement."""
@@ -171,6 +179,7 @@ class RowMaker:
         self._bindings: dict[str, dict[int, list[Binding]]] = defaultdict(lambda: defaultdict(list))
         self._exemptions: dict[tuple[int, str, str], list[Exemption]] = defaultdict(list)
         self._bans = {ban.number: ban for ban in policy.bans}
+        self._in_force: dict[int, Intervals] = {}
         self._held: dict[int, tuple[tuple[str, Intervals], ...]] = {}
         for ban in policy.bans:
             self._own[ban.authority].append(ban)
@@ -196,7 +205,9 @@ class RowMaker:
         origin = self._suspended(range_class.authority, since), tuple(self._concerning(range_class))
         held = self._known.get(range_class)
         if held is None or held.origin != origin:
-            held = _Complete(origin, tuple(self._all(*origin)), tuple(self._ends(origin[1])))
+            applied = tuple((ban.number, ban.terms, bindings) for ban, _, bindings, _ in origin[1])
+            ends = held.ends if held is not None and held.applied == applied else tuple(self._ends(origin[1]))
+            held = _Complete(origin, tuple(self._all(*origin)), applied, ends)
         self._rows[range_class] = held
         return held.after(since)
 
@@ -217,15 +228,21 @@ class RowMaker:
                 yield Row(ban.number, ban.service, ban.tiers, what, bound, start, end, reference)
 
     def _ends(self, concerning: tuple[_Concern, ...]) -> Iterator[tuple[int, Ground | None, Instant]]:
-        """Yield number, ground and end of each ban, as if it were never off. Law comes before agreement."""
         for ban, bound, bindings, _ in concerning:
-            held = union(interval for _, intervals in self._quoted(ban) for interval in intervals)
+            held = self._in_force.get(ban.number)
+            if held is None:
+                quoted = (interval for _, intervals in self._quoted(ban) for interval in intervals)
+                held = self._in_force[ban.number] = union(quoted)
             if held and not bound:
                 yield ban.number, None, held[-1][1]
+            ends: dict[Ground, Instant] = {}
+            for binding in bindings:
+                for within in span(binding.period):
+                    end = _last_end(held, within)
+                    ends[binding.ground] = max(end, ends.get(binding.ground, end))
             for ground in Ground:
-                within = union(bound_intervals(each for each in bindings if each.ground is ground))
-                if common := intersection(held, within):
-                    yield ban.number, ground, common[-1][1]
+                if (end := ends.get(ground, -FOREVER)) > -FOREVER:
+                    yield ban.number, ground, end
 
     def _lay_out(self, exemption: Exemption) -> Intervals:
         held = self._laid_out.get(exemption.number)
@@ -260,6 +277,15 @@ class RowMaker:
         # A suspension that ended before must not even split a row: other holders of the policy may not know it.
         both = (*self._suspensions.get(None, ()), *self._suspensions.get(authority, ()))
         return union((s.start, s.end) for s in both if s.end > since)
+
+
+def _last_end(intervals: Intervals, within: Interval) -> Instant:
+    """Return the end of the last interval that `within` overlaps, at most its end; -FOREVER if it overlaps none."""
+    start, end = within
+    for first, last in reversed(intervals):
+        if first < end:
+            return min(last, end) if last > start else -FOREVER
+    return -FOREVER
 
 
 def quoted_intervals(ban: Ban) -> tuple[tuple[str, Intervals], ...]:

@@ -23,7 +23,7 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
-from dnsfilter.snapshot.rule_parts.counted import Counted, ban_count
+from dnsfilter.snapshot.rule_parts.counted import Counted
 from dnsfilter.snapshot.rule_parts.suspended import suspension_records
 from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
 
@@ -79,12 +79,11 @@ class _Writer:
         class_table, rules, rule_counts = bytearray(), bytearray(), list[int]()
         for range_class, known in by_class:
             authority = _named(self._authorities, range_class.authority, "authority")
-            first = len(rule_counts)
+            first, numbers = len(rule_counts), counted.numbers(range_class)
             for rows in _by_decision(known.rows):
                 ban = self._bans[rows[0].ban]
                 rules += self._rule(authority, rows, counted.pairs.get((authority.slug, ban.service), NONE))
-                count = ban_count(range_class, ban, known.counted[ban.number])
-                rule_counts.append(counted.bans.get(count, NONE))
+                rule_counts.append(numbers.get(ban.number, NONE))
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
         concerned = sorted({entry for ban in self._policy.bans for entry in self._entry_numbers(ban)})

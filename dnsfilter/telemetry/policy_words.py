@@ -129,7 +129,16 @@ class PolicyWords:
 
     def samples(self) -> Iterator[Sample]:
         """Yield the sample of each word. Those of ranges counted on their own have their authority's sample."""
-        return map(self.sample, range(self.size))
+        for authority, service in self.pairs:
+            pair = ("authority", authority), ("service", service)
+            yield from ((metric.name, pair) for metric in _PAIR_METRICS)
+        results = tuple(("result", result.value) for result in _RESULTS)
+        for ban in self.bans:
+            labels = tuple(zip(metrics.BAN_QUERIES.labels, ban[:4], strict=False))
+            yield from ((metrics.BAN_QUERIES.name, (*labels, result)) for result in results)
+        kinds = tuple(("kind", kind.value) for kind in _BYPASS)
+        for authority in self.bypass:
+            yield from ((metrics.AUTHORITY_BYPASS.name, (("authority", authority), kind)) for kind in kinds)
 
     def shown(self) -> frozenset[tuple[str, str]]:
         """Return each metric that has a word here, with the authority that it counts for."""

@@ -47,8 +47,10 @@ class Totals:
         self._bypass_usage: Counter[BypassUsage] = Counter()
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
-        self._named: dict[Sample, int] | None = None
-        """The samples of the rules in force, each with 0. None before they are needed."""
+        self._named: tuple[Sample, ...] = ()
+        """The sample of each word of the rules in force; empty until they are needed."""
+        self._gained: list[tuple[PolicyWords, Counter[int]]] = []
+        """What words have gained since `_settle`. To name them takes longer than a swap may wait."""
         self._live: dict[CounterBlock, _Reading] = {}
         self._inherited: dict[int, CounterBlock] = {}
         """Blocks of workers of the previous program, by process id."""
@@ -60,7 +62,8 @@ class Totals:
         From now on these rules are in force. Authorities without a word in them are no longer shown.
         """
         if words != self._in_force:  # else keep the old object: most toggles change no words
-            self._in_force, self._named = words, None
+            self._settle()
+            self._in_force, self._named = words, ()
         self._words.pop(digest, None)
         self._words[digest] = self._in_force
         while len(self._words) > _DIGESTS_KEPT:
@@ -112,9 +115,9 @@ class Totals:
             for slot in reading.table:
                 if slot.kind is SlotKind.GAUGE:
                     samples[slot.metric, slot.labels] += block.slots[slot.index]
-        if self._named is None:
-            self._named = dict.fromkeys(self._in_force.samples(), 0)
-        samples.update(self._named)
+        self._named = self._named or tuple(self._in_force.samples())
+        self._settle()
+        samples.update(dict.fromkeys(self._named, 0))
         shown = self._in_force.shown()
         # The first label is the authority.
         samples.update((each, n) for each, n in self._policy.items() if (each[0], each[1][0][1]) in shown)
@@ -130,6 +133,7 @@ class Totals:
         """
         for block in self._live:
             self.fold(block)
+        self._settle()
         shown = {authority for _, authority in self._in_force.shown()}
         return UsageTotals(
             {key: number for key, number in self._ban_usage.items() if key[0] in shown},
@@ -148,6 +152,7 @@ class Totals:
         """
         for block in self._live:
             self.fold(block)
+        self._settle()
         blocks = (self._kept_block(pid, block) for pid, block in running.items() if block in self._live)
         digests = {block.digest for block in running.values()}
         words = {digest: found for digest in digests if (found := self._words.get(digest)) is not None}
@@ -208,14 +213,29 @@ class Totals:
         seen = reading.policy.get(counts.generation, (0,) * len(counts.counts))
         if counts.counts == seen:
             return
+        gained = self._gained_by(words)
         for word, value, before in zip(range(words.size), counts.counts, seen, strict=False):
             if value != before:
-                sample = words.sample(word)
+                gained[word] += value - before
+        reading.policy[counts.generation] = counts.counts
+
+    def _gained_by(self, words: PolicyWords) -> Counter[int]:
+        for known, gained in self._gained:
+            if known is words:
+                return gained
+        self._gained.append((words, Counter()))
+        return self._gained[-1][1]
+
+    def _settle(self) -> None:
+        """Add what words have gained to the totals."""
+        for words, gained in self._gained:
+            for word, number in gained.items():
+                sample = self._named[word] if self._named and words is self._in_force else words.sample(word)
                 if sample not in self._policy:
                     self._policy.update((words.sample(each), 0) for each in words.group(word))
-                self._policy[sample] += value - before
+                self._policy[sample] += number
                 if (ban := words.ban_usage(word)) is not None:
-                    self._ban_usage[ban] += value - before
+                    self._ban_usage[ban] += number
                 elif (bypass := words.bypass_usage(word)) is not None:
-                    self._bypass_usage[bypass] += value - before
-        reading.policy[counts.generation] = counts.counts
+                    self._bypass_usage[bypass] += number
+        self._gained.clear()

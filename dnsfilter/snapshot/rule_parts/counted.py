@@ -14,19 +14,12 @@ from dnsfilter.snapshot.sections import Section, Strings
 from dnsfilter.telemetry.metrics import BanGround
 from dnsfilter.telemetry.policy_words import BanCount, Pair, PolicyWords
 
-_Counted = TypeVar("_Counted", BanCount, Pair, str)
+_Counted = TypeVar("_Counted", Pair, str)
 _GROUNDS: dict[Ground | None, BanGround] = {
     None: BanGround.OWN,
     Ground.LAW: BanGround.LAW,
     Ground.AGREEMENT: BanGround.AGREEMENT,
 }
-
-
-def ban_count(range_class: RangeClass, ban: Ban, ground: Ground | None) -> BanCount:
-    """Return what the queries of a class's clients that match a ban are counted as."""
-    return BanCount(
-        range_class.authority, ban.service, ban.authority, _GROUNDS[ground], *(range_class.counted or ("", ""))
-    )
 
 
 class Counted:
@@ -35,26 +28,37 @@ class Counted:
     def __init__(
         self, counting: Iterable[tuple[RangeClass, Mapping[int, Ground | None]]], bans: Mapping[int, Ban]
     ) -> None:
-        """Number what these classes count: the ground of each ban, by the ban's number."""
-        found: set[BanCount] = set()
-        authorities: set[str] = set()
+        """Number what these classes count, in their order: the ground of each ban, by the ban's number."""
+        self.bans: dict[BanCount, int] = {}
+        self._by_class: dict[RangeClass, dict[int, int]] = {}
         for range_class, grounds in counting:
-            authorities.add(range_class.authority)
-            found.update(ban_count(range_class, bans[ban], ground) for ban, ground in grounds.items())
-        self.pairs = _numbered({(count.authority, count.service) for count in found})
-        self.bans = _numbered(found)
-        self.authorities = _numbered(authorities)
+            own = self._by_class[range_class] = {}
+            authority, (site, prefix) = range_class.authority, range_class.counted or ("", "")
+            for number, ground in grounds.items():
+                ban = bans[number]
+                count = BanCount(authority, ban.service, ban.authority, _GROUNDS[ground], site, prefix)
+                own[number] = self.bans.setdefault(count, len(self.bans))
+        self.pairs = _numbered({(count.authority, count.service) for count in self.bans})
+        self.authorities = _numbered({range_class.authority for range_class in self._by_class})
+
+    def numbers(self, range_class: RangeClass) -> Mapping[int, int]:
+        """Return the ban count of each ban that the class counts, by the ban's number."""
+        return self._by_class.get(range_class, {})
 
     def sections(
         self, strings: Strings, rule_counts: Sequence[int], classes: Sequence[RangeClass]
     ) -> dict[Part, bytes]:
         """Return the sections. `rule_counts` has the ban count of each rule, or `NONE`."""
-        add = strings.add
+        named = {text for count in self.bans for text in (*count[:3], *count[4:])}
+        texts = {text: strings.add(text) for text in sorted(named)}
         by_class = [self.authorities.get(each.authority, NONE) for each in classes]
         return {
-            Part.PAIRS: b"".join(PAIR.pack(*map(add, pair)) for pair in self.pairs),
+            Part.PAIRS: b"".join(PAIR.pack(texts[authority], texts[service]) for authority, service in self.pairs),
             Part.BAN_COUNTS: b"".join(
-                BAN_COUNT.pack(*map(add, (*count[:3], *count[4:])), GROUNDS.index(count.ground)) for count in self.bans
+                BAN_COUNT.pack(
+                    texts[authority], texts[service], texts[by], texts[site], texts[prefix], GROUNDS.index(ground)
+                )
+                for authority, service, by, ground, site, prefix in self.bans
             ),
             Part.RULE_COUNTS: b"".join(map(RULE_COUNT.pack, rule_counts if self.bans else ())),
             Part.CLASS_COUNTS: b"".join(map(CLASS_COUNT.pack, by_class if self.authorities else ())),
@@ -74,15 +78,23 @@ class CountTable:
     by_class: Sequence[int]
 
 
+class _Texts(dict[int, str]):
+    """The strings of a file by reference, each read once: a thousand authorities have few strings and many counts."""
+
+    def __init__(self, strings: Section) -> None:
+        super().__init__({0: ""})
+        self._strings = strings
+
+    def __missing__(self, reference: int) -> str:
+        text = self[reference] = intern(self._strings.text(reference))
+        return text
+
+
 def read_counts(parts: Mapping[Part, Section], rules: int, authorities: Sequence[str]) -> CountTable:
     """Read the counts. `authorities` are those of the classes. Raise SnapshotError for a number that does not exist."""
-    strings = parts[Part.STRINGS]
-    pairs = tuple(
-        (intern(strings.text(authority)), intern(strings.text(service)))
-        for authority, service in parts[Part.PAIRS].all_records(PAIR)
-    )
-    given = parts.get(Part.BAN_COUNTS)
-    bans = () if given is None else tuple(_read_ban_count(strings, *record) for record in given.all_records(BAN_COUNT))
+    texts = _Texts(parts[Part.STRINGS])
+    pairs = tuple((texts[authority], texts[service]) for authority, service in parts[Part.PAIRS].all_records(PAIR))
+    bans = _read_ban_counts(texts, parts.get(Part.BAN_COUNTS))
     by_rule = _numbers(parts, Part.RULE_COUNTS, RULE_COUNT, rules)
     by_class = _numbers(parts, Part.CLASS_COUNTS, CLASS_COUNT, len(authorities))
     named: dict[int, str] = {}
@@ -94,15 +106,15 @@ def read_counts(parts: Mapping[Part, Section], rules: int, authorities: Sequence
     return CountTable(PolicyWords(pairs, bans, tuple(named[number] for number in sorted(named))), by_rule, by_class)
 
 
-def _read_ban_count(
-    strings: Section, authority: int, service: int, ban_authority: int, site: int, prefix: int, ground: int
-) -> BanCount:
-    if ground >= len(GROUNDS):
-        raise SnapshotError(f"read snapshot: a ban count has the unknown ground {ground}")
-    first, second, third, fourth, fifth = (
-        intern(strings.text(each)) for each in (authority, service, ban_authority, site, prefix)
+def _read_ban_counts(texts: _Texts, section: Section | None) -> tuple[BanCount, ...]:
+    records = () if section is None else tuple(section.all_records(BAN_COUNT))
+    for *_, ground in records:
+        if ground >= len(GROUNDS):
+            raise SnapshotError(f"read snapshot: a ban count has the unknown ground {ground}")
+    return tuple(
+        BanCount(texts[authority], texts[service], texts[ban_authority], GROUNDS[ground], texts[site], texts[prefix])
+        for authority, service, ban_authority, site, prefix, ground in records
     )
-    return BanCount(first, second, third, GROUNDS[ground], fourth, fifth)
 
 
 def _numbers(parts: Mapping[Part, Section], part: Part, shape: Struct, wanted: int) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ def test_words_of_two_pairs_never_meet() -> None:
 
 def test_each_word_has_a_sample_of_its_own() -> None:
     samples = list(WORDS.samples())
+    assert samples == [WORDS.sample(word) for word in range(WORDS.size)]
     assert len(samples) == len(set(samples)) == WORDS.size == 2 * 3 + 3 * 3 + 2 * 4
     assert {name for name, _ in samples} == {name for name, _ in WORDS.shown()}
     assert {(name, labels[0][1]) for name, labels in samples} == WORDS.shown()
