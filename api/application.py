@@ -63,6 +63,7 @@ from api.succession.router import router as succession
 from api.suspensions.current import CurrentSuspensions
 from api.suspensions.router import router as suspensions
 from api.trace.router import router as trace
+from api.usage.router import router as usage
 from dnsfilter import __version__
 
 ROUTERS = (
@@ -89,6 +90,7 @@ ROUTERS = (
     trace,
     policies,
     revisions,
+    usage,
     audit,
     proof,
     notices,

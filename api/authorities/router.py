@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
 from api.authorities.reading import read_authority
-from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules
+from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules, UsageLevel
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import Administrator, AnyAccount, ApproverOfPath
@@ -109,6 +109,32 @@ def patch_off_rules(
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
     service.set_off_rules(unit, permit, row, reason=body.off_needs_reason, approver=body.off_needs_approver)
+    tag(response, row.revision)
+    return read_authority(row, unit.now_s)
+
+
+@router.patch(
+    "/{slug}/usage",
+    operation_id="patch_usage_level",
+    summary="Set what is counted",
+    responses=documented(NOT_FOUND, STALE, NOT_PUBLISHED),
+)
+def patch_usage_level(
+    slug: Slug,
+    body: UsageLevel,
+    unit: UnitDep,
+    _permit: ApproverOfPath,
+    response: Response,
+    precondition: PreconditionDep,
+) -> AuthorityRead:
+    """Set the level at which queries of the authority's clients are counted, with a reason.
+
+    `none` counts nothing, `authority` counts by day, and `range` also by hour and range. What was counted stays until
+    it ages or is erased.
+    """
+    row = repository.get(unit.session, slug)
+    precondition.check(row.revision)
+    service.set_usage(unit, row, body.usage, body.reason)
     tag(response, row.revision)
     return read_authority(row, unit.now_s)
 

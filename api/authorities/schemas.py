@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from api.http.formal_decisions import FormalDecisionRead
-from api.http.schemas import LANGUAGE, Read, ShortLine, Slug, Strict, Timestamp
+from api.http.schemas import LANGUAGE, Read, Reason, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE
@@ -77,6 +77,13 @@ class AuthorityPatch(Strict):
     contact: ShortLine | None = None
     usage: SettableUsage | None = None
     group: ShortLine | None = None
+
+
+class UsageLevel(Strict):
+    """The level at which an authority's queries are counted, and why it is set."""
+
+    usage: SettableUsage
+    reason: Reason
 
 
 class OffRules(Strict):

@@ -7,7 +7,7 @@ from api.db.base import Json
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
 from api.errors import Conflict, Forbidden
-from dnsfilter.policy.model import Authority
+from dnsfilter.policy.model import Authority, Usage
 
 FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group")
 
@@ -62,6 +62,15 @@ def set_off_rules(
         row.off_needs_reason, row.off_needs_approver = wanted
         row.revision = unit.new_revision()
         unit.record("authority.set_off_rules", f"authority/{row.slug}", before, shown(row), row.slug)
+
+
+def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> None:
+    """Set the level at which the authority's queries are counted. Record why. Do nothing if it is set already."""
+    if row.usage_level is level:
+        return
+    before = shown(row)
+    row.usage, row.revision = str(level), unit.new_revision()
+    unit.record("authority.set_usage", f"authority/{row.slug}", before, {**shown(row), "reason": why}, row.slug)
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:

@@ -55,6 +55,7 @@ TAGS: Mapping[str, str] = {
     "decision": "What a node answers a client now or answered at another time, and why.",
     "policy": "The complete policy as one file.",
     "revisions": "The changes of each revision of the policy, and rolling back.",
+    "usage": "What was counted for an authority's clients, without their addresses: by day, and by hour and range.",
     "audit": "The audit log: acts in a hash chain that only grows, signed checkpoints, and the export.",
     "nodes": "Machines that answer queries: registration, enrolment, signed snapshots, reports.",
     "notices": "Mail to authorities, and its delivery.",

@@ -81,6 +81,14 @@ def decode_cursor(cursor: str, kind: type[Key]) -> Key:
     return _bounded(key)
 
 
+def decode_place(cursor: str, kinds: Sequence[type]) -> list[str | int]:
+    """Return the keys in a cursor of a list that several columns order. Raise Invalid."""
+    found = _decoded(cursor)
+    if not isinstance(found, list) or [type(key) for key in found] != list(kinds):
+        raise not_ours()
+    return [_bounded(key) for key in found]
+
+
 def _decoded(cursor: str) -> Any:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)

@@ -65,21 +65,6 @@ class UsageCounts(Protocol):
         """Return the attempts of an authority's clients to bypass the resolver."""
 
 
-@dataclass(frozen=True, slots=True)
-class NothingCounted:
-    """A control plane that keeps no counts."""
-
-    def days(
-        self, session: Session, authority: str, service: str | None, first: date, last: date
-    ) -> Sequence[DayCount]:
-        """Return nothing."""
-        return ()
-
-    def bypass(self, session: Session, authority: str, first: date, last: date) -> Sequence[BypassCount]:
-        """Return nothing."""
-        return ()
-
-
 def figure(queries: int) -> FigureRead:
     """Return a number of queries as it may be shown."""
     if 0 < queries < HIDDEN_BELOW:

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_network
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from api.db.models import AuthorityRow, NodeRow, RangeRow
 from api.db.session import Database
 from api.jobs import Job
 from api.usage import repository
+from api.usage.ageing import age
 from api.usage.repository import BypassKey, DayKey, HourKey
 from api.usage.schemas import UsageBatch, UsageCount
 from api.usage.state import GROUNDS, HOUR_S, HOURS_KEPT_S, RESULTS, SMALLEST_RANGE
@@ -31,6 +33,8 @@ from dnsfilter.telemetry.metrics import Bypass
 LOOK_S = 2.0
 BATCHES = 50
 """Batches per transaction. An act waits for at most one such transaction."""
+SWEEP_S = 3600.0
+"""Sweep interval in seconds."""
 MAX_HELD = 200_000
 """Counts that are held until they are stored. Beyond these, nodes keep their batches."""
 MAX_HELD_EACH = 4
@@ -79,6 +83,7 @@ class UsageIntake:
         self._held: dict[_BatchKey, _Held] = {}
         self._stored: dict[int, tuple[str, int]] = {}
         """The last stored batch of each node: its stream and sequence."""
+        self._swept_s: float | None = None
         self._job = Job("usage", self._write, every_s=LOOK_S, is_done_at_end=True)
 
     def take(self, node: int, site: str, batch: UsageBatch, clock_off_s: int) -> int:
@@ -108,6 +113,14 @@ class UsageIntake:
                 for held in part:
                     self._stored[held.node] = held.batch.stream, held.batch.sequence
                     del self._held[held.key]
+
+    def sweep(self) -> int:
+        """Delete old usage, once an hour. Return the number of deleted counts. Raise SQLAlchemyError."""
+        now_s = self._clock()
+        if self._swept_s is not None and abs(now_s - self._swept_s) < SWEEP_S:
+            return 0
+        self._swept_s = now_s
+        return age(self._database, int(now_s))
 
     def start(self) -> None:
         """Start storing in the background."""
@@ -143,10 +156,14 @@ class UsageIntake:
         repository.add_bypass(session, sums.bypass)
 
     def _write(self) -> None:
+        for step in (self.settle, self.sweep):
+            self._job.attempt(partial(self._try, step))
+
+    def _try(self, step: Callable[[], object]) -> None:
         try:
-            self.settle()
+            step()
         except SQLAlchemyError as error:
-            emit(log, logging.WARNING, "usage not stored, retrying", error=type(error).__name__)
+            emit(log, logging.WARNING, "usage not stored or not deleted, retrying", error=type(error).__name__)
 
 
 class _Authorities:

@@ -1,18 +1,29 @@
 """Queries on usage."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.db.models import BypassDayRow, UsageDayRow, UsageHourRow, UsageStreamRow
+from api.http.pagination import cut_page, decode_place
+from api.usage.schemas import By
+from dnsfilter.policy.calendar import after_day, local_midnight
 
 Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow)
 
 LARGEST = 2**53 - 1
 """The largest count: every JSON reader reads it exactly (RFC 8259 section 6)."""
+_BAN_NAMES = ("service", "ban_authority", "ground", "result")
+DAY_NAMES = ("day", *_BAN_NAMES)
+_HOUR_NAMES: Mapping[str, Sequence[str]] = {
+    "hour": ("hour_s", "site", "prefix", *_BAN_NAMES),
+    "range": ("site", "prefix", *_BAN_NAMES),
+}
+"""The columns that counts of ranges are split by."""
 STREAMS_KEPT = 20
 """Streams of one node whose batches are still recognised. A node begins one at each start."""
 
@@ -84,6 +95,33 @@ class BypassKey(NamedTuple):
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to read of an authority's usage: days `first` through `last`, split by day, hour or range."""
+
+    authority: str
+    service: str | None
+    first: date
+    last: date
+    by: By
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A count as it was asked for. What it is not split by is None."""
+
+    service: str
+    ban_authority: str
+    ground: str
+    result: str
+    queries: int
+    day: str | None = None
+    hour_s: int | None = None
+    site: str | None = None
+    prefix: str | None = None
+
+
 def days(session: Session, authority: str, service: str | None, first: date, last: date) -> Sequence[Day]:
     """Return what was counted for the authority's clients, by day. Both days are included."""
     return _days(session, UsageDayRow.authority == authority, service, first, last)
@@ -117,6 +155,31 @@ def hours(session: Session, authority: str, service: str | None, start_s: int, e
         row.hour_s, row.site, row.prefix, row.service, row.ban_authority, row.ground, row.result
     )
     return [Hour(*found) for found in session.execute(ordered)]
+
+
+def page(session: Session, wanted: Wanted, limit: int, cursor: str | None) -> tuple[Sequence[Counted], str | None]:
+    """Return a page of counts in the order of what they are split by. Raise Invalid for a foreign cursor."""
+    row, names = (UsageDayRow, DAY_NAMES) if wanted.by == "day" else (UsageHourRow, _HOUR_NAMES[wanted.by])
+    columns = [getattr(row, name) for name in names]
+    if wanted.by == "day":
+        within: ColumnElement[bool] = UsageDayRow.day.between(wanted.first.isoformat(), wanted.last.isoformat())
+    else:
+        start_s, end_s = day_bounds(wanted.first, wanted.last, wanted.time_zone)
+        within = and_(UsageHourRow.hour_s >= start_s, UsageHourRow.hour_s < end_s)
+    statement = select(*columns, func.sum(row.queries)).where(row.authority == wanted.authority, within)
+    if wanted.service is not None:
+        statement = statement.where(row.service == wanted.service)
+    if cursor is not None:
+        kinds = [int if name == "hour_s" else str for name in names]
+        statement = statement.where(tuple_(*columns) > tuple_(*decode_place(cursor, kinds)))
+    ordered = statement.group_by(*columns).order_by(*columns).limit(limit + 1)
+    found = [Counted(**dict(zip(names, key, strict=True)), queries=int(n)) for *key, n in session.execute(ordered)]
+    return cut_page(found, limit, lambda one: [getattr(one, name) for name in names])
+
+
+def day_bounds(first: date, last: date, time_zone: str) -> tuple[int, int]:
+    """Return the instants `[start, end)` of the days from `first` through `last`."""
+    return local_midnight(first, time_zone), after_day(last, time_zone)
 
 
 def last_sequence(session: Session, node: int, stream: str) -> int:

@@ -1,13 +1,15 @@
 """Schemas of usage: what nodes report, and what accounts read."""
 
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.http.schemas import InstantText, NodeMessage, ServiceSlug, Slug
+from api.http.schemas import Day, DayText, InstantText, NodeMessage, Read, Reason, ServiceSlug, Slug, Strict, Timestamp
 from api.timestamps import parse_timestamp
+from dnsfilter.policy.model import DEFAULT_SITE
 
+By = Literal["day", "hour", "range"]
 MAX_COUNTS = 2_000
 """Counts of one batch."""
 MAX_QUERIES = 10**12
@@ -20,6 +22,7 @@ def _checked_prefix(text: str) -> str:
     return str(ip_network(text))
 
 
+Prefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_prefix)]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,32}$")]
 """A word from a list that may grow: a count with an unknown word is ignored."""
 Queries = Annotated[int, Field(ge=0, le=MAX_QUERIES)]
@@ -28,7 +31,7 @@ Queries = Annotated[int, Field(ge=0, le=MAX_QUERIES)]
 class CountedRange(NodeMessage):
     """A range whose queries are counted on their own."""
 
-    prefix: Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_prefix)]
+    prefix: Prefix
 
 
 class UsageCount(NodeMessage):
@@ -65,3 +68,56 @@ class UsageBatch(NodeMessage):
     def start_s(self) -> int:
         """Return when the counting began, by the node's clock."""
         return parse_timestamp(self.from_, "UTC")
+
+
+class UsageRead(Read):
+    """Queries of an authority's clients for a service, by the ban that decided. `queries` is null if it is hidden.
+
+    `day` is a day of the authority's time zone, `hour` the start of an hour, `site` and `prefix` a range. Those that
+    the counts are not split by are null.
+    """
+
+    day: Day | None
+    hour: Timestamp | None
+    site: Slug | None
+    prefix: str | None
+    service: ServiceSlug
+    ban_authority: Slug = Field(description="the authority whose ban decided")
+    ground: str = Field(description="`own`, `law` or `agreement`")
+    result: str = Field(description="`refused`, `monitored` or `exempted`")
+    queries: int | None
+    below: int | None = Field(description="set if `queries` is hidden, because it is above 0 and below this number")
+
+
+class BypassDayRead(Read):
+    """Attempts of an authority's clients to bypass the resolver on one of its days. `queries` is null if hidden."""
+
+    day: Day
+    kind: str = Field(description="`canary`, `relay`, `ddr` or `encrypted_dns`")
+    queries: int | None
+    below: int | None
+
+
+class ErasedRange(Strict):
+    """A range at a site. It may no longer be registered."""
+
+    site: Slug = DEFAULT_SITE
+    prefix: Prefix = Field(examples=["192.0.2.0/24"])
+
+
+class UsageErasing(Strict):
+    """What to erase: an authority's days `from` through `to`, or only what was counted for a range."""
+
+    authority: Slug
+    from_: DayText | None = Field(default=None, alias="from", description="the first day; all before `to` without it")
+    to: DayText | None = Field(default=None, description="the last day; all after `from` without it")
+    range: ErasedRange | None = None
+    reason: Reason
+
+
+class UsageErased(Read):
+    """The number of counts that were deleted."""
+
+    days: int
+    hours: int
+    bypass: int

@@ -134,6 +134,10 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
     found["GET /v1/authorities/{slug}/study"] = [
         Asked(frozenset({slug}), f"/v1/authorities/{slug}/study?{days}", unknown=True) for slug in each
     ]
+    found["POST /v1/usage/erase"] = [
+        Asked(frozenset({slug}), "/v1/usage/erase", {"authority": slug, "to": "2026-01-01", "reason": "it is over"})
+        for slug in each
+    ]
     found["PUT /v1/ranges/{site}/{address}/{length}"] = [
         Asked(frozenset({slug}), f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:2::/64", _range(slug)) for slug in each
     ]
@@ -287,6 +291,9 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
 _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "GET /v1/authorities/{slug}": ("/v1/authorities/{slug}", None),
     "GET /v1/authorities/{slug}/onboarding": ("/v1/authorities/{slug}/onboarding", None),
+    "PATCH /v1/authorities/{slug}/usage": ("/v1/authorities/{slug}/usage", {"usage": "range", "reason": "a study"}),
+    "GET /v1/usage": ("/v1/usage?authority={slug}", None),
+    "GET /v1/usage/bypass": ("/v1/usage/bypass?authority={slug}", None),
     "PATCH /v1/authorities/{slug}/off-rules": ("/v1/authorities/{slug}/off-rules", {"off_needs_reason": True}),
     "GET /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:{n}::/48", None),
     "GET /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/127.0.{n}.0/24", None),

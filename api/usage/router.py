@@ -1,0 +1,132 @@
+"""/v1/usage: what was counted for an authority's clients."""
+
+from datetime import date, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.authorities import repository as authorities
+from api.db.models import AuthorityRow
+from api.errors import Invalid
+from api.http.dependencies import UnitDep
+from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, ServiceFilter, demand_authority
+from api.http.permits import ApproverOfObject, ReaderOfObject
+from api.http.problems import documented
+from api.http.routes import Route
+from api.http.schemas import DayText, Page, Slug
+from api.timestamps import parse_date
+from api.usage import repository, service
+from api.usage.reading import as_csv, read_bypass, read_usage
+from api.usage.repository import Wanted
+from api.usage.schemas import By, BypassDayRead, UsageErased, UsageErasing, UsageRead
+from api.usage.service import RangeOfSite
+from dnsfilter.policy.calendar import local_day
+
+CSV = "text/csv"
+DEFAULT_DAYS = 30
+"""Days that are read if no first day is given."""
+MAX_DAYS = 3 * 366
+"""Usage is kept no longer."""
+MAX_ROWS = 100_000
+"""Rows of one table in CSV."""
+_FIRST, _LAST = date(1970, 1, 2), date(9999, 12, 30)
+
+router = APIRouter(route_class=Route, prefix="/v1/usage", tags=["usage"])
+
+From = Annotated[DayText | None, Query(alias="from", description=f"the first day; {DEFAULT_DAYS} days without it")]
+To = Annotated[DayText | None, Query(description="the last day; today without it")]
+
+
+@router.get(
+    "",
+    operation_id="list_usage",
+    summary="List what was counted",
+    response_model=Page[UsageRead],
+    responses={
+        **documented(),
+        200: {"description": "counts, as JSON or as CSV", "content": {CSV: {"schema": {"type": "string"}}}},
+    },
+)
+def list_usage(
+    request: Request,
+    unit: UnitDep,
+    permit: ReaderOfObject,
+    authority: Slug,
+    service: ServiceFilter,
+    from_: From = None,
+    to: To = None,
+    by: Annotated[By, Query(description="ranges are counted apart only at the level `range`")] = "day",
+    format_: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[UsageRead] | Response:
+    """List queries of the authority's clients, by day, by hour and range, or by range, and by the ban that decided.
+
+    Days are those of the authority's time zone. Totals from 1 to 4 are hidden. As CSV, the list is complete.
+    """
+    permit.demand_named(authority)
+    demand_authority(unit.session, authority)
+    row = authorities.get(unit.session, authority)
+    first, last = _days(row, from_, to, unit.now_s)
+    wanted = Wanted(authority, service, first, last, by, row.time_zone)
+    if format_ == "csv" or (format_ is None and _prefers_csv(request.headers.get("accept", ""))):
+        rows, following = repository.page(unit.session, wanted, MAX_ROWS, None)
+        if following is not None:
+            raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
+        return Response(as_csv(map(read_usage, rows)), media_type=CSV)
+    rows, following = repository.page(unit.session, wanted, limit, cursor)
+    return Page(items=[read_usage(one) for one in rows], next=following)
+
+
+@router.get(
+    "/bypass", operation_id="list_bypass", summary="List attempts to bypass the resolver", responses=documented()
+)
+def list_bypass(
+    unit: UnitDep, permit: ReaderOfObject, authority: Slug, from_: From = None, to: To = None
+) -> Page[BypassDayRead]:
+    """List attempts of the authority's clients to bypass the resolver, by day and kind. Totals from 1 to 4 are hidden.
+
+    The list has one page.
+    """
+    permit.demand_named(authority)
+    demand_authority(unit.session, authority)
+    row = authorities.get(unit.session, authority)
+    first, last = _days(row, from_, to, unit.now_s)
+    rows = repository.bypass(unit.session, authority, first, last)
+    return Page(items=[read_bypass(one) for one in rows], next=None)
+
+
+@router.post("/erase", operation_id="erase_usage", summary="Erase what was counted", responses=documented())
+def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> UsageErased:
+    """Erase an authority's usage of some days, or that of one range. The audit log records how many counts, and why.
+
+    Queries of a range are also subtracted from the authority's days, as far as hours are kept. Backups keep a copy.
+    """
+    permit.demand_named(body.authority)
+    row = authorities.get(unit.session, body.authority)
+    if body.from_ is None and body.to is None and body.range is None:
+        raise Invalid.at("body", 'give "from", "to" or "range"')
+    first = _FIRST if body.from_ is None else parse_date(body.from_)
+    last = _LAST if body.to is None else parse_date(body.to)
+    if last < first:
+        raise Invalid.at("body.to", f"{last} is before {first}. Give a later day.")
+    where = None if body.range is None else RangeOfSite(body.range.site, body.range.prefix)
+    gone = service.erase(unit, row, first, last, where, body.reason)
+    return UsageErased(days=gone.days, hours=gone.hours, bypass=gone.bypass)
+
+
+def _days(row: AuthorityRow, first: str | None, last: str | None, now_s: int) -> tuple[date, date]:
+    """Return the first and the last day to read. Raise Invalid if they are in the wrong order or too far apart."""
+    end = local_day(now_s, row.time_zone) if last is None else parse_date(last)
+    start = end - timedelta(days=DEFAULT_DAYS - 1) if first is None else parse_date(first)
+    if end < start:
+        raise Invalid.at("query.to", f"{end} is before {start}. Give a later day.")
+    if (end - start).days >= MAX_DAYS:
+        raise Invalid.at("query.from", f"the period is longer than {MAX_DAYS} days. Give a later day.")
+    return start, end
+
+
+def _prefers_csv(accept: str) -> bool:
+    """Return whether the header names CSV and not JSON."""
+    types = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    return CSV in types and "application/json" not in types

@@ -1,0 +1,99 @@
+"""Acts on usage. Usage is not part of the policy, so erasing makes no revision."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, delete, select
+
+from api.db.base import Json
+from api.db.models import AuthorityRow, BypassDayRow, UsageDayRow, UsageHourRow
+from api.db.session import forget
+from api.db.unit_of_work import UnitOfWork
+from api.usage.repository import DayKey, day_bounds
+from dnsfilter.policy.calendar import local_day
+
+Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOfSite:
+    """A range at a site. It may no longer be registered."""
+
+    site: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The number of deleted rows of days, of hours of ranges, and of days of bypass attempts."""
+
+    days: int
+    hours: int
+    bypass: int
+
+
+def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: RangeOfSite | None, why: str) -> Erased:
+    """Delete an authority's usage of some days, or that of one of its ranges only. Record how many rows, and why.
+
+    Queries of a range are also subtracted from the authority's days, as far as its hours are still kept.
+    """
+    found = _range(unit, row, first, last, where) if where is not None else _period(unit, row.slug, first, last)
+    forget(unit.session)
+    after: Json = {
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        "range": None if where is None else {"site": where.site, "prefix": where.prefix},
+        "days": found.days,
+        "hours": found.hours,
+        "bypass": found.bypass,
+        "reason": why,
+    }
+    unit.note("usage.erase", f"authority/{row.slug}", None, after, row.slug)
+    return found
+
+
+def _period(unit: UnitOfWork, slug: str, first: date, last: date) -> Erased:
+    zone = unit.session.get_one(AuthorityRow, slug).time_zone
+    start_s, end_s = day_bounds(first, last, zone)
+    days = first.isoformat(), last.isoformat()
+    return Erased(
+        _deleted(unit, UsageDayRow, UsageDayRow.authority == slug, UsageDayRow.day.between(*days)),
+        _deleted(
+            unit,
+            UsageHourRow,
+            UsageHourRow.authority == slug,
+            UsageHourRow.hour_s >= start_s,
+            UsageHourRow.hour_s < end_s,
+        ),
+        _deleted(unit, BypassDayRow, BypassDayRow.authority == slug, BypassDayRow.day.between(*days)),
+    )
+
+
+def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: RangeOfSite) -> Erased:
+    hour, session = UsageHourRow, unit.session
+    start_s, end_s = day_bounds(first, last, row.time_zone)
+    whose = hour.authority == row.slug, hour.site == where.site, hour.prefix == where.prefix
+    within = hour.hour_s >= start_s, hour.hour_s < end_s
+    gone: Counter[DayKey] = Counter()
+    for found in session.scalars(select(hour).where(*whose, *within)):
+        day = local_day(found.hour_s, row.time_zone).isoformat()
+        ban = found.service, found.ban_authority, found.ground, found.result
+        gone[DayKey(row.slug, day, *ban)] += found.queries
+    days = 0
+    for key, queries in gone.items():
+        known = session.get(UsageDayRow, tuple(key))
+        if known is not None:
+            known.queries -= min(queries, known.queries)
+            if known.queries == 0:
+                session.delete(known)
+                days += 1
+    return Erased(days, _deleted(unit, hour, *whose, *within), 0)
+
+
+def _deleted(unit: UnitOfWork, row: type[Row], *where: ColumnElement[bool]) -> int:
+    """Delete rows and return their number."""
+    gone: Sequence[object] = unit.session.execute(delete(row).where(*where).returning(row.authority)).all()
+    return len(gone)
