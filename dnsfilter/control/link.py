@@ -22,6 +22,7 @@ from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.local.journal import JOURNAL_NAME, Journal
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.kept_totals import UsageTotals
 
 WAIT_S = 25
 """Seconds that the control plane is asked to hold its answer. Less than the timeouts of common proxies."""
@@ -161,6 +162,8 @@ class Control:
         self._closed = threading.Event()
         self._news = threading.Condition()
         self._facts: Facts | None = None
+        self._finishing = self._reports_accepted = False
+        self._finished = threading.Event()
         self._trouble: str | None = None
         self._token_rejected = False
         """Whether the trouble is a rejected token. A later `RetryLater` does not replace it."""
@@ -192,6 +195,22 @@ class Control:
         with self._news:
             self._facts = facts
             self._news.notify()
+
+    def unreported(self, counted: UsageTotals) -> UsageTotals:
+        """Return what no report has contained of `counted`."""
+        return self._reporter.unreported(counted)
+
+    def finish(self, facts: Facts, within_s: float) -> None:
+        """Report these facts and all usage, if the last report was accepted. Wait at most `within_s` seconds for that.
+
+        Call `close` afterwards. Nothing else is reported.
+        """
+        with self._news:
+            if not self._reports_accepted:
+                return
+            self._facts, self._finishing = facts, True
+            self._news.notify()
+        self._finished.wait(within_s)
 
     def close(self) -> None:
         """End both threads, also in the middle of a request."""
@@ -284,15 +303,30 @@ class Control:
 
     def _begin_reporting(self) -> Callable[[], None]:
         self._reporter.begin()
+        self._reports_accepted = False
         reported: tuple[Facts | None, str | None] = None, None
 
         def turn() -> None:
             nonlocal reported
             with self._news:
-                self._news.wait_for(lambda: self._closed.is_set() or (self._facts, self._trouble) != reported)
+                self._news.wait_for(
+                    lambda: self._closed.is_set() or self._finishing or (self._facts, self._trouble) != reported
+                )
                 facts, trouble = self._facts, self._trouble
-            if facts is not None and not self._closed.is_set():
+            if facts is not None and self._finishing:
+                self._report_last(facts, trouble)
+            elif facts is not None and not self._closed.is_set():
                 self._reporter.report(facts, trouble)
+                self._reports_accepted = True
             reported = facts, trouble
 
         return turn
+
+    def _report_last(self, facts: Facts, trouble: str | None) -> None:
+        """Report all usage and end the thread."""
+        try:
+            self._reporter.report_last(facts, trouble)
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.WARNING, "last usage not reported", reason=error)
+        self._finished.set()
+        self._closed.wait()

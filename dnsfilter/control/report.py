@@ -10,9 +10,11 @@ from typing import Any
 
 from dnsfilter import __version__
 from dnsfilter.control.unregistered_networks import MOST_UNREGISTERED, UnregisteredNetwork
+from dnsfilter.control.usage_batches import Batch
 from dnsfilter.local.journal import Entry
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant
+from dnsfilter.telemetry.kept_totals import UsageTotals
 from dnsfilter.telemetry.metrics import CACHE_ENTRIES_NOW, QUERIES
 from dnsfilter.telemetry.totals import Counts
 
@@ -31,6 +33,7 @@ class Facts:
     `trouble` is the reason why that is not the newest snapshot here. `held_up_to` is set if the revision was chosen on
     this node: a revision above it ends that. `suspended` are authorities (None: all) that are suspended by an act on
     this node, and until when. `unregistered` are networks in no range. `processes` are those of the node, for its load.
+    `usage` is what was counted since the start.
     """
 
     revision: int | None
@@ -45,6 +48,7 @@ class Facts:
     suspended: tuple[tuple[str | None, Instant], ...] = ()
     unregistered: tuple[UnregisteredNetwork, ...] = ()
     held_up_to: int | None = None
+    usage: UsageTotals = field(default_factory=UsageTotals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,13 @@ def queries_and_entries(counts: Counts) -> tuple[int, int]:
 
 
 def report_body(
-    facts: Facts, load: Load, trouble: str | None, clock_s: Instant, uptime_s: int, journal: Sequence[Entry]
+    facts: Facts,
+    load: Load,
+    trouble: str | None,
+    clock_s: Instant,
+    uptime_s: int,
+    journal: Sequence[Entry],
+    usage: Batch | None = None,
 ) -> bytes:
     """Return the body of a report, within the limits of the control plane. `trouble` replaces the facts' own.
 
@@ -133,6 +143,8 @@ def report_body(
         ],
         "journal": [{**entry.value(), "reason": _plain(entry.reason)} for entry in journal[:MOST_ENTRIES]],
     }
+    if usage is not None:
+        value["usage"] = usage.value()
     return json.dumps(value, separators=(",", ":")).encode()
 
 

@@ -6,6 +6,7 @@ a backup, or know a journal that was lost on this machine.
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,12 +15,16 @@ from http import HTTPStatus
 from dnsfilter.control.http_client import Answer, ControlClient, failure, refusal
 from dnsfilter.control.identity import Identity
 from dnsfilter.control.report import MOST_ENTRIES, Facts, Load, LoadMeter, report_body
+from dnsfilter.control.usage_batches import Batch, UsageBatches
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.journal import MAX_ENTRIES, MOST_NUMBER, Entry, Journal
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.kept_totals import UsageTotals
 
 _PATH = "/v1/nodes/self/report"
 _MOST_REPORTS_AT_ONCE = MAX_ENTRIES // MOST_ENTRIES + 2
+_LAST_BATCHES = 3
+"""Batches that are sent before the program ends."""
 _LOG = logging.getLogger("dnsfilter.control.reporter")
 
 
@@ -34,6 +39,8 @@ class Reporter:
         self._begun_s = time.monotonic()
         self._highest_sent = 0
         """The highest number of an entry that was sent without an answer."""
+        self._usage = UsageBatches(int(time.time()))
+        self._turn = threading.Lock()  # of `_usage`, which an upgrade reads in another thread
         self._broken = 0
         """The number of broken lines in the journal at the last look."""
         self.begin()
@@ -54,8 +61,11 @@ class Reporter:
         load = self._meter.read(facts, time.monotonic())
         waiting = self._unreported()
         entries = waiting if self._knows else ()
+        with self._turn:
+            usage = self._usage.next(facts.usage, int(time.time()))
         for _ in range(_MOST_REPORTS_AT_ONCE):
-            taken = self._send(facts, load, trouble, entries)
+            taken = self._send(facts, load, trouble, entries, usage)
+            usage = None
             self._knows = True
             if not self._mark(taken) or (entries and taken < entries[0].number):
                 return  # it was not recorded at once; send the rest with the next report
@@ -63,9 +73,37 @@ class Reporter:
             if not entries:
                 return
 
-    def _send(self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry]) -> int:
+    def report_last(self, facts: Facts, trouble: str | None) -> None:
+        """Send what was counted up to now, before this program ends. Raise UnavailableError if that fails.
+
+        An earlier batch may be stored but not yet acknowledged, so it is sent again first.
+        """
+        load = self._meter.read(facts, time.monotonic())
+        for _ in range(_LAST_BATCHES):
+            with self._turn:
+                usage = self._usage.next(facts.usage, int(time.time()), at_once=True)
+            if usage is None:
+                return
+            self._send(facts, load, trouble, (), usage)
+            with self._turn:
+                self._usage.forget(usage.sequence)
+
+    def unreported(self, counted: UsageTotals) -> UsageTotals:
+        """Return what no report has contained of `counted`. Any thread may call this."""
+        with self._turn:
+            return self._usage.unreported(counted)
+
+    def _send(
+        self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry], usage: Batch | None
+    ) -> int:
         """Send one report and return the number up to which the journal is recorded. Leave out refused parts."""
-        answer = self._post(facts, load, trouble, entries)
+        answer = self._post(facts, load, trouble, entries, usage)
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and usage is not None:
+            reason = refusal(answer)
+            answer = self._post(facts, load, trouble, entries)
+            if answer.status == HTTPStatus.OK:
+                self._drop(usage, reason)
+            usage = None
         if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and entries:
             self._untaken, self._highest_sent = entries, 0
             self._problem = f"the control plane refuses local acts of this node: {refusal(answer)}"
@@ -78,13 +116,23 @@ class Reporter:
             answer = self._post(bare, load, _joined(trouble, problem), ())
         if answer.status != HTTPStatus.OK:
             raise failure(f"report to {self._client.url}", answer)
+        if usage is not None:
+            with self._turn:
+                self._usage.forget(_stored(answer.body, usage))
         return _journal_number(answer.body)
 
-    def _post(self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry]) -> Answer:
+    def _drop(self, usage: Batch, reason: str) -> None:
+        with self._turn:
+            self._usage.forget(usage.sequence)
+        logs.emit(_LOG, logging.WARNING, "refused usage dropped", sequence=usage.sequence, reason=reason)
+
+    def _post(
+        self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry], usage: Batch | None = None
+    ) -> Answer:
         token = self._identity().token
         uptime_s = int(time.monotonic() - self._begun_s)
         problems = _joined(trouble, self._problem)
-        body = report_body(facts, load, problems, int(time.time()), uptime_s, entries)
+        body = report_body(facts, load, problems, int(time.time()), uptime_s, entries, usage)
         self._highest_sent = max(self._highest_sent, *(entry.number for entry in entries[:MOST_ENTRIES]), 0)
         return self._client.ask("POST", _PATH, token, headers={"Content-Type": "application/json"}, body=body)
 
@@ -115,6 +163,15 @@ class Reporter:
 
 def _joined(*reasons: str | None) -> str | None:
     return "; ".join(reason for reason in reasons if reason) or None
+
+
+def _stored(body: bytes, sent: Batch) -> int:
+    """Return through which sequence batches are stored. A control plane that keeps no usage has done with the batch."""
+    try:
+        sequence = json.loads(body)["usage"]
+    except (ValueError, LookupError, TypeError):
+        return sent.sequence
+    return sequence if type(sequence) is int else sent.sequence
 
 
 def _journal_number(body: bytes) -> int:

@@ -130,11 +130,12 @@ class Supervisor:
             if self._errand is not None:
                 self._errand.cancel()
             self._predecessors.dismiss()
-            if self._control is not None:
-                self._control.close()
             await self._crew.stop()
+            if self._control is not None:
+                await asyncio.to_thread(self._control.finish, self._facts(), CONTROL_STOP_S)
         finally:
             if self._control is not None:
+                self._control.close()
                 self._control.join(CONTROL_STOP_S)
             await self._close_status()
             self._status_socket.close()
@@ -247,6 +248,7 @@ class Supervisor:
             self._feed.local_suspensions(),
             self.unregistered(),
             self._feed.held_up_to,
+            self._totals.usage(),
         )
 
     # The loop.
@@ -420,7 +422,8 @@ class Supervisor:
             workers = [member.hand_over() for member in going_on]
             blocks = {member.process.pid: member.block for member in going_on}
             numbers = {**self._crew.numbers(), _QUARANTINED: self._set_aside}
-            totals = write_totals(self._totals.keep(blocks, numbers))
+            unreported = None if self._control is None else self._control.unreported(self._totals.usage())
+            totals = write_totals(self._totals.keep(blocks, numbers, unreported))
             try:
                 dropped = self._vitals.drops.of_closed(self._udp_sockets())
                 hand_over(self._means.program, self._listening, metrics, workers, totals, dropped)

@@ -65,6 +65,8 @@ class Played:
         self.token = TOKEN
         self.journal = 0
         """The highest journal number that a node has reported."""
+        self.stored: int | None = None
+        """The sequence of usage that it says is stored. None is a control plane that keeps no usage."""
         self.signing = Ed25519PrivateKey.generate()
         self.news = Condition()
         self.manifest: bytes | None = None
@@ -169,7 +171,10 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
                     return
                 plane.reports.append(report)
                 plane.journal = max([plane.journal, *(entry["number"] for entry in report["journal"])])
-                self._say(200, json.dumps({"journal": plane.journal}).encode())
+                answer = {"journal": plane.journal}
+                if plane.stored is not None:
+                    answer["usage"] = plane.stored
+                self._say(200, json.dumps(answer).encode())
             elif bearer == ADMINISTRATOR:
                 self._register(spoken)
             else:

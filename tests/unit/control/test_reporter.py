@@ -1,6 +1,6 @@
 """Reports of a node and its journal, also if one side has lost its data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dnsfilter.control.reporter import Reporter
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.journal import Act, Journal
+from dnsfilter.telemetry.kept_totals import UsageTotals
 from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW
 
@@ -149,3 +150,119 @@ def test_entries_are_not_sent_forever_to_a_control_plane_that_records_none(
     monkeypatch.setattr("tests.support.fake_control_plane.max", lambda *_: 0, raising=False)
     reporter.report(FACTS, None)
     assert numbers_sent(plane) == [[], [1]]
+
+
+def usage_of(queries: int) -> UsageTotals:
+    return UsageTotals({("ghent", "tiktok", "ghent", "own", "refused", None): queries})
+
+
+def sequences_sent(plane: Played) -> list[tuple[int, int] | None]:
+    """Return sequence and queries of the usage in each report."""
+    found = [report.get("usage") for report in plane.reports]
+    return [None if one is None else (one["sequence"], one["counts"][0]["queries"]) for one in found]
+
+
+@pytest.fixture
+def minutes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that moves the wall clock of reports."""
+    now_s = [NOW]
+    monkeypatch.setattr("dnsfilter.control.reporter.time.time", lambda: now_s[0])
+
+    def pass_s(seconds: int) -> None:
+        now_s[0] += seconds
+
+    return pass_s
+
+
+@pytest.fixture
+def timed(minutes: Callable[[int], None], plane: Played, journal: Journal) -> Iterator[Reporter]:
+    """Return a reporter with a wall clock that stands still."""
+    identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
+    with ControlClient(ControlPlane(url=plane.url)) as client:
+        yield Reporter(client, journal, lambda: identity)
+
+
+def test_usage_is_sent_again_until_it_is_stored(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None], journal: Journal
+) -> None:
+    plane.stored = 0
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(2)), None)
+    add(journal, 1)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(3)), None)
+    plane.stored = 1
+    timed.report(replace(FACTS, usage=usage_of(4)), None)
+    timed.report(replace(FACTS, usage=usage_of(5)), None)
+    assert sequences_sent(plane) == [None, (1, 2), (1, 2), (1, 2), (2, 3)]
+    assert numbers_sent(plane)[2] == [1]
+
+
+def test_control_plane_that_keeps_no_usage_gets_each_batch_once(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None]
+) -> None:
+    for queries in (1, 2):
+        minutes(60)
+        timed.report(replace(FACTS, usage=usage_of(queries)), None)
+    assert sequences_sent(plane) == [(1, 1), (2, 1)]
+
+
+def test_refused_usage_is_dropped_and_blocks_neither_state_nor_journal(
+    plane: Played,
+    timed: Reporter,
+    minutes: Callable[[int], None],
+    journal: Journal,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plane.script.refuses = lambda report: "usage" in report
+    timed.report(FACTS, None)
+    add(journal, 1)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    assert sequences_sent(plane) == [None, None, None]
+    assert numbers_sent(plane) == [[], [1], []]
+    assert plane.reports[-1]["trouble"] == ""
+    said = [record for record in caplog.records if record.message == "refused usage dropped"]
+    assert [record.__dict__["dnsfilter_fields"]["sequence"] for record in said] == [1]
+    plane.script.refuses = lambda report: False
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(5)), None)
+    assert sequences_sent(plane)[-1] == (2, 4)
+
+
+def test_refused_journal_keeps_the_usage(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None], journal: Journal
+) -> None:
+    timed.report(FACTS, None)
+    plane.script.refuses = lambda report: report["journal"]
+    add(journal, 1)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    assert sequences_sent(plane) == [None, None, (1, 1)]
+
+
+def test_last_report_has_everything_that_was_counted(plane: Played, timed: Reporter) -> None:
+    plane.stored = 0
+    timed.report_last(replace(FACTS, usage=usage_of(3)), None)
+    assert sequences_sent(plane) == [(1, 3)]
+
+
+def test_last_report_also_sends_what_is_not_acknowledged(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None]
+) -> None:
+    plane.stored = 0
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    timed.report_last(replace(FACTS, usage=usage_of(3)), None)
+    assert sequences_sent(plane) == [(1, 1), (1, 1), (2, 2)]
+
+
+def test_next_program_gets_what_was_never_sent(plane: Played, timed: Reporter, minutes: Callable[[int], None]) -> None:
+    plane.stored = 0
+    assert timed.unreported(usage_of(1)) == usage_of(1)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(4)), None)
+    assert timed.unreported(usage_of(6)) == usage_of(2)

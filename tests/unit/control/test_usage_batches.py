@@ -1,0 +1,88 @@
+"""Batches of usage: each count is in one batch, and a batch never changes."""
+
+import pytest
+
+from api.usage.schemas import MAX_COUNTS, UsageBatch
+from dnsfilter.control import usage_batches as module
+from dnsfilter.control.usage_batches import Batch, UsageBatches
+from dnsfilter.telemetry.kept_totals import UsageTotals
+from dnsfilter.telemetry.policy_words import BanUsage
+from tests.support.policies import NOW
+
+BAN = "ghent", "tiktok", "brussels-region", "law", "refused", None
+OF_RANGE = "ghent", "tiktok", "ghent", "own", "monitored", "192.0.2.0/24"
+ATTEMPT = "ghent", "ddr"
+START = NOW - NOW % 3600
+
+
+@pytest.fixture
+def batches() -> UsageBatches:
+    return UsageBatches(START, lambda: "0" * 32)
+
+
+def counted(refused: int, bypass: int = 0) -> UsageTotals:
+    return UsageTotals({BAN: refused} if refused else {}, {ATTEMPT: bypass} if bypass else {})
+
+
+def given(batch: Batch | None) -> tuple[int, int, int, UsageTotals] | None:
+    """Return sequence, start and end after START, and counts."""
+    return None if batch is None else (batch.sequence, batch.start - START, batch.end - START, batch.counts)
+
+
+def test_batch_has_what_was_counted_since_the_last_one(batches: UsageBatches) -> None:
+    assert batches.next(counted(1), START + 59) is None
+    assert given(batches.next(counted(2, 1), START + 60)) == (1, 0, 60, counted(2, 1))
+    assert given(batches.next(counted(9, 9), START + 200)) == (1, 0, 60, counted(2, 1))
+    batches.forget(1)
+    assert given(batches.next(counted(9, 1), START + 201)) == (2, 60, 201, counted(7))
+    batches.forget(2)
+    assert batches.next(counted(9, 1), START + 300) is None
+    assert given(batches.next(counted(10, 1), START + 400)) == (3, 300, 400, counted(1))
+
+
+def test_control_plane_that_is_away_gets_a_batch_for_each_hour(
+    batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    for minute in range(1, 5 * 60 + 1):
+        batches.next(counted(minute), START + 60 * minute)
+    found: list[tuple[int, int, int, UsageTotals]] = []
+    while (batch := batches.next(counted(300), START + 18_000, at_once=True)) is not None and len(found) < 9:
+        found.append((batch.sequence, batch.start - START, batch.end - START, batch.counts))
+        batches.forget(batch.sequence)
+    assert [one[:3] for one in found] == [(1, 0, 60), (2, 60, 3600), (3, 3600, 7200), (4, 7200, 18_000)]
+    assert sum(one[3].bans[BAN] for one in found) == 300
+
+
+def test_counts_that_are_not_shown_for_a_time_are_counted_once(batches: UsageBatches) -> None:
+    batches.next(counted(5), START + 60)
+    batches.forget(1)
+    assert batches.next(UsageTotals(), START + 120) is None
+    assert given(batches.next(counted(6), START + 180)) == (2, 120, 180, counted(1))
+
+
+def test_large_batches_are_split(batches: UsageBatches) -> None:
+    bans: dict[BanUsage, int] = {(f"authority-{number}", *BAN[1:]): 1 for number in range(MAX_COUNTS + 1)}
+    sizes = []
+    for second in (60, 120, 180):
+        batch = batches.next(UsageTotals(bans), START + second)
+        sizes.append(0 if batch is None else len(batch.counts.bans))
+        batches.forget(second)
+    assert sizes == [MAX_COUNTS, 1, 0]
+
+
+def test_clock_that_is_set_back_gives_no_negative_interval(batches: UsageBatches) -> None:
+    assert given(batches.next(counted(1), START - 600)) == (1, -600, -600, counted(1))
+
+
+def test_each_start_begins_another_stream() -> None:
+    streams = {batch.stream for batch in (UsageBatches(START).next(counted(1), START + 60) for _ in range(3)) if batch}
+    assert len(streams) == 3
+
+
+def test_control_plane_accepts_the_batch(batches: UsageBatches) -> None:
+    batch = batches.next(UsageTotals({BAN: 1, OF_RANGE: 2}, {ATTEMPT: 3}), START + 60)
+    assert batch is not None
+    read = UsageBatch.model_validate(batch.value())
+    assert (read.start_s, read.sequence, len(read.counts), len(read.bypass)) == (START, 1, 2, 1)
+    assert [one.range and one.range.prefix for one in read.counts] == [None, "192.0.2.0/24"]
