@@ -17,6 +17,7 @@ from api.auth.caller import Caller
 from api.auth.node_tokens import is_node
 from api.auth.tokens import authenticate
 from api.authorities.router import router as authorities
+from api.bans.ban_summaries import BanSummaries
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
 from api.checkpoints.checkpoint_job import CheckpointJob
@@ -26,6 +27,7 @@ from api.documentation.router import router as documentation
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
 from api.events.event_job import EventJob
 from api.events.router import router as webhooks
+from api.exemptions.exemption_counts import ExemptionCounts
 from api.exemptions.router import router as exemptions
 from api.explain.router import router as decisions
 from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
@@ -51,9 +53,9 @@ from api.report.router import router as report
 from api.requests.router import router as requests
 from api.revisions.router import router as revisions
 from api.server.access_log import AccessMiddleware
-from api.server.api_metrics import NodesCollector, Registry, make_registry
 from api.server.bodies import BodyMiddleware
 from api.server.forwarded import ForwardedMiddleware
+from api.server.metrics.api_metrics import Registry, Sources, make_registry
 from api.server.request_ids import RequestMiddleware
 from api.server.request_limits import OF_NODES, READS, LoadMiddleware
 from api.server.router import router as system
@@ -112,7 +114,13 @@ def make_application(
     """Return the application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
     holding = CurrentSuspensions(runtime.database, runtime.clock)
-    registry, requests = make_registry(publisher, failures, checkpoint_job, holding)
+    of_bans, of_exemptions = (
+        BanSummaries(runtime.database, runtime.clock),
+        ExemptionCounts(runtime.database, runtime.clock),
+    )
+    registry, requests = make_registry(
+        Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, of_exemptions)
+    )
 
     def refusal(token: str, scope: Scope) -> ApiError | None:
         return _refusal(runtime, failures, token, scope)
@@ -133,7 +141,6 @@ def make_application(
     app.state.failures = failures
     app.state.fleet = fleet
     app.state.events = events
-    registry.register(NodesCollector(fleet))
     app.state.holding = holding
     app.state.imports = Imports()
     app.state.layouts = Layouts()

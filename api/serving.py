@@ -7,10 +7,12 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.application import make_application
+from api.archive.last_backup import backup_age_s
 from api.auth.authentication_failures import sweep
 from api.auth.tokens import make_first_token
 from api.checkpoints.checkpoint_job import CheckpointJob
@@ -29,11 +31,12 @@ from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history, reconcile_with_store
-from api.server.api_metrics import DamageCollector, MetricsServer, Registry
 from api.server.connections import raise_limit
 from api.server.http_server import Server
 from api.server.listeners import listen_on_all, taken
-from api.server.notice_metrics import NoticesCollector
+from api.server.metrics.api_metrics import DamageCollector, MetricsServer, Registry
+from api.server.metrics.notice_metrics import NoticesCollector
+from api.server.metrics.state_metrics import CertificateCollector, StateCollector
 from api.settings import Endpoint, Settings, TlsFiles
 from api.tls.certificates import Certificate, warn_if_exposed
 from blocklists.catalogue import load_catalogue
@@ -73,6 +76,8 @@ def serve(settings: Settings) -> int:
         events = EventJob(database, token_key, names, settings.event_destinations, clock)
         app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
         registry.register(DamageCollector(integrity))
+        age_s = partial(backup_age_s, settings.last_backup_path, clock)
+        registry.register(StateCollector(settings.state_dir, age_s))
         metrics = _serve_metrics(settings.metrics_listen, registry)
         stack.callback(metrics.close)
         _prepare(settings, runtime, publisher)
@@ -97,6 +102,7 @@ def serve(settings: Settings) -> int:
         stack.callback(fleet.stop)
         certificate = _certificate(settings.tls)
         if certificate is not None:
+            registry.register(CertificateCollector(certificate))
             certificate.start()
             stack.callback(certificate.stop)
         urls = " and ".join(listener.url for listener in listeners)

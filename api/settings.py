@@ -302,6 +302,11 @@ class Settings(BaseModel):
         return self.state_dir / "admin-token"
 
     @property
+    def last_backup_path(self) -> Path:
+        """The file that records when the last complete backup was made."""
+        return self.state_dir / "last-backup"
+
+    @property
     def token_key_path(self) -> Path:
         """Return the file of the token hash key."""
         return self.state_dir / "token-key"

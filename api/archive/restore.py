@@ -91,6 +91,8 @@ def restore(file: IO[bytes], order: Order, settings: Settings, owner: pwd.struct
                 filled = _into_file(place, backup, order, owner, keyed)
     finally:
         os.umask(held)
+    # A backup of an earlier installation in this directory says nothing about this one.
+    settings.last_backup_path.unlink(missing_ok=True)
     user = None if owner is None else owner.pw_name
     return Restored(backup.manifest, filled.revision, filled.rows, filled.fault, place, user)
 

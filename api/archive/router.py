@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from api.archive.dump import Source, backup
+from api.archive.last_backup import note_backup
 from api.archive.readable import archive
 from api.http.dependencies import COSTLY, Runtime, RuntimeDep
 from api.http.downloads import Download, file_download, spooled
@@ -39,7 +40,8 @@ def get_backup(held: RuntimeDep, permit: Administrator) -> Download:
         stack.enter_context(held.backups.held(permit.caller.account))
         held.publishing.settle()
         now_s = int(held.clock())
-        return _made(held, stack, lambda session, file: backup(Source(session, held.token_key, now_s), file))
+        on_sent = partial(note_backup, held.settings.last_backup_path, now_s)
+        return _made(held, stack, lambda session, file: backup(Source(session, held.token_key, now_s), file), on_sent)
 
 
 @router.get(
@@ -61,7 +63,12 @@ def get_archive(held: RuntimeDep, permit: Auditor, *, names: bool = False) -> Do
         return _made(held, stack, lambda session, file: archive(session, file, names=names))
 
 
-def _made(held: Runtime, stack: ExitStack, make: Callable[[Session, BinaryIO], None]) -> Download:
+def _made(
+    held: Runtime,
+    stack: ExitStack,
+    make: Callable[[Session, BinaryIO], None],
+    on_sent: Callable[[], None] | None = None,
+) -> Download:
     with held.database.reading() as session:
         file = stack.enter_context(spooled(partial(make, session), held.settings.state_dir))
-    return file_download(file, stack.pop_all(), MEDIA_TYPE)
+    return file_download(file, stack.pop_all(), MEDIA_TYPE, on_sent)

@@ -69,6 +69,12 @@ def quoted_term(terms: Iterable[TermRow], at: Instant) -> TermRow | None:
     return held_term(known, at) or max(known, key=_begun, default=None)
 
 
+def reference_in(row: BanRow, term: TermRow | None) -> str:
+    """Return the reference of the decision behind the term, or else behind the ban."""
+    own = term.decision.get("reference") if term is not None else None
+    return str(own or row.decision.get("reference") or "")
+
+
 def _begun(term: TermRow) -> tuple[Instant, Instant]:
     return max(term.start_s, term.recorded_s), term.recorded_s
 
@@ -140,6 +146,13 @@ def reviewed_term(terms: Sequence[TermRow], at: Instant) -> TermRow | None:
         return found if any(term.period.end is None for term in held) else None
     end = _reach(live, held)
     return found if end is None or review < end else None
+
+
+def gapless_end(terms: Sequence[TermRow], at: Instant) -> Instant | None:
+    """Return the end of the last term that continues those in force without a gap; None if open or not in force."""
+    live = live_terms(terms, at)
+    held = [term for term in live if term.period.holds(at)]
+    return _reach(live, held) if held else None
 
 
 def continues_after(terms: Sequence[TermRow], at: Instant) -> Instant | None:

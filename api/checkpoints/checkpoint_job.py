@@ -122,6 +122,12 @@ class CheckpointJob:
         with self._database.reading() as session:
             return [self._status_of(session, delivery) for delivery in self._deliveries]
 
+    def newest_age_s(self) -> int | None:
+        """Return the age of the newest checkpoint; None if there is none. Raise SQLAlchemyError."""
+        with self._database.reading() as session:
+            last = newest(session)
+        return None if last is None else max(0, int(self._clock()) - last.time_s)
+
     def start(self) -> None:
         """Make a checkpoint now if there are new entries, and start to make one every hour."""
         if not self._deliveries:

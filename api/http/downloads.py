@@ -55,10 +55,15 @@ class Download(StreamingResponse):
             self._held.close()
 
 
-def file_download(file: BinaryIO, held: ExitStack, media_type: str) -> Download:
-    """Return a download of an open file, from its beginning. Closing `held` must close the file."""
+def file_download(
+    file: BinaryIO, held: ExitStack, media_type: str, on_sent: Callable[[], None] | None = None
+) -> Download:
+    """Return a download of an open file, from its beginning. Closing `held` must close the file.
+
+    `on_sent` is called once every piece is sent, and not for a download that breaks off.
+    """
     size = os.fstat(file.fileno()).st_size
-    return Download(_read(file, size), held, media_type, {"Content-Length": str(size)})
+    return Download(_noted(_read(file, size), on_sent), held, media_type, {"Content-Length": str(size)})
 
 
 class _LimitedFile(FileIO):
@@ -83,6 +88,13 @@ def spooled(make: Callable[[BinaryIO], object], directory: Path) -> BinaryIO:
         file.seek(0)
         stack.pop_all()
         return file
+
+
+def _noted(pieces: Iterator[bytes], on_sent: Callable[[], None] | None) -> Iterator[bytes]:
+    yield from pieces
+    # The next piece is asked for only after the last one was sent.
+    if on_sent is not None:
+        on_sent()
 
 
 def _read(file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import get_args
 from sqlalchemy.orm import Session
 
 from api.auth.authentication_failures import Bucket
+from api.db.base import Json
 from api.db.models import NodeRow
 from api.db.session import Database
 from api.http.quota import Quota
@@ -39,6 +40,16 @@ class Reach:
     in_force: int
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFigures:
+    """What an enrolled node reported last; None if it has not reported."""
+
+    name: str
+    site: str
+    revision: int | None
+    report_age_s: int | None
+
+
 class Fleet:
     """The nodes: their snapshots, downloads and last reports."""
 
@@ -66,14 +77,20 @@ class Fleet:
         return [standing.state for standing in self._standings(session, rows)]
 
     def _standings(self, session: Session, rows: Sequence[Brief]) -> Sequence[Standing]:
-        now_s, received = self._clock(), [self.reports.received(row.number) for row in rows]
+        now_s, reports = self._clock(), self._last_reports(session, rows)
+        return [
+            standing_of(row, body, seen_s, self.news, now_s) for row, (body, seen_s) in zip(rows, reports, strict=True)
+        ]
+
+    def _last_reports(self, session: Session, rows: Sequence[Brief]) -> Sequence[tuple[Json, int | None]]:
+        """Return the last report of each node and its time."""
+        received = [self.reports.received(row.number) for row in rows]
         silent = [row.number for row, known in zip(rows, received, strict=True) if known is None and row.enrolled_s]
         written = repository.reports(session, silent)
-        found = []
-        for row, known in zip(rows, received, strict=True):
-            body, seen_s = last_report(written.get(row.number, {}), row.seen_s, known)
-            found.append(standing_of(row, body, seen_s, self.news, now_s))
-        return found
+        return [
+            last_report(written.get(row.number, {}), row.seen_s, known)
+            for row, known in zip(rows, received, strict=True)
+        ]
 
     def forget(self, number: int) -> None:
         """Drop a node's last report, and end its waiting for a snapshot."""
@@ -96,6 +113,19 @@ class Fleet:
         with self._database.reading() as session:
             found = Counter(self.states(session, repository.briefs(session)))
         return {state: found[state] for state in get_args(State)}
+
+    def figures(self) -> Sequence[NodeFigures]:
+        """Return what each enrolled node reported last, by name. Raise SQLAlchemyError."""
+        now_s = self._clock()
+        with self._database.reading() as session:
+            rows = [row for row in repository.briefs(session) if row.removed_s is None and row.enrolled_s is not None]
+            reports = self._last_reports(session, rows)
+        return [
+            NodeFigures(
+                row.name, row.site, body.get("revision"), None if seen_s is None else max(0, int(now_s - seen_s))
+            )
+            for row, (body, seen_s) in zip(rows, reports, strict=True)
+        ]
 
     def reach(self) -> Reach:
         """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""

@@ -18,6 +18,7 @@ class Brief(NamedTuple):
 
     number: int
     name: str
+    site: str
     removed_s: int | None
     enrolled_s: int | None
     seen_s: int | None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from api.jobs import Job
-from api.tls.pem import make_context
+from api.tls.pem import expiry_s, make_context
 from dnsfilter.telemetry.logs import emit
 
 CHECK_INTERVAL_S = 5.0
@@ -31,13 +31,14 @@ class Certificate:
     """A certificate in use. Once started, a thread reloads it when its files have changed.
 
     `context` is for the server: each handshake uses the certificate that was loaded last. Raise ValueError as
-    `make_context` does.
+    `make_context` does. `expires_s` is when the certificate that was loaded last expires; None if that is unreadable.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = certificate, key
         self._marks = self._look()
         self._current = make_context(certificate, key)
+        self.expires_s = expiry_s(certificate)
         # Each state of the files gets its own context. In a shared one, a broken key would leave the new certificate
         # without a key.
         self.context = make_context(certificate, key)
@@ -73,6 +74,7 @@ class Certificate:
         except ValueError as error:
             emit(log, logging.ERROR, "new certificate not loaded, the old one stays in use", reason=error)
             return False
+        self.expires_s = expiry_s(certificate)
         emit(log, logging.INFO, "certificate loaded", path=certificate)
         warn_if_exposed(key)
         return True

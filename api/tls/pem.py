@@ -3,6 +3,8 @@
 import ssl
 from pathlib import Path
 
+from cryptography.x509 import load_pem_x509_certificates
+
 MAX_BYTES = 1024 * 1024
 CERTIFICATE, PRIVATE_KEY = "CERTIFICATE", "PRIVATE KEY"
 """The words between `-----BEGIN` and `-----`."""
@@ -18,6 +20,15 @@ def check_pem(path: Path, kind: str) -> None:
         raise ValueError(f"cannot read {path}: {error.strerror}") from error
     if f"{kind}-----".encode() not in text:
         raise ValueError(f"{path} holds no {kind.lower()} in PEM")
+
+
+def expiry_s(certificate: Path) -> int | None:
+    """Return when the first certificate of the file expires, with those of its chain; None if that is unreadable."""
+    try:
+        found = load_pem_x509_certificates(certificate.read_bytes())
+        return int(min(one.not_valid_after_utc for one in found).timestamp())
+    except (OSError, ValueError):
+        return None
 
 
 def make_context(certificate: Path, key: Path) -> ssl.SSLContext:

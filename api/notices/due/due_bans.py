@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from api.bans.state import quoted_term, reviewed_term
+from api.bans.state import quoted_term, reference_in, reviewed_term
 from api.db.base import Json
 from api.db.models import BanRow, BindingRow, TermRow
 from api.notices.due.merged_bans import Heir, heirs
@@ -120,12 +120,6 @@ def facts_at(row: BanRow, at: Instant) -> Json:
 def reference_of(row: BanRow) -> str:
     """Return the ban's name in commands: `authority/service`."""
     return f"{row.authority}/{row.service}"
-
-
-def reference_in(row: BanRow, term: TermRow | None) -> str:
-    """Return the reference of the decision behind the term, or else behind the ban."""
-    own = term.decision.get("reference") if term is not None else None
-    return str(own or row.decision.get("reference") or "")
 
 
 def is_continued(row: BanRow, term: TermRow, end: Instant) -> bool:

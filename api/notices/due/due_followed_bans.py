@@ -10,9 +10,10 @@ from itertools import chain
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from api.bans.state import reference_in
 from api.db.base import Json
 from api.db.models import BanRow, TermRow
-from api.notices.due.due_bans import bans_with, facts_at, is_continued, reference_in, reference_of
+from api.notices.due.due_bans import bans_with, facts_at, is_continued, reference_of
 from api.notices.due.merged_bans import Heir, heirs, successions
 from api.notices.kinds import DAY_S, Due, Hour, Kind
 from dnsfilter.policy.model import Instant

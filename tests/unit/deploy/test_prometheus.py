@@ -2,18 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from api.notices.notice_job import Status
-from api.server.api_metrics import (
-    CheckpointsCollector,
-    DamageCollector,
-    DestinationStatus,
-    NodesCollector,
-    SuspensionsCollector,
-)
-from api.server.notice_metrics import NoticesCollector
+from api.server.metrics.metric_table import API_METRICS
 from dnsfilter.telemetry.metrics import METRICS
 from tests.support.components import component
 
@@ -37,42 +28,7 @@ def test_promtool_accepts_the_alerts_and_their_metrics_exist() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
     assert asked
-    collectors = (
-        CheckpointsCollector(_NoPlace()),
-        DamageCollector(_Intact()),
-        SuspensionsCollector(_Nobody()),
-        NoticesCollector(_Nothing()),
-        NodesCollector(_NoNodes()),
-    )
-    assert asked <= {metric.name for metric in METRICS} | {
-        family.name for collector in collectors for family in collector.collect()
-    }
-
-
-class _Intact:
-    damage = None
-
-
-class _NoPlace:
-    destinations = 0
-
-    def status(self) -> Sequence[DestinationStatus]:
-        return ()
-
-
-class _Nothing:
-    def status(self) -> Status:
-        return Status(0, 0, 0, 0)
-
-
-class _NoNodes:
-    def counts(self) -> Mapping[str, int]:
-        return {"behind": 0}
-
-
-class _Nobody:
-    def suspended(self) -> Sequence[str | None]:
-        return ()
+    assert asked <= {metric.name for metric in (*METRICS, *API_METRICS)}
 
 
 def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:

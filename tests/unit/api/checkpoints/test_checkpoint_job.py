@@ -18,7 +18,7 @@ from api.db.models import CheckpointRow
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.delivery.destinations import Destination, FileDestination, MailDestination
 from api.delivery.sending import deliver
-from api.server.api_metrics import CheckpointsCollector
+from api.server.metrics.api_metrics import CheckpointsCollector
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.audit_records import KEY, OTHER_KEY
 from tests.support.mail_and_syslog import mail_server

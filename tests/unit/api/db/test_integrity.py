@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from api.db.integrity import QUICK_ENTRIES, Integrity
 from api.db.session import Database
-from api.server.api_metrics import DamageCollector
+from api.server.metrics.api_metrics import DamageCollector
 from tests.unit.api.conftest import Plane, authority, on_both_databases
 
 SITE = "/v1/sites/depot"

@@ -89,3 +89,23 @@ def test_downloads_leave_disk_space_to_the_database(tmp_path: Path, monkeypatch:
 
     with pytest.raises(Overloaded, match="is too full"):
         spooled(make, tmp_path)
+
+
+def test_only_a_complete_download_counts_as_sent(tmp_path: Path) -> None:
+    path, sent = tmp_path / "file", []
+    path.write_bytes(b"x" * 4 * PIECE)
+
+    async def gone(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise OSError("gone")
+
+    for send in (gone, None):
+        with path.open("rb") as file:
+            download = file_download(file, ExitStack(), "application/zip", lambda: sent.append(1))
+            if send is None:
+                asyncio.run(_sent(download))
+            else:
+                with pytest.raises(OSError, match="gone"):
+                    asyncio.run(download({"type": "http", "rest": nullcontext}, _never, send))
+                assert sent == []
+    assert sent == [1]

@@ -18,7 +18,7 @@ from api.notices import notice_job as module
 from api.notices.kinds import Due, Kind
 from api.notices.letters import Letter, letter
 from api.notices.notice_job import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier
-from api.server.notice_metrics import NoticesCollector
+from api.server.metrics.notice_metrics import NoticesCollector
 from api.tls.pem import make_context
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.certificates import Authority

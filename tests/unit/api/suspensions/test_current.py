@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import generate_latest
 from sqlalchemy.exc import OperationalError
 
-from api.server.api_metrics import SuspensionsCollector
+from api.server.metrics.api_metrics import SuspensionsCollector
 from api.suspensions.current import CurrentSuspensions
 from tests.unit.api.conftest import Plane
 

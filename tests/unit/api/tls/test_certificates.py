@@ -161,3 +161,15 @@ def test_a_file_without_pem_is_named(tmp_path: Path) -> None:
         check_pem(tmp_path / "x", CERTIFICATE)
     with pytest.raises(ValueError, match="Is a directory"):
         check_pem(tmp_path, CERTIFICATE)
+
+
+def test_the_expiry_is_the_earliest_of_the_chain(pair: tuple[Path, Path], authority: Authority) -> None:
+    def expiry(path: Path) -> float:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
+
+    used = Certificate(*pair)
+    alone = expiry(pair[0])
+    assert used.expires_s == alone
+    pair[0].write_bytes(pair[0].read_bytes() + authority.ca.read_bytes())
+    assert used.reload()
+    assert used.expires_s == min(alone, expiry(authority.ca))

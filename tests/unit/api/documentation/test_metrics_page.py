@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from api.documentation.metrics_page import render_markdown
+from api.server.metrics.metric_table import API_METRICS
 from dnsfilter.telemetry.metrics import METRICS
-from dnsfilter.telemetry.metrics_page import render_markdown
 
-PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
 
 
 def test_page_is_up_to_date() -> None:
@@ -14,4 +15,6 @@ def test_page_is_up_to_date() -> None:
 
 def test_page_names_every_metric_with_its_help() -> None:
     page = render_markdown()
-    assert all(f"| `{metric.name}` | {metric.type} |" in page and metric.help in page for metric in METRICS)
+    assert all(
+        f"| `{metric.name}` | {metric.type} |" in page and metric.help in page for metric in (*METRICS, *API_METRICS)
+    )

@@ -1,22 +1,22 @@
-"""The control plane's metrics and their server.
-
-Every name except `dnsfilter_suspended` begins with `dnsfilter_api_`.
-"""
+"""Collectors of the control plane's state, the registry of all, and the metrics' server."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.nodes.fleet import NodeFigures
+from api.server.metrics import metric_table as table
+from api.server.metrics.families import family_of, single
+from api.server.metrics.policy_metrics import Bans, BansCollector, Exemptions, ExemptionsCollector
 from api.settings import Endpoint
 from dnsfilter import __version__
-
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 Registry: TypeAlias = CollectorRegistry
 
@@ -52,6 +52,7 @@ class Nodes(Protocol):
     """The nodes, as metrics read them."""
 
     def counts(self) -> Mapping[str, int]: ...
+    def figures(self) -> Sequence[NodeFigures]: ...
 
 
 class DestinationStatus(Protocol):
@@ -73,6 +74,7 @@ class Checkpoints(Protocol):
     @property
     def destinations(self) -> int: ...
     def status(self) -> Sequence[DestinationStatus]: ...
+    def newest_age_s(self) -> int | None: ...
 
 
 class Suspensions(Protocol):
@@ -96,42 +98,30 @@ class SuspensionsCollector(Collector):
             suspended = self._suspensions.suspended()
         except SQLAlchemyError:
             return
-        help_text = "1 while a suspension holds for the authority, or with an empty label for all."
-        family = GaugeMetricFamily("dnsfilter_suspended", help_text, labels=("authority",))
-        for authority in suspended:
-            family.add_metric((authority or "",), 1)
-        yield family
+        yield family_of(table.SUSPENDED, [((authority or "",), 1) for authority in suspended])
 
 
 class CheckpointsCollector(Collector):
-    """The number of checkpoint destinations, and how far each is behind, read when scraped.
+    """The number of checkpoint destinations, how far each is behind, and the age of the newest checkpoint.
 
-    How far they are behind is left out while the database cannot be read.
+    What the database knows is left out while it cannot be read.
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family with one value, and three with a series per destination."""
-        help_text = "Destinations that are set for checkpoints of the audit log."
-        yield GaugeMetricFamily("dnsfilter_api_checkpoint_destinations", help_text, self._checkpoints.destinations)
+        """Yield two families with one value, and three with a series per destination."""
+        yield single(table.CHECKPOINT_DESTINATIONS, self._checkpoints.destinations)
         try:
-            destinations = self._checkpoints.status()
+            age_s, found = self._checkpoints.newest_age_s(), self._checkpoints.status()
         except SQLAlchemyError:
             return
-        help_text = "Checkpoints of the audit log that the destination does not have yet."
-        undelivered = GaugeMetricFamily("dnsfilter_api_checkpoints_undelivered", help_text, labels=("place",))
-        help_text = "Age of the newest checkpoint that the destination has."
-        age = GaugeMetricFamily("dnsfilter_api_checkpoint_age_seconds", help_text, labels=("place",))
-        help_text = "Failed attempts to send checkpoints to the destination."
-        failures = CounterMetricFamily("dnsfilter_api_checkpoint_failures", help_text, labels=("place",))
-        for destination in destinations:
-            undelivered.add_metric((destination.name,), destination.undelivered)
-            failures.add_metric((destination.name,), destination.failures)
-            if destination.age_s is not None:
-                age.add_metric((destination.name,), destination.age_s)
-        yield from (undelivered, age, failures)
+        yield single(table.CHECKPOINT_AGE, age_s)
+        yield family_of(table.CHECKPOINTS_UNDELIVERED, [((each.name,), each.undelivered) for each in found])
+        ages = [((each.name,), each.age_s) for each in found if each.age_s is not None]
+        yield family_of(table.DELIVERED_AGE, ages)
+        yield family_of(table.CHECKPOINT_FAILURES, [((each.name,), each.failures) for each in found])
 
 
 class Damaged(Protocol):
@@ -149,8 +139,7 @@ class DamageCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield one family with one value."""
-        help_text = "1 while the database's file or its audit log is known to be damaged."
-        yield GaugeMetricFamily("dnsfilter_api_database_damaged", help_text, int(self._integrity.damage is not None))
+        yield single(table.DATABASE_DAMAGED, int(self._integrity.damage is not None))
 
 
 class FailuresCollector(Collector):
@@ -161,48 +150,36 @@ class FailuresCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield one family, with a series per reason that occurred."""
-        help_text = "Authentication failures by reason; limited ones were not stored."
-        family = CounterMetricFamily("dnsfilter_api_refused_tokens", help_text, labels=("reason",))
-        for reason, count in sorted(self._failures.counts().items()):
-            family.add_metric((reason,), count)
-        yield family
+        counts = sorted(self._failures.counts().items())
+        yield family_of(table.REFUSED_TOKENS, [((reason,), count) for reason, count in counts])
 
 
 class NodesCollector(Collector):
-    """Nodes by state, read when scraped. There is no series while the database cannot be read."""
+    """Nodes by state, and what each reported. There is no series while the database cannot be read."""
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family, with a series per state."""
+        """Yield one family with a series per state, and two with a series per enrolled node."""
         try:
-            counts = self._nodes.counts()
+            counts, found = self._nodes.counts(), self._nodes.figures()
         except SQLAlchemyError:
             return
-        family = GaugeMetricFamily("dnsfilter_api_nodes", "Nodes by state.", labels=("state",))
-        for state, count in counts.items():
-            family.add_metric((state,), count)
-        yield family
+        yield family_of(table.NODES, [((state,), count) for state, count in counts.items()])
+        revisions = [((one.name, one.site), one.revision) for one in found if one.revision is not None]
+        yield family_of(table.NODE_REVISION, revisions)
+        ages = [((one.name, one.site), one.report_age_s) for one in found if one.report_age_s is not None]
+        yield family_of(table.NODE_REPORT_AGE, ages)
 
 
 class RequestMetrics:
     """Requests by method, route template and status. All unknown routes are one series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "dnsfilter_api_requests",
-            "Requests answered.",
-            ("method", "route", "status"),
-            registry=registry,
-        )
-        self._duration = Histogram(
-            "dnsfilter_api_request_duration_seconds",
-            "Time from a request's headers to the end of its answer.",
-            ("method", "route"),
-            buckets=BUCKETS_S,
-            registry=registry,
-        )
+        counted, timed = table.REQUESTS, table.REQUEST_DURATION
+        self._requests = Counter(counted.name, counted.help, counted.labels, registry=registry)
+        self._duration = Histogram(timed.name, timed.help, timed.labels, buckets=timed.buckets, registry=registry)
 
     def note(self, method: str, route: str, status: int, duration_s: float) -> None:
         """Count one request."""
@@ -224,32 +201,43 @@ class PublishingCollector(Collector):
         except SQLAlchemyError:
             revision = None
         if revision is not None:
-            yield GaugeMetricFamily("dnsfilter_api_database_revision", "Revision of the policy as recorded.", revision)
+            yield single(table.DATABASE_REVISION, revision)
         if status.revision is not None:
-            help_text = "Revision of the last snapshot that was published."
-            yield GaugeMetricFamily("dnsfilter_api_published_revision", help_text, status.revision)
-        yield CounterMetricFamily(
-            "dnsfilter_api_publish_failures", "Snapshots that failed to publish.", status.failures
-        )
+            yield single(table.PUBLISHED_REVISION, status.revision)
+        yield single(table.PUBLISH_FAILURES, status.failures)
         yield SummaryMetricFamily(
-            "dnsfilter_api_publish_duration_seconds",
-            "Time to compile and store a snapshot.",
+            table.PUBLISH_DURATION.name,
+            table.PUBLISH_DURATION.help,
             count_value=status.published,
             sum_value=status.duration_s,
         )
 
 
-def make_registry(
-    publishing: Publishing, failures: Failures, checkpoints: Checkpoints, suspensions: Suspensions
-) -> tuple[Registry, RequestMetrics]:
-    """Return a new registry with all collectors, and the metrics of requests."""
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What metrics read at each scrape."""
+
+    publishing: Publishing
+    failures: Failures
+    checkpoints: Checkpoints
+    suspensions: Suspensions
+    nodes: Nodes
+    bans: Bans
+    exemptions: Exemptions
+
+
+def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
+    """Return a new registry with the collectors of these sources, and the metrics of requests."""
     registry = CollectorRegistry()
-    registry.register(PublishingCollector(publishing))
-    registry.register(FailuresCollector(failures))
-    registry.register(CheckpointsCollector(checkpoints))
-    registry.register(SuspensionsCollector(suspensions))
-    build = Gauge("dnsfilter_api_build_info", "Always 1; the label has the version.", ("version",), registry=registry)
-    build.labels(__version__).set(1)
+    registry.register(PublishingCollector(sources.publishing))
+    registry.register(FailuresCollector(sources.failures))
+    registry.register(CheckpointsCollector(sources.checkpoints))
+    registry.register(SuspensionsCollector(sources.suspensions))
+    registry.register(NodesCollector(sources.nodes))
+    registry.register(BansCollector(sources.bans))
+    registry.register(ExemptionsCollector(sources.exemptions))
+    info = table.API_BUILD_INFO
+    Gauge(info.name, info.help, info.labels, registry=registry).labels(__version__).set(1)
     return registry, RequestMetrics(registry)
 
 

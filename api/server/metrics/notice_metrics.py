@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
+
+from api.server.metrics import metric_table as table
+from api.server.metrics.families import single
 
 
 class NoticesStatus(Protocol):
@@ -40,9 +42,7 @@ class NoticesCollector(Collector):
             status = self._notifying.status()
         except SQLAlchemyError:
             return
-        yield GaugeMetricFamily("dnsfilter_api_notices_waiting", "Notices that are not sent yet.", status.waiting)
-        help_text = "Waiting time of the oldest notice that is not sent yet."
-        yield GaugeMetricFamily("dnsfilter_api_notice_waiting_seconds", help_text, status.oldest_age_s)
-        help_text = "Notices that were abandoned: refused, tried for three days, or without an address."
-        yield GaugeMetricFamily("dnsfilter_api_notices_given_up", help_text, status.abandoned)
-        yield CounterMetricFamily("dnsfilter_api_notice_failures", "Failed attempts to send a notice.", status.failures)
+        yield single(table.NOTICES_WAITING, status.waiting)
+        yield single(table.NOTICE_WAITING, status.oldest_age_s)
+        yield single(table.NOTICES_GIVEN_UP, status.abandoned)
+        yield single(table.NOTICE_FAILURES, status.failures)

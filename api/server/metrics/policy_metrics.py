@@ -1,0 +1,65 @@
+"""Metrics of bans and exemptions."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.bans.ban_summaries import BanSummary
+from api.exemptions.exemption_counts import ExemptionCount
+from api.server.metrics import metric_table as table
+from api.server.metrics.families import family_of
+from dnsfilter.policy.model import Mode
+
+
+class Bans(Protocol):
+    """The bans, as metrics read them."""
+
+    def summaries(self) -> Sequence[BanSummary]: ...
+
+
+class Exemptions(Protocol):
+    """The exemptions, as metrics read them."""
+
+    def counts(self) -> Sequence[ExemptionCount]: ...
+
+
+class BansCollector(Collector):
+    """Every ban, read when scraped. There is no series while the database cannot be read."""
+
+    def __init__(self, bans: Bans) -> None:
+        self._bans = bans
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield six families. Those with timestamps have a series only for bans that have one."""
+        try:
+            found = [((ban.authority, ban.service), ban) for ban in self._bans.summaries()]
+        except SQLAlchemyError:
+            return
+        yield family_of(table.BAN_INFO, [((*of, ban.reply, ban.reference), 1) for of, ban in found])
+        modes = [((*of, mode), int(ban.mode is mode)) for of, ban in found for mode in Mode]
+        yield family_of(table.BAN_MODE, modes)
+        yield family_of(table.BAN_IN_FORCE, [(of, int(ban.in_force)) for of, ban in found])
+        yield family_of(table.BAN_END, [(of, ban.end) for of, ban in found if ban.end is not None])
+        yield family_of(table.BAN_REVIEW, [(of, ban.review) for of, ban in found if ban.review is not None])
+        yield family_of(table.BAN_OFF_SINCE, [(of, ban.off_since) for of, ban in found if ban.off_since is not None])
+
+
+class ExemptionsCollector(Collector):
+    """Exemptions per authority, read when scraped. There is no series while the database cannot be read."""
+
+    def __init__(self, exemptions: Exemptions) -> None:
+        self._exemptions = exemptions
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield two families, with series for each authority that has a ban."""
+        try:
+            found = self._exemptions.counts()
+        except SQLAlchemyError:
+            return
+        in_force = [((one.authority, table.IN_FORCE), one.in_force) for one in found]
+        waiting = [((one.authority, table.WAITING), one.waiting) for one in found]
+        yield family_of(table.EXEMPTIONS, [*in_force, *waiting])
+        yield family_of(table.EXEMPTION_WAITING, [((one.authority,), one.waiting_s) for one in found])

@@ -1,0 +1,167 @@
+"""Metrics show each ban with its mode, terms and dates, and each authority's exemptions."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+from sqlalchemy import Table, event, insert, select, update
+from sqlalchemy.exc import OperationalError
+
+from api.bans.ban_summaries import BanSummaries
+from api.db.base import Base
+from api.db.models import AuthorityRow
+from api.exemptions.exemption_counts import ExemptionCounts
+from api.server.metrics.policy_metrics import BansCollector, ExemptionsCollector
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
+
+DAY_S = 86_400
+AUTHORITIES, BANS, TERMS = (Base.metadata.tables[name] for name in ("authorities", "bans", "terms"))
+BAN = {"authority": "town", "service": "alpha"}
+
+
+def _value(plane: Plane, name: str, **labels: str) -> float | None:
+    return plane.registry.get_sample_value(f"dnsfilter_ban_{name}", {**BAN, **labels})
+
+
+def _modes(plane: Plane) -> dict[str, float | None]:
+    return {mode: _value(plane, "mode", mode=mode) for mode in ("enforce", "monitor", "off")}
+
+
+def _timestamps(plane: Plane) -> list[float | None]:
+    return [_value(plane, f"{name}_timestamp_seconds") for name in ("end", "review", "off_since")]
+
+
+def test_a_ban_that_is_switched_off_keeps_its_series(town: Plane) -> None:
+    assert _value(town, "info", reply="refused", reference="C-1") == 1
+    assert _modes(town) == {"enforce": 1, "monitor": 0, "off": 0}
+    assert _timestamps(town)[2] is None
+    town.clock.now += 60
+    body = {"mode": "off", "mode_reason": "for a test", "for": "2 days"}
+    town.done("PATCH", "/v1/authorities/town/bans/alpha", body)
+    assert _modes(town) == {"enforce": 0, "monitor": 0, "off": 1}
+    assert (_value(town, "in_force"), _timestamps(town)[2]) == (1, START + 60)
+    town.clock.now += 4 * DAY_S
+    # The mode returns by itself.
+    assert _modes(town) == {"enforce": 1, "monitor": 0, "off": 0}
+    assert _timestamps(town)[2] is None
+
+
+def test_a_ban_ends_with_the_last_term_that_continues_it(town: Plane) -> None:
+    def term(first: int, last: int) -> dict[str, str]:
+        days = ["2026-10-01", "2026-11-01", "2026-12-01", "2027-02-01", "2027-03-01"]
+        return {"start": f"{days[first]}T00:00:00Z", "end": f"{days[last]}T00:00:00Z"}
+
+    terms = [term(0, 1), term(1, 2), term(3, 4)]
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=terms))
+    labels = {**BAN, "service": "beta"}
+
+    def values() -> list[float | None]:
+        names = ("dnsfilter_ban_in_force", "dnsfilter_ban_end_timestamp_seconds")
+        return [town.registry.get_sample_value(name, labels) for name in names]
+
+    assert values() == [0, None]
+    town.clock.now = 1_791_000_000
+    assert values() == [1, 1_796_083_200]  # 2026-12-01
+    town.clock.now = 1_796_083_200
+    assert values() == [0, None]
+
+
+def test_an_open_ban_has_a_review_and_no_end(town: Plane) -> None:
+    review = "2027-01-01T00:00:00Z"
+    town.done("PUT", "/v1/authorities/town/bans/beta", ban(terms=[{"review_by": review}]))
+    labels = {**BAN, "service": "beta"}
+    values = [
+        town.registry.get_sample_value(f"dnsfilter_ban_{name}_timestamp_seconds", labels) for name in ("end", "review")
+    ]
+    assert values == [None, 1_798_761_600]
+
+
+def test_exemptions_count_by_the_authority_of_the_ban(town: Plane) -> None:
+    def values() -> list[float | None]:
+        counts = [
+            town.registry.get_sample_value("dnsfilter_exemptions", {"authority": "town", "state": state})
+            for state in ("in_force", "waiting")
+        ]
+        waiting = town.registry.get_sample_value("dnsfilter_exemption_waiting_seconds", {"authority": "town"})
+        return [*counts, waiting]
+
+    assert values() == [0, 0, 0]
+    body = {"ban": "town/alpha", "site": "default", "ranges": ["192.0.2.0/24"], "for": "7 days", "reason": "for a test"}
+    number = town.done("POST", "/v1/exemptions", body)["number"]
+    town.clock.now += 3600
+    assert values() == [0, 1, 3600]
+    town.done("POST", f"/v1/exemptions/{number}/approve", {"note": "for a test"}, token=town.other())
+    assert values() == [1, 0, 0]
+    town.clock.now += 8 * DAY_S
+    assert values() == [0, 0, 0]
+
+
+def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> object:
+        raise OperationalError("", {}, Exception("away"))
+
+    monkeypatch.setattr(town.database, "reading", away)
+    assert list(BansCollector(BanSummaries(town.database, town.clock)).collect()) == []
+    assert list(ExemptionsCollector(ExemptionCounts(town.database, town.clock)).collect()) == []
+
+
+def _statements(plane: Plane, act: Callable[[], object]) -> int:
+    found = 0
+
+    def executed(*_: object) -> None:
+        nonlocal found
+        found += 1
+
+    event.listen(plane.database.engine, "before_cursor_execute", executed)
+    try:
+        act()
+    finally:
+        event.remove(plane.database.engine, "before_cursor_execute", executed)
+    return found
+
+
+@on_both_databases
+def test_a_scrape_of_a_thousand_bans_needs_few_statements(town: Plane) -> None:
+    def scrape() -> bytes:
+        return generate_latest(town.registry)
+
+    few = _statements(town, scrape)
+    _fill(town, authorities=100, bans=10)
+    text = ""
+
+    def read() -> None:
+        nonlocal text
+        text = scrape().decode()
+
+    # The terms of five hundred bans are one statement.
+    assert _statements(town, read) <= few + 2
+    assert text.count("dnsfilter_ban_info{") == 1001
+
+
+def _fill(plane: Plane, *, authorities: int, bans: int) -> None:
+    """Add bans of many authorities, copied from the one of `town`."""
+    numbers = range(1000, 1000 + authorities * bans)
+    with plane.database.engine.begin() as connection:
+
+        def first(table: Table) -> dict[str, Any]:
+            return dict(connection.execute(select(table).limit(1)).mappings().one())
+
+        def add(table: Table, rows: Iterable[dict[str, Any]]) -> None:
+            connection.execute(insert(table), list(rows))
+
+        town, model, term = first(AUTHORITIES), first(BANS), first(TERMS)
+        add(AUTHORITIES, ({**town, "slug": f"a{number}"} for number in range(authorities)))
+        numbered = ({"number": n, "authority": f"a{n % authorities}", "service": f"s{n}"} for n in numbers)
+        add(BANS, ({**model, **changes} for changes in numbered))
+        add(TERMS, ({**term, "id": number, "ban": number} for number in numbers))
+
+
+def test_a_closed_authority_has_no_series(town: Plane) -> None:
+    town.done("PUT", "/v1/authorities/other", authority())
+    town.done("PUT", "/v1/authorities/other/bans/beta", ban(terms=[{"for": "1 day"}]))
+    assert 'authority="other"' in generate_latest(town.registry).decode()
+    with town.database.engine.begin() as connection:
+        closing = update(AuthorityRow).where(AuthorityRow.slug == "other").values(closes_s=int(town.clock.now))
+        connection.execute(closing)
+    assert 'authority="other"' not in generate_latest(town.registry).decode()
