@@ -26,7 +26,7 @@ class EntryFilter:
     """A filter for entries; None leaves a field open.
 
     `visible` are the authorities whose entries the caller may see. `act` is a full name or, without a dot, its first
-    word. The time is in `[since, until)`.
+    word. The time is in `[since, until)`, and the number above `above`.
     """
 
     visible: frozenset[str] | None = None
@@ -35,6 +35,7 @@ class EntryFilter:
     account: int | None = None
     since: Instant | None = None
     until: Instant | None = None
+    above: int = 0
 
 
 def page(
@@ -46,6 +47,7 @@ def page(
     in order, and applies the other conditions to each entry.
     """
     span, exact = _number_span(session, wanted)
+    span = replace(span, above=max(wanted.above, span.above))
     last = decode_cursor(cursor, int) if cursor is not None else None
     if last is not None:
         last = max(0, min(last, BEYOND))

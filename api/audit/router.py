@@ -45,12 +45,14 @@ def list_audit(
     authority: Annotated[Slug | None, Query(description="an authority that the act concerns")] = None,
     since: Annotated[TimestampText | None, Query(description="from this instant, or the start of this day")] = None,
     until: Annotated[EndText | None, Query(description="before this instant, or through this day")] = None,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="only acts after the one with this number")] = 0,
     sort: Annotated[Literal["-seq", "seq"], Query(description="`-seq` is newest first")] = "-seq",
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AuditRead]:
     """List acts, newest first: those that concern authorities in which the caller has a role.
 
+    To follow the audit log, ask with `sort=seq` and with `after` set to the number of the last act that you have read.
     Times without a zone are in the time zone of `authority`, or Europe/Brussels if it is not given.
     """
     time_zone = time_zone_of(unit.session, authority)
@@ -61,9 +63,9 @@ def list_audit(
     if authority is not None:
         repository.demand_concerned(unit.session, authority)
         visible = frozenset({authority}) if visible is None else visible & {authority}
-    after = given_timestamp(since, None, time_zone, "query.since")
+    first = given_timestamp(since, None, time_zone, "query.since")
     before = given_bound(until, time_zone, "query.until")
-    wanted = repository.EntryFilter(visible, act, object_, account, after, before)
+    wanted = repository.EntryFilter(visible, act, object_, account, first, before, after)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)
 

@@ -17,7 +17,7 @@ from api.nodes import repository
 from api.nodes.last_reports import UNREGISTERED_S, LastReports
 from api.nodes.repository import Brief
 from api.nodes.schemas import NodeRead, State, UnregisteredRead
-from api.nodes.state import Standing, last_report, read_node, standing_of
+from api.nodes.state import NodeHaving, Standing, has_revision, last_report, read_node, standing_of
 from api.publish.newest import News
 from api.publish.service import Publisher
 from api.timestamps import timestamp_text
@@ -28,6 +28,8 @@ MAX_DOWNLOADS = 64
 """Maximum number of concurrent downloads."""
 MAX_DOWNLOADS_EACH = 2
 """Maximum per node. A node downloads one file at a time, but a broken download may not have ended yet."""
+MAX_WAITS, MAX_WAITS_EACH = 64, 4
+"""Maximum number of requests that wait for nodes, and of those of one account."""
 JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
 """Journal entries of one node that are recorded at once, and seconds until one more. A node keeps the rest."""
 
@@ -60,6 +62,7 @@ class Fleet:
         self.reports = LastReports(database, clock)
         self.usage = UsageIntake(database, publisher.services, clock)
         self.downloads = Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH)
+        self.waits = Quota("requests that wait for nodes", MAX_WAITS, MAX_WAITS_EACH)
         self._lock = Lock()
         self._journals: dict[int, Bucket] = {}
 
@@ -126,6 +129,19 @@ class Fleet:
             )
             for row, (body, seen_s) in zip(rows, reports, strict=True)
         ]
+
+    def having(self, session: Session, revision: int) -> Sequence[NodeHaving]:
+        """Return for each enrolled node whether it applies the revision or a later one, by name."""
+        rows = [row for row in repository.briefs(session) if row.removed_s is None and row.enrolled_s is not None]
+        reports = self._last_reports(session, rows)
+        standings = self._standings(session, rows)
+        found = []
+        for row, (body, seen_s), standing in zip(rows, reports, standings, strict=True):
+            received = self.reports.received(row.number)
+            since_s = seen_s if received is None else received.since_s
+            has = has_revision(body, revision, self.news.newest)
+            found.append(NodeHaving(row.name, row.site, standing.state, body.get("revision"), since_s, has))
+        return found
 
     def reach(self) -> Reach:
         """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""

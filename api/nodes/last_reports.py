@@ -19,6 +19,7 @@ from api.db.models import NodeRow
 from api.db.session import Database
 from api.jobs import Job
 from api.nodes import repository
+from api.nodes.arrivals import Arrivals
 from api.nodes.schemas import ReportWrite
 from api.unregistered.networks import UnregisteredNetworks
 from dnsfilter.telemetry.logs import emit
@@ -42,12 +43,16 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class ReceivedReport:
-    """A report received at `at_s`, and when a report of the node was stored last. `due`: to be stored soon."""
+    """A report received at `at_s`, and when a report of the node was stored last. `due`: to be stored soon.
+
+    `since_s` is when this process first received the revision that the report names.
+    """
 
     body: Json
     at_s: float
     written_s: float | None = None
     due: bool = True
+    since_s: float = 0.0
 
 
 class LastReports:
@@ -59,6 +64,7 @@ class LastReports:
         self._lock = threading.Lock()
         self._received: dict[int, ReceivedReport] = {}
         self.unregistered = UnregisteredNetworks()
+        self.arrivals = Arrivals()
         self._swept_s: float | None = None
         self._job = Job("nodes", self._write, every_s=LOOK_S, is_done_at_end=True)
 
@@ -72,8 +78,11 @@ class LastReports:
             same = before is not None and all(before.body[key] == body[key] for key in _URGENT_FIELDS)
             due = before is None or before.due or not same
             written_s = None if before is None else before.written_s
-            self._received[number] = ReceivedReport(body, at_s, written_s, due)
+            applies = before is not None and before.body["revision"] == body["revision"]
+            since_s = before.since_s if before is not None and applies else at_s
+            self._received[number] = ReceivedReport(body, at_s, written_s, due, since_s)
         self.unregistered.take(number, site, report.unregistered, at_s)
+        self.arrivals.announce()
 
     def received(self, number: int) -> ReceivedReport | None:
         """Return the node's last report; None if it has not reported to this process."""

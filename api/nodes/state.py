@@ -75,6 +75,35 @@ def is_held(body: Json, newest: int) -> bool:
     return revision is not None and held is not None and revision < newest <= held
 
 
+@dataclass(frozen=True, slots=True)
+class NodeHaving:
+    """Whether a node applies a revision or a later one.
+
+    `revision` is what it reported last, for the first time at `since_s` as far as this process knows.
+    """
+
+    name: str
+    site: str
+    state: State
+    revision: int | None
+    since_s: float | None
+    has: bool
+
+    @property
+    def is_awaited(self) -> bool:
+        """Return whether the node lacks the revision and reports, so that it may have it soon."""
+        return not self.has and self.state != "silent"
+
+
+def has_revision(body: Json, wanted: int, newest: Newest | None) -> bool:
+    """Return whether a node with this report applies the revision or a later one.
+
+    A revision above the newest is from another history, or false.
+    """
+    revision = body.get("revision")
+    return revision is not None and newest is not None and wanted <= revision <= newest.revision
+
+
 def last_report(written: Json, seen_s: int | None, received: ReceivedReport | None) -> tuple[Json, int | None]:
     """Return a node's last report and its time: the one this process received, else the stored one."""
     return (written, seen_s) if received is None else (received.body, int(received.at_s))

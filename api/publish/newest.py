@@ -53,6 +53,11 @@ class News:
         """The number of waiting nodes."""
         return len(self._waiting)
 
+    @property
+    def is_closed(self) -> bool:
+        """Return whether nothing waits any more, because the server stops."""
+        return self._closed
+
     def announce(self, revision: int, manifest: bytes, now_s: float) -> None:
         """Set the newest snapshot and wake all waiting nodes."""
         with self._lock:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
-from api.db.models import AuditRow, PublicationRow, VersionRow
+from api.db.models import AuditRow, InstallationRow, PublicationRow, VersionRow
+from api.db.models.audit_log import INSTALLATION
 from api.errors import Invalid, NotFound
 from api.http.pagination import cut_page, decode_cursor, encode_cursor
 from dnsfilter.policy.model import Instant
@@ -42,6 +43,12 @@ def get(session: Session, number: int) -> Made:
     if not found:
         raise NotFound(f"No revision {number}. See dnsfilterctl revision list.")
     return found[0]
+
+
+def demand_recorded(session: Session, number: int) -> None:
+    """Raise `NotFound` if no act has made this revision or a later one."""
+    if number > session.get_one(InstallationRow, INSTALLATION).revision:
+        raise NotFound(f"No revision {number}. See dnsfilterctl revision list.")
 
 
 def in_force(session: Session, numbers: Sequence[int]) -> Mapping[int, Instant]:

@@ -1,22 +1,36 @@
 """/v1/revisions: what each revision changed, and rollback."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.pagination import cut_page, decode_cursor
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
-from api.http.permits import Administrator, Auditor
-from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, documented
+from api.http.permits import Administrator, Auditor, ReaderOfSome
+from api.http.preferences import applied, wanted_wait_s
+from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, OVERLOADED, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
+from api.node_api.node_permits import FleetDep
+from api.nodes.state import NodeHaving
 from api.policies.schemas import ActRead
 from api.publish.past_policies import kept_since, publication_of
 from api.revisions import repository
 from api.revisions.object_versions import changes
+from api.revisions.reached_nodes import reached
 from api.revisions.repository import Made
 from api.revisions.rollback import roll_back
-from api.revisions.schemas import RevisionRead, RevisionSummary, RollbackRead, RollbackWrite
+from api.revisions.schemas import (
+    NodeOfRevision,
+    NodesOfRevision,
+    RevisionRead,
+    RevisionSummary,
+    RollbackRead,
+    RollbackWrite,
+)
 from api.timestamps import optional_text, timestamp_text
 from api.trace.service import read_publication
 from dnsfilter.policy.model import Instant
@@ -64,6 +78,60 @@ def get_revision(
     )
 
 
+@router.get(
+    "/{number}/nodes",
+    operation_id="list_nodes_of_revision",
+    summary="List the nodes with and without a revision",
+    responses=documented(NOT_FOUND, TOO_MANY_AT_ONCE, OVERLOADED),
+)
+async def list_nodes_of_revision(
+    number: Number,
+    request: Request,
+    response: Response,
+    permit: ReaderOfSome,
+    held: RuntimeDep,
+    fleet: FleetDep,
+    lacking: Annotated[bool, Query(description="Only nodes that lack the revision.")] = False,
+    prefer: Annotated[
+        str, Header(max_length=200, description="`wait=10`: wait up to 10 s (at most 30) until every node has it")
+    ] = "",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> NodesOfRevision:
+    """List by name which enrolled nodes apply a revision or a later one, and which do not yet.
+
+    With `Prefer: wait=10` (RFC 7240), answer as soon as every node has it, except silent nodes, or when the time is
+    over. `Preference-Applied` then has the seconds that the request could wait.
+    """
+    after = "" if cursor is None else decode_cursor(cursor, str)
+    wait_s = wanted_wait_s([prefer])
+
+    def read() -> Sequence[NodeHaving]:
+        with held.database.reading() as session:
+            repository.demand_recorded(session, number)
+            return fleet.having(session, number)
+
+    with ExitStack() as stack:
+        if wait_s:
+            stack.enter_context(fleet.waits.held(permit.caller.account))
+            # A waiting request does not count against the limits of requests.
+            stack.enter_context(request.scope["rest"]())
+        found = await reached(read, fleet.reports.arrivals, wait_s or 0, lambda: fleet.news.is_closed)
+    if wait_s is not None:
+        response.headers.update(applied(wait_s))
+    wanted = [node for node in found if node.name > after and not (lacking and node.has)]
+    shown, following = cut_page(wanted[: limit + 1], limit, lambda node: node.name)
+    without = [node for node in found if not node.has]
+    return NodesOfRevision(
+        revision=number,
+        having=len(found) - len(without),
+        lacking=len(without),
+        silent=sum(node.state == "silent" for node in without),
+        items=[_node(node) for node in shown],
+        next=following,
+    )
+
+
 @router.post(
     "/{number}/rollback",
     operation_id="roll_back",
@@ -86,6 +154,18 @@ def rollback(
         acts=[ActRead(act=row.act, object=row.object, before=row.before, after=row.after) for row in acts],
         revision=before if dry_run else unit.revision,
         dry_run=dry_run,
+    )
+
+
+def _node(found: NodeHaving) -> NodeOfRevision:
+    since = None if found.since_s is None else int(found.since_s)
+    return NodeOfRevision(
+        name=found.name,
+        site=found.site,
+        has=found.has,
+        state=found.state,
+        revision=found.revision,
+        since=optional_text(since),
     )
 
 

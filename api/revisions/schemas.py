@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from api.http.schemas import Page, Read, Reason, Strict, Timestamp
+from api.nodes.schemas import State
 from api.policies.schemas import ActRead
 from api.trace.schemas import PublicationRead
 
@@ -48,6 +49,33 @@ class RevisionRead(RevisionSummary):
     kept_since: int
     publications: list[PublicationRead]
     changes: Page[ChangeRead]
+
+
+class NodeOfRevision(Read):
+    """An enrolled node, and whether it applies a revision or a later one.
+
+    `revision` is what it reported last, since `since` as far as this control plane knows. Both are null before its
+    first report.
+    """
+
+    name: str
+    site: str
+    has: bool
+    state: State
+    revision: int | None
+    since: Timestamp | None
+
+
+class NodesOfRevision(Page[NodeOfRevision]):
+    """A page of nodes. Over all pages: how many have the revision, how many lack it, and how many of these are silent.
+
+    A silent node may still answer queries, by an older revision.
+    """
+
+    revision: int
+    having: int
+    lacking: int
+    silent: int
 
 
 class RollbackWrite(Strict):

@@ -74,9 +74,10 @@ def _add_list(group: Group) -> None:
         group,
         "list",
         _list,
-        "List acts and what they changed, newest first.",
+        "List acts and what they changed, newest first. With --after, oldest first.",
         "audit list --object ban/ghent/tiktok",
         "audit list --account ict-ghent --since 2026-11-01",
+        "audit list --after 345",
     )
     parser.add_argument(
         "--act", metavar="ACT", help="only this act, for example ban.adopt, or this family of acts, for example ban"
@@ -86,6 +87,9 @@ def _add_list(group: Group) -> None:
     parser.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only acts that concern this authority")
     parser.add_argument("--since", metavar="WHEN", help=f"only acts from then on: {WHEN}")
     parser.add_argument("--until", metavar="WHEN", help="only acts before this time, or up to and including this date")
+    parser.add_argument(
+        "--after", type=number, metavar="SEQ", help="only acts after this entry, oldest first: to follow the audit log"
+    )
     add_limit(parser)
 
 
@@ -119,7 +123,9 @@ def _add_verify(group: Group) -> None:
 
 
 def _list(client: Client, options: Options) -> Result:
-    query = given(options, "act", "object", "authority", "since", "until")
+    query = given(options, "act", "object", "authority", "since", "until", "after")
+    if options.after is not None:
+        query["sort"] = "seq"
     if options.account is not None:
         query["account"] = Accounts(client).number(options.account)
     page = client.list(AuditRead, path("audit"), options.limit, query)

@@ -40,6 +40,8 @@ from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_table, off_term
+from api.ctl.policy.reached_nodes import add_wait, exit_code, nodes_of
+from api.ctl.policy.reached_nodes import notes as nodes_notes
 from api.ctl.policy.reports import add_report
 from api.ctl.policy.requests import waiting_result
 from api.ctl.policy.suspensions import banner_lines, find_current
@@ -133,6 +135,7 @@ def _add_set(group: Group) -> None:
         "Switch or change a ban, or adopt one. Adopting needs a decision and a term, or --provisional.",
         'ban set ghent tiktok --mode off --for "8 hours" --reason "election night"',
         'ban set ghent tiktok --legal-basis "decree" --reference 2026/118 --for "6 months"',
+        "ban set ghent tiktok --mode enforce --wait",
         "ban set ghent tiktok --provisional",
     )
     _add_subject(parser)
@@ -140,6 +143,7 @@ def _add_set(group: Group) -> None:
     standing = parser.add_mutually_exclusive_group()
     standing.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
     standing.add_argument("--confirm", action="store_true", help="turn a provisional ban into an ordinary one")
+    add_wait(parser, "the change")
     term = add_term(parser, review=True)
     term.description = f"{term.description} With only --mode off, --until and --for set how long the ban is off."
     add_decision(parser)
@@ -224,7 +228,12 @@ def _set(client: Client, options: Options) -> Result:
         return waiting_result(ban)
     lapsed = f"The ban has lapsed and refuses nothing in any mode. Type `{PROGRAM} ban renew` to add a term."
     result = _shown(client, ban)
-    return replace(result, notes=(*result.notes, lapsed)) if ban.state == "lapsed" else result
+    if ban.state == "lapsed":
+        result = replace(result, notes=(*result.notes, lapsed))
+    if not options.wait:
+        return result
+    found = nodes_of(client, ban.revision, wait=True)
+    return replace(result, code=exit_code(found), notes=(*result.notes, *nodes_notes(client, found)))
 
 
 def _fields(options: Options) -> Body:

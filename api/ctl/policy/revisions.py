@@ -10,9 +10,10 @@ from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.exit_codes import DONE, FOUND
+from api.ctl.policy.reached_nodes import add_wait, exit_code, node_lines, nodes_of, notes
 from api.ctl.remote.client import PAGE, Client, path
 from api.policies.schemas import ActRead
-from api.revisions.schemas import ChangeRead, RevisionRead, RevisionSummary, RollbackRead
+from api.revisions.schemas import ChangeRead, NodeOfRevision, RevisionRead, RevisionSummary, RollbackRead
 from api.trace.schemas import PublicationRead
 
 MAX_NUMBER = 2**63 - 1
@@ -32,6 +33,17 @@ def add(groups: Group) -> None:
     )
     _add_number(diff)
     add_limit(diff)
+    nodes = add_verb(
+        group,
+        "nodes",
+        _nodes,
+        "List which nodes have a revision or a later one. Exit code 1 if a node does not.",
+        "revision nodes 12",
+        "revision nodes 12 --wait",
+    )
+    _add_number(nodes)
+    add_wait(nodes, "the revision")
+    add_limit(nodes)
     back = add_verb(
         group,
         "rollback",
@@ -83,6 +95,13 @@ def _diff(client: Client, options: Options) -> Result:
         FOUND if items else DONE,
         _notes(found, items, cursor),
     )
+
+
+def _nodes(client: Client, options: Options) -> Result:
+    found = nodes_of(client, options.number, wait=options.wait)
+    page = client.list(NodeOfRevision, path("revisions", options.number, "nodes"), options.limit)
+    data = found.model_copy(update={"items": page.items, "next": page.next})
+    return Result(data, lambda: node_lines(page.items), exit_code(found), notes(client, found))
 
 
 def _rollback(client: Client, options: Options) -> Result:

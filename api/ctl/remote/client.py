@@ -104,9 +104,11 @@ class Client:
         query: Query | None = None,
         accepted: Collection[int] = (200,),
         within_s: float = READ_S,
+        headers: Mapping[str, str] | None = None,
     ) -> Found:
         """Return the resource as a `kind`. Raise CtlError, also after `within_s` seconds without an answer."""
-        return self._read(kind, self._ask("GET", where, query=query, accepted=accepted, within_s=within_s))
+        answer = self._ask("GET", where, query=query, accepted=accepted, within_s=within_s, headers=headers)
+        return self._read(kind, answer)
 
     def find(self, kind: type[Found], where: str) -> Found | None:
         """Return the resource, or None if it does not exist. Raise CtlError for other failures."""

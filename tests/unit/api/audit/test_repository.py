@@ -43,6 +43,7 @@ def is_wanted(row: AuditRow, wanted: EntryFilter) -> bool:
             wanted.account is None or row.account == wanted.account,
             wanted.since is None or row.time_s >= wanted.since,
             wanted.until is None or row.time_s < wanted.until,
+            row.seq > wanted.above,
         )
     )
 
@@ -81,3 +82,7 @@ def test_pages_hold_the_wanted_entries_in_order(
         expected = [row.seq for row in rows if is_wanted(row, wanted)]
         assert read(session, wanted, newest_first=False) == expected
         assert read(session, wanted, newest_first=True) == expected[::-1]
+    later = EntryFilter(visible, act, above=some.seq)
+    expected = [row.seq for row in rows if is_wanted(row, later)]
+    assert read(session, later, newest_first=False) == expected
+    assert read(session, later, newest_first=True) == expected[::-1]

@@ -263,6 +263,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "POST /v1/policy/apply": ("/v1/policy/apply", None),
     "GET /v1/revisions": ("/v1/revisions", None),
     "GET /v1/revisions/{number}": ("/v1/revisions/1", None),
+    "GET /v1/revisions/{number}/nodes": ("/v1/revisions/1/nodes", None),
     "GET /v1/audit": ("/v1/audit", None),
     "GET /v1/notices": ("/v1/notices", None),
     "GET /v1/audit/export": ("/v1/audit/export", None),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.nodes.conftest import Machine
 
 pytestmark = pytest.mark.slow
 
@@ -269,3 +270,36 @@ def test_switching_off_waits_for_an_approver_if_the_authority_requires_one(
     assert "state        approved\n" in decided.out
     assert "for the night" in ctl("request", "show", "1").out
     assert _shown(ctl, "ban", "show", *GHENT)["mode_reason"] == "election night"
+
+
+def test_setting_waits_until_every_node_has_the_change(served: Served, ctl: Ctl) -> None:
+    done = ctl("ban", "set", *GHENT, "--mode", "monitor", "--wait")
+    assert (done.code, "no node has enrolled" in done.err) == (0, True)
+    Machine.enrolled(served.plane, "office-1").report(revision=served.plane.revision())
+    number = served.plane.revision()
+    reached = ctl("revision", "nodes", str(number), "--wait")
+    assert (reached.code, f"revision {number}: 1 node, every one has it" in reached.err) == (0, True)
+    assert reached.out.splitlines()[1].split()[:5] == ["office-1", "default", "yes", "current", str(number)]
+
+
+def test_setting_names_each_node_without_the_change_and_exits_with_1(served: Served, ctl: Ctl) -> None:
+    old = served.plane.revision()
+    Machine.enrolled(served.plane, "office-1").report(revision=old)
+    Machine.enrolled(served.plane, "office-2")
+    # Silent nodes are not waited for.
+    served.plane.clock.now += 61
+    done = ctl("ban", "set", *GHENT, "--mode", "monitor", "--wait")
+    assert done.code == 1
+    assert "2 nodes of 2 without it" in done.err
+    assert f"office-1 at default does not have it: silent, revision {old}" in done.err
+    assert "office-2 at default does not have it: silent, no report yet" in done.err
+    shown = json.loads(ctl("revision", "nodes", str(old + 1), "--json").out)
+    assert (shown["having"], shown["lacking"], shown["silent"], len(shown["items"])) == (0, 2, 2, 2)
+
+
+def test_the_audit_log_is_followed_by_its_numbers(served: Served, ctl: Ctl) -> None:
+    last = served.plane.done("GET", "/v1/audit?limit=1")["items"][0]["seq"]
+    for mode in ("off", "enforce"):
+        assert ctl("ban", "set", *GHENT, "--mode", mode).code == 0
+    lines = ctl("audit", "list", "--after", str(last)).out.splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [str(last + 1), str(last + 2)]

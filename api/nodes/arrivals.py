@@ -1,0 +1,47 @@
+"""Wake those who wait for a node's next report, without a thread or session for each."""
+
+import asyncio
+from contextlib import suppress
+from threading import Lock
+from typing import TypeAlias
+
+_Future: TypeAlias = "asyncio.Future[None]"
+
+
+class Arrivals:
+    """Reports arrive in threads, waiting is in event loops. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: set[_Future] = set()
+
+    @property
+    def waiting(self) -> int:
+        """The number of those who wait."""
+        return len(self._waiting)
+
+    def announce(self) -> None:
+        """Wake all that wait."""
+        with self._lock:
+            futures, self._waiting = self._waiting, set()
+        for future in futures:
+            # In a closed loop nobody waits.
+            with suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_resolve, future)
+
+    def expect(self) -> _Future:
+        """Return a future that ends with the next report. Call this before reading what the last reports say."""
+        future: _Future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self._waiting.add(future)
+        return future
+
+    def drop(self, future: _Future) -> None:
+        """Forget a future that nobody waits for any more."""
+        with self._lock:
+            self._waiting.discard(future)
+
+
+def _resolve(future: _Future) -> None:
+    if not future.done():
+        future.set_result(None)
