@@ -19,7 +19,7 @@ from api.db.models import NodeRow
 from api.db.session import Database
 from api.jobs import Job
 from api.nodes import repository
-from api.nodes.arrivals import Arrivals
+from api.nodes.report_arrivals import Arrivals
 from api.nodes.schemas import ReportWrite
 from api.unregistered.networks import UnregisteredNetworks
 from dnsfilter.telemetry.logs import emit

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
-from api.nodes.arrivals import Arrivals
+from api.nodes.report_arrivals import Arrivals
 from api.nodes.state import NodeHaving
 
 LOOK_S = 1.0
