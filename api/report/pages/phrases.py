@@ -21,6 +21,7 @@ class Phrases:
     title_study: str = "Study of services that are only monitored"
     period: str = "{first} through {last}"
     times_in: str = "Times are in the time zone {zone}. An end without a time of day is the last day."
+    no_services: str = "No service was only monitored in this time."
     summary: str = "Summary"
     authority: str = "Authority"
     service: str = "Service"

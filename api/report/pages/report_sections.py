@@ -63,7 +63,7 @@ def _summary(words: Words) -> list[Part]:
     ]
     parts: list[Part] = []
     if made.kind is ReportKind.STUDY:
-        parts.append(_services(words))
+        parts.append(_services(words) if made.bans else phrases.no_services)
     else:
         for ban in made.bans:
             rows += _results(words, ban)

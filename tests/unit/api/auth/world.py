@@ -129,11 +129,6 @@ def requests(world: World, suspensions: Mapping[str | None, int], now: str) -> d
         path = template.partition(" ")[2]
         found[template] = [Asked(frozenset({slug}), _question(path, f"127.0.{NUMBER[slug]}.9", now)) for slug in each]
         found[template].append(Asked(frozenset(), _question(path, "127.0.99.9", now)))
-    # Nothing is only monitored.
-    days = "from=2026-09-21&to=2026-09-22"
-    found["GET /v1/authorities/{slug}/study"] = [
-        Asked(frozenset({slug}), f"/v1/authorities/{slug}/study?{days}", unknown=True) for slug in each
-    ]
     found["POST /v1/usage/erase"] = [
         Asked(frozenset({slug}), "/v1/usage/erase", {"authority": slug, "to": "2026-01-01", "reason": "it is over"})
         for slug in each
@@ -302,6 +297,7 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "DELETE /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", None),
     "GET /v1/authorities/{slug}/bans": ("/v1/authorities/{slug}/bans", None),
     "GET /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", None),
+    "GET /v1/authorities/{slug}/study": ("/v1/authorities/{slug}/study?from=2026-09-21&to=2026-09-22", None),
     "GET /v1/authorities/{slug}/bans/{service}/report": (
         "/v1/authorities/{slug}/bans/alpha/report?from=2026-09-21&to=2026-09-22",
         None,

@@ -155,12 +155,19 @@ def test_names_of_accounts_can_be_left_out(town: Plane) -> None:
     [
         ("/v1/authorities/ghent/bans/facebook/report", 404, "ghent has no ban on facebook"),
         ("/v1/authorities/gent/bans/tiktok/report", 404, "ghent"),
-        ("/v1/authorities/mechelen/study", 404, "mechelen only monitored no service"),
+        ("/v1/authorities/mechlen/study", 404, "mechelen"),
     ],
 )
 def test_what_does_not_exist_is_not_found(reported: Plane, path: str, status: int, words: str) -> None:
     answer = reported.call("GET", f"{path}?{DAYS}")
     assert (answer.status_code, words in answer.text) == (status, True)
+
+
+def test_a_study_without_a_monitored_service_says_so(reported: Plane) -> None:
+    path = f"/v1/authorities/mechelen/study?{DAYS}"
+    assert reported.done("GET", path)["bans"] == []
+    assert "In deze periode is geen dienst alleen gemeten." in reported.call("GET", f"{path}&format=md").text
+    assert reported.call("GET", f"{path}&format=html").status_code == 200
 
 
 @pytest.mark.parametrize(
