@@ -8,61 +8,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Protocol
 
-from sqlalchemy.orm import Session
-
-from api.report.schemas import BucketRead, BypassRead, CountsRead, FigureRead, Interval
+from api.report.schemas import BucketRead, BypassIntervalRead, CountsRead, FigureRead, Interval
+from api.usage.repository import Bypass, Day
+from api.usage.state import HIDDEN_BELOW, RESULTS
 from dnsfilter.policy.calendar import add_months
 
-HIDDEN_BELOW = 5
-"""The least number other than 0 that is shown."""
 MAX_DAYS_BY_DAY, MAX_DAYS_BY_WEEK = 31, 200
-RESULTS = ("refused", "monitored", "exempted")
 Days = tuple[date, date]
 """The first and the last day of an interval."""
-
-
-class DayCount(Protocol):
-    """Queries of an authority's clients on one of its days, by the ban that decided."""
-
-    @property
-    def authority(self) -> str: ...
-    @property
-    def day(self) -> date: ...
-    @property
-    def service(self) -> str: ...
-    @property
-    def ban_authority(self) -> str: ...
-    @property
-    def ground(self) -> str: ...
-    @property
-    def result(self) -> str: ...
-    @property
-    def queries(self) -> int: ...
-
-
-class BypassCount(Protocol):
-    """Attempts of an authority's clients to bypass the resolver on one of its days, by kind."""
-
-    @property
-    def day(self) -> date: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def queries(self) -> int: ...
-
-
-class UsageCounts(Protocol):
-    """What was counted, as kept. Both days are included."""
-
-    def days(
-        self, session: Session, authority: str, service: str | None, first: date, last: date
-    ) -> Sequence[DayCount]:
-        """Return the counts of an authority's clients."""
-
-    def bypass(self, session: Session, authority: str, first: date, last: date) -> Sequence[BypassCount]:
-        """Return the attempts of an authority's clients to bypass the resolver."""
 
 
 def figure(queries: int) -> FigureRead:
@@ -113,7 +67,7 @@ class Counted:
 
     spans: Sequence[Days]
 
-    def buckets(self, rows: Iterable[DayCount]) -> list[BucketRead]:
+    def buckets(self, rows: Iterable[Day]) -> list[BucketRead]:
         """Return the counts of each interval."""
         sums = self._results(rows)
         return [
@@ -125,21 +79,21 @@ class Counted:
             for place, (first, last) in enumerate(self.spans)
         ]
 
-    def counts(self, rows: Iterable[DayCount]) -> CountsRead:
+    def counts(self, rows: Iterable[Day]) -> CountsRead:
         """Return the totals over the intervals that `buckets` shows."""
         sums = self._results(rows)
         return CountsRead(**{result: total(sums[result]) for result in RESULTS})
 
-    def sums(self, rows: Iterable[DayCount]) -> CountsRead:
+    def sums(self, rows: Iterable[Day]) -> CountsRead:
         """Return the totals, if no numbers of single intervals are shown next to them."""
         sums = self._results(rows)
         return CountsRead(**{result: figure(sum(sums[result])) for result in RESULTS})
 
-    def bypass(self, rows: Sequence[BypassCount]) -> list[BypassRead]:
+    def bypass(self, rows: Sequence[Bypass]) -> list[BypassIntervalRead]:
         """Return the attempts to bypass the resolver in each interval, by kind."""
         sums = self._kinds(rows)
         return [
-            BypassRead(
+            BypassIntervalRead(
                 first=first.isoformat(),
                 last=last.isoformat(),
                 attempts={kind: figure(sums[kind][place]) for kind in sums},
@@ -147,19 +101,19 @@ class Counted:
             for place, (first, last) in enumerate(self.spans)
         ]
 
-    def attempts(self, rows: Sequence[BypassCount]) -> dict[str, FigureRead]:
+    def attempts(self, rows: Sequence[Bypass]) -> dict[str, FigureRead]:
         """Return the totals by kind over the intervals that `bypass` shows. No number is a sum of several kinds."""
         return {kind: total(sums) for kind, sums in self._kinds(rows).items()}
 
-    def _kinds(self, rows: Sequence[BypassCount]) -> Mapping[str, Sequence[int]]:
+    def _kinds(self, rows: Sequence[Bypass]) -> Mapping[str, Sequence[int]]:
         kinds = sorted({row.kind for row in rows})
         return {kind: self._sums(row for row in rows if row.kind == kind) for kind in kinds}
 
-    def _results(self, rows: Iterable[DayCount]) -> Mapping[str, Sequence[int]]:
+    def _results(self, rows: Iterable[Day]) -> Mapping[str, Sequence[int]]:
         known = list(rows)
         return {result: self._sums(row for row in known if row.result == result) for result in RESULTS}
 
-    def _sums(self, rows: Iterable[DayCount | BypassCount]) -> list[int]:
+    def _sums(self, rows: Iterable[Day | Bypass]) -> list[int]:
         """Return the sum of each interval."""
         firsts = [first for first, _ in self.spans]
         sums = [0] * len(firsts)

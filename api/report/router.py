@@ -19,7 +19,6 @@ from api.report.pages.phrases import default_language
 from api.report.schemas import FileFormat, Interval, Language, ReportRead
 from api.report.service import Asked, Sources
 from api.timestamps import parse_date
-from api.usage import repository as usage
 
 router = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}", tags=["report"])
 
@@ -142,7 +141,7 @@ def _asked(first: str, last: str, interval: Interval | None) -> Asked:
 
 def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, *, names: bool) -> Sources:
     services = {slug: service.name for slug, service in held.services.items()}
-    return Sources(unit.session, usage, services, permit.visible() if names else frozenset())
+    return Sources(unit.session, services, permit.visible() if names else frozenset())
 
 
 _PAGES: Mapping[FileFormat, Callable[[ReportRead, Language], str]] = {

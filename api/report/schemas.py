@@ -74,7 +74,7 @@ class BucketRead(CountsRead):
     last: Day
 
 
-class BypassRead(Read):
+class BypassIntervalRead(Read):
     """Attempts to bypass the resolver on the days from `first` through `last`, by kind."""
 
     first: Day
@@ -266,5 +266,5 @@ class ReportRead(Read):
     usage: Usage
     bans: list[BanReportRead]
     suspensions: list[SuspensionSpanRead]
-    bypass: list[BypassRead]
+    bypass: list[BypassIntervalRead]
     bypass_total: dict[str, FigureRead]

@@ -26,7 +26,7 @@ from api.db.models import (
 from api.db.models.audit_log import INSTALLATION
 from api.errors import Invalid
 from api.report.dossier import Dossier, acts_of, dossiers
-from api.report.figures import Counted, DayCount, UsageCounts, interval_of, intervals
+from api.report.figures import Counted, interval_of, intervals
 from api.report.list_versions import list_versions
 from api.report.schemas import (
     BanGapRead,
@@ -48,6 +48,7 @@ from api.report.timeline import ModeSpan, held, is_only_monitored, mode_spans, s
 from api.suspensions.state import finish
 from api.timestamps import timestamp_text
 from api.trace.object_acts import fields_set
+from api.usage import repository as usage
 from dnsfilter.policy.calendar import after_day, local_midnight
 from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import Intervals, difference, intersection, union, until
@@ -81,7 +82,6 @@ class Sources:
     """
 
     session: Session
-    usage: UsageCounts
     services: Mapping[str, str]
     visible: frozenset[str] | None
 
@@ -124,7 +124,7 @@ class _Maker:
         """Return the report of these bans."""
         own = self._suspensions(self._owner.slug)
         parts = [self._part(row, own) for row in rows]
-        attempts = self._sources.usage.bypass(self._session, self._owner.slug, self._asked.first, self._asked.last)
+        attempts = usage.bypass(self._session, self._owner.slug, self._asked.first, self._asked.last)
         return ReportRead(
             kind=kind,
             authority=self._owner.slug,
@@ -224,9 +224,9 @@ class _Maker:
     def _touches(self, start: int, end: int | None) -> bool:
         return start < self._within[1] and until(end) > self._within[0]
 
-    def _days(self, authority: str, service: str, ban: BanRow) -> list[DayCount]:
+    def _days(self, authority: str, service: str, ban: BanRow) -> list[usage.Day]:
         """Return what a ban decided for an authority's clients."""
-        found = self._sources.usage.days(self._session, authority, service, self._asked.first, self._asked.last)
+        found = usage.days(self._session, authority, service, self._asked.first, self._asked.last)
         return [row for row in found if row.ban_authority == ban.authority]
 
     def _suspension_rows(self, authority: str) -> list[SuspensionRow]:

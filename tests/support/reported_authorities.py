@@ -1,12 +1,9 @@
 """Half a year of Ghent's ban on TikTok and of Brussels City's study, by acts, and what was counted in it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.orm import Session
-
+from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
 from tests.unit.api.conftest import Plane
 
 FIRST, LAST = "2027-03-01", "2027-09-01"
@@ -30,55 +27,36 @@ _RANGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DayRow:
-    """Queries of one day by the ban that decided."""
-
-    authority: str
-    day: date
-    service: str
-    ban_authority: str
-    ground: str
-    result: str
-    queries: int
-
-
-@dataclass(frozen=True, slots=True)
-class BypassRow:
-    """Attempts of one day to bypass the resolver."""
-
-    authority: str
-    day: date
-    kind: str
-    queries: int
+def day_counts(authority: str, service: str) -> dict[DayKey, int]:
+    """Return what was counted for an authority's clients on each day of the report. Weekends have few queries."""
+    ban = {"mechelen": ("ghent", "agreement")}.get(authority, (authority, "own"))
+    found = {}
+    for number, day in enumerate(_days(), start=0):
+        most = {"ghent": 600 - 2 * number, "mechelen": 9, "brussels-city": 1900}[authority]
+        result = "monitored" if authority == "brussels-city" else "refused"
+        queries = most * (17 + number * 7 % 23) // 40 // (1 if date.fromisoformat(day).weekday() < 5 else 25)
+        found[DayKey(authority, day, service, *ban, result)] = queries
+        if authority == "ghent" and day >= "2027-06-01":
+            found[DayKey(authority, day, service, *ban, "exempted")] = number % 11
+        # Another authority's ban on the same service is not part of the report.
+        found[DayKey(authority, day, service, "federal", "law", "refused")] = 1_000_000
+    return found
 
 
-class HalfAYear:
-    """Counts of half a year. Few queries are made at weekends."""
-
-    def days(self, session: Session, authority: str, service: str | None, first: date, last: date) -> Sequence[DayRow]:
-        assert service is not None
-        found = []
-        for number, day in enumerate(_days(first, last)):
-            own = "ghent" if authority == "mechelen" else authority
-            ground = "agreement" if authority == "mechelen" else "own"
-            most = {"ghent": 600 - 2 * number, "mechelen": 9, "brussels-city": 1900}.get(authority, 0)
-            result = "monitored" if authority == "brussels-city" else "refused"
-            queries = most * (17 + number * 7 % 23) // 40 // (1 if day.weekday() < 5 else 25)
-            found.append(DayRow(authority, day, service, own, ground, result, queries))
-            if authority == "ghent" and day >= date(2027, 6, 1):
-                found.append(DayRow(authority, day, service, own, ground, "exempted", number % 11))
-            # Another authority's ban on the same service is not part of the report.
-            found.append(DayRow(authority, day, service, "federal", "law", "refused", 1_000_000))
-        return found
-
-    def bypass(self, session: Session, authority: str, first: date, last: date) -> Sequence[BypassRow]:
-        most = {"canary": 60, "relay": 9, "encrypted_dns": 25}
-        return [
-            BypassRow(authority, day, kind, top * (number * 5 % 13) // 13)
-            for number, day in enumerate(_days(first, last))
-            for kind, top in most.items()
-        ]
+def count_half_a_year(plane: Plane) -> None:
+    """Store what was counted in the report's time."""
+    counted = {"ghent": ("tiktok",), "mechelen": ("tiktok",), "brussels-city": STUDIED}
+    most = {"canary": 60, "relay": 9, "encrypted_dns": 25}
+    with plane.database.writing() as session:
+        for authority, services in counted.items():
+            for service in services:
+                add_days(session, day_counts(authority, service))
+            attempts = {
+                BypassKey(authority, day, kind): top * (number * 5 % 13) // 13
+                for number, day in enumerate(_days())
+                for kind, top in most.items()
+            }
+            add_bypass(session, attempts)
 
 
 def live_half_a_year(plane: Plane) -> None:
@@ -99,6 +77,7 @@ def live_half_a_year(plane: Plane) -> None:
     _bind_and_suspend(plane, operator)
     _renew_and_exempt(plane, operator, approver)
     _advance(plane, 9, 2)
+    count_half_a_year(plane)
 
 
 def token(plane: Plane, account: int) -> str:
@@ -168,5 +147,6 @@ def _advance(plane: Plane, month: int, day: int, hour: int = 10) -> None:
     plane.clock.now = int(datetime(2027, month, day, hour, tzinfo=ZoneInfo("Europe/Brussels")).timestamp())
 
 
-def _days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+def _days() -> list[str]:
+    first, last = date.fromisoformat(FIRST), date.fromisoformat(LAST)
+    return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]

@@ -1,32 +1,26 @@
 """Counts by interval, and which numbers are shown."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pytest
 
 from api.report.figures import Counted, figure, interval_of, intervals, total
 from api.report.schemas import FigureRead, Interval
+from api.usage.repository import Bypass, Day
 
 FIRST = date(2026, 9, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One count of one day."""
-
-    day: date
-    queries: int
-    result: str = "refused"
-    authority: str = "ghent"
-    service: str = "tiktok"
-    ban_authority: str = "ghent"
-    ground: str = "own"
-    kind: str = "relay"
-
-
 def day(number: int) -> date:
     return FIRST + timedelta(days=number)
+
+
+def counted_on(number: int, queries: int, result: str = "refused") -> Day:
+    return Day("ghent", day(number), "tiktok", "ghent", "own", result, queries)
+
+
+def attempted_on(number: int, queries: int, kind: str) -> Bypass:
+    return Bypass("ghent", day(number), kind, queries)
 
 
 @pytest.mark.parametrize("queries", [0, 5, 12_345])
@@ -93,7 +87,13 @@ def test_the_interval_follows_from_the_number_of_days(days: int, expected: str) 
 
 def test_counts_are_the_sums_of_their_days_by_result() -> None:
     counted = Counted(tuple(intervals(FIRST, day(9), Interval.WEEK)))
-    rows = [Row(day(0), 3), Row(day(4), 4), Row(day(5), 9), Row(day(9), 6, "monitored"), Row(day(9), 1, "exempted")]
+    rows = [
+        counted_on(0, 3),
+        counted_on(4, 4),
+        counted_on(5, 9),
+        counted_on(9, 6, "monitored"),
+        counted_on(9, 1, "exempted"),
+    ]
     first, second = counted.buckets(rows)
     assert (first.first, first.last, second.first, second.last) == (
         "2026-09-02",
@@ -111,7 +111,7 @@ def test_counts_are_the_sums_of_their_days_by_result() -> None:
 
 def test_attempts_to_bypass_are_counted_by_interval_and_by_kind() -> None:
     counted = Counted(tuple(intervals(FIRST, day(1), Interval.DAY)))
-    rows = [Row(day(0), 9, kind="relay"), Row(day(0), 2, kind="canary"), Row(day(1), 12, kind="canary")]
+    rows = [attempted_on(0, 9, "relay"), attempted_on(0, 2, "canary"), attempted_on(1, 12, "canary")]
     assert [one.attempts for one in counted.bypass(rows)] == [
         {"canary": figure(2), "relay": figure(9)},
         {"canary": figure(12), "relay": figure(0)},

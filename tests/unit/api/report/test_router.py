@@ -6,6 +6,7 @@ import pytest
 
 from api.report.router import preferred
 from api.report.schemas import FileFormat, ReportRead
+from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
 from tests.support.reported_authorities import DAYS, GHENT, STUDY
 from tests.unit.api.conftest import Plane, ban
 
@@ -140,6 +141,29 @@ def test_only_those_who_answer_for_the_ban_may_read_its_report(town: Plane) -> N
     ):
         _, token = town.account(f"account-{number}", (role, where))
         assert town.call("GET", TOWN, token=token).status_code == expected, role
+
+
+def test_a_number_that_could_identify_a_person_is_nowhere_in_a_report(town: Plane) -> None:
+    with town.database.writing() as session:
+        key = DayKey("town", "2026-09-22", "alpha", "town", "own", "refused")
+        add_days(session, {key: 3, key._replace(day="2026-09-23"): 1_234})
+        add_bypass(session, {BypassKey("town", "2026-09-22", "relay"): 2})
+    found = town.done("GET", TOWN)
+    refused = [bucket["refused"] for bucket in found["bans"][0]["buckets"]]
+    assert refused[1] == {"queries": None, "below": 5, "at_least": None}
+    assert refused[2] == {"queries": 1_234, "below": None, "at_least": None}
+    assert found["bans"][0]["total"]["refused"] == {"queries": None, "below": None, "at_least": 1_235}
+    assert found["bypass_total"] == {"relay": {"queries": None, "below": 5, "at_least": None}}
+    text = town.call("GET", f"{TOWN}&format=md&language=en").text
+    assert "| 22/09/2026 | \\<5 | 0 | 0 |\n| 23/09/2026 | 1,234 | 0 | 0 |\n" in text
+    assert "| Total | ≥ 1,235 | 0 | 0 |" in text
+    assert "private relay \\<5" in text
+
+
+def test_a_report_says_if_queries_are_not_counted(town: Plane) -> None:
+    town.done("PATCH", "/v1/authorities/town", {"usage": "none"})
+    assert town.done("GET", TOWN)["usage"] == "none"
+    assert "Vragen worden niet geteld: Stad." in town.call("GET", f"{TOWN}&format=md").text
 
 
 def test_names_of_accounts_can_be_left_out(town: Plane) -> None:
