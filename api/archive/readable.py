@@ -33,6 +33,7 @@ from api.db.models import (
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import entry_of, head
 from api.report.dossier import BATCH, Dossier, acts_of, dossiers
+from api.report.kept_usage import kept_usage
 from api.suspensions.service import shown as shown_suspension
 from api.timestamps import optional_text, timestamp_text
 
@@ -57,7 +58,7 @@ def archive(session: Session, file: BinaryIO, *, names: bool) -> None:
         add("decisions/decisions.txt", readable_texts.decisions(found.dossiers))
         for ban in found.dossiers:
             add(f"reports/{ban.name}.json", (_json(found.report(ban)), "\n"))
-            add(f"reports/{ban.name}.txt", readable_texts.report(ban, found.acts_of(ban)))
+            add(f"reports/{ban.name}.txt", readable_texts.report(ban, found.usage_of(ban), found.acts_of(ban)))
         add("acts/acts.jsonl", (canonical(entry).decode() + "\n" for entry in found.entries()))
         add("acts/acts.txt", chain.from_iterable(map(readable_texts.act, found.entries())))
         add("checkpoints/checkpoints.jsonl", (f"{line}\n" for line in found.checkpoints()))
@@ -97,12 +98,17 @@ class _Found:
         """Return the entries on a ban, its bindings and its exemptions, in order."""
         return map(entry_of, acts_of(self.session, ban))
 
+    def usage_of(self, ban: Dossier) -> list[Json]:
+        """Return what is kept of the usage of a ban, by authority and month."""
+        kept = kept_usage(self.session, ban.ban["authority"], ban.ban["service"])
+        return [found.model_dump(mode="json") for found in kept]
+
     def report(self, ban: Dossier) -> Json:
         """Return the history of a ban. `acts` are the numbers of the entries on it."""
         life = [{"time": at, "event": what} for at, what in ban.life]
         acts = [entry["seq"] for entry in self.acts_of(ban)]
         parts = {"ban": ban.ban, "bindings": ban.bindings, "exemptions": ban.exemptions}
-        return {**parts, "life": life, "use": None, "acts": acts}
+        return {**parts, "life": life, "use": self.usage_of(ban), "acts": acts}
 
     def checkpoints(self) -> Iterator[str]:
         """Return every checkpoint as one line of JSON."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from api.db.base import Json
 from api.report.dossier import Dossier
+from api.usage.state import RESULTS
 
 INDENT = "  "
 RULE = "-" * 72 + "\n"
@@ -24,13 +25,14 @@ def decisions(bans: Iterable[Dossier]) -> Iterator[str]:
         yield from _dossier(ban)
 
 
-def report(ban: Dossier, acts: Iterable[Json]) -> Iterator[str]:
+def report(ban: Dossier, usage: Iterable[Json], acts: Iterable[Json]) -> Iterator[str]:
     """Return the history of one ban, from adoption to lapse."""
     yield from _dossier(ban)
     yield "\nHistory, as recorded so far\n"
     for at, what in ban.life:
         yield f"{INDENT}{at}  {what}\n"
-    yield "\nUsage\n  No usage data is kept.\n"
+    yield "\nUsage, as far as it is kept: queries by calendar month; numbers from 1 to 4 are shown as <5\n"
+    yield from _usage(usage)
     yield "\nActs, in the order in which they were recorded\n"
     for entry in acts:
         for line in act(entry):
@@ -79,6 +81,28 @@ def _term(number: int, term: Json) -> Iterator[str]:
     for key in ("decision", "ended_decision"):
         if term[key] and any(term[key].values()):
             yield from _fields({key: term[key]}, 2)
+
+
+def _usage(usage: Iterable[Json]) -> Iterator[str]:
+    known = False
+    for found in usage:
+        known = True
+        yield f"{INDENT}{found['authority']}, {found['ground']}\n"
+        for month in found["months"]:
+            yield f"{INDENT * 2}{month['first']} through {month['last']}: {_counts(month)}\n"
+        yield f"{INDENT * 2}total: {_counts(found['total'])}\n"
+    if not known:
+        yield f"{INDENT}none\n"
+
+
+def _counts(counts: Json) -> str:
+    return ", ".join(f"{result} {_number(counts[result])}" for result in RESULTS)
+
+
+def _number(figure: Json) -> str:
+    if figure["queries"] is not None:
+        return str(figure["queries"])
+    return f"<{figure['below']}" if figure["below"] is not None else f"at least {figure['at_least']}"
 
 
 def _fields(value: Mapping[str, object], depth: int) -> Iterator[str]:

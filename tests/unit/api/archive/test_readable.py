@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.db.models import CheckpointRow
+from api.usage.repository import DayKey, add_days
 from tests.support.backups import Members, members
 from tests.unit.api.conftest import Plane, authority, ban
 
@@ -135,7 +136,7 @@ def test_a_report_has_the_history_of_a_ban_and_every_act_on_it(full: Plane) -> N
         "ban.adopt  ban/town/alpha",
         "exemption.request  exemption/1",
         "binding.",
-        "No usage data is kept.",
+        "Usage, as far as it is kept: queries by calendar month; numbers from 1 to 4 are shown as <5\n  town, own\n",
     ):
         assert said in report
     found = json.loads(files["reports/000001-town-alpha.json"])
@@ -146,6 +147,30 @@ def test_a_report_has_the_history_of_a_ban_and_every_act_on_it(full: Plane) -> N
     on_it = {"ban/town/alpha", "binding/1", "exemption/1"}
     assert found["acts"] == [act["seq"] for act in acts if act["object"] in on_it]
     assert len(found["acts"]) >= 5
+
+
+def test_a_report_has_the_usage_by_month_and_authority(town: Plane) -> None:
+    own = DayKey("town", "2026-09-21", "alpha", "town", "own", "refused")
+    unused = members(archive(town))["reports/000001-town-alpha.txt"].decode()
+    assert "are shown as <5\n  none\n" in unused
+    with town.database.writing() as session:
+        add_days(session, {own: 9, own._replace(day="2026-10-02"): 3, own._replace(service="beta"): 77})
+        add_days(session, {DayKey("zone", "2026-09-22", "alpha", "town", "agreement", "monitored"): 12})
+    files = members(archive(town))
+    report = files["reports/000001-town-alpha.txt"].decode()
+    _, _, text = report.partition("are shown as <5\n")
+    assert text.partition("\n\n")[0].splitlines() == [
+        "  town, own",
+        "    2026-09-21 through 2026-09-30: refused 9, monitored 0, exempted 0",
+        "    2026-10-01 through 2026-10-02: refused <5, monitored 0, exempted 0",
+        "    total: refused at least 10, monitored 0, exempted 0",
+        "  zone, agreement",
+        "    2026-09-22 through 2026-09-22: refused 0, monitored 12, exempted 0",
+        "    total: refused 0, monitored 12, exempted 0",
+    ]
+    found = json.loads(files["reports/000001-town-alpha.json"])["use"]
+    assert [(one["authority"], one["ground"]) for one in found] == [("town", "own"), ("zone", "agreement")]
+    assert found[0]["months"][1]["refused"] == {"queries": None, "below": 5, "at_least": None}
 
 
 def test_a_report_has_no_acts_on_a_removed_ban_of_the_same_service(plane: Plane) -> None:
