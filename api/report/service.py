@@ -1,5 +1,6 @@
 """Make the report of a ban, or the study of monitored services, from what is stored."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -147,8 +148,9 @@ class _Maker:
         (dossier,) = dossiers(self._session, BanRow.number == row.number)
         ban, modes = dossier.ban, self._modes(dossier)
         in_force = held(row.terms, self._within)
-        bound = self._bound(row, dossier)
-        days = self._days(self._owner.slug, row.service, row)
+        counted = self._days(row)
+        bound = self._bound(row, dossier, counted)
+        days = counted.get(self._owner.slug, [])
         return BanReportRead(
             **{field: ban[field] for field in ("number", "service", "reply", "addresses", "tiers", "funding")},
             **{field: ban[field] for field in ("audience", "provisional", "decision", "terms")},
@@ -188,7 +190,7 @@ class _Maker:
             for (start, end), cause in sorted(found)
         ]
 
-    def _bound(self, row: BanRow, dossier: Dossier) -> list[BoundRead]:
+    def _bound(self, row: BanRow, dossier: Dossier, counted: Mapping[str, Sequence[usage.Day]]) -> list[BoundRead]:
         statement = select(BindingRow).where(BindingRow.ban == row.number).order_by(BindingRow.number)
         numbers = {
             each.number
@@ -202,7 +204,7 @@ class _Maker:
                 continue
             slug = each["authority"]
             self._named.add(slug)
-            days = [one for one in self._days(slug, row.service, row) if one.ground == each["ground"]]
+            days = [one for one in counted.get(slug, ()) if one.ground == each["ground"]]
             found.append(
                 BoundRead(
                     **{field: each[field] for field in fields},
@@ -224,10 +226,12 @@ class _Maker:
     def _touches(self, start: int, end: int | None) -> bool:
         return start < self._within[1] and until(end) > self._within[0]
 
-    def _days(self, authority: str, service: str, ban: BanRow) -> list[usage.Day]:
-        """Return what a ban decided for an authority's clients."""
-        found = usage.days(self._session, authority, service, self._asked.first, self._asked.last)
-        return [row for row in found if row.ban_authority == ban.authority]
+    def _days(self, ban: BanRow) -> Mapping[str, list[usage.Day]]:
+        """Return what a ban decided, by the authority of the clients."""
+        found = defaultdict[str, list[usage.Day]](list)
+        for day in usage.days_by_ban(self._session, ban.authority, ban.service, self._asked.first, self._asked.last):
+            found[day.authority].append(day)
+        return found
 
     def _suspension_rows(self, authority: str) -> list[SuspensionRow]:
         whose = or_(SuspensionRow.authority == authority, SuspensionRow.authority.is_(None))
