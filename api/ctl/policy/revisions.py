@@ -10,7 +10,7 @@ from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.exit_codes import DONE, FOUND
-from api.ctl.policy.reached_nodes import add_wait, exit_code, node_lines, nodes_of, notes
+from api.ctl.network.reached_nodes import add_wait, exit_code, node_lines, nodes_of, notes
 from api.ctl.remote.client import PAGE, Client, path
 from api.policies.schemas import ActRead
 from api.revisions.schemas import ChangeRead, NodeOfRevision, RevisionRead, RevisionSummary, RollbackRead

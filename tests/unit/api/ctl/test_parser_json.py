@@ -97,6 +97,7 @@ trace --at 2026-09-21T14:13:20Z --client 127.0.5.10 www.tiktok.com
 revision list
 revision show 1
 revision diff 1
+revision nodes 1
 revision rollback 1 --dry-run --reason check
 audit list
 audit export
