@@ -5,17 +5,36 @@ import re
 from pathlib import Path
 
 from api.server.metrics.metric_table import API_METRICS
-from dnsfilter.telemetry.metrics import METRICS
+from dnsfilter.telemetry.metrics import METRICS, MetricType
+from tests.support.alert_rules import alert_rules
 from tests.support.components import component
 
 CONFIG = Path(__file__).parents[3] / "deploy" / "prometheus" / "prometheus.yml"
 ALERTS = CONFIG.with_name("alerts.yml")
+ALERTMANAGER = CONFIG.with_name("alertmanager.yml")
+RUNBOOK = "https://dns.example.org/docs/runbook/"
 
 
 def test_promtool_accepts_the_configuration() -> None:
     checked = component("promtool").run("check", "config", str(CONFIG))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "WARN" not in checked.stdout + checked.stderr
+
+
+def test_amtool_accepts_the_configuration_of_alertmanager() -> None:
+    checked = component("amtool").run("check-config", str(ALERTMANAGER))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_alertmanager_names_alerts_that_exist() -> None:
+    names = {rule["alert"] for rule in alert_rules()}
+    named = set(re.findall(r"Dnsfilter\w+", ALERTMANAGER.read_text()))
+    assert named
+    assert named <= names
+
+
+def test_alerts_go_to_alertmanager_on_loopback() -> None:
+    assert re.findall(r'targets: \["(\S+:9093)"\]', CONFIG.read_text()) == ["127.0.0.1:9093"]
 
 
 def test_each_process_is_scraped_on_loopback() -> None:
@@ -26,9 +45,15 @@ def test_each_process_is_scraped_on_loopback() -> None:
 def test_promtool_accepts_the_alerts_and_their_metrics_exist() -> None:
     checked = component("promtool").run("check", "rules", str(ALERTS))
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(re.findall(r"expr: (.+)", ALERTS.read_text()))))
+    asked = set(re.findall(r"\bdnsfilter_\w+", " ".join(rule["expr"] for rule in alert_rules())))
     assert asked
-    assert asked <= {metric.name for metric in (*METRICS, *API_METRICS)}
+    histogram = MetricType.HISTOGRAM
+    served = {
+        metric.name + part
+        for metric in (*METRICS, *API_METRICS)
+        for part in (("_bucket", "_sum", "_count") if metric.type is histogram else ("",))
+    }
+    assert asked <= served
 
 
 def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
@@ -40,6 +65,7 @@ def test_suspension_raises_an_alert_with_its_authority(tmp_path: Path) -> None:
                 "summary": f"Nothing is refused for {name}.",
                 "description": "A suspension is in force. It ends by itself. "
                 "`dnsfilterctl suspension list` shows who made it, and why.",
+                "runbook_url": f"{RUNBOOK}policy.md#dnsfiltersuspended",
             },
         }
 
@@ -71,6 +97,7 @@ def test_held_node_raises_another_alert_than_a_node_behind(tmp_path: Path) -> No
             "summary": "1 node(s) decide by an older policy that was chosen on the node.",
             "description": "The next change ends it. `dnsfilterctl node list --state held` shows which. "
             "The audit log has who did it, and why (`node.use_revision`).",
+            "runbook_url": f"{RUNBOOK}policy.md#dnsfilternodesheld",
         },
     }
     case = {
@@ -110,6 +137,7 @@ def _clock_alert() -> dict[str, dict[str, str]]:
         "exp_annotations": {
             "summary": "The clock of node is earlier than its policy and not trusted.",
             "description": "Terms and exemptions follow the policy's making and the time since. Set the clock.",
+            "runbook_url": f"{RUNBOOK}node.md#dnsfilterclockdoubted",
         },
     }
 
