@@ -5,7 +5,7 @@ from functools import cache
 from api.ctl.command import PROGRAM, Help, Parser, add_global
 from api.ctl.explain import explain, trace
 from api.ctl.network import nodes, ranges, spaces
-from api.ctl.operation import audit, backups, completion, notices, status, webhooks
+from api.ctl.operation import audit, backups, completion, notices, status, usage_counts, webhooks
 from api.ctl.people import accounts, failures, grants, login, tokens
 from api.ctl.policy import (
     authorities,
@@ -37,6 +37,7 @@ _TOPICS = (
     trace,
     policies,
     revisions,
+    usage_counts,
     audit,
     notices,
     webhooks,

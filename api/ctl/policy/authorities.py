@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from api.authorities.schemas import AuthorityRead
-from api.ctl.command import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, slug
+from api.ctl.command import KINDS, Body, Group, Options, Result, add_group, add_limit, add_verb, given, reason, slug
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words, end_words, usable_zone
 from api.ctl.display.safe_text import columns, table
@@ -50,7 +50,7 @@ def _add_set(group: Group) -> None:
         _set,
         "Register an authority, or change the given fields of one that exists.",
         'authority set ghent --kind municipality --name "nl=Stad Gent" --languages nl --contact ict@ghent.example',
-        "authority set ghent --usage none",
+        'authority set ghent --usage none --reason "the council does not need it"',
         "authority set ghent --off-needs-reason yes --off-needs-approver yes",
     )
     parser.add_argument("authority", type=slug, metavar="AUTHORITY")
@@ -63,7 +63,10 @@ def _add_set(group: Group) -> None:
     parser.add_argument(
         "--contact", metavar="TEXT", help="address or telephone number of a function, never of a person"
     )
-    parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what to count: {' or '.join(Usage)}")
+    parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what to count: {', '.join(Usage)}")
+    parser.add_argument(
+        "--reason", type=reason, metavar="TEXT", help="why --usage is set; with a reason, approvers may set it alone"
+    )
     parser.add_argument("--group", metavar="NAME", help="group, for display only; gives no permissions")
     for option, what in _OFF_RULES.items():
         parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
@@ -95,6 +98,10 @@ def _set(client: Client, options: Options) -> Result:
                 "--off-needs-reason and --off-needs-approver take no other option. Use a second command for those."
             )
         return _shown(client.send(AuthorityRead, "PATCH", f"{where}/off-rules", rules))
+    if options.reason is not None:
+        if names or list(body) != ["usage"]:
+            raise WrongInput("--reason is for --usage alone. Use a second command for other options.")
+        return _shown(client.send(AuthorityRead, "PATCH", f"{where}/usage", {**body, "reason": options.reason}))
     known = client.find(AuthorityRead, where)
     if known is None:
         return _shown(client.send(AuthorityRead, "PUT", where, {**body, "names": names}, {"If-None-Match": "*"}))

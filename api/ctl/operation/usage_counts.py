@@ -1,0 +1,135 @@
+"""dnsfilterctl usage: what was counted for an authority's clients, without their addresses."""
+
+import argparse
+from collections.abc import Iterator
+from typing import get_args
+
+from api.ctl.command import (
+    Group,
+    Options,
+    Result,
+    add_group,
+    add_limit,
+    add_reason,
+    add_site,
+    add_verb,
+    given,
+    prefix,
+    slug,
+)
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.safe_text import table
+from api.ctl.display.shown_names import Names
+from api.ctl.exit_codes import WrongInput
+from api.ctl.remote.client import Client, path
+from api.http.schemas import Page
+from api.usage.schemas import By, BypassDayRead, UsageErased, UsageRead
+
+
+def add(groups: Group) -> None:
+    """Add the commands of the group."""
+    group = add_group(groups, "usage", "Show and erase what was counted for an authority's clients.")
+    show = add_verb(
+        group,
+        "show",
+        _show,
+        "Show how many queries bans refused, monitored or exempted. Totals from 1 to 4 are shown as <5.",
+        "usage show ghent --service tiktok --from 2026-09-01 --to 2026-09-30",
+        "usage show ghent --by range",
+        "usage show ghent --csv",
+    )
+    _add_period(show)
+    show.add_argument("--service", type=slug, metavar="SERVICE", help="only this service")
+    show.add_argument(
+        "--by",
+        choices=get_args(By),
+        default="day",
+        metavar="SPLIT",
+        help="day, hour or range (default: day); ranges are counted apart at the level range only",
+    )
+    show.add_argument("--csv", action="store_true", help="write all rows as CSV")
+    add_limit(show)
+    bypass = add_verb(
+        group,
+        "bypass",
+        _bypass,
+        "Show attempts to bypass the resolver, by day and kind. Totals from 1 to 4 are shown as <5.",
+        "usage bypass ghent --from 2026-09-01",
+    )
+    _add_period(bypass)
+    erase = add_verb(
+        group,
+        "erase",
+        _erase,
+        "Erase what was counted in a period or for a range. The audit log records how much, and why.",
+        'usage erase ghent --from 2026-09-01 --to 2026-09-30 --reason "counted by mistake"',
+        'usage erase ghent --range 10.1.0.0/24 --reason "the range belongs to Mechelen"',
+    )
+    _add_period(erase, "first day (default: all before the last day)", "last day (default: all after the first day)")
+    erase.add_argument("--range", type=prefix, metavar="PREFIX", help="only what was counted for this range")
+    add_site(erase)
+    add_reason(erase)
+
+
+def _add_period(
+    parser: argparse.ArgumentParser,
+    first: str = "first day, in the authority's time zone (default: 30 days)",
+    last: str = "last day (default: today)",
+) -> None:
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("--from", dest="from_", metavar="DATE", help=first)
+    parser.add_argument("--to", metavar="DATE", help=last)
+
+
+def _query(options: Options) -> dict[str, str | int | None]:
+    return {"authority": options.authority, "from": options.from_, "to": options.to}
+
+
+def _show(client: Client, options: Options) -> Result:
+    query = {**_query(options), "service": options.service, "by": options.by}
+    if options.csv:
+        text = b"".join(client.pieces(path("usage"), {**query, "format": "csv"})).decode()
+        return Result(None, text.splitlines, raw=text)
+    page = client.list(UsageRead, path("usage"), options.limit, query)
+    return listed(page, lambda: _table(page.items, Names(client).time_zone(options.authority)), "counts")
+
+
+def _bypass(client: Client, options: Options) -> Result:
+    page = client.get(Page[BypassDayRead], path("usage", "bypass"), _query(options))
+    rows = [(item.day, item.kind.replace("_", " "), _number(item.queries, item.below)) for item in page.items]
+    return listed(page, lambda: table(("day", "kind", "queries"), rows), "attempts")
+
+
+def _erase(client: Client, options: Options) -> Result:
+    if options.from_ is None and options.to is None and options.range is None:
+        raise WrongInput("Give --from, --to or --range: otherwise all usage would be erased.")
+    body = {"authority": options.authority, **given(options, "reason", "to")}
+    if options.from_ is not None:
+        body["from"] = options.from_
+    if options.range is not None:
+        body["range"] = {"prefix": options.range, **given(options, "site")}
+    found = client.send(UsageErased, "POST", path("usage", "erase"), body)
+    what = f"{found.days} counts of days, {found.hours} of hours, {found.bypass} of attempts to bypass the resolver"
+    return Result(found, lambda: [f"erased usage of {options.authority}: {what}"])
+
+
+def _table(items: list[UsageRead], time_zone: str | None) -> Iterator[str]:
+    rows = [
+        (
+            item.day or ("" if item.hour is None else at_words(item.hour, time_zone)),
+            item.prefix or "",
+            item.site or "",
+            item.service,
+            item.ban_authority,
+            item.ground,
+            item.result,
+            _number(item.queries, item.below),
+        )
+        for item in items
+    ]
+    yield from table(("time", "range", "site", "service", "ban of", "ground", "result", "queries"), rows, ("site",))
+
+
+def _number(queries: int | None, below: int | None) -> str:
+    return f"<{below}" if queries is None else str(queries)

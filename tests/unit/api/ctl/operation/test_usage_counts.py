@@ -1,0 +1,65 @@
+"""dnsfilterctl usage: read, written as CSV, erased."""
+
+import json
+
+import pytest
+
+from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.nodes.conftest import Machine
+from tests.unit.api.usage.conftest import batch, bypass, count
+
+GHENT = {"authority": "ghent", "service": "tiktok", "ban_authority": "ghent"}
+RANGE = {"prefix": "127.0.5.0/24"}
+
+
+@pytest.fixture
+def counted(served: Served, ctl: Ctl) -> Served:
+    """Return a control plane with counts of one range and of the rest of an authority."""
+    assert ctl("authority", "set", "ghent", "--usage", "range", "--reason", "the council asks").code == 0
+    start = "2026-09-21T12:00:00Z"
+    node = Machine.enrolled(served.plane, "office-1")
+    node.use(batch([count(3, **GHENT, range=RANGE), count(100, **GHENT)], [bypass(7, authority="ghent")], start))
+    return served
+
+
+@pytest.mark.usefixtures("counted")
+def test_usage_is_shown_by_day_hour_and_range(ctl: Ctl) -> None:
+    period = ("--from", "2026-09-01", "--to", "2026-09-30")
+    by_day = ctl("usage", "show", "ghent", *period).out.splitlines()
+    assert by_day[1].split() == ["2026-09-21", "tiktok", "ghent", "own", "refused", "103"]
+    by_range = ctl("usage", "show", "ghent", *period, "--by", "range").out.splitlines()
+    assert by_range[1].split() == ["127.0.5.0/24", "default", "tiktok", "ghent", "own", "refused", "<5"]
+    by_hour = ctl("usage", "show", "ghent", *period, "--by", "hour").out
+    assert "2026-09-21 14:00:00 CEST" in by_hour or "21 September 2026 14:00" in by_hour
+    found = json.loads(ctl("usage", "show", "ghent", *period, "--by", "range", "--json").out)["items"]
+    assert [(item["queries"], item["below"]) for item in found] == [(None, 5)]
+    table = ctl("usage", "show", "ghent", *period, "--by", "range", "--csv").out.splitlines()
+    assert table == [
+        "day,hour,site,prefix,service,ban_authority,ground,result,queries",
+        ",,default,127.0.5.0/24,tiktok,ghent,own,refused,<5",
+    ]
+    attempts = ctl("usage", "bypass", "ghent", *period).out.splitlines()
+    assert attempts[1].split() == ["2026-09-21", "encrypted", "dns", "7"]
+    assert ctl("usage", "show", "ghent", "--service", "instagram", *period).err == "no counts\n"
+
+
+@pytest.mark.usefixtures("counted")
+def test_usage_of_a_range_is_erased(ctl: Ctl) -> None:
+    done = ctl("usage", "erase", "ghent", "--range", "127.0.5.0/24", "--reason", "a wrong range")
+    assert (done.code, done.out) == (
+        0,
+        "erased usage of ghent: 0 counts of days, 1 of hours, 0 of attempts to bypass the resolver\n",
+    )
+    assert ctl("usage", "show", "ghent", "--from", "2026-09-01").out.splitlines()[1].split()[-1] == "100"
+
+
+@pytest.mark.usefixtures("counted")
+def test_erasing_everything_must_be_said(ctl: Ctl) -> None:
+    done = ctl("usage", "erase", "ghent", "--reason", "a test")
+    assert (done.code, "Give --from, --to or --range" in done.err) == (2, True)
+
+
+@pytest.mark.usefixtures("served")
+def test_reason_goes_with_the_level_alone(ctl: Ctl) -> None:
+    done = ctl("authority", "set", "ghent", "--usage", "none", "--group", "coast", "--reason", "a test")
+    assert (done.code, "--reason is for --usage alone" in done.err) == (2, True)
