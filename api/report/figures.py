@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from api.report.schemas import BucketRead, BypassIntervalRead, CountsRead, FigureRead, Interval
+from api.usage.reading import shown
 from api.usage.repository import Bypass, Day
 from api.usage.state import HIDDEN_BELOW, RESULTS
 from dnsfilter.policy.calendar import add_months
@@ -21,9 +22,8 @@ Days = tuple[date, date]
 
 def figure(queries: int) -> FigureRead:
     """Return a number of queries as it may be shown."""
-    if 0 < queries < HIDDEN_BELOW:
-        return FigureRead(queries=None, below=HIDDEN_BELOW)
-    return FigureRead(queries=queries)
+    number, below = shown(queries)
+    return FigureRead(queries=number, below=below)
 
 
 def total(parts: Iterable[int]) -> FigureRead:
