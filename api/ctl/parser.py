@@ -3,7 +3,7 @@
 from functools import cache
 
 from api.ctl.command import PROGRAM, Help, Parser, add_global
-from api.ctl.explain import explain, trace
+from api.ctl.explain import explain, reports, trace
 from api.ctl.network import nodes, ranges, spaces
 from api.ctl.operation import audit, backups, completion, notices, status, usage_counts, webhooks
 from api.ctl.people import accounts, failures, grants, login, tokens
@@ -13,7 +13,6 @@ from api.ctl.policy import (
     bindings,
     exemptions,
     policies,
-    reports,
     requests,
     revisions,
     services,

@@ -246,6 +246,13 @@ class NamedAuthorityRead(Read):
     languages: list[str]
 
 
+class NamedAccountRead(Read):
+    """An account that the report mentions, with its name."""
+
+    number: int
+    name: str
+
+
 class ReportRead(Read):
     """The report of one ban, or the study of all services that an authority only monitors.
 
@@ -263,6 +270,7 @@ class ReportRead(Read):
     interval: Interval
     record: RecordRead
     authorities: list[NamedAuthorityRead]
+    accounts: list[NamedAccountRead] = Field(description="as far as the caller may read their names")
     usage: Usage
     bans: list[BanReportRead]
     suspensions: list[SuspensionSpanRead]

@@ -37,6 +37,7 @@ from api.report.schemas import (
     ExemptionReportRead,
     Interval,
     ModeSpanRead,
+    NamedAccountRead,
     NamedAuthorityRead,
     RecordRead,
     ReportActRead,
@@ -137,6 +138,7 @@ class _Maker:
             interval=self._interval,
             record=_record(self._session),
             authorities=[self._name(slug) for slug in sorted(self._named)],
+            accounts=self._accounts(parts, own),
             usage=self._owner.usage_level,
             bans=parts,
             suspensions=own,
@@ -289,6 +291,17 @@ class _Maker:
         theirs = theirs.where(MatterRow.authority == self._owner.slug, AuditRow.act.in_(LOCAL_SUSPENSIONS))
         first, last = self._within
         return self._session.scalars(theirs.where(AuditRow.time_s >= first, AuditRow.time_s < last)).all()
+
+    def _accounts(
+        self, parts: Iterable[BanReportRead], suspensions: Iterable[SuspensionSpanRead]
+    ) -> list[NamedAccountRead]:
+        """Return the accounts that the report mentions, with their names."""
+        numbers: set[int | None] = {one.account for one in suspensions}
+        for part in parts:
+            numbers |= {one.account for one in part.modes} | {act.account for act in part.acts}
+            numbers |= {account for one in part.exemptions for account in (one.requested_by, one.decided_by)}
+        names = self._account_names({number for number in numbers if number is not None})
+        return [NamedAccountRead(number=number, name=names[number]) for number in sorted(names)]
 
     def _account_names(self, accounts: set[int]) -> Mapping[int, str]:
         visible = self._sources.visible

@@ -38,11 +38,11 @@ from api.ctl.display.local_times import at_words, reach_words, term_words
 from api.ctl.display.safe_text import columns, counted, table
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
+from api.ctl.explain.reports import add_report
 from api.ctl.network.reached_nodes import add_wait, exit_code, nodes_of
 from api.ctl.network.reached_nodes import notes as nodes_notes
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_table, off_term
-from api.ctl.policy.reports import add_report
 from api.ctl.policy.requests import waiting_result
 from api.ctl.policy.suspensions import banner_lines, find_current
 from api.ctl.remote.client import Client, path

@@ -132,8 +132,7 @@ class Words:
 
     @cached_property
     def _names(self) -> Mapping[int, str]:
-        acts = (act for ban in self.made.bans for act in ban.acts)
-        return {act.account: act.name for act in acts if act.name is not None}
+        return {one.number: one.name for one in self.made.accounts}
 
     @property
     def _locale(self) -> str:

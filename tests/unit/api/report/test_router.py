@@ -171,6 +171,7 @@ def test_names_of_accounts_can_be_left_out(town: Plane) -> None:
     assert {act["name"] for act in named} == {"the installation's administrator"}
     unnamed = town.done("GET", f"{TOWN}&names=false")["bans"][0]["acts"]
     assert {act["name"] for act in unnamed} == {None}
+    assert town.done("GET", f"{TOWN}&names=false")["accounts"] == []
     assert [act["account"] for act in unnamed] == [act["account"] for act in named]
 
 

@@ -98,6 +98,13 @@ def test_a_report_has_the_acts_of_its_time_in_order_with_names_and_hashes(ghent:
     assert all(len(act.hash) == 64 for act in ban.acts)
 
 
+def test_a_report_names_the_accounts_that_it_mentions(ghent: ReportRead, brussels: ReportRead) -> None:
+    assert {one.name for one in ghent.accounts} >= {"ict-ghent", "approval-ghent"}
+    # The mode was set before the time of the study.
+    ((mode,), *_) = [ban.modes for ban in brussels.bans]
+    assert mode.account in {one.number for one in brussels.accounts}
+
+
 def test_a_report_names_the_lists_of_the_service(ghent: ReportRead) -> None:
     ((version,),) = [ban.lists for ban in ghent.bans]
     assert (version.until, version.added, version.removed) == (None, None, None)

@@ -3,7 +3,16 @@
 import pytest
 
 from api.report.pages.words import Words
-from api.report.schemas import FigureRead, Interval, Language, NamedAuthorityRead, RecordRead, ReportKind, ReportRead
+from api.report.schemas import (
+    FigureRead,
+    Interval,
+    Language,
+    NamedAccountRead,
+    NamedAuthorityRead,
+    RecordRead,
+    ReportKind,
+    ReportRead,
+)
 from dnsfilter.policy.model import Usage
 
 MADE = ReportRead(
@@ -17,6 +26,7 @@ MADE = ReportRead(
     interval=Interval.WEEK,
     record=RecordRead(installation="", revision=1, seq=1, hash="", time=None),
     authorities=[NamedAuthorityRead(slug="ghent", names={"nl": "Stad Gent", "fr": "Ville de Gand"}, languages=["nl"])],
+    accounts=[NamedAccountRead(number=8, name="ict-ghent")],
     usage=Usage.AUTHORITY,
     bans=[],
     suspensions=[],
@@ -92,6 +102,7 @@ def test_an_authority_has_the_name_in_the_language_or_in_its_own() -> None:
 
 
 def test_an_account_without_a_name_is_a_number() -> None:
+    assert words("fr").account(8) == "ict-ghent (compte 8)"
     assert (words("fr").account(7), words("fr").account(0), words("fr").account(None)) == (
         "compte 7",
         "l'installation",
