@@ -6,6 +6,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.db.base import Base
 
 _AUTHORITY = "authorities.slug"
+_COMPACT = {"sqlite_with_rowid": False}
+"""SQLite then stores the columns of the key once."""
 
 
 class UsageDayRow(Base):
@@ -15,7 +17,7 @@ class UsageDayRow(Base):
     """
 
     __tablename__ = "usage_days"
-    __table_args__ = (Index("ix_usage_days_ban_authority", "ban_authority", "service", "day"),)
+    __table_args__ = (Index("ix_usage_days_ban_authority", "ban_authority", "service", "day"), _COMPACT)
 
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
@@ -30,12 +32,12 @@ class UsageHourRow(Base):
     """Queries of one range in the hour from `hour_s`. They are part of the authority's day too."""
 
     __tablename__ = "usage_hours"
-    __table_args__ = (Index("ix_usage_hours_hour_s", "hour_s"),)
+    __table_args__ = (Index("ix_usage_hours_hour_s", "hour_s"), _COMPACT)
 
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    hour_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     site: Mapped[str] = mapped_column(String(63), primary_key=True)
     prefix: Mapped[str] = mapped_column(String(43), primary_key=True)
-    hour_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     service: Mapped[str] = mapped_column(String(63), primary_key=True)
     ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
     ground: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -47,6 +49,7 @@ class BypassDayRow(Base):
     """Attempts of one day to bypass the resolver."""
 
     __tablename__ = "bypass_days"
+    __table_args__ = (_COMPACT,)
 
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)

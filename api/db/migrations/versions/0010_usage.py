@@ -24,7 +24,7 @@ def upgrade() -> None:
     _read_levels_without_effect()
     _counts("usage_days", [("day", 10), *_BAN])
     op.create_index("ix_usage_days_ban_authority", "usage_days", ["ban_authority", "service", "day"], unique=False)
-    _counts("usage_hours", [("site", 63), ("prefix", 43), ("hour_s", None), *_BAN])
+    _counts("usage_hours", [("hour_s", None), ("site", 63), ("prefix", 43), *_BAN])
     op.create_index("ix_usage_hours_hour_s", "usage_hours", ["hour_s"], unique=False)
     _counts("bypass_days", [("day", 10), ("kind", 32)])
     op.create_table(
@@ -69,4 +69,5 @@ def _counts(table: str, key: list[tuple[str, int | None]]) -> None:
         sa.Column("queries", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["authority"], ["authorities.slug"], name=op.f(f"fk_{table}_authority_authorities")),
         sa.PrimaryKeyConstraint("authority", *(name for name, _ in key), name=op.f(f"pk_{table}")),
+        sqlite_with_rowid=False,
     )
