@@ -19,6 +19,7 @@ from dnsfilter.control.report import Facts
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.local.journal import Act, Journal
 from dnsfilter.policy.model import Mode
+from dnsfilter.telemetry.kept_totals import UsageTotals
 from tests.support.fake_control_plane import ONE_TIME, TOKEN, Played
 from tests.support.nodes import eventually
 from tests.support.policies import NOW
@@ -211,6 +212,28 @@ def test_unreadable_journal_does_not_stop_reports(plane: Played, config: Config,
     follow(config).report(FACTS)
     assert eventually(lambda: bool(plane.reports))
     assert "journal.jsonl" in plane.reports[0]["trouble"]
+
+
+def test_clean_end_reports_what_was_counted_last(plane: Played, config: Config, follow: Follow) -> None:
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(lambda: bool(plane.reports) and link._reports_accepted)
+    counted = UsageTotals(bypass={("ghent", "ddr"): 7})
+    link.finish(replace(FACTS, usage=counted), 20)
+    (batch,) = [report["usage"] for report in plane.reports if "usage" in report]
+    assert (batch["counts"], batch["bypass"]) == ([], [{"authority": "ghent", "kind": "ddr", "queries": 7}])
+    assert link.unreported(counted) == UsageTotals()
+
+
+def test_clean_end_does_not_wait_for_a_control_plane_that_is_away(
+    plane: Played, config: Config, follow: Follow
+) -> None:
+    plane.script.status = 503
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(lambda: bool(plane.spoken))
+    link.finish(replace(FACTS, usage=UsageTotals(bypass={("ghent", "ddr"): 7})), 600)
+    assert plane.reports == []
 
 
 @pytest.mark.parametrize("with_report", [False, True])
