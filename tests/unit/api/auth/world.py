@@ -62,6 +62,7 @@ def make_world(plane: Plane) -> World:
         plane.done("PUT", f"/v1/authorities/{slug}", authority())
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     plane.done("POST", "/v1/nodes", {"name": "office-1"})
+    plane.done("POST", "/v1/webhooks", _WEBHOOK)
     bound = {OWN: BOUND, BOUND: OWN, UNRELATED: BOUND}
     agreements = {slug: _number(plane, "/v1/bindings", _binding(f"{slug}/alpha", to)) for slug, to in bound.items()}
     law = _number(plane, "/v1/bindings", {**_binding("town/alpha", UNRELATED), "ground": "law"})
@@ -219,6 +220,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 
 
 _TOKEN = {"label": "another", "for": "1 day"}
+_WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
 _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /healthz": ("/healthz", None),
     "GET /readyz": ("/readyz", None),
@@ -272,6 +274,10 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "DELETE /v1/nodes/{name}": ("/v1/nodes/office-1", None),
     "POST /v1/nodes/{name}/enrolment": ("/v1/nodes/office-1/enrolment", None),
     "GET /v1/unregistered": ("/v1/unregistered", None),
+    "GET /v1/webhooks": ("/v1/webhooks", None),
+    "POST /v1/webhooks": ("/v1/webhooks", _WEBHOOK),
+    "GET /v1/webhooks/{number}": ("/v1/webhooks/1", None),
+    "DELETE /v1/webhooks/{number}": ("/v1/webhooks/1", None),
     "GET /v1/snapshot-key": ("/v1/snapshot-key", None),
     "POST /v1/nodes/enrol": ("/v1/nodes/enrol", {"version": "1"}),
     "GET /v1/nodes/self/snapshot": ("/v1/nodes/self/snapshot", None),
