@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from api.nodes.schemas import State
+from api.server.metrics.metric_table import API_METRICS
 from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, MetricType
 from tests.support.components import component
 from tests.support.dashboards import dashboard_queries, load_dashboard, panels, replace_variables
@@ -18,26 +21,67 @@ GRAFANA = Path(__file__).parents[3] / "deploy" / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
 SERIES = {
     metric.name + suffix
-    for metric in METRICS
+    for metric in (*METRICS, *API_METRICS)
     for suffix in (("_bucket", "_sum", "_count") if metric.type is MetricType.HISTOGRAM else ("",))
 }
 SUSPENDED = "dnsfilter_suspended"
-"""Metrics of the control plane, and of nodes with local suspensions."""
 NODES = "dnsfilter_api_nodes"
-"""Metrics of the control plane."""
+PROMETHEUS_OWN = {"up", "ALERTS"}
 each_dashboard = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
 
-def test_there_is_a_dashboard() -> None:
-    assert [path.stem for path in DASHBOARDS] == ["dnsfilter"]
+def test_there_are_four_dashboards() -> None:
+    assert [path.stem for path in DASHBOARDS] == ["bans", "capacity", "changes", "service"]
+
+
+def test_the_script_builds_the_dashboards_that_are_here(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-B", GRAFANA / "build.py", tmp_path], check=True)
+    built = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert built == {path.name: path.read_text() for path in DASHBOARDS}
+
+
+@each_dashboard
+def test_every_panel_has_a_title_of_its_own_and_a_question(path: Path) -> None:
+    found = [panel for panel in panels(load_dashboard(path)) if panel["type"] != "row"]
+    assert all("?" in panel["description"] for panel in found)
+    titles = [panel["title"] for panel in found]
+    assert len(set(titles)) == len(titles)
+
+
+@each_dashboard
+def test_every_dashboard_links_to_the_runbook(path: Path) -> None:
+    links = {link["url"] for link in load_dashboard(path)["links"] if link["type"] == "link"}
+    pages = {page.name for page in (GRAFANA.parents[1] / "docs" / "runbook").glob("*.md")}
+    assert links == {f"https://dns.example.org/docs/runbook/{name}" for name in pages}
+
+
+@each_dashboard
+def test_acts_are_marked_by_expressions_on_metrics_that_exist(path: Path, tmp_path: Path) -> None:
+    marked = [entry["expr"] for entry in load_dashboard(path)["annotations"]["list"]]
+    assert len(marked) == 3
+    assert {name for query in marked for name in re.findall(r"\bdnsfilter_\w+", query)} <= SERIES
+    check_promql([replace_variables(query, {"authority": ".*", "__interval": "1m"}) for query in marked], tmp_path)
+
+
+def test_refused_queries_are_shown_without_decimals_per_hour_and_day() -> None:
+    bans = {panel["title"]: panel for panel in panels(load_dashboard(GRAFANA / "dashboards" / "bans.json"))}
+    for title, span in (("Refused per hour", "1h"), ("Refused per day", "1d")):
+        (target,) = bans[title]["targets"]
+        assert target["expr"].startswith("round(")
+        assert (f"[{span}]" in target["expr"], bans[title]["interval"]) == (True, span)
+        assert bans[title]["fieldConfig"]["defaults"]["decimals"] == 0
 
 
 @each_dashboard
 def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
+    check_promql(dashboard_queries(path), tmp_path)
+
+
+def check_promql(queries: Sequence[str], directory: Path) -> None:
     # Check the queries as recording rules, which every promtool can do. JSON is YAML.
-    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(dashboard_queries(path))]
-    file = tmp_path / "rules.yml"
-    file.write_text(json.dumps({"groups": [{"name": path.stem, "rules": rules}]}))
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    file = directory / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
     checked = component("promtool").run("check", "rules", str(file))
     assert checked.returncode == 0, checked.stderr
     assert f"{len(rules)} rules found" in checked.stdout
@@ -47,15 +91,15 @@ def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
 def test_every_query_uses_metrics_and_label_values_that_exist(path: Path) -> None:
     outcomes = LABEL_VALUES["dnsfilter_queries_total", "outcome"]
     for query in dashboard_queries(path):
-        names = set(re.findall(r"\b(?:dnsfilter_\w+|up)\b", query))
+        names = set(re.findall(r"\b(?:dnsfilter_\w+|up|ALERTS)\b", query))
         assert names
-        assert names <= SERIES | {SUSPENDED, NODES, "up"}
+        assert names <= SERIES | PROMETHEUS_OWN
         for given in re.findall(r'outcome=~?"([^"]+)"', query):
             assert set(given.split("|")) <= outcomes.keys()
 
 
 def test_suspensions_are_the_first_panel() -> None:
-    first = next(panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json")))
+    first = next(panels(load_dashboard(GRAFANA / "dashboards" / "service.json")))
     assert (first["gridPos"]["x"], first["gridPos"]["y"]) == (0, 0)
     assert SUSPENDED in first["targets"][0]["expr"]
 
@@ -63,7 +107,7 @@ def test_suspensions_are_the_first_panel() -> None:
 def test_nodes_are_shown_by_state_and_troubled_states_are_coloured() -> None:
     (panel,) = (
         panel
-        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "dnsfilter.json"))
+        for panel in panels(load_dashboard(GRAFANA / "dashboards" / "service.json"))
         if any(NODES in target["expr"] for target in panel.get("targets", ()))
     )
     (target,) = panel["targets"]
@@ -74,8 +118,8 @@ def test_nodes_are_shown_by_state_and_troubled_states_are_coloured() -> None:
     assert target["legendFormat"] == "{{state}}"
 
 
-def test_every_promised_metric_is_on_the_dashboard() -> None:
-    queries = " ".join(dashboard_queries(GRAFANA / "dashboards" / "dnsfilter.json"))
+def test_every_metric_of_a_node_is_on_a_dashboard() -> None:
+    queries = " ".join(query for path in DASHBOARDS for query in dashboard_queries(path))
     assert {metric.name for metric in METRICS if metric.name not in queries} == set()
 
 
@@ -105,8 +149,8 @@ def test_every_panel_uses_the_chosen_data_source(path: Path) -> None:
     assert asked
     assert all(source == chosen for source in asked)
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
-    assert set(variables) == {"datasource", "authority"}
-    assert variables["authority"]["datasource"] == chosen
+    assert set(variables) == {"datasource", "site", "node", "authority"}
+    assert all(variables[name]["datasource"] == chosen for name in ("site", "node", "authority"))
 
 
 def test_provider_and_data_source_fit_the_dashboards() -> None:

@@ -1,0 +1,175 @@
+"""The dashboard Service: is it up, fast and right?"""
+
+from panels import ON_NODE, Panel, build, rate
+
+QUERIES = "dnsfilter_queries_total"
+FAILED = f'{QUERIES}{{outcome="failed"}}'
+CACHED = f'{QUERIES}{{outcome="cached"}}'
+LOOKED_UP = f'{QUERIES}{{outcome=~"cached|forwarded|stale|failed"}}'
+
+UP = (
+    Panel(
+        title="Suspended", kind="stat", colours="zero is good",
+        question="For whom is nothing refused now? A suspension ends after at most four hours.",
+        queries={"{{authority}}": 'label_replace(max by (authority) (dnsfilter_suspended), "authority", "everybody", '
+                 '"authority", "") or on () vector(0)'},
+    ),
+    Panel(
+        title="Nodes up", kind="stat", colours="one is good",
+        question="Which resolvers does Prometheus reach? All sites, since one that is down has no site.",
+        queries={"{{instance}}": 'up{job="dnsfilter"}'},
+    ),
+    Panel(
+        title="Control plane up", kind="stat", colours="one is good",
+        question="Does Prometheus reach the control plane? Nodes answer without it.",
+        queries={"{{instance}}": 'up{job="dnsfilter-api"}'},
+    ),
+    Panel(
+        title="Alerts", kind="stat", colours="zero is good",
+        question="How many alerts fire now? Alertmanager and the runbook say more.",
+        queries={"alerts": 'count(ALERTS{alertstate="firing",alertname=~"Dnsfilter.*"}) or on () vector(0)'},
+    ),
+    Panel(
+        title="Workers", kind="stat", colours="one is good",
+        question="How many workers of each node serve clients?",
+        queries={"{{instance}}": f"dnsfilter_workers{ON_NODE}"},
+    ),
+    Panel(
+        title="Nodes by state", kind="stat", troubled=("held", "behind", "silent"),
+        question="How many nodes have the published policy? Behind: they report, but decide by an older one. Held: an "
+        "older one was chosen on the node. Silent: they have not reported for a minute.",
+        queries={"{{state}}": 'sum by (state) (dnsfilter_api_nodes{state!="removed"}) or on () vector(0)'},
+    ),
+    Panel(
+        title="Upstreams", kind="stat", colours="one is good",
+        question="Which upstreams answer? 0 is one that fails.",
+        queries={"{{instance}} {{upstream}}": f"dnsfilter_upstream_up{ON_NODE}"},
+    ),
+    Panel(
+        title="Clock", kind="stat", values={"0": ("trusted", "green"), "1": ("not trusted", "red")},
+        question="Is the clock of each node trusted? Not while it is earlier than the making of the policy in force.",
+        queries={"{{instance}}": f"dnsfilter_clock_doubted{ON_NODE}"},
+    ),
+    Panel(
+        title="Engine", kind="stat", values={"0": ("as configured", "green"), "1": ("fell back", "red")},
+        question="Did workers have to fall back to the reference engine?",
+        queries={"{{instance}}": f"dnsfilter_engine_fallback{ON_NODE}"},
+    ),
+    Panel(
+        title="Worker restarts", kind="stat", decimals=0, colours="zero is usual",
+        question="How many workers were restarted in the time shown? The log has the reason of each.",
+        queries={"{{instance}}": f"increase(dnsfilter_worker_restarts_total[$__range]){ON_NODE}"},
+    ),
+    Panel(
+        title="Snapshots quarantined", kind="stat", decimals=0, colours="zero is good",
+        question="Were snapshots set aside in the time shown because workers died of them?",
+        queries={"{{instance}}": f"increase(dnsfilter_snapshots_quarantined_total[$__range]){ON_NODE}"},
+    ),
+    Panel(
+        title="Counts lost", kind="stat", decimals=0, colours="zero is usual",
+        question="Could counts of bans not be assigned to an authority in the time shown?",
+        queries={"lost": f"sum(increase(dnsfilter_policy_counts_lost_total[$__range]){ON_NODE})"},
+    ),
+)  # fmt: skip
+
+RIGHT = (
+    Panel(
+        title="Queries by outcome", unit="qps",
+        question="How many queries arrive per second, and what becomes of them?",
+        queries={"{{outcome}}": f"sum by (outcome) {rate(QUERIES)}"},
+    ),
+    Panel(
+        title="Share of SERVFAIL", unit="percentunit",
+        question="Which share of the queries did no upstream answer, while the cache had no expired answer?",
+        queries={"{{instance}}": f'sum by (instance) {rate(FAILED)} / '
+                 f"sum by (instance) {rate(QUERIES)}"},
+    ),
+    Panel(
+        title="Time to answer", unit="s",
+        question="How long do clients wait for an answer? Measured on a sample of all queries.",
+        queries={
+            f"{name} {{{{instance}}}}": f"histogram_quantile({quantile}, sum by (instance, le) "
+            f"{rate('dnsfilter_answer_duration_seconds_bucket')})"
+            for name, quantile in (("half within", 0.5), ("99 % within", 0.99))
+        },
+    ),
+    Panel(
+        title="Share answered from the cache", unit="percentunit",
+        question="Which share of the queries that need the cache or an upstream does the cache answer?",
+        queries={"cache": f'sum{rate(CACHED)} / sum{rate(LOOKED_UP)}'},
+    ),
+    Panel(
+        title="Response time of upstreams", unit="s",
+        question="Is an upstream, or the way to it, slow?",
+        queries={
+            f"{name} {{{{upstream}}}}": f"histogram_quantile({quantile}, sum by (upstream, le) "
+            f"{rate('dnsfilter_upstream_duration_seconds_bucket')})"
+            for name, quantile in (("half within", 0.5), ("99 % within", 0.99))
+        },
+    ),
+    Panel(
+        title="Failures of upstreams", unit="qps",
+        question="Which upstream fails, and how?",
+        queries={"{{upstream}} {{reason}}": f"sum by (upstream, reason) {rate('dnsfilter_upstream_failures_total')}"},
+    ),
+    Panel(
+        title="Queries to upstreams", unit="qps",
+        question="How many queries does each upstream get, with retries and probes?",
+        queries={"{{upstream}}": f"sum by (upstream) {rate('dnsfilter_upstream_queries_total')}"},
+    ),
+    Panel(
+        title="Queries by transport", unit="qps",
+        question="How many clients ask over TCP, which is slower?",
+        queries={"{{transport}}": f"sum by (transport) {rate(QUERIES)}"},
+    ),
+)  # fmt: skip
+
+PLANE = (
+    Panel(
+        title="Database", kind="stat", values={"0": ("intact", "green"), "1": ("damaged", "red")},
+        question="Are the database and the hash chain of the audit log intact?",
+        queries={"{{instance}}": "dnsfilter_api_database_damaged"},
+    ),
+    Panel(
+        title="Age of the backup", kind="stat", unit="s",
+        question="How much is lost with the machine? No data: it was never backed up.",
+        queries={"{{instance}}": "dnsfilter_api_backup_age_seconds"},
+    ),
+    Panel(
+        title="Age of the checkpoint", kind="stat", unit="s",
+        question="When was the audit log last signed? None is made while there are no new entries.",
+        queries={"{{instance}}": "dnsfilter_api_audit_checkpoint_age_seconds"},
+    ),
+    Panel(
+        title="Checkpoints undelivered", kind="stat", colours="zero is usual",
+        question="How many checkpoints does each destination lack?",
+        queries={"{{place}}": "dnsfilter_api_checkpoints_undelivered "
+                 "or on () dnsfilter_api_checkpoint_destinations * 0"},
+    ),
+    Panel(
+        title="Notices waiting", kind="stat", unit="s",
+        question="For how long has the oldest notice waited to be sent? No data: there is no mail server.",
+        queries={"{{instance}}": "dnsfilter_api_notice_waiting_seconds"},
+    ),
+    Panel(
+        title="Certificate", kind="stat", unit="s",
+        question="In which time does the certificate of the API end? No data: the API has no TLS of its own.",
+        queries={"{{instance}}": "dnsfilter_api_certificate_expiry_timestamp_seconds - time()"},
+    ),
+    Panel(
+        title="Requests to the API", unit="reqps",
+        question="How busy is the API, and does it answer with errors?",
+        queries={"{{status}}": "sum by (status) (rate(dnsfilter_api_requests_total[$__rate_interval]))"},
+    ),
+    Panel(
+        title="Time of requests", unit="s",
+        question="Is the API slow? Nodes that wait for a policy are left out.",
+        queries={"99 % within": "histogram_quantile(0.99, sum by (le) (rate("
+                 'dnsfilter_api_request_duration_seconds_bucket{route!~"/v1/nodes/.*"}[$__rate_interval])))'},
+    ),
+)  # fmt: skip
+
+SERVICE = build(
+    "dnsfilter: Service", "dnsfilter-service", "Is it up, fast and right?",
+    {"": UP, "Is it fast and right?": RIGHT, "Control plane": PLANE},
+)  # fmt: skip
