@@ -1,4 +1,4 @@
-"""A real Prometheus for tests, which scrapes one target of theirs."""
+"""A real Prometheus for tests, which scrapes their targets and evaluates their rules."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,6 @@ from tests.support.components import component
 from tests.support.ports import free_port
 
 START_S = 30
-CONFIG = """\
-global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
-scrape_configs:
-  - job_name: {job}
-    static_configs:
-      - targets: ["{target}"]
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +44,31 @@ class Prometheus:
         return samples
 
 
+def configuration(targets: Mapping[str, str], rules: Path | None, alertmanager: str | None) -> dict[str, Any]:
+    """Return the configuration that scrapes `http://TARGET/metrics` each second, for each job and its target."""
+    every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    receivers = [] if alertmanager is None else [{"static_configs": [{"targets": [alertmanager]}]}]
+    return {
+        "global": every,
+        "rule_files": [] if rules is None else [str(rules)],
+        "alerting": {"alertmanagers": receivers},
+        "scrape_configs": [
+            {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()
+        ],
+    }
+
+
 @contextmanager
-def prometheus(directory: Path, target: str, job: str = "dnsfilter") -> Iterator[Prometheus]:
+def prometheus(
+    directory: Path, targets: Mapping[str, str], rules: Path | None = None, alertmanager: str | None = None
+) -> Iterator[Prometheus]:
     """Run Prometheus on a free loopback port, with its data in `directory`.
 
-    It scrapes `http://TARGET/metrics` each second.
+    It scrapes the target of each job, evaluates the rules, and sends alerts to the address of an Alertmanager.
     """
     program = component("prometheus")
-    config = directory / "prometheus.yml"
-    config.write_text(CONFIG.format(job=job, target=target))
+    config = directory / "prometheus.yml"  # JSON is YAML
+    config.write_text(json.dumps(configuration(targets, rules, alertmanager)))
     address = f"127.0.0.1:{free_port()}"
     command = [
         str(program.path),
