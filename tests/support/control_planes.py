@@ -48,6 +48,8 @@ class Api(Process):
 class Follower(Node):
     """`dnsfilter serve` with the snapshots of a control plane on the same machine."""
 
+    is_forked = True
+
     def __init__(self, directory: Path, upstream: str, snapshots: Path) -> None:
         super().__init__(directory, upstream, policy=None)
         self.state.mkdir()

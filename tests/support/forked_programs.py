@@ -71,7 +71,10 @@ def _kill_all() -> None:
 
 
 def start(command: Sequence[str], log: Path, directory: Path) -> Forked:
-    """Start `dnsfilter-api`, or `dnsfilter up` with a control plane that is a fork too. Append the output to `log`."""
+    """Start `dnsfilter-api`, `dnsfilter serve`, or `dnsfilter up` with a control plane that is a fork too.
+
+    Append the output to `log`.
+    """
     return Forked(_FORKS.Process(target=_run, args=(command, dict(os.environ), directory, log, log)))
 
 
@@ -106,6 +109,7 @@ def _main(command: Sequence[str]) -> int | None:
     path, *arguments = command
     name = Path(path).name
     sys.argv = [*command]
+    sys.orig_argv = [sys.executable, *command]  # an upgrade runs this again
     Path("/proc/self/comm").write_text(name)
     if name == "dnsfilter-api":
         return api.main.main(arguments)

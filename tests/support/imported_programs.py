@@ -1,4 +1,4 @@
-"""The modules that forks of programs share: all that the control plane and `dnsfilter up` use."""
+"""The modules that forks of programs share: all that the control plane, `dnsfilter up` and `dnsfilter serve` use."""
 
 import gc
 

@@ -12,6 +12,8 @@ from tests.support.nodes import Node
 class PublishedNode(Node):
     """`dnsfilter serve` without a policy file. The first policy is published before it starts."""
 
+    is_forked = True
+
     def __init__(self, directory: Path, upstream: str, policy: Policy, *, made_s: int | None = None) -> None:
         super().__init__(directory, upstream, policy=None)
         self._store = SnapshotStore(self.state / "snapshots")

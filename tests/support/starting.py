@@ -75,7 +75,9 @@ def office() -> Iterator[Knot]:
 def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot, office: Knot) -> Iterator[Node]:
     """Run a resolver with the example policy, and with a conditional zone for the office."""
     zones = f'[[zone]]\nsuffix = "corp.local"\nservers = ["{office.hostport}"]\n'
-    with Node(tmp_path_factory.mktemp("node"), authority.hostport, config=zones) as running:
+    made = Node(tmp_path_factory.mktemp("node"), authority.hostport, config=zones)
+    made.is_forked = True
+    with made as running:
         yield running
 
 
