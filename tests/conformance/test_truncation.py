@@ -112,10 +112,13 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
     complete = over_tcp(rig, query(NAME, qtype, do=True, id=7))
     all_of_it = parsed(complete)
     assert not all_of_it.flags & dns.flags.TC
-    kept = set()
+    kept: set[bytes] = set()
     for payload in range(512, 1233):
         found = over_udp(rig, query(NAME, qtype, do=True, payload=payload, id=7))
         assert len(found) <= payload
+        if found in kept:
+            continue  # the checks of the same bytes have passed
+        kept.add(found)
         # Except header and OPT, the bytes are those of the complete reply. Parsing shows that they end between records.
         assert complete[HEADER:].startswith(found[HEADER:-OPT])
         message = parsed(found)
@@ -125,8 +128,7 @@ def test_a_datagram_of_any_size_is_cut_between_records_and_says_so(start: Start,
         lost = records(needed[0]) != records(needed[1])
         assert bool(message.flags & dns.flags.TC) is lost
         assert message.additional == all_of_it.additional[: len(message.additional)]
-        kept.add(len(found))
-    assert len(kept) > 1
+    assert len({len(found) for found in kept}) > 1
     assert len(rig.upstream.asked) == 2
 
 
