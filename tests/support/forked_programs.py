@@ -1,7 +1,7 @@
 """Run this project's programs as forks of a process that has imported them: imports take most of a short run.
 
 A fork differs from the installed program in two ways. Modules are loaded before the program imports them. The kernel
-shows another command line, but with the program's name as process name.
+shows another command line, but with the program's name as process name. Workers are no forks.
 """
 
 import atexit
@@ -10,21 +10,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import api.main
 from dnsfilter.worker.privileges import end_with
+from tests.support.fake_clock import REREAD_S
 
 _FORKS = get_context("forkserver")
 _IMPORTED = f"{__package__}.imported_programs"
 _FORKS.set_forkserver_preload([_IMPORTED])
 LONGEST_S = 60
 _running: "set[Forked]" = set()
+_servers: dict[str, forkserver.ForkServer] = {}
+"""The fork servers with a library that the loader loads first, by the library's path."""
+LIBRARY = "LD_PRELOAD"
 
 
 class Forked:
@@ -70,12 +75,31 @@ def _kill_all() -> None:
         process.kill()
 
 
-def start(command: Sequence[str], log: Path, directory: Path) -> Forked:
-    """Start `dnsfilter-api`, `dnsfilter serve`, or `dnsfilter up` with a control plane that is a fork too.
+def start(command: Sequence[str], log: Path, directory: Path, environment: Mapping[str, str] | None = None) -> Forked:
+    """Start `dnsfilter-api`, `dnsfilter serve`, or `dnsfilter up` whose parts are forks too.
 
-    Append the output to `log`.
+    Append the output to `log`. Without `environment`, the fork has this process's environment.
     """
-    return Forked(_FORKS.Process(target=_run, args=(command, dict(os.environ), directory, log, log)))
+    environ = dict(os.environ if environment is None else environment)
+    with _server_for(environ):
+        return Forked(_FORKS.Process(target=_run, args=(command, environ, directory, log, log)))
+
+
+@contextmanager
+def _server_for(environ: Mapping[str, str]) -> Iterator[None]:
+    """Fork from a process that has loaded the same library as `environ` demands: a fork cannot load it afterwards."""
+    library = environ.get(LIBRARY)
+    if library == os.environ.get(LIBRARY) or library is None:
+        yield
+        return
+    if library not in _servers:
+        server = forkserver.ForkServer()
+        server.set_forkserver_preload([_IMPORTED])
+        with patch.dict(os.environ, environ, clear=True):
+            server.ensure_running()
+        _servers[library] = server
+    with patch.object(forkserver, "connect_to_new_process", _servers[library].connect_to_new_process):
+        yield
 
 
 def run_api(arguments: Sequence[str], **environ: str) -> tuple[int, str, str]:
@@ -101,6 +125,8 @@ def _run(command: Sequence[str], environ: Mapping[str, str], directory: Path, ou
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
+    if LIBRARY in environ:
+        time.sleep(REREAD_S)  # the library knows the clock of an earlier fork
     os.chdir(directory)
     sys.exit(_main(command))
 
@@ -110,22 +136,18 @@ def _main(command: Sequence[str]) -> int | None:
     name = Path(path).name
     sys.argv = [*command]
     sys.orig_argv = [sys.executable, *command]  # an upgrade runs this again
-    Path("/proc/self/comm").write_text(name)
+    Path("/proc/self/comm").write_text(f"{name} serve" if arguments[:1] == ["serve"] else name)
     if name == "dnsfilter-api":
         return api.main.main(arguments)
     from dnsfilter.cli import main, single_machine
 
-    vars(single_machine)["_start"] = partial(_start_part, single_machine._start)
+    vars(single_machine)["_start"] = _start_part
     main.main(arguments)
     return None
 
 
-def _start_part(
-    start_program: Callable[[list[str]], subprocess.Popen[bytes]], command: list[str]
-) -> subprocess.Popen[bytes] | Forked:
-    """Start a part of `dnsfilter up`: a control plane as a fork of this process, any other part as a program."""
-    if Path(command[0]).name != "dnsfilter-api":
-        return start_program(command)
+def _start_part(command: list[str]) -> Forked:
+    """Start a part of `dnsfilter up` as a fork of this process."""
     return Forked(get_context("fork").Process(target=_run_part, args=(command, os.getpid())))
 
 

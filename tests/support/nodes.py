@@ -34,7 +34,7 @@ class Process:
     """A program in the foreground, with its output in a file. `with` starts and stops it.
 
     `environment` is the program's environment. None means this process's environment. With `is_forked`, the program is
-    a fork of a process that has imported it, unless it has its own environment.
+    a fork of a process that has imported it.
     """
 
     environment: Mapping[str, str] | None = None
@@ -67,8 +67,8 @@ class Process:
         raise AssertionError(f"{self.command()[0]} is not ready:\n{self.log.read_text()}")
 
     def _launched(self) -> subprocess.Popen[bytes] | Forked:
-        if self.is_forked and self.environment is None:
-            return start_fork(self.command(), self.log, self.directory)
+        if self.is_forked:
+            return start_fork(self.command(), self.log, self.directory, self.environment)
         with self.log.open("ab") as log:
             return subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.directory, env=self.environment)
 
