@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
 from time import monotonic
 from typing import Protocol
 
@@ -105,7 +104,7 @@ class _Progress:
     failures: int = 0
     failure: str = ""
     again_s: float = 0.0
-    turn: Lock = field(default_factory=Lock)
+    is_busy: bool = False
 
 
 class EventJob:
@@ -161,7 +160,9 @@ class EventJob:
             del self._progress[name]
         for receiver in receivers:
             progress = self._progress.setdefault(receiver.name, _Progress())
-            if monotonic() >= progress.again_s and not progress.turn.locked():
+            if monotonic() >= progress.again_s and not progress.is_busy:
+                # Set this here: a receiver that waits for a thread must not be queued again.
+                progress.is_busy = True
                 self._running.add(self._pool.submit(self._job.attempt, partial(self.serve, receiver, progress)))
         self._running = {future for future in self._running if not future.done()}
 
@@ -171,15 +172,13 @@ class EventJob:
 
     def serve(self, receiver: Receiver, progress: _Progress) -> None:
         """Send a receiver what it lacks. Note a failure, and when to try again."""
-        if not progress.turn.acquire(blocking=False):
-            return
         try:
             while not self._job.is_stopping and self._send_batch(receiver, progress):
                 pass
         except (NotTaken, SQLAlchemyError, *FAILURES) as error:
             self._note_failure(receiver, progress, error)
         finally:
-            progress.turn.release()
+            progress.is_busy = False
 
     def _send_batch(self, receiver: Receiver, progress: _Progress) -> bool:
         """Send the next events. Return whether there may be more."""

@@ -1,6 +1,6 @@
 """A receiver of webhooks: an HTTP server on loopback that keeps what it gets, and can be away."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,10 +20,11 @@ class Delivery:
 
 @dataclass
 class WebhookReceiver:
-    """What was received, and the status with which the next requests are answered."""
+    """What was received, and the status of the next answers. `meanwhile` runs before an answer."""
 
     port: int
     status: int = 204
+    meanwhile: Callable[[], object] = lambda: None
     deliveries: list[Delivery] = field(default_factory=list)
 
     @property
@@ -42,6 +43,7 @@ def webhook_receiver(port: int | None = None) -> Iterator[WebhookReceiver]:
             if receiver.status < 300:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.deliveries.append(Delivery(headers, body))
+            receiver.meanwhile()
             self.send_response(receiver.status)
             self.send_header("Content-Length", "0")
             if 300 <= receiver.status < 400:

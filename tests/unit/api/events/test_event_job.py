@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from hmac import digest
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from api.auth.tokens import load_key
 from api.db.models import NoticeRow
 from api.delivery.destinations import FileDestination
+from api.events import event_job
 from api.events.event_job import EventJob
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import WebhookReceiver, webhook_receiver
@@ -122,6 +124,27 @@ def test_failing_receiver_does_not_delay_another(town: Plane, receiver: WebhookR
     _add(town, receiver.url)
     _send(town)
     assert _types(receiver) == ["webhook.add"]
+
+
+def test_receiver_that_waits_for_its_turn_is_asked_once(
+    town: Plane, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_job, "MOST_AT_ONCE", 1)
+    arrived, released = Event(), Event()
+    receiver.meanwhile = lambda: (arrived.set(), released.wait(30))
+    _add(town, receiver.url)
+    _add(town, f"http://127.0.0.1:{free_port()}/events")
+    job = _job(town)
+    try:
+        job.round()
+        assert arrived.wait(30)
+        job.round()
+        job.round()
+    finally:
+        released.set()
+    job.finish_round()
+    job.stop()
+    assert job.status("webhook/2").failures == 1  # type: ignore[union-attr]
 
 
 def test_receiver_gets_only_its_authority_and_types(town: Plane) -> None:
