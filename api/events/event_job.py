@@ -183,18 +183,22 @@ class EventJob:
     def _send_batch(self, receiver: Receiver, progress: _Progress) -> bool:
         """Send the next events. Return whether there may be more."""
         with self._database.reading() as session:
-            at = progress.at or repository.position(session, receiver.name)
+            stored = repository.position(session, receiver.name)
+            at = stored and (progress.at or stored)
             found = None if at is None else self._following(session, receiver, at)
             installation = identity(session)
         if at is None or found is None:
-            progress.at = self._begin(receiver)
+            # A webhook has a position until it is removed.
+            if isinstance(receiver, LineReceiver):
+                progress.at = self._begin(receiver)
             return False
         progress.at = at
         left = found.events
         while left and not self._job.is_stopping:
             taken = receiver.send(left, installation)
             last, left = left[taken - 1], left[taken:]
-            self._keep(receiver, progress, Position(last.seq, last.notice))
+            if not self._keep(receiver, progress, Position(last.seq, last.notice)):
+                return False
         if not left:
             progress.at = found.reached
         return found.reached != at
@@ -209,12 +213,15 @@ class EventJob:
             repository.keep(session, receiver.name, at)
         return at
 
-    def _keep(self, receiver: Receiver, progress: _Progress, at: Position) -> None:
+    def _keep(self, receiver: Receiver, progress: _Progress, at: Position) -> bool:
+        """Store how far a receiver is. Return False if it was removed."""
         with self._database.writing() as session:
-            repository.keep(session, receiver.name, at)
+            if not repository.advance(session, receiver.name, at):
+                return False
         if progress.failures:
             emit(log, logging.INFO, "events sent again", receiver=receiver.name, failures=progress.failures)
         progress.at, progress.failures, progress.failure, progress.again_s = at, 0, "", 0.0
+        return True
 
     def _note_failure(self, receiver: Receiver, progress: _Progress, error: Exception) -> None:
         progress.failures += 1

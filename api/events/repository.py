@@ -65,6 +65,15 @@ def keep(session: Session, receiver: str, at: Position) -> None:
     session.merge(EventCursorRow(receiver=receiver, seq=at.seq, notice=at.notice))
 
 
+def advance(session: Session, receiver: str, at: Position) -> bool:
+    """Store the new position of a receiver. Return False if the receiver was removed."""
+    row = session.get(EventCursorRow, receiver)
+    if row is None:
+        return False
+    row.seq, row.notice = at.seq, at.notice
+    return True
+
+
 def forget(session: Session, receiver: str) -> None:
     """Delete a receiver's position."""
     row = session.get(EventCursorRow, receiver)

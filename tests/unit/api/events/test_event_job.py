@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from api.auth.tokens import load_key
-from api.db.models import NoticeRow
+from api.db.models import EventCursorRow, NoticeRow
 from api.delivery.destinations import FileDestination
 from api.events import event_job
 from api.events.event_job import EventJob
@@ -145,6 +145,21 @@ def test_receiver_that_waits_for_its_turn_is_asked_once(
     job.finish_round()
     job.stop()
     assert job.status("webhook/2").failures == 1  # type: ignore[union-attr]
+
+
+def test_webhook_that_is_removed_while_it_is_served_gets_no_further_event(
+    town: Plane, receiver: WebhookReceiver
+) -> None:
+    _add(town, receiver.url)
+    for mode in ("monitor", "enforce"):
+        _toggle(town, mode)
+    tag = town.call("GET", "/v1/webhooks/1").headers["ETag"]
+    headers = {"If-Match": tag, "Authorization": f"Bearer {town.token}"}
+    receiver.meanwhile = lambda: town.done("DELETE", "/v1/webhooks/1", headers=headers)
+    _send(town)
+    assert _types(receiver) == ["webhook.add"]
+    with town.database.reading() as session:
+        assert session.get(EventCursorRow, "webhook/1") is None
 
 
 def test_receiver_gets_only_its_authority_and_types(town: Plane) -> None:
