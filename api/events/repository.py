@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
+from itertools import takewhile
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -88,8 +89,7 @@ def following(
 
     Acts are in the order of the audit log, notices in the order in which they were made. Both are merged by time.
     """
-    acts = _acts(session, after, authority)
-    made = _notices(session, after, authority)
+    acts, made = _together(_acts(session, after, authority), _notices(session, after, authority))
     reached = Position(acts[-1].seq if acts else after.seq, made[-1].number if made else after.notice)
     events: list[Event] = []
     at = after
@@ -107,6 +107,15 @@ def following(
         if is_wanted(types, name):
             events.append(_event(session, row, name, time_s, at, services))
     return Following(events, reached)
+
+
+def _together(acts: Sequence[AuditRow], made: Sequence[NoticeRow]) -> tuple[Sequence[AuditRow], Sequence[NoticeRow]]:
+    """Return the rows up to the time from which further acts or notices may follow. Acts of one second come first."""
+    if len(acts) == BATCH and (len(made) < BATCH or acts[-1].time_s <= made[-1].made_s):
+        return acts, [*takewhile(lambda row: row.made_s < acts[-1].time_s, made)]
+    if len(made) == BATCH:
+        return [*takewhile(lambda row: row.time_s <= made[-1].made_s, acts)], made
+    return acts, made
 
 
 def _acts(session: Session, after: Position, authority: str | None) -> Sequence[AuditRow]:

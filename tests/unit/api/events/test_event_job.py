@@ -14,7 +14,7 @@ import pytest
 from api.auth.tokens import load_key
 from api.db.models import EventCursorRow, NoticeRow
 from api.delivery.destinations import FileDestination
-from api.events import event_job
+from api.events import event_job, repository
 from api.events.event_job import EventJob
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import WebhookReceiver, webhook_receiver
@@ -131,7 +131,12 @@ def test_receiver_that_waits_for_its_turn_is_asked_once(
 ) -> None:
     monkeypatch.setattr(event_job, "MOST_AT_ONCE", 1)
     arrived, released = Event(), Event()
-    receiver.meanwhile = lambda: (arrived.set(), released.wait(30))
+
+    def wait_for_release() -> None:
+        arrived.set()
+        released.wait(30)
+
+    receiver.meanwhile = wait_for_release
     _add(town, receiver.url)
     _add(town, f"http://127.0.0.1:{free_port()}/events")
     job = _job(town)
@@ -160,6 +165,41 @@ def test_webhook_that_is_removed_while_it_is_served_gets_no_further_event(
     assert _types(receiver) == ["webhook.add"]
     with town.database.reading() as session:
         assert session.get(EventCursorRow, "webhook/1") is None
+
+
+def test_acts_and_notices_stay_in_order_if_there_are_many(
+    town: Plane, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "BATCH", 2)
+    _add(town, receiver.url, types=["ban", "notice"])
+    for number in range(1, 5):
+        town.clock.now += 60
+        _toggle(town, "monitor" if number % 2 else "enforce")
+        with town.database.writing() as session:
+            facts: dict[str, Any] = {"nodes": ["office-1"], "site": "default", "at_s": START}
+            made_s = int(town.clock.now) + 1
+            session.add(
+                NoticeRow(
+                    key=str(number),
+                    kind="node_silent",
+                    authority=None,
+                    facts=facts,
+                    made_s=made_s,
+                    next_try_s=None,
+                    tries=0,
+                )
+            )
+    _send(town)
+    assert (
+        _types(receiver)
+        == [
+            "ban.set_monitor",
+            "notice.node_silent",
+            "ban.set_enforce",
+            "notice.node_silent",
+        ]
+        * 2
+    )
 
 
 def test_receiver_gets_only_its_authority_and_types(town: Plane) -> None:
