@@ -177,6 +177,9 @@ class EventJob:
                 pass
         except (NotTaken, SQLAlchemyError, *FAILURES) as error:
             self._note_failure(receiver, progress, error)
+        except Exception as error:
+            self._note_failure(receiver, progress, error)
+            raise  # The job logs it with its place.
         finally:
             progress.is_busy = False
 

@@ -4,6 +4,7 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import AfterValidator, Field, StringConstraints
 
 from api.http.schemas import Read, Slug, Strict, Timestamp
@@ -15,7 +16,9 @@ def _checked_url(text: str) -> str:
     try:
         url = urlsplit(text)
         host, _ = url.hostname, url.port
-    except ValueError:
+        # What the client and the resolver of names cannot take. UnicodeError is a ValueError.
+        httpx.URL(text).host.encode("idna")
+    except (ValueError, httpx.InvalidURL):
         raise ValueError("not a URL: write for example https://siem.example.org/dnsfilter") from None
     if url.scheme not in ("https", "http") or not host:
         raise ValueError("not a URL: write for example https://siem.example.org/dnsfilter")

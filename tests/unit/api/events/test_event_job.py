@@ -8,7 +8,9 @@ from hmac import digest
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest.mock import Mock
 
+import httpx
 import pytest
 
 from api.auth.tokens import load_key
@@ -16,6 +18,7 @@ from api.db.models import EventCursorRow, NoticeRow
 from api.delivery.destinations import FileDestination
 from api.events import event_job, repository
 from api.events.event_job import EventJob
+from api.events.webhook_sending import WebhookClient
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import WebhookReceiver, webhook_receiver
 from tests.unit.api.conftest import START, Plane
@@ -124,6 +127,20 @@ def test_failing_receiver_does_not_delay_another(town: Plane, receiver: WebhookR
     _add(town, receiver.url)
     _send(town)
     assert _types(receiver) == ["webhook.add"]
+
+
+def test_error_that_nothing_expects_is_shown_and_followed_by_a_pause(
+    town: Plane, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(town, receiver.url)
+    job = _job(town)
+    with monkeypatch.context() as patched:
+        patched.setattr(WebhookClient, "post", Mock(side_effect=httpx.InvalidURL("not a URL")))
+        _send(town, job)
+    assert job.status("webhook/1").failures == 1  # type: ignore[union-attr]
+    _send(town, job)
+    job.stop()
+    assert receiver.deliveries == [], "a receiver that failed must not be asked again at once"
 
 
 def test_receiver_that_waits_for_its_turn_is_asked_once(

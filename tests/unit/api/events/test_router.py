@@ -55,6 +55,10 @@ def test_only_administrators_change_and_only_auditors_read(town: Plane) -> None:
         ("https://", "not a URL"),
         ("https://[::1/", "not a URL"),
         ("https://siem.example.org:99999/", "not a URL"),
+        ("https://siem..example.org/", "not a URL"),
+        (f"https://{'a' * 64}.example.org/", "not a URL"),
+        ("https://xn--/", "not a URL"),
+        ("https://256.1.1.1/", "not a URL"),
         ("siem.example.org", "not a URL"),
     ],
 )
