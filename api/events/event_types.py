@@ -15,9 +15,13 @@ TYPES = frozenset({*ACTS, *FAMILIES, NOTICE, *(f"{NOTICE}.{kind}" for kind in Ki
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `seq` and `notice` are the receiver's position after it: the last act and the last notice."""
+    """One event. `seq` and `notice` are the receiver's position after it: the last act and the last notice.
+
+    `origin` differs for events that have the same `id` because a backup was restored between them.
+    """
 
     id: str
+    origin: str
     type: str
     time: str
     authorities: tuple[str, ...]

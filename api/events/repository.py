@@ -19,6 +19,8 @@ from api.notices.letters import Names, authorities_in, letter
 from api.timestamps import timestamp_text
 
 BATCH = 100
+ORIGIN = 16
+"""Characters of an entry's hash in the identity of its event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,12 @@ def _event(
 ) -> Event:
     if isinstance(row, AuditRow):
         entry = read_entry(row).model_dump(mode="json")
-        return Event(f"act-{row.seq}", name, entry["time"], tuple(row.authorities), entry, at.seq, at.notice)
+        origin = row.hash[:ORIGIN]
+        return Event(f"act-{row.seq}", origin, name, entry["time"], tuple(row.authorities), entry, at.seq, at.notice)
     concerned = () if row.authority is None else (row.authority,)
     time = timestamp_text(time_s)
-    return Event(f"notice-{row.number}", name, time, concerned, _text(session, row, services), at.seq, at.notice)
+    data = _text(session, row, services)
+    return Event(f"notice-{row.number}", str(row.made_s), name, time, concerned, data, at.seq, at.notice)
 
 
 def _text(session: Session, row: NoticeRow, services: Mapping[str, str]) -> dict[str, str]:
