@@ -153,6 +153,7 @@ class _Maker:
         counted = self._days(row)
         bound = self._bound(row, dossier, counted)
         days = counted.get(self._owner.slug, [])
+        exemptions = self._exemptions(row)
         return BanReportRead(
             **{field: ban[field] for field in ("number", "service", "reply", "addresses", "tiers", "funding")},
             **{field: ban[field] for field in ("audience", "provisional", "decision", "terms")},
@@ -166,7 +167,7 @@ class _Maker:
             exemptions=[
                 ExemptionReportRead(**{field: each[field] for field in ExemptionReportRead.model_fields})
                 for each in dossier.exemptions
-                if each["number"] in self._exemptions(row)
+                if each["number"] in exemptions
             ],
             lists=list_versions(self._session, row.service, self._within),
             acts=self._acts(row, dossier, suspensions, bound),
