@@ -33,9 +33,13 @@ def total(parts: Iterable[int]) -> FigureRead:
     """
     known = list(parts)
     hidden = [part for part in known if 0 < part < HIDDEN_BELOW]
+    least = sum(known) - sum(hidden) + len(hidden)
+    if least == HIDDEN_BELOW - 1:
+        # A total below `HIDDEN_BELOW` would reveal that each of them is 1.
+        return FigureRead(queries=None, at_least=least)
     if not hidden or sum(known) < HIDDEN_BELOW:
         return figure(sum(known))
-    return FigureRead(queries=None, at_least=max(HIDDEN_BELOW, sum(known) - sum(hidden) + len(hidden)))
+    return FigureRead(queries=None, at_least=max(HIDDEN_BELOW, least))
 
 
 def interval_of(first: date, last: date) -> Interval:

@@ -117,3 +117,7 @@ def test_attempts_to_bypass_are_counted_by_interval_and_by_kind() -> None:
         {"canary": figure(12), "relay": figure(0)},
     ]
     assert counted.attempts(rows) == {"canary": FigureRead(queries=None, at_least=13), "relay": figure(9)}
+
+
+def test_a_total_of_four_hidden_numbers_does_not_reveal_that_each_is_one() -> None:
+    assert total([1, 1, 1, 1]) == total([2, 1, 1, 1]) == FigureRead(queries=None, at_least=4)
