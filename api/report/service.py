@@ -148,12 +148,12 @@ class _Maker:
 
     def _part(self, row: BanRow, suspensions: Sequence[SuspensionSpanRead]) -> BanReportRead:
         (dossier,) = dossiers(self._session, BanRow.number == row.number)
+        exemptions = self._exemptions(row)
         ban, modes = dossier.ban, self._modes(dossier)
         in_force = held(row.terms, self._within)
         counted = self._days(row)
         bound = self._bound(row, dossier, counted)
         days = counted.get(self._owner.slug, [])
-        exemptions = self._exemptions(row)
         return BanReportRead(
             **{field: ban[field] for field in ("number", "service", "reply", "addresses", "tiers", "funding")},
             **{field: ban[field] for field in ("audience", "provisional", "decision", "terms")},
