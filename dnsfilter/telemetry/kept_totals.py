@@ -6,21 +6,22 @@ with its values at the last reading: the new program reads what they gained sinc
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.telemetry.metrics import BanGround, BanResult, Bypass
+from dnsfilter.telemetry.metrics import METRICS, BanGround, BanResult, Bypass
 from dnsfilter.telemetry.policy_words import BanCount, BanUsage, BypassUsage, PolicyWords, Sample
-from dnsfilter.telemetry.slots import Slot, slot_table
+from dnsfilter.telemetry.slots import Labels, Slot, slot_table
 
 VERSION: Final = 1
 MOST_BYTES: Final = 1 << 28
 """Upper limit of the size. A thousand authorities with ten bans each take 20 MB."""
 _DIGEST_BYTES: Final = 32
 _MOST: Final = 1 << 64
+_METRICS: Final = {metric.name: metric for metric in METRICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ def read_totals(data: bytes) -> KeptTotals:
         if content["version"] != VERSION:
             raise UnavailableError(f"read the totals of the previous program: version {content['version']}")
         return KeptTotals(
-            dict(map(_sample, content["samples"])),
-            dict(map(_sample, content["policy"])),
+            _shown(dict(map(_sample, content["samples"]))),
+            _shown(dict(map(_sample, content["policy"]))),
             _usage(*content["usage"]),
             {bytes.fromhex(digest): _words(*words) for digest, words in content["words"].items()},
             tuple(_block(*block) for block in content["blocks"]),
@@ -115,6 +116,28 @@ def read_totals(data: bytes) -> KeptTotals:
 def _sample(record: list[Any]) -> tuple[Sample, int]:
     name, labels, value = record
     return (str(name), tuple((str(key), str(text)) for key, text in labels)), _count(value)
+
+
+def _shown(samples: Mapping[Sample, int]) -> Mapping[Sample, int]:
+    """Return the samples that this program shows. Another version may have other metrics, labels and buckets."""
+    buckets: dict[Sample, set[str | None]] = {}
+    for name, labels in samples:
+        series, bucket = _bucket(labels)
+        buckets.setdefault((name, series), set()).add(bucket)
+    known = {each for each, found in buckets.items() if _is_known(*each, found)}
+    return {(name, labels): value for (name, labels), value in samples.items() if (name, _bucket(labels)[0]) in known}
+
+
+def _bucket(labels: Labels) -> tuple[Labels, str | None]:
+    """Return the labels without `le`, and its value; None for a sample that is not of a bucket."""
+    return (labels[:-1], labels[-1][1]) if labels and labels[-1][0] == "le" else (labels, None)
+
+
+def _is_known(name: str, labels: Labels, buckets: Set[str | None]) -> bool:
+    metric = _METRICS.get(name)
+    if metric is None or tuple(label for label, _ in labels) != metric.labels:
+        return False
+    return buckets == ({None, *map(repr, metric.buckets), "+Inf"} if metric.buckets else {None})
 
 
 def _usage(bans: list[Any], bypass: list[Any]) -> UsageTotals:

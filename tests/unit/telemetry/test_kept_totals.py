@@ -10,8 +10,10 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.telemetry.collector import node_registry, render
 from dnsfilter.telemetry.kept_totals import MOST_BYTES, KeptTotals, UsageTotals, read_totals, write_totals
 from dnsfilter.telemetry.metrics import BanGround
+from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.policy_words import BanCount, PolicyWords
 from dnsfilter.telemetry.slots import CACHE_ENTRIES, CACHE_HITS, upstream_slots
 from dnsfilter.telemetry.totals import Totals
@@ -32,6 +34,10 @@ REFUSED = ("dnsfilter_refused_total", (("authority", "ghent"), ("service", "tikt
 HITS, LOST = ("dnsfilter_cache_hits_total", ()), ("dnsfilter_policy_counts_lost_total", ())
 FAILED = ("dnsfilter_upstream_failures_total", (("upstream", UPSTREAM), ("reason", "timeout")))
 PID = 4711
+
+
+def state() -> NodeState:
+    return NodeState("1", "reference", 1, 0)
 
 
 @pytest.fixture
@@ -193,6 +199,45 @@ EMPTY = {"version": 1, "samples": [], "policy": [], "usage": [[], []], "words": 
 def test_damaged_totals_are_not_read(data: bytes) -> None:
     with pytest.raises(UnavailableError, match="previous program"):
         read_totals(data)
+
+
+DURATION, OTHERWISE = "dnsfilter_upstream_duration_seconds", [["upstream", "192.0.2.1:53"]]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [["dnsfilter_no_longer_total", [], 3]],
+        [["dnsfilter_cache_hits_total", [["transport", "udp"]], 3]],
+        [["dnsfilter_refused_total", [], 3]],
+        [[DURATION, OTHERWISE, 3]],
+        [
+            [DURATION, OTHERWISE, 3],
+            [DURATION, [*OTHERWISE, ["le", "0.123"]], 3],
+            [DURATION, [*OTHERWISE, ["le", "+Inf"]], 0],
+        ],
+    ],
+    ids=["metric", "more labels", "fewer labels", "no buckets", "other buckets"],
+)
+def test_totals_that_another_version_shows_in_another_way_do_not_reach_the_page(samples: list[object]) -> None:
+    good = ["dnsfilter_cache_hits_total", [], 4]
+    kept = read_totals(signed({**EMPTY, "samples": [*samples, good], "policy": samples}))
+    after = Totals()
+    page = render(node_registry(after.snapshot, state))
+    after.restore(kept)
+    assert render(node_registry(after.snapshot, state)) == page.replace(
+        b"cache_hits_total 0.0", b"cache_hits_total 4.0"
+    )
+
+
+def test_histogram_of_an_upstream_that_is_no_longer_asked_stays(worker: CounterBlock) -> None:
+    upstream_slots(1)[0].duration.observe(worker.slots, 1)
+    kept = handed_over(worker)
+    after = Totals()
+    after.restore(replace(kept, blocks=()))
+    assert f'dnsfilter_upstream_duration_seconds_count{{upstream="{UPSTREAM}"}} 1.0' in (
+        render(node_registry(after.snapshot, state)).decode()
+    )
 
 
 def test_what_is_written_is_read() -> None:
