@@ -425,7 +425,8 @@ class Supervisor:
             unreported = None if self._control is None else self._control.unreported(self._totals.usage())
             totals = write_totals(self._totals.keep(blocks, numbers, unreported))
             try:
-                dropped = self._vitals.drops.of_closed(self._udp_sockets())
+                given = (sock for _, sock in self._listening.placed())
+                dropped = self._vitals.drops.of_closed(self._udp_sockets(), given)
                 hand_over(self._means.program, self._listening, metrics, workers, totals, dropped)
             except OSError as error:
                 reason = str(error)

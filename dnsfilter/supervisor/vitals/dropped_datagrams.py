@@ -2,7 +2,8 @@
 
 import socket
 from collections.abc import Iterable
-from struct import Struct
+from contextlib import suppress
+from struct import Struct, error
 
 SO_MEMINFO = 55
 SO_COOKIE = 57
@@ -27,11 +28,10 @@ class DroppedDatagrams:
         """Return the drops so far, of these and all earlier sockets. None if the kernel does not give them."""
         last, fullest = dict[int, int](), list[int]()
         for sock in sockets:
-            try:
-                (cookie,) = _COOKIE.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, _COOKIE.size))
-                memory = _MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size))
-            except (OSError, ValueError):
+            found, memory = _option(sock, SO_COOKIE, _COOKIE), _option(sock, SO_MEMINFO, _MEMINFO)
+            if found is None or memory is None:
                 continue
+            cookie = found[0]
             if cookie not in last:
                 self._total += (memory[_DROPS] - self._last.get(cookie, 0)) % _DROPS_MODULUS
                 last[cookie] = memory[_DROPS]
@@ -40,7 +40,15 @@ class DroppedDatagrams:
         self.fullest_bytes = max(fullest, default=None)
         return self._total if last else None
 
-    def of_closed(self, sockets: Iterable[socket.socket]) -> int:
-        """Return what a program that takes over these sockets adds to their own counts."""
+    def of_closed(self, sockets: Iterable[socket.socket], handed_over: Iterable[socket.socket]) -> int:
+        """Return the drops so far, without those of the sockets that the next program gets and reads itself."""
         self.read(sockets)
-        return self._total - sum(self._last.values())
+        cookies = {found[0] for sock in handed_over if (found := _option(sock, SO_COOKIE, _COOKIE)) is not None}
+        return self._total - sum(self._last.get(cookie, 0) for cookie in cookies)
+
+
+def _option(sock: socket.socket, option: int, shape: Struct) -> tuple[int, ...] | None:
+    """Return an option's numbers, or None if the kernel does not give them. An older kernel gives fewer."""
+    with suppress(OSError, error):
+        return shape.unpack(sock.getsockopt(socket.SOL_SOCKET, option, shape.size))
+    return None

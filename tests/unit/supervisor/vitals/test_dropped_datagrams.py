@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from errno import ENOPROTOOPT
 
 import pytest
 
@@ -59,12 +60,14 @@ def test_count_of_a_closed_socket_stays(sender: socket.socket) -> None:
         assert drops.read([other]) == lost
 
 
-def test_next_program_continues_the_count(sender: socket.socket) -> None:
+def test_next_program_continues_the_count_also_of_sockets_that_it_does_not_get(sender: socket.socket) -> None:
     drops = DroppedDatagrams()
-    with tiny() as closed, tiny() as handed_over:
+    with tiny() as closed, tiny() as superseded, tiny() as handed_over:
         lost = flood(sender, closed) + flood(sender, handed_over)
-        drops.read([closed, handed_over])
-        successor = DroppedDatagrams(drops.of_closed([handed_over]))
+        drops.read([closed, superseded, handed_over])
+        lost += flood(sender, superseded)
+        successor = DroppedDatagrams(drops.of_closed([superseded, handed_over], [handed_over]))
+        assert drops.read([superseded, handed_over]) == lost  # if the handover fails
         lost += flood(sender, handed_over)
         assert successor.read([handed_over]) == lost
 
@@ -84,3 +87,23 @@ def test_nothing_is_reported_without_sockets() -> None:
     drops = DroppedDatagrams()
     assert drops.read([]) is None
     assert drops.fullest_bytes is None
+
+
+class Limited(socket.socket):
+    """A socket of a kernel that gives fewer numbers, or that does not know an option."""
+
+    refuses = False
+
+    def getsockopt(self, level: int, option: int, size: int = 0, /) -> bytes:  # type: ignore[override]
+        if self.refuses:
+            raise OSError(ENOPROTOOPT, "Protocol not available")
+        return super().getsockopt(level, option, size - 4)
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_nothing_is_reported_if_the_kernel_does_not_give_it(refuses: bool) -> None:
+    drops = DroppedDatagrams(7)
+    with Limited(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.refuses = refuses
+        assert drops.read([sock]) is None
+        assert drops.of_closed([sock], [sock]) == 7
