@@ -102,7 +102,7 @@ class Supervisor:
         orders = Orders(1, config, listening, engine, _upstreams(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
         self._crew.go_on_from(numbers)
-        self._vitals = NodeVitals(self._crew, handover.dropped)
+        self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
         """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
@@ -421,7 +421,7 @@ class Supervisor:
             going_on = [member for member in self._crew.members if not member.gone]
             workers = [member.hand_over() for member in going_on]
             blocks = {member.process.pid: member.block for member in going_on}
-            numbers = {**self._crew.numbers(), _QUARANTINED: self._set_aside}
+            numbers = {**self._crew.numbers(), **self._vitals.numbers(), _QUARANTINED: self._set_aside}
             unreported = None if self._control is None else self._control.unreported(self._totals.usage())
             totals = write_totals(self._totals.keep(blocks, numbers, unreported))
             try:

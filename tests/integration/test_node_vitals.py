@@ -21,6 +21,7 @@ from tests.support.ports import free_port
 from tests.support.zones import ZONES
 
 FLOOD = 1_000
+WORKER_CPU = 'dnsfilter_process_cpu_seconds_total{process="worker-1"}'
 LARGEST = bytes(60_000)
 """A datagram of which no receive buffer holds that many."""
 
@@ -73,7 +74,7 @@ def flood(node: Node) -> None:
             client.sendto(LARGEST, ("127.0.0.1", node.port))
 
 
-def test_dropped_queries_are_counted_and_the_count_outlives_reload_and_upgrade(tmp_path: Path, authority: Knot) -> None:
+def test_counts_of_dropped_queries_and_cpu_time_outlive_reload_and_upgrade(tmp_path: Path, authority: Knot) -> None:
     name = "dnsfilter_datagrams_dropped_total"
     with Node(tmp_path, authority.hostport) as node:
         assert node.metrics()[name] == 0
@@ -90,10 +91,12 @@ def test_dropped_queries_are_counted_and_the_count_outlives_reload_and_upgrade(t
         flood(node)
         after = node.metrics()[name]
         assert after > dropped
+        cpu = node.metrics()[WORKER_CPU]
         before = node.worker_pids()
         send_signal(node, signal.SIGUSR2)
         assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
         assert node.metrics()[name] >= after
+        assert node.metrics()[WORKER_CPU] >= cpu
 
 
 def test_queries_that_wait_are_seen(tmp_path: Path, authority: Knot) -> None:

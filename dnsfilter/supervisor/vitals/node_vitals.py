@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,18 +13,19 @@ from dnsfilter.supervisor.crew import Crew
 from dnsfilter.supervisor.vitals.dropped_datagrams import DroppedDatagrams
 from dnsfilter.supervisor.vitals.process_use import ProcessTable
 from dnsfilter.supervisor.vitals.upstream_states import UpstreamStates
-from dnsfilter.telemetry.nodestate import Vitals
+from dnsfilter.telemetry.metrics import CPU_SECONDS
+from dnsfilter.telemetry.nodestate import ProcessUse, Vitals
 
 
 class NodeVitals:
     """Reads upstreams with each `look`, and the rest with `read`."""
 
-    def __init__(self, crew: Crew, dropped_before: int) -> None:
-        """Initialize. `dropped_before` is the drops of closed sockets, which the previous program handed over."""
+    def __init__(self, crew: Crew, dropped_before: int, numbers: Mapping[str, int]) -> None:
+        """Initialize. The previous program handed over the drops of closed sockets, and what `numbers` returned."""
         self.drops = DroppedDatagrams(dropped_before)
         self._crew = crew
         self._upstreams = UpstreamStates()
-        self._processes = ProcessTable()
+        self._processes = ProcessTable(_cpu_seconds(numbers))
         self._name = NodeName()
 
     def look(self, now: float) -> None:
@@ -40,19 +41,28 @@ class NodeVitals:
         """Return the state now. `sockets` are the UDP sockets at which queries arrive."""
         config = self._crew.orders.config
         free, size = _disk_bytes(config.state_dir)
-        members = sorted(self._crew.members, key=lambda member: member.started)
-        workers = ((f"worker-{member.seat + 1}", member.process.pid) for member in members)
         return Vitals(
             site=config.control_plane.site,
             node=self.node_name(),
             upstreams_up=self._upstreams.up(),
             datagrams_dropped=self.drops.read(sockets),
             receive_queue_bytes=self.drops.fullest_bytes,
-            processes=self._processes.read((("supervisor", os.getpid()), *workers)),
+            processes=self._read_processes(),
             worker_queries={seat + 1: count for seat, count in self._crew.queries_by_seat().items()},
             disk_free_bytes=free,
             disk_size_bytes=size,
         )
+
+    def numbers(self) -> Mapping[str, int]:
+        """Return the CPU time of workers for the next program, in milliseconds. This process goes on with its own."""
+        self._read_processes()
+        seconds = self._processes.without(os.getpid())
+        return {f"{CPU_SECONDS.name} {name}": round(cpu_s * 1000) for name, cpu_s in seconds.items()}
+
+    def _read_processes(self) -> Mapping[str, ProcessUse]:
+        members = sorted(self._crew.members, key=lambda member: member.started)
+        workers = ((f"worker-{member.seat + 1}", member.process.pid) for member in members)
+        return self._processes.read((("supervisor", os.getpid()), *workers))
 
 
 class NodeName:
@@ -73,6 +83,11 @@ class NodeName:
                 identity = load_identity(config.node_dir)
                 self._name = "" if identity is None else identity.name
         return self._name
+
+
+def _cpu_seconds(numbers: Mapping[str, int]) -> Mapping[str, float]:
+    prefix = f"{CPU_SECONDS.name} "
+    return {name.removeprefix(prefix): n / 1000 for name, n in numbers.items() if name.startswith(prefix)}
 
 
 def _disk_bytes(directory: Path) -> tuple[int | None, int | None]:

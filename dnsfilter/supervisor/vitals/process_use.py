@@ -17,9 +17,10 @@ _STATE_FIELD, _USER_TIME_FIELD, _SYSTEM_TIME_FIELD = 3, 14, 15
 class ProcessTable:
     """The use of each process by its name. CPU time of a name does not fall when another process takes its place."""
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Mapping[str, float] | None = None) -> None:
+        """Begin with the CPU seconds of ended processes, as the previous program handed them over."""
         self._seen: dict[int, tuple[str, float]] = {}
-        self._ended: defaultdict[str, float] = defaultdict(float)
+        self._ended: defaultdict[str, float] = defaultdict(float, ended or {})
         """CPU seconds of ended processes, as they were last read."""
 
     def read(self, processes: Iterable[tuple[str, int]]) -> Mapping[str, ProcessUse]:
@@ -38,6 +39,14 @@ class ProcessTable:
                 self._ended[name] += cpu_s
         self._seen = seen
         return {name: _with_cpu(use, self._cpu_s(name)) for name, use in uses.items()}
+
+    def without(self, pid: int) -> Mapping[str, float]:
+        """Return the CPU seconds of each name at the last reading, without those of one process."""
+        seconds = self._ended.copy()
+        for each, (name, cpu_s) in self._seen.items():
+            if each != pid:
+                seconds[name] += cpu_s
+        return {name: cpu_s for name, cpu_s in seconds.items() if cpu_s}
 
     def _cpu_s(self, name: str) -> float:
         return self._ended[name] + sum(cpu_s for of, cpu_s in self._seen.values() if of == name)

@@ -63,3 +63,19 @@ def test_cpu_time_of_a_name_does_not_fall_when_its_process_ends(spun: subprocess
     assert after.cpu_s is not None
     assert spent < both.cpu_s <= after.cpu_s
     assert both.open_files == use_of(os.getpid()).open_files
+
+
+def test_next_program_in_the_same_process_goes_on_with_the_cpu_time_of_each_name(spun: subprocess.Popen[str]) -> None:
+    table = ProcessTable({"worker-2": 1.5})
+    names = [("supervisor", os.getpid()), ("worker-1", spun.pid)]
+    before = table.read(names)
+    spun.kill()
+    spun.wait()
+    kept = table.without(os.getpid())
+    assert kept == {"worker-1": before["worker-1"].cpu_s, "worker-2": 1.5}
+    spent, own = before["worker-1"].cpu_s, use_of(os.getpid()).cpu_s
+    after = ProcessTable(kept).read([("worker-1", os.getpid())])["worker-1"].cpu_s
+    assert spent is not None
+    assert own is not None
+    assert after is not None
+    assert after >= spent + own
