@@ -5,9 +5,10 @@ classes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from itertools import product
 from typing import TypeAlias
 
 from dnsfilter.policy.bounds import MIN_COUNTED_ADDRESSES
@@ -57,7 +58,7 @@ class RangeClass:
 class Row:
     """One ban's effect over `[start, end)` for the ranges of a class. `end` is `FOREVER` if open.
 
-    `reference` is that of the formal decision quoted in that time.
+    `reference` is that of the formal decision quoted in that time, `ground` is that of a bound ban.
     """
 
     ban: int
@@ -68,6 +69,7 @@ class Row:
     start: Instant
     end: Instant
     reference: str = ""
+    ground: Ground | None = None
 
 
 def without_ended_exemptions(policy: Policy, since: Instant) -> Policy:
@@ -117,18 +119,18 @@ _Origin: TypeAlias = tuple[Intervals, tuple[_Concern, ...]]
 class ClassRows:
     """The rows of a class, by ban and start, and the bans that it counts.
 
-    `counted` has the ground of each by number; None is the class's own authority. A ban that is off is counted too: its
-    count stands still.
+    `counted` has number and ground of each, once per ground; None is the class's own authority. A ban that is off is
+    counted too: its count stands still.
     """
 
     rows: tuple[Row, ...]
-    counted: Mapping[int, Ground | None]
+    counted: tuple[tuple[int, Ground | None], ...]
 
 
 _Applied: TypeAlias = tuple[tuple[int, tuple[Term, ...], tuple[Binding, ...]], ...]
 """All input for the ends of the bans that apply to a class. A toggle leaves it alone."""
 _Ends: TypeAlias = tuple[tuple[int, Ground | None, Instant], ...]
-"""Number, ground and end of each ban, as if it were never off. Law comes before agreement."""
+"""Number, ground and end of each ban, as if it were never off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,8 @@ class _Complete:
     ends: _Ends
 
     def after(self, since: Instant) -> ClassRows:
-        """Return the rows and the counted bans that end after `since`. A law comes before an agreement."""
-        counted: dict[int, Ground | None] = {}
-        for number, ground, end in self.ends:
-            if end > since:
-                counted.setdefault(number, ground)
+        """Return the rows and the counted bans that end after `since`."""
+        counted = tuple((number, ground) for number, ground, end in self.ends if end > since)
         return ClassRows(tuple(row for row in self.rows if row.end > since), counted)
 
 
@@ -216,16 +215,18 @@ class RowMaker:
             if ban.mode is Mode.OFF:
                 continue
             on = on_intervals(ban)
-            within = intersection(on, union(bound_intervals(bindings))) if bound else on
+            grounds: list[tuple[Ground | None, Intervals]] = [(None, on)]
+            if bound:
+                grounds = [(ground, intersection(on, held)) for ground, held in _by_ground(bindings)]
             aside = union((*suspended, *(span for each in exemptions for span in self._lay_out(each))))
             effect = Effect.ENFORCE if ban.mode is Mode.ENFORCE else Effect.MONITOR
-            pieces: list[tuple[Interval, Effect, str]] = []
-            for reference, quoted in self._quoted(ban):
+            pieces: list[tuple[Interval, Effect, str, Ground | None]] = []
+            for (reference, quoted), (ground, within) in product(self._quoted(ban), grounds):
                 held = intersection(quoted, within)
-                pieces += [(piece, effect, reference) for piece in difference(held, aside)]
-                pieces += [(piece, Effect.EXEMPT, reference) for piece in intersection(held, aside)]
-            for (start, end), what, reference in sorted(pieces):
-                yield Row(ban.number, ban.service, ban.tiers, what, bound, start, end, reference)
+                pieces += [(piece, effect, reference, ground) for piece in difference(held, aside)]
+                pieces += [(piece, Effect.EXEMPT, reference, ground) for piece in intersection(held, aside)]
+            for (start, end), what, reference, ground in sorted(pieces):
+                yield Row(ban.number, ban.service, ban.tiers, what, bound, start, end, reference, ground)
 
     def _ends(self, concerning: tuple[_Concern, ...]) -> Iterator[tuple[int, Ground | None, Instant]]:
         for ban, bound, bindings, _ in concerning:
@@ -235,13 +236,8 @@ class RowMaker:
                 held = self._in_force[ban.number] = union(quoted)
             if held and not bound:
                 yield ban.number, None, held[-1][1]
-            ends: dict[Ground, Instant] = {}
-            for binding in bindings:
-                for within in span(binding.period):
-                    end = _last_end(held, within)
-                    ends[binding.ground] = max(end, ends.get(binding.ground, end))
-            for ground in Ground:
-                if (end := ends.get(ground, -FOREVER)) > -FOREVER:
+            for ground, intervals in _by_ground(bindings):
+                if (end := max(_last_end(held, within) for within in intervals)) > -FOREVER:
                     yield ban.number, ground, end
 
     def _lay_out(self, exemption: Exemption) -> Intervals:
@@ -318,6 +314,18 @@ def bound_intervals(bindings: Iterable[Binding]) -> Iterator[Interval]:
     """Yield when each binding has effect. An agreement has none before it is accepted."""
     for binding in bindings:
         yield from span(binding.period)
+
+
+def _by_ground(bindings: Collection[Binding]) -> Iterator[tuple[Ground, Intervals]]:
+    """Yield when each ground has effect. A law comes before an agreement at the same time."""
+    by_law = [each for each in bindings if each.ground is Ground.LAW]
+    law = union(bound_intervals(by_law))
+    if law:
+        yield Ground.LAW, law
+    if len(by_law) < len(bindings):
+        agreed = union(bound_intervals(each for each in bindings if each.ground is Ground.AGREEMENT))
+        if left := difference(agreed, law):
+            yield Ground.AGREEMENT, left
 
 
 def range_classes(ranges: dict[tuple[str, Prefix], RangeClass]) -> tuple[RangeClass, ...]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from dnsfilter.errors import PolicyError
 from dnsfilter.policy.extended_error import ede_code, refusal_text
-from dnsfilter.policy.model import Address, Authority, Ban, Instant, Policy, Service, Usage
+from dnsfilter.policy.model import Address, Authority, Ban, Ground, Instant, Policy, Service, Usage
 from dnsfilter.policy.rows import ClassRows, RangeClass, Row, RowMaker
 from dnsfilter.snapshot.layout import (
     ADDRESS,
@@ -48,10 +48,10 @@ def compile_rules(
 
 
 def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
-    """Return the rows of each ban and reference, in the order of the first of them."""
-    found: dict[tuple[int, str], list[Row]] = {}
+    """Return the rows of each ban, reference and ground, in the order of the first of them."""
+    found: dict[tuple[int, str, Ground | None], list[Row]] = {}
     for row in rows:
-        found.setdefault((row.ban, row.reference), []).append(row)
+        found.setdefault((row.ban, row.reference, row.ground), []).append(row)
     return list(found.values())
 
 
@@ -83,7 +83,7 @@ class _Writer:
             for rows in _by_decision(known.rows):
                 ban = self._bans[rows[0].ban]
                 rules += self._rule(authority, rows, counted.pairs.get((authority.slug, ban.service), NONE))
-                rule_counts.append(numbers.get(ban.number, NONE))
+                rule_counts.append(numbers.get((ban.number, rows[0].ground), NONE))
             class_table += CLASS.pack(self._strings.add(authority.slug), first, len(rule_counts) - first)
         counts = counted.sections(self._strings, rule_counts, [range_class for range_class, _ in by_class])
         concerned = sorted({entry for ban in self._policy.bans for entry in self._entry_numbers(ban)})

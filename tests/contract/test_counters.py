@@ -166,6 +166,22 @@ def test_queries_are_counted_for_the_ban_that_decided(start: Start) -> None:
     }
 
 
+def test_query_is_counted_for_the_ground_that_holds_at_its_time(start: Start) -> None:
+    law = Binding(3, 1, "mechelen", Ground.LAW, NOW + 30, NOW + 60)
+    rig = start(office(Binding(2, 1, "mechelen", Ground.AGREEMENT, 0, accepted=0), law), internet())
+    counted = []
+    for _ in range(3):
+        rig.ask(query("www.tiktok.com"), MECHELEN)
+        rig.pass_time(30_000)
+        counted.append({count.ground: three[0] for count, three in rig.bans().items() if count.authority == "mechelen"})
+    assert counted == [
+        {BanGround.AGREEMENT: 1, BanGround.LAW: 0},
+        {BanGround.AGREEMENT: 1, BanGround.LAW: 1},
+        {BanGround.AGREEMENT: 2, BanGround.LAW: 1},
+    ]
+    assert rig.pairs()["mechelen", "tiktok"] == (3, 0, 0)
+
+
 def test_exempted_bans_are_counted_each(start: Start) -> None:
     rig = start(office(ban(5, "police", "tiktok"), Suspension("police", NOW - 60, NOW + 60)), internet())
     rig.ask(query("www.tiktok.com"), "127.0.14.10")

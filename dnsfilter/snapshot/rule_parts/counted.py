@@ -26,23 +26,23 @@ class Counted:
     """The counts of the classes of authorities that count their queries, each with a number."""
 
     def __init__(
-        self, counting: Iterable[tuple[RangeClass, Mapping[int, Ground | None]]], bans: Mapping[int, Ban]
+        self, counting: Iterable[tuple[RangeClass, Iterable[tuple[int, Ground | None]]]], bans: Mapping[int, Ban]
     ) -> None:
-        """Number what these classes count, in their order: the ground of each ban, by the ban's number."""
+        """Number what these classes count, in their order: the number of each ban, with each of its grounds."""
         self.bans: dict[BanCount, int] = {}
-        self._by_class: dict[RangeClass, dict[int, int]] = {}
+        self._by_class: dict[RangeClass, dict[tuple[int, Ground | None], int]] = {}
         for range_class, grounds in counting:
             own = self._by_class[range_class] = {}
             authority, (site, prefix) = range_class.authority, range_class.counted or ("", "")
-            for number, ground in grounds.items():
+            for number, ground in grounds:
                 ban = bans[number]
                 count = BanCount(authority, ban.service, ban.authority, _GROUNDS[ground], site, prefix)
-                own[number] = self.bans.setdefault(count, len(self.bans))
+                own[number, ground] = self.bans.setdefault(count, len(self.bans))
         self.pairs = _numbered({(count.authority, count.service) for count in self.bans})
         self.authorities = _numbered({range_class.authority for range_class in self._by_class})
 
-    def numbers(self, range_class: RangeClass) -> Mapping[int, int]:
-        """Return the ban count of each ban that the class counts, by the ban's number."""
+    def numbers(self, range_class: RangeClass) -> Mapping[tuple[int, Ground | None], int]:
+        """Return the ban count of each ban that the class counts, by the ban's number and ground."""
         return self._by_class.get(range_class, {})
 
     def sections(
