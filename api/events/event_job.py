@@ -141,7 +141,6 @@ class EventJob:
         """Stop after the requests that are under way. The rest is sent after the next start."""
         self._job.stop()
         self._pool.shutdown(cancel_futures=True)
-        self._client.close()
 
     def status(self, receiver: str) -> ReceiverStatus | None:
         """Return how far a receiver is; None if it was not served since this process started."""

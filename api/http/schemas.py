@@ -36,6 +36,8 @@ BAN_REFERENCE = r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
+URL = r"^[!-~]+$"
+
 _NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
 _NO_DAY = "{} is not a date: write for example 2026-09-30"
 OF_PATTERN: Mapping[str, str] = {
@@ -46,6 +48,7 @@ OF_PATTERN: Mapping[str, str] = {
     DAY_OR_NONE: _NO_DAY,
     # A link may hold a password: do not repeat it.
     LINK: "is not a link: write for example https://www.example.org/decisions/118",
+    URL: "is not a URL: write for example https://siem.example.org/dnsfilter",
     BAN_REFERENCE: "{} is not the name of a ban: write for example ghent/tiktok",
     LANGUAGE: "{} is not a language: write for example nl, fr or de",
     LOGIN: "{} is not a login: use lower-case letters, digits, dots and hyphens",

@@ -28,8 +28,8 @@ UNKNOWN = {
     "account": ("99", "No account 99. See dnsfilterctl account list."),
     "login": ("administrater", 'No account "administrater". Did you mean "administrator"?'),
 }
-OF_WORDS = {"state", "mode", "kind", "funding", "audience", "sort"}
-FREE = {"limit", "cursor", "object", "since", "until", "group", "behind", "own"}
+OF_WORDS = {"state", "mode", "kind", "funding", "audience", "sort", "by", "format"}
+FREE = {"limit", "cursor", "object", "since", "until", "group", "behind", "own", "lacking", "from", "to", "after"}
 """Parameters of lists whose values are not names."""
 LENIENT = (Where.OPEN, Where.ENROLMENT, Where.NODE)
 """Probes and nodes of other versions may send more."""
