@@ -124,6 +124,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint-key", metavar="FILE", help="key that signs checkpoints of the audit log (in the state directory)"
     )
+    _add_destinations(parser)
+    return parser
+
+
+def _add_destinations(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what is sent away: checkpoints, events, notices."""
     parser.add_argument("--checkpoint-file", metavar="FILE", help="append checkpoints to this file")
     parser.add_argument(
         "--checkpoint-mail", metavar="URL", help="mail checkpoints: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS"
@@ -142,7 +148,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="mail notices to authorities: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",
     )
-    return parser
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -5,9 +5,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -85,26 +86,12 @@ def serve(settings: Settings) -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
-        publisher.start()
-        stack.callback(publisher.stop)
-        checkpoint_job.start()
-        stack.callback(checkpoint_job.stop)
-        notifier = _notifier(settings, runtime, publisher, names)
+        notifier, certificate = _notifier(settings, runtime, publisher, names), _certificate(settings.tls)
         if notifier is not None:
             registry.register(NoticesCollector(notifier))
-            notifier.start()
-            stack.callback(notifier.stop)
-        events.start()
-        stack.callback(events.stop)
-        integrity.start()
-        stack.callback(integrity.stop)
-        fleet.start()
-        stack.callback(fleet.stop)
-        certificate = _certificate(settings.tls)
         if certificate is not None:
             registry.register(CertificateCollector(certificate))
-            certificate.start()
-            stack.callback(certificate.stop)
+        _start((publisher, checkpoint_job, notifier, events, integrity, fleet, certificate), stack)
         urls = " and ".join(listener.url for listener in listeners)
         listening = f"dnsfilter-api: listening on {urls}, metrics on http://{metrics.endpoint.text}/metrics"
         ready = f"{listening}, state in {settings.state_dir}"
@@ -113,6 +100,21 @@ def serve(settings: Settings) -> int:
         server = Server(app, ready, listeners, certificate, publisher.news.close)
         server.run([listener.socket for listener in listeners])
         return 1 if turn is not None and turn.lost else 0
+
+
+class _Background(Protocol):
+    """A part that works in the background."""
+
+    def start(self) -> None: ...
+    def stop(self) -> object: ...
+
+
+def _start(parts: Iterable[_Background | None], stack: ExitStack) -> None:
+    """Start the parts in order. `stack` stops them in the opposite order."""
+    for part in parts:
+        if part is not None:
+            part.start()
+            stack.callback(part.stop)
 
 
 def _certificate(files: TlsFiles | None) -> Certificate | None:

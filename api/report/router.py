@@ -1,9 +1,10 @@
 """/v1/authorities/{slug}/bans/{service}/report and /v1/authorities/{slug}/study: reports as JSON, HTML or Markdown."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.auth.permit import Permit
 from api.db.unit_of_work import UnitOfWork
@@ -54,6 +55,32 @@ NamesFlag = Annotated[bool, Query(description="false leaves out the names of acc
 Accept = Annotated[str, Header(max_length=1000, include_in_schema=False)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The parameters of a report."""
+
+    asked: Asked
+    language: Language | None
+    file_format: FileFormat
+    names: bool
+
+
+def _wanted(
+    first: FirstDay,
+    last: LastDay,
+    interval: IntervalText = None,
+    language: LanguageText = None,
+    file_format: FormatText = None,
+    names: NamesFlag = True,
+    accept: Accept = "",
+) -> _Wanted:
+    asked = Asked(parse_date(first), parse_date(last), interval)
+    return _Wanted(asked, language, file_format or preferred(accept), names)
+
+
+WantedDep = Annotated[_Wanted, Depends(_wanted)]
+
+
 @router.get(
     "/bans/{service}/report",
     operation_id="get_ban_report",
@@ -63,28 +90,14 @@ Accept = Annotated[str, Header(max_length=1000, include_in_schema=False)]
     responses=_RESPONSES,
 )
 def get_ban_report(
-    slug: Slug,
-    service: ServiceSlug,
-    unit: UnitDep,
-    permit: AccountableOfPath,
-    held: RuntimeDep,
-    first: FirstDay,
-    last: LastDay,
-    interval: IntervalText = None,
-    language: LanguageText = None,
-    file_format: FormatText = None,
-    names: NamesFlag = True,
-    accept: Accept = "",
+    slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AccountableOfPath, held: RuntimeDep, wanted: WantedDep
 ) -> Response:
     """Return what a ban did on the days from `from` through `to`, and what it rests on.
 
     The same record gives the same report. The names of accounts are those that the caller may read.
     """
-    # Do this first: a reading transaction does not see what is published after its start.
-    held.publishing.settle()
-    asked = _asked(first, last, interval)
-    made = reports.report_ban(_sources(unit, permit, held, names=names), slug, service, asked)
-    return _answer(made, file_format or preferred(accept), language)
+    made = reports.report_ban(_sources(unit, permit, held, wanted), slug, service, wanted.asked)
+    return _answer(made, wanted)
 
 
 @router.get(
@@ -95,25 +108,9 @@ def get_ban_report(
     response_model=ReportRead,
     responses=_RESPONSES,
 )
-def get_study(
-    slug: Slug,
-    unit: UnitDep,
-    permit: AccountableOfPath,
-    held: RuntimeDep,
-    first: FirstDay,
-    last: LastDay,
-    interval: IntervalText = None,
-    language: LanguageText = None,
-    file_format: FormatText = None,
-    names: NamesFlag = True,
-    accept: Accept = "",
-) -> Response:
+def get_study(slug: Slug, unit: UnitDep, permit: AccountableOfPath, held: RuntimeDep, wanted: WantedDep) -> Response:
     """Return the same as a report for each service that the authority only monitored on these days."""
-    # Do this first: a reading transaction does not see what is published after its start.
-    held.publishing.settle()
-    asked = _asked(first, last, interval)
-    made = reports.study(_sources(unit, permit, held, names=names), slug, asked)
-    return _answer(made, file_format or preferred(accept), language)
+    return _answer(reports.study(_sources(unit, permit, held, wanted), slug, wanted.asked), wanted)
 
 
 def preferred(accept: str) -> FileFormat:
@@ -135,13 +132,11 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _asked(first: str, last: str, interval: Interval | None) -> Asked:
-    return Asked(parse_date(first), parse_date(last), interval)
-
-
-def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, *, names: bool) -> Sources:
+def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, wanted: _Wanted) -> Sources:
+    # Do this first: a reading transaction does not see what is published after its start.
+    held.publishing.settle()
     services = {slug: service.name for slug, service in held.services.items()}
-    return Sources(unit.session, services, permit.visible() if names else frozenset())
+    return Sources(unit.session, services, permit.visible() if wanted.names else frozenset())
 
 
 _PAGES: Mapping[FileFormat, Callable[[ReportRead, Language], str]] = {
@@ -151,11 +146,11 @@ _PAGES: Mapping[FileFormat, Callable[[ReportRead, Language], str]] = {
 }
 
 
-def _answer(made: ReportRead, file_format: FileFormat, language: Language | None) -> Response:
-    """Return a report as a file in a format, in a language or else in the authority's."""
-    page = _PAGES[file_format](made, language or default_language(made))
+def _answer(made: ReportRead, wanted: _Wanted) -> Response:
+    """Return a report as a file in the wanted format, in the wanted language or else in the authority's."""
+    page = _PAGES[wanted.file_format](made, wanted.language or default_language(made))
     parts = [made.kind, made.authority, *([made.bans[0].service] if made.kind == "ban" else []), made.first, made.last]
-    headers = {"Vary": "Accept", "Content-Disposition": f'inline; filename="{"-".join(parts)}.{file_format}"'}
-    if file_format is FileFormat.HTML:
+    headers = {"Vary": "Accept", "Content-Disposition": f'inline; filename="{"-".join(parts)}.{wanted.file_format}"'}
+    if wanted.file_format is FileFormat.HTML:
         headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    return Response(page, headers=headers, media_type=MEDIA_TYPES[file_format])
+    return Response(page, headers=headers, media_type=MEDIA_TYPES[wanted.file_format])

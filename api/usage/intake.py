@@ -24,11 +24,12 @@ from api.usage import repository
 from api.usage.ageing import age
 from api.usage.repository import BypassKey, DayKey, HourKey
 from api.usage.schemas import UsageBatch, UsageCount
-from api.usage.state import GROUNDS, HOUR_S, HOURS_KEPT_S, RESULTS, SMALLEST_RANGE
+from api.usage.state import HOUR_S, HOURS_KEPT_S, RESULTS
+from dnsfilter.policy.bounds import MIN_COUNTED_ADDRESSES
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.model import Usage
 from dnsfilter.telemetry.logs import emit
-from dnsfilter.telemetry.metrics import Bypass
+from dnsfilter.telemetry.metrics import BanGround, Bypass
 
 LOOK_S = 2.0
 BATCHES = 50
@@ -183,7 +184,7 @@ class _Authorities:
 
     def knows(self, count: UsageCount) -> bool:
         """Return whether the ban of a count can exist, and its words are known."""
-        words = count.ground in GROUNDS and count.result in RESULTS
+        words = count.ground in frozenset(BanGround) and count.result in RESULTS
         return words and count.ban_authority in self._known and count.service in self._services
 
     def range_of(self, count: UsageCount, site: str) -> str | None:
@@ -196,7 +197,7 @@ class _Authorities:
             )
             self._ranges[count.authority] = frozenset((row.site, row.prefix) for row in rows)
         prefix = count.range.prefix
-        large = ip_network(prefix).num_addresses >= SMALLEST_RANGE
+        large = ip_network(prefix).num_addresses >= MIN_COUNTED_ADDRESSES
         return prefix if large and (site, prefix) in self._ranges[count.authority] else None
 
 
