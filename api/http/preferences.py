@@ -1,6 +1,6 @@
-"""The preference `wait` of a request (RFC 7240)."""
+"""What a request prefers: how long to wait (RFC 7240), and a media type (RFC 9110 section 12.5.1)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 APPLIED = "Preference-Applied"
 MAX_WAIT_S = 30
@@ -22,3 +22,24 @@ def wanted_wait_s(lines: Iterable[str]) -> int | None:
 def applied(wait_s: int) -> dict[str, str]:
     """Return the header that says how long the request could wait."""
     return {APPLIED: f"wait={wait_s}"}
+
+
+def preferred_type(accept: str, offered: Sequence[str]) -> str:
+    """Return the offered media type that an Accept header prefers: the first with the highest quality.
+
+    Return the first offered one if the header names none of them.
+    """
+    found, highest = offered[0], 0.0
+    for part in accept.split(","):
+        media_type, *parameters = (text.strip().lower() for text in part.split(";"))
+        quality = next((_quality(text) for text in parameters if text.startswith("q=")), 1.0)
+        if media_type in offered and quality > highest:
+            found, highest = media_type, quality
+    return found
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text.removeprefix("q="))
+    except ValueError:
+        return 0.0

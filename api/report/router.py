@@ -10,6 +10,7 @@ from api.auth.permit import Permit
 from api.db.unit_of_work import UnitOfWork
 from api.http.dependencies import COSTLY, Runtime, RuntimeDep, UnitDep
 from api.http.permits import AccountableOfPath
+from api.http.preferences import preferred_type
 from api.http.problems import NOT_FOUND, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 from api.http.schemas import DayText, ServiceSlug, Slug
@@ -28,6 +29,7 @@ MEDIA_TYPES: Mapping[FileFormat, str] = {
     FileFormat.HTML: "text/html",
     FileFormat.MARKDOWN: "text/markdown",
 }
+_FORMATS = {media_type: known for known, media_type in MEDIA_TYPES.items()}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     **documented(NOT_FOUND, TOO_MANY_AT_ONCE),
     200: {
@@ -75,7 +77,8 @@ def _wanted(
     accept: Accept = "",
 ) -> _Wanted:
     asked = Asked(parse_date(first), parse_date(last), interval)
-    return _Wanted(asked, language, file_format or preferred(accept), names)
+    by_header = _FORMATS[preferred_type(accept, [*_FORMATS])]
+    return _Wanted(asked, language, file_format or by_header, names)
 
 
 WantedDep = Annotated[_Wanted, Depends(_wanted)]
@@ -111,25 +114,6 @@ def get_ban_report(
 def get_study(slug: Slug, unit: UnitDep, permit: AccountableOfPath, held: RuntimeDep, wanted: WantedDep) -> Response:
     """Return the same as a report for each service that the authority only monitored on these days."""
     return _answer(reports.study(_sources(unit, permit, held, wanted), slug, wanted.asked), wanted)
-
-
-def preferred(accept: str) -> FileFormat:
-    """Return the format that an Accept header prefers: the first with the highest quality; JSON if it names none."""
-    found = FileFormat.JSON, 0.0
-    for part in accept.split(","):
-        media_type, *parameters = (text.strip().lower() for text in part.split(";"))
-        quality = next((_quality(text) for text in parameters if text.startswith("q=")), 1.0)
-        named = next((known for known, text in MEDIA_TYPES.items() if text == media_type), None)
-        if named is not None and quality > found[1]:
-            found = named, quality
-    return found[0]
-
-
-def _quality(text: str) -> float:
-    try:
-        return float(text.removeprefix("q="))
-    except ValueError:
-        return 0.0
 
 
 def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, wanted: _Wanted) -> Sources:

@@ -51,14 +51,13 @@ from api.suspensions.state import finish
 from api.timestamps import timestamp_text
 from api.trace.object_acts import fields_set
 from api.usage import repository as usage
+from api.usage.state import MAX_DAYS
 from dnsfilter.policy.calendar import after_day, local_midnight
 from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import Mode
 
 LOCAL_SUSPENSIONS = ("node.suspend", "node.end_suspension")
-MAX_DAYS = 3 * 366
-"""The longest time of a report in days: usage is kept as long."""
 
 
 @dataclass(frozen=True, slots=True)

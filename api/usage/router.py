@@ -11,6 +11,7 @@ from api.errors import Invalid
 from api.http.dependencies import UnitDep
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, ServiceFilter, demand_authority
 from api.http.permits import ApproverOfObject, ReaderOfObject
+from api.http.preferences import preferred_type
 from api.http.problems import documented
 from api.http.routes import Route
 from api.http.schemas import DayText, Page, Slug
@@ -20,13 +21,13 @@ from api.usage.reading import as_csv, read_bypass, read_usage
 from api.usage.repository import Wanted
 from api.usage.schemas import By, BypassDayRead, UsageErased, UsageErasing, UsageRead
 from api.usage.service import RangeOfSite
+from api.usage.state import MAX_DAYS
 from dnsfilter.policy.calendar import local_day
 
 CSV = "text/csv"
+TYPES = ("application/json", CSV)
 DEFAULT_DAYS = 30
 """Days that are read if no first day is given."""
-MAX_DAYS = 3 * 366
-"""Usage is kept no longer."""
 MAX_ROWS = 100_000
 """Rows of one table in CSV."""
 _FIRST, _LAST = date(1970, 1, 2), date(9999, 12, 30)
@@ -69,7 +70,7 @@ def list_usage(
     row = authorities.get(unit.session, authority)
     first, last = _days(row, from_, to, unit.now_s)
     wanted = Wanted(authority, service, first, last, by, row.time_zone)
-    if format_ == "csv" or (format_ is None and _prefers_csv(request.headers.get("accept", ""))):
+    if format_ == "csv" or (format_ is None and preferred_type(request.headers.get("accept", ""), TYPES) == CSV):
         rows, following = repository.page(unit.session, wanted, MAX_ROWS, None)
         if following is not None:
             raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
@@ -124,9 +125,3 @@ def _days(row: AuthorityRow, first: str | None, last: str | None, now_s: int) ->
     if (end - start).days >= MAX_DAYS:
         raise Invalid.at("query.from", f"the period is longer than {MAX_DAYS} days. Give a later day.")
     return start, end
-
-
-def _prefers_csv(accept: str) -> bool:
-    """Return whether the header names CSV and not JSON."""
-    types = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    return CSV in types and "application/json" not in types

@@ -10,6 +10,8 @@ HOURS_KEPT_S: Final = 92 * DAY_S
 """Seconds for which hours of ranges are kept. After that they are in the authority's days only."""
 DAYS_KEPT_MONTHS: Final = 36
 """Months for which days are kept."""
+MAX_DAYS: Final = DAYS_KEPT_MONTHS // 12 * 366
+"""The most days that can be read at once: no count is kept longer."""
 RESULTS: Final = tuple(result.value for result in BanResult)
 HIDDEN_BELOW: Final = 5
 """Totals above 0 and below this are not shown: they could identify a person."""

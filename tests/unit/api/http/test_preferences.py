@@ -1,8 +1,8 @@
-"""The preference `wait` is read as RFC 7240 says."""
+"""Preferences are read as RFC 7240 and RFC 9110 say."""
 
 import pytest
 
-from api.http.preferences import applied, wanted_wait_s
+from api.http.preferences import applied, preferred_type, wanted_wait_s
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,21 @@ def test_the_first_valid_wait_counts(lines: list[str], expected: int | None) -> 
 
 def test_the_answer_says_how_long_it_could_wait() -> None:
     assert applied(10) == {"Preference-Applied": "wait=10"}
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("text/markdown", "text/markdown"),
+        ("text/html;q=0.5, text/markdown;q=0.9", "text/markdown"),
+        ("text/html;q=0", "application/json"),
+        ("text/html;q=much", "application/json"),
+        ("image/png", "application/json"),
+    ],
+)
+def test_the_preferred_media_type_has_the_highest_quality(accept: str, expected: str) -> None:
+    assert preferred_type(accept, ("application/json", "text/html", "text/markdown")) == expected

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from api.report.router import preferred
 from api.report.schemas import FileFormat, ReportRead
 from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
 from tests.support.reported_authorities import DAYS, GHENT, STUDY
@@ -12,24 +11,6 @@ from tests.unit.api.conftest import Plane, ban
 
 pytestmark = pytest.mark.slow
 TOWN = "/v1/authorities/town/bans/alpha/report?from=2026-09-21&to=2026-09-30"
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        ("", "json"),
-        ("*/*", "json"),
-        ("application/json", "json"),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", "html"),
-        ("text/markdown", "md"),
-        ("text/html;q=0.5, text/markdown;q=0.9", "md"),
-        ("text/html;q=0", "json"),
-        ("text/html;q=much", "json"),
-        ("image/png", "json"),
-    ],
-)
-def test_the_format_is_the_one_that_accept_prefers(accept: str, expected: str) -> None:
-    assert preferred(accept) is FileFormat(expected)
 
 
 @pytest.mark.parametrize(

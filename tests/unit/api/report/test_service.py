@@ -6,7 +6,8 @@ import pytest
 
 from api.errors import Invalid
 from api.report.schemas import Cause, FigureRead, Interval, ReportRead
-from api.report.service import MAX_DAYS, Asked, Sources, report_ban, study
+from api.report.service import Asked, Sources, report_ban, study
+from api.usage.state import MAX_DAYS
 from dnsfilter.policy.model import Mode
 from tests.support.reported_authorities import ODD_REASON, STUDIED, day_counts
 from tests.unit.api.conftest import Plane
