@@ -9,7 +9,7 @@ _Future: TypeAlias = "asyncio.Future[None]"
 
 
 class Arrivals:
-    """Reports arrive in threads, waiting is in event loops. Thread-safe."""
+    """Notify waiting requests in event loops of reports that threads have taken. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -158,7 +158,7 @@ def hours(session: Session, authority: str, service: str | None, start_s: int, e
 
 
 def page(session: Session, wanted: Wanted, limit: int, cursor: str | None) -> tuple[Sequence[Counted], str | None]:
-    """Return a page of counts in the order of what they are split by. Raise Invalid for a foreign cursor."""
+    """Return a page of counts, sorted by the columns of their split. Raise Invalid for a foreign cursor."""
     row, names = (UsageDayRow, DAY_NAMES) if wanted.by == "day" else (UsageHourRow, _HOUR_NAMES[wanted.by])
     columns = [getattr(row, name) for name in names]
     if wanted.by == "day":

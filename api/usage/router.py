@@ -56,7 +56,7 @@ def list_usage(
     service: ServiceFilter,
     from_: From = None,
     to: To = None,
-    by: Annotated[By, Query(description="ranges are counted apart only at the level `range`")] = "day",
+    by: Annotated[By, Query(description="ranges have their own counts only at the level `range`")] = "day",
     format_: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,

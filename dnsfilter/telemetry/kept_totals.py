@@ -176,5 +176,5 @@ def _block(pid: int, path: str, upstreams: list[str], table: str, slots: list[in
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < _MOST:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{value!r} is not a count")
     return value

@@ -49,7 +49,7 @@ def _add_options(parser: Parser) -> None:
         "--interval",
         choices=words_of(Interval),
         metavar="INTERVAL",
-        help="count queries by day, week or month (default: by the length of the time)",
+        help="count queries by day, week or month (default: chosen by the length of the period)",
     )
     parser.add_argument(
         "--language",

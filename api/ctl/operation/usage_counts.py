@@ -46,7 +46,7 @@ def add(groups: Group) -> None:
         choices=get_args(By),
         default="day",
         metavar="SPLIT",
-        help="day, hour or range (default: day); ranges are counted apart at the level range only",
+        help="day, hour or range (default: day); ranges have their own counts only at the level range",
     )
     show.add_argument("--csv", action="store_true", help="write all rows as CSV")
     add_limit(show)

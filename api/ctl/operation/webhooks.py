@@ -26,13 +26,16 @@ def add(groups: Group) -> None:
     )
     adder.add_argument("url", metavar="URL", help="https:// address of the receiver, or http:// on this machine")
     adder.add_argument(
-        "--authority", type=slug, metavar="AUTHORITY", help="only what concerns this authority (all of them)"
+        "--authority",
+        type=slug,
+        metavar="AUTHORITY",
+        help="only acts and notices that concern this authority (default: all)",
     )
     adder.add_argument(
         "--types",
         nargs="+",
         metavar="TYPE",
-        help="only these acts and notices, such as ban, ban.set_off, notice, notice.node_silent (all of them)",
+        help="only these acts and notices, such as ban, ban.set_off, notice, notice.node_silent (default: all)",
     )
     add_verb(group, "list", _list, "List webhooks, and how far each receiver is.", "webhook list")
     remove = add_verb(

@@ -65,7 +65,7 @@ def _add_set(group: Group) -> None:
     )
     parser.add_argument("--usage", type=_usage, metavar="LEVEL", help=f"what to count: {', '.join(Usage)}")
     parser.add_argument(
-        "--reason", type=reason, metavar="TEXT", help="why --usage is set; with a reason, approvers may set it alone"
+        "--reason", type=reason, metavar="TEXT", help="the reason for --usage; an approver must give one"
     )
     parser.add_argument("--group", metavar="NAME", help="group, for display only; gives no permissions")
     for option, what in _OFF_RULES.items():

@@ -11,7 +11,7 @@ _COMPACT = {"sqlite_with_rowid": False}
 
 
 class UsageDayRow(Base):
-    """Queries of one day of the authority's time zone, as an ISO 8601 date, with those of its ranges.
+    """Queries of one day (ISO 8601) in the authority's time zone, including those of its ranges.
 
     `ban_authority` is the authority whose ban decided, on this `ground`.
     """

@@ -65,7 +65,7 @@ def count(block: CounterBlock, number: int = 1) -> None:
 
 
 def handed_over(block: CounterBlock) -> KeptTotals:
-    """Return what a program that has counted a retired worker and read this block hands over."""
+    """Return the totals of a program with one retired worker and this block of a running one."""
     totals, ours = watched(block)
     kept = read_totals(write_totals(totals.keep({PID: ours}, {"restarts": 3})))
     ours.close()
