@@ -54,7 +54,7 @@ def webhook_receiver(port: int | None = None) -> Iterator[WebhookReceiver]:
             """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", receiver.port), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield receiver

@@ -212,6 +212,7 @@ def served(totals: Totals) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_real_prometheus_reads_every_metric(served: str, tmp_path: Path) -> None:
     names = [f"{metric.name}_count" if metric.type is MetricType.HISTOGRAM else metric.name for metric in METRICS]
     with prometheus(tmp_path, {"dnsfilter": served}) as server:

@@ -1,5 +1,6 @@
 """Committed policies are published in order, before the caller gets the answer."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -21,6 +23,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.contents import RELEASED_S
 from dnsfilter.wire.names import parse_name
+from tests.support.direct_requests import answer_of
 from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import Plane, authority, make_plane, on_both_databases
 
@@ -228,17 +231,16 @@ def test_older_policy_is_never_published_over_a_newer(town: Plane) -> None:
 def test_concurrent_toggles_end_in_the_newest_revision(town: Plane) -> None:
     revision = town.revision()
     modes = ["off", "monitor", "enforce", "off", "monitor", "enforce"]
-    answers: list[int] = []
+    headers = {"Authorization": f"Bearer {town.token}"}
 
-    def toggle(mode: str) -> None:
-        answers.append(town.call("PATCH", BAN, {"mode": mode}).status_code)
+    async def toggle_all() -> list[httpx.Response]:
+        # In one event loop, as in a server: requests that wait for their turn wake each other.
+        requests = [
+            httpx.Request("PATCH", f"http://testserver{BAN}", json={"mode": mode}, headers=headers) for mode in modes
+        ]
+        return await asyncio.gather(*(answer_of(town.app, request, "127.0.0.1") for request in requests))
 
-    threads = [threading.Thread(target=toggle, args=(mode,)) for mode in modes]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == [200] * len(modes)
+    assert [answer.status_code for answer in asyncio.run(toggle_all())] == [200] * len(modes)
     assert revision < town.revision() == _stored(town)
     seen = [entry["revision"] for entry in town.done("GET", "/v1/audit?object=ban/town/alpha")["items"]]
     assert seen == sorted(set(seen), reverse=True)
