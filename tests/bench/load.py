@@ -121,17 +121,17 @@ def write_mixed(path: Path, names: int, refused: float) -> None:
         drawn.shuffle(chosen)
         return chosen
 
-    _write(path, (name for _ in range(MIXED_LINES // BLOCK) for name in block()))
+    write_lines(path, (name for _ in range(MIXED_LINES // BLOCK) for name in block()))
 
 
 def write_cached(path: Path) -> None:
     """Write each cached name once."""
-    _write(path, map(cached_name, range(CACHED_NAMES)))
+    write_lines(path, map(cached_name, range(CACHED_NAMES)))
 
 
 def write_new(path: Path, first: int, count: int) -> None:
     """Write names that are asked for only once."""
-    _write(path, (f"new-{number}.plain.example" for number in range(first, first + count)))
+    write_lines(path, (f"new-{number}.plain.example" for number in range(first, first + count)))
 
 
 def cached_name(number: int) -> str:
@@ -139,7 +139,8 @@ def cached_name(number: int) -> str:
     return f"{crc32(number.to_bytes(4)):08x}.plain.example"
 
 
-def _write(path: Path, names: Iterable[str]) -> None:
+def write_lines(path: Path, names: Iterable[str]) -> None:
+    """Write a question for an address of each name."""
     with path.open("w") as file:
         file.writelines(f"{name} A\n" for name in names)
 
