@@ -5,9 +5,10 @@ BIN := .venv/bin
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
 
-run: ## run resolver, control plane and example policy in the foreground; UPSTREAM=host:port, WORKERS=1
+run: ## run resolver, control plane and example policy in the foreground; UPSTREAM=host:port or unbound, WORKERS=1
 	@scripts/bootstrap run
-	@exec $(BIN)/dnsfilter up --state-dir .run --policy deploy/examples/belgium-2023.toml $(UPSTREAM:%=--upstream %) \
+	@exec $(if $(filter unbound,$(UPSTREAM)),scripts/with-unbound .run) $(BIN)/dnsfilter up --state-dir .run \
+		--policy deploy/examples/belgium-2023.toml $(patsubst %,--upstream %,$(UPSTREAM:unbound=127.0.0.1:5335)) \
 		$(WORKERS:%=--workers %)
 
 # Tests sync files thousands of times. Use memory for them if there is room, which saves a quarter of the time.
