@@ -25,6 +25,7 @@ from dnsfilter.config.values import (
     read_duration_s,
     read_idle_s,
     read_key,
+    read_record_type,
     read_server,
     read_start,
     read_texts,
@@ -35,6 +36,7 @@ from dnsfilter.policy.bounds import MAX_TEXT
 from dnsfilter.policy.calendar import Span, parse_span
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.model import Address, Audience, Funding, Ground, Kind, Mode, Prefix, Reply, Usage, WireName
+from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 
 MAX_ITEMS = 100_000
@@ -137,6 +139,13 @@ class ZoneTable(Table):
     servers: Servers
 
 
+class RecordTable(Table):
+    name: Annotated[WireName, _text(parse_name)]
+    type: Annotated[Type, _text(read_record_type)]
+    data: Annotated[str, Field(max_length=255)]
+    ttl: Annotated[int, Field(ge=0, le=86_400)] = 300
+
+
 class ControlPlaneTable(Table):
     url: Annotated[str | None, _text(read_url)] = None
     token: Annotated[str | None, _text(read_token_path)] = None
@@ -162,6 +171,7 @@ class ConfigFile(Table):
     clients: ClientsTable = ClientsTable()
     limits: LimitsTable = LimitsTable()
     zone: Annotated[list[ZoneTable | None], Field(max_length=10_000)] = []
+    record: Annotated[list[RecordTable | None], Field(max_length=1_000)] = []
     control_plane: ControlPlaneTable = ControlPlaneTable()
 
 

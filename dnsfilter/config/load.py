@@ -30,6 +30,7 @@ from dnsfilter.config.node_config import (
 )
 from dnsfilter.config.own_addresses import has_family
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
+from dnsfilter.config.record_tables import local_record, record_faults
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
@@ -95,6 +96,7 @@ def _present(items: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
 def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) -> list[Fault]:
     """Return the faults that concern several keys."""
     faults = [*_listen_faults(file), *_client_faults(file), *_limits_faults(file.limits), *_zone_faults(file)]
+    faults += record_faults(file.record)
     own = _present(file.listen)
     if file.upstream.servers is None:
         faults += [
@@ -303,6 +305,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         ),
         limits=_limits(file.limits),
         zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),
+        records=tuple(local_record(record) for record in file.record if record is not None),
         control_plane=_control_plane(file.control_plane, directory),
         start_without_snapshot=file.start_without_snapshot,
         default_listen=default_listen,

@@ -102,6 +102,16 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalRecord:
+    """A record that the node answers itself. `name` is folded, `rdata` in wire form."""
+
+    name: WireName
+    rtype: int
+    ttl_s: int
+    rdata: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ControlPlane:
     """The source of snapshots, and the site that this node serves.
 
@@ -142,6 +152,7 @@ class Config:
     clients: Clients
     limits: Limits
     zones: tuple[Zone, ...]
+    records: tuple[LocalRecord, ...]
     control_plane: ControlPlane
     start_without_snapshot: bool
     user: str | None = None

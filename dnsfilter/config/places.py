@@ -18,7 +18,7 @@ _LONG_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*
 """A key with more parts than any valid value has labels. tomllib takes quadratic time for such a key."""
 _SYNTAX_ERROR = re.compile(r"(?P<what>.*?) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 _PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
-_IDENTIFYING = ("slug", "prefix", "suffix", "authority", "of", "service")
+_IDENTIFYING = ("slug", "prefix", "suffix", "authority", "of", "service", "name")
 """Keys whose values identify the list entry of a place."""
 _MAX_IDENTIFYING = 80
 """Maximum number of characters of a value that a place repeats."""

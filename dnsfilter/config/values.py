@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from dnsfilter.config.endpoint import parse_endpoint, server_fault
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.policy.bounds import FIRST_YEAR, LAST_YEAR, MAX_TEXT
+from dnsfilter.wire.iana import Type
+from dnsfilter.wire.record_text import TYPES
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"(\d{1,12}) ?(KiB|MiB|GiB|)")
@@ -44,6 +46,12 @@ def read_key(text: str) -> str:
     if _KEY.fullmatch(text) is None:
         raise ValueError("must be the 64 hexadecimal digits that `dnsfilterctl node key` prints")
     return text
+
+
+def read_record_type(text: str) -> Type:
+    if text not in TYPES:
+        raise ValueError(f"{text!r} is not one of {', '.join(TYPES)}")
+    return TYPES[text]
 
 
 def read_bytes(value: object) -> int:

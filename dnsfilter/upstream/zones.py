@@ -1,11 +1,12 @@
-"""Select the servers for a name: the default upstreams, or those of the most specific conditional zone."""
+"""Who answers a name: this node by its own records, the servers of a conditional zone, or the default upstreams."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dnsfilter.config.node_config import Endpoint, Zone
+from dnsfilter.config.node_config import Endpoint, LocalRecord, Zone
+from dnsfilter.upstream.local_records import LocalRecords
 from dnsfilter.upstream.special import special
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parent
@@ -37,9 +38,9 @@ class Zones:
     Server numbers are shared: a server of several zones is one endpoint, with one health state.
     """
 
-    __slots__ = ("_default", "_routes", "endpoints", "suffixes", "views")
+    __slots__ = ("_default", "_routes", "endpoints", "records", "suffixes", "views")
 
-    def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone]) -> None:
+    def __init__(self, default: Sequence[Endpoint], zones: Sequence[Zone], records: Sequence[LocalRecord] = ()) -> None:
         """Number the servers. Raise ValueError if a suffix is given twice or has no server."""
         numbers: dict[Endpoint, int] = {}
         views = [_view(DEFAULT_VIEW, default, numbers)]
@@ -53,6 +54,7 @@ class Zones:
             routes[zone.suffix] = _route(views[-1])
         self._default: Final = _route(views[0])
         self._routes: Final[Mapping[bytes, Route]] = MappingProxyType(routes)
+        self.records: Final = LocalRecords(records)
         self.endpoints: Final = tuple(numbers)
         """Every distinct server. Its index is its number."""
         self.views: Final = tuple(views)
@@ -77,8 +79,11 @@ class Zones:
         return {suffix: route.view for suffix, route in self._routes.items()}
 
     def covers(self, name: bytes) -> bool:
-        """Return True if a conditional zone contains the name. A special-use name then goes to that zone's servers."""
-        return self._zone(name) is not None
+        """Return True if the name has a record of this node or is in a conditional zone.
+
+        A special-use name is then no longer special.
+        """
+        return name in self.records or self._zone(name) is not None
 
     def _zone(self, name: bytes) -> Route | None:
         at = 0

@@ -82,7 +82,7 @@ class Worker:
         self._adopt(snapshot, setup.since_ms)
         self._received_revision = self._waited_for = self._revision
         """The revision of the supervisor's last policy, whether it could be used or not."""
-        zones = Zones(config.upstream.servers, config.zones)
+        zones = Zones(config.upstream.servers, config.zones, config.records)
         engine = engine_class(chosen_kind())
         self._engine = engine(
             listeners=(),

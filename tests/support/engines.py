@@ -23,7 +23,7 @@ import dns.flags
 import dns.message
 import dns.rdataclass
 
-from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered, Zone
+from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import Clock
 from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
@@ -415,6 +415,7 @@ def running(
     policy: Policy,
     *upstreams: Scripted,
     conditional: Sequence[ZoneTo] = (),
+    records: Sequence[LocalRecord] = (),
     clients: Clients | None = None,
     limits: Limits = NO_RATES,
     made_s: Instant = NOW,
@@ -435,7 +436,8 @@ def running(
         for upstream in upstreams:
             stack.enter_context(upstream)
         default = [upstream.endpoint for upstream in upstreams if upstream not in named]
-        zones = Zones(default, [Zone(parse_name(zone.suffix), (zone.upstream.endpoint,)) for zone in conditional])
+        to_zones = [Zone(parse_name(zone.suffix), (zone.upstream.endpoint,)) for zone in conditional]
+        zones = Zones(default, to_zones, records)
         by_endpoint = {upstream.endpoint: upstream for upstream in upstreams}
         sock = stack.enter_context(
             socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET, socket.SOCK_DGRAM)

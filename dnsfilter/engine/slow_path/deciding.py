@@ -3,7 +3,7 @@
 The reference engine decides every query here, the compiled engine those that it is not certain of.
 """
 
-from dnsfilter.cache.answers import Cache
+from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.interface import Miss, Reply
 from dnsfilter.engine.rules.stale import stale_answer
@@ -24,8 +24,10 @@ from dnsfilter.policy.decide import Verdict
 from dnsfilter.telemetry.metrics import Outcome
 from dnsfilter.telemetry.slots import CACHE_HITS
 from dnsfilter.upstream.zones import Zones
+from dnsfilter.wire.answer import follow
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
+from dnsfilter.wire.query import question_of
 from dnsfilter.wire.reply import empty_reply
 
 _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
@@ -63,8 +65,11 @@ class Deciding:
         if immediate is not None:
             judging.note(case, judgement)
             return Reply(immediate)
-        # 3. The cache; `serve` judges the targets of the answer too.
         qtype = Type.CNAME if asks_any(question) else question.qtype
+        recorded = self._recorded(case, qtype)
+        if recorded is not None:
+            return Reply(judging.serve(case, recorded, Outcome.LOCAL))
+        # 3. The cache; `serve` judges the targets of the answer too.
         route = self._zones.route(question.name, qtype)
         key = CacheKey(route.view, question.name, qtype, question.qclass, query.do, query.cd)
         entry = self._cache.get(key, boot_ms)
@@ -80,6 +85,18 @@ class Deciding:
             return Reply(judging.fail(case, failed))
         self._slots[CACHE_HITS] += 1
         return Reply(judging.serve(case, stale, Outcome.STALE))
+
+    def _recorded(self, case: Case, qtype: int) -> Entry | None:
+        """Return the answer of this node's records, as if it were cached; None if there is none or it needs others."""
+        asked = case.query.question
+        if asked.name not in self._zones.records:
+            return None
+        question = question_of(asked.name, qtype, asked.qclass)
+        answer = self._zones.records.answer(question)
+        if answer is None:
+            return None
+        chain = follow(answer, question)
+        return Entry(answer, case.boot_ms, case.boot_ms, chain.targets, False, 0) if chain.complete else None
 
     def _without_upstream(self, case: Case) -> bytes | None:
         """Return the reply to a query that is never forwarded; None for all other queries."""

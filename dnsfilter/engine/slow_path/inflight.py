@@ -67,15 +67,26 @@ class Inflight:
         return min((alarm_ms for alarm_ms in alarms if alarm_ms is not None), default=None)
 
     def join(
-        self, key: CacheKey, question: Question, servers: Sequence[int], waiter: Waiter, now_ns: int
+        self,
+        key: CacheKey,
+        question: Question,
+        servers: Sequence[int],
+        waiter: Waiter,
+        now_ns: int,
+        known: Answer | None = None,
     ) -> list[Result]:
-        """Add `waiter` to the exchange of `key`; start it if there is none. Raise OverflowError if there is no room."""
+        """Add `waiter` to the exchange of `key`; start it if there is none. Raise OverflowError if there is no room.
+
+        The first answer is `known`, or comes from one of the servers.
+        """
         exchange = self._table.find(key)
         if exchange is not None:
             self._table.join(exchange, waiter)
             return [Late(exchange)] if exchange.late else []
         exchange = self._table.open(key, question, waiter, now_ns)
         exchange.attempt = self._attempt(servers, now_ns)
+        if known is not None:
+            return [Got(exchange, known)]
         return self._carry_out(exchange, exchange.attempt.start(now_ns // 1_000_000), now_ns)
 
     def make_room(self, key: CacheKey, client: bytes, now_ns: int) -> list[Result]:

@@ -65,10 +65,12 @@ def any_answer(question: Question) -> Answer:
     return compose(question, 0, Rcode.NOERROR, ([record],))
 
 
-def is_ours(name: bytes, qtype: int, covered: bool) -> bool:
-    """Return whether a name never goes upstream. `covered` says that it is in a conditional zone."""
+def is_ours(name: bytes, qtype: int, zones: Zones) -> bool:
+    """Return whether this node answers a name itself."""
+    if name in _SINGLE_NAMES or name in zones.records:
+        return True
     found = special(name, qtype)
-    return name in _SINGLE_NAMES or (found is not None and not (covered and found.overridable))
+    return found is not None and not (found.overridable and zones.covers(name))
 
 
 def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bool]:
@@ -76,7 +78,7 @@ def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bo
     view = zones.route(question.name, question.qtype).view
 
     def others(name: bytes) -> bool:
-        return zones.route(name, question.qtype).view != view or is_ours(name, question.qtype, zones.covers(name))
+        return zones.route(name, question.qtype).view != view or is_ours(name, question.qtype, zones)
 
     return others
 
@@ -84,7 +86,7 @@ def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bo
 def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:
     """Return the answer for a name that never goes upstream, in any class; None for other names.
 
-    `covered` says that the name is in a conditional zone.
+    `covered` says that a record of this node or a conditional zone covers the name.
     """
     question = query.question
     found = special(question.name, question.qtype)
@@ -114,8 +116,12 @@ def probe_answer(query: Query, texts: Sequence[str], limit: int) -> Local:
     return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
 
 
-def local_leg(question: Question, covered: bool, revision: int) -> Answer | None:
+def local_leg(question: Question, zones: Zones, revision: int) -> Answer | None:
     """Return the answer for an alias target that is a local name; None for all other targets."""
+    recorded = zones.records.answer(question)
+    if recorded is not None:
+        return recorded
+    covered = zones.covers(question.name)
     local = special_answer(Query(0, True, False, False, question, None), covered, revision, MAX_MESSAGE)
     return None if local is None else parse_answer(local.message)
 

@@ -65,8 +65,10 @@ class Settling:
         ended = self._inflight.make_room(key, miss.client, turn.boot_ns)
         self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
         self.settle(turn, ended)
+        # A record of this node is the first answer of a chain that leads to other servers.
+        recorded = self._zones.records.answer(question)
         try:
-            results = self._inflight.join(key, question, miss.servers, waiter, turn.boot_ns)
+            results = self._inflight.join(key, question, miss.servers, waiter, turn.boot_ns, recorded)
         except OverflowError:
             if (entry := stale_answer(self._cache, key, turn.boot_ms)) is not None:
                 self._slots[CACHE_HITS] += 1
@@ -144,7 +146,7 @@ class Settling:
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         question = question_of(name, asked.qtype, asked.qclass)
-        local = local_leg(question, self._zones.covers(name), self._judging.snapshot.revision)
+        local = local_leg(question, self._zones, self._judging.snapshot.revision)
         if local is not None:
             exchange.question = question
             return self._got(turn, exchange, local)

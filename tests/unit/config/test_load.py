@@ -17,12 +17,14 @@ from dnsfilter.config.node_config import (
     ControlPlane,
     Endpoint,
     Limits,
+    LocalRecord,
     Rate,
     Unregistered,
     Upstream,
     Zone,
 )
 from dnsfilter.errors import ConfigError
+from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 
 KEY = 8 * "3d4017c3"
@@ -72,6 +74,7 @@ def test_an_empty_file_is_a_loopback_resolver_that_asks_the_machines_nameservers
         clients=Clients(Unregistered.REFUSE),
         limits=Limits(),
         zones=(),
+        records=(),
         control_plane=ControlPlane(),
         start_without_snapshot=False,
         default_listen=True,
@@ -124,6 +127,15 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         [[zone]]
         suffix = "Corp.Example."
         servers = ["192.0.2.10"]
+        [[record]]
+        name = "Printer.corp.internal"
+        type = "A"
+        data = "192.0.2.20"
+        [[record]]
+        name = "note.corp.internal"
+        type = "TXT"
+        data = "hi"
+        ttl = 60
         [control_plane]
         url = "https://api.example.org/"
         token = "secrets/token"
@@ -160,6 +172,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             connection_idle_s=60,
         ),
         zones=(Zone(parse_name("corp.example"), (parse_endpoint("192.0.2.10:53"),)),),
+        records=(
+            LocalRecord(parse_name("printer.corp.internal"), Type.A, 300, bytes((192, 0, 2, 20))),
+            LocalRecord(parse_name("note.corp.internal"), Type.TXT, 60, b"\x02hi"),
+        ),
         control_plane=ControlPlane(
             "https://api.example.org", tmp_path / "secrets/token", "annex", tmp_path / "ca.pem", KEY
         ),

@@ -1,4 +1,5 @@
-# Who answers a name: the engine itself (engine/slow_path/local.py), or the servers of a view (upstream/zones.py).
+# Who answers a name: the engine itself (engine/slow_path/local.py), or the servers of a view (upstream/zones.py). Names
+# with records of this node are left to the slow path.
 
 from dnsfilter.engine.slow_path.local import CANARY_NAME, LOCALHOST, OURS, PROBE_NAME, RESOLVER_ARPA, SIGNAL_NAMES
 from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
@@ -18,6 +19,7 @@ cdef enum:
     SIGNAL = 0x2000         # a signal name, answered here for clients of a class with an enforced ban
     SIGNAL_CANARY = 0x4000
     ZONE_HERE = 0x8000
+    RECORDED = 0x0400      # this node has records of the name; the other flags hold for names below it
 
 
 @cython.final
@@ -35,12 +37,15 @@ cdef class Places:
 
     def __init__(self, zones):
         self.tops = NameMap(dict.fromkeys(TOP_LABELS, 0))
-        self.specials = NameMap(SPECIAL_NUMBERS)
+        names = dict(SPECIAL_NUMBERS)
+        for name in zones.records.names:
+            names[name] = names.get(name, int(SINGLE_NAME)) | RECORDED
+        self.specials = NameMap(names)
         self.zones = NameMap(zones.numbers())
         memset(self.single_sizes, 0, sizeof(self.single_sizes))
         self._probe_name = PROBE_NAME
         self._probe, self._probe_size = self._probe_name, <uint16_t>len(PROBE_NAME)
-        for name in OURS:
+        for name in names:
             self.single_sizes[len(name)] = 1
 
     cdef int ours(self, const Asked* asked) noexcept nogil:
@@ -55,16 +60,16 @@ cdef class Places:
         self.apex = asked.name_size
         number = self.specials.get(asked.name, asked.name_size) if self.single_sizes[asked.name_size] else -1
         if number >= 0:
-            return number if number & (LOOPBACK | SIGNAL) else BY_REFERENCE
+            return number if number & (LOOPBACK | SIGNAL) and not number & RECORDED else BY_REFERENCE
         start = asked.starts[asked.labels - 1]
         if self.tops.get(asked.name + start, asked.name_size - start) < 0:
             return NOT_OURS
         for i in range(1, asked.labels):
             start = asked.starts[i]
             number = self.specials.get(asked.name + start, asked.name_size - start)
-            if number >= 0 and number != SINGLE_NAME and not number & SIGNAL:
+            if number >= 0 and not number & SIGNAL and number & ~RECORDED != SINGLE_NAME:
                 self.apex = asked.name_size - start
-                return number
+                return number & ~RECORDED
         return NOT_OURS
 
     cdef bint is_probe(self, const Asked* asked) noexcept nogil:

@@ -1,0 +1,55 @@
+"""The `[[record]]` tables of the configuration: their faults, and the records that they describe."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from dnsfilter.config.file_schema import RecordTable
+from dnsfilter.config.node_config import LocalRecord
+from dnsfilter.config.places import Fault
+from dnsfilter.wire.iana import Type
+from dnsfilter.wire.names import is_at_or_below, name_text, parse_name
+from dnsfilter.wire.record_text import parse_rdata
+
+FIXED_NAMES: Final = ("resolver.arpa", "onion", "localhost", "invalid", "dnsfilter.internal")
+"""Names with a fixed meaning: RFC 9462 section 6.5, RFC 7686 section 2, RFC 6761 section 6, and this program's own."""
+
+MOST_PER_NAME: Final = 32
+"""More would not fit into a message."""
+
+
+def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
+    """Return the faults of these tables. None stands for a table whose own fault is reported elsewhere."""
+    faults: list[Fault] = []
+    seen: set[tuple[bytes, Type, bytes]] = set()
+    types = Counter((table.name, table.type) for table in tables if table is not None)
+    names = Counter(table.name for table in tables if table is not None)
+    aliases = {name for name, kind in types if kind is Type.CNAME}
+    for index, table in enumerate(tables):
+        if table is None:
+            continue
+        name = name_text(table.name)
+        faults += [
+            Fault(("record", index, "name"), f"{name} is always answered by the resolver itself")
+            for fixed in FIXED_NAMES
+            if is_at_or_below(table.name, parse_name(fixed))
+        ]
+        if (many := names[table.name]) > MOST_PER_NAME:
+            faults.append(Fault(("record", index, "name"), f"{name} has {many} records: at most {MOST_PER_NAME}"))
+        if table.name in aliases and (table.type is not Type.CNAME or types[table.name, Type.CNAME] > 1):
+            # RFC 1034 section 3.6.2
+            faults.append(Fault(("record", index, "name"), f"{name} has a CNAME: it can have no other record"))
+        try:
+            value = (table.name, table.type, parse_rdata(table.type, table.data))
+        except ValueError as error:
+            faults.append(Fault(("record", index, "data"), str(error)))
+            continue
+        if value in seen and table.type is not Type.CNAME:
+            faults.append(Fault(("record", index), f"is the same {table.type.name} of {name} once more"))
+        seen.add(value)
+    return faults
+
+
+def local_record(table: RecordTable) -> LocalRecord:
+    """Return the record of a table without faults."""
+    return LocalRecord(table.name, int(table.type), table.ttl, parse_rdata(table.type, table.data))

@@ -1,0 +1,166 @@
+"""The node's own records: they come before cache and upstreams, and policy comes before and after them."""
+
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from dnsfilter.config.node_config import LocalRecord
+from dnsfilter.telemetry.metrics import Outcome, Transport
+from dnsfilter.telemetry.slots import QUERY
+from dnsfilter.wire.names import parse_name
+from dnsfilter.wire.record_text import TYPES, parse_rdata
+from tests.contract.cases import office
+from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query, ttls
+from tests.support.rows import each_row
+from tests.support.scripted import Scripted, says
+from tests.support.starting import Start
+
+
+def record(name: str, kind: str, text: str, ttl_s: int = 300) -> LocalRecord:
+    return LocalRecord(parse_name(name), int(TYPES[kind]), ttl_s, parse_rdata(TYPES[kind], text))
+
+
+RECORDS = (
+    record("printer.corp.internal", "A", "192.0.2.20"),
+    record("printer.corp.internal", "A", "192.0.2.21"),
+    record("printer.corp.internal", "TXT", "second floor", 60),
+    record("20.2.0.192.in-addr.arpa", "PTR", "printer.corp.internal"),
+    record("_ldap._tcp.corp.internal", "SRV", "0 5 389 dc1.corp.internal"),
+    record("print.example.org", "CNAME", "printer.corp.internal"),
+    record("intranet.example.org", "CNAME", "www.example.net"),
+    record("files.example.org", "CNAME", "nas.corp.local"),
+    record("self.example.org", "CNAME", "localhost"),
+    record("film.example.org", "CNAME", "www.tiktok.com"),
+    record("www.tiktok.com", "A", "192.0.2.99"),
+    record("a.example.org", "CNAME", "b.example.org"),
+    record("b.example.org", "CNAME", "a.example.org"),
+    record("2.0.192.in-addr.arpa", "TXT", "the test network"),
+)
+PUBLIC = says(
+    {
+        ("www.example.net", "A"): ("www.example.net. 300 A 198.51.100.80",),
+        ("shop.example.net", "A"): ("shop.example.net. 300 CNAME printer.corp.internal.",),
+        ("www.tiktok.com", "A"): ("www.tiktok.com. 300 A 198.51.100.66",),
+        ("other.example.org", "A"): ("other.example.org. 300 A 198.51.100.81",),
+    }
+)
+
+
+def local(start: Start) -> Rig:
+    return start(office(), Scripted(PUBLIC), records=RECORDS)
+
+
+@each_row(
+    ("name", "qtype", "shown"),
+    [
+        ("Printer.Corp.Internal", "A", ["A 192.0.2.20", "A 192.0.2.21"]),
+        ("printer.corp.internal", "TXT", ['TXT "second floor"']),
+        ("20.2.0.192.in-addr.arpa", "PTR", ["PTR printer.corp.internal."]),
+        ("_ldap._tcp.corp.internal", "SRV", ["SRV 0 5 389 dc1.corp.internal."]),
+        ("print.example.org", "A", ["CNAME printer.corp.internal.", "A 192.0.2.20", "A 192.0.2.21"]),
+        ("print.example.org", "CNAME", ["CNAME printer.corp.internal."]),
+        ("print.example.org", "ANY", ["CNAME printer.corp.internal."]),
+        ("2.0.192.in-addr.arpa", "TXT", ['TXT "the test network"']),
+    ],
+)
+def test_record_is_answered_without_an_upstream(start: Start, name: str, qtype: str, shown: list[str]) -> None:
+    rig = local(start)
+    for transport in Transport:
+        for reply in (rig.ask(query(name, qtype), GHENT, transport), rig.at_once(query(name, qtype), GHENT, transport)):
+            assert (reply.rcode(), sorted(data(reply))) == (dns.rcode.NOERROR, sorted(shown))
+            assert not reply.flags & dns.flags.AA
+    assert rig.forwarded == []
+    assert rig.counters.slots[QUERY[Transport.UDP][Outcome.LOCAL]] == 2
+
+
+@each_row("qtype", ["AAAA", "HTTPS", "MX", "DS"])
+def test_a_name_with_records_has_no_other_types(start: Start, qtype: str) -> None:
+    rig = local(start)
+    reply = rig.at_once(query("printer.corp.internal", qtype), GHENT)
+    assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+    assert [record.rdtype for record in reply.authority] == [dns.rdatatype.SOA]
+    assert reply.authority[0].ttl == 60
+    assert rig.forwarded == []
+
+
+def test_any_of_a_name_without_an_alias_is_the_minimal_answer(start: Start) -> None:
+    assert data(local(start).at_once(query("printer.corp.internal", "ANY"), GHENT)) == ['HINFO "RFC8482" ""']
+
+
+@each_row("name", ["corp.internal", "x.printer.corp.internal", "21.2.0.192.in-addr.arpa", "a.2.0.192.in-addr.arpa"])
+def test_special_names_around_a_record_stay_special(start: Start, name: str) -> None:
+    rig = local(start)
+    reply = rig.at_once(query(name), GHENT)
+    assert reply.rcode() == dns.rcode.NXDOMAIN
+    assert rig.forwarded == []
+
+
+def test_names_around_a_record_resolve_as_before(start: Start) -> None:
+    rig = local(start)
+    assert data(rig.ask(query("other.example.org"))) == ["A 198.51.100.81"]
+
+
+def test_alias_to_a_public_name_is_followed_and_cached(start: Start) -> None:
+    rig = local(start)
+    for _ in range(2):
+        reply = rig.ask(query("intranet.example.org"))
+        assert data(reply) == ["CNAME www.example.net.", "A 198.51.100.80"]
+        assert not reply.flags & dns.flags.AD
+    assert rig.forwarded == [("www.example.net", "A")]
+
+
+def test_alias_into_a_conditional_zone_asks_its_servers(start: Start) -> None:
+    inner = Scripted(says({("nas.corp.local", "A"): ("nas.corp.local. 300 A 10.0.0.9",)}))
+    rig = start(office(), Scripted(PUBLIC), inner, conditional=[ZoneTo("corp.local", inner)], records=RECORDS)
+    assert data(rig.ask(query("files.example.org"))) == ["CNAME nas.corp.local.", "A 10.0.0.9"]
+    assert [(each.name, each.qtype) for each in inner.asked] == [("nas.corp.local", "A")]
+
+
+def test_alias_to_a_special_name_is_answered_here(start: Start) -> None:
+    rig = local(start)
+    assert data(rig.ask(query("self.example.org"))) == ["CNAME localhost.", "A 127.0.0.1"]
+    assert rig.forwarded == []
+
+
+def test_record_inside_a_conditional_zone_wins(start: Start) -> None:
+    inner = Scripted(says({("printer.corp.internal", "A"): ("printer.corp.internal. 300 A 10.0.0.9",)}))
+    rig = start(office(), Scripted(PUBLIC), inner, conditional=[ZoneTo("corp.internal", inner)], records=RECORDS)
+    assert sorted(data(rig.ask(query("printer.corp.internal")))) == ["A 192.0.2.20", "A 192.0.2.21"]
+    assert inner.asked == []
+
+
+def test_public_alias_may_lead_to_a_record(start: Start) -> None:
+    rig = local(start)
+    assert sorted(data(rig.ask(query("shop.example.net")))) == [
+        "A 192.0.2.20",
+        "A 192.0.2.21",
+        "CNAME printer.corp.internal.",
+    ]
+    assert rig.forwarded == [("shop.example.net", "A")]
+
+
+@each_row("name", ["film.example.org", "www.tiktok.com"])
+def test_a_record_is_no_way_around_a_ban(start: Start, name: str) -> None:
+    rig = local(start)
+    for reply in (rig.ask(query(name), GHENT), rig.at_once(query(name), GHENT)):
+        assert (reply.rcode(), data(reply)) == (dns.rcode.REFUSED, [])
+        assert edes(reply)[0][0] == 15
+    assert rig.forwarded == []
+
+
+def test_ttl_of_a_banned_services_record_is_lowered_for_all(start: Start) -> None:
+    reply = local(start).at_once(query("www.tiktok.com"), MECHELEN)
+    assert (data(reply), ttls(reply)) == (["A 192.0.2.99"], [60])
+
+
+def test_loop_of_aliases_ends(start: Start) -> None:
+    rig = local(start)
+    assert rig.ask(query("a.example.org")).rcode() in (dns.rcode.SERVFAIL, dns.rcode.NOERROR)
+    assert rig.forwarded == []
+
+
+@pytest.mark.parametrize("rd", [True, False])
+def test_query_without_rd_and_other_classes_get_no_record(start: Start, rd: bool) -> None:
+    rig = local(start)
+    message = query("printer.corp.internal", "A", "CH" if rd else "IN", rd=rd)
+    assert rig.at_once(message, GHENT).rcode() == dns.rcode.REFUSED
