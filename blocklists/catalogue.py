@@ -15,7 +15,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
-from blocklists.catalogue_file import MAX_NAME, Category, EntryTable, NameTable, Source, TierTable, read_entry
+from blocklists.catalogue_file import (
+    MAX_NAME,
+    AddressTable,
+    Category,
+    EntryTable,
+    NameTable,
+    Source,
+    TierTable,
+    read_entry,
+)
 from dnsfilter.config.places import KeyPath
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Service, Tier, WireName
@@ -65,7 +74,10 @@ class TierEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One service of the catalogue. `reviewed` is the day of the last review."""
+    """One service of the catalogue. `reviewed` is the day of the last review.
+
+    `addresses` belong to the service or its owner alone. Only a firewall uses them; the resolver does not.
+    """
 
     slug: str
     name: str
@@ -73,6 +85,7 @@ class Entry:
     reviewed: date
     sources: tuple[Source, ...]
     tiers: tuple[TierEntry, ...]
+    addresses: tuple[AddressTable, ...] = ()
 
     @property
     def names_count(self) -> int:
@@ -140,7 +153,7 @@ def parse_entry(text: str, file_name: str) -> Entry:
     found = [(_place(fault.path, data), fault.message) for fault in faults]
     found += _name_faults(tiers)
     if table is not None:
-        found += _number_faults(table) + _source_faults(table)
+        found += _number_faults(table) + _address_faults(table) + _source_faults(table)
     if table is None or found:
         raise ConfigError(tuple(Problem(f"{file_name}:{place}", message) for place, message in found))
     return _entry(table)
@@ -148,7 +161,9 @@ def parse_entry(text: str, file_name: str) -> Entry:
 
 def _entry(table: EntryTable) -> Entry:
     tiers = tuple(TierEntry(tier.number, tier.title, tier.description, _names(tier)) for tier in table.tier)
-    return Entry(table.slug, table.name, table.category, table.reviewed, tuple(table.source), tiers)
+    return Entry(
+        table.slug, table.name, table.category, table.reviewed, tuple(table.source), tiers, tuple(table.addresses)
+    )
 
 
 def _names(tier: TierTable) -> tuple[CatalogueName, ...]:
@@ -223,15 +238,22 @@ def _number_faults(table: EntryTable) -> list[tuple[str, str]]:
     return [("tier", f"has the numbers {numbers}: they must start at 1, rise, and be at most {MAX_TIER}")]
 
 
+def _address_faults(table: EntryTable) -> list[tuple[str, str]]:
+    counts = Counter(address.prefix for address in table.addresses)
+    return [(f"addresses[{prefix}]", "is given twice") for prefix, count in counts.items() if count > 1]
+
+
 def _source_faults(table: EntryTable) -> list[tuple[str, str]]:
-    """Return the faults between sources and names: an id given twice, unknown or unused."""
+    """Return the faults between sources and what cites them: an id given twice, unknown or unused."""
     ids = Counter(source.id for source in table.source)
     faults = [("source", f"has the id {ident!r} twice") for ident, count in ids.items() if count > 1]
-    names = list(_placed(list(enumerate(table.tier, 1))))
+    citing = [(place, name.sources) for _, place, name in _placed(list(enumerate(table.tier, 1)))]
+    citing += [(f"addresses[{address.prefix}]", address.sources) for address in table.addresses]
     faults += [
         (f"{place}.sources", f"no [[source]] has the id {unknown!r}")
-        for _, place, name in names
-        for unknown in sorted(set(name.sources) - set(ids))
+        for place, sources in citing
+        for unknown in sorted(set(sources) - set(ids))
     ]
-    cited = {ident for _, _, name in names for ident in name.sources}
-    return faults + [("source", f"{ident!r} is not used by any name: remove it") for ident in sorted(set(ids) - cited)]
+    cited = {ident for _, sources in citing for ident in sources}
+    unused = sorted(set(ids) - cited)
+    return faults + [("source", f"{ident!r} is not used by any name or address: remove it") for ident in unused]

@@ -17,11 +17,12 @@ from pydantic import (
     model_validator,
 )
 
-from dnsfilter.config.file_schema import Table, faults_of, word
+from dnsfilter.config.file_schema import APrefix, Table, faults_of, word
 from dnsfilter.config.places import Fault
 from dnsfilter.wire.names import parse_name
 
 MAX_NAME = 253
+MAX_ADDRESSES = 1_000
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
@@ -94,18 +95,24 @@ def _tables(value: object) -> object:
 Slug: TypeAlias = Annotated[str, _printable(32), AfterValidator(_slug)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Names: TypeAlias = Annotated[list["NameTable"], BeforeValidator(_tables)]
+SourceIds: TypeAlias = Annotated[list[str], Field(min_length=1, max_length=100), AfterValidator(_each_once)]
 
 
 class NameTable(Table):
     name: Annotated[str, _printable(MAX_NAME), AfterValidator(_name)]
-    sources: Annotated[list[str], Field(min_length=1, max_length=100), AfterValidator(_each_once)]
+    sources: SourceIds
     lists: Count | None = None
     families: Count | None = None
     note: Annotated[str, _printable(120)] = ""
 
 
+class AddressTable(Table):
+    prefix: APrefix
+    sources: SourceIds
+
+
 class Source(Table):
-    """A source of names: `what` is a repository or list, `revision` is empty if unknown."""
+    """A source of names or addresses: `what` is a repository or list, `revision` is empty if unknown."""
 
     id: Slug
     what: Annotated[str, _printable(200)]
@@ -135,6 +142,9 @@ class EntryTable(Table):
     category: Annotated[Category, word(Category)]
     reviewed: Annotated[date, PlainValidator(_day)]
     source: Annotated[list[Source], Field(min_length=1), BeforeValidator(_tables)]
+    addresses: Annotated[list[AddressTable], Field(max_length=MAX_ADDRESSES), BeforeValidator(_tables)] = Field(
+        default_factory=list
+    )
     tier: Annotated[list[TierTable], Field(min_length=1), BeforeValidator(_tables)]
 
 

@@ -7,18 +7,13 @@ import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, local_node, store_of
-from dnsfilter.cli.publishing import policy_files
+from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
+from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, store_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
-from dnsfilter.config.node_config import Config
-from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
-from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.policy.reasons import unregistered_text
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
-from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.supervisor.snapshot_watch import apply_suspensions
 from dnsfilter.telemetry.terminal import say
 from dnsfilter.wire.names import name_text
 
@@ -48,8 +43,8 @@ def explain(options: argparse.Namespace) -> int:
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT
-    suspensions = _suspensions(options)
-    snapshot = _snapshot(options, config, now, at, suspensions)
+    suspensions = local_suspensions(options)
+    snapshot = snapshot_of(options, config, now, at, suspensions)
     if at < (known_from := snapshot.made_s - KEPT_PAST_S):
         say(
             f"dnsfilter: this snapshot does not cover times before {at_words(known_from)}: use dnsfilterctl trace",
@@ -78,30 +73,6 @@ def explain(options: argparse.Namespace) -> int:
     when = "" if options.at is None else f" at {at_words(at)}"
     say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
     return DONE
-
-
-def _suspensions(options: argparse.Namespace) -> tuple[Suspension, ...]:
-    """Return the local suspensions. If the caller may not read them, print that and return none."""
-    try:
-        return local_node(options).suspensions()
-    except UnavailableError as error:
-        say(f"dnsfilter: explained without local suspensions: {error}", file=sys.stderr)
-        return ()
-
-
-def _snapshot(
-    options: argparse.Namespace, config: Config, now: Instant, at: Instant, suspensions: tuple[Suspension, ...]
-) -> Snapshot:
-    """Return the snapshot that the node decides by, or that of the policy file at an instant. Write nothing."""
-    if options.policy is None:
-        files, passed_over = store_of(options, config).read_best()
-        if passed_over is not None:
-            say(f"dnsfilter: decided by revision {files.revision}: {passed_over}", file=sys.stderr)
-    else:
-        # A snapshot leaves out everything that ended over a day before its making.
-        files = policy_files(options.policy, config, now, min(now, at))
-    laid = apply_suspensions(files, suspensions, now)
-    return Snapshot.open(laid.manifest, laid.names, laid.ranges, laid.rules, config.control_plane.site)
 
 
 def decision_value(decision: Decision) -> dict[str, object]:

@@ -68,8 +68,10 @@ class Given:
 class LocalSuspensions:
     """The suspensions in a file. Calls are cheap while the file does not change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Initialize. With `read_only`, corrections hold in memory only: another process makes them in the file."""
         self._path = path
+        self._read_only = read_only
         self._token: tuple[int, int, int] | None = None
         self._given: tuple[Given, ...] = ()
         self._starts: dict[Given, Instant] = {}
@@ -93,6 +95,8 @@ class LocalSuspensions:
 
     def _correct(self, now: ClockReading) -> None:
         """Remove ended suspensions from the file, and correct the starts of the others by the wall clock."""
+        if self._read_only:
+            return
         try:
             change_given(self._path, now, lambda held: tuple(_begun(given, now) for given in held), wait=False)
         except UnavailableError as error:

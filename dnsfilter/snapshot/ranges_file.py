@@ -2,8 +2,8 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
 from itertools import pairwise
 from struct import Struct
 
@@ -146,6 +146,15 @@ class RangeTable:
             raise SnapshotError(f"read snapshot: range {index} is no prefix") from error
         return prefix, self.parts[Part.STRINGS].text(label)
 
+    def networks(self) -> Iterator[tuple[Prefix, int]]:
+        """Yield disjoint networks that together are the registered addresses, each with its class, ascending."""
+        for first, last, index in self._v4.registered(2**32):
+            for v4 in summarize_address_range(IPv4Address(first), IPv4Address(last)):
+                yield v4, self._classes[index]
+        for first, last, index in self._v6.registered(2**128):
+            for v6 in summarize_address_range(IPv6Address(first), IPv6Address(last)):
+                yield v6, self._classes[index]
+
     def _index(self, address: bytes) -> int:
         return self._v4.find(int.from_bytes(address)) if len(address) == 4 else self._v6.find(address)
 
@@ -173,6 +182,15 @@ class _Intervals:
         if place < self._first:
             return NONE
         return int(self._ranges.record(INTERVAL_RANGE, place)[0])
+
+    def registered(self, size: int) -> Iterator[tuple[int, int, int]]:
+        """Yield first and last address, as numbers below `size`, and range of each interval that has a range."""
+        starts = [self._start(place) for place in range(self._first, self._end)]
+        firsts = [start if isinstance(start, int) else int.from_bytes(start) for start in starts]
+        for place, (first, following) in enumerate(pairwise([*firsts, size]), self._first):
+            index = int(self._ranges.record(INTERVAL_RANGE, place)[0])
+            if index != NONE:
+                yield first, following - 1, index
 
     def _start(self, place: int) -> int | bytes:
         start: int | bytes = self._starts.record(self._shape, place)[0]

@@ -3,7 +3,7 @@
 It applies the rules of `policy/decide.py` in a form that is fast enough for every query. Parity tests compare the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dnsfilter.errors import SnapshotError
@@ -160,6 +160,10 @@ class Snapshot:
         """Return prefix and label of the range of a packed address, or None. SnapshotError if the data make none."""
         return self._ranges.describe(address)
 
+    def networks(self) -> Iterator[tuple[Prefix, int]]:
+        """Yield disjoint networks that together are the site's registered addresses, each with its class."""
+        return self._ranges.networks()
+
     def authority(self, class_index: int) -> str:
         """Return the slug of the authority of a class."""
         return self._rules.authorities[class_index]
@@ -224,6 +228,16 @@ class Snapshot:
     def enforcing(self, class_index: int, at: Instant) -> bool:
         """Return whether any rule of that class refuses something at `at`."""
         return any(self._rules.effect(rule, at) is Effect.ENFORCE for rule in self._rules.rules(class_index))
+
+    def enforced(self, class_index: int, at: Instant) -> frozenset[str]:
+        """Return the services of which any rule of that class refuses something at `at`."""
+        rules = self._rules.rules(class_index)
+        return frozenset(rule.ban.service for rule in rules if self._rules.effect(rule, at) is Effect.ENFORCE)
+
+    def next_change_of_any(self, class_index: int, at: Instant) -> Instant | None:
+        """Return the first time after `at` at which any rule of that class starts, changes or ends."""
+        changes = (self._rules.next_change(rule, at) for rule in self._rules.rules(class_index))
+        return min((change for change in changes if change is not None), default=None)
 
     def decide(self, client: Address, name: WireName, at: Instant) -> Decision:
         """Return the result of `policy.decide.decide` for this snapshot's site.

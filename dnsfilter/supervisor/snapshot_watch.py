@@ -31,13 +31,22 @@ class PolicyFeed:
     """The newest good snapshot of a store, with the local suspensions of this node applied to it."""
 
     def __init__(
-        self, store: SnapshotStore, site: str, clock: Clock | None = None, node_dir: Path | None = None
+        self,
+        store: SnapshotStore,
+        site: str,
+        clock: Clock | None = None,
+        node_dir: Path | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
-        """Initialize. Local suspensions are read from `node_dir`. If it is None, there are none."""
+        """Initialize. Local suspensions are read from `node_dir`. If it is None, there are none.
+
+        `read_only` is for a process next to the node, which must not write to the node's files.
+        """
         self._store = store
         self._site = site
         self._clock = clock or SystemClock()
-        self._local = None if node_dir is None else LocalSuspensions(node_dir / FILE_NAME)
+        self._local = None if node_dir is None else LocalSuspensions(node_dir / FILE_NAME, read_only=read_only)
         self._boot = this_boot()
         self._waits = 0
         self._token: tuple[int, int] | None = None
@@ -82,7 +91,7 @@ class PolicyFeed:
         given = frozenset(suspension.authority for suspension in self.suspensions)
         if self.snapshot is None:
             return given
-        return given | self.snapshot.suspended(self._now(self.anchor).instant)
+        return given | self.snapshot.suspended(self.instant())
 
     def local_suspensions(self) -> tuple[tuple[str | None, Instant], ...]:
         """Return the authorities (None: all) that are suspended by an act on this node, and until when.
@@ -91,7 +100,7 @@ class PolicyFeed:
         """
         held = self.suspensions
         if self.snapshot is not None and self.held_up_to is not None:
-            held += self.snapshot.suspensions(self._now(self.anchor).instant)
+            held += self.snapshot.suspensions(self.instant())
         until: dict[str | None, Instant] = {}
         for each in held:
             until[each.authority] = max(each.end, until.get(each.authority, each.end))
@@ -252,9 +261,13 @@ class PolicyFeed:
             logs.emit(_LOG, logging.WARNING, "quarantine not written", reason=error)
         return snapshot
 
+    def instant(self) -> Instant:
+        """Return the instant to decide by now, by the trusted clock."""
+        return self._now(self.anchor).instant
+
     def age_s(self) -> int:
         """Return the seconds since the snapshot in use was made, by the trusted clock."""
-        return self._now(self.anchor).instant - self.anchor.made_s
+        return self.instant() - self.anchor.made_s
 
     def close(self) -> None:
         for _, descriptor in self._sealed:
