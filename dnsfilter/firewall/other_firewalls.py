@@ -18,10 +18,12 @@ _Lists = dict[str, tuple[Prefix, ...]]
 def printed(syntax: str, rules: RuleSet, around: Surroundings, revision: int) -> str:
     """Return the rules in one of `SYNTAXES`, below a comment that says until when they are valid."""
     mark, body = SYNTAXES[syntax]
-    until = "there is no later change in it" if rules.until is None else f"at the latest at {instant_text(rules.until)}"
+    again = ". No change is planned."
+    if rules.until is not None:
+        again = f", and at the latest at {instant_text(rules.until)}."
     head = (
         f"dnsfilter firewall --print {syntax}: revision {revision} of the policy.",
-        f"Print it again after each new revision or suspension, and {until}.",
+        f"Print it again after each new revision or suspension{again}",
     )
     return "".join(f"{mark} {line}\n" for line in head) + body(rules, around)
 

@@ -108,7 +108,17 @@ def test_the_rules_follow_an_exemption(net: Places, firewall: Firewall) -> None:
 def test_the_rules_follow_a_local_suspension(net: Places, firewall: Firewall) -> None:
     firewall.publish(VIDEO_BAN)
     assert comes_true(lambda: not asks(net, net.banned))
-    command = [program("dnsfilter"), "suspend", "ghent", "--for", "3s", "--reason", "fire", "--config", firewall.config]
+    command = [
+        program("dnsfilter"),
+        "suspend",
+        "ghent",
+        "--for",
+        "3s",
+        "--reason",
+        "fire",
+        "--config",
+        str(firewall.config),
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert comes_true(lambda: asks(net, net.banned))

@@ -1,6 +1,7 @@
 """Catalogue files: valid ones are accepted, and every problem of others is reported at once with its place."""
 
 from datetime import date
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ slug = "sample"
 name = "Sample"
 category = "social"
 reviewed = 2026-11-25
+addresses = [
+    { prefix = "192.0.2.0/24", sources = ["list-a"] },
+]
 
 [[source]]
 id = "list-a"
@@ -44,6 +48,7 @@ def test_entry_holds_what_the_file_says() -> None:
     assert (entry.slug, entry.name, entry.category) == ("sample", "Sample", Category.SOCIAL)
     assert entry.reviewed == date(2026, 11, 25)
     assert entry.sources[0].revision == "0123abc"
+    assert [(each.prefix, each.sources) for each in entry.addresses] == [(ip_network("192.0.2.0/24"), ["list-a"])]
     assert entry.names_count == 2
     first, second = entry.tiers[0].names
     assert (first.exact, first.lists, first.families) == (False, 4, 2)
@@ -58,6 +63,7 @@ def replaced(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
+ADDRESS = '{ prefix = "192.0.2.0/24", sources = ["list-a"] },'
 FIRST = '{ name = "sample.example", sources = ["list-a"], lists = 4, families = 2 },'
 
 
@@ -76,6 +82,10 @@ FIRST = '{ name = "sample.example", sources = ["list-a"], lists = 4, families = 
         (replaced("number = 1", "number = 0"), "tier[1].number"),
         (replaced("number = 1", "number = true"), "tier[1].number"),
         (replaced("number = 1", "number = 2"), "tier"),
+        (replaced(ADDRESS, '{ prefix = "192.0.2.1/24", sources = ["list-a"] },'), "addresses[1].prefix"),
+        (replaced(ADDRESS, '{ prefix = "192.0.2.0/24", sources = ["b"] },'), "addresses[192.0.2.0/24].sources"),
+        (replaced(ADDRESS, '{ prefix = "192.0.2.0/24", sources = [] },'), "addresses[1].sources"),
+        (replaced(ADDRESS, ADDRESS + ADDRESS), "addresses[192.0.2.0/24]"),
         (replaced('title = "Sample itself"', ""), "tier[1].title"),
         (replaced('title = "Sample itself"', 'title = "Sample itself"\ncolour = "red"'), "tier[1].colour"),
         (replaced(FIRST, '"sample.example",'), "tier[1].domains"),

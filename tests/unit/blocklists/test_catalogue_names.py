@@ -1,6 +1,7 @@
 """The packaged catalogue: names that its entries match or must not match, and their sources."""
 
 import re
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 import pytest
 
@@ -254,3 +255,17 @@ def test_entry_of_an_unknown_slug_is_a_key_error() -> None:
 def test_services_are_ordered_by_slug_and_unique() -> None:
     slugs = [service.slug for service in CATALOGUE.services]
     assert slugs == sorted(set(slugs))
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.entries, ids=lambda entry: entry.slug)
+def test_addresses_are_public_and_none_lies_in_another(entry: Entry) -> None:
+    prefixes = [address.prefix for address in entry.addresses]
+    assert [str(prefix) for prefix in prefixes if not prefix.is_global] == []
+    v4 = [prefix for prefix in prefixes if isinstance(prefix, IPv4Network)]
+    v6 = [prefix for prefix in prefixes if isinstance(prefix, IPv6Network)]
+    assert sum(each.num_addresses for each in v4) == sum(each.num_addresses for each in collapse_addresses(v4))
+    assert sum(each.num_addresses for each in v6) == sum(each.num_addresses for each in collapse_addresses(v6))
+
+
+def test_only_encrypted_dns_and_tiktok_have_addresses() -> None:
+    assert {entry.slug for entry in CATALOGUE.entries if entry.addresses} == {"encrypted_dns", "tiktok"}

@@ -240,3 +240,13 @@ def test_endless_file_is_not_read(path: Path) -> None:
     os.truncate(path, 2**40)
     with pytest.raises(UnavailableError, match="longer"):
         load_given(path)
+
+
+def test_a_second_reader_writes_nothing(path: Path) -> None:
+    change_given(path, THEN, lambda _: (GIVEN,))
+    content = path.read_bytes()
+    reader = LocalSuspensions(path, read_only=True)
+    assert reader.holding(later(599)) == (GIVEN.holds(THEN),)
+    assert reader.holding(later(600)) == ()
+    assert reader.holding(later(60, stepped_s=HOUR)) == ()
+    assert path.read_bytes() == content

@@ -28,12 +28,18 @@ NESTED = policy(
 )
 
 
-def authority_of(policy: Policy, site: str, address: str) -> str | None:
+def table_of(policy: Policy, site: str) -> tuple[RangeTable, tuple[str, ...]]:
+    """Return the table, and the authority of each class."""
     by_range = classify(policy)
     classes = range_classes(by_range)
     file = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})
-    found = RangeTable(file.data, site, len(classes)).find(ip_address(address).packed)
-    return None if found is None else classes[found].authority
+    return RangeTable(file.data, site, len(classes)), tuple(each.authority for each in classes)
+
+
+def authority_of(policy: Policy, site: str, address: str) -> str | None:
+    table, authorities = table_of(policy, site)
+    found = table.find(ip_address(address).packed)
+    return None if found is None else authorities[found]
 
 
 @pytest.mark.parametrize(
@@ -102,3 +108,35 @@ def test_finds_the_same_range_as_the_oracle(policy: Policy, site: str, data: st.
     client = data.draw(clients_of(policy))
     registered = range_of(policy, site, client)
     assert authority_of(policy, site, str(client)) == (registered.authority if registered else None)
+
+
+def test_networks_are_disjoint_and_have_the_class_of_the_most_specific_range() -> None:
+    table, authorities = table_of(NESTED, "default")
+    assert [(str(network), authorities[found]) for network, found in table.networks()] == [
+        ("0.0.0.0/8", "bottom"),
+        ("192.0.2.0/27", "first"),
+        ("192.0.2.32/32", "one"),
+        *(
+            (f"192.0.2.{start}/{length}", "first")
+            for start, length in ((33, 32), (34, 31), (36, 30), (40, 29), (48, 28))
+        ),
+        ("192.0.2.64/26", "outer"),
+        ("192.0.2.128/26", "outer"),
+        ("192.0.2.192/26", "last"),
+        ("255.255.255.0/24", "top"),
+        *(
+            (f"2001:db8:{2**16 - 2 ** (16 - bits + 1):x}::/{32 + bits}".replace(":0::", "::"), "outer")
+            for bits in range(1, 17)
+        ),
+        ("2001:db8:ffff::/48", "last"),
+        ("ffff::/16", "top"),
+    ]
+
+
+@examples(50)
+@given(policies(), sites, st.data())
+def test_networks_are_the_registered_addresses(policy: Policy, site: str, data: st.DataObject) -> None:
+    table, _ = table_of(policy, site)
+    client = data.draw(clients_of(policy))
+    holding = [found for network, found in table.networks() if client.version == network.version and client in network]
+    assert holding == ([] if (found := table.find(client.packed)) is None else [found])

@@ -236,6 +236,23 @@ def test_enforcing_holds_while_some_ban_refuses() -> None:
     assert not snapshot.enforcing(class_of(snapshot, "198.51.100.1"), NOW)
 
 
+def test_enforced_services_and_the_next_change_of_any() -> None:
+    snapshot = opened(
+        policy(
+            GHENT,
+            TIKTOK,
+            CAPCUT,
+            ban(1, "ghent", "tiktok", terms=(Term(NOW, NOW + DAY),)),
+            ban(2, "ghent", "capcut", terms=(Term(NOW + 10),)),
+        )
+    )
+    ghent = class_of(snapshot, "192.0.2.1")
+    changes = {NOW: NOW + 10, NOW + 10: NOW + DAY, NOW + DAY: None}
+    assert {at: snapshot.next_change_of_any(ghent, at) for at in changes} == changes
+    services = {NOW: ["tiktok"], NOW + 10: ["capcut", "tiktok"], NOW + DAY: ["capcut"]}
+    assert {at: sorted(snapshot.enforced(ghent, at)) for at in services} == services
+
+
 def test_a_tier_that_the_service_does_not_have_matches_nothing() -> None:
     snapshot = opened(policy(GHENT, TIKTOK, ban(1, "ghent", "tiktok", tiers=frozenset({7}))))
     assert snapshot.decide(ip_address("192.0.2.1"), parse_name("tiktok.example"), NOW).verdict is Verdict.PASS
