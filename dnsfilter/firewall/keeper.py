@@ -18,7 +18,7 @@ from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.telemetry import logs
-from dnsfilter.telemetry.notify import notify
+from dnsfilter.telemetry.notify import notify, watchdog_s
 
 POLL_S = 0.1
 CHECK_S = 5.0
@@ -71,9 +71,12 @@ class Keeper:
             self._update()
             self._apply()
         notify("READY=1")
+        pause_s, watchdog_at = watchdog_s(), self._clock_s()
         while not stopping.wait(POLL_S):
             self.step()
-            notify("WATCHDOG=1")
+            if pause_s is not None and self._clock_s() >= watchdog_at:
+                notify("WATCHDOG=1")
+                watchdog_at += pause_s
         notify("STOPPING=1")
         if not keep:
             self._firewall.remove()

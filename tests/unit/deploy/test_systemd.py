@@ -15,7 +15,8 @@ from dnsfilter.supervisor.sockets import RECEIVE_BUFFER, buffer_advice
 
 PROJECT = Path(__file__).parents[3]
 SYSTEMD = PROJECT / "deploy" / "systemd"
-UNITS = ("dnsfilter.service", "dnsfilter-api.service")
+UNITS = ("dnsfilter.service", "dnsfilter-api.service", "dnsfilter-firewall.service")
+MOST_EXPOSED = (2.0, 1.5, 2.0)
 each_unit = pytest.mark.parametrize("unit", UNITS)
 
 
@@ -44,7 +45,7 @@ def test_systemd_reports_only_the_missing_program(unit: str) -> None:
     assert [line for line in complaints if not missing.fullmatch(line)] == []
 
 
-@pytest.mark.parametrize(("unit", "most"), [("dnsfilter.service", 2.0), ("dnsfilter-api.service", 1.5)])
+@pytest.mark.parametrize(("unit", "most"), [*zip(UNITS, MOST_EXPOSED, strict=True)])
 def test_exposure_stays_low(unit: str, most: float) -> None:
     threshold = f"--threshold={round(most * 10)}"
     command = [tool("systemd-analyze"), "security", "--offline=yes", "--no-pager", threshold, str(SYSTEMD / unit)]
@@ -56,6 +57,13 @@ def test_resolver_may_bind_low_ports_and_nothing_else() -> None:
     resolver = directives("dnsfilter.service")
     assert resolver["CapabilityBoundingSet"] == resolver["AmbientCapabilities"] == ["CAP_NET_BIND_SERVICE"]
     assert "PrivateUsers" not in resolver
+
+
+def test_firewall_may_change_the_network_and_nothing_else() -> None:
+    firewall = directives("dnsfilter-firewall.service")
+    assert firewall["CapabilityBoundingSet"] == firewall["AmbientCapabilities"] == ["CAP_NET_ADMIN"]
+    assert "PrivateUsers" not in firewall
+    assert "ReadWritePaths" not in firewall
 
 
 def test_control_plane_has_no_capability() -> None:
@@ -73,8 +81,9 @@ def test_migration_of_the_database_has_no_time_limit() -> None:
     assert directives("dnsfilter-api.service")["TimeoutStartSec"] == ["infinity"]
 
 
-def test_resolver_starts_without_the_control_plane() -> None:
-    resolver = directives("dnsfilter.service")
+@pytest.mark.parametrize("unit", ["dnsfilter.service", "dnsfilter-firewall.service"])
+def test_unit_starts_without_the_other_units(unit: str) -> None:
+    resolver = directives(unit)
     ordering = [value for key in ("Requires", "Wants", "After", "BindsTo", "PartOf") for value in resolver.get(key, [])]
     assert not any("dnsfilter" in value for value in ordering)
     assert resolver["StartLimitIntervalSec"] == ["0"]
