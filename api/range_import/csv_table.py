@@ -58,7 +58,7 @@ def parse_table(text: str, site: str, reached: Callable[[int], None] | None = No
     Call `reached` from time to time with the number of rows read.
     """
     text = text.removeprefix("\ufeff")
-    lines = _lines(text)
+    lines = csv_lines(text)
     line, cells = next(lines, (1, "the file is empty"))
     header = [] if isinstance(cells, str) else [cell.strip().lower() for cell in cells]
     wrong = cells if isinstance(cells, str) else _header_fault(header)
@@ -87,7 +87,7 @@ def line_of(found: Fault) -> int:
     return int(re.split(r"[ .]", found.place)[-1])
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def csv_lines(text: str) -> Iterator[_Line]:
     """Yield every row that is not empty."""
     heading = text.partition("\n")[0]
     # Spreadsheets separate cells by semicolons in countries with a decimal comma.

@@ -1,6 +1,7 @@
 """Ask the API: return answers by their schemas, and raise every failure as a `CtlError`."""
 
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -87,6 +88,12 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
+
+    def placing(self, places: Places) -> Self:
+        """Return this client with a translator of places that applies before its own."""
+        own, placed = self._places, copy(self)
+        placed._places = lambda place: own(places(place))
+        return placed
 
     @property
     def has_token(self) -> bool:

@@ -159,3 +159,49 @@ def test_nested_ranges_and_unused_space_are_listed(served: Served, ctl: Ctl) -> 
         ["127.0.6.0/24", "127.0.4.0/22", "ghent", "Stad Gent", "default"],
     ]
     assert ctl("range", "gaps", "--authority", "diest").err == "no unused space\n"
+
+
+FOR_ALL = ("--authority", "ghent", "--funding", "public", "--audience", "staff")
+
+
+def test_an_export_is_imported_with_what_the_caller_says(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    name = _file(tmp_path, 'prefix,description\n192.0.2.0/25,"hall, left"\n192.0.2.128/25,\n')
+    done = ctl("range", "import", name, "--format", "netbox", *FOR_ALL)
+    assert done.out == "2 registered, 0 changed, 0 removed, 0 unchanged: revision 2\n"
+    found = served.plane.done("GET", "/v1/ranges?authority=ghent")["items"]
+    labels = {each["prefix"]: (each["label"], each["funding"], each["audience"]) for each in found}
+    assert labels["192.0.2.0/25"] == ("hall, left", "public", "staff")
+    theirs = ("--authority", "mechelen", *FOR_ALL[2:], "--sync", "--max-removals", "100", "--dry-run")
+    (tmp_path / "ranges.csv").write_text("prefix\n198.51.100.0/24\n")
+    rehearsed = ctl("range", "import", name, "--format", "netbox", *theirs).out
+    assert "+ range/default/198.51.100.0/24  range.register" in rehearsed
+    assert "- range/default/127.0.7.0/24  range.remove" in rehearsed
+
+
+def test_faults_of_an_export_name_the_file_and_its_lines(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    name = _file(tmp_path, "prefix,status\n192.0.2.0/24,container\n192.0.2.0/25,active\nfe80::/64,active\n")
+    done = ctl("range", "import", name, "--format", "netbox", *FOR_ALL)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[1].startswith(f"{name} line 4: prefix: fe80::/64 ")
+    (tmp_path / "ranges.csv").write_text("prefix\n192.0.2.1/24\n192.0.2.0/x\n")
+    assert ctl("range", "import", name, "--format", "netbox", *FOR_ALL).err.splitlines() == [
+        f"{PROGRAM}: {name} line 2: '192.0.2.1/24' has host bits set: write 192.0.2.0/24",
+        f"{name} line 3: '192.0.2.0/x' is not a prefix",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "kea"), "--format kea needs --authority, --funding and --audience"),
+        (("--format", "kea", *FOR_ALL[:4]), "--format kea needs --authority, --funding and --audience"),
+        (("--format", "kea", *FOR_ALL, "--max-removals", "3"), "--max-removals needs --sync"),
+        (("--format", "kea", *FOR_ALL), "cannot be read as JSON"),
+        (("--funding", "public"), "--funding and --audience need another --format"),
+    ],
+)
+def test_wrong_exports_are_refused_without_a_request(
+    scripted: Scripted, ctl: Ctl, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = ctl("range", "import", _file(tmp_path, HEADER), *arguments)
+    assert (done.code, message in done.err, scripted.spoken) == (2, True, [])
