@@ -13,7 +13,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.components import component
-from tests.support.namespaces import ANSWER_S, Namespace, link
+from tests.support.namespaces import ANSWER_S, Namespace, impossible, link
 from tests.support.nodes import Process, program
 
 BANNED, FREE = ("10.1.0.0/24", "2001:db8:1::/64"), ("10.2.0.0/24", "2001:db8:2::/64")
@@ -50,6 +50,9 @@ def places() -> Iterator[Places]:
             space.ip("route", "add", "default", "via", f"{net}.1")
             space.ip("route", "add", "default", "via", f"2001:db8:{net6}::1")
         made = Places(gateway, *others)
+        probe = gateway.component("nft").run("list", "ruleset")
+        if probe.returncode != 0:
+            impossible(f"the kernel refuses nftables: {probe.stderr}")
         made.world.add_address(*(f"{each}/32" for each in (OTHER[0], PUBLIC, ALLOWED)), f"{OTHER[1]}/128")
         gateway.ip("route", "add", "default", "via", "203.0.113.2")
         gateway.ip("route", "add", f"{OTHER[1]}/128", "via", "2001:db8:f::2")
