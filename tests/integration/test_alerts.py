@@ -1,13 +1,16 @@
 """The most important alerts fire for real: Prometheus evaluates the shipped rules with short times, and Alertmanager
 sends them to a receiver, as firing and later as resolved."""
 
+import itertools
 import json
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,66 +19,88 @@ from pathlib import Path
 import pytest
 from dnslib import DNSRecord
 
-from tests.support.alert_rules import write_short_rules
-from tests.support.alertmanager import Received, alertmanager
+from tests.support.certificates import DAY, Authority
+from tests.support.control_planes import Api
 from tests.support.knot import Knot
-from tests.support.nodes import SingleMachine, eventually
-from tests.support.prometheus import Prometheus, prometheus
+from tests.support.namespaces import tool
+from tests.support.nodes import EXAMPLE, Node, SingleMachine, eventually
+from tests.support.paused import flood
+from tests.support.ports import free_port
+from tests.support.slow_upstream import slow_upstream
+from tests.support.watched import WITHIN_S, Watched, watching
 
-WITHIN_S = 60.0
+DECISION = ("--organ", "college", "--reference", "2026/12", "--date", "2026-11-02", "--legal-basis", "decision")
+
+SLOW_ZONE, SLOW_S = "slow.test", 2.2
+
+
+class SmallDisk(Node):
+    """A node whose state directory is a disk of 16 MiB."""
+
+    def command(self) -> list[str]:
+        self.state.mkdir(exist_ok=True)
+        mounted = 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"'
+        within = [tool("unshare"), "--user", "--map-root-user", "--mount", "--"]
+        return [*within, "sh", "-c", mounted, str(self.state), *super().command()]
+
+    @property
+    def disk(self) -> Path:
+        """Return a path of the state directory that can be used outside of the node's mounts."""
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/root{self.state}")
+
+
+class Encrypted(Api):
+    """`dnsfilter-api` with TLS, and with metrics at a known port."""
+
+    def __init__(self, directory: Path) -> None:
+        self.certificates = Authority(directory)
+        self.files = (directory / "server.pem", directory / "server.key")
+        self.metrics_address = f"127.0.0.1:{free_port()}"
+        tls = ("--tls-certificate", str(self.files[0]), "--tls-key", str(self.files[1]))
+        super().__init__(directory, EXAMPLE.read_text(), (*tls, "--metrics-listen", self.metrics_address))
+        self.renew(30 * DAY)
+
+    def is_ready(self) -> bool:
+        with closing(socket.socket()) as client:
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def renew(self, lasting: timedelta) -> None:
+        """Replace the certificate."""
+        self.certificates.issue(*self.files, lasting=lasting)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A machine, with Prometheus and Alertmanager that watch it."""
+class Breakable:
+    """A node and a control plane that tests break. They are not parts of the machine, but are watched with it."""
 
-    machine: SingleMachine
-    server: Prometheus
-    received: Received
-
-    def ctl(self, *arguments: str) -> str:
-        done = self.machine.ctl(*arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def arrives(self, status: str, name: str, labels: Mapping[str, str] | None = None, after: int = 0) -> None:
-        """Wait until the receiver has the alert with that status."""
-        arrived = eventually(lambda: self.received.find(status, name, labels or {}, after) is not None, WITHIN_S, 0.1)
-        assert arrived, (status, name, labels, self.received.alerts)
-
-    def fires_and_resolves(
-        self, name: str, start: Callable[[], object], end: Callable[[], object], **labels: str
-    ) -> None:
-        """Start a condition, wait for its alert, end the condition, and wait for the resolution."""
-        start()
-        try:
-            self.arrives("firing", name, labels)
-            alert = self.received.find("firing", name, labels)
-            assert alert is not None
-            assert alert["annotations"]["runbook_url"].endswith(f"#{name.lower()}")
-            assert "no value" not in str(alert["annotations"])
-            count = len(self.received.alerts)
-        finally:
-            end()
-        self.arrives("resolved", name, labels, count - 1)
-
-
-@contextmanager
-def watching(machine: SingleMachine, directory: Path) -> Iterator[Watched]:
-    """Run Prometheus and Alertmanager for a machine, until it is seen by both."""
-    targets = {"dnsfilter": machine.metrics_address, "dnsfilter-api": f"127.0.0.1:{machine.api_metrics_port}"}
-    write_short_rules(directory / "alerts.yml")
-    with ExitStack() as stack:
-        address, received = stack.enter_context(alertmanager(directory))
-        server = stack.enter_context(prometheus(directory, targets, directory / "alerts.yml", address))
-        assert server.wait_for("count(up == 1) == 2")
-        yield Watched(machine, server, received)
+    node: SmallDisk
+    api: Encrypted
 
 
 @pytest.fixture(scope="module")
-def watched(machine: SingleMachine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Watch a machine that tests leave as it was."""
-    with watching(machine, tmp_path_factory.mktemp("watching")) as running:
+def breakable(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Breakable]:
+    """Run a node with one slow zone, and a control plane with TLS."""
+    directory = tmp_path_factory.mktemp("breakable")
+    with slow_upstream(SLOW_S) as slow:
+        zone = f'[[zone]]\nsuffix = "{SLOW_ZONE}"\nservers = ["{slow}"]\n'
+        node, api = SmallDisk(directory / "node", authority.hostport, config=zone), Encrypted(directory / "api")
+        with node, api:
+            yield Breakable(node, api)
+
+
+@pytest.fixture(scope="module")
+def watched(
+    machine: SingleMachine, breakable: Breakable, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """Watch a machine that tests leave as it was, and what they break.
+
+    A term and a review near their ends begin here: their alerts take longest.
+    """
+    others = {"dnsfilter": [breakable.node.metrics_address], "dnsfilter-api": [breakable.api.metrics_address]}
+    with watching(machine, tmp_path_factory.mktemp("watching"), others) as running:
+        running.ctl("ban", "adopt", "diest", "instagram", *DECISION, "--end", in_seconds(25))
+        running.ctl("ban", "adopt", "diest", "snapchat", *DECISION, "--review-by", in_seconds(25))
         yield running
 
 
@@ -85,13 +110,16 @@ def in_seconds(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(
-    ("part", "alert", "job"),
-    [("dnsfilter serve", "DnsfilterNodeDown", "dnsfilter"), ("dnsfilter-api", "DnsfilterApiDown", "dnsfilter-api")],
+    ("part", "alert"), [("dnsfilter serve", "DnsfilterNodeDown"), ("dnsfilter-api", "DnsfilterApiDown")]
 )
-def test_a_stopped_part_raises_an_alert(watched: Watched, part: str, alert: str, job: str) -> None:
+def test_a_stopped_part_raises_an_alert(watched: Watched, part: str, alert: str) -> None:
     pid = watched.machine.child(part)
+    port = watched.machine.metrics_port if part == "dnsfilter serve" else watched.machine.api_metrics_port
     watched.fires_and_resolves(
-        alert, lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT), job=job
+        alert,
+        lambda: os.kill(pid, signal.SIGSTOP),
+        lambda: os.kill(pid, signal.SIGCONT),
+        instance=f"127.0.0.1:{port}",
     )
 
 
@@ -104,24 +132,31 @@ def test_a_suspension_raises_an_alert(watched: Watched) -> None:
     )
 
 
+def firing(name: str, instance: str) -> str:
+    """Return the query for a firing alert."""
+    return f'ALERTS{{alertname="{name}",alertstate="firing",instance="{instance}"}}'
+
+
+def switch(watched: Watched, mode: str) -> None:
+    watched.ctl("ban", "set", "ghent", "tiktok", "--mode", mode, "--reason", "election night")
+
+
 def test_a_ban_that_stays_off_raises_an_alert(watched: Watched) -> None:
-    def switch(mode: str) -> str:
-        return watched.ctl("ban", "set", "ghent", "tiktok", "--mode", mode, "--reason", "election night")
-
-    watched.fires_and_resolves(
-        "DnsfilterBanOff", lambda: switch("off"), lambda: switch("enforce"), authority="ghent", service="tiktok"
-    )
+    off, on = partial(switch, watched, "off"), partial(switch, watched, "enforce")
+    watched.fires_and_resolves("DnsfilterBanOff", off, on, authority="ghent", service="tiktok")
 
 
-def test_a_term_near_its_end_raises_three_alerts_one_after_another(watched: Watched) -> None:
-    decision = ("--organ", "college", "--reference", "2026/12", "--date", "2026-11-02", "--legal-basis", "decision")
-    watched.ctl("ban", "adopt", "diest", "instagram", *decision, "--end", in_seconds(25))
+@pytest.mark.parametrize(("alert", "service"), [("DnsfilterBanEnds", "instagram"), ("DnsfilterBanReview", "snapchat")])
+def test_a_term_or_review_near_its_end_raises_three_alerts_one_after_another(
+    watched: Watched, alert: str, service: str
+) -> None:
+    labels = {"authority": "diest", "service": service}
     for days, severity in (("30", "info"), ("7", "warning"), ("1", "warning")):
-        labels = {"authority": "diest", "service": "instagram", "days": days, "severity": severity}
-        watched.arrives("firing", "DnsfilterBanEnds", labels)
+        watched.arrives("firing", alert, {**labels, "days": days, "severity": severity})
+    if alert == "DnsfilterBanReview":  # it stays overdue
+        watched.ctl("ban", "renew", "diest", service, *DECISION, "--review-by", "2099-01-01")
     for days in ("30", "7", "1"):
-        labels = {"authority": "diest", "service": "instagram", "days": days}
-        watched.arrives("resolved", "DnsfilterBanEnds", labels)
+        watched.arrives("resolved", alert, {**labels, "days": days})
 
 
 def test_a_request_that_waits_raises_an_alert(watched: Watched) -> None:
@@ -141,36 +176,96 @@ def number(text: str) -> int:
 
 
 def test_a_missing_and_an_old_backup_raise_alerts(watched: Watched) -> None:
-    def backup() -> str:
-        return watched.ctl("backup", str(watched.machine.directory / f"{len(watched.received.alerts)}.backup"))
+    api = {"instance": f"127.0.0.1:{watched.machine.api_metrics_port}"}
 
-    watched.fires_and_resolves("DnsfilterBackupMissing", lambda: None, backup)
-    # With short times a backup is old after two seconds, and the alert goes on for five.
-    watched.arrives("firing", "DnsfilterBackupOld")
-    count = len(watched.received.alerts)
+    def backup() -> None:
+        watched.ctl("backup", str(watched.machine.directory / f"{len(watched.received.alerts)}.backup"))
 
-    def renewed_and_resolved() -> bool:
-        backup()
-        return watched.received.find("resolved", "DnsfilterBackupOld", {}, count) is not None
+    watched.arrives("firing", "DnsfilterBackupMissing", api)
+    backup()
+    watched.arrives("resolved", "DnsfilterBackupMissing", api)
+    # With short times a backup is old after two seconds.
+    watched.fires_and_resolves("DnsfilterBackupOld", lambda: None, backup, **api)
 
-    assert eventually(renewed_and_resolved, WITHIN_S, 0.2)
+
+def test_a_node_that_stops_pulling_raises_alerts(watched: Watched) -> None:
+    node = watched.machine.metrics_address
+    store = watched.machine.state / "node" / "snapshots"
+    away = store.with_name("away")
+
+    def stop_pulling() -> None:
+        store.rename(away)
+        store.touch()  # the node cannot write into it
+        switch(watched, "monitor")
+        switch(watched, "enforce")
+
+    def start_pulling() -> None:
+        watched.arrives("firing", "DnsfilterPolicyOld", {"instance": node})
+        store.unlink()
+        away.rename(store)
+
+    watched.fires_and_resolves("DnsfilterNodesBehind", stop_pulling, start_pulling)
+    assert watched.server.wait_for(f"absent({firing('DnsfilterPolicyOld', node)})")
+
+
+def test_a_broken_hash_chain_raises_an_alert(watched: Watched, breakable: Breakable) -> None:
+    api = breakable.api
+    database = api.state / "dnsfilter.sqlite3"
+    intact = database.with_name("intact")
+
+    def break_chain() -> None:
+        api.stop()
+        shutil.copy2(database, intact)
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("DROP TRIGGER audit_update")
+            connection.execute("UPDATE audit SET act = 'altered' WHERE seq = 1")
+            connection.commit()
+        api.start()
+
+    def mend() -> None:
+        api.stop()
+        intact.replace(database)
+        api.start()
+
+    watched.fires_and_resolves("DnsfilterDatabaseDamaged", break_chain, mend, instance=api.metrics_address)
+    assert watched.server.wait_for(f'dnsfilter_api_database_damaged{{instance="{api.metrics_address}"}} == 0')
+
+
+def test_a_certificate_near_its_end_raises_two_alerts(watched: Watched, breakable: Breakable) -> None:
+    api = {"instance": breakable.api.metrics_address}
+
+    def end_soon() -> None:
+        breakable.api.renew(timedelta(seconds=12))
+        watched.arrives("firing", "DnsfilterCertificateEnds", {**api, "severity": "warning"})
+
+    def renew() -> None:
+        breakable.api.renew(30 * DAY)
+
+    watched.fires_and_resolves("DnsfilterCertificateEnds", end_soon, renew, **api, severity="critical")
+
+
+def test_a_full_disk_raises_an_alert(watched: Watched, breakable: Breakable) -> None:
+    filler = breakable.node.disk / "filler"
+
+    def fill() -> None:
+        disk = os.statvfs(filler.parent)
+        filler.write_bytes(bytes(disk.f_bavail * disk.f_frsize * 9 // 10))
+
+    watched.fires_and_resolves("DnsfilterDiskFull", fill, filler.unlink, instance=breakable.node.metrics_address)
 
 
 @contextmanager
-def asking(machine: SingleMachine) -> Iterator[None]:
-    """Ask for 200 new names a second until the end."""
+def repeating(act: Callable[[int], object], every_s: float) -> Iterator[None]:
+    """Call `act` with 0, 1, 2 and so on until the end."""
     ended = threading.Event()
 
-    def ask() -> None:
-        asked = 0
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(("127.0.0.1", machine.port))
-            while not ended.wait(0.05):
-                for _ in range(10):
-                    asked += 1
-                    client.send(DNSRecord.question(f"n{asked}.example.org").pack())
+    def repeat() -> None:
+        for count in itertools.count():
+            if ended.wait(every_s):
+                return
+            act(count)
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=repeat)
     thread.start()
     try:
         yield
@@ -179,47 +274,80 @@ def asking(machine: SingleMachine) -> Iterator[None]:
         thread.join()
 
 
-def test_a_stopped_upstream_raises_alerts_and_the_greater_hides_the_smaller(watched: Watched, authority: Knot) -> None:
-    with asking(watched.machine):
+@contextmanager
+def asking(port: int, name: Callable[[int], str]) -> Iterator[None]:
+    """Ask for 200 names a second until the end."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
 
-        def smaller_fire_too_and_end() -> None:
-            for name in ("DnsfilterUpstreamFailing", "DnsfilterServfail"):
-                assert watched.server.wait_for(f'ALERTS{{alertname="{name}",alertstate="firing"}}', WITHIN_S), name
-            authority.start()
+        def ask(turn: int) -> None:
+            for count in range(10 * turn, 10 * turn + 10):
+                client.send(DNSRecord.question(name(count)).pack())
 
-        watched.fires_and_resolves("DnsfilterAllUpstreamsFailing", authority.stop, smaller_fire_too_and_end)
+        with repeating(ask, 0.05):
+            yield
+
+
+def test_slow_answers_raise_an_alert(watched: Watched, breakable: Breakable) -> None:
+    def name(count: int) -> str:
+        return f"n{count}.{SLOW_ZONE}" if count % 20 == 0 else "www.tiktok.com"
+
+    with ExitStack() as stack:
+        watched.fires_and_resolves(
+            "DnsfilterSlow",
+            lambda: stack.enter_context(asking(breakable.node.port, name)),
+            stack.close,
+            instance=breakable.node.metrics_address,
+        )
+
+
+def test_dropped_queries_raise_an_alert(watched: Watched, breakable: Breakable) -> None:
+    with ExitStack() as stack:
+        watched.fires_and_resolves(
+            "DnsfilterDropping",
+            lambda: stack.enter_context(repeating(lambda _: flood(breakable.node), 0.5)),
+            stack.close,
+            instance=breakable.node.metrics_address,
+        )
+
+
+def test_a_frozen_upstream_raises_alerts_and_the_greater_hides_the_smaller(watched: Watched, authority: Knot) -> None:
+    node = watched.machine.metrics_address
+
+    def smaller_fire_too_and_end() -> None:
         for name in ("DnsfilterUpstreamFailing", "DnsfilterServfail"):
-            gone = f'absent(ALERTS{{alertname="{name}",alertstate="firing"}})'
-            assert watched.server.wait_for(gone), name
-        assert watched.received.find("firing", "DnsfilterUpstreamFailing", {}) is None
+            assert watched.server.wait_for(firing(name, node), WITHIN_S), name
+        os.kill(authority.pid, signal.SIGCONT)
+
+    with asking(watched.machine.port, "n{}.example.org".format):
+        watched.fires_and_resolves(
+            "DnsfilterAllUpstreamsFailing",
+            lambda: os.kill(authority.pid, signal.SIGSTOP),
+            smaller_fire_too_and_end,
+            instance=node,
+        )
+        for name in ("DnsfilterUpstreamFailing", "DnsfilterServfail"):
+            assert watched.server.wait_for(f"absent({firing(name, node)})"), name
+        assert watched.received.find("firing", "DnsfilterUpstreamFailing", {"instance": node}) is None
 
 
-def test_dying_workers_raise_alerts(fresh_machine: SingleMachine, tmp_path: Path) -> None:
-    with watching(fresh_machine, tmp_path) as watched:
+def test_dying_workers_raise_alerts(watched: Watched, breakable: Breakable) -> None:
+    node = breakable.node
 
-        def kill_three() -> None:
-            supervisor = fresh_machine.child("dnsfilter serve")
-            for _ in range(3):
-                killed = workers(supervisor)[0]
-                os.kill(killed, signal.SIGKILL)
-                assert eventually(partial(replaced, supervisor, killed), WITHIN_S)
+    def kill_three() -> None:
+        for _ in range(3):
+            killed = node.worker_pid()
+            os.kill(killed, signal.SIGKILL)
+            assert eventually(partial(has_replaced, node, killed), WITHIN_S)
 
-        watched.fires_and_resolves("DnsfilterWorkerRestarts", kill_three, lambda: None)
-        watched.arrives("firing", "DnsfilterEngineFallback")
-
-
-def replaced(supervisor: int, killed: int) -> bool:
-    """Return whether there are a worker and its standby without the killed one."""
-    return len(set(workers(supervisor)) - {killed}) >= 2
+    watched.fires_and_resolves("DnsfilterWorkerRestarts", kill_three, lambda: None, instance=node.metrics_address)
+    watched.arrives("firing", "DnsfilterEngineFallback", {"instance": node.metrics_address})
+    # A restart tries the compiled engine again.
+    node.stop()
+    node.start()
+    watched.arrives("resolved", "DnsfilterEngineFallback", {"instance": node.metrics_address})
 
 
-def workers(supervisor: int) -> list[int]:
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return sorted(pid for pid in map(int, children) if b"dnsfilter.worker.process" in command_line(pid))
-
-
-def command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+def has_replaced(node: Node, killed: int) -> bool:
+    """Return whether the node has a worker and its standby without the killed one."""
+    return len(set(node.worker_pids()) - {killed}) >= 2

@@ -22,7 +22,7 @@ WITHOUT_DATA = {
 @pytest.fixture(scope="module")
 def watched(machine: SingleMachine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Run Prometheus, and make each event that a panel needs."""
-    targets = {"dnsfilter": machine.metrics_address, "dnsfilter-api": f"127.0.0.1:{machine.api_metrics_port}"}
+    targets = {"dnsfilter": [machine.metrics_address], "dnsfilter-api": [f"127.0.0.1:{machine.api_metrics_port}"]}
     with prometheus(tmp_path_factory.mktemp("prometheus"), targets) as server:
         assert server.wait_for("count(up == 1) == 2")
         for name in ("example.org", "www.tiktok.com", "mask.icloud.com", "use-application-dns.net", "nothing.invalid"):

@@ -5,8 +5,7 @@ import re
 import signal
 import socket
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -17,25 +16,11 @@ from tests.support.dig import NoAnswer
 from tests.support.engines import query
 from tests.support.knot import Knot
 from tests.support.nodes import Node, SingleMachine, eventually
+from tests.support.paused import FLOOD, flood, paused
 from tests.support.ports import free_port
 from tests.support.zones import ZONES
 
-FLOOD = 1_000
 WORKER_CPU = 'dnsfilter_process_cpu_seconds_total{process="worker-1"}'
-LARGEST = bytes(60_000)
-"""A datagram of which no receive buffer holds that many."""
-
-
-@contextmanager
-def paused(*pids: int) -> Iterator[None]:
-    """Stop these processes, and let them continue at the end."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def send_signal(node: Node, number: signal.Signals) -> None:
@@ -65,13 +50,6 @@ def test_upstream_that_stops_and_continues_is_seen_in_metrics_and_log(
         assert node.logged('event="upstream answers again"', f"upstream={upstream.hostport}", "state=up")
         text = node.log.read_text()
         assert text.count("state=down") == text.count("state=up") == 1
-
-
-def flood(node: Node) -> None:
-    """Send more than the node can hold while its workers do not read."""
-    with paused(*node.worker_pids()), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        for _ in range(FLOOD):
-            client.sendto(LARGEST, ("127.0.0.1", node.port))
 
 
 def test_counts_of_dropped_queries_and_cpu_time_outlive_reload_and_upgrade(tmp_path: Path, authority: Knot) -> None:

@@ -12,6 +12,9 @@ ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 SHORT_MS = {"d": 1_000, "h": 5_000, "m": 500, "s": 1_000}
 """Milliseconds that replace a day, an hour, a minute and a second, so that tests do not wait for minutes."""
 
+KEPT = "1s"
+"""Time for which an alert goes on after its condition, if its rule has such a time."""
+
 
 def alert_rules() -> list[dict[str, Any]]:
     """Return every rule of the file, with `alert`, `expr`, `labels` and `annotations`."""
@@ -25,7 +28,9 @@ def write_short_rules(path: Path) -> None:
 
 
 def _shortened(rule: Mapping[str, Any]) -> dict[str, Any]:
-    spans = {key: _short(rule[key]) for key in ("for", "keep_firing_for") if key in rule}
+    spans = {"for": _short(rule["for"])} if "for" in rule else {}
+    if "keep_firing_for" in rule:
+        spans["keep_firing_for"] = KEPT
     expression = re.sub(r"(?<=\[)\d+[dhms](?=\])|(?<=offset )\d+[dhms]", lambda found: _short(found[0]), rule["expr"])
     return {**rule, **spans, "expr": re.sub(r"\b86400\b", "1", expression)}
 

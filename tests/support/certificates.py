@@ -28,10 +28,12 @@ class Authority:
         self.ca = directory / "ca.pem"
         self.ca.write_bytes(built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
-    def issue(self, certificate: Path, key: Path, address: str = "127.0.0.1") -> int:
+    def issue(
+        self, certificate: Path, key: Path, address: str = "127.0.0.1", lasting: datetime.timedelta = 30 * DAY
+    ) -> int:
         """Write a new certificate for an address and its key, both atomically. Return its serial number."""
         made = ec.generate_private_key(ec.SECP256R1())
-        built = _builder(_named("a server"), self._name, made.public_key())
+        built = _builder(_named("a server"), self._name, made.public_key(), lasting)
         names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]
         built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
         built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -46,10 +48,12 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lasting: datetime.timedelta = 30 * DAY
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     built = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number())
-    return built.not_valid_before(now - DAY).not_valid_after(now + 30 * DAY)
+    return built.not_valid_before(now - DAY).not_valid_after(now + lasting)
 
 
 def _replace(path: Path, content: bytes, mode: int) -> None:

@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,8 @@ class Prometheus:
         return samples
 
 
-def configuration(targets: Mapping[str, str], rules: Path | None, alertmanager: str | None) -> dict[str, Any]:
-    """Return the configuration that scrapes `http://TARGET/metrics` each second, for each job and its target."""
+def configuration(targets: Mapping[str, Sequence[str]], rules: Path | None, alertmanager: str | None) -> dict[str, Any]:
+    """Return the configuration that scrapes `http://TARGET/metrics` each second, for each job and its targets."""
     every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     receivers = [] if alertmanager is None else [{"static_configs": [{"targets": [alertmanager]}]}]
     return {
@@ -53,18 +53,18 @@ def configuration(targets: Mapping[str, str], rules: Path | None, alertmanager: 
         "rule_files": [] if rules is None else [str(rules)],
         "alerting": {"alertmanagers": receivers},
         "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()
+            {"job_name": job, "static_configs": [{"targets": list(each)}]} for job, each in targets.items()
         ],
     }
 
 
 @contextmanager
 def prometheus(
-    directory: Path, targets: Mapping[str, str], rules: Path | None = None, alertmanager: str | None = None
+    directory: Path, targets: Mapping[str, Sequence[str]], rules: Path | None = None, alertmanager: str | None = None
 ) -> Iterator[Prometheus]:
     """Run Prometheus on a free loopback port, with its data in `directory`.
 
-    It scrapes the target of each job, evaluates the rules, and sends alerts to the address of an Alertmanager.
+    It scrapes the targets of each job, evaluates the rules, and sends alerts to the address of an Alertmanager.
     """
     program = component("prometheus")
     config = directory / "prometheus.yml"  # JSON is YAML

@@ -215,6 +215,6 @@ def served(totals: Totals) -> Iterator[str]:
 @pytest.mark.slow
 def test_real_prometheus_reads_every_metric(served: str, tmp_path: Path) -> None:
     names = [f"{metric.name}_count" if metric.type is MetricType.HISTOGRAM else metric.name for metric in METRICS]
-    with prometheus(tmp_path, {"dnsfilter": served}) as server:
+    with prometheus(tmp_path, {"dnsfilter": [served]}) as server:
         assert server.wait_for("dnsfilter_build_info")
         assert [name for name in names if not server.wait_for(name, within_s=5)] == []
