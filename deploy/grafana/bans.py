@@ -22,12 +22,12 @@ STATE = (
     Panel(
         title="When each term ends", kind="table", unit="dateTimeAsIso", columns=BAN,
         question="When does each ban end, with the terms that follow without a gap? One without an end is not listed.",
-        queries={"": f"sort(max by (authority, service) ({END})) * 1000"},
+        queries={"": f"sort(max by (authority, service) ({END}) * 1000)"},
     ),
     Panel(
         title="When each review is due", kind="table", unit="dateTimeAsIso", columns=BAN,
         question="By when must each ban without an end be reviewed?",
-        queries={"": f"sort(max by (authority, service) ({REVIEW})) * 1000"},
+        queries={"": f"sort(max by (authority, service) ({REVIEW}) * 1000)"},
     ),
     Panel(
         title="Mode of each ban", kind="table", columns=BAN, values=MODES,
@@ -45,14 +45,15 @@ STATE = (
         queries={"bans": f"sum(dnsfilter_ban_in_force{{{AUTHORITY}}})"},
     ),
     Panel(
-        title="Off since", kind="stat", unit="s", colours="zero is usual",
+        title="Off for", kind="stat", unit="s", colours="zero is usual",
         question="For how long has each ban been off? No data: none is.",
         queries={"{{authority}} {{service}}": f"time() - dnsfilter_ban_off_since_timestamp_seconds{{{AUTHORITY}}}"},
     ),
     Panel(
         title="Suspended", kind="stat", colours="zero is good",
         question="For whom is nothing refused now?",
-        queries={"{{authority}}": f"max by (authority) ({SUSPENDED}) or on () vector(0)"},
+        queries={"{{authority}}": f'label_replace(max by (authority) ({SUSPENDED}), "authority", "everybody", '
+                 '"authority", "") or on () vector(0)'},
     ),
     Panel(
         title="Exemptions", kind="stat", decimals=0,

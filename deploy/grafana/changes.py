@@ -1,6 +1,7 @@
 """The dashboard Changes: what was switched, when, and does every node have it?"""
 
 from bans import BAN, MODE, MODES
+from grafana_foundation_sdk.models.common import BigValueTextMode
 from panels import AUTHORITY, ON_NODE, Panel, build
 
 NOW = (
@@ -21,16 +22,16 @@ NOW = (
     ),
     Panel(
         title="Age of the policy", kind="stat", unit="s",
-        question="When was the policy in force made? It grows while nothing changes, which is not a fault.",
+        question="How old is the policy in force? Its age grows while nothing changes, which is not a fault.",
         queries={"{{instance}}": f"dnsfilter_snapshot_age_seconds{ON_NODE}"},
     ),
     Panel(
-        title="Version of the nodes", kind="stat",
+        title="Version of the nodes", kind="stat", text=BigValueTextMode.NAME,
         question="Which version and engine does each node run?",
         queries={"{{instance}} {{version}} {{engine}}": f"dnsfilter_build_info{ON_NODE}"},
     ),
     Panel(
-        title="Version of the API", kind="stat",
+        title="Version of the API", kind="stat", text=BigValueTextMode.NAME,
         question="Which version does the control plane run?",
         queries={"{{instance}} {{version}}": "dnsfilter_api_build_info"},
     ),
@@ -41,7 +42,7 @@ NOW = (
     ),
     Panel(
         title="Time since the report of each node", kind="table", unit="s", columns=("node", "site"),
-        question="When did each node last report?",
+        question="How long ago did each node last report?",
         queries={"": 'max by (node, site) (dnsfilter_api_node_report_age_seconds{site=~"$site"})'},
     ),
 )  # fmt: skip

@@ -6,7 +6,9 @@ from itertools import count
 from typing import Any
 
 from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders.common import ReduceDataOptions
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.common import BigValueTextMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 RUNBOOK = "https://dns.example.org/docs/runbook/"
@@ -51,6 +53,8 @@ class Panel:
     """The time between two points, where the expression counts over that time."""
     columns: Sequence[str] = ()
     """Of a table: the labels to show."""
+    text: BigValueTextMode = BigValueTextMode.VALUE_AND_NAME
+    """Of a stat: what to show. By default Grafana leaves out the name if there is only one series."""
 
 
 def rate(metric: str) -> str:
@@ -81,6 +85,8 @@ def built_panel(panel: Panel) -> Any:
     """Return the SDK's builder of a panel."""
     built = KINDS[panel.kind]().title(panel.title).description(panel.question).datasource(SOURCE).unit(panel.unit)
     built = built.span(WIDTH[panel.kind]).height(HEIGHT[panel.kind])
+    if isinstance(built, stat.Panel):
+        built = built.text_mode(panel.text).reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
     if panel.decimals is not None:
         built = built.decimals(panel.decimals)
     if panel.step is not None:

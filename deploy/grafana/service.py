@@ -75,7 +75,7 @@ UP = (
 RIGHT = (
     Panel(
         title="Queries by outcome", unit="qps",
-        question="How many queries arrive per second, and what becomes of them?",
+        question="How many queries arrive per second, and how are they answered?",
         queries={"{{outcome}}": f"sum by (outcome) {rate(QUERIES)}"},
     ),
     Panel(
@@ -137,7 +137,7 @@ PLANE = (
     ),
     Panel(
         title="Age of the checkpoint", kind="stat", unit="s",
-        question="When was the audit log last signed? None is made while there are no new entries.",
+        question="How long ago was the audit log signed? No checkpoint is made while there are no new entries.",
         queries={"{{instance}}": "dnsfilter_api_audit_checkpoint_age_seconds"},
     ),
     Panel(
@@ -153,7 +153,7 @@ PLANE = (
     ),
     Panel(
         title="Certificate", kind="stat", unit="s",
-        question="In which time does the certificate of the API end? No data: the API has no TLS of its own.",
+        question="For how long is the certificate of the API still valid? No data: the API has no TLS of its own.",
         queries={"{{instance}}": "dnsfilter_api_certificate_expiry_timestamp_seconds - time()"},
     ),
     Panel(

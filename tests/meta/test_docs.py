@@ -14,7 +14,7 @@ from tests.support.documents import FENCE, commands, text
 
 DOCUMENTS = sorted(str(path.relative_to(PROJECT)) for path in tracked_files() if path.suffix == ".md")
 DECISIONS = [name for name in DOCUMENTS if re.search(r"docs/decisions/\d", name)]
-GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/guide/"))]
+GUIDES = ["README.md", *(name for name in DOCUMENTS if name.startswith(("docs/guide/", "docs/runbook/")))]
 MAX_DECISION_LINES = 25
 MAX_ARCHITECTURE_LINES = 250
 
@@ -140,7 +140,7 @@ def test_commands_in_shell_blocks_are_accepted(name: str, capsys: pytest.Capture
     for line in commands(name):
         if line[0] in parsers:
             try:
-                parsers[line[0]].parse_args(line[1:])
+                parsers[line[0]].parse_args(line[1 : line.index(">") if ">" in line else None])
             except SystemExit:
                 refused.append(f"{' '.join(line)}: {capsys.readouterr().err}")
     assert refused == []

@@ -4,12 +4,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from api.nodes.schemas import State
 from api.server.metrics.metric_table import API_METRICS
@@ -38,6 +41,40 @@ def test_the_script_builds_the_dashboards_that_are_here(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-B", GRAFANA / "build.py", tmp_path], check=True)
     built = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert built == {path.name: path.read_text() for path in DASHBOARDS}
+
+
+@each_dashboard
+def test_grafanas_types_have_every_field_of_a_dashboard(path: Path) -> None:
+    # The SDK, made from Grafana's schema, reads only the fields that it knows, and adds defaults.
+    dashboard = load_dashboard(path)
+    register_default_plugins()
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(dashboard)))
+    for panel in dashboard["panels"]:
+        if panel["type"] == "row":
+            assert panel.pop("options") == {}  # a row has none
+    assert list(_missing(dashboard, read)) == []
+
+
+def _missing(ours: object, theirs: object, at: str = "") -> Iterator[str]:
+    """Yield the places at which `theirs` lacks or changes a value of `ours`."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name, value in ours.items():
+            yield from _missing(value, theirs.get(name), f"{at}/{name}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _missing(mine, other, f"{at}/{number}")
+    elif ours != theirs:
+        yield at
+
+
+def test_a_stat_shows_whose_value_it_is() -> None:
+    # By default Grafana shows only the value if there is one series: 1, but not who is suspended.
+    stats = [panel for path in DASHBOARDS for panel in panels(load_dashboard(path)) if panel["type"] == "stat"]
+    assert stats
+    modes = {panel["title"]: panel["options"]["textMode"] for panel in stats}
+    versions = {"Version of the nodes", "Version of the API"}
+    assert {title for title, mode in modes.items() if mode == "name"} == versions
+    assert {mode for title, mode in modes.items() if title not in versions} == {"value_and_name"}
 
 
 @each_dashboard
