@@ -9,11 +9,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
-SHORT_MS = {"d": 1_000, "h": 5_000, "m": 500, "s": 1_000}
+SHORT_MS = {"d": 1_000, "h": 10_000, "m": 500, "s": 1_000}
 """Milliseconds that replace a day, an hour, a minute and a second, so that tests do not wait for minutes."""
-
-KEPT = "1s"
-"""Time for which an alert goes on after its condition, if its rule has such a time."""
 
 
 def alert_rules() -> list[dict[str, Any]]:
@@ -23,16 +20,18 @@ def alert_rules() -> list[dict[str, Any]]:
 
 
 def write_short_rules(path: Path) -> None:
-    """Write the same rules with short times: `for`, ranges, offsets, and numbers of seconds that are days."""
+    """Write the same rules with short times: `for`, ranges, offsets, and numbers of seconds that are days.
+
+    No alert outlasts its condition.
+    """
     path.write_text(json.dumps({"groups": [{"name": "short", "rules": [_shortened(rule) for rule in alert_rules()]}]}))
 
 
 def _shortened(rule: Mapping[str, Any]) -> dict[str, Any]:
     spans = {"for": _short(rule["for"])} if "for" in rule else {}
-    if "keep_firing_for" in rule:
-        spans["keep_firing_for"] = KEPT
+    kept = {key: value for key, value in rule.items() if key != "keep_firing_for"}
     expression = re.sub(r"(?<=\[)\d+[dhms](?=\])|(?<=offset )\d+[dhms]", lambda found: _short(found[0]), rule["expr"])
-    return {**rule, **spans, "expr": re.sub(r"\b86400\b", "1", expression)}
+    return {**kept, **spans, "expr": re.sub(r"\b86400\b", "1", expression)}
 
 
 def _short(span: str) -> str:
