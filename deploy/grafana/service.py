@@ -46,6 +46,11 @@ UP = (
         queries={"{{instance}} {{upstream}}": f"dnsfilter_upstream_up{ON_NODE}"},
     ),
     Panel(
+        title="Default upstreams", kind="stat", colours="one is good",
+        question="How many upstreams answer for names outside conditional zones? With 0, most names fail.",
+        queries={"{{instance}}": f"dnsfilter_default_upstreams_up{ON_NODE}"},
+    ),
+    Panel(
         title="Clock", kind="stat", values={"0": ("trusted", "green"), "1": ("not trusted", "red")},
         question="Is the clock of each node trusted? Not while it is earlier than the making of the policy in force.",
         queries={"{{instance}}": f"dnsfilter_clock_doubted{ON_NODE}"},

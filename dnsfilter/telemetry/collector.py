@@ -76,6 +76,7 @@ def _vital_samples(vitals: Vitals) -> Iterator[tuple[str, Mapping[Labels, float]
     yield metrics.UPSTREAM_UP.name, {(("upstream", name),): int(up) for name, up in vitals.upstreams_up.items()}
     yield metrics.WORKER_QUERIES.name, {(("worker", str(n)),): count for n, count in vitals.worker_queries.items()}
     for metric, value in (
+        (metrics.DEFAULT_UPSTREAMS_UP, vitals.default_upstreams_up),
         (metrics.DATAGRAMS_DROPPED, vitals.datagrams_dropped),
         (metrics.RECEIVE_QUEUE_BYTES, vitals.receive_queue_bytes),
         (metrics.STATE_DISK_FREE_BYTES, vitals.disk_free_bytes),

@@ -205,6 +205,10 @@ UPSTREAM_UP: Final = Metric(
     "dnsfilter_upstream_up", MetricType.GAUGE,
     "Set to 0 while a worker that recently asked the upstream counts it as failing, else 1.", ("upstream",),
 )  # fmt: skip
+DEFAULT_UPSTREAMS_UP: Final = Metric(
+    "dnsfilter_default_upstreams_up", MetricType.GAUGE,
+    "Upstreams of `[upstream] servers` that do not fail. Servers of conditional zones are left out.",
+)  # fmt: skip
 DATAGRAMS_DROPPED: Final = Metric(
     "dnsfilter_datagrams_dropped_total", MetricType.COUNTER,
     "Queries that the kernel dropped because the receive buffer of a listening UDP socket was full.",
@@ -253,8 +257,8 @@ METRICS: Final = (
     UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
     TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
     SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
-    UPSTREAM_UP, DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS,
-    WORKER_QUERIES, NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
+    UPSTREAM_UP, DEFAULT_UPSTREAMS_UP, DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT,
+    MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip
 
 _BYPASS_KINDS: Final[Mapping[str, str]] = {

@@ -21,6 +21,7 @@ class Vitals:
     site: str = ""
     node: str = ""
     upstreams_up: Mapping[str, bool] = field(default_factory=dict)
+    default_upstreams_up: int | None = None
     datagrams_dropped: int | None = None
     receive_queue_bytes: int | None = None
     processes: Mapping[str, ProcessUse] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import identity_mark, load_identity
 from dnsfilter.errors import UnavailableError
@@ -41,10 +42,12 @@ class NodeVitals:
         """Return the state now. `sockets` are the UDP sockets at which queries arrive."""
         config = self._crew.orders.config
         free, size = _disk_bytes(config.state_dir)
+        up = self._upstreams.up()
         return Vitals(
             site=config.control_plane.site,
             node=self.node_name(),
-            upstreams_up=self._upstreams.up(),
+            upstreams_up=up,
+            default_upstreams_up=default_upstreams_up(config, up),
             datagrams_dropped=self.drops.read(sockets),
             receive_queue_bytes=self.drops.fullest_bytes,
             processes=self._read_processes(),
@@ -88,6 +91,12 @@ class NodeName:
 def _cpu_seconds(numbers: Mapping[str, int]) -> Mapping[str, float]:
     prefix = f"{CPU_SECONDS.name} "
     return {name.removeprefix(prefix): n / 1000 for name, n in numbers.items() if name.startswith(prefix)}
+
+
+def default_upstreams_up(config: Config, up: Mapping[str, bool]) -> int | None:
+    """Return how many upstreams that are not only for a zone are up. None if there is none, or none is known yet."""
+    states = [up[name] for name in map(endpoint_text, config.upstream.servers) if name in up]
+    return sum(states) if states else None
 
 
 def _disk_bytes(directory: Path) -> tuple[int | None, int | None]:

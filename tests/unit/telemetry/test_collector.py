@@ -41,6 +41,7 @@ STATE = NodeState(
         site="town-hall",
         node="ns1",
         upstreams_up={UPSTREAM: True, "192.0.2.1:53": False},
+        default_upstreams_up=1,
         datagrams_dropped=17,
         receive_queue_bytes=1664,
         processes={
@@ -134,6 +135,7 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_suspended", {"authority": ""}, 1),
         ("dnsfilter_node_info", {"site": "town-hall", "node": "ns1"}, 1),
         ("dnsfilter_upstream_up", {"upstream": UPSTREAM}, 1),
+        ("dnsfilter_default_upstreams_up", {}, 1),
         ("dnsfilter_upstream_up", {"upstream": "192.0.2.1:53"}, 0),
         ("dnsfilter_datagrams_dropped_total", {}, 17),
         ("dnsfilter_receive_queue_bytes", {}, 1664),

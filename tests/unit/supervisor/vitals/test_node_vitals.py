@@ -1,4 +1,7 @@
-"""The name of a node is that of its newest enrolment. A missing or damaged identity is no name, not an error."""
+"""The name of a node is that of its newest enrolment. A missing or damaged identity is no name, not an error.
+
+Servers of conditional zones do not count as default upstreams.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +11,7 @@ import pytest
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY
-from dnsfilter.supervisor.vitals.node_vitals import NodeName
+from dnsfilter.supervisor.vitals.node_vitals import NodeName, default_upstreams_up
 
 
 def enrolled(config: Config, name: str) -> None:
@@ -49,3 +52,14 @@ def test_node_without_a_control_plane_has_no_name(config: Config, tmp_path: Path
     path = tmp_path / "alone.toml"
     path.write_text('state_dir = "."\n')
     assert NodeName().read(load_config(path)) == ""
+
+
+def test_only_servers_for_all_names_are_default_upstreams(tmp_path: Path) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    zone = '[[zone]]\nsuffix = "corp.local"\nservers = ["10.0.0.53"]\n'
+    path.write_text(f'state_dir = "."\n[upstream]\nservers = ["192.0.2.53", "198.51.100.53"]\n{zone}')
+    config = load_config(path)
+    states = {"192.0.2.53:53": False, "198.51.100.53:53": True, "10.0.0.53:53": True}
+    assert default_upstreams_up(config, states) == 1
+    assert default_upstreams_up(config, states | {"198.51.100.53:53": False}) == 0
+    assert default_upstreams_up(config, {}) is None
