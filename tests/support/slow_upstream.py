@@ -4,8 +4,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
 
 from tests.support.scripted import Asked, Scripted, reply, truncated
 
@@ -14,10 +13,10 @@ from tests.support.scripted import Asked, Scripted, reply, truncated
 def slow_upstream(delay_s: float) -> Iterator[str]:
     """Run the upstream in threads. Yield its address and port."""
     with Scripted(lambda asked: [truncated(asked)]) as upstream, _Streams(upstream, delay_s) as streams:
-        upstream_ended = threading.Event()
+        ended = threading.Event()
 
         def answer() -> None:
-            while not upstream_ended.wait(0.01):
+            while not ended.wait(0.01):
                 upstream.serve()
 
         threads = [threading.Thread(target=answer), threading.Thread(target=streams.serve_forever, args=(0.05,))]
@@ -26,7 +25,7 @@ def slow_upstream(delay_s: float) -> Iterator[str]:
         try:
             yield f"{upstream.endpoint.address}:{upstream.endpoint.port}"
         finally:
-            upstream_ended.set()
+            ended.set()
             streams.shutdown()
             for thread in threads:
                 thread.join()
@@ -55,8 +54,6 @@ class _Stream(socketserver.BaseRequestHandler):
                 timer.daemon = True
                 timer.start()
 
-    def _send(self, answer: bytes) -> Any:
-        try:
+    def _send(self, answer: bytes) -> None:
+        with suppress(OSError):  # the client has closed the connection
             self.request.sendall(len(answer).to_bytes(2, "big") + answer)
-        except OSError:
-            """The client has closed the connection."""
