@@ -120,7 +120,7 @@ def _sources(unit: UnitOfWork, permit: Permit, held: Runtime, wanted: _Wanted) -
     # Do this first: a reading transaction does not see what is published after its start.
     held.publishing.settle()
     services = {slug: service.name for slug, service in held.services.items()}
-    return Sources(unit.session, services, permit.visible() if wanted.names else frozenset())
+    return Sources(unit.session, services, permit.visible() if wanted.names else frozenset(), unit.now_s)
 
 
 _PAGES: Mapping[FileFormat, Callable[[ReportRead, Language], str]] = {

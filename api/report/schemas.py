@@ -204,6 +204,7 @@ class BanReportRead(Read):
     """A ban and what it did in the report's time. `in_force` is when a term was in force, by the acts.
 
     `not_in_force` are the times in which a term was in force but the ban was off or its authority was suspended.
+    `only_monitored` are those in which it was in mode monitor: queries were counted and answered.
     """
 
     number: int
@@ -220,6 +221,7 @@ class BanReportRead(Read):
     modes: list[ModeSpanRead]
     in_force: list[SpanRead]
     not_in_force: list[BanGapRead]
+    only_monitored: list[SpanRead]
     total: CountsRead
     buckets: list[BucketRead]
     bound: list[BoundRead]

@@ -52,7 +52,7 @@ from api.timestamps import timestamp_text
 from api.trace.object_acts import fields_set
 from api.usage import repository as usage
 from api.usage.state import MAX_DAYS
-from dnsfilter.policy.calendar import after_day, local_midnight
+from dnsfilter.policy.calendar import after_day, local_day, local_midnight
 from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import Mode
@@ -77,7 +77,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a report is made from. `services` are the names of services by slug.
+    """What a report is made from at `now_s`. `services` are the names of services by slug.
 
     `visible` are the authorities whose acting accounts are named; None for all accounts, and empty for none.
     """
@@ -85,17 +85,18 @@ class Sources:
     session: Session
     services: Mapping[str, str]
     visible: frozenset[str] | None
+    now_s: int
 
 
 def report_ban(sources: Sources, authority: str, service: str, asked: Asked) -> ReportRead:
-    """Return the report of an authority's ban. Raise `NotFound` if there is none."""
+    """Return the report of an authority's ban. Raise `NotFound` if there is none, `Invalid` for days to come."""
     owner = authorities.get(sources.session, authority)
     ban = bans.get(sources.session, authority, service)
     return _Maker(sources, owner, asked).report(ReportKind.BAN, [ban])
 
 
 def study(sources: Sources, authority: str, asked: Asked) -> ReportRead:
-    """Return the report of all services that an authority only monitored. Raise `NotFound` for an unknown one."""
+    """Return the report of all services that an authority only monitored. Raise as `report_ban` does."""
     owner = authorities.get(sources.session, authority)
     maker = _Maker(sources, owner, asked)
     rows = sources.session.scalars(select(BanRow).where(BanRow.authority == authority).order_by(BanRow.service))
@@ -110,6 +111,8 @@ class _Maker:
         self._sources, self._owner, self._asked = sources, owner, asked
         self._session = sources.session
         zone = owner.time_zone
+        if asked.last > (today := local_day(sources.now_s, zone)):
+            raise Invalid.at("query.to", f"{asked.last} has not begun in {zone}: give {today} or an earlier day")
         self._within: Within = (local_midnight(asked.first, zone), after_day(asked.last, zone))
         self._interval = asked.interval or interval_of(asked.first, asked.last)
         self._counted = Counted(tuple(intervals(asked.first, asked.last, self._interval)))
@@ -149,7 +152,7 @@ class _Maker:
         (dossier,) = dossiers(self._session, BanRow.number == row.number)
         exemptions = self._exemptions(row)
         ban, modes = dossier.ban, self._modes(dossier)
-        in_force = held(row.terms, self._within)
+        in_force, suspended = held(row.terms, self._within), self._suspended()
         counted = self._days(row)
         bound = self._bound(row, dossier, counted)
         days = counted.get(self._owner.slug, [])
@@ -159,7 +162,8 @@ class _Maker:
             service_name=self._sources.services.get(row.service, row.service),
             modes=[_mode(each) for each in modes],
             in_force=_spans(in_force),
-            not_in_force=self._gaps(in_force, modes, suspensions),
+            not_in_force=self._gaps(in_force, modes, suspended),
+            only_monitored=_spans(difference(intersection(in_force, spans_in(modes, Mode.MONITOR)), suspended)),
             total=self._counted.counts(days),
             buckets=self._counted.buckets(days),
             bound=bound,
@@ -176,17 +180,16 @@ class _Maker:
         acts = (row for row in acts_of(self._session, dossier) if row.object == dossier.object)
         return mode_spans(acts, self._within)
 
-    def _gaps(
-        self, in_force: Intervals, modes: Sequence[ModeSpan], suspensions: Sequence[SuspensionSpanRead]
-    ) -> list[BanGapRead]:
+    def _suspended(self) -> Intervals:
+        """Return when the authority was suspended."""
+        rows = self._suspension_rows(self._owner.slug)
+        return intersection(union((row.start_s, finish(row)) for row in rows), (self._within,))
+
+    def _gaps(self, in_force: Intervals, modes: Sequence[ModeSpan], suspended: Intervals) -> list[BanGapRead]:
         off = intersection(in_force, spans_in(modes, Mode.OFF))
-        spans = union(
-            intersection(union([(row.start_s, finish(row))]), (self._within,))[0]
-            for row in self._suspension_rows(self._owner.slug)
-        )
         # A ban that is off is not suspended too.
-        suspended = difference(intersection(in_force, spans), off)
-        found = [(span, cause) for cause, part in ((Cause.OFF, off), (Cause.SUSPENDED, suspended)) for span in part]
+        held_back = difference(intersection(in_force, suspended), off)
+        found = [(span, cause) for cause, part in ((Cause.OFF, off), (Cause.SUSPENDED, held_back)) for span in part]
         return [
             BanGapRead(start=timestamp_text(start), end=timestamp_text(end), cause=cause)
             for (start, end), cause in sorted(found)

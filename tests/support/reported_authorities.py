@@ -4,9 +4,11 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
+from dnsfilter.policy.calendar import local_midnight
 from tests.unit.api.conftest import Plane
 
 FIRST, LAST = "2027-03-01", "2027-09-01"
+END_S = local_midnight(date(2027, 9, 2), "Europe/Brussels")
 DAYS = f"from={FIRST}&to={LAST}"
 GHENT = f"/v1/authorities/ghent/bans/tiktok/report?{DAYS}"
 STUDY = f"/v1/authorities/brussels-city/study?{DAYS}"

@@ -28,6 +28,7 @@ class Phrases:
     time: str = "Time of the report"
     in_force_for: str = "Term in force"
     no_effect_for: str = "Of which without effect"
+    only_monitored_for: str = "Of which only monitored"
     refused_total: str = "Queries refused"
     refused_there: str = "Queries refused ({authority})"
     monitored_total: str = "Queries monitored (answered and counted)"

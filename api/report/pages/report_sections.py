@@ -76,6 +76,7 @@ def _results(words: Words, ban: BanReportRead) -> Iterator[tuple[str, str]]:
     phrases = words.phrases
     yield phrases.in_force_for, words.length((one.start, one.end) for one in ban.in_force)
     yield phrases.no_effect_for, words.length((one.start, one.end) for one in ban.not_in_force)
+    yield phrases.only_monitored_for, words.length((one.start, one.end) for one in ban.only_monitored)
     yield phrases.refused_total, words.figure(ban.total.refused)
     for one in ban.bound:
         name = phrases.refused_there.format(authority=words.authority(one.authority))

@@ -303,9 +303,9 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "DELETE /v1/ranges/{site}/{address}/{length}": ("/v1/ranges/default/2001:db8:{n}:1::/64", None),
     "GET /v1/authorities/{slug}/bans": ("/v1/authorities/{slug}/bans", None),
     "GET /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", None),
-    "GET /v1/authorities/{slug}/study": ("/v1/authorities/{slug}/study?from=2026-09-21&to=2026-09-22", None),
+    "GET /v1/authorities/{slug}/study": ("/v1/authorities/{slug}/study?from=2026-09-20&to=2026-09-21", None),
     "GET /v1/authorities/{slug}/bans/{service}/report": (
-        "/v1/authorities/{slug}/bans/alpha/report?from=2026-09-21&to=2026-09-22",
+        "/v1/authorities/{slug}/bans/alpha/report?from=2026-09-20&to=2026-09-21",
         None,
     ),
     "PUT /v1/authorities/{slug}/bans/{service}": ("/v1/authorities/{slug}/bans/alpha", {"mode": "off"}),

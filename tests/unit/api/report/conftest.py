@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from api.report.schemas import ReportRead
 from api.report.service import Asked, Sources, report_ban, study
 from blocklists.catalogue import Catalogue
-from tests.support.reported_authorities import FIRST, LAST, live_half_a_year
+from tests.support.reported_authorities import END_S, FIRST, LAST, live_half_a_year
 from tests.unit.api.conftest import Plane, make_plane
 
 ASKED = Asked(date.fromisoformat(FIRST), date.fromisoformat(LAST), None)
@@ -41,4 +41,4 @@ def brussels(reported: Plane) -> ReportRead:
 
 
 def _sources(session: Session) -> Sources:
-    return Sources(session, {"tiktok": "TikTok", "facebook": "Facebook"}, None)
+    return Sources(session, {"tiktok": "TikTok", "facebook": "Facebook"}, None, END_S)

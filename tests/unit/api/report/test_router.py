@@ -10,7 +10,7 @@ from tests.support.reported_authorities import DAYS, GHENT, STUDY
 from tests.unit.api.conftest import Plane, ban
 
 pytestmark = pytest.mark.slow
-TOWN = "/v1/authorities/town/bans/alpha/report?from=2026-09-21&to=2026-09-30"
+TOWN = "/v1/authorities/town/bans/alpha/report?from=2026-09-12&to=2026-09-21"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_report_leaves_out_a_removed_ban_on_the_same_service(town: Plane) -> N
     town.done("DELETE", path)
     town.clock.now += 60
     town.done("PUT", path, ban(mode="monitor"))
-    found = town.done("GET", f"{path}/report?from=2026-09-01&to=2026-10-01")["bans"][0]
+    found = town.done("GET", f"{path}/report?from=2026-09-01&to=2026-09-21")["bans"][0]
     assert [one["mode"] for one in found["modes"]] == ["monitor"]
     assert [act["act"] for act in found["acts"]] == ["ban.adopt"]
 
@@ -83,12 +83,12 @@ def test_a_provisional_ban_and_its_early_end_are_in_the_report(town: Plane) -> N
     town.done("PUT", path, {"provisional": True})
     town.clock.now += 3_600
     town.done("POST", f"{path}/end", {"reason": "the council said no"})
-    found = town.done("GET", f"{path}/report?from=2026-09-01&to=2026-10-01")["bans"][0]
+    found = town.done("GET", f"{path}/report?from=2026-09-01&to=2026-09-21")["bans"][0]
     assert found["provisional"] is True
     assert [act["act"] for act in found["acts"]] == ["ban.adopt_provisionally", "ban.end"]
     assert found["acts"][-1]["reason"] == "the council said no"
     assert found["in_force"] == [{"start": "2026-09-21T14:13:20Z", "end": "2026-09-21T15:13:20Z"}]
-    text = town.call("GET", f"{path}/report?from=2026-09-01&to=2026-10-01&format=md&language=en").text
+    text = town.call("GET", f"{path}/report?from=2026-09-01&to=2026-09-21&format=md&language=en").text
     assert "The ban is provisional" in text
     assert "the council said no" in text
 
@@ -126,9 +126,9 @@ def test_only_those_who_answer_for_the_ban_may_read_its_report(town: Plane) -> N
 
 def test_a_number_that_could_identify_a_person_is_nowhere_in_a_report(town: Plane) -> None:
     with town.database.writing() as session:
-        key = DayKey("town", "2026-09-22", "alpha", "town", "own", "refused")
-        add_days(session, {key: 3, key._replace(day="2026-09-23"): 1_234})
-        add_bypass(session, {BypassKey("town", "2026-09-22", "relay"): 2})
+        key = DayKey("town", "2026-09-13", "alpha", "town", "own", "refused")
+        add_days(session, {key: 3, key._replace(day="2026-09-14"): 1_234})
+        add_bypass(session, {BypassKey("town", "2026-09-13", "relay"): 2})
     found = town.done("GET", TOWN)
     refused = [bucket["refused"] for bucket in found["bans"][0]["buckets"]]
     assert refused[1] == {"queries": None, "below": 5, "at_least": None}
@@ -136,7 +136,7 @@ def test_a_number_that_could_identify_a_person_is_nowhere_in_a_report(town: Plan
     assert found["bans"][0]["total"]["refused"] == {"queries": None, "below": None, "at_least": 1_235}
     assert found["bypass_total"] == {"relay": {"queries": None, "below": 5, "at_least": None}}
     text = town.call("GET", f"{TOWN}&format=md&language=en").text
-    assert "| 22/09/2026 | \\<5 | 0 | 0 |\n| 23/09/2026 | 1,234 | 0 | 0 |\n" in text
+    assert "| 13/09/2026 | \\<5 | 0 | 0 |\n| 14/09/2026 | 1,234 | 0 | 0 |\n" in text
     assert "| Total | ≥ 1,235 | 0 | 0 |" in text
     assert "private relay \\<5" in text
 
@@ -182,6 +182,7 @@ def test_a_study_without_a_monitored_service_says_so(reported: Plane) -> None:
         ("from=2026-09-21", "query.to"),
         ("from=yesterday&to=2026-09-30", "query.from"),
         ("from=2026-09-30&to=2026-09-21", "query.to"),
+        ("from=2026-09-21&to=2026-09-22", "query.to"),
         ("from=2026-09-01&to=2026-09-21&language=it", "query.language"),
         ("from=2026-09-01&to=2026-09-21&format=pdf", "query.format"),
     ],

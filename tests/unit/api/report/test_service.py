@@ -5,11 +5,12 @@ from datetime import date
 import pytest
 
 from api.errors import Invalid
-from api.report.schemas import Cause, FigureRead, Interval, ReportRead
+from api.report.pages.markdown_text import markdown_text
+from api.report.schemas import Cause, FigureRead, Interval, Language, ReportRead
 from api.report.service import Asked, Sources, report_ban, study
 from api.usage.state import MAX_DAYS
 from dnsfilter.policy.model import Mode
-from tests.support.reported_authorities import ODD_REASON, STUDIED, day_counts
+from tests.support.reported_authorities import END_S, ODD_REASON, STUDIED, day_counts
 from tests.unit.api.conftest import Plane
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,20 @@ def test_a_report_has_the_times_without_effect_although_a_term_was_in_force(ghen
         (Cause.SUSPENDED, "2027-05-14T08:00:00Z", "2027-05-14T08:45:00Z"),
     ]
     assert [(one.authority, one.reason) for one in ghent.suspensions] == [("ghent", "storing bij een leverancier")]
+
+
+def test_time_in_which_a_ban_only_monitored_is_not_time_in_which_it_refused(ghent: ReportRead) -> None:
+    (ban,) = ghent.bans
+    assert [(one.start, one.end) for one in ban.only_monitored] == [("2027-05-03T08:00:00Z", "2027-05-10T08:00:00Z")]
+    assert "Waarvan alleen gemeten: 7 d 0 u 0 min" in markdown_text(ghent, Language("nl"))
+
+
+def test_a_report_does_not_cover_days_to_come(reported: Plane) -> None:
+    with reported.database.reading() as session:
+        sources = Sources(session, {}, None, END_S)
+        days = date(2027, 9, 1), date(2027, 9, 3)
+        with pytest.raises(Invalid, match="2027-09-03 has not begun in Europe/Brussels: give 2027-09-02 or an earlier"):
+            report_ban(sources, "ghent", "tiktok", Asked(*days, None))
 
 
 def test_counts_are_those_of_the_ban_alone_by_week(ghent: ReportRead) -> None:
@@ -126,13 +141,13 @@ def test_a_study_has_the_services_that_are_only_monitored(brussels: ReportRead) 
 
 def test_a_study_has_no_service_that_was_enforced_in_its_time(reported: Plane) -> None:
     with reported.database.reading() as session:
-        sources = Sources(session, {}, None)
+        sources = Sources(session, {}, None, END_S)
         assert study(sources, "ghent", Asked(date(2027, 3, 1), date(2027, 9, 1), None)).bans == []
 
 
 def test_a_ban_that_only_monitored_in_the_time_is_part_of_the_study_of_that_time(reported: Plane) -> None:
     with reported.database.reading() as session:
-        sources = Sources(session, {}, None)
+        sources = Sources(session, {}, None, END_S)
         found = study(sources, "ghent", Asked(date(2027, 5, 4), date(2027, 5, 9), None))
     assert [ban.service for ban in found.bans] == ["tiktok"]
 
@@ -140,7 +155,7 @@ def test_a_ban_that_only_monitored_in_the_time_is_part_of_the_study_of_that_time
 @pytest.mark.parametrize("visible", [frozenset[str](), frozenset({"mechelen"})])
 def test_an_account_is_named_only_to_those_who_may_see_it(reported: Plane, visible: frozenset[str]) -> None:
     with reported.database.reading() as session:
-        sources = Sources(session, {}, visible)
+        sources = Sources(session, {}, visible, END_S)
         found = report_ban(sources, "ghent", "tiktok", Asked(date(2027, 3, 1), date(2027, 9, 1), None))
     named = {act.act for ban in found.bans for act in ban.acts if act.name is not None}
     # The operator of Ghent acted on a binding that concerns Mechelen too; the approver did nothing there.
