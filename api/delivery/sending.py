@@ -1,11 +1,13 @@
 """Send lines to a destination, within bounded time: all of them, or raise an error."""
 
+import errno
 import os
 import smtplib
 import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import assert_never
 
 from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
@@ -14,6 +16,9 @@ from api.delivery.mail import MAIL_FAILURES, TIMEOUT_S, connect, make_message
 PROGRAM = "dnsfilter-api"
 PRIORITY = 10 * 8 + 5
 """Facility authpriv, severity notice: RFC 5424 section 6.2.1."""
+
+MAX_DATAGRAM = 60_000
+"""Bytes of a line in a datagram. IPv4 allows 65,507, with the message's header."""
 
 FAILURES = MAIL_FAILURES
 """The errors that `deliver` raises, OSError among them."""
@@ -33,6 +38,12 @@ def deliver(destination: Destination, installation: str, lines: Sequence[str], k
             _log(destination, lines, kind)
         case _:
             assert_never(destination)
+
+
+def longest_line(destination: Destination) -> int | None:
+    """Return the most bytes of a line that a destination takes; None if there is no limit."""
+    datagrams = isinstance(destination, SyslogDestination) and destination.transport in (Transport.UDP, Transport.UNIX)
+    return MAX_DATAGRAM if datagrams else None
 
 
 def _append(destination: FileDestination, lines: Sequence[str]) -> None:
@@ -74,6 +85,7 @@ def _log(destination: SyslogDestination, lines: Sequence[str], kind: str) -> Non
             with socket.create_connection((destination.host, destination.port), TIMEOUT_S) as sender:
                 sender.sendall(_frames(lines, kind))
                 sender.shutdown(socket.SHUT_WR)
+                _await_close(sender)
         case Transport.TLS:
             # RFC 5425: the same frames.
             secure = ssl.create_default_context()
@@ -87,6 +99,14 @@ def _log(destination: SyslogDestination, lines: Sequence[str], kind: str) -> Non
                     sender.unwrap()
         case _:
             assert_never(destination.transport)
+
+
+def _await_close(sender: socket.socket) -> None:
+    """Wait until the server has closed too, because it has read all then. Raise OSError if it does not."""
+    until_s = monotonic() + TIMEOUT_S
+    while sender.recv(4096):
+        if monotonic() > until_s:
+            raise TimeoutError(errno.ETIMEDOUT, "the syslog server does not close the connection")
 
 
 def _frames(lines: Sequence[str], kind: str) -> bytes:

@@ -4,12 +4,14 @@ import socket
 import ssl
 from email import message_from_bytes
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from api.chain.checkpoint import parse_checkpoint
+from api.delivery import sending
 from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
-from api.delivery.sending import FAILURES, PRIORITY, deliver
+from api.delivery.sending import FAILURES, MAX_DATAGRAM, PRIORITY, deliver, longest_line
 from tests.support.audit_records import INSTALLATION, held, record
 from tests.support.certificates import Authority
 from tests.support.mail_and_syslog import datagrams, mail_server, stream_server
@@ -100,6 +102,45 @@ def test_over_tcp_each_line_is_a_frame_with_its_length() -> None:
         assert stream.ended.wait(timeout=10)
     messages = [HEADER + line for line in LINES]
     assert stream.received == ["".join(f"{len(message)} {message}" for message in messages).encode()]
+
+
+@pytest.mark.parametrize("behaviour", ["reset", "open", "talk"])
+def test_lines_that_a_tcp_server_may_not_have_read_are_an_error(
+    behaviour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.2)
+    over = Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            if behaviour == "reset":
+                # Close with unread data: the kernel then sends a reset.
+                connection.recv(1)
+                return
+            while not over.wait(0.05):
+                if behaviour == "talk":
+                    connection.send(b"more")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            with pytest.raises(FAILURES):
+                deliver(SyslogDestination(Transport.TCP, *listener.getsockname()), INSTALLATION, LINES)
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_only_datagrams_limit_a_line(tmp_path: Path) -> None:
+    for transport in Transport:
+        limit = MAX_DATAGRAM if transport in (Transport.UDP, Transport.UNIX) else None
+        assert longest_line(SyslogDestination(transport, "192.0.2.1")) == limit
+    assert longest_line(FileDestination(tmp_path / "events")) is None
+    with datagrams(socket.AF_INET, ("127.0.0.1", 0)) as listener:
+        deliver(SyslogDestination(Transport.UDP, *listener.getsockname()), INSTALLATION, ["x" * MAX_DATAGRAM])
+        assert listener.recv(70_000).decode() == HEADER + "x" * MAX_DATAGRAM
 
 
 def test_the_machines_own_daemon_gets_what_syslog_3_sends(tmp_path: Path) -> None:
