@@ -1,14 +1,21 @@
 """Send an event to a webhook: one signed POST, with limits on time and on what is read of the answer."""
 
+import io
+import socket
 import ssl
+from collections.abc import Iterator
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 from api.delivery.mail import describe_failure
 from dnsfilter import __version__
 
 TIMEOUT_S = 10.0
+"""Time to connect to an address, and time for the request and its answer together."""
+PIECE = 16 * 1024
 
 
 class NotTaken(Exception):
@@ -47,8 +54,49 @@ class WebhookClient:
         )
         try:
             own = {"Content-Type": "application/json", "User-Agent": f"dnsfilter-api/{__version__}"}
-            connection.request("POST", target, body, {**own, **headers})
+            connection.connect()
+            exchange = _Exchange(connection.sock)
+            size = {"Content-Length": str(len(body))}
+            connection.request("POST", target, exchange.pieces(body), {**own, **size, **headers})
+            response = HTTPResponse(exchange, method="POST")  # type: ignore[arg-type]
             # The body of the answer is not read.
-            return connection.getresponse().status
+            response.begin()
+            return response.status
         finally:
             connection.close()
+
+
+class _Exchange(io.RawIOBase):
+    """A request and its answer on a connection, with one time limit for both. Raise TimeoutError at its end.
+
+    A timeout of the socket alone would begin again with each byte that the receiver sends.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._until_s = monotonic() + TIMEOUT_S
+
+    def pieces(self, body: bytes) -> Iterator[bytes]:
+        """Yield a request's body. Sending a piece takes no longer than what is left of the time."""
+        for start in range(0, len(body), PIECE):
+            self._limit()
+            yield body[start : start + PIECE]
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return what the receiver answers, as `HTTPResponse` asks a socket for it."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Receive the next bytes."""
+        self._limit()
+        return self._connection.recv_into(buffer)
+
+    def _limit(self) -> None:
+        left_s = self._until_s - monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)

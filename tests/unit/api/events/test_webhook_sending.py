@@ -1,0 +1,67 @@
+"""A request to a webhook ends in time, and only an answer of 2xx counts."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pytest
+
+from api.events import webhook_sending
+from api.events.webhook_sending import PIECE, NotTaken, WebhookClient
+from tests.support.webhook_receiver import webhook_receiver
+
+
+@contextmanager
+def _answering(answer: Callable[[socket.socket, Event], object]) -> Iterator[str]:
+    """Serve one connection with `answer`, which ends when the event is set. Yield the URL."""
+    over = Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            answer(connection, over)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            over.set()
+            thread.join()
+
+
+def _drip(connection: socket.socket, over: Event) -> None:
+    """Send a header that never ends, a byte before each timeout."""
+    connection.send(b"HTTP/1.1 200 OK\r\nX: ")
+    try:
+        while not over.wait(0.05):
+            connection.send(b"x")
+    except OSError:
+        # The client has closed the connection, as it must.
+        over.wait(10)
+
+
+def _hang(_connection: socket.socket, over: Event) -> None:
+    over.wait(10)
+
+
+@pytest.mark.parametrize("answer", [_drip, _hang])
+@pytest.mark.parametrize("size", [2, 50 * 1024 * 1024])
+def test_a_receiver_that_does_not_come_to_an_end_is_left(
+    answer: Callable[[socket.socket, Event], object], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_sending, "TIMEOUT_S", 0.4)
+    with _answering(answer) as url, pytest.raises(NotTaken, match="no answer within"):
+        WebhookClient().post(url, b"x" * size, {})
+
+
+def test_a_long_event_arrives_complete() -> None:
+    body = bytes(range(256)) * (PIECE // 100)
+    with webhook_receiver() as receiver:
+        WebhookClient().post(receiver.url, body, {"webhook-id": "1"})
+    (one,) = receiver.deliveries
+    assert one.body == body
+    assert (one.headers["content-length"], one.headers["webhook-id"]) == (str(len(body)), "1")
+    assert "transfer-encoding" not in one.headers
