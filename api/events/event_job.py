@@ -8,10 +8,10 @@ sending and storing the position, an event is sent once more with the same id.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
 from time import monotonic
-from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -19,21 +19,26 @@ from sqlalchemy.orm import Session
 from api.checkpoints.service import identity
 from api.db.models import WebhookRow
 from api.db.session import Database
-from api.delivery.destinations import FileDestination, SyslogDestination, destination_name
+from api.delivery.destinations import FileDestination, SyslogDestination
 from api.delivery.mail import describe_failure
-from api.delivery.sending import FAILURES, deliver
+from api.delivery.sending import FAILURES
 from api.events import repository
-from api.events.event_types import Event
+from api.events.daily_totals import day_totals, due_day, due_s
+from api.events.receivers import LineReceiver, Receiver, WebhookReceiver
 from api.events.repository import Following, Position
 from api.events.webhook_sending import NotTaken, WebhookClient
-from api.events.webhook_signature import secret_bytes, signed_headers
+from api.events.webhook_signature import secret_bytes
 from api.jobs import Job
+from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.telemetry.logs import emit
 
+ONE_DAY = timedelta(days=1)
 LOOK_S = 1.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 300.0
 MOST_AT_ONCE = 8
 """Receivers that are served at the same time. A slow one does not delay the others."""
+STORED_AFTER = 1000
+"""Unwanted acts or notices after which a position is stored, so that a start does not read more of them again."""
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -47,63 +52,25 @@ class ReceiverStatus:
     failure: str
 
 
-class Receiver(Protocol):
-    """Something that takes events. `send` raises NotTaken, or one of `FAILURES`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def authority(self) -> str | None: ...
-    @property
-    def types(self) -> Sequence[str]: ...
-    def send(self, events: Sequence[Event], installation: str) -> int:
-        """Send the first events, one at least, and return their number. Their position is stored before the next."""
-
-
 @dataclass(frozen=True, slots=True)
-class LineReceiver:
-    """A file or a syslog server, which gets every event as a line."""
-
-    destination: FileDestination | SyslogDestination
-    authority: None = None
-    types: Sequence[str] = ()
-
-    @property
-    def name(self) -> str:
-        return destination_name(self.destination)
-
-    def send(self, events: Sequence[Event], installation: str) -> int:
-        deliver(self.destination, installation, [event.body(installation) for event in events], "event")
-        return len(events)
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookReceiver:
-    """A webhook. Every event is one request."""
+class ReceiverFigures:
+    """How a receiver does: whether it failed last, and the age of the oldest event that it should have."""
 
     name: str
-    authority: str | None
-    types: Sequence[str]
-    url: str
-    secret: bytes = field(repr=False)
-    client: WebhookClient = field(repr=False)
-    clock: Callable[[], float] = field(repr=False)
-
-    def send(self, events: Sequence[Event], installation: str) -> int:
-        event = events[0]
-        body = event.body(installation).encode()
-        # Receivers drop what they have had by this identity, and entries after a restored backup repeat numbers.
-        message = f"{installation}-{event.id}-{event.origin}"
-        headers = signed_headers(self.secret, message, int(self.clock()), body)
-        self.client.post(self.url, body, headers)
-        return 1
+    is_failing: bool
+    waiting_s: int
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known of a receiver while this process runs. `at` None: not yet read from the database."""
+    """What is known of a receiver while this process runs. `at` None: not yet read from the database.
+
+    `totals` is the last day whose totals it has. `waits_from_s` is the time of the oldest event that it should have.
+    """
 
     at: Position | None = None
+    totals: date = date.min
+    waits_from_s: int | None = None
     failures: int = 0
     failure: str = ""
     again_s: float = 0.0
@@ -120,13 +87,18 @@ class EventJob:
         services: Mapping[str, str],
         destinations: Sequence[FileDestination | SyslogDestination],
         clock: Callable[[], float],
+        elapsed_s: Callable[[], float] = monotonic,
     ) -> None:
-        """Create a job. `services` holds display names by slug. `destinations` get every event."""
+        """Create a job. `services` holds display names by slug. `destinations` get every event.
+
+        `elapsed_s` is the clock of pauses, which never goes back.
+        """
         self._database = database
         self._token_key = token_key
         self._services = services
         self._fixed = tuple(LineReceiver(destination) for destination in destinations)
         self._clock = clock
+        self._elapsed_s = elapsed_s
         self._client = WebhookClient()
         self._progress: dict[str, _Progress] = {}
         self._pool = ThreadPoolExecutor(MOST_AT_ONCE, "events")
@@ -149,6 +121,14 @@ class EventJob:
             return None
         return ReceiverStatus(found.at.seq, found.failures, found.failure)
 
+    def figures(self) -> Sequence[ReceiverFigures]:
+        """Return how each receiver does, by name."""
+        now_s = int(self._clock())
+        return [
+            ReceiverFigures(name, one.failures > 0, 0 if one.waits_from_s is None else max(0, now_s - one.waits_from_s))
+            for name, one in sorted(self._progress.items())
+        ]
+
     def round(self) -> None:
         """Serve every receiver that is due, in threads of its own, without waiting for them."""
         try:
@@ -162,7 +142,7 @@ class EventJob:
             del self._progress[name]
         for receiver in receivers:
             progress = self._progress.setdefault(receiver.name, _Progress())
-            if monotonic() >= progress.again_s and not progress.is_busy:
+            if self._elapsed_s() >= progress.again_s and not progress.is_busy:
                 # Set this here: a receiver that waits for a thread must not be queued again.
                 progress.is_busy = True
                 self._running.add(self._pool.submit(self._job.attempt, partial(self.serve, receiver, progress)))
@@ -177,6 +157,10 @@ class EventJob:
         try:
             while not self._job.is_stopping and self._send_batch(receiver, progress):
                 pass
+            if isinstance(receiver, LineReceiver):
+                self._send_totals(receiver, progress)
+            if not self._job.is_stopping:
+                progress.waits_from_s = None
         except (NotTaken, SQLAlchemyError, *FAILURES) as error:
             self._note_failure(receiver, progress, error)
         except Exception as error:
@@ -192,7 +176,7 @@ class EventJob:
             at = stored and (progress.at or stored)
             found = None if at is None else self._following(session, receiver, at)
             installation = identity(session)
-        if at is None or found is None:
+        if stored is None or found is None:
             # A webhook has a position until it is removed.
             if isinstance(receiver, LineReceiver):
                 progress.at = self._begin(receiver)
@@ -200,13 +184,35 @@ class EventJob:
         progress.at = at
         left = found.events
         while left and not self._job.is_stopping:
+            progress.waits_from_s = parse_instant(left[0].time)
             taken = receiver.send(left, installation)
             last, left = left[taken - 1], left[taken:]
             if not self._keep(receiver, progress, Position(last.seq, last.notice)):
                 return False
         if not left:
             progress.at = found.reached
+            if max(found.reached.seq - stored.seq, found.reached.notice - stored.notice) >= STORED_AFTER:
+                return self._keep(receiver, progress, found.reached)
         return found.reached != at
+
+    def _send_totals(self, receiver: LineReceiver, progress: _Progress) -> None:
+        """Send a receiver the totals of each day that it lacks and that is due. A day's totals follow the acts."""
+        due = due_day(int(self._clock()))
+        while progress.totals < due and not self._job.is_stopping:
+            with self._database.reading() as session:
+                has = repository.totals_position(session, receiver.name)
+                day = due if has is None else min(due, has + ONE_DAY)
+                events = [] if has is None or has >= due else list(day_totals(session, day))
+                installation = identity(session)
+            if events:
+                progress.waits_from_s = due_s(day)
+                receiver.send(events, installation)
+            # A receiver that was never served gets the totals of later days only.
+            if has is None or has < due:
+                with self._database.writing() as session:
+                    repository.keep_totals_position(session, receiver.name, day)
+            self._note_success(receiver, progress)
+            progress.totals = day
 
     def _following(self, session: Session, receiver: Receiver, at: Position) -> Following:
         return repository.following(session, at, receiver.authority, receiver.types, self._services)
@@ -223,15 +229,19 @@ class EventJob:
         with self._database.writing() as session:
             if not repository.advance(session, receiver.name, at):
                 return False
+        progress.at = at
+        self._note_success(receiver, progress)
+        return True
+
+    def _note_success(self, receiver: Receiver, progress: _Progress) -> None:
         if progress.failures:
             emit(log, logging.INFO, "events sent again", receiver=receiver.name, failures=progress.failures)
-        progress.at, progress.failures, progress.failure, progress.again_s = at, 0, "", 0.0
-        return True
+        progress.failures, progress.failure, progress.again_s = 0, "", 0.0
 
     def _note_failure(self, receiver: Receiver, progress: _Progress, error: Exception) -> None:
         progress.failures += 1
         progress.failure = str(error) if isinstance(error, NotTaken) else describe_failure(error)
-        progress.again_s = monotonic() + min(FIRST_PAUSE_S * 2 ** min(progress.failures - 1, 16), LAST_PAUSE_S)
+        progress.again_s = self._elapsed_s() + min(FIRST_PAUSE_S * 2 ** min(progress.failures - 1, 16), LAST_PAUSE_S)
         if progress.failures == 1:
             emit(log, logging.WARNING, "events not sent, retrying", receiver=receiver.name, error=progress.failure)
 

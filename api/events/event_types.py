@@ -12,6 +12,8 @@ NOTICE = "notice"
 TYPES = frozenset({*ACTS, *FAMILIES, NOTICE, *(f"{NOTICE}.{kind}" for kind in Kind)})
 """Every type, and the first word of each, which stands for all types that begin with it."""
 
+LEFT_OUT: Json = {"left_out": "too large for this transport"}
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -29,8 +31,11 @@ class Event:
     seq: int
     notice: int
 
-    def body(self, installation: str) -> str:
-        """Return the event as one line of JSON. The same event of an installation always has the same text."""
+    def body(self, installation: str, limit: int | None = None) -> str:
+        """Return the event as one line of JSON. The same event of an installation always has the same text.
+
+        An event of more than `limit` bytes has no data, and if that is not enough, no authorities.
+        """
         value = {
             "id": self.id,
             "type": self.type,
@@ -39,7 +44,16 @@ class Event:
             "authorities": self.authorities,
             "data": self.data,
         }
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = _line(value)
+        for field, placeholder in (("data", LEFT_OUT), ("authorities", [])):
+            if limit is None or len(text.encode()) <= limit:
+                break
+            text = _line(value := {**value, field: placeholder})
+        return text
+
+
+def _line(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_wanted(types: Collection[str], name: str) -> bool:

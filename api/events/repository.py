@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from heapq import merge
 from itertools import takewhile
 
@@ -82,6 +83,21 @@ def forget(session: Session, receiver: str) -> None:
     row = session.get(EventCursorRow, receiver)
     if row is not None:
         session.delete(row)
+
+
+def totals_position(session: Session, receiver: str) -> date | None:
+    """Return the last day whose totals a receiver has; None if it has no position for them yet."""
+    row = session.get(EventCursorRow, _totals_of(receiver))
+    return None if row is None else date.fromordinal(row.seq)
+
+
+def keep_totals_position(session: Session, receiver: str, day: date) -> None:
+    """Store the last day whose totals a receiver has."""
+    keep(session, _totals_of(receiver), Position(day.toordinal(), 0))
+
+
+def _totals_of(receiver: str) -> str:
+    return f"{receiver}/totals"
 
 
 def following(

@@ -25,7 +25,10 @@ class WebhookRow(Base):
 
 
 class EventCursorRow(Base):
-    """How far a receiver is: the last act and the last notice that it has. `receiver` is `file`, `webhook/3` …."""
+    """How far a receiver is: the last act and the last notice that it has. `receiver` is `file`, `webhook/3` ….
+
+    In `file/totals` and `syslog/totals`, `seq` is the number of the last day (from 1 January of year 1) that was sent.
+    """
 
     __tablename__ = "event_cursors"
 

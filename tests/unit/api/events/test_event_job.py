@@ -1,6 +1,7 @@
 """Events reach their receivers: every one, in order, signed; also after a receiver or the control plane was away."""
 
 import json
+import socket
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -15,10 +16,13 @@ import pytest
 
 from api.auth.tokens import load_key
 from api.db.models import EventCursorRow, NoticeRow
-from api.delivery.destinations import FileDestination
+from api.delivery import sending
+from api.delivery.destinations import FileDestination, SyslogDestination, Transport
 from api.events import event_job, repository
 from api.events.event_job import EventJob
 from api.events.webhook_sending import WebhookClient
+from dnsfilter.telemetry.logs import KeyValueFormatter
+from tests.support.mail_and_syslog import datagrams
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import WebhookReceiver, webhook_receiver
 from tests.unit.api.conftest import START, Plane
@@ -36,9 +40,9 @@ def _add(plane: Plane, url: str, **fields: Any) -> dict[str, Any]:
     return added
 
 
-def _job(plane: Plane, *destinations: FileDestination) -> EventJob:
+def _job(plane: Plane, *destinations: FileDestination | SyslogDestination) -> EventJob:
     key = load_key(plane.settings.token_key_path)
-    return EventJob(plane.database, key, {"alpha": "Alpha"}, destinations, plane.clock)
+    return EventJob(plane.database, key, {"alpha": "Alpha"}, destinations, plane.clock, plane.clock)
 
 
 def _send(plane: Plane, job: EventJob | None = None) -> None:
@@ -169,6 +173,57 @@ def test_receiver_that_waits_for_its_turn_is_asked_once(
     job.finish_round()
     job.stop()
     assert job.status("webhook/2").failures == 1  # type: ignore[union-attr]
+
+
+def test_webhook_of_a_merged_authority_gets_the_merger_and_nothing_of_the_successor(
+    town: Plane, receiver: WebhookReceiver
+) -> None:
+    _add(town, receiver.url, authority="zone", types=["authority", "ban"])
+    decision = {"legal_basis": "decree 9", "reference": "D-9"}
+    town.done("POST", "/v1/authorities/zone/merge", {"into": "town", "decision": decision, "reason": "merger"})
+    _toggle(town, "monitor")
+    _send(town)
+    assert _types(receiver) == ["authority.close"]
+    assert json.loads(receiver.deliveries[0].body)["data"]["after"]["successor"] == "town"
+
+
+def test_position_past_many_unwanted_acts_is_stored(
+    town: Plane, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_job, "STORED_AFTER", 4)
+    _add(town, receiver.url, types=["suspension"])
+    for mode in ("monitor", "enforce", "monitor"):
+        _toggle(town, mode)
+    with town.database.reading() as session:
+        added = repository.position(session, "webhook/1")
+    _send(town)
+    with town.database.reading() as session:
+        stored = repository.position(session, "webhook/1")
+    assert added is not None
+    assert stored is not None
+    assert stored.seq == added.seq + 4
+    suspension = {"authority": "town", "for": "10 minutes", "reason": "a fault"}
+    town.done("POST", "/v1/suspensions", suspension)
+    _send(town)
+    _send(town)
+    assert _types(receiver) == ["suspension.start"]
+
+
+def test_event_that_no_datagram_holds_is_sent_without_its_data(
+    town: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sending, "MAX_DATAGRAM", 600)
+    with datagrams(socket.AF_INET, ("127.0.0.1", 0)) as listener:
+        job = _job(town, SyslogDestination(Transport.UDP, *listener.getsockname()))
+        _send(town, job)
+        _toggle(town, "monitor")
+        _send(town, job)
+        job.stop()
+        event = json.loads(listener.recv(4096).partition(b" event - ")[2])
+    assert (event["type"], event["authorities"]) == ("ban.set_monitor", ["town"])
+    assert event["data"] == {"left_out": "too large for this transport"}
+    (line,) = [KeyValueFormatter().format(record) for record in caplog.records if record.name == "dnsfilter.api"]
+    assert f"id={event['id']}" in line
 
 
 def test_webhook_that_is_removed_while_it_is_served_gets_no_further_event(
