@@ -56,6 +56,7 @@ from api.server.access_log import AccessMiddleware
 from api.server.bodies import BodyMiddleware
 from api.server.forwarded import ForwardedMiddleware
 from api.server.metrics.api_metrics import Registry, Sources, make_registry
+from api.server.metrics.event_metrics import EventsCollector
 from api.server.request_ids import RequestMiddleware
 from api.server.request_limits import OF_NODES, READS, LoadMiddleware
 from api.server.router import router as system
@@ -121,6 +122,8 @@ def make_application(
     registry, requests = make_registry(
         Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, of_exemptions)
     )
+
+    registry.register(EventsCollector(events))
 
     def refusal(token: str, scope: Scope) -> ApiError | None:
         return _refusal(runtime, failures, token, scope)

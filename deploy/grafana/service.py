@@ -157,6 +157,11 @@ PLANE = (
         queries={"{{instance}}": "dnsfilter_api_notice_waiting_seconds"},
     ),
     Panel(
+        title="Events waiting", kind="stat", unit="s",
+        question="For how long has a webhook, the file or the log server missed an event? No data: there is none.",
+        queries={"{{receiver}}": "dnsfilter_api_event_waiting_seconds"},
+    ),
+    Panel(
         title="Certificate", kind="stat", unit="s",
         question="For how long is the certificate of the API still valid? No data: the API has no TLS of its own.",
         queries={"{{instance}}": "dnsfilter_api_certificate_expiry_timestamp_seconds - time()"},

@@ -34,9 +34,10 @@ def watched(machine: SingleMachine, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def make_acts(machine: SingleMachine) -> None:
-    """Switch a ban off, and make a backup."""
+    """Switch a ban off, make a backup, and add a webhook that nobody serves."""
     for command in (
         ("ban", "set", "ghent", "tiktok", "--mode", "off", "--reason", "a panel shows it"),
+        ("webhook", "add", "http://127.0.0.1:9/"),
         ("backup", str(machine.directory / "dnsfilter.backup")),
     ):
         done = machine.ctl(*command)

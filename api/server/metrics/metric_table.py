@@ -14,6 +14,7 @@ BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 OF_BAN: Final = ("authority", "service")
 OF_NODE: Final = ("node", "site")
 IN_FORCE, WAITING = "in_force", "waiting"
+RECEIVES, FAILS = "receives", "fails"
 
 REQUESTS: Final = Metric(
     "dnsfilter_api_requests_total", MetricType.COUNTER, "Requests answered.", ("method", "route", "status")
@@ -160,6 +161,19 @@ NOTICE_FAILURES: Final = Metric(
     MetricType.COUNTER,
     "Failed attempts to send a notice. Only with a mail server.",
 )
+EVENT_RECEIVERS: Final = Metric(
+    "dnsfilter_api_event_receivers",
+    MetricType.GAUGE,
+    "Receivers of events by the result of the last attempt: webhooks, the file and the syslog server.",
+    ("state",),
+)
+EVENT_WAITING: Final = Metric(
+    "dnsfilter_api_event_waiting_seconds",
+    MetricType.GAUGE,
+    "Age of the oldest event that the receiver should have and does not have, or 0. Daily totals count from their due "
+    "time.",
+    ("receiver",),
+)
 CERTIFICATE_EXPIRY: Final = Metric(
     "dnsfilter_api_certificate_expiry_timestamp_seconds",
     MetricType.GAUGE,
@@ -182,7 +196,7 @@ API_METRICS: Final = (
     NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE, EXEMPTIONS,
     EXEMPTION_WAITING, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE, CHECKPOINT_DESTINATIONS, CHECKPOINTS_UNDELIVERED,
     DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS, NOTICES_WAITING, NOTICE_WAITING, NOTICES_GIVEN_UP,
-    NOTICE_FAILURES, CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO,
+    NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO,
 )  # fmt: skip
 
 _STATES: Final[Mapping[str, str]] = MappingProxyType(
@@ -212,6 +226,10 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
             "mail": "the mail address of `--checkpoint-mail`",
             "syslog": "the server of `--checkpoint-syslog`",
         },
+        (EVENT_RECEIVERS.name, "state"): {
+            RECEIVES: "the last attempt succeeded, or there was none",
+            FAILS: "the last attempt failed, and is repeated",
+        },
         (REFUSED_TOKENS.name, "reason"): {
             "unknown": "no such token",
             "expired": "the token has expired",
@@ -232,6 +250,7 @@ API_OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "reference": "reference of the decision behind the term in force, else of the last term or of the ban",
         "node": "name of an enrolled node",
         "site": "slug of the node's site",
+        "receiver": "`file`, `syslog`, or `webhook/` and its number; at most 50 webhooks",
         "place": "as for `dnsfilter_api_checkpoints_undelivered`",
         "method": "method of the request, or `other`",
         "route": "template of the path, or `unmatched`",
