@@ -152,14 +152,10 @@ PLANE = (
                  "or on () dnsfilter_api_checkpoint_destinations * 0"},
     ),
     Panel(
-        title="Notices waiting", kind="stat", unit="s",
-        question="For how long has the oldest notice waited to be sent? No data: there is no mail server.",
-        queries={"{{instance}}": "dnsfilter_api_notice_waiting_seconds"},
-    ),
-    Panel(
-        title="Events waiting", kind="stat", unit="s",
-        question="For how long has a webhook, the file or the log server missed an event? No data: there is none.",
-        queries={"{{receiver}}": "dnsfilter_api_event_waiting_seconds"},
+        title="Notices and events waiting", kind="stat", unit="s",
+        question="For how long has the oldest notice, or event for a receiver, waited? No data: there is none.",
+        queries={"notices": "dnsfilter_api_notice_waiting_seconds",
+                 "{{receiver}}": "dnsfilter_api_event_waiting_seconds"},
     ),
     Panel(
         title="Certificate", kind="stat", unit="s",
