@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from threading import Thread
 from typing import Any
 
@@ -25,17 +26,18 @@ class WebhookReceiver:
     port: int
     status: int = 204
     meanwhile: Callable[[], object] = lambda: None
+    scheme: str = "http"
     deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/events"
+        return f"{self.scheme}://127.0.0.1:{self.port}/events"
 
 
 @contextmanager
-def webhook_receiver(port: int | None = None) -> Iterator[WebhookReceiver]:
-    """Serve on `port`, or a free one. Requests that are not answered 2xx are not kept."""
-    receiver = WebhookReceiver(port or free_port())
+def webhook_receiver(port: int | None = None, secure: SSLContext | None = None) -> Iterator[WebhookReceiver]:
+    """Serve on `port`, or a free one, with TLS if `secure` is given. Keep requests that are answered 2xx."""
+    receiver = WebhookReceiver(port or free_port(), scheme="http" if secure is None else "https")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -54,6 +56,8 @@ def webhook_receiver(port: int | None = None) -> Iterator[WebhookReceiver]:
             """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", receiver.port), Handler)
+    if secure is not None:
+        server.socket = secure.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

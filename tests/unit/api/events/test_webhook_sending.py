@@ -1,14 +1,17 @@
 """A request to a webhook ends in time, and only an answer of 2xx counts."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
 from api.events import webhook_sending
 from api.events.webhook_sending import PIECE, NotTaken, WebhookClient
+from tests.support.certificates import Authority
 from tests.support.webhook_receiver import webhook_receiver
 
 
@@ -57,11 +60,34 @@ def test_a_receiver_that_does_not_come_to_an_end_is_left(
         WebhookClient().post(url, b"x" * size, {})
 
 
-def test_a_long_event_arrives_complete() -> None:
+def _secure(authority: Authority, directory: Path) -> ssl.SSLContext:
+    """Return what a server needs for TLS with a certificate of this authority."""
+    authority.issue(directory / "server.pem", directory / "server.key")
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(directory / "server.pem", directory / "server.key")
+    return secure
+
+
+def test_a_long_event_arrives_complete_also_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    secure = _secure(authority, tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
     body = bytes(range(256)) * (PIECE // 100)
-    with webhook_receiver() as receiver:
-        WebhookClient().post(receiver.url, body, {"webhook-id": "1"})
-    (one,) = receiver.deliveries
-    assert one.body == body
-    assert (one.headers["content-length"], one.headers["webhook-id"]) == (str(len(body)), "1")
-    assert "transfer-encoding" not in one.headers
+    for context in (None, secure):
+        with webhook_receiver(secure=context) as receiver:
+            WebhookClient().post(receiver.url, body, {"webhook-id": "1"})
+        (one,) = receiver.deliveries
+        assert one.body == body
+        assert (one.headers["content-length"], one.headers["webhook-id"]) == (str(len(body)), "1")
+        assert "transfer-encoding" not in one.headers
+
+
+def test_a_receiver_whose_certificate_is_not_trusted_gets_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secure = _secure(Authority(tmp_path), tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path / "other").ca))
+    with webhook_receiver(secure=secure) as receiver:
+        with pytest.raises(NotTaken):
+            WebhookClient().post(receiver.url, b"{}", {})
+        assert receiver.deliveries == []
