@@ -1,4 +1,5 @@
-"""Events for other systems: acts and notices as JSON, to webhooks, syslog and a file. The audit log stays in `audit/`.
+"""Events for other systems: acts, notices and daily totals as JSON, to webhooks, syslog and a file.
 
-What is sent is read from the tables of acts and notices, so a receiver that was away gets what it missed.
+The audit log stays in `audit/`. What is sent is read from the tables of acts, notices and usage, so a receiver that was
+away gets what it missed.
 """

@@ -25,7 +25,7 @@ LAST_ZONE_S: Final = 12 * 3600
 """Seconds from the end of a day in UTC to its end in the last time zone, UTC-12."""
 LATE_S: Final = 72 * 3600
 """A node keeps usage for that long while the control plane is away."""
-TYPE: Final = "usage.day"
+TYPE: Final = "totals.day"
 
 
 def due_day(now_s: int) -> date:
@@ -66,6 +66,6 @@ def _event(rows: list[Day], end: str) -> Event:
         "ground": first.ground,
         **{result: {"queries": number, "below": below} for result, (number, below) in figures.items()},
     }
-    identity = "/".join(("usage", first.day.isoformat(), first.authority, *_ban(first)))
+    identity = "/".join(("totals", first.day.isoformat(), first.authority, *_ban(first)))
     concerned = tuple(sorted({first.authority, first.ban_authority}))
     return Event(identity, "", TYPE, end, concerned, data, 0, 0)

@@ -1,8 +1,9 @@
 """Send events to their receivers: webhooks, a file, a syslog server. Acts never wait for them.
 
-Each receiver has its position in the tables of acts and notices. It gets what follows, in order. A receiver that fails
-is tried again with growing pauses, for as long as it exists, and then gets all that it missed. After a crash between
-sending and storing the position, an event is sent once more with the same id.
+Each receiver has its position in the tables of acts and notices. It gets what follows, in order. A file and a syslog
+server have a second position: the last day whose totals they have. A receiver that fails is tried again with growing
+pauses, for as long as it exists, and then gets all that it missed. After a crash between sending and storing the
+position, an event is sent once more with the same id.
 """
 
 import logging

@@ -14,6 +14,7 @@ from dnsfilter.telemetry.metrics import Metric, MetricType
 from tests.support.certificates import Authority
 from tests.support.components import component
 from tests.support.control_planes import serving
+from tests.support.nodes import eventually
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority, ban
 from tests.unit.api.nodes.conftest import report
@@ -32,6 +33,7 @@ def test_every_metric_of_the_table_is_served_with_its_labels(tmp_path: Path) -> 
         "--metrics-listen": f"127.0.0.1:{metrics}",
         "--notices-mail": f"smtp://127.0.0.1:{free_port()}?from=dns@example.org&to=network@example.org",
         "--checkpoint-file": tmp_path / "checkpoints",
+        "--events-file": tmp_path / "events",
         "--tls-certificate": files[0],
         "--tls-key": files[1],
     }
@@ -40,7 +42,10 @@ def test_every_metric_of_the_table_is_served_with_its_labels(tmp_path: Path) -> 
         trusting = ssl.create_default_context(cafile=issuer.ca)
         with httpx.Client(base_url=f"https://127.0.0.1:{port}/v1", headers=headers, verify=trusting) as client:
             _act(client)
-        text = httpx.get(f"http://127.0.0.1:{metrics}/metrics").text
+        url = f"http://127.0.0.1:{metrics}/metrics"
+        # A receiver of events has a series from the first attempt to serve it.
+        assert eventually(lambda: 'receiver="file"' in httpx.get(url).text)
+        text = httpx.get(url).text
     checked = component("promtool").run("check", "metrics", stdin=text)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
     assert _served(text) == {metric.name: (str(metric.type), metric.help, _labels(metric)) for metric in API_METRICS}

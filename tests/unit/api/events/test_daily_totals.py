@@ -38,7 +38,7 @@ def _count(plane: Plane, day: date, queries: int, authority: str = "town", **fie
 
 def _totals(path: Path) -> list[dict[str, Any]]:
     lines = path.read_text().splitlines() if path.exists() else []
-    return [event for event in map(json.loads, lines) if event["type"] == "usage.day"]
+    return [event for event in map(json.loads, lines) if event["type"] == "totals.day"]
 
 
 def test_a_day_is_sent_once_when_it_is_final_also_after_restarts(town: Plane, tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_a_day_is_sent_once_when_it_is_final_also_after_restarts(town: Plane, tm
     _serve(town, path)
     _serve(town, path)
     assert first == {
-        "id": "usage/2026-09-21/town/alpha/town/own",
-        "type": "usage.day",
+        "id": "totals/2026-09-21/town/alpha/town/own",
+        "type": "totals.day",
         "time": "2026-09-21T22:00:00Z",
         "installation": town.done("GET", "/v1/snapshot-key")["installation"],
         "authorities": ["town"],

@@ -11,7 +11,7 @@ from tests.unit.api.ctl.conftest import Ctl
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("served")]
 REPORT = ("ban", "report", "ghent", "tiktok")
 STUDY = ("study", "brussels-city")
-DAYS = ("--from", "2026-09-01", "--to", "2026-10-01")
+DAYS = ("--from", "2026-09-01", "--to", "2026-09-21")
 
 
 @pytest.mark.parametrize(
