@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
@@ -86,9 +86,9 @@ def serve(settings: Settings) -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED_AFTER)
-        notifier, certificate = _notifier(settings, runtime, publisher, names), _certificate(settings.tls)
-        if notifier is not None:
-            registry.register(NoticesCollector(notifier))
+        notifier = Notifier(database, names, settings.notices_mail, clock, lambda: publisher.status.published)
+        registry.register(NoticesCollector(notifier))
+        certificate = _certificate(settings.tls)
         if certificate is not None:
             registry.register(CertificateCollector(certificate))
         _start((publisher, checkpoint_job, notifier, events, integrity, fleet, certificate), stack)
@@ -179,12 +179,6 @@ def _checkpoint_job(settings: Settings, runtime: Runtime) -> CheckpointJob:
     except (OSError, ValueError) as error:
         raise UnavailableError(f"cannot use the checkpoint key: {error}") from error
     return CheckpointJob(runtime.database, key, settings.checkpoint_destinations, runtime.clock)
-
-
-def _notifier(settings: Settings, runtime: Runtime, publisher: Publisher, names: Mapping[str, str]) -> Notifier | None:
-    if settings.notices_mail is None:
-        return None
-    return Notifier(runtime.database, names, settings.notices_mail, runtime.clock, lambda: publisher.status.published)
 
 
 def _prepare(settings: Settings, runtime: Runtime, publisher: Publisher) -> None:

@@ -200,7 +200,7 @@ class Settings(BaseModel):
     `snapshot_key` and `checkpoint_key` are files with the keys that sign snapshots and checkpoints. `init_policy` is
     loaded only into an empty database. With `accept_damage`, acts are accepted even if the database is damaged.
     `notices_mail` is the mail server of notices, with the installation's own contact as recipients. Without it, no
-    notices are sent. `env_file` is the file of variables given with `--env-file`.
+    notice is mailed. `env_file` is the file of variables given with `--env-file`.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)

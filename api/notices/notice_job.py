@@ -1,4 +1,6 @@
-"""Make notices when they are due, and send them without delaying acts.
+"""Make notices when they are due, and mail them without delaying acts.
+
+Receivers of events get notices too, so they are made also without a mail server or a recipient.
 
 The job looks for due notices every 30 s and after each publication. It stores them in a short transaction and sends
 them outside any transaction. It retries failures after 1 minute to 6 hours, for 3 days. It gives up a message at once
@@ -81,7 +83,7 @@ class _Broken(Exception):
 
 
 class Notifier:
-    """Send the notices of one database through one mail server.
+    """Make the notices of one database, and mail them through one mail server, if there is one.
 
     `start` starts a thread. `look` and `send` also work without it.
     """
@@ -90,7 +92,7 @@ class Notifier:
         self,
         database: Database,
         services: Mapping[str, str],
-        destination: MailDestination,
+        destination: MailDestination | None,
         clock: Callable[[], float],
         published: Callable[[], int] = lambda: 0,
         elapsed: Callable[[], float] = monotonic,
@@ -119,7 +121,7 @@ class Notifier:
             since_s = repository.beginning(session)
             hour = Hour(now_s, now_s if since_s is None else since_s, self._up_since_s)
             found = due(session, hour)
-            fresh = repository.missing(session, [one for one in found if self._has_recipient(one)])
+            fresh = repository.missing(session, found)
             expired = self._expired(session, hour, found)
         if since_s is None:
             self._begin()
@@ -133,8 +135,8 @@ class Notifier:
 
     def send(self) -> int:
         """Send the waiting notices that are due and return the number sent. Raise SQLAlchemyError."""
-        sent = 0
-        while not self._job.is_stopping:
+        sent, destination = 0, self._destination
+        while destination is not None and not self._job.is_stopping:
             now_s = int(self._clock())
             with self._database.reading() as session:
                 rows = repository.waiting(session, now_s, LAST_PAUSE_S, BATCH)
@@ -142,7 +144,7 @@ class Notifier:
                 authorities = repository.authorities(session, slugs | {row.authority for row in rows if row.authority})
             if not rows:
                 break
-            outcomes = self._try(rows, Names(authorities, self._services))
+            outcomes = self._try(destination, rows, Names(authorities, self._services))
             with self._database.writing() as session:
                 for row, outcome in outcomes:
                     self._settle(session.get_one(NoticeRow, row.number), outcome, int(self._clock()))
@@ -202,48 +204,50 @@ class Notifier:
         needed = {key for one in found for key in (one.key, *one.later_keys)}
         return repository.expired(session, hour.now - repository.KEPT_S, needed, SWEPT)
 
-    def _has_recipient(self, one: Due) -> bool:
-        """Return whether a notice has a recipient. Notices without an authority need a contact of the installation."""
-        return one.authority is not None or bool(self._destination.recipients)
-
     def _write(self, session: Session, fresh: Sequence[Due], now_s: Instant) -> None:
         fresh = repository.missing(session, fresh)
         authorities = repository.authorities(session, {one.authority for one in fresh if one.authority is not None})
         for one in fresh:
             if one.authority is not None and one.authority not in authorities:
                 continue
-            addressed = one.authority is None or self._addressed(authorities[one.authority])
+            failure = self._failure(None if one.authority is None else authorities[one.authority])
             row = NoticeRow(
                 key=one.key,
                 kind=str(one.kind),
                 authority=one.authority,
                 facts=one.facts,
                 made_s=now_s,
-                next_try_s=now_s if addressed else None,
+                next_try_s=None if failure else now_s,
                 tries=0,
-                failure="" if addressed else NO_ADDRESS,
+                failure=failure,
             )
             session.add(row)
 
-    def _addressed(self, to: Authority) -> bool:
-        """Return whether the authority's contact is a mail address. Log once if it is not."""
+    def _failure(self, to: Authority | None) -> str:
+        """Return why no mail can go to the authority, or to the installation, which is None. Log a bad contact once."""
+        if self._destination is None:
+            return repository.NO_MAIL
+        if to is None:
+            return "" if self._destination.recipients else repository.NO_CONTACT
         if is_mailbox(to.contact):
             self._reported.discard(to.slug)
-            return True
+            return ""
         if to.slug not in self._reported:
             self._reported.add(to.slug)
             emit(log, logging.WARNING, "no notices: the contact is not a mail address", authority=to.slug)
-        return False
+        return NO_ADDRESS
 
-    def _try(self, rows: Sequence[NoticeRow], names: Names) -> list[tuple[NoticeRow, _Outcome]]:
+    def _try(
+        self, destination: MailDestination, rows: Sequence[NoticeRow], names: Names
+    ) -> list[tuple[NoticeRow, _Outcome]]:
         """Send the messages one after the other. Return an outcome for each row, also if the server is unreachable."""
         outcomes: list[tuple[NoticeRow, _Outcome]] = []
         left, broken = list(rows), 0
         while left and not self._job.is_stopping:
             try:
-                with connect(self._destination) as server:
+                with connect(destination) as server:
                     while left and not self._job.is_stopping:
-                        outcomes.append((left[0], self._outcome(server, left[0], names)))
+                        outcomes.append((left[0], self._outcome(server, destination, left[0], names)))
                         del left[0]
             except (_Broken, *MAIL_FAILURES) as error:
                 # Without a connection, all messages wait. A connection may break because of the current message.
@@ -254,21 +258,21 @@ class Notifier:
                 del left[:lost]
         return outcomes
 
-    def _outcome(self, server: smtplib.SMTP, row: NoticeRow, names: Names) -> _Outcome:
+    def _outcome(self, server: smtplib.SMTP, destination: MailDestination, row: NoticeRow, names: Names) -> _Outcome:
         """Send one message. Raise _Broken. Any other error affects only this message."""
         try:
-            return self._send(server, row, names)
+            return self._send(server, destination, row, names)
         except _Broken:
             raise
         except Exception as error:  # noqa: BLE001
             self._job.report(error)
             return _Outcome(again=True, reason=type(error).__name__)
 
-    def _send(self, server: smtplib.SMTP, row: NoticeRow, names: Names) -> _Outcome:
+    def _send(self, server: smtplib.SMTP, destination: MailDestination, row: NoticeRow, names: Names) -> _Outcome:
         to = names.authorities.get(row.authority) if row.authority is not None else None
         if row.authority is not None and to is None:
             return _Outcome(reason=GONE)
-        recipients = self._destination.recipients if to is None else (to.contact,)
+        recipients = destination.recipients if to is None else (to.contact,)
         if not recipients or not all(map(is_mailbox, recipients)):
             return _Outcome(reason=NO_ADDRESS)
         if int(self._clock()) - row.made_s >= GIVE_UP_S:
@@ -279,12 +283,12 @@ class Notifier:
             return _Outcome(reason=NO_TEXT)
         identity = f"notice.{hashlib.sha256(f'{row.key}/{row.made_s}'.encode()).hexdigest()[:32]}"
         try:
-            message = make_message(self._destination.sender, recipients, written.subject, identity)
+            message = make_message(destination.sender, recipients, written.subject, identity)
         except ValueError:
             return _Outcome(reason=NO_ADDRESS)
         message.set_content(written.text, charset="utf-8", cte="quoted-printable")
         try:
-            refused = server.send_message(message, self._destination.sender, list(recipients))
+            refused = server.send_message(message, destination.sender, list(recipients))
         except smtplib.SMTPRecipientsRefused as error:
             return _refused(error.recipients)
         except smtplib.SMTPDataError as error:

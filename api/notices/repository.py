@@ -16,6 +16,8 @@ from dnsfilter.policy.model import Authority, Instant
 
 BEGINNING = "beginning"
 """Key and kind of the row that holds the time of the installation's first look for notices. It is not a notice."""
+NO_MAIL, NO_CONTACT = "there is no mail server", "the installation has no contact"
+"""Why nobody was to get a notice by mail."""
 CHUNK = 500
 KEPT_S = 90 * DAY_S
 """Retention in seconds of notices that were sent or given up. Authentication failures have the same."""
@@ -101,6 +103,8 @@ def state_of(row: NoticeRow) -> NoticeState:
     """Return the state of a notice."""
     if row.sent_s is not None:
         return NoticeState.SENT
+    if row.failure in (NO_MAIL, NO_CONTACT):
+        return NoticeState.NOT_MAILED
     return NoticeState.FAILED if row.next_try_s is None else NoticeState.WAITING
 
 
@@ -132,6 +136,9 @@ def _in_state(state: NoticeState) -> ColumnElement[bool]:
         case NoticeState.SENT:
             return row.sent_s.is_not(None)
         case NoticeState.FAILED:
-            return and_(row.next_try_s.is_(None), row.sent_s.is_(None), row.kind != BEGINNING)
+            unmailed = row.failure.not_in((NO_MAIL, NO_CONTACT))
+            return and_(row.next_try_s.is_(None), row.sent_s.is_(None), row.kind != BEGINNING, unmailed)
+        case NoticeState.NOT_MAILED:
+            return row.failure.in_((NO_MAIL, NO_CONTACT))
         case _:
             assert_never(state)

@@ -6,15 +6,20 @@ from api.http.schemas import Page, Read, Timestamp
 
 
 class NoticeState(StrEnum):
-    """State of a notice. `failed`: given up because it was refused, tried for too long, or has no address."""
+    """State of a notice.
+
+    `failed`: given up because it was refused, tried for too long, or has no address. `not_mailed`: there was no mail
+    server, or no contact of the installation. Receivers of events get every notice.
+    """
 
     WAITING = "waiting"
     SENT = "sent"
     FAILED = "failed"
+    NOT_MAILED = "not_mailed"
 
 
 class NoticeRead(Read):
-    """A mail to an authority's contact, or to the installation's contact (`authority` is null).
+    """A notice to an authority's contact, or to the installation's contact (`authority` is null), by mail.
 
     `ban` is the ban that it is about, if any. `failure` is why the last try failed, or why the notice was given up.
     """
@@ -32,6 +37,6 @@ class NoticeRead(Read):
 
 
 class NoticesRead(Page[NoticeRead]):
-    """A page of notices. `mail` says whether a mail server is set: without one, no notices are made."""
+    """A page of notices. `mail` says whether a mail server is set: without one, no notice is mailed."""
 
     mail: bool

@@ -28,7 +28,7 @@ def _list(client: Client, options: Options) -> Result:
         return found
     return replace(
         found,
-        notes=(*found.notes, "No notice is sent: the control plane has no mail server. Set --notices-mail there."),
+        notes=(*found.notes, "No notice is mailed: the control plane has no mail server. Set --notices-mail there."),
     )
 
 
@@ -52,6 +52,8 @@ def _table(items: list[NoticeRead], names: Names) -> Iterator[str]:
 def _state_words(item: NoticeRead, time_zone: str | None) -> str:
     if item.sent is not None:
         return f"sent {at_words(item.sent, time_zone)}"
+    if item.state is NoticeState.NOT_MAILED:
+        return f"not mailed, made {at_words(item.made, time_zone)}"
     if item.next_try is None:
         return f"failed, made {at_words(item.made, time_zone)}"
     return f"waiting since {at_words(item.made, time_zone)}, tries: {item.tries}"

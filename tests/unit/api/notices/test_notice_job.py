@@ -12,12 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
-from api.db.models import AuthorityRow, NoticeRow
+from api.db.models import AuthorityRow
 from api.delivery.destinations import Login, MailDestination, parse_mail_destination
 from api.notices import notice_job as module
 from api.notices.kinds import Due, Kind
 from api.notices.letters import Letter, letter
-from api.notices.notice_job import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier
+from api.notices.notice_job import GIVE_UP_S, NO_ADDRESS, TOO_LATE, Notifier, Status
+from api.notices.repository import NO_CONTACT, NO_MAIL, state_of
 from api.server.metrics.notice_metrics import NoticesCollector
 from api.tls.pem import make_context
 from dnsfilter.telemetry.logs import KeyValueFormatter
@@ -56,10 +57,7 @@ def bindings(town: Plane) -> Plane:
 
 
 def _states(plane: Plane) -> list[tuple[str, int, str]]:
-    def word(row: NoticeRow) -> str:
-        return "sent" if row.sent_s is not None else "failed" if row.next_try_s is None else "waiting"
-
-    return [(word(row), row.tries, row.failure) for row in rows(plane)]
+    return [(state_of(row).value, row.tries, row.failure) for row in rows(plane)]
 
 
 @on_both_databases
@@ -238,11 +236,21 @@ def test_installation_gets_only_notices_without_an_authority(town: Plane, mailbo
     assert [failure for _, _, failure in _states(town) if failure] == ["1 of 2 recipients refused"]
 
 
-def test_no_notices_to_the_installation_without_its_contact(town: Plane, mailbox: Mailbox) -> None:
+def test_without_its_contact_a_notice_to_the_installation_is_made_and_not_mailed(town: Plane, mailbox: Mailbox) -> None:
     job = begun(town, mailbox)
     town.done("POST", "/v1/suspensions", {"authority": None, "for": "30m", "reason": "nobody can work"})
     town.clock.now += 1
-    assert job.look() == 2
+    assert (job.look(), job.send()) == (3, 2)
+    assert ("not_mailed", 0, NO_CONTACT) in _states(town)
+    assert job.status().abandoned == 0
+
+
+def test_without_a_mail_server_notices_are_made_and_not_mailed_later(bindings: Plane, mailbox: Mailbox) -> None:
+    job = Notifier(bindings.database, {}, None, bindings.clock, elapsed=bindings.clock)
+    assert (job.look(), job.send()) == (2, 0)
+    assert _states(bindings) == [("not_mailed", 0, NO_MAIL)] * 2
+    assert job.status() == Status(waiting=0, oldest_age_s=0, abandoned=0, failures=0)
+    assert notifier(bindings, mailbox).send() == 0
 
 
 def test_thread_sends_and_stops(bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.notices.support import begun
 
-NO_MAIL = "No notice is sent: the control plane has no mail server. Set --notices-mail there.\n"
+NO_MAIL = "No notice is mailed: the control plane has no mail server. Set --notices-mail there.\n"
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def _settle(machine: Machine) -> None:
 def test_local_suspensions_cause_one_notice_per_hour_of_their_end(town: Plane, scope: str | None) -> None:
     machine = Machine.enrolled(town, "office-1")
     job = begun(town)
-    recipients = ["town", "zone"] if scope is None else ["town"]
+    recipients = [None, "town", "zone"] if scope is None else ["town"]
     begins_s = int(town.clock.now) // HOUR_S * HOUR_S + HOUR_S
     for end_s, expected in (
         (begins_s, recipients),
@@ -64,7 +64,7 @@ def test_authority_whose_ban_a_local_suspension_disables_is_notified(town: Plane
     machine = Machine.enrolled(town, "office-1")
     job = begun(town)
     until_s = int(town.clock.now) + HOUR_S
-    for scope, to in (("zone", ["zone"]), ("town", ["federal", "town"]), (None, ["federal", "town", "zone"])):
+    for scope, to in (("zone", ["zone"]), ("town", ["federal", "town"]), (None, [None, "federal", "town", "zone"])):
         _say(machine, [(scope, until_s)])
         assert new_kinds(town, job.look) == [("node_suspended", whom) for whom in to], scope
     assert {row.authority for row in rows(town) if row.facts.get("binds")} == {"federal"}
@@ -87,7 +87,7 @@ def test_locally_selected_revision_and_its_end_are_notified(town: Plane) -> None
         town.clock.now += after_s
         machine.report(**said)
         _settle(machine)
-        assert [kind for kind, _ in new_kinds(town, job.look)] == kinds * 2, after_s
+        assert [kind for kind, _ in new_kinds(town, job.look)] == kinds * 3, after_s
 
 
 Seen = dict[str, int]
