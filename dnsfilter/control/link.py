@@ -8,7 +8,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dnsfilter.config.node_config import Config
@@ -19,6 +19,7 @@ from dnsfilter.control.puller import SNAPSHOTS, Puller, receive_published
 from dnsfilter.control.report import Facts
 from dnsfilter.control.reporter import Reporter
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
+from dnsfilter.local.capture_files import CaptureOrder
 from dnsfilter.local.journal import JOURNAL_NAME, Journal
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
@@ -189,6 +190,11 @@ class Control:
     def trouble(self) -> str | None:
         """Return the reason why this node may not have the control plane's newest snapshot. None if it has."""
         return self._trouble
+
+    @property
+    def captures(self) -> Sequence[CaptureOrder] | None:
+        """Return the captures that the control plane listed last. None before its first answer."""
+        return self._reporter.captures
 
     def report(self, facts: Facts) -> None:
         """Send these facts with the next report. They replace older ones that have not been sent."""

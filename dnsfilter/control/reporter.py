@@ -17,6 +17,7 @@ from dnsfilter.control.identity import Identity
 from dnsfilter.control.report import MOST_ENTRIES, Facts, Load, LoadMeter, report_body
 from dnsfilter.control.usage_batches import Batch, UsageBatches
 from dnsfilter.errors import UnavailableError
+from dnsfilter.local.capture_files import CaptureOrder, parse_orders
 from dnsfilter.local.journal import MAX_ENTRIES, MOST_NUMBER, Entry, Journal
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.kept_totals import UsageTotals
@@ -40,6 +41,8 @@ class Reporter:
         self._highest_sent = 0
         """The highest number of an entry that was sent without an answer."""
         self._usage = UsageBatches(int(time.time()))
+        self.captures: tuple[CaptureOrder, ...] | None = None
+        """The captures that the control plane listed last. None before its first answer."""
         self._turn = threading.Lock()  # of `_usage`, which an upgrade reads in another thread
         self._broken = 0
         """The number of broken lines in the journal at the last look."""
@@ -116,10 +119,19 @@ class Reporter:
             answer = self._post(bare, load, _joined(trouble, problem), ())
         if answer.status != HTTPStatus.OK:
             raise failure(f"report to {self._client.url}", answer)
+        self._follow_captures(answer.body)
         if usage is not None:
             with self._turn:
                 self._usage.forget(_stored(answer.body, usage))
         return _journal_number(answer.body)
+
+    def _follow_captures(self, body: bytes) -> None:
+        """Note the captures of an answer. A control plane of an earlier version lists none."""
+        boot_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+        try:
+            self.captures = parse_orders(json.loads(body).get("captures", []), boot_ms)
+        except (ValueError, AttributeError) as error:
+            logs.emit(_LOG, logging.WARNING, "captures of the control plane not followed", reason=error)
 
     def _drop(self, usage: Batch, reason: str) -> None:
         with self._turn:

@@ -1,8 +1,8 @@
 """The interface of an engine, and the values that cross it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import UdpListener
@@ -74,6 +74,38 @@ class Answered:
 Event: TypeAlias = Truncated | Answered
 
 
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Record the queries of one range, given as prefix and authority, until the boot time `end_ms`."""
+
+    number: int
+    authority: str
+    prefix: str
+    end_ms: int
+
+
+class CapturedQuery(NamedTuple):
+    """One query of a captured range. `verdict` is that of the queried name. Without an answer, `rcode` is None."""
+
+    capture: int
+    at_s: Instant
+    client: str
+    transport: str
+    name: str
+    qtype: str
+    verdict: str
+    rcode: str | None
+    ede: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What an engine has recorded, and the number of queries that it had no room for, by capture."""
+
+    queries: Sequence[CapturedQuery] = ()
+    dropped: Mapping[int, int] = field(default_factory=dict)
+
+
 class Engine(Protocol):
     """Answers queries from snapshot, cache and upstreams.
 
@@ -128,6 +160,12 @@ class Engine(Protocol):
 
     def introduce(self, node: NodeLabel) -> None:
         """Show this name and site to clients that ask for the probe's name, from the next query on."""
+
+    def capture(self, captures: Sequence[Capture]) -> None:
+        """Record the queries of these ranges, and of no others, from the next batch on."""
+
+    def take_captured(self) -> Captured:
+        """Return what was recorded since the last call."""
 
     def close(self) -> None:
         """Release every descriptor that the engine opened."""

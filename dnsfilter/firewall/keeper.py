@@ -99,7 +99,7 @@ class Keeper:
 
     def _update(self) -> None:
         """Compute the rules if the snapshot is another one, or if the time of the last ones is over."""
-        snapshot, now = self._feed.snapshot, self._feed.instant()
+        snapshot, now = self._feed.snapshot, self._feed.now().instant
         if snapshot is None:
             return
         until = None if self._rules is None else self._rules.until

@@ -12,3 +12,10 @@ MIN_COUNTED_ADDRESSES = 16
 """Addresses of the smallest range whose queries are counted on their own. In smaller ones a count names few people."""
 MAX_SUSPENSION_S = 4 * 3600
 MAX_PROVISIONAL_S = 72 * 3600
+
+MAX_CAPTURE_S = 3600
+"""Seconds that a capture of a range's queries may last."""
+CAPTURE_KEPT_S = 86_400
+"""Seconds after the end of a capture when nodes delete its file."""
+MOST_CAPTURES = 8
+"""Captures whose files may exist at a time."""

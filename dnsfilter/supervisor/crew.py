@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from dnsfilter.control.unregistered_networks import UnregisteredBook, UnregisteredNetwork
+from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
 from dnsfilter.supervisor.stalls import any_waiting, is_silent, queries_counted
@@ -18,7 +19,7 @@ from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
 from dnsfilter.telemetry.totals import Totals
-from dnsfilter.worker.channel import Stop
+from dnsfilter.worker.channel import Record, Stop
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
@@ -76,6 +77,8 @@ class Crew:
         self._numbers = count(1)
         self._last_tended: float | None = None
         self._unregistered = UnregisteredBook()
+        self._captures: tuple[Capture, ...] = ()
+        self._captured: list[Captured] = []
         self._queries_of_ended: Counter[int] = Counter()
         """Queries of workers that have been removed, by seat."""
 
@@ -123,7 +126,19 @@ class Crew:
             if metric == WORKER_QUERIES.name and seat.isdecimal():
                 self._queries_of_ended[int(seat)] = number
 
+    def take_captured(self) -> Sequence[Captured]:
+        """Return what workers have recorded for captures since the last call."""
+        taken, self._captured = self._captured, []
+        return taken
+
     # Orders.
+
+    def capture(self, captures: tuple[Capture, ...]) -> None:
+        """Have every worker, also later ones, record the queries of these ranges and of no others."""
+        self._captures = captures
+        for member in self._members:
+            if not member.gone:
+                member.send(Record(captures))
 
     def renew(self, orders: Orders) -> None:
         """Replace every worker by one with these orders. Each goes as soon as its successor serves."""
@@ -181,6 +196,8 @@ class Crew:
                 member.heard += gap
 
     def _check(self, member: WorkerProcess, now: float) -> Sequence[Death]:
+        self._captured += member.captured
+        member.captured = []
         if member.process.poll() is not None:
             return self._remove(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
@@ -243,6 +260,8 @@ class Crew:
             raise
         self._totals.watch(block, self.orders.upstreams)
         self._members.append(member)
+        if self._captures:
+            member.send(Record(self._captures))
         member.watch(self._wake)
         logs.emit(_LOG, logging.INFO, "worker started", pid=member.process.pid, seat=seat, revision=sealed.revision)
 

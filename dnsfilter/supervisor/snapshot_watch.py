@@ -91,7 +91,7 @@ class PolicyFeed:
         given = frozenset(suspension.authority for suspension in self.suspensions)
         if self.snapshot is None:
             return given
-        return given | self.snapshot.suspended(self.instant())
+        return given | self.snapshot.suspended(self.now().instant)
 
     def local_suspensions(self) -> tuple[tuple[str | None, Instant], ...]:
         """Return the authorities (None: all) that are suspended by an act on this node, and until when.
@@ -100,7 +100,7 @@ class PolicyFeed:
         """
         held = self.suspensions
         if self.snapshot is not None and self.held_up_to is not None:
-            held += self.snapshot.suspensions(self.instant())
+            held += self.snapshot.suspensions(self.now().instant)
         until: dict[str | None, Instant] = {}
         for each in held:
             until[each.authority] = max(each.end, until.get(each.authority, each.end))
@@ -261,13 +261,13 @@ class PolicyFeed:
             logs.emit(_LOG, logging.WARNING, "quarantine not written", reason=error)
         return snapshot
 
-    def instant(self) -> Instant:
-        """Return the instant to decide by now, by the trusted clock."""
-        return self._now(self.anchor).instant
+    def now(self) -> ClockReading:
+        """Return the time by the trusted clock."""
+        return self._now(self.anchor)
 
     def age_s(self) -> int:
         """Return the seconds since the snapshot in use was made, by the trusted clock."""
-        return self.instant() - self.anchor.made_s
+        return self.now().instant - self.anchor.made_s
 
     def close(self) -> None:
         for _, descriptor in self._sealed:

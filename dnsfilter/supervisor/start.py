@@ -1,17 +1,22 @@
 """The preparations of a node before it serves: its user, its sockets, its first worker."""
 
+import logging
 import os
 import pwd
 import socket
 import sys
 
+from dnsfilter import __version__
 from dnsfilter.config.node_config import Config
-from dnsfilter.engine.choice import EngineKind
+from dnsfilter.engine.choice import EngineKind, why_not_compiled
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import Listening, open_listening, open_tcp
 from dnsfilter.supervisor.upgrade import Handover
 from dnsfilter.supervisor.worker_process import Standby
+from dnsfilter.telemetry import logs
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
+
+_LOG = logging.getLogger("dnsfilter.node")
 
 
 def drop_root(config: Config) -> None:
@@ -74,3 +79,10 @@ def start_standby(listening: Listening, engine: EngineKind) -> Standby:
 def this_program() -> tuple[str, ...]:
     """Return the command that started this process. Run again, it starts the program that is installed then."""
     return sys.executable, *sys.orig_argv[1:]
+
+
+def log_engine(kind: EngineKind) -> None:
+    """Log the version and the engine, and why the compiled engine is not available."""
+    logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
+    if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
+        logs.emit(_LOG, logging.WARNING, "compiled engine not available", reason=reason)

@@ -21,14 +21,16 @@ from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.report import Facts, Pace, queries_and_entries
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
-from dnsfilter.engine.choice import EngineKind, why_not_compiled
+from dnsfilter.engine.choice import EngineKind
 from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
+from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.reload import log_addresses, merge_reloadable
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, open_listening, receive_buffer
+from dnsfilter.supervisor.start import log_engine
 from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
@@ -103,6 +105,7 @@ class Supervisor:
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
         self._crew.go_on_from(numbers)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
+        self._captures = CaptureFiles(config.node_dir)
         self._crashes = CrashLog()
         self._in_force_since: float | None = None
         """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
@@ -117,7 +120,7 @@ class Supervisor:
     async def run(self) -> None:
         """Keep workers serving until `stop`, then close everything that this object took over."""
         keep_only({CAP_NET_BIND_SERVICE})
-        _log_engine(self._crew.orders.engine)
+        log_engine(self._crew.orders.engine)
         log_buffer(self._listening)
         log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
@@ -131,6 +134,7 @@ class Supervisor:
                 self._errand.cancel()
             self._predecessors.dismiss()
             await self._crew.stop()
+            self._captures.write(self._crew.take_captured())
             if self._control is not None:
                 await asyncio.to_thread(self._control.finish, self._facts(), CONTROL_STOP_S)
         finally:
@@ -143,6 +147,7 @@ class Supervisor:
             for listening in self._superseded:
                 listening.close()
             self._feed.close()
+            self._captures.close()
             shutil.rmtree(self._counters_dir, ignore_errors=True)
 
     def unready(self) -> str | None:
@@ -277,6 +282,9 @@ class Supervisor:
         for death in self._crew.tend(now):
             self._handle_death(death, now)
         self._vitals.look(now)
+        ordered = None if self._control is None else self._control.captures
+        if not self._handover.is_trial and self._captures.look(self._crew.take_captured(), ordered, self._feed.now()):
+            self._crew.capture(self._captures.in_force)
         self._look_for_snapshot(now)
         if not self._ready_sent and self.unready() is None:
             self._ready_sent, self._in_force_since = True, now
@@ -439,9 +447,3 @@ class Supervisor:
 
 def _upstreams(config: Config) -> tuple[str, ...]:
     return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
-
-
-def _log_engine(kind: EngineKind) -> None:
-    logs.emit(_LOG, logging.INFO, "node starts", version=__version__, engine=kind)
-    if kind is EngineKind.REFERENCE and (reason := why_not_compiled()) is not None:
-        logs.emit(_LOG, logging.WARNING, "compiled engine not available", reason=reason)

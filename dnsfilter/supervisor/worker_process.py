@@ -13,13 +13,24 @@ from typing import assert_never
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
+from dnsfilter.engine.interface import Captured
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.supervisor.sockets import Listening
 from dnsfilter.supervisor.stalls import Stall
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.worker import channel
-from dnsfilter.worker.channel import Alive, InForce, Listen, Order, Policy, Rejected, Setup, UnregisteredNetworks
+from dnsfilter.worker.channel import (
+    Alive,
+    InForce,
+    Listen,
+    Order,
+    Policy,
+    Recorded,
+    Rejected,
+    Setup,
+    UnregisteredNetworks,
+)
 from dnsfilter.worker.sealed import seal
 from dnsfilter.worker.start_config import Inherited, pack_config
 
@@ -27,6 +38,8 @@ MISSED_S = 1.0
 """If a worker sends nothing for this many seconds, four heartbeats, another covers for it."""
 _MOST_NOTED = 8 * PLACES
 """Unregistered networks kept of one worker at a time. Reports beyond this are dropped."""
+_MOST_CAPTURED = 8
+"""Reports of recorded queries kept of one worker at a time. Reports beyond this are dropped."""
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 _LOG = logging.getLogger("dnsfilter.node")
 
@@ -128,6 +141,8 @@ class WorkerProcess:
         self.stall = Stall()
         self.unregistered: list[Noted] = []
         """Reported networks in no range that the crew has not taken yet."""
+        self.captured: list[Captured] = []
+        """What it has recorded for captures, until the crew takes it."""
         self._sock = sock
         self._clock = clock
 
@@ -221,6 +236,9 @@ class WorkerProcess:
             case UnregisteredNetworks(noted):
                 if len(self.unregistered) <= _MOST_NOTED:
                     self.unregistered += noted
+            case Recorded(captured):
+                if len(self.captured) < _MOST_CAPTURED:
+                    self.captured.append(captured)
             case _:
                 assert_never(report)
 

@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
+from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.errors import DnsfilterError
 
@@ -98,8 +99,20 @@ class UnregisteredNetworks(_Message, frozen=True):
             raise ValueError(f"a prefix must have {_PREFIX_BYTES[0]} bytes (IPv4) or {_PREFIX_BYTES[1]} (IPv6)")
 
 
-Order: TypeAlias = Setup | Listen | Policy | Stop
-Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks
+class Record(_Message, frozen=True):
+    """To the worker: record the queries of these ranges, and of no others."""
+
+    captures: tuple[Capture, ...]
+
+
+class Recorded(_Message, frozen=True):
+    """From the worker: what it has recorded since the last report. See `Recorder` for its size."""
+
+    captured: Captured
+
+
+Order: TypeAlias = Setup | Listen | Policy | Record | Stop
+Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks | Recorded
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from dnsfilter.worker.channel import (
     InForce,
     Listen,
     Policy,
+    Record,
+    Recorded,
     Rejected,
     Setup,
     Stop,
@@ -125,6 +128,7 @@ class Worker:
         for task in done:
             task.result()  # a failed task ends the process: a worker that does not read sockets is of no use
         await self._drain()
+        self._report_captured()
         for task in (stopped, *tasks):
             task.cancel()
         loop.remove_reader(self._channel.fileno())
@@ -178,6 +182,8 @@ class Worker:
             case (Listen(sets), _):
                 self._wanted = sets
                 self._wanted_changed.set()
+            case (Record(captures), _):
+                self._engine.capture(captures)
             case (Stop(), _):
                 self._stopped.set()
             case (message, _):
@@ -230,6 +236,7 @@ class Worker:
         report_at = loop.time() + REPORT_UNREGISTERED_S
         while True:
             self._engine.record_upstreams()
+            self._report_captured()
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
                 if loop.time() >= report_at:
@@ -246,6 +253,13 @@ class Worker:
         noted = self._engine.take_unregistered()
         if noted:
             send(self._channel, UnregisteredNetworks(noted))
+
+    def _report_captured(self) -> None:
+        captured = self._engine.take_captured()
+        if captured.queries or captured.dropped:
+            # The beat logs a supervisor that does not read, or notes its end.
+            with suppress(OSError):
+                send(self._channel, Recorded(captured))
 
 
 def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:

@@ -67,6 +67,8 @@ class Played:
         """The highest journal number that a node has reported."""
         self.stored: int | None = None
         """The sequence of usage that it says is stored. None is a control plane that keeps no usage."""
+        self.captures: list[dict[str, Any]] | None = None
+        """The captures that it lists. None is a control plane that knows none."""
         self.signing = Ed25519PrivateKey.generate()
         self.news = Condition()
         self.manifest: bytes | None = None
@@ -171,9 +173,11 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
                     return
                 plane.reports.append(report)
                 plane.journal = max([plane.journal, *(entry["number"] for entry in report["journal"])])
-                answer = {"journal": plane.journal}
+                answer: dict[str, Any] = {"journal": plane.journal}
                 if plane.stored is not None:
                     answer["usage"] = plane.stored
+                if plane.captures is not None:
+                    answer["captures"] = plane.captures
                 self._say(200, json.dumps(answer).encode())
             elif bearer == ADMINISTRATOR:
                 self._register(spoken)

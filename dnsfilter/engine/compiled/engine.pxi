@@ -40,9 +40,10 @@ class CompiledEngine:
         )
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._fast = Answering(cache, zones, clients, self._slots, limiter, self._unregistered, failures)
+        self._recording = Recording()
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
-            clock, self._slots,
+            clock, self._slots, self._recording,
         )
         self.swap(snapshot, since_ms)
 
@@ -69,6 +70,12 @@ class CompiledEngine:
     def introduce(self, node):
         self._slow_path.introduce(node)
 
+    def capture(self, captures):
+        self._recording.recorder = self._slow_path.capture(captures)
+
+    def take_captured(self):
+        return self._slow_path.take_captured()
+
     def listen(self, listener):
         number = os.fstat(listener.fileno()).st_ino
         if number not in self._by_socket:
@@ -92,7 +99,10 @@ class CompiledEngine:
         self._slow_path.record_upstreams()
 
     def answer(self, message, client, transport, wall_s, boot_ms):
-        return self._loop.answer(message, client, transport, wall_s, boot_ms)
+        outcome = self._loop.answer(message, client, transport, wall_s, boot_ms)
+        if self._recording.recorder is not None:
+            self._recording.recorder.decided(message, client, transport, outcome)
+        return outcome
 
     def poll(self, budget):
         events = self._loop.poll(budget)

@@ -29,18 +29,6 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_wait(int epoll_fd, epoll_event* ready, int most, int timeout_ms)
 
 
-@cython.final
-cdef class ListeningSocket:
-    """A listening socket, and the descriptor that sends later replies."""
-
-    cdef readonly object listener
-    cdef int fd, reply_fd
-    cdef bint wildcard
-
-    def __init__(self, listener, reply_fd):
-        self.listener, self.fd, self.reply_fd, self.wildcard = listener, listener.fileno(), reply_fd, listener.wildcard
-
-
 # Steps 3 to 7 of one query. Each function returns the size of the reply in `out`, or HAND_OVER, MISS or DROPPED.
 
 cdef int answer_plain(
@@ -166,13 +154,15 @@ cdef class Loop:
     cdef int64_t wall_s, boot_ns    # of this turn
     cdef int64_t now_ms, at         # the turn's boot time in milliseconds, and the instant to decide by
     cdef object turn                # the Turn, once the slow path needs it
+    cdef Recording recording        # of captured ranges' queries
 
     def __init__(
         self, Answering fast, PendingTable table, slow_path, Alarm alarm, dict listening, int epoll_fd, bint trust_ad,
-        clock, slots,
+        clock, slots, Recording recording not None,
     ):
         self.fast, self.pending, self.table, self.slow_path = fast, table.pending, table, slow_path
         self.delivering, self.batch = Delivering(fast, table.pending, trust_ad), Batch()
+        self.recording = recording
         self.times, self.durations = Times(clock), Durations(slots)
         self.alarm, self.listening, self.epoll_fd = alarm, listening, epoll_fd
 
@@ -272,6 +262,10 @@ cdef class Loop:
                     self.hand_over(source, i, <bytes>(<const char*>client)[:client_size])
                 except Exception as error:  # raised once the rest of the batch is answered
                     failed = error
+            elif size == DROPPED and self.recording.recorder is not None:
+                self.recording.dropped(batch, i)
+        if self.recording.recorder is not None:
+            self.recording.replied(batch)
         # 9. Send.
         due = self.durations.due(batch.reply_count)
         batch.flush(source.fd)
@@ -325,7 +319,7 @@ cdef class Loop:
             origin.control, origin.control_size = header.msg_control, <uint32_t>header.msg_controllen
         result = self.pending.begin(asked, ahead.view, ahead.hash, &origin, self.boot_ns)
         if result != FULL:
-            return HAND_OVER if result == ELSEWHERE else DROPPED
+            return HAND_OVER if result == ELSEWHERE else WAITS
         entry = self.fast.store.find(
             ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd, ahead.hash, self.now_ms
         )
@@ -397,6 +391,8 @@ cdef class Loop:
             while waiting != NULL:
                 if not self.delivering.deliver(waiting, entry, self.at, self.now_ms):
                     left_over.append(self.table.waiter_of(waiting))
+                elif self.recording.recorder is not None:
+                    self.recording.delivered(self.delivering.outbox, waiting)
                 waiting = waiting.next
             if left_over:
                 key = key_of_flight(flight)

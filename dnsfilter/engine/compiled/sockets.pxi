@@ -1,4 +1,4 @@
-# Batches of datagrams: recvmmsg(2), sendmmsg(2), and the address that a datagram came to.
+# Listening sockets, and batches of datagrams: recvmmsg(2), sendmmsg(2), and the address that a datagram came to.
 
 from libc.stdlib cimport malloc
 
@@ -63,6 +63,18 @@ cdef enum:
     STREAM_ROOM = 65535
     REPLY_ROOM = 1280       # a reply over UDP has at most 1232 bytes
     CONTROL_ROOM = 64       # one IP_PKTINFO or IPV6_PKTINFO needs 32 and 40
+
+
+@cython.final
+cdef class ListeningSocket:
+    """A listening socket, and the descriptor that sends later replies."""
+
+    cdef readonly object listener
+    cdef int fd, reply_fd
+    cdef bint wildcard
+
+    def __init__(self, listener, reply_fd):
+        self.listener, self.fd, self.reply_fd, self.wildcard = listener, listener.fileno(), reply_fd, listener.wildcard
 
 
 @cython.final
@@ -174,14 +186,18 @@ cdef class Batch:
 
     cdef int client(self, int i, const uint8_t** address) noexcept nogil:
         """Set `address` to the sender's packed address and return its size; 0 if it is neither IPv4 nor IPv6."""
-        cdef sockaddr_storage* peer = &self.peers[i]
-        if peer.ss_family == AF_INET:
-            address[0] = <const uint8_t*>&(<sockaddr_in*>peer).sin_addr
-            return 4
-        if peer.ss_family == AF_INET6:
-            address[0] = (<sockaddr_in6*>peer).sin6_addr.s6_addr
-            return 16
-        return 0
+        return address_of(&self.peers[i], address)
+
+
+cdef inline int address_of(sockaddr_storage* peer, const uint8_t** address) noexcept nogil:
+    """Set `address` to the packed address of `peer` and return its size; 0 if it is neither IPv4 nor IPv6."""
+    if peer.ss_family == AF_INET:
+        address[0] = <const uint8_t*>&(<sockaddr_in*>peer).sin_addr
+        return 4
+    if peer.ss_family == AF_INET6:
+        address[0] = (<sockaddr_in6*>peer).sin6_addr.s6_addr
+        return 16
+    return 0
 
 
 cdef bint keep_local_address(msghdr* message) noexcept nogil:

@@ -14,7 +14,7 @@ from dnsfilter.cache.answers import AnswerCache, Cache
 from dnsfilter.cache.failures import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Drop, Event, Miss, NodeLabel, Reply
+from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.reference.own_table import OwnTable
@@ -105,6 +105,12 @@ class ReferenceEngine:
     def introduce(self, node: NodeLabel) -> None:
         self._path.introduce(node)
 
+    def capture(self, captures: Sequence[Capture]) -> None:
+        self._path.capture(captures)
+
+    def take_captured(self) -> Captured:
+        return self._path.take_captured()
+
     def listen(self, listener: UdpListener) -> None:
         self._listeners[listener.fileno()] = listener
         self._epoll.register(listener.fileno(), select.EPOLLIN)
@@ -177,6 +183,14 @@ class ReferenceEngine:
     # One query.
 
     def answer(
+        self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
+    ) -> Reply | Miss | Drop:
+        outcome = self._answer(message, client, transport, wall_s, boot_ms)
+        if self._judging.recorder is not None:
+            self._judging.recorder.decided(message, client, transport, outcome)
+        return outcome
+
+    def _answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
     ) -> Reply | Miss | Drop:
         judging = self._judging

@@ -14,6 +14,7 @@ from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
 from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
 from dnsfilter.engine.slow_path.case import Case, Failed
 from dnsfilter.engine.slow_path.local import any_answer, asks_any
+from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
@@ -41,6 +42,8 @@ class Judging:
         self._slots = counters.slots
         self._first_ban = self._first_bypass = 0
         self.node = NodeLabel()
+        self.recorder: Recorder | None = None
+        """Records queries while a capture is in force. None otherwise."""
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""

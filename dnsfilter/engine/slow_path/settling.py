@@ -76,6 +76,8 @@ class Settling:
                 return True
             self._judging.count(miss.transport, Outcome.LIMITED)
             self._slots[LIMITED[Limit.WAITING]] += 1
+            if self._judging.recorder is not None:
+                self._judging.recorder.dropped(miss.client, miss.transport, miss.query.question)
             return False
         self.settle(turn, results)
         return True
@@ -109,6 +111,8 @@ class Settling:
             message = judging.serve(case, found, outcome)
         else:
             message = judging.fail(case, found)
+        if judging.recorder is not None:
+            judging.recorder.replied(waiter.client, transport, message)
         if waiter.listener is not None and waiter.peer is not None:
             waiter.listener.send(message, waiter.peer, waiter.source)
         else:

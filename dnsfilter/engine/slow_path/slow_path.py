@@ -4,13 +4,13 @@ The reference engine uses it for everything. The compiled engine uses it for wha
 chains, truncated answers, failures, timeouts, streams.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dnsfilter.cache.answers import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Answered, Miss, NodeLabel, Reply
+from dnsfilter.engine.interface import Answered, Capture, Captured, Miss, NodeLabel, Reply
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.deciding import Deciding
 from dnsfilter.engine.slow_path.exchange import Waiter
@@ -18,6 +18,7 @@ from dnsfilter.engine.slow_path.failing import FailureBook
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
+from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
@@ -56,6 +57,7 @@ class SlowPath:
         self._slots = slots
         self._cache = cache
         self.judging = Judging(clients, counters)
+        self._recorder = Recorder(self.judging, clock)
         self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
         self._inflight = Inflight(table, health, zones.suffixes, upstreams, slots, trust_ad, longest_wait_ms)
         self._settling = Settling(self.judging, self._inflight, zones, cache, failures, trust_ad, clock, slots)
@@ -67,6 +69,16 @@ class SlowPath:
     def introduce(self, node: NodeLabel) -> None:
         """Show this name and site to clients that ask for the probe's name."""
         self.judging.node = node
+
+    def capture(self, captures: Sequence[Capture]) -> Recorder | None:
+        """Record the queries of these ranges from now on. Return the recorder; None if there are no captures."""
+        self._recorder.capture(captures)
+        self.judging.recorder = self._recorder if captures else None
+        return self.judging.recorder
+
+    def take_captured(self) -> Captured:
+        """Return what was recorded since the last call."""
+        return self._recorder.take()
 
     # Queries.
 

@@ -266,3 +266,13 @@ def test_next_program_gets_what_was_never_sent(plane: Played, timed: Reporter, m
     minutes(60)
     timed.report(replace(FACTS, usage=usage_of(4)), None)
     assert timed.unreported(usage_of(6)) == usage_of(2)
+
+
+def test_captures_of_the_newest_valid_answer_are_followed(plane: Played, reporter: Reporter) -> None:
+    listed = {"number": 7, "authority": "ghent", "prefix": "192.0.2.0/24", "for_s": 60, "delete_s": 120}
+    found: list[object] = [reporter.captures]
+    for captures in ([listed], [{**listed, "prefix": "no prefix"}], []):
+        plane.captures = captures
+        reporter.report(FACTS, None)
+        found.append([order.capture.number for order in reporter.captures or ()])
+    assert found == [None, [7], [7], []]

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dnsfilter.engine.interface import Captured, CapturedQuery
+from dnsfilter.engine.slow_path.recorder import QUERY_BYTES, ROOM
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import (
@@ -19,6 +21,7 @@ from dnsfilter.worker.channel import (
     Alive,
     InForce,
     Policy,
+    Recorded,
     Rejected,
     Stop,
     UnknownMessage,
@@ -74,6 +77,22 @@ def test_the_descriptors_of_many_listening_addresses_all_arrive() -> None:
         assert len(received[1]) == 133
         for descriptor in received[1]:
             os.close(descriptor)
+
+
+def test_full_recorder_is_one_packet() -> None:
+    ours, theirs = channel.pair()
+    client = f"2001:db8:{'ffff:' * 5}ffff"
+    for name in ("www.example.org", 1_004 * "\\"):
+        number = 1 + ROOM // (len(name) + QUERY_BYTES)
+        query = CapturedQuery(2**31, 2**33, client, "udp", name, "TYPE65535", "monitor", "RCODE4095", 65_535)
+        report = Recorded(Captured(number * [query], {2**31: 2**40}))
+        with ours.dup() as sending, theirs.dup() as receiving:
+            receiving.setblocking(False)
+            sending.setblocking(False)
+            channel.send(receiving, report)
+            assert channel.receive_report(sending) == report
+    ours.close()
+    theirs.close()
 
 
 def test_a_table_full_of_unregistered_networks_is_one_packet() -> None:

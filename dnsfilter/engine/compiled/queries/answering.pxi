@@ -12,6 +12,7 @@ cdef enum:
     HAND_OVER = 0           # the slow path decides; only the charge against the limits is counted
     MISS = -1               # an upstream must be asked
     DROPPED = -2
+    WAITS = -3              # for the answer of an upstream
     CONCERNED_TTL = 60      # rules/ttl_cap.py
     EDE_PROHIBITED = 18
     EDE_NOT_AUTHORITATIVE = 20
