@@ -20,6 +20,7 @@ from api.authorities.router import router as authorities
 from api.bans.ban_summaries import BanSummaries
 from api.bans.router import bans, of_authority
 from api.bindings.router import router as bindings
+from api.captures.router import router as captures
 from api.checkpoints.checkpoint_job import CheckpointJob
 from api.checkpoints.router import router as proof
 from api.documentation.openapi import TITLE, described
@@ -94,6 +95,7 @@ ROUTERS = (
     policies,
     revisions,
     usage,
+    captures,
     audit,
     proof,
     notices,

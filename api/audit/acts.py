@@ -16,6 +16,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
         "set_enforce", "set_monitor", "set_off", "set_scope",
     ),
     "binding": ("propose", "bind", "accept", "withdraw", "end"),
+    "capture": ("start", "end"),
     "checkpoint": ("key",),
     "exemption": ("request", "approve", "reject", "revoke", "withdraw"),
     "grant": ("make", "end"),

@@ -59,6 +59,7 @@ TAGS: Mapping[str, str] = {
     "audit": "The audit log: acts in a hash chain that only grows, signed checkpoints, and the export.",
     "nodes": "Machines that answer queries: registration, enrolment, signed snapshots, reports.",
     "notices": "Mail to authorities, and its delivery.",
+    "captures": "Queries of a range that nodes record for a fault, for an hour at most.",
     "events": "Acts and notices for other systems: webhooks, with signed requests and retries.",
     "installation": "Backups and archives of the installation.",
     "accounts": "People and programs, their tokens and roles, and authentication failures.",

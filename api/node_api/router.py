@@ -7,6 +7,8 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api.auth.node_tokens import NodeCaller, authenticate_enrolment
 from api.auth.tokens import Refused
+from api.captures.reading import read_order
+from api.captures.repository import existing
 from api.db.models import InstallationRow, NodeRow
 from api.db.models.audit_log import INSTALLATION
 from api.db.unit_of_work import INSTALLATION_ACCOUNT, Access, Actor, UnitOfWork
@@ -121,7 +123,7 @@ def get_own_file(sha256: Annotated[Sha256, Path()], node: NodeDep, fleet: FleetD
 
 @router.post("/self/report", operation_id="report_node", summary="Report the state of a node", responses=documented())
 def report_node(body: ReportWrite, request: Request, node: NodeDep, held: RuntimeDep, fleet: FleetDep) -> Reported:
-    """Report a node's snapshot, state, local acts and usage.
+    """Report a node's snapshot, state, local acts and usage. The answer has the captures of its site.
 
     Each local act is recorded once in the audit log, and each batch of usage is counted once.
     """
@@ -135,7 +137,9 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     clock_off_s = parse_timestamp(body.clock, "UTC") - now_s
     fleet.reports.take(node.number, node.site, body, clock_off_s)
     stored = None if body.usage is None else fleet.usage.take(node.number, node.site, body.usage, clock_off_s)
-    return Reported(journal=journal, usage=stored)
+    with held.database.reading() as session:
+        captures = [read_order(row, now_s) for row in existing(session, now_s, node.site)]
+    return Reported(journal=journal, usage=stored, captures=captures)
 
 
 def _check_suspended(body: ReportWrite, now_s: int) -> None:

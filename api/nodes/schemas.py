@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from api.captures.schemas import CaptureOrder
 from api.http.schemas import InstantText, Line, NodeMessage, Read, ShortLine, Slug, Strict, Timestamp
 from api.usage.schemas import UsageBatch
 from dnsfilter.policy.model import DEFAULT_SITE
@@ -149,11 +150,12 @@ class Reported(Read):
     """The highest number of the node's journal that is recorded.
 
     `usage` is the sequence of the last batch that is stored of the report's stream; null if there was none. A batch is
-    stored soon after its report.
+    stored soon after its report. `captures` are those of the node's site whose files it may have. It deletes others.
     """
 
     journal: int
     usage: int | None = None
+    captures: list[CaptureOrder]
 
 
 class LoadRead(Read):

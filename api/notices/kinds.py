@@ -36,6 +36,7 @@ class Kind(StrEnum):
     EXEMPTION_ENDING = "exemption_ending"
     SUSPENSION_STARTED = "suspension_started"
     SUSPENSION_ENDED = "suspension_ended"
+    CAPTURE_STARTED = "capture_started"
     BINDING_PROPOSED = "binding_proposed"
     BINDING_BY_LAW = "binding_by_law"
     BINDING_ACCEPTED = "binding_accepted"

@@ -3,8 +3,9 @@
 Facts:
 
 - `ban`: `authority/service`; `reference`: the reference of its decision; `provisional`: it has no formal decision yet
-- `number`: the number of a request, an exemption or a binding
+- `number`: the number of a request, an exemption, a binding or a capture
 - `until_s`: an exclusive end; `at_s`: when something happened or begins; `review_s`: a review date
+- `range`: a prefix; `deleted_s`: when the file of a capture is deleted
 - `resumes_s`: when a ban applies again; `still_s`: the end of another suspension in force
 - `binds`: a suspension disables bans of the recipient that apply to other authorities
 - `own_…`: until when the own ban of a follower applies
@@ -121,7 +122,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         values["again"] = phrases.still.format(until=end_words(facts["still_s"], time_zone, language))
     if "resumes_s" in facts:
         values["resumes"] = phrases.resumes.format(at=at_words(facts["resumes_s"], time_zone, language))
-    for key in ("at", "review"):
+    for key in ("at", "review", "deleted"):
         if f"{key}_s" in facts:
             values[key] = at_words(facts[f"{key}_s"], time_zone, language)
     if "at_s" in facts:
@@ -130,7 +131,7 @@ def _values(facts: Json, time_zone: str, language: str, names: Names) -> Mapping
         if key in facts:
             slug = facts[key]
             values[key] = phrases.all_authorities if slug is None else names.authority(slug, language)
-    for key in ("number", "node", "site", "revision", "reference"):
+    for key in ("number", "node", "site", "range", "revision", "reference"):
         values[key] = str(facts.get(key, ""))
     if "nodes" in facts:
         values |= _nodes(sorted(facts["nodes"]), phrases)

@@ -61,6 +61,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority_slug} {slug} --reason REASON",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
     Kind.BINDING_PROPOSED: "dnsfilterctl binding accept {number}",
+    Kind.CAPTURE_STARTED: "dnsfilterctl audit list --object capture/{number}",
 }
 """Commands that carry out what a notice asks for. They are the same in every language."""
 
@@ -195,6 +196,13 @@ TEXTS: Mapping[Kind, Text] = {
     Kind.SUSPENSION_ENDED: Text(
         "the suspension for {scope} has ended early",
         "The suspension for {scope} was ended early {at}. {again}",
+    ),
+    Kind.CAPTURE_STARTED: Text(
+        "DNS queries of {range} are being recorded",
+        "To find a fault, a recording of the names that devices in your network {range} (site {site}) query was "
+        "started {at}. The recording (capture {number}) lasts {until} and ends automatically. Its file stays on the "
+        "resolvers, where only system administrators can read it. It is deleted automatically {deleted}.",
+        "To see who did this and why:",
     ),
     Kind.BINDING_PROPOSED: Text(
         "proposal to apply the ban on {service} to you as well",

@@ -15,6 +15,7 @@ from api.db.models.audit_log import (
 from api.db.models.authority import AuthorityRow
 from api.db.models.ban import BanRow, TermRow
 from api.db.models.binding import BindingRow
+from api.db.models.capture import CaptureRow
 from api.db.models.event import EventCursorRow, WebhookRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
@@ -32,6 +33,7 @@ __all__ = [
     "BanRow",
     "BindingRow",
     "BypassDayRow",
+    "CaptureRow",
     "CatalogueRow",
     "CheckpointRow",
     "ConcernRow",

@@ -1,4 +1,4 @@
-"""Notices about exemptions, bindings and suspensions."""
+"""Notices about exemptions, bindings, suspensions and captures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from api.db.base import Json
-from api.db.models import AuditRow, BanRow, BindingRow, ConcernRow, ExemptionRow, SuspensionRow
+from api.db.models import AuditRow, BanRow, BindingRow, CaptureRow, ConcernRow, ExemptionRow, SuspensionRow
 from api.exemptions.schemas import ExemptionState
 from api.exemptions.state import APPROVED, exemption_end, exemption_state, in_state, is_approved
 from api.notices.due.due_bans import facts_at
@@ -14,6 +14,7 @@ from api.notices.due.merged_bans import Heir, heirs
 from api.notices.kinds import DAY_S, Due, Hour, Kind, threshold
 from api.suspensions import repository as suspensions
 from api.suspensions.state import ended_early, finish
+from dnsfilter.policy.bounds import CAPTURE_KEPT_S
 from dnsfilter.policy.model import Ground
 
 BEFORE_EXEMPTIONS_END_S = (DAY_S, 7 * DAY_S)
@@ -145,6 +146,22 @@ def due_suspensions(session: Session, hour: Hour) -> Iterator[Due]:
                 facts = {"at_s": early, **_scope(found, to), **_still(holding, found.authority or to)}
                 # One act ends all suspensions of an authority: they share one notice.
                 yield Due(f"{kind}/{found.authority or ''}/{early}/{to or ''}", kind, to, facts)
+
+
+def due_captures(session: Session, hour: Hour) -> Iterator[Due]:
+    """Yield notices about captures, to the authorities of the ranges."""
+    row, kind = CaptureRow, Kind.CAPTURE_STARTED
+    for found in session.scalars(select(row).where(row.start_s > hour.oldest).order_by(row.number)):
+        if hour.fresh(found.start_s):
+            facts: Json = {
+                "number": found.number,
+                "range": found.prefix,
+                "site": found.site,
+                "at_s": found.start_s,
+                "until_s": found.end_s,
+                "deleted_s": found.end_s + CAPTURE_KEPT_S,
+            }
+            yield Due(f"{kind}/{found.number}", kind, found.authority, facts)
 
 
 def _recorded(session: Session, hour: Hour) -> Mapping[tuple[str, int], Sequence[str]]:

@@ -105,7 +105,8 @@ def _asked_to_switch_off(plane: Plane, slug: str, token: str) -> int:
 
 
 def suspend(plane: Plane) -> dict[str | None, int]:
-    """Suspend each authority, and all, for an hour. Call this after everything else exists."""
+    """Suspend each authority, and all, for an hour, and begin a capture. Call this after everything else exists."""
+    plane.done("POST", "/v1/captures", _CAPTURE)
     return {slug: _number(plane, "/v1/suspensions", _suspension(slug, "1h")) for slug in (*AUTHORITIES, None)}
 
 
@@ -221,6 +222,7 @@ def _suspensions(suspensions: Mapping[str | None, int]) -> dict[str, list[Asked]
 
 _TOKEN = {"label": "another", "for": "1 day"}
 _WEBHOOK = {"url": "https://events.example.org/dnsfilter"}
+_CAPTURE = {"authority": OWN, "prefix": "127.0.1.0/24", "for": "1h", "reason": "a fault"}
 _INSTALLATION: dict[str, tuple[str, Any]] = {
     "GET /healthz": ("/healthz", None),
     "GET /readyz": ("/readyz", None),
@@ -278,6 +280,9 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "POST /v1/webhooks": ("/v1/webhooks", _WEBHOOK),
     "GET /v1/webhooks/{number}": ("/v1/webhooks/1", None),
     "DELETE /v1/webhooks/{number}": ("/v1/webhooks/1", None),
+    "GET /v1/captures": ("/v1/captures", None),
+    "POST /v1/captures": ("/v1/captures", {**_CAPTURE, "prefix": "127.0.2.0/24", "authority": BOUND}),
+    "POST /v1/captures/{number}/end": ("/v1/captures/1/end", {"reason": "found it"}),
     "GET /v1/snapshot-key": ("/v1/snapshot-key", None),
     "POST /v1/nodes/enrol": ("/v1/nodes/enrol", {"version": "1"}),
     "GET /v1/nodes/self/snapshot": ("/v1/nodes/self/snapshot", None),

@@ -89,6 +89,9 @@ notice list
 webhook add https://siem.example.org/dnsfilter
 webhook list
 webhook remove 1
+capture start ghent 127.0.5.0/24 --for 10m --reason "a fault"
+capture list
+capture end 1 --reason "found it" --delete
 ban report ghent tiktok --from 2026-03-01 --to 2026-09-01
 study ghent --from 2026-03-01 --to 2026-09-01
 usage show ghent

@@ -354,6 +354,25 @@ def test_suspensions_are_notified_to_the_authorities_concerned(town: Plane) -> N
     assert new_kinds(town, job.look) == [], "an end on time causes no notice"
 
 
+def test_capture_is_notified_to_the_authority_of_the_range(town: Plane) -> None:
+    job = begun(town)
+    asked = {"authority": "town", "prefix": "192.0.2.0/24", "for": "1h", "reason": "names do not resolve"}
+    start_s, number = int(town.clock.now), town.done("POST", "/v1/captures", asked)["number"]
+    town.clock.now += 1
+    assert new_kinds(town, job.look) == [("capture_started", "town")]
+    assert rows(town)[-1].facts == {
+        "number": number,
+        "range": "192.0.2.0/24",
+        "site": "default",
+        "at_s": start_s,
+        "until_s": start_s + 3600,
+        "deleted_s": start_s + 3600 + DAY_S,
+    }
+    town.done("POST", f"/v1/captures/{number}/end", {"reason": "found it", "delete": True})
+    town.clock.now += 1
+    assert new_kinds(town, job.look) == []
+
+
 def test_suspension_is_notified_once_to_each_authority_whose_bans_apply_there(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/federal", authority())
     for service, ground in (("alpha", "law"), ("beta", "law"), ("alpha", "agreement")):

@@ -1,0 +1,41 @@
+"""Queries on captures."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.captures.schemas import CaptureState
+from api.captures.state import capture_state, may_exist
+from api.db.models import CaptureRow
+from api.errors import NotFound
+from api.http.pagination import select_page
+from dnsfilter.policy.model import Instant
+
+
+def get(session: Session, number: int) -> CaptureRow:
+    """Return the capture; raise `NotFound` if there is none."""
+    row = session.get(CaptureRow, number)
+    if row is None:
+        raise NotFound(f"No capture {number}. See dnsfilterctl capture list.")
+    return row
+
+
+def page(
+    session: Session, visible: frozenset[str] | None, authority: str | None, limit: int, cursor: str | None
+) -> tuple[Sequence[CaptureRow], str | None]:
+    """Return a page of captures, newest first; only those of `visible`, unless it is None."""
+    statement = select(CaptureRow)
+    if visible is not None:
+        statement = statement.where(CaptureRow.authority.in_(visible))
+    if authority is not None:
+        statement = statement.where(CaptureRow.authority == authority)
+    return select_page(session, statement, CaptureRow.number, int, limit, cursor, newest_first=True)
+
+
+def existing(session: Session, now: Instant, site: str | None = None) -> Sequence[CaptureRow]:
+    """Return the captures whose files may exist, by number; only those of `site`, unless it is None."""
+    statement = select(CaptureRow).where(may_exist(now)).order_by(CaptureRow.number)
+    if site is not None:
+        statement = statement.where(CaptureRow.site == site)
+    return [row for row in session.scalars(statement) if capture_state(row, now) is not CaptureState.DELETED]
