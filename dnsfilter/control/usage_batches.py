@@ -8,7 +8,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
 from dnsfilter.policy.calendar import instant_text
@@ -23,7 +23,7 @@ MOST_COUNTS: Final = 2_000
 """Maximum number of counts of each kind in a batch."""
 MOST_WAITING: Final = 72
 """Batches that wait for the control plane. Then the last one grows until one is stored."""
-Key = TypeVar("Key", BanUsage, BypassUsage)
+Key = TypeVar("Key", BanUsage, BypassUsage, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Batch:
                 {"authority": authority, "kind": kind, "queries": queries}
                 for (authority, kind), queries in self.counts.bypass.items()
             ],
+            "ranges": [{"prefix": prefix, "queries": queries} for prefix, queries in self.counts.ranges.items()],
         }
 
 
@@ -69,7 +70,7 @@ class UsageBatches:
         self._stream = new_stream()
         self._since = now_s
         self._sequence = 0
-        self._made = UsageTotals({}, {})
+        self._made = UsageTotals()
         """What batches contain so far, also those that were dropped."""
         self._waiting: deque[Batch] = deque()
         self._given = 0
@@ -96,32 +97,43 @@ class UsageBatches:
 
     def unreported(self, counted: UsageTotals) -> UsageTotals:
         """Return what was never sent of `counted`, for the next program. What was sent may be stored already."""
-        bans, bypass = _gained(counted.bans, self._made.bans), _gained(counted.bypass, self._made.bypass)
+        left = _minus(counted, self._made)
         for batch in self._waiting:
-            if batch.sequence <= self._given:
-                continue
-            for ban, queries in batch.counts.bans.items():
-                bans[ban] = bans.get(ban, 0) + queries
-            for attempt, queries in batch.counts.bypass.items():
-                bypass[attempt] = bypass.get(attempt, 0) + queries
-        return UsageTotals(bans, bypass)
+            if batch.sequence > self._given:
+                left = _plus(left, batch.counts)
+        return left
 
     def _make(self, counted: UsageTotals, now_s: Instant) -> None:
-        gained = UsageTotals(
-            dict(islice(_gained(counted.bans, self._made.bans).items(), MOST_COUNTS)),
-            dict(islice(_gained(counted.bypass, self._made.bypass).items(), MOST_COUNTS)),
-        )
+        gained = _minus(counted, self._made, MOST_COUNTS)
         start, self._since = self._since, now_s
-        if not gained.bans and not gained.bypass:
+        if not gained.bans and not gained.bypass and not gained.ranges:
             return
         self._sequence += 1
         self._waiting.append(Batch(self._stream, self._sequence, min(start, now_s), now_s, gained))
-        self._made = UsageTotals(_sum(self._made.bans, gained.bans), _sum(self._made.bypass, gained.bypass))
+        self._made = _plus(self._made, gained)
 
 
-def _gained(counted: Mapping[Key, int], before: Mapping[Key, int]) -> dict[Key, int]:
-    return {key: queries - before.get(key, 0) for key, queries in counted.items() if queries > before.get(key, 0)}
+def _minus(counted: UsageTotals, made: UsageTotals, most: int | None = None) -> UsageTotals:
+    """Return what was counted and is not made, at most `most` counts of each kind: those not made for longest."""
+    return UsageTotals(
+        _gained(counted.bans, made.bans, most),
+        _gained(counted.bypass, made.bypass, most),
+        _gained(counted.ranges, made.ranges, most),
+    )
+
+
+def _plus(made: UsageTotals, gained: UsageTotals) -> UsageTotals:
+    return UsageTotals(_sum(made.bans, gained.bans), _sum(made.bypass, gained.bypass), _sum(made.ranges, gained.ranges))
+
+
+def _gained(counted: Mapping[Key, int], made: Mapping[Key, int], most: int | None) -> dict[Key, int]:
+    never = (key for key in counted if key not in made)
+    gained = ((key, counted.get(key, 0) - made.get(key, 0)) for key in chain(never, made))
+    return dict(islice(((key, queries) for key, queries in gained if queries > 0), most))
 
 
 def _sum(before: Mapping[Key, int], gained: Mapping[Key, int]) -> dict[Key, int]:
-    return {**before, **{key: before.get(key, 0) + queries for key, queries in gained.items()}}
+    """Add what was gained. Its keys come last, so that `_gained` returns the others first the next time."""
+    summed = {key: queries for key, queries in before.items() if key not in gained}
+    summed.update((key, before.get(key, 0) + queries) for key, queries in gained.items())
+    return summed

@@ -128,6 +128,9 @@ class Engine(Protocol):
     def take_unregistered(self) -> Sequence[Noted]:
         """Return the unregistered networks that sent queries since the last call, whether they may ask or not."""
 
+    def take_ranges(self) -> dict[str, int]:
+        """Return the queries of some ranges since they were last taken, by prefix. Call it a few times a second."""
+
     def record_upstreams(self) -> None:
         """Write the state of each upstream to its slot. Call this a few times a second."""
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from itertools import product
 from typing import TypeAlias
 
-from dnsfilter.policy.bounds import MIN_COUNTED_ADDRESSES
+from dnsfilter.policy.counted_ranges import counts_bans
 from dnsfilter.policy.exemptions import exempted_intervals
 from dnsfilter.policy.extended_error import quoted_reference
 from dnsfilter.policy.intervals import FOREVER, Interval, Intervals, difference, intersection, span, union
@@ -86,19 +86,19 @@ def exempted_ranges(policy: Policy) -> frozenset[tuple[str, Prefix]]:
     return frozenset((exemption.site, prefix) for exemption in policy.exemptions for prefix in exemption.ranges)
 
 
-def counting_by_range(policy: Policy) -> frozenset[str]:
-    """Return the authorities that count their ranges each. Only these, the exempted ranges and ranges make classes."""
-    return frozenset(each.slug for each in policy.authorities if each.usage is Usage.RANGE)
+def usage_levels(policy: Policy) -> dict[str, Usage]:
+    """Return the level of each authority. Only these, the exempted ranges and ranges make classes."""
+    return {each.slug: each.usage for each in policy.authorities}
 
 
 def classify(policy: Policy) -> dict[tuple[str, Prefix], RangeClass]:
     """Return the class of every range, by site and prefix."""
-    named, counting = exempted_ranges(policy), counting_by_range(policy)
+    named, levels = exempted_ranges(policy), usage_levels(policy)
     classes: dict[tuple[str, Prefix], RangeClass] = {}
     for registered in policy.ranges:
         place = registered.site, str(registered.prefix)
         is_exempted = (registered.site, registered.prefix) in named
-        is_counted = registered.authority in counting and registered.prefix.num_addresses >= MIN_COUNTED_ADDRESSES
+        is_counted = counts_bans(registered.prefix, levels.get(registered.authority, Usage.NONE))
         classes[registered.site, registered.prefix] = RangeClass(
             registered.authority,
             registered.funding,

@@ -1,18 +1,19 @@
 """Compile a policy to a snapshot: three files and their manifest. Equal input gives equal bytes."""
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dnsfilter.errors import PolicyError
-from dnsfilter.policy.model import Instant, Policy, Prefix, Range
+from dnsfilter.policy.model import Instant, Policy, Prefix, Range, Usage
 from dnsfilter.policy.rows import (
     Made,
     RangeClass,
     RowMaker,
     classify,
-    counting_by_range,
     exempted_ranges,
     range_classes,
+    usage_levels,
     without_ended_exemptions,
 )
 from dnsfilter.snapshot.layout import ENTRY, Kind, Part
@@ -34,7 +35,7 @@ class Classified:
 
     ranges: tuple[Range, ...]
     exempted: frozenset[tuple[str, Prefix]]
-    counting: frozenset[str]
+    levels: Mapping[str, Usage]
     classes: tuple[RangeClass, ...]
 
 
@@ -74,7 +75,7 @@ def compile_policy(
 
     `names` is the result of `compile_names` for the same services. With a million names that takes seconds, and a
     toggle changes no names. `before` is an earlier snapshot. Its ranges file is reused if the ranges, those that
-    exemptions name, and the authorities that count ranges are the same. Its rows are reused if their input is the same.
+    exemptions name, and the authorities' levels of usage are the same. Its rows are reused if their input is the same.
 
     Raise PolicyError for a policy that contradicts itself or does not fit the format.
     """
@@ -108,19 +109,19 @@ def compile_without_names(policy: Policy, made_s: Instant, before: Compiled | No
 
 def _ranges(policy: Policy, before: Compiled | None) -> tuple[Classified, File]:
     """Return the ranges file and its input. Reuse those of `before` if the input is the same."""
-    exempted, counting = exempted_ranges(policy), counting_by_range(policy)
+    exempted, levels = exempted_ranges(policy), usage_levels(policy)
     held = None if before is None else before.classified
     if (
         before is not None
         and held is not None
-        and ((held.exempted, held.counting, held.ranges) == (exempted, counting, policy.ranges))
+        and ((held.exempted, held.levels, held.ranges) == (exempted, levels, policy.ranges))
     ):
         # Keep this policy's ranges, which the next policy also has: comparing identical objects is fast.
         return replace(held, ranges=policy.ranges), before.ranges
     by_range = classify(policy)
     classes = range_classes(by_range)
     file = compile_ranges(policy, by_range, {c: number for number, c in enumerate(classes)})
-    return Classified(policy.ranges, exempted, counting, classes), file
+    return Classified(policy.ranges, exempted, levels, classes), file
 
 
 def _entries_in(names: File) -> tuple[tuple[str, int], ...]:

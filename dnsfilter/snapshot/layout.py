@@ -81,8 +81,8 @@ SITE: Final = Struct("<IIIII")
 V4_START: Final = Struct("<I")
 V6_START: Final = Struct("16s")
 INTERVAL_RANGE: Final = Struct("<I")
-# first address (IPv4: four bytes, then zeros), prefix length, family (4 or 6), class, label, site
-RANGE: Final = Struct("<16sBBxxIII")
+# first address (IPv4: four bytes, then zeros), prefix length, family (4 or 6), counted, class, label, site
+RANGE: Final = Struct("<16sBBBxIII")
 
 # authority's slug, first rule, rules
 CLASS: Final = Struct("<III")

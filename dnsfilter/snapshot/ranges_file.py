@@ -1,6 +1,6 @@
 """The ranges file: the class of an address at a site. Nested ranges are flattened, so that a lookup is one bisect."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
@@ -8,8 +8,9 @@ from itertools import pairwise
 from struct import Struct
 
 from dnsfilter.errors import PolicyError, SnapshotError
-from dnsfilter.policy.model import Policy, Prefix, Range
-from dnsfilter.policy.rows import RangeClass
+from dnsfilter.policy.counted_ranges import not_counted
+from dnsfilter.policy.model import Policy, Prefix, Range, Usage
+from dnsfilter.policy.rows import RangeClass, usage_levels
 from dnsfilter.snapshot.layout import (
     INTERVAL_RANGE,
     NONE,
@@ -50,13 +51,14 @@ def compile_ranges(
         v4 += own_v4
         v6 += own_v6
     site_numbers = {site: number for number, site in enumerate(sorted(by_site))}
-    table = bytearray()
+    table, levels = bytearray(), usage_levels(policy)
     for registered in ranges:
         prefix = registered.prefix
         number = numbers[classes[(registered.site, prefix)]]
         first = prefix.network_address.packed
         label, site_number = strings.add(registered.label), site_numbers[registered.site]
-        table += RANGE.pack(first, prefix.prefixlen, prefix.version, number, label, site_number)
+        counted = not_counted(prefix, levels.get(registered.authority, Usage.NONE)) is None
+        table += RANGE.pack(first, prefix.prefixlen, prefix.version, counted, number, label, site_number)
     return write_file(
         Kind.RANGES,
         {
@@ -109,20 +111,21 @@ def _flatten(ranges: Iterable[tuple[Prefix, int]]) -> list[_Interval]:
 class RangeTable:
     """The ranges of one site, read in place."""
 
-    __slots__ = ("_classes", "_v4", "_v6", "intervals", "parts")
+    __slots__ = ("_classes", "_counted", "_v4", "_v6", "intervals", "parts", "rows")
 
     def __init__(self, buffer: Buffer, site: str, classes: int) -> None:
         """Check all data of that site, and that every class is below `classes`. Raise SnapshotError if not."""
         self.parts = parts = read_file(Kind.RANGES, buffer)
-        self._classes = tuple(record[3] for record in parts[Part.RANGES].all_records(RANGE))
+        self._classes = tuple(record[4] for record in parts[Part.RANGES].all_records(RANGE))
         if self._classes and max(self._classes) >= classes:
             raise SnapshotError(f"read snapshot: a range has a class beyond the {classes} of the rules file")
         v4 = v6 = (0, 0)
-        for name, *own in parts[Part.SITES].all_records(SITE):
+        ranges, self.rows = len(self._classes), range(0)
+        for number, (name, *own) in enumerate(parts[Part.SITES].all_records(SITE)):
             if parts[Part.STRINGS].text(name) == site:
                 v4, v6 = (own[0], own[1]), (own[2], own[3])
+                self.rows = self._rows_of(number)
         self.intervals = (v4, v6)
-        ranges = len(self._classes)
         self._v4 = _Intervals(parts[Part.V4_STARTS], parts[Part.V4_RANGES], V4_START, *v4, ranges)
         self._v6 = _Intervals(parts[Part.V6_STARTS], parts[Part.V6_RANGES], V6_START, *v6, ranges)
 
@@ -139,7 +142,7 @@ class RangeTable:
         index = self._index(address)
         if index == NONE:
             return None
-        first, length, version, _, label, _ = self.parts[Part.RANGES].record(RANGE, index)
+        first, length, version, _, _, label, _ = self.parts[Part.RANGES].record(RANGE, index)
         try:
             prefix = ip_network((first[:4] if version == 4 else first, length))
         except ValueError as error:
@@ -154,6 +157,24 @@ class RangeTable:
         for first, last, index in self._v6.registered(2**128):
             for v6 in summarize_address_range(IPv6Address(first), IPv6Address(last)):
                 yield v6, self._classes[index]
+
+    def counted_row(self, address: bytes) -> int | None:
+        """Return the number of the range that counts a query of the address, or None. It may lie outside `rows`."""
+        index = self._index(address)
+        return index if index != NONE and self.parts[Part.RANGES].record(RANGE, index)[3] else None
+
+    def packed_prefix(self, row: int) -> tuple[bytes, int]:
+        """Return the first address of a range, packed, and the length of its prefix, without checks."""
+        first, length, version, *_ = self.parts[Part.RANGES].record(RANGE, row)
+        return first[:4] if version == 4 else first, length
+
+    def _rows_of(self, site: int) -> range:
+        """Return the numbers of a site's ranges. The file has them sorted by site."""
+        known, records = range(len(self._classes)), self.parts[Part.RANGES]
+        first, end = (
+            bisect_left(known, wanted, key=lambda row: records.record(RANGE, row)[6]) for wanted in (site, site + 1)
+        )
+        return range(first, end)
 
     def _index(self, address: bytes) -> int:
         return self._v4.find(int.from_bytes(address)) if len(address) == 4 else self._v6.find(address)

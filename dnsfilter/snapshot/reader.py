@@ -68,6 +68,7 @@ class Snapshot:
         "entries",
         "made_s",
         "names_digest",
+        "ranges_digest",
         "revision",
         "rules_digest",
         "words",
@@ -80,6 +81,7 @@ class Snapshot:
         self.revision: int = manifest.revision
         self.made_s: Instant = manifest.made_s
         self.names_digest: bytes = manifest.names.digest
+        self.ranges_digest: bytes = manifest.ranges.digest
         self.rules_digest: bytes = manifest.rules.digest
         self.words: PolicyWords = rules.counts.words
         self._class_counts = rules.counts.by_class
@@ -163,6 +165,19 @@ class Snapshot:
     def networks(self) -> Iterator[tuple[Prefix, int]]:
         """Yield disjoint networks that together are the site's registered addresses, each with its class."""
         return self._ranges.networks()
+
+    @property
+    def range_rows(self) -> range:
+        """The numbers of the site's ranges."""
+        return self._ranges.rows
+
+    def counted_row(self, address: bytes) -> int | None:
+        """Return the number of the range that counts a query of a packed address, or None. Check it by `range_rows`."""
+        return self._ranges.counted_row(address)
+
+    def packed_prefix(self, row: int) -> tuple[bytes, int]:
+        """Return the first address of a range by its number, packed, and the length of its prefix."""
+        return self._ranges.packed_prefix(row)
 
     def authority(self, class_index: int) -> str:
         """Return the slug of the authority of a class."""

@@ -170,6 +170,9 @@ class Crew:
             if member.unregistered:
                 self._unregistered.add(member.unregistered, _boot_s())
                 member.unregistered = []
+            if member.range_queries:
+                self._totals.add_ranges(member.range_queries)
+                member.range_queries = {}
         deaths = [death for member in list(self._members) for death in self._check(member, now)]
         self._fill_seats(now)
         self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})

@@ -26,6 +26,7 @@ from dnsfilter.worker.channel import (
     Listen,
     Order,
     Policy,
+    RangeQueries,
     Recorded,
     Rejected,
     Setup,
@@ -143,6 +144,8 @@ class WorkerProcess:
         """Reported networks in no range that the crew has not taken yet."""
         self.captured: list[Captured] = []
         """What it has recorded for captures, until the crew takes it."""
+        self.range_queries: dict[str, int] = {}
+        """Reported queries by range that the crew has not taken yet."""
         self._sock = sock
         self._clock = clock
 
@@ -239,6 +242,9 @@ class WorkerProcess:
             case Recorded(captured):
                 if len(self.captured) < _MOST_CAPTURED:
                     self.captured.append(captured)
+            case RangeQueries(queries):
+                for prefix, number in queries.items():
+                    self.range_queries[prefix] = self.range_queries.get(prefix, 0) + number
             case _:
                 assert_never(report)
 

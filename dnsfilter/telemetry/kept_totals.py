@@ -26,10 +26,14 @@ _METRICS: Final = {metric.name: metric for metric in METRICS}
 
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
-    """Queries for reports of usage. Each query is in one count per ban, of its range or of all other ranges."""
+    """Queries for reports of usage. Each query is in one count per ban, of its range or of all other ranges.
+
+    `ranges` has all queries of a range, also those that no ban concerns, by prefix.
+    """
 
     bans: Mapping[BanUsage, int] = field(default_factory=dict)
     bypass: Mapping[BypassUsage, int] = field(default_factory=dict)
+    ranges: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def write_totals(kept: KeptTotals) -> bytes:
         "samples": [[name, labels, value] for (name, labels), value in kept.samples.items()],
         "policy": [[name, labels, value] for (name, labels), value in kept.policy.items()],
         "usage": [list(kept.usage.bans.items()), list(kept.usage.bypass.items())],
+        "ranges": dict(kept.usage.ranges),
         "words": {digest.hex(): [words.pairs, words.bans, words.bypass] for digest, words in kept.words.items()},
         "blocks": [
             [block.pid, block.path, block.upstreams, block.table, block.slots, list(block.policy.items())]
@@ -104,7 +109,7 @@ def read_totals(data: bytes) -> KeptTotals:
         return KeptTotals(
             _shown(dict(map(_sample, content["samples"]))),
             _shown(dict(map(_sample, content["policy"]))),
-            _usage(*content["usage"]),
+            _usage(content.get("ranges", {}), *content["usage"]),
             {bytes.fromhex(digest): _words(*words) for digest, words in content["words"].items()},
             tuple(_block(*block) for block in content["blocks"]),
             {str(name): _count(value) for name, value in content["numbers"].items()},
@@ -140,8 +145,12 @@ def _is_known(name: str, labels: Labels, buckets: Set[str | None]) -> bool:
     return buckets == ({None, *map(repr, metric.buckets), "+Inf"} if metric.buckets else {None})
 
 
-def _usage(bans: list[Any], bypass: list[Any]) -> UsageTotals:
-    return UsageTotals(dict(_ban_usage(*each) for each in bans), dict(_bypass_usage(*each) for each in bypass))
+def _usage(ranges: dict[str, int], bans: list[Any], bypass: list[Any]) -> UsageTotals:
+    return UsageTotals(
+        dict(_ban_usage(*each) for each in bans),
+        dict(_bypass_usage(*each) for each in bypass),
+        {str(prefix): _count(queries) for prefix, queries in ranges.items()},
+    )
 
 
 def _ban_usage(key: list[Any], value: int) -> tuple[BanUsage, int]:

@@ -45,6 +45,7 @@ class Totals:
         self._policy: dict[Sample, int] = {}
         self._ban_usage: Counter[BanUsage] = Counter()
         self._bypass_usage: Counter[BypassUsage] = Counter()
+        self._range_usage: Counter[str] = Counter()
         self._words: dict[bytes, PolicyWords] = {}
         self._in_force = PolicyWords()
         self._named: tuple[Sample, ...] = ()
@@ -96,6 +97,10 @@ class Totals:
             block.release(counts.generation)
             reading.policy.pop(counts.generation, None)
 
+    def add_ranges(self, queries: Mapping[str, int]) -> None:
+        """Add queries of ranges, by prefix, which a worker has reported. They are in no block and no metric."""
+        self._range_usage.update(queries)
+
     def retire(self, block: CounterBlock) -> None:
         """Take the last counts of a worker that is dead and reaped, and forget its block. The caller closes it."""
         self.fold(block)
@@ -128,8 +133,8 @@ class Totals:
 
         `bans` maps (authority, service, ban_authority, ground, result, prefix or None) to queries, `bypass` maps
         (authority, kind). A range that is counted on its own has its prefix; None is for all other ranges, so the sum
-        over prefixes is the authority's. Omit authorities that the rules in force do not count. After an upgrade, the
-        numbers begin with what `keep` was given as not reported.
+        over prefixes is the authority's. Omit authorities that the rules in force do not count. `ranges` maps prefixes
+        to all queries of a range. After an upgrade, the numbers begin with what `keep` was given as not reported.
         """
         for block in self._live:
             self.fold(block)
@@ -138,6 +143,7 @@ class Totals:
         return UsageTotals(
             {key: number for key, number in self._ban_usage.items() if key[0] in shown},
             {key: number for key, number in self._bypass_usage.items() if key[0] in shown},
+            dict(self._range_usage),
         )
 
     # Upgrades.
@@ -167,6 +173,7 @@ class Totals:
         self._policy.update(kept.policy)
         self._ban_usage.update(kept.usage.bans)
         self._bypass_usage.update(kept.usage.bypass)
+        self._range_usage.update(kept.usage.ranges)
         self._words.update(kept.words)
         return [each.pid for each in kept.blocks if not self._inherit(each)]
 

@@ -13,6 +13,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import msgspec
 
 from dnsfilter.engine.interface import Capture, Captured
+from dnsfilter.engine.range_counts import MOST_TAKEN, PREFIX_CHARS
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.errors import DnsfilterError
 
@@ -25,6 +26,7 @@ _PREFIX_BYTES = (3, 6)
 
 Decoded = TypeVar("Decoded")
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+PrefixText: TypeAlias = Annotated[str, msgspec.Meta(max_length=PREFIX_CHARS)]
 
 
 class UnknownMessage(DnsfilterError):
@@ -111,8 +113,14 @@ class Recorded(_Message, frozen=True):
     captured: Captured
 
 
+class RangeQueries(_Message, frozen=True):
+    """From the worker, a few times a second: queries of some ranges since their last report, by prefix."""
+
+    queries: Annotated[dict[PrefixText, Count], msgspec.Meta(max_length=MOST_TAKEN)]
+
+
 Order: TypeAlias = Setup | Listen | Policy | Record | Stop
-Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks | Recorded
+Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks | Recorded | RangeQueries
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

@@ -38,6 +38,7 @@ from dnsfilter.worker.channel import (
     InForce,
     Listen,
     Policy,
+    RangeQueries,
     Record,
     Recorded,
     Rejected,
@@ -239,6 +240,8 @@ class Worker:
             self._report_captured()
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
+                if queries := self._engine.take_ranges():
+                    send(self._channel, RangeQueries(queries))
                 if loop.time() >= report_at:
                     report_at = loop.time() + REPORT_UNREGISTERED_S
                     self._report_unregistered()

@@ -5,6 +5,7 @@ import select
 
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.limits import KEY_BYTES, Limiter
+from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, UnregisteredTable
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, upstream_slots
@@ -22,6 +23,7 @@ class CompiledEngine:
     ):
         self._cache, self._clock, self._counters, self._slots = cache, clock, counters, counters.slots
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
+        self._range_counts = RangeCounts()
         self._epoll, self._alarm = select.epoll(), Alarm()
         self._epoll.register(self._alarm.fd, select.EPOLLIN)
         # Later replies use duplicated descriptors: a listener may be closed meanwhile, and its number reused.
@@ -65,7 +67,8 @@ class CompiledEngine:
         anchor = Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms)
         self._slow_path.swap(snapshot, anchor)
         self._loop.swap(anchor)
-        self._fast.swap(table, self._counters.policy)
+        self._range_counts.swap(snapshot)
+        self._fast.swap(table, self._counters.policy, self._range_counts)
 
     def introduce(self, node):
         self._slow_path.introduce(node)
@@ -94,6 +97,9 @@ class CompiledEngine:
 
     def take_unregistered(self):
         return self._unregistered.take()
+
+    def take_ranges(self):
+        return self._range_counts.take()
 
     def record_upstreams(self):
         self._slow_path.record_upstreams()

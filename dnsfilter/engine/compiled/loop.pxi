@@ -36,9 +36,8 @@ cdef int answer_plain(
     int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
 ) noexcept nogil:
     """Answer a plain query, after `look_ahead`."""
-    # 3. Note an unregistered client, and refuse it unless it may ask. Limits apply to every client.
-    if ahead.range_class < 0:
-        fast.unregistered.note(client, client_size, now_ms)
+    # 3. Count the client's range or network, and refuse it unless it may ask. Limits apply to every client.
+    fast.note_client(ahead, client, client_size, now_ms)
     if not ahead.may_ask:
         return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)
     if fast.admit(client, client_size, True, transport, now_ms) != ADMIT_PASS:
@@ -93,9 +92,8 @@ cdef int answer_odd(
         return DROPPED
     limit = STREAM_ROOM if transport else udp_limit_of(asked)
     # 3. Client and limits.
-    ahead.range_class = fast.table.find(client, client_size)
-    if ahead.range_class < 0:
-        fast.unregistered.note(client, client_size, now_ms)
+    ahead.range_class = fast.table.find_counted(client, client_size, &ahead.counted)
+    fast.note_client(ahead, client, client_size, now_ms)
     ahead.may_ask = fast.may_ask(ahead.range_class, client, client_size, at)
     if result == ODD_QUERY and not ahead.may_ask:
         return fast.answer_unregistered(asked, client, client_size, transport, now_ms, limit, out)

@@ -17,6 +17,7 @@ from dnsfilter.engine.clock import Anchor, Clock
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
+from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
 from dnsfilter.engine.reference.timer import BootTimer
@@ -65,6 +66,7 @@ class ReferenceEngine:
         self._cache = cache
         self._limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
+        self._range_counts = RangeCounts()
         self._clock = clock
         self._slots = counters.slots
         self._epoll = select.epoll()
@@ -101,6 +103,7 @@ class ReferenceEngine:
     def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
         now_ms = self._clock.boot_ns() // 1_000_000
         self._path.swap(snapshot, Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms))
+        self._range_counts.swap(snapshot)
 
     def introduce(self, node: NodeLabel) -> None:
         self._path.introduce(node)
@@ -124,6 +127,9 @@ class ReferenceEngine:
 
     def take_unregistered(self) -> Sequence[Noted]:
         return self._unregistered.take()
+
+    def take_ranges(self) -> dict[str, int]:
+        return self._range_counts.take()
 
     def record_upstreams(self) -> None:
         self._path.record_upstreams()
@@ -203,6 +209,8 @@ class ReferenceEngine:
         range_class = judging.snapshot.find(client)
         if range_class is None:
             self._unregistered.note(client, boot_ms)
+        else:
+            self._range_counts.note(client)
         at = judging.anchor.instant(wall_s, boot_ms)
         may_ask = judging.may_ask(client, range_class, at)
         # 3. Its limits.

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dnsfilter.engine.interface import Captured, CapturedQuery
+from dnsfilter.engine.range_counts import MOST_TAKEN
 from dnsfilter.engine.slow_path.recorder import QUERY_BYTES, ROOM
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.worker import channel
@@ -21,6 +22,7 @@ from dnsfilter.worker.channel import (
     Alive,
     InForce,
     Policy,
+    RangeQueries,
     Recorded,
     Rejected,
     Stop,
@@ -103,6 +105,15 @@ def test_a_table_full_of_unregistered_networks_is_one_packet() -> None:
         assert channel.receive_report(theirs) == UnregisteredNetworks(noted)
 
 
+def test_most_ranges_that_an_engine_gives_at_once_fit_a_packet() -> None:
+    ours, theirs = channel.pair()
+    prefixes = (f"2001:db8:{number:x}:ffff:ffff:ffff:ffff:fff0/124" for number in range(0x1000, 0x1000 + MOST_TAKEN))
+    queries = dict.fromkeys(prefixes, 2**62)
+    with ours, theirs:
+        channel.send(ours, RangeQueries(queries))
+        assert channel.receive_report(theirs) == RangeQueries(queries)
+
+
 def test_closed_channel_reads_as_none() -> None:
     ours, theirs = channel.pair()
     with theirs:
@@ -130,6 +141,9 @@ def test_closed_channel_reads_as_none() -> None:
         msgspec.msgpack.encode(Rejected(1, "x" * (MOST_REASON + 1))),
         msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [SEEN] * (PLACES + 1)}),
         msgspec.msgpack.encode({"type": "UnregisteredNetworks", "noted": [Noted(bytes(4), 1, 2, 3)]}),
+        msgspec.msgpack.encode({"type": "RangeQueries", "queries": {"x" * 44: 1}}),
+        msgspec.msgpack.encode({"type": "RangeQueries", "queries": {"192.0.2.0/24": -1}}),
+        msgspec.msgpack.encode({"type": "RangeQueries", "queries": {str(each): 1 for each in range(MOST_TAKEN + 1)}}),
         pickle.dumps(Alive(clock_doubted=True).clock_doubted),
     ],
 )

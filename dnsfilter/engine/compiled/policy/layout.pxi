@@ -42,6 +42,7 @@ cdef enum:
     RECORD_ENTRY_DOMAIN = 1
     RECORD_ENTRY_HOST = 2
     RANGE_BYTES = 32
+    RANGE_COUNTED = 18
     RANGE_CLASS = 20
     V4_BYTES = 4
     V6_BYTES = 16

@@ -20,9 +20,14 @@ cdef class RangesFile:
         self._v6_ranges = section_of(self._views, snapshot, Kind.RANGES, Part.V6_RANGES)
         self._ranges = section_of(self._views, snapshot, Kind.RANGES, Part.RANGES)
 
-    cdef int find(self, const uint8_t* address, int size) noexcept nogil:
-        """Return the class of the most specific range that contains an address of 4 or 16 bytes; -1 for none."""
+    cdef int find(self, const uint8_t* address, int size, uint32_t* counted) noexcept nogil:
+        """Return the class of the most specific range that contains an address of 4 or 16 bytes; -1 for none.
+
+        `counted` gets the range's number if its queries are counted, else SNAPSHOT_NONE.
+        """
         cdef uint32_t index
+        cdef const uint8_t* found
+        counted[0] = SNAPSHOT_NONE
         if size == V4_BYTES:
             index = self._find_v4(address)
         elif size == V6_BYTES:
@@ -31,7 +36,10 @@ cdef class RangesFile:
             return -1
         if index == SNAPSHOT_NONE:
             return -1
-        return <int>little32(self._ranges.at + <uint64_t>index * RANGE_BYTES + RANGE_CLASS)
+        found = self._ranges.at + <uint64_t>index * RANGE_BYTES
+        if found[RANGE_COUNTED]:
+            counted[0] = index
+        return <int>little32(found + RANGE_CLASS)
 
     cdef uint32_t _find_v4(self, const uint8_t* address) noexcept nogil:
         cdef uint64_t low = self._v4_first, high = self._v4_end, middle

@@ -20,7 +20,12 @@ cdef class Table:
 
     cdef int find(self, const uint8_t* address, int size) noexcept nogil:
         """Return the class of the most specific range that contains an address of 4 or 16 bytes; -1 for none."""
-        return self._ranges.find(address, size)
+        cdef uint32_t counted
+        return self._ranges.find(address, size, &counted)
+
+    cdef int find_counted(self, const uint8_t* address, int size, uint32_t* counted) noexcept nogil:
+        """Return the class as `find` does, and in `counted` the number of a range whose queries are counted."""
+        return self._ranges.find(address, size, counted)
 
     cdef bint suspends_all(self, int64_t at) noexcept nogil:
         """Return whether all authorities are suspended at `at`; unregistered clients may ask then."""

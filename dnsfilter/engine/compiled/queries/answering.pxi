@@ -47,9 +47,10 @@ COUNTED_AS = (
     Outcome.FAILED,
 )
 
-# Result of `look_ahead` for a query. Without `may_ask` only the class is valid.
+# Result of `look_ahead` for a query. Without `may_ask` only the first two are valid.
 cdef struct LookAhead:
     int range_class
+    uint32_t counted        # number of the range that counts the query
     bint may_ask
     int ours                # result of `Answering.ours`
     uint16_t view
@@ -64,6 +65,7 @@ cdef class Answering:
     cdef Store store
     cdef Buckets buckets
     cdef UnregisteredNetworks unregistered
+    cdef RangeWords ranges
     cdef Places places
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
@@ -103,9 +105,9 @@ cdef class Answering:
         self.refused_reply = REPLIES.index(BanReply.REFUSED)
         self.nxdomain_reply, self.address_reply = REPLIES.index(BanReply.NXDOMAIN), REPLIES.index(BanReply.ADDRESS)
 
-    def swap(self, Table table, policy):
-        """Decide by the snapshot of `table` from now on. `policy` holds its counters."""
-        self.table, self.policy = table, policy
+    def swap(self, Table table, policy, range_counts):
+        """Decide by the snapshot of `table` from now on. `policy` and `range_counts` hold its counters."""
+        self.table, self.policy, self.ranges = table, policy, RangeWords(range_counts)
         self.first_ban, self.first_bypass = table.snapshot.words.first_ban, table.snapshot.words.first_bypass
         if table.snapshot.names_digest != self.names_digest:
             self.names_digest = table.snapshot.names_digest
@@ -113,7 +115,7 @@ cdef class Answering:
 
     def release(self):
         """Release the memory of the counters. Answer nothing afterwards."""
-        self.slots = self.policy = None
+        self.slots = self.policy = self.ranges = None
 
     cdef inline bint may_ask(self, int range_class, const uint8_t* client, int size, int64_t at) noexcept nogil:
         """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
@@ -123,7 +125,7 @@ cdef class Answering:
         self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, LookAhead* ahead
     ) noexcept nogil:
         """Fill `ahead`, which depends only on the snapshot and the instant. Return whether the cache comes next."""
-        ahead.range_class = self.table.find(client, client_size)
+        ahead.range_class = self.table.find_counted(client, client_size, &ahead.counted)
         ahead.may_ask = self.may_ask(ahead.range_class, client, client_size, at)
         if ahead.may_ask:
             self.place(asked, at, ahead)
@@ -136,6 +138,15 @@ cdef class Answering:
         ahead.hash = self.store.hash_of(
             ahead.view, asked.name, asked.name_size, asked.qtype, asked.do_bit, asked.cd
         )
+
+    cdef inline void note_client(
+        self, const LookAhead* ahead, const uint8_t* client, int size, int64_t now_ms
+    ) noexcept nogil:
+        """Count a query for its range, or for the network of an unregistered client."""
+        if ahead.range_class < 0:
+            self.unregistered.note(client, size, now_ms)
+        else:
+            self.ranges.note(ahead.counted)
 
     cdef int admit(
         self, const uint8_t* client, int client_size, bint as_client, int transport, int64_t now_ms

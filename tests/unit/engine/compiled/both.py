@@ -195,12 +195,12 @@ def _result_of(rig: Rig, data: bytes, client: str, transport: Transport, later_m
     return result, _counts(rig)
 
 
-def _counts(rig: Rig) -> tuple[list[int], list[int]]:
-    """Return all counts except the size of the cache and the durations of replies."""
+def _counts(rig: Rig) -> tuple[list[int], list[int], list[int]]:
+    """Return all counts, also of ranges, except the size of the cache and the durations of replies."""
     slots = list(rig.counters.slots)
     for free in (CACHE_BYTES, CACHE_ENTRIES, *range(ANSWER_DURATION.first, ANSWER_DURATION.sum + 1)):
         slots[free] = 0
-    return slots, list(rig.counters.policy)
+    return slots, list(rig.counters.policy), list(rig.engine._range_counts.words)  # type: ignore[attr-defined]
 
 
 @contextmanager
