@@ -23,6 +23,8 @@ from api.bindings.router import router as bindings
 from api.captures.router import router as captures
 from api.checkpoints.checkpoint_job import CheckpointJob
 from api.checkpoints.router import router as proof
+from api.coverage.coverage_counts import CoverageCounts
+from api.coverage.router import router as coverage
 from api.documentation.openapi import TITLE, described
 from api.documentation.router import router as documentation
 from api.errors import ApiError, Forbidden, NotAuthenticated, TooMany
@@ -96,6 +98,7 @@ ROUTERS = (
     revisions,
     usage,
     captures,
+    coverage,
     audit,
     proof,
     notices,
@@ -117,12 +120,11 @@ def make_application(
     """Return the application on a runtime, and the registry of its metrics."""
     failures = Failures(runtime.database)
     holding = CurrentSuspensions(runtime.database, runtime.clock)
-    of_bans, of_exemptions = (
-        BanSummaries(runtime.database, runtime.clock),
-        ExemptionCounts(runtime.database, runtime.clock),
-    )
+    of_bans = BanSummaries(runtime.database, runtime.clock)
+    of_exemptions = ExemptionCounts(runtime.database, runtime.clock)
+    of_ranges = CoverageCounts(runtime.database, runtime.clock)
     registry, requests = make_registry(
-        Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, of_exemptions)
+        Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, of_exemptions, of_ranges)
     )
 
     registry.register(EventsCollector(events))

@@ -5,7 +5,7 @@ from functools import cache
 from api.ctl.command import PROGRAM, Help, Parser, add_global
 from api.ctl.explain import explain, reports, trace
 from api.ctl.network import nodes, ranges, spaces
-from api.ctl.operation import audit, backups, captures, completion, notices, status, usage_counts, webhooks
+from api.ctl.operation import audit, backups, captures, completion, coverage, notices, status, usage_counts, webhooks
 from api.ctl.people import accounts, failures, grants, login, tokens
 from api.ctl.policy import (
     authorities,
@@ -38,6 +38,7 @@ _TOPICS = (
     revisions,
     usage_counts,
     captures,
+    coverage,
     audit,
     notices,
     webhooks,

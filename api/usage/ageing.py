@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import date
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
-from api.db.models import BypassDayRow, UsageDayRow, UsageHourRow
+from api.coverage.state import HOURS_KEPT_S as COVERAGE_KEPT_S
+from api.db.models import BypassDayRow, CoverageDayRow, CoverageRow, RangeRow, UsageDayRow, UsageHourRow
 from api.db.session import Database, forget
 from api.usage.state import DAY_S, DAYS_KEPT_MONTHS, HOURS_KEPT_S
 from dnsfilter.policy.calendar import add_months, local_day
@@ -15,6 +16,8 @@ from dnsfilter.policy.calendar import add_months, local_day
 def age(database: Database, now_s: int) -> int:
     """Delete hours after 92 days, which leaves them in their days, and days after three years. Return the number.
 
+    Delete hours of coverage after three weeks, and when a range last asked once the range is gone.
+
     Each transaction deletes at most one day's rows, so that no act waits long. Raise SQLAlchemyError.
     """
     first_kept = add_months(local_day(now_s, "UTC"), -DAYS_KEPT_MONTHS)
@@ -22,6 +25,8 @@ def age(database: Database, now_s: int) -> int:
         lambda session: _delete_hours(session, now_s - HOURS_KEPT_S),
         lambda session: _delete_days(session, UsageDayRow, first_kept),
         lambda session: _delete_days(session, BypassDayRow, first_kept),
+        lambda session: _delete_coverage_day(session, now_s - COVERAGE_KEPT_S - DAY_S),
+        _delete_gone_ranges,
     )
     deleted = 0
     for step in steps:
@@ -53,3 +58,17 @@ def _delete_days(session: Session, row: type[UsageDayRow] | type[BypassDayRow], 
     if oldest is None or oldest >= first_kept.isoformat():
         return 0
     return len(session.execute(delete(row).where(row.day == oldest).returning(row.day)).all())
+
+
+def _delete_coverage_day(session: Session, until_s: int) -> int:
+    row = CoverageDayRow
+    oldest = session.scalar(select(func.min(row.day_s)))
+    if oldest is None or oldest > until_s:
+        return 0
+    return len(session.execute(delete(row).where(row.day_s == oldest).returning(row.day_s)).all())
+
+
+def _delete_gone_ranges(session: Session) -> int:
+    row, own = CoverageRow, RangeRow
+    same = own.authority == row.authority, own.site == row.site, own.prefix == row.prefix
+    return len(session.execute(delete(row).where(~exists().where(*same)).returning(row.prefix)).all())

@@ -17,6 +17,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.coverage import repository as coverage
+from api.coverage.repository import RangeKey
 from api.db.models import AuthorityRow, NodeRow, RangeRow
 from api.db.session import Database
 from api.jobs import Job
@@ -25,8 +27,8 @@ from api.usage.ageing import age
 from api.usage.repository import BypassKey, DayKey, HourKey
 from api.usage.schemas import UsageBatch, UsageCount
 from api.usage.state import HOUR_S, HOURS_KEPT_S, RESULTS
-from dnsfilter.policy.bounds import MIN_COUNTED_ADDRESSES
 from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.counted_ranges import counts_bans, not_counted
 from dnsfilter.policy.model import Usage
 from dnsfilter.telemetry.logs import emit
 from dnsfilter.telemetry.metrics import BanGround, Bypass
@@ -48,12 +50,13 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A batch of a node at a site. `at_s` is when it was counted, by the clock of the control plane."""
+    """A batch of a node at a site. It was counted from `at_s` to `end_s`, by the clock of the control plane."""
 
     node: int
     site: str
     batch: UsageBatch
     at_s: int
+    end_s: int
 
     @property
     def key(self) -> _BatchKey:
@@ -61,7 +64,7 @@ class _Held:
 
     @property
     def size(self) -> int:
-        return len(self.batch.counts) + len(self.batch.bypass)
+        return len(self.batch.counts) + len(self.batch.bypass) + len(self.batch.ranges)
 
 
 @dataclass(slots=True)
@@ -71,6 +74,8 @@ class _Sums:
     days: Counter[DayKey]
     hours: Counter[HourKey]
     bypass: Counter[BypassKey]
+    ranges: dict[RangeKey, Counter[int]]
+    asked: dict[RangeKey, int]
 
 
 class UsageIntake:
@@ -97,7 +102,8 @@ class UsageIntake:
             return stored
         now_s = int(self._clock())
         at_s = min(max(batch.start_s - clock_off_s, now_s - HOURS_KEPT_S), now_s)
-        held = _Held(node, site, batch, at_s)
+        end_s = min(max(batch.end_s - clock_off_s, at_s), now_s)
+        held = _Held(node, site, batch, at_s, end_s)
         with self._lock:
             size = held.size + sum(each.size for each in self._held.values())
             own = sum(each.node == node for each in self._held.values())
@@ -144,7 +150,7 @@ class UsageIntake:
         return (waiting[start : start + BATCHES] for start in range(0, len(waiting), BATCHES))
 
     def _store(self, session: Session, part: Sequence[_Held]) -> None:
-        sums = _Sums(Counter(), Counter(), Counter())
+        sums = _Sums(Counter(), Counter(), Counter(), {}, {})
         authorities = _Authorities(session, self._services)
         for held in part:
             batch, node = held.batch, session.get(NodeRow, held.node)
@@ -152,9 +158,11 @@ class UsageIntake:
                 continue
             repository.note_sequence(session, held.node, batch.stream, batch.sequence, int(self._clock()))
             _sum(sums, held, authorities)
+            _sum_ranges(sums, held, authorities)
         repository.add_days(session, sums.days)
         repository.add_hours(session, sums.hours)
         repository.add_bypass(session, sums.bypass)
+        coverage.add(session, sums.asked, sums.ranges)
 
     def _write(self) -> None:
         for step in (self.settle, self.sweep):
@@ -189,7 +197,7 @@ class _Authorities:
 
     def range_of(self, count: UsageCount, site: str) -> str | None:
         """Return the range of a count if it is counted on its own: a large enough one of an authority that wants it."""
-        if count.range is None or self._known[count.authority][0] is not Usage.RANGE:
+        if count.range is None:
             return None
         if count.authority not in self._ranges:
             rows = self._session.execute(
@@ -197,8 +205,19 @@ class _Authorities:
             )
             self._ranges[count.authority] = frozenset((row.site, row.prefix) for row in rows)
         prefix = count.range.prefix
-        large = ip_network(prefix).num_addresses >= MIN_COUNTED_ADDRESSES
+        large = counts_bans(ip_network(prefix), self._known[count.authority][0])
         return prefix if large and (site, prefix) in self._ranges[count.authority] else None
+
+    def counted_ranges(self, site: str, prefixes: Sequence[str]) -> Iterator[RangeKey]:
+        """Yield those of some prefixes that are registered at the site and counted."""
+        for start in range(0, len(prefixes), coverage.AT_ONCE):
+            named = RangeRow.prefix.in_(prefixes[start : start + coverage.AT_ONCE])
+            rows = self._session.execute(
+                select(RangeRow.authority, RangeRow.prefix).where(RangeRow.site == site, named)
+            )
+            for authority, prefix in rows:
+                if not_counted(ip_network(prefix), self._known[authority][0]) is None:
+                    yield RangeKey(authority, site, prefix)
 
 
 def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
@@ -217,3 +236,12 @@ def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
         day = authorities.day(attempt.authority, held.at_s)
         if day is not None and attempt.kind in frozenset(Bypass):
             sums.bypass[BypassKey(attempt.authority, day, attempt.kind)] += attempt.queries
+
+
+def _sum_ranges(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
+    """Add the queries of ranges to the sums. Leave out ranges that are unknown or must not be counted."""
+    queries = {one.prefix: one.queries for one in held.batch.ranges if one.queries}
+    hour_s = held.at_s - held.at_s % HOUR_S
+    for key in authorities.counted_ranges(held.site, list(queries)):
+        sums.asked[key] = max(sums.asked.get(key, 0), held.end_s)
+        sums.ranges.setdefault(key, Counter())[hour_s] += queries[key.prefix]

@@ -113,7 +113,7 @@ def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> 
         raise Invalid.at("body.to", f"{last} is before {first}. Give a later day.")
     where = None if body.range is None else RangeOfSite(body.range.site, body.range.prefix)
     gone = service.erase(unit, row, first, last, where, body.reason)
-    return UsageErased(days=gone.days, hours=gone.hours, bypass=gone.bypass)
+    return UsageErased(days=gone.days, hours=gone.hours, bypass=gone.bypass, coverage=gone.coverage)
 
 
 def _days(row: AuthorityRow, first: str | None, last: str | None, now_s: int) -> tuple[date, date]:

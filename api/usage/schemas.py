@@ -54,6 +54,13 @@ class BypassCount(NodeMessage):
     queries: Queries
 
 
+class RangeQueries(NodeMessage):
+    """All queries of a range, also those that no ban concerns."""
+
+    prefix: Prefix
+    queries: Queries
+
+
 class UsageBatch(NodeMessage):
     """What a node has counted in `[from, until)`. A stream's batches are numbered, and each is counted once."""
 
@@ -63,11 +70,17 @@ class UsageBatch(NodeMessage):
     until: InstantText
     counts: Annotated[list[UsageCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
     bypass: Annotated[list[BypassCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
+    ranges: Annotated[list[RangeQueries], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
 
     @property
     def start_s(self) -> int:
         """Return when the counting began, by the node's clock."""
         return parse_timestamp(self.from_, "UTC")
+
+    @property
+    def end_s(self) -> int:
+        """Return when the counting ended, by the node's clock."""
+        return parse_timestamp(self.until, "UTC")
 
 
 class UsageRead(Read):
@@ -121,3 +134,4 @@ class UsageErased(Read):
     days: int
     hours: int
     bypass: int
+    coverage: int = Field(description="days of ranges with the queries of each hour")

@@ -9,13 +9,14 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, delete, select
 
 from api.db.base import Json
-from api.db.models import AuthorityRow, BypassDayRow, UsageDayRow, UsageHourRow
+from api.db.models import AuthorityRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageDayRow, UsageHourRow
 from api.db.session import forget
 from api.db.unit_of_work import UnitOfWork
 from api.usage.repository import DayKey, day_bounds
+from api.usage.state import DAY_S
 from dnsfilter.policy.calendar import local_day
 
-Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow)
+Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,12 @@ class RangeOfSite:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The number of deleted rows of days, of hours of ranges, and of days of bypass attempts."""
+    """The number of deleted rows of days, of hours of ranges, of days of bypass attempts, and of days of coverage."""
 
     days: int
     hours: int
     bypass: int
+    coverage: int
 
 
 def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: RangeOfSite | None, why: str) -> Erased:
@@ -49,6 +51,7 @@ def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: R
         "days": found.days,
         "hours": found.hours,
         "bypass": found.bypass,
+        "coverage": found.coverage,
         "reason": why,
     }
     unit.note("usage.erase", f"authority/{row.slug}", None, after, row.slug)
@@ -69,6 +72,7 @@ def _period(unit: UnitOfWork, slug: str, first: date, last: date) -> Erased:
             UsageHourRow.hour_s < end_s,
         ),
         _deleted(unit, BypassDayRow, BypassDayRow.authority == slug, BypassDayRow.day.between(*days)),
+        _coverage(unit, slug, start_s, end_s, None),
     )
 
 
@@ -90,7 +94,18 @@ def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: 
             if known.queries == 0:
                 session.delete(known)
                 days += 1
-    return Erased(days, _deleted(unit, hour, *whose, *within), 0)
+    return Erased(days, _deleted(unit, hour, *whose, *within), 0, _coverage(unit, row.slug, start_s, end_s, where))
+
+
+def _coverage(unit: UnitOfWork, slug: str, start_s: int, end_s: int, where: RangeOfSite | None) -> int:
+    """Delete days of coverage that overlap `[start_s, end_s)`, and when ranges last asked if it was then."""
+    day, asked = CoverageDayRow, CoverageRow
+    of_days, of_asked = [day.authority == slug], [asked.authority == slug]
+    if where is not None:
+        of_days += [day.site == where.site, day.prefix == where.prefix]
+        of_asked += [asked.site == where.site, asked.prefix == where.prefix]
+    _deleted(unit, asked, *of_asked, asked.last_asked_s >= start_s, asked.last_asked_s <= end_s)
+    return _deleted(unit, day, *of_days, day.day_s > start_s - DAY_S, day.day_s < end_s)
 
 
 def _deleted(unit: UnitOfWork, row: type[Row], *where: ColumnElement[bool]) -> int:

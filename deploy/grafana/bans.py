@@ -67,6 +67,19 @@ STATE = (
     ),
 )  # fmt: skip
 
+RANGES = (
+    Panel(
+        title="Ranges by state", decimals=0, troubled=("stopped",),
+        question="Does the ban hold: of how many ranges do the devices ask this resolver?",
+        queries={"{{state}}": f"sum by (state) (dnsfilter_ranges{{{AUTHORITY}}})"},
+    ),
+    Panel(
+        title="Ranges that stopped or never asked", kind="table", columns=("authority", "state"),
+        question="Which authorities have ranges whose devices do not ask this resolver, and how many?",
+        queries={"": f'sum by (authority, state) (dnsfilter_ranges{{{AUTHORITY},state=~"stopped|never"}}) > 0'},
+    ),
+)  # fmt: skip
+
 COUNTS = tuple(
     Panel(
         title=f"{name} per {span}", decimals=0, step=step, question=f"{question} Numbers per {span}.",
@@ -114,5 +127,6 @@ WHOSE = (
 
 BANS = build(
     "dnsfilter: Bans", "dnsfilter-bans", "What do the bans do, and what ends when?",
-    {"": STATE, "Queries that bans concern": (*COUNTS, *SHOWN), "Whose ban, and around it": WHOSE},
+    {"": STATE, "Ranges that ask": RANGES, "Queries that bans concern": (*COUNTS, *SHOWN),
+     "Whose ban, and around it": WHOSE},
 )  # fmt: skip

@@ -97,7 +97,7 @@ def _show(client: Client, options: Options) -> Result:
 
 def _bypass(client: Client, options: Options) -> Result:
     page = client.get(Page[BypassDayRead], path("usage", "bypass"), _query(options))
-    rows = [(item.day, item.kind.replace("_", " "), _number(item.queries, item.below)) for item in page.items]
+    rows = [(item.day, item.kind.replace("_", " "), number_text(item.queries, item.below)) for item in page.items]
     return listed(page, lambda: table(("day", "kind", "queries"), rows), "attempts")
 
 
@@ -124,12 +124,13 @@ def _table(items: list[UsageRead], time_zone: str | None) -> Iterator[str]:
             item.ban_authority,
             item.ground,
             item.result,
-            _number(item.queries, item.below),
+            number_text(item.queries, item.below),
         )
         for item in items
     ]
     yield from table(("time", "range", "site", "service", "ban of", "ground", "result", "queries"), rows, ("site",))
 
 
-def _number(queries: int | None, below: int | None) -> str:
+def number_text(queries: int | None, below: int | None) -> str:
+    """Return a number for people: `<5` if it is hidden."""
     return f"<{below}" if queries is None else str(queries)

@@ -16,6 +16,7 @@ from api.db.models.authority import AuthorityRow
 from api.db.models.ban import BanRow, TermRow
 from api.db.models.binding import BindingRow
 from api.db.models.capture import CaptureRow
+from api.db.models.coverage import CoverageDayRow, CoverageRow
 from api.db.models.event import EventCursorRow, WebhookRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
@@ -37,6 +38,8 @@ __all__ = [
     "CatalogueRow",
     "CheckpointRow",
     "ConcernRow",
+    "CoverageDayRow",
+    "CoverageRow",
     "EventCursorRow",
     "ExemptionRow",
     "GrantRow",

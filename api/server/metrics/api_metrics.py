@@ -14,7 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.nodes.fleet import NodeFigures
 from api.server.metrics import metric_table as table
 from api.server.metrics.families import family_of, single
-from api.server.metrics.policy_metrics import Bans, BansCollector, Exemptions, ExemptionsCollector
+from api.server.metrics.policy_metrics import (
+    Bans,
+    BansCollector,
+    Exemptions,
+    ExemptionsCollector,
+    Ranges,
+    RangesCollector,
+)
 from api.settings import Endpoint
 from dnsfilter import __version__
 
@@ -224,6 +231,7 @@ class Sources:
     nodes: Nodes
     bans: Bans
     exemptions: Exemptions
+    ranges: Ranges
 
 
 def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
@@ -236,6 +244,7 @@ def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
     registry.register(NodesCollector(sources.nodes))
     registry.register(BansCollector(sources.bans))
     registry.register(ExemptionsCollector(sources.exemptions))
+    registry.register(RangesCollector(sources.ranges))
     info = table.API_BUILD_INFO
     Gauge(info.name, info.help, info.labels, registry=registry).labels(__version__).set(1)
     return registry, RequestMetrics(registry)

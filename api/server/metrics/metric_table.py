@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from api.coverage.state import CoverageState
 from dnsfilter.policy.model import Mode
 from dnsfilter.telemetry.metrics import Metric, MetricType
 
@@ -92,6 +93,12 @@ EXEMPTION_WAITING: Final = Metric(
     MetricType.GAUGE,
     "Waiting time of the oldest request for an exemption from a ban of the authority, or 0 if none waits.",
     ("authority",),
+)
+RANGES: Final = Metric(
+    "dnsfilter_ranges",
+    MetricType.GAUGE,
+    "Ranges of the authority, by whether their clients ask this resolver.",
+    ("authority", "state"),
 )
 SUSPENDED: Final = Metric(
     "dnsfilter_suspended",
@@ -194,9 +201,10 @@ API_BUILD_INFO: Final = Metric(
 API_METRICS: Final = (
     REQUESTS, REQUEST_DURATION, DATABASE_REVISION, PUBLISHED_REVISION, PUBLISH_DURATION, PUBLISH_FAILURES, NODES,
     NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE, EXEMPTIONS,
-    EXEMPTION_WAITING, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE, CHECKPOINT_DESTINATIONS, CHECKPOINTS_UNDELIVERED,
-    DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS, NOTICES_WAITING, NOTICE_WAITING, NOTICES_GIVEN_UP,
-    NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO,
+    EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE, CHECKPOINT_DESTINATIONS,
+    CHECKPOINTS_UNDELIVERED, DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS, NOTICES_WAITING,
+    NOTICE_WAITING, NOTICES_GIVEN_UP, NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, CERTIFICATE_EXPIRY, DISK_FREE,
+    DISK_SIZE, API_BUILD_INFO,
 )  # fmt: skip
 
 _STATES: Final[Mapping[str, str]] = MappingProxyType(
@@ -220,6 +228,12 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
         (EXEMPTIONS.name, "state"): {
             IN_FORCE: "approved and in force",
             WAITING: "requested, not decided and not past its end",
+        },
+        (RANGES.name, "state"): {
+            CoverageState.ASKING: "asked, and has not been silent for longer than usual",
+            CoverageState.STOPPED: "silent for a week, or for three hours in which it asked in both weeks before",
+            CoverageState.NEVER: "has never asked",
+            CoverageState.NOT_COUNTED: "has fewer than 16 addresses, or the authority's level of usage is `none`",
         },
         (CHECKPOINTS_UNDELIVERED.name, "place"): {
             "file": "the file of `--checkpoint-file`",

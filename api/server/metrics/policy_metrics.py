@@ -1,6 +1,6 @@
-"""Metrics of bans and exemptions."""
+"""Metrics of bans, exemptions and ranges."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.bans.ban_summaries import BanSummary
+from api.coverage.state import CoverageState
 from api.exemptions.exemption_counts import ExemptionCount
 from api.server.metrics import metric_table as table
 from api.server.metrics.families import family_of
@@ -24,6 +25,12 @@ class Exemptions(Protocol):
     """The exemptions, as metrics read them."""
 
     def counts(self) -> Sequence[ExemptionCount]: ...
+
+
+class Ranges(Protocol):
+    """The ranges, as metrics read them."""
+
+    def counts(self) -> Mapping[tuple[str, CoverageState], int]: ...
 
 
 class BansCollector(Collector):
@@ -63,3 +70,18 @@ class ExemptionsCollector(Collector):
         waiting = [((one.authority, table.WAITING), one.waiting) for one in found]
         yield family_of(table.EXEMPTIONS, [*in_force, *waiting])
         yield family_of(table.EXEMPTION_WAITING, [((one.authority,), one.waiting_s) for one in found])
+
+
+class RangesCollector(Collector):
+    """Ranges per authority and state, read when scraped. There is no series while the database cannot be read."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self._ranges = ranges
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family, with a series per state for each authority that has a range."""
+        try:
+            found = self._ranges.counts()
+        except SQLAlchemyError:
+            return
+        yield family_of(table.RANGES, sorted(found.items()))

@@ -300,6 +300,7 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "GET /v1/authorities/{slug}/onboarding": ("/v1/authorities/{slug}/onboarding", None),
     "PATCH /v1/authorities/{slug}/usage": ("/v1/authorities/{slug}/usage", {"usage": "range", "reason": "a study"}),
     "GET /v1/usage": ("/v1/usage?authority={slug}", None),
+    "GET /v1/coverage": ("/v1/coverage?authority={slug}", None),
     "GET /v1/usage/bypass": ("/v1/usage/bypass?authority={slug}", None),
     "PATCH /v1/authorities/{slug}/off-rules": ("/v1/authorities/{slug}/off-rules", {"off_needs_reason": True}),
     "GET /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:{n}::/48", None),

@@ -1,0 +1,42 @@
+"""How many ranges of each authority ask, for metrics, which run outside a request's transaction."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from ipaddress import ip_network
+from typing import Final
+
+from api.coverage import repository
+from api.coverage.state import CoverageState, state_of
+from api.db.session import Database
+from dnsfilter.policy.counted_ranges import not_counted
+
+KEPT_S: Final = 60.0
+"""Seconds for which counts are kept. Ten thousand silent ranges take half a second to judge."""
+
+
+class CoverageCounts:
+    """Count the ranges in one database, by one clock. Use it in one thread at a time."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+        self._at_s = 0.0
+        self._counts: Mapping[tuple[str, CoverageState], int] | None = None
+
+    def counts(self) -> Mapping[tuple[str, CoverageState], int]:
+        """Return the ranges of each authority that has some, in each state, from this minute. Raise SQLAlchemyError."""
+        now_s = self._clock()
+        if self._counts is None or not 0 <= now_s - self._at_s < KEPT_S:
+            self._counts, self._at_s = self._counted(int(now_s)), now_s
+        return self._counts
+
+    def _counted(self, now_s: int) -> Mapping[tuple[str, CoverageState], int]:
+        with self._database.reading() as session:
+            found = repository.registered(session)
+            hours = repository.compared_hours(session, now_s)
+        counts = Counter({(one.key.authority, state): 0 for one in found for state in CoverageState})
+        for key, usage, last_s in found:
+            counted = not_counted(ip_network(key.prefix), usage) is None
+            state = state_of(last_s, hours.get(key, {}), now_s) if counted else CoverageState.NOT_COUNTED
+            counts[key.authority, state] += 1
+        return counts

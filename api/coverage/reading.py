@@ -1,0 +1,31 @@
+"""Ranges as people may read them: small totals are hidden."""
+
+from ipaddress import ip_network
+
+from api.coverage.repository import Hours
+from api.coverage.schemas import CoverageRead
+from api.coverage.state import CoverageState, state_of, usual_queries
+from api.db.models import RangeRow
+from api.timestamps import timestamp_text
+from api.usage.reading import shown
+from dnsfilter.policy.counted_ranges import not_counted
+from dnsfilter.policy.model import Usage
+
+
+def read_coverage(row: RangeRow, usage: Usage, last_asked_s: int | None, hours: Hours, now_s: int) -> CoverageRead:
+    """Return a range as the API shows it. `usage` is the level of its authority."""
+    why = not_counted(ip_network(row.prefix), usage)
+    state = state_of(last_asked_s, hours, now_s) if why is None else CoverageState.NOT_COUNTED
+    usual = usual_queries(hours, now_s) if why is None else None
+    queries, below = (None, None) if usual is None else shown(max(usual, 1))
+    return CoverageRead(
+        site=row.site,
+        prefix=row.prefix,
+        authority=row.authority,
+        label=row.label,
+        state=state,
+        not_counted=why,
+        last_asked=None if last_asked_s is None or why is not None else timestamp_text(last_asked_s),
+        usual_per_hour=queries,
+        below=below,
+    )

@@ -1,0 +1,123 @@
+"""Queries on coverage."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Row, and_, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from api.coverage.state import HOURS_KEPT_S, SILENT_HOURS, WEEK_S, WEEKS_COMPARED
+from api.db.models import AuthorityRow, CoverageDayRow, CoverageRow, RangeRow
+from api.http.pagination import select_page
+from api.usage.repository import LARGEST
+from api.usage.state import DAY_S, HOUR_S
+from dnsfilter.policy.model import Usage
+
+RowOfRange = TypeVar("RowOfRange", CoverageRow, CoverageDayRow)
+
+HOURS_OF_DAY = DAY_S // HOUR_S
+AT_ONCE = 1000
+"""Ranges that one query names."""
+
+
+class RangeKey(NamedTuple):
+    """A range of an authority. It may no longer be registered."""
+
+    authority: str
+    site: str
+    prefix: str
+
+
+Hours = Mapping[int, int]
+"""Queries by the start of the hour."""
+
+
+class Registered(NamedTuple):
+    """A registered range, its authority's level, and when it last asked."""
+
+    key: RangeKey
+    usage: Usage
+    last_asked_s: int | None
+
+
+def page(session: Session, authority: str, limit: int, cursor: str | None) -> tuple[Sequence[RangeRow], str | None]:
+    """Return a page of an authority's ranges, in the order in which they were registered."""
+    return select_page(
+        session, select(RangeRow).where(RangeRow.authority == authority), RangeRow.id, int, limit, cursor
+    )
+
+
+def last_asked(session: Session, keys: Iterable[RangeKey]) -> Mapping[RangeKey, int]:
+    """Return when each of some ranges last asked. One that never asked is missing."""
+    return {key: row.last_asked_s for key, row in _rows(session, CoverageRow, list(keys))}
+
+
+def hours(session: Session, keys: Iterable[RangeKey], now_s: int) -> Mapping[RangeKey, Hours]:
+    """Return the kept hours of some ranges."""
+    since = CoverageDayRow.day_s > now_s - HOURS_KEPT_S - DAY_S
+    return _by_range(row for _, row in _rows(session, CoverageDayRow, list(keys), since))
+
+
+def registered(session: Session) -> Sequence[Registered]:
+    """Return all registered ranges of all authorities."""
+    row, asked = RangeRow, CoverageRow
+    same = and_(asked.authority == row.authority, asked.site == row.site, asked.prefix == row.prefix)
+    statement = (
+        select(row.authority, row.site, row.prefix, AuthorityRow.usage, asked.last_asked_s)
+        .join(AuthorityRow, AuthorityRow.slug == row.authority)
+        .outerjoin(asked, same)
+    )
+    return [Registered(RangeKey(*key), Usage(usage), last_s) for *key, usage, last_s in session.execute(statement)]
+
+
+def compared_hours(session: Session, now_s: int) -> Mapping[RangeKey, Hours]:
+    """Return the hours to compare the present silence of ranges with. Omit ranges whose state needs no comparison."""
+    day, asked = CoverageDayRow, CoverageRow
+    same = and_(asked.authority == day.authority, asked.site == day.site, asked.prefix == day.prefix)
+    silent = asked.last_asked_s.between(now_s - WEEK_S, now_s - SILENT_HOURS * HOUR_S)
+    weeks = (week * WEEK_S for week in range(1, WEEKS_COMPARED + 1))
+    within = or_(*(and_(day.day_s > asked.last_asked_s - DAY_S - back, day.day_s <= now_s - back) for back in weeks))
+    statement = select(day.authority, day.site, day.prefix, day.day_s, day.hours).join(asked, same)
+    return _by_range(session.execute(statement.where(silent, within)))
+
+
+def add(session: Session, asked: Mapping[RangeKey, int], counts: Mapping[RangeKey, Hours]) -> None:
+    """Record when ranges last asked, and add queries to their hours."""
+    keys = list(counts)
+    known = dict(_rows(session, CoverageRow, keys))
+    for key in keys:
+        row = known.get(key)
+        if row is None:
+            session.add(CoverageRow(**key._asdict(), last_asked_s=asked[key]))
+        else:
+            row.last_asked_s = max(row.last_asked_s, asked[key])
+    days = {(key, hour_s - hour_s % DAY_S) for key, own in counts.items() for hour_s in own}
+    named = CoverageDayRow.day_s.in_({day_s for _, day_s in days})
+    rows = {(key, row.day_s): row for key, row in _rows(session, CoverageDayRow, keys, named)}
+    for key, day_s in days:
+        row_of_day = rows.get((key, day_s))
+        before = [0] * HOURS_OF_DAY if row_of_day is None else row_of_day.hours
+        own = counts[key]
+        after = [min(queries + own.get(day_s + number * HOUR_S, 0), LARGEST) for number, queries in enumerate(before)]
+        if row_of_day is None:
+            session.add(CoverageDayRow(**key._asdict(), day_s=day_s, hours=after))
+        else:
+            row_of_day.hours = after
+
+
+def _rows(
+    session: Session, kind: type[RowOfRange], keys: Sequence[RangeKey], *where: ColumnElement[bool]
+) -> Iterator[tuple[RangeKey, RowOfRange]]:
+    for start in range(0, len(keys), AT_ONCE):
+        named = tuple_(kind.authority, kind.site, kind.prefix).in_(keys[start : start + AT_ONCE])
+        for row in session.scalars(select(kind).where(named, *where)):
+            yield RangeKey(row.authority, row.site, row.prefix), row
+
+
+def _by_range(rows: Iterable[CoverageDayRow | Row[tuple[str, str, str, int, list[int]]]]) -> Mapping[RangeKey, Hours]:
+    found: defaultdict[RangeKey, dict[int, int]] = defaultdict(dict)
+    for row in rows:
+        own = found[RangeKey(row.authority, row.site, row.prefix)]
+        own.update((row.day_s + number * HOUR_S, queries) for number, queries in enumerate(row.hours))
+    return found

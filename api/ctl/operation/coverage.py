@@ -1,0 +1,61 @@
+"""dnsfilterctl coverage: which ranges of an authority ask this resolver."""
+
+from collections.abc import Iterator, Sequence
+
+from api.coverage.schemas import CoverageRead
+from api.coverage.state import CoverageState
+from api.ctl.command import MAX_LIMIT, Group, Options, Result, add_limit, add_verb, slug
+from api.ctl.display.listing import listed
+from api.ctl.display.local_times import at_words
+from api.ctl.display.safe_text import table
+from api.ctl.display.shown_names import Names
+from api.ctl.operation.usage_counts import number_text
+from api.ctl.remote.client import Client, path
+from api.http.schemas import Page
+from dnsfilter.policy.counted_ranges import NotCounted
+
+_WHY = {NotCounted.LEVEL: "the authority counts nothing", NotCounted.SMALL: "fewer than 16 addresses"}
+
+
+def add(groups: Group) -> None:
+    """Add the command."""
+    coverage = add_verb(
+        groups,
+        "coverage",
+        _coverage,
+        "Show when each range of an authority last asked, and how many queries an hour it usually sends.",
+        "coverage ghent",
+        "coverage ghent --state stopped",
+    )
+    coverage.add_argument("authority", type=slug, metavar="AUTHORITY")
+    coverage.add_argument(
+        "--state",
+        choices=[str(state) for state in CoverageState],
+        metavar="STATE",
+        help="all ranges in this state: asking, stopped, never or not_counted; --limit has no effect then",
+    )
+    add_limit(coverage)
+
+
+def _coverage(client: Client, options: Options) -> Result:
+    # The API judges a page of ranges at a time. To find all in one state, read all pages.
+    most = options.limit if options.state is None else MAX_LIMIT
+    page = client.list(CoverageRead, path("coverage"), most, {"authority": options.authority})
+    if options.state is not None:
+        page = Page(items=[item for item in page.items if item.state == options.state], next=page.next)
+    return listed(page, lambda: _table(page.items, Names(client).time_zone(options.authority)), "ranges")
+
+
+def _table(items: Sequence[CoverageRead], time_zone: str | None) -> Iterator[str]:
+    rows = [
+        (
+            item.prefix,
+            item.site,
+            item.label,
+            item.state.replace("_", " ") if item.not_counted is None else f"not counted: {_WHY[item.not_counted]}",
+            "" if item.last_asked is None else at_words(item.last_asked, time_zone),
+            "" if item.usual_per_hour is item.below is None else number_text(item.usual_per_hour, item.below),
+        )
+        for item in items
+    ]
+    yield from table(("range", "site", "label", "state", "last asked", "per hour"), rows, ("site", "label"))
