@@ -19,6 +19,8 @@ from dnsfilter.telemetry.slots import Slot, SlotKind, slot_table
 
 # Toggles make new digests without limit. A worker that lags further behind than this is dead.
 _DIGESTS_KEPT: Final = 64
+MOST_RANGES: Final = 200_000
+"""Maximum number of prefixes that are counted, so that no worker can fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ class Totals:
 
     def add_ranges(self, queries: Mapping[str, int]) -> None:
         """Add queries of ranges, by prefix, which a worker has reported. They are in no block and no metric."""
-        self._range_usage.update(queries)
+        for prefix, number in queries.items():
+            if prefix in self._range_usage or len(self._range_usage) < MOST_RANGES:
+                self._range_usage[prefix] += number
 
     def retire(self, block: CounterBlock) -> None:
         """Take the last counts of a worker that is dead and reaped, and forget its block. The caller closes it."""

@@ -64,6 +64,12 @@ def _usage(api: Api) -> list[dict[str, Any]]:
     return found
 
 
+def _states(api: Api) -> dict[str, list[str]]:
+    """Return the states of the ranges of an authority whose client has asked, and of another."""
+    found = {slug: _call(api, "GET", f"/v1/coverage?authority={slug}")["items"] for slug in ("diest", "mechelen")}
+    return {slug: [item["state"] for item in items] for slug, items in found.items()}
+
+
 def _query(node: Node) -> None:
     for _ in range(QUERIES):
         assert node.dig(NAME, bind=CLIENT).rcode == "NOERROR"
@@ -87,6 +93,7 @@ def test_client_is_found_nowhere_and_its_authority_has_a_small_total(tmp_path: P
     assert (counted["result"], counted["queries"], counted["below"]) == ("monitored", None, 5)
     shown = [_call(api, "GET", f"/v1/usage?authority=diest&by={by}") for by in ("day", "hour", "range")]
     assert [page["items"] for page in shown[1:]] == [[], []]
+    assert _states(api) == {"diest": ["asking"], "mechelen": ["never"]}
     assert api.stop() == 0
     traces = (CLIENT.encode(), OTHER.encode(), ip_address(CLIENT).packed, json.dumps(OTHER).encode())
     kept = dict(_kept(tmp_path))
@@ -105,12 +112,13 @@ def test_nothing_is_counted_at_level_none(api: Api, node: Node) -> None:
         _reported(node, api)
     assert 'authority="diest"' not in page
     assert _usage(api) == []
+    assert _states(api)["diest"] == ["not_counted"]
     assert api.stop() == 0
     assert _counts(api.state) == 0
 
 
 def _counts(state: Path) -> int:
     """Return how many rows of usage the database has."""
-    tables = "usage_days", "usage_hours", "bypass_days"
+    tables = "usage_days", "usage_hours", "bypass_days", "coverage", "coverage_days"
     with closing(sqlite3.connect(state / "dnsfilter.sqlite3")) as connection:
         return sum(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables)

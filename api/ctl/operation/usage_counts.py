@@ -110,7 +110,10 @@ def _erase(client: Client, options: Options) -> Result:
     if options.range is not None:
         body["range"] = {"prefix": options.range, **given(options, "site")}
     found = client.send(UsageErased, "POST", path("usage", "erase"), body)
-    what = f"{found.days} counts of days, {found.hours} of hours, {found.bypass} of attempts to bypass the resolver"
+    what = (
+        f"{found.days} counts of days, {found.hours} of hours, {found.bypass} of attempts to bypass the resolver, "
+        f"{found.coverage} of days of coverage"
+    )
     return Result(found, lambda: [f"erased usage of {options.authority}: {what}"])
 
 

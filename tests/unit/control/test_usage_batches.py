@@ -71,6 +71,27 @@ def test_large_batches_are_split(batches: UsageBatches) -> None:
     assert sizes == [MAX_COUNTS, 1, 0]
 
 
+def test_ranges_that_were_not_sent_for_longest_come_first(
+    batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_COUNTS", 2)
+    found = []
+    for turn in range(1, 5):
+        batch = batches.next(UsageTotals(ranges=dict.fromkeys("abc", turn)), START + 60 * turn)
+        assert batch is not None
+        found.append(dict(batch.counts.ranges))
+        batches.forget(batch.sequence)
+    assert found == [{"a": 1, "b": 1}, {"c": 2, "a": 1}, {"b": 2, "c": 1}, {"a": 2, "b": 1}]
+    assert batches.unreported(UsageTotals(ranges=dict.fromkeys("abc", 4))) == UsageTotals(ranges={"c": 1})
+
+
+def test_batch_with_ranges_is_one_that_the_control_plane_reads(batches: UsageBatches) -> None:
+    batch = batches.next(UsageTotals(ranges={"192.0.2.0/24": 7, "::1.2.3.0/120": 1}), START + 60)
+    assert batch is not None
+    read = UsageBatch.model_validate(batch.value())
+    assert [(one.prefix, one.queries) for one in read.ranges] == [("192.0.2.0/24", 7), ("::102:300/120", 1)]
+
+
 def test_clock_that_is_set_back_gives_no_negative_interval(batches: UsageBatches) -> None:
     assert given(batches.next(counted(1), START - 600)) == (1, -600, -600, counted(1))
 

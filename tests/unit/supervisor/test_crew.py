@@ -67,7 +67,7 @@ def crew_of(kind: str, listening: Listening, sealed: Sealed, directory: Path) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_networks_in_no_range_are_collected_from_all_workers(
+def test_networks_in_no_range_and_queries_of_ranges_are_collected_from_all_workers(
     kind: str, listening: Listening, sealed: Sealed, tmp_path: Path
 ) -> None:
     counters = tmp_path / "counters"
@@ -93,6 +93,7 @@ def test_networks_in_no_range_are_collected_from_all_workers(
         asyncio.run(tend_until_reported(12))
     assert [(one.prefix, one.queries) for one in crew.unregistered()] == [("127.0.99.0/24", 11), ("127.0.98.0/24", 1)]
     assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.unregistered())
+    assert crew._totals.usage().ranges == {"127.0.5.0/24": 1}
     assert list(counters.iterdir()) == []
 
 

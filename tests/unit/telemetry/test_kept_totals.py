@@ -29,7 +29,7 @@ WORDS = PolicyWords(
 )
 ELSEWHERE = ("ghent", "tiktok", "flanders", "law", "monitored", None)
 IN_RANGE = ("ghent", "tiktok", "flanders", "law", "monitored", "192.0.2.0/24")
-USAGE = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 5})
+USAGE = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 5}, {"198.51.100.0/24": 9})
 REFUSED = ("dnsfilter_refused_total", (("authority", "ghent"), ("service", "tiktok")))
 HITS, LOST = ("dnsfilter_cache_hits_total", ()), ("dnsfilter_policy_counts_lost_total", ())
 FAILED = ("dnsfilter_upstream_failures_total", (("upstream", UPSTREAM), ("reason", "timeout")))
@@ -94,13 +94,15 @@ def test_totals_and_running_workers_go_on_without_a_gap(worker: CounterBlock) ->
     assert found["dnsfilter_cache_entries", ()] == 0
 
 
-@pytest.mark.parametrize("unreported", [None, UsageTotals(), UsageTotals({IN_RANGE: 1}, {})])
+@pytest.mark.parametrize("unreported", [None, UsageTotals(), UsageTotals({IN_RANGE: 1}, {}, {"198.51.100.0/24": 2})])
 def test_usage_goes_on_from_what_no_report_contained(worker: CounterBlock, unreported: UsageTotals | None) -> None:
     worker.open_policy(b"A", WORDS.size)
     for word in (WORDS.first_ban + 1, WORDS.first_ban + 4, WORDS.first_ban + 4, WORDS.first_bypass + 2):
         worker.count(word)
     totals, ours = watched(worker)
-    counted = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 1})
+    totals.add_ranges({"198.51.100.0/24": 4})
+    totals.add_ranges({"198.51.100.0/24": 3})
+    counted = UsageTotals({ELSEWHERE: 1, IN_RANGE: 2}, {("ghent", "ddr"): 1}, {"198.51.100.0/24": 7})
     assert totals.usage() == counted
     kept = read_totals(write_totals(totals.keep({PID: ours}, {}, unreported)))
     ours.close()
@@ -111,12 +113,12 @@ def test_usage_goes_on_from_what_no_report_contained(worker: CounterBlock, unrep
     before = counted if unreported is None else unreported
     found = after.usage()
     assert found.bans == {**before.bans, IN_RANGE: before.bans.get(IN_RANGE, 0) + 1}
-    assert found.bypass == before.bypass
+    assert (found.bypass, found.ranges) == (before.bypass, before.ranges)
     # The metric has the sum of the ranges.
     labels = {"authority": "ghent", "service": "tiktok", "ban_authority": "flanders", "ground": "law"}
     assert after.snapshot().samples["dnsfilter_ban_queries_total", (*labels.items(), ("result", "monitored"))] == 4
     after.learn(b"B", PolicyWords())
-    assert after.usage() == UsageTotals()
+    assert after.usage() == UsageTotals(ranges=before.ranges)
 
 
 def test_counts_under_rules_that_the_new_program_never_learns_are_kept(worker: CounterBlock) -> None:
@@ -191,10 +193,11 @@ EMPTY = {"version": 1, "samples": [], "policy": [], "usage": [[], []], "words": 
         signed({**EMPTY, "words": {"aa": [[], [["ghent", "tiktok", "ghent", "whim"]], []]}}),
         signed({**EMPTY, "usage": [[[["ghent", "tiktok", "ghent", "law", "seen", None], 1]], []]}),
         signed({**EMPTY, "usage": [[], [[["ghent", "ddr"], -1]]]}),
+        signed({**EMPTY, "ranges": {"192.0.2.0/24": -1}}),
         signed({**EMPTY, "blocks": [[1, "path", [], "table", [-1], []]]}),
         signed({**EMPTY, "numbers": {"restarts": "3"}}),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_damaged_totals_are_not_read(data: bytes) -> None:
     with pytest.raises(UnavailableError, match="previous program"):

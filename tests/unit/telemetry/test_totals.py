@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnsfilter.telemetry import totals as module
 from dnsfilter.telemetry.block import AREAS, CounterBlock
 from dnsfilter.telemetry.metrics import BanGround, Bypass
 from dnsfilter.telemetry.policy_words import (
@@ -290,3 +291,10 @@ def test_counts_of_a_killed_worker_are_complete(totals: Totals, start: Start) ->
     acknowledged = counts.samples["dnsfilter_queries_total", (("transport", "udp"), ("outcome", "cached"))]
     assert seen <= refused(counts, GHENT)
     assert refused(counts, GHENT) - acknowledged in {0, 1}
+
+
+def test_ranges_are_limited_and_those_that_are_known_go_on(totals: Totals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RANGES", 2)
+    totals.add_ranges({"a": 1, "b": 1, "c": 1})
+    totals.add_ranges({"d": 1, "a": 1})
+    assert totals.usage().ranges == {"a": 2, "b": 1}

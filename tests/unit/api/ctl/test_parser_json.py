@@ -96,6 +96,7 @@ ban report ghent tiktok --from 2026-03-01 --to 2026-09-01
 study ghent --from 2026-03-01 --to 2026-09-01
 usage show ghent
 usage bypass ghent
+coverage ghent
 usage erase ghent --from 2026-03-01 --to 2026-09-01 --reason "no longer needed"
 authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 2" --reference C-2 --dry-run
 authority close diest --at 2027-01-01 --reason "it ceases to be"

@@ -161,7 +161,12 @@ def test_hours_stay_in_their_days_after_92_days_and_days_go_after_three_years(ra
 def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plane) -> None:
     _, approver = ranges.account("approver", ("approver", "town"))
     body = {"authority": "town", "from": "2026-09-21", "to": "2026-09-21", "reason": "counted by mistake"}
-    assert ranges.done("POST", "/v1/usage/erase", body, token=approver) == {"days": 1, "hours": 2, "bypass": 1}
+    assert ranges.done("POST", "/v1/usage/erase", body, token=approver) == {
+        "days": 1,
+        "hours": 2,
+        "bypass": 1,
+        "coverage": 0,
+    }
     assert [item["day"] for item in _items(ranges)] == ["2026-09-20"]
     assert len(_items(ranges, "&by=hour")) == 1
     (act,) = ranges.done("GET", "/v1/audit?act=usage.erase&authority=town")["items"]
@@ -172,6 +177,7 @@ def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plan
         "days": 1,
         "hours": 2,
         "bypass": 1,
+        "coverage": 0,
         "reason": "counted by mistake",
     }
     assert (act["object"], act["before"]) == ("authority/town", None)
@@ -184,12 +190,13 @@ def test_range_is_erased_from_its_hours_and_from_the_days(ranges: Plane) -> None
         "days": 0,
         "hours": 2,
         "bypass": 0,
+        "coverage": 0,
     }
     assert [item["queries"] for item in _items(ranges)] == [103, 200]
     gone = ranges.done("POST", "/v1/usage/erase", erasing)
-    assert gone == {"days": 0, "hours": 1, "bypass": 0}
+    assert gone == {"days": 0, "hours": 1, "bypass": 0, "coverage": 0}
     assert ([item["queries"] for item in _items(ranges)], _items(ranges, "&by=hour")) == ([100, 200], [])
-    assert ranges.done("POST", "/v1/usage/erase", erasing) == {"days": 0, "hours": 0, "bypass": 0}
+    assert ranges.done("POST", "/v1/usage/erase", erasing) == {"days": 0, "hours": 0, "bypass": 0, "coverage": 0}
 
 
 def test_day_with_nothing_left_is_deleted(node: Machine) -> None:
