@@ -65,7 +65,7 @@ def test_every_query_counts_for_the_most_specific_range(kind: str) -> None:
     ],
     ids=["plain", "any", "local", "probe", "malformed", "unsupported"],
 )
-def test_query_counts_once_whatever_its_answer(kind: str, transport: Transport, message: bytes) -> None:
+def test_query_counts_once_with_any_answer(kind: str, transport: Transport, message: bytes) -> None:
     with running(kind, _policy(), Scripted(silent)) as rig:
         rig.engine.answer(message, ip_address("127.0.5.1").packed, transport, NOW, 1)
         assert rig.engine.take_ranges() == {WIDE: 1}
