@@ -111,7 +111,7 @@ def _flatten(ranges: Iterable[tuple[Prefix, int]]) -> list[_Interval]:
 class RangeTable:
     """The ranges of one site, read in place."""
 
-    __slots__ = ("_classes", "_counted", "_v4", "_v6", "intervals", "parts", "rows")
+    __slots__ = ("_classes", "_v4", "_v6", "intervals", "parts", "rows")
 
     def __init__(self, buffer: Buffer, site: str, classes: int) -> None:
         """Check all data of that site, and that every class is below `classes`. Raise SnapshotError if not."""

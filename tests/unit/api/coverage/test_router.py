@@ -116,7 +116,7 @@ def test_range_that_always_asked_and_falls_silent_has_stopped_in_list_and_metric
     }
 
 
-def test_counts_for_metrics_are_kept_for_a_minute(node: Machine) -> None:
+def test_counts_for_metrics_are_kept_for_some_minutes(node: Machine) -> None:
     counts = CoverageCounts(node.plane.database, node.plane.clock)
     assert counts.counts()["town", "never"] == 1  # type: ignore[index]
     node.use(batch(ranges=[_asked(9)]))
