@@ -26,8 +26,8 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
 ADDED_TABLES: Mapping[str, Sequence[str]] = {
     "0010": ("usage_days", "usage_hours", "bypass_days", "usage_streams"),
     "0011": ("webhooks", "event_cursors"),
-    "0013": ("captures",),
     "0012": ("coverage", "coverage_days"),
+    "0013": ("captures",),
 }
 """The tables that a migration adds, in the order in which they can be dropped."""
 
