@@ -10,7 +10,7 @@ from api.errors import Invalid, did_you_mean
 
 _VERBS: Mapping[str, Sequence[str]] = {
     "account": ("make", "disable", "enable", "erase"),
-    "authority": ("register", "change", "close", "remove", "set_off_rules", "set_usage"),
+    "authority": ("register", "change", "close", "remove", "set_client_level", "set_off_rules", "set_usage"),
     "ban": (
         "adopt", "adopt_provisionally", "change", "confirm", "end", "remove", "renew",
         "set_enforce", "set_monitor", "set_off", "set_scope",
@@ -33,7 +33,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "space": ("allot", "transfer", "withdraw"),
     "suspension": ("start", "end"),
     "token": ("key", "make", "revoke"),
-    "usage": ("erase",),
+    "usage": ("erase", "read_clients"),
     "webhook": ("add", "remove"),
 }  # fmt: skip
 FAMILIES = frozenset(_VERBS)

@@ -56,6 +56,8 @@ READERS = frozenset(Role)
 """All roles."""
 OPERATORS = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 APPROVERS = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
+OWN_APPROVERS = frozenset({Role.APPROVER})
+"""Approvers of the authority itself, and no role in the installation."""
 AUDITORS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
 ACCOUNTABLE = OPERATORS | APPROVERS | AUDITORS
 """Those who act for an authority, and those who check them."""

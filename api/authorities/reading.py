@@ -1,9 +1,9 @@
 """Convert rows of authorities to API answers."""
 
-from api.authorities.schemas import AuthorityRead, ClosureRead
+from api.authorities.schemas import AuthorityRead, ClientLevelRead, ClosureRead
 from api.authorities.state import authority_state
 from api.db.models import AuthorityRow
-from api.timestamps import optional_text
+from api.timestamps import optional_text, timestamp_text
 from dnsfilter.policy.model import Instant, Kind
 
 CLOSURE_FIELDS = frozenset(ClosureRead.model_fields)
@@ -30,5 +30,14 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
         closed_reason=row.closed_reason or "",
         closed_decision=ClosureRead(**decision) if any(decision.values()) else None,
         successor=row.successor,
+        client_level=_client_level(row, now),
         revision=row.revision,
     )
+
+
+def _client_level(row: AuthorityRow, now: Instant) -> ClientLevelRead | None:
+    # An act is shown as it was recorded, at instant 0.
+    if row.client_since_s is None or row.client_until_s is None or row.client_until_s <= now:
+        return None
+    since, until = timestamp_text(row.client_since_s), timestamp_text(row.client_until_s)
+    return ClientLevelRead(since=since, until=until, **row.client_basis)

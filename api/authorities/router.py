@@ -6,13 +6,22 @@ from fastapi import APIRouter, Query, Response
 
 from api.authorities import repository, service
 from api.authorities.reading import read_authority
-from api.authorities.schemas import AuthorityPatch, AuthorityRead, AuthorityWrite, OffRules, UsageLevel
+from api.authorities.schemas import (
+    AuthorityPatch,
+    AuthorityRead,
+    AuthorityWrite,
+    ClientLevelWrite,
+    OffRules,
+    UsageLevel,
+)
+from api.errors import invalid_at
 from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
-from api.http.permits import Administrator, AnyAccount, ApproverOfPath
+from api.http.permits import Administrator, AnyAccount, ApproverOfPath, OwnApproverOfPath
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page, ShortLine, Slug, validated
+from api.timestamps import parse_bound
 from dnsfilter.policy.model import Kind
 
 Sort = Annotated[
@@ -127,7 +136,7 @@ def patch_usage_level(
     response: Response,
     precondition: PreconditionDep,
 ) -> AuthorityRead:
-    """Set the level at which queries of the authority's clients are counted, with a reason.
+    """Set the level at which queries of the authority's clients are counted, with a reason. End a level `client`.
 
     `none` counts nothing, `authority` counts by day, and `range` also by hour and range. What was counted stays until
     it ages or is erased.
@@ -135,6 +144,33 @@ def patch_usage_level(
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
     service.set_usage(unit, row, body.usage, body.reason)
+    tag(response, row.revision)
+    return read_authority(row, unit.now_s)
+
+
+@router.put(
+    "/{slug}/client-level",
+    operation_id="put_client_level",
+    summary="Note clients of refused queries for a time",
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
+)
+def put_client_level(
+    slug: Slug,
+    body: ClientLevelWrite,
+    unit: UnitDep,
+    _permit: OwnApproverOfPath,
+    response: Response,
+    precondition: PreconditionDep,
+) -> AuthorityRead:
+    """Set the usage level `client`: note refused queries with a pseudonym of each client, which changes each day.
+
+    The level ends by itself, at most six months from now, and early if another level is set. Another act replaces it.
+    """
+    row = repository.get(unit.session, slug)
+    precondition.check(row.revision)
+    with invalid_at("body.until"):
+        until = parse_bound(body.until, row.time_zone)
+    service.set_client_level(unit, row, until, body.model_dump(exclude={"until"}))
     tag(response, row.revision)
     return read_authority(row, unit.now_s)
 

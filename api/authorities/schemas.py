@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from api.http.formal_decisions import FormalDecisionRead
-from api.http.schemas import LANGUAGE, Read, Reason, ShortLine, Slug, Strict, Timestamp
+from api.http.schemas import LANGUAGE, EndText, Line, Read, Reason, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE
@@ -86,6 +86,33 @@ class UsageLevel(Strict):
     reason: Reason
 
 
+Basis = Annotated[Line, StringConstraints(min_length=3)]
+
+
+class ClientLevelWrite(Strict):
+    """Why refused queries are noted with a pseudonym of each client, and until when. All fields are required."""
+
+    purpose: Reason
+    decision: Basis = Field(description="reference of the formal decision", examples=["CBS/2026/1234"])
+    legal_basis: Basis = Field(examples=["decree over local government, article 56"])
+    consultation: Basis = Field(
+        description="reference of what the data protection officer and the representatives of staff were asked",
+        examples=["DPO/2026/17"],
+    )
+    until: EndText = Field(description="at most six months from now; a date is the last day")
+
+
+class ClientLevelRead(Read):
+    """Since when and until when refused queries are noted with a pseudonym of each client, and why."""
+
+    since: Timestamp
+    until: Timestamp
+    purpose: str
+    decision: str
+    legal_basis: str
+    consultation: str
+
+
 class OffRules(Strict):
     """What is needed to switch a ban of the authority off, or to set it to monitor."""
 
@@ -109,7 +136,10 @@ class ClosureRead(FormalDecisionRead):
 
 
 class AuthorityRead(Read):
-    """An authority. `closes` is when it closes, if that is recorded; `successor` is the one it was merged into."""
+    """An authority. `usage` is its level when `client_level` is null or has ended.
+
+    `closes` is when it closes, if that is recorded; `successor` is the one it was merged into.
+    """
 
     slug: Slug
     kind: Kind
@@ -126,4 +156,5 @@ class AuthorityRead(Read):
     closed_reason: str
     closed_decision: ClosureRead | None
     successor: str | None
+    client_level: ClientLevelRead | None = Field(description="set while its usage is at the level `client`")
     revision: int

@@ -1,13 +1,17 @@
 """Acts on authorities."""
 
+from collections.abc import Mapping
+
 from api.auth.permit import Permit
 from api.authorities import repository
 from api.authorities.reading import read_authority
+from api.authorities.state import MAX_CLIENT_MONTHS, demand_within, has_client_level
 from api.db.base import Json
 from api.db.models import AuthorityRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import Conflict, Forbidden
-from dnsfilter.policy.model import Authority, Usage
+from api.errors import Conflict, Forbidden, Invalid
+from dnsfilter.policy.calendar import Span, end_of_last_day
+from dnsfilter.policy.model import Authority, Instant, Usage
 
 FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group")
 
@@ -41,6 +45,9 @@ def new_row(unit: UnitOfWork, wanted: Authority) -> AuthorityRow:
         closed_reason="",
         closed_decision={},
         successor=None,
+        client_since_s=None,
+        client_until_s=None,
+        client_basis={},
         **_columns(wanted),
     )
 
@@ -65,12 +72,33 @@ def set_off_rules(
 
 
 def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> None:
-    """Set the level at which the authority's queries are counted. Record why. Do nothing if it is set already."""
-    if row.usage_level is level:
+    """Set the level at which the authority's queries are counted. Record why. Do nothing if it is set already.
+
+    A level `client` ends.
+    """
+    if row.usage_level is level and not has_client_level(row, unit.now_s):
         return
     before = shown(row)
     row.usage, row.revision = str(level), unit.new_revision()
+    row.client_since_s, row.client_until_s, row.client_basis = None, None, {}
     unit.record("authority.set_usage", f"authority/{row.slug}", before, {**shown(row), "reason": why}, row.slug)
+
+
+def set_client_level(unit: UnitOfWork, row: AuthorityRow, until: Instant, basis: Mapping[str, str]) -> None:
+    """Note refused queries with a pseudonym of each client, from now until `until`. Then its level is as before.
+
+    `basis` has the purpose and the references. Raise `Invalid` for an end in the past or more than six months away,
+    and `Conflict` if the authority is closed by then, or counts nothing.
+    """
+    demand_within(row, until, unit.now_s)
+    if row.usage_level is Usage.NONE:
+        raise Conflict(f"{row.slug} counts nothing. Set its usage to {Usage.AUTHORITY} or {Usage.RANGE} first.")
+    if not unit.now_s < until <= end_of_last_day(unit.now_s, Span(months=MAX_CLIENT_MONTHS), row.time_zone):
+        raise Invalid.at("body.until", f"must lie after now and within {MAX_CLIENT_MONTHS} months: give another end")
+    before = shown(row)
+    row.client_since_s, row.client_until_s, row.client_basis = unit.now_s, until, dict(basis)
+    row.revision = unit.new_revision()
+    unit.record("authority.set_client_level", f"authority/{row.slug}", before, shown(row), row.slug)
 
 
 def delete(unit: UnitOfWork, row: AuthorityRow) -> None:

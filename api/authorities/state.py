@@ -1,5 +1,7 @@
 """State of an authority (open, closing, closed), and the checks that nothing there lasts beyond its closing."""
 
+from typing import Final
+
 from sqlalchemy import ColumnElement, and_
 
 from api.authorities.schemas import AuthorityState
@@ -8,6 +10,9 @@ from api.errors import Conflict
 from dnsfilter.policy.calendar import instant_text, local_day
 from dnsfilter.policy.instants import at_words, is_midnight
 from dnsfilter.policy.model import Instant
+
+MAX_CLIENT_MONTHS: Final = 6
+"""Months that one act may set the usage level `client` for."""
 
 
 def authority_state(row: AuthorityRow, now: Instant) -> AuthorityState:
@@ -25,6 +30,12 @@ def is_closed(closes_s: Instant | None, now: Instant) -> bool:
 def sql_is_closed(now: Instant) -> ColumnElement[bool]:
     """Select the authorities that are closed at `now`."""
     return and_(AuthorityRow.closes_s.is_not(None), AuthorityRow.closes_s <= now)
+
+
+def has_client_level(row: AuthorityRow, at: Instant, for_s: int = 1) -> bool:
+    """Return whether the authority's usage is at the level `client` in some of the `for_s` seconds from `at`."""
+    since_s, until_s = row.client_since_s, row.client_until_s
+    return since_s is not None and until_s is not None and since_s < at + for_s and at < until_s
 
 
 def demand_open(row: AuthorityRow, now: Instant) -> None:

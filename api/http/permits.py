@@ -9,7 +9,17 @@ from typing import Annotated
 from fastapi import Depends
 
 from api.auth.permit import Permit
-from api.auth.roles import ACCOUNTABLE, ADMINISTRATORS, APPROVERS, AUDITORS, OPERATORS, READERS, Rule, Where
+from api.auth.roles import (
+    ACCOUNTABLE,
+    ADMINISTRATORS,
+    APPROVERS,
+    AUDITORS,
+    OPERATORS,
+    OWN_APPROVERS,
+    READERS,
+    Rule,
+    Where,
+)
 from api.http.dependencies import permit
 
 
@@ -40,6 +50,12 @@ ReaderOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, READERS)]
 
 OperatorOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, OPERATORS)]
 """An operator of the authority of the object, which the route gives to `Permit.demand`, or an administrator."""
+
+OwnApproverOfPath = Annotated[Permit, Depends(permit), Rule(Where.PATH, OWN_APPROVERS)]
+"""An approver of the authority `{slug}` of the path, and nobody else."""
+
+OwnApproverOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, OWN_APPROVERS)]
+"""An approver of the authority that the route gives to `Permit.demand`, and nobody else."""
 
 ApproverOfObject = Annotated[Permit, Depends(permit), Rule(Where.OBJECT, APPROVERS)]
 """An approver of the authority of the object, which the route gives to `Permit.demand`, or an administrator."""

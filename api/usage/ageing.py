@@ -2,26 +2,40 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Final
 
 from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from api.coverage.state import HOURS_KEPT_S as COVERAGE_KEPT_S
-from api.db.models import BypassDayRow, CoverageDayRow, CoverageRow, RangeRow, UsageDayRow, UsageHourRow
+from api.db.models import (
+    BypassDayRow,
+    CoverageDayRow,
+    CoverageRow,
+    RangeRow,
+    UsageClientRow,
+    UsageDayRow,
+    UsageHourRow,
+)
 from api.db.session import Database, forget
-from api.usage.state import DAY_S, DAYS_KEPT_MONTHS, HOURS_KEPT_S
+from api.usage.state import CLIENTS_KEPT_S, DAY_S, DAYS_KEPT_MONTHS, HOUR_S, HOURS_KEPT_S
 from dnsfilter.policy.calendar import add_months, local_day
+
+SWEEP_S: Final = HOUR_S
+"""Interval in seconds in which `age` is called. Clients go this much earlier, so that none is kept for too long."""
 
 
 def age(database: Database, now_s: int) -> int:
     """Delete hours after 92 days, which leaves them in their days, and days after three years. Return the number.
 
-    Delete hours of coverage after three weeks, and when a range last asked once the range is gone.
+    Delete hours of coverage after three weeks, and when a range last asked once the range is gone. Delete clients
+    before they are 30 days old.
 
     Each transaction deletes at most one day's rows, so that no act waits long. Raise SQLAlchemyError.
     """
     first_kept = add_months(local_day(now_s, "UTC"), -DAYS_KEPT_MONTHS)
     steps: tuple[Callable[[Session], int], ...] = (
+        lambda session: _delete_clients(session, now_s + SWEEP_S - CLIENTS_KEPT_S),
         lambda session: _delete_hours(session, now_s - HOURS_KEPT_S),
         lambda session: _delete_days(session, UsageDayRow, first_kept),
         lambda session: _delete_days(session, BypassDayRow, first_kept),
@@ -42,6 +56,15 @@ def _once(database: Database, step: Callable[[Session], int]) -> int:
         if count:
             forget(session)
         return count
+
+
+def _delete_clients(session: Session, before_s: int) -> int:
+    row = UsageClientRow
+    oldest = session.scalar(select(func.min(row.minute_s)))
+    if oldest is None or oldest >= before_s:
+        return 0
+    statement = delete(row).where(row.minute_s < min(before_s, oldest + HOUR_S)).returning(row.minute_s)
+    return len(session.execute(statement).all())
 
 
 def _delete_hours(session: Session, before_s: int) -> int:

@@ -17,16 +17,17 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.authorities.state import has_client_level
 from api.coverage import repository as coverage
 from api.coverage.repository import RangeKey
 from api.db.models import AuthorityRow, NodeRow, RangeRow
 from api.db.session import Database
 from api.jobs import Job
 from api.usage import repository
-from api.usage.ageing import age
-from api.usage.repository import BypassKey, DayKey, HourKey
-from api.usage.schemas import UsageBatch, UsageCount
-from api.usage.state import HOUR_S, HOURS_KEPT_S, RESULTS
+from api.usage.ageing import SWEEP_S, age
+from api.usage.repository import BypassKey, ClientKey, DayKey, HourKey
+from api.usage.schemas import ClientCount, UsageBatch, UsageCount
+from api.usage.state import HOUR_S, HOURS_KEPT_S, MINUTE_S, RESULTS
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.counted_ranges import counts_bans, not_counted
 from dnsfilter.policy.model import Usage
@@ -36,8 +37,6 @@ from dnsfilter.telemetry.metrics import BanGround, Bypass
 LOOK_S = 2.0
 BATCHES = 50
 """Batches per transaction. An act waits for at most one such transaction."""
-SWEEP_S = 3600.0
-"""Sweep interval in seconds."""
 MAX_HELD = 200_000
 """Counts that are held until they are stored. Beyond these, nodes keep their batches."""
 MAX_HELD_EACH = 4
@@ -50,13 +49,18 @@ log = logging.getLogger("dnsfilter.api")
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A batch of a node at a site. It was counted from `at_s` to `end_s`, by the clock of the control plane."""
+    """A batch of a node at a site. It was counted from `at_s` to `end_s` and came at `taken_s`, by our clock.
+
+    `clock_off_s` is how far the node's clock is ahead.
+    """
 
     node: int
     site: str
     batch: UsageBatch
     at_s: int
     end_s: int
+    taken_s: int
+    clock_off_s: int
 
     @property
     def key(self) -> _BatchKey:
@@ -64,7 +68,13 @@ class _Held:
 
     @property
     def size(self) -> int:
-        return len(self.batch.counts) + len(self.batch.bypass) + len(self.batch.ranges)
+        batch = self.batch
+        return len(batch.counts) + len(batch.bypass) + len(batch.ranges) + len(batch.clients)
+
+    def minute_of(self, refused: ClientCount) -> int:
+        """Return the minute of a refused query by our clock: the nearest one, at most the present one."""
+        nearest_s = (refused.minute_s - self.clock_off_s + MINUTE_S // 2) // MINUTE_S
+        return min(nearest_s, self.taken_s // MINUTE_S) * MINUTE_S
 
 
 @dataclass(slots=True)
@@ -76,6 +86,7 @@ class _Sums:
     bypass: Counter[BypassKey]
     ranges: dict[RangeKey, Counter[int]]
     asked: dict[RangeKey, int]
+    clients: Counter[ClientKey]
 
 
 class UsageIntake:
@@ -103,7 +114,7 @@ class UsageIntake:
         now_s = int(self._clock())
         at_s = min(max(batch.start_s - clock_off_s, now_s - HOURS_KEPT_S), now_s)
         end_s = min(max(batch.end_s - clock_off_s, at_s), now_s)
-        held = _Held(node, site, batch, at_s, end_s)
+        held = _Held(node, site, batch, at_s, end_s, now_s, clock_off_s)
         with self._lock:
             size = held.size + sum(each.size for each in self._held.values())
             own = sum(each.node == node for each in self._held.values())
@@ -150,7 +161,7 @@ class UsageIntake:
         return (waiting[start : start + BATCHES] for start in range(0, len(waiting), BATCHES))
 
     def _store(self, session: Session, part: Sequence[_Held]) -> None:
-        sums = _Sums(Counter(), Counter(), Counter(), {}, {})
+        sums = _Sums(Counter(), Counter(), Counter(), {}, {}, Counter())
         authorities = _Authorities(session, self._services)
         for held in part:
             batch, node = held.batch, session.get(NodeRow, held.node)
@@ -163,6 +174,7 @@ class UsageIntake:
         repository.add_hours(session, sums.hours)
         repository.add_bypass(session, sums.bypass)
         coverage.add(session, sums.asked, sums.ranges)
+        repository.add_clients(session, sums.clients)
 
     def _write(self) -> None:
         for step in (self.settle, self.sweep):
@@ -182,18 +194,26 @@ class _Authorities:
         self._session = session
         self._services = services
         self._ranges: dict[str, frozenset[tuple[str, str]]] = {}
-        rows = session.execute(select(AuthorityRow.slug, AuthorityRow.usage, AuthorityRow.time_zone))
-        self._known = {row.slug: (Usage(row.usage), row.time_zone) for row in rows}
+        rows = session.scalars(select(AuthorityRow)).all()
+        self._rows = {row.slug: row for row in rows}
+        self._known = {row.slug: (row.usage_level, row.time_zone) for row in rows}
 
     def day(self, authority: str, at_s: int) -> str | None:
         """Return the authority's day at an instant; None if it is unknown or its queries are not counted."""
         level, zone = self._known.get(authority, (Usage.NONE, ""))
         return None if level is Usage.NONE else local_day(at_s, zone).isoformat()
 
-    def knows(self, count: UsageCount) -> bool:
-        """Return whether the ban of a count can exist, and its words are known."""
-        words = count.ground in frozenset(BanGround) and count.result in RESULTS
-        return words and count.ban_authority in self._known and count.service in self._services
+    def knows(self, count: UsageCount | ClientCount) -> bool:
+        """Return whether the ban of a count can exist, and its ground is known."""
+        known = count.ban_authority in self._known and count.service in self._services
+        return known and count.ground in frozenset(BanGround)
+
+    def notes_clients(self, authority: str, minute_s: int) -> bool:
+        """Return whether an authority's usage was at the level `client` in a minute, and its queries are counted."""
+        row = self._rows.get(authority)
+        if row is None or row.usage_level is Usage.NONE:
+            return False
+        return has_client_level(row, minute_s, MINUTE_S)
 
     def range_of(self, count: UsageCount, site: str) -> str | None:
         """Return the range of a count if it is counted on its own: a large enough one of an authority that wants it."""
@@ -224,7 +244,7 @@ def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
     """Add a batch to the sums. Leave out what is unknown or must not be counted."""
     for count in held.batch.counts:
         day = authorities.day(count.authority, held.at_s)
-        if day is None or not authorities.knows(count):
+        if day is None or count.result not in RESULTS or not authorities.knows(count):
             continue
         ban = count.service, count.ban_authority, count.ground, count.result
         sums.days[DayKey(count.authority, day, *ban)] += count.queries
@@ -236,6 +256,11 @@ def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
         day = authorities.day(attempt.authority, held.at_s)
         if day is not None and attempt.kind in frozenset(Bypass):
             sums.bypass[BypassKey(attempt.authority, day, attempt.kind)] += attempt.queries
+    for refused in held.batch.clients:
+        minute_s = held.minute_of(refused)
+        if authorities.knows(refused) and authorities.notes_clients(refused.authority, minute_s):
+            decided = refused.service, refused.ban_authority, refused.ground
+            sums.clients[ClientKey(refused.authority, minute_s, *decided, refused.client)] += refused.queries
 
 
 def _sum_ranges(sums: _Sums, held: _Held, authorities: _Authorities) -> None:

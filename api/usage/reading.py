@@ -5,12 +5,13 @@ import io
 from collections.abc import Iterable, Sequence
 
 from api.timestamps import timestamp_text
-from api.usage.repository import Bypass, Counted
-from api.usage.schemas import BypassDayRead, UsageRead
+from api.usage.repository import Bypass, ClientKey, Counted
+from api.usage.schemas import BypassDayRead, ClientRead, UsageRead
 from api.usage.state import HIDDEN_BELOW
 
 COLUMNS = ("day", "hour", "site", "prefix", "service", "ban_authority", "ground", "result", "queries")
 """The columns of a table in CSV."""
+CLIENT_COLUMNS = tuple(ClientRead.model_fields)
 
 
 def shown(queries: int) -> tuple[int | None, int | None]:
@@ -41,17 +42,53 @@ def read_bypass(row: Bypass) -> BypassDayRead:
     return BypassDayRead(day=row.day.isoformat(), kind=row.kind, queries=queries, below=below)
 
 
+def read_client(key: ClientKey, queries: int) -> ClientRead:
+    """Return refused queries of a client as the API shows them."""
+    return ClientRead(
+        minute=timestamp_text(key.minute_s),
+        client=key.client,
+        service=key.service,
+        ban_authority=key.ban_authority,
+        ground=key.ground,
+        queries=queries,
+    )
+
+
 def queries_text(queries: int | None, below: int | None) -> str:
     """Return a number for people: `<5` if it is hidden."""
     return f"<{below}" if queries is None else str(queries)
 
 
-def as_csv(items: Iterable[UsageRead], columns: Sequence[str] = COLUMNS) -> str:
-    """Return a table in CSV (RFC 4180), with a line of names first."""
+def as_csv(rows: Iterable[Counted]) -> str:
+    """Return a table of counts in CSV, small totals hidden."""
+    return _csv_table(
+        COLUMNS,
+        (
+            (
+                row.day,
+                None if row.hour_s is None else timestamp_text(row.hour_s),
+                row.site,
+                row.prefix,
+                row.service,
+                row.ban_authority,
+                row.ground,
+                row.result,
+                queries_text(*shown(row.queries)),
+            )
+            for row in rows
+        ),
+    )
+
+
+def clients_csv(items: Iterable[ClientRead]) -> str:
+    """Return a table of refused queries of clients in CSV."""
+    return _csv_table(CLIENT_COLUMNS, ([getattr(item, name) for name in CLIENT_COLUMNS] for item in items))
+
+
+def _csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in CSV (RFC 4180), with a line of names first. None is written as an empty field."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(columns)
-    for item in items:
-        values = {**item.model_dump(), "queries": queries_text(item.queries, item.below)}
-        writer.writerow(["" if values[name] is None else values[name] for name in columns])
+    writer.writerows(rows)
     return file.getvalue()

@@ -8,12 +8,12 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from api.db.models import BypassDayRow, UsageDayRow, UsageHourRow, UsageStreamRow
+from api.db.models import BypassDayRow, UsageClientRow, UsageDayRow, UsageHourRow, UsageStreamRow
 from api.http.pagination import cut_page, decode_place
 from api.usage.schemas import By
 from dnsfilter.policy.calendar import after_day, local_midnight
 
-Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow)
+Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, UsageClientRow)
 
 LARGEST = 2**53 - 1
 """The largest count: every JSON reader reads it exactly (RFC 8259 section 6)."""
@@ -95,6 +95,17 @@ class BypassKey(NamedTuple):
     kind: str
 
 
+class ClientKey(NamedTuple):
+    """The columns that identify refused queries of a client in one minute, in the order of lists."""
+
+    authority: str
+    minute_s: int
+    service: str
+    ban_authority: str
+    ground: str
+    client: str
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to read of an authority's usage: days `first` through `last`, split by day, hour or range."""
@@ -158,23 +169,49 @@ def hours(session: Session, authority: str, service: str | None, start_s: int, e
 
 
 def page(session: Session, wanted: Wanted, limit: int, cursor: str | None) -> tuple[Sequence[Counted], str | None]:
-    """Return a page of counts, sorted by the columns of their split. Raise Invalid for a foreign cursor."""
+    """Return a page of counts, sorted by the columns of their split. Raise Invalid for a foreign cursor.
+
+    Only the split by range adds rows up: the columns of the others identify a row.
+    """
     row, names = (UsageDayRow, DAY_NAMES) if wanted.by == "day" else (UsageHourRow, _HOUR_NAMES[wanted.by])
     columns = [getattr(row, name) for name in names]
     if wanted.by == "day":
         within: ColumnElement[bool] = UsageDayRow.day.between(wanted.first.isoformat(), wanted.last.isoformat())
     else:
         start_s, end_s = day_bounds(wanted.first, wanted.last, wanted.time_zone)
-        within = and_(UsageHourRow.hour_s >= start_s, UsageHourRow.hour_s < end_s)
-    statement = select(*columns, func.sum(row.queries)).where(row.authority == wanted.authority, within)
+        # An expression keeps SQLite from the primary key, which is in the order of hours: it would sort all of them.
+        hour_s = UsageHourRow.hour_s + 0 if wanted.by == "range" else UsageHourRow.hour_s
+        within = and_(hour_s >= start_s, hour_s < end_s)
+    queries = func.sum(row.queries) if wanted.by == "range" else row.queries
+    statement = select(*columns, queries).where(row.authority == wanted.authority, within)
     if wanted.service is not None:
         statement = statement.where(row.service == wanted.service)
     if cursor is not None:
         kinds = [int if name == "hour_s" else str for name in names]
         statement = statement.where(tuple_(*columns) > tuple_(*decode_place(cursor, kinds)))
-    ordered = statement.group_by(*columns).order_by(*columns).limit(limit + 1)
+    if wanted.by == "range":
+        statement = statement.group_by(*columns)
+    ordered = statement.order_by(*columns).limit(limit + 1)
     found = [Counted(**dict(zip(names, key, strict=True)), queries=int(n)) for *key, n in session.execute(ordered)]
     return cut_page(found, limit, lambda one: [getattr(one, name) for name in names])
+
+
+def clients_page(
+    session: Session, authority: str, service: str | None, start_s: int, end_s: int, limit: int, cursor: str | None
+) -> tuple[Sequence[tuple[ClientKey, int]], str | None]:
+    """Return a page of refused queries in minutes from `[start_s, end_s)`. Raise Invalid for a foreign cursor."""
+    row = UsageClientRow
+    columns = [getattr(row, name) for name in ClientKey._fields]
+    statement = select(*columns, row.queries).where(
+        row.authority == authority, row.minute_s >= start_s, row.minute_s < end_s
+    )
+    if service is not None:
+        statement = statement.where(row.service == service)
+    if cursor is not None:
+        statement = statement.where(tuple_(*columns[1:]) > tuple_(*decode_place(cursor, (int, str, str, str, str))))
+    ordered = statement.order_by(*columns[1:]).limit(limit + 1)
+    found = [(ClientKey(*key), queries) for *key, queries in session.execute(ordered)]
+    return cut_page(found, limit, lambda one: one[0][1:])
 
 
 def day_bounds(first: date, last: date, time_zone: str) -> tuple[int, int]:
@@ -218,6 +255,13 @@ def add_bypass(session: Session, counts: Mapping[BypassKey, int]) -> None:
         _add(session, BypassDayRow, (BypassDayRow.authority == authority, BypassDayRow.day == day), found)
 
 
+def add_clients(session: Session, counts: Mapping[ClientKey, int]) -> None:
+    """Add to the refused queries of clients. A count stays at the largest number that it can hold."""
+    row = UsageClientRow
+    for (authority, minute_s), found in _grouped(counts, 2).items():
+        _add(session, row, (row.authority == authority, row.minute_s == minute_s), found)
+
+
 def _days(session: Session, whose: ColumnElement[bool], service: str | None, first: date, last: date) -> Sequence[Day]:
     row = UsageDayRow
     statement = select(*(getattr(row, name) for name in Day._fields)).where(
@@ -229,11 +273,11 @@ def _days(session: Session, whose: ColumnElement[bool], service: str | None, fir
     return [Day(slug, date.fromisoformat(day), *rest) for slug, day, *rest in session.execute(ordered)]
 
 
-_Key = DayKey | HourKey | BypassKey
+_Key = DayKey | HourKey | BypassKey | ClientKey
 
 
 def _grouped(
-    counts: Mapping[DayKey, int] | Mapping[HourKey, int] | Mapping[BypassKey, int], width: int
+    counts: Mapping[DayKey, int] | Mapping[HourKey, int] | Mapping[BypassKey, int] | Mapping[ClientKey, int], width: int
 ) -> dict[tuple[str | int, ...], dict[_Key, int]]:
     """Group counts by the first columns of their keys, so that one query finds all rows of a group."""
     groups: dict[tuple[str | int, ...], dict[_Key, int]] = {}

@@ -1,27 +1,28 @@
 """/v1/usage: what was counted for an authority's clients."""
 
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
 from api.authorities import repository as authorities
 from api.db.models import AuthorityRow
+from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid
-from api.http.dependencies import UnitDep
+from api.http.dependencies import RuntimeDep, UnitDep
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit, ServiceFilter, demand_authority
-from api.http.permits import ApproverOfObject, ReaderOfObject
+from api.http.permits import ApproverOfObject, OwnApproverOfObject, ReaderOfObject
 from api.http.preferences import preferred_type
 from api.http.problems import documented
 from api.http.routes import Route
 from api.http.schemas import DayText, Page, Slug
 from api.timestamps import parse_date
 from api.usage import repository, service
-from api.usage.reading import as_csv, read_bypass, read_usage
+from api.usage.reading import as_csv, clients_csv, read_bypass, read_client, read_usage
 from api.usage.repository import Wanted
-from api.usage.schemas import By, BypassDayRead, UsageErased, UsageErasing, UsageRead
-from api.usage.service import RangeOfSite
-from api.usage.state import MAX_DAYS
+from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageErasing, UsageRead
+from api.usage.service import RangeOfSite, note_reading
+from api.usage.state import CLIENTS_KEPT_S, MAX_DAYS
 from dnsfilter.policy.calendar import local_day
 
 CSV = "text/csv"
@@ -32,9 +33,15 @@ MAX_ROWS = 100_000
 """Rows of one table in CSV."""
 _FIRST, _LAST = date(1970, 1, 2), date(9999, 12, 30)
 
+_JSON_OR_CSV: dict[str, Any] = {
+    "description": "counts, as JSON or as CSV",
+    "content": {CSV: {"schema": {"type": "string"}}},
+}
+
 router = APIRouter(route_class=Route, prefix="/v1/usage", tags=["usage"])
 
 From = Annotated[DayText | None, Query(alias="from", description=f"the first day; {DEFAULT_DAYS} days without it")]
+Format = Annotated[Literal["json", "csv"] | None, Query(alias="format")]
 To = Annotated[DayText | None, Query(description="the last day; today without it")]
 
 
@@ -45,7 +52,7 @@ To = Annotated[DayText | None, Query(description="the last day; today without it
     response_model=Page[UsageRead],
     responses={
         **documented(),
-        200: {"description": "counts, as JSON or as CSV", "content": {CSV: {"schema": {"type": "string"}}}},
+        200: _JSON_OR_CSV,
     },
 )
 def list_usage(
@@ -57,7 +64,7 @@ def list_usage(
     from_: From = None,
     to: To = None,
     by: Annotated[By, Query(description="ranges have their own counts only at the level `range`")] = "day",
-    format_: Annotated[Literal["json", "csv"] | None, Query(alias="format")] = None,
+    format_: Format = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[UsageRead] | Response:
@@ -70,11 +77,11 @@ def list_usage(
     row = authorities.get(unit.session, authority)
     first, last = _days(row, from_, to, unit.now_s)
     wanted = Wanted(authority, service, first, last, by, row.time_zone)
-    if format_ == "csv" or (format_ is None and preferred_type(request.headers.get("accept", ""), TYPES) == CSV):
+    if _wants_csv(request, format_):
         rows, following = repository.page(unit.session, wanted, MAX_ROWS, None)
         if following is not None:
             raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
-        return Response(as_csv(map(read_usage, rows)), media_type=CSV)
+        return Response(as_csv(rows), media_type=CSV)
     rows, following = repository.page(unit.session, wanted, limit, cursor)
     return Page(items=[read_usage(one) for one in rows], next=following)
 
@@ -97,6 +104,49 @@ def list_bypass(
     return Page(items=[read_bypass(one) for one in rows], next=None)
 
 
+@router.get(
+    "/clients",
+    operation_id="list_clients",
+    summary="List refused queries by client, under pseudonyms",
+    response_model=Page[ClientRead],
+    responses={**documented(), 200: _JSON_OR_CSV},
+)
+def list_clients(
+    request: Request,
+    held: RuntimeDep,
+    unit: UnitDep,
+    permit: OwnApproverOfObject,
+    authority: Slug,
+    service: ServiceFilter,
+    from_: From = None,
+    to: To = None,
+    format_: Format = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[ClientRead] | Response:
+    """List refused queries that were noted at the level `client`, by minute. Each reading is in the audit log.
+
+    A pseudonym identifies a client of one node for one day. As CSV, the list is complete.
+    """
+    permit.demand_named(authority)
+    demand_authority(unit.session, authority)
+    row = authorities.get(unit.session, authority)
+    first, last = _days(row, from_, to, unit.now_s)
+    start_s, end_s = repository.day_bounds(first, last, row.time_zone)
+    as_table = _wants_csv(request, format_)
+    place = (MAX_ROWS, None) if as_table else (limit, cursor)
+    found, following = repository.clients_page(
+        unit.session, authority, service, max(start_s, unit.now_s - CLIENTS_KEPT_S), end_s, *place
+    )
+    if as_table and following is not None:
+        raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
+    with held.database.writing() as session:  # a GET's own session cannot write
+        acting = UnitOfWork(session, permit.caller.actor, int(held.clock()))
+        note_reading(acting, authority, first, last, len(found))
+    items = [read_client(*one) for one in found]
+    return Response(clients_csv(items), media_type=CSV) if as_table else Page(items=items, next=following)
+
+
 @router.post("/erase", operation_id="erase_usage", summary="Erase what was counted", responses=documented())
 def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> UsageErased:
     """Erase an authority's usage of some days, or that of one range. The audit log records how many counts, and why.
@@ -113,7 +163,14 @@ def erase_usage(body: UsageErasing, unit: UnitDep, permit: ApproverOfObject) -> 
         raise Invalid.at("body.to", f"{last} is before {first}. Give a later day.")
     where = None if body.range is None else RangeOfSite(body.range.site, body.range.prefix)
     gone = service.erase(unit, row, first, last, where, body.reason)
-    return UsageErased(days=gone.days, hours=gone.hours, bypass=gone.bypass, coverage=gone.coverage)
+    return UsageErased(
+        days=gone.days, hours=gone.hours, bypass=gone.bypass, coverage=gone.coverage, clients=gone.clients
+    )
+
+
+def _wants_csv(request: Request, format_: str | None) -> bool:
+    accepted = request.headers.get("accept", "")
+    return format_ == "csv" or (format_ is None and preferred_type(accepted, TYPES) == CSV)
 
 
 def _days(row: AuthorityRow, first: str | None, last: str | None, now_s: int) -> tuple[date, date]:

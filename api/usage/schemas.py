@@ -12,6 +12,8 @@ from dnsfilter.policy.model import DEFAULT_SITE
 By = Literal["day", "hour", "range"]
 MAX_COUNTS = 2_000
 """Counts of one batch."""
+MAX_CLIENTS = 1_000
+"""Refused queries under pseudonyms of one batch."""
 MAX_QUERIES = 10**12
 """Queries of one count."""
 LARGEST_SEQUENCE = 2**53 - 1
@@ -61,6 +63,23 @@ class RangeQueries(NodeMessage):
     queries: Queries
 
 
+class ClientCount(NodeMessage):
+    """Refused queries of an authority's client for a service in one minute. `client` is a pseudonym for a day."""
+
+    minute: InstantText
+    authority: Slug
+    service: ServiceSlug
+    ban_authority: Slug
+    ground: Word
+    client: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    queries: Queries
+
+    @property
+    def minute_s(self) -> int:
+        """Return the start of the minute, by the node's clock."""
+        return parse_timestamp(self.minute, "UTC")
+
+
 class UsageBatch(NodeMessage):
     """What a node has counted in `[from, until)`. A stream's batches are numbered, and each is counted once."""
 
@@ -71,6 +90,7 @@ class UsageBatch(NodeMessage):
     counts: Annotated[list[UsageCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
     bypass: Annotated[list[BypassCount], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
     ranges: Annotated[list[RangeQueries], Field(max_length=MAX_COUNTS), Field(default_factory=list)]
+    clients: Annotated[list[ClientCount], Field(max_length=MAX_CLIENTS), Field(default_factory=list)]
 
     @property
     def start_s(self) -> int:
@@ -111,6 +131,17 @@ class BypassDayRead(Read):
     below: int | None
 
 
+class ClientRead(Read):
+    """Refused queries of a client in one minute. `client` is a pseudonym that a node keeps for a day."""
+
+    minute: Timestamp
+    client: str
+    service: ServiceSlug
+    ban_authority: Slug = Field(description="the authority whose ban refused them")
+    ground: str = Field(description="`own`, `law` or `agreement`")
+    queries: int
+
+
 class ErasedRange(Strict):
     """A range at a site. It may no longer be registered."""
 
@@ -135,3 +166,4 @@ class UsageErased(Read):
     hours: int
     bypass: int
     coverage: int = Field(description="days of ranges with the queries of each hour")
+    clients: int

@@ -9,14 +9,22 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, delete, select
 
 from api.db.base import Json
-from api.db.models import AuthorityRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageDayRow, UsageHourRow
+from api.db.models import (
+    AuthorityRow,
+    BypassDayRow,
+    CoverageDayRow,
+    CoverageRow,
+    UsageClientRow,
+    UsageDayRow,
+    UsageHourRow,
+)
 from api.db.session import forget
 from api.db.unit_of_work import UnitOfWork
 from api.usage.repository import DayKey, day_bounds
 from api.usage.state import DAY_S
 from dnsfilter.policy.calendar import local_day
 
-Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow)
+Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, CoverageDayRow, CoverageRow, UsageClientRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +37,20 @@ class RangeOfSite:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The number of deleted rows of days, of hours of ranges, of days of bypass attempts, and of days of coverage."""
+    """The number of deleted rows: days, hours of ranges, days of bypass attempts and of coverage, clients' minutes."""
 
     days: int
     hours: int
     bypass: int
     coverage: int
+    clients: int
 
 
 def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: RangeOfSite | None, why: str) -> Erased:
     """Delete an authority's usage of some days, or that of one of its ranges only. Record how many rows, and why.
 
-    Queries of a range are also subtracted from the authority's days, as far as its hours are still kept.
+    Queries of a range are also subtracted from the authority's days, as far as its hours are still kept. Refused
+    queries of clients have no range: only a period erases them.
     """
     found = _range(unit, row, first, last, where) if where is not None else _period(unit, row.slug, first, last)
     forget(unit.session)
@@ -52,27 +62,30 @@ def erase(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: R
         "hours": found.hours,
         "bypass": found.bypass,
         "coverage": found.coverage,
+        "clients": found.clients,
         "reason": why,
     }
     unit.note("usage.erase", f"authority/{row.slug}", None, after, row.slug)
     return found
 
 
+def note_reading(unit: UnitOfWork, slug: str, first: date, last: date, rows: int) -> None:
+    """Record that somebody reads refused queries of an authority's clients."""
+    after: Json = {"from": first.isoformat(), "to": last.isoformat(), "rows": rows}
+    unit.note("usage.read_clients", f"authority/{slug}", None, after, slug)
+
+
 def _period(unit: UnitOfWork, slug: str, first: date, last: date) -> Erased:
     zone = unit.session.get_one(AuthorityRow, slug).time_zone
     start_s, end_s = day_bounds(first, last, zone)
+    hour, client = UsageHourRow, UsageClientRow
     days = first.isoformat(), last.isoformat()
     return Erased(
         _deleted(unit, UsageDayRow, UsageDayRow.authority == slug, UsageDayRow.day.between(*days)),
-        _deleted(
-            unit,
-            UsageHourRow,
-            UsageHourRow.authority == slug,
-            UsageHourRow.hour_s >= start_s,
-            UsageHourRow.hour_s < end_s,
-        ),
+        _deleted(unit, hour, hour.authority == slug, hour.hour_s >= start_s, hour.hour_s < end_s),
         _deleted(unit, BypassDayRow, BypassDayRow.authority == slug, BypassDayRow.day.between(*days)),
         _coverage(unit, slug, start_s, end_s, None),
+        _deleted(unit, client, client.authority == slug, client.minute_s >= start_s, client.minute_s < end_s),
     )
 
 
@@ -94,7 +107,7 @@ def _range(unit: UnitOfWork, row: AuthorityRow, first: date, last: date, where: 
             if known.queries == 0:
                 session.delete(known)
                 days += 1
-    return Erased(days, _deleted(unit, hour, *whose, *within), 0, _coverage(unit, row.slug, start_s, end_s, where))
+    return Erased(days, _deleted(unit, hour, *whose, *within), 0, _coverage(unit, row.slug, start_s, end_s, where), 0)
 
 
 def _coverage(unit: UnitOfWork, slug: str, start_s: int, end_s: int, where: RangeOfSite | None) -> int:

@@ -6,8 +6,11 @@ from dnsfilter.telemetry.metrics import BanResult
 
 DAY_S: Final = 24 * 3600
 HOUR_S: Final = 3600
+MINUTE_S: Final = 60
 HOURS_KEPT_S: Final = 92 * DAY_S
 """Seconds for which hours of ranges are kept. After that they are in the authority's days only."""
+CLIENTS_KEPT_S: Final = 30 * DAY_S
+"""Seconds for which refused queries are kept with a pseudonym of their client."""
 DAYS_KEPT_MONTHS: Final = 36
 """Months for which days are kept."""
 MAX_DAYS: Final = DAYS_KEPT_MONTHS // 12 * 366

@@ -1,4 +1,4 @@
-"""The report of a node to its control plane: numbers and names of networks, never a client or a question."""
+"""The report of a node to its control plane: numbers and names of networks, never an address or a question."""
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsfilter import __version__
+from dnsfilter.control.refused_queries import RefusedQueries
 from dnsfilter.control.unregistered_networks import MOST_UNREGISTERED, UnregisteredNetwork
 from dnsfilter.control.usage_batches import Batch
 from dnsfilter.local.journal import Entry
@@ -33,7 +34,7 @@ class Facts:
     `trouble` is the reason why that is not the newest snapshot here. `held_up_to` is set if the revision was chosen on
     this node: a revision above it ends that. `suspended` are authorities (None: all) that are suspended by an act on
     this node, and until when. `unregistered` are networks in no range. `processes` are those of the node, for its load.
-    `usage` is what was counted since the start.
+    `usage` is what was counted since the start, `refused` what is to be reported under pseudonyms.
     """
 
     revision: int | None
@@ -49,6 +50,7 @@ class Facts:
     unregistered: tuple[UnregisteredNetwork, ...] = ()
     held_up_to: int | None = None
     usage: UsageTotals = field(default_factory=UsageTotals)
+    refused: RefusedQueries | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Reporter:
         waiting = self._unreported()
         entries = waiting if self._knows else ()
         with self._turn:
-            usage = self._usage.next(facts.usage, int(time.time()))
+            usage = self._usage.next(facts.usage, int(time.time()), refused=facts.refused)
         for _ in range(_MOST_REPORTS_AT_ONCE):
             taken = self._send(facts, load, trouble, entries, usage)
             usage = None
@@ -84,7 +84,7 @@ class Reporter:
         load = self._meter.read(facts, time.monotonic())
         for _ in range(_LAST_BATCHES):
             with self._turn:
-                usage = self._usage.next(facts.usage, int(time.time()), at_once=True)
+                usage = self._usage.next(facts.usage, int(time.time()), refused=facts.refused, at_once=True)
             if usage is None:
                 return
             self._send(facts, load, trouble, (), usage)

@@ -7,10 +7,11 @@ stored it, so that it is counted once. While the control plane is away, there is
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
+from dnsfilter.control.refused_queries import RefusedQueries, RefusedQuery
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant
 from dnsfilter.telemetry.kept_totals import UsageTotals
@@ -21,6 +22,8 @@ BATCH_S: Final = 60
 HOUR_S: Final = 3600
 MOST_COUNTS: Final = 2_000
 """Maximum number of counts of each kind in a batch."""
+MOST_CLIENTS: Final = 1_000
+"""Maximum number of refused queries under pseudonyms in a batch: a report has at most 1 MiB."""
 MOST_WAITING: Final = 72
 """Batches that wait for the control plane. Then the last one grows until one is stored."""
 Key = TypeVar("Key", BanUsage, BypassUsage, str)
@@ -35,6 +38,7 @@ class Batch:
     start: Instant
     end: Instant
     counts: UsageTotals
+    clients: Mapping[RefusedQuery, int] = field(default_factory=dict)
 
     def value(self) -> dict[str, Any]:
         """Return the batch as a report contains it."""
@@ -60,6 +64,18 @@ class Batch:
                 for (authority, kind), queries in self.counts.bypass.items()
             ],
             "ranges": [{"prefix": prefix, "queries": queries} for prefix, queries in self.counts.ranges.items()],
+            "clients": [
+                {
+                    "minute": instant_text(refused.minute_s),
+                    "authority": refused.authority,
+                    "service": refused.service,
+                    "ban_authority": refused.ban_authority,
+                    "ground": refused.ground,
+                    "client": refused.client,
+                    "queries": queries,
+                }
+                for refused, queries in self.clients.items()
+            ],
         }
 
 
@@ -76,15 +92,24 @@ class UsageBatches:
         self._given = 0
         """The highest sequence of a batch that `next` has returned. It may be stored."""
 
-    def next(self, counted: UsageTotals, now_s: Instant, *, at_once: bool = False) -> Batch | None:
+    def next(
+        self,
+        counted: UsageTotals,
+        now_s: Instant,
+        *,
+        refused: RefusedQueries | None = None,
+        at_once: bool = False,
+    ) -> Batch | None:
         """Return the oldest batch that is not stored, or None. `counted` is everything since the start.
+
+        A new batch takes from `refused`, which are queries of authorities at the level `client`.
 
         Make a new batch if none waits, or in a new hour. With `at_once`, do not wait until a minute is over.
         """
         is_due = at_once or not 0 <= now_s - self._since < BATCH_S
         in_new_hour = now_s // HOUR_S != self._since // HOUR_S
         if is_due and (at_once or not self._waiting or (in_new_hour and len(self._waiting) < MOST_WAITING)):
-            self._make(counted, now_s)
+            self._make(counted, now_s, {} if refused is None else refused.take(MOST_CLIENTS, now_s))
         if not self._waiting:
             return None
         self._given = max(self._given, self._waiting[0].sequence)
@@ -103,13 +128,13 @@ class UsageBatches:
                 left = _plus(left, batch.counts)
         return left
 
-    def _make(self, counted: UsageTotals, now_s: Instant) -> None:
+    def _make(self, counted: UsageTotals, now_s: Instant, clients: Mapping[RefusedQuery, int]) -> None:
         gained = _minus(counted, self._made, MOST_COUNTS)
         start, self._since = self._since, now_s
-        if not gained.bans and not gained.bypass and not gained.ranges:
+        if not gained.bans and not gained.bypass and not gained.ranges and not clients:
             return
         self._sequence += 1
-        self._waiting.append(Batch(self._stream, self._sequence, min(start, now_s), now_s, gained))
+        self._waiting.append(Batch(self._stream, self._sequence, min(start, now_s), now_s, gained, clients))
         self._made = _plus(self._made, gained)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant
 from dnsfilter.snapshot.reader import Snapshot
@@ -130,6 +131,9 @@ class Engine(Protocol):
 
     def take_ranges(self) -> dict[str, int]:
         """Return the queries of some ranges since they were last taken, by prefix. Call it a few times a second."""
+
+    def take_refused_clients(self) -> Sequence[RefusedClient]:
+        """Return the clients noted since the last call. Call this a few times a second: there is room for some."""
 
     def record_upstreams(self) -> None:
         """Write the state of each upstream to its slot. Call this a few times a second."""

@@ -18,8 +18,8 @@ from dnsfilter.policy.bounds import (
 )
 from dnsfilter.policy.calendar import MINUTES_PER_DAY, Span, end_of_last_day, zone
 from dnsfilter.policy.model import (
+    CLIENT_USAGE,
     DEFAULT_TIERS,
-    PLANNED_USAGE,
     Authority,
     Ban,
     Binding,
@@ -58,8 +58,8 @@ def problems(policy: Policy, sound: Policy | None = None) -> tuple[Problem, ...]
 
 def usage_fault(word: str) -> str | None:
     """Return why a usage level with a known word cannot be set, or None."""
-    if word in PLANNED_USAGE:
-        return f'usage "{word}" is not available yet: use {", ".join(Usage)}'
+    if word == CLIENT_USAGE:
+        return f'usage "{word}" needs an act of its own, with a purpose and an end: use {", ".join(Usage)}'
     return None
 
 

@@ -79,8 +79,8 @@ class Usage(StrEnum):
     RANGE = "range"
 
 
-PLANNED_USAGE = frozenset({"client"})
-"""Levels that cannot be set yet."""
+CLIENT_USAGE = "client"
+"""The level that only an act of its own sets, for a time: see `Authority.clients_until`."""
 
 
 class Ground(StrEnum):
@@ -121,7 +121,8 @@ class Closing:
 class Authority:
     """A public authority. `names` pairs a language tag with a name. `contact` is a function's address, not a person's.
 
-    Its bans and bindings end at the latest when it closes. Its ranges stay.
+    Its bans and bindings end at the latest when it closes. Its ranges stay. Until `clients_until` its usage is at the
+    level `client`, then at `usage`. Only an act sets it: a policy file has no word for it.
     """
 
     slug: str
@@ -133,6 +134,7 @@ class Authority:
     usage: Usage = Usage.AUTHORITY
     group: str = ""
     closing: Closing | None = None
+    clients_until: Instant | None = None
 
     def name(self, language: str) -> str:
         """Return the name in `language`, else in the first of its own languages, else its slug."""

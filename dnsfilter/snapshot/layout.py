@@ -60,6 +60,7 @@ class Part(IntEnum):
     BAN_COUNTS = 57
     RULE_COUNTS = 58
     CLASS_COUNTS = 59
+    CLASS_CLIENTS = 64
 
 
 STRING: Final = Struct("<H")
@@ -104,6 +105,8 @@ BAN_COUNT: Final = Struct("<IIIIIBxxx")
 RULE_COUNT: Final = Struct("<I")
 # number of the bypass counts of the class with the same index
 CLASS_COUNT: Final = Struct("<I")
+# instant until which clients of refused queries are noted, for the class with the same index; 0 for never
+CLASS_CLIENT: Final = Struct("<q")
 
 # start, end (exclusive), authority's slug as text (padded with zeros; empty for all)
 SUSPENSION: Final = Struct("<qq64s")
@@ -159,8 +162,11 @@ PARTS: Final = {
         Part.BAN_COUNTS: BAN_COUNT.size,
         Part.RULE_COUNTS: RULE_COUNT.size,
         Part.CLASS_COUNTS: CLASS_COUNT.size,
+        Part.CLASS_CLIENTS: CLASS_CLIENT.size,
     },
 }
 """The required sections of each file (except those in OPTIONAL), with the size in bytes of one record."""
-OPTIONAL: Final = frozenset({Part.SUSPENSIONS, Part.BAN_COUNTS, Part.RULE_COUNTS, Part.CLASS_COUNTS})
+OPTIONAL: Final = frozenset(
+    {Part.SUSPENSIONS, Part.BAN_COUNTS, Part.RULE_COUNTS, Part.CLASS_COUNTS, Part.CLASS_CLIENTS}
+)
 """Left out if empty. Files of earlier versions lack them."""

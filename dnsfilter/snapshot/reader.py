@@ -132,6 +132,10 @@ class Snapshot:
         """Return the number of the authority that bypass attempts of a class count for, or -1."""
         return self._class_counts[class_index]
 
+    def notes_clients(self, class_index: int, at: Instant) -> bool:
+        """Return whether clients of a class are noted at `at` if their queries are refused."""
+        return at < self._rules.clients_noted[class_index]
+
     @property
     def intervals(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """First index and number of the site's intervals, of IPv4 and of IPv6."""

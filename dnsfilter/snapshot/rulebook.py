@@ -19,6 +19,7 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.rule_parts.clients_noted import read_clients_noted
 from dnsfilter.snapshot.rule_parts.counted import read_counts
 from dnsfilter.snapshot.rule_parts.suspended import read_suspensions
 from dnsfilter.snapshot.sections import Buffer, read_file
@@ -62,6 +63,7 @@ class RuleTable:
         "_known",
         "all_suspended",
         "authorities",
+        "clients_noted",
         "concerned",
         "counts",
         "parts",
@@ -78,6 +80,7 @@ class RuleTable:
         classes = tuple(self.parts[Part.CLASSES].all_records(CLASS))
         self.authorities: tuple[str, ...] = tuple(strings.text(authority) for authority, _, _ in classes)
         self.counts = read_counts(self.parts, self.parts[Part.RULES].count(RULE), self.authorities)
+        self.clients_noted = read_clients_noted(self.parts.get(Part.CLASS_CLIENTS), len(classes))
         self.concerned = frozenset(entry for (entry,) in self.parts[Part.CONCERNED].all_records(RULE_ENTRY))
         self._bans = tuple(self._read_ban(*record) for record in self.parts[Part.BANS].all_records(BAN))
         self._check_spans()

@@ -23,6 +23,7 @@ from dnsfilter.snapshot.layout import (
     Kind,
     Part,
 )
+from dnsfilter.snapshot.rule_parts.clients_noted import clients_noted
 from dnsfilter.snapshot.rule_parts.counted import Counted
 from dnsfilter.snapshot.rule_parts.suspended import suspension_records
 from dnsfilter.snapshot.sections import File, Slices, Strings, write_file
@@ -44,7 +45,8 @@ def compile_rules(
     """
     maker = maker or RowMaker(policy)
     by_class = [(range_class, maker.class_rows(range_class, since)) for range_class in classes]
-    return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since))
+    noted = clients_noted(policy.authorities, classes, since)
+    return _Writer(policy, entries).file(by_class, suspension_records(policy.suspensions, since), noted)
 
 
 def _by_decision(rows: Iterable[Row]) -> list[list[Row]]:
@@ -71,7 +73,7 @@ class _Writer:
         self._spans = Slices()
         self._rule_entries = Slices()
 
-    def file(self, by_class: list[tuple[RangeClass, ClassRows]], suspensions: bytes) -> File:
+    def file(self, by_class: list[tuple[RangeClass, ClassRows]], suspensions: bytes, noted: bytes) -> File:
         """Return the complete file."""
         counted = Counted(
             ((each, known.counted) for each, known in by_class if self._counts(each.authority)), self._bans
@@ -100,6 +102,7 @@ class _Writer:
                 **counts,
                 Part.CONCERNED: b"".join(RULE_ENTRY.pack(entry) for entry in concerned),
                 Part.SUSPENSIONS: suspensions,
+                Part.CLASS_CLIENTS: noted,
             },
         )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from dnsfilter.control.refused_queries import RefusedQueries
 from dnsfilter.control.unregistered_networks import UnregisteredBook, UnregisteredNetwork
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
@@ -79,6 +80,7 @@ class Crew:
         self._unregistered = UnregisteredBook()
         self._captures: tuple[Capture, ...] = ()
         self._captured: list[Captured] = []
+        self.refused = RefusedQueries()
         self._queries_of_ended: Counter[int] = Counter()
         """Queries of workers that have been removed, by seat."""
 
@@ -167,12 +169,7 @@ class Crew:
         """Check all workers once and return those found dead. Call it at least every few hundredths of a second."""
         self._allow_for_delay(now)
         for member in self._members:
-            if member.unregistered:
-                self._unregistered.add(member.unregistered, _boot_s())
-                member.unregistered = []
-            if member.range_queries:
-                self._totals.add_ranges(member.range_queries)
-                member.range_queries = {}
+            self._take_reports(member)
         deaths = [death for member in list(self._members) for death in self._check(member, now)]
         self._fill_seats(now)
         self._share_out(now, {member for member in self._members if self._is_stalled(member, now)})
@@ -186,10 +183,22 @@ class Crew:
                 self._dismiss(member, time.monotonic())
         while self._members:
             for member in list(self._members):
+                self._take_reports(member)
                 self._check(member, time.monotonic())
             await asyncio.sleep(_PAUSE_S)
 
     # Steps of `tend`.
+
+    def _take_reports(self, member: WorkerProcess) -> None:
+        if member.unregistered:
+            self._unregistered.add(member.unregistered, _boot_s())
+            member.unregistered = []
+        if member.range_queries:
+            self._totals.add_ranges(member.range_queries)
+            member.range_queries = {}
+        if member.refused:
+            self.refused.add(member.refused, int(time.time()))
+            member.refused = []
 
     def _allow_for_delay(self, now: float) -> None:
         gap = 0.0 if self._last_tended is None else now - self._last_tended

@@ -254,6 +254,7 @@ class Supervisor:
             self.unregistered(),
             self._feed.held_up_to,
             self._totals.usage(),
+            self._crew.refused,
         )
 
     # The loop.

@@ -14,6 +14,7 @@ from typing import assert_never
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
 from dnsfilter.engine.interface import Captured
+from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.supervisor.sockets import Listening
 from dnsfilter.supervisor.stalls import Stall
@@ -28,6 +29,7 @@ from dnsfilter.worker.channel import (
     Policy,
     RangeQueries,
     Recorded,
+    RefusedQueries,
     Rejected,
     Setup,
     UnregisteredNetworks,
@@ -38,7 +40,7 @@ from dnsfilter.worker.start_config import Inherited, pack_config
 MISSED_S = 1.0
 """If a worker sends nothing for this many seconds, four heartbeats, another covers for it."""
 _MOST_NOTED = 8 * PLACES
-"""Unregistered networks kept of one worker at a time. Reports beyond this are dropped."""
+"""Unregistered networks, and refused clients, kept of one worker at a time. Reports beyond this are dropped."""
 _MOST_CAPTURED = 8
 """Reports of recorded queries kept of one worker at a time. Reports beyond this are dropped."""
 _NOT_INHERITED = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
@@ -146,6 +148,8 @@ class WorkerProcess:
         """What it has recorded for captures, until the crew takes it."""
         self.range_queries: dict[str, int] = {}
         """Reported queries by range that the crew has not taken yet."""
+        self.refused: list[RefusedClient] = []
+        """Reported clients of refused queries that the crew has not taken yet."""
         self._sock = sock
         self._clock = clock
 
@@ -245,6 +249,9 @@ class WorkerProcess:
             case RangeQueries(queries):
                 for prefix, number in queries.items():
                     self.range_queries[prefix] = self.range_queries.get(prefix, 0) + number
+            case RefusedQueries(noted):
+                if len(self.refused) <= _MOST_NOTED:
+                    self.refused += noted
             case _:
                 assert_never(report)
 

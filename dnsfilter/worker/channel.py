@@ -14,6 +14,7 @@ import msgspec
 
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.engine.range_counts import MOST_TAKEN, PREFIX_CHARS
+from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.errors import DnsfilterError
 
@@ -23,6 +24,7 @@ MOST_DESCRIPTORS = 253
 MOST_REASON = 1_000
 """Maximum length of a reason in characters."""
 _PREFIX_BYTES = (3, 6)
+_ADDRESS_BYTES = (4, 16)
 
 Decoded = TypeVar("Decoded")
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
@@ -119,8 +121,21 @@ class RangeQueries(_Message, frozen=True):
     queries: Annotated[dict[PrefixText, Count], msgspec.Meta(max_length=MOST_TAKEN)]
 
 
+class RefusedQueries(_Message, frozen=True):
+    """From the worker, a few times a second: clients of authorities at the level `client` whose queries were refused.
+
+    At most some 230 bytes each: an address, three slugs, a ground and a number.
+    """
+
+    noted: Annotated[Sequence[RefusedClient], msgspec.Meta(max_length=MOST_REFUSED)]
+
+    def __post_init__(self) -> None:
+        if any(len(one.client) not in _ADDRESS_BYTES for one in self.noted):
+            raise ValueError(f"an address must have {_ADDRESS_BYTES[0]} bytes (IPv4) or {_ADDRESS_BYTES[1]} (IPv6)")
+
+
 Order: TypeAlias = Setup | Listen | Policy | Record | Stop
-Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks | Recorded | RangeQueries
+Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks | Recorded | RangeQueries | RefusedQueries
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

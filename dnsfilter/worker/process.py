@@ -41,6 +41,7 @@ from dnsfilter.worker.channel import (
     RangeQueries,
     Record,
     Recorded,
+    RefusedQueries,
     Rejected,
     Setup,
     Stop,
@@ -132,6 +133,8 @@ class Worker:
         self._report_captured()
         for task in (stopped, *tasks):
             task.cancel()
+        with suppress(OSError):  # the supervisor may have ended
+            self._report_refused()
         loop.remove_reader(self._channel.fileno())
         self._streams.close()
         await self._resolver.close()
@@ -242,6 +245,7 @@ class Worker:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
                 if queries := self._engine.take_ranges():
                     send(self._channel, RangeQueries(queries))
+                self._report_refused()
                 if loop.time() >= report_at:
                     report_at = loop.time() + REPORT_UNREGISTERED_S
                     self._report_unregistered()
@@ -263,6 +267,11 @@ class Worker:
             # The beat logs a supervisor that does not read, or notes its end.
             with suppress(OSError):
                 send(self._channel, Recorded(captured))
+
+    def _report_refused(self) -> None:
+        noted = self._engine.take_refused_clients()
+        if noted:
+            send(self._channel, RefusedQueries(noted))
 
 
 def _open_set(inherited: Inherited) -> tuple[Sequence[socket.socket], Sequence[socket.socket]]:

@@ -1,7 +1,7 @@
 """Pages of usage with half a year of it: `python -m tests.bench.usage_pages` prints how long a page takes over HTTP.
 
-A hundred authorities have ten services with three results a day. One of them also has ten ranges with a count each hour
-for 92 days.
+A hundred authorities have ten services with three results a day. One of them also has ten ranges with six counts each
+hour for 92 days.
 """
 
 import argparse
@@ -23,7 +23,8 @@ SERVICES = (
     "tiktok", "capcut", "instagram", "facebook", "snapchat", "x", "youtube", "whatsapp", "telegram", "encrypted_dns",
 )  # fmt: skip
 RESULTS = ("refused", "monitored", "exempted")
-RANGES = 10
+RANGES, OF_RANGES = 10, 2
+"""Ranges, and services that each of them has queries for."""
 GOAL_MS = 50.0
 
 
@@ -44,7 +45,9 @@ def hours(now_s: int) -> Iterator[tuple[object, ...]]:
     for back in reversed(range(HOURS)):
         for number in range(RANGES):
             hour_s = this_hour_s - 3600 * back
-            yield slug, hour_s, "default", f"10.0.{number}.0/24", SERVICES[0], slug, "own", RESULTS[0], back % 41
+            for service in SERVICES[:OF_RANGES]:
+                for result in RESULTS:
+                    yield slug, hour_s, "default", f"10.0.{number}.0/24", service, slug, "own", result, back % 41
 
 
 def filled(file: Path, last: date) -> Iterator[str]:
@@ -52,7 +55,12 @@ def filled(file: Path, last: date) -> Iterator[str]:
     with closing(sqlite3.connect(file)) as connection:
         for table, rows, unit, count in (
             ("usage_days", days(last), "authority and day", MAX_AUTHORITIES * DAYS),
-            ("usage_hours", hours(int(time())), "range and hour with one service and result", RANGES * HOURS),
+            (
+                "usage_hours",
+                hours(int(time())),
+                "range, hour, service and result",
+                RANGES * HOURS * OF_RANGES * len(RESULTS),
+            ),
         ):
             before = _size(connection)
             marks = ", ".join("?" * (7 if table == "usage_days" else 9))

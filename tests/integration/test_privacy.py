@@ -5,6 +5,7 @@ import sqlite3
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from tests.support.nodes import EXAMPLE, Node, eventually
 CLIENT = "127.0.8.77"
 """An address of Diest, which monitors TikTok and refuses nothing."""
 NAME = "www.tiktok.com"
+NOTED = "127.0.5.77"
+"""An address of Ghent, which refuses TikTok."""
+UNIQUE = "seldom-asked.tiktok.com"
 OTHER = "private-matter.example.org"
 QUERIES = 3
 
 
-def _call(api: Api, method: str, path: str, value: object = None) -> Any:
-    headers = {"Authorization": f"Bearer {api.token()}", "Content-Type": "application/json"}
+def _call(api: Api, method: str, path: str, value: object = None, token: str | None = None) -> Any:
+    headers = {"Authorization": f"Bearer {token or api.token()}", "Content-Type": "application/json"}
     body = None if value is None else json.dumps(value).encode()
     request = urllib.request.Request(f"{api.url}{path}", body, headers, method=method)
     with urllib.request.urlopen(request, timeout=20) as answer:
@@ -57,6 +61,24 @@ def node(tmp_path: Path, api: Api, authority: Knot) -> Node:
     made = Node(directory, authority.hostport, policy=None, config=config)
     (directory / "token").write_text(invited)
     return made
+
+
+def _traces(directory: Path, client: str, name: str) -> list[Path]:
+    """Return the files that contain a client's address or a queried name."""
+    packed = ip_address(client).packed
+    traces = client.encode(), name.encode(), packed, packed.hex().encode(), json.dumps(name).encode()
+    kept = dict(_kept(directory))
+    assert {"dnsfilter.sqlite3", "node.log", "api.log"} <= {path.name for path in kept}
+    return [path for path, content in kept.items() for trace in traces if trace in content]
+
+
+def _approver(api: Api, authority: str) -> str:
+    """Return a token of an approver of the authority."""
+    account = _call(api, "POST", "/v1/accounts", {"kind": "service", "login": "approver", "name": "approver"})["number"]
+    grant = {"account": account, "role": "approver", "authority": authority, "reason": "for a test"}
+    _call(api, "POST", "/v1/grants", grant)
+    token = _call(api, "POST", f"/v1/accounts/{account}/tokens", {"label": "test", "for": "1 day"})["token"]
+    return str(token)
 
 
 def _usage(api: Api) -> list[dict[str, Any]]:
@@ -95,12 +117,39 @@ def test_client_is_found_nowhere_and_its_authority_has_a_small_total(tmp_path: P
     assert [page["items"] for page in shown[1:]] == [[], []]
     assert _states(api) == {"diest": ["asking"], "mechelen": ["never"]}
     assert api.stop() == 0
-    traces = (CLIENT.encode(), OTHER.encode(), ip_address(CLIENT).packed, json.dumps(OTHER).encode())
-    kept = dict(_kept(tmp_path))
-    assert {"dnsfilter.sqlite3", "node.log", "api.log"} <= {path.name for path in kept}
-    found = [path for path, content in kept.items() for trace in traces if trace in content]
-    assert found == []
+    assert _traces(tmp_path, CLIENT, OTHER) == []
     assert [trace for trace in (CLIENT, OTHER, "127.0.8.") if trace in pages or trace in json.dumps(shown)] == []
+
+
+def test_client_at_level_client_has_a_pseudonym_and_its_address_is_nowhere(
+    tmp_path: Path, api: Api, node: Node
+) -> None:
+    approver = _approver(api, "ghent")
+    level = {
+        "purpose": "find devices that keep asking",
+        "decision": "CBS/2026/1234",
+        "legal_basis": "a decree",
+        "consultation": "DPO/2026/17",
+        "until": (datetime.now(UTC) + timedelta(days=30)).date().isoformat(),
+    }
+    _call(api, "PUT", "/v1/authorities/ghent/client-level", level, approver)
+    with node:
+        for _ in range(QUERIES):
+            assert node.dig(UNIQUE, bind=NOTED).rcode == "REFUSED"
+        node.dig(OTHER, bind=NOTED)
+        pages = _text(f"http://{node.metrics_address}/metrics")
+        _reported(node, api)
+    path = "/v1/usage/clients?authority=ghent"
+    assert eventually(lambda: bool(_call(api, "GET", path, token=approver)["items"]), 20)
+    shown = _call(api, "GET", path, token=approver)["items"]
+    assert {(item["service"], item["ban_authority"]) for item in shown} == {("tiktok", "ghent")}
+    assert sum(item["queries"] for item in shown) == QUERIES
+    (pseudonym,) = {item["client"] for item in shown}
+    assert api.stop() == 0
+    assert [*_traces(tmp_path, NOTED, OTHER), *_traces(tmp_path, NOTED, UNIQUE)] == []
+    holding = {file.name for file, content in _kept(tmp_path) if pseudonym.encode() in content}
+    assert holding <= {"dnsfilter.sqlite3", "dnsfilter.sqlite3-wal"}
+    assert [trace for trace in (NOTED, OTHER, UNIQUE, "127.0.5.7", pseudonym) if trace in pages] == []
 
 
 def test_nothing_is_counted_at_level_none(api: Api, node: Node) -> None:
@@ -119,6 +168,6 @@ def test_nothing_is_counted_at_level_none(api: Api, node: Node) -> None:
 
 def _counts(state: Path) -> int:
     """Return how many rows of usage the database has."""
-    tables = "usage_days", "usage_hours", "bypass_days", "coverage", "coverage_days"
+    tables = "usage_days", "usage_hours", "bypass_days", "coverage", "coverage_days", "usage_clients"
     with closing(sqlite3.connect(state / "dnsfilter.sqlite3")) as connection:
         return sum(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables)

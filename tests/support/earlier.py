@@ -21,6 +21,7 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
         "bindings": ("superseded_by",),
         "exemptions": ("superseded_by",),
     },
+    "0014": {"authorities": ("client_since_s", "client_until_s", "client_basis")},
 }
 """The columns that a migration adds, by table."""
 ADDED_TABLES: Mapping[str, Sequence[str]] = {
@@ -28,6 +29,7 @@ ADDED_TABLES: Mapping[str, Sequence[str]] = {
     "0011": ("webhooks", "event_cursors"),
     "0012": ("coverage", "coverage_days"),
     "0013": ("captures",),
+    "0014": ("usage_clients",),
 }
 """The tables that a migration adds, in the order in which they can be dropped."""
 

@@ -24,7 +24,7 @@ from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.remote.client import Client, path
 from api.http.schemas import Page
-from api.usage.schemas import By, BypassDayRead, UsageErased, UsageRead
+from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageRead
 
 
 def add(groups: Group) -> None:
@@ -58,6 +58,18 @@ def add(groups: Group) -> None:
         "usage bypass ghent --from 2026-09-01",
     )
     _add_period(bypass)
+    clients = add_verb(
+        group,
+        "clients",
+        _clients,
+        "Show refused queries that were noted at the level client, for approvers. The audit log records each reading.",
+        "usage clients ghent --from 2026-09-01",
+        "usage clients ghent --service tiktok --csv",
+    )
+    _add_period(clients)
+    clients.add_argument("--service", type=slug, metavar="SERVICE", help="only this service")
+    clients.add_argument("--csv", action="store_true", help="write all rows as CSV")
+    add_limit(clients)
     erase = add_verb(
         group,
         "erase",
@@ -86,13 +98,40 @@ def _query(options: Options) -> dict[str, str | int | None]:
     return {"authority": options.authority, "from": options.from_, "to": options.to}
 
 
+def _csv(client: Client, where: str, query: dict[str, str | int | None]) -> Result:
+    text = b"".join(client.pieces(where, {**query, "format": "csv"})).decode()
+    return Result(None, text.splitlines, raw=text)
+
+
 def _show(client: Client, options: Options) -> Result:
     query = {**_query(options), "service": options.service, "by": options.by}
     if options.csv:
-        text = b"".join(client.pieces(path("usage"), {**query, "format": "csv"})).decode()
-        return Result(None, text.splitlines, raw=text)
+        return _csv(client, path("usage"), query)
     page = client.list(UsageRead, path("usage"), options.limit, query)
     return listed(page, lambda: _table(page.items, Names(client).time_zone(options.authority)), "counts")
+
+
+def _clients(client: Client, options: Options) -> Result:
+    query, where = {**_query(options), "service": options.service}, path("usage", "clients")
+    if options.csv:
+        return _csv(client, where, query)
+    page = client.list(ClientRead, where, options.limit, query)
+    return listed(page, lambda: _client_table(page.items, Names(client).time_zone(options.authority)), "refusals")
+
+
+def _client_table(items: list[ClientRead], time_zone: str | None) -> Iterator[str]:
+    rows = [
+        (
+            at_words(item.minute, time_zone),
+            item.client,
+            item.service,
+            item.ban_authority,
+            item.ground,
+            str(item.queries),
+        )
+        for item in items
+    ]
+    yield from table(("time", "client", "service", "ban of", "ground", "queries"), rows)
 
 
 def _bypass(client: Client, options: Options) -> Result:
@@ -112,7 +151,7 @@ def _erase(client: Client, options: Options) -> Result:
     found = client.send(UsageErased, "POST", path("usage", "erase"), body)
     what = (
         f"{found.days} counts of days, {found.hours} of hours, {found.bypass} of attempts to bypass the resolver, "
-        f"{found.coverage} of days of coverage"
+        f"{found.coverage} of days of coverage, {found.clients} of clients"
     )
     return Result(found, lambda: [f"erased usage of {options.authority}: {what}"])
 

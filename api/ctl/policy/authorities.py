@@ -35,6 +35,7 @@ def add(groups: Group) -> None:
     show = add_verb(group, "show", _show, "Show an authority.", "authority show ghent")
     show.add_argument("authority", type=slug, metavar="AUTHORITY")
     _add_set(group)
+    _add_client_level(group)
     add_onboard(group)
     remove = add_verb(
         group, "remove", _remove, "Remove an authority that has no ranges, bans or bindings.", "authority remove ghent"
@@ -70,6 +71,28 @@ def _add_set(group: Group) -> None:
     parser.add_argument("--group", metavar="NAME", help="group, for display only; gives no permissions")
     for option, what in _OFF_RULES.items():
         parser.add_argument(f"--off-needs-{option}", choices=("yes", "no"), metavar="YES/NO", help=what)
+
+
+def _add_client_level(group: Group) -> None:
+    parser = add_verb(
+        group,
+        "client-level",
+        _set_client_level,
+        "Note refused queries with a daily pseudonym of each client until an end. Another usage level ends it early.",
+        'authority client-level ghent --until 2026-12-31 --purpose "find devices that keep asking" '
+        '--decision CBS/2026/1234 --legal-basis "decree over local government, article 56" --consultation DPO/2026/17',
+    )
+    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
+    parser.add_argument("--until", required=True, metavar="DATE", help="last day, or end; at most six months from now")
+    parser.add_argument("--purpose", required=True, type=reason, metavar="TEXT", help="what it is for")
+    parser.add_argument("--decision", required=True, metavar="TEXT", help="reference of the formal decision")
+    parser.add_argument("--legal-basis", required=True, metavar="TEXT", help="legal basis")
+    parser.add_argument(
+        "--consultation",
+        required=True,
+        metavar="TEXT",
+        help="reference of the advice of the data protection officer and of staff",
+    )
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -111,6 +134,12 @@ def _set(client: Client, options: Options) -> Result:
     return _shown(client.send(AuthorityRead, "PATCH", where, body, {"If-Match": f'"r{known.revision}"'}))
 
 
+def _set_client_level(client: Client, options: Options) -> Result:
+    body = given(options, "until", "purpose", "decision", "legal_basis", "consultation")
+    where = path("authorities", options.authority, "client-level")
+    return _shown(client.send(AuthorityRead, "PUT", where, body))
+
+
 def _remove(client: Client, options: Options) -> Result:
     client.delete(path("authorities", options.authority))
     return Result({"removed": options.authority}, lambda: [f"removed authority {options.authority}"])
@@ -130,12 +159,20 @@ def _lines(found: AuthorityRead) -> Iterator[str]:
             ("time zone", found.time_zone),
             ("contact", found.contact),
             ("usage", found.usage),
+            *_client_rows(found),
             ("group", found.group or "none"),
             ("off needs", _off_words(found)),
             *_end_rows(found),
             ("revision", str(found.revision)),
         ]
     )
+
+
+def _client_rows(found: AuthorityRead) -> Iterator[tuple[str, str]]:
+    level = found.client_level
+    if level is not None:
+        yield "clients", f"noted {end_words(level.until, usable_zone(found.time_zone))}: {level.purpose}"
+        yield "basis", ", ".join((level.decision, level.legal_basis, level.consultation))
 
 
 def _off_words(found: AuthorityRead) -> str:

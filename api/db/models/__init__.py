@@ -24,7 +24,7 @@ from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
 from api.db.models.request import RequestRow
 from api.db.models.suspension import SuspensionRow
-from api.db.models.usage import BypassDayRow, UsageDayRow, UsageHourRow, UsageStreamRow
+from api.db.models.usage import BypassDayRow, UsageClientRow, UsageDayRow, UsageHourRow, UsageStreamRow
 
 __all__ = [
     "AccountRow",
@@ -58,6 +58,7 @@ __all__ = [
     "SuspensionRow",
     "TermRow",
     "TokenRow",
+    "UsageClientRow",
     "UsageDayRow",
     "UsageHourRow",
     "UsageStreamRow",

@@ -11,7 +11,8 @@ class AuthorityRow(Base):
     """A public body. Its slug identifies it and never changes.
 
     `off_needs_reason` and `off_needs_approver` say what is needed to switch off one of its bans. `closes_s` is when it
-    ceases to exist. `successor` is the authority into which it was merged.
+    ceases to exist. `successor` is the authority into which it was merged. From `client_since_s` to `client_until_s`
+    its usage is at the level `client`, for the reasons in `client_basis`.
     """
 
     __tablename__ = "authorities"
@@ -30,6 +31,9 @@ class AuthorityRow(Base):
     closed_reason: Mapped[str] = mapped_column(String(1000), default="")
     closed_decision: Mapped[Json] = mapped_column(default=dict)
     successor: Mapped[str | None] = mapped_column(String(63))
+    client_since_s: Mapped[int | None]
+    client_until_s: Mapped[int | None]
+    client_basis: Mapped[Json] = mapped_column(default=dict)
     revision: Mapped[int]
 
     @property

@@ -1,4 +1,4 @@
-"""Usage: how many queries of an authority each ban refused, monitored or exempted. No row identifies a client."""
+"""Usage: how many queries of an authority each ban refused, monitored or exempted. No row has a client's address."""
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,7 +32,14 @@ class UsageHourRow(Base):
     """Queries of one range in the hour from `hour_s`. They are part of the authority's day too."""
 
     __tablename__ = "usage_hours"
-    __table_args__ = (Index("ix_usage_hours_hour_s", "hour_s"), _COMPACT)
+    __table_args__ = (
+        Index("ix_usage_hours_hour_s", "hour_s"),
+        Index(
+            "ix_usage_hours_range",
+            *("authority", "site", "prefix", "service", "ban_authority", "ground", "result", "hour_s", "queries"),
+        ),
+        _COMPACT,
+    )
 
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
     hour_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -54,6 +61,21 @@ class BypassDayRow(Base):
     authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    queries: Mapped[int]
+
+
+class UsageClientRow(Base):
+    """Refused queries of one client in the minute from `minute_s`, under a pseudonym that its node keeps for a day."""
+
+    __tablename__ = "usage_clients"
+    __table_args__ = (Index("ix_usage_clients_minute_s", "minute_s"), _COMPACT)
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    minute_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    service: Mapped[str] = mapped_column(String(63), primary_key=True)
+    ban_authority: Mapped[str] = mapped_column(String(63), primary_key=True)
+    ground: Mapped[str] = mapped_column(String(16), primary_key=True)
+    client: Mapped[str] = mapped_column(String(16), primary_key=True)
     queries: Mapped[int]
 
 

@@ -41,7 +41,10 @@ class CompiledEngine:
             clients=clients, trust_ad=trust_ad, longest_wait_ms=longest_wait_ms, clock=clock, counters=counters,
         )
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
-        self._fast = Answering(cache, zones, clients, self._slots, limiter, self._unregistered, failures)
+        self._fast = Answering(
+            cache, zones, clients, self._slots, limiter, self._unregistered, self._slow_path.judging.refused_clients,
+            failures,
+        )
         self._recording = Recording()
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
@@ -100,6 +103,8 @@ class CompiledEngine:
 
     def take_ranges(self):
         return self._range_counts.take()
+    def take_refused_clients(self):
+        return self._slow_path.judging.refused_clients.take()
 
     def record_upstreams(self):
         self._slow_path.record_upstreams()

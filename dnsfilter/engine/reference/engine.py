@@ -21,6 +21,7 @@ from dnsfilter.engine.range_counts import RangeCounts
 from dnsfilter.engine.reference.own_table import OwnTable
 from dnsfilter.engine.reference.room import Room
 from dnsfilter.engine.reference.timer import BootTimer
+from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.local import asks_probe
@@ -130,6 +131,9 @@ class ReferenceEngine:
 
     def take_ranges(self) -> dict[str, int]:
         return self._range_counts.take()
+
+    def take_refused_clients(self) -> Sequence[RefusedClient]:
+        return self._judging.refused_clients.take()
 
     def record_upstreams(self) -> None:
         self._path.record_upstreams()

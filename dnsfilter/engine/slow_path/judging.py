@@ -8,6 +8,7 @@ from dnsfilter.cache.answers import Entry
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor
 from dnsfilter.engine.interface import NodeLabel
+from dnsfilter.engine.refused_clients import RefusedClients
 from dnsfilter.engine.rules.may_ask import may_ask, unregistered_reply
 from dnsfilter.engine.rules.refusal_reply import refusal
 from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
@@ -44,6 +45,7 @@ class Judging:
         self.node = NodeLabel()
         self.recorder: Recorder | None = None
         """Records queries while a capture is in force. None otherwise."""
+        self.refused_clients = RefusedClients()
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
@@ -129,8 +131,13 @@ class Judging:
         """Return the reply to a query that policy refuses."""
         self.note(case, judgement)
         self.count(case.transport, Outcome.BLOCKED)
+        if (number := judgement.refused_by) >= 0 and self._notes_client(case):
+            self.refused_clients.note(case.client, self.snapshot.words.bans[number])
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
         return refusal(case.query, judgement, cap_s, case.limit)
+
+    def _notes_client(self, case: Case) -> bool:
+        return case.range_class is not None and self.snapshot.notes_clients(case.range_class, case.at)
 
     def note(self, case: Case, judgement: Judgement) -> None:
         """Count the effect of the bans on a query, and an attempt to use an encrypted resolver, once it is certain."""

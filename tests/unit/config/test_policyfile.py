@@ -533,5 +533,5 @@ time_zone = "Europe/Brussels"
 contact = "ict@mechelen.example"
 usage = "client"
 """
-    message = 'usage "client" is not available yet: use none, authority, range'
+    message = 'usage "client" needs an act of its own, with a purpose and an end: use none, authority, range'
     assert problems(text) == [f"policy.toml authority[0].usage (mechelen): {message}"]

@@ -2,9 +2,11 @@
 
 import pytest
 
-from api.usage.schemas import MAX_COUNTS, UsageBatch
+from api.usage.schemas import MAX_CLIENTS, MAX_COUNTS, UsageBatch
 from dnsfilter.control import usage_batches as module
+from dnsfilter.control.refused_queries import RefusedQueries
 from dnsfilter.control.usage_batches import Batch, UsageBatches
+from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.telemetry.kept_totals import UsageTotals
 from dnsfilter.telemetry.policy_words import BanUsage
 from tests.support.policies import NOW
@@ -107,3 +109,27 @@ def test_control_plane_accepts_the_batch(batches: UsageBatches) -> None:
     read = UsageBatch.model_validate(batch.value())
     assert (read.start_s, read.sequence, len(read.counts), len(read.bypass)) == (START, 1, 2, 1)
     assert [one.range and one.range.prefix for one in read.counts] == [None, "192.0.2.0/24"]
+
+
+def test_batch_takes_refused_queries_and_keeps_them_until_it_is_stored(
+    batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CLIENTS", 2)
+    refused = RefusedQueries()
+    noted = [RefusedClient(bytes((0, 0, 0, number)), "ghent", "tiktok", "ghent", "own", 1) for number in range(3)]
+    refused.add(noted, START)
+    for _ in range(2):
+        batch = batches.next(counted(3), START + 60, refused=refused)
+        assert batch is not None
+        assert (batch.sequence, list(batch.clients.values())) == (1, [1, 1])
+        assert UsageBatch(**batch.value()).clients[0].minute_s == START
+    batches.forget(1)
+    batch = batches.next(counted(3), START + 120, refused=refused)
+    assert batch is not None
+    assert (batch.counts, list(batch.clients.values())) == (UsageTotals(), [1])
+    batches.forget(2)
+    assert batches.next(counted(3), START + 180, refused=refused) is None
+
+
+def test_batch_has_no_more_clients_than_the_control_plane_takes() -> None:
+    assert module.MOST_CLIENTS <= MAX_CLIENTS

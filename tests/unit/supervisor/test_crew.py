@@ -7,7 +7,9 @@ import pickle
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from dnsfilter.worker import channel
 from dnsfilter.worker.channel import MOST_BYTES, Alive, InForce, Stop, UnregisteredNetworks
 from dnsfilter.worker.sealed import seal
 from tests.support.engines import GHENT, KINDS, UNREGISTERED, Client, query
-from tests.support.policies import ban, network, policy, service
+from tests.support.policies import authority, ban, network, policy, service
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +50,11 @@ def listening() -> Iterator[Listening]:
 def sealed() -> Iterator[Sealed]:
     made = compile_policy(
         policy(
-            network("127.0.5.0/24", "ghent"), service("tiktok", ("tiktok.com",)), ban(1, "ghent", "tiktok"), revision=1
+            network("127.0.5.0/24", "ghent"),
+            replace(authority("ghent"), clients_until=int(time.time()) + 3600),
+            service("tiktok", ("tiktok.com",)),
+            ban(1, "ghent", "tiktok"),
+            revision=1,
         ),
         int(time.time()),
     )
@@ -95,6 +101,34 @@ def test_networks_in_no_range_and_queries_of_ranges_are_collected_from_all_worke
     assert all(0 <= one.seen_s_ago <= PATIENCE_S for one in crew.unregistered())
     assert crew._totals.usage().ranges == {"127.0.5.0/24": 1}
     assert list(counters.iterdir()) == []
+
+
+def test_refused_clients_of_all_workers_have_one_pseudonym_each(
+    listening: Listening, sealed: Sealed, tmp_path: Path
+) -> None:
+    crew, number = crew_of(KINDS[0], listening, sealed, tmp_path), 16
+    message = query("www.tiktok.com")
+    found: Counter[str] = Counter()
+
+    async def tend_until_reported() -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        asked: list[Client] = []
+        while found.total() < number and time.monotonic() < deadline:
+            crew.tend(time.monotonic())
+            if not asked and len(crew.serving()) == WORKERS:
+                servers = [each.udp[0].getsockname() for each in listening.sets]
+                asked = [Client(GHENT, server, message) for server in servers for _ in range(number // len(servers))]
+            for refused, queries in crew.refused.take(number, int(time.time())).items():
+                found[refused.client] += queries
+            await asyncio.sleep(0.02)
+        for client in asked:
+            client.close()
+        assert all(crew.queries_by_seat().values())
+        await crew.stop()
+
+    with contextlib.chdir(Path(__file__).parents[3]):
+        asyncio.run(tend_until_reported())
+    assert list(found.values()) == [number]
 
 
 def test_slow_start_is_tolerated_and_worker_that_never_reports_is_killed(

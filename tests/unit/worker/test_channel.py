@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dnsfilter.engine.interface import Captured, CapturedQuery
 from dnsfilter.engine.range_counts import MOST_TAKEN
+from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
 from dnsfilter.engine.slow_path.recorder import QUERY_BYTES, ROOM
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.worker import channel
@@ -24,6 +25,7 @@ from dnsfilter.worker.channel import (
     Policy,
     RangeQueries,
     Recorded,
+    RefusedQueries,
     Rejected,
     Stop,
     UnknownMessage,
@@ -31,6 +33,7 @@ from dnsfilter.worker.channel import (
 )
 
 SEEN = Noted(bytes(3), 1, 2, 3)
+REFUSED = RefusedClient(bytes(4), "ghent", "tiktok", "ghent", "own", 1)
 
 
 class Harm:
@@ -114,6 +117,18 @@ def test_most_ranges_that_an_engine_gives_at_once_fit_a_packet() -> None:
         assert channel.receive_report(theirs) == RangeQueries(queries)
 
 
+def test_report_of_as_many_refused_clients_as_are_noted_fits_into_a_packet() -> None:
+    ours, theirs = channel.pair()
+    slug = "x" * 63
+    noted = [
+        RefusedClient(number.to_bytes(16), f"{slug[:59]}{number:04}", slug, slug, "agreement", 2**30)
+        for number in range(MOST_REFUSED)
+    ]
+    with ours, theirs:
+        channel.send(ours, RefusedQueries(noted))
+        assert channel.receive_report(theirs) == RefusedQueries(noted)
+
+
 def test_closed_channel_reads_as_none() -> None:
     ours, theirs = channel.pair()
     with theirs:
@@ -144,6 +159,8 @@ def test_closed_channel_reads_as_none() -> None:
         msgspec.msgpack.encode({"type": "RangeQueries", "queries": {"x" * 44: 1}}),
         msgspec.msgpack.encode({"type": "RangeQueries", "queries": {"192.0.2.0/24": -1}}),
         msgspec.msgpack.encode({"type": "RangeQueries", "queries": {str(each): 1 for each in range(MOST_TAKEN + 1)}}),
+        msgspec.msgpack.encode({"type": "RefusedQueries", "noted": [REFUSED] * (MOST_REFUSED + 1)}),
+        msgspec.msgpack.encode({"type": "RefusedQueries", "noted": [REFUSED._replace(client=bytes(5))]}),
         pickle.dumps(Alive(clock_doubted=True).clock_doubted),
     ],
 )

@@ -39,6 +39,7 @@ cdef class RulesFile:
 
     cdef list _views
     cdef Buffer _classes, _rules, _spans, _rule_entries, _bans, _addresses, _strings, _rule_counts, _class_counts
+    cdef Buffer _class_clients
     cdef uint32_t _class_count, _rule_count
     cdef uint8_t _concerned[8192]       # a bit for each entry
     cdef uint8_t _bypass[8192]          # entries of the service `encrypted_dns`
@@ -74,6 +75,7 @@ cdef class RulesFile:
         self._rule_count = <uint32_t>(self._rules.size // RULE_BYTES)
         self._rule_counts = section_of(self._views, snapshot, Kind.RULES, Part.RULE_COUNTS)
         self._class_counts = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_COUNTS)
+        self._class_clients = section_of(self._views, snapshot, Kind.RULES, Part.CLASS_CLIENTS)
         memset(self._concerned, 0, sizeof(self._concerned))
         for place in range(0, concerned.size, 2):
             mark_entry(self._concerned, little16(concerned.at + place))
@@ -268,6 +270,12 @@ cdef class RulesFile:
     cdef inline uint32_t _count_of(self, uint32_t rule) noexcept nogil:
         """Return the ban count of a rule; SNAPSHOT_NONE for none."""
         return little32(self._rule_counts.at + <uint64_t>rule * 4) if self._rule_counts.size else SNAPSHOT_NONE
+
+    cdef inline bint notes_clients(self, int range_class, int64_t at) noexcept nogil:
+        """Return whether clients of a class (-1: none) are noted at `at` if their queries are refused."""
+        if range_class < 0 or <uint64_t>range_class * 8 >= self._class_clients.size:
+            return False
+        return at < <int64_t>little64(self._class_clients.at + <uint64_t>range_class * 8)
 
     cdef int bypass_number(self, int range_class) noexcept nogil:
         """Return the number of the authority that bypass attempts of a class (-1: none) count for; -1 for none."""

@@ -81,6 +81,10 @@ cdef class Table:
         """Return the addresses of a rule's ban, each of ADDRESS_BYTES; none if there is no such rule."""
         return self._rules.addresses_of(rule, count)
 
+    cdef inline bint notes_clients(self, int range_class, int64_t at) noexcept nogil:
+        """Return whether clients of a class (-1: none) are noted at `at` if their queries are refused."""
+        return self._rules.notes_clients(range_class, at)
+
     cdef int bypass_number(self, int range_class) noexcept nogil:
         """Return the number of the authority that bypass attempts of a class (-1: none) count for; -1 for none."""
         return self._rules.bypass_number(range_class)

@@ -81,11 +81,15 @@ cdef class Answering:
     cdef int policy_stride, refused, monitored, exempted
     cdef Py_ssize_t first_ban, first_bypass  # words of the policy counts
     cdef int refused_reply, nxdomain_reply, address_reply
+    cdef uint64_t[::1] clients_left     # `RefusedClients.left`
     cdef Judged judged
     cdef Matches found
 
-    def __init__(self, Store store, zones, clients, slots, limiter, unregistered, Failures failures not None):
+    def __init__(
+        self, Store store, zones, clients, slots, limiter, unregistered, refused_clients, Failures failures not None
+    ):
         self.store, self.failures = store, failures
+        self.clients_left = refused_clients.left
         self.buckets = Buckets(limiter)
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
@@ -323,6 +327,8 @@ cdef class Answering:
         cdef const uint8_t* text = self.table.text_of(self.judged.rule, &size, &ede)
         if text == NULL:
             return HAND_OVER
+        if self.table.notes_clients(range_class, at) and self.clients_left[0]:
+            return HAND_OVER  # the slow path notes the client
         self.note()
         self.slots[self.outcomes[transport][AS_BLOCKED]] += 1
         if self.table.reply_of(self.judged.rule) == self.refused_reply:

@@ -301,6 +301,17 @@ _OF_AUTHORITY: dict[str, tuple[str, Any]] = {
     "PATCH /v1/authorities/{slug}/usage": ("/v1/authorities/{slug}/usage", {"usage": "range", "reason": "a study"}),
     "GET /v1/usage": ("/v1/usage?authority={slug}", None),
     "GET /v1/coverage": ("/v1/coverage?authority={slug}", None),
+    "PUT /v1/authorities/{slug}/client-level": (
+        "/v1/authorities/{slug}/client-level",
+        {
+            "purpose": "a study",
+            "decision": "CBS/2026/1234",
+            "legal_basis": "a decree",
+            "consultation": "DPO/2026/17",
+            "until": "2026-10-01",
+        },
+    ),
+    "GET /v1/usage/clients": ("/v1/usage/clients?authority={slug}", None),
     "GET /v1/usage/bypass": ("/v1/usage/bypass?authority={slug}", None),
     "PATCH /v1/authorities/{slug}/off-rules": ("/v1/authorities/{slug}/off-rules", {"off_needs_reason": True}),
     "GET /v1/spaces/{site}/{address}/{length}": ("/v1/spaces/default/2001:db8:{n}::/48", None),

@@ -34,6 +34,7 @@ def test_patch_changes_the_given_field_only(plane: Plane) -> None:
         "closed_reason": "",
         "closed_decision": None,
         "successor": None,
+        "client_level": None,
     }
 
 
@@ -59,10 +60,10 @@ def test_a_faulty_authority_is_refused_with_the_place(plane: Plane, changes: dic
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_usage_level_that_is_not_available_is_refused_with_those_that_are(town: Plane, method: str) -> None:
+def test_usage_level_that_needs_an_act_of_its_own_is_refused_with_the_others(town: Plane, method: str) -> None:
     body = authority(usage="client") if method == "PUT" else {"usage": "client"}
     response = town.call(method, "/v1/authorities/town", body)
-    message = 'usage "client" is not available yet: use none, authority, range'
+    message = 'usage "client" needs an act of its own, with a purpose and an end: use none, authority, range'
     assert response.status_code == 422
     assert response.json()["faults"] == [{"place": "body.usage", "message": message}]
 

@@ -97,6 +97,9 @@ study ghent --from 2026-03-01 --to 2026-09-01
 usage show ghent
 usage bypass ghent
 coverage ghent
+authority client-level ghent --until 2026-12-31 --purpose study --decision D-1 --legal-basis B-1 --consultation C-1 \
+    --token-file own
+usage clients ghent --token-file own
 usage erase ghent --from 2026-03-01 --to 2026-09-01 --reason "no longer needed"
 authority merge mechelen --into ghent --reason "a merger" --legal-basis "decree 2" --reference C-2 --dry-run
 authority close diest --at 2027-01-01 --reason "it ceases to be"
@@ -122,11 +125,11 @@ account disable desk
 account enable desk
 grant add desk operator ghent --for "1 month" --reason "for a test"
 grant list
-grant end 4 --reason "for a test"
+grant end 5 --reason "for a test"
 token make --account desk --label test --for "1 day"
 token make --account desk --label test --for "1 day" --out token
 token list --account desk
-token revoke 4 --account desk
+token revoke 5 --account desk
 failures list
 account erase desk
 login
@@ -155,7 +158,8 @@ def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, mon
     (tmp_path / "another").write_text(served.plane.other())
     # An operator, because acts of an administrator need no approval.
     (tmp_path / "desk").write_text(served.plane.account("asker", ("operator", "ghent"))[1])
-    for name in ("another", "desk"):
+    (tmp_path / "own").write_text(served.plane.account("approver", ("approver", "ghent"))[1])
+    for name in ("another", "desk", "own"):
         (tmp_path / name).chmod(0o600)
     (tmp_path / "policy.toml").write_text(ctl("export").out)
     (tmp_path / "record.jsonl").write_text(ctl("audit", "export").out)

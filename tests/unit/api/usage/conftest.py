@@ -55,3 +55,17 @@ def bypass(queries: int = 7, **changes: Any) -> dict[str, Any]:
 def node(town: Plane) -> Machine:
     """Return an enrolled node of a control plane with two authorities."""
     return Machine.enrolled(town, "office-1")
+
+
+def refused(queries: int = 1, **changes: Any) -> dict[str, Any]:
+    """Return refused queries of one client of town, in the minute in which a test's clock starts."""
+    return {
+        "minute": "2026-09-21T14:13:00Z",
+        "authority": "town",
+        "service": "alpha",
+        "ban_authority": "town",
+        "ground": "own",
+        "client": "0123456789abcdef",
+        "queries": queries,
+        **changes,
+    }

@@ -166,6 +166,7 @@ def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plan
         "hours": 2,
         "bypass": 1,
         "coverage": 0,
+        "clients": 0,
     }
     assert [item["day"] for item in _items(ranges)] == ["2026-09-20"]
     assert len(_items(ranges, "&by=hour")) == 1
@@ -178,6 +179,7 @@ def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plan
         "hours": 2,
         "bypass": 1,
         "coverage": 0,
+        "clients": 0,
         "reason": "counted by mistake",
     }
     assert (act["object"], act["before"]) == ("authority/town", None)
@@ -191,12 +193,19 @@ def test_range_is_erased_from_its_hours_and_from_the_days(ranges: Plane) -> None
         "hours": 2,
         "bypass": 0,
         "coverage": 0,
+        "clients": 0,
     }
     assert [item["queries"] for item in _items(ranges)] == [103, 200]
     gone = ranges.done("POST", "/v1/usage/erase", erasing)
-    assert gone == {"days": 0, "hours": 1, "bypass": 0, "coverage": 0}
+    assert gone == {"days": 0, "hours": 1, "bypass": 0, "coverage": 0, "clients": 0}
     assert ([item["queries"] for item in _items(ranges)], _items(ranges, "&by=hour")) == ([100, 200], [])
-    assert ranges.done("POST", "/v1/usage/erase", erasing) == {"days": 0, "hours": 0, "bypass": 0, "coverage": 0}
+    assert ranges.done("POST", "/v1/usage/erase", erasing) == {
+        "days": 0,
+        "hours": 0,
+        "bypass": 0,
+        "coverage": 0,
+        "clients": 0,
+    }
 
 
 def test_day_with_nothing_left_is_deleted(node: Machine) -> None:
@@ -254,7 +263,9 @@ def test_level_needs_a_reason_and_an_own_approver(town: Plane) -> None:
     _, approver = town.account("approver", ("approver", "town"))
     assert town.call("PATCH", path, {"usage": "range"}, token=approver).status_code == 422
     refused = town.call("PATCH", path, {**body, "usage": "client"}, token=approver)
-    assert refused.json()["faults"][0]["message"] == ('usage "client" is not available yet: use none, authority, range')
+    assert refused.json()["faults"][0]["message"] == (
+        'usage "client" needs an act of its own, with a purpose and an end: use none, authority, range'
+    )
     for login, role, where in (("a", "operator", "town"), ("b", "approver", "zone"), ("c", "auditor", None)):
         _, token = town.account(login, (role, where))
         assert town.call("PATCH", path, body, token=token).status_code == 403

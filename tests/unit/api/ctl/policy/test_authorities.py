@@ -31,11 +31,11 @@ def test_incomplete_authority_is_not_registered(served: Served, ctl: Ctl) -> Non
 @pytest.mark.parametrize(
     ("level", "message"),
     [
-        ("client", 'usage "client" is not available yet: use none, authority, range'),
+        ("client", 'usage "client" needs an act of its own, with a purpose and an end: use none, authority, range'),
         ("all", "'all' is not one of none, authority, range"),
     ],
 )
-def test_a_usage_level_without_effect_is_not_offered(ctl: Ctl, level: str, message: str) -> None:
+def test_usage_level_that_needs_an_act_of_its_own_is_not_offered(ctl: Ctl, level: str, message: str) -> None:
     done = ctl("authority", "set", "ghent", "--usage", level)
     assert done.code == 2
     assert done.err.endswith(f"argument --usage: {message}\n")
