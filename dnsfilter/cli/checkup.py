@@ -47,7 +47,9 @@ class _Caller:
         return f"run the check as root, to check as user {self.instead_of}"
 
 
-def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: bool) -> Checkup:
+def check_up(
+    config: Config, files: Iterable[Path], store: Path, *, by_policy: bool, with_ports: bool = True
+) -> Checkup:
     """Become the user that `serve` would become, and try everything that it needs. This process stays that user.
 
     `files` are those named on the command line, `store` is the directory of snapshots. A port that a running node holds
@@ -69,7 +71,7 @@ def check_up(config: Config, files: Iterable[Path], store: Path, *, by_policy: b
     problems += _unreadable([*files, *named, *_own_files(own)], caller)
     problems += () if by_policy else _identity_problems(config)
     problems += (text for directory in dict.fromkeys(written) for text in _unwritable(directory, caller))
-    refused, not_tried = _ports(config)
+    refused, not_tried = _ports(config) if with_ports else ([], ())
     return Checkup(caller.name, (*problems, *refused), not_tried)
 
 

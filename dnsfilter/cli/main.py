@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dnsfilter import __version__
 from dnsfilter.cli import check, enrol, explain, firewall, serve, snapshot, suspend, up
+from dnsfilter.cli.doctor import command as doctor
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
 from dnsfilter.errors import ConfigError, DnsfilterError
 from dnsfilter.shell_completion import add_completion
@@ -45,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dnsfilter", description="A DNS resolver that carries out bans.")
     parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, check, explain, enrol, suspend, snapshot, firewall, up):
+    for command in (serve, check, doctor, explain, enrol, suspend, snapshot, firewall, up):
         command.add(commands)
     add_completion(commands, make_parser)
     return parser

@@ -59,7 +59,7 @@ class ControlClient:
         parts = urlsplit(control.url)
         self._host, self._path = parts.hostname or "", parts.path
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = _trust(control) if parts.scheme == "https" else None
+        self._tls = trust_of(control) if parts.scheme == "https" else None
         self.is_at_home = control.is_at_home
         """Whether the control plane is on this machine."""
         self.is_private = self._tls is not None or self.is_at_home
@@ -100,7 +100,7 @@ class ControlClient:
             self._drop()
             if self._closed:
                 raise UnavailableError(f"ask {self.url}: cancelled") from error
-            raise UnavailableError(f"ask {self.url}{path.partition('?')[0]}: {_reason(error)}") from error
+            raise UnavailableError(f"ask {self.url}{path.partition('?')[0]}: {reason_text(error)}") from error
         return Answer(response.status, response.getheader("ETag"), content, _seconds(response.getheader("Retry-After")))
 
     def close(self) -> None:
@@ -202,14 +202,16 @@ def refusal(answer: Answer) -> str:
     return f"status {answer.status}{more}"
 
 
-def _trust(control: ControlPlane) -> ssl.SSLContext:
+def trust_of(control: ControlPlane) -> ssl.SSLContext:
+    """Return the context that trusts the configured certificates. Raise UnavailableError if they cannot be read."""
     try:
         return ssl.create_default_context(cafile=control.ca)
     except OSError as error:
-        raise UnavailableError(f"read {control.ca}: {_reason(error)}") from error
+        raise UnavailableError(f"read {control.ca}: {reason_text(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason_text(error: Exception) -> str:
+    """Return why a request failed, in lower case."""
     match error:
         case ssl.SSLCertVerificationError():
             return f"its certificate is not trusted: {error.verify_message}"

@@ -129,6 +129,12 @@ def describe(message: bytes) -> str:
     return "\n".join(lines) + "\n"
 
 
+def record_data(answer: Checked) -> list[tuple[int, str]]:
+    """Return type and data, as text, of each record of the answer section."""
+    plain = [raw(answer, record) for record in answer.section(ANSWER)]
+    return [(record.rtype, _rdata_text(record)) for record in plain]
+
+
 def _record_text(checked: Checked, record: Record) -> str:
     plain = raw(checked, record)
     kind = f"{class_text(plain.rclass)}\t{type_text(plain.rtype)}"

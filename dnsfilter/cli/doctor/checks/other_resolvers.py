@@ -1,0 +1,34 @@
+"""A second resolver next to this node: a client that is refused asks it, and the ban has no effect."""
+
+from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.cli.doctor.resolvers import is_this_node, resolver_lists
+from dnsfilter.cli.running.asking import ask
+from dnsfilter.config.node_config import DNS_PORT, Endpoint
+from dnsfilter.engine.slow_path.local import HEALTH_NAME
+from dnsfilter.errors import UnavailableError
+from dnsfilter.wire.iana import Rcode, Type
+
+REPLIES = 'or set reply = "nodata" for the ban, after which clients do not ask another resolver'
+
+
+def other_resolvers(subject: Subject) -> Outcome:
+    """Find lists of resolvers that name this node and another one without its policy."""
+    findings = dict[Finding, None]()
+    for each in resolver_lists(subject):
+        others = [address for address in each.addresses if not is_this_node(subject.config, address)]
+        if len(others) == len(each.addresses):
+            continue
+        for address in others:
+            if not is_a_node(Endpoint(address, DNS_PORT)):
+                text = f"{each.path} names {address} next to this node: clients that are refused ask it"
+                findings[Finding(text, f"remove {address} from DHCP (option 6) and from {each.path}, {REPLIES}")] = None
+    return Outcome(tuple(findings), "no list of this machine names another resolver next to this node")
+
+
+def is_a_node(endpoint: Endpoint) -> bool:
+    """Return whether a node answers there: only a node has the name of its health."""
+    try:
+        answer = ask(endpoint, HEALTH_NAME, Type.TXT)
+    except UnavailableError:
+        return False
+    return answer.rcode == Rcode.NOERROR and bool(answer.section(0))

@@ -1,0 +1,53 @@
+"""The policy in force: on disk, in the running node, and as the control plane has published it."""
+
+from collections.abc import Iterator
+
+from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.errors import SnapshotError
+from dnsfilter.telemetry.metrics import ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
+
+LOG = "journalctl -u dnsfilter -n 50"
+
+
+def policy(subject: Subject) -> Outcome:
+    """Find a node that does not decide by the newest policy."""
+    try:
+        stored, passed_over = subject.store.read_best()
+    except SnapshotError as error:
+        return Outcome((Finding(f"no snapshot can be used: {error}", _first_advice(subject)),))
+    running = subject.metric(SNAPSHOT_REVISION.name)
+    findings = list(_findings(subject, stored.revision, running))
+    if passed_over is not None:
+        text = f"revision {stored.revision} is used instead of the newest one: {passed_over}"
+        findings.append(Finding(text, f"type dnsfilter snapshot list {subject.options}".rstrip()))
+    if stored.damaged:
+        text = f"a file of revision {stored.revision} is damaged; its second copy is used"
+        findings.append(Finding(text, "check the disk; the next act at the control plane writes another revision"))
+    return Outcome(tuple(findings), f"revision {stored.revision} is in force")
+
+
+def _findings(subject: Subject, stored: int, running: float | None) -> Iterator[Finding]:
+    if isinstance(subject.page, str):
+        yield Finding(f"the running node cannot be asked: {subject.page}", "type systemctl start dnsfilter")
+    elif running is not None and running != stored:
+        yield Finding(f"the node decides by revision {running:.0f}, but {stored} is on disk", f"type {LOG}")
+    published = None if subject.contact is None else subject.contact.revision
+    if published is not None and published != stored:
+        text = f"the control plane has published revision {published}, but this node has {stored}"
+        chosen = "" if subject.store.held_up_to() is None else f", or dnsfilter snapshot use {published} --reason WHY"
+        yield Finding(text, f"type {LOG}{chosen}")
+    if subject.metric(ENGINE_FALLBACK.name):
+        yield Finding("the node runs the slow reference engine", f"type {LOG}, then systemctl restart dnsfilter")
+    if subject.metric(SNAPSHOTS_QUARANTINED.name):
+        yield Finding(
+            "a snapshot was quarantined since the start",
+            f"type dnsfilter snapshot list {subject.options}".rstrip() + f", then {LOG}; a restart clears this",
+        )
+
+
+def _first_advice(subject: Subject) -> str:
+    if subject.by_policy:
+        return f"type dnsfilter check {subject.options}"
+    if subject.contact is not None and not subject.contact.enrolled:
+        return f"type dnsfilter enrol {subject.options}".rstrip()
+    return f"publish a policy at the control plane: dnsfilterctl apply POLICY, then type {LOG}"

@@ -1,0 +1,48 @@
+"""Which process holds each port that the node listens on."""
+
+from collections.abc import Iterator
+
+from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.cli.doctor.processes import Process, holders, open_sockets, sockets_at
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.node_config import Endpoint
+from dnsfilter.telemetry.metrics import Transport
+
+RESOLVED = "systemd-resolved.service"
+START = "type systemctl start dnsfilter, then journalctl -u dnsfilter -n 20"
+
+
+def ports(subject: Subject) -> Outcome:
+    """Find ports of the node that nobody or another program holds."""
+    known = open_sockets(subject.root)
+    findings: dict[Finding, None] = {}
+    unseen: set[int] = set()
+    for endpoint, transport in _wanted(subject):
+        place = f"{endpoint_text(endpoint)} over {transport.upper()}"
+        sockets = sockets_at(known, endpoint, transport)
+        owners = holders(subject.root, sockets)
+        if not sockets:
+            findings[Finding(f"nothing listens on {place}", START)] = None
+        elif not owners:
+            unseen |= {each.uid for each in sockets}
+        elif not any(owner.is_node for owner in owners):
+            findings[Finding(f"{place} is held by {owners[0]}, not by the node", _advice(owners[0]))] = None
+    hidden = f"which process of user {', '.join(map(str, sorted(unseen)))} holds a port: run this as root"
+    return Outcome(tuple(findings), "the node holds all its ports", hidden if unseen else "")
+
+
+def _wanted(subject: Subject) -> Iterator[tuple[Endpoint, Transport]]:
+    for endpoint in subject.config.listen:
+        yield endpoint, Transport.UDP
+        yield endpoint, Transport.TCP
+    yield subject.config.metrics_listen, Transport.TCP
+
+
+def _advice(owner: Process) -> str:
+    if owner.unit == RESOLVED:
+        return (
+            "write DNSStubListener=no below [Resolve] in /etc/systemd/resolved.conf, "
+            "then type systemctl restart systemd-resolved dnsfilter"
+        )
+    stop = f"systemctl disable --now {owner.unit}" if owner.unit else f"kill {owner.pid}"
+    return f"type {stop} && systemctl restart dnsfilter, or set another address in listen"

@@ -1,0 +1,113 @@
+"""Ask the control plane once, as the node does: what it answers, its clock, its certificate."""
+
+import ssl
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from dnsfilter import __version__
+from dnsfilter.config.node_config import Config, ControlPlane
+from dnsfilter.control.http_client import Answer, reason_text, refusal, trust_of
+from dnsfilter.control.identity import Identity, load_identity
+from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
+from dnsfilter.snapshot.manifest import parse_manifest
+
+CONTACT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The control plane's answer to a node. A value is None if it is not known.
+
+    `trouble` is why there is no answer; `untrusted`, whether that is its certificate. `status` and `detail` answer the
+    node's token. `revision` is the published one. `clock_ahead_s` is how far its clock is ahead of ours, `ends_s` when
+    its certificate ends.
+    """
+
+    url: str
+    enrolled: bool = False
+    trouble: str = ""
+    untrusted: bool = False
+    status: int | None = None
+    detail: str = ""
+    revision: int | None = None
+    clock_ahead_s: float | None = None
+    ends_s: float | None = None
+
+
+def contact(config: Config) -> Contact | None:
+    """Return the answer of the node's control plane. None if it has none."""
+    control = config.control_plane
+    if control.url is None:
+        return None
+    try:
+        identity = load_identity(config.node_dir)
+    except UnavailableError as error:
+        return Contact(control.url, trouble=str(error))
+    return ask_control_plane(control, control.url, identity)
+
+
+def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None) -> Contact:
+    """Ask for the published snapshot with the node's token; without one, only whether the API is alive."""
+    path = "/healthz" if identity is None else "/v1/nodes/self/snapshot?wait=0"
+    headers = {"User-Agent": f"dnsfilter/{__version__}"}
+    if identity is not None:
+        headers["Authorization"] = f"Bearer {identity.token}"
+    enrolled = identity is not None
+    try:
+        connection = _connection(url, control)
+    except UnavailableError as error:
+        return Contact(url, enrolled, str(error))
+    try:
+        connection.connect()
+        ends_s = _certificate_end(connection)
+        connection.request("GET", urlsplit(url).path.rstrip("/") + path, headers=headers)
+        response = connection.getresponse()
+        now_s = time.time()
+        body = response.read(MAX_MANIFEST_BYTES + 1)
+    except (OSError, HTTPException) as error:
+        return Contact(url, enrolled, reason_text(error), isinstance(error, ssl.SSLError))
+    finally:
+        connection.close()
+    ahead_s = _date_s(response.getheader("Date"))
+    return Contact(
+        url,
+        enrolled,
+        status=response.status,
+        detail=refusal(Answer(response.status, None, body)),
+        revision=_revision(body) if enrolled and response.status == 200 else None,
+        clock_ahead_s=None if ahead_s is None else ahead_s - now_s,
+        ends_s=ends_s,
+    )
+
+
+def _connection(url: str, control: ControlPlane) -> HTTPConnection:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme != "https":
+        return HTTPConnection(host, port, timeout=CONTACT_S)
+    return HTTPSConnection(host, port, timeout=CONTACT_S, context=trust_of(control))
+
+
+def _certificate_end(connection: HTTPConnection) -> float | None:
+    if not isinstance(connection.sock, ssl.SSLSocket):
+        return None
+    ends = (connection.sock.getpeercert() or {}).get("notAfter")
+    return ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
+
+
+def _revision(body: bytes) -> int | None:
+    try:
+        return parse_manifest(body).revision
+    except SnapshotError:
+        return None
+
+
+def _date_s(text: str | None) -> float | None:
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
