@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -98,16 +99,15 @@ def processes(root: Path) -> Iterator[Process]:
         yield Process(int(directory.name), name, tuple(command), uid, mask, unit[1] if unit else "")
 
 
-def _inodes_of(root: Path, pid: int) -> frozenset[int]:
+def _inodes_of(root: Path, pid: int) -> set[int]:
     found = set()
-    try:
+    with suppress(OSError):
         for link in (root / f"proc/{pid}/fd").iterdir():
-            match = _SOCKET.fullmatch(os.readlink(link))
-            if match is not None:
-                found.add(int(match[1]))
-    except OSError:
-        return frozenset()
-    return frozenset(found)
+            with suppress(OSError):  # closed meanwhile
+                match = _SOCKET.fullmatch(os.readlink(link))
+                if match is not None:
+                    found.add(int(match[1]))
+    return found
 
 
 def _address(text: str) -> Address:

@@ -35,7 +35,7 @@ def clients(subject: Subject) -> Outcome:
 def heavy_clients(counts: Counter[bytes], snapshot: Snapshot) -> tuple[Finding, ...]:
     """Return a finding for each client with more than half of the queries of a range of several addresses."""
     of_range: Counter[tuple[Prefix, str]] = Counter()
-    places = {client: place for client in counts if (place := snapshot.describe(client)) is not None}
+    places = {client: place for client in counts if (place := _place(client, snapshot)) is not None}
     for client, place in places.items():
         of_range[place] += counts[client]
     return tuple(
@@ -43,6 +43,12 @@ def heavy_clients(counts: Counter[bytes], snapshot: Snapshot) -> tuple[Finding, 
         for client, place in places.items()
         if place[0].num_addresses > 1 and of_range[place] >= LEAST_QUERIES and 2 * counts[client] > of_range[place]
     )
+
+
+def _place(client: bytes, snapshot: Snapshot) -> tuple[Prefix, str] | None:
+    """Return the range of a client and its authority. None for an unregistered one."""
+    described, found = snapshot.describe(client), snapshot.find(client)
+    return None if described is None or found is None else (described[0], snapshot.authority(found))
 
 
 def _finding(client: bytes, sent: int, place: tuple[Prefix, str], total: int) -> Finding:

@@ -1,0 +1,64 @@
+"""A node that does not decide by the newest policy."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli.doctor.checks.policy import policy
+from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.snapshot.compiler import compile_policy
+from tests.support.doctor_subjects import page, subject, texts
+from tests.support.policies import NOW
+from tests.support.policies import policy as make_policy
+
+
+def test_store_without_a_snapshot_is_found_until_one_is_published(tmp_path: Path) -> None:
+    node = subject(tmp_path)
+    shutil.rmtree(node.store.directory)
+    (found,) = policy(node).findings
+    assert found.text.startswith("no snapshot can be used: ")
+    assert "dnsfilterctl apply POLICY" in found.advice
+    assert texts(policy(subject(tmp_path))) == []
+
+
+def test_node_with_another_revision_than_its_disk_or_the_control_plane_is_found(tmp_path: Path) -> None:
+    node = subject(tmp_path)
+    node.store.publish(compile_policy(make_policy(revision=2), NOW))
+    contact = Contact("http://192.0.2.9", True, status=200, revision=3)
+    assert texts(policy(replace(node, contact=contact))) == [
+        "the node decides by revision 1, but 2 is on disk",
+        "the control plane has published revision 3, but this node has 2",
+    ]
+    mended = replace(node, page=page(dnsfilter_snapshot_revision=2), contact=replace(contact, revision=2))
+    assert texts(policy(mended)) == []
+
+
+def test_quarantined_revision_is_found_until_its_quarantine_ends(tmp_path: Path) -> None:
+    node = subject(tmp_path)
+    node.store.publish(compile_policy(make_policy(revision=2), NOW))
+    node.store.quarantine(2, "workers died of it")
+    (found,) = policy(node).findings
+    assert found.text.startswith("revision 1 is used instead of the newest one: ")
+    assert f"dnsfilter snapshot list {node.options}" in found.advice
+    node.store.unquarantine(2)
+    assert texts(policy(replace(node, page=page(dnsfilter_snapshot_revision=2)))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dnsfilter_engine_fallback", "the node runs the slow reference engine"),
+        ("dnsfilter_snapshots_quarantined_total", "a snapshot was quarantined since the start"),
+    ],
+)
+def test_what_a_restart_clears_is_found(tmp_path: Path, name: str, text: str) -> None:
+    node = replace(subject(tmp_path), page=page(dnsfilter_snapshot_revision=1, **{name: 1}))
+    assert texts(policy(node)) == [text]
+    assert texts(policy(replace(node, page=page(dnsfilter_snapshot_revision=1, **{name: 0})))) == []
+
+
+def test_node_that_cannot_be_asked_is_found(tmp_path: Path) -> None:
+    (text,) = texts(policy(replace(subject(tmp_path), page="connection refused")))
+    assert text == "the running node cannot be asked: connection refused"

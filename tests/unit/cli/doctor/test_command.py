@@ -1,0 +1,85 @@
+"""`dnsfilter doctor` on a real node: a clean bill, and what is found when the node stops."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnsfilter.cli.doctor.findings import Outcome, Subject
+from dnsfilter.cli.doctor.table import CHECKS
+from dnsfilter.cli.main import main
+from dnsfilter.errors import UnavailableError
+from tests.support.nodes import Node, program
+from tests.unit.cli.doctor.checks.test_upstreams import server
+
+
+def doctor(node: Node, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Return the exit code and the checks by name."""
+    command = [program("dnsfilter"), "doctor", "--config", str(node.config), "--policy", str(node.policy), "--json"]
+    done = subprocess.run([*command, *more], capture_output=True, text=True, timeout=60)
+    result = json.loads(done.stdout)
+    checks = {each["check"]: each for each in result["checks"]}
+    assert result["findings"] == sum(len(each["findings"]) for each in checks.values())
+    return done.returncode, checks
+
+
+@pytest.mark.slow
+def test_running_node_has_a_clean_bill_and_a_stopped_one_is_found(tmp_path: Path) -> None:
+    # What depends on the machine of the test is not compared.
+    of_machine = {"receive buffers", "connection tracking", "disk", "own names", "other resolvers", "capabilities"}
+    with server() as upstream:
+        node = Node(tmp_path, f"127.0.0.1:{upstream.port}", top=f'user = "{os.environ.get("USER", "root")}"')
+        with node:
+            _, checks = doctor(node)
+            found = {name for name, each in checks.items() if each["findings"]}
+            assert found <= of_machine, checks
+            assert checks["policy"]["seen"] == "revision 1 is in force"
+            assert checks["ports"]["seen"] == "the node holds all its ports"
+        code, checks = doctor(node)
+    assert code == 1
+    assert len(checks["ports"]["findings"]) == 3
+    assert checks["policy"]["findings"][0]["finding"].startswith("the running node cannot be asked: ")
+
+
+def run(*arguments: str) -> object:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", *arguments])
+    return ended.value.code
+
+
+def test_wrong_configuration_is_wrong_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('listen = ["nowhere"]\n')
+    assert run("--config", str(path)) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert run("--config", str(path), "--count-clients", "601") == 2
+
+
+def test_check_that_fails_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(subject: Subject) -> Outcome:
+        raise UnavailableError("the table is missing")
+
+    from dnsfilter.cli.doctor import table
+    from dnsfilter.cli.doctor.checks import files
+
+    monkeypatch.setattr(table, "CHECKS", {"first": fails, "second": lambda subject: Outcome(seen="all is well")})
+    monkeypatch.setattr(files, "files", lambda subject, named: Outcome(seen="readable"))
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('state_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
+    assert run("--config", str(path)) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "unknown  first: the check failed: the table is missing",
+        "ok       second: all is well",
+        "ok       files: readable",
+        "0 findings",
+    ]
+
+
+def test_every_check_is_in_the_table() -> None:
+    files = {path.stem for path in Path("dnsfilter/cli/doctor/checks").glob("[a-z]*.py")}
+    assert {check.__name__ for check in CHECKS.values()} | {"files"} == files

@@ -1,0 +1,66 @@
+"""Asking the control plane once: a fake one on loopback, with and without TLS."""
+
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli.doctor.contact import ask_control_plane
+from dnsfilter.config.node_config import ControlPlane
+from dnsfilter.control.identity import Identity
+from dnsfilter.snapshot.compiler import compile_policy
+from tests.support.certificates import Authority
+from tests.support.fake_control_plane import TOKEN, Played
+from tests.support.policies import NOW, policy
+
+IDENTITY = Identity("ghent-1", "default", TOKEN, "00" * 32, "installation", "http://127.0.0.1")
+
+
+def test_published_revision_and_the_other_clock_are_read() -> None:
+    with Played() as plane:
+        plane.publish(compile_policy(policy(revision=7), NOW))
+        found = ask_control_plane(ControlPlane(plane.url), plane.url, IDENTITY)
+    assert (found.enrolled, found.status, found.revision, found.trouble) == (True, 200, 7, "")
+    assert found.clock_ahead_s is not None
+    assert abs(found.clock_ahead_s) < 3600
+    assert found.ends_s is None
+    assert plane.spoken[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_refusal_is_read_without_the_token(status: int) -> None:
+    with Played() as plane:
+        plane.script.status = status
+        found = ask_control_plane(ControlPlane(plane.url), plane.url, IDENTITY)
+    assert (found.status, found.revision) == (status, None)
+    assert found.detail.startswith(f"status {status}")
+    assert TOKEN not in repr(found)
+
+
+def test_node_without_an_identity_sends_no_token() -> None:
+    with Played() as plane:
+        found = ask_control_plane(ControlPlane(plane.url), plane.url, None)
+    assert not found.enrolled
+    assert plane.spoken[0].path == "/healthz"
+    assert "authorization" not in plane.spoken[0].headers
+
+
+def test_end_of_a_trusted_certificate_is_read_and_an_unknown_one_is_not_trusted(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path / "one"), Authority(tmp_path / "other")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    authority.issue(certificate, key)
+    with Played((certificate, key)) as plane:
+        plane.publish(compile_policy(policy(revision=7), NOW))
+        good = ask_control_plane(ControlPlane(plane.url, ca=authority.ca), plane.url, IDENTITY)
+        bad = ask_control_plane(ControlPlane(plane.url, ca=other.ca), plane.url, IDENTITY)
+        lost = ask_control_plane(ControlPlane(plane.url, ca=tmp_path / "none.pem"), plane.url, IDENTITY)
+    assert (good.revision, good.untrusted) == (7, False)
+    assert good.ends_s is not None
+    assert bad.untrusted
+    assert bad.trouble.startswith("its certificate is not trusted: ")
+    assert "none.pem" in lost.trouble
+
+
+def test_control_plane_that_is_down_has_trouble() -> None:
+    with Played() as plane:
+        url = plane.url
+    assert ask_control_plane(ControlPlane(url), url, IDENTITY).trouble == "connection refused"
