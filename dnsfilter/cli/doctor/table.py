@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from dnsfilter.cli.doctor.checks.answers import answers
 from dnsfilter.cli.doctor.checks.buffers import buffers
 from dnsfilter.cli.doctor.checks.capabilities import capabilities
 from dnsfilter.cli.doctor.checks.certificates import certificates
@@ -24,6 +25,7 @@ Check: TypeAlias = Callable[[Subject], Outcome]
 CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "ports": ports,
+        "answers": answers,
         "capabilities": capabilities,
         "receive buffers": buffers,
         "connection tracking": conntrack,

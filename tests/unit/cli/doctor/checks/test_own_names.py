@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dns.message
+import dns.rdatatype
 import pytest
 
 from dnsfilter.cli.doctor.checks import own_names as checked
@@ -16,7 +17,7 @@ def answers(rcode: str, *records: str) -> object:
     """Return a way to ask a node that answers so."""
 
     def ask(server: Endpoint, name: bytes, qtype: int) -> Answer:
-        asked = dns.message.make_query("control.example.org", qtype)
+        asked = dns.message.make_query("control.example.org", dns.rdatatype.RdataType(qtype))
         made = dns.message.from_text(
             "\n".join(
                 ["id 1", f"rcode {rcode}", "flags QR RD RA", ";QUESTION", str(asked.question[0]), ";ANSWER", *records]
