@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.policy.model import WireName
 from dnsfilter.wire.answer import ANSWER, Answer, answer_ttl, negative_ttl
 from dnsfilter.wire.iana import Rcode, Type
+from dnsfilter.wire.names import is_at_or_below
 
 LONGEST_S: Final = 86_400
 """Maximum lifetime of an entry in seconds, for any TTL. RFC 8767 section 4 suggests days; a day limits mistakes."""
@@ -93,6 +95,12 @@ class Cache(Protocol):
     def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
         """Keep an answer if it may be cached. Return its entry in any case."""
 
+    def flush(self, name: WireName, *, below: bool) -> int:
+        """Remove answers about the name, or with `below` also about all names below it. Return how many these were.
+
+        An answer is about the name of its question, and about each name that its chain leads to.
+        """
+
 
 class AnswerCache:
     """Answers by key, at most `max_bytes` in total, each kept until `stale_s` after its TTL.
@@ -164,6 +172,22 @@ class AnswerCache:
             self.bytes += size
         self._evict()
         return entry
+
+    def flush(self, name: WireName, *, below: bool) -> int:
+        """Remove answers about the name, or with `below` also about all names below it. Return how many these were."""
+
+        def concerned(other: bytes) -> bool:
+            return is_at_or_below(other, name) if below else other == name
+
+        found = [
+            key
+            for segment in (self._probation, self._protected)
+            for key, entry in segment.items()
+            if any(map(concerned, (key.name, *entry.targets)))
+        ]
+        for key in found:
+            self._drop(key)
+        return len(found)
 
     def _is_spent(self, entry: Entry, now_ms: int) -> bool:
         return now_ms >= entry.expires_ms + self._stale_ms

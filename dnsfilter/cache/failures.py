@@ -67,6 +67,10 @@ class Failures:
         if len(self._known) > MOST_FAILURES:
             self._known.popitem(last=False)
 
+    def clear(self) -> None:
+        """Forget all failures."""
+        self._known.clear()
+
     def forget(self, key: CacheKey) -> None:
         """Forget the question's failure, because it was resolved."""
         self._known.pop(key, None)

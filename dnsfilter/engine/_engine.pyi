@@ -9,7 +9,7 @@ from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, Nod
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import Noted
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Transport
@@ -48,6 +48,7 @@ class CompiledEngine:
     def introduce(self, node: NodeLabel) -> None: ...
     def capture(self, captures: Sequence[Capture]) -> None: ...
     def take_captured(self) -> Captured: ...
+    def flush(self, name: WireName, *, below: bool) -> int: ...
     def poll(self, budget: int) -> Sequence[Event]: ...
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
@@ -72,3 +73,6 @@ class Store:
 
     def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
         """Cache an answer if it may be cached. Return its entry in any case."""
+
+    def flush(self, name: WireName, *, below: bool) -> int:
+        """Remove answers about the name. Return how many these were."""

@@ -8,7 +8,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import Noted
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.query import Query
@@ -173,6 +173,12 @@ class Engine(Protocol):
 
     def take_captured(self) -> Captured:
         """Return what was recorded since the last call."""
+
+    def flush(self, name: WireName, *, below: bool) -> int:
+        """Forget every failure, and answers about the name, or with `below` also about names below it.
+
+        Return how many answers these were.
+        """
 
     def close(self) -> None:
         """Release every descriptor that the engine opened."""

@@ -51,6 +51,7 @@ class Act(StrEnum):
     END_SUSPENSION = "end_suspension"
     USE_REVISION = "use_revision"
     UNQUARANTINE = "unquarantine"
+    FLUSH_CACHE = "flush_cache"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.local.flush_request import WantedFlush, request_flush
 from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
 from dnsfilter.local.local_suspensions import (
     FILE_NAME,
@@ -180,6 +181,13 @@ class LocalNode:
         if revision == self._store.current_revision():
             return f"revision {revision} is no longer quarantined; the node uses it within seconds"
         return f"revision {revision} is no longer quarantined; to use it: dnsfilter snapshot use {revision}"
+
+    def flush_cache(self, wanted: WantedFlush) -> None:
+        """Have the running node forget cached answers. Raise UnavailableError if none takes the request."""
+        with self._as_owner():
+            now = _now(self._files())
+            self._journal().add(now.instant, self._uid, Act.FLUSH_CACHE, str(wanted)[:REASON_CHARS])
+            request_flush(self._config.node_dir, wanted)
 
     def _check_here(self, revision: int) -> None:
         here = self._store.revisions()

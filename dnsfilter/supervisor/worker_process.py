@@ -23,6 +23,7 @@ from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.worker import channel
 from dnsfilter.worker.channel import (
     Alive,
+    Flushed,
     InForce,
     Listen,
     Order,
@@ -240,6 +241,8 @@ class WorkerProcess:
                 if doubted and not self.clock_doubted:
                     logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not trusted")
                 self.clock_doubted = doubted
+            case Flushed(answers):
+                logs.emit(_LOG, logging.INFO, "cache flushed", pid=self.process.pid, answers=answers)
             case UnregisteredNetworks(noted):
                 if len(self.unregistered) <= _MOST_NOTED:
                     self.unregistered += noted

@@ -67,6 +67,13 @@ class Policy(_Message, frozen=True):
     node: str = ""
 
 
+class Flush(_Message, frozen=True):
+    """To the worker: forget cached answers about a wire name, or with `below` also about all names below it."""
+
+    name: bytes
+    below: bool
+
+
 class Stop(_Message, frozen=True):
     """To the worker: stop reading, answer pending queries, then end."""
 
@@ -88,6 +95,12 @@ class Alive(_Message, frozen=True):
     """From the worker, regularly. `clock_doubted`: the wall clock is earlier than the snapshot's making."""
 
     clock_doubted: bool
+
+
+class Flushed(_Message, frozen=True):
+    """From the worker: it has forgotten this many answers."""
+
+    answers: Count
 
 
 class UnregisteredNetworks(_Message, frozen=True):
@@ -134,8 +147,10 @@ class RefusedQueries(_Message, frozen=True):
             raise ValueError(f"an address must have {_ADDRESS_BYTES[0]} bytes (IPv4) or {_ADDRESS_BYTES[1]} (IPv6)")
 
 
-Order: TypeAlias = Setup | Listen | Policy | Record | Stop
-Report: TypeAlias = InForce | Rejected | Alive | UnregisteredNetworks | Recorded | RangeQueries | RefusedQueries
+Order: TypeAlias = Setup | Listen | Policy | Record | Flush | Stop
+Report: TypeAlias = (
+    InForce | Rejected | Alive | Flushed | UnregisteredNetworks | Recorded | RangeQueries | RefusedQueries
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ORDERS: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)

@@ -35,6 +35,8 @@ from dnsfilter.upstream.zones import Zones
 from dnsfilter.worker.channel import (
     MOST_REASON,
     Alive,
+    Flush,
+    Flushed,
     InForce,
     Listen,
     Policy,
@@ -188,6 +190,8 @@ class Worker:
                 self._wanted_changed.set()
             case (Record(captures), _):
                 self._engine.capture(captures)
+            case (Flush(name, below), _):
+                send(self._channel, Flushed(self._engine.flush(name, below=below)))
             case (Stop(), _):
                 self._stopped.set()
             case (message, _):

@@ -53,14 +53,14 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _results(options: argparse.Namespace) -> Iterator[tuple[str, "Outcome"]]:
-    from dnsfilter.cli.doctor.checks.files import files
+    from dnsfilter.cli.doctor.node_files import node_files
     from dnsfilter.cli.doctor.table import CHECKS
 
     subject = _subject(options)
     for name, check in CHECKS.items():
         yield name, _attempt(partial(check, subject))
     named = tuple(path for path in (options.config, options.policy) if path is not None)
-    yield "files", _attempt(partial(files, subject, named))
+    yield "files", _attempt(partial(node_files, subject, named))
 
 
 def _subject(options: argparse.Namespace) -> "Subject":

@@ -82,6 +82,9 @@ class CompiledEngine:
     def take_captured(self):
         return self._slow_path.take_captured()
 
+    def flush(self, name, *, below):
+        return self._slow_path.flush(name, below=below)
+
     def listen(self, listener):
         number = os.fstat(listener.fileno()).st_ino
         if number not in self._by_socket:

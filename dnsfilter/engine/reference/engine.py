@@ -28,7 +28,7 @@ from dnsfilter.engine.slow_path.local import asks_probe
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT
 from dnsfilter.engine.slow_path.slow_path import SlowPath
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, UnregisteredTable
-from dnsfilter.policy.model import Instant
+from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
@@ -114,6 +114,9 @@ class ReferenceEngine:
 
     def take_captured(self) -> Captured:
         return self._path.take_captured()
+
+    def flush(self, name: WireName, *, below: bool) -> int:
+        return self._path.flush(name, below=below)
 
     def listen(self, listener: UdpListener) -> None:
         self._listeners[listener.fileno()] = listener

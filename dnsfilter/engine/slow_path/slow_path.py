@@ -20,10 +20,11 @@ from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
 from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
+from dnsfilter.policy.model import WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Outcome, Transport
-from dnsfilter.telemetry.slots import UPSTREAM_ANSWERS, UPSTREAM_UNKNOWN, upstream_slots
+from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, UPSTREAM_ANSWERS, UPSTREAM_UNKNOWN, upstream_slots
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import Query, parse_query
@@ -56,6 +57,7 @@ class SlowPath:
         self._upstreams = upstreams
         self._slots = slots
         self._cache = cache
+        self._failures = failures
         self.judging = Judging(clients, counters)
         self._recorder = Recorder(self.judging, clock)
         self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
@@ -79,6 +81,16 @@ class SlowPath:
     def take_captured(self) -> Captured:
         """Return what was recorded since the last call."""
         return self._recorder.take()
+
+    def flush(self, name: WireName, *, below: bool) -> int:
+        """Forget answers about the name, or with `below` also about all below it. Return how many these were.
+
+        Forget all failures, because not every engine keeps their names. They last for minutes only.
+        """
+        self._failures.clear()
+        count = self._cache.flush(name, below=below)
+        self._slots[CACHE_ENTRIES], self._slots[CACHE_BYTES] = len(self._cache), self._cache.bytes
+        return count
 
     # Queries.
 

@@ -9,6 +9,7 @@ from dnsfilter.cache.answers import AnswerCache, Entry, lifetime_s, size_bytes
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.iana import Rcode, Type
+from dnsfilter.wire.names import parse_name
 from tests.support.caches import CACHES, Make, facts
 from tests.unit.cache.messages import TC, Rr, address, answer, denial, failure, key
 
@@ -24,6 +25,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 SOA = Rr("example.org", Type.SOA, 900, "600")
 ALIAS = Rr("www.example.org", Type.CNAME, 120, "web.example.org")
 WEB = Rr("web.example.org", Type.A, 60)
+WEB_NET = Rr("web.example.net", Type.A, 60)
 
 LIFETIMES: dict[str, tuple[Answer, int]] = {
     "data: its TTL": (address(ttl=300), 300),
@@ -273,3 +275,34 @@ def test_accounted_size_is_between_the_measured_size_and_half_more(message: Answ
 def test_entries_have_no_dictionary() -> None:
     assert not hasattr(AnswerCache(0, 0).put(key(), address(), (), False, 0), "__dict__")
     assert Entry.__slots__
+
+
+FLUSHES = {
+    "a name": ("www.example.org", False, {"www.example.org"}),
+    "a name in other case": ("WWW.Example.ORG", False, {"www.example.org"}),
+    "a name and all below it": ("example.org", True, {"example.org", "www.example.org", "a.b.example.org"}),
+    "a name that is only a part of a label": ("ample.org", True, set()),
+    "a name without answers": ("example.org.", False, {"example.org"}),
+    "what an alias leads to": ("web.example.net", False, {"alias.example.com"}),
+    "what an alias leads to, below": ("net", True, {"alias.example.com"}),
+    "everything": (".", True, {"example.org", "www.example.org", "a.b.example.org", "alias.example.com"}),
+}
+
+
+@pytest.mark.parametrize(("name", "below", "gone"), FLUSHES.values(), ids=FLUSHES.keys())
+def test_flush_removes_answers_about_a_name(make: Make, name: str, below: bool, gone: set[str]) -> None:
+    cache = make(1 << 20, 3_600)
+    names = ["example.org", "www.example.org", "a.b.example.org"]
+    for each in names:
+        cache.put(key(each), address(each), (), False, 0)
+    alias = answer("alias.example.com", [Rr("alias.example.com", Type.CNAME, 60, "web.example.net"), WEB_NET])
+    cache.put(key("alias.example.com"), alias, (parse_name("web.example.net"),), False, 0)
+    cache.get(key("www.example.org"), 1)  # one of them is protected now
+    before = cache.bytes
+    assert cache.flush(parse_name(name.lower()), below=below) == len(gone)
+    left = {each for each in (*names, "alias.example.com") if cache.get(key(each), 2) is not None}
+    assert left == {*names, "alias.example.com"} - gone
+    assert len(cache) == 4 - len(gone)
+    assert (cache.bytes < before) == bool(gone)
+    if not left:
+        assert cache.bytes == 0

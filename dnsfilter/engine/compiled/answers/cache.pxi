@@ -175,6 +175,24 @@ cdef class Store:
         size = 0 if entry == NULL else entry.memory
         return AgedAnswer(answer, now_ms, now_ms + seconds * 1000, targets, ad, size)
 
+    def flush(self, bytes name not None, *, bint below):
+        """Remove answers about the name, as `AnswerCache.flush`. Return how many these were."""
+        cdef const uint8_t* wanted = <const uint8_t*><const char*>name
+        cdef int64_t before = self.count
+        self._flush(&self.probation, wanted, <int>len(name), below)
+        self._flush(&self.protected, wanted, <int>len(name), below)
+        self._free_dropped()
+        return before - self.count
+
+    cdef void _flush(self, const Line* line, const uint8_t* name, int size, bint below) noexcept nogil:
+        cdef Entry* entry = line.oldest
+        cdef Entry* newer
+        while entry != NULL:
+            newer = entry.newer
+            if is_about(entry, name, size, below):
+                self._drop(entry)
+            entry = newer
+
     cdef Entry* _copied(self, const Key* key, answer, targets) except? NULL:
         """Return a new entry with a Python answer; NULL if it is too large."""
         others = sorted(additional_names(answer))

@@ -99,6 +99,27 @@ cdef uint32_t next_name(const Entry* entry, uint32_t at, const uint8_t** name, i
     return at + 1 + where[0]
 
 
+cdef bint is_about(const Entry* entry, const uint8_t* name, int size, bint below) noexcept nogil:
+    """Return whether the question or a target is the name, or with `below` at or below it."""
+    cdef const uint8_t* target
+    cdef uint32_t at = 0
+    cdef int index, target_size
+    if is_name_at(entry_name(entry), entry.name_size, name, size, below):
+        return True
+    for index in range(entry.target_count):
+        at = next_name(entry, at, &target, &target_size)
+        if is_name_at(target, target_size, name, size, below):
+            return True
+    return False
+
+
+cdef bint is_name_at(const uint8_t* own, int own_size, const uint8_t* name, int size, bint below) noexcept nogil:
+    cdef int at = 0
+    while below and own_size - at > size:
+        at += 1 + own[at]
+    return own_size - at == size and memcmp(own + at, name, size) == 0
+
+
 # The matches of an entry's names: one set for question and targets together, then one for each additional name that has
 # matches. To look them up again, call `forget_matches` first, and set `generation` if there was room for all.
 

@@ -117,6 +117,11 @@ cdef class Failures:
         else:
             self.targets.pop(found - self.table, None)
 
+    def clear(self):
+        memset(self.table, 0, FAILURE_SETS * FAILURE_WAYS * sizeof(Unresolved))
+        self.targets.clear()
+        self.count = 0
+
     def forget(self, key):
         self.forget_hash(self.hash_from(key))
 

@@ -64,11 +64,10 @@ def test_check_that_fails_does_not_hide_the_others(
     def fails(subject: Subject) -> Outcome:
         raise UnavailableError("the table is missing")
 
-    from dnsfilter.cli.doctor import table
-    from dnsfilter.cli.doctor.checks import files
+    from dnsfilter.cli.doctor import node_files, table
 
     monkeypatch.setattr(table, "CHECKS", {"first": fails, "second": lambda subject: Outcome(seen="all is well")})
-    monkeypatch.setattr(files, "files", lambda subject, named: Outcome(seen="readable"))
+    monkeypatch.setattr(node_files, "node_files", lambda subject, named: Outcome(seen="readable"))
     path = tmp_path / "dnsfilter.toml"
     path.write_text('state_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
     assert run("--config", str(path)) == 0
@@ -82,4 +81,4 @@ def test_check_that_fails_does_not_hide_the_others(
 
 def test_every_check_is_in_the_table() -> None:
     files = {path.stem for path in Path("dnsfilter/cli/doctor/checks").glob("[a-z]*.py")}
-    assert {check.__name__ for check in CHECKS.values()} | {"files"} == files
+    assert {check.__name__ for check in CHECKS.values()} == files
