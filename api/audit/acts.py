@@ -24,7 +24,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "installation": ("raise_revision", "restore"),
     "node": (
         "register", "invite", "enrol", "remove", "journal_gap",
-        "suspend", "end_suspension", "use_revision", "unquarantine",
+        "suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache",
     ),
     "policy": ("apply", "load", "rollback"),
     "range": ("register", "change", "remove", "transfer"),

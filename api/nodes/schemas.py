@@ -52,7 +52,7 @@ Word = Annotated[ShortLine, StringConstraints(max_length=64)]
 Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 UnregisteredPrefix = Annotated[str, StringConstraints(max_length=43), AfterValidator(_checked_unregistered)]
-LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine"]
+LocalAct = Literal["suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache"]
 State = Literal["current", "held", "behind", "silent", "waiting", "removed"]
 OLDER: frozenset[State] = frozenset({"held", "behind"})
 """The states of nodes that report and apply an older policy: `held` if it was selected locally, else `behind`."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from dnsfilter.cli.node_snapshot import local_suspensions, snapshot_of
 from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, store_of
 from dnsfilter.cli.suspend import published_text, suspension_text, suspension_value
+from dnsfilter.config.node_config import Config
 from dnsfilter.policy.decide import Decision
 from dnsfilter.policy.instants import DEFAULT_ZONE, EXAMPLES, at_words, instant_of, parse_written
+from dnsfilter.policy.model import Address, WireName
 from dnsfilter.policy.reasons import unregistered_text
 from dnsfilter.snapshot.compiler import KEPT_PAST_S
 from dnsfilter.telemetry.terminal import say
@@ -73,6 +75,13 @@ def explain(options: argparse.Namespace) -> int:
     when = "" if options.at is None else f" at {at_words(at)}"
     say(f"revision {snapshot.revision}{when}, {name_text(name)}: {decision_text(decision)}")
     return DONE
+
+
+def decide_now(options: argparse.Namespace, config: Config, client: Address, name: WireName) -> tuple[int, Decision]:
+    """Return the revision that this node decides by, and its decision now, with local suspensions."""
+    now = store_of(options, config).creation_time_s(int(time.time()))
+    snapshot = snapshot_of(options, config, now, now, local_suspensions(options))
+    return snapshot.revision, snapshot.decide(client, name, now)
 
 
 def decision_value(decision: Decision) -> dict[str, object]:

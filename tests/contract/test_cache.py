@@ -12,6 +12,7 @@ from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Mode, Reply, Term
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, CACHE_HITS
+from dnsfilter.wire.names import parse_name
 from tests.contract.cases import NETWORKS, TIKTOK, internet, office
 from tests.support.engines import MECHELEN, UNREGISTERED, data, query, ttls
 from tests.support.policies import NOW, ban, policy
@@ -190,3 +191,24 @@ def test_other_records_keep_their_order(start: Start) -> None:
     lines = tuple(f"mail.example.org. 300 MX 10 m{number}.example.org." for number in range(3))
     rig = start(office(), Scripted(says({("mail.example.org", "MX"): lines})))
     assert data(rig.ask(query("mail.example.org", "MX", id=1))) == data(rig.ask(query("mail.example.org", "MX", id=2)))
+
+
+def test_flushed_name_is_asked_for_again_and_others_are_not(start: Start) -> None:
+    other = "other.example.org"
+    rig = start(office(), internet())
+    for name in (NAME, other):
+        rig.ask(query(name))
+    assert rig.engine.flush(parse_name(NAME), below=False) == 1
+    assert rig.counters.slots[CACHE_ENTRIES] == 1
+    assert isinstance(rig.judge(query(NAME)), Miss)
+    assert rig.at_once(query(other)).answer
+    assert rig.engine.flush(parse_name("org"), below=True) == 1
+    assert (rig.counters.slots[CACHE_ENTRIES], rig.counters.slots[CACHE_BYTES]) == (0, 0)
+
+
+def test_flush_forgets_that_a_question_failed(start: Start) -> None:
+    rig = start(office(), Scripted(lambda asked: [reply(asked, rcode=dns.rcode.SERVFAIL)]))
+    rig.ask(query(NAME))
+    assert not isinstance(rig.judge(query(NAME)), Miss)
+    assert rig.engine.flush(parse_name(NAME), below=False) == 0
+    assert isinstance(rig.judge(query(NAME)), Miss)

@@ -32,7 +32,9 @@ MAX_CHECKPOINTS = 1_000_000
 """One every hour for a century."""
 
 
-_LOCAL_ACTS = frozenset({"node.suspend", "node.end_suspension", "node.use_revision", "node.unquarantine"})
+_LOCAL_ACTS = frozenset(
+    f"node.{act}" for act in ("suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache")
+)
 _DETAILED_ACTS = _LOCAL_ACTS | {"suspension.start"}
 """Acts without an earlier state to compare, whose line needs the authority, the end and the reason."""
 

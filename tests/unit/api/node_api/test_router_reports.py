@@ -208,7 +208,10 @@ def test_local_acts_are_recorded_once(town: Plane) -> None:
     entries = [
         _entry(1),
         _entry(2, act="end_suspension", until=None),
-        *(_entry(number, act=act, authority=None) for number, act in ((3, "use_revision"), (4, "unquarantine"))),
+        *(
+            _entry(number, act=act, authority=None)
+            for number, act in ((3, "use_revision"), (4, "unquarantine"), (5, "flush_cache"))
+        ),
     ]
     assert machine.report(journal=entries[:2]) == 2
     assert machine.report(journal=entries[::-1]) == 4
@@ -220,6 +223,7 @@ def test_local_acts_are_recorded_once(town: Plane) -> None:
         ("node.end_suspension", 2, ["town"]),
         ("node.use_revision", 3, []),
         ("node.unquarantine", 4, []),
+        ("node.flush_cache", 5, []),
     ]
     after = {key: value for key, value in _entry(1).items() if key != "act"}
     assert (acts[0]["after"], acts[0]["access"], acts[0]["account"]) == (after, "node", 0)

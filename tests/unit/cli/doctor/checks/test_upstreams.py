@@ -10,6 +10,8 @@ from pathlib import Path
 
 import dns.message
 import dns.rcode
+import dns.rdatatype
+import dns.rrset
 
 from dnsfilter.cli.doctor.checks.upstreams import upstreams
 from dnsfilter.config.node_config import Endpoint, Zone
@@ -20,7 +22,7 @@ from tests.support.ports import free_port
 
 @contextmanager
 def server(rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, with_tcp: bool = True) -> Iterator[Endpoint]:
-    """A server that answers every question with that code, over UDP and TCP."""
+    """A server that answers every question with that code and addresses with 192.0.2.80, over UDP and TCP."""
     port = free_port()
     udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
     udp.bind(("127.0.0.1", port))
@@ -31,6 +33,8 @@ def server(rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, with_tcp: bool = True)
     def reply(message: bytes) -> bytes:
         made = dns.message.make_response(dns.message.from_wire(message))
         made.set_rcode(rcode)
+        if made.question[0].rdtype == dns.rdatatype.A:
+            made.answer.append(dns.rrset.from_text(made.question[0].name, 300, "IN", "A", "192.0.2.80"))
         return made.to_wire()
 
     def by_udp() -> None:

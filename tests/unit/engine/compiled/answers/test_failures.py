@@ -39,7 +39,7 @@ KEYS = [
 
 happenings = st.lists(
     st.tuples(
-        st.sampled_from(("note", "note", "forget", "get")),
+        st.sampled_from(("note", "note", "forget", "get", "clear")),
         st.sampled_from(KEYS),
         st.sampled_from((None, EdeCode.NETWORK_ERROR, EdeCode.OTHER)),
         st.sampled_from(((), (b"\1a\0",), (b"\1a\0", b"\1b\0"))),
@@ -68,6 +68,8 @@ def test_failures_match_the_reference(happened: list[tuple[str, CacheKey, Any, A
                     failures.note(key, code, targets, recoveries, now_ms)
                 elif what == "forget":
                     failures.forget(key)
+                elif what == "clear":
+                    failures.clear()
             assert seen(ours, recoveries, now_ms) == seen(theirs, recoveries, now_ms)
 
 

@@ -1,0 +1,91 @@
+"""`dnsfilter top`: what the running node does now, again every few seconds."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import DONE, add_command, add_files, config_of
+from dnsfilter.telemetry.terminal import escape, say
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dnsfilter.cli.options import Commands
+    from dnsfilter.cli.running.figures import Figures
+    from dnsfilter.config.node_config import Endpoint
+
+LEAST_S, MOST_S = 0.1, 3600.0
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    command = add_command(commands, "top", top, "show what the running node does now; Ctrl-C ends it")
+    add_files(command)
+    command.add_argument("--interval", type=_seconds, default=1.0, metavar="SECONDS", help="between two readings")
+    command.add_argument("--once", action="store_true", help="print the figures of one interval, and end")
+    command.add_argument("--json", action="store_true", help="print each reading as a line of JSON")
+
+
+def top(options: argparse.Namespace) -> int:
+    """Show figures until Ctrl-C. Raise UnavailableError if the node does not answer."""
+    readings = _readings(config_of(options).metrics_listen, options.interval)
+    try:
+        if options.json or options.once or not sys.stdout.isatty():
+            for found in readings:
+                _print(found, as_json=options.json)
+                if options.once:
+                    break
+        else:
+            _show_live(readings)
+    except KeyboardInterrupt:
+        print()
+    return DONE
+
+
+def _readings(endpoint: "Endpoint", interval_s: float) -> "Iterator[Figures]":
+    from dnsfilter.cli.running.figures import figures
+    from dnsfilter.cli.running.status_page import fetch_samples
+
+    before, at_s = fetch_samples(endpoint), time.monotonic()
+    while True:
+        time.sleep(interval_s)
+        now, now_s = fetch_samples(endpoint), time.monotonic()
+        yield figures(before, now, now_s - at_s)
+        before, at_s = now, now_s
+
+
+def _print(found: "Figures", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found.value()), flush=True)
+        return
+    for label, text in found.rows():
+        say(f"{label}: {text}", flush=True)
+
+
+def _show_live(readings: "Iterator[Figures]") -> None:
+    from rich.live import Live
+
+    with Live(screen=True, auto_refresh=False) as live:
+        for found in readings:
+            live.update(_table(found), refresh=True)
+
+
+def _table(found: "Figures") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for label, text in found.rows():
+        style = "bold red" if label.isupper() or text.startswith("FAILING") else ""
+        table.add_row(Text(escape(label), style="bold"), Text(escape(text), style=style))
+    return table
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not LEAST_S <= seconds <= MOST_S:
+        raise ValueError(text)
+    return seconds

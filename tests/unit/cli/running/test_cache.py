@@ -1,0 +1,55 @@
+"""The commands that ask a running node, on a real one: query, top, cache flush."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.engine.choice import VARIABLE
+from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
+from tests.support.engines import KINDS
+from tests.support.nodes import Node, eventually, program
+from tests.unit.cli.doctor.checks.test_upstreams import server
+
+pytestmark = pytest.mark.slow
+
+GHENT = "127.0.5.10"
+
+
+@pytest.fixture(params=KINDS)
+def node(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    monkeypatch.setenv(VARIABLE, request.param)
+    with server() as upstream, Node(tmp_path, f"127.0.0.1:{upstream.port}") as running:
+        yield running
+
+
+def command(node: Node, *words: str) -> subprocess.CompletedProcess[str]:
+    files = ("--config", str(node.config), "--policy", str(node.policy))
+    done = subprocess.run([program("dnsfilter"), *words, *files], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_node_is_asked_shown_and_its_cache_flushed(node: Node) -> None:
+    refused = json.loads(command(node, "query", "www.tiktok.com", "--client", GHENT, "--json").stdout)
+    assert (refused["verdict"], refused["asked_as"], refused["answer"]["rcode"]) == ("refuse", GHENT, "REFUSED")
+    shown = command(node, "query", "www.example.org", "AAAA", "--client", GHENT, "--tcp").stdout
+    assert shown.startswith(f"decision for {GHENT}, revision 1: pass for a client of ghent\nanswer to {GHENT}: NOERROR")
+    assert ";www.example.org.       IN      AAAA\n" in shown
+
+    for name in ("www.example.org", "www.example.net"):
+        assert node.dig(name, bind=GHENT).rdata("A") == ["192.0.2.80"]
+    assert eventually(lambda: node.metrics()["dnsfilter_cache_entries"] == 2)
+    assert command(node, "cache", "flush", "--suffix", "example.org").stdout == (
+        "the running node forgets answers about example.org and all names below it\n"
+    )
+    assert eventually(lambda: node.metrics()["dnsfilter_cache_entries"] == 1)
+    assert node.logged("cache flushed", "answers=1")
+    (entry,) = Journal(node.state / "node" / JOURNAL_NAME).entries()
+    assert entry.act is Act.FLUSH_CACHE
+
+    (line,) = command(node, "top", "--once", "--json", "--interval", "0.2").stdout.splitlines()
+    assert json.loads(line)["revision"] == 1
+    assert "policy: revision 1, made " in command(node, "top", "--once", "--interval", "0.2").stdout
