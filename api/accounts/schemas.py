@@ -110,7 +110,7 @@ class TokenWrite(Strict):
     end: EndText | None = None
     until: EndText | None = None
     for_: SpanText | None = Field(default=None, alias="for", examples=["90 days"])
-    roles: Annotated[frozenset[Role], Field(max_length=5)] = frozenset()
+    roles: Annotated[frozenset[Role], Field(max_length=len(Role))] = frozenset()
     authorities: Annotated[frozenset[Slug], Field(max_length=100)] = frozenset()
     outlives_maker: bool = Field(default=False, description="Let the token end later than the token that makes it.")
 

@@ -14,7 +14,7 @@ from api.archive.last_backup import note_backup
 from api.archive.readable import archive
 from api.http.dependencies import COSTLY, Runtime, RuntimeDep
 from api.http.downloads import Download, file_download, spooled
-from api.http.permits import Administrator, Auditor
+from api.http.permits import Auditor, BackupMaker
 from api.http.problems import DATABASE, TOO_MANY_AT_ONCE, documented
 from api.http.routes import Route
 
@@ -31,7 +31,7 @@ _FILE = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary
     response_class=StreamingResponse,
     responses={**documented(DATABASE, TOO_MANY_AT_ONCE), 200: {"description": "A zip file", **_FILE}},
 )
-def get_backup(held: RuntimeDep, permit: Administrator) -> Download:
+def get_backup(held: RuntimeDep, permit: BackupMaker) -> Download:
     """Return the complete database and the key of the token hashes, as `dnsfilterctl restore` reads them.
 
     The file is made before the first byte is sent. A truncated answer is not a backup.

@@ -26,6 +26,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
         "register", "invite", "enrol", "remove", "journal_gap",
         "suspend", "end_suspension", "use_revision", "unquarantine", "flush_cache",
     ),
+    "notice": ("test",),
     "policy": ("apply", "load", "rollback"),
     "range": ("register", "change", "remove", "transfer"),
     "request": ("ask", "approve", "reject", "withdraw"),

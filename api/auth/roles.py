@@ -10,12 +10,13 @@ class Role(StrEnum):
     READER = "reader"
     OPERATOR = "operator"
     APPROVER = "approver"
+    BACKUP = "backup"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
 
 
 OF_AUTHORITY = frozenset({Role.READER, Role.OPERATOR, Role.APPROVER})
-OF_INSTALLATION = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+OF_INSTALLATION = frozenset({Role.BACKUP, Role.AUDITOR, Role.ADMINISTRATOR})
 
 
 class Where(StrEnum):
@@ -52,8 +53,8 @@ class Rule:
     roles: frozenset[Role] = frozenset()
 
 
-READERS = frozenset(Role)
-"""All roles."""
+READERS = frozenset(Role) - {Role.BACKUP}
+"""All roles that may read policy. A machine that makes backups may do nothing else."""
 OPERATORS = frozenset({Role.OPERATOR, Role.ADMINISTRATOR})
 APPROVERS = frozenset({Role.APPROVER, Role.ADMINISTRATOR})
 OWN_APPROVERS = frozenset({Role.APPROVER})
@@ -61,4 +62,5 @@ OWN_APPROVERS = frozenset({Role.APPROVER})
 AUDITORS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
 ACCOUNTABLE = OPERATORS | APPROVERS | AUDITORS
 """Those who act for an authority, and those who check them."""
+BACKUP_MAKERS = frozenset({Role.BACKUP, Role.ADMINISTRATOR})
 ADMINISTRATORS = frozenset({Role.ADMINISTRATOR})

@@ -24,7 +24,7 @@ TEXT = """\
 The control plane of **dnsfilter** holds the policy, records every act, and publishes snapshots that resolvers read.
 
 - **Token.** Everything under `/v1` needs `Authorization: Bearer TOKEN`. Roles are held in an authority (`reader`,
-  `operator`, `approver`) or in the installation (`auditor`, `administrator`).
+  `operator`, `approver`) or in the installation (`backup`, `auditor`, `administrator`).
 - **Errors** are `application/problem+json` (RFC 9457) with a stable `type`. Any request can also be answered with 405
   (`Allow` lists the methods), and invalid HTTP with 400.
 - **`X-Request-ID`** of every answer is in the log and in the audit entries of that request. An id that a client sends

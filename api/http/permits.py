@@ -14,6 +14,7 @@ from api.auth.roles import (
     ADMINISTRATORS,
     APPROVERS,
     AUDITORS,
+    BACKUP_MAKERS,
     OPERATORS,
     OWN_APPROVERS,
     READERS,
@@ -68,6 +69,9 @@ ReaderOfSome = Annotated[Permit, Depends(permit), Rule(Where.SOME, READERS)]
 
 Auditor = Annotated[Permit, Depends(permit), Rule(Where.INSTALLATION, AUDITORS)]
 """An auditor or administrator of the installation."""
+
+BackupMaker = Annotated[Permit, Depends(permit), Rule(Where.INSTALLATION, BACKUP_MAKERS)]
+"""A program that makes backups, or an administrator of the installation."""
 
 Administrator = Annotated[Permit, Depends(permit), Rule(Where.INSTALLATION, ADMINISTRATORS)]
 """An administrator of the installation."""

@@ -2,14 +2,15 @@
 
 from fastapi import APIRouter
 
-from api.http.dependencies import RuntimeDep, UnitDep
+from api.http.dependencies import COSTLY, RuntimeDep, UnitDep
 from api.http.parameters import DEFAULT_LIMIT, AuthorityFilter, Cursor, Limit
-from api.http.permits import ReaderOfSome
-from api.http.problems import documented
+from api.http.permits import Administrator, ReaderOfSome
+from api.http.problems import CONFLICT, DATABASE, documented
 from api.http.routes import Route
 from api.notices import repository
+from api.notices.mail_check import send_test_mail as send_now
 from api.notices.reading import read_notice
-from api.notices.schemas import NoticesRead, NoticeState
+from api.notices.schemas import NoticesRead, NoticeState, NoticeTestRead, NoticeTestWrite
 
 router = APIRouter(route_class=Route, prefix="/v1/notices", tags=["notices"])
 
@@ -31,3 +32,18 @@ def list_notices(
     rows, following = repository.page(unit.session, permit.visible(), state, authority, limit, cursor)
     mail = held.settings.notices_mail is not None
     return NoticesRead(items=[read_notice(row) for row in rows], next=following, mail=mail)
+
+
+@router.post(
+    "/test",
+    operation_id="send_test_mail",
+    summary="Send a test mail",
+    dependencies=[COSTLY],
+    responses=documented(CONFLICT, DATABASE),
+)
+def send_test_mail(body: NoticeTestWrite, held: RuntimeDep, permit: Administrator) -> NoticeTestRead:
+    """Send one mail now, to an authority's contact or to the installation's. It is recorded before it is sent.
+
+    The answer says whether the mail server took it. No Idempotency-Key is needed, and the header is ignored.
+    """
+    return send_now(held.database, held.settings.notices_mail, permit.caller.actor, int(held.clock()), body.authority)

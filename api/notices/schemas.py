@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from api.http.schemas import Page, Read, Timestamp
+from api.http.schemas import Page, Read, Slug, Strict, Timestamp
 
 
 class NoticeState(StrEnum):
@@ -33,6 +33,21 @@ class NoticeRead(Read):
     sent: Timestamp | None
     next_try: Timestamp | None
     tries: int
+    failure: str
+
+
+class NoticeTestWrite(Strict):
+    """A test mail: to the contact of `authority`, or without it to the contact of the installation."""
+
+    authority: Slug | None = None
+
+
+class NoticeTestRead(Read):
+    """The result of a test mail. `failure` is why the server did not take it, empty if it did."""
+
+    authority: str | None
+    recipients: list[str]
+    sent: bool
     failure: str
 
 

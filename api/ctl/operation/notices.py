@@ -8,8 +8,9 @@ from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
 from api.ctl.display.shown_names import Names
+from api.ctl.exit_codes import DONE, FOUND
 from api.ctl.remote.client import Client, path
-from api.notices.schemas import NoticeRead, NoticesRead, NoticeState
+from api.notices.schemas import NoticeRead, NoticesRead, NoticeState, NoticeTestRead
 
 
 def add(groups: Group) -> None:
@@ -19,6 +20,21 @@ def add(groups: Group) -> None:
     add_state(lister, NoticeState)
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only notices to this authority")
     add_limit(lister)
+    tester = add_verb(
+        group,
+        "test",
+        _test,
+        "Send a test mail, to an authority's contact or the installation's. Exit code 1 if the server refuses it.",
+        "notice test",
+        "notice test ghent",
+    )
+    tester.add_argument(
+        "authority",
+        nargs="?",
+        type=slug,
+        metavar="AUTHORITY",
+        help="whose contact gets the mail (default: the installation's)",
+    )
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -30,6 +46,17 @@ def _list(client: Client, options: Options) -> Result:
         found,
         notes=(*found.notes, "No notice is mailed: the control plane has no mail server. Set --notices-mail there."),
     )
+
+
+def _test(client: Client, options: Options) -> Result:
+    found = client.send(NoticeTestRead, "POST", path("notices", "test"), given(options, "authority"))
+    addresses = ", ".join(found.recipients)
+    line = (
+        f"the mail server took a test mail to {addresses}"
+        if found.sent
+        else f"not sent to {addresses}: {found.failure}"
+    )
+    return Result(found, lambda: [line], code=DONE if found.sent else FOUND)
 
 
 def _table(items: list[NoticeRead], names: Names) -> Iterator[str]:

@@ -61,7 +61,7 @@ def _add_add(group: Group) -> None:
         nargs="?",
         type=slug,
         metavar="AUTHORITY",
-        help="authority in which the role holds; not for the last two roles",
+        help="authority in which the role holds; not for the last three roles",
     )
     add_reason(parser)
     add_term(parser)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api.application import routes
-from api.auth.roles import Role
+from api.auth.roles import OF_INSTALLATION, Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
 from api.documentation.permissions_page import COLUMNS, CONDITIONS, MARK, renewed
@@ -134,7 +134,7 @@ def _callers(plane: Plane) -> list[Caller]:
     """Return a caller for each role, and callers whose tokens are not accepted."""
     found = [Caller("nobody", None, ()), Caller("an unknown token", new_token(bytes(32)).text, ())]
     for role in Role:
-        where = None if role in (Role.AUDITOR, Role.ADMINISTRATOR) else OWN
+        where = None if role in OF_INSTALLATION else OWN
         found.append(_caller(plane, role, (role, where)))
     found.append(_caller(plane, "no role"))
     lapsed = _caller(plane, "an expired mandate")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.unit.api.conftest import Plane, authority, ban
+from tests.unit.api.notices.support import with_mail
 
 OWN, BOUND, UNRELATED = "town", "zone", "village"
 """The authority in which roles are held, one bound to its ban, and an unrelated one."""
@@ -63,6 +64,7 @@ def make_world(plane: Plane) -> World:
     plane.done("PUT", "/v1/sites/depot", {"name": "depot"})
     plane.done("POST", "/v1/nodes", {"name": "office-1"})
     plane.done("POST", "/v1/webhooks", _WEBHOOK)
+    with_mail(plane, 1, "network@example.org")
     bound = {OWN: BOUND, BOUND: OWN, UNRELATED: BOUND}
     agreements = {slug: _number(plane, "/v1/bindings", _binding(f"{slug}/alpha", to)) for slug, to in bound.items()}
     law = _number(plane, "/v1/bindings", {**_binding("town/alpha", UNRELATED), "ground": "law"})
@@ -276,6 +278,7 @@ _INSTALLATION: dict[str, tuple[str, Any]] = {
     "DELETE /v1/nodes/{name}": ("/v1/nodes/office-1", None),
     "POST /v1/nodes/{name}/enrolment": ("/v1/nodes/office-1/enrolment", None),
     "GET /v1/unregistered": ("/v1/unregistered", None),
+    "POST /v1/notices/test": ("/v1/notices/test", {}),
     "GET /v1/webhooks": ("/v1/webhooks", None),
     "POST /v1/webhooks": ("/v1/webhooks", _WEBHOOK),
     "GET /v1/webhooks/{number}": ("/v1/webhooks/1", None),

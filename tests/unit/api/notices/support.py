@@ -56,3 +56,9 @@ def messages(mailbox: Mailbox) -> list[EmailMessage]:
         assert isinstance(message, EmailMessage)
         found.append(message)
     return found
+
+
+def with_mail(plane: Plane, port: int, *to: str) -> None:
+    """Give a control plane a mail server. Settings are otherwise read once, at its start."""
+    destination = MailDestination("127.0.0.1", port, False, SENDER, to)
+    object.__setattr__(plane.settings, "notices_mail", destination)

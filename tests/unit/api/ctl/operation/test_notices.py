@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from tests.support.mail_and_syslog import mail_server
 from tests.unit.api.ctl.conftest import Ctl, Served
-from tests.unit.api.notices.support import begun
+from tests.unit.api.notices.support import begun, with_mail
 
 NO_MAIL = "No notice is mailed: the control plane has no mail server. Set --notices-mail there.\n"
 
@@ -48,3 +49,15 @@ def test_list_is_filtered(ctl: Ctl) -> None:
     none = ctl("notice", "list", "--state", "sent")
     assert (none.code, none.err) == (0, f"no notices\n{NO_MAIL}")
     assert ctl("notice", "list", "--state", "lost").code == 2
+
+
+def test_test_mail_is_sent_or_the_reason_printed(served: Served, ctl: Ctl) -> None:
+    done = ctl("notice", "test")
+    assert done.code == 2
+    assert "DNSFILTER_API_NOTICES_MAIL" in done.err
+    with mail_server() as mailbox:
+        with_mail(served.plane, mailbox.port, "network@example.org")
+        done = ctl("notice", "test")
+        assert (done.code, done.out) == (0, "the mail server took a test mail to network@example.org\n")
+    done = ctl("notice", "test")
+    assert (done.code, done.out) == (1, "not sent to network@example.org: Connection refused\n")
