@@ -13,6 +13,7 @@ from dnsfilter.control.refused_queries import RefusedQueries
 from dnsfilter.control.unregistered_networks import UnregisteredBook, UnregisteredNetwork
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
+from dnsfilter.local.flush_request import take_flush
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
 from dnsfilter.supervisor.stalls import any_waiting, is_silent, queries_counted
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
@@ -20,7 +21,7 @@ from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
 from dnsfilter.telemetry.metrics import WORKER_QUERIES, WORKER_RESTARTS
 from dnsfilter.telemetry.totals import Totals
-from dnsfilter.worker.channel import Record, Stop
+from dnsfilter.worker.channel import Flush, Record, Stop
 
 FIRST_BACK_OFF_S = 0.1
 LONGEST_BACK_OFF_S = 5.0
@@ -164,6 +165,18 @@ class Crew:
             member.block.ordered = sealed.revision
         for member in recipients:
             member.send_policy(sealed)
+
+    def flush_if_asked(self) -> None:
+        """Take a local request to flush the cache, if there is one, and order every worker to carry it out."""
+        try:
+            wanted = take_flush(self.orders.config.node_dir)
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.ERROR, "cache not flushed", reason=error)
+            return
+        if wanted is not None:
+            logs.emit(_LOG, logging.INFO, "flushing the cache", wanted=wanted)
+            for member in self._members:
+                member.send(Flush(wanted.name, wanted.below))
 
     def tend(self, now: float) -> Sequence[Death]:
         """Check all workers once and return those found dead. Call it at least every few hundredths of a second."""

@@ -27,7 +27,6 @@ from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import Crew, Death
-from dnsfilter.supervisor.flushes import pass_on_flush
 from dnsfilter.supervisor.reload import log_addresses, merge_reloadable
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, open_listening, receive_buffer
@@ -288,7 +287,8 @@ class Supervisor:
         if not self._handover.is_trial and self._captures.look(self._crew.take_captured(), ordered, self._feed.now()):
             self._crew.capture(self._captures.in_force)
         self._look_for_snapshot(now)
-        pass_on_flush(self._crew, self._handover)
+        if not self._handover.is_trial:  # it shares the directory with the node
+            self._crew.flush_if_asked()
         if not self._ready_sent and self.unready() is None:
             self._ready_sent, self._in_force_since = True, now
             notify("READY=1")

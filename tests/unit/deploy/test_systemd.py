@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.ctl.parser import make_parser as make_ctl_parser
 from api.installation.variables import parse_environment
 from api.settings import PREFIX, parse_settings
 from dnsfilter.config.load import load_config
@@ -171,3 +172,33 @@ def test_reload_signals_the_supervisor_and_the_watchdog_is_on() -> None:
     assert resolver["ExecReload"] == ["/usr/bin/kill -HUP $MAINPID"]
     assert int(resolver["WatchdogSec"][0]) > 0
     assert resolver["Type"] == ["notify"]
+
+
+BACKUP = "dnsfilter-backup.service"
+
+
+def test_backup_has_no_privilege_and_no_token_on_its_command_line() -> None:
+    found = directives(BACKUP)
+    assert found["DynamicUser"] == ["yes"]
+    assert found["CapabilityBoundingSet"] == [""]
+    (command,) = found["ExecStart"]
+    assert "--token-file ${CREDENTIALS_DIRECTORY}/token" in command
+    assert found["LoadCredential"] == ["token:/etc/dnsfilter/backup-token"]
+
+
+def test_backup_command_is_one_of_dnsfilterctl_and_is_started_by_the_timer() -> None:
+    (command,) = directives(BACKUP)["ExecStart"]
+    words = command.replace("$OPTIONS", "--recipient age1example").split()
+    options = make_ctl_parser().parse_args(words[1:])
+    assert options.file == Path("${STATE_DIRECTORY}/dnsfilter-today.backup")
+    assert directives("dnsfilter-backup.timer")["WantedBy"] == ["timers.target"]
+
+
+@pytest.mark.parametrize("unit", [BACKUP, "dnsfilter-backup.timer"])
+def test_systemd_accepts_the_backup_and_its_exposure_is_low(unit: str) -> None:
+    verify = [tool("systemd-analyze"), "verify", "--man=no", str(SYSTEMD / unit)]
+    complaints = subprocess.run(verify, capture_output=True, text=True, timeout=60).stderr.splitlines()
+    assert [line for line in complaints if "is not executable" not in line] == []
+    if unit == BACKUP:
+        security = [verify[0], "security", "--offline=yes", "--no-pager", "--threshold=15", str(SYSTEMD / unit)]
+        assert subprocess.run(security, capture_output=True, timeout=60).returncode == 0
