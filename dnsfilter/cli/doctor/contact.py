@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -12,6 +13,7 @@ from dnsfilter.config.node_config import Config, ControlPlane
 from dnsfilter.control.http_client import Answer, reason_text, refusal, trust_of
 from dnsfilter.control.identity import Identity, load_identity
 from dnsfilter.errors import SnapshotError, UnavailableError
+from dnsfilter.local.private_files import acting_as, owner_below
 from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import parse_manifest
 
@@ -44,7 +46,10 @@ def contact(config: Config) -> Contact | None:
     if control.url is None:
         return None
     try:
-        identity = load_identity(config.node_dir)
+        # Root reads as the node's user, so that no link in that user's directory leads to files of others.
+        owner = owner_below(config.state_dir, config.node_dir)
+        with nullcontext() if owner is None else acting_as(owner):
+            identity = load_identity(config.node_dir)
     except UnavailableError as error:
         return Contact(control.url, trouble=str(error))
     return ask_control_plane(control, control.url, identity)

@@ -11,6 +11,8 @@ from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
+    from dnsfilter.wire.checker import Answer
+    from dnsfilter.wire.edns import Ede
 
 
 def add(commands: "Commands") -> None:
@@ -23,6 +25,17 @@ def add(commands: "Commands") -> None:
     command.add_argument("--client", metavar="ADDRESS", help="the client to decide for (default: this machine)")
     command.add_argument("--tcp", action="store_true", help="ask over TCP")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def extended_error(answer: "Answer") -> "Ede | None":
+    """Return the extended error of an answer (RFC 8914 section 2). None if it has none."""
+    from dnsfilter.wire.edns import Ede
+    from dnsfilter.wire.iana import OptionCode
+
+    data = None if answer.edns is None else answer.edns.option(OptionCode.EDE)
+    if data is None or len(data) < 2:
+        return None
+    return Ede(int.from_bytes(data[:2]), data[2:].decode("utf-8", "replace"))
 
 
 def query(options: argparse.Namespace) -> int:
@@ -64,6 +77,8 @@ def query(options: argparse.Namespace) -> int:
     else:
         say(f"decision for {client}, revision {revision}: {decision_text(decision)}")
         say(f"answer to {asker}: {trouble if answer is None else rcode_text(answer.rcode)}")
+        if answer is not None and (ede := extended_error(answer)) is not None:
+            say(f"extended error {ede.code}: {ede.text}")
         for line in [] if answer is None else describe(answer.message).expandtabs().splitlines():
             say(line)
     return FOUND if answer is None else DONE

@@ -20,7 +20,7 @@ def upstreams(subject: Subject) -> Outcome:
     asked = list(dict.fromkeys(_questions(subject)))
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
         findings = [finding for finding in pool.map(_ask, asked) if finding is not None]
-    return Outcome(tuple(findings), f"{len(asked) // 2} servers answer over UDP and TCP")
+    return Outcome(tuple(findings), f"all servers answer over UDP and TCP: {len(asked) // 2}")
 
 
 def _questions(subject: Subject) -> Iterator[tuple[Endpoint, bytes, int, Transport]]:

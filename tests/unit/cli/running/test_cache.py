@@ -35,6 +35,7 @@ def command(node: Node, *words: str) -> subprocess.CompletedProcess[str]:
 def test_node_is_asked_shown_and_its_cache_flushed(node: Node) -> None:
     refused = json.loads(command(node, "query", "www.tiktok.com", "--client", GHENT, "--json").stdout)
     assert (refused["verdict"], refused["asked_as"], refused["answer"]["rcode"]) == ("refuse", GHENT, "REFUSED")
+    assert "extended error 15: " in command(node, "query", "www.tiktok.com", "--client", GHENT).stdout
     shown = command(node, "query", "www.example.org", "AAAA", "--client", GHENT, "--tcp").stdout
     assert shown.startswith(f"decision for {GHENT}, revision 1: pass for a client of ghent\nanswer to {GHENT}: NOERROR")
     assert ";www.example.org.       IN      AAAA\n" in shown
