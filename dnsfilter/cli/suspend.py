@@ -20,12 +20,14 @@ def add(commands: "Commands") -> None:
     text = "suspend filtering on this node for a limited time, without the control plane"
     command = add_command(commands, "suspend", suspend, text)
     add_files(command)
-    command.add_argument(
+    whom = command.add_mutually_exclusive_group()
+    whom.add_argument(
         "authority",
         nargs="?",
         metavar="AUTHORITY",
         help="only for clients of this authority (default: for all, also unregistered clients)",
     )
+    whom.add_argument("--all", action="store_true", help="for all, as without AUTHORITY")
     command.add_argument("--reason", default="", help="the reason, for the node's journal (required with --for)")
     other = command.add_mutually_exclusive_group(required=True)
     other.add_argument("--for", dest="duration", metavar="TIME", help="suspend for 30m, 1h30m …, at most 4h")

@@ -66,8 +66,10 @@ def test_suspension_is_printed_listed_explained_and_ended(config: Path, capsys: 
 
 
 def test_suspend_without_an_authority_suspends_all(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(config, "suspend", "--for", "1h", "--reason", "fire") == 0
-    assert capsys.readouterr().out.startswith("all: ")
+    assert run(config, "suspend", "--all", "ghent", "--for", "1h", "--reason", "fire") == 2
+    for words in (["--all"], []):
+        assert run(config, "suspend", *words, "--for", "1h", "--reason", "fire") == 0
+        assert capsys.readouterr().out.startswith("all: ")
     assert run(config, "suspend", "--list", "--json") == 0
     (only,) = json.loads(capsys.readouterr().out)
     assert (only["authority"], only["reason"]) == (None, "fire")

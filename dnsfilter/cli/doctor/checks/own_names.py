@@ -1,6 +1,7 @@
 """Names that this machine needs itself, and that only this node resolves: a circle after a restart."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from dnsfilter.wire.iana import Rcode, Type, rcode_text
 from dnsfilter.wire.message import record_data
 from dnsfilter.wire.names import parse_name
 
+TIME = "time server"
 API_SETTINGS = "etc/dnsfilter/api.env"
 _SETTING = re.compile(r"^DNSFILTER_API_[A-Z_]*(?:MAIL|SYSLOG)=[\"']?([a-z]+://\S+?)[\"']?$", re.MULTILINE)
 _TIMESYNCD = re.compile(r"^(?:Fallback)?NTP=(.+)$", re.MULTILINE)
@@ -44,7 +46,8 @@ def own_names(subject: Subject) -> Outcome:
             findings.append(found)
         elif len(ours) == len(servers.addresses):
             text = f"{name}, the {purpose}, is resolved by this node alone: without the node it cannot be reached"
-            findings.append(Finding(text, f"type echo '{found} {name}' >> /etc/hosts"))
+            by_address = ", or configure a time server by its address" if purpose == TIME else ""
+            findings.append(Finding(text, f"type echo {shlex.quote(f'{found} {name}')} >> /etc/hosts{by_address}"))
     return Outcome(tuple(findings), f"{', '.join(names)}: known without this node")
 
 
@@ -56,7 +59,7 @@ def _names(subject: Subject) -> Iterator[tuple[str, str]]:
     found += [(urlsplit(setting).hostname or "", "mail or log server") for setting in settings]
     for path, pattern in _TIME.items():
         for line in pattern.findall(subject.text(path) or ""):
-            found += [(word, "time server") for word in line.split()]
+            found += [(word, TIME) for word in line.split()]
     yield from ((name.lower(), purpose) for name, purpose in found if _is_name(name))
 
 

@@ -53,7 +53,7 @@ def test_name_that_only_this_node_resolves_is_found_until_hosts_has_it(
     write(node.root, path, content)
     (found,) = own_names(node).findings
     assert found.text.startswith(f"mail.example.org, the {purpose}, is resolved by this node alone")
-    assert found.advice == "type echo '192.0.2.9 mail.example.org' >> /etc/hosts"
+    assert found.advice.startswith("type echo '192.0.2.9 mail.example.org' >> /etc/hosts")
     write(node.root, "etc/hosts", "127.0.0.1 localhost\n192.0.2.9 mail.example.org\n")
     assert texts(own_names(node)) == []
 
