@@ -197,11 +197,11 @@ def test_flushed_name_is_asked_for_again_and_others_are_not(start: Start) -> Non
     other = "www.tiktok.com"
     rig = start(office(), internet())
     for name in (NAME, other):
-        rig.ask(query(name))
+        rig.ask(query(name), MECHELEN)
     assert rig.engine.flush(parse_name(NAME), below=False) == 1
     assert rig.counters.slots[CACHE_ENTRIES] == 1
     assert isinstance(rig.judge(query(NAME)), Miss)
-    assert rig.at_once(query(other)).answer
+    assert rig.at_once(query(other), MECHELEN).answer
     assert rig.engine.flush(parse_name("com"), below=True) == 1
     assert (rig.counters.slots[CACHE_ENTRIES], rig.counters.slots[CACHE_BYTES]) == (0, 0)
 

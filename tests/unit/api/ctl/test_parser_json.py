@@ -12,6 +12,7 @@ from api.ctl.exit_codes import DONE, FOUND
 from api.ctl.parser import make_parser
 from dnsfilter.shell_completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
+from tests.unit.api.notices.support import with_mail
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +87,7 @@ node key
 node remove cellar
 range unregistered
 notice list
+notice test
 webhook add https://siem.example.org/dnsfilter
 webhook list
 webhook remove 1
@@ -155,6 +157,7 @@ def _verb(words: list[str]) -> str:
 
 def test_every_command_prints_json(served: Served, ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = served.plane.token
+    with_mail(served.plane, 1, "network@example.org")
     (tmp_path / "another").write_text(served.plane.other())
     # An operator, because acts of an administrator need no approval.
     (tmp_path / "desk").write_text(served.plane.account("asker", ("operator", "ghent"))[1])
