@@ -77,8 +77,15 @@ def query(options: argparse.Namespace) -> int:
     else:
         say(f"decision for {client}, revision {revision}: {decision_text(decision)}")
         say(f"answer to {asker}: {trouble if answer is None else rcode_text(answer.rcode)}")
-        if answer is not None and (ede := extended_error(answer)) is not None:
-            say(f"extended error {ede.code}: {ede.text}")
-        for line in [] if answer is None else describe(answer.message).expandtabs().splitlines():
+        for line in [] if answer is None else _lines(answer):
             say(line)
     return FOUND if answer is None else DONE
+
+
+def _lines(answer: "Answer") -> list[str]:
+    """Return the answer as text, with its extended error first."""
+    from dnsfilter.wire.message import describe
+
+    ede = extended_error(answer)
+    first = [] if ede is None else [f"extended error {ede.code}: {ede.text}"]
+    return first + describe(answer.message).expandtabs().splitlines()
