@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
-from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.report import Facts, Pace, queries_and_entries
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
@@ -40,7 +39,7 @@ from dnsfilter.telemetry.metrics import SNAPSHOTS_QUARANTINED
 from dnsfilter.telemetry.nodestate import NodeState
 from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
 from dnsfilter.telemetry.totals import Totals
-from dnsfilter.upstream.zones import Zones
+from dnsfilter.upstream.zones import server_texts
 from dnsfilter.worker.counters_directory import make_counters_dir
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, keep_only
 
@@ -101,7 +100,7 @@ class Supervisor:
         self._predecessors = Predecessors(handover.workers, self._totals.retire_inherited)
         numbers = restore_totals(self._totals, handover.totals)  # before the old counters are removed
         self._counters_dir = make_counters_dir()
-        orders = Orders(1, config, listening, engine, _upstreams(config))
+        orders = Orders(1, config, listening, engine, server_texts(config))
         self._crew = Crew(orders, self._sealed, self._totals, self._counters_dir, self._wake, standby)
         self._crew.go_on_from(numbers)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
@@ -414,7 +413,7 @@ class Supervisor:
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)
         log_addresses(config, orders.config.listen)
-        self._crew.renew(replace(orders, config=config, listening=listening, upstreams=_upstreams(config)))
+        self._crew.renew(replace(orders, config=config, listening=listening, upstreams=server_texts(config)))
 
     async def _upgrade(self) -> None:
         """Become the installed version of this program if it proves in a trial that it answers."""
@@ -446,7 +445,3 @@ class Supervisor:
                 self._open_status()
         logs.emit(_LOG, logging.ERROR, "upgrade failed, old program stays", reason=reason)
         notify("READY=1")
-
-
-def _upstreams(config: Config) -> tuple[str, ...]:
-    return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dnsfilter.config.node_config import Endpoint, LocalRecord, Zone
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.node_config import Config, Endpoint, LocalRecord, Zone
 from dnsfilter.upstream.local_records import LocalRecords
 from dnsfilter.upstream.special import special
 from dnsfilter.wire.iana import Type
@@ -92,6 +93,11 @@ class Zones:
                 return found
             at += name[at] + 1
         return None
+
+
+def server_texts(config: Config) -> tuple[str, ...]:
+    """Return every distinct server of a configuration as text, by number."""
+    return tuple(endpoint_text(endpoint) for endpoint in Zones(config.upstream.servers, config.zones).endpoints)
 
 
 def _view(number: int, servers: Sequence[Endpoint], numbers: dict[Endpoint, int]) -> View:
