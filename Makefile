@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test quick soak check format lock components bench fuzz clean distclean
+.PHONY: help run test quick soak check format lock components bench fuzz release deb reproducible packagetest clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -72,6 +72,20 @@ bench: ## compare with other resolvers on this machine; ARGS=--help lists the op
 
 fuzz: ## run the tests of the compiled engine under sanitizers, then a guided fuzzer; FUZZ_TIME=600 seconds
 	@scripts/fuzz
+
+release: ## build wheel, source distribution, Debian package, image context, SBOM and checksums in dist/
+	@scripts/release all
+
+deb: ## build the Debian package alone, in dist/
+	@scripts/release deb
+
+reproducible: ## build the release twice, in different directories, and compare every byte
+	@scripts/release check
+
+packagetest: ## install, upgrade and purge the Debian package of dist/ on a booted Debian 13; needs root and debootstrap
+	@scripts/bootstrap dev
+	@scripts/components
+	@DNSFILTER_PACKAGE=$$(echo $(CURDIR)/dist/dnsfilter_*.deb) $(BIN)/pytest -s -p no:randomly tests/packaging
 
 clean: ## remove caches and build output
 	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so

@@ -16,11 +16,10 @@ from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, TokenRejecte
 from api.ctl.parser import make_parser
 from api.ctl.remote.client import Client, parse_url
 from api.ctl.remote.fault_places import places_of
-from api.ctl.remote.token_file import Token, exposure_warning, load_token
+from api.ctl.remote.token_file import DEFAULT_URL, Token, exposure_warning, load_token
 
 URL_VARIABLE = "DNSFILTER_URL"
 CA_VARIABLE = "DNSFILTER_CA"
-DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -156,7 +156,7 @@ def add_global(parser: argparse.ArgumentParser, *, shown: bool) -> None:
         "api": "URL of the control plane, or unix:PATH (default: $DNSFILTER_URL or http://127.0.0.1:8080)",
         "ca": "file of CA certificates to trust (default: $DNSFILTER_CA or the CAs that the machine trusts)",
         "token-file": "file that holds the token (default: $DNSFILTER_TOKEN_FILE, the token stored by `login`, "
-        "./.run/admin-token or ./admin-token)",
+        "./.run/admin-token, ./admin-token or /var/lib/dnsfilter/admin-token)",
     }
     for option, metavar in (("api", "URL"), ("ca", "FILE"), ("token-file", "FILE")):
         text = texts[option] if shown else argparse.SUPPRESS

@@ -195,12 +195,25 @@ def open_database(settings: Settings, *, create: bool = False) -> Database:
         database.migrate()
     except CommandError as error:
         database.close()
-        message = "the database is of another version of dnsfilter-api, probably a newer one; start that version"
-        raise UnavailableError(message) from error
+        raise _of_another_version(settings) from error
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         database.close()
         raise cannot_open(settings, error) from error
     return database
+
+
+def _of_another_version(settings: Settings) -> UnavailableError:
+    """Return the error for a schema that this program does not know."""
+    message = "the database is of another version of dnsfilter-api, probably a newer one. Install that version again"
+    file = database_file(settings)
+    if file is None:
+        return UnavailableError(message)
+    away = shlex.quote(f"{settings.state_dir}.replaced")
+    moved = f"{shlex.quote(str(file))}* {shlex.quote(str(settings.token_key_path))}"
+    return UnavailableError(
+        f"{message}.\nOr restore the backup from before the upgrade, which loses the acts since:\n"
+        f"mkdir -m 0700 {away} && mv {moved} {away} && dnsfilterctl restore FILE"
+    )
 
 
 def cannot_open(settings: Settings, error: Exception) -> UnavailableError:

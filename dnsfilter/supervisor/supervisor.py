@@ -54,6 +54,8 @@ CONTROL_STOP_S = 0.5
 UNSERVED_S = 1.0
 """Seconds after the start at which the status server opens, even if the node does not serve yet."""
 _QUARANTINED = SNAPSHOTS_QUARANTINED.name
+_SERVING = f"STATUS=version {__version__} serves"
+"""What the service manager shows of a node that answers. The Debian package waits for it."""
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -290,7 +292,7 @@ class Supervisor:
             self._crew.flush_if_asked()
         if not self._ready_sent and self.unready() is None:
             self._ready_sent, self._in_force_since = True, now
-            notify("READY=1")
+            notify("READY=1", _SERVING)
         if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
             self._follow()
@@ -391,6 +393,7 @@ class Supervisor:
 
     async def _reload(self) -> None:
         notify_reloading()
+        status = _SERVING
         try:
             config = await asyncio.to_thread(self._means.load_config)
             config, kept = merge_reloadable(config, self._crew.orders.config)
@@ -400,7 +403,8 @@ class Supervisor:
         except (DnsfilterError, OSError) as error:
             for problem in error.problems if isinstance(error, ConfigError) else (error,):
                 logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
-        notify("READY=1")
+            status = f"{_SERVING}; configuration not reloaded, old one stays: see its log"
+        notify("READY=1", status)
 
     def _apply(self, config: Config) -> None:
         """Start new workers with this configuration. Raise UnavailableError if an address cannot be bound."""
@@ -444,4 +448,4 @@ class Supervisor:
                     member.watch(self._wake)
                 self._open_status()
         logs.emit(_LOG, logging.ERROR, "upgrade failed, old program stays", reason=reason)
-        notify("READY=1")
+        notify("READY=1", f"STATUS=upgrade failed, version {__version__} serves: see its log")

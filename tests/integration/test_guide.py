@@ -23,7 +23,7 @@ def machine() -> Iterator[Installed]:
     """Yield a machine that is installed and configured as the guide says, but not started."""
     with Installed() as made:
         made.space.add_address(f"{SERVER}/32")
-        _, install, _ = blocks(GUIDE, "1. Install")
+        _, install, _ = blocks(GUIDE, "Install from a checkout")
         made.sh(install)
         configured, _zones = blocks(GUIDE, "2. First start", "toml")
         text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")

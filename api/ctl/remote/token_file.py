@@ -16,6 +16,9 @@ from api.ctl.input_files import SECRET, write_atomically
 VARIABLE = "DNSFILTER_TOKEN_FILE"
 DEFAULTS = (Path(".run/admin-token"), Path("admin-token"))
 """Files relative to the working directory, to which a control plane started there writes its token."""
+INSTALLED = Path("/var/lib/dnsfilter/admin-token")
+"""The token that the installed control plane of this machine writes, for root and its own user."""
+DEFAULT_URL = "http://127.0.0.1:8080"
 MAX_BYTES = 1024
 
 
@@ -31,7 +34,8 @@ class Token:
 def load_token(option: str | None, environ: Mapping[str, str], url: str) -> Token:
     """Return the token for the API at `url`. Raise Denied.
 
-    Read the file that the option names, else the environment, else the one that `login` stored, else the first default.
+    Read the file that the option names, else the environment, else the one that `login` stored, else the first default, else
+    for the installed control plane of this machine its own token.
     """
     return _load(_choose(option, environ, url))
 
@@ -98,6 +102,8 @@ def _choose(option: str | None, environ: Mapping[str, str], url: str) -> Path:
     for candidate in (*([kept] if kept is not None else []), *DEFAULTS):
         if os.path.lexists(candidate):
             return candidate
+    if url == DEFAULT_URL and os.access(INSTALLED, os.R_OK):
+        return INSTALLED
     searched = " and ".join(f"./{candidate}" for candidate in DEFAULTS)
     raise Denied(
         f"no token: {searched} do not exist here. Name its file with --token-file or {VARIABLE}, "

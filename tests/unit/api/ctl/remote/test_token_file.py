@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.ctl.exit_codes import Denied, WrongInput
+from api.ctl.remote import token_file
 from api.ctl.remote.token_file import load_token, store_token, stored_path
 
 URL = "https://dns.example.org"
@@ -38,6 +39,13 @@ def test_order_is_option_environment_stored_token_working_directory(
 
 def test_message_without_a_token_says_what_to_do() -> None:
     with pytest.raises(Denied, match=r"\./\.run/admin-token and \./admin-token do not exist here.*--token-file"):
+        load_token(None, {}, URL)
+
+
+def test_token_of_the_installed_control_plane_goes_only_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_file, "INSTALLED", _write(tmp_path / "state" / "admin-token"))
+    assert load_token(None, {}, token_file.DEFAULT_URL).value == SECRET
+    with pytest.raises(Denied):
         load_token(None, {}, URL)
 
 

@@ -1,0 +1,206 @@
+"""The Debian package on a booted Debian 13 without compiler and network. `make packagetest` builds it and runs this.
+
+A run takes some minutes, so `make test` runs only tests/unit/deploy/test_debian.py.
+"""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.bench.load import Asked, Target, ask
+from tests.support.booted_machine import BootedMachine, ensure_debian
+from tests.support.documents import blocks
+from tests.support.namespaces import KnotWithin
+from tests.support.nodes import eventually
+
+PACKAGE = os.environ.get("DNSFILTER_PACKAGE", "")
+pytestmark = pytest.mark.skipif(not PACKAGE, reason="DNSFILTER_PACKAGE names no package: make packagetest")
+
+ZONE = "$TTL 3600\n@ SOA ns hostmaster 1 3600 900 86400 300\n@ NS ns\nns A 192.0.2.54\n* A 192.0.2.80\n"
+OFFICE = "192.0.2.53"
+UPSTREAM = "192.0.2.54"
+RATE = 500
+"""Queries a second during an upgrade."""
+UNCOMPILED = "rm -r \"$site\"/dnsfilter/worker/__pycache__"
+FIRST, SECOND = "0.0.1", "0.0.2"
+INSTALL = "apt-get install --yes --allow-downgrades /root/{version}.deb 2>&1"
+LISTENING = f"sed -i 's/^listen = .*/listen = [\"{OFFICE}:53\", \"127.0.0.1:53\"]/' /etc/dnsfilter/dnsfilter.toml"
+
+
+def repacked(directory: Path, version: str, *lines: str) -> Path:
+    """Return the package with another version, changed by these lines of a shell: `$site` holds the packages."""
+    unpacked, target = directory / f"{version}.tree", directory / f"{version}.deb"
+    script = f"""
+        dpkg-deb --raw-extract "$PACKAGE" "$TREE"
+        site=$(echo "$TREE"/opt/dnsfilter/lib/python3*/site-packages)
+        sed -i 's/^Version: .*/Version: {version}/' "$TREE/DEBIAN/control" "$site"/dnsfilter-*.dist-info/METADATA
+        {"".join(f"{line}; " for line in lines)}
+        dpkg-deb --root-owner-group -Zzstd -z1 --build "$TREE" "$TARGET"
+    """
+    environ = os.environ | {"PACKAGE": PACKAGE, "TREE": str(unpacked), "TARGET": str(target)}
+    subprocess.run(["bash", "-euc", script], env=environ, check=True, capture_output=True)
+    return target
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the same package in two versions."""
+    directory = tmp_path_factory.mktemp("packages")
+    for version in (FIRST, SECOND):
+        repacked(directory, version)
+    return directory
+
+
+@pytest.fixture
+def machine(packages: Path) -> Iterator[BootedMachine]:
+    """Yield a machine with an address and an upstream, and the packages in /root. Nothing is installed."""
+    ensure_debian()
+    with BootedMachine() as booted:
+        booted.add_device("eth0", f"{OFFICE}/24", f"{UPSTREAM}/24", "192.0.2.17/24")
+        for version in (FIRST, SECOND):
+            booted.put(packages / f"{version}.deb", f"{version}.deb")
+        booted.sh(f"echo nameserver {UPSTREAM} > /etc/resolv.conf")
+        with KnotWithin(booted, {".": ZONE}, address=UPSTREAM, port=53):
+            yield booted
+
+
+def rcode(machine: BootedMachine, name: str, server: str = OFFICE) -> str:
+    found = re.search(r"status: (\w+)", machine.sh(f"dig -b 192.0.2.17 @{server} {name}"))
+    return found[1] if found else ""
+
+
+def with_office(machine: BootedMachine, version: str = FIRST) -> None:
+    """Install, listen on the office's address, register its range and ban TikTok there, by the guide's commands."""
+    machine.sh(INSTALL.format(version=version))
+    machine.sh(f"{LISTENING}; systemctl reload dnsfilter")
+    machine.sh(blocks("docs/guide/administrators.md", "3. Register networks")[0])
+
+
+@contextmanager
+def under_load(machine: BootedMachine, questions: Path) -> Iterator[list[Asked]]:
+    """Ask all the time within the block. Afterwards the list has what dnsperf counted, in runs of a few seconds."""
+    questions.write_text("".join(f"name{number}.example.org A\n" for number in range(200)))
+    counted: list[Asked] = []
+    ended = threading.Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            target = Target(53, "127.0.0.1", tcp=False)
+            counted.append(ask(machine.component("dnsperf"), target, questions, seconds=5, rate=RATE))
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        yield counted
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_six_commands_lead_to_the_first_refusal(machine: BootedMachine) -> None:
+    assert machine.attempt("command -v gcc || command -v pip").returncode != 0
+    commands = [
+        INSTALL.format(version=FIRST),
+        *blocks("docs/guide/administrators.md", "First refusal in six commands")[0].splitlines(),
+    ]
+    assert len(commands) == 6
+    began = time.monotonic()
+    printed = machine.sh(commands[0])
+    assert "dnsfilter is installed" in printed
+    assert machine.sh("systemctl is-active dnsfilter dnsfilter-api").split() == ["active", "active"]
+    machine.sh("\n".join(commands[1:]))
+    assert rcode(machine, "www.tiktok.com") == "REFUSED"
+    print(f"from apt-get to the first refusal: {time.monotonic() - began:.0f} s", flush=True)
+    assert rcode(machine, "www.example.org") == "NOERROR"
+
+
+def test_upgrade_and_roll_back_lose_no_query(machine: BootedMachine, tmp_path: Path) -> None:
+    with_office(machine)
+    machine.sh("dnsfilterctl range add ghent 127.0.0.0/8 --funding public --audience staff --label machine")
+    assert eventually(lambda: rcode(machine, "name1.example.org", "127.0.0.1") == "NOERROR", within_s=30, every_s=1)
+    process = "systemctl show --property=MainPID --value dnsfilter"
+    before = machine.sh(process)
+    for version in (SECOND, FIRST):
+        with under_load(machine, tmp_path / "questions") as counted:
+            printed = machine.sh(INSTALL.format(version=version))
+            assert f"The resolver runs version {version}." in printed
+            assert eventually(lambda: shown(machine) == version, within_s=30, every_s=1)  # noqa: B023
+        print(f"{version}: {sum(run.sent for run in counted)} queries in {len(counted)} runs", flush=True)
+        assert [(run.sent - run.answered, set(run.rcodes)) for run in counted] == [(0, {"NOERROR"})] * len(counted)
+    assert machine.sh(process) == before
+
+
+def shown(machine: BootedMachine) -> str:
+    """Return the node's version in the list of the control plane, which also was upgraded."""
+    (node,) = json.loads(machine.sh("dnsfilterctl node list --json"))["items"]
+    return str(node["version"])
+
+
+def test_a_faulty_upgrade_leaves_the_resolver_as_it_is(machine: BootedMachine, tmp_path: Path) -> None:
+    with_office(machine)
+    faulty = repacked(tmp_path, SECOND, "echo 'raise SystemExit(7)' > \"$site/dnsfilter/worker/process.py\"", UNCOMPILED)
+    machine.put(faulty, "faulty.deb")
+    printed = machine.sh(INSTALL.format(version="faulty"))
+    assert "The resolver still runs the version before" in printed
+    assert rcode(machine, "www.example.org") == "NOERROR"
+    assert "upgrade failed" in machine.sh("systemctl status dnsfilter --no-pager")
+
+
+def test_an_older_control_plane_on_a_newer_schema_says_what_to_type(machine: BootedMachine) -> None:
+    with_office(machine, SECOND)
+    newer = (
+        "import sqlite3; base = sqlite3.connect('/var/lib/dnsfilter/api/dnsfilter.sqlite3'); "
+        "base.execute('UPDATE alembic_version SET version_num = ?', ('9999',)); base.commit()"
+    )
+    machine.sh(f'python3 -c "{newer}"')
+    printed = machine.sh(INSTALL.format(version=FIRST))
+    assert "The control plane does not start" in printed
+    assert "dnsfilterctl restore FILE" in printed
+    assert f"The resolver runs version {FIRST}." in printed
+    assert rcode(machine, "www.example.org") == "NOERROR"
+
+
+def test_a_faulty_reload_is_shown_and_the_old_configuration_stays(machine: BootedMachine) -> None:
+    with_office(machine)
+    machine.sh("echo nonsense >> /etc/dnsfilter/dnsfilter.toml; systemctl reload dnsfilter")
+    assert "configuration not reloaded" in machine.sh("systemctl show --property=StatusText dnsfilter")
+    assert rcode(machine, "www.example.org") == "NOERROR"
+
+
+def test_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMachine) -> None:
+    holder = "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 53)); time.sleep(999)"
+    machine.sh(f'systemd-run --unit=holder python3 -c "{holder}"')
+    printed = machine.sh(INSTALL.format(version=FIRST))
+    assert "The resolver does not run" in printed
+    assert 'users:(("python3"' in printed
+    machine.sh("systemctl stop holder; systemctl restart dnsfilter")
+    assert rcode(machine, "www.example.org", "127.0.0.1") == "REFUSED"
+
+
+def test_remove_and_purge_leave_only_what_purge_names(machine: BootedMachine) -> None:
+    before = files(machine)
+    with_office(machine)
+    machine.sh("apt-get remove --yes dnsfilter")
+    assert machine.attempt("systemctl is-active dnsfilter dnsfilter-api").stdout.split() == ["inactive", "inactive"]
+    machine.sh(INSTALL.format(version=FIRST))
+    assert rcode(machine, "www.tiktok.com") == "NOERROR"  # registered, and nothing is banned yet
+    printed = machine.sh("apt-get purge --yes dnsfilter 2>&1")
+    (line,) = re.findall(r"^dnsfilter: (rm -r .*)$", printed, re.MULTILINE)
+    assert {path for path in files(machine) - before if not path.startswith("/var/lib/dnsfilter")} == set()
+    machine.sh(line)
+    assert files(machine) - before == set()
+    assert machine.attempt("getent passwd dnsfilter dnsfilter-api").stdout == ""
+
+
+def files(machine: BootedMachine) -> set[str]:
+    """Return all files of the machine, without those that Debian's own programs keep."""
+    found = machine.sh("find / -xdev -not -type d -not -path '/var/log/*' -not -path '/var/cache/*'").splitlines()
+    return {path for path in found if not path.startswith(("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd"))}

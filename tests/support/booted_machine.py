@@ -1,0 +1,119 @@
+"""A machine with Debian and a running systemd, in namespaces: the real service manager, without network."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from tests.support.components import PROJECT
+from tests.support.namespaces import Namespace, impossible, tool
+
+DEBIAN = PROJECT / "build/debian-root"
+"""Debian 13 with what each installation has, and dig. `ensure_debian` makes it."""
+PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,bind9-dnsutils,procps"
+BOOT_S = 60.0
+# What is written goes to memory, and is gone at the end. systemd has a tree of control groups of its own.
+BOOT = """
+mount --make-rprivate /
+mount -t tmpfs -o mode=0755 disk /mnt
+mkdir /mnt/written /mnt/work /mnt/root
+mount -t overlay -o "lowerdir=$DEBIAN,upperdir=/mnt/written,workdir=/mnt/work" overlay /mnt/root
+cd /mnt/root
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=0755 run run
+mount -t tmpfs -o mode=1777 tmp tmp
+mount -t tmpfs -o mode=0755 dev dev
+for name in null zero full random urandom tty; do touch dev/$name; mount --bind /dev/$name dev/$name; done
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+mkdir -p run/before
+pivot_root . run/before
+umount -l /run/before
+exec env -i container=unshare PATH=/usr/sbin:/usr/bin /sbin/init --show-status=no
+"""
+
+
+class BootedMachine(Namespace):
+    """`with BootedMachine() as machine:`. `sh` runs lines in it as root; other programs of this class use its network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._boot: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the machine's init."""
+        assert self._boot is not None
+        children = Path(f"/proc/{self._boot.pid}/task/{self._boot.pid}/children").read_text().split()
+        return int(children[0])
+
+    def command(self, *arguments: str) -> list[str]:
+        return [tool("nsenter"), f"--target={self.pid}", "--net", "--", *arguments]
+
+    def attempt(self, script: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run lines of a shell inside as root, and accept any exit code."""
+        inside = [tool("nsenter"), f"--target={self.pid}", "--all", "--", "/bin/bash", "-euc", script]
+        environ = {"PATH": "/usr/sbin:/usr/bin", "LANG": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
+        return subprocess.run(inside, env=environ, capture_output=True, text=True, timeout=timeout_s)
+
+    def sh(self, script: str) -> str:
+        """Run lines of a shell inside as root and return what they print. Raise AssertionError if a line fails."""
+        done = self.attempt(script)
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def put(self, file: Path, name: str) -> None:
+        """Copy a file to root's home directory."""
+        shutil.copyfile(file, f"/proc/{self.pid}/root/root/{name}")
+
+    def _start(self) -> None:
+        separate = ("--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child")
+        self._boot = subprocess.Popen(
+            [tool("unshare"), *separate, "/bin/bash", "-euc", BOOT],
+            env=os.environ | {"DEBIAN": str(DEBIAN)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._await_boot()
+        super()._start()
+
+    def _await_boot(self) -> None:
+        assert self._boot is not None
+        until, said = time.monotonic() + BOOT_S, ""
+        while time.monotonic() < until and self._boot.poll() is None:
+            time.sleep(0.2)
+            try:
+                said = self.attempt("systemctl is-system-running --wait").stdout.strip()
+            except IndexError:
+                continue  # not forked yet
+            if said in {"running", "degraded"}:
+                return
+        impossible(f"systemd does not boot in namespaces here: {said or 'no answer'}")
+
+    def _unshare(self, *command: str) -> list[str]:
+        return self.command(*command)
+
+    def _close(self) -> None:
+        super()._close()
+        if self._boot is not None:
+            self._boot.kill()
+            self._boot.wait()
+
+
+def ensure_debian() -> None:
+    """Make the root directory of the machines, once. It needs a mirror of Debian, and takes about a minute."""
+    if os.geteuid() != 0:
+        impossible("only root can boot a machine")
+    if (DEBIAN / "etc/os-release").exists():
+        return
+    program = shutil.which("debootstrap") or impossible("debootstrap is not here: apt-get install debootstrap")
+    unfinished = DEBIAN.with_name(f"{DEBIAN.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    subprocess.run([program, "--variant=minbase", f"--include={PACKAGES}", "trixie", unfinished], check=True)
+    unfinished.rename(DEBIAN)
