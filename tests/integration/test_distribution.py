@@ -1,6 +1,7 @@
 """The source distribution, the wheel and the installed programs."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,35 @@ def test_the_wheel_holds_the_compiled_engine_and_nothing_else_that_was_made(whee
 def _setup(source: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "setup.py", "--quiet", *arguments]
     return subprocess.run(command, cwd=source, env=os.environ | environ, capture_output=True, text=True)
+
+
+def test_the_version_is_that_of_the_newest_tag_and_the_commits_since(source: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(source, tree, ignore=shutil.ignore_patterns("PKG-INFO", "*.egg-info"))
+
+    def version() -> str:
+        return _setup(tree, "--version").stdout.strip()
+
+    def git(*arguments: str) -> None:
+        author = ("-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", tree, *author, *arguments], check=True, capture_output=True)
+
+    assert version() == "0.0.0"
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "first")
+    assert version() == "0.0.0"
+    git("tag", "v1.2.3")
+    assert version() == "1.2.3"
+    git("commit", "--quiet", "--allow-empty", "--message", "second")
+    assert re.fullmatch(r"1\.2\.3\.post1\+g[0-9a-f]{7,}", version())
+
+
+def test_a_source_distribution_keeps_its_version(source: Path, tmp_path: Path) -> None:
+    made = _setup(source, "sdist", "--dist-dir", str(tmp_path), DNSFILTER_VERSION="4.5.6")
+    assert made.returncode == 0, made.stderr
+    subprocess.run(["tar", "-xf", tmp_path / "dnsfilter-4.5.6.tar.gz", "-C", tmp_path], check=True)
+    assert _setup(tmp_path / "dnsfilter-4.5.6", "--version").stdout.strip() == "4.5.6"
+    assert (tmp_path / "dnsfilter-4.5.6/tests/unit/deploy/test_debian.py").exists()
 
 
 def test_without_a_compiler_one_line_says_what_to_install(source: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from dnsfilter import __version__
 from dnsfilter.cli.publishing import publish_policy_file
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.engines import data, query
@@ -494,9 +495,14 @@ def test_the_service_manager_is_notified_of_every_state(
 
         with started(tmp_path, authority, 1) as node:
             assert hears(b"READY=1")
+            assert reported[-1] == (serves := f"STATUS=version {__version__} serves".encode())
             assert hears(b"WATCHDOG=1")
             assert b"STOPPING=1" not in reported
             send_signal(node, signal.SIGHUP)
             assert hears(b"RELOADING=1")
             assert hears(b"READY=1")
+            assert reported[-1] == serves
+            node.config.write_text("nonsense")
+            send_signal(node, signal.SIGHUP)
+            assert hears(serves + b"; configuration not reloaded, old one stays: see its log")
         assert hears(b"STOPPING=1")

@@ -29,10 +29,10 @@ OFFICE = "192.0.2.53"
 UPSTREAM = "192.0.2.54"
 RATE = 500
 """Queries a second during an upgrade."""
-UNCOMPILED = "rm -r \"$site\"/dnsfilter/worker/__pycache__"
+UNCOMPILED = 'rm -r "$site"/dnsfilter/worker/__pycache__'
 FIRST, SECOND = "0.0.1", "0.0.2"
 INSTALL = "apt-get install --yes --allow-downgrades /root/{version}.deb 2>&1"
-LISTENING = f"sed -i 's/^listen = .*/listen = [\"{OFFICE}:53\", \"127.0.0.1:53\"]/' /etc/dnsfilter/dnsfilter.toml"
+LISTENING = f'sed -i \'s/^listen = .*/listen = ["{OFFICE}:53", "127.0.0.1:53"]/\' /etc/dnsfilter/dnsfilter.toml'
 
 
 def repacked(directory: Path, version: str, *lines: str) -> Path:
@@ -146,7 +146,9 @@ def shown(machine: BootedMachine) -> str:
 
 def test_a_faulty_upgrade_leaves_the_resolver_as_it_is(machine: BootedMachine, tmp_path: Path) -> None:
     with_office(machine)
-    faulty = repacked(tmp_path, SECOND, "echo 'raise SystemExit(7)' > \"$site/dnsfilter/worker/process.py\"", UNCOMPILED)
+    faulty = repacked(
+        tmp_path, SECOND, "echo 'raise SystemExit(7)' > \"$site/dnsfilter/worker/process.py\"", UNCOMPILED
+    )
     machine.put(faulty, "faulty.deb")
     printed = machine.sh(INSTALL.format(version="faulty"))
     assert "The resolver still runs the version before" in printed
@@ -176,7 +178,9 @@ def test_a_faulty_reload_is_shown_and_the_old_configuration_stays(machine: Boote
 
 
 def test_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMachine) -> None:
-    holder = "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 53)); time.sleep(999)"
+    holder = (
+        "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 53)); time.sleep(999)"
+    )
     machine.sh(f'systemd-run --unit=holder python3 -c "{holder}"')
     printed = machine.sh(INSTALL.format(version=FIRST))
     assert "The resolver does not run" in printed

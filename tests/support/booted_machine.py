@@ -58,7 +58,12 @@ class BootedMachine(Namespace):
     def attempt(self, script: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         """Run lines of a shell inside as root, and accept any exit code."""
         inside = [tool("nsenter"), f"--target={self.pid}", "--all", "--", "/bin/bash", "-euc", script]
-        environ = {"PATH": "/usr/sbin:/usr/bin", "LANG": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
+        environ = {
+            "PATH": "/usr/sbin:/usr/bin",
+            "LANG": "C.UTF-8",
+            "HOME": "/root",
+            "DEBIAN_FRONTEND": "noninteractive",
+        }
         return subprocess.run(inside, env=environ, capture_output=True, text=True, timeout=timeout_s)
 
     def sh(self, script: str) -> str:
@@ -74,7 +79,7 @@ class BootedMachine(Namespace):
     def _start(self) -> None:
         separate = ("--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child")
         self._boot = subprocess.Popen(
-            [tool("unshare"), *separate, "/bin/bash", "-euc", BOOT],
+            [tool("setpriv"), "--pdeathsig=KILL", tool("unshare"), *separate, "/bin/bash", "-euc", BOOT],
             env=os.environ | {"DEBIAN": str(DEBIAN)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

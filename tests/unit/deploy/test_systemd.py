@@ -72,10 +72,31 @@ def test_control_plane_has_no_capability() -> None:
     assert control_plane["CapabilityBoundingSet"] == control_plane["AmbientCapabilities"] == [""]
 
 
-@each_unit
-def test_unit_is_started_when_its_process_notifies(unit: str) -> None:
+@pytest.mark.parametrize(
+    ("unit", "kind"), [("dnsfilter.service", "notify-reload"), ("dnsfilter-api.service", "notify")]
+)
+def test_unit_is_started_when_its_process_notifies(unit: str, kind: str) -> None:
     found = directives(unit)
-    assert (found["Type"], found["NotifyAccess"]) == (["notify"], ["main"])
+    assert (found["Type"], found["NotifyAccess"]) == ([kind], ["main"])
+
+
+@each_unit
+def test_every_setting_of_a_service_has_its_reason(unit: str) -> None:
+    """A comment stands above each setting, or above the first of several that begin with the same word."""
+    service = (SYSTEMD / unit).read_text().partition("[Service]\n")[2].partition("[Install]")[0].splitlines()
+    without = [
+        line
+        for before, line in zip(["", *service], service, strict=False)
+        if line and not line.startswith("#") and not before.startswith("#") and not same_matter(before, line)
+    ]
+    assert without == []
+
+
+def same_matter(before: str, line: str) -> bool:
+    """Return whether two settings share a comment: those of a user, a capability, or one name with a suffix."""
+    first, second = before.partition("=")[0], line.partition("=")[0]
+    pairs = {("User", "Group"), ("CapabilityBoundingSet", "AmbientCapabilities"), ("Type", "NotifyAccess")}
+    return (first, second) in pairs or (first != "" and second.startswith(first))
 
 
 def test_migration_of_the_database_has_no_time_limit() -> None:
@@ -167,11 +188,10 @@ def test_configured_receive_buffer_is_large_enough() -> None:
     assert buffer_advice(2 * int(value)) is None  # the kernel doubles the requested size (socket(7))
 
 
-def test_reload_signals_the_supervisor_and_the_watchdog_is_on() -> None:
+def test_reload_waits_for_the_supervisor_and_the_watchdog_is_on() -> None:
     resolver = directives("dnsfilter.service")
-    assert resolver["ExecReload"] == ["/usr/bin/kill -HUP $MAINPID"]
+    assert "ExecReload" not in resolver  # Type=notify-reload sends SIGHUP by itself
     assert int(resolver["WatchdogSec"][0]) > 0
-    assert resolver["Type"] == ["notify"]
 
 
 BACKUP = "dnsfilter-backup.service"

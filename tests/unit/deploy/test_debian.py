@@ -1,0 +1,108 @@
+"""The Debian package's control files fit the units, the release script and the guide. tests/packaging installs it."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import blocks, commands, text
+
+PROJECT = Path(__file__).parents[3]
+DEBIAN = PROJECT / "deploy" / "debian"
+SYSTEMD = PROJECT / "deploy" / "systemd"
+GUIDE = "docs/guide/administrators.md"
+RELEASE = (PROJECT / "scripts" / "release").read_text()
+SCRIPTS = ("postinst", "prerm", "postrm")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_one_that_dash_can_read(name: str) -> None:
+    assert (DEBIAN / name).read_text().startswith("#!/bin/sh\n")
+    subprocess.run(["sh", "-n", DEBIAN / name], check=True)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_acts_on_both_units_and_no_other(name: str) -> None:
+    units = {path.name for path in SYSTEMD.glob("*.service")}
+    assert set(re.findall(r"dnsfilter[a-z-]*\.service", (DEBIAN / name).read_text())) <= units
+
+
+def test_the_package_asks_for_nothing_but_debians_python_and_systemd() -> None:
+    fields = dict(line.split(": ", 1) for line in (DEBIAN / "control").read_text().splitlines() if line[0] != " ")
+    packages = re.findall(r"(?:^|, )([a-z0-9-]+)", fields["Depends"])
+    assert set(packages) == {"python3", "systemd", "init-system-helpers"}
+    # apt would try to fetch recommended packages, and fail without a network.
+    assert "Recommends" not in fields
+
+
+def test_configuration_files_are_those_of_the_units() -> None:
+    listed = (DEBIAN / "conffiles").read_text().split()
+    units = "".join(path.read_text() for path in SYSTEMD.glob("*.service"))
+    assert listed == sorted(set(re.findall(r"/etc/dnsfilter/[a-z.]+", units)))
+    assert [Path(path).name for path in listed if not (SYSTEMD / Path(path).name).exists()] == []
+
+
+def test_the_guide_and_the_package_install_the_same_files_with_the_same_modes() -> None:
+    guide = {
+        (words[words.index("-m") + 1], word, words[-1].rstrip("/"))
+        for block in commands(GUIDE)
+        if (words := block)[0] == "install" and "deploy/systemd/" in " ".join(words)
+        for word in words
+        if word.startswith("deploy/systemd/")
+    }
+    lines = [line.split() for line in RELEASE.splitlines() if re.match(r" +install .*\$units", line)]
+    package = {
+        (words[words.index("-m") + 1], source, target)
+        for words in lines
+        for word in words
+        if "$units" in word
+        for source in sources(word.strip('"'))
+        for target in [words[-1].strip('"').replace("$lib", "/usr/lib").replace("$stage", "")]
+    }
+    assert package == guide
+
+
+def sources(word: str) -> list[str]:
+    """Return the files of the project that a word of the release script means."""
+    pattern = word.replace('"', "").replace("$units", "deploy/systemd")
+    return [str(path.relative_to(PROJECT)) for path in PROJECT.glob(pattern)]
+
+
+def test_users_of_the_units_are_those_of_the_guides_table() -> None:
+    table = text(GUIDE).partition("Two processes are installed:")[2].partition("To undo:")[0]
+    rows = re.findall(r"^\| `([a-z-]+\.service)`[^|]*\| `([a-z-]+)` \| `([^`]+)` \|", table, re.MULTILINE)
+    found = [
+        (
+            path.name,
+            re.findall(r"^User=(.+)$", path.read_text(), re.MULTILINE)[0],
+            re.findall(r"/etc/dnsfilter/[a-z.]+", path.read_text())[0],
+        )
+        for path in SYSTEMD.glob("*.service")
+    ]
+    assert sorted(rows) == sorted(found)
+
+
+def test_programs_of_the_package_are_those_of_the_distribution() -> None:
+    scripts = set(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
+    (linked,) = re.findall(r"for program in ([a-z -]+); do ln -s \"/opt/dnsfilter/bin", RELEASE)
+    assert set(linked.split()) == scripts
+    kept = set(re.findall(r"! -name ([a-z-]+)", RELEASE))
+    assert kept == scripts
+
+
+def test_the_status_that_an_upgrade_waits_for_is_what_the_resolver_reports() -> None:
+    script = (DEBIAN / "postinst").read_text()
+    supervisor = (PROJECT / "dnsfilter/supervisor/supervisor.py").read_text()
+    assert '"version $version serves"*' in script
+    assert 'f"STATUS=version {__version__} serves"' in supervisor
+    assert '"upgrade failed"*' in script
+    assert 'f"STATUS=upgrade failed' in supervisor
+
+
+def test_what_purge_leaves_is_what_the_guide_says() -> None:
+    script = (DEBIAN / "postrm").read_text()
+    assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
+    assert "state=/var/lib/dnsfilter\n" in script
+    assert len(blocks(GUIDE, "First refusal in six commands")[0].splitlines()) + 1 == 6
