@@ -55,7 +55,6 @@ UNSERVED_S = 1.0
 """Seconds after the start at which the status server opens, even if the node does not serve yet."""
 _QUARANTINED = SNAPSHOTS_QUARANTINED.name
 _SERVING = f"STATUS=version {__version__} serves"
-"""What the service manager shows of a node that answers. The Debian package waits for it."""
 _LOG = logging.getLogger("dnsfilter.node")
 
 

@@ -31,7 +31,7 @@ RATE = 500
 """Queries a second during an upgrade."""
 UNCOMPILED = 'rm -r "$site"/dnsfilter/worker/__pycache__'
 FIRST, SECOND = "0.0.1", "0.0.2"
-INSTALL = "apt-get install --yes --allow-downgrades /root/{version}.deb 2>&1"
+INSTALL = "apt-get install --yes --allow-downgrades /srv/{version}.deb 2>&1"
 LISTENING = f'sed -i \'s/^listen = .*/listen = ["{OFFICE}:53", "127.0.0.1:53"]/\' /etc/dnsfilter/dnsfilter.toml'
 
 
@@ -61,7 +61,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def machine(packages: Path) -> Iterator[BootedMachine]:
-    """Yield a machine with an address and an upstream, and the packages in /root. Nothing is installed."""
+    """Yield a machine with an address and an upstream, and the packages in /srv. Nothing is installed."""
     ensure_debian()
     with BootedMachine() as booted:
         booted.add_device("eth0", f"{OFFICE}/24", f"{UPSTREAM}/24", "192.0.2.17/24")

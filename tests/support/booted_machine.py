@@ -39,7 +39,7 @@ exec env -i container=unshare PATH=/usr/sbin:/usr/bin /sbin/init --show-status=n
 
 
 class BootedMachine(Namespace):
-    """`with BootedMachine() as machine:`. `sh` runs lines in it as root; other programs of this class use its network."""
+    """`with BootedMachine() as machine:`. `sh` runs lines in it as root, `run` and `component` only in its network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,8 +73,8 @@ class BootedMachine(Namespace):
         return done.stdout
 
     def put(self, file: Path, name: str) -> None:
-        """Copy a file to root's home directory."""
-        shutil.copyfile(file, f"/proc/{self.pid}/root/root/{name}")
+        """Copy a file to /srv."""
+        shutil.copyfile(file, Path("/proc", str(self.pid), "root", "srv", name))
 
     def _start(self) -> None:
         separate = ("--mount", "--pid", "--net", "--cgroup", "--uts", "--ipc", "--fork", "--kill-child")

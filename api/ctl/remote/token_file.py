@@ -34,8 +34,8 @@ class Token:
 def load_token(option: str | None, environ: Mapping[str, str], url: str) -> Token:
     """Return the token for the API at `url`. Raise Denied.
 
-    Read the file that the option names, else the environment, else the one that `login` stored, else the first default, else
-    for the installed control plane of this machine its own token.
+    Read the file that the option names, else the environment, else the one that `login` stored, else the first default.
+    For the installed control plane of this machine, the last one is the token that it wrote.
     """
     return _load(_choose(option, environ, url))
 
