@@ -189,6 +189,15 @@ def test_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMach
     assert rcode(machine, "www.example.org", "127.0.0.1") == "REFUSED"
 
 
+def test_on_a_machine_with_a_masked_control_plane_nothing_is_made_or_started(machine: BootedMachine) -> None:
+    printed = machine.sh(f"systemctl mask dnsfilter-api 2>&1; {INSTALL.format(version=FIRST)}")
+    assert "this machine is only a node" in printed
+    assert machine.attempt("systemctl is-active dnsfilter").stdout.strip() == "inactive"
+    assert machine.sh("ls -A /var/lib/dnsfilter/api /var/lib/dnsfilter/node").split() == [
+        "/var/lib/dnsfilter/api:", "/var/lib/dnsfilter/node:",
+    ]  # fmt: skip
+
+
 def test_remove_and_purge_leave_only_what_purge_names(machine: BootedMachine) -> None:
     before = files(machine)
     with_office(machine)

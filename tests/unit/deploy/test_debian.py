@@ -84,6 +84,20 @@ def test_users_of_the_units_are_those_of_the_guides_table() -> None:
     assert sorted(rows) == sorted(found)
 
 
+@pytest.mark.parametrize("unit", ["dnsfilter.service", "dnsfilter-api.service"])
+def test_paths_and_commands_of_a_unit_stand_in_the_guide(unit: str) -> None:
+    guide, lines = text(GUIDE), (SYSTEMD / unit).read_text().splitlines()
+    settings = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
+    top = {"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "ReadWritePaths": "", "EnvironmentFile": ""}
+    for key, value in settings:
+        if key in top:
+            assert f"{top[key]}{value}" in guide, key
+        if key == "ExecStartPre":
+            assert value.removeprefix("-/usr/bin/") in guide
+        if key == "ExecStart" and " " in value:
+            assert value.split(" --", 1)[1] in guide
+
+
 def test_programs_of_the_package_are_those_of_the_distribution() -> None:
     scripts = set(tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"])
     (linked,) = re.findall(r"for program in ([a-z -]+); do ln -s \"/opt/dnsfilter/bin", RELEASE)
