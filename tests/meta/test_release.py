@@ -34,7 +34,10 @@ def test_the_licence_is_complete_and_named_where_people_look() -> None:
 def test_a_release_without_a_section_of_the_changes_is_refused() -> None:
     environ = os.environ | {"DNSFILTER_VERSION": "99.1.0", "UV": f"{sys.prefix}/bin/uv"}
     done = subprocess.run([PROJECT / "scripts/release", "deb"], env=environ, capture_output=True, text=True)
-    reasons = ("release: CHANGELOG.md has no section 99.1.0\n", "apt-get install python3-venv python3-dev gcc libc6-dev\n")
+    reasons = (
+        "release: CHANGELOG.md has no section 99.1.0\n",
+        "apt-get install python3-venv python3-dev gcc libc6-dev\n",
+    )
     assert done.returncode == 1
     assert done.stderr.endswith(reasons)  # the second one, where Debian's Python has no headers
 

@@ -24,6 +24,7 @@ from tests.support.nodes import eventually
 PACKAGE = os.environ.get("DNSFILTER_PACKAGE", "")
 pytestmark = pytest.mark.skipif(not PACKAGE, reason="DNSFILTER_PACKAGE names no package: make packagetest")
 
+GUIDE = "docs/guide/administrators.md"
 ZONE = "$TTL 3600\n@ SOA ns hostmaster 1 3600 900 86400 300\n@ NS ns\nns A 192.0.2.54\n* A 192.0.2.80\n"
 OFFICE = "192.0.2.53"
 UPSTREAM = "192.0.2.54"
@@ -81,7 +82,7 @@ def with_office(machine: BootedMachine, version: str = FIRST) -> None:
     """Install, listen on the office's address, register its range and ban TikTok there, by the guide's commands."""
     machine.sh(INSTALL.format(version=version))
     machine.sh(f"{LISTENING}; systemctl reload dnsfilter")
-    machine.sh(blocks("docs/guide/administrators.md", "3. Register networks")[0])
+    machine.sh(blocks(GUIDE, "3. Register networks")[0])
 
 
 @contextmanager
@@ -109,7 +110,10 @@ def test_six_commands_lead_to_the_first_refusal(machine: BootedMachine) -> None:
     assert machine.attempt("command -v gcc || command -v pip").returncode != 0
     commands = [
         INSTALL.format(version=FIRST),
-        *blocks("docs/guide/administrators.md", "First refusal in six commands")[0].splitlines(),
+        *(
+            line.removeprefix("# ")
+            for line in blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()
+        ),
     ]
     assert len(commands) == 6
     began = time.monotonic()

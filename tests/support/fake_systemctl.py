@@ -75,7 +75,7 @@ class Service:
                 checked = self._popen(command, log, environ)
                 if checked.wait(START_S) and not command.startswith("-"):
                     return checked
-            is_notify = self.first("Type") == "notify"
+            is_notify = self.first("Type").startswith("notify")
             if is_notify:
                 environ["NOTIFY_SOCKET"] = "@" + notified.getsockname()[1:].decode()
             child = self._popen(self.first("ExecStart"), log, environ)

@@ -119,4 +119,4 @@ def test_what_purge_leaves_is_what_the_guide_says() -> None:
     script = (DEBIAN / "postrm").read_text()
     assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
     assert "state=/var/lib/dnsfilter\n" in script
-    assert len(blocks(GUIDE, "First refusal in six commands")[0].splitlines()) + 1 == 6
+    assert len(blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()) + 1 == 6
