@@ -82,7 +82,7 @@ deb: ## build the Debian package alone, in dist/
 reproducible: ## build the release twice, in different directories, and compare every byte
 	@scripts/release check
 
-packagetest: ## install, upgrade and purge the Debian package of dist/ on a booted Debian 13; needs root and debootstrap
+packagetest: deb ## build the Debian package, then install, upgrade and purge it on a booted Debian 13; needs root and debootstrap
 	@scripts/bootstrap dev
 	@scripts/components
 	@DNSFILTER_PACKAGE=$$(echo $(CURDIR)/dist/dnsfilter_*.deb) $(BIN)/pytest -s -p no:randomly tests/packaging
