@@ -158,7 +158,7 @@ def annotations() -> Iterator[dashboard.AnnotationQuery]:
 def links() -> Iterator[dashboard.DashboardLink]:
     """Yield the links to the runbook and to the other dashboards."""
     kinds = models.DashboardLinkType
-    for page in ("node", "upstreams", "policy", "control-plane"):
+    for page in ("node", "upstreams", "policy", "control-plane", "symptoms"):
         link = dashboard.DashboardLink(f"Runbook: {page}").type(kinds.LINK).url(f"{RUNBOOK}{page}.md")
         yield link.target_blank(True)
     yield (

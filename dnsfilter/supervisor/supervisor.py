@@ -37,7 +37,7 @@ from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.kept_totals import write_totals
 from dnsfilter.telemetry.metrics import SNAPSHOTS_QUARANTINED
 from dnsfilter.telemetry.nodestate import NodeState
-from dnsfilter.telemetry.notify import notify, notify_reloading, watchdog_s
+from dnsfilter.telemetry.notify import SERVING, notify, notify_reloading, watchdog_s
 from dnsfilter.telemetry.totals import Totals
 from dnsfilter.upstream.zones import server_texts
 from dnsfilter.worker.counters_directory import make_counters_dir
@@ -54,7 +54,6 @@ CONTROL_STOP_S = 0.5
 UNSERVED_S = 1.0
 """Seconds after the start at which the status server opens, even if the node does not serve yet."""
 _QUARANTINED = SNAPSHOTS_QUARANTINED.name
-_SERVING = f"STATUS=version {__version__} serves"
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -291,7 +290,7 @@ class Supervisor:
             self._crew.flush_if_asked()
         if not self._ready_sent and self.unready() is None:
             self._ready_sent, self._in_force_since = True, now
-            notify("READY=1", _SERVING)
+            notify("READY=1", SERVING)
         if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
             self._follow()
@@ -392,7 +391,7 @@ class Supervisor:
 
     async def _reload(self) -> None:
         notify_reloading()
-        status = _SERVING
+        status = SERVING
         try:
             config = await asyncio.to_thread(self._means.load_config)
             config, kept = merge_reloadable(config, self._crew.orders.config)
@@ -402,7 +401,7 @@ class Supervisor:
         except (DnsfilterError, OSError) as error:
             for problem in error.problems if isinstance(error, ConfigError) else (error,):
                 logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
-            status = f"{_SERVING}; configuration not reloaded, old one stays: see its log"
+            status = f"{SERVING}; configuration not reloaded, old one stays: see its log"
         notify("READY=1", status)
 
     def _apply(self, config: Config) -> None:

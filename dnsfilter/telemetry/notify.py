@@ -4,6 +4,11 @@ import os
 import socket
 import time
 
+from dnsfilter import __version__
+
+SERVING = f"STATUS=version {__version__} serves"
+"""The state of a node that answers."""
+
 
 def notify(*states: str) -> None:
     """Send states such as `READY=1` to the socket in NOTIFY_SOCKET. Ignore a socket that does not work."""

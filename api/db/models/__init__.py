@@ -16,7 +16,6 @@ from api.db.models.authority import AuthorityRow
 from api.db.models.ban import BanRow, TermRow
 from api.db.models.binding import BindingRow
 from api.db.models.capture import CaptureRow
-from api.db.models.coverage import CoverageDayRow, CoverageRow
 from api.db.models.event import EventCursorRow, WebhookRow
 from api.db.models.exemption import ConcernRow, ExemptionRow
 from api.db.models.network import RangeRow, SiteRow, SpaceRow
@@ -24,7 +23,15 @@ from api.db.models.node import NodeRow
 from api.db.models.notice import NoticeRow
 from api.db.models.request import RequestRow
 from api.db.models.suspension import SuspensionRow
-from api.db.models.usage import BypassDayRow, UsageClientRow, UsageDayRow, UsageHourRow, UsageStreamRow
+from api.db.models.usage import (
+    BypassDayRow,
+    CoverageDayRow,
+    CoverageRow,
+    UsageClientRow,
+    UsageDayRow,
+    UsageHourRow,
+    UsageStreamRow,
+)
 
 __all__ = [
     "AccountRow",

@@ -1,4 +1,7 @@
-"""Usage: how many queries of an authority each ban refused, monitored or exempted. No row has a client's address."""
+"""Usage: how many queries of an authority each ban refused, monitored or exempted; coverage: all queries of a range.
+
+No row has a client's address.
+"""
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -88,3 +91,28 @@ class UsageStreamRow(Base):
     stream: Mapped[str] = mapped_column(String(32), primary_key=True)
     sequence: Mapped[int]
     taken_s: Mapped[int]
+
+
+class CoverageRow(Base):
+    """A range that has asked: the end of the last interval in which a node counted queries of it."""
+
+    __tablename__ = "coverage"
+    __table_args__ = (_COMPACT,)
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    site: Mapped[str] = mapped_column(String(63), primary_key=True)
+    prefix: Mapped[str] = mapped_column(String(43), primary_key=True)
+    last_asked_s: Mapped[int]
+
+
+class CoverageDayRow(Base):
+    """The queries of a range in each of the 24 hours from `day_s`, a midnight of UTC."""
+
+    __tablename__ = "coverage_days"
+    __table_args__ = (Index("ix_coverage_days_day_s", "day_s"), _COMPACT)
+
+    authority: Mapped[str] = mapped_column(ForeignKey(_AUTHORITY), primary_key=True)
+    site: Mapped[str] = mapped_column(String(63), primary_key=True)
+    prefix: Mapped[str] = mapped_column(String(43), primary_key=True)
+    day_s: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hours: Mapped[list[int]]

@@ -16,6 +16,7 @@ from dnsfilter.engine.slow_path.local import (
     asks_any,
     asks_probe,
     probe_answer,
+    recorded_answer,
     signal_answer,
     special_answer,
 )
@@ -92,7 +93,7 @@ class Deciding:
         if asked.name not in self._zones.records:
             return None
         question = question_of(asked.name, qtype, asked.qclass)
-        answer = self._zones.records.answer(question)
+        answer = recorded_answer(question, self._zones)
         if answer is None:
             return None
         chain = follow(answer, question)

@@ -31,6 +31,8 @@ ZONE_TTL_S = 10800
 """TTL of the built-in zones (RFC 6303 section 3)."""
 SIGNAL_TTL_S = 10
 """TTL of answers that depend on a ban in force."""
+MOST_ALIASES = 8
+"""Aliases of this node's own records in one answer. A loop ends there too."""
 HINFO_TTL_S = 3789
 """TTL of the answer to ANY in RFC 8482 section 6."""
 
@@ -116,9 +118,31 @@ def probe_answer(query: Query, texts: Sequence[str], limit: int) -> Local:
     return Local(local_reply(query, Rcode.NOERROR, [record], limit=limit))
 
 
+def recorded_answer(question: Question, zones: Zones) -> Answer | None:
+    """Return the answer of this node's own records; None for names without one, and for other classes.
+
+    A name has no other data than its records here. An alias that leads to another name ends the answer.
+    """
+    if question.qclass != Class.IN or question.name not in zones.records:
+        return None
+    found: list[RawRecord] = []
+    owner = question.wire[:-4]
+    for _ in range(MOST_ALIASES):
+        records = zones.records.of(owner.lower())
+        chosen = [record for record in records if record.rtype in (question.qtype, Type.CNAME)]
+        found += [RawRecord(owner, record.rtype, Class.IN, record.ttl_s, record.rdata) for record in chosen]
+        if not chosen or chosen[0].rtype == question.qtype:
+            break
+        owner = chosen[0].rdata
+    if found:
+        return compose(question, 0, Rcode.NOERROR, (found,))
+    ttl_s = min(record.ttl_s for record in zones.records.of(question.name))
+    return compose(question, 0, Rcode.NOERROR, ((), (soa_record(question.name, ttl_s, ttl_s),)))
+
+
 def local_leg(question: Question, zones: Zones, revision: int) -> Answer | None:
     """Return the answer for an alias target that is a local name; None for all other targets."""
-    recorded = zones.records.answer(question)
+    recorded = recorded_answer(question, zones)
     if recorded is not None:
         return recorded
     covered = zones.covers(question.name)

@@ -17,7 +17,7 @@ from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, 
 from dnsfilter.engine.slow_path.failing import FailureBook
 from dnsfilter.engine.slow_path.inflight import Inflight
 from dnsfilter.engine.slow_path.judging import Judging
-from dnsfilter.engine.slow_path.local import answered_by_others, local_leg
+from dnsfilter.engine.slow_path.local import answered_by_others, local_leg, recorded_answer
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.telemetry.metrics import Limit, Outcome, Transport
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, LIMITED
@@ -66,7 +66,7 @@ class Settling:
         self._slots[LIMITED[Limit.DISPLACED]] += len(ended)
         self.settle(turn, ended)
         # A record of this node is the first answer of a chain that leads to other servers.
-        recorded = self._zones.records.answer(question)
+        recorded = recorded_answer(question, self._zones)
         try:
             results = self._inflight.join(key, question, miss.servers, waiter, turn.boot_ns, recorded)
         except OverflowError:

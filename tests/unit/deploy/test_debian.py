@@ -14,6 +14,8 @@ DEBIAN = PROJECT / "deploy" / "debian"
 SYSTEMD = PROJECT / "deploy" / "systemd"
 GUIDE = "docs/guide/administrators.md"
 RELEASE = (PROJECT / "scripts" / "release").read_text()
+PROCESSES = ("dnsfilter.service", "dnsfilter-api.service")
+"""The units that the package starts."""
 SCRIPTS = ("postinst", "prerm", "postrm")
 
 
@@ -39,7 +41,7 @@ def test_the_package_asks_for_nothing_but_debians_python_and_systemd() -> None:
 
 def test_configuration_files_are_those_of_the_units() -> None:
     listed = (DEBIAN / "conffiles").read_text().split()
-    units = "".join(path.read_text() for path in SYSTEMD.glob("*.service"))
+    units = "".join((SYSTEMD / unit).read_text() for unit in PROCESSES)
     assert listed == sorted(set(re.findall(r"/etc/dnsfilter/[a-z.]+", units)))
     assert [Path(path).name for path in listed if not (SYSTEMD / Path(path).name).exists()] == []
 
@@ -79,12 +81,12 @@ def test_users_of_the_units_are_those_of_the_guides_table() -> None:
             re.findall(r"^User=(.+)$", path.read_text(), re.MULTILINE)[0],
             re.findall(r"/etc/dnsfilter/[a-z.]+", path.read_text())[0],
         )
-        for path in SYSTEMD.glob("*.service")
+        for path in map(SYSTEMD.joinpath, PROCESSES)
     ]
     assert sorted(rows) == sorted(found)
 
 
-@pytest.mark.parametrize("unit", ["dnsfilter.service", "dnsfilter-api.service"])
+@pytest.mark.parametrize("unit", PROCESSES)
 def test_paths_and_commands_of_a_unit_stand_in_the_guide(unit: str) -> None:
     guide, lines = text(GUIDE), (SYSTEMD / unit).read_text().splitlines()
     settings = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
@@ -109,8 +111,9 @@ def test_programs_of_the_package_are_those_of_the_distribution() -> None:
 def test_the_status_that_an_upgrade_waits_for_is_what_the_resolver_reports() -> None:
     script = (DEBIAN / "postinst").read_text()
     supervisor = (PROJECT / "dnsfilter/supervisor/supervisor.py").read_text()
+    states = (PROJECT / "dnsfilter/telemetry/notify.py").read_text()
     assert '"version $version serves"*' in script
-    assert 'f"STATUS=version {__version__} serves"' in supervisor
+    assert 'f"STATUS=version {__version__} serves"' in states
     assert '"upgrade failed"*' in script
     assert 'f"STATUS=upgrade failed' in supervisor
 

@@ -83,7 +83,7 @@ def test_unit_is_started_when_its_process_notifies(unit: str, kind: str) -> None
 @each_unit
 def test_every_setting_of_a_service_has_its_reason(unit: str) -> None:
     """A comment stands above each setting, or above the first of several that begin with the same word."""
-    service = (SYSTEMD / unit).read_text().partition("[Service]\n")[2].partition("[Install]")[0].splitlines()
+    service = (SYSTEMD / unit).read_text().partition("\n[Service]\n")[2].partition("\n[Install]")[0].splitlines()
     without = [
         line
         for before, line in zip(["", *service], service, strict=False)
