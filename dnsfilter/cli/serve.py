@@ -89,10 +89,10 @@ def _publish(options: argparse.Namespace, config: Config, store: SnapshotStore) 
 def _one_time_token(config: Config) -> str | None:
     """Return the content of the configured file if it is needed and can be read now, else None."""
     path = config.control_plane.token
-    if path is None or (config.node_dir / IDENTITY).exists():
-        return None
-    with suppress(UnavailableError):
-        return load_token(path)
+    # In a container, root may lack the power to enter the directory of the node's user.
+    with suppress(UnavailableError, PermissionError):
+        if path is not None and not (config.node_dir / IDENTITY).exists():
+            return load_token(path)
     return None
 
 
