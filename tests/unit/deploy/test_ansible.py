@@ -1,0 +1,159 @@
+"""The role writes files that the programs accept, where the package has them, and uses units that exist."""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from api.installation.environment import PACKAGED
+from api.installation.variables import parse_environment
+from api.settings import parse_settings
+from dnsfilter.config.load import load_config
+from dnsfilter.control.identity import IDENTITY
+from tests.meta.project import PROJECT
+from tests.support.certificates import Authority
+from tests.support.deployed import parse_command
+
+ROLE = PROJECT / "deploy" / "ansible" / "roles" / "dnsfilter"
+SYSTEMD = PROJECT / "deploy" / "systemd"
+CONFIG = "/etc/dnsfilter/dnsfilter.toml"
+Task = dict[str, Any]
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((ROLE / name).read_text())
+
+
+DEFAULTS: Mapping[str, Any] = read("defaults/main.yml")
+OPTIONS: Mapping[str, Any] = read("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+NEEDED = {
+    "dnsfilter_package": "dnsfilter.deb",
+    "dnsfilter_listen": ["192.0.2.53:53", "[2001:db8::53]:53"],
+    "dnsfilter_upstreams": ["198.51.100.1"],
+}
+
+
+def tasks() -> list[Task]:
+    return [*read("tasks/main.yml"), *read("handlers/main.yml")]
+
+
+def arguments(module: str) -> dict[str, Any]:
+    """Return the arguments of each task with that module, by the task's name."""
+    return {task["name"]: task[key] for task in tasks() for key in task if key == f"ansible.builtin.{module}"}
+
+
+def rendered(template: str, **given: object) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    environment.filters |= {"to_json": json.dumps, "combine": lambda one, other: {**one, **other}}
+    text = (ROLE / "templates" / template).read_text()
+    return environment.from_string(text).render({**DEFAULTS, **NEEDED, "ansible_managed": "managed", **given})
+
+
+def test_every_variable_is_described_and_has_a_default_or_is_needed() -> None:
+    needed = {name for name, option in OPTIONS.items() if option.get("required")}
+    assert set(DEFAULTS) | needed == set(OPTIONS)
+    assert needed == set(NEEDED)
+    used = {
+        word
+        for path in (*ROLE.rglob("*.j2"), ROLE / "tasks/main.yml")
+        for word in re.findall(r"\bdnsfilter_\w+", path.read_text())
+    }
+    assert used - {"dnsfilter_identity"} == set(OPTIONS)
+    plays = yaml.safe_load((ROLE.parents[1] / "site.yml").read_text())
+    given = {key for play in plays for role in play["roles"] for key in role} - {"role"}
+    assert given <= set(OPTIONS)
+
+
+def test_the_resolver_accepts_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "dnsfilter.toml"
+    file.write_text(rendered("dnsfilter.toml.j2"))
+    config = load_config(file, tmp_path / "resolv.conf")
+    packaged = load_config(SYSTEMD / "dnsfilter.toml", _resolv_conf(tmp_path))
+    assert config.control_plane == packaged.control_plane
+    assert (config.state_dir, config.metrics_listen) == (packaged.state_dir, packaged.metrics_listen)
+    authority = Authority(tmp_path)
+    file.write_text(
+        rendered(
+            "dnsfilter.toml.j2",
+            dnsfilter_zones=[{"suffix": "corp.example", "servers": ["192.0.2.10"]}],
+            dnsfilter_configuration='[clients]\nunregistered = "resolve"\nallowed = ["192.0.2.0/24"]\n',
+            dnsfilter_control_plane_url="https://control.example.org",
+            dnsfilter_site="office",
+            dnsfilter_key="0" * 64,
+            dnsfilter_ca=str(authority.ca),
+        )
+    )
+    complete = load_config(file, tmp_path / "resolv.conf")
+    control = complete.control_plane
+    assert (control.url, control.site, control.ca) == ("https://control.example.org", "office", authority.ca)
+    assert len(complete.zones) == len(packaged.zones) + 1
+
+
+def _resolv_conf(directory: Path) -> Path:
+    (directory / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    return directory / "resolv.conf"
+
+
+def test_the_control_plane_accepts_its_settings() -> None:
+    packaged = parse_environment((SYSTEMD / "api.env").read_text())
+    assert parse_environment(rendered("api.env.j2")) == packaged
+    given = {"DNSFILTER_API_DATABASE": "postgresql+psycopg://a:b%22$'\\@db/dnsfilter", "DNSFILTER_API_ALLOW_PLAIN": ""}
+    found = parse_environment(rendered("api.env.j2", dnsfilter_api_settings=given))
+    assert found == packaged | given
+    assert parse_settings({}, found).database == given["DNSFILTER_API_DATABASE"]
+
+
+def test_files_have_the_owners_and_modes_of_the_package() -> None:
+    rows = [line.split() for line in (SYSTEMD / "dnsfilter.tmpfiles").read_text().splitlines()]
+    packaged = {row[1]: tuple(row[2:5]) for row in rows if row and not row[0].startswith("#")}
+    written = {each["dest"]: each for each in arguments("template").values()}
+    assert set(written) == {CONFIG, str(PACKAGED)}
+    for each in (*written.values(), *arguments("file").values()):
+        path = each.get("dest") or each["path"]
+        if each.get("state") != "link":
+            assert (each["mode"], each["owner"], each["group"]) == packaged[path]
+
+
+def test_secrets_are_not_printed() -> None:
+    printed = {task["name"]: (task.get("no_log"), task.get("diff")) for task in tasks()}
+    assert printed["Hand over the one-time token"][0] is True
+    assert printed["Configure the control plane"][1] is False
+
+
+def test_the_token_is_where_the_node_reads_it(tmp_path: Path) -> None:
+    config = load_config(SYSTEMD / "dnsfilter.toml", _resolv_conf(tmp_path))
+    token = arguments("copy")["Hand over the one-time token"]
+    assert token["dest"] == str(config.control_plane.token)
+    assert arguments("stat")["Look for the identity of an enrolled node"]["path"] == str(config.node_dir / IDENTITY)
+
+
+def test_groups_and_units_are_those_of_the_package() -> None:
+    rows = [line.split() for line in (SYSTEMD / "dnsfilter.sysusers").read_text().splitlines()]
+    (groups,) = (task["loop"] for task in tasks() if "ansible.builtin.group" in task)
+    assert groups == [row[1] for row in rows if row[0] == "u"]
+    named = {each["name"] for each in arguments("systemd_service").values()}
+    assert named == {"dnsfilter.service", "dnsfilter-api.service"}
+    (masked,) = (each for each in arguments("file").values() if each["state"] == "link")
+    assert all((SYSTEMD / unit).exists() for unit in (*named, Path(masked["path"]).name))
+
+
+def test_a_change_is_checked_before_the_reload() -> None:
+    handlers = read("handlers/main.yml")
+    check, reload = (each for each in handlers if each.get("listen") == "Check and reload the resolver")
+    assert str(parse_command(shlex.split(check["ansible.builtin.command"])).config) == CONFIG
+    assert reload["ansible.builtin.systemd_service"]["state"] == "reloaded"
+    known = {each.get("listen", each["name"]) for each in handlers}
+    assert {task["notify"] for task in read("tasks/main.yml") if "notify" in task} == known
+
+
+@pytest.mark.parametrize("task", tasks(), ids=lambda task: task["name"])
+def test_a_task_uses_one_module_of_ansible_itself(task: Task) -> None:
+    known = {"name", "when", "loop", "notify", "register", "listen", "no_log", "diff", "changed_when"}
+    (module,) = set(task) - known
+    assert module.startswith("ansible.builtin.")
