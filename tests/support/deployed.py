@@ -21,7 +21,9 @@ def parse_command(words: Sequence[str]) -> argparse.Namespace:
     """Parse a command line with the program's own parser. A wrong one exits."""
     program, *arguments = words
     assert program in pyproject()["project"]["scripts"]
-    return _PARSERS[program]().parse_args(arguments)
+    parser = _PARSERS[program]()
+    parser.allow_abbrev = False
+    return parser.parse_args(arguments)
 
 
 @cache

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import helm_python as helm
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from api.settings import PREFIX, parse_settings
+from api.settings import PREFIX, Endpoint, parse_settings
 from dnsfilter.config.load import load_config
 from tests.meta.project import PROJECT
 from tests.support.certificates import Authority
@@ -168,14 +168,15 @@ def test_the_control_plane_accepts_its_settings(values: Mapping[str, Any], tmp_p
     assert parse_command(container["args"]).create
     given = {each["name"]: each.get("value", "postgresql+psycopg://a:b@db/dnsfilter") for each in container["env"]}
     mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
-    files = {f"{PREFIX}TLS_CERTIFICATE": tmp_path / "tls.crt", f"{PREFIX}TLS_KEY": tmp_path / "tls.key"}
-    Authority(tmp_path).issue(*files.values())
-    for name, made in files.items():
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    Authority(tmp_path).issue(certificate, key)
+    for name, made in ((f"{PREFIX}TLS_CERTIFICATE", certificate), (f"{PREFIX}TLS_KEY", key)):
         named = Path(given[name])
         assert (str(named.parent) in mounted, named.name) == (True, made.name)
         given[name] = str(made)
     settings = parse_settings({}, given)
     loopback, api = settings.listen
+    assert isinstance(api, Endpoint)
     assert (loopback.loopback, settings.uses_tls(loopback), settings.uses_tls(api)) == (True, False, True)
     assert ports_of(container) == {"api": api.port, "metrics": settings.metrics_listen.port}
     assert str(settings.state_dir) in mounted
