@@ -203,7 +203,8 @@ def test_unbound_listens_on_the_port_of_its_configuration(services: dict[str, di
     (port,) = re.findall(r"interface: 127\.0\.0\.1@(\d+)", (DEPLOY / "unbound/dnsfilter.conf").read_text())
     assert stages()["unbound"].all("EXPOSE") == [f"{port}/udp {port}/tcp"]
     assert services["unbound"]["build"]["target"] == "unbound"
-    assert "root" not in stages()["unbound"].all("USER")
+    (user,) = stages()["unbound"].all("USER")
+    assert services["unbound"]["tmpfs"] == [f"/run:uid={user},mode=0700"]
 
 
 def _flag(services: dict[str, dict[str, Any]], name: str, flag: str) -> str:
