@@ -77,6 +77,7 @@ def test_helm_finds_no_fault(values: Mapping[str, Any]) -> None:
 @each_choice
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_schemas_accept_every_object(values: Mapping[str, Any], version: str) -> None:
+    assert f'kubeVersion: ">={VERSIONS[0]}.0-0"' in (CHART / "Chart.yaml").read_text()
     objects = render(values)
     # No schema of the Prometheus operator is installed.
     known = [each for each in objects if each["kind"] != "ServiceMonitor"]
