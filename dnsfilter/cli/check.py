@@ -6,7 +6,16 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, WRONG_INPUT, add_command, add_files, config_of, store_of
+from dnsfilter.cli.options import (
+    DONE,
+    WRONG_INPUT,
+    add_command,
+    add_files,
+    config_of,
+    config_path,
+    has_only_policy,
+    store_of,
+)
 from dnsfilter.cli.publishing import services
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
@@ -76,9 +85,9 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     found["workers"] = config.workers
     found["receive buffer"] = _buffer_text()
     found["upstream"] = [endpoint_text(server) for server in config.upstream.servers]
-    if options.config is None:
-        return  # Without a configuration only the policy file is checked.
-    files = [options.config, *([] if options.policy is None else [options.policy])]
+    if has_only_policy(options):
+        return
+    files = [config_path(options.config), *([] if options.policy is None else [options.policy])]
     checkup = check_up(config, files, store_of(options, config).directory, by_policy=options.policy is not None)
     problems += checkup.problems
     found["user"] = checkup.user

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command
+from dnsfilter.cli.options import CONFIG_HELP, DONE, add_command, config_path
 from dnsfilter.config.load import load_config
 from dnsfilter.control.identity import is_key, load_token
 from dnsfilter.errors import ConfigError, Problem
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add(commands: "Commands") -> None:
     """Add the command."""
     enrol = add_command(commands, "enrol", enrol_node, "enrol this node at its control plane with a one-time token")
-    enrol.add_argument("--config", type=Path, required=True, help="configuration (TOML), with control_plane.url")
+    enrol.add_argument("--config", type=Path, help=f"{CONFIG_HELP}, with control_plane.url")
     enrol.add_argument("--token-file", type=Path, required=True, help="file with the one-time token")
     enrol.add_argument("--ca", type=Path, help="certificates of the authority that signs the control plane's (PEM)")
     enrol.add_argument(
@@ -32,11 +32,12 @@ def enrol_node(options: argparse.Namespace) -> int:
     """Exchange the one-time token for an identity and store it. Raise DnsfilterError if that fails."""
     from dnsfilter.control.enrolment import enrol
 
-    config = load_config(options.config)
+    path = config_path(options.config)
+    config = load_config(path)
     control = config.control_plane
     if control.url is None:
         raise ConfigError(
-            (Problem(f"{options.config}: control_plane.url", "is missing: set it to the URL of the control plane"),)
+            (Problem(f"{path}: control_plane.url", "is missing: set it to the URL of the control plane"),)
         )
     if options.key is not None and not is_key(options.key):
         raise ConfigError((Problem("--key", "give the 64 hexadecimal digits that `dnsfilterctl node key` prints"),))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 DONE, FOUND, WRONG_INPUT = 0, 1, 2
+UNIT_CONFIG = Path("/etc/dnsfilter/dnsfilter.toml")
+"""The file that the systemd unit reads."""
+CONFIG_HELP = f"configuration (TOML; default: {UNIT_CONFIG}, if it exists)"
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -30,15 +33,27 @@ def add_command(commands: "Commands", name: str, run: object, text: str) -> argp
 
 def add_files(command: argparse.ArgumentParser) -> None:
     """Add `--config` and `--policy`."""
-    command.add_argument("--config", type=Path, help="configuration (TOML)")
+    command.add_argument("--config", type=Path, help=f"{CONFIG_HELP}; with only --policy: defaults")
     command.add_argument("--policy", type=Path, help="policy file (TOML), to decide by it without a control plane")
 
 
+def config_path(named: Path | None) -> Path:
+    """Return the named configuration, else that of the unit. Raise ConfigError if there is neither."""
+    if named is not None:
+        return named
+    if not UNIT_CONFIG.exists():
+        raise ConfigError((Problem("command line", f"give --config: {UNIT_CONFIG} does not exist"),))
+    return UNIT_CONFIG
+
+
+def has_only_policy(options: argparse.Namespace) -> bool:
+    """Return whether the options name a policy file and no configuration: then the defaults count."""
+    return options.config is None and options.policy is not None
+
+
 def config_of(options: argparse.Namespace) -> Config:
-    """Load the configuration that the options name. Raise ConfigError with every problem."""
-    if options.config is None and options.policy is None:
-        raise ConfigError((Problem("command line", "give --config, --policy or both"),))
-    return default_config() if options.config is None else load_config(options.config)
+    """Load the configuration that the options mean. Raise ConfigError with every problem."""
+    return default_config() if has_only_policy(options) else load_config(config_path(options.config))
 
 
 def follows(options: argparse.Namespace, config: Config) -> bool:

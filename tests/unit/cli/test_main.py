@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsfilter.cli import options
 from dnsfilter.cli.main import main
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -150,7 +151,10 @@ def test_unavailable_engine_is_reported_by_check_and_before_serving(
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
-def test_commands_need_a_configuration_or_a_policy_file(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_need_a_configuration_or_a_policy_file(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "UNIT_CONFIG", tmp_path / "missing.toml")
     assert run(command) == 2
     assert "--config" in capsys.readouterr().err
 
@@ -178,3 +182,21 @@ def test_explain_refuses_a_time_that_does_not_exist(config: Path, capsys: pytest
     at = "1 July 2026 09:00 CET"
     assert run("explain", "--config", config, "--policy", EXAMPLE, "--at", at, "127.0.5.10", "www.example.org") == 2
     assert "clocks of Europe/Brussels show CEST then, not CET: write CEST" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("check",), ("explain", "127.0.5.10", "www.tiktok.com"), ("snapshot", "list")])
+def test_without_options_the_configuration_of_the_unit_is_read(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(options, "UNIT_CONFIG", config)
+    store = SnapshotStore(tmp_path / "state" / "snapshots")
+    store.publish(compile_policy(policy(ban(1, "ghent", "tiktok")), int(time.time())))
+    assert run(*command) == 0
+
+
+def test_a_policy_file_alone_is_checked_without_the_configuration_of_the_unit(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("a fault")
+    monkeypatch.setattr(options, "UNIT_CONFIG", config)
+    assert run("check", "--policy", EXAMPLE) == 0
