@@ -22,9 +22,10 @@ HELP = (
     "serve (the default); init: make an installation; new-token: replace the administrator's token, and revoke the old "
     "one with all tokens that were made with it; new-keys: make missing keys; enrol-node: write a one-time token "
     "for this machine's node; accept: let this database replace the policy of snapshots that it does not know; "
+    "check: print problems of the settings, and before init also addresses in use; "
     "openapi: print the API's description"
 )
-COMMANDS = ("init", "new-token", "new-keys", "enrol-node", "accept")
+COMMANDS = ("init", "new-token", "new-keys", "enrol-node", "accept", "check")
 """Commands that act once and print what they did."""
 
 log = logging.getLogger("dnsfilter.api")

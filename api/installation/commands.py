@@ -36,10 +36,12 @@ from api.nodes.enrolment_file import invite, maintain_enrolment_file
 from api.publish.repository import is_empty
 from api.publish.service import plausible_clock
 from api.publish.startup_check import raise_above
-from api.settings import Settings
+from api.settings import PREFIX, Settings
+from dnsfilter.config.node_config import Endpoint
 from dnsfilter.control.local_enrolment import NAME
-from dnsfilter.errors import UnavailableError
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.supervisor.sockets import TCP, check_free
 
 
 def run(command: str, settings: Settings, *, keep: bool) -> str:
@@ -68,6 +70,24 @@ def is_first_start(settings: Settings) -> bool:
     """Return whether there is neither an installation nor a trace of one."""
     held = database_content(settings)
     return held is not DatabaseContent.INSTALLATION and not traces(settings, held)
+
+
+def check(settings: Settings) -> str:
+    """Return that the settings are valid. Before an installation, raise ConfigError with every address in use."""
+    problems = list(_addresses_in_use(settings)) if is_first_start(settings) else []
+    if problems:
+        raise ConfigError(tuple(problems))
+    return "the settings are valid"
+
+
+def _addresses_in_use(settings: Settings) -> Iterator[Problem]:
+    """Yield a problem for each address that cannot be bound. This program does not run yet, so it holds none."""
+    for key, where in (*(("listen", each) for each in settings.listen), ("metrics_listen", settings.metrics_listen)):
+        if isinstance(where, Endpoint):
+            try:
+                check_free([where], kinds=TCP)
+            except UnavailableError as error:
+                yield Problem(f"{PREFIX}{key.upper()}", str(error))
 
 
 def make_missing_keys(settings: Settings) -> str:
@@ -250,5 +270,6 @@ _COMMANDS: Mapping[str, Callable[[Settings], str]] = {
     "new-keys": make_missing_keys,
     "enrol-node": enrol_node,
     "accept": accept,
+    "check": check,
 }
 """Each command returns what it did. It raises ConfigError and UnavailableError."""

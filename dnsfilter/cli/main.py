@@ -13,6 +13,7 @@ from dnsfilter.cli import check, enrol, explain, firewall, serve, snapshot, susp
 from dnsfilter.cli.doctor import command as doctor
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
 from dnsfilter.cli.running import cache, query, top
+from dnsfilter.cli.setup import command as setup
 from dnsfilter.errors import ConfigError, DnsfilterError
 from dnsfilter.shell_completion import add_completion
 from dnsfilter.telemetry.terminal import say
@@ -47,7 +48,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dnsfilter", description="A DNS resolver that carries out bans.")
     parser.add_argument("--version", action="version", version=f"dnsfilter {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (serve, check, doctor, top, explain, query, enrol, suspend, snapshot, cache, firewall, up):
+    topics = (setup, serve, check, doctor, top, explain, query, enrol, suspend, snapshot, cache, firewall, up)
+    for command in topics:
         command.add(commands)
     add_completion(commands, make_parser)
     return parser

@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -86,3 +88,14 @@ def local_node(options: argparse.Namespace) -> "LocalNode":
 
     config = config_of(options)
     return LocalNode(config, store_of(options, config), by_policy_file=options.policy is not None)
+
+
+def program_path(name: str) -> str:
+    """Return the program of that name in the directory of the running one, else on the path."""
+    neighbour = Path(sys.argv[0]).resolve().with_name(name)
+    found = str(neighbour) if neighbour.exists() else shutil.which(name)
+    if found is None:
+        raise UnavailableError(
+            f"find program {name}: it is neither in {neighbour.parent} nor on PATH: install it, or extend PATH"
+        )
+    return found

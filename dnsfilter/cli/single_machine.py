@@ -5,7 +5,6 @@ import fcntl
 import os
 import pwd
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from types import FrameType
 
+from dnsfilter.cli.options import program_path
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.load import load_config
 from dnsfilter.config.node_config import Config, Endpoint
@@ -93,7 +93,7 @@ def _run(options: Options) -> int:
         follows = _join_control_plane(options, config) if down is None else _uses_pulled_snapshots(config, down)
         if not follows:
             _write_config(options, follows=False)
-        node = _start([_program("dnsfilter"), "serve", "--config", str(config_path)])
+        node = _start([program_path("dnsfilter"), "serve", "--config", str(config_path)])
         _await_ready(node, "resolver", options.metrics, "/readyz")
         print(_banner(options, config, int(time.time())) if down is None else _banner_alone(options, down), flush=True)
         return _watch(api, node, options, is_reported=down is not None)
@@ -237,21 +237,10 @@ def _write_config(options: Options, *, follows: bool) -> Path:
 
 def _api_command(options: Options) -> list[str]:
     command = [
-        *(_program("dnsfilter-api"), "--state-dir", str(options.state_dir)),
+        *(program_path("dnsfilter-api"), "--state-dir", str(options.state_dir)),
         *("--listen", endpoint_text(options.api), "--metrics-listen", endpoint_text(options.api_metrics)),
     ]
     return command if options.policy is None else [*command, "--init-policy", str(options.policy)]
-
-
-def _program(name: str) -> str:
-    """Return the program of that name in the directory of the running one, else on the path."""
-    neighbour = Path(sys.argv[0]).resolve().with_name(name)
-    found = str(neighbour) if neighbour.exists() else shutil.which(name)
-    if found is None:
-        raise UnavailableError(
-            f"find program {name}: it is neither in {neighbour.parent} nor on PATH: install it, or extend PATH"
-        )
-    return found
 
 
 def _await_ready(process: subprocess.Popen[bytes], what: str, endpoint: Endpoint, page: str) -> None:
@@ -364,7 +353,7 @@ def _has_example(config: Config, now: Instant) -> bool:
 
 
 def _shown_program(name: str) -> str:
-    path = Path(_program(name))
+    path = Path(program_path(name))
     with contextlib.suppress(ValueError):
         path = path.relative_to(Path.cwd())
     return str(path)

@@ -61,6 +61,13 @@ class Service:
                 child.wait(STOP_S)
             self.pid_file.unlink(missing_ok=True)
 
+    def reload(self) -> None:
+        """Send SIGHUP to the running service, as the units' ExecReload does."""
+        if self.pid_file.exists():
+            runner = int(self.pid_file.read_text())
+            (child,) = Path(f"/proc/{runner}/task/{runner}/children").read_text().split()
+            os.kill(int(child), signal.SIGHUP)
+
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the service. Note `active` once it is ready: with Type=notify, when it sends READY=1."""
         self.said.write_text("activating")
@@ -164,6 +171,10 @@ def main(verb: str, *rest: str) -> int:
             return stop(services)
         case "restart":
             return stop(services) or start(services)
+        case "reload-or-restart":
+            for service in services:
+                service.reload()
+            return start(services)
     print(f"the stand-in for systemctl has no {verb}", file=sys.stderr)
     return 2
 

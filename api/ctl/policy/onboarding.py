@@ -23,7 +23,6 @@ from api.ctl.command import (
     reference,
     slug,
 )
-from api.ctl.display.dialogue import InputEnded, ask, ask_for, at_terminal, choice, confirm, say
 from api.ctl.display.local_times import end_words, reach_words, usable_zone
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
@@ -39,6 +38,7 @@ from api.spaces.schemas import SpaceRead
 from api.timestamps import parse_date, parse_timestamp
 from dnsfilter.policy.calendar import parse_span, zone
 from dnsfilter.policy.instants import DEFAULT_ZONE
+from dnsfilter.telemetry.dialogue import InputEnded, ask, ask_for, at_terminal, choice, confirm, say
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from api.ctl.display.safe_text import escape
+from dnsfilter.telemetry.terminal import escape
 
 Value = TypeVar("Value")
 

@@ -1,0 +1,188 @@
+"""What `dnsfilter setup` is asked to set. A value that nobody gave is absent, and its place in the files stays."""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, TypeVar
+
+from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
+from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.values import read_server
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.policy.instants import DEFAULT_ZONE
+from dnsfilter.policy.model import Audience, Funding, Kind, Prefix, WireName
+from dnsfilter.wire.names import parse_name
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.setup.present import Present
+
+Value = TypeVar("Value")
+Given = TypeVar("Given")
+Word = TypeVar("Word", Audience, Funding, Kind)
+
+RESOLV_CONF = "resolv.conf"
+NETWORK = "PREFIX,FUNDING,AUDIENCE[,LABEL]"
+MAX_ZONES = 256
+"""Maximum number of reverse zones for one network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A range to register."""
+
+    prefix: Prefix
+    funding: Funding
+    audience: Audience
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The values to set. `upstreams` may be RESOLV_CONF. `authority` has the given fields of the one named `slug`."""
+
+    listen: tuple[Endpoint, ...] = ()
+    upstreams: tuple[Endpoint, ...] | str = ()
+    domain: WireName | None = None
+    controllers: tuple[Endpoint, ...] = ()
+    slug: str = ""
+    authority: Mapping[str, object] = field(default_factory=dict)
+    networks: tuple[Network, ...] = ()
+    mail_server: str = ""
+    mail_from: str = ""
+    contact: str = ""
+
+
+@dataclass(slots=True)
+class Parsing:
+    """Parses given texts, and keeps the problem of each one that is faulty."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def each(self, option: str, texts: Iterable[Given], parse: Callable[[Given], Value]) -> tuple[Value, ...]:
+        """Return the values of the texts that `parse` accepts."""
+        return tuple(self._accepted(option, texts, parse))
+
+    def one(self, option: str, text: str | None, parse: Callable[[str], Value]) -> Value | None:
+        """Return the value of a text that may be missing or empty, or None."""
+        return next(iter(self.each(option, [text] if text else [], parse)), None)
+
+    def _accepted(self, option: str, texts: Iterable[Given], parse: Callable[[Given], Value]) -> Iterator[Value]:
+        for text in texts:
+            try:
+                yield parse(text)
+            except ValueError as error:
+                self.problems.append(Problem(option, str(error)))
+
+
+def parse_network(text: str) -> Network:
+    """Return the network of NETWORK. Raise ValueError."""
+    parts = [part.strip() for part in text.split(",", 3)]
+    if len(parts) < 3:
+        raise ValueError(f"{text!r} is not {NETWORK}, such as 192.0.2.0/24,public,staff,offices")
+    prefix, funding, audience = parse_prefix(parts[0]), parse_word(Funding)(parts[1]), parse_word(Audience)(parts[2])
+    return Network(prefix, funding, audience, parts[3] if len(parts) > 3 else "")
+
+
+def parse_word(words: type[Word]) -> Callable[[str], Word]:
+    """Return a parser of one word of an enumeration."""
+
+    def parse(text: str) -> Word:
+        try:
+            return words(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}") from None
+
+    return parse
+
+
+def parse_upstreams(parsing: Parsing, option: str, texts: list[str]) -> tuple[Endpoint, ...] | str:
+    """Return the servers, or RESOLV_CONF if that alone is given."""
+    return RESOLV_CONF if texts == [RESOLV_CONF] else parsing.each(option, texts, read_server)
+
+
+def parse_listen(text: str) -> Endpoint:
+    """Return the endpoint of a listening address. Raise ValueError."""
+    return parse_endpoint(text)
+
+
+def parse_domain(text: str) -> WireName:
+    """Return the name of a domain. Raise ValueError."""
+    return parse_name(text.strip("."))
+
+
+def reverse_zones(prefix: Prefix) -> Iterator[str]:
+    """Yield the reverse zones that cover a network, at the next boundary of bytes or of hexadecimal digits.
+
+    Raise ValueError for a network with more than MAX_ZONES.
+    """
+    step, most = (8, 24) if prefix.version == 4 else (4, 124)
+    length = min(-(-prefix.prefixlen // step) * step, most)
+    if length < prefix.prefixlen:
+        prefix = ip_network((prefix.network_address, length), strict=False)
+    if 1 << (length - prefix.prefixlen) > MAX_ZONES:
+        raise ValueError(f"{prefix} has more than {MAX_ZONES} reverse zones: write a [[zone]] for those that it uses")
+    labels = (prefix.max_prefixlen - length) // step
+    for part in prefix.subnets(new_prefix=length):
+        yield part.network_address.reverse_pointer.split(".", labels)[-1]
+
+
+def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
+    """Return the answers that the options give. Raise ConfigError with every problem."""
+    parsing = Parsing()
+    networks = parsing.each("--network", options.network, parse_network)
+    names = parsing.each("--name", options.name, _parse_name)
+    held = str(present.authority.get("slug", ""))
+    slug, contact = options.authority or held, options.contact or str(present.authority.get("contact", ""))
+    domain = parsing.one("--domain", options.domain, parse_domain)
+    controllers = parsing.each("--controller", options.controller, read_server)
+    _need(parsing, not options.network or slug, "--authority", "name the authority of the networks")
+    _need(parsing, not options.domain or options.controller, "--controller", "give the servers of the domain")
+    _need(parsing, not options.controller or options.domain, "--domain", "give the domain of the controllers")
+    if options.mail_server:
+        _need(parsing, options.mail_from, "--mail-from", "give the sender of the notices")
+        _need(parsing, "@" in contact, "--contact", "give the mail address that receives the notices")
+    if domain is not None:
+        parsing.each("--network", networks, lambda network: list(reverse_zones(network.prefix)))
+    answers = Answers(
+        listen=parsing.each("--listen", options.listen, parse_listen),
+        upstreams=parse_upstreams(parsing, "--upstream", options.upstream),
+        domain=domain,
+        controllers=controllers,
+        slug=slug,
+        authority=_authority(options, dict(names), is_new=bool(slug) and slug != held),
+        networks=networks,
+        mail_server=options.mail_server or "",
+        mail_from=options.mail_from or "",
+        contact=contact,
+    )
+    if parsing.problems:
+        raise ConfigError(tuple(parsing.problems))
+    return answers
+
+
+def _need(parsing: Parsing, is_given: object, option: str, message: str) -> None:
+    if not is_given:
+        parsing.problems.append(Problem(option, message))
+
+
+def _parse_name(text: str) -> tuple[str, str]:
+    language, equals, name = text.partition("=")
+    if not (language and equals and name):
+        raise ValueError(f'{text!r} is not LANGUAGE=NAME, such as "nl=Stad Gent"')
+    return language.strip(), name.strip()
+
+
+def _authority(options: argparse.Namespace, names: dict[str, str], *, is_new: bool) -> dict[str, object]:
+    """Return the given fields of the authority. A new one has a time zone, and the languages of its names."""
+    languages = [each.strip() for each in (options.languages or "").split(",") if each.strip()]
+    if is_new and not languages:
+        languages = list(names)
+    fields = {
+        "kind": options.kind,
+        "names": names,
+        "languages": languages,
+        "time_zone": options.time_zone or (DEFAULT_ZONE if is_new else None),
+        "contact": options.contact,
+    }
+    return {key: value for key, value in fields.items() if value}

@@ -1,0 +1,184 @@
+"""`dnsfilter setup`: write and check the files, make the installation, start it, and register the networks."""
+
+import argparse
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dnsfilter.cli.options import DONE, FOUND, UNIT_CONFIG, add_command, program_path
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.telemetry.terminal import say
+
+if TYPE_CHECKING:
+    from dnsfilter.cli.options import Commands
+    from dnsfilter.cli.setup.answers import Answers
+    from dnsfilter.cli.setup.files import Draft
+    from dnsfilter.cli.setup.present import Present
+
+ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
+
+
+def add(commands: "Commands") -> None:
+    """Add the command."""
+    text = "configure and start resolver and control plane on this machine, and register the office's networks"
+    command = add_command(commands, "setup", setup, text)
+    for option, metavar, what in (
+        ("--listen", "ADDRESS", "address that answers queries"),
+        ("--upstream", "ADDRESS", "server to forward queries to, or resolv.conf"),
+        ("--controller", "ADDRESS", "domain controller, which is asked for the domain and the networks' addresses"),
+        ("--name", "LANGUAGE=NAME", "name of the authority in a language"),
+        ("--network", "PREFIX,FUNDING,AUDIENCE[,LABEL]", "network of the authority"),
+    ):
+        help_text = f"{what} (repeatable)"
+        command.add_argument(option, action="append", default=[], metavar=metavar, help=help_text)
+    command.add_argument("--domain", metavar="NAME", help="domain that the office serves itself, such as corp.local")
+    command.add_argument("--authority", metavar="SLUG", help="short name of the authority, such as ghent")
+    command.add_argument("--kind", metavar="KIND", help="its kind, such as municipality")
+    command.add_argument("--languages", metavar="LIST", help="its languages in order (default: those of --name)")
+    command.add_argument("--time-zone", metavar="ZONE", help="its time zone")
+    command.add_argument("--contact", metavar="ADDRESS", help="mail address of a function, not of a person")
+    command.add_argument("--mail-server", metavar="HOST[:PORT]", help="server for notices to the contact")
+    command.add_argument("--mail-from", metavar="ADDRESS", help="sender of the notices")
+    command.add_argument("--yes", action="store_true", help="ask nothing: set what the options give")
+    command.add_argument("--json", action="store_true", help="ask nothing, and print the result as JSON")
+
+
+def setup(options: argparse.Namespace) -> int:
+    """Do all steps. Raise ConfigError with every problem before anything is changed."""
+    from dnsfilter.telemetry.dialogue import InputEnded
+
+    if os.geteuid() != 0:
+        raise ConfigError((Problem("dnsfilter setup", "needs root, to write /etc/dnsfilter and to start the units"),))
+    try:
+        return _run(options)
+    except InputEnded:
+        say("nothing was changed")
+        return FOUND
+    except ConfigError as error:
+        if options.json:
+            print(json.dumps({"problems": [str(problem) for problem in error.problems]}))
+        raise
+
+
+def _run(options: argparse.Namespace) -> int:
+    from dnsfilter.cli.setup.answers import answers_of
+    from dnsfilter.cli.setup.config_file import parsed
+    from dnsfilter.cli.setup.files import read_text, staged
+    from dnsfilter.cli.setup.present import present_values
+    from dnsfilter.cli.setup.questions import ask_for_missing
+    from dnsfilter.telemetry.dialogue import at_terminal
+
+    held = {path: read_text(path) for path in (UNIT_CONFIG, ENVIRONMENT, POLICY)}
+    config, policy = (parsed(held[path] or "", str(path)) for path in (UNIT_CONFIG, POLICY))
+    present = present_values(config, policy, held[ENVIRONMENT] or "")
+    if not options.json:
+        say(f"In {UNIT_CONFIG.parent} now:")
+        for line in present.lines():
+            say(line)
+    if at_terminal() and not options.yes and not options.json:
+        ask_for_missing(options, present)
+    answers = answers_of(options, present)
+    drafts = _drafts(held, answers)
+    with staged(drafts):
+        _check(drafts)
+        return _carry_out(options, answers, drafts, present)
+
+
+def _drafts(held: dict[Path, str | None], answers: "Answers") -> list["Draft"]:
+    from dnsfilter.cli.setup import api_env, config_file, policy_file
+    from dnsfilter.cli.setup.files import Draft
+
+    config, env, policy = held[UNIT_CONFIG], held[ENVIRONMENT], held[POLICY]
+    texts = {
+        UNIT_CONFIG: config_file.edited_config(config or config_file.NEW, str(UNIT_CONFIG), answers),
+        ENVIRONMENT: api_env.edited_environment(env or api_env.NEW, answers),
+    }
+    if policy is not None or answers.slug:
+        texts[POLICY] = policy_file.edited_policy(policy or policy_file.NEW, str(POLICY), answers)
+    groups = {UNIT_CONFIG: "dnsfilter", ENVIRONMENT: "dnsfilter-api", POLICY: "dnsfilter"}
+    return [Draft(path, held[path], text, groups[path]) for path, text in texts.items()]
+
+
+def _check(drafts: list["Draft"]) -> None:
+    """Raise ConfigError with the problems of all files, those of the node's as its user."""
+    from dnsfilter.cli.setup.files import check_problems
+    from dnsfilter.cli.setup.services import is_installed
+    from dnsfilter.config.load import load_config
+
+    config, environment, *policy = drafts
+    problems = check_problems(["--config", str(config.staged)], drafts)
+    for draft in policy:
+        problems += check_problems(["--policy", str(draft.staged)], drafts)
+    done = subprocess.run(
+        [program_path("dnsfilter-api"), "check", "--env-file", str(environment.staged)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        problems += [line.replace(str(environment.staged), str(environment.path)) for line in done.stderr.splitlines()]
+    try:
+        loaded = load_config(config.staged)
+    except ConfigError:
+        loaded = None
+    if loaded is not None and not is_installed(loaded.state_dir):
+        # The next step makes the one-time token.
+        problems = [each for each in problems if str(loaded.control_plane.token) not in each]
+    if problems:
+        raise ConfigError(tuple(Problem(*_parts(each)) for each in problems))
+
+
+def _parts(problem: str) -> tuple[str, str]:
+    place, _, message = problem.partition(": ")
+    return place, message
+
+
+def _carry_out(options: argparse.Namespace, answers: "Answers", drafts: list["Draft"], present: "Present") -> int:
+    from dnsfilter.cli.setup import services
+    from dnsfilter.cli.setup.files import put_in_place
+    from dnsfilter.config.load import load_config
+
+    config_draft, environment, *policy = drafts
+    before = load_config(UNIT_CONFIG).control_plane if config_draft.before is not None else None
+    changed = put_in_place([config_draft, environment])
+    config = load_config(UNIT_CONFIG)
+    services.make_installation(config)
+    started = services.has_systemd()
+    if started:
+        services.start_units(
+            api_changed=environment.is_changed,
+            node_changed=config_draft.is_changed,
+            control_changed=config.control_plane != before,
+        )
+    registration = services.Registration(config)
+    registered = not any(draft.is_changed for draft in policy)
+    if not registered and registration.is_possible():
+        registration.register(answers)
+        changed += put_in_place(policy)
+        registered = True
+    _print_result(options, changed, started=started, registered=registered)
+    return DONE if registered else FOUND
+
+
+def _print_result(
+    options: argparse.Namespace, changed: list[tuple[Path, Path | None]], *, started: bool, registered: bool
+) -> None:
+    from dnsfilter.cli.setup.services import START
+
+    steps = []
+    if not started:
+        steps.append(f"systemd does not run this machine; with it: {START}; else dnsfilter-api and dnsfilter serve")
+    if not registered:
+        steps.append("when the control plane runs, type this command again: it registers authority and networks")
+    if options.json:
+        kept = {str(path): None if copy is None else str(copy) for path, copy in changed}
+        print(json.dumps({"problems": [], "changed": kept, "started": started, "next": steps}))
+        return
+    for path, copy in changed:
+        say(f"wrote {path}" + ("" if copy is None else f"; the file before is {copy}"))
+    if not changed:
+        say("no file was changed")
+    for step in steps:
+        say(step)

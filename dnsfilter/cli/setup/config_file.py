@@ -1,0 +1,83 @@
+"""Edit dnsfilter.toml: set what is asked, and keep every other key and comment."""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any, TypeAlias
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from dnsfilter.cli.setup.answers import Answers, reverse_zones
+from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.node_config import DNS_PORT, Endpoint
+from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.wire.names import name_text, parse_name
+
+Document: TypeAlias = MutableMapping[str, Any]
+STATE_DIR = "/var/lib/dnsfilter"
+NEW = f'''\
+# Written by `dnsfilter setup`, which keeps what is changed here by hand.
+state_dir = "{STATE_DIR}"
+
+[control_plane]
+url = "http://127.0.0.1:8080"
+token = "{STATE_DIR}/enrolment-token"
+'''
+
+
+def parsed(text: str, place: str) -> Document:
+    """Return the document of a TOML file. Raise ConfigError."""
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise ConfigError((Problem(place, f"is not TOML: {error}; mend it, or move the file away"),)) from error
+
+
+def edited_config(text: str, place: str, answers: Answers) -> str:
+    """Return the text of the configuration with the answers in it. Raise ConfigError for a text that is not TOML."""
+    document = parsed(text, place)
+    if answers.listen:
+        _set(document, "listen", [endpoint_text(endpoint) for endpoint in answers.listen])
+    if answers.upstreams:
+        named = answers.upstreams
+        servers = named if isinstance(named, str) else [_server_text(server) for server in named]
+        _set(document.setdefault("upstream", tomlkit.table()), "servers", servers)
+    for suffix in _suffixes(answers):
+        _set_zone(document, suffix, [_server_text(server) for server in answers.controllers])
+    return tomlkit.dumps(document)
+
+
+def _suffixes(answers: Answers) -> Iterator[str]:
+    """Yield the names that the domain controllers are asked for: the domain and the networks' reverse names."""
+    if answers.domain is None or not answers.controllers:
+        return
+    yield name_text(answers.domain)
+    for network in answers.networks:
+        yield from reverse_zones(network.prefix)
+
+
+def _set_zone(document: Document, suffix: str, servers: list[str]) -> None:
+    zones = document.setdefault("zone", tomlkit.aot())
+    for zone in zones:
+        if _is_same_name(zone.get("suffix"), suffix):
+            _set(zone, "servers", servers)
+            return
+    made = tomlkit.table()
+    made["suffix"], made["servers"] = suffix, servers
+    zones.append(made)
+
+
+def _is_same_name(held: object, suffix: str) -> bool:
+    try:
+        return isinstance(held, str) and parse_name(held) == parse_name(suffix)
+    except ValueError:
+        return False
+
+
+def _set(table: Document, key: str, value: object) -> None:
+    """Set a key if its value is another one: its comments and its layout stay otherwise."""
+    if table.get(key) != value:
+        table[key] = value
+
+
+def _server_text(server: Endpoint) -> str:
+    return str(server.address) if server.port == DNS_PORT else endpoint_text(server)

@@ -1,0 +1,102 @@
+"""The files of /etc/dnsfilter: checked next to the ones in use, then put in their place all together."""
+
+import grp
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnsfilter.cli.options import program_path
+from dnsfilter.errors import ConfigError, Problem, UnavailableError
+from dnsfilter.snapshot.stored.disk import sync_directory, write_atomically
+
+STAGED = ".setup"
+_MODE = 0o640
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file as it is, None if it is missing, and as it should be. `group` may read it."""
+
+    path: Path
+    before: str | None
+    text: str
+    group: str
+
+    @property
+    def is_changed(self) -> bool:
+        """Return whether the file is to be written."""
+        return self.before != self.text
+
+    @property
+    def staged(self) -> Path:
+        """The path next to the file where it is checked."""
+        return self.path.with_name(self.path.name + STAGED)
+
+
+def read_text(path: Path) -> str | None:
+    """Return the text of a file, None if it does not exist. Raise ConfigError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError((Problem(str(path), f"cannot be read: {error}"),)) from error
+
+
+@contextmanager
+def staged(drafts: Sequence[Draft]) -> Iterator[None]:
+    """Write the drafts next to their files during the block. Raise UnavailableError."""
+    try:
+        for draft in drafts:
+            draft.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_atomically(draft.staged, draft.text.encode(), sync=True, mode=_MODE)
+            os.chown(draft.staged, -1, grp.getgrnam(draft.group).gr_gid)
+            draft.staged.chmod(_MODE)
+        yield
+    except OSError as error:
+        raise UnavailableError(f"write {error.filename}: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        for draft in drafts:
+            draft.staged.unlink(missing_ok=True)
+
+
+def put_in_place(drafts: Sequence[Draft]) -> list[tuple[Path, Path | None]]:
+    """Make staged drafts the files. Return each changed file with the copy of the one before, if there was one."""
+    done = []
+    for draft in drafts:
+        if draft.is_changed:
+            copy = _keep(draft)
+            draft.staged.rename(draft.path)
+            sync_directory(draft.path.parent)
+            done.append((draft.path, copy))
+    return done
+
+
+def _keep(draft: Draft) -> Path | None:
+    """Give the file in use a second name. Return that name."""
+    if draft.before is None:
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    names = (f"{draft.path.name}.{stamp}{(count and f'-{count}') or ''}" for count in range(1_000))
+    copy = next(path for name in names if not (path := draft.path.with_name(name)).exists())
+    os.link(draft.path, copy)
+    return copy
+
+
+def check_problems(arguments: Sequence[str], drafts: Sequence[Draft]) -> list[str]:
+    """Return what `dnsfilter check` finds in staged drafts, as the node's user. Problems name the files in use."""
+    done = subprocess.run(
+        [program_path("dnsfilter"), "check", *arguments, "--json"], capture_output=True, text=True, check=False
+    )
+    try:
+        problems: list[str] = json.loads(done.stdout)["problems"]
+    except ValueError as error:
+        raise UnavailableError(f"check the files: {done.stderr.strip() or done.stdout.strip()}") from error
+    for draft in drafts:
+        problems = [problem.replace(str(draft.staged), str(draft.path)) for problem in problems]
+    return problems

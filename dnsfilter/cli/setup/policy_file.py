@@ -1,0 +1,49 @@
+"""Edit policy.toml: what `dnsfilter setup` registered, as a policy file."""
+
+import tomlkit
+
+from dnsfilter.cli.setup.answers import Answers
+from dnsfilter.cli.setup.config_file import Document, parsed
+
+NEW = """\
+# What `dnsfilter setup` registered. The control plane holds the policy: `dnsfilterctl export` prints it completely.
+"""
+
+
+def edited_policy(text: str, place: str, answers: Answers) -> str:
+    """Return the text of the policy file with the answers in it. Raise ConfigError for a text that is not TOML."""
+    document = parsed(text, place)
+    if answers.slug:
+        _put(document, "authority", "slug", {"slug": answers.slug, **answers.authority})
+    for network in answers.networks:
+        fields: dict[str, object] = {
+            "prefix": str(network.prefix),
+            "authority": answers.slug,
+            "funding": str(network.funding),
+            "audience": str(network.audience),
+        }
+        _put(document, "range", "prefix", {**fields, "label": network.label} if network.label else fields)
+    return tomlkit.dumps(document)
+
+
+def _put(document: Document, tables: str, key: str, fields: dict[str, object]) -> None:
+    """Set these fields in the table of that list with the same `key`, or append a table."""
+    held = document.setdefault(tables, tomlkit.aot())
+    for table in held:
+        if table.get(key) == fields[key]:
+            for name, value in fields.items():
+                if isinstance(value, dict) and isinstance(table.get(name), dict):
+                    table[name].update(value)
+                elif table.get(name) != value:
+                    table[name] = value
+            return
+    made = tomlkit.table()
+    for name, value in fields.items():
+        made[name] = _inline(value) if isinstance(value, dict) else value
+    held.append(made)
+
+
+def _inline(values: dict[str, str]) -> tomlkit.items.InlineTable:
+    table = tomlkit.inline_table()
+    table.update(values)
+    return table

@@ -1,0 +1,115 @@
+"""Ask on a terminal for what no option gave. An empty answer keeps what is there, or skips the question."""
+
+import argparse
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from dnsfilter.cli.setup.answers import parse_domain, parse_listen, parse_word
+from dnsfilter.cli.setup.present import Present
+from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
+from dnsfilter.config.values import read_server
+from dnsfilter.policy.instants import DEFAULT_ZONE
+from dnsfilter.policy.model import Audience, Funding, Kind
+from dnsfilter.telemetry.dialogue import ask, ask_for, say
+
+_ELSEWHERE = "192.0.2.1"
+"""An address of documentation (RFC 5737). Nothing is sent to it."""
+
+
+def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
+    """Complete the options by what a person types. Raise InputEnded."""
+    say("An empty answer keeps the value in brackets, or skips the question. Separate several values by commas.")
+    if not options.listen:
+        options.listen = _listen(present)
+    if not options.upstream:
+        options.upstream = _several("Upstream servers, or resolv.conf", _parse_upstream, present.upstreams)
+    if not options.domain:
+        say("\nThe office's own names, such as corp.local, are asked of its domain controllers.")
+        options.domain = ask_for("Domain of the office", _checked(parse_domain))
+    if options.domain and not options.controller:
+        options.controller = _several("Addresses of the domain controllers", read_server, ())
+    _ask_for_authority(options, present)
+    if not options.mail_server and not present.mail_server:
+        say("\nNotices about bans that end are mailed to the contact.")
+        options.mail_server = ask("Mail server (empty: no mail)")
+    if options.mail_server and not options.mail_from:
+        options.mail_from = ask("Sender of the notices")
+
+
+def _listen(present: Present) -> list[str]:
+    question = "Addresses that answer queries"
+    if any(not _is_loopback(text) for text in present.listen):
+        return _several(question, parse_listen, present.listen)
+    found = [*filter(None, (_own_address(socket.AF_INET), _own_address(socket.AF_INET6))), "127.0.0.1"]
+    return ask_for(question, _split(parse_listen), ", ".join(found)) or []
+
+
+def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
+    held = str(present.authority.get("slug", ""))
+    if not options.authority:
+        say("\nThe authority whose networks this resolver serves, and who decides its bans.")
+        shown = f" [{held}]" if held else ", a short name such as ghent"
+        options.authority = ask(f"Authority{shown}") or None
+    slug = options.authority or held
+    if slug and slug != held:
+        options.kind = options.kind or ask_for(f"Kind ({', '.join(Kind)})", _checked(parse_word(Kind)))
+        if not options.name:
+            languages = ask("Languages, in order", "nl").replace(" ", "").split(",")
+            options.name = [f"{each}={ask(f'Name in {each}')}" for each in languages]
+        options.time_zone = options.time_zone or ask("Time zone", DEFAULT_ZONE)
+        options.contact = options.contact or ask("Contact: the address of a function, not of a person")
+    if slug and not options.network:
+        say(f"\nThe networks of {slug}.")
+        while (typed := ask_for("Network, such as 192.0.2.0/24 (empty: no more)", parse_prefix)) is not None:
+            funding = ask_for(f"Who paid for its devices ({', '.join(Funding)})", parse_word(Funding)) or ""
+            audience = ask_for(f"Who uses them ({', '.join(Audience)})", parse_word(Audience)) or ""
+            options.network.append(f"{typed},{funding},{audience},{ask('Label')}")
+
+
+def _several(question: str, parse: Callable[[str], object], held: tuple[str, ...]) -> list[str]:
+    """Return the typed texts, none to keep those that are held."""
+    shown = f" [{', '.join(held)}]" if held else ""
+    return ask_for(f"{question}{shown}", _split(parse)) or []
+
+
+def _split(parse: Callable[[str], object]) -> Callable[[str], list[str]]:
+    def split(typed: str) -> list[str]:
+        texts = [text.strip() for text in typed.split(",") if text.strip()]
+        for text in texts:
+            parse(text)
+        return texts
+
+    return split
+
+
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """Return a parser of a text that `parse` accepts."""
+
+    def checked(typed: str) -> str:
+        parse(typed)
+        return typed
+
+    return checked
+
+
+def _parse_upstream(text: str) -> object:
+    return text if text == "resolv.conf" else read_server(text)
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return parse_endpoint(text).address.is_loopback
+    except ValueError:
+        return False
+
+
+def _own_address(family: socket.AddressFamily) -> str | None:
+    """Return the address from which this machine would send elsewhere."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((_ELSEWHERE if family is socket.AF_INET else "2001:db8::1", 53))
+            found: str = probe.getsockname()[0]
+    except OSError:
+        return None
+    return found if not ip_address(found).is_loopback else None
