@@ -36,10 +36,11 @@ JOURNAL_BURST, JOURNAL_INTERVAL_S = 2000, 6.0
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The number of serving nodes, and how many of them apply the newest snapshot."""
+    """The number of serving nodes, how many of them apply the newest snapshot, and the last end of learning modes."""
 
     nodes: int
     in_force: int
+    learning_until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,15 @@ class Fleet:
     def reach(self) -> Reach:
         """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""
         with self._database.reading() as session:
-            serving = [each for each in self._standings(session, repository.briefs(session)) if each.is_serving]
-        return Reach(len(serving), sum(each.is_newest for each in serving))
+            rows = repository.briefs(session)
+            serving = [each for each in self._standings(session, rows) if each.is_serving]
+            ends = [body.get("learning_until") for body, _ in self._last_reports(session, rows)]
+        now = timestamp_text(int(self._clock()))
+        return Reach(
+            len(serving),
+            sum(each.is_newest for each in serving),
+            max((end for end in ends if end is not None and end > now), default=None),
+        )
 
     def unregistered(
         self, session: Session, site: str | None, after: Position | None, limit: int

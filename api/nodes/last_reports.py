@@ -35,7 +35,7 @@ REMOVED_S = 90 * 24 * 3600
 """Seconds for which a removed node is listed, and its token is distinguished from an unknown one."""
 SWEEP_S = 3600.0
 """Sweep interval in seconds."""
-_URGENT_FIELDS = ("revision", "manifest", "trouble", "held_up_to", "suspended")
+_URGENT_FIELDS = ("revision", "manifest", "trouble", "held_up_to", "learning_until", "suspended")
 """A report that differs in one of these fields is stored soon."""
 
 log = logging.getLogger("dnsfilter.api")

@@ -122,6 +122,7 @@ class ReportWrite(NodeMessage):
     """A node's report, sent every ten seconds and after each change. `trouble` is empty if there is no problem.
 
     `held_up_to` is set while a revision is selected locally: the node waits for a revision above it.
+    `learning_until` is set while the node answers unregistered clients in learning mode.
     """
 
     revision: Count | None
@@ -134,6 +135,7 @@ class ReportWrite(NodeMessage):
     uptime_s: Count
     trouble: Annotated[Line, StringConstraints(max_length=1000)] = ""
     held_up_to: Count | None = None
+    learning_until: InstantText | None = None
     suspended: Annotated[
         list[SuspendedNow],
         Field(max_length=MAX_SUSPENDED),
@@ -198,6 +200,9 @@ class NodeRead(Read):
     trouble: str = Field(description="why the node does not use the newest snapshot; empty if nothing prevents it")
     held_up_to: int | None = Field(
         description="set while a revision is selected locally: the node waits for a revision above this one"
+    )
+    learning_until: Timestamp | None = Field(
+        description="end of learning mode, in which the node answers unregistered clients; null if it is off"
     )
     suspended: list[NodeSuspensionRead]
     clock_off_s: int | None = Field(description="seconds by which its clock was ahead of the control plane")

@@ -24,6 +24,7 @@ _REPORTED_FIELDS = (
     "uptime_s",
     "load",
     "held_up_to",
+    "learning_until",
     "clock_off_s",
 )
 """Fields shown as reported; null if they were not reported."""

@@ -55,6 +55,7 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
         suspensions=suspensions,
         nodes=None if reach is None else reach.nodes,
         nodes_in_force=None if reach is None else reach.in_force,
+        learning_until=None if reach is None else reach.learning_until,
     )
 
 

@@ -1,6 +1,6 @@
 """Answers about the state of the process."""
 
-from api.http.schemas import Read
+from api.http.schemas import Read, Timestamp
 
 
 class HealthRead(Read):
@@ -14,7 +14,8 @@ class ReadinessRead(Read):
 
     `suspensions` is the number of suspended authorities; a suspension of all counts as one. `nodes` is the number of
     enrolled nodes, which should report. `nodes_in_force` is the number of those that report the published policy as in
-    force. All three are null without the database.
+    force. All three are null without the database. `learning_until` is set while a node answers unregistered clients in
+    learning mode: the latest end of these.
     """
 
     ready: bool
@@ -25,6 +26,7 @@ class ReadinessRead(Read):
     suspensions: int | None
     nodes: int | None
     nodes_in_force: int | None
+    learning_until: Timestamp | None = None
 
 
 class VersionRead(Read):

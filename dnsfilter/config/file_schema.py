@@ -111,6 +111,7 @@ class CacheTable(Table):
 class ClientsTable(Table):
     unregistered: Annotated[Unregistered, word(Unregistered)] = Unregistered.REFUSE
     allowed: Prefixes = []
+    learn_until: DayOrInstant | None = None
     trusted_proxies: Prefixes = []
 
 

@@ -2,11 +2,13 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
 from dnsfilter.config.ad_bit import trusts_ad
+from dnsfilter.config.client_tables import client_faults, clients_of
 from dnsfilter.config.endpoint import endpoint_text, family_of, load_resolv_conf
 from dnsfilter.config.file_schema import (
     MAX_WORKERS,
@@ -18,13 +20,11 @@ from dnsfilter.config.file_schema import (
 )
 from dnsfilter.config.node_config import (
     Cache,
-    Clients,
     Config,
     ControlPlane,
     Endpoint,
     Limits,
     Rate,
-    Unregistered,
     Upstream,
     Zone,
 )
@@ -95,7 +95,12 @@ def _present(items: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
 
 def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) -> list[Fault]:
     """Return the faults that concern several keys."""
-    faults = [*_listen_faults(file), *_client_faults(file), *_limits_faults(file.limits), *_zone_faults(file)]
+    faults = [
+        *_listen_faults(file),
+        *client_faults(file.clients, int(time.time())),
+        *_limits_faults(file.limits),
+        *_zone_faults(file),
+    ]
     faults += record_faults(file.record)
     own = _present(file.listen)
     if file.upstream.servers is None:
@@ -183,29 +188,6 @@ def _listen_faults(file: ConfigFile) -> list[Fault]:
     wildcard = Endpoint(ip_address("0.0.0.0" if metrics.address.version == 4 else "::"), metrics.port)
     if metrics in seen or wildcard in seen:
         faults.append(Fault(("metrics_listen",), f"{endpoint_text(metrics)} is used by listen: choose another port"))
-    return faults
-
-
-def _client_faults(file: ConfigFile) -> list[Fault]:
-    clients = file.clients
-    faults = []
-    if clients.unregistered is Unregistered.RESOLVE and not clients.allowed:
-        message = 'is required with unregistered = "resolve": list the prefixes whose clients get answers'
-        faults.append(Fault(("clients", "allowed"), message))
-    if clients.unregistered is Unregistered.REFUSE and clients.allowed:
-        faults.append(Fault(("clients", "allowed"), 'has an effect only with unregistered = "resolve"'))
-    seen: set[Prefix] = set()
-    for index, prefix in enumerate(clients.allowed):
-        if prefix is None:
-            continue
-        if prefix.prefixlen == 0:
-            message = f"{prefix} is everybody, which would make an open resolver: name the networks"
-            faults.append(Fault(("clients", "allowed", index), message))
-        if prefix in seen:
-            faults.append(Fault(("clients", "allowed", index), f"{prefix} is given twice"))
-        seen.add(prefix)
-    if clients.trusted_proxies:
-        faults.append(Fault(("clients", "trusted_proxies"), "proxies are not supported yet: leave the list empty"))
     return faults
 
 
@@ -300,9 +282,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         user=file.user,
         upstream=Upstream(servers, trusts_ad(servers) if trust_ad is None else trust_ad, file.upstream.timeout_ms),
         cache=Cache(file.cache.max_bytes, file.cache.serve_stale),
-        clients=Clients(
-            file.clients.unregistered, tuple(prefix for prefix in file.clients.allowed if prefix is not None)
-        ),
+        clients=clients_of(file.clients),
         limits=_limits(file.limits),
         zones=tuple(Zone(zone.suffix, _present(zone.servers)) for zone in file.zone if zone is not None),
         records=tuple(local_record(record) for record in file.record if record is not None),

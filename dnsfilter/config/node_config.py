@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dnsfilter.policy.model import DEFAULT_SITE, Address, Prefix, WireName
+from dnsfilter.policy.model import DEFAULT_SITE, Address, Instant, Prefix, WireName
 
 DNS_PORT = 53
 
@@ -16,6 +16,7 @@ class Unregistered(StrEnum):
 
     REFUSE = "refuse"
     RESOLVE = "resolve"
+    LEARN = "learn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,24 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Unregistered clients. `allowed` limits `resolve`; it is empty with `refuse`."""
+    """Unregistered clients. `allowed` limits `resolve` and `learn`; it is empty with `refuse`.
+
+    `learn` is `resolve` until the instant `learn_until`, and `refuse` from then on.
+    """
 
     unregistered: Unregistered
     allowed: tuple[Prefix, ...] = ()
+    learn_until: Instant | None = None
 
-    def admits(self, client: bytes) -> bool:
-        """Return whether an unregistered client at that packed address gets answers."""
-        if self.unregistered is not Unregistered.RESOLVE:
+    def learns_until(self, at: Instant) -> Instant | None:
+        """Return when learning mode ends, None if it is off at that instant."""
+        return None if self.learn_until is None or at >= self.learn_until else self.learn_until
+
+    def admits(self, client: bytes, at: Instant) -> bool:
+        """Return whether an unregistered client at that packed address gets answers at that instant."""
+        if self.unregistered is Unregistered.REFUSE:
+            return False
+        if self.unregistered is Unregistered.LEARN and self.learns_until(at) is None:
             return False
         address = ip_address(client)
         return any(address.version == prefix.version and address in prefix for prefix in self.allowed)

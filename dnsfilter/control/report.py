@@ -34,7 +34,8 @@ class Facts:
     `trouble` is the reason why that is not the newest snapshot here. `held_up_to` is set if the revision was chosen on
     this node: a revision above it ends that. `suspended` are authorities (None: all) that are suspended by an act on
     this node, and until when. `unregistered` are networks in no range. `processes` are those of the node, for its load.
-    `usage` is what was counted since the start, `refused` what is to be reported under pseudonyms.
+    `usage` is what was counted since the start, `refused` what is to be reported under pseudonyms. `learning_until` is
+    set during learning mode.
     """
 
     revision: int | None
@@ -51,6 +52,7 @@ class Facts:
     held_up_to: int | None = None
     usage: UsageTotals = field(default_factory=UsageTotals)
     refused: RefusedQueries | None = None
+    learning_until: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def report_body(
         "uptime_s": max(0, uptime_s),
         "trouble": _plain(trouble or facts.trouble or ""),
         "held_up_to": facts.held_up_to,
+        "learning_until": None if facts.learning_until is None else instant_text(facts.learning_until),
         "suspended": [
             {"authority": authority, "until": instant_text(until)} for authority, until in until_by_authority.items()
         ],

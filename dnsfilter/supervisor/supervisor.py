@@ -183,8 +183,9 @@ class Supervisor:
         return min(revisions, default=None)
 
     def _decision_state(self) -> Hashable:
-        """Return a value that changes with the decisions: revision in force, manifest, local suspensions."""
-        return self._revision_in_force(), self._feed.manifest_digest, self._feed.suspensions
+        """Return a value that changes with the decisions: revision, manifest, local suspensions, learning mode."""
+        feed = self._feed
+        return self._revision_in_force(), feed.manifest_digest, feed.suspensions, self._vitals.learning_until
 
     def _state(self) -> NodeState:
         serving, revision = self._crew.serving(), self._revision_in_force()
@@ -254,6 +255,7 @@ class Supervisor:
             self._feed.held_up_to,
             self._totals.usage(),
             self._crew.refused,
+            self._vitals.learning_until,
         )
 
     # The loop.

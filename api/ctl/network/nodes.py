@@ -1,10 +1,23 @@
 """dnsfilterctl node: machines that answer queries; and unregistered networks that sent them queries."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_site, add_verb, given, slug
+from api.ctl.command import (
+    PROGRAM,
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_group,
+    add_limit,
+    add_site,
+    add_verb,
+    given,
+    slug,
+)
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, counted, table
@@ -142,11 +155,13 @@ def _unregistered(client: Client, options: Options) -> Result:
     rows = [
         (item.prefix, item.site, str(item.queries), at_words(item.seen), ", ".join(item.nodes)) for item in page.items
     ]
-    return listed(
+    result = listed(
         page,
         lambda: table(("prefix", "site", "queries", "last seen", "nodes"), rows, ("nodes",)),
         "unregistered networks",
     )
+    how = f"To register one: {PROGRAM} range add AUTHORITY PREFIX --funding WORD --audience WORD"
+    return replace(result, notes=(*result.notes, how)) if rows else result
 
 
 _HEADER = ("node", "site", "state", "revision", "behind", "last seen", "version", "trouble")
@@ -182,7 +197,12 @@ def _behind(item: NodeRead) -> str:
 def _attention(item: NodeRead, names: Names) -> str:
     """Return what needs attention: first suspensions, then why the node is not up to date."""
     suspended = [f"suspended: {_suspended(one, names)}" for one in item.suspended]
-    return "; ".join([*suspended, *filter(None, (_held(item), item.trouble))])
+    return "; ".join([*suspended, *filter(None, (_learning(item), _held(item), item.trouble))])
+
+
+def _learning(item: NodeRead) -> str:
+    """Return that the node answers unregistered clients, and until when; empty if it does not."""
+    return "" if item.learning_until is None else f"learning until {at_words(item.learning_until)}"
 
 
 def _suspended(one: NodeSuspensionRead, names: Names) -> str:
@@ -231,6 +251,7 @@ def _lines(item: NodeRead, names: Names, *more: tuple[str, str]) -> Iterator[str
         ("decides by", _revisions(item)),
         ("behind", _behind(item) or None),
         ("held", _held(item) or None),
+        ("unregistered", None if item.learning_until is None else f"answered: {_learning(item)}"),
         ("trouble", item.trouble or None),
         ("version", None if item.version is None else _program(item)),
         ("up for", None if item.uptime_s is None else _span(item.uptime_s)),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_verb
+from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import DONE, FOUND, CtlError
@@ -66,8 +67,16 @@ def _lines(found: ReadinessRead, client: Client) -> Iterator[str]:
             ("database", "reachable" if found.database else "not reachable"),
             ("recorded", "unknown" if found.revision is None else f"revision {found.revision}"),
             _reach(found),
+            *_learning(found),
         ]
     )
+
+
+def _learning(found: ReadinessRead) -> Iterator[tuple[str, str]]:
+    """Yield the row about learning mode, if a node is in it."""
+    if found.learning_until is not None:
+        until = at_words(found.learning_until)
+        yield "learning", f"unregistered clients get answers until {until}. Type: {PROGRAM} range unregistered"
 
 
 def _reach(found: ReadinessRead) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from dnsfilter.wire.reply import empty_reply
 
 def may_ask(client: bytes, range_class: int | None, clients: Clients, snapshot: Snapshot, at: Instant) -> bool:
     """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
-    return range_class is not None or clients.admits(client) or snapshot.suspends_all(at)
+    return range_class is not None or clients.admits(client, at) or snapshot.suspends_all(at)
 
 
 def unregistered_reply(query: Query, limit: int) -> bytes:

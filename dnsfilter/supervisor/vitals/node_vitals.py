@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,8 +11,10 @@ from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import identity_mark, load_identity
 from dnsfilter.errors import UnavailableError
+from dnsfilter.policy.model import Instant
 from dnsfilter.supervisor.crew import Crew
 from dnsfilter.supervisor.vitals.dropped_datagrams import DroppedDatagrams
+from dnsfilter.supervisor.vitals.learning import LearningLog
 from dnsfilter.supervisor.vitals.process_use import ProcessTable
 from dnsfilter.supervisor.vitals.upstream_states import UpstreamStates
 from dnsfilter.telemetry.metrics import CPU_SECONDS
@@ -28,9 +31,13 @@ class NodeVitals:
         self._upstreams = UpstreamStates()
         self._processes = ProcessTable(_cpu_seconds(numbers))
         self._name = NodeName()
+        self._learning = LearningLog()
+        self.learning_until: Instant | None = None
+        """When learning mode ends. None if it is off."""
 
     def look(self, now: float) -> None:
-        """Compare the upstreams' states in all workers, and log changes."""
+        """Compare the upstreams' states in all workers, and log changes: theirs, and those of learning mode."""
+        self.learning_until = self._learning.look(self._crew.orders.config.clients, int(time.time()))
         workers = ((member.block, member.upstreams) for member in self._crew.members)
         self._upstreams.look(now, self._crew.orders.upstreams, workers)
 

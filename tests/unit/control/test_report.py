@@ -33,6 +33,7 @@ def test_report_has_all_fields() -> None:
         "uptime_s": 77,
         "trouble": "",
         "held_up_to": 9,
+        "learning_until": None,
         "suspended": [
             {"authority": "ghent", "until": entry.value()["time"]},
             {"authority": None, "until": entry.value()["time"]},

@@ -9,13 +9,17 @@ cdef struct Allowed:
 
 @cython.final
 cdef class AllowedClients:
-    """The configured prefixes; none if unregistered clients are refused."""
+    """The configured prefixes, and the instant at which they end; none if unregistered clients are refused."""
 
     cdef Allowed* prefixes
     cdef int count
+    cdef int64_t until
 
     def __cinit__(self, clients):
-        wanted = clients.allowed if clients.unregistered is Unregistered.RESOLVE else ()
+        wanted = () if clients.unregistered is Unregistered.REFUSE else clients.allowed
+        self.until = INT64_MAX
+        if clients.unregistered is Unregistered.LEARN:
+            self.until = clients.learn_until or 0
         self.count = 0
         self.prefixes = <Allowed*>calloc(len(wanted) + 1, sizeof(Allowed))
         if self.prefixes == NULL:
@@ -30,10 +34,12 @@ cdef class AllowedClients:
     def __dealloc__(self):
         free(self.prefixes)
 
-    cdef bint hold(self, const uint8_t* client, int size) noexcept nogil:
-        """Return whether one of the prefixes contains a packed address."""
+    cdef bint hold(self, const uint8_t* client, int size, int64_t at) noexcept nogil:
+        """Return whether one of the prefixes contains a packed address, and counts at `at`."""
         cdef const Allowed* prefix
         cdef int i, full_bytes, rest
+        if at >= self.until:
+            return False
         for i in range(self.count):
             prefix = &self.prefixes[i]
             full_bytes, rest = prefix.bits >> 3, prefix.bits & 7

@@ -123,7 +123,7 @@ cdef class Answering:
 
     cdef inline bint may_ask(self, int range_class, const uint8_t* client, int size, int64_t at) noexcept nogil:
         """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
-        return range_class >= 0 or self.allowed.hold(client, size) or self.table.suspends_all(at)
+        return range_class >= 0 or self.allowed.hold(client, size, at) or self.table.suspends_all(at)
 
     cdef bint look_ahead(
         self, const Asked* asked, const uint8_t* client, int client_size, int64_t at, LookAhead* ahead

@@ -67,6 +67,7 @@ def test_node_is_shown_as_reported(machine: Machine) -> None:
         "load": {"queries_per_second": 12.5, "cpu_percent": 1.0, "memory_bytes": 2**28, "cache_entries": 9},
         "trouble": "no room",
         "held_up_to": None,
+        "learning_until": None,
         "suspended": suspended,
         "clock_off_s": 7,
     }

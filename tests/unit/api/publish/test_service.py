@@ -208,6 +208,7 @@ def test_failed_publication_is_reported_and_retried(town: Plane, monkeypatch: py
             "suspensions": 0,
             "nodes": 0,
             "nodes_in_force": 0,
+            "learning_until": None,
         }
     assert town.done("GET", BAN)["mode"] == "off"
     town.publisher.start()

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from api.timestamps import timestamp_text
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.nodes.conftest import Machine, report
 
@@ -111,7 +112,9 @@ def test_unregistered_networks_are_listed(served: Served, ctl: Ctl) -> None:
     assert ctl("range", "unregistered").err == "no unregistered networks\n"
     machine = Machine.enrolled(served.plane, "office-1")
     machine.call("POST", "report", report(unregistered=[{"prefix": "192.0.2.0/24", "queries": 7, "seen_s_ago": 20}]))
-    rows = _cells(ctl("range", "unregistered", "--site", "default").out)
+    found = ctl("range", "unregistered", "--site", "default")
+    assert "To register one: dnsfilterctl range add" in found.err
+    rows = _cells(found.out)
     assert rows == [
         ["prefix", "site", "queries", "last seen", "nodes"],
         ["192.0.2.0/24", "default", "7", "21 September 2026 16:13:00 CEST", "office-1"],
@@ -142,3 +145,15 @@ def test_status_shows_on_how_many_nodes_the_published_revision_is_in_force(serve
     assert last_line() == "published revision 2, in force on 1 of 2 nodes. Type: dnsfilterctl node list"
     found = json.loads(ctl("status", "--json").out)
     assert (found["published"], found["nodes"], found["nodes_in_force"]) == (2, 2, 1)
+
+
+def test_status_and_list_say_until_when_a_node_learns(served: Served, ctl: Ctl) -> None:
+    machine = Machine.enrolled(served.plane, "office-1")
+    ends = timestamp_text(int(served.plane.clock.now) + 30)
+    machine.report(learning_until=ends)
+    assert json.loads(ctl("status", "--json").out)["learning_until"] == ends
+    (line,) = [line for line in ctl("status").out.splitlines() if line.startswith("learning")]
+    assert "unregistered clients get answers until" in line
+    assert "learning until" in ctl("node", "list").out
+    served.plane.clock.now += 30
+    assert "learning" not in ctl("status").out

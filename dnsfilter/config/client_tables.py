@@ -1,0 +1,81 @@
+"""Read `[clients]`: which unregistered clients get answers, and until when."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from ipaddress import ip_network
+
+from dnsfilter.config.file_schema import ClientsTable
+from dnsfilter.config.node_config import Clients, Unregistered
+from dnsfilter.config.places import Fault
+from dnsfilter.policy.calendar import after_day, local_instant
+from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
+from dnsfilter.policy.model import Instant, Prefix
+
+MAX_LEARNING_S = 30 * 86_400
+"""How far ahead `learn_until` may be when the configuration is read."""
+PRIVATE = tuple(
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7"))
+)
+"""Networks that are not routed on the Internet: RFC 1918, 6598 and 4193, and loopback."""
+
+
+def clients_of(table: ClientsTable) -> Clients:
+    """Return the clients of a table without faults."""
+    until = None if table.learn_until is None else _end(table.learn_until)
+    return Clients(table.unregistered, tuple(prefix for prefix in table.allowed if prefix is not None), until)
+
+
+def client_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
+    """Yield the faults of a table, as read at `now`."""
+    answered = table.unregistered is not Unregistered.REFUSE
+    if answered and not table.allowed:
+        message = f'is required with unregistered = "{table.unregistered}": list the prefixes whose clients get answers'
+        yield Fault(("clients", "allowed"), message)
+    if table.allowed and not answered:
+        yield Fault(("clients", "allowed"), 'has an effect only with unregistered = "resolve" or "learn"')
+    yield from _learning_faults(table, now)
+    seen: set[Prefix] = set()
+    for index, prefix in enumerate(table.allowed):
+        if prefix is None:
+            continue
+        if prefix.prefixlen == 0:
+            message = f"{prefix} is everybody, which would make an open resolver: name the networks"
+            yield Fault(("clients", "allowed", index), message)
+        elif table.unregistered is Unregistered.LEARN and not _is_private(prefix):
+            message = f'{prefix} is not private, and "learn" is for private networks: register it, or use "resolve"'
+            yield Fault(("clients", "allowed", index), message)
+        if prefix in seen:
+            yield Fault(("clients", "allowed", index), f"{prefix} is given twice")
+        seen.add(prefix)
+    if table.trusted_proxies:
+        yield Fault(("clients", "trusted_proxies"), "proxies are not supported yet: leave the list empty")
+
+
+def _learning_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
+    place = ("clients", "learn_until")
+    if table.unregistered is not Unregistered.LEARN:
+        if table.learn_until is not None:
+            yield Fault(place, 'has an effect only with unregistered = "learn"')
+    elif table.learn_until is None:
+        yield Fault(
+            place, 'is required with unregistered = "learn": the last day on which unregistered clients get answers'
+        )
+    elif _end(table.learn_until) > now + MAX_LEARNING_S:
+        latest = at_words(now + MAX_LEARNING_S)
+        yield Fault(
+            place, f"is more than 30 days ahead: give a time before {latest}, and register the networks by then"
+        )
+
+
+def _end(written: date) -> Instant:
+    """Return when learning ends: after a day, or at a time. Without an offset it is Belgian time."""
+    if not isinstance(written, datetime):
+        return after_day(written, DEFAULT_ZONE)
+    return local_instant(written, DEFAULT_ZONE) if written.tzinfo is None else int(written.timestamp())
+
+
+def _is_private(prefix: Prefix) -> bool:
+    return any(
+        prefix.version == private.version and private.supernet_of(prefix)  # type: ignore[arg-type]
+        for private in PRIVATE
+    )
