@@ -15,6 +15,7 @@ SERVER = "192.0.2.53"
 """The machine's address in the guide's commands."""
 HEALTH = "health.dnsfilter.internal"
 STATE = "/var/lib/dnsfilter"
+RECOVERY = "docs/guide/recovery.md"
 TOKEN_FILE = f"export DNSFILTER_TOKEN_FILE={STATE}/admin-token"
 
 
@@ -25,7 +26,7 @@ def machine() -> Iterator[Installed]:
         made.space.add_address(f"{SERVER}/32")
         _, install, _ = blocks(GUIDE, "Install from a checkout")
         made.sh(install)
-        configured, _zones = blocks(GUIDE, "2. First start", "toml")
+        (configured,) = blocks(GUIDE, "First start by hand", "toml")
         text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")
         for line in (line for line in configured.splitlines() if " = " in line):
             text, count = re.subn(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
@@ -36,7 +37,7 @@ def machine() -> Iterator[Installed]:
 
 def started(machine: Installed) -> None:
     """Run all commands of the first start, then register the office's range."""
-    machine.sh("\n".join(blocks(GUIDE, "2. First start")))
+    machine.sh("\n".join(blocks(GUIDE, "First start by hand")))
     machine.sh(blocks(GUIDE, "3. Register networks")[0])
 
 
@@ -61,7 +62,8 @@ def answered(machine: Installed) -> str:
 
 def restore_lines(*, with_copies: bool) -> str:
     """Return the guide's commands of a restore, with or without the copies of the signing keys."""
-    lines = blocks(GUIDE, "6. Back up and restore")[1]
+    lines, _enrol = blocks(RECOVERY, "Restore")
+    assert lines == blocks(GUIDE, "Restore")[0]
     install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
     return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
 
@@ -79,7 +81,7 @@ def backed_up(machine: Installed) -> str:
 
 
 def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Installed) -> None:
-    lines = "\n".join(blocks(GUIDE, "2. First start"))
+    lines = "\n".join(blocks(GUIDE, "First start by hand"))
     said = machine.sh(lines)
     assert "REFUSED" in said
     assert "this-machine" in said
@@ -123,7 +125,8 @@ def test_a_lost_token_is_replaced_by_the_guides_line(machine: Installed, databas
         DATABASE=database,
     )
     was = machine.sh(f"cat {STATE}/admin-token")
-    (line,) = [block for block in blocks(GUIDE, "8. Troubleshoot") if "new-token" in block]
+    (line,) = blocks(RECOVERY, "A lost token")
+    assert line in blocks(GUIDE, "8. Troubleshoot")
     machine.sh(line)
     assert machine.sh(f"cat {STATE}/admin-token") != was
     assert roots(machine) == []
@@ -155,7 +158,8 @@ def test_a_user_who_may_not_act_learns_which_user_may(machine: Installed) -> Non
 def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: Installed, with_copies: bool) -> None:
     started(machine)
     kept = backed_up(machine)
-    machine.sh(f"systemctl stop dnsfilter dnsfilter-api && rm -rf {STATE}")
+    _backup, stop = blocks(RECOVERY, "A moved machine")[0].splitlines()
+    machine.sh(f"{stop}\nrm -rf {STATE}")
     said = machine.sh(kept + restore_lines(with_copies=with_copies))
     assert "status: NOERROR" in said
     assert reported(lambda: " current " in nodes(machine))
@@ -168,7 +172,9 @@ def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_l
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && cd {STATE} && rm -rf api admin-token token-key snapshots")
     said = machine.sh(kept + restore_lines(with_copies=False))
     assert "status: NOERROR" in said
-    machine.sh(blocks(GUIDE, "6. Back up and restore")[2])
+    (_lines, enrol) = blocks(RECOVERY, "Restore")
+    assert enrol == blocks(GUIDE, "Restore")[1]
+    machine.sh(enrol)
     assert reported(lambda: " current " in nodes(machine))
 
 
@@ -186,7 +192,7 @@ def test_without_its_directory_and_without_the_control_plane_the_node_answers_by
 def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Installed) -> None:
     file = "/etc/dnsfilter/dnsfilter.toml"
     machine.sh(f"cp {file} /mnt/new.toml && sed -i '/^.control_plane/,$d' {file}")
-    started_lines = blocks(GUIDE, "2. First start")
+    started_lines = blocks(GUIDE, "First start by hand")
     machine.sh(
         "\n".join(started_lines[:2]) + "\nsystemctl start dnsfilter-api\nuntil systemctl start dnsfilter; do :; done"
     )

@@ -13,15 +13,8 @@ pytestmark = pytest.mark.slow
 
 GUIDE = "docs/guide/administrators.md"
 SERVER = "192.0.2.53"
-OFFICE = (
-    f"--listen {SERVER} --listen 127.0.0.1 --upstream 198.51.100.1 --authority ghent --kind municipality "
-    "--name 'nl=Stad Gent' --contact ict@ghent.example --network 192.0.2.0/24,public,staff,offices"
-)
-BAN = (
-    "export DNSFILTER_TOKEN_FILE=/var/lib/dnsfilter/admin-token\n"
-    "dnsfilterctl ban adopt ghent tiktok --organ city --reference EXAMPLE-GNT-2023-1 --date 2023-03-10 "
-    "--legal-basis EXAMPLE-BASIS --for '6 months'"
-)
+ETC = "/etc/dnsfilter"
+TOKEN_FILE = "export DNSFILTER_TOKEN_FILE=/var/lib/dnsfilter/admin-token\n"
 
 
 @pytest.fixture
@@ -35,38 +28,67 @@ def machine() -> Iterator[Installed]:
         yield made
 
 
+def setup(machine: Installed, line: str = "dnsfilter setup") -> dict[str, object]:
+    found: dict[str, object] = json.loads(machine.sh(f"{line.rstrip()} --json"))
+    return found
+
+
 def rcode(machine: Installed, name: str = "www.tiktok.com") -> str:
     return machine.dig(name, server=SERVER, bind=SERVER).rcode
 
 
-def test_one_command_leads_to_a_resolver_that_refuses_and_again_changes_only_what_is_asked(machine: Installed) -> None:
-    said = json.loads(machine.sh(f"dnsfilter setup --json {OFFICE}"))
-    assert list(said["changed"]) == [f"/etc/dnsfilter/{name}" for name in ("dnsfilter.toml", "policy.toml")]
-    assert (said["started"], said["next"]) == (True, [])
-    machine.sh(BAN)
+def test_the_guides_line_leads_to_a_resolver_that_refuses_and_again_changes_only_what_is_asked(
+    machine: Installed,
+) -> None:
+    first = setup(machine, blocks(GUIDE, "2. First start")[0])
+    files = [f"{ETC}/{name}" for name in ("dnsfilter.toml", "api.env", "policy.toml")]
+    assert list(first["changed"]) == files  # type: ignore[call-overload]
+    assert (first["started"], first["next"]) == (True, [])
+    adopt, *_ = blocks(GUIDE, "4. Adopt a ban")
+    machine.sh(TOKEN_FILE + adopt)
     assert eventually(lambda: rcode(machine) == "REFUSED")
-    owners = machine.owners("/etc/dnsfilter")
+    owners = machine.owners(ETC)
     assert owners["dnsfilter.toml"] == owners["policy.toml"] == "root:dnsfilter:640"
-    again = json.loads(machine.sh("dnsfilter setup --json"))
-    assert again["changed"] == {}
-    machine.sh("echo '# by hand' >> /etc/dnsfilter/dnsfilter.toml")
-    third = json.loads(machine.sh("dnsfilter setup --json --listen 192.0.2.53 --network 192.0.2.64/26,private,public"))
-    copy = third["changed"]["/etc/dnsfilter/dnsfilter.toml"]
-    assert "# by hand" in machine.sh(f"cat /etc/dnsfilter/dnsfilter.toml {copy}")
-    assert machine.sh("dnsfilterctl range list --token-file /var/lib/dnsfilter/admin-token").count("ghent") == 2
+    assert owners["api.env"] == "root:dnsfilter-api:640"
+    assert setup(machine)["changed"] == {}
+    machine.sh(f"echo '# by hand' >> {ETC}/dnsfilter.toml")
+    more = "--listen 192.0.2.53 --network 192.0.2.64/26,private,public,visitors"
+    changed = setup(machine, f"dnsfilter setup {more}")["changed"]
+    copy = changed[f"{ETC}/dnsfilter.toml"]  # type: ignore[index]
+    for path, listen in ((f"{ETC}/dnsfilter.toml", 1), (copy, 2)):
+        text = machine.sh(f"cat {path}")
+        assert "# by hand" in text
+        assert 'suffix = "corp.local"' in text
+        assert sum(line.count(":53") for line in text.splitlines() if line.startswith("listen")) == listen
+    assert machine.sh(f"{TOKEN_FILE}dnsfilterctl range list").count("ghent") == 2
+    left = "dig @127.0.0.1 +tries=1 +time=1 health.dnsfilter.internal"
+    assert eventually(lambda: machine.run(left).returncode != 0)
 
 
 def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) -> None:
-    before = machine.owners("/etc/dnsfilter")
-    text = machine.sh("cat /etc/dnsfilter/*")
+    before, text = machine.owners(ETC), machine.sh(f"cat {ETC}/*")
     done = machine.run(
         "dnsfilter setup --yes --listen 203.0.113.9 --upstream 198.51.100.1 --authority ghent --name nl=Gent "
         "--kind city --contact ict@ghent.example --network 192.0.2.0/24,public,staff"
     )
     assert done.returncode == 2
+    assert f"{ETC}/dnsfilter.toml" not in done.stdout
     assert "203.0.113.9" in done.stderr
     assert "'city' is not one of" in done.stderr
     assert ".setup" not in done.stderr
-    assert machine.sh("cat /etc/dnsfilter/*") == text
-    assert machine.owners("/etc/dnsfilter") == before
+    assert machine.sh(f"cat {ETC}/*") == text
+    assert machine.owners(ETC) == before
     assert machine.run("test -e /var/lib/dnsfilter/token-key").returncode == 1
+
+
+def test_without_systemd_the_lines_to_type_are_printed_and_the_next_run_registers(machine: Installed) -> None:
+    machine.sh("rmdir /run/systemd/system")
+    line = blocks(GUIDE, "2. First start")[0].rstrip()
+    done = machine.run(f"{line} --json")
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert said["started"] is False
+    assert "systemctl enable --now dnsfilter-api dnsfilter" in said["next"][0]
+    machine.sh("systemctl enable --now dnsfilter-api dnsfilter")
+    assert list(setup(machine, line)["changed"]) == [f"{ETC}/policy.toml"]  # type: ignore[call-overload]
+    assert eventually(lambda: rcode(machine, "health.dnsfilter.internal") == "NOERROR")

@@ -167,7 +167,7 @@ def main(verb: str, *rest: str) -> int:
             return 0
         case "enable" | "start":
             return start(services)
-        case "stop":
+        case "stop" | "disable":
             return stop(services)
         case "restart":
             return stop(services) or start(services)

@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from dnsfilter.cli.setup.present import Present
 
 Value = TypeVar("Value")
-Given = TypeVar("Given")
 Word = TypeVar("Word", Audience, Funding, Kind)
 
 RESOLV_CONF = "resolv.conf"
 NETWORK = "PREFIX,FUNDING,AUDIENCE[,LABEL]"
-MAX_ZONES = 256
-"""Maximum number of reverse zones for one network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Parsing:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def each(self, option: str, texts: Iterable[Given], parse: Callable[[Given], Value]) -> tuple[Value, ...]:
+    def each(self, option: str, texts: Iterable[str], parse: Callable[[str], Value]) -> tuple[Value, ...]:
         """Return the values of the texts that `parse` accepts."""
         return tuple(self._accepted(option, texts, parse))
 
@@ -67,7 +64,7 @@ class Parsing:
         """Return the value of a text that may be missing or empty, or None."""
         return next(iter(self.each(option, [text] if text else [], parse)), None)
 
-    def _accepted(self, option: str, texts: Iterable[Given], parse: Callable[[Given], Value]) -> Iterator[Value]:
+    def _accepted(self, option: str, texts: Iterable[str], parse: Callable[[str], Value]) -> Iterator[Value]:
         for text in texts:
             try:
                 yield parse(text)
@@ -114,14 +111,12 @@ def parse_domain(text: str) -> WireName:
 def reverse_zones(prefix: Prefix) -> Iterator[str]:
     """Yield the reverse zones that cover a network, at the next boundary of bytes or of hexadecimal digits.
 
-    Raise ValueError for a network with more than MAX_ZONES.
+    These are at most 128.
     """
     step, most = (8, 24) if prefix.version == 4 else (4, 124)
     length = min(-(-prefix.prefixlen // step) * step, most)
     if length < prefix.prefixlen:
         prefix = ip_network((prefix.network_address, length), strict=False)
-    if 1 << (length - prefix.prefixlen) > MAX_ZONES:
-        raise ValueError(f"{prefix} has more than {MAX_ZONES} reverse zones: write a [[zone]] for those that it uses")
     labels = (prefix.max_prefixlen - length) // step
     for part in prefix.subnets(new_prefix=length):
         yield part.network_address.reverse_pointer.split(".", labels)[-1]
@@ -142,8 +137,6 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
     if options.mail_server:
         _need(parsing, options.mail_from, "--mail-from", "give the sender of the notices")
         _need(parsing, "@" in contact, "--contact", "give the mail address that receives the notices")
-    if domain is not None:
-        parsing.each("--network", networks, lambda network: list(reverse_zones(network.prefix)))
     answers = Answers(
         listen=parsing.each("--listen", options.listen, parse_listen),
         upstreams=parse_upstreams(parsing, "--upstream", options.upstream),

@@ -1,0 +1,60 @@
+"""Options become answers; every fault is reported at once."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from dnsfilter.cli.setup.answers import Answers, answers_of, reverse_zones
+from dnsfilter.cli.setup.present import Present
+from dnsfilter.errors import ConfigError
+from tests.unit.cli.setup.conftest import options
+
+NOTHING = Present((), (), (), {}, (), "")
+GHENT = Present((), (), (), {"slug": "ghent", "contact": "ict@ghent.example"}, (), "")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "zones"),
+    [
+        ("192.0.2.0/24", ["2.0.192.in-addr.arpa"]),
+        ("192.0.2.128/25", ["2.0.192.in-addr.arpa"]),
+        ("192.0.2.1/32", ["2.0.192.in-addr.arpa"]),
+        ("10.0.0.0/8", ["10.in-addr.arpa"]),
+        ("10.1.2.0/23", ["2.1.10.in-addr.arpa", "3.1.10.in-addr.arpa"]),
+        ("2001:db8::/32", ["8.b.d.0.1.0.0.2.ip6.arpa"]),
+        ("2001:db8::/47", [f"{last}.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa" for last in "01"]),
+    ],
+)
+def test_reverse_zones_cover_a_network(prefix: str, zones: list[str]) -> None:
+    assert list(reverse_zones(ip_network(prefix))) == zones
+
+
+def test_without_options_nothing_is_asked() -> None:
+    assert answers_of(options(), NOTHING) == Answers()
+
+
+def test_every_fault_is_reported() -> None:
+    typed = ["--listen", "x", "--upstream", "224.0.0.1", "--network", "192.0.2.0/24,staff", "--name", "Gent"]
+    with pytest.raises(ConfigError) as raised:
+        answers_of(options(*typed, "--domain", "a..b", "--mail-server", "192.0.2.25"), NOTHING)
+    places = [problem.place for problem in raised.value.problems]
+    assert sorted(places) == [
+        "--authority", "--contact", "--controller", "--domain", "--listen", "--mail-from", "--name", "--network",
+        "--upstream",
+    ]  # fmt: skip
+
+
+def test_a_new_authority_gets_defaults_and_one_that_is_there_only_what_is_given() -> None:
+    new = answers_of(options("--authority", "ghent", "--name", "nl=Stad Gent", "--name", "fr=Gand"), NOTHING)
+    assert new.authority == {
+        "names": {"nl": "Stad Gent", "fr": "Gand"},
+        "languages": ["nl", "fr"],
+        "time_zone": "Europe/Brussels",
+    }
+    held = answers_of(options("--kind", "municipality", "--network", "192.0.2.0/24,public,staff"), GHENT)
+    assert (held.slug, held.authority, held.networks[0].label) == ("ghent", {"kind": "municipality"}, "")
+
+
+def test_notices_go_to_the_contact_that_is_there() -> None:
+    answers = answers_of(options("--mail-server", "192.0.2.25", "--mail-from", "dns@ghent.example"), GHENT)
+    assert answers.contact == "ict@ghent.example"

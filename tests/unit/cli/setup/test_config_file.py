@@ -1,0 +1,66 @@
+"""dnsfilter.toml is edited in place: other keys and comments stay."""
+
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.cli.setup.answers import Answers, answers_of
+from dnsfilter.cli.setup.config_file import NEW, edited_config
+from dnsfilter.cli.setup.present import Present
+from dnsfilter.config.load import load_config
+from dnsfilter.errors import ConfigError
+from tests.unit.cli.setup.conftest import options
+
+PACKAGED = Path(__file__).parents[4] / "deploy/systemd/dnsfilter.toml"
+HELD = """\
+# ours
+listen = ["192.0.2.1"]  # the office
+workers = 1
+
+[upstream]
+servers = ["198.51.100.1"]
+timeout_ms = 500
+
+[[zone]]
+suffix = "Corp.Local."
+servers = ["192.0.2.9"]
+"""
+
+
+def asked(*typed: str) -> Answers:
+    present = Present((), (), (), {"slug": "ghent"}, (), "")
+    return answers_of(options(*typed), present)
+
+
+def test_nothing_asked_changes_nothing() -> None:
+    for text in (HELD, NEW, PACKAGED.read_text()):
+        assert edited_config(text, "x", Answers()) == text
+
+
+def test_only_what_is_asked_changes() -> None:
+    answers = asked("--upstream", "198.51.100.2:5335", "--domain", "corp.local", "--controller", "192.0.2.10")
+    found = edited_config(HELD, "x", answers)
+    assert found == HELD.replace('"198.51.100.1"', '"198.51.100.2:5335"').replace('"192.0.2.9"', '"192.0.2.10"')
+    assert edited_config(found, "x", answers) == found
+
+
+@pytest.mark.parametrize("text", [NEW, PACKAGED.read_text()], ids=["new", "packaged"])
+def test_a_first_run_gives_a_configuration_that_loads(tmp_path: Path, text: str) -> None:
+    typed = "--listen 127.0.0.2 --upstream 198.51.100.1 --domain corp.local --controller 192.0.2.10"
+    networks = ["--network", "192.0.2.0/24,public,staff", "--network", "2001:db8::/48,public,staff"]
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text(edited_config(text, "x", asked(*typed.split(), *networks)))
+    config = load_config(path)
+    assert [str(endpoint.address) for endpoint in config.listen] == ["127.0.0.2"]
+    assert len(config.zones) == 3
+    assert config.control_plane.url == "http://127.0.0.1:8080"
+    assert str(config.control_plane.token) == "/var/lib/dnsfilter/enrolment-token"
+
+
+def test_the_word_resolv_conf_is_kept() -> None:
+    assert 'servers = "resolv.conf"' in edited_config(HELD, "x", asked("--upstream", "resolv.conf"))
+
+
+def test_a_file_that_is_not_toml_is_a_problem() -> None:
+    with pytest.raises(ConfigError, match="here: is not TOML"):
+        edited_config("listen = [", "here", Answers())
