@@ -1,6 +1,7 @@
 """One-time commands: make an installation, missing keys or a token, enrol a node, accept another database."""
 
 import shlex
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -36,12 +37,10 @@ from api.nodes.enrolment_file import invite, maintain_enrolment_file
 from api.publish.repository import is_empty
 from api.publish.service import plausible_clock
 from api.publish.startup_check import raise_above
-from api.settings import PREFIX, Settings
-from dnsfilter.config.node_config import Endpoint
+from api.settings import PREFIX, Endpoint, Settings
 from dnsfilter.control.local_enrolment import NAME
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.snapshot.stored.store import SnapshotStore
-from dnsfilter.supervisor.sockets import TCP, check_free
 
 
 def run(command: str, settings: Settings, *, keep: bool) -> str:
@@ -73,21 +72,28 @@ def is_first_start(settings: Settings) -> bool:
 
 
 def check(settings: Settings) -> str:
-    """Return that the settings are valid. Before an installation, raise ConfigError with every address in use."""
-    problems = list(_addresses_in_use(settings)) if is_first_start(settings) else []
+    """Return that the settings are valid, and whether an installation is missing.
+
+    Raise ConfigError with every address in use if one is missing: later this program may use them itself.
+    """
+    if not is_first_start(settings):
+        return "the settings are valid"
+    problems = list(_addresses_in_use(settings))
     if problems:
         raise ConfigError(tuple(problems))
-    return "the settings are valid"
+    return f"the settings are valid, and there is no installation yet: {command('init', settings)} makes it"
 
 
 def _addresses_in_use(settings: Settings) -> Iterator[Problem]:
-    """Yield a problem for each address that cannot be bound. This program does not run yet, so it holds none."""
+    """Yield a problem for each address that cannot be bound."""
     for key, where in (*(("listen", each) for each in settings.listen), ("metrics_listen", settings.metrics_listen)):
         if isinstance(where, Endpoint):
+            family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
             try:
-                check_free([where], kinds=TCP)
-            except UnavailableError as error:
-                yield Problem(f"{PREFIX}{key.upper()}", str(error))
+                socket.create_server((where.host, where.port), family=family).close()
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                yield Problem(f"{PREFIX}{key.upper()}", f"cannot listen on {where.text}: {reason}; choose another address")
 
 
 def make_missing_keys(settings: Settings) -> str:

@@ -45,6 +45,7 @@ class Answers:
     slug: str = ""
     authority: Mapping[str, object] = field(default_factory=dict)
     networks: tuple[Network, ...] = ()
+    learning: tuple[Prefix, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
     contact: str = ""
@@ -145,6 +146,7 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
         slug=slug,
         authority=_authority(options, dict(names), is_new=bool(slug) and slug != held),
         networks=networks,
+        learning=parsing.each("--learn", options.learn, parse_prefix),
         mail_server=options.mail_server or "",
         mail_from=options.mail_from or "",
         contact=contact,

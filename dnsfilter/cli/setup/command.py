@@ -3,11 +3,11 @@
 import argparse
 import json
 import os
-import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, FOUND, UNIT_CONFIG, add_command, program_path
+from dnsfilter.cli.options import DONE, FOUND, UNIT_CONFIG, add_command
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.telemetry.terminal import say
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
     from dnsfilter.cli.setup.answers import Answers
     from dnsfilter.cli.setup.files import Draft
-    from dnsfilter.cli.setup.present import Present
 
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
@@ -30,6 +29,7 @@ def add(commands: "Commands") -> None:
         ("--controller", "ADDRESS", "domain controller, which is asked for the domain and the networks' addresses"),
         ("--name", "LANGUAGE=NAME", "name of the authority in a language"),
         ("--network", "PREFIX,FUNDING,AUDIENCE[,LABEL]", "network of the authority"),
+        ("--learn", "PREFIX", "private network whose unregistered clients get answers for the next two weeks"),
     ):
         help_text = f"{what} (repeatable)"
         command.add_argument(option, action="append", default=[], metavar=metavar, help=help_text)
@@ -82,8 +82,8 @@ def _run(options: argparse.Namespace) -> int:
     answers = answers_of(options, present)
     drafts = _drafts(held, answers)
     with staged(drafts):
-        _check(drafts)
-        return _carry_out(options, answers, drafts, present)
+        is_new = _check(drafts)
+        return _carry_out(options, answers, drafts, is_new=is_new)
 
 
 def _drafts(held: dict[Path, str | None], answers: "Answers") -> list["Draft"]:
@@ -101,33 +101,27 @@ def _drafts(held: dict[Path, str | None], answers: "Answers") -> list["Draft"]:
     return [Draft(path, held[path], text, groups[path]) for path, text in texts.items()]
 
 
-def _check(drafts: list["Draft"]) -> None:
-    """Raise ConfigError with the problems of all files, those of the node's as its user."""
-    from dnsfilter.cli.setup.files import check_problems
-    from dnsfilter.cli.setup.services import is_installed
+def _check(drafts: list["Draft"]) -> bool:
+    """Raise ConfigError with the problems of all files, each as the user who reads it.
+
+    Return whether an installation is to be made.
+    """
+    from dnsfilter.cli.setup.files import check_problems, check_settings
     from dnsfilter.config.load import load_config
 
     config, environment, *policy = drafts
     problems = check_problems(["--config", str(config.staged)], drafts)
     for draft in policy:
         problems += check_problems(["--policy", str(draft.staged)], drafts)
-    done = subprocess.run(
-        [program_path("dnsfilter-api"), "check", "--env-file", str(environment.staged)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        problems += [line.replace(str(environment.staged), str(environment.path)) for line in done.stderr.splitlines()]
-    try:
-        loaded = load_config(config.staged)
-    except ConfigError:
-        loaded = None
-    if loaded is not None and not is_installed(loaded.state_dir):
-        # The next step makes the one-time token.
-        problems = [each for each in problems if str(loaded.control_plane.token) not in each]
+    with suppress(ConfigError):
+        # A later step makes the one-time token.
+        token = load_config(config.staged).control_plane.token
+        problems = [each for each in problems if str(token) not in each]
+    faults, is_new = check_settings(environment)
+    problems += faults
     if problems:
         raise ConfigError(tuple(Problem(*_parts(each)) for each in problems))
+    return is_new
 
 
 def _parts(problem: str) -> tuple[str, str]:
@@ -135,23 +129,18 @@ def _parts(problem: str) -> tuple[str, str]:
     return place, message
 
 
-def _carry_out(options: argparse.Namespace, answers: "Answers", drafts: list["Draft"], present: "Present") -> int:
+def _carry_out(options: argparse.Namespace, answers: "Answers", drafts: list["Draft"], *, is_new: bool) -> int:
     from dnsfilter.cli.setup import services
     from dnsfilter.cli.setup.files import put_in_place
     from dnsfilter.config.load import load_config
 
     config_draft, environment, *policy = drafts
-    before = load_config(UNIT_CONFIG).control_plane if config_draft.before is not None else None
     changed = put_in_place([config_draft, environment])
     config = load_config(UNIT_CONFIG)
-    services.make_installation(config)
+    services.make_installation(config, is_new=is_new)
     started = services.has_systemd()
     if started:
-        services.start_units(
-            api_changed=environment.is_changed,
-            node_changed=config_draft.is_changed,
-            control_changed=config.control_plane != before,
-        )
+        services.start_units(api_changed=environment.is_changed, node_changed=config_draft.is_changed)
     registration = services.Registration(config)
     registered = not any(draft.is_changed for draft in policy)
     if not registered and registration.is_possible():

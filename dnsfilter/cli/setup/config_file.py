@@ -1,6 +1,8 @@
 """Edit dnsfilter.toml: set what is asked, and keep every other key and comment."""
 
+import time
 from collections.abc import Iterator, MutableMapping
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import tomlkit
@@ -8,11 +10,14 @@ from tomlkit.exceptions import TOMLKitError
 
 from dnsfilter.cli.setup.answers import Answers, reverse_zones
 from dnsfilter.config.endpoint import endpoint_text
-from dnsfilter.config.node_config import DNS_PORT, Endpoint
+from dnsfilter.config.node_config import DNS_PORT, Endpoint, Unregistered
 from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.policy.calendar import local_day
+from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.wire.names import name_text, parse_name
 
 Document: TypeAlias = MutableMapping[str, Any]
+LEARNING = timedelta(days=14)
 STATE_DIR = "/var/lib/dnsfilter"
 NEW = f'''\
 # Written by `dnsfilter setup`, which keeps what is changed here by hand.
@@ -41,6 +46,11 @@ def edited_config(text: str, place: str, answers: Answers) -> str:
         named = answers.upstreams
         servers = named if isinstance(named, str) else [_server_text(server) for server in named]
         _set(document.setdefault("upstream", tomlkit.table()), "servers", servers)
+    if answers.learning:
+        clients = document.setdefault("clients", tomlkit.table())
+        _set(clients, "unregistered", str(Unregistered.LEARN))
+        _set(clients, "allowed", [str(prefix) for prefix in answers.learning])
+        clients["learn_until"] = local_day(int(time.time()), DEFAULT_ZONE) + LEARNING
     for suffix in _suffixes(answers):
         _set_zone(document, suffix, [_server_text(server) for server in answers.controllers])
     return tomlkit.dumps(document)

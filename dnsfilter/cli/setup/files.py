@@ -100,3 +100,14 @@ def check_problems(arguments: Sequence[str], drafts: Sequence[Draft]) -> list[st
     for draft in drafts:
         problems = [problem.replace(str(draft.staged), str(draft.path)) for problem in problems]
     return problems
+
+
+def check_settings(environment: Draft) -> tuple[list[str], bool]:
+    """Return what `dnsfilter-api check` finds in the staged settings, and whether there is no installation yet."""
+    command = [program_path("dnsfilter-api"), "check", "--env-file", str(environment.staged)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DNSFILTER_API_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    if done.returncode:
+        lines = done.stderr.replace(str(environment.staged), str(environment.path)).splitlines()
+        return [line.removeprefix("dnsfilter-api: ") for line in lines], False
+    return [], "no installation" in done.stdout

@@ -20,6 +20,7 @@ class Present:
     authority: Mapping[str, Any]
     networks: tuple[str, ...]
     mail_server: str
+    learning: str = ""
 
     def lines(self) -> Iterator[str]:
         """Yield one line for each value."""
@@ -30,6 +31,7 @@ class Present:
             "authority": str(self.authority.get("slug", "")),
             "networks": ", ".join(self.networks),
             "mail server": self.mail_server,
+            "learning": self.learning,
         }
         for name, value in rows.items():
             yield f"  {name:<12} {value or '-'}"
@@ -38,7 +40,7 @@ class Present:
 def present_values(config: Document, policy: Document, environment: str) -> Present:
     """Return the values of the files. A faulty value is left out: the check reports it."""
     authorities, mail = _tables(policy, "authority"), _MAIL.search(environment)
-    upstream = config.get("upstream")
+    upstream, clients = config.get("upstream"), config.get("clients")
     servers = upstream.get("servers") if isinstance(upstream, dict) else None
     return Present(
         listen=_texts(config.get("listen")),
@@ -47,6 +49,7 @@ def present_values(config: Document, policy: Document, environment: str) -> Pres
         authority=authorities[0] if len(authorities) == 1 else {},
         networks=tuple(str(network.get("prefix")) for network in _tables(policy, "range")),
         mail_server="" if mail is None else mail[1],
+        learning=str(clients.get("learn_until", "")) if isinstance(clients, dict) else "",
     )
 
 

@@ -30,6 +30,9 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
     if options.domain and not options.controller:
         options.controller = _several("Addresses of the domain controllers", read_server, ())
     _ask_for_authority(options, present)
+    if not options.learn and not present.learning:
+        say("\nFor two weeks, unregistered clients of private networks can get answers, so that you see who asks.")
+        options.learn = _several("Such networks, as 10.0.0.0/8 (empty: refuse them)", parse_prefix, ())
     if not options.mail_server and not present.mail_server:
         say("\nNotices about bans that end are mailed to the contact.")
         options.mail_server = ask("Mail server (empty: no mail)")

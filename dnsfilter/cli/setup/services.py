@@ -23,18 +23,12 @@ _BOOTED = Path("/run/systemd/system")
 _OPTIONS = {"kind": "--kind", "time_zone": "--time-zone", "contact": "--contact"}
 
 
-def is_installed(state_dir: Path) -> bool:
-    """Return whether `dnsfilter-api init` has made an installation there."""
-    return (state_dir / "token-key").exists()
-
-
-def make_installation(config: Config) -> None:
-    """Make database, keys and tokens, and a one-time token for a node that has none. Raise UnavailableError."""
-    if not is_installed(config.state_dir):
-        _run("make the installation", program_path("dnsfilter-api"), "init")
-        return
+def make_installation(config: Config, *, is_new: bool) -> None:
+    """Make database, keys and tokens, or a one-time token for a node that has none. Raise UnavailableError."""
     token = config.control_plane.token
-    if token is not None and not token.exists() and not (config.node_dir / IDENTITY).exists():
+    if is_new:
+        _run("make the installation", program_path("dnsfilter-api"), "init")
+    elif token is not None and not token.exists() and not (config.node_dir / IDENTITY).exists():
         _run("register the node", program_path("dnsfilter-api"), "enrol-node")
 
 
@@ -43,12 +37,11 @@ def has_systemd() -> bool:
     return _BOOTED.is_dir() and shutil.which("systemctl") is not None
 
 
-def start_units(*, api_changed: bool, node_changed: bool, control_changed: bool) -> None:
+def start_units(*, api_changed: bool, node_changed: bool) -> None:
     """Start both units, also at each boot. One that runs takes its changed file. Raise UnavailableError."""
     _run("enable the units", "systemctl", "enable", *UNITS)
     _run("start the control plane", "systemctl", "restart" if api_changed else "start", UNITS[0])
-    verb = "restart" if control_changed else "reload-or-restart" if node_changed else "start"
-    _run("start the resolver", "systemctl", verb, UNITS[1])
+    _run("start the resolver", "systemctl", "reload-or-restart" if node_changed else "start", UNITS[1])
 
 
 @dataclass(frozen=True, slots=True)

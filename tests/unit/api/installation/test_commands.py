@@ -1,6 +1,7 @@
 """An installation is made once, by an explicit command, and only if there is no trace of one."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from api.db.session import Database
 from api.installation import commands, opening
 from api.settings import Settings, parse_settings
 from dnsfilter.errors import ConfigError, UnavailableError
+from tests.support.ports import free_port
 from tests.support.postgresql import Server
 
 pytestmark = pytest.mark.slow
@@ -52,6 +54,20 @@ def test_an_installation_is_made_once(settings: Settings) -> None:
     with pytest.raises(ConfigError, match=r"already holds an installation\. To start it, type: dnsfilter-api --s"):
         commands.create(settings)
     assert _is_known(settings, token)
+
+
+def test_check_says_that_an_installation_is_missing_and_which_addresses_are_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        given = {"state_dir": str(tmp_path), "listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+        given["metrics_listen"] = f"127.0.0.1:{free_port()}"
+        settings = parse_settings(given, {})
+        with pytest.raises(ConfigError, match=r"^DNSFILTER_API_LISTEN: .*in use") as raised:
+            commands.check(settings)
+        assert len(raised.value.problems) == 1
+        commands.create(settings)
+        assert commands.check(settings) == "the settings are valid"
+    other = parse_settings({**given, "state_dir": str(tmp_path / "other")}, {})
+    assert "there is no installation yet: dnsfilter-api init" in commands.check(other)
 
 
 @pytest.mark.parametrize("left", ["token-key", "snapshot-key", "checkpoint-key", "admin-token"])

@@ -1,5 +1,6 @@
 """dnsfilter.toml is edited in place: other keys and comments stay."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,14 @@ def test_the_word_resolv_conf_is_kept() -> None:
 def test_a_file_that_is_not_toml_is_a_problem() -> None:
     with pytest.raises(ConfigError, match="here: is not TOML"):
         edited_config("listen = [", "here", Answers())
+
+
+def test_learning_mode_lasts_two_weeks(tmp_path: Path) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text(
+        edited_config(PACKAGED.read_text(), "x", asked("--upstream", "198.51.100.1", "--learn", "10.0.0.0/8"))
+    )
+    clients = load_config(path).clients
+    now = int(time.time())
+    assert clients.admits(b"\x0a\0\0\1", now + 13 * 86_400)
+    assert not clients.admits(b"\x0a\0\0\1", now + 16 * 86_400)
