@@ -93,7 +93,8 @@ def _addresses_in_use(settings: Settings) -> Iterator[Problem]:
                 socket.create_server((where.host, where.port), family=family).close()
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                yield Problem(f"{PREFIX}{key.upper()}", f"cannot listen on {where.text}: {reason}; choose another address")
+                message = f"cannot listen on {where.text}: {reason}; choose another address"
+                yield Problem(f"{PREFIX}{key.upper()}", message)
 
 
 def make_missing_keys(settings: Settings) -> str:

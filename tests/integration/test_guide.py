@@ -158,7 +158,7 @@ def test_a_user_who_may_not_act_learns_which_user_may(machine: Installed) -> Non
 def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: Installed, with_copies: bool) -> None:
     started(machine)
     kept = backed_up(machine)
-    _backup, stop = blocks(RECOVERY, "A moved machine")[0].splitlines()
+    *_backup, stop = blocks(RECOVERY, "A moved machine")[0].splitlines()
     machine.sh(f"{stop}\nrm -rf {STATE}")
     said = machine.sh(kept + restore_lines(with_copies=with_copies))
     assert "status: NOERROR" in said

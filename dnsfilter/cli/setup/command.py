@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dnsfilter.cli.setup.answers import Answers
     from dnsfilter.cli.setup.files import Draft
 
+NEXT = "the resolver runs; next: register all networks, adopt a ban (dnsfilterctl ban adopt), and change DHCP"
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
 
@@ -68,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
     from dnsfilter.cli.setup.files import read_text, staged
     from dnsfilter.cli.setup.present import present_values
     from dnsfilter.cli.setup.questions import ask_for_missing
-    from dnsfilter.telemetry.dialogue import at_terminal
+    from dnsfilter.telemetry.dialogue import InputEnded, at_terminal, confirm
 
     held = {path: read_text(path) for path in (UNIT_CONFIG, ENVIRONMENT, POLICY)}
     config, policy = (parsed(held[path] or "", str(path)) for path in (UNIT_CONFIG, POLICY))
@@ -77,12 +78,15 @@ def _run(options: argparse.Namespace) -> int:
         say(f"In {UNIT_CONFIG.parent} now:")
         for line in present.lines():
             say(line)
-    if at_terminal() and not options.yes and not options.json:
+    asks = at_terminal() and not options.yes and not options.json
+    if asks:
         ask_for_missing(options, present)
     answers = answers_of(options, present)
     drafts = _drafts(held, answers)
     with staged(drafts):
         is_new = _check(drafts)
+        if asks and not confirm("The files are valid. Write them, start both programs and register the networks?"):
+            raise InputEnded
         return _carry_out(options, answers, drafts, is_new=is_new)
 
 
@@ -169,5 +173,5 @@ def _print_result(
         say(f"wrote {path}" + ("" if copy is None else f"; the file before is {copy}"))
     if not changed:
         say("no file was changed")
-    for step in steps:
+    for step in steps or [NEXT]:
         say(step)

@@ -1,12 +1,13 @@
 """Edit dnsfilter.toml: set what is asked, and keep every other key and comment."""
 
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import timedelta
 from typing import Any, TypeAlias
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import SingleKey
 
 from dnsfilter.cli.setup.answers import Answers, reverse_zones
 from dnsfilter.config.endpoint import endpoint_text
@@ -14,6 +15,7 @@ from dnsfilter.config.node_config import DNS_PORT, Endpoint, Unregistered
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.calendar import local_day
 from dnsfilter.policy.instants import DEFAULT_ZONE
+from dnsfilter.policy.model import Prefix
 from dnsfilter.wire.names import name_text, parse_name
 
 Document: TypeAlias = MutableMapping[str, Any]
@@ -47,10 +49,7 @@ def edited_config(text: str, place: str, answers: Answers) -> str:
         servers = named if isinstance(named, str) else [_server_text(server) for server in named]
         _set(document.setdefault("upstream", tomlkit.table()), "servers", servers)
     if answers.learning:
-        clients = document.setdefault("clients", tomlkit.table())
-        _set(clients, "unregistered", str(Unregistered.LEARN))
-        _set(clients, "allowed", [str(prefix) for prefix in answers.learning])
-        clients["learn_until"] = local_day(int(time.time()), DEFAULT_ZONE) + LEARNING
+        _set_learning(document, answers.learning)
     for suffix in _suffixes(answers):
         _set_zone(document, suffix, [_server_text(server) for server in answers.controllers])
     return tomlkit.dumps(document)
@@ -65,15 +64,37 @@ def _suffixes(answers: Answers) -> Iterator[str]:
         yield from reverse_zones(network.prefix)
 
 
+def _set_learning(document: Document, prefixes: Iterable[Prefix]) -> None:
+    clients = document.setdefault("clients", tomlkit.table())
+    _set(clients, "unregistered", str(Unregistered.LEARN))
+    after = "unregistered"
+    until = local_day(int(time.time()), DEFAULT_ZONE) + LEARNING
+    for key, value in (("allowed", [str(prefix) for prefix in prefixes]), ("learn_until", until)):
+        if key in clients:
+            _set(clients, key, value)
+        else:
+            # At the table's end it would follow the comments on the next table.
+            clients.value._insert_after(after, SingleKey(key), tomlkit.item(value))
+        after = key
+
+
+def append_table(tables: Any, fields: Mapping[str, object]) -> None:
+    """Append a table to a list of tables, after an empty line."""
+    made = tomlkit.table()
+    for key, value in fields.items():
+        made[key] = value
+    if not tables:
+        made.trivia.indent = "\n"
+    tables.append(made)
+
+
 def _set_zone(document: Document, suffix: str, servers: list[str]) -> None:
     zones = document.setdefault("zone", tomlkit.aot())
     for zone in zones:
         if _is_same_name(zone.get("suffix"), suffix):
             _set(zone, "servers", servers)
             return
-    made = tomlkit.table()
-    made["suffix"], made["servers"] = suffix, servers
-    zones.append(made)
+    append_table(zones, {"suffix": suffix, "servers": servers})
 
 
 def _is_same_name(held: object, suffix: str) -> bool:

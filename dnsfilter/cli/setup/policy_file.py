@@ -3,7 +3,7 @@
 import tomlkit
 
 from dnsfilter.cli.setup.answers import Answers
-from dnsfilter.cli.setup.config_file import Document, parsed
+from dnsfilter.cli.setup.config_file import Document, append_table, parsed
 
 NEW = """\
 # What `dnsfilter setup` registered. The control plane holds the policy: `dnsfilterctl export` prints it completely.
@@ -37,10 +37,8 @@ def _put(document: Document, tables: str, key: str, fields: dict[str, object]) -
                 elif table.get(name) != value:
                     table[name] = value
             return
-    made = tomlkit.table()
-    for name, value in fields.items():
-        made[name] = _inline(value) if isinstance(value, dict) else value
-    held.append(made)
+    written = {name: _inline(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    append_table(held, written)
 
 
 def _inline(values: dict[str, str]) -> tomlkit.items.InlineTable:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnsfilter.cli.setup.config_file import Document
 
-_MAIL = re.compile(r"^DNSFILTER_API_NOTICES_MAIL=(?:.*@)?([^?\s]+)", re.MULTILINE)
+_MAIL = re.compile(r"^DNSFILTER_API_NOTICES_MAIL=smtps?://(?:[^?@\s]*@)?([^?/\s]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,16 +25,19 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
     if not options.upstream:
         options.upstream = _several("Upstream servers, or resolv.conf", _parse_upstream, present.upstreams)
     if not options.domain:
-        say("\nThe office's own names, such as corp.local, are asked of its domain controllers.")
+        say()
+        say("The office's own names, such as corp.local, are asked of its domain controllers.")
         options.domain = ask_for("Domain of the office", _checked(parse_domain))
     if options.domain and not options.controller:
         options.controller = _several("Addresses of the domain controllers", read_server, ())
     _ask_for_authority(options, present)
     if not options.learn and not present.learning:
-        say("\nFor two weeks, unregistered clients of private networks can get answers, so that you see who asks.")
+        say()
+        say("For two weeks, unregistered clients of private networks can get answers, so that you see who asks.")
         options.learn = _several("Such networks, as 10.0.0.0/8 (empty: refuse them)", parse_prefix, ())
     if not options.mail_server and not present.mail_server:
-        say("\nNotices about bans that end are mailed to the contact.")
+        say()
+        say("Notices about bans that end are mailed to the contact.")
         options.mail_server = ask("Mail server (empty: no mail)")
     if options.mail_server and not options.mail_from:
         options.mail_from = ask("Sender of the notices")
@@ -51,7 +54,8 @@ def _listen(present: Present) -> list[str]:
 def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
     held = str(present.authority.get("slug", ""))
     if not options.authority:
-        say("\nThe authority whose networks this resolver serves, and who decides its bans.")
+        say()
+        say("The authority whose networks this resolver serves, and who decides its bans.")
         shown = f" [{held}]" if held else ", a short name such as ghent"
         options.authority = ask(f"Authority{shown}") or None
     slug = options.authority or held
@@ -63,7 +67,8 @@ def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
         options.time_zone = options.time_zone or ask("Time zone", DEFAULT_ZONE)
         options.contact = options.contact or ask("Contact: the address of a function, not of a person")
     if slug and not options.network:
-        say(f"\nThe networks of {slug}.")
+        say()
+        say(f"The networks of {slug}.")
         while (typed := ask_for("Network, such as 192.0.2.0/24 (empty: no more)", parse_prefix)) is not None:
             funding = ask_for(f"Who paid for its devices ({', '.join(Funding)})", parse_word(Funding)) or ""
             audience = ask_for(f"Who uses them ({', '.join(Audience)})", parse_word(Audience)) or ""

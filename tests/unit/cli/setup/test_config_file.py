@@ -76,3 +76,10 @@ def test_learning_mode_lasts_two_weeks(tmp_path: Path) -> None:
     now = int(time.time())
     assert clients.admits(b"\x0a\0\0\1", now + 13 * 86_400)
     assert not clients.admits(b"\x0a\0\0\1", now + 16 * 86_400)
+
+
+def test_new_keys_follow_their_table_and_not_the_comments_on_the_next() -> None:
+    found = edited_config(PACKAGED.read_text(), "x", asked("--learn", "10.0.0.0/8"))
+    assert 'unregistered = "learn"\nallowed = ["10.0.0.0/8"]\nlearn_until = ' in found
+    zones = edited_config(PACKAGED.read_text(), "x", asked("--domain", "corp.local", "--controller", "192.0.2.10"))
+    assert '\n\n[[zone]]\nsuffix = "corp.local"\n' in zones
