@@ -1,6 +1,7 @@
 """What `dnsfilter setup` is asked to set. A value that nobody gave is absent, and its place in the files stays."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Word = TypeVar("Word", Audience, Funding, Kind)
 
+_MAIL_SERVER = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 RESOLV_CONF = "resolv.conf"
 NETWORK = "PREFIX,FUNDING,AUDIENCE[,LABEL]"
 
@@ -104,6 +106,13 @@ def parse_listen(text: str) -> Endpoint:
     return parse_endpoint(text)
 
 
+def parse_mail_server(text: str) -> str:
+    """Return a host, perhaps with a port. Raise ValueError."""
+    if _MAIL_SERVER.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is not HOST or HOST:PORT. For a login, edit api.env")
+    return text
+
+
 def parse_domain(text: str) -> WireName:
     """Return the name of a domain. Raise ValueError."""
     return parse_name(text.strip("."))
@@ -147,7 +156,7 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
         authority=_authority(options, dict(names), is_new=bool(slug) and slug != held),
         networks=networks,
         learning=parsing.each("--learn", options.learn, parse_prefix),
-        mail_server=options.mail_server or "",
+        mail_server=parsing.one("--mail-server", options.mail_server, parse_mail_server) or "",
         mail_from=options.mail_from or "",
         contact=contact,
     )

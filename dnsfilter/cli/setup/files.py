@@ -53,16 +53,25 @@ def staged(drafts: Sequence[Draft]) -> Iterator[None]:
     """Write the drafts next to their files during the block. Raise UnavailableError."""
     try:
         for draft in drafts:
-            draft.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_atomically(draft.staged, draft.text.encode(), sync=True, mode=_MODE)
-            os.chown(draft.staged, -1, grp.getgrnam(draft.group).gr_gid)
-            draft.staged.chmod(_MODE)
+            _stage(draft)
         yield
-    except OSError as error:
-        raise UnavailableError(f"write {error.filename}: {(error.strerror or str(error)).lower()}") from error
     finally:
         for draft in drafts:
             draft.staged.unlink(missing_ok=True)
+
+
+def _stage(draft: Draft) -> None:
+    try:
+        group = grp.getgrnam(draft.group).gr_gid
+        draft.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_atomically(draft.staged, draft.text.encode(), sync=True, mode=_MODE)
+        os.chown(draft.staged, 0, group)
+        draft.staged.chmod(_MODE)
+    except KeyError as error:
+        message = f"there is no group {draft.group}: install the package, or type systemd-sysusers"
+        raise UnavailableError(message) from error
+    except OSError as error:
+        raise UnavailableError(f"write {draft.staged}: {(error.strerror or str(error)).lower()}") from error
 
 
 def put_in_place(drafts: Sequence[Draft]) -> list[tuple[Path, Path | None]]:
@@ -84,7 +93,7 @@ def _keep(draft: Draft) -> Path | None:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     names = (f"{draft.path.name}.{stamp}{(count and f'-{count}') or ''}" for count in range(1_000))
     copy = next(path for name in names if not (path := draft.path.with_name(name)).exists())
-    os.link(draft.path, copy)
+    os.link(draft.path, copy)  # the name in use is never missing
     return copy
 
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from dnsfilter.cli.setup.answers import parse_domain, parse_listen, parse_word
+from dnsfilter.cli.setup.answers import parse_domain, parse_listen, parse_mail_server, parse_word
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.values import read_server
@@ -38,7 +38,7 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
     if not options.mail_server and not present.mail_server:
         say()
         say("Notices about bans that end are mailed to the contact.")
-        options.mail_server = ask("Mail server (empty: no mail)")
+        options.mail_server = ask_for("Mail server (empty: no mail)", parse_mail_server)
     if options.mail_server and not options.mail_from:
         options.mail_from = ask("Sender of the notices")
 

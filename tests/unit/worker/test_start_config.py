@@ -43,7 +43,13 @@ site = "annex"
 """
 
 
-@pytest.mark.parametrize("text", [FULL, EXAMPLE.read_text()], ids=["full", "example"])
+LEARNING = """
+upstream.servers = ["192.0.2.1"]
+clients = { unregistered = "learn", allowed = ["10.0.0.0/8"], learn_until = 2026-03-10 }
+"""
+
+
+@pytest.mark.parametrize("text", [FULL, LEARNING, EXAMPLE.read_text()], ids=["full", "learning", "example"])
 def test_configuration_is_read_back_unchanged(tmp_path: Path, text: str) -> None:
     path, sets = tmp_path / "dnsfilter.toml", (Inherited((3, 4), (5,)), Inherited((), (6,)))
     path.write_text(text)

@@ -55,6 +55,12 @@ def test_a_new_authority_gets_defaults_and_one_that_is_there_only_what_is_given(
     assert (held.slug, held.authority, held.networks[0].label) == ("ghent", {"kind": "municipality"}, "")
 
 
+@pytest.mark.parametrize("typed", ["192.0.2.25?to=x", "mail.example\nDNSFILTER_API_DATABASE=x", "a:word@mail.example"])
+def test_a_mail_server_is_a_host_and_a_port(typed: str) -> None:
+    with pytest.raises(ConfigError, match="is not HOST or HOST:PORT"):
+        answers_of(options("--mail-server", typed, "--mail-from", "dns@ghent.example"), GHENT)
+
+
 def test_notices_go_to_the_contact_that_is_there() -> None:
     answers = answers_of(options("--mail-server", "192.0.2.25", "--mail-from", "dns@ghent.example"), GHENT)
     assert answers.contact == "ict@ghent.example"
