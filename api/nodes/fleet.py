@@ -148,12 +148,13 @@ class Fleet:
         """Count the serving nodes and those that apply the newest snapshot. Raise SQLAlchemyError."""
         with self._database.reading() as session:
             rows = repository.briefs(session)
-            serving = [each for each in self._standings(session, rows) if each.is_serving]
-            ends = [body.get("learning_until") for body, _ in self._last_reports(session, rows)]
+            standings, reports = self._standings(session, rows), self._last_reports(session, rows)
+        serving = [(each, body) for each, (body, _) in zip(standings, reports, strict=True) if each.is_serving]
         now = timestamp_text(int(self._clock()))
+        ends = (body.get("learning_until") for _, body in serving)
         return Reach(
             len(serving),
-            sum(each.is_newest for each in serving),
+            sum(each.is_newest for each, _ in serving),
             max((end for end in ends if end is not None and end > now), default=None),
         )
 

@@ -81,8 +81,10 @@ def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) ->
     assert machine.run("test -e /var/lib/dnsfilter/token-key").returncode == 1
 
 
-def test_without_systemd_the_lines_to_type_are_printed_and_the_next_run_registers(machine: Installed) -> None:
-    machine.sh("rmdir /run/systemd/system")
+def test_without_systemd_and_files_the_lines_to_type_are_printed_and_the_next_run_registers(
+    machine: Installed,
+) -> None:
+    machine.sh(f"rmdir /run/systemd/system && rm {ETC}/*")
     line = blocks(GUIDE, "2. First start")[0].rstrip()
     done = machine.run(f"{line} --json")
     assert done.returncode == 1, done.stderr
