@@ -61,6 +61,13 @@ def test_the_guides_line_leads_to_a_resolver_that_refuses_and_again_changes_only
         assert 'suffix = "corp.local"' in text
         assert sum(line.count(":53") for line in text.splitlines() if line.startswith("listen")) == listen
     assert machine.sh(f"{TOKEN_FILE}dnsfilterctl range list").count("ghent") == 2
+    machine.space.add_address("10.1.2.3/32")
+    own = "health.dnsfilter.internal"
+    assert machine.dig(own, server=SERVER, bind="10.1.2.3").rcode == "REFUSED"
+    setup(machine, "dnsfilter setup --learn 10.0.0.0/8")
+    assert eventually(lambda: machine.dig(own, server=SERVER, bind="10.1.2.3").rcode == "NOERROR")
+    assert eventually(lambda: "learning" in machine.sh("dnsfilterctl status"), within_s=30, every_s=1)
+    assert "10.1.2.0/24" in machine.sh(f"{TOKEN_FILE}dnsfilterctl range unregistered")
     left = "dig @127.0.0.1 +tries=1 +time=1 health.dnsfilter.internal"
     assert eventually(lambda: machine.run(left).returncode != 0)
 
@@ -78,6 +85,9 @@ def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) ->
     assert ".setup" not in done.stderr
     assert machine.sh(f"cat {ETC}/*") == text
     assert machine.owners(ETC) == before
+    machine.sh(f"sed -i 's,http://127.0.0.1:8080,https://control.example.org,' {ETC}/dnsfilter.toml")
+    done = machine.run("dnsfilter setup --yes --upstream 198.51.100.1")
+    assert (done.returncode, "another machine's: set up that machine" in done.stderr) == (2, True)
     assert machine.run("test -e /var/lib/dnsfilter/token-key").returncode == 1
 
 

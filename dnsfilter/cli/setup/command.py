@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dnsfilter.cli.setup.files import Draft
 
 NEXT = "the resolver runs; next: register all networks, adopt a ban (dnsfilterctl ban adopt), and change DHCP"
+ELSEWHERE = "set up that machine, and edit this node's file (task 5 of the administrators' guide)"
 ENVIRONMENT, POLICY = (UNIT_CONFIG.with_name(name) for name in ("api.env", "policy.toml"))
 
 
@@ -118,9 +119,11 @@ def _check(drafts: list["Draft"]) -> bool:
     for draft in policy:
         problems += check_problems(["--policy", str(draft.staged)], drafts)
     with suppress(ConfigError):
+        control = load_config(config.staged).control_plane
         # A later step makes the one-time token.
-        token = load_config(config.staged).control_plane.token
-        problems = [each for each in problems if str(token) not in each]
+        problems = [each for each in problems if str(control.token) not in each]
+        if control.url is not None and not control.is_at_home:
+            problems.append(f"{config.path}: control_plane.url is another machine's: {ELSEWHERE}")
     faults, is_new = check_settings(environment)
     problems += faults
     if problems:
