@@ -101,6 +101,9 @@ class Reporter:
     ) -> int:
         """Send one report and return the number up to which the journal is recorded. Leave out refused parts."""
         answer = self._post(facts, load, trouble, entries, usage)
+        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and usage is not None:
+            # A later report has room for the batch: this one takes the local acts.
+            answer, usage = self._post(facts, load, trouble, entries), None
         if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY and usage is not None:
             reason = refusal(answer)
             answer = self._post(facts, load, trouble, entries)

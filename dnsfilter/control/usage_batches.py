@@ -4,10 +4,11 @@ Each start of this program begins a stream with numbered batches. A batch stays 
 stored it, so that it is counted once. While the control plane is away, there is a batch for each hour.
 """
 
+import json
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
@@ -23,7 +24,9 @@ HOUR_S: Final = 3600
 MOST_COUNTS: Final = 2_000
 """Maximum number of counts of each kind in a batch."""
 MOST_CLIENTS: Final = 1_000
-"""Maximum number of refused queries under pseudonyms in a batch: a report has at most 1 MiB."""
+"""Maximum number of refused queries under pseudonyms in a batch."""
+MOST_BYTES: Final = 900_000
+"""Maximum size of a batch in a report, which has at most 1 MiB. With long slugs, that is fewer counts."""
 MOST_WAITING: Final = 72
 """Batches that wait for the control plane. Then the last one grows until one is stored."""
 Key = TypeVar("Key", BanUsage, BypassUsage, str)
@@ -39,6 +42,11 @@ class Batch:
     end: Instant
     counts: UsageTotals
     clients: Mapping[RefusedQuery, int] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return the size of the batch in a report, in bytes."""
+        return len(json.dumps(self.value(), separators=(",", ":")))
 
     def value(self) -> dict[str, Any]:
         """Return the batch as a report contains it."""
@@ -129,13 +137,18 @@ class UsageBatches:
         return left
 
     def _make(self, counted: UsageTotals, now_s: Instant, clients: Mapping[RefusedQuery, int]) -> None:
-        gained = _minus(counted, self._made, MOST_COUNTS)
         start, self._since = self._since, now_s
+        most = MOST_COUNTS
+        gained = _minus(counted, self._made, most)
         if not gained.bans and not gained.bypass and not gained.ranges and not clients:
             return
         self._sequence += 1
-        self._waiting.append(Batch(self._stream, self._sequence, min(start, now_s), now_s, gained, clients))
-        self._made = _plus(self._made, gained)
+        batch = Batch(self._stream, self._sequence, min(start, now_s), now_s, gained, clients)
+        while batch.size > MOST_BYTES and most > 1:
+            most //= 2
+            batch = replace(batch, counts=_minus(counted, self._made, most))
+        self._waiting.append(batch)
+        self._made = _plus(self._made, batch.counts)
 
 
 def _minus(counted: UsageTotals, made: UsageTotals, most: int | None = None) -> UsageTotals:

@@ -38,7 +38,7 @@ class Script:
     """How the fake control plane behaves. A test may change it at any time.
 
     If `status` is set, it answers every request. `alter_manifest` and `alter_file` act as a man in the middle.
-    `refuses` returns whether a report is refused.
+    `refuses` returns whether a report is refused, with the status `refused_as`.
     """
 
     site: str = "default"
@@ -48,6 +48,7 @@ class Script:
     alter_file: Callable[[bytes], bytes] = bytes
     waits: bool = True
     refuses: Callable[[dict[str, Any]], object] = field(default=lambda report: False)
+    refused_as: int = 422
 
 
 class Played:
@@ -169,7 +170,7 @@ def _handler(plane: Played) -> type[BaseHTTPRequestHandler]:
             elif spoken.path == "/v1/nodes/self/report" and bearer == plane.token:
                 report = json.loads(spoken.body)
                 if plane.script.refuses(report):
-                    self._problem(422)
+                    self._problem(plane.script.refused_as)
                     return
                 plane.reports.append(report)
                 plane.journal = max([plane.journal, *(entry["number"] for entry in report["journal"])])

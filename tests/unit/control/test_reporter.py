@@ -232,6 +232,19 @@ def test_refused_usage_is_dropped_and_blocks_neither_state_nor_journal(
     assert sequences_sent(plane)[-1] == (2, 4)
 
 
+def test_usage_that_does_not_fit_into_a_report_waits_for_the_next(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None], journal: Journal
+) -> None:
+    plane.script.refuses, plane.script.refused_as = lambda report: "usage" in report and report["journal"], 413
+    timed.report(FACTS, None)
+    add(journal, 1)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    timed.report(replace(FACTS, usage=usage_of(1)), None)
+    assert sequences_sent(plane) == [None, None, (1, 1)]
+    assert numbers_sent(plane) == [[], [1], []]
+
+
 def test_refused_journal_keeps_the_usage(
     plane: Played, timed: Reporter, minutes: Callable[[int], None], journal: Journal
 ) -> None:

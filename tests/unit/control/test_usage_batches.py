@@ -2,9 +2,11 @@
 
 import pytest
 
+from api.server.bodies import MAX_BYTES
 from api.usage.schemas import MAX_CLIENTS, MAX_COUNTS, UsageBatch
 from dnsfilter.control import usage_batches as module
 from dnsfilter.control.refused_queries import RefusedQueries
+from dnsfilter.control.report import Facts, Load, report_body
 from dnsfilter.control.usage_batches import Batch, UsageBatches
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.telemetry.kept_totals import UsageTotals
@@ -14,6 +16,7 @@ from tests.support.policies import NOW
 BAN = "ghent", "tiktok", "brussels-region", "law", "refused", None
 OF_RANGE = "ghent", "tiktok", "ghent", "own", "monitored", "192.0.2.0/24"
 ATTEMPT = "ghent", "ddr"
+FACTS = Facts(1, 64 * "a", 12, "compiled", 1, None, 0, 0, ())
 START = NOW - NOW % 3600
 
 
@@ -71,6 +74,23 @@ def test_large_batches_are_split(batches: UsageBatches) -> None:
         sizes.append(0 if batch is None else len(batch.counts.bans))
         batches.forget(second)
     assert sizes == [MAX_COUNTS, 1, 0]
+
+
+def test_batch_with_long_slugs_leaves_room_in_a_report(batches: UsageBatches) -> None:
+    ban = *3 * (63 * "s",), "agreement", "monitored"
+    bans: dict[BanUsage, int] = {(*ban, f"2001:db8:1111:2222:3333:{n:04x}::/112"): 10**9 for n in range(MAX_COUNTS)}
+    total = UsageTotals(bans, {(f"{n:063}", "encrypted_dns"): 10**9 for n in range(MAX_COUNTS)})
+    refused = RefusedQueries()
+    addresses = (n.to_bytes(4) for n in range(2 * MAX_CLIENTS))
+    refused.add([RefusedClient(address, *ban[:4], 10**9) for address in addresses], START)
+    taken = 0
+    for turn in range(1, 9):
+        batch = batches.next(total, START + 60 * turn, refused=refused)
+        if batch is not None:
+            assert len(report_body(FACTS, Load(), None, NOW, 0, (), batch)) < MAX_BYTES
+            taken += sum(batch.counts.bans.values()) + sum(batch.counts.bypass.values())
+            batches.forget(batch.sequence)
+    assert taken == 2 * MAX_COUNTS * 10**9
 
 
 def test_ranges_that_were_not_sent_for_longest_come_first(
