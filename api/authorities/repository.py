@@ -13,6 +13,8 @@ from api.db.models import (
     BypassDayRow,
     CaptureRow,
     ConcernRow,
+    CoverageDayRow,
+    CoverageRow,
     GrantRow,
     NoticeRow,
     RangeRow,
@@ -87,6 +89,8 @@ def in_use(session: Session, slug: str) -> bool:
         exists().where(UsageHourRow.authority == slug),
         exists().where(UsageClientRow.authority == slug),
         exists().where(BypassDayRow.authority == slug),
+        exists().where(CoverageRow.authority == slug),
+        exists().where(CoverageDayRow.authority == slug),
         exists().where(AuthorityRow.successor == slug),
         exists().where(AuthorityRow.slug == slug, AuthorityRow.closes_s.is_not(None)),
     )

@@ -12,7 +12,7 @@ from api.db.models import CoverageDayRow, CoverageRow
 from api.timestamps import timestamp_text
 from api.usage.ageing import age
 from api.usage.state import DAY_S, HOUR_S
-from tests.unit.api.conftest import START, Plane, on_both_databases
+from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.usage.conftest import batch
 
@@ -139,6 +139,18 @@ def test_hours_age_after_three_weeks_and_a_range_that_is_gone_at_once(node: Mach
     assert _rows(plane) == (1, 2)
     age(plane.database, midnight + DAY_S + HOURS_KEPT_S)
     assert _rows(plane) == (1, 0)
+
+
+@on_both_databases
+def test_authority_whose_ranges_have_asked_is_not_removed(node: Machine) -> None:
+    plane = node.plane
+    plane.done("PUT", "/v1/authorities/village", authority())
+    plane.done("PUT", "/v1/spaces/default/203.0.113.0/24", {"authority": "village"})
+    _register(plane, "203.0.113.0/24", "village")
+    node.use(batch(ranges=[_asked(9, "203.0.113.0/24")]))
+    plane.done("DELETE", "/v1/ranges/default/203.0.113.0/24")
+    plane.done("DELETE", "/v1/spaces/default/203.0.113.0/24")
+    assert plane.call("DELETE", "/v1/authorities/village").status_code == 409
 
 
 @on_both_databases
