@@ -37,7 +37,7 @@ def read_authority(row: AuthorityRow, now: Instant) -> AuthorityRead:
 
 def _client_level(row: AuthorityRow, now: Instant) -> ClientLevelRead | None:
     # An act is shown as it was recorded, at instant 0.
-    if row.client_since_s is None or row.client_until_s is None or row.client_until_s <= now:
+    if row.client_since_s is None or row.client_end_s is None or row.client_end_s <= now:
         return None
-    since, until = timestamp_text(row.client_since_s), timestamp_text(row.client_until_s)
+    since, until = timestamp_text(row.client_since_s), timestamp_text(row.client_end_s)
     return ClientLevelRead(since=since, until=until, **row.client_basis)

@@ -17,7 +17,10 @@ FIELDS = ("kind", "names", "languages", "time_zone", "contact", "usage", "group"
 
 
 def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
-    """Register the authority or replace its fields; do nothing if they are equal. Return whether it is new."""
+    """Register the authority or replace its fields; do nothing if they are equal. Return whether it is new.
+
+    Another usage level ends a level `client`.
+    """
     row = repository.find(unit.session, wanted.slug)
     values = _columns(wanted)
     if row is None:
@@ -29,6 +32,8 @@ def put(unit: UnitOfWork, wanted: Authority) -> tuple[AuthorityRow, bool]:
     # Some databases lose the order of a dictionary. It has no meaning: `languages` has the order.
     if all(before[field] == values[field] for field in FIELDS):
         return row, False
+    if before["usage"] != values["usage"]:
+        _end_client_level(row)
     for field in FIELDS:
         setattr(row, field, values[field])
     row.revision = unit.new_revision()
@@ -80,7 +85,7 @@ def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> No
         return
     before = shown(row)
     row.usage, row.revision = str(level), unit.new_revision()
-    row.client_since_s, row.client_until_s, row.client_basis = None, None, {}
+    _end_client_level(row)
     unit.record("authority.set_usage", f"authority/{row.slug}", before, {**shown(row), "reason": why}, row.slug)
 
 
@@ -115,6 +120,10 @@ def delete(unit: UnitOfWork, row: AuthorityRow) -> None:
 def shown(row: AuthorityRow) -> Json:
     """Return the authority as the audit log stores it, without fields that depend on the time."""
     return read_authority(row, 0).model_dump(mode="json", exclude={"revision", "state"})
+
+
+def _end_client_level(row: AuthorityRow) -> None:
+    row.client_since_s, row.client_until_s, row.client_basis = None, None, {}
 
 
 def _columns(wanted: Authority) -> Json:

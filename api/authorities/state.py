@@ -34,7 +34,7 @@ def sql_is_closed(now: Instant) -> ColumnElement[bool]:
 
 def has_client_level(row: AuthorityRow, at: Instant, for_s: int = 1) -> bool:
     """Return whether the authority's usage is at the level `client` in some of the `for_s` seconds from `at`."""
-    since_s, until_s = row.client_since_s, row.client_until_s
+    since_s, until_s = row.client_since_s, row.client_end_s
     return since_s is not None and until_s is not None and since_s < at + for_s and at < until_s
 
 

@@ -143,7 +143,7 @@ def authority_value(row: AuthorityRow) -> Authority:
         row.usage_level,
         row.group,
         closing_value(row),
-        row.client_until_s,
+        row.client_end_s,
     )
 
 

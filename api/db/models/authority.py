@@ -40,3 +40,9 @@ class AuthorityRow(Base):
     def usage_level(self) -> Usage:
         """Return at which level its queries are counted."""
         return Usage(self.usage)
+
+    @property
+    def client_end_s(self) -> int | None:
+        """Return when its level `client` ends: with the authority at the latest. None if it has none."""
+        ends = (self.client_until_s, self.closes_s)
+        return None if self.client_until_s is None else min(each for each in ends if each is not None)

@@ -6,9 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from api.db.models import AuthorityRow, UsageClientRow
 from api.nodes.fleet import Fleet
+from api.publish.policy_rows import authority_value
 from api.usage.state import CLIENTS_KEPT_S
+from dnsfilter.policy.calendar import parse_instant
 from tests.unit.api.conftest import START, Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
 from tests.unit.api.usage.conftest import batch, refused
@@ -116,8 +120,27 @@ def test_other_acts_neither_set_it_nor_end_it(noting: Machine, approver: str) ->
     plane = noting.plane
     for method, path in (("PATCH", "/v1/authorities/town"), ("PATCH", "/v1/authorities/town/usage")):
         assert plane.call(method, path, {"usage": "client", "reason": "for a test"}).status_code == 422
-    plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
+    plane.done("PATCH", "/v1/authorities/town", {"contact": "ict@town.example"})
     assert plane.done("GET", "/v1/authorities/town")["client_level"]["purpose"] == LEVEL["purpose"]
+
+
+def test_another_level_of_an_administrator_ends_it_early_and_does_not_revive_it(noting: Machine) -> None:
+    for level in ("none", "authority"):
+        found = noting.plane.done("PATCH", "/v1/authorities/town", {"usage": level})
+        assert (found["usage"], found["client_level"]) == (level, None)
+
+
+def test_authority_that_closes_ends_it_early(noting: Machine, approver: str) -> None:
+    plane, closes = noting.plane, "2026-09-24T22:00:00Z"
+    plane.done("POST", "/v1/authorities/town/close", {"at": closes, "reason": "it is part of another"})
+    assert plane.done("GET", "/v1/authorities/town")["client_level"]["until"] == closes
+    with plane.database.reading() as session:
+        assert authority_value(session.get_one(AuthorityRow, "town")).clients_until == parse_instant(closes)
+    plane.clock.now = START + 3 * DAY_S + 10 * 3600
+    minutes = ("2026-09-24T21:59:00Z", "2026-09-24T22:00:00Z")
+    noting.use(batch(clients=[refused(minute=minute) for minute in minutes], start=minutes[0]))
+    with plane.database.reading() as session:
+        assert [row.minute_s for row in session.scalars(select(UsageClientRow))] == [parse_instant(minutes[0])]
 
 
 def test_another_level_ends_it_early(noting: Machine, approver: str) -> None:
