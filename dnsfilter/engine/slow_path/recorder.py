@@ -47,7 +47,7 @@ class Recorder:
     def capture(self, captures: Sequence[Capture]) -> None:
         """Record for these captures, and for no others."""
         self._watched = tuple(_watched(each) for each in captures)
-        self._known_by = None
+        self._known_by, self._known = None, {}
 
     def take(self) -> Captured:
         """Return what was recorded since the last call."""
