@@ -39,6 +39,7 @@ _MAX_HEADER = 4_096
 _LONGEST_S = MAX_CAPTURE_S + CAPTURE_KEPT_S
 _SLUG = re.compile(r"[a-z0-9_-]{1,63}")
 _NEVER_MS = 2**63
+_MOST_NUMBER = 2**31 - 1
 _LOG = logging.getLogger("dnsfilter.node")
 
 
@@ -66,7 +67,7 @@ def parse_orders(values: object, boot_ms: int) -> tuple[CaptureOrder, ...]:
 def _order(value: Any, boot_ms: int) -> CaptureOrder:
     number, authority, prefix = value["number"], value["authority"], value["prefix"]
     for_s, delete_s = value["for_s"], value["delete_s"]
-    if not all(type(each) is int and each >= 0 for each in (number, for_s, delete_s)):
+    if not all(type(each) is int and 0 <= each <= _MOST_NUMBER for each in (number, for_s, delete_s)):
         raise ValueError("a capture has an invalid number or duration")
     if not _SLUG.fullmatch(authority):
         raise ValueError("a capture has an invalid authority")

@@ -222,6 +222,7 @@ def test_directory_that_cannot_be_made_stops_nothing_and_is_logged_once(
         {"prefix": None},
         {"for_s": 1.5},
         {"delete_s": None},
+        {"number": 2**64},
     ],
 )
 def test_invalid_orders_are_refused(changes: dict[str, Any]) -> None:
