@@ -1,6 +1,7 @@
 """While a range is captured, its queries are recorded with their replies. Those of other clients never are."""
 
 from collections import Counter
+from dataclasses import replace
 from math import ceil
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ from dnsfilter.engine.slow_path.recorder import QUERY_BYTES, ROOM
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, Rig, query
-from tests.support.policies import NOW, network
+from tests.support.policies import NOW, authority, network
 from tests.support.rows import each_row
 from tests.support.scripted import Scripted, says, silent
 from tests.support.starting import Start
@@ -156,3 +157,16 @@ def test_queries_beyond_the_room_are_counted(start: Start) -> None:
     assert (len(taken.queries), taken.dropped) == (number, {7: 3})
     rig.at_once(query(BANNED), GHENT)
     assert len(lines(rig)) == 1
+
+
+@each_transport
+def test_captured_client_at_level_client_is_recorded_noted_and_counted_once(start: Start, transport: Transport) -> None:
+    level = replace(authority("ghent"), clients_until=NOW + 60)
+    rig = start(office(level), internet())
+    rig.engine.capture((OURS,))
+    for name in (BANNED, VIDEO):
+        rig.ask(query(name), GHENT, transport)
+    assert lines(rig) == [(GHENT, BANNED, "refuse", "REFUSED", 15), (GHENT, VIDEO, "pass", "REFUSED", 15)]
+    assert [one.queries for one in rig.engine.take_refused_clients()] == [2]
+    assert rig.pairs()["ghent", "tiktok"] == (2, 0, 0)
+    assert rig.engine.take_ranges() == {"127.0.5.0/24": 2}
