@@ -194,6 +194,8 @@ class _Authorities:
         self._session = session
         self._services = services
         self._ranges: dict[str, frozenset[tuple[str, str]]] = {}
+        self._counted: dict[tuple[str, str], RangeKey | None] = {}
+        """The counted range of a site and prefix. All nodes of a site report the same ranges."""
         rows = session.scalars(select(AuthorityRow)).all()
         self._rows = {row.slug: row for row in rows}
         self._known = {row.slug: (row.usage_level, row.time_zone) for row in rows}
@@ -230,14 +232,18 @@ class _Authorities:
 
     def counted_ranges(self, site: str, prefixes: Sequence[str]) -> Iterator[RangeKey]:
         """Yield those of some prefixes that are registered at the site and counted."""
-        for start in range(0, len(prefixes), coverage.AT_ONCE):
-            named = RangeRow.prefix.in_(prefixes[start : start + coverage.AT_ONCE])
+        unknown = [prefix for prefix in prefixes if (site, prefix) not in self._counted]
+        self._counted.update(((site, prefix), None) for prefix in unknown)
+        for start in range(0, len(unknown), coverage.AT_ONCE):
+            named = RangeRow.prefix.in_(unknown[start : start + coverage.AT_ONCE])
             rows = self._session.execute(
                 select(RangeRow.authority, RangeRow.prefix).where(RangeRow.site == site, named)
             )
             for authority, prefix in rows:
                 if not_counted(ip_network(prefix), self._known[authority][0]) is None:
-                    yield RangeKey(authority, site, prefix)
+                    self._counted[site, prefix] = RangeKey(authority, site, prefix)
+        found = (self._counted[site, prefix] for prefix in prefixes)
+        yield from (key for key in found if key is not None)
 
 
 def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
