@@ -1,12 +1,13 @@
 """dnsfilterctl usage: read, written as CSV, erased."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.nodes.conftest import Machine
-from tests.unit.api.usage.conftest import batch, bypass, count
+from tests.unit.api.usage.conftest import batch, bypass, count, refused
 
 GHENT = {"authority": "ghent", "service": "tiktok", "ban_authority": "ghent"}
 RANGE = {"prefix": "127.0.5.0/24"}
@@ -64,3 +65,29 @@ def test_erasing_everything_must_be_said(ctl: Ctl) -> None:
 def test_reason_goes_with_the_level_alone(ctl: Ctl) -> None:
     done = ctl("authority", "set", "ghent", "--usage", "none", "--group", "coast", "--reason", "a test")
     assert (done.code, "--reason is for --usage alone" in done.err) == (2, True)
+
+
+def test_clients_are_noted_by_an_act_and_shown_to_approvers(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    file = tmp_path / "approver-token"
+    file.write_text(served.plane.account("approver", ("approver", "ghent"))[1])
+    file.chmod(0o600)
+    level = (
+        "authority", "client-level", "ghent", "--until", "2026-12-31", "--purpose", "find devices that keep asking",
+        "--decision", "CBS/2026/1234", "--legal-basis", "article 56", "--consultation", "DPO/2026/17",
+    )  # fmt: skip
+    assert ctl(*level).code == 3
+    lines = ctl(*level, "--token-file", str(file)).out.splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith(("usage ", "clients ", "basis "))] == [
+        "authority",
+        "noted through 31 December 2026: find devices that keep asking",
+        "CBS/2026/1234, article 56, DPO/2026/17",
+    ]
+    node = Machine.enrolled(served.plane, "office-1")
+    node.use(batch(clients=[refused(3, **GHENT)]))
+    head, line = ctl("usage", "clients", "ghent", "--token-file", str(file)).out.splitlines()
+    assert head.split() == ["time", "client", "service", "ban", "of", "ground", "queries"]
+    assert "16:13:00" in line
+    assert line.split()[-5:] == ["0123456789abcdef", "tiktok", "ghent", "own", "3"]
+    assert ctl("usage", "clients", "ghent").code == 3
+    table = ctl("usage", "clients", "ghent", "--csv", "--token-file", str(file)).out.splitlines()
+    assert table[1] == "2026-09-21T14:13:00Z,0123456789abcdef,tiktok,ghent,own,3"
