@@ -136,6 +136,8 @@ class Notifier:
     def send(self) -> int:
         """Send the waiting notices that are due and return the number sent. Raise SQLAlchemyError."""
         sent, destination = 0, self._destination
+        if destination is None:
+            self._give_up()
         while destination is not None and not self._job.is_stopping:
             now_s = int(self._clock())
             with self._database.reading() as session:
@@ -150,6 +152,14 @@ class Notifier:
                     self._settle(session.get_one(NoticeRow, row.number), outcome, int(self._clock()))
             sent += sum(outcome.sent for _, outcome in outcomes)
         return sent
+
+    def _give_up(self) -> None:
+        """Give up notices that still wait for a mail server of an earlier start, so that they age as others do."""
+        with self._database.reading() as session:
+            waits = repository.counts(session).waiting
+        if waits:
+            with self._database.writing() as session:
+                repository.give_up_waiting(session, repository.NO_MAIL)
 
     def status(self) -> Status:
         """Return the state of sending. Raise SQLAlchemyError."""

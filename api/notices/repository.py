@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import assert_never
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from api.db.models import AuthorityRow, NoticeRow
@@ -70,6 +70,11 @@ def expired(session: Session, before_s: Instant, needed: Set[str], limit: int) -
 def delete_ended(session: Session, numbers: Sequence[int]) -> None:
     """Delete these notices, except those that still wait to be sent."""
     session.execute(delete(NoticeRow).where(NoticeRow.number.in_(numbers), NoticeRow.next_try_s.is_(None)))
+
+
+def give_up_waiting(session: Session, why: str) -> None:
+    """Mark all notices that wait to be sent as given up."""
+    session.execute(update(NoticeRow).where(NoticeRow.next_try_s.is_not(None)).values(next_try_s=None, failure=why))
 
 
 def counts(session: Session) -> Counts:

@@ -253,6 +253,15 @@ def test_without_a_mail_server_notices_are_made_and_not_mailed_later(bindings: P
     assert notifier(bindings, mailbox).send() == 0
 
 
+def test_notices_that_wait_when_the_mail_server_is_taken_away_are_given_up(bindings: Plane) -> None:
+    away = notifier(bindings)
+    assert (away.look(), away.send()) == (2, 0)
+    job = Notifier(bindings.database, {}, None, bindings.clock, elapsed=bindings.clock)
+    assert job.status().waiting == 2
+    job.send()
+    assert (job.status().waiting, {state for state, _, _ in _states(bindings)}) == (0, {"not_mailed"})
+
+
 def test_thread_sends_and_stops(bindings: Plane, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
     job = notifier(bindings, mailbox)
