@@ -260,9 +260,9 @@ def test_what_is_too_old_is_not_shown_before_it_is_deleted(noting: Machine, appr
 @on_both_databases
 def test_period_is_erased_but_not_by_range(noting: Machine, approver: str) -> None:
     plane = noting.plane
-    noting.use(batch(clients=[refused()]))
+    noting.use(batch(clients=[refused(), refused(client="f" * 16)]))
     erasing = {"authority": "town", "from": "2026-09-21", "reason": "no longer needed"}
     of_range = {**erasing, "range": {"prefix": "192.0.2.0/24"}}
     assert plane.done("POST", "/v1/usage/erase", of_range, token=approver)["clients"] == 0
-    assert plane.done("POST", "/v1/usage/erase", erasing, token=approver)["clients"] == 1
+    assert plane.done("POST", "/v1/usage/erase", erasing, token=approver)["clients"] == 2
     assert _items(plane, approver) == []
