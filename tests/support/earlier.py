@@ -32,6 +32,8 @@ ADDED_TABLES: Mapping[str, Sequence[str]] = {
     "0014": ("usage_clients",),
 }
 """The tables that a migration adds, in the order in which they can be dropped."""
+ADDED_INDEXES: Mapping[str, Sequence[str]] = {"0014": ("ix_usage_hours_range",)}
+"""The indexes that a migration adds to tables of earlier ones."""
 
 
 def set_back(database: Database, schema: str) -> None:
@@ -40,6 +42,8 @@ def set_back(database: Database, schema: str) -> None:
     with database.engine.begin() as connection:
         for table in _tables_since(schema):
             connection.execute(text(f"DROP TABLE {table}"))
+        for index in [each for added in ADDED_INDEXES for each in ADDED_INDEXES[added] if schema < added]:
+            connection.execute(text(f"DROP INDEX IF EXISTS {index}"))
         for table, column in gone:
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         for row in connection.execute(VersionRow.__table__.select()).mappings().all():

@@ -16,7 +16,10 @@ from api.db.migration import schema_of, upgrade
 from api.db.models import AuditRow, AuthorityRow, NodeRow, VersionRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
-from tests.unit.api.conftest import START, on_both_databases
+from tests.support.earlier import set_back
+from tests.unit.api.conftest import START, Plane, on_both_databases
+from tests.unit.api.nodes.conftest import Machine
+from tests.unit.api.usage.conftest import batch, count
 
 FIRST = "0001"
 _AUTHORITY = {
@@ -160,6 +163,20 @@ def test_an_upgrade_begins_to_count_nothing_that_was_not_counted(empty: Database
         assert session.get_one(AuthorityRow, "town").usage_level == level
         bodies = session.scalars(select(VersionRow.body).order_by(VersionRow.kind, VersionRow.key.desc())).all()
     assert bodies == [{"usage": level}, None, {}]
+
+
+@on_both_databases
+def test_an_upgrade_adds_captures_coverage_and_clients_and_keeps_usage(town: Plane) -> None:
+    town.done("PATCH", "/v1/authorities/town", {"usage": "range"})
+    Machine.enrolled(town, "office-1").use(batch([count(9, range={"prefix": "192.0.2.0/24"})]))
+    paths = "/v1/authorities/town", "/v1/usage?authority=town", "/v1/usage?authority=town&by=range"
+    before = [town.done("GET", path) for path in paths]
+    set_back(town.database, "0011")
+    town.database.migrate()
+    assert [town.done("GET", path) for path in paths] == before
+    assert [one["queries"] for one in before[2]["items"]] == [9]
+    asked = {"authority": "town", "prefix": "192.0.2.0/24", "for": "10m", "reason": "names do not resolve"}
+    assert town.done("POST", "/v1/captures", asked)["number"] == 1
 
 
 @on_both_databases
