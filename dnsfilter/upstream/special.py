@@ -1,7 +1,7 @@
-"""Names that never go to an upstream: special-use names and locally served reverse zones, in one table.
+"""Names that never go to an upstream: special-use names, locally served reverse zones, and hosts of a single label.
 
 Names here are folded wire names. Names that policy decides (`use-application-dns.net`, `mask.icloud.com`) are not here.
-`ipv4only.arpa` and `example.` resolve like any other name (RFC 8880 section 7.1, RFC 6761 section 6.5).
+`ipv4only.arpa` and names below `example.` resolve like any other name (RFC 8880 section 7.1, RFC 6761 section 6.5).
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,6 +55,8 @@ def special(name: bytes, qtype: int) -> LocalAnswer | None:
     Takes one look-up for most names, and at most as many as the name has labels.
     """
     starts = _label_starts(name)
+    if len(starts) == 1 and name not in _ZONES and qtype in HOST_TYPES:
+        return LocalAnswer(Rcode.NOERROR, name, Records.NONE, True)
     if not starts or name[starts[-1] :] not in TOP_LABELS:
         return None
     for start in starts:
@@ -157,6 +159,8 @@ def _zones() -> Iterator[tuple[str, _Shape]]:
     yield "1." + "0." * 31 + "ip6.arpa", _Shape.LOOPBACK_V6
 
 
+HOST_TYPES: Final = frozenset({Type.A, Type.AAAA, Type.HTTPS})
+"""Types that ask for a host. A single label is then a name of the office, not a top-level domain (SAC 053)."""
 _FIXED: Final = frozenset({parse_name("resolver.arpa"), parse_name("onion")})
 """Zones that no configuration overrides: resolver.arpa would lead clients past us, onion would leak."""
 _POINTERS: Final[Mapping[_Shape, bytes]] = MappingProxyType(

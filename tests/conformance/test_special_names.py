@@ -262,10 +262,41 @@ def test_reverse_zones_next_to_the_private_ones_are_public(start: Start, name: s
     assert rig.forwarded == [(name, "PTR")]
 
 
-@each_row("name", ["ipv4only.arpa", "example", "www.example", "nolocal", "local.example.org"])
+@each_row("name", ["ipv4only.arpa", "www.example", "x.nolocal", "local.example.org"])
 def test_names_that_look_special_and_are_not_resolve(start: Start, name: str) -> None:
     rig = start(office(), Scripted(says({(name, "A"): (f"{name}. 300 A 192.0.0.170",)})))
     assert data(rig.ask(query(name), MECHELEN)) == ["A 192.0.0.170"]
+
+
+@each_row("transport", tuple(Transport))
+@each_row("name", ["printer", "WPAD", "com", "example"])
+def test_hosts_of_a_single_label_stay_here(start: Start, name: str, transport: Transport) -> None:
+    rig = start(office(), internet())
+    for qtype in ADDRESSED:
+        reply = rig.at_once(query(name, qtype), MECHELEN, transport)
+        assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+        assert [rrset.name.to_text().lower() for rrset in reply.authority] == [f"{name.lower()}."]
+    assert rig.forwarded == []
+
+
+@each_row("qtype", ["NS", "SOA", "DS", "DNSKEY", "TXT", "ANY"])
+def test_top_level_domains_resolve(start: Start, qtype: str) -> None:
+    rig = start(office(), Scripted(lambda asked: (reply(asked, authority=PROOF[:1]),)))
+    rig.ask(query("org", qtype), MECHELEN)
+    assert rig.forwarded == [("org", "CNAME" if qtype == "ANY" else qtype)]
+
+
+def test_an_office_may_serve_a_single_label_itself(start: Start) -> None:
+    server = Scripted(says({("intranet", "A"): ("intranet. 300 A 192.0.2.30",)}))
+    rig = start(office(), internet(), server, conditional=[ZoneTo("intranet", server)])
+    assert data(rig.ask(query("intranet"), MECHELEN)) == ["A 192.0.2.30"]
+
+
+def test_an_alias_to_a_single_label_leads_nowhere(start: Start) -> None:
+    chain = ("a.example.org. 300 CNAME printer.", "printer. 300 A 198.51.100.7")
+    rig = start(office(), Scripted(says({("a.example.org", "A"): chain})))
+    assert data(rig.ask(query("a.example.org"), MECHELEN)) == ["CNAME printer."]
+    assert rig.forwarded == [("a.example.org", "A")]
 
 
 @each_row("name", ["x.onion", "_dns.resolver.arpa"])

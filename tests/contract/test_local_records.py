@@ -35,6 +35,7 @@ RECORDS = (
     record("a.example.org", "CNAME", "b.example.org"),
     record("b.example.org", "CNAME", "a.example.org"),
     record("2.0.192.in-addr.arpa", "TXT", "the test network"),
+    record("scanner", "A", "192.0.2.22"),
 )
 PUBLIC = says(
     {
@@ -61,6 +62,7 @@ def local(start: Start) -> Rig:
         ("print.example.org", "CNAME", ["CNAME printer.corp.internal."]),
         ("print.example.org", "ANY", ["CNAME printer.corp.internal."]),
         ("2.0.192.in-addr.arpa", "TXT", ['TXT "the test network"']),
+        ("scanner", "A", ["A 192.0.2.22"]),
     ],
 )
 def test_record_is_answered_without_an_upstream(start: Start, name: str, qtype: str, shown: list[str]) -> None:

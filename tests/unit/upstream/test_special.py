@@ -71,14 +71,12 @@ def test_name_is_answered_locally(name: str, qtype: int, rcode: int, apex: str, 
     "name",
     [
         ".",
-        "com",
-        "example",
+        "www.example",
         "www.example.org",
         "local.example.org",
         "localhost.example.org",
-        "xlocal",
-        "notlocalhost",
-        "arpa",
+        "x.xlocal",
+        "x.notlocalhost",
         "in-addr.arpa",
         "172.in-addr.arpa",
         "15.172.in-addr.arpa",
@@ -107,8 +105,16 @@ def test_the_proof_that_a_local_zone_is_unsigned_comes_from_its_parent(apex: str
 
 
 def test_a_single_label_that_prints_like_a_special_name_is_not_one() -> None:
-    assert special(b"\x09home.arpa\0", A) is None
-    assert special(b"\x0bx.localhost\0", A) is None
+    assert special(b"\x09home.arpa\0", TXT) is None
+    assert special(b"\x0bx.localhost\0", TXT) is None
+
+
+@each_row("name", ["printer", "wpad", "com", "arpa", "example", "xlocal", "_ldap"])
+def test_a_host_of_one_label_stays_here_and_a_top_level_domain_is_resolved(name: str) -> None:
+    for qtype in (A, AAAA, HTTPS):
+        assert special(wire(name), qtype) == LocalAnswer(NOERROR, wire(name), Records.NONE, overridable=True)
+    for qtype in (NS, SOA, DS, MX, TXT, SRV, ANY):
+        assert special(wire(name), qtype) is None
 
 
 @given(st.binary(max_size=80), st.integers(0, 65_535))

@@ -19,6 +19,7 @@ cdef enum:
     SIGNAL = 0x2000         # a signal name, answered here for clients of a class with an enforced ban
     SIGNAL_CANARY = 0x4000
     ZONE_HERE = 0x8000
+    SINGLE_LABEL_HOST = 0x8100  # ZONE_HERE, ZONE_OVERRIDABLE and NOERROR
     RECORDED = 0x0400      # this node has records of the name; the other flags hold for names below it
 
 
@@ -49,7 +50,7 @@ cdef class Places:
             self.single_sizes[len(name)] = 1
 
     cdef int ours(self, const Asked* asked) noexcept nogil:
-        """Return the flags of a name: NOT_OURS, BY_REFERENCE, or those of its zone.
+        """Return the flags of a question's name: NOT_OURS, BY_REFERENCE, or those of its zone.
 
         Set `apex` to the size of the zone's name, which is the end of the name.
         """
@@ -61,6 +62,8 @@ cdef class Places:
         number = self.specials.get(asked.name, asked.name_size) if self.single_sizes[asked.name_size] else -1
         if number >= 0:
             return number if number & (LOOPBACK | SIGNAL) and not number & RECORDED else BY_REFERENCE
+        if asked.labels == 1:
+            return SINGLE_LABEL_HOST if asks_for_host(asked.qtype) else NOT_OURS
         start = asked.starts[asked.labels - 1]
         if self.tops.get(asked.name + start, asked.name_size - start) < 0:
             return NOT_OURS
@@ -96,6 +99,11 @@ cdef class Places:
             if view >= 0:
                 return <uint16_t>view
         return 0
+
+
+cdef bint asks_for_host(uint16_t qtype) noexcept nogil:
+    """Return whether a type is one of `HOST_TYPES`."""
+    return qtype == RR_A or qtype == RR_AAAA or qtype == RR_HTTPS
 
 
 cdef int special_number(bytes name) except -1:
