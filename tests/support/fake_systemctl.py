@@ -44,6 +44,7 @@ class Service:
         """Keep the service running until this process gets SIGTERM."""
         signal.signal(signal.SIGTERM, _end)
         child: subprocess.Popen[bytes] | None = None
+        signal.signal(signal.SIGHUP, lambda *_: child and child.send_signal(signal.SIGHUP))
         holder = int(os.environ["HOLDER"])
         try:
             while True:
@@ -169,6 +170,10 @@ def main(verb: str, *rest: str) -> int:
             return start(services)
         case "stop" | "disable":
             return stop(services)
+        case "reload":
+            for service in services:
+                os.kill(int(service.pid_file.read_text()), signal.SIGHUP)
+            return 0
         case "restart":
             return stop(services) or start(services)
         case "reload-or-restart":

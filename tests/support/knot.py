@@ -48,6 +48,9 @@ policy:
     single-type-signing: on
     nsec3: on
     nsec3-salt-length: 8
+acl:
+  - id: everybody
+    action: update
 zone:
 """
 
@@ -58,7 +61,8 @@ Denial: TypeAlias = Literal["nsec", "nsec3"]
 class Knot:
     """Knot DNS: `with Knot(zones) as server:` serves {zone name: zone text} over UDP and TCP.
 
-    It listens at server.address, server.port. Zones named in `signed` are signed with keys made at the start. It
+    It listens at server.address, server.port. Zones named in `signed` are signed with keys made at the start. With
+    `updated`, everybody may send dynamic updates. It
     follows no CNAME across zones, like the authority of a single zone. `stop()` and `start()` simulate an outage within
     the block, and the port stays the same. The address may be any of 127/8, or ::1.
     """
@@ -68,6 +72,7 @@ class Knot:
         zones: Mapping[str, str],
         *,
         signed: Mapping[str, Denial] | None = None,
+        updated: bool = False,
         address: str = "127.0.0.1",
         port: int | None = None,
     ) -> None:
@@ -75,6 +80,7 @@ class Knot:
         self.port = free_port(address) if port is None else port
         self._zones = dict(zones)
         self._signed = dict(signed or {})
+        self._updated = updated
         self._program = component("knotd")
         self._directory = Path(tempfile.mkdtemp(prefix="knot-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,6 +146,8 @@ class Knot:
         for number, (zone, text) in enumerate(self._zones.items()):
             (self._directory / f"{number}.zone").write_text(text)
             config += f"  - domain: {zone}\n    file: {number}.zone\n"
+            if self._updated:
+                config += "    acl: everybody\n"
             if zone in self._signed:
                 config += f"    dnssec-signing: on\n    dnssec-policy: {self._signed[zone]}\n"
         (self._directory / "knot.conf").write_text(config)
