@@ -44,7 +44,12 @@ class Service:
         """Keep the service running until this process gets SIGTERM."""
         signal.signal(signal.SIGTERM, _end)
         child: subprocess.Popen[bytes] | None = None
-        signal.signal(signal.SIGHUP, lambda *_: child and child.send_signal(signal.SIGHUP))
+
+        def reload(*_: object) -> None:
+            if child is not None:
+                child.send_signal(signal.SIGHUP)
+
+        signal.signal(signal.SIGHUP, reload)
         holder = int(os.environ["HOLDER"])
         try:
             while True:
