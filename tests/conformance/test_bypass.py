@@ -131,7 +131,8 @@ def test_however_a_banned_name_is_spelt_it_is_refused(rig: Rig, name: str, trans
 @each_row("name", EXTRA)
 def test_what_only_looks_like_a_banned_name_is_none(rig: Rig, name: str) -> None:
     for transport in Transport:
-        assert isinstance(rig.judge(query(name), transport=transport), Miss)
+        # TXT, because addresses of a name of one label are not forwarded.
+        assert isinstance(rig.judge(query(name, "TXT"), transport=transport), Miss)
 
 
 def test_case_is_drawn_at_random_and_never_matters(rig: Rig) -> None:

@@ -164,7 +164,7 @@ def _name(names: Names, draw: random.Random) -> bytes:
             top = draw.choice(names.trees)
             return known + top if known and len(top) < 250 else _below(top, draw)
         case "outside":
-            return _below(b"\0", draw)
+            return _below(b"\x07outside\0", draw)  # not below the root: hosts of one label are answered here
         case _:
             return _below(draw.choice((*names.existing, *names.empty)), draw)
 
