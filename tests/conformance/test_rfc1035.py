@@ -91,7 +91,7 @@ LONGEST_LABEL = "x" * 63
 LONGEST_NAME = ".".join([LONGEST_LABEL, LONGEST_LABEL, LONGEST_LABEL, "y" * 61])
 
 
-@each_row("name", [".", "a", f"{LONGEST_LABEL}.example.org", LONGEST_NAME, ".".join("x" * 127)])
+@each_row("name", [".", "a.b", f"{LONGEST_LABEL}.example.org", LONGEST_NAME, ".".join("x" * 127)])
 def test_labels_of_63_bytes_and_names_of_255_are_forwarded_and_answered(start: Start, name: str) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, (f"{name.rstrip('.')}. 300 A 198.51.100.10",)),)))
     wire = query(name)

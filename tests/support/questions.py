@@ -11,6 +11,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.zone
 
+from dnsfilter.upstream.special import HOST_TYPES
+
 _HEADER: Final = Struct("!6H")
 _TAIL: Final = Struct("!HH")
 _OPT: Final = Struct("!BHHBBHH")
@@ -129,12 +131,17 @@ class Names:
 
 
 def questions(zones: Mapping[str, str], number: int, seed: int) -> list[Asked]:
-    """Return `number` different questions about the zones, always the same for a seed."""
+    """Return `number` different questions about the zones, always the same for a seed.
+
+    None of them asks for a host of one label: these are not forwarded.
+    """
     draw = random.Random(seed)
     names = Names.of(zones)
     found: dict[Asked, None] = {}
     while len(found) < number:
-        found[_question(names, draw)] = None
+        asked = _question(names, draw)
+        if len(asked.name) != asked.name[0] + 2 or asked.qtype not in HOST_TYPES:
+            found[asked] = None
     return list(found)
 
 
@@ -164,7 +171,7 @@ def _name(names: Names, draw: random.Random) -> bytes:
             top = draw.choice(names.trees)
             return known + top if known and len(top) < 250 else _below(top, draw)
         case "outside":
-            return _below(b"\x07outside\0", draw)  # not below the root: hosts of one label are answered here
+            return _below(b"\0", draw)
         case _:
             return _below(draw.choice((*names.existing, *names.empty)), draw)
 
