@@ -1,5 +1,6 @@
 """Clients that also know a resolver without bans: after which replies of a ban they ask it."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import Dnsmasq, ForwardingUnbound, Office, Resolved, office_within, replace_etc
+from tests.support.components import component
 from tests.support.dig import NoAnswer
 from tests.support.namespaces import Namespace
 
@@ -71,6 +73,21 @@ def test_glibc_finds_nothing_after_refused_when_it_knows_nobody_else(glibc: Name
 
 def test_glibc_gets_the_address_that_a_ban_gives(glibc: Namespace) -> None:
     assert addresses_by_glibc(glibc, "www.instagram.com") == ["192.0.2.80"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "addresses"),
+    [("www.tiktok.com", ["192.0.2.100"]), ("www.capcut.com", []), ("www.instagram.com", ["192.0.2.80"])],
+)
+def test_chromium_connects_to_what_the_systems_resolver_finds(
+    glibc: Namespace, tmp_path: Path, name: str, addresses: list[str]
+) -> None:
+    program, log = component("chromium"), tmp_path / "net-log.json"
+    options = ("--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}")
+    done = glibc.run(str(program.path), *options, "--dump-dom", f"http://{name}/", env=program.env)
+    assert "Page load failed" in done.stderr
+    assert sorted(set(re.findall(r'"address":"([0-9.]+):(?:80|443)"', log.read_text()))) == addresses
 
 
 @pytest.fixture
