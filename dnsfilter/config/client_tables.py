@@ -1,6 +1,6 @@
-"""Read `[clients]`: which unregistered clients get answers, and until when."""
+"""Read `[clients]`: which unregistered clients get answers and until when, and which proxies are trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from ipaddress import ip_network
 
@@ -22,7 +22,11 @@ PRIVATE = tuple(
 def clients_of(table: ClientsTable) -> Clients:
     """Return the clients of a table without faults."""
     until = None if table.learn_until is None else _end(table.learn_until)
-    return Clients(table.unregistered, tuple(prefix for prefix in table.allowed if prefix is not None), until)
+    allowed, proxies = (
+        tuple(prefix for prefix in prefixes if prefix is not None)
+        for prefixes in (table.allowed, table.trusted_proxies)
+    )
+    return Clients(table.unregistered, allowed, until, proxies)
 
 
 def client_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
@@ -34,21 +38,27 @@ def client_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
     if table.allowed and not answered:
         yield Fault(("clients", "allowed"), 'has an effect only with unregistered = "resolve" or "learn"')
     yield from _learning_faults(table, now)
-    seen: set[Prefix] = set()
+    yield from _prefix_faults("allowed", table.allowed, "which would make an open resolver: name the networks")
     for index, prefix in enumerate(table.allowed):
+        if table.unregistered is not Unregistered.LEARN or prefix is None or prefix.prefixlen == 0:
+            continue
+        if not _is_private(prefix):
+            message = f'{prefix} is not private, and "learn" is for private networks: register it, or use "resolve"'
+            yield Fault(("clients", "allowed", index), message)
+    everybody = "who could then ask as any client: name the proxies"
+    yield from _prefix_faults("trusted_proxies", table.trusted_proxies, everybody)
+
+
+def _prefix_faults(key: str, prefixes: Iterable[Prefix | None], everybody: str) -> Iterator[Fault]:
+    seen: set[Prefix] = set()
+    for index, prefix in enumerate(prefixes):
         if prefix is None:
             continue
         if prefix.prefixlen == 0:
-            message = f"{prefix} is everybody, which would make an open resolver: name the networks"
-            yield Fault(("clients", "allowed", index), message)
-        elif table.unregistered is Unregistered.LEARN and not _is_private(prefix):
-            message = f'{prefix} is not private, and "learn" is for private networks: register it, or use "resolve"'
-            yield Fault(("clients", "allowed", index), message)
+            yield Fault(("clients", key, index), f"{prefix} is everybody, {everybody}")
         if prefix in seen:
-            yield Fault(("clients", "allowed", index), f"{prefix} is given twice")
+            yield Fault(("clients", key, index), f"{prefix} is given twice")
         seen.add(prefix)
-    if table.trusted_proxies:
-        yield Fault(("clients", "trusted_proxies"), "proxies are not supported yet: leave the list empty")
 
 
 def _learning_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:

@@ -49,7 +49,7 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Unregistered clients. `allowed` limits `resolve` and `learn`; it is empty with `refuse`.
+    """Unregistered clients, and proxies. `allowed` limits `resolve` and `learn`; it is empty with `refuse`.
 
     `learn` is `resolve` until the instant `learn_until`, and `refuse` from then on.
     """
@@ -57,6 +57,7 @@ class Clients:
     unregistered: Unregistered
     allowed: tuple[Prefix, ...] = ()
     learn_until: Instant | None = None
+    trusted_proxies: tuple[Prefix, ...] = ()
 
     def learns_until(self, at: Instant) -> Instant | None:
         """Return when learning mode ends, None if it is off at that instant."""
@@ -68,8 +69,16 @@ class Clients:
             return False
         if self.unregistered is Unregistered.LEARN and self.learns_until(at) is None:
             return False
-        address = ip_address(client)
-        return any(address.version == prefix.version and address in prefix for prefix in self.allowed)
+        return _holds(self.allowed, client)
+
+    def trusts(self, peer: bytes) -> bool:
+        """Return whether messages from that packed address begin with a header that names the client."""
+        return bool(self.trusted_proxies) and _holds(self.trusted_proxies, peer)
+
+
+def _holds(prefixes: tuple[Prefix, ...], packed: bytes) -> bool:
+    address = ip_address(packed)
+    return any(address.version == prefix.version and address in prefix for prefix in prefixes)
 
 
 @dataclass(frozen=True, slots=True)

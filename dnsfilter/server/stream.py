@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-from dnsfilter.config.node_config import Limits
+from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
+from dnsfilter.wire.proxy_header import parse_proxy_header, proxy_header_size
 
 BACKLOG = 1024
 MOST_UNSENT = 256 * 1024
@@ -21,12 +22,18 @@ class StreamServer:
     """Accept connections on listening sockets, and limit their number and their use."""
 
     def __init__(
-        self, resolver: Resolver, limits: Limits, opened: Callable[[int], None], turned_away: Callable[[], None]
+        self,
+        resolver: Resolver,
+        clients: Clients,
+        limits: Limits,
+        opened: Callable[[int], None],
+        turned_away: Callable[[], None],
     ) -> None:
         """Initialize. `opened` is called with the number of open connections when it changes.
 
         `turned_away` is called for each connection that is refused or closed because a limit is reached.
         """
+        self.clients = clients
         self.limits = limits
         self._resolver = resolver
         self._opened = opened
@@ -60,8 +67,11 @@ class StreamServer:
             connection.end()
 
     def admit(self, connection: "_Connection") -> bool:
-        """Return whether the limits admit the connection. At the total limit, end the longest idle one for it."""
-        if self._per_client[connection.client] >= self.limits.connections_per_client:
+        """Return whether the limits admit the connection. At the total limit, end the longest idle one for it.
+
+        A connection of a proxy has no client yet.
+        """
+        if connection.client and self._per_client[connection.client] >= self.limits.connections_per_client:
             self._turned_away()
             return False
         if len(self._connections) >= self.limits.connections:
@@ -110,6 +120,7 @@ class _Connection(asyncio.Protocol):
         self._ended = False  # the client has closed its sending side
         self._idle_timer: asyncio.TimerHandle | None = None
         self._address = b""
+        self._header_due = False  # a trusted proxy has not yet named the client
         self.client = b""
 
     @property
@@ -133,7 +144,9 @@ class _Connection(asyncio.Protocol):
             return
         family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
         self._address = socket.inet_pton(family, peer[0].partition("%")[0])
-        self.client = client_block(self._address)
+        self._header_due = self._server.clients.trusts(self._address)
+        if not self._header_due:
+            self.client = client_block(self._address)
         if not self._server.admit(self):
             transport.abort()
             return
@@ -141,6 +154,8 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if self._header_due and not self._take_header():
+            return
         self._take()
         self._control_reading()  # also if it is not this connection's turn
 
@@ -170,6 +185,24 @@ class _Connection(asyncio.Protocol):
         for ticket in self._tickets:
             self._resolver.forget(ticket)
         self._tickets.clear()
+
+    def _take_header(self) -> bool:
+        """Take the client from the proxy's header. Return whether it is complete and the connection stays open."""
+        size = proxy_header_size(self._buffer)
+        if size is not None and len(self._buffer) < size:
+            return False
+        header = parse_proxy_header(self._buffer)
+        if header is None:
+            return self._ask(b"")  # counted as dropped
+        del self._buffer[: header.size]
+        self._header_due = False
+        self._address = header.client or self._address
+        self._server.leave(self)
+        self.client = client_block(self._address)
+        if not self._server.admit(self):
+            self.end()
+            return False
+        return True
 
     def _take(self) -> None:
         """Ask the complete frames in the buffer, within the limits per turn and of pending queries."""

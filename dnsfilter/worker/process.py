@@ -108,6 +108,7 @@ class Worker:
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
         self._streams = StreamServer(
             self._resolver,
+            config.clients,
             config.limits,
             lambda count: self._counters.set(TCP_CONNECTIONS, count),
             lambda: self._counters.add(LIMITED[Limit.CONNECTIONS]),

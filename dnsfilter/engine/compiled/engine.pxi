@@ -48,7 +48,7 @@ class CompiledEngine:
         self._recording = Recording()
         self._loop = Loop(
             self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
-            clock, self._slots, self._recording,
+            clock, self._slots, Prefixes(clients.trusted_proxies), self._recording,
         )
         self.swap(snapshot, since_ms)
 

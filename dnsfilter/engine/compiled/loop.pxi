@@ -156,10 +156,10 @@ cdef class Loop:
 
     def __init__(
         self, Answering fast, PendingTable table, slow_path, Alarm alarm, dict listening, int epoll_fd, bint trust_ad,
-        clock, slots, Recording recording not None,
+        clock, slots, Prefixes proxies, Recording recording not None,
     ):
         self.fast, self.pending, self.table, self.slow_path = fast, table.pending, table, slow_path
-        self.delivering, self.batch = Delivering(fast, table.pending, trust_ad), Batch()
+        self.delivering, self.batch = Delivering(fast, table.pending, trust_ad), Batch(proxies)
         self.recording = recording
         self.times, self.durations = Times(clock), Durations(slots)
         self.alarm, self.listening, self.epoll_fd = alarm, listening, epoll_fd
@@ -233,7 +233,7 @@ cdef class Loop:
         cdef int i, size, client_size, count
         cdef uint64_t due
         cdef object failed = None
-        # 1. Receive.
+        # 1. Receive, and take the client from a trusted proxy's header.
         count = batch.receive(source.fd, source.wildcard)
         # 2. Parse and look ahead. This changes nothing.
         self.look_ahead(count)

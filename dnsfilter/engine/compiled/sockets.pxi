@@ -84,6 +84,8 @@ cdef class Batch:
     cdef uint8_t* inbox
     cdef uint8_t* outbox
     cdef sockaddr_storage* peers
+    cdef sockaddr_storage* clients  # `peers`, unless there are trusted proxies
+    cdef Prefixes proxies
     cdef uint8_t* controls
     cdef iovec[64] in_parts
     cdef iovec[64] out_parts
@@ -92,18 +94,26 @@ cdef class Batch:
     cdef int reply_count
     cdef int used               # headers that a read may have changed
 
-    def __cinit__(self):
+    def __cinit__(self, Prefixes proxies not None):
+        self.proxies = proxies
         self.inbox = <uint8_t*>malloc(BATCH_DATAGRAMS * QUERY_ROOM)
         self.outbox = <uint8_t*>malloc(BATCH_DATAGRAMS * REPLY_ROOM)
         self.peers = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
+        self.clients = self.peers
+        if proxies.count:
+            self.clients = <sockaddr_storage*>malloc(BATCH_DATAGRAMS * sizeof(sockaddr_storage))
         self.controls = <uint8_t*>malloc(BATCH_DATAGRAMS * CONTROL_ROOM)
         if self.inbox == NULL or self.outbox == NULL or self.peers == NULL or self.controls == NULL:
+            raise MemoryError
+        if self.clients == NULL:
             raise MemoryError
         self.init_headers()
 
     def __dealloc__(self):
         free(self.inbox)
         free(self.outbox)
+        if self.clients != self.peers:
+            free(self.clients)
         free(self.peers)
         free(self.controls)
 
@@ -134,7 +144,29 @@ cdef class Batch:
         count = recvmmsg(fd, self.received, BATCH_DATAGRAMS, MSG_DONTWAIT, NULL)
         self.used = BATCH_DATAGRAMS if wildcard else count if count > 0 else 0
         self.reply_count = 0
+        if self.proxies.count:
+            self.unwrap(count)
         return count if count > 0 else 0
+
+    cdef void unwrap(self, int count) noexcept nogil:
+        """Remove the headers of trusted proxies, and take the clients from them. Empty a datagram without one."""
+        cdef const uint8_t* address = NULL
+        cdef int i, size
+        cdef uint32_t header
+        for i in range(count):
+            self.clients[i] = self.peers[i]
+            size = self.client(i, &address)
+            if not self.proxies.hold(address, size):
+                continue
+            header = read_proxy_header(self.message(i), self.received[i].msg_len, &address, &size)
+            if size == V4_BYTES:
+                self.clients[i].ss_family = AF_INET
+                memcpy(&(<sockaddr_in*>&self.clients[i]).sin_addr, address, V4_BYTES)
+            elif size == V6_BYTES:
+                self.clients[i].ss_family = AF_INET6
+                memcpy(&(<sockaddr_in6*>&self.clients[i]).sin6_addr, address, V6_BYTES)
+            self.received[i].msg_len = self.received[i].msg_len - header if header else 0
+            memmove(self.inbox + i * QUERY_ROOM, self.message(i) + header, self.received[i].msg_len)
 
     cdef uint8_t* next_reply(self) noexcept nogil:
         """Return where to write the next reply."""
@@ -185,8 +217,13 @@ cdef class Batch:
         return ancillary_of(<bytes>(<const char*>asked.msg_control)[: asked.msg_controllen])
 
     cdef int client(self, int i, const uint8_t** address) noexcept nogil:
-        """Set `address` to the sender's packed address and return its size; 0 if it is neither IPv4 nor IPv6."""
-        return address_of(&self.peers[i], address)
+        """Set `address` to the client's packed address and return its size; 0 if it is neither IPv4 nor IPv6."""
+        return address_of(&self.clients[i], address)
+
+    cdef int client_of_reply(self, int i, const uint8_t** address) noexcept nogil:
+        """Set `address` to the packed address of the client of reply `i` and return its size."""
+        cdef sockaddr_storage* peer = <sockaddr_storage*>self.replies[i].msg_hdr.msg_name
+        return address_of(&self.clients[peer - self.peers], address)
 
 
 cdef inline int address_of(sockaddr_storage* peer, const uint8_t** address) noexcept nogil:

@@ -37,6 +37,7 @@ from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.health import Health
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.proxy_header import unwrap_proxied
 from dnsfilter.wire.query import Fault, Query, parse_query
 from dnsfilter.wire.reply import empty_reply, truncated_reply, udp_limit
 
@@ -68,6 +69,7 @@ class ReferenceEngine:
         self._limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
         self._range_counts = RangeCounts()
+        self._clients = clients
         self._clock = clock
         self._slots = counters.slots
         self._epoll = select.epoll()
@@ -176,6 +178,8 @@ class ReferenceEngine:
     def _read_queries(self, turn: Turn, listener: UdpListener) -> None:
         for message, peer, source in listener.receive(BATCH):
             client = packed_peer(peer)
+            if self._clients.trusts(client):
+                message, client = unwrap_proxied(message, client)
             outcome = self.answer(message, client, Transport.UDP, turn.wall_s, turn.boot_ms)
             match outcome:
                 case Reply(reply):

@@ -105,7 +105,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         [clients]
         unregistered = "resolve"
         allowed = ["192.0.2.0/24", "2001:db8::/32"]
-        trusted_proxies = []
+        trusted_proxies = ["192.0.2.100", "2001:db8:53::/64"]
         [limits]
         queries_per_second = 500
         burst = 600
@@ -158,7 +158,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             timeout_ms=500,
         ),
         cache=Cache(max_bytes=1 << 30, serve_stale_s=0),
-        clients=Clients(Unregistered.RESOLVE, (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))),
+        clients=Clients(
+            Unregistered.RESOLVE,
+            (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
+            trusted_proxies=(ip_network("192.0.2.100"), ip_network("2001:db8:53::/64")),
+        ),
         limits=Limits(
             clients=Rate(500, 600),
             overrides=((ip_network("192.0.2.53/32"), Rate(0, 0)), (ip_network("2001:db8::/56"), Rate(10, 50))),
@@ -238,7 +242,8 @@ def test_serve_stale_is_a_duration(tmp_path: Path, written: str, seconds: int) -
         ('[clients]\nallowed = ["192.0.2.0/24"]', "clients.allowed: has an effect only with"),
         ('[clients]\nunregistered = "resolve"\nallowed = ["::/0"]', "clients.allowed[0]: ::/0 is everybody"),
         ('[clients]\nunregistered = "resolve"\nallowed = ["fe80::/10"]', "clients.allowed[0]: 'fe80::/10' is"),
-        ('[clients]\ntrusted_proxies = ["192.0.2.1"]', "clients.trusted_proxies: proxies are not supported yet"),
+        ('[clients]\ntrusted_proxies = ["0.0.0.0/0"]', "clients.trusted_proxies[0]: 0.0.0.0/0 is everybody, who could"),
+        ('[clients]\ntrusted_proxies = ["::1", "::1"]', "clients.trusted_proxies[1]: ::1/128 is given twice"),
         ("[limits]\nqueries_per_second = -1", "limits.queries_per_second: must be greater than or equal to 0"),
         ("[limits]\nburst = 9", "limits.burst: must be at least a hundredth of queries_per_second"),
         ("[limits]\nqueries_per_second = 0\nburst = 9", "limits.burst: has an effect only with a rate"),

@@ -13,15 +13,18 @@ import dns.rcode
 import pytest
 import uvloop
 
-from dnsfilter.config.node_config import Limits, Rate
+from dnsfilter.config.node_config import Clients, Limits, Rate, Unregistered
 from dnsfilter.resolver import Resolver
 from dnsfilter.server import stream
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.upstream.stream_pool import StreamPool
 from tests.contract.cases import RECORDS, office
 from tests.support.engines import GHENT, MECHELEN, NO_RATES, PATIENCE_S, UNREGISTERED, Rig, data, query, running
+from tests.support.proxied import BEHIND_PROXY, PROXY, TCP4, header
+from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, says, silent
 
+REGISTERED = Clients(Unregistered.REFUSE)
 Run: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -87,14 +90,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(upstream: Scripted | None = None, limits: Limits = NO_RATES) -> AsyncIterator[Served]:
+async def serving(
+    upstream: Scripted | None = None, limits: Limits = NO_RATES, clients: Clients = REGISTERED
+) -> AsyncIterator[Served]:
     known = upstream or Scripted(says(RECORDS))
     opened: list[int] = []
     turned_away: list[None] = []
     with running("reference", office(), known, limits=limits) as rig:
         async with known.on_loop():
             resolver = Resolver(rig.engine, [known.endpoint], StreamPool(), rig.clock)
-            server = StreamServer(resolver, limits, opened.append, lambda: turned_away.append(None))
+            server = StreamServer(resolver, clients, limits, opened.append, lambda: turned_away.append(None))
             sock = socket.create_server(("127.0.0.1", 0))
             # Connections inherit the small buffer: the server notices at once when a client reads.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
@@ -459,5 +464,86 @@ def test_largest_frame_is_read_and_answered(run: Run) -> None:
             wire = query("plain.example.org", id=8)
             client.send(wire + bytes(65_535 - len(wire)), query("plain.example.org", id=9))
             assert [((await client.receive()).id) for _ in range(2)] == [8, 9]
+
+    run(check())
+
+
+def test_header_of_a_trusted_proxy_names_the_client_of_a_connection(run: Run) -> None:
+    async def check() -> None:
+        async with serving(clients=BEHIND_PROXY) as served:
+            for source, rcode in ((GHENT, "REFUSED"), (MECHELEN, "NOERROR"), (UNREGISTERED, "REFUSED")):
+                client = await served.connect(PROXY)
+                client.writer.write(header(source, TCP4))
+                client.send(query("www.tiktok.com"), query("www.tiktok.com"))
+                found = [dns.rcode.to_text((await client.receive()).rcode()) for _ in range(2)]
+                assert found == [rcode, rcode]
+
+    run(check())
+
+
+def test_header_may_arrive_in_pieces(run: Run) -> None:
+    async def check() -> None:
+        async with serving(clients=BEHIND_PROXY) as served:
+            client = await served.connect(PROXY)
+            for byte in header(GHENT, TCP4, b"\x04\0\x01x") + framed(query("www.tiktok.com")):
+                client.writer.write(bytes([byte]))
+                await client.writer.drain()
+                await asyncio.sleep(0)
+            assert (await client.receive()).rcode() == dns.rcode.REFUSED
+
+    run(check())
+
+
+@each_row(
+    "start", [framed(query("plain.example.org")), header(GHENT, 0x00), header(GHENT, more=bytes(500)), b"\r\n\r\nX"]
+)
+def test_connection_of_a_proxy_without_a_valid_header_is_closed_and_counted(run: Run, start: bytes) -> None:
+    async def check() -> None:
+        async with serving(clients=BEHIND_PROXY) as served:
+            client = await served.connect(PROXY)
+            client.writer.write(start)
+            assert await client.until_closed() == b""
+            assert served.rig.outcomes() == {("tcp", "dropped"): 1}
+            await served.until(lambda: served.opened[-1] == 0)
+
+    run(check())
+
+
+def test_limit_of_connections_applies_to_the_client_in_the_header(run: Run) -> None:
+    async def check() -> None:
+        limits = replace(NO_RATES, connections_per_client=1)
+        async with serving(limits=limits, clients=BEHIND_PROXY) as served:
+            for source in (GHENT, MECHELEN):
+                client = await served.connect(PROXY)
+                client.writer.write(header(source))
+                client.send(query("plain.example.org"))
+                await client.receive()
+            assert served.turned_away == []
+            client = await served.connect(PROXY)
+            client.writer.write(header(MECHELEN))
+            assert await client.until_closed() == b""
+            assert (served.turned_away, served.opened[-1]) == ([None], 2)
+
+    run(check())
+
+
+def test_connections_that_send_no_header_are_closed_when_idle(run: Run) -> None:
+    async def check() -> None:
+        limits = replace(NO_RATES, connection_idle_s=0.05)
+        async with serving(limits=limits, clients=BEHIND_PROXY) as served:
+            client = await served.connect(PROXY)
+            client.writer.write(header(GHENT)[:-1])
+            assert await client.until_closed() == b""
+
+    run(check())
+
+
+def test_header_of_anybody_else_is_no_query(run: Run) -> None:
+    async def check() -> None:
+        async with serving(clients=BEHIND_PROXY) as served:
+            client = await served.connect(GHENT)
+            client.writer.write(header(MECHELEN) + bytes(0x0D0A))
+            client.send(query("www.tiktok.com"))
+            assert (await client.receive()).rcode() != dns.rcode.NOERROR
 
     run(check())

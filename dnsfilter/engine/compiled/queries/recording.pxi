@@ -12,7 +12,7 @@ cdef class Recording:
         cdef const uint8_t* client = NULL
         cdef int i, size
         for i in range(batch.reply_count):
-            size = address_of(<sockaddr_storage*>batch.replies[i].msg_hdr.msg_name, &client)
+            size = batch.client_of_reply(i, &client)
             self._record(client, size, &batch.out_parts[i])
         return 0
 

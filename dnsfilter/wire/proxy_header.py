@@ -1,0 +1,64 @@
+"""The header of the PROXY protocol, version 2, in which a proxy names the client of a message or connection.
+
+Source: haproxy, "The PROXY protocol", section 2.2. Where the specification leaves the choice, a header that names no
+Internet address (AF_UNSPEC, AF_UNIX) is rejected: its client must not get the rights of the proxy.
+"""
+
+import struct
+from dataclasses import dataclass
+
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_START = struct.Struct("!12sBBH")
+MOST_BYTES = 512
+"""Largest header that is accepted, with its additional values (TLVs), which are skipped."""
+_VERSION_2 = 0x20
+_LOCAL, _PROXY = 0, 1
+_MAPPED = bytes(10) + b"\xff\xff"
+_ADDRESS_BYTES = {0x11: 4, 0x12: 4, 0x21: 16, 0x22: 16}
+"""Family and transport of the client -> bytes of its address. Its transport may differ from the one to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyHeader:
+    """A valid header of `size` bytes. `client` is a packed address; None if the proxy asks for itself."""
+
+    size: int
+    client: bytes | None
+
+
+def proxy_header_size(data: bytes | bytearray) -> int | None:
+    """Return the size of the header with which `data` begins, or how much is needed to know its size.
+
+    Return None if `data` does not begin with a header of version 2, or with one that is too large.
+    """
+    if data[: len(_SIGNATURE)] != _SIGNATURE[: len(data)]:
+        return None
+    if len(data) < _START.size:
+        return _START.size
+    _signature, version, _family, length = _START.unpack_from(data)
+    size = _START.size + int(length)
+    return size if version & 0xF0 == _VERSION_2 and size <= MOST_BYTES else None
+
+
+def parse_proxy_header(data: bytes | bytearray) -> ProxyHeader | None:
+    """Return the header with which `data` begins; None if it is not valid or not complete."""
+    size = proxy_header_size(data)
+    if size is None or len(data) < max(size, _START.size):
+        return None
+    _signature, version, family, _length = _START.unpack_from(data)
+    if version & 0x0F == _LOCAL:
+        return ProxyHeader(size, None)
+    address_bytes = _ADDRESS_BYTES.get(family)
+    # Two addresses and two ports.
+    if version & 0x0F != _PROXY or address_bytes is None or size < _START.size + 2 * address_bytes + 4:
+        return None
+    client = bytes(data[_START.size : _START.size + address_bytes])
+    return ProxyHeader(size, client.removeprefix(_MAPPED) if address_bytes == 16 else client)
+
+
+def unwrap_proxied(datagram: bytes, proxy: bytes) -> tuple[bytes, bytes]:
+    """Return the message in a trusted proxy's datagram, and its client. Without a valid header the message is empty."""
+    header = parse_proxy_header(datagram)
+    if header is None:
+        return b"", proxy
+    return datagram[header.size :], header.client or proxy

@@ -1,0 +1,90 @@
+"""Debian's dnsdist in front of a node, with the configuration in deploy/dnsdist: ranges hold for its clients."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.components import PROJECT, component, end
+from tests.support.dig import NoAnswer, dig
+from tests.support.knot import Knot
+from tests.support.nodes import Node, eventually
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.slow
+
+CONFIG = PROJECT / "deploy/dnsdist/dnsdist.conf"
+OFFICE, WIFI, UNREGISTERED = "127.0.5.10", "127.0.25.10", "127.0.99.10"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Node]:
+    config = '[clients]\ntrusted_proxies = ["127.0.0.1"]\n'
+    made = Node(tmp_path_factory.mktemp("node"), authority.hostport, config=config)
+    made.is_forked = True
+    with made as running:
+        yield running
+
+
+def configured(directory: Path, port: int, node: Node) -> Path:
+    """Write the deployed configuration with addresses of loopback, and with one node."""
+    text = CONFIG.read_text()
+    for old, new in (
+        ("192.0.2.60:53", f"127.0.0.1:{port}"),
+        ('{"192.0.2.0/24", "2001:db8::/32"}', '{"127.0.0.0/8"}'),
+        ("192.0.2.53:53", f"127.0.0.1:{node.port}"),
+        ('node("192.0.2.54:53", "node-2")\n', ""),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path = directory / "dnsdist.conf"
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory, node: Node) -> Iterator[int]:
+    """Run dnsdist in front of the node. Yield its port."""
+    directory, port, program = tmp_path_factory.mktemp("dnsdist"), free_port(), component("dnsdist")
+    path = configured(directory, port, node)
+    command = [str(program.path), "--supervised", "--disable-syslog", "-C", str(path)]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=program.env, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        try:
+            return dig("health.dnsfilter.internal", server="127.0.0.1", port=port).rcode == "NOERROR"
+        except NoAnswer:
+            return False
+
+    try:
+        assert eventually(answers, 30, 0.2), (directory / "log").read_text()
+        yield port
+    finally:
+        end(process)
+
+
+@pytest.mark.parametrize("transport", ["+notcp", "+tcp"])
+def test_range_of_the_client_behind_dnsdist_decides(front: int, node: Node, transport: str) -> None:
+    def rcode(client: str, name: str = "www.tiktok.com") -> str:
+        return dig(name, server="127.0.0.1", port=front, bind=client, extra=[transport]).rcode
+
+    for _ in range(2):  # over TCP, also with connections that dnsdist keeps open
+        assert rcode(OFFICE) == "REFUSED"
+        assert rcode(WIFI) == "NOERROR"
+        assert rcode(UNREGISTERED, "plain.example.org") == "REFUSED"
+        assert rcode(OFFICE, "plain.example.org") == "NOERROR"
+
+
+def test_node_answers_a_trusted_proxy_only_behind_a_header(front: int, node: Node) -> None:
+    with pytest.raises(NoAnswer):
+        node.dig("plain.example.org", extra=["+time=1", "+tries=1"])
+    dropped = node.metrics()['dnsfilter_queries_total{outcome="dropped",transport="udp"}']
+    assert dropped >= 1
+    assert node.dig("www.tiktok.com", bind=OFFICE).rcode == "REFUSED"
+
+
+def test_deployed_configuration_is_valid() -> None:
+    checked = component("dnsdist").run("--check-config", "-C", str(CONFIG))
+    assert checked.returncode == 0, checked.stderr
