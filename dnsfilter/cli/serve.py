@@ -22,8 +22,8 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.start import drop_root, open_sockets, start_standby, this_program
-from dnsfilter.supervisor.supervisor import Means, Supervisor
+from dnsfilter.supervisor.start import Means, drop_root, open_sockets, start_standby, this_program
+from dnsfilter.supervisor.supervisor import Supervisor
 from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.telemetry import logs
 

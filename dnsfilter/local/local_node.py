@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.local.drain import request_drain
 from dnsfilter.local.flush_request import WantedFlush, request_flush
 from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
 from dnsfilter.local.local_suspensions import (
@@ -188,6 +189,14 @@ class LocalNode:
             now = _now(self._files())
             self._journal().add(now.instant, self._uid, Act.FLUSH_CACHE, str(wanted)[:REASON_CHARS])
             request_flush(self._config.node_dir, wanted)
+
+    def drain(self, for_s: int) -> None:
+        """Withdraw the running node, which ends after `for_s` seconds. Raise as `suspend` does.
+
+        Like a stop of its unit, this changes no decision, so it is not in the journal.
+        """
+        with self._as_owner():
+            request_drain(self._config.node_dir, for_s)
 
     def _check_here(self, revision: int) -> None:
         here = self._store.revisions()

@@ -5,6 +5,9 @@ import os
 import pwd
 import socket
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
 from dnsfilter.config.node_config import Config
@@ -16,7 +19,23 @@ from dnsfilter.supervisor.worker_process import Standby
 from dnsfilter.telemetry import logs
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE, become, unprivileged_user
 
+if TYPE_CHECKING:
+    from dnsfilter.control.link import Control
+
 _LOG = logging.getLogger("dnsfilter.node")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The functions and the command with which a running node reloads, upgrades and follows its control plane.
+
+    `follow` is None if the node has no control plane. It is called when the node serves. Its argument is a callback,
+    to be called from any thread when the store has another snapshot.
+    """
+
+    load_config: Callable[[], Config]
+    program: Sequence[str]
+    follow: "Callable[[Callable[[], object]], Control] | None" = None
 
 
 def drop_root(config: Config) -> None:

@@ -11,9 +11,9 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from dnsfilter import __version__
@@ -23,13 +23,14 @@ from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
+from dnsfilter.local.drain import Drain
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.reload import log_addresses, merge_reloadable
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, open_listening, receive_buffer
-from dnsfilter.supervisor.start import log_engine
+from dnsfilter.supervisor.start import Means, log_engine
 from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
@@ -55,19 +56,6 @@ UNSERVED_S = 1.0
 """Seconds after the start at which the status server opens, even if the node does not serve yet."""
 _QUARANTINED = SNAPSHOTS_QUARANTINED.name
 _LOG = logging.getLogger("dnsfilter.node")
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """The functions and the command with which a running node reloads, upgrades and follows its control plane.
-
-    `follow` is None if the node has no control plane. It is called when the node serves. Its argument is a callback,
-    to be called from any thread when the store has another snapshot.
-    """
-
-    load_config: Callable[[], Config]
-    program: Sequence[str]
-    follow: "Callable[[Callable[[], object]], Control] | None" = None
 
 
 class Supervisor:
@@ -105,7 +93,7 @@ class Supervisor:
         self._crew.go_on_from(numbers)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
-        self._crashes = CrashLog()
+        self._crashes, self._drain = CrashLog(), Drain()
         self._in_force_since: float | None = None
         """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
         self._set_aside = numbers.get(_QUARANTINED, 0)
@@ -158,9 +146,12 @@ class Supervisor:
             return f"revision {serving[0].revision} is in force, {self._snapshot.revision} is not yet"
         return None
 
-    def _unready_page(self) -> str | None:
+    def _unready_page(self, upstreams: bool) -> str | None:
         """Return the reason why `/readyz` answers 503. Include an unreadable store, for which a start does not wait."""
-        return self.unready() or self._feed.unreadable
+        if self._drain.began:
+            return "draining"
+        reason = self.unready() or self._feed.unreadable
+        return reason or (self._vitals.no_upstream() if upstreams else None)
 
     def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
         """Return the networks in no range that sent queries within a day, those with the most queries first."""
@@ -284,12 +275,8 @@ class Supervisor:
         for death in self._crew.tend(now):
             self._handle_death(death, now)
         self._vitals.look(now)
-        ordered = None if self._control is None else self._control.captures
-        if not self._handover.is_trial and self._captures.look(self._crew.take_captured(), ordered, self._feed.now()):
-            self._crew.capture(self._captures.in_force)
         self._look_for_snapshot(now)
-        if not self._handover.is_trial:  # it shares the directory with the node
-            self._crew.flush_if_asked()
+        self._look_for_requests(now)
         if not self._ready_sent and self.unready() is None:
             self._ready_sent, self._in_force_since = True, now
             notify("READY=1", SERVING)
@@ -319,6 +306,18 @@ class Supervisor:
                 if sock.fileno() not in ours:
                     sock.close()
             self._handover = replace(self._handover, sockets=())
+
+    def _look_for_requests(self, now: float) -> None:
+        """Carry out what commands on this node, and orders of captures, ask for."""
+        if self._handover.is_trial:  # it shares the directory with the node
+            return
+        self._crew.flush_if_asked()
+        ordered = None if self._control is None else self._control.captures
+        if self._captures.look(self._crew.take_captured(), ordered, self._feed.now()):
+            self._crew.capture(self._captures.in_force)
+        is_free = self._errand is None or self._errand.done()  # an upgrade ends before a drain
+        if is_free and self._drain.look(now, self._crew.orders.config.node_dir):
+            self.stop()
 
     # Snapshots.
 
@@ -424,7 +423,9 @@ class Supervisor:
         notify_reloading()
         metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
         reason: str | None = "workers of the previous program are still running"
-        if not self._predecessors:
+        if self._drain.began:
+            reason = "the node drains"
+        elif not self._predecessors:
             logs.emit(_LOG, logging.INFO, "trial of the upgrade started", program=" ".join(self._means.program))
             reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         if self._stopping:

@@ -1,4 +1,8 @@
-"""The status server of a node: `/metrics`, `/readyz` and `/healthz` on one listening socket."""
+"""The status server of a node: `/metrics`, `/readyz` and `/healthz` on one listening socket.
+
+`/readyz` says whether the node may get clients. `/readyz?upstreams` also asks for an upstream that answers: a reason to
+prefer another node, but never one to withdraw the last.
+"""
 
 import asyncio
 import contextlib
@@ -19,9 +23,14 @@ _MOST_CONNECTIONS = 64
 
 
 class StatusServer:
-    """Serve until `close`. `metrics` returns the exposition, `unready` the reason why the node is not ready or None."""
+    """Serve until `close`. `metrics` returns the exposition, `unready` the reason why the node is not ready or None.
 
-    def __init__(self, sock: socket.socket, metrics: Callable[[], bytes], unready: Callable[[], str | None]) -> None:
+    The argument of `unready` says whether lost upstreams are such a reason.
+    """
+
+    def __init__(
+        self, sock: socket.socket, metrics: Callable[[], bytes], unready: Callable[[bool], str | None]
+    ) -> None:
         self._metrics = metrics
         self._unready = unready
         config = uvicorn.Config(
@@ -48,12 +57,12 @@ class StatusServer:
     async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, content_type, body = self._answer(scope["method"], scope["path"])
+        status, content_type, body = self._answer(scope["method"], scope["path"], scope["query_string"])
         headers = [(b"content-type", content_type.encode()), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
+    def _answer(self, method: str, path: str, query: bytes) -> tuple[int, str, bytes]:
         if method not in ("GET", "HEAD"):
             return 405, _PLAIN, b"only GET and HEAD\n"
         match path:
@@ -62,7 +71,7 @@ class StatusServer:
             case "/healthz":
                 return 200, _PLAIN, b"alive\n"
             case "/readyz":
-                reason = self._unready()
+                reason = self._unready(query == b"upstreams")
                 return (200, _PLAIN, b"ready\n") if reason is None else (503, _PLAIN, f"not ready: {reason}\n".encode())
             case _:
                 return 404, _PLAIN, b"there is /metrics, /readyz and /healthz\n"

@@ -41,6 +41,11 @@ class NodeVitals:
         workers = ((member.block, member.upstreams) for member in self._crew.members)
         self._upstreams.look(now, self._crew.orders.upstreams, workers)
 
+    def no_upstream(self) -> str | None:
+        """Return a reason if upstreams are known and no default one is up."""
+        up = default_upstreams_up(self._crew.orders.config, self._upstreams.up())
+        return "no upstream answers" if up == 0 else None
+
     def node_name(self) -> str:
         """Return the name with which the node has enrolled, or an empty text."""
         return self._name.read(self._crew.orders.config)

@@ -11,13 +11,15 @@ import pytest
 from dnsfilter.supervisor.web import StatusServer
 
 
-def ask(paths: list[tuple[str, str]], unready: str | None = None) -> Iterator[tuple[int, str]]:
-    """Return status and body of each (method, path) from a server that is not ready for `reason`."""
+def ask(
+    paths: list[tuple[str, str]], unready: str | None = None, upstreams: str | None = None
+) -> Iterator[tuple[int, str]]:
+    """Return status and body of each (method, path) from a server with these reasons not to be ready."""
 
     async def talk() -> list[tuple[int, str]]:
         sock = socket.create_server(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-        server = StatusServer(sock, lambda: b"dnsfilter_up 1\n", lambda: unready)
+        server = StatusServer(sock, lambda: b"dnsfilter_up 1\n", lambda also: unready or (upstreams if also else None))
         answers = [await asyncio.to_thread(fetch, method, f"http://127.0.0.1:{port}{path}") for method, path in paths]
         await server.close()
         return answers
@@ -49,3 +51,10 @@ def test_only_get_and_head_are_allowed(method: str) -> None:
 
 def test_readyz_gives_the_reason_if_not_ready() -> None:
     assert list(ask([("GET", "/readyz")], "no worker is serving")) == [(503, "not ready: no worker is serving\n")]
+
+
+def test_lost_upstreams_are_a_reason_only_if_asked_for() -> None:
+    paths = [("GET", "/readyz"), ("GET", "/readyz?upstreams"), ("GET", "/readyz?upstreams=no")]
+    assert list(ask(paths)) == [(200, "ready\n")] * 3
+    lost = (503, "not ready: no upstream answers\n")
+    assert list(ask(paths, upstreams="no upstream answers")) == [(200, "ready\n"), lost, (200, "ready\n")]

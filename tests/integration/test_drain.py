@@ -1,0 +1,67 @@
+"""`dnsfilter drain` on a running node: withdrawn at once, answering until its end, and ended for good."""
+
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from dnsfilter.config.endpoint import endpoint_text
+from tests.support.dig import NoAnswer
+from tests.support.knot import Knot
+from tests.support.nodes import Node, eventually, program, status_of
+from tests.support.scripted import Scripted, silent
+from tests.support.steady_load import UNLIMITED, ConstantLoad
+
+pytestmark = pytest.mark.slow
+
+
+def drain(node: Node, *options: str) -> "subprocess.Popen[str]":
+    command = [program("dnsfilter"), "drain", "--config", str(node.config), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_drained_node_answers_everything_until_it_ends(tmp_path: Path, authority: Knot) -> None:
+    with Node(tmp_path, authority.hostport, config=UNLIMITED) as node:
+        with ConstantLoad(node.port, ["plain.example.org"], per_second=200, ports=4) as load:
+            load.until_answered(100)
+            command = drain(node, "--for", "3")
+            assert eventually(lambda: status_of(node.ready_url()) == 503, 20)
+            assert node.process is not None
+            assert node.process.poll() is None
+            assert node.dig("plain.example.org").rcode == "NOERROR"
+            load.until_answered(50)
+        assert load.tally.lost == 0
+        out, error = command.communicate(timeout=60)
+        assert (command.returncode, error) == (0, "")
+        assert "withdrawn" in out
+        assert "has ended" in out
+        # systemd does not restart a service that ends with 0 (Restart=on-failure).
+        assert node.process.wait() == 0
+        assert node.logged("drain started, node is not ready", "ends_in_s=3")
+    with node:
+        assert node.dig("plain.example.org").rcode == "NOERROR"
+
+
+def test_without_a_running_node_nothing_is_left_behind(tmp_path: Path, authority: Knot) -> None:
+    with Node(tmp_path, authority.hostport) as node:
+        pass
+    command = drain(node)
+    assert "no running node took the request" in command.communicate(timeout=60)[1]
+    assert command.returncode == 1
+    with node:
+        assert node.is_ready()
+
+
+def test_lost_upstreams_lower_the_preference_but_withdraw_no_node(tmp_path: Path) -> None:
+    with Scripted(silent) as upstream, Node(tmp_path, endpoint_text(upstream.endpoint)) as node:
+        preferred = f"{node.ready_url()}?upstreams"
+        assert status_of(preferred) == 200
+
+        def lost() -> bool:
+            with suppress(NoAnswer):
+                node.dig("plain.example.org", extra=["+time=1"])
+            return status_of(preferred) == 503
+
+        assert eventually(lost, 30, 0.2)
+        assert status_of(node.ready_url()) == 200
