@@ -1,0 +1,73 @@
+"""Two nodes that share an address by VRRP, with Debian's keepalived and the configuration in deploy/keepalived."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.nodes import eventually, program
+from tests.support.two_nodes import PER_SECOND, Asking, TwoNodes, two_nodes
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    with two_nodes(tmp_path_factory.mktemp("two-nodes")) as running:
+        yield running
+
+
+def test_clients_of_a_killed_node_are_answered_by_the_other_within_a_second(pair: TwoNodes) -> None:
+    first, _second = pair.nodes
+    pair.until_at(first=True)
+    with Asking(pair.client) as asking:
+        asking.until_answered(50)
+        first.stop(signal.SIGKILL)
+        pair.until_at(first=False)
+        asking.until_answered(50)
+    assert asking.lost < PER_SECOND, pair.log()
+    with Asking(pair.client) as asking:
+        asking.until_answered(50)
+        first.start()
+        pair.until_at(first=True)
+        asking.until_answered(50)
+    assert asking.lost == 0, pair.log()
+
+
+def test_clients_of_a_dead_machine_are_answered_by_the_other_within_a_second(pair: TwoNodes) -> None:
+    pair.until_at(first=True)
+    with Asking(pair.client) as asking:
+        asking.until_answered(50)
+        pair.client.ip("link", "set", "eth1", "down")
+        pair.until_at(first=False)
+        asking.until_answered(50)
+    pair.client.ip("link", "set", "eth1", "up")
+    assert asking.lost < PER_SECOND, pair.log()
+
+
+def test_drained_node_hands_its_clients_over_and_loses_no_query(pair: TwoNodes) -> None:
+    first, _second = pair.nodes
+    pair.until_at(first=True)
+    with Asking(pair.client) as asking:
+        asking.until_answered(50)
+        command = [program("dnsfilter"), "drain", "--config", str(first.config), "--for", "8"]
+        drain = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pair.until_at(first=False)
+        assert first.process is not None
+        assert first.process.poll() is None, "the node ended before the other had the address"
+        assert drain.wait(60) == 0
+        assert eventually(lambda: first.process is not None and first.process.poll() == 0, 30)
+        asking.until_answered(50)
+    first.start()
+    assert asking.lost == 0, pair.log()
+
+
+def test_lost_upstreams_move_the_address_and_never_withdraw_both(pair: TwoNodes) -> None:
+    pair.until_at(first=True)
+    with Asking(pair.client) as asking:
+        pair.forward_until(lambda: pair.at() == [False, True], "192.0.2.51")
+        # The other has lost them too: the address goes back, and stays.
+        pair.forward_until(lambda: pair.at() == [True, False], "192.0.2.52")
+        asking.until_answered(50)
+    assert asking.lost == 0, pair.log()

@@ -1,0 +1,213 @@
+"""Two nodes with keepalived, and a client, in namespaces. The client asks the address that the nodes share."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.components import DIRECTORY, PROJECT
+from tests.support.engines import query
+from tests.support.namespaces import Namespace, NodeWithin, impossible, link
+from tests.support.nodes import Process, eventually
+
+SHARED, CLIENT = "192.0.2.60", "192.0.2.1"
+LOCAL_NAME = "health.dnsfilter.internal"
+"""A name that every node answers itself."""
+PER_SECOND = 100
+_QUIET_S = 2.0
+_CLIENTS = '[clients]\nunregistered = "resolve"\nallowed = ["192.0.2.0/24"]\n'
+_DEPLOYED = PROJECT / "deploy/keepalived"
+
+
+class Keepalived(Process):
+    """keepalived in a node's namespace, with the deployed configuration."""
+
+    def __init__(self, space: Namespace, directory: Path, priority: int, metrics: str) -> None:
+        super().__init__(directory, "keepalived")
+        self._space = space
+        self._program = space.component("keepalived")
+        self.environment = {**self._program.env, "LD_PRELOAD": str(_allow_groups(directory))}
+        script = _DEPLOYED / "dnsfilter-ready"
+        self.config = directory / "keepalived.conf"
+        text = (_DEPLOYED / "keepalived.conf").read_text()
+        for old, new in (
+            ("router_id node-1", f"router_id node-{priority}"),
+            ("priority 100", f"priority {priority}"),
+            # A namespace has one user, and root runs no script from the directories of others.
+            ("script_user nobody", "script_user root"),
+            ("    enable_script_security\n", ""),
+            ("/usr/local/bin/dnsfilter-ready answering", f"{script} answering {metrics}"),
+            ("/usr/local/bin/dnsfilter-ready preferred", f"{script} preferred {metrics}"),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        self.config.write_text(text)
+
+    def command(self) -> list[str]:
+        files = ["-f", str(self.config), "-p", str(self.directory / "pid"), "-r", str(self.directory / "vrrp-pid")]
+        return [str(self._program.path), "--dont-fork", "--log-console", "--log-detail", "--vrrp", *files]
+
+    def is_ready(self) -> bool:
+        return "Startup complete" in self.log.read_text()
+
+    def has_address(self) -> bool:
+        """Return whether this machine has the shared address."""
+        return f"{SHARED}/" in self._space.ip("address", "show", "dev", "eth0")
+
+
+class Asking:
+    """A client that asks the shared address at a fixed rate: `with Asking(space) as asking:`, then `asking.lost`."""
+
+    def __init__(self, space: Namespace) -> None:
+        self._socket = space.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._waiting: set[int] = set()
+        self.answered = 0
+
+    @property
+    def lost(self) -> int:
+        """Return the number of queries without an answer."""
+        return len(self._waiting)
+
+    def until_answered(self, number: int) -> None:
+        """Wait for this number of further answers. Raise AssertionError if they do not come."""
+        wanted = self.answered + number
+        assert eventually(lambda: self.answered >= wanted, 30), (self.answered, self.lost)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        sent = 0
+        due = time.monotonic()
+        while not self._ended.wait(max(due - time.monotonic(), 0)):
+            due += 1 / PER_SECOND
+            sent += 1
+            self._waiting.add(sent)
+            with suppress(OSError):  # if nobody has the address, the query is lost
+                self._socket.sendto(query(LOCAL_NAME, id=sent), (SHARED, 53))
+            self._receive()
+        quiet = time.monotonic() + _QUIET_S
+        while self._waiting and time.monotonic() < quiet:
+            self._receive()
+            time.sleep(0.01)
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                message = self._socket.recv(4096)
+            except OSError:
+                return
+            self._waiting.discard(int.from_bytes(message[:2], "big"))
+            self.answered += 1
+
+
+@dataclass
+class TwoNodes:
+    """The client's network and both machines, the preferred one first."""
+
+    client: Namespace
+    spaces: tuple[Namespace, Namespace]
+    nodes: tuple[NodeWithin, NodeWithin]
+    keepers: tuple[Keepalived, Keepalived]
+
+    def at(self) -> list[bool]:
+        """Return which of the two machines has the shared address."""
+        return [keeper.has_address() for keeper in self.keepers]
+
+    def forward_until(self, holds: Callable[[], bool], address: str) -> None:
+        """Send one node queries for an upstream, until the condition holds."""
+        with self.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+
+            def ask_and_look() -> bool:
+                asking.sendto(query(f"{secrets.token_hex(4)}.example.org"), (address, 53))
+                return holds()
+
+            assert eventually(ask_and_look, 30, 0.1), self.log()
+
+    def log(self) -> str:
+        """Return the end of both logs of keepalived."""
+        return "\n\n".join(keeper.log.read_text()[-2000:] for keeper in self.keepers)
+
+    def until_at(self, first: bool) -> None:
+        """Wait until only the first machine has the address, or only the second."""
+        assert eventually(lambda: self.at() == [first, not first], 30, 0.05), self.log()
+
+
+@contextmanager
+def two_nodes(directory: Path) -> Iterator[TwoNodes]:
+    """Run both nodes. Their upstream is the client, where no server listens."""
+    with ExitStack() as stack:
+        client = stack.enter_context(Namespace())
+        client.ip("link", "add", "lan", "type", "bridge")
+        client.ip("link", "set", "lan", "up")
+        client.add_address(f"{CLIENT}/24", device="lan")
+        spaces = (stack.enter_context(Namespace(client)), stack.enter_context(Namespace(client)))
+        nodes, keepers = [], []
+        for number, (space, priority) in enumerate(zip(spaces, (100, 90), strict=True), 1):
+            link(space, client, [f"192.0.2.5{number}/24"], [], f"eth{number}")
+            client.ip("link", "set", f"eth{number}", "master", "lan")
+            space.ip("link", "set", f"eth{number}", "down")
+            space.ip("link", "set", f"eth{number}", "name", "eth0")
+            space.ip("link", "set", "eth0", "up")
+            place = directory / f"node-{number}"
+            node = NodeWithin(space, place, f"{CLIENT}:5353", address="0.0.0.0", config=_CLIENTS)
+            nodes.append(stack.enter_context(node))
+            _show_options(space, place)
+            _apply_sysctl(space)
+            keepers.append(stack.enter_context(Keepalived(space, place, priority, node.metrics_address)))
+        yield TwoNodes(client, spaces, (nodes[0], nodes[1]), (keepers[0], keepers[1]))
+
+
+def _allow_groups(directory: Path) -> Path:
+    """Return a library that lets setgroups(2) succeed, which an unprivileged namespace refuses.
+
+    keepalived calls it before a script, and takes a failure for the script's success.
+    """
+    library = directory / "groups.so"
+    code = "#include <stddef.h>\nint setgroups(size_t n, const void *groups) { (void)n; (void)groups; return 0; }\n"
+    command = [shutil.which("cc") or impossible("there is no C compiler"), "-shared", "-fPIC", "-x", "c", "-", "-o"]
+    subprocess.run([*command, str(library)], input=code, text=True, check=True)
+    return library
+
+
+def _apply_sysctl(space: Namespace) -> None:
+    for line in (_DEPLOYED / "dnsfilter-vrrp.sysctl").read_text().splitlines():
+        if not line.startswith("#"):
+            key, _, value = line.partition(" = ")
+            done = space.run("sh", "-c", f"echo {value} >/proc/sys/{key.replace('.', '/')}")
+            assert done.returncode == 0, done.stderr
+
+
+def _show_options(space: Namespace, directory: Path) -> None:
+    """Show keepalived its file below /etc that names the options it was built with; nothing is installed there."""
+    there, merged = directory / "etc-there", directory / "etc"
+    there.mkdir()
+    merged.mkdir()
+    for name in os.listdir("/etc"):
+        (merged / name).symlink_to(there / name)
+    unpacked = DIRECTORY / "root/etc/keepalived"
+    if unpacked.exists():
+        (merged / "keepalived").unlink(missing_ok=True)
+        (merged / "keepalived").symlink_to(unpacked)
+    space.mount("--bind", "/etc", str(there))
+    space.mount("--bind", str(merged), "/etc")
