@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from dnsfilter import __version__
-from dnsfilter.cli import check, drain, enrol, explain, firewall, serve, snapshot, suspend, up
+from dnsfilter.cli import check, enrol, explain, firewall, serve, snapshot, suspend, up
 from dnsfilter.cli.doctor import command as doctor
 from dnsfilter.cli.options import DONE, FOUND, WRONG_INPUT
-from dnsfilter.cli.running import cache, query, top
+from dnsfilter.cli.running import cache, drain, query, top
 from dnsfilter.cli.setup import command as setup
 from dnsfilter.errors import ConfigError, DnsfilterError
 from dnsfilter.shell_completion import add_completion

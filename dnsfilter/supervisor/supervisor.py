@@ -111,7 +111,7 @@ class Supervisor:
         log_buffer(self._listening)
         log_addresses(self._crew.orders.config, self._handover.endpoints)
         self._handle_signals()
-        self._use_words_of(self._snapshot)
+        self._totals.learn(self._snapshot.rules_digest, self._snapshot.words)
         try:
             while not self._stopping:
                 self._look(time.monotonic())
@@ -329,11 +329,8 @@ class Supervisor:
     def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
         """Have every worker decide by this snapshot. If `since` is None, the snapshot is not blamed for deaths."""
         self._in_force_since = since
-        self._use_words_of(snapshot)
-        self._crew.send_policy()
-
-    def _use_words_of(self, snapshot: Snapshot) -> None:
         self._totals.learn(snapshot.rules_digest, snapshot.words)
+        self._crew.send_policy()
 
     def _handle_death(self, death: Death, now: float) -> None:
         if death.status == 0:
