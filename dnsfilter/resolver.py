@@ -6,11 +6,12 @@ from typing import assert_never
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
+from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
 from dnsfilter.engine.limits import client_block
 from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.upstream.stream_pool import BusyError, StreamPool
+from dnsfilter.upstream.updates import Updates
 
 POLL_BUDGET = 8
 """Batches per wake-up: enough to drain a burst, but few enough that streams and commands get their turn."""
@@ -38,6 +39,8 @@ class Resolver:
         self._last_ticket = 0
         self._tasks: dict[asyncio.Task[None], int] = {}
         """Tasks of questions sent over streams, with the numbers of their exchanges."""
+        self._updates = Updates()
+        self._update_tasks: set[asyncio.Task[None]] = set()
         self._loop.add_reader(engine.fileno(), self._poll)
 
     def ask(self, message: bytes, client: bytes, reply: Callable[[bytes], None]) -> int | None:
@@ -60,6 +63,12 @@ class Resolver:
                 self._waiting[ticket] = reply
                 self._handle_events(self._engine.forward(outcome, ticket))
                 return ticket if ticket in self._waiting else 0
+            case Update():
+                self._last_ticket += 1
+                ticket = self._last_ticket
+                self._waiting[ticket] = reply
+                self._pass_on(outcome, lambda answer: self._handle_events((Answered(ticket, answer),)))
+                return ticket
             case _:
                 assert_never(outcome)
 
@@ -70,9 +79,10 @@ class Resolver:
     async def close(self) -> None:
         """Stop polling and cancel questions over streams."""
         self._loop.remove_reader(self._engine.fileno())
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._update_tasks]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._streams.close()
 
     def _poll(self) -> None:
@@ -92,8 +102,22 @@ class Resolver:
                     task.add_done_callback(lambda done: self._tasks.pop(done, None))
                     if len(self._tasks) > self._engine.pending_count():
                         self._cancel_needless()
+                case Update(reply=reply):
+                    if reply is not None:
+                        self._pass_on(event, reply)
                 case _:
                     assert_never(event)
+
+    def _pass_on(self, update: Update, reply: Callable[[bytes], object]) -> None:
+        """Pass an update to a server of its zone, and its answer to `reply`."""
+        servers = [self._endpoints[number] for number in update.servers]
+
+        async def pass_on() -> None:
+            reply(await self._updates.ask(servers, update.message, client_block(update.client)))
+
+        task = self._loop.create_task(pass_on())
+        self._update_tasks.add(task)
+        task.add_done_callback(self._update_tasks.discard)
 
     def _cancel_needless(self) -> None:
         """Cancel questions whose exchanges were replaced by others."""

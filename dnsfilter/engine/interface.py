@@ -1,17 +1,20 @@
 """The interface of an engine, and the values that cross it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
-from dnsfilter.engine.listening import UdpListener
+from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.query import Query
+
+LARGEST_UPDATE_ANSWER = 1232
+"""In bytes, over UDP. An answer has at most the sections of the update, which came in one datagram."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,26 @@ class Answered:
     message: bytes
 
 
-Event: TypeAlias = Truncated | Answered
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A dynamic update for one of these servers. `reply` answers a datagram; it is None for a stream's client."""
+
+    message: bytes
+    client: bytes
+    servers: tuple[int, ...]
+    reply: Callable[[bytes], object] | None = None
+
+    def answered_by(self, listener: UdpListener, peer: PeerAddress, source: Ancillary) -> "Update":
+        """Return the update with the way back to a datagram's sender. An answer that is too large is not sent."""
+
+        def reply(answer: bytes) -> None:
+            if len(answer) <= LARGEST_UPDATE_ANSWER:
+                listener.send(answer, peer, source)
+
+        return replace(self, reply=reply)
+
+
+Event: TypeAlias = Truncated | Answered | Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +165,7 @@ class Engine(Protocol):
 
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
-    ) -> Reply | Miss | Drop:
+    ) -> Reply | Miss | Drop | Update:
         """Answer one query without I/O, as far as snapshot and cache allow."""
 
     def forward(self, miss: Miss, ticket: int) -> Sequence[Event]:

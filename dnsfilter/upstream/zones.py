@@ -79,6 +79,11 @@ class Zones:
         """Return the number of each conditional zone's view, by its suffix."""
         return {suffix: route.view for suffix, route in self._routes.items()}
 
+    def zone_servers(self, name: bytes) -> tuple[int, ...] | None:
+        """Return the servers of the conditional zone that contains a folded wire name. None if there is none."""
+        route = self._zone(name)
+        return None if route is None else route.servers
+
     def covers(self, name: bytes) -> bool:
         """Return True if the name has a record of this node or is in a conditional zone.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import dns.rcode
 
-from dnsfilter.engine.interface import Drop, Miss
+from dnsfilter.engine.interface import Drop, Miss, Update
 from dnsfilter.engine.interface import Reply as Answered
 from dnsfilter.policy.model import Reply
 from dnsfilter.telemetry.metrics import Transport
@@ -133,5 +133,5 @@ def bytes_of(rig: Rig, wire: bytes, client: str = GHENT, transport: Transport = 
         case Miss():
             ticket = rig.forward(outcome)
             return rig.until(lambda: rig.answered.pop(ticket, None))
-        case Drop():
-            raise AssertionError("the query was dropped")
+        case Drop() | Update():
+            raise AssertionError(f"no reply to the query: {outcome}")

@@ -32,7 +32,7 @@ def node_status(path: str) -> int:
 
     async def ask() -> int:
         with socket.create_server(("127.0.0.1", 0)) as sock:
-            server = StatusServer(sock, lambda: b"", lambda: None)
+            server = StatusServer(sock, lambda: b"", lambda _upstreams: None)
             try:
                 return await asyncio.to_thread(_status, f"http://127.0.0.1:{sock.getsockname()[1]}{path}")
             finally:

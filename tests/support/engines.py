@@ -26,7 +26,7 @@ import dns.rdataclass
 from dnsfilter.config.node_config import Clients, Limits, LocalRecord, Rate, Unregistered, Zone
 from dnsfilter.engine.choice import EngineKind, engine_class, why_not_compiled
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated
+from dnsfilter.engine.interface import Answered, Drop, Engine, Event, Miss, Reply, Truncated, Update
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
@@ -224,7 +224,7 @@ class Rig:
 
     def judge(
         self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP, *, later_s: int = 0
-    ) -> Reply | Miss | Drop:
+    ) -> Reply | Miss | Drop | Update:
         """Return what `answer` returns, `later_s` seconds from now by both clocks."""
         at_s, at_ms = self.clock.now_s + later_s, self.clock.boot_ms + later_s * 1000
         return self.engine.answer(message, ip_address(client).packed, transport, at_s, at_ms)
@@ -261,8 +261,8 @@ class Rig:
             case Miss():
                 ticket = self.forward(outcome)
                 return lambda: parsed(self.until(lambda: self.answered.pop(ticket, None)))
-            case Drop():
-                raise AssertionError("the query was dropped")
+            case Drop() | Update():
+                raise AssertionError(f"no answer: {outcome}")
 
     def ask(self, message: bytes, client: str = GHENT, transport: Transport = Transport.UDP) -> dns.message.Message:
         """Return the reply to one query. Upstreams act as scripted."""

@@ -54,6 +54,18 @@ acl:
 zone:
 """
 
+KEY_NAME = "office-key"
+UPDATES = """\
+key:
+  - id: {name}
+    algorithm: hmac-sha256
+    secret: {secret}
+acl:
+  - id: updates
+    key: {name}
+    action: update
+"""
+
 Denial: TypeAlias = Literal["nsec", "nsec3"]
 """How a signed zone proves that a name or type does not exist."""
 
@@ -61,8 +73,10 @@ Denial: TypeAlias = Literal["nsec", "nsec3"]
 class Knot:
     """Knot DNS: `with Knot(zones) as server:` serves {zone name: zone text} over UDP and TCP.
 
-    It listens at server.address, server.port. Zones named in `signed` are signed with keys made at the start. With
-    `updated`, everybody may send dynamic updates. It
+    `update_key` is the secret of a TSIG key KEY_NAME. With it, the zones take signed dynamic updates. With `updated`,
+    everybody may send dynamic updates.
+
+    It listens at server.address, server.port. Zones named in `signed` are signed with keys made at the start. It
     follows no CNAME across zones, like the authority of a single zone. `stop()` and `start()` simulate an outage within
     the block, and the port stays the same. The address may be any of 127/8, or ::1.
     """
@@ -75,12 +89,14 @@ class Knot:
         updated: bool = False,
         address: str = "127.0.0.1",
         port: int | None = None,
+        update_key: str | None = None,
     ) -> None:
         self.address = address
         self.port = free_port(address) if port is None else port
         self._zones = dict(zones)
         self._signed = dict(signed or {})
         self._updated = updated
+        self._update_key = update_key
         self._program = component("knotd")
         self._directory = Path(tempfile.mkdtemp(prefix="knot-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -143,6 +159,8 @@ class Knot:
     def _write(self) -> None:
         (self._directory / "db").mkdir()
         config = CONFIG.format(address=self.address, port=self.port, directory=self._directory)
+        if self._update_key is not None:
+            config = UPDATES.format(name=KEY_NAME, secret=self._update_key) + config
         for number, (zone, text) in enumerate(self._zones.items()):
             (self._directory / f"{number}.zone").write_text(text)
             config += f"  - domain: {zone}\n    file: {number}.zone\n"
@@ -150,6 +168,8 @@ class Knot:
                 config += "    acl: everybody\n"
             if zone in self._signed:
                 config += f"    dnssec-signing: on\n    dnssec-policy: {self._signed[zone]}\n"
+            if self._update_key is not None:
+                config += "    acl: updates\n"
         (self._directory / "knot.conf").write_text(config)
 
     def _answers(self, zone: str) -> bool:

@@ -18,7 +18,7 @@
 # themselves; a cache entry remembers what its names belong to.
 
 from dnsfilter.engine.slow_path.case import Turn
-from dnsfilter.engine.interface import Drop, Reply
+from dnsfilter.engine.interface import Drop, Reply, Update
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -101,6 +101,8 @@ cdef int answer_odd(
         return DROPPED
     if result == ODD_QUERY:
         return answer_rare(fast, asked, ahead, transport, at, now_ms, limit, out)
+    if fault.opcode == OPCODE_UPDATE and fast.takes_updates and ahead.range_class >= 0:
+        return HAND_OVER
     result = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
     fast.slots[fast.outcomes[transport][result]] += 1
     return <int>write_fault(asked, &fault, out)
@@ -341,6 +343,9 @@ cdef class Loop:
         )
         if isinstance(outcome, Reply):
             batch.reply_with(i, outcome.message)
+        elif isinstance(outcome, Update):
+            update = outcome.answered_by(source.listener, batch.peer(i), batch.ancillary(i))
+            self.python_turn().events.append(update)
         else:
             waiter = Waiter(
                 outcome.query, client, self.boot_ns, source.listener, batch.peer(i), batch.ancillary(i)

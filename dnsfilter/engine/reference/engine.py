@@ -14,7 +14,7 @@ from dnsfilter.cache.answers import AnswerCache, Cache
 from dnsfilter.cache.failures import Failures
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply
+from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
 from dnsfilter.engine.range_counts import RangeCounts
@@ -188,6 +188,8 @@ class ReferenceEngine:
                 case Miss():
                     waiter = Waiter(outcome.query, client, turn.boot_ns, listener, peer, source)
                     self._path.ask(turn, outcome, waiter)
+                case Update():
+                    turn.events.append(outcome.answered_by(listener, peer, source))
                 case Drop():
                     pass
 
@@ -201,7 +203,7 @@ class ReferenceEngine:
 
     def answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
-    ) -> Reply | Miss | Drop:
+    ) -> Reply | Miss | Drop | Update:
         outcome = self._answer(message, client, transport, wall_s, boot_ms)
         if self._judging.recorder is not None:
             self._judging.recorder.decided(message, client, transport, outcome)
@@ -209,7 +211,7 @@ class ReferenceEngine:
 
     def _answer(
         self, message: bytes, client: bytes, transport: Transport, wall_s: Instant, boot_ms: int
-    ) -> Reply | Miss | Drop:
+    ) -> Reply | Miss | Drop | Update:
         judging = self._judging
         # 1. Parse. A message that is too short or is itself a response gets no answer.
         query = parse_query(message)
@@ -233,6 +235,8 @@ class ReferenceEngine:
         # 4. Faults, and clients that may not ask.
         size_limit = udp_limit(query) if forgeable else STREAM_LIMIT
         if isinstance(query, Fault):
+            if self._path.takes(query, range_class):
+                return self._path.update(message, query, client, transport)
             judging.count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
             return Reply(empty_reply(query, query.rcode, limit=size_limit))
         case = Case(query, transport, client, range_class, at, boot_ms, size_limit)

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
 from dnsfilter.engine.clock import Clock
-from dnsfilter.engine.interface import Capture, Captured, CapturedQuery, Drop, Miss, Reply
+from dnsfilter.engine.interface import Capture, Captured, CapturedQuery, Drop, Miss, Reply, Update
 from dnsfilter.errors import MalformedMessage, SnapshotError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.telemetry.metrics import Transport
@@ -55,8 +55,10 @@ class Recorder:
         self._queries, self._dropped, self._bytes = [], Counter(), 0
         return taken
 
-    def decided(self, message: bytes, client: bytes, transport: Transport, outcome: Reply | Miss | Drop) -> None:
-        """Record a query with its reply, or as dropped. A miss is recorded when it is answered."""
+    def decided(
+        self, message: bytes, client: bytes, transport: Transport, outcome: Reply | Miss | Drop | Update
+    ) -> None:
+        """Record a query with its reply, or as dropped. A miss is recorded when it is answered, an update never."""
         match outcome:
             case Reply(reply):
                 self.replied(client, transport, reply)

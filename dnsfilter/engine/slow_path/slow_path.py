@@ -10,7 +10,7 @@ from dnsfilter.cache.answers import Cache
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
 from dnsfilter.engine.clock import Anchor, Clock
-from dnsfilter.engine.interface import Answered, Capture, Captured, Miss, NodeLabel, Reply
+from dnsfilter.engine.interface import Answered, Capture, Captured, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.slow_path.case import Case, Turn
 from dnsfilter.engine.slow_path.deciding import Deciding
 from dnsfilter.engine.slow_path.exchange import Waiter
@@ -20,6 +20,7 @@ from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
 from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
+from dnsfilter.engine.slow_path.updates import decide_update, is_taken
 from dnsfilter.policy.model import WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
@@ -27,7 +28,7 @@ from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import CACHE_BYTES, CACHE_ENTRIES, UPSTREAM_ANSWERS, UPSTREAM_UNKNOWN, upstream_slots
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.iana import Rcode
-from dnsfilter.wire.query import Query, parse_query
+from dnsfilter.wire.query import Fault, Query, parse_query
 from dnsfilter.wire.reply import empty_reply, udp_limit
 
 
@@ -56,7 +57,7 @@ class SlowPath:
         self._health = health
         self._upstreams = upstreams
         self._slots = slots
-        self._cache = cache
+        self._cache, self._zones = cache, zones
         self._failures = failures
         self.judging = Judging(clients, counters)
         self._recorder = Recorder(self.judging, clock)
@@ -98,11 +99,22 @@ class SlowPath:
         """Decide a query that is within its client's limits, of a client that may ask or for the probe's name."""
         return self._deciding.decide(case)
 
+    def takes(self, fault: Fault, range_class: int | None) -> bool:
+        """Return whether a message is an update for `update`."""
+        return is_taken(fault, range_class, self._zones)
+
+    def update(self, message: bytes, fault: Fault, client: bytes, transport: Transport) -> Reply | Update:
+        """Decide on an update that `takes` accepts and that is within its client's limits."""
+        limit = udp_limit(fault) if transport is Transport.UDP else STREAM_LIMIT
+        return decide_update(message, fault, client, transport, self._zones, self.judging, limit)
+
     def decide_message(
         self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
-    ) -> Reply | Miss:
-        """Parse a query and decide it. Raise ValueError if the message is not a query."""
+    ) -> Reply | Miss | Update:
+        """Parse a query or update and decide it. Raise ValueError if the message is neither."""
         query = parse_query(message)
+        if isinstance(query, Fault) and self.takes(query, range_class):
+            return self.update(message, query, client, transport)
         if not isinstance(query, Query):
             raise ValueError(f"message {message.hex()} is not a query")
         limit = udp_limit(query) if transport is Transport.UDP else STREAM_LIMIT

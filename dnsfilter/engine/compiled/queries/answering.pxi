@@ -67,6 +67,7 @@ cdef class Answering:
     cdef UnregisteredNetworks unregistered
     cdef RangeWords ranges
     cdef Places places
+    cdef bint takes_updates         # there are conditional zones
     cdef object names_digest
     cdef uint64_t generation        # of the names file in force; 0: none yet
     cdef uint64_t[::1] slots
@@ -94,6 +95,7 @@ cdef class Answering:
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
         self.places = Places(zones)
+        self.takes_updates = bool(zones.numbers())
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
             for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]
