@@ -70,8 +70,10 @@ def _kea(text: str) -> Iterator[Network]:
             f"it cannot be read as JSON: {where}. For a file with includes, give config-get."
         ) from error
     lines: dict[str, list[int]] = {}
+    line, counted = 1, 0
     for match in _SUBNET.finditer(plain):
-        lines.setdefault(match[1], []).append(plain.count("\n", 0, match.start()) + 1)
+        line, counted = line + plain.count("\n", counted, match.start()), match.start()
+        lines.setdefault(match[1], []).append(line)
     servers = [server for each in _items(found) for server in _servers(each)]
     if not servers:
         raise UnreadableExport("it has neither Dhcp4 nor Dhcp6")
@@ -135,7 +137,8 @@ def _scopes(text: str) -> list[tuple[int, dict[str, str]]]:
     """Return the line and the texts of each element `Scope` that is below `Scopes`, by lower-case name."""
     found: list[tuple[int, dict[str, str]]] = []
     path: list[str] = []
-    parser = expat.ParserCreate()
+    # The text is decoded already. Its XML declaration may still name the encoding of the file.
+    parser = expat.ParserCreate("utf-8")
 
     def start(name: str, _attributes: object) -> None:
         path.append(name.lower())
@@ -180,7 +183,8 @@ def _table(text: str, needed: Sequence[Sequence[str]]) -> Iterator[tuple[int, Ma
     for line, cells in lines:
         if isinstance(cells, str):
             raise UnreadableExport(f"line {line} {cells}")
-        yield line, dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        # A row that ends early has empty cells.
+        yield line, dict.fromkeys(names, "") | dict(zip(names, (cell.strip() for cell in cells), strict=False))
 
 
 KINDS: Mapping[str, Callable[[str], Iterator[Network]]] = {"kea": _kea, "windows": _windows, "netbox": _netbox}

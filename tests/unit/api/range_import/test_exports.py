@@ -99,6 +99,16 @@ def test_the_answer_to_config_get_is_read(as_list: bool) -> None:
     assert rows("kea", json.dumps([answer] if as_list else answer)) == [(1, "192.0.2.0/24", "")]
 
 
+def test_encoding_in_the_declaration_may_be_another_than_that_of_the_text() -> None:
+    assert rows("windows", XML.replace('"utf-8"', '"utf-16"', 1)) == rows("windows", XML)
+
+
+def test_each_of_many_networks_has_its_line() -> None:
+    subnets = ",\n".join(f'{{"subnet": "10.0.{number}.0/24"}}' for number in range(200))
+    found = rows("kea", f'{{"Dhcp4": {{"subnet4": [\n{subnets}]}}}}')
+    assert [line for line, _, _ in found] == list(range(2, 202))
+
+
 def test_the_example_for_kea_is_read() -> None:
     example = Path(__file__).parents[4] / "deploy/dhcp/kea-dhcp4.conf"
     (found,) = rows("kea", example.read_text())
@@ -123,6 +133,8 @@ def test_the_example_for_kea_is_read() -> None:
             "ScopeId,SubnetMask\n192.0.2.0,255.255.0.255\n192.0.2.0\n",
             [("line 2", "'192.0.2.0/255.255.0.255' is not a prefix"), ("line 3", "'192.0.2.0/' is not a prefix")],
         ),
+        ("netbox", "id;prefix;status\r\n5\r\n", [("line 2", "'' is not a prefix")]),
+        ("windows", "Name,Prefix\nlab\n", [("line 2", "'/64' is not a prefix")]),
     ],
 )
 def test_every_wrong_network_is_a_fault_with_its_line(kind: str, text: str, expected: list[tuple[str, str]]) -> None:
