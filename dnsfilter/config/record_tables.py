@@ -1,7 +1,7 @@
 """The `[[record]]` tables of the configuration: their faults, and the records that they describe."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dnsfilter.config.file_schema import RecordTable
@@ -47,7 +47,25 @@ def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
         if value in seen and table.type is not Type.CNAME:
             faults.append(Fault(("record", index), f"is the same {table.type.name} of {name} once more"))
         seen.add(value)
-    return faults
+    return faults or list(_loops(tables))
+
+
+def _loops(tables: Sequence[RecordTable | None]) -> Iterator[Fault]:
+    """Yield a fault for each alias that leads back to itself. Names and data have no other fault."""
+    aliases = {
+        table.name: parse_rdata(table.type, table.data)
+        for table in tables
+        if table is not None and table.type is Type.CNAME
+    }
+    for index, table in enumerate(tables):
+        if table is None or table.type is not Type.CNAME:
+            continue
+        name = table.name
+        for _ in aliases:
+            name = aliases.get(name, b"")
+            if name == table.name:
+                yield Fault(("record", index, "data"), f"the alias {name_text(name)} leads back to itself")
+                break
 
 
 def local_record(table: RecordTable) -> LocalRecord:

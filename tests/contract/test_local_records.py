@@ -85,6 +85,16 @@ def test_a_name_with_records_has_no_other_types(start: Start, qtype: str) -> Non
     assert rig.forwarded == []
 
 
+def test_target_of_an_alias_has_no_other_types_either(start: Start) -> None:
+    rig = local(start)
+    for qtype in ("AAAA", "HTTPS"):
+        reply = rig.at_once(query("print.example.org", qtype), GHENT)
+        assert (reply.rcode(), data(reply)) == (dns.rcode.NOERROR, ["CNAME printer.corp.internal."])
+        assert [(str(each.name), each.rdtype) for each in reply.authority] == [
+            ("printer.corp.internal.", dns.rdatatype.SOA)
+        ]
+
+
 def test_any_of_a_name_without_an_alias_is_the_minimal_answer(start: Start) -> None:
     assert data(local(start).at_once(query("printer.corp.internal", "ANY"), GHENT)) == ['HINFO "RFC8482" ""']
 

@@ -121,23 +121,25 @@ def probe_answer(query: Query, texts: Sequence[str], limit: int) -> Local:
 def recorded_answer(question: Question, zones: Zones) -> Answer | None:
     """Return the answer of this node's own records; None for names without one, and for other classes.
 
-    A name has no other data than its records here. An alias that leads to another name ends the answer.
+    A name has no other data than its records here, also as the target of an alias: the answer denies other types. An
+    alias that leads to another name ends the answer.
     """
     if question.qclass != Class.IN or question.name not in zones.records:
         return None
     found: list[RawRecord] = []
+    denial: tuple[RawRecord, ...] = ()
     owner = question.wire[:-4]
     for _ in range(MOST_ALIASES):
         records = zones.records.of(owner.lower())
         chosen = [record for record in records if record.rtype in (question.qtype, Type.CNAME)]
+        if records and not chosen:
+            ttl_s = min(record.ttl_s for record in records)
+            denial = (soa_record(owner.lower(), ttl_s, ttl_s),)
         found += [RawRecord(owner, record.rtype, Class.IN, record.ttl_s, record.rdata) for record in chosen]
         if not chosen or chosen[0].rtype == question.qtype:
             break
         owner = chosen[0].rdata
-    if found:
-        return compose(question, 0, Rcode.NOERROR, (found,))
-    ttl_s = min(record.ttl_s for record in zones.records.of(question.name))
-    return compose(question, 0, Rcode.NOERROR, ((), (soa_record(question.name, ttl_s, ttl_s),)))
+    return compose(question, 0, Rcode.NOERROR, (found, denial))
 
 
 def local_leg(question: Question, zones: Zones, revision: int) -> Answer | None:

@@ -45,6 +45,16 @@ def test_alias_stands_alone(tmp_path: Path) -> None:
     assert len(problems(tmp_path, table("a.example", "CNAME", "b.example") + table("A.example", "CNAME", "c.example")))
 
 
+def test_aliases_may_not_lead_back_to_themselves(tmp_path: Path) -> None:
+    loop = table("a.example", "CNAME", "B.example") + table("b.example", "CNAME", "a.example")
+    text = loop + table("in.example", "CNAME", "a.example")
+    assert [problem.partition("record")[2] for problem in problems(tmp_path, text)] == [
+        "[0].data (a.example): the alias a.example leads back to itself",
+        "[1].data (b.example): the alias b.example leads back to itself",
+    ]
+    load(tmp_path, text.replace('data = "a.example"', 'data = "d.example"'))
+
+
 def test_a_name_has_at_most_32_records(tmp_path: Path) -> None:
     text = "".join(table("a.example", "A", f"192.0.2.{number}") for number in range(33))
     assert len(load(tmp_path, text.replace(table("a.example", "A", "192.0.2.32"), "")).records) == 32
