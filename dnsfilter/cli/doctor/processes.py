@@ -15,7 +15,8 @@ from dnsfilter.telemetry.metrics import Transport
 _TABLES = (("udp", Transport.UDP), ("udp6", Transport.UDP), ("tcp", Transport.TCP), ("tcp6", Transport.TCP))
 _LISTENS = "0A"
 _SOCKET = re.compile(r"socket:\[([0-9]+)\]")
-_UNIT = re.compile(r"([^/\n]+\.service)(?:/|$)", re.MULTILINE)
+_UNIT = re.compile(r"^[^\n]*:/system\.slice/(?:[^/\n]+\.slice/)*([^/\n]+\.service)(?:/|$)", re.MULTILINE)
+"""A unit of the system. Those of a login belong to its person."""
 _MAX_LINE_FIELDS = 10
 
 
@@ -80,6 +81,20 @@ def sockets_at(known: Iterable[OpenSocket], endpoint: Endpoint, transport: Trans
     return exact or [each for each in fitting if each.address.is_unspecified]
 
 
+def sockets_below(known: Iterable[OpenSocket], endpoint: Endpoint, transport: Transport) -> list[OpenSocket]:
+    """Return the sockets at single addresses that keep a node from a wildcard. Empty for any other endpoint."""
+    if not endpoint.address.is_unspecified:
+        return []
+    return [
+        each
+        for each in known
+        if each.transport is transport
+        and each.port == endpoint.port
+        and each.address.version == endpoint.address.version
+        and not each.address.is_unspecified
+    ]
+
+
 def holders(root: Path, sockets: Iterable[OpenSocket]) -> list[Process]:
     """Return the processes that hold one of these sockets, as far as this user may see them."""
     inodes = {each.inode for each in sockets}
@@ -91,8 +106,11 @@ def processes(root: Path) -> Iterator[Process]:
     for directory in (root / "proc").glob("[0-9]*"):
         try:
             command = (directory / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            fields = dict(line.split(":", 1) for line in (directory / "status").read_text().splitlines() if ":" in line)
-            unit = _UNIT.search((directory / "cgroup").read_text()) if (directory / "cgroup").exists() else None
+            # A process may give itself any name, also one that is not UTF-8.
+            status = (directory / "status").read_text("utf-8", "replace")
+            fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+            cgroup = directory / "cgroup"
+            unit = _UNIT.search(cgroup.read_text("utf-8", "replace")) if cgroup.exists() else None
         except OSError:
             continue  # it has ended
         name, uid, mask = fields["Name"].strip(), int(fields["Uid"].split()[1]), int(fields["CapEff"], 16)

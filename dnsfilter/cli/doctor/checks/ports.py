@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
-from dnsfilter.cli.doctor.processes import Process, holders, open_sockets, sockets_at
+from dnsfilter.cli.doctor.processes import Process, holders, open_sockets, sockets_at, sockets_below
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.telemetry.metrics import Transport
@@ -19,7 +19,7 @@ def ports(subject: Subject) -> Outcome:
     unseen: set[int] = set()
     for endpoint, transport in _wanted(subject):
         place = f"{endpoint_text(endpoint)} over {transport.upper()}"
-        sockets = sockets_at(known, endpoint, transport)
+        sockets = sockets_at(known, endpoint, transport) or sockets_below(known, endpoint, transport)
         owners = holders(subject.root, sockets)
         if not sockets:
             findings[Finding(f"nothing listens on {place}", START)] = None
@@ -44,5 +44,10 @@ def _advice(owner: Process) -> str:
             "write DNSStubListener=no below [Resolve] in /etc/systemd/resolved.conf, "
             "then type systemctl restart systemd-resolved dnsfilter"
         )
-    stop = f"systemctl disable --now {owner.unit}" if owner.unit else f"kill {owner.pid}"
-    return f"type {stop} && systemctl restart dnsfilter, or set another address in listen"
+    look, stop = f"ps {owner.pid}", f"kill {owner.pid}"
+    if owner.unit:
+        look, stop = f"systemctl status {owner.unit}", f"systemctl disable --now {owner.unit}"
+    return (
+        f"to see what it is: {look}. If nothing here needs it, type {stop} && systemctl restart dnsfilter; "
+        "else set another address in listen"
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dnsfilter.cli.doctor.checks.ports import ports
-from tests.support.doctor_subjects import LISTEN, add_node, add_process, add_socket, subject, texts
+from tests.support.doctor_subjects import LISTEN, add_node, add_process, add_socket, subject, texts, write
 
 
 def test_port_that_nobody_holds_is_found_until_the_node_starts(tmp_path: Path) -> None:
@@ -40,6 +40,34 @@ def test_stub_of_systemd_resolved_is_switched_off_not_stopped(tmp_path: Path) ->
     add_socket(node.root, "udp", "127.0.0.53", 53, 7)
     add_process(node.root, 9, "/lib/systemd/systemd-resolved", inodes=(7,), unit="systemd-resolved.service")
     assert "DNSStubListener=no" in ports(node).findings[0].advice
+
+
+def test_program_at_one_address_keeps_the_node_from_all(tmp_path: Path) -> None:
+    node = subject(tmp_path, listen="0.0.0.0")
+    add_socket(node.root, "udp", "127.0.0.53", 53, 7)
+    add_socket(node.root, "udp6", "2001:db8::53", 53, 8)
+    add_process(node.root, 9, "/lib/systemd/systemd-resolved", inodes=(7,), unit="systemd-resolved.service")
+    (first, *_) = ports(node).findings
+    assert first.text.startswith("0.0.0.0:53 over UDP is held by systemd-resolved (process 9")
+    assert "DNSStubListener=no" in first.advice
+
+
+def test_service_of_a_login_is_not_a_unit_to_disable(tmp_path: Path) -> None:
+    node = subject(tmp_path)
+    add_socket(node.root, "udp", "0.0.0.0", 53, 7)
+    add_process(node.root, 412, "/usr/bin/dnsmasq", inodes=(7,))
+    write(node.root, "proc/412/cgroup", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/try.service\n")
+    (first, *_) = ports(node).findings
+    assert "user@1000" not in first.text + first.advice
+    assert "type kill 412" in first.advice
+
+
+def test_process_with_an_odd_name_does_not_stop_the_check(tmp_path: Path) -> None:
+    node = subject(tmp_path)
+    add_node(node.root)
+    add_process(node.root, 5, "/opt/odd")
+    write(node.root, "proc/5/status", b"Name:\t\xff\xfe\nUid:\t0\t0\t0\t0\nCapEff:\t0\n")
+    assert texts(ports(node)) == []
 
 
 def test_holder_that_this_user_may_not_see_is_unknown(tmp_path: Path) -> None:
