@@ -2,9 +2,13 @@
 
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
+
+import dns.message
+import dns.rdatatype
 
 from dnsfilter.cli.doctor.findings import Outcome, Subject
 from dnsfilter.config.load import load_config
@@ -13,6 +17,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.scraped import Sample, Samples
+from dnsfilter.wire.checker import Answer, check_message
 from tests.support.policies import NOW, network, policy
 
 LISTEN = "192.0.2.1"
@@ -97,3 +102,18 @@ def with_servers(config: Config, *servers: Endpoint) -> Config:
 def counted(**clients: int) -> Counter[bytes]:
     """Return counts by packed address, for addresses written with underscores."""
     return Counter({ip_address(name.lstrip("a").replace("_", ".")).packed: sent for name, sent in clients.items()})
+
+
+def answers(rcode: str, *records: str) -> Callable[[Endpoint, bytes, int], Answer]:
+    """Return a way to ask a node that answers so."""
+
+    def ask(server: Endpoint, name: bytes, qtype: int) -> Answer:
+        asked = dns.message.make_query("control.example.org", dns.rdatatype.RdataType(qtype))
+        made = dns.message.from_text(
+            "\n".join(
+                ["id 1", f"rcode {rcode}", "flags QR RD RA", ";QUESTION", str(asked.question[0]), ";ANSWER", *records]
+            )
+        )
+        return check_message(made.to_wire())
+
+    return ask

@@ -93,7 +93,7 @@ def _attempt(check: "Callable[[], Outcome]") -> "Outcome":
 
     try:
         return check()
-    except (DnsfilterError, OSError) as error:
+    except (DnsfilterError, OSError, ValueError) as error:  # ValueError: files of others may hold anything
         return Outcome(unseen=f"the check failed: {error}")
 
 

@@ -10,8 +10,11 @@ UNTRACK = (
     "nft 'add table inet untracked; "
     "add chain inet untracked in { type filter hook prerouting priority raw; }; "
     "add chain inet untracked out { type filter hook output priority raw; }; "
-    "add rule inet untracked in udp dport 53 notrack; add rule inet untracked out udp sport 53 notrack'"
+    "add rule inet untracked in fib daddr type local udp dport 53 notrack; "
+    "add rule inet untracked out udp sport 53 notrack'"
 )
+"""Only for queries to this machine: a router must track those that it translates for others."""
+REDIRECTS = "With dnsfilter firewall --redirect, which needs these entries, or to gain time"
 
 
 def conntrack(subject: Subject) -> Outcome:
@@ -26,4 +29,4 @@ def conntrack(subject: Subject) -> Outcome:
     if count < FULL * most:
         return Outcome(seen=text)
     more = f"sysctl net.netfilter.nf_conntrack_max={4 * most}"
-    return Outcome((Finding(text, f"type {UNTRACK}, so that queries take no entry, or {more}"),))
+    return Outcome((Finding(text, f"type {UNTRACK}, so that queries take no entry. {REDIRECTS}: {more}"),))

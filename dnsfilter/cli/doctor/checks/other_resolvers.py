@@ -4,7 +4,7 @@ from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
 from dnsfilter.cli.doctor.resolvers import is_this_node, resolver_lists
 from dnsfilter.cli.running.asking import ask
 from dnsfilter.config.node_config import DNS_PORT, Endpoint
-from dnsfilter.engine.slow_path.local import HEALTH_NAME
+from dnsfilter.engine.slow_path.local import PROBE_NAME
 from dnsfilter.errors import UnavailableError
 from dnsfilter.wire.iana import Rcode, Type
 
@@ -21,14 +21,15 @@ def other_resolvers(subject: Subject) -> Outcome:
         for address in others:
             if not is_a_node(Endpoint(address, DNS_PORT)):
                 text = f"{each.path} names {address} next to this node: clients that are refused ask it"
-                findings[Finding(text, f"remove {address} from DHCP (option 6) and from {each.path}, {REPLIES}")] = None
+                advice = f"remove {address} from DHCP, from router advertisements and from {each.path}, {REPLIES}"
+                findings[Finding(text, advice)] = None
     return Outcome(tuple(findings), "no list of this machine names another resolver next to this node")
 
 
 def is_a_node(endpoint: Endpoint) -> bool:
-    """Return whether a node answers there: only a node has the name of its health."""
+    """Return whether a node answers there: only nodes have the name of the probe, and every client may ask for it."""
     try:
-        answer = ask(endpoint, HEALTH_NAME, Type.TXT)
+        answer = ask(endpoint, PROBE_NAME, Type.TXT)
     except UnavailableError:
         return False
     return answer.rcode == Rcode.NOERROR and bool(answer.section(0))

@@ -16,8 +16,9 @@ from dnsfilter.wire.message import record_data
 from dnsfilter.wire.names import parse_name
 
 TIME = "time server"
+BY_ADDRESS = "configure a time server of the office by its address. Do not pin a public name: its addresses change"
 API_SETTINGS = "etc/dnsfilter/api.env"
-_SETTING = re.compile(r"^DNSFILTER_API_[A-Z_]*(?:MAIL|SYSLOG)=[\"']?([a-z]+://\S+?)[\"']?$", re.MULTILINE)
+_SETTING = re.compile(r"^DNSFILTER_API_[A-Z_]*(?:MAIL|SYSLOG|DATABASE)=[\"']?([a-z0-9+]+://\S+?)[\"']?$", re.MULTILINE)
 _TIMESYNCD = re.compile(r"^(?:Fallback)?NTP=(.+)$", re.MULTILINE)
 _NTP = re.compile(r"^\s*(?:server|pool|peer)\s+(\S+)", re.MULTILINE)
 _TIME = {
@@ -30,13 +31,13 @@ _TIME = {
 
 
 def own_names(subject: Subject) -> Outcome:
-    """Find names of the control plane, of mail and log servers and of time servers that depend on this node."""
+    """Find names of the servers that this machine needs, and that depend on this node."""
     names = dict(_names(subject))
     servers = own_resolvers(subject)
     ours = [address for address in servers.addresses if is_this_node(subject.config, address)]
     if not names or not ours:
         return Outcome(seen="this machine asks another resolver" if names else "this machine needs no names")
-    hosts = (subject.text("etc/hosts") or "").split()
+    hosts = {word for line in (subject.text("etc/hosts") or "").splitlines() for word in line.partition("#")[0].split()}
     findings = []
     for name, purpose in names.items():
         if name in hosts:
@@ -46,8 +47,8 @@ def own_names(subject: Subject) -> Outcome:
             findings.append(found)
         elif len(ours) == len(servers.addresses):
             text = f"{name}, the {purpose}, is resolved by this node alone: without the node it cannot be reached"
-            by_address = ", or configure a time server by its address" if purpose == TIME else ""
-            findings.append(Finding(text, f"type echo {shlex.quote(f'{found} {name}')} >> /etc/hosts{by_address}"))
+            known = f"type echo {shlex.quote(f'{found} {name}')} >> /etc/hosts"
+            findings.append(Finding(text, BY_ADDRESS if purpose == TIME else known))
     return Outcome(tuple(findings), f"{', '.join(names)}: known without this node")
 
 
@@ -56,7 +57,7 @@ def _names(subject: Subject) -> Iterator[tuple[str, str]]:
     url = subject.config.control_plane.url
     found = [] if url is None else [(urlsplit(url).hostname or "", "control plane")]
     settings = _SETTING.findall(subject.text(API_SETTINGS) or "")
-    found += [(urlsplit(setting).hostname or "", "mail or log server") for setting in settings]
+    found += [(urlsplit(setting).hostname or "", "mail, log or database server") for setting in settings]
     for path, pattern in _TIME.items():
         for line in pattern.findall(subject.text(path) or ""):
             found += [(word, TIME) for word in line.split()]

@@ -36,7 +36,10 @@ def _ask(question: tuple[Endpoint, bytes, int, Transport]) -> Finding | None:
     server, name, qtype, transport = question
     flag = " +tcp" if transport is Transport.TCP else ""
     again = f"dig{flag} -p {server.port} @{server.address} {name_text(name)} {Type(qtype).name}"
-    opened = f"open port {server.port} over {transport.upper()} to {server.address} in the firewall"
+    opened = (
+        f"check that a DNS server runs at {server.address}, and that firewalls pass port {server.port} over "
+        f"{transport.upper()}"
+    )
     try:
         answer = ask(server, name, qtype, transport)
     except UnavailableError as error:

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -66,13 +67,20 @@ def test_check_that_fails_does_not_hide_the_others(
 
     from dnsfilter.cli.doctor import node_files, table
 
-    monkeypatch.setattr(table, "CHECKS", {"first": fails, "second": lambda subject: Outcome(seen="all is well")})
+    def reads(subject: Subject) -> Outcome:
+        return Outcome(seen=str(urlsplit("smtp://[2001:db8::1").hostname))
+
+    def sees(subject: Subject) -> Outcome:
+        return Outcome(seen="all is well")
+
+    monkeypatch.setattr(table, "CHECKS", {"first": fails, "other": reads, "second": sees})
     monkeypatch.setattr(node_files, "node_files", lambda subject, named: Outcome(seen="readable"))
     path = tmp_path / "dnsfilter.toml"
     path.write_text('state_dir = "state"\n[upstream]\nservers = ["192.0.2.53"]\n')
     assert run("--config", str(path)) == 0
     assert capsys.readouterr().out.splitlines() == [
         "unknown  first: the check failed: the table is missing",
+        "unknown  other: the check failed: Invalid IPv6 URL",
         "ok       second: all is well",
         "ok       files: readable",
         "0 findings",

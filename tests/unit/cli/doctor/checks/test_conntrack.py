@@ -17,7 +17,8 @@ def test_full_table_is_found_with_its_queries_until_they_are_not_tracked(tmp_pat
     assert found.text == (
         "600 of 1000 entries of connection tracking are in use; 3 of the first 3 entries are queries to port 53"
     )
-    assert "udp dport 53 notrack" in found.advice
+    assert "fib daddr type local udp dport 53 notrack" in found.advice
+    assert "sysctl net.netfilter.nf_conntrack_max=4000" in found.advice
     write(node.root, COUNT, "2\n")
     assert texts(conntrack(node)) == []
     assert "3 of the first 3 entries are queries" in conntrack(node).seen

@@ -1,12 +1,15 @@
 """A second resolver in a list with this node."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from dnsfilter.cli.doctor.checks import other_resolvers as checked
 from dnsfilter.cli.doctor.checks.other_resolvers import other_resolvers
-from tests.support.doctor_subjects import subject, texts, write
+from dnsfilter.config.node_config import Endpoint
+from dnsfilter.engine.slow_path.local import HEALTH_NAME, PROBE_NAME
+from tests.support.doctor_subjects import answers, subject, texts, write
 
 LISTS = [
     ("etc/resolv.conf", "nameserver 192.0.2.1\nnameserver {}\n"),
@@ -39,6 +42,15 @@ def test_second_node_and_lists_without_this_node_are_fine(tmp_path: Path, monkey
     write(node.root, "etc/resolv.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\n")
     write(node.root, "run/systemd/netif/leases/3", "DNS=198.51.100.9\n")
     assert texts(other_resolvers(node)) == []
+
+
+def test_second_node_is_known_by_the_name_that_it_answers_to_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The second node may refuse this machine: its own addresses need not be in a range.
+    replies = {PROBE_NAME: "NOERROR", HEALTH_NAME: "REFUSED"}
+    monkeypatch.setattr(
+        checked, "ask", lambda server, name, qtype: answers(replies[name], "probe. 0 TXT node=ns2")(server, name, qtype)
+    )
+    assert checked.is_a_node(Endpoint(ip_address("192.0.2.2"), 53))
 
 
 def test_servers_behind_the_stub_of_systemd_resolved_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

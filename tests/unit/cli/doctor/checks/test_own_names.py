@@ -2,32 +2,13 @@
 
 from pathlib import Path
 
-import dns.message
-import dns.rdatatype
 import pytest
 
 from dnsfilter.cli.doctor.checks import own_names as checked
-from dnsfilter.cli.doctor.checks.own_names import own_names
-from dnsfilter.config.node_config import Endpoint
-from dnsfilter.wire.checker import Answer, check_message
-from tests.support.doctor_subjects import subject, texts, write
+from dnsfilter.cli.doctor.checks.own_names import BY_ADDRESS, own_names
+from tests.support.doctor_subjects import answers, subject, texts, write
 
-
-def answers(rcode: str, *records: str) -> object:
-    """Return a way to ask a node that answers so."""
-
-    def ask(server: Endpoint, name: bytes, qtype: int) -> Answer:
-        asked = dns.message.make_query("control.example.org", dns.rdatatype.RdataType(qtype))
-        made = dns.message.from_text(
-            "\n".join(
-                ["id 1", f"rcode {rcode}", "flags QR RD RA", ";QUESTION", str(asked.question[0]), ";ANSWER", *records]
-            )
-        )
-        return check_message(made.to_wire())
-
-    return ask
-
-
+SERVER = "mail, log or database server"
 GOOD = answers("NOERROR", "control.example.org. 60 IN A 192.0.2.9")
 
 
@@ -36,10 +17,19 @@ GOOD = answers("NOERROR", "control.example.org. 60 IN A 192.0.2.9")
     [
         (
             "etc/dnsfilter/api.env",
-            "DNSFILTER_API_NOTICES_MAIL=smtp://mail.example.org?from=a@b.example\n",
-            "mail or log server",
+            "DNSFILTER_API_DATABASE=postgresql+psycopg://a:b@mail.example.org/c\n",
+            SERVER,
         ),
-        ("etc/dnsfilter/api.env", "DNSFILTER_API_EVENTS_SYSLOG=tls://mail.example.org\n", "mail or log server"),
+        (
+            "etc/dnsfilter/api.env",
+            "DNSFILTER_API_NOTICES_MAIL=smtp://mail.example.org?from=a@b.example\n",
+            SERVER,
+        ),
+        (
+            "etc/dnsfilter/api.env",
+            "DNSFILTER_API_EVENTS_SYSLOG=tls://mail.example.org\n",
+            SERVER,
+        ),
         ("etc/systemd/timesyncd.conf", "[Time]\nNTP=mail.example.org 192.0.2.123\n", "time server"),
         ("etc/chrony/chrony.conf", "pool mail.example.org iburst\n", "time server"),
     ],
@@ -53,7 +43,12 @@ def test_name_that_only_this_node_resolves_is_found_until_hosts_has_it(
     write(node.root, path, content)
     (found,) = own_names(node).findings
     assert found.text.startswith(f"mail.example.org, the {purpose}, is resolved by this node alone")
-    assert found.advice.startswith("type echo '192.0.2.9 mail.example.org' >> /etc/hosts")
+    if purpose == "time server":
+        assert found.advice == BY_ADDRESS
+    else:
+        assert found.advice == "type echo '192.0.2.9 mail.example.org' >> /etc/hosts"
+    write(node.root, "etc/hosts", "127.0.0.1 localhost # not mail.example.org\n")
+    assert texts(own_names(node))
     write(node.root, "etc/hosts", "127.0.0.1 localhost\n192.0.2.9 mail.example.org\n")
     assert texts(own_names(node)) == []
 

@@ -70,7 +70,7 @@ def test_server_without_tcp_is_found_until_its_port_is_open(tmp_path: Path) -> N
     with server(with_tcp=False) as only_udp:
         (found,) = upstreams(replace(node, config=with_servers(node.config, only_udp))).findings
     assert found.text == f"ask 127.0.0.1:{only_udp.port} over TCP: connection refused"
-    assert f"open port {only_udp.port} over TCP to 127.0.0.1 in the firewall" in found.advice
+    assert f"runs at 127.0.0.1, and that firewalls pass port {only_udp.port} over TCP" in found.advice
     assert f"dig +tcp -p {only_udp.port} @127.0.0.1 . NS" in found.advice
     with server() as both:
         assert texts(upstreams(replace(node, config=with_servers(node.config, both)))) == []
