@@ -84,8 +84,11 @@ def query(options: argparse.Namespace) -> int:
 
 def _lines(answer: "Answer") -> list[str]:
     """Return the answer as text, with its extended error first."""
+    from dnsfilter.wire.iana import EdeCode
     from dnsfilter.wire.message import describe
 
-    ede = extended_error(answer)
-    first = [] if ede is None else [f"extended error {ede.code}: {ede.text}"]
+    first: list[str] = []
+    if (ede := extended_error(answer)) is not None:
+        word = ede.text or next((each.name.lower() for each in EdeCode if each == ede.code), "no text")
+        first.append(f"extended error {ede.code}: {word.replace('_', ' ')}")
     return first + describe(answer.message).expandtabs().splitlines()
