@@ -103,7 +103,7 @@ def holders(root: Path, sockets: Iterable[OpenSocket]) -> list[Process]:
 
 def processes(root: Path) -> Iterator[Process]:
     """Yield all processes."""
-    for directory in (root / "proc").glob("[0-9]*"):
+    for directory in sorted((root / "proc").glob("[0-9]*"), key=lambda path: int(path.name)):
         try:
             command = (directory / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
             # A process may give itself any name, also one that is not UTF-8.

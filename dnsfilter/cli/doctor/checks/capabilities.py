@@ -21,17 +21,24 @@ def capabilities(subject: Subject) -> Outcome:
     found = [process for process in holders(subject.root, sockets) if process.is_node]
     if not found:
         return Outcome(unseen="the processes of the node: it must run, and this command as root")
-    findings = tuple(finding for process in found for finding in _findings(subject, process))
-    return Outcome(findings, "workers have no capability, the supervisor at most CAP_NET_BIND_SERVICE")
+    having: dict[str, list[Process]] = {}
+    for process in found:
+        for problem in _problems(subject, process):
+            having.setdefault(problem, []).append(process)
+    findings = []
+    for problem, processes in having.items():  # a node may have many workers
+        more = f" (the first of {len(processes)} processes)" if len(processes) > 1 else ""
+        findings.append(Finding(f"{processes[0]} {problem}{more}", UNIT))
+    return Outcome(tuple(findings), "workers have no capability, the supervisor at most CAP_NET_BIND_SERVICE")
 
 
-def _findings(subject: Subject, process: Process) -> Iterator[Finding]:
+def _problems(subject: Subject, process: Process) -> Iterator[str]:
     allowed = 0 if process.is_worker else _BIND
     if process.uid == 0:
-        yield Finding(f"{process} runs as root", UNIT)
+        yield "runs as root"
     if process.capabilities & ~allowed:
-        yield Finding(f"{process} has capabilities that it does not need: {process.capabilities:#x}", UNIT)
+        yield f"has capabilities that it does not need: {process.capabilities:#x}"
     first_free = subject.number(FIRST_FREE_PORT)
     needs = any(endpoint.port < (1024 if first_free is None else first_free) for endpoint in subject.config.listen)
     if not process.is_worker and needs and not process.capabilities & _BIND:
-        yield Finding(f"{process} lacks CAP_NET_BIND_SERVICE: after a reload it cannot bind another address", UNIT)
+        yield "lacks CAP_NET_BIND_SERVICE: after a reload it cannot bind another address"

@@ -11,7 +11,7 @@ from tests.support.doctor_subjects import BIND, add_node, subject, texts
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"uid": 0}, ["python3 (process 11) runs as root", "python3 (process 12) runs as root"]),
+        ({"uid": 0}, ["python3 (process 11) runs as root (the first of 2 processes)"]),
         ({"worker_mask": BIND}, ["python3 (process 12) has capabilities that it does not need: 0x400"]),
         ({"supervisor_mask": BIND | 1}, ["python3 (process 11) has capabilities that it does not need: 0x401"]),
         (
