@@ -60,8 +60,11 @@ def _pf_block(protocols: str, clients: str, to: str) -> str:
 
 
 def _cisco(rules: RuleSet, around: Surroundings) -> str:
-    """Return access lists for IOS XE. A list can be replaced while it is in use, which an object group cannot."""
-    lines = []
+    """Return access lists for IOS XE. A list can be replaced while it is in use, which an object group cannot.
+
+    A list denies everything until its last entry is there, also the session in which somebody types it.
+    """
+    lines = ["! Load it as a file (copy flash:FILE running-config). Typed line by line, it would cut off your session."]
     for service, _ in rules.closed:
         for version, kind in ((4, "network"), (6, "v6-network")):
             if addresses := of_family(around.addresses[service], version):

@@ -31,6 +31,7 @@ block return in quick proto { tcp udp } from <dnsfilter-encrypted_dns-clients> t
 block return in quick from <dnsfilter-encrypted_dns-clients> to <dnsfilter-encrypted_dns>
 """
 CISCO = """\
+! Load it as a file (copy flash:FILE running-config). Typed line by line, it would cut off your session.
 object-group network DNSFILTER-ENCRYPTED-DNS
  host 9.9.9.9
 object-group v6-network DNSFILTER6-ENCRYPTED-DNS
