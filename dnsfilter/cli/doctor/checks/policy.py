@@ -34,8 +34,11 @@ def _findings(subject: Subject, stored: int, running: float | None) -> Iterator[
     published = None if subject.contact is None else subject.contact.revision
     if published is not None and published != stored:
         text = f"the control plane has published revision {published}, but this node has {stored}"
-        chosen = "" if subject.store.held_up_to() is None else f", or dnsfilter snapshot use {published} --reason WHY"
-        yield Finding(text, f"type {LOG}{chosen}")
+        if subject.store.held_up_to() is not None:
+            back = f"type dnsfilter snapshot use {published} --reason WHY {subject.options}".rstrip()
+            yield Finding(f"{text}, chosen by snapshot use", f"{back}, once the reason is gone")
+        else:
+            yield Finding(text, f"type {LOG}")
     if subject.metric(ENGINE_FALLBACK.name):
         yield Finding("the node runs the slow reference engine", f"type {LOG}, then systemctl restart dnsfilter")
     if subject.metric(SNAPSHOTS_QUARANTINED.name):

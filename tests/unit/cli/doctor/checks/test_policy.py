@@ -35,6 +35,18 @@ def test_node_with_another_revision_than_its_disk_or_the_control_plane_is_found(
     assert texts(policy(mended)) == []
 
 
+def test_snapshot_that_was_chosen_here_is_named_as_such(tmp_path: Path) -> None:
+    node = subject(tmp_path)
+    node.store.publish(compile_policy(make_policy(revision=2), NOW))
+    node.store.use(1)
+    node = replace(node, contact=Contact("http://192.0.2.9", True, status=200, revision=2))
+    (found,) = policy(node).findings
+    assert found.text == "the control plane has published revision 2, but this node has 1, chosen by snapshot use"
+    assert found.advice.startswith(f"type dnsfilter snapshot use 2 --reason WHY {node.options}")
+    node.store.use(2)
+    assert texts(policy(replace(node, page=page(dnsfilter_snapshot_revision=2)))) == []
+
+
 def test_quarantined_revision_is_found_until_its_quarantine_ends(tmp_path: Path) -> None:
     node = subject(tmp_path)
     node.store.publish(compile_policy(make_policy(revision=2), NOW))
