@@ -6,6 +6,15 @@ RECEIVED = (200, 304)
 HERE = "on the control plane's machine type systemctl status dnsfilter-api, and check firewall and url"
 
 
+def enrol_advice(subject: Subject) -> str:
+    """Return how to enrol this node, for the first time or again. Only the control plane makes the token for it."""
+    file = "enrolment-token"
+    return (
+        f"on the control plane's machine type dnsfilterctl node token NAME --out {file}, with a NAME of dnsfilterctl "
+        f"node list; copy the file here; then type dnsfilter enrol {subject.options} --token-file {file}"
+    )
+
+
 def control_plane(subject: Subject) -> Outcome:
     """Find what keeps the node from pulling policy."""
     found = subject.contact
@@ -17,11 +26,10 @@ def control_plane(subject: Subject) -> Outcome:
     if found.trouble:
         return Outcome((Finding(f"{found.url}: {found.trouble}", HERE),))
     if not found.enrolled:
-        enrol = f"type dnsfilter enrol {subject.options}".rstrip()
-        return Outcome((Finding("this node has not enrolled at its control plane", enrol),))
+        return Outcome((Finding("this node has not enrolled at its control plane", enrol_advice(subject)),))
     if found.status in (401, 403):
-        advice = f"type dnsfilterctl node list; then enrol again: dnsfilter enrol {subject.options}".rstrip()
-        return Outcome((Finding(f"{found.url} does not accept this node's token: {found.detail}", advice),))
+        text = f"{found.url} does not accept this node's token: {found.detail}"
+        return Outcome((Finding(text, enrol_advice(subject)),))
     if found.status not in RECEIVED:
         return Outcome((Finding(f"{found.url} answers with {found.detail}", f"{HERE}; type dnsfilterctl status"),))
     return Outcome(seen=f"{found.url} answers and accepts this node's token")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dnsfilter.cli.doctor.checks.control_plane import enrol_advice
 from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
 from dnsfilter.errors import SnapshotError
 from dnsfilter.telemetry.metrics import ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
@@ -52,5 +53,5 @@ def _first_advice(subject: Subject) -> str:
     if subject.by_policy:
         return f"type dnsfilter check {subject.options}"
     if subject.contact is not None and not subject.contact.enrolled:
-        return f"type dnsfilter enrol {subject.options}".rstrip()
+        return enrol_advice(subject)
     return f"publish a policy at the control plane: dnsfilterctl apply POLICY, then type {LOG}"

@@ -1,12 +1,16 @@
 """A control plane that cannot be reached, is not trusted, or does not accept the node's token."""
 
+import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dnsfilter.cli.doctor.checks.control_plane import control_plane
+from dnsfilter.cli.doctor.checks.policy import policy
 from dnsfilter.cli.doctor.contact import Contact
+from dnsfilter.cli.main import make_parser
 from tests.support.doctor_subjects import subject, texts
 
 URL = "https://192.0.2.9"
@@ -25,7 +29,7 @@ URL = "https://192.0.2.9"
         (
             Contact(URL, True, status=401, detail="status 401"),
             f"{URL} does not accept this node's token: status 401",
-            "enrol again",
+            "type dnsfilterctl node token NAME --out enrolment-token",
         ),
         (Contact(URL, True, status=503, detail="status 503"), f"{URL} answers with status 503", "dnsfilterctl status"),
     ],
@@ -34,6 +38,15 @@ def test_what_keeps_a_node_from_pulling_is_found(tmp_path: Path, contact: Contac
     found = control_plane(replace(subject(tmp_path), contact=contact))
     assert texts(found) == [text]
     assert advice in found.findings[0].advice
+
+
+def test_advice_to_enrol_has_every_option_that_the_command_needs(tmp_path: Path) -> None:
+    node = replace(subject(tmp_path), contact=Contact(URL, status=200))
+    (found,) = control_plane(node).findings
+    command = found.advice.partition("; then type dnsfilter ")[2]
+    assert make_parser().parse_args(shlex.split(command)).token_file == Path("enrolment-token")
+    shutil.rmtree(node.store.directory)
+    assert policy(node).findings[0].advice == found.advice
 
 
 @pytest.mark.parametrize("contact", [None, Contact(URL, True, status=200, revision=1)])
