@@ -14,7 +14,10 @@ def buffers(subject: Subject) -> Outcome:
         return Outcome(unseen=f"/{ALLOWED} cannot be read: run this on the node itself")
     doubled = 2 * min(allowed, RECEIVE_BUFFER)  # socket(7)
     got = subject.metric(RECEIVE_BUFFER_BYTES.name)
-    kept = "install deploy/systemd/dnsfilter.sysctl in /etc/sysctl.d, so that it stays"
+    kept = (
+        "install deploy/systemd/dnsfilter.sysctl as /usr/lib/sysctl.d/60-dnsfilter.conf, so that it stays; "
+        "for a container, on its host"
+    )
     advice = buffer_advice(doubled)
     if advice is not None:
         text = f"net.core.rmem_max is {allowed}: a socket holds {buffer_ms(doubled):.0f} ms of a burst"

@@ -13,6 +13,7 @@ def test_limit_of_the_kernel_is_found_until_it_is_raised_and_the_node_restarted(
     (found,) = buffers(node).findings
     assert found.text == "net.core.rmem_max is 212992: a socket holds 5 ms of a burst"
     assert "sysctl net.core.rmem_max=4194304 && systemctl restart dnsfilter" in found.advice
+    assert "/usr/lib/sysctl.d/60-dnsfilter.conf" in found.advice  # sysctl.d(5) reads only names that end so
     write(node.root, ALLOWED, "4194304\n")
     (found,) = buffers(node).findings
     assert "got 425984 bytes, although the kernel allows more now" in found.text
