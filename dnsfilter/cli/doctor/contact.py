@@ -26,7 +26,7 @@ class Contact:
 
     `trouble` is why there is no answer; `untrusted`, whether that is its certificate. `status` and `detail` answer the
     node's token. `revision` is the published one. `clock_ahead_s` is how far its clock is ahead of ours, `ends_s` when
-    its certificate ends.
+    its certificate ends. `unread` is why the node's identity could not be read, without which nothing was asked.
     """
 
     url: str
@@ -38,6 +38,7 @@ class Contact:
     revision: int | None = None
     clock_ahead_s: float | None = None
     ends_s: float | None = None
+    unread: str = ""
 
 
 def contact(config: Config) -> Contact | None:
@@ -51,7 +52,7 @@ def contact(config: Config) -> Contact | None:
         with nullcontext() if owner is None else acting_as(owner):
             identity = load_identity(config.node_dir)
     except UnavailableError as error:
-        return Contact(control.url, trouble=str(error))
+        return Contact(control.url, unread=str(error))
     return ask_control_plane(control, control.url, identity)
 
 
@@ -65,7 +66,7 @@ def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None
     try:
         connection = _connection(url, control)
     except UnavailableError as error:
-        return Contact(url, enrolled, str(error))
+        return Contact(url, enrolled, trouble=str(error))
     try:
         connection.connect()
         ends_s = _certificate_end(connection)
@@ -74,7 +75,7 @@ def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None
         now_s = time.time()
         body = response.read(MAX_MANIFEST_BYTES + 1)
     except (OSError, HTTPException) as error:
-        return Contact(url, enrolled, reason_text(error), isinstance(error, ssl.SSLError))
+        return Contact(url, enrolled, trouble=reason_text(error), untrusted=isinstance(error, ssl.SSLError))
     finally:
         connection.close()
     ahead_s = _date_s(response.getheader("Date"))

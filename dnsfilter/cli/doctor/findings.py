@@ -8,6 +8,8 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry.scraped import Samples
 
+AS_ROOT = "run this as root"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

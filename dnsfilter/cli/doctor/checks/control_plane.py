@@ -1,6 +1,6 @@
 """The control plane: reachable, trusted, and accepting the node's token."""
 
-from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.cli.doctor.findings import AS_ROOT, Finding, Outcome, Subject
 
 RECEIVED = (200, 304)
 HERE = "on the control plane's machine type systemctl status dnsfilter-api, and check firewall and url"
@@ -20,6 +20,8 @@ def control_plane(subject: Subject) -> Outcome:
     found = subject.contact
     if found is None:
         return Outcome(seen="none is configured")
+    if found.unread:
+        return Outcome(unseen=f"its answer to this node: {found.unread}: {AS_ROOT}; the check of files says more")
     if found.untrusted:
         ca = "set [control_plane] ca to the file with the authority that signed it"
         return Outcome((Finding(f"{found.url}: {found.trouble}", f"{ca}, or give the API a valid certificate"),))

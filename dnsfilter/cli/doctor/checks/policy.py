@@ -1,9 +1,11 @@
 """The policy in force: on disk, in the running node, and as the control plane has published it."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from dnsfilter.cli.doctor.checks.control_plane import enrol_advice
-from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
+from dnsfilter.cli.doctor.findings import AS_ROOT, Finding, Outcome, Subject
 from dnsfilter.errors import SnapshotError
 from dnsfilter.telemetry.metrics import ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
 
@@ -15,6 +17,8 @@ def policy(subject: Subject) -> Outcome:
     try:
         stored, passed_over = subject.store.read_best()
     except SnapshotError as error:
+        if _is_closed(subject.store.directory):
+            return Outcome(unseen=f"the policy in force: this user may not read {subject.store.directory}: {AS_ROOT}")
         return Outcome((Finding(f"no snapshot can be used: {error}", _first_advice(subject)),))
     running = subject.metric(SNAPSHOT_REVISION.name)
     findings = list(_findings(subject, stored.revision, running))
@@ -25,6 +29,15 @@ def policy(subject: Subject) -> Outcome:
         text = f"a file of revision {stored.revision} is damaged; its second copy is used"
         findings.append(Finding(text, "check the disk; the next act at the control plane writes another revision"))
     return Outcome(tuple(findings), f"revision {stored.revision} is in force")
+
+
+def _is_closed(directory: Path) -> bool:
+    """Return whether this user may not look into it. Nothing is wrong with the node then."""
+    try:
+        os.listdir(directory)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def _findings(subject: Subject, stored: int, running: float | None) -> Iterator[Finding]:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.cli.doctor.contact import ask_control_plane
+from dnsfilter.cli.doctor.contact import ask_control_plane, contact
 from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control.identity import Identity
 from dnsfilter.snapshot.compiler import compile_policy
 from tests.support.certificates import Authority
+from tests.support.doctor_subjects import subject, write
 from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW, policy
 
@@ -58,6 +59,15 @@ def test_end_of_a_trusted_certificate_is_read_and_an_unknown_one_is_not_trusted(
     assert bad.untrusted
     assert bad.trouble.startswith("its certificate is not trusted: ")
     assert "none.pem" in lost.trouble
+
+
+def test_identity_that_cannot_be_read_is_no_trouble_of_the_control_plane(tmp_path: Path) -> None:
+    config = subject(tmp_path, '[control_plane]\nurl = "http://127.0.0.1:1"').config
+    write(config.node_dir, "identity.json", "{")
+    found = contact(config)
+    assert found is not None
+    assert "identity.json" in found.unread
+    assert not found.trouble
 
 
 def test_control_plane_that_is_down_has_trouble() -> None:

@@ -40,6 +40,14 @@ def test_what_keeps_a_node_from_pulling_is_found(tmp_path: Path, contact: Contac
     assert advice in found.findings[0].advice
 
 
+def test_identity_that_this_user_may_not_read_says_nothing_about_the_control_plane(tmp_path: Path) -> None:
+    found = control_plane(
+        replace(subject(tmp_path), contact=Contact(URL, unread="read identity.json: permission denied"))
+    )
+    assert texts(found) == []
+    assert "read identity.json: permission denied: run this as root" in found.unseen
+
+
 def test_advice_to_enrol_has_every_option_that_the_command_needs(tmp_path: Path) -> None:
     node = replace(subject(tmp_path), contact=Contact(URL, status=200))
     (found,) = control_plane(node).findings

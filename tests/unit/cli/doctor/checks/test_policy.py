@@ -1,5 +1,7 @@
 """A node that does not decide by the newest policy."""
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,20 @@ def test_store_without_a_snapshot_is_found_until_one_is_published(tmp_path: Path
     assert found.text.startswith("no snapshot can be used: ")
     assert "dnsfilterctl apply POLICY" in found.advice
     assert texts(policy(subject(tmp_path))) == []
+
+
+def test_store_that_this_user_may_not_read_is_unknown_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    node = subject(tmp_path)
+    (node.store.directory / "current").unlink()
+    monkeypatch.setattr(os, "listdir", refused)
+    found = policy(node)
+    assert texts(found) == []
+    assert "run this as root" in found.unseen
 
 
 def test_node_with_another_revision_than_its_disk_or_the_control_plane_is_found(tmp_path: Path) -> None:
