@@ -89,6 +89,6 @@ def _lines(answer: "Answer") -> list[str]:
 
     first: list[str] = []
     if (ede := extended_error(answer)) is not None:
-        word = ede.text or next((each.name.lower() for each in EdeCode if each == ede.code), "no text")
-        first.append(f"extended error {ede.code}: {word.replace('_', ' ')}")
+        names = {int(each): each.name.replace("_", " ").lower() for each in EdeCode}
+        first.append(f"extended error {ede.code}: {ede.text or names.get(ede.code, 'without text')}")
     return first + describe(answer.message).expandtabs().splitlines()

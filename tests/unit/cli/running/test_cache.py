@@ -36,6 +36,8 @@ def test_node_is_asked_shown_and_its_cache_flushed(node: Node) -> None:
     refused = json.loads(command(node, "query", "www.tiktok.com", "--client", GHENT, "--json").stdout)
     assert (refused["verdict"], refused["asked_as"], refused["answer"]["rcode"]) == ("refuse", GHENT, "REFUSED")
     assert "extended error 15: " in command(node, "query", "www.tiktok.com", "--client", GHENT).stdout
+    unregistered = command(node, "query", "www.example.org", "--client", "127.200.0.1").stdout
+    assert "extended error 18: prohibited\n" in unregistered
     shown = command(node, "query", "www.example.org", "AAAA", "--client", GHENT, "--tcp").stdout
     assert shown.startswith(f"decision for {GHENT}, revision 1: pass for a client of ghent\nanswer to {GHENT}: NOERROR")
     assert ";www.example.org.       IN      AAAA\n" in shown
