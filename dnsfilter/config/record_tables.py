@@ -34,6 +34,8 @@ def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
             for fixed in FIXED_NAMES
             if is_at_or_below(table.name, parse_name(fixed))
         ]
+        if table.name.startswith(b"\x01*"):
+            faults.append(Fault(("record", index, "name"), f"{name} is no wildcard here: write each name"))
         if (many := names[table.name]) > MOST_PER_NAME:
             faults.append(Fault(("record", index, "name"), f"{name} has {many} records: at most {MOST_PER_NAME}"))
         if table.name in aliases and (table.type is not Type.CNAME or types[table.name, Type.CNAME] > 1):

@@ -25,6 +25,7 @@ def table(name: str, kind: str, data: str) -> str:
         (table("a.example", "CNAME", "b..c"), "record[0].data (a.example): parse name: 'b..c'"),
         (table("x.onion", "A", "192.0.2.1"), "record[0].name: x.onion is always answered by the resolver"),
         (table("probe.dnsfilter.internal", "A", "192.0.2.1"), "is always answered by the resolver itself"),
+        (table("*.a.example", "A", "192.0.2.1"), "*.a.example is no wildcard here: write each name"),
         (table("localhost", "A", "192.0.2.1"), "localhost is always answered by the resolver itself"),
         (table("a.example", "A", "192.0.2.1") * 2, "record[1] (a.example): is the same A of a.example once more"),
         (
