@@ -37,7 +37,7 @@ OFFICE = {
 LEAK = "203.0.113.66"
 ROOT = f". 60 SOA ns. hostmaster. 1 900 600 86400 2\n. 60 NS ns.\nns. 60 A {PUBLIC}\nprinter. 60 A {LEAK}\n"
 INTERNET = {
-    ".": ROOT + f"www.tiktok.com. 60 A {LEAK}\nwww.example.org. 60 A {LEAK}\n",
+    ".": ROOT + f"www.tiktok.com. 60 A {LEAK}\n",
     "org": f"org. 60 SOA ns. hostmaster. 1 900 600 86400 2\norg. 60 NS ns.\nwww.example.org. 60 A {LEAK}\n",
 }
 """A public DNS in which somebody has registered `printer`."""
@@ -45,7 +45,7 @@ INTERNET = {
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Installed]:
-    """Yield the office as tasks 1 to 4 of the guide leave it, with two controllers and a public resolver."""
+    """Yield the office as tasks 1 to 4 of the guide leave it, with its first controller and a public resolver."""
     with Installed() as made:
         made.space.add_address(*(f"{address}/32" for address in (NODE, DC1, DC2, PUBLIC, CLIENT)))
         servers = ((DC1, OFFICE, True), (PUBLIC, INTERNET, False))
@@ -65,9 +65,11 @@ def _forwarder(machine: Installed) -> Iterator[None]:
     options = ("-k", "-C", "/dev/null", "-R", "-h", "-z", f"--listen-address={DC2}", "--no-ping", "--user=root")
     ways = (f"--server={NODE}@{DC2}", *(f"--server=/{zone}/{DC1}" for zone in OFFICE))
     process = subprocess.Popen([str(program.path), *options, *ways], env=program.env)
-    assert eventually(lambda: machine.run(f"dig @{DC2} +tries=1 +time=1 SOA corp.example").returncode == 0)
-    yield
-    end(process)
+    try:
+        assert eventually(lambda: machine.run(f"dig @{DC2} +tries=1 +time=1 SOA corp.example").returncode == 0)
+        yield
+    finally:
+        end(process)
 
 
 def _install(machine: Installed) -> None:
@@ -103,7 +105,7 @@ def test_a_client_finds_its_controllers_through_the_node(machine: Installed) -> 
 def test_an_update_goes_to_the_primary_server_and_is_seen_through_the_node(machine: Installed) -> None:
     update, look = blocks(CHAPTER, UPDATES)[0].splitlines()
     machine.sh(update)
-    assert eventually(lambda: machine.sh(look) == "192.0.2.107\n")
+    assert machine.sh(look) == "192.0.2.107\n"
 
 
 def test_a_name_that_was_asked_for_before_is_seen_after_its_ttl(machine: Installed) -> None:
