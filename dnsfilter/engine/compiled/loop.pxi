@@ -344,8 +344,7 @@ cdef class Loop:
         if isinstance(outcome, Reply):
             batch.reply_with(i, outcome.message)
         elif isinstance(outcome, Update):
-            update = outcome.answered_by(source.listener, batch.peer(i), batch.ancillary(i))
-            self.python_turn().events.append(update)
+            self.python_turn().events.append(outcome.answered_by(source.listener, batch.peer(i), batch.ancillary(i)))
         else:
             waiter = Waiter(
                 outcome.query, client, self.boot_ns, source.listener, batch.peer(i), batch.ancillary(i)

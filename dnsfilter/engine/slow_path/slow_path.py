@@ -20,7 +20,7 @@ from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.engine.slow_path.pending_table import HealthBook, Table
 from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT, Settling
-from dnsfilter.engine.slow_path.updates import decide_update, is_taken
+from dnsfilter.engine.slow_path.updating import decide_update, is_taken
 from dnsfilter.policy.model import WireName
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock

@@ -513,8 +513,9 @@ def test_limit_of_connections_applies_to_the_client_in_the_header(run: Run) -> N
     async def check() -> None:
         limits = replace(NO_RATES, connections_per_client=1)
         async with serving(limits=limits, clients=BEHIND_PROXY) as served:
-            for source in (GHENT, MECHELEN):
-                client = await served.connect(PROXY)
+            waiting = [await served.connect(PROXY) for _ in range(2)]
+            await served.until(lambda: served.opened[-1:] == [2])
+            for source, client in zip((GHENT, MECHELEN), waiting, strict=True):
                 client.writer.write(header(source))
                 client.send(query("plain.example.org"))
                 await client.receive()

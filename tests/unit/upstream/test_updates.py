@@ -95,6 +95,7 @@ def test_one_client_has_few_updates_in_flight() -> None:
             while len(server.got) < MOST_OF_CLIENT:
                 await asyncio.sleep(0.01)
             assert await passing.ask([server.endpoint], MESSAGE, b"busy") == FAILED
+            assert len(server.got) == MOST_OF_CLIENT
             server.answer = ANSWER
             assert await passing.ask([server.endpoint], MESSAGE, b"other") == ANSWER
             for task in tasks:
