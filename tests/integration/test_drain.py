@@ -1,5 +1,6 @@
 """`dnsfilter drain` on a running node: withdrawn at once, answering until its end, and ended for good."""
 
+import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,8 @@ def test_drained_node_answers_everything_until_it_ends(tmp_path: Path, authority
             assert eventually(lambda: status_of(node.ready_url()) == 503, 20)
             assert node.process is not None
             assert node.process.poll() is None
+            node.process.send_signal(signal.SIGUSR2)
+            assert eventually(lambda: node.logged("upgrade failed, old program stays", "the node drains"))
             assert node.dig("plain.example.org").rcode == "NOERROR"
             load.until_answered(50)
         assert load.tally.lost == 0

@@ -192,6 +192,8 @@ def test_node_of_another_user_is_refused(node: LocalNode, config: Config, monkey
     monkeypatch.setattr("dnsfilter.local.local_node.os.geteuid", lambda: owner + 4242)
     with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
         node.suspend("ghent", "30m", "why")
+    with pytest.raises(UnavailableError, match=f"only root and user {owner}"):
+        node.drain(10)
     with pytest.raises(UnavailableError, match=f"belongs to user {owner}: run this as root"):
         node.use_revision(2, "why")
     assert not config.node_dir.exists()
