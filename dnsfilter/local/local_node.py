@@ -14,7 +14,7 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
 from dnsfilter.local.drain import request_drain
-from dnsfilter.local.flush_request import WantedFlush, request_flush
+from dnsfilter.local.flush import WantedFlush, request_flush
 from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
 from dnsfilter.local.local_suspensions import (
     FILE_NAME,

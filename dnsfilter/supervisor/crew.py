@@ -13,7 +13,7 @@ from dnsfilter.control.refused_queries import RefusedQueries
 from dnsfilter.control.unregistered_networks import UnregisteredBook, UnregisteredNetwork
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
-from dnsfilter.local.flush_request import take_flush
+from dnsfilter.local.flush import take_flush
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
 from dnsfilter.supervisor.stalls import any_waiting, is_silent, queries_counted
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path

@@ -29,7 +29,7 @@ def add(commands: "Commands") -> None:
 
 def _flush(options: argparse.Namespace) -> int:
     """Flush the cache. Return exit code 2 for a wrong name."""
-    from dnsfilter.local.flush_request import WantedFlush
+    from dnsfilter.local.flush import WantedFlush
     from dnsfilter.wire.name_or_url import parse_typed_name
     from dnsfilter.wire.names import ROOT
 

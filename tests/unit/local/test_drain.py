@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dnsfilter.errors import UnavailableError
-from dnsfilter.local import drain
+from dnsfilter.local import request_files
 from dnsfilter.local.drain import FILE_NAME, Drain, request_drain, take_drain
 from tests.support.nodes import eventually
 from tests.support.rows import each_row
@@ -22,7 +22,7 @@ def test_request_is_taken_once(tmp_path: Path) -> None:
 
 
 def test_request_that_no_node_takes_is_withdrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain, "TAKEN_S", 0.0)
+    monkeypatch.setattr(request_files, "TAKEN_S", 0.0)
     with pytest.raises(UnavailableError, match="no running node took the request"):
         request_drain(tmp_path, 7)
     assert take_drain(tmp_path) is None

@@ -10,8 +10,8 @@ import pytest
 
 from dnsfilter.config.load import default_config
 from dnsfilter.errors import UnavailableError
-from dnsfilter.local import flush_request
-from dnsfilter.local.flush_request import FILE_NAME, WantedFlush, request_flush, take_flush
+from dnsfilter.local import request_files
+from dnsfilter.local.flush import FILE_NAME, WantedFlush, request_flush, take_flush
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
 from dnsfilter.local.local_node import LocalNode
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -47,7 +47,7 @@ def test_requests_are_taken_once_each_and_none_replaces_another(tmp_path: Path) 
 
 
 def test_request_that_no_node_takes_is_withdrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flush_request, "TAKEN_S", 0.0)
+    monkeypatch.setattr(request_files, "TAKEN_S", 0.0)
     with pytest.raises(UnavailableError, match="no running node took the request"):
         request_flush(tmp_path, NAME)
     assert take_flush(tmp_path) is None
@@ -62,7 +62,7 @@ def test_file_that_is_not_a_request_is_removed(tmp_path: Path, content: bytes) -
 
 
 def test_flush_of_a_node_is_in_its_journal_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flush_request, "TAKEN_S", 0.0)
+    monkeypatch.setattr(request_files, "TAKEN_S", 0.0)
     config = replace(default_config(), state_dir=tmp_path)
     node = LocalNode(config, SnapshotStore(tmp_path / "snapshots"), by_policy_file=False)
     with pytest.raises(UnavailableError, match="no running node"):
