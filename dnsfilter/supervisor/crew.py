@@ -212,6 +212,8 @@ class Crew:
         if member.refused:
             self.refused.add(member.refused, int(time.time()))
             member.refused = []
+        self._captured += member.captured
+        member.captured = []
 
     def _allow_for_delay(self, now: float) -> None:
         gap = 0.0 if self._last_tended is None else now - self._last_tended
@@ -221,8 +223,6 @@ class Crew:
                 member.heard += gap
 
     def _check(self, member: WorkerProcess, now: float) -> Sequence[Death]:
-        self._captured += member.captured
-        member.captured = []
         if member.process.poll() is not None:
             return self._remove(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
@@ -236,6 +236,8 @@ class Crew:
 
     def _remove(self, member: WorkerProcess, now: float) -> Sequence[Death]:
         """Take over the counters of a dead worker, and schedule the start of its successor."""
+        member.hear_out()
+        self._take_reports(member)
         member.close()
         self._totals.retire(member.block)
         self._queries_of_ended[member.seat] += queries_counted(member.block.slots)

@@ -203,6 +203,11 @@ class WorkerProcess:
         if sets != self.reading and self.send(Listen(sets)):
             self.reading = sets
 
+    def hear_out(self) -> None:
+        """Read the last messages of a process that has ended."""
+        while not self.gone:
+            self._hear(lambda: None)
+
     def close(self) -> None:
         """Close the channel. The worker then ends."""
         if not self.gone:

@@ -62,6 +62,8 @@ REPORT_UNREGISTERED_S = 5.0
 DRAIN_S = 4.5
 """Seconds that pending queries may take after a worker is asked to stop."""
 PAUSE_S = 0.02
+LAST_ROUNDS = 64
+"""Reports of ranges before the end: enough for 16,000 ranges."""
 ORDERED_S = 0.1
 """Seconds to wait for an announced policy. A supervisor sends it at once, unless it is delayed itself."""
 _LOG = logging.getLogger("dnsfilter.worker")
@@ -138,6 +140,8 @@ class Worker:
             task.cancel()
         with suppress(OSError):  # the supervisor may have ended
             self._report_refused()
+            for _ in range(LAST_ROUNDS):
+                self._report_ranges()
         loop.remove_reader(self._channel.fileno())
         self._streams.close()
         await self._resolver.close()
@@ -248,8 +252,7 @@ class Worker:
             self._report_captured()
             try:
                 send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
-                if queries := self._engine.take_ranges():
-                    send(self._channel, RangeQueries(queries))
+                self._report_ranges()
                 self._report_refused()
                 if loop.time() >= report_at:
                     report_at = loop.time() + REPORT_UNREGISTERED_S
@@ -272,6 +275,10 @@ class Worker:
             # The beat logs a supervisor that does not read, or notes its end.
             with suppress(OSError):
                 send(self._channel, Recorded(captured))
+
+    def _report_ranges(self) -> None:
+        if queries := self._engine.take_ranges():
+            send(self._channel, RangeQueries(queries))
 
     def _report_refused(self) -> None:
         noted = self._engine.take_refused_clients()

@@ -22,7 +22,7 @@ def machine() -> Iterator[Installed]:
     """Yield a machine on which the program is installed, and nothing is configured or started."""
     with Installed() as made:
         made.space.add_address(f"{SERVER}/32")
-        _, install, _ = blocks(GUIDE, "1. Install")
+        _, install, _ = blocks(GUIDE, "Install from a checkout")
         made.sh(install)
         made.sh("mkdir -p /run/systemd/system")
         yield made

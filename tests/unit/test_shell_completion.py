@@ -1,6 +1,7 @@
 """Completion in bash: every command, option, choice and file of both programs."""
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -88,7 +89,9 @@ def test_file_arguments_are_completed_with_files(words: list[str], offered: set[
 def test_zsh_script_has_every_command_and_option(make: Callable[[], argparse.ArgumentParser]) -> None:
     script = completion_script(make(), "zsh")
     for parser in every(make()):
-        assert f"_{parser.prog.replace(' ', '_')}_" in script or f'"{parser.prog.split()[-1]}:' in script, parser.prog
+        assert f"_{re.sub('[ -]', '_', parser.prog)}_" in script or f'"{parser.prog.split()[-1]}:' in script, (
+            parser.prog
+        )
         assert [name for action in parser._actions for name in action.option_strings if name not in script] == []
 
 
