@@ -85,9 +85,13 @@ def test_chromium_connects_to_what_the_systems_resolver_finds(
 ) -> None:
     program, log = component("chromium"), tmp_path / "net-log.json"
     options = ("--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}")
-    done = glibc.run(str(program.path), *options, "--dump-dom", f"http://{name}/", env=program.env)
-    assert "Page load failed" in done.stderr
-    assert sorted(set(re.findall(r'"address":"([0-9.]+):(?:80|443)"', log.read_text()))) == addresses
+    found: list[str] | None = None
+    for _ in range(3):  # On a busy machine Chromium may give up before it has an answer.
+        if found != addresses:
+            done = glibc.run(str(program.path), *options, "--dump-dom", f"http://{name}/", env=program.env)
+            assert "Page load failed" in done.stderr
+            found = sorted(set(re.findall(r'"address":"([0-9.]+):(?:80|443)"', log.read_text())))
+    assert found == addresses
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_drained_node_hands_its_clients_over_and_loses_no_query(pair: TwoNodes) 
     pair.until_at(first=True)
     with Asking(pair.client) as asking:
         asking.until_answered(50)
-        command = [program("dnsfilter"), "drain", "--config", str(first.config), "--for", "8"]
+        command = [program("dnsfilter"), "drain", "--config", str(first.config), "--for", "15"]
         drain = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         pair.until_at(first=False)
         assert first.process is not None
