@@ -8,7 +8,7 @@ from api.usage.state import DAY_S, HOUR_S
 
 WEEK_S: Final = 7 * DAY_S
 WEEKS_COMPARED: Final = 2
-"""An hour is usual for a range if the range asked in the same hour of each of so many weeks before."""
+"""Number of previous weeks. An hour is usual for a range if the range asked in that hour of each of these weeks."""
 SILENT_HOURS: Final = 3
 """Usual hours that a range must let pass without a query before it has stopped asking."""
 HOURS_KEPT_S: Final = (WEEKS_COMPARED + 1) * WEEK_S

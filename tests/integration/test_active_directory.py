@@ -81,10 +81,10 @@ def _install(machine: Installed) -> None:
     machine.sh(f"rm -f /etc/resolv.conf && echo nameserver {NODE} > /etc/resolv.conf")
     machine.sh(blocks(GUIDE, "Install from a checkout")[1])
     text = machine.sh(f"cat {CONFIG}")
-    for line in (line for line in blocks(GUIDE, "First start by hand", "toml")[0].splitlines() if " = " in line):
+    for line in (line for line in blocks(GUIDE, "First start step by step", "toml")[0].splitlines() if " = " in line):
         text = re.sub(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
     machine.sh(f'printf "%s" "$TEXT" > {CONFIG}', TEXT=text)
-    machine.sh("\n".join(blocks(GUIDE, "First start by hand")[:3]))
+    machine.sh("\n".join(blocks(GUIDE, "First start step by step")[:3]))
     zones, limits = *blocks(CHAPTER, IN_FRONT, "toml"), *blocks(CHAPTER, BEHIND, "toml")
     machine.sh(f'printf "\\n%s\\n%s" "$ZONES" "$LIMITS" >> {CONFIG}', ZONES=zones, LIMITS=limits)
     machine.sh(blocks(GUIDE, "3. Register networks")[0])

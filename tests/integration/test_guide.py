@@ -26,7 +26,7 @@ def machine() -> Iterator[Installed]:
         made.space.add_address(f"{SERVER}/32")
         _, install, _ = blocks(GUIDE, "Install from a checkout")
         made.sh(install)
-        (configured,) = blocks(GUIDE, "First start by hand", "toml")
+        (configured,) = blocks(GUIDE, "First start step by step", "toml")
         text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")
         for line in (line for line in configured.splitlines() if " = " in line):
             text, count = re.subn(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
@@ -37,7 +37,7 @@ def machine() -> Iterator[Installed]:
 
 def started(machine: Installed) -> None:
     """Run all commands of the first start, then register the office's range."""
-    machine.sh("\n".join(blocks(GUIDE, "First start by hand")))
+    machine.sh("\n".join(blocks(GUIDE, "First start step by step")))
     machine.sh(blocks(GUIDE, "3. Register networks")[0])
 
 
@@ -81,7 +81,7 @@ def backed_up(machine: Installed) -> str:
 
 
 def test_the_first_start_gives_a_node_that_is_known_and_reports(machine: Installed) -> None:
-    lines = "\n".join(blocks(GUIDE, "First start by hand"))
+    lines = "\n".join(blocks(GUIDE, "First start step by step"))
     said = machine.sh(lines)
     assert "REFUSED" in said
     assert "this-machine" in said
@@ -192,7 +192,7 @@ def test_without_its_directory_and_without_the_control_plane_the_node_answers_by
 def test_an_older_installation_goes_on_until_its_node_is_enrolled(machine: Installed) -> None:
     file = "/etc/dnsfilter/dnsfilter.toml"
     machine.sh(f"cp {file} /mnt/new.toml && sed -i '/^.control_plane/,$d' {file}")
-    started_lines = blocks(GUIDE, "First start by hand")
+    started_lines = blocks(GUIDE, "First start step by step")
     machine.sh(
         "\n".join(started_lines[:2]) + "\nsystemctl start dnsfilter-api\nuntil systemctl start dnsfilter; do :; done"
     )

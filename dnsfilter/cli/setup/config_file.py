@@ -22,7 +22,7 @@ Document: TypeAlias = MutableMapping[str, Any]
 LEARNING = timedelta(days=14)
 STATE_DIR = "/var/lib/dnsfilter"
 NEW = f'''\
-# Written by `dnsfilter setup`, which keeps what is changed here by hand.
+# Written by `dnsfilter setup`, which keeps your own changes to this file.
 state_dir = "{STATE_DIR}"
 
 [control_plane]
