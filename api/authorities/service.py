@@ -90,7 +90,7 @@ def set_usage(unit: UnitOfWork, row: AuthorityRow, level: Usage, why: str) -> No
 
 
 def set_client_level(unit: UnitOfWork, row: AuthorityRow, until: Instant, basis: Mapping[str, str]) -> None:
-    """Note refused queries with a pseudonym of each client, from now until `until`. Then its level is as before.
+    """Keep refused queries under a pseudonym of each client, from now until `until`. Then the level is as before.
 
     `basis` has the purpose and the references. Raise `Invalid` for an end in the past or more than six months away,
     and `Conflict` if the authority is closed by then, or counts nothing.

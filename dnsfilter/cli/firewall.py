@@ -1,4 +1,4 @@
-"""`dnsfilter firewall`: keep rules that close the ways around this resolver, or print them for another firewall."""
+"""`dnsfilter firewall`: keep clients under a ban from using other resolvers, or print rules for another firewall."""
 
 import argparse
 import signal
@@ -27,7 +27,7 @@ BYTEDANCE = "tiktok"
 
 def add(commands: "Commands") -> None:
     """Add the command."""
-    command = add_command(commands, "firewall", firewall, "close the ways around this resolver for banned networks")
+    command = add_command(commands, "firewall", firewall, "keep clients under a ban from using other resolvers")
     add_files(command)
     ways = command.add_mutually_exclusive_group(required=True)
     ways.add_argument(

@@ -35,7 +35,7 @@ def add_command(commands: "Commands", name: str, run: object, text: str) -> argp
 
 def add_files(command: argparse.ArgumentParser) -> None:
     """Add `--config` and `--policy`."""
-    command.add_argument("--config", type=Path, help=f"{CONFIG_HELP}; with only --policy: defaults")
+    command.add_argument("--config", type=Path, help=f"{CONFIG_HELP}; if only --policy is given, the defaults")
     command.add_argument("--policy", type=Path, help="policy file (TOML), to decide by it without a control plane")
 
 

@@ -30,15 +30,13 @@ from dnsfilter.config.node_config import (
 )
 from dnsfilter.config.own_addresses import has_family
 from dnsfilter.config.places import Fault, KeyPath, parse_toml
-from dnsfilter.config.record_tables import local_record, record_faults
+from dnsfilter.config.record_tables import LOCAL_ONLY, local_record, record_faults
 from dnsfilter.errors import ConfigError, Problem
 from dnsfilter.policy.model import Address, Prefix, WireName
 from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 MAX_CONFIG_BYTES = 4 << 20
-# Names for which no server may be asked: RFC 9462 section 6.5 (DDR) and RFC 7686 section 2 (Tor).
-LOCAL_ONLY = ("resolver.arpa", "onion")
 
 
 def load_config(path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:

@@ -11,8 +11,10 @@ from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import is_at_or_below, name_text, parse_name
 from dnsfilter.wire.record_text import parse_rdata
 
-FIXED_NAMES: Final = ("resolver.arpa", "onion", "localhost", "invalid", "dnsfilter.internal")
-"""Names with a fixed meaning: RFC 9462 section 6.5, RFC 7686 section 2, RFC 6761 section 6, and this program's own."""
+LOCAL_ONLY: Final = ("resolver.arpa", "onion")
+"""Names for which no server may be asked: RFC 9462 section 6.5 (DDR) and RFC 7686 section 2 (Tor)."""
+FIXED_NAMES: Final = (*LOCAL_ONLY, "localhost", "invalid", "dnsfilter.internal")
+"""Names that no record may have: these, those with a fixed meaning (RFC 6761 section 6), and this program's own."""
 
 MOST_PER_NAME: Final = 32
 """More would not fit into a message."""

@@ -78,7 +78,7 @@ def _add_client_level(group: Group) -> None:
         group,
         "client-level",
         _set_client_level,
-        "Note refused queries with a daily pseudonym of each client until an end. Another usage level ends it early.",
+        "Keep refused queries under daily pseudonyms of clients, until an end. Another usage level ends it early.",
         'authority client-level ghent --until 2026-12-31 --purpose "find devices that keep asking" '
         '--decision CBS/2026/1234 --legal-basis "decree over local government, article 56" --consultation DPO/2026/17',
     )

@@ -32,7 +32,7 @@ def add(commands: "Commands") -> None:
         type=_seconds,
         default=0.0,
         metavar="SECONDS",
-        help="count the queries of each client for so long, in memory only, to find one that sends too many",
+        help="count the queries of each client for this time, in memory only, to find one that sends too many",
     )
     command.add_argument("--json", action="store_true", help="print the result as JSON")
 

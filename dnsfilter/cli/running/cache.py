@@ -22,7 +22,7 @@ def add(commands: "Commands") -> None:
     )
     add_files(flush)
     which = flush.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", metavar="NAME", help="answers about this name, or a URL's")
+    which.add_argument("name", nargs="?", metavar="NAME", help="name whose answers to forget, or a URL with the name")
     which.add_argument("--suffix", metavar="NAME", help="answers about this name and all names below it")
     which.add_argument("--all", action="store_true", help="all answers")
 

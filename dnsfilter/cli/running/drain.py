@@ -29,7 +29,7 @@ def add(commands: "Commands") -> None:
         type=int,
         default=10,
         metavar="SECONDS",
-        help="how long the node answers on, so that routers or the second node take over (default: %(default)s)",
+        help="time in which the node still answers while routers or the second node take over (default: %(default)s)",
     )
 
 

@@ -24,7 +24,13 @@ def add(commands: "Commands") -> None:
     """Add the command."""
     command = add_command(commands, "top", top, "show what the running node does now; Ctrl-C ends it")
     add_files(command)
-    command.add_argument("--interval", type=_seconds, default=1.0, metavar="SECONDS", help="between two readings")
+    command.add_argument(
+        "--interval",
+        type=_seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="time between two readings (default: %(default)s)",
+    )
     command.add_argument("--once", action="store_true", help="print the figures of one interval, and end")
     command.add_argument("--json", action="store_true", help="print each reading as a line of JSON")
 
