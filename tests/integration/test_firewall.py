@@ -46,10 +46,17 @@ VIDEO_BAN = office(ban(1, "ghent", "video"))
 
 
 @pytest.fixture(scope="module")
-def firewall(net: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
-    """Run the firewall of a node. Each test publishes its own policy."""
-    with Firewall(net.gateway, tmp_path_factory.mktemp("gateway"), office(), ("--resolver", ALLOWED)) as running:
-        yield running
+def running(net: Places, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewall]:
+    with Firewall(net.gateway, tmp_path_factory.mktemp("gateway"), office(), ("--resolver", ALLOWED)) as firewall:
+        yield firewall
+
+
+@pytest.fixture
+def firewall(net: Places, running: Firewall) -> Firewall:
+    """Return the firewall of a node, without a ban. Each test publishes its own policy."""
+    running.publish(office())
+    assert comes_true(lambda: asks(net, net.banned) and asks(net, net.banned, port=853))
+    return running
 
 
 def asks(net: Places, client: Namespace, address: str = OTHER[0], port: int = 53, kind: int = UDP) -> bool:

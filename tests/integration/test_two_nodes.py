@@ -47,19 +47,11 @@ def test_clients_of_a_dead_machine_are_answered_by_the_other_within_a_second(pai
 
 
 def test_drained_node_hands_its_clients_over_and_loses_no_query(pair: TwoNodes) -> None:
-    first, _second = pair.nodes
     pair.until_at(first=True)
     with Asking(pair.client) as asking:
         asking.until_answered(50)
-        command = [program("dnsfilter"), "drain", "--config", str(first.config), "--for", "15"]
-        drain = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        pair.until_at(first=False)
-        assert first.process is not None
-        assert first.process.poll() is None, "the node ended before the other had the address"
-        assert drain.wait(60) == 0
-        assert eventually(lambda: first.process is not None and first.process.poll() == 0, 30)
+        drain(pair)
         asking.until_answered(50)
-    first.start()
     assert asking.lost == 0, pair.log()
 
 
@@ -70,4 +62,19 @@ def test_lost_upstreams_move_the_address_and_never_withdraw_both(pair: TwoNodes)
         # The other has lost them too: the address goes back, and stays.
         pair.forward_until(lambda: pair.at() == [True, False], "192.0.2.52")
         asking.until_answered(50)
+        drain(pair)
+        asking.until_answered(50)
     assert asking.lost == 0, pair.log()
+
+
+def drain(pair: TwoNodes) -> None:
+    """Drain the first node, wait until the second has the address and the first has ended, and start it again."""
+    first, _second = pair.nodes
+    command = [program("dnsfilter"), "drain", "--config", str(first.config), "--for", "15"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as draining:
+        pair.until_at(first=False)
+        assert first.process is not None
+        assert first.process.poll() is None, "the node ended before the other had the address"
+        assert draining.wait(60) == 0
+    assert eventually(lambda: first.process is not None and first.process.poll() == 0, 30)
+    first.start()

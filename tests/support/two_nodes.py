@@ -45,8 +45,10 @@ class Keepalived(Process):
             # A namespace has one user, and root runs no script from the directories of others.
             ("script_user nobody", "script_user root"),
             ("    enable_script_security\n", ""),
-            ("/usr/local/bin/dnsfilter-ready answering", f"{script} answering {metrics}"),
-            ("/usr/local/bin/dnsfilter-ready preferred", f"{script} preferred {metrics}"),
+            *(
+                (f"/usr/local/bin/dnsfilter-ready {state}", f"{script} {state} {metrics}")
+                for state in ("answering", "preferred", "ready")
+            ),
         ):
             assert old in text
             text = text.replace(old, new)
