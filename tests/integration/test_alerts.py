@@ -297,7 +297,8 @@ def asking(port: int, name: Callable[[int], str]) -> Iterator[None]:
 
 def test_slow_answers_raise_an_alert(watched: Watched, breakable: Breakable) -> None:
     def name(count: int) -> str:
-        return f"n{count}.{SLOW_ZONE}" if count % 20 == 0 else "www.tiktok.com"
+        # A node times one query in eight. Every eighth of these must meet slow ones, so the interval is odd.
+        return f"n{count}.{SLOW_ZONE}" if count % 21 == 0 else "www.tiktok.com"
 
     with ExitStack() as stack:
         watched.fires_and_resolves(
