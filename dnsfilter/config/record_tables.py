@@ -8,7 +8,7 @@ from dnsfilter.config.file_schema import RecordTable
 from dnsfilter.config.node_config import LocalRecord
 from dnsfilter.config.places import Fault
 from dnsfilter.wire.iana import Type
-from dnsfilter.wire.names import is_at_or_below, name_text, parse_name
+from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 from dnsfilter.wire.record_text import parse_rdata
 
 LOCAL_ONLY: Final = ("resolver.arpa", "onion")
@@ -17,7 +17,7 @@ FIXED_NAMES: Final = (*LOCAL_ONLY, "localhost", "invalid", "dnsfilter.internal")
 """Names that no record may have: these, those with a fixed meaning (RFC 6761 section 6), and this program's own."""
 
 MOST_PER_NAME: Final = 32
-"""More would not fit into a message."""
+"""Limits the size of an answer."""
 
 
 def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
@@ -25,6 +25,7 @@ def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
     faults: list[Fault] = []
     seen: set[tuple[bytes, Type, bytes]] = set()
     types = Counter((table.name, table.type) for table in tables if table is not None)
+    ttls: dict[tuple[bytes, Type], int] = {}
     names = Counter(table.name for table in tables if table is not None)
     aliases = {name for name, kind in types if kind is Type.CNAME}
     for index, table in enumerate(tables):
@@ -36,6 +37,8 @@ def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
             for fixed in FIXED_NAMES
             if is_at_or_below(table.name, parse_name(fixed))
         ]
+        if table.name == ROOT:
+            faults.append(Fault(("record", index, "name"), "the root can have no record here"))
         if table.name.startswith(b"\x01*"):
             faults.append(Fault(("record", index, "name"), f"{name} is no wildcard here: write each name"))
         if (many := names[table.name]) > MOST_PER_NAME:
@@ -43,6 +46,9 @@ def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
         if table.name in aliases and (table.type is not Type.CNAME or types[table.name, Type.CNAME] > 1):
             # RFC 1034 section 3.6.2
             faults.append(Fault(("record", index, "name"), f"{name} has a CNAME: it can have no other record"))
+        if table.ttl != (first := ttls.setdefault((table.name, table.type), table.ttl)):
+            # RFC 2181 section 5.2
+            faults.append(Fault(("record", index, "ttl"), f"the first {table.type.name} of {name} has ttl {first}"))
         try:
             value = (table.name, table.type, parse_rdata(table.type, table.data))
         except ValueError as error:

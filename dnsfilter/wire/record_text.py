@@ -18,7 +18,7 @@ _SRV_FIELDS: Final = Struct("!HHH")
 def parse_rdata(kind: Type, text: str) -> bytes:
     """Return the data in wire form, with names folded. Raise ValueError if it is not data of that type.
 
-    RFC 1035 section 3.3, RFC 3596 section 2.2, RFC 2782. The text of a TXT is one value, in strings of 255 bytes.
+    RFC 1035 section 3.3, RFC 3596 section 2.2, RFC 2782. The text of a TXT is one string.
     """
     match kind:
         case Type.A | Type.AAAA:
@@ -26,7 +26,7 @@ def parse_rdata(kind: Type, text: str) -> bytes:
         case Type.CNAME | Type.PTR:
             return parse_name(text)
         case Type.TXT:
-            return _strings(text.encode())
+            return _string(text.encode())
         case Type.SRV:
             return _service(text)
     raise ValueError(f"has a type other than {', '.join(TYPES)}")
@@ -34,14 +34,18 @@ def parse_rdata(kind: Type, text: str) -> bytes:
 
 def _address(kind: Type, text: str) -> bytes:
     try:
-        return (IPv4Address(text) if kind is Type.A else IPv6Address(text)).packed
+        address = IPv4Address(text) if kind is Type.A else IPv6Address(text)
     except AddressValueError:
         raise ValueError(f"{text!r} is not an {'IPv4' if kind is Type.A else 'IPv6'} address") from None
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone, which a record cannot have")
+    return address.packed
 
 
-def _strings(content: bytes) -> bytes:
-    parts = [content[start : start + _MAX_STRING] for start in range(0, len(content), _MAX_STRING)] or [b""]
-    return b"".join(bytes((len(part),)) + part for part in parts)
+def _string(content: bytes) -> bytes:
+    if len(content) > _MAX_STRING:
+        raise ValueError(f"has {len(content)} bytes in UTF-8: at most {_MAX_STRING}")
+    return bytes((len(content),)) + content
 
 
 def _service(text: str) -> bytes:
