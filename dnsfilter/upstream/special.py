@@ -159,8 +159,11 @@ def _zones() -> Iterator[tuple[str, _Shape]]:
     yield "1." + "0." * 31 + "ip6.arpa", _Shape.LOOPBACK_V6
 
 
-HOST_TYPES: Final = frozenset({Type.A, Type.AAAA, Type.HTTPS})
-"""Types that ask for a host. A single label is then a name of the office, not a top-level domain (SAC 053)."""
+HOST_TYPES: Final = frozenset({Type.A, Type.AAAA, Type.HTTPS, Type.CNAME, Type.ANY})
+"""Types that ask for a host. A single label is then a name of the office, not a top-level domain (SAC 053).
+
+A top-level domain has SOA and NS, so it is no alias. ANY asks for a CNAME here.
+"""
 _FIXED: Final = frozenset({parse_name("resolver.arpa"), parse_name("onion")})
 """Zones that no configuration overrides: resolver.arpa would lead clients past us, onion would leak."""
 _POINTERS: Final[Mapping[_Shape, bytes]] = MappingProxyType(

@@ -8,7 +8,7 @@ from dnsfilter.wire.iana import Type
 from tests.support.rows import each_row
 
 NOERROR, NXDOMAIN = 0, 3
-A, NS, SOA, PTR, MX, TXT, AAAA, SRV, DS, HTTPS, ANY = 1, 2, 6, 12, 15, 16, 28, 33, 43, 65, 255
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, DS, HTTPS, ANY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 65, 255
 V6_LOOPBACK = "1." + "0." * 31 + "ip6.arpa"
 
 
@@ -111,9 +111,9 @@ def test_a_single_label_that_prints_like_a_special_name_is_not_one() -> None:
 
 @each_row("name", ["printer", "wpad", "com", "arpa", "example", "xlocal", "_ldap"])
 def test_a_host_of_one_label_stays_here_and_a_top_level_domain_is_resolved(name: str) -> None:
-    for qtype in (A, AAAA, HTTPS):
+    for qtype in (A, AAAA, HTTPS, CNAME, ANY):
         assert special(wire(name), qtype) == LocalAnswer(NOERROR, wire(name), Records.NONE, overridable=True)
-    for qtype in (NS, SOA, DS, MX, TXT, SRV, ANY):
+    for qtype in (NS, SOA, DS, MX, TXT, SRV):
         assert special(wire(name), qtype) is None
 
 
