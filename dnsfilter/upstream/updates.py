@@ -16,7 +16,7 @@ MOST_OPEN: Final = 64
 MOST_OF_CLIENT: Final = 4
 TIMEOUT_S: Final = 5.0
 CONNECT_S: Final = 2.0
-"""Seconds after which the next server is tried. A server that has the update is the last."""
+"""Seconds after which the next server is tried. No other server is tried once one has the update."""
 _QR_OPCODE: Final = 0xF8
 _UPDATE: Final = 0xA8
 _SERVFAIL: Final = 2

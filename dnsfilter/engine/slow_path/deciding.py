@@ -72,7 +72,7 @@ class Deciding:
             return Reply(judging.serve(case, recorded, Outcome.LOCAL))
         # 3. The cache; `serve` judges the targets of the answer too.
         route = self._zones.route(question.name, qtype)
-        key = CacheKey(route.view, question.name, qtype, question.qclass, query.do, query.cd)
+        key = CacheKey(route.number, question.name, qtype, question.qclass, query.do, query.cd)
         entry = self._cache.get(key, boot_ms)
         if entry is not None and entry.is_fresh(boot_ms):
             self._slots[CACHE_HITS] += 1
@@ -123,7 +123,8 @@ class Deciding:
         if asks_probe(case.query) and question.qtype == Type.TXT:
             return probe_answer(case.query, self._judging.probe_texts(case), case.limit)
         revision = self._judging.snapshot.revision
-        return special_answer(case.query, self._zones.covers(question.name), revision, case.limit)
+        found = self._zones.special(question.name, question.qtype)
+        return special_answer(case.query, found, revision, case.limit)
 
     def _enforces(self, case: Case) -> bool:
         return case.range_class is not None and self._judging.snapshot.enforcing(case.range_class, case.at)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dnsfilter.config.node_config import LocalRecord
 from dnsfilter.telemetry.metrics import Bypass
-from dnsfilter.upstream.special import APEXES, LocalAnswer, Records, special
+from dnsfilter.upstream.special import APEXES, LocalAnswer, Records
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
 from dnsfilter.wire.compose import MAX_MESSAGE, compose
@@ -33,6 +34,8 @@ SIGNAL_TTL_S = 10
 """TTL of answers that depend on a ban in force."""
 MOST_ALIASES = 8
 """Aliases of this node's own records in one answer. A loop ends there too."""
+TYPES_OF_ZONES = frozenset({Type.SOA, Type.NS, Type.DS, Type.DNSKEY})
+"""Types by which a client finds and verifies the zone of a name, for example to send a dynamic update."""
 HINFO_TTL_S = 3789
 """TTL of the answer to ANY in RFC 8482 section 6."""
 
@@ -71,29 +74,25 @@ def is_ours(name: bytes, qtype: int, zones: Zones) -> bool:
     """Return whether this node answers a name itself."""
     if name in _SINGLE_NAMES or name in zones.records:
         return True
-    found = special(name, qtype)
-    return found is not None and not (found.overridable and zones.covers(name))
+    return zones.special(name, qtype) is not None
 
 
 def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bool]:
     """Return a test for names that the servers of `question` do not answer: other servers do, or this node."""
-    view = zones.route(question.name, question.qtype).view
+    view = zones.route(question.name, question.qtype)
 
     def others(name: bytes) -> bool:
-        return zones.route(name, question.qtype).view != view or is_ours(name, question.qtype, zones)
+        return zones.route(name, question.qtype) is not view or is_ours(name, question.qtype, zones)
 
     return others
 
 
-def special_answer(query: Query, covered: bool, revision: int, limit: int) -> Local | None:
+def special_answer(query: Query, found: LocalAnswer | None, revision: int, limit: int) -> Local | None:
     """Return the answer for a name that never goes upstream, in any class; None for other names.
 
-    `covered` says that a record of this node or a conditional zone covers the name.
+    `found` is `Zones.special` of the question.
     """
     question = query.question
-    found = special(question.name, question.qtype)
-    if found is not None and covered and found.overridable:
-        found = None
     if question.qclass != Class.IN:
         ours = found is not None or question.name in _SINGLE_NAMES
         return Local(empty_reply(query, Rcode.REFUSED, limit=limit)) if ours else None
@@ -122,15 +121,15 @@ def recorded_answer(question: Question, zones: Zones) -> Answer | None:
     """Return the answer of this node's own records; None for names without one, and for other classes.
 
     A name has no other data than its records here, also as the target of an alias: the answer denies other types. An
-    alias that leads to another name ends the answer.
+    alias that leads to another name ends the answer. In a conditional zone, its servers answer `TYPES_OF_ZONES`.
     """
-    if question.qclass != Class.IN or question.name not in zones.records:
+    if question.qclass != Class.IN or not _records(question.name, question.qtype, zones):
         return None
     found: list[RawRecord] = []
     denial: tuple[RawRecord, ...] = ()
     owner = question.wire[:-4]
     for _ in range(MOST_ALIASES):
-        records = zones.records.of(owner.lower())
+        records = _records(owner.lower(), question.qtype, zones)
         chosen = [record for record in records if record.rtype in (question.qtype, Type.CNAME)]
         if records and not chosen:
             ttl_s = min(record.ttl_s for record in records)
@@ -142,13 +141,19 @@ def recorded_answer(question: Question, zones: Zones) -> Answer | None:
     return compose(question, 0, Rcode.NOERROR, (found, denial))
 
 
+def _records(name: bytes, qtype: int, zones: Zones) -> tuple[LocalRecord, ...]:
+    if qtype in TYPES_OF_ZONES and zones.zone_servers(name) is not None:
+        return ()
+    return zones.records.of(name)
+
+
 def local_leg(question: Question, zones: Zones, revision: int) -> Answer | None:
     """Return the answer for an alias target that is a local name; None for all other targets."""
     recorded = recorded_answer(question, zones)
     if recorded is not None:
         return recorded
-    covered = zones.covers(question.name)
-    local = special_answer(Query(0, True, False, False, question, None), covered, revision, MAX_MESSAGE)
+    found = zones.special(question.name, question.qtype)
+    local = special_answer(Query(0, True, False, False, question, None), found, revision, MAX_MESSAGE)
     return None if local is None else parse_answer(local.message)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsfilter.config.node_config import Endpoint, Zone
-from dnsfilter.upstream.zones import Route, Zones
+from dnsfilter.upstream.zones import View, Zones
 from dnsfilter.wire.iana import Type
 from dnsfilter.wire.names import parse_name
 
@@ -60,7 +60,7 @@ def test_every_server_answers_for_a_zone() -> None:
     ],
 )
 def test_the_most_specific_zone_on_a_label_boundary_routes(name: str, view: int, servers: tuple[int, ...]) -> None:
-    assert ZONES.route(parse_name(name), Type.A) == Route(view, servers)
+    assert ZONES.route(parse_name(name), Type.A) == View(view, servers)
     assert ZONES.covers(parse_name(name)) == (view != 0)
 
 
@@ -70,11 +70,11 @@ def test_one_label_that_prints_like_a_zone_is_not_in_it() -> None:
 
 def test_a_root_zone_takes_every_name() -> None:
     zones = Zones(DEFAULT, [zone(".", OFFICE)])
-    assert zones.route(parse_name("www.example.org"), Type.A) == Route(1, (2,))
+    assert zones.route(parse_name("www.example.org"), Type.A) == View(1, (2,))
 
 
 def test_a_server_named_twice_is_asked_once() -> None:
-    assert Zones([OFFICE, OFFICE], []).route(parse_name("example.org"), Type.A) == Route(0, (0,))
+    assert Zones([OFFICE, OFFICE], []).route(parse_name("example.org"), Type.A) == View(0, (0,))
 
 
 def test_views_number_default_and_zones() -> None:
@@ -96,7 +96,7 @@ def test_routing_agrees_with_comparing_every_suffix(labels: list[str]) -> None:
     suffixes = {("corp", "local"): 1, ("lab", "corp", "local"): 2, ("example", "org"): 4}
     held = [suffix for suffix in suffixes if tuple(labels[-len(suffix) :]) == suffix]
     expected = suffixes[max(held, key=len)] if held else 0
-    assert ZONES.route(parse_name(".".join(labels) or "."), Type.A).view == expected
+    assert ZONES.route(parse_name(".".join(labels) or "."), Type.A).number == expected
 
 
 HELD = ("org", "example.org", "corp.local", "10.in-addr.arpa", "1.10.in-addr.arpa")
@@ -117,4 +117,4 @@ HELD = ("org", "example.org", "corp.local", "10.in-addr.arpa", "1.10.in-addr.arp
 )
 def test_the_ds_of_a_zone_is_asked_of_its_parent(name: str, qtype: Type, view: int) -> None:
     named = [Zone(parse_name(suffix), (OFFICE,)) for suffix in HELD]
-    assert Zones([OFFICE], named).route(parse_name(name), qtype).view == view
+    assert Zones([OFFICE], named).route(parse_name(name), qtype).number == view

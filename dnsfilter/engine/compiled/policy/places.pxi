@@ -1,5 +1,5 @@
 # Who answers a name: the engine itself (engine/slow_path/local.py), or the servers of a view (upstream/zones.py). Names
-# with records of this node are left to the slow path.
+# with records of this node, and special names above these or above a zone, are left to the slow path.
 
 from dnsfilter.engine.slow_path.local import CANARY_NAME, LOCALHOST, OURS, PROBE_NAME, RESOLVER_ARPA, SIGNAL_NAMES
 from dnsfilter.upstream.special import APEXES, TOP_LABELS, below, special
@@ -20,7 +20,7 @@ cdef enum:
     SIGNAL_CANARY = 0x4000
     ZONE_HERE = 0x8000
     SINGLE_LABEL_HOST = 0x8100  # ZONE_HERE, ZONE_OVERRIDABLE and NOERROR
-    RECORDED = 0x0400      # this node has records of the name; the other flags hold for names below it
+    RECORDED = 0x0400       # the slow path decides; the other flags hold for names below it
 
 
 @cython.final
@@ -39,7 +39,7 @@ cdef class Places:
     def __init__(self, zones):
         self.tops = NameMap(dict.fromkeys(TOP_LABELS, 0))
         names = dict(SPECIAL_NUMBERS)
-        for name in zones.records.names:
+        for name in (*zones.records.names, *zones.not_empty):
             names[name] = names.get(name, int(SINGLE_NAME)) | RECORDED
         self.specials = NameMap(names)
         self.zones = NameMap(zones.numbers())
@@ -103,7 +103,7 @@ cdef class Places:
 
 cdef bint asks_for_host(uint16_t qtype) noexcept nogil:
     """Return whether a type is one of `HOST_TYPES`."""
-    return qtype == RR_A or qtype == RR_AAAA or qtype == RR_HTTPS
+    return qtype in (RR_A, RR_AAAA, RR_HTTPS, TYPE_CNAME, TYPE_ANY)
 
 
 cdef int special_number(bytes name) except -1:

@@ -3,6 +3,7 @@
 
 from dnsfilter.engine.slow_path.local import LOCALHOST, SIGNAL_TTL_S, ZONE_TTL_S, any_answer, special_answer
 from dnsfilter.engine.rules.refusal_reply import SYNTHESISED_TTL_S
+from dnsfilter.upstream.special import special
 from dnsfilter.wire.answer import parse_answer
 from dnsfilter.wire.compose import raw
 from dnsfilter.wire.iana import Type
@@ -81,7 +82,8 @@ cdef object query_for(bytes name, qtype):
 
 
 cdef object loopback(qtype):
-    return parse_answer(special_answer(query_for(LOCALHOST, qtype), False, 0, LEAST_LIMIT).message)
+    found = special(LOCALHOST, int(qtype))
+    return parse_answer(special_answer(query_for(LOCALHOST, qtype), found, 0, LEAST_LIMIT).message)
 
 
 cdef void set_body_from(answer, Body* into) except *:
