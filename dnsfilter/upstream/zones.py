@@ -90,7 +90,7 @@ class Zones:
         return name in self.records or self._zone(name) is not None
 
     def special(self, name: bytes, qtype: int) -> LocalAnswer | None:
-        """Return the answer for a special-use name, or None if it is none here."""
+        """Return the local answer for a special name. None if a record, a zone or the default servers answer it."""
         found = special(name, qtype)
         if found is None or not found.overridable:
             return found
