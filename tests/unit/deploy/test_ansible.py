@@ -1,8 +1,11 @@
 """The role writes files that the programs accept, where the package has them, and uses units that exist."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,10 @@ import yaml  # type: ignore[import-untyped]
 from api.installation.environment import PACKAGED
 from api.installation.variables import parse_environment
 from api.settings import parse_settings
+from dnsfilter import __version__
 from dnsfilter.config.load import load_config
 from dnsfilter.control.identity import IDENTITY
+from dnsfilter.telemetry.notify import SERVING
 from tests.meta.project import PROJECT
 from tests.support.certificates import Authority
 from tests.support.deployed import parse_command
@@ -40,7 +45,7 @@ NEEDED = {
 
 
 def tasks() -> list[Task]:
-    return [*read("tasks/main.yml"), *read("handlers/main.yml")]
+    return list(read("tasks/main.yml"))
 
 
 def arguments(module: str) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def test_every_variable_is_described_and_has_a_default_or_is_needed() -> None:
         for path in (*ROLE.rglob("*.j2"), ROLE / "tasks/main.yml")
         for word in re.findall(r"\bdnsfilter_\w+", path.read_text())
     }
-    assert used - {"dnsfilter_identity"} == set(OPTIONS)
+    assert used - {task.get("register") for task in tasks()} == set(OPTIONS)
     plays = yaml.safe_load((ROLE.parents[1] / "site.yml").read_text())
     given = {key for play in plays for role in play["roles"] for key in role} - {"role"}
     assert given <= set(OPTIONS)
@@ -101,11 +106,12 @@ def _resolv_conf(directory: Path) -> Path:
 
 
 def test_the_control_plane_accepts_its_settings() -> None:
-    packaged = parse_environment((SYSTEMD / "api.env").read_text())
-    assert parse_environment(rendered("api.env.j2")) == packaged
+    packaged = parse_settings({}, parse_environment((SYSTEMD / "api.env").read_text()))
+    own = parse_environment(rendered("api.env.j2"))
+    assert parse_settings({}, own) == packaged
     given = {"DNSFILTER_API_DATABASE": "postgresql+psycopg://a:b%22$'\\@db/dnsfilter", "DNSFILTER_API_ALLOW_PLAIN": ""}
     found = parse_environment(rendered("api.env.j2", dnsfilter_api_settings=given))
-    assert found == packaged | given
+    assert found == own | given
     assert parse_settings({}, found).database == given["DNSFILTER_API_DATABASE"]
 
 
@@ -135,25 +141,40 @@ def test_the_token_is_where_the_node_reads_it(tmp_path: Path) -> None:
 
 def test_groups_and_units_are_those_of_the_package() -> None:
     rows = [line.split() for line in (SYSTEMD / "dnsfilter.sysusers").read_text().splitlines()]
-    (groups,) = (task["loop"] for task in tasks() if "ansible.builtin.group" in task)
-    assert groups == [row[1] for row in rows if row[0] == "u"]
+    assert {each["name"] for each in arguments("group").values()} <= {row[1] for row in rows if row[0] == "u"}
     named = {each["name"] for each in arguments("systemd_service").values()}
     assert named == {"dnsfilter.service", "dnsfilter-api.service"}
     (masked,) = (each for each in arguments("file").values() if each["state"] == "link")
     assert all((SYSTEMD / unit).exists() for unit in (*named, Path(masked["path"]).name))
 
 
-def test_a_change_is_checked_before_the_reload() -> None:
-    handlers = read("handlers/main.yml")
-    check, reload = (each for each in handlers if each.get("listen") == "Check and reload the resolver")
-    assert str(parse_command(shlex.split(check["ansible.builtin.command"])).config) == CONFIG
-    assert reload["ansible.builtin.systemd_service"]["state"] == "reloaded"
-    known = {each.get("listen", each["name"]) for each in handlers}
-    assert {task["notify"] for task in read("tasks/main.yml") if "notify" in task} == known
+def test_a_faulty_configuration_is_not_installed() -> None:
+    shell, option, script = shlex.split(arguments("template")["Configure the resolver"]["validate"] % "/root/new")
+    assert (shell, option) == ("sh", "-c")
+    install, check = map(shlex.split, script.split("&&"))
+    assert install[:-2] == ["install", "-g", "dnsfilter", "-m", "0640"]
+    assert (install[-2], install[-1]) == ("/root/new", str(parse_command(check).config))
 
 
-@pytest.mark.parametrize("task", tasks(), ids=lambda task: task["name"])
-def test_a_task_uses_one_module_of_ansible_itself(task: Task) -> None:
-    known = {"name", "when", "loop", "notify", "register", "listen", "no_log", "diff", "changed_when"}
-    (module,) = set(task) - known
-    assert module.startswith("ansible.builtin.")
+def test_the_resolver_must_run_the_version_of_the_package() -> None:
+    (condition,) = (task["failed_when"] for task in tasks() if "failed_when" in task)
+    failed = jinja2.Environment().compile_expression(condition)
+    for text, fails in ((SERVING, False), (f"{SERVING}; configuration not reloaded", True), ("", True)):
+        status = {"StatusText": text.removeprefix("STATUS=")}
+        facts = {"packages": {"dnsfilter": [{"version": __version__}]}}
+        assert failed(dnsfilter_result={"status": status}, ansible_facts=facts) is fails
+
+
+@pytest.mark.slow
+def test_ansible_lint_finds_no_fault(tmp_path: Path) -> None:
+    programs = Path(sys.executable).parent
+    environment = os.environ | {"ANSIBLE_HOME": str(tmp_path), "PATH": f"{programs}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [programs / "ansible-lint", "--offline", "--strict", "--profile", "production", "."],
+        cwd=ROLE.parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
