@@ -36,7 +36,7 @@ ALL = {
         "nodeSelector": {"dns": "yes"},
         "tolerations": [{"operator": "Exists"}],
     },
-    "controlPlane": {"env": {"DNSFILTER_API_NOTICES_MAIL": "smtp://192.0.2.25?from=a@example.org&to=b@example.org"}},
+    "controlPlane": {"env": {"DNSFILTER_API_EVENTS_SYSLOG": "tls://log.example.org"}, "envSecret": "passwords"},
     "serviceMonitors": {"enabled": True, "labels": {"release": "prometheus"}},
 }
 each_choice = pytest.mark.parametrize("values", [PLAIN, ALL], ids=["plain", "all"])
@@ -120,8 +120,6 @@ def test_pods_are_restricted() -> None:
             assert context["readOnlyRootFilesystem"] is True
             assert context["allowPrivilegeEscalation"] is False
             assert context["capabilities"] == {"drop": ["ALL"]}
-    (prepare,) = pod(objects, "DaemonSet", "node")["initContainers"]
-    assert prepare["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN", "FOWNER"]}
 
 
 def test_processes_run_as_the_users_of_the_image() -> None:
@@ -181,6 +179,8 @@ def test_the_control_plane_accepts_its_settings(values: Mapping[str, Any], tmp_p
     assert (loopback.loopback, settings.uses_tls(loopback), settings.uses_tls(api)) == (True, False, True)
     assert ports_of(container) == {"api": api.port, "metrics": settings.metrics_listen.port}
     assert str(settings.state_dir) in mounted
+    secrets = [each["secretRef"]["name"] for each in container.get("envFrom", ())]
+    assert secrets == ([] if values is PLAIN else ["passwords"])
     assert given["DNSFILTER_TOKEN_FILE"] == str(settings.token_path)
 
 
