@@ -149,20 +149,20 @@ def test_groups_and_units_are_those_of_the_package() -> None:
 
 
 def test_a_faulty_configuration_is_not_installed() -> None:
-    shell, option, script = shlex.split(arguments("template")["Configure the resolver"]["validate"] % "/root/new")
+    shell, option, script = shlex.split(arguments("template")["Configure the resolver"]["validate"] % "NEW")
     assert (shell, option) == ("sh", "-c")
     install, check = map(shlex.split, script.split("&&"))
     assert install[:-2] == ["install", "-g", "dnsfilter", "-m", "0640"]
-    assert (install[-2], install[-1]) == ("/root/new", str(parse_command(check).config))
+    assert (install[-2], install[-1]) == ("NEW", str(parse_command(check).config))
 
 
 def test_the_resolver_must_run_the_version_of_the_package() -> None:
-    (condition,) = (task["failed_when"] for task in tasks() if "failed_when" in task)
-    failed = jinja2.Environment().compile_expression(condition)
-    for text, fails in ((SERVING, False), (f"{SERVING}; configuration not reloaded", True), ("", True)):
+    (check,) = arguments("assert").values()
+    passes = jinja2.Environment().compile_expression(check["that"])
+    for text, passing in ((SERVING, True), (f"{SERVING}; configuration not reloaded", False), ("", False)):
         status = {"StatusText": text.removeprefix("STATUS=")}
         facts = {"packages": {"dnsfilter": [{"version": __version__}]}}
-        assert failed(dnsfilter_result={"status": status}, ansible_facts=facts) is fails
+        assert passes(dnsfilter_result={"status": status}, ansible_facts=facts) is passing
 
 
 @pytest.mark.slow
