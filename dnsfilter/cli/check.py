@@ -17,6 +17,7 @@ from dnsfilter.cli.options import (
     store_of,
 )
 from dnsfilter.cli.publishing import services
+from dnsfilter.config.client_tables import learning_problems
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
@@ -78,6 +79,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     """
     from dnsfilter.cli.checkup import check_up
 
+    problems += map(str, learning_problems(config.clients, int(time.time())))
     found["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
     problems += address_faults((*config.listen, config.metrics_listen))
     if config.left_out:

@@ -5,6 +5,7 @@ Modules that only a policy file needs are imported where they are used, to keep 
 
 import argparse
 import asyncio
+import logging
 import resource
 import time
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import DONE, add_command, add_files, config_of, follows, node_dir, store_of
 from dnsfilter.cli.publishing import policy_files, publish_policy_file
+from dnsfilter.config.client_tables import learning_problems
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
-from dnsfilter.errors import UnavailableError
+from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload import check_listen
@@ -30,6 +32,8 @@ from dnsfilter.telemetry import logs
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
     from dnsfilter.control.link import Control
+
+_LOG = logging.getLogger("dnsfilter.node")
 
 
 def add(commands: "Commands") -> None:
@@ -61,8 +65,13 @@ def serve(options: argparse.Namespace) -> int:
         pull = None if follow is None else partial(pull_policy, config, one_time_token)
         load_first(feed, config, pull, least=handover.trial_of or 0)
 
+    for problem in learning_problems(config.clients, int(time.time())):
+        logs.emit(_LOG, logging.ERROR, "learning mode does not begin yet", reason=problem)
+
     def load() -> Config:
         fresh = config_of(options)
+        if faults := learning_problems(fresh.clients, int(time.time())):
+            raise ConfigError(faults)
         _publish(options, config, store)
         return fresh
 

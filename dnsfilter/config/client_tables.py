@@ -5,14 +5,13 @@ from datetime import date, datetime
 from ipaddress import ip_network
 
 from dnsfilter.config.file_schema import ClientsTable
-from dnsfilter.config.node_config import Clients, Unregistered
+from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Unregistered
 from dnsfilter.config.places import Fault
+from dnsfilter.errors import Problem
 from dnsfilter.policy.calendar import after_day, local_instant
 from dnsfilter.policy.instants import DEFAULT_ZONE, at_words
 from dnsfilter.policy.model import Instant, Prefix
 
-MAX_LEARNING_S = 30 * 86_400
-"""How far ahead `learn_until` may be when the configuration is read."""
 PRIVATE = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7"))
 )
@@ -21,7 +20,7 @@ PRIVATE = tuple(
 
 def clients_of(table: ClientsTable) -> Clients:
     """Return the clients of a table without faults."""
-    until = None if table.learn_until is None else _end(table.learn_until)
+    until = None if table.learn_until is None else end_of(table.learn_until)
     allowed, proxies = (
         tuple(prefix for prefix in prefixes if prefix is not None)
         for prefixes in (table.allowed, table.trusted_proxies)
@@ -29,15 +28,15 @@ def clients_of(table: ClientsTable) -> Clients:
     return Clients(table.unregistered, allowed, until, proxies)
 
 
-def client_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
-    """Yield the faults of a table, as read at `now`."""
+def client_faults(table: ClientsTable) -> Iterator[Fault]:
+    """Yield the faults of a table."""
     answered = table.unregistered is not Unregistered.REFUSE
     if answered and not table.allowed:
         message = f'is required with unregistered = "{table.unregistered}": list the prefixes whose clients get answers'
         yield Fault(("clients", "allowed"), message)
     if table.allowed and not answered:
         yield Fault(("clients", "allowed"), 'has an effect only with unregistered = "resolve" or "learn"')
-    yield from _learning_faults(table, now)
+    yield from _learning_faults(table)
     yield from _prefix_faults("allowed", table.allowed, "which would make an open resolver: name the networks")
     for index, prefix in enumerate(table.allowed):
         if table.unregistered is not Unregistered.LEARN or prefix is None or prefix.prefixlen == 0:
@@ -61,7 +60,7 @@ def _prefix_faults(key: str, prefixes: Iterable[Prefix | None], everybody: str) 
         seen.add(prefix)
 
 
-def _learning_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
+def _learning_faults(table: ClientsTable) -> Iterator[Fault]:
     place = ("clients", "learn_until")
     if table.unregistered is not Unregistered.LEARN:
         if table.learn_until is not None:
@@ -70,14 +69,21 @@ def _learning_faults(table: ClientsTable, now: Instant) -> Iterator[Fault]:
         yield Fault(
             place, 'is required with unregistered = "learn": the last day on which unregistered clients get answers'
         )
-    elif _end(table.learn_until) > now + MAX_LEARNING_S:
-        latest = at_words(now + MAX_LEARNING_S)
-        yield Fault(
-            place, f"is more than 30 days ahead: give a time before {latest}, and register the networks by then"
-        )
 
 
-def _end(written: date) -> Instant:
+def learning_problems(clients: Clients, now: Instant) -> tuple[Problem, ...]:
+    """Return the problem of an end that is too far ahead of `now`.
+
+    It is not a fault of the file: a clock in the past would then keep the node from starting.
+    """
+    if clients.learn_until is None or clients.learn_until <= now + MAX_LEARNING_S:
+        return ()
+    latest = at_words(now + MAX_LEARNING_S)
+    message = f"is more than 30 days ahead: give a time before {latest}, and register the networks by then"
+    return (Problem("clients.learn_until", message),)
+
+
+def end_of(written: date) -> Instant:
     """Return when learning ends: after a day, or at a time. Without an offset it is Belgian time."""
     if not isinstance(written, datetime):
         return after_day(written, DEFAULT_ZONE)

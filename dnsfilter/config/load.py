@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
@@ -95,7 +94,7 @@ def _faults(file: ConfigFile, servers: tuple[Endpoint, ...], resolv_conf: Path) 
     """Return the faults that concern several keys."""
     faults = [
         *_listen_faults(file),
-        *client_faults(file.clients, int(time.time())),
+        *client_faults(file.clients),
         *_limits_faults(file.limits),
         *_zone_faults(file),
     ]

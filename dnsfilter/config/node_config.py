@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from dnsfilter.policy.model import DEFAULT_SITE, Address, Instant, Prefix, WireName
 
 DNS_PORT = 53
+MAX_LEARNING_S = 30 * 86_400
+"""The longest learning mode, in seconds."""
 
 
 class Unregistered(StrEnum):
@@ -51,7 +53,7 @@ class Cache:
 class Clients:
     """Unregistered clients, and proxies. `allowed` limits `resolve` and `learn`; it is empty with `refuse`.
 
-    `learn` is `resolve` until the instant `learn_until`, and `refuse` from then on.
+    `learn` is `resolve` for the last MAX_LEARNING_S before the instant `learn_until`, else `refuse`.
     """
 
     unregistered: Unregistered
@@ -61,7 +63,9 @@ class Clients:
 
     def learns_until(self, at: Instant) -> Instant | None:
         """Return when learning mode ends, None if it is off at that instant."""
-        return None if self.learn_until is None or at >= self.learn_until else self.learn_until
+        if self.learn_until is None or not self.learn_until - MAX_LEARNING_S <= at < self.learn_until:
+            return None
+        return self.learn_until
 
     def admits(self, client: bytes, at: Instant) -> bool:
         """Return whether an unregistered client at that packed address gets answers at that instant."""

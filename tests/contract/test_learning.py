@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 
-from dnsfilter.config.node_config import Clients, Unregistered
+from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Unregistered
 from dnsfilter.engine.interface import Miss
 from dnsfilter.telemetry.metrics import Transport
 from tests.contract.cases import internet, office
@@ -25,6 +25,14 @@ def test_an_unregistered_client_is_answered_until_the_instant_and_listed_before_
     assert isinstance(rig.judge(name, UNREGISTERED, transport, later_s=LEFT_S - 1), Miss)
     assert edes(rig.at_once(name, UNREGISTERED, transport, later_s=LEFT_S)) == [(18, "")]
     assert [(one.prefix.hex(), one.queries) for one in rig.engine.take_unregistered()] == [("7f0063", 2)]
+
+
+def test_learning_begins_30_days_before_its_end(start: Start) -> None:
+    late = Clients(Unregistered.LEARN, LEARNING.allowed, NOW + LEFT_S + MAX_LEARNING_S)
+    rig = start(office(), internet(), clients=late)
+    name = query("www.tiktok.com")
+    assert edes(rig.at_once(name, UNREGISTERED, later_s=LEFT_S - 1)) == [(18, "")]
+    assert isinstance(rig.judge(name, UNREGISTERED, later_s=LEFT_S), Miss)
 
 
 def test_a_client_outside_the_prefixes_is_refused_during_learning(start: Start) -> None:

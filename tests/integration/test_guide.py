@@ -62,8 +62,7 @@ def answered(machine: Installed) -> str:
 
 def restore_lines(*, with_copies: bool) -> str:
     """Return the guide's commands of a restore, with or without the copies of the signing keys."""
-    lines, _enrol = blocks(RECOVERY, "Restore")
-    assert lines == blocks(GUIDE, "Restore")[0]
+    _aside, lines, _enrol = blocks(RECOVERY, "Restore")
     install = f"install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key {STATE}/api"
     return lines.replace("dnsfilter-api new-keys", install) if with_copies else lines
 
@@ -159,7 +158,9 @@ def test_after_everything_is_lost_the_guides_restore_ends_with_answers(machine: 
     started(machine)
     kept = backed_up(machine)
     *_backup, stop = blocks(RECOVERY, "A moved machine")[0].splitlines()
-    machine.sh(f"{stop}\nrm -rf {STATE}")
+    machine.sh(f"{stop}\nrm -rf {STATE}\nsystemd-tmpfiles --create dnsfilter.conf")
+    machine.sh("dnsfilter-api init && systemctl start dnsfilter-api dnsfilter")  # as the package does
+    machine.sh(blocks(RECOVERY, "Restore")[0])
     said = machine.sh(kept + restore_lines(with_copies=with_copies))
     assert "status: NOERROR" in said
     assert reported(lambda: " current " in nodes(machine))
@@ -172,9 +173,7 @@ def test_a_node_that_kept_its_directory_goes_on_and_enrols_again_by_the_guides_l
     machine.sh(f"systemctl stop dnsfilter dnsfilter-api && cd {STATE} && rm -rf api admin-token token-key snapshots")
     said = machine.sh(kept + restore_lines(with_copies=False))
     assert "status: NOERROR" in said
-    (_lines, enrol) = blocks(RECOVERY, "Restore")
-    assert enrol == blocks(GUIDE, "Restore")[1]
-    machine.sh(enrol)
+    machine.sh(blocks(RECOVERY, "Restore")[-1])
     assert reported(lambda: " current " in nodes(machine))
 
 

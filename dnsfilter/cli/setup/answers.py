@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, TypeVar
 
@@ -101,11 +101,6 @@ def parse_upstreams(parsing: Parsing, option: str, texts: list[str]) -> tuple[En
     return RESOLV_CONF if texts == [RESOLV_CONF] else parsing.each(option, texts, read_server)
 
 
-def parse_listen(text: str) -> Endpoint:
-    """Return the endpoint of a listening address. Raise ValueError."""
-    return parse_endpoint(text)
-
-
 def parse_mail_server(text: str) -> str:
     """Return a host, perhaps with a port. Raise ValueError."""
     if _MAIL_SERVER.fullmatch(text) is None:
@@ -137,24 +132,30 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
     parsing = Parsing()
     networks = parsing.each("--network", options.network, parse_network)
     names = parsing.each("--name", options.name, _parse_name)
-    held = str(present.authority.get("slug", ""))
-    slug, contact = options.authority or held, options.contact or str(present.authority.get("contact", ""))
+    slug = options.authority or present.slug
+    held = present.authorities.get(slug)
+    contact = options.contact or str((held or {}).get("contact", ""))
     domain = parsing.one("--domain", options.domain, parse_domain)
     controllers = parsing.each("--controller", options.controller, read_server)
-    _need(parsing, not options.network or slug, "--authority", "name the authority of the networks")
+    of_authority = options.network or options.kind or options.name or options.languages or options.time_zone
+    of_authority = of_authority or (options.contact and not options.mail_server)
+    _need(parsing, slug or not of_authority, "--authority", "name the authority that these options are about")
     _need(parsing, not options.domain or options.controller, "--controller", "give the servers of the domain")
-    _need(parsing, not options.controller or options.domain, "--domain", "give the domain of the controllers")
+    asked = options.domain or options.network
+    _need(parsing, not options.controller or asked, "--domain", "give the domain of the controllers, or a --network")
     if options.mail_server:
         _need(parsing, options.mail_from, "--mail-from", "give the sender of the notices")
         _need(parsing, "@" in contact, "--contact", "give the mail address that receives the notices")
     answers = Answers(
-        listen=parsing.each("--listen", options.listen, parse_listen),
+        listen=parsing.each("--listen", options.listen, parse_endpoint),
         upstreams=parse_upstreams(parsing, "--upstream", options.upstream),
         domain=domain,
         controllers=controllers,
         slug=slug,
-        authority=_authority(options, dict(names), is_new=bool(slug) and slug != held),
-        networks=networks,
+        authority=_authority(options, dict(names), is_new=bool(slug) and held is None),
+        networks=tuple(
+            replace(each, label=each.label or present.networks.get(str(each.prefix), "")) for each in networks
+        ),
         learning=parsing.each("--learn", options.learn, parse_prefix),
         mail_server=parsing.one("--mail-server", options.mail_server, parse_mail_server) or "",
         mail_from=options.mail_from or "",

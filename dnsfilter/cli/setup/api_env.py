@@ -5,9 +5,12 @@ from urllib.parse import quote
 
 from dnsfilter.cli.setup.answers import Answers
 from dnsfilter.cli.setup.config_file import STATE_DIR
+from dnsfilter.errors import ConfigError, Problem
 
 _MAIL = "DNSFILTER_API_NOTICES_MAIL"
-_LINE = re.compile(rf"^#?[ \t]*{_MAIL}=.*$", re.MULTILINE)
+_PLAIN = "smtp://"
+_SET = re.compile(rf"^[ \t]*{_MAIL}=[\"']?(?P<login>smtps?://(?:[^?@\s]*@)?)(?P<host>[^?/\s\"']+).*$", re.MULTILINE)
+_COMMENT = re.compile(rf"^#[ \t]*{_MAIL}=.*$", re.MULTILINE)
 NEW = f"""\
 DNSFILTER_API_LISTEN=127.0.0.1:8080
 DNSFILTER_API_METRICS_LISTEN=127.0.0.1:9154
@@ -19,11 +22,23 @@ DNSFILTER_API_CHECKPOINT_KEY={STATE_DIR}/api/checkpoint-key
 """The settings of the file that the package installs."""
 
 
+def mail_line(text: str) -> re.Match[str] | None:
+    """Return the line that sets the mail server: the last one, as for systemd. Its groups are `login` and `host`."""
+    return next(reversed([*_SET.finditer(text)]), None)
+
+
 def edited_environment(text: str, answers: Answers) -> str:
-    """Return the text of the file with the mail server in it."""
+    """Return the text of the file with the mail server in it. Raise ConfigError if it has another one with a login."""
     if not answers.mail_server:
         return text
+    held = mail_line(text)
+    login = _PLAIN if held is None else held["login"]
+    if held is not None and login != _PLAIN and held["host"] != answers.mail_server:
+        message = f"api.env has {held['host']}, with a login or TLS: edit {_MAIL} in api.env"
+        raise ConfigError((Problem("--mail-server", message),))
     sender, to = (quote(address, safe="@") for address in (answers.mail_from, answers.contact))
-    line = f"{_MAIL}=smtp://{answers.mail_server}?from={sender}&to={to}"
-    changed, count = _LINE.subn(lambda _: line, text, count=1)
-    return changed if count else f"{text.rstrip()}\n{line}\n".lstrip()
+    line = f"{_MAIL}={login}{answers.mail_server}?from={sender}&to={to}"
+    place = held or _COMMENT.search(text)
+    if place is None:
+        return f"{text.rstrip()}\n{line}\n".lstrip()
+    return f"{text[: place.start()]}{line}{text[place.end() :]}"

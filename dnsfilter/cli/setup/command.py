@@ -3,12 +3,13 @@
 import argparse
 import json
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import DONE, FOUND, UNIT_CONFIG, add_command
-from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.errors import ConfigError, DnsfilterError, Problem
 from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
@@ -49,19 +50,33 @@ def add(commands: "Commands") -> None:
 
 def setup(options: argparse.Namespace) -> int:
     """Do all steps. Raise ConfigError with every problem before anything is changed."""
+    from dnsfilter.cli.setup.questions import typed_line
     from dnsfilter.telemetry.dialogue import InputEnded
 
-    if os.geteuid() != 0:
-        raise ConfigError((Problem("dnsfilter setup", "needs root, to write /etc/dnsfilter and to start the units"),))
     try:
+        if os.geteuid() != 0:
+            problem = Problem("dnsfilter setup", "needs root, to write /etc/dnsfilter and to start the units")
+            raise ConfigError((problem,))
         return _run(options)
     except InputEnded:
         say("nothing was changed")
         return FOUND
-    except ConfigError as error:
-        if options.json:
-            print(json.dumps({"problems": [str(problem) for problem in error.problems]}))
+    except KeyboardInterrupt:
+        say("interrupted: type the command again to do the rest", file=sys.stderr)
         raise
+    except DnsfilterError as error:
+        if options.json:
+            problems = error.problems if isinstance(error, ConfigError) else (error,)
+            print(json.dumps({"problems": [str(problem) for problem in problems]}))
+        elif _asks(options):
+            say(f"to change an answer, type: {typed_line(options)}")
+        raise
+
+
+def _asks(options: argparse.Namespace) -> bool:
+    from dnsfilter.telemetry.dialogue import at_terminal
+
+    return at_terminal() and not options.yes and not options.json
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     from dnsfilter.cli.setup.files import read_text, staged
     from dnsfilter.cli.setup.present import present_values
     from dnsfilter.cli.setup.questions import ask_for_missing
-    from dnsfilter.telemetry.dialogue import InputEnded, at_terminal, confirm
+    from dnsfilter.telemetry.dialogue import InputEnded, confirm
 
     held = {path: read_text(path) for path in (UNIT_CONFIG, ENVIRONMENT, POLICY)}
     config, policy = (parsed(held[path] or "", str(path)) for path in (UNIT_CONFIG, POLICY))
@@ -79,7 +94,7 @@ def _run(options: argparse.Namespace) -> int:
         say(f"In {UNIT_CONFIG.parent} now:")
         for line in present.lines():
             say(line)
-    asks = at_terminal() and not options.yes and not options.json
+    asks = _asks(options)
     if asks:
         ask_for_missing(options, present)
     answers = answers_of(options, present)
@@ -121,7 +136,8 @@ def _check(drafts: list["Draft"]) -> bool:
     with suppress(ConfigError):
         control = load_config(config.staged).control_plane
         # A later step makes the one-time token.
-        problems = [each for each in problems if str(control.token) not in each]
+        if control.token is not None:
+            problems = [each for each in problems if str(control.token) not in each]
         if control.url is not None and not control.is_at_home:
             problems.append(f"{config.path}: control_plane.url is another machine's: {ELSEWHERE}")
     faults, is_new = check_settings(environment)
@@ -147,13 +163,10 @@ def _carry_out(options: argparse.Namespace, answers: "Answers", drafts: list["Dr
     services.make_installation(config, is_new=is_new)
     started = services.has_systemd()
     if started:
-        services.start_units(api_changed=environment.is_changed, node_changed=config_draft.is_changed)
-    registration = services.Registration(config)
-    registered = not any(draft.is_changed for draft in policy)
-    if not registered and registration.is_possible():
-        registration.register(answers)
+        services.start_units()
+    registered = all(services.Registration(config).register(answers, draft.staged) for draft in policy)
+    if registered:
         changed += put_in_place(policy)
-        registered = True
     _print_result(options, changed, started=started, registered=registered)
     return DONE if registered else FOUND
 
@@ -172,8 +185,6 @@ def _print_result(
         kept = {str(path): None if copy is None else str(copy) for path, copy in changed}
         print(json.dumps({"problems": [], "changed": kept, "started": started, "next": steps}))
         return
-    for path, copy in changed:
-        say(f"wrote {path}" + ("" if copy is None else f"; the file before is {copy}"))
     if not changed:
         say("no file was changed")
     for step in steps or [NEXT]:

@@ -1,15 +1,16 @@
 """Edit dnsfilter.toml: set what is asked, and keep every other key and comment."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from datetime import timedelta
-from typing import Any, TypeAlias
+from collections.abc import MutableMapping
+from datetime import date, timedelta
+from typing import Any, TypeAlias, TypeVar
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import SingleKey
+from tomlkit.items import AoT, SingleKey, Table
 
 from dnsfilter.cli.setup.answers import Answers, reverse_zones
+from dnsfilter.config.client_tables import end_of
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import DNS_PORT, Endpoint, Unregistered
 from dnsfilter.errors import ConfigError, Problem
@@ -19,6 +20,7 @@ from dnsfilter.policy.model import Prefix
 from dnsfilter.wire.names import name_text, parse_name
 
 Document: TypeAlias = MutableMapping[str, Any]
+KindOfItem = TypeVar("KindOfItem", Table, AoT)
 LEARNING = timedelta(days=14)
 STATE_DIR = "/var/lib/dnsfilter"
 NEW = f'''\
@@ -47,29 +49,36 @@ def edited_config(text: str, place: str, answers: Answers) -> str:
     if answers.upstreams:
         named = answers.upstreams
         servers = named if isinstance(named, str) else [_server_text(server) for server in named]
-        _set(document.setdefault("upstream", tomlkit.table()), "servers", servers)
+        _set(item_at(document, "upstream", Table, place), "servers", servers)
     if answers.learning:
-        _set_learning(document, answers.learning)
-    for suffix in _suffixes(answers):
-        _set_zone(document, suffix, [_server_text(server) for server in answers.controllers])
+        _set_learning(item_at(document, "clients", Table, place), answers.learning)
+    if answers.domain is not None or answers.networks:
+        _set_zones(document, answers, place)
     return tomlkit.dumps(document)
 
 
-def _suffixes(answers: Answers) -> Iterator[str]:
-    """Yield the names that the domain controllers are asked for: the domain and the networks' reverse names."""
-    if answers.domain is None or not answers.controllers:
-        return
-    yield name_text(answers.domain)
-    for network in answers.networks:
-        yield from reverse_zones(network.prefix)
+def item_at(document: Document, key: str, kind: type[KindOfItem], place: str) -> KindOfItem:
+    """Return the table or list of tables with that key, made if it is missing. Raise ConfigError for another item."""
+    held = document.setdefault(key, tomlkit.table() if kind is Table else tomlkit.aot())
+    if not isinstance(held, kind):
+        form = f"one [{key}] table" if kind is Table else f"[[{key}]] tables"
+        raise ConfigError((Problem(f"{place} {key}", f"cannot be edited in this form: write {form}"),))
+    return held
 
 
-def _set_learning(document: Document, prefixes: Iterable[Prefix]) -> None:
-    clients = document.setdefault("clients", tomlkit.table())
+def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
+    """Let learning begin for two weeks, or add prefixes to one that goes on. Raise ConfigError with `resolve`."""
+    if clients.get("unregistered") == Unregistered.RESOLVE:
+        message = 'clients.unregistered = "resolve" is there, which has no end: remove it and clients.allowed first'
+        raise ConfigError((Problem("--learn", message),))
     _set(clients, "unregistered", str(Unregistered.LEARN))
+    now = int(time.time())
+    allowed, until = clients.get("allowed", []), clients.get("learn_until")
+    if not isinstance(until, date) or end_of(until) <= now:
+        until = local_day(now, DEFAULT_ZONE) + LEARNING
+    allowed = list(dict.fromkeys([*allowed, *map(str, prefixes)]))
     after = "unregistered"
-    until = local_day(int(time.time()), DEFAULT_ZONE) + LEARNING
-    for key, value in (("allowed", [str(prefix) for prefix in prefixes]), ("learn_until", until)):
+    for key, value in (("allowed", allowed), ("learn_until", until)):
         if key in clients:
             _set(clients, key, value)
         else:
@@ -78,23 +87,26 @@ def _set_learning(document: Document, prefixes: Iterable[Prefix]) -> None:
         after = key
 
 
-def append_table(tables: Any, fields: Mapping[str, object]) -> None:
-    """Append a table to a list of tables, after an empty line."""
-    made = tomlkit.table()
-    for key, value in fields.items():
-        made[key] = value
-    if not tables:
-        made.trivia.indent = "\n"
-    tables.append(made)
+def _set_zones(document: Document, answers: Answers, place: str) -> None:
+    """Have the domain controllers asked for the domain and the networks' reverse names.
 
-
-def _set_zone(document: Document, suffix: str, servers: list[str]) -> None:
-    zones = document.setdefault("zone", tomlkit.aot())
-    for zone in zones:
-        if _is_same_name(zone.get("suffix"), suffix):
+    If no controller is given, they are the servers of the zones that are there, if these all have the same.
+    """
+    servers = [_server_text(server) for server in answers.controllers]
+    if not servers and "zone" in document:
+        held = [zone.get("servers") for zone in item_at(document, "zone", AoT, place).unwrap()]
+        servers = list(held[0] or ()) if held.count(held[0]) == len(held) else []
+    if not servers:
+        return
+    suffixes = [] if answers.domain is None else [name_text(answers.domain)]
+    suffixes += [suffix for network in answers.networks for suffix in reverse_zones(network.prefix)]
+    zones = item_at(document, "zone", AoT, place)
+    for suffix in suffixes:
+        zone = next((zone for zone in zones if _is_same_name(zone.get("suffix"), suffix)), None)
+        if zone is None:
+            zones.append({"suffix": suffix, "servers": servers})
+        else:
             _set(zone, "servers", servers)
-            return
-    append_table(zones, {"suffix": suffix, "servers": servers})
 
 
 def _is_same_name(held: object, suffix: str) -> bool:

@@ -4,6 +4,7 @@ import grp
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from dnsfilter.cli.options import program_path
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.snapshot.stored.disk import sync_directory, write_atomically
+from dnsfilter.telemetry.terminal import say
 
 STAGED = ".setup"
 _MODE = 0o640
@@ -75,13 +77,18 @@ def _stage(draft: Draft) -> None:
 
 
 def put_in_place(drafts: Sequence[Draft]) -> list[tuple[Path, Path | None]]:
-    """Make staged drafts the files. Return each changed file with the copy of the one before, if there was one."""
+    """Make staged drafts the files, and print each at once on standard error.
+
+    Return each changed file with the copy of the one before, if there was one.
+    """
     done = []
     for draft in drafts:
         if draft.is_changed:
             copy = _keep(draft)
             draft.staged.rename(draft.path)
             sync_directory(draft.path.parent)
+            kept = "" if copy is None else f"; the file before is {copy}"
+            say(f"wrote {draft.path}{kept}", file=sys.stderr)
             done.append((draft.path, copy))
     return done
 
@@ -90,9 +97,7 @@ def _keep(draft: Draft) -> Path | None:
     """Give the file in use a second name. Return that name."""
     if draft.before is None:
         return None
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    names = (f"{draft.path.name}.{stamp}{(count and f'-{count}') or ''}" for count in range(1_000))
-    copy = next(path for name in names if not (path := draft.path.with_name(name)).exists())
+    copy = draft.path.with_name(f"{draft.path.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     os.link(draft.path, copy)  # the name in use is never missing
     return copy
 

@@ -1,9 +1,10 @@
 """Edit policy.toml: what `dnsfilter setup` registered, as a policy file."""
 
 import tomlkit
+from tomlkit.items import AoT
 
 from dnsfilter.cli.setup.answers import Answers
-from dnsfilter.cli.setup.config_file import Document, append_table, parsed
+from dnsfilter.cli.setup.config_file import item_at, parsed
 
 NEW = """\
 # What `dnsfilter setup` registered. The control plane holds the policy: `dnsfilterctl export` prints it completely.
@@ -14,7 +15,8 @@ def edited_policy(text: str, place: str, answers: Answers) -> str:
     """Return the text of the policy file with the answers in it. Raise ConfigError for a text that is not TOML."""
     document = parsed(text, place)
     if answers.slug:
-        _put(document, "authority", "slug", {"slug": answers.slug, **answers.authority})
+        authorities = item_at(document, "authority", AoT, place)
+        _put(authorities, "slug", {"slug": answers.slug, **answers.authority})
     for network in answers.networks:
         fields: dict[str, object] = {
             "prefix": str(network.prefix),
@@ -22,14 +24,14 @@ def edited_policy(text: str, place: str, answers: Answers) -> str:
             "funding": str(network.funding),
             "audience": str(network.audience),
         }
-        _put(document, "range", "prefix", {**fields, "label": network.label} if network.label else fields)
+        ranges = item_at(document, "range", AoT, place)
+        _put(ranges, "prefix", {**fields, "label": network.label} if network.label else fields)
     return tomlkit.dumps(document)
 
 
-def _put(document: Document, tables: str, key: str, fields: dict[str, object]) -> None:
-    """Set these fields in the table of that list with the same `key`, or append a table."""
-    held = document.setdefault(tables, tomlkit.aot())
-    for table in held:
+def _put(tables: AoT, key: str, fields: dict[str, object]) -> None:
+    """Set these fields in the table with the same `key`, or append a table."""
+    for table in tables:
         if table.get(key) == fields[key]:
             for name, value in fields.items():
                 if isinstance(value, dict) and isinstance(table.get(name), dict):
@@ -38,7 +40,7 @@ def _put(document: Document, tables: str, key: str, fields: dict[str, object]) -
                     table[name] = value
             return
     written = {name: _inline(value) if isinstance(value, dict) else value for name, value in fields.items()}
-    append_table(held, written)
+    tables.append(written)
 
 
 def _inline(values: dict[str, str]) -> tomlkit.items.InlineTable:

@@ -1,26 +1,29 @@
 """What the files hold now: shown at each run, and kept by an empty answer."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dnsfilter.cli.setup.api_env import mail_line
 from dnsfilter.cli.setup.config_file import Document
-
-_MAIL = re.compile(r"^DNSFILTER_API_NOTICES_MAIL=smtps?://(?:[^?@\s]*@)?([^?/\s]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Values as the files write them. `authority` is empty unless the policy file holds exactly one."""
+    """Values as the files write them. `authorities` are by slug, and `networks` are the labels by prefix."""
 
     listen: tuple[str, ...]
     upstreams: tuple[str, ...]
     zones: tuple[str, ...]
-    authority: Mapping[str, Any]
-    networks: tuple[str, ...]
+    authorities: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, str]
     mail_server: str
     learning: str = ""
+
+    @property
+    def slug(self) -> str:
+        """The slug of the only authority, else an empty text."""
+        return next(iter(self.authorities)) if len(self.authorities) == 1 else ""
 
     def lines(self) -> Iterator[str]:
         """Yield one line for each value."""
@@ -28,7 +31,7 @@ class Present:
             "listen": ", ".join(self.listen),
             "upstreams": ", ".join(self.upstreams),
             "zones": ", ".join(self.zones),
-            "authority": str(self.authority.get("slug", "")),
+            "authority": ", ".join(self.authorities),
             "networks": ", ".join(self.networks),
             "mail server": self.mail_server,
             "learning": self.learning,
@@ -39,16 +42,16 @@ class Present:
 
 def present_values(config: Document, policy: Document, environment: str) -> Present:
     """Return the values of the files. A faulty value is left out: the check reports it."""
-    authorities, mail = _tables(policy, "authority"), _MAIL.search(environment)
+    mail = mail_line(environment)
     upstream, clients = config.get("upstream"), config.get("clients")
     servers = upstream.get("servers") if isinstance(upstream, dict) else None
     return Present(
         listen=_texts(config.get("listen")),
         upstreams=_texts(servers),
-        zones=tuple(str(zone.get("suffix")) for zone in _tables(config, "zone")),
-        authority=authorities[0] if len(authorities) == 1 else {},
-        networks=tuple(str(network.get("prefix")) for network in _tables(policy, "range")),
-        mail_server="" if mail is None else mail[1],
+        zones=tuple(str(zone["suffix"]) for zone in _tables(config, "zone", "suffix")),
+        authorities={str(each["slug"]): each for each in _tables(policy, "authority", "slug")},
+        networks={str(each["prefix"]): str(each.get("label", "")) for each in _tables(policy, "range", "prefix")},
+        mail_server="" if mail is None else mail["host"],
         learning=str(clients.get("learn_until", "")) if isinstance(clients, dict) else "",
     )
 
@@ -59,6 +62,6 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
-def _tables(document: Document, key: str) -> list[Mapping[str, Any]]:
+def _tables(document: Document, key: str, needed: str) -> list[Mapping[str, Any]]:
     held = document.get(key)
-    return [table for table in held if isinstance(table, dict)] if isinstance(held, list) else []
+    return [table for table in held if isinstance(table, dict) and needed in table] if isinstance(held, list) else []

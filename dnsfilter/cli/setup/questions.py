@@ -1,17 +1,18 @@
 """Ask on a terminal for what no option gave. An empty answer keeps what is there, or skips the question."""
 
 import argparse
+import shlex
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from dnsfilter.cli.setup.answers import parse_domain, parse_listen, parse_mail_server, parse_word
+from dnsfilter.cli.setup.answers import parse_domain, parse_mail_server, parse_word
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.endpoint import parse_endpoint, parse_prefix
 from dnsfilter.config.values import read_server
 from dnsfilter.policy.instants import DEFAULT_ZONE
 from dnsfilter.policy.model import Audience, Funding, Kind
-from dnsfilter.telemetry.dialogue import ask, ask_for, say
+from dnsfilter.telemetry.dialogue import Value, ask, ask_for, say
 
 _ELSEWHERE = "192.0.2.1"
 """An address of documentation (RFC 5737). Nothing is sent to it."""
@@ -29,7 +30,7 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
         say("The office's own names, such as corp.local, are asked of its domain controllers.")
         options.domain = ask_for("Domain of the office", _checked(parse_domain))
     if options.domain and not options.controller:
-        options.controller = _several("Addresses of the domain controllers", read_server, ())
+        options.controller = _needed("Addresses of the domain controllers", _split(read_server))
     _ask_for_authority(options, present)
     if not options.learn and not present.learning:
         say()
@@ -40,39 +41,55 @@ def ask_for_missing(options: argparse.Namespace, present: Present) -> None:
         say("Notices about bans that end are mailed to the contact.")
         options.mail_server = ask_for("Mail server (empty: no mail)", parse_mail_server)
     if options.mail_server and not options.mail_from:
-        options.mail_from = ask("Sender of the notices")
+        options.mail_from = _needed("Sender of the notices", str)
 
 
 def _listen(present: Present) -> list[str]:
     question = "Addresses that answer queries"
     if any(not _is_loopback(text) for text in present.listen):
-        return _several(question, parse_listen, present.listen)
+        return _several(question, parse_endpoint, present.listen)
     found = [*filter(None, (_own_address(socket.AF_INET), _own_address(socket.AF_INET6))), "127.0.0.1"]
-    return ask_for(question, _split(parse_listen), ", ".join(found)) or []
+    return ask_for(question, _split(parse_endpoint), ", ".join(found)) or []
 
 
 def _ask_for_authority(options: argparse.Namespace, present: Present) -> None:
-    held = str(present.authority.get("slug", ""))
+    held = present.slug
     if not options.authority:
         say()
         say("The authority whose networks this resolver serves, and who decides its bans.")
         shown = f" [{held}]" if held else ", a short name such as ghent"
         options.authority = ask(f"Authority{shown}") or None
     slug = options.authority or held
-    if slug and slug != held:
-        options.kind = options.kind or ask_for(f"Kind ({', '.join(Kind)})", _checked(parse_word(Kind)))
+    if slug and slug not in present.authorities:
+        options.kind = options.kind or _needed(f"Kind ({', '.join(Kind)})", parse_word(Kind))
         if not options.name:
             languages = ask("Languages, in order", "nl").replace(" ", "").split(",")
-            options.name = [f"{each}={ask(f'Name in {each}')}" for each in languages]
+            options.name = [f"{each}={_needed(f'Name in {each}', str)}" for each in languages]
         options.time_zone = options.time_zone or ask("Time zone", DEFAULT_ZONE)
-        options.contact = options.contact or ask("Contact: the address of a function, not of a person")
+        options.contact = options.contact or _needed("Contact: the address of a function, not of a person", str)
     if slug and not options.network:
         say()
         say(f"The networks of {slug}.")
         while (typed := ask_for("Network, such as 192.0.2.0/24 (empty: no more)", parse_prefix)) is not None:
-            funding = ask_for(f"Who paid for its devices ({', '.join(Funding)})", parse_word(Funding)) or ""
-            audience = ask_for(f"Who uses them ({', '.join(Audience)})", parse_word(Audience)) or ""
+            funding = _needed(f"Who paid for its devices ({', '.join(Funding)})", parse_word(Funding))
+            audience = _needed(f"Who uses them ({', '.join(Audience)})", parse_word(Audience))
             options.network.append(f"{typed},{funding},{audience},{ask('Label')}")
+
+
+def typed_line(options: argparse.Namespace) -> str:
+    """Return the command line that gives these options without questions."""
+    words = ["dnsfilter", "setup", "--yes"]
+    for name, value in vars(options).items():
+        values = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+        words += [word for each in values for word in (f"--{name.replace('_', '-')}", each)]
+    return shlex.join(words)
+
+
+def _needed(question: str, parse: Callable[[str], Value]) -> Value:
+    """Ask until there is an answer."""
+    while (found := ask_for(question, parse)) is None:
+        say("  This needs an answer.")
+    return found
 
 
 def _several(question: str, parse: Callable[[str], object], held: tuple[str, ...]) -> list[str]:

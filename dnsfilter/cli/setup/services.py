@@ -1,9 +1,11 @@
 """Make the installation, start both services and register what the policy file holds, by the programs for it."""
 
 import csv
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -37,11 +39,14 @@ def has_systemd() -> bool:
     return _BOOTED.is_dir() and shutil.which("systemctl") is not None
 
 
-def start_units(*, api_changed: bool, node_changed: bool) -> None:
-    """Start both units, also at each boot. One that runs takes its changed file. Raise UnavailableError."""
+def start_units() -> None:
+    """Start both units, also at each boot. One that runs takes the files, also those of an earlier run that failed.
+
+    Raise UnavailableError.
+    """
     _run("enable the units", "systemctl", "enable", *UNITS)
-    _run("start the control plane", "systemctl", "restart" if api_changed else "start", UNITS[0])
-    _run("start the resolver", "systemctl", "reload-or-restart" if node_changed else "start", UNITS[1])
+    _run("start the control plane", "systemctl", "restart", UNITS[0])
+    _run("start the resolver", "systemctl", "reload-or-restart", UNITS[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +55,33 @@ class Registration:
 
     config: Config
 
-    def is_possible(self) -> bool:
-        """Return whether the control plane answers."""
-        done = subprocess.run(self._ctl("status"), capture_output=True, check=False)
-        return done.returncode in (0, 1)
+    def register(self, answers: Answers, policy: Path) -> bool:
+        """Register what is given, or all of the policy file if nothing is registered yet. Raise UnavailableError.
 
-    def register(self, answers: Answers) -> None:
-        """Register the authority, then its networks. Raise UnavailableError."""
+        Return False if the control plane does not answer, and print why.
+        """
+        done = subprocess.run(self._ctl("authority", "list", "--json"), capture_output=True, text=True, check=False)
+        if done.returncode:
+            say(done.stderr.strip(), file=sys.stderr)
+            return False
+        if not json.loads(done.stdout)["items"]:
+            _run(f"register {policy.name}", *self._ctl("apply", str(policy)))
+            return True
         if answers.authority:
             fields = list(_authority_options(answers))
             _run(f"register {answers.slug}", *self._ctl("authority", "set", answers.slug, *fields))
         if answers.networks:
             table = _table(answers.slug, answers.networks)
             _run("register the networks", *self._ctl("range", "import", "-"), stdin=table)
+        return True
 
     def _ctl(self, *arguments: str) -> list[str]:
         command = [program_path("dnsfilterctl"), *arguments]
-        if self.config.control_plane.url is not None:
-            command += ["--api", self.config.control_plane.url]
+        control = self.config.control_plane
+        if control.url is not None:
+            command += ["--api", control.url]
+        if control.ca is not None:
+            command += ["--ca", str(control.ca)]
         token = self.config.state_dir / "admin-token"
         return [*command, "--token-file", str(token)] if token.exists() else command
 

@@ -22,7 +22,7 @@ class LearningLog:
         if until != self._logged:
             self._logged = until
             if until is None:
-                logs.emit(_LOG, logging.WARNING, "learning mode ended, unregistered clients are refused")
+                logs.emit(_LOG, logging.WARNING, "learning mode ended")
             else:
                 prefixes = ", ".join(map(str, clients.allowed))
                 logs.emit(

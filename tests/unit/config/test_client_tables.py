@@ -1,15 +1,13 @@
 """`[clients]` in learning mode: only private prefixes, and only for 30 days."""
 
-import time
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.client_tables import clients_of
+from dnsfilter.config.client_tables import clients_of, learning_problems
 from dnsfilter.config.file_schema import ClientsTable
-from dnsfilter.config.node_config import Clients, Unregistered
+from dnsfilter.config.node_config import MAX_LEARNING_S, Clients, Unregistered
 from dnsfilter.policy.instants import instant_of, parse_written
 from tests.unit.config.test_load import load, problems
 
@@ -62,8 +60,13 @@ def test_fault_names_its_place(tmp_path: Path, text: str, expected: str) -> None
     assert expected in problem
 
 
-def test_learning_ends_within_30_days(tmp_path: Path) -> None:
-    latest = datetime.fromtimestamp(int(time.time()), UTC) + timedelta(days=30)
-    assert load(tmp_path, table((latest - timedelta(hours=1)).isoformat())).clients.learn_until is not None
-    (problem,) = problems(tmp_path, table((latest + timedelta(hours=1)).isoformat()))
-    assert "clients.learn_until: is more than 30 days ahead" in problem
+def test_an_end_far_ahead_is_a_problem_for_check_and_loads_nevertheless(tmp_path: Path) -> None:
+    clients = load(tmp_path, table("2026-03-10T12:00:00Z")).clients
+    until = instant_of(parse_written("2026-03-10T12:00:00Z"), "Europe/Brussels")
+    begins = until - MAX_LEARNING_S
+    assert learning_problems(clients, begins) == ()
+    (problem,) = learning_problems(clients, begins - 1)
+    assert "clients.learn_until: is more than 30 days ahead" in str(problem)
+    client = b"\x0a\0\0\1"
+    assert [clients.admits(client, when) for when in (begins - 1, begins)] == [False, True]
+    assert clients.learns_until(begins - 1) is None

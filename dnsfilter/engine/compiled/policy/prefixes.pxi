@@ -45,17 +45,19 @@ cdef class Prefixes:
 
 @cython.final
 cdef class AllowedClients:
-    """The prefixes of unregistered clients that may ask, and the instant at which they end."""
+    """The prefixes of unregistered clients that may ask, and from when until when."""
 
     cdef Prefixes prefixes
+    cdef int64_t since
     cdef int64_t until
 
     def __init__(self, clients):
         self.prefixes = Prefixes(() if clients.unregistered is Unregistered.REFUSE else clients.allowed)
-        self.until = INT64_MAX
+        self.since, self.until = 0, INT64_MAX
         if clients.unregistered is Unregistered.LEARN:
             self.until = clients.learn_until or 0
+            self.since = self.until - MAX_LEARNING_S
 
     cdef bint hold(self, const uint8_t* client, int size, int64_t at) noexcept nogil:
         """Return whether one of the prefixes contains a packed address, and counts at `at`."""
-        return at < self.until and self.prefixes.hold(client, size)
+        return self.since <= at < self.until and self.prefixes.hold(client, size)

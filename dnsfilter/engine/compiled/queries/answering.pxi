@@ -1,7 +1,7 @@
 # The steps of the main loop for one query: look ahead, limits, local names, policy, replies. A query that needs more is
 # handed over to the slow path; until then only its charge against the limits is counted.
 
-from dnsfilter.config.node_config import Unregistered
+from dnsfilter.config.node_config import MAX_LEARNING_S, Unregistered
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport

@@ -9,8 +9,8 @@ from dnsfilter.cli.setup.present import Present
 from dnsfilter.errors import ConfigError
 from tests.unit.cli.setup.conftest import options
 
-NOTHING = Present((), (), (), {}, (), "")
-GHENT = Present((), (), (), {"slug": "ghent", "contact": "ict@ghent.example"}, (), "")
+NOTHING = Present((), (), (), {}, {}, "")
+GHENT = Present((), (), (), {"ghent": {"contact": "ict@ghent.example"}}, {"192.0.2.0/24": "offices"}, "")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,19 @@ def test_a_new_authority_gets_defaults_and_one_that_is_there_only_what_is_given(
         "time_zone": "Europe/Brussels",
     }
     held = answers_of(options("--kind", "municipality", "--network", "192.0.2.0/24,public,staff"), GHENT)
-    assert (held.slug, held.authority, held.networks[0].label) == ("ghent", {"kind": "municipality"}, "")
+    assert (held.slug, held.authority, held.networks[0].label) == ("ghent", {"kind": "municipality"}, "offices")
+    several = Present((), (), (), {"ghent": {}, "bxl": {}}, {}, "")
+    assert answers_of(options("--authority", "bxl", "--name", "fr=Bruxelles"), several).authority == {
+        "names": {"fr": "Bruxelles"}
+    }
+
+
+@pytest.mark.parametrize(
+    "typed", ["--kind=city", "--name=nl=Gent", "--languages=nl", "--time-zone=UTC", "--contact=a@b"]
+)
+def test_a_field_of_no_authority_is_refused(typed: str) -> None:
+    with pytest.raises(ConfigError, match="name the authority"):
+        answers_of(options(typed), NOTHING)
 
 
 @pytest.mark.parametrize("typed", ["192.0.2.25?to=x", "mail.example\nDNSFILTER_API_DATABASE=x", "a:word@mail.example"])

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from api.installation.variables import parse_environment
 from api.settings import parse_settings
 from dnsfilter.cli.setup.answers import Answers
 from dnsfilter.cli.setup.api_env import NEW, edited_environment
+from dnsfilter.errors import ConfigError
 
 PACKAGED = (Path(__file__).parents[4] / "deploy/systemd/api.env").read_text()
 MAIL = Answers(mail_server="192.0.2.25:587", mail_from="dns+x@ghent.example", contact="ict@ghent.example")
@@ -28,3 +31,19 @@ def test_the_mail_server_is_set_once_and_nothing_else_changes() -> None:
     settings = parse_settings({}, parse_environment(edited_environment(NEW, MAIL)))
     assert settings.notices_mail is not None
     assert settings.notices_mail.sender == "dns+x@ghent.example"
+
+
+LOGIN = """\
+#DNSFILTER_API_NOTICES_MAIL=smtp://a?x
+DNSFILTER_API_NOTICES_MAIL=smtp://a?x
+DNSFILTER_API_NOTICES_MAIL=smtps://u:w@192.0.2.25:587?from=a&to=b
+"""
+
+
+def test_the_last_line_that_counts_keeps_its_login_and_another_server_is_refused() -> None:
+    last = edited_environment(LOGIN, MAIL).splitlines()
+    assert last[:2] == LOGIN.splitlines()[:2]
+    assert last[2].endswith("=smtps://u:w@192.0.2.25:587?from=dns%2Bx@ghent.example&to=ict@ghent.example")
+    with pytest.raises(ConfigError, match="edit DNSFILTER_API_NOTICES_MAIL") as raised:
+        edited_environment(LOGIN, replace(MAIL, mail_server="192.0.2.26"))
+    assert "u:w" not in str(raised.value)

@@ -1,5 +1,6 @@
 """dnsfilter.toml is edited in place: other keys and comments stay."""
 
+import re
 import time
 from pathlib import Path
 
@@ -29,7 +30,7 @@ servers = ["192.0.2.9"]
 
 
 def asked(*typed: str) -> Answers:
-    present = Present((), (), (), {"slug": "ghent"}, (), "")
+    present = Present((), (), (), {"ghent": {}}, {}, "")
     return answers_of(options(*typed), present)
 
 
@@ -82,4 +83,43 @@ def test_new_keys_follow_their_table_and_not_the_comments_on_the_next() -> None:
     found = edited_config(PACKAGED.read_text(), "x", asked("--learn", "10.0.0.0/8"))
     assert 'unregistered = "learn"\nallowed = ["10.0.0.0/8"]\nlearn_until = ' in found
     zones = edited_config(PACKAGED.read_text(), "x", asked("--domain", "corp.local", "--controller", "192.0.2.10"))
-    assert '\n\n[[zone]]\nsuffix = "corp.local"\n' in zones
+    assert zones.endswith('\n[[zone]]\nsuffix = "corp.local"\nservers = ["192.0.2.10"]\n')
+
+
+def test_learning_that_goes_on_keeps_its_end_and_gets_more_prefixes() -> None:
+    first = edited_config(PACKAGED.read_text(), "x", asked("--learn", "10.0.0.0/8"))
+    found = re.sub("learn_until = .*", "learn_until = 2999-01-01", first)
+    again = edited_config(found, "x", asked("--learn", "10.0.0.0/8", "--learn", "fd00::/8"))
+    assert again == found.replace('["10.0.0.0/8"]', '["10.0.0.0/8", "fd00::/8"]')
+    past = re.sub("learn_until = .*", "learn_until = 2020-01-01", first)
+    assert edited_config(past, "x", asked("--learn", "10.0.0.0/8")) == first
+
+
+def test_a_later_network_gets_its_reverse_zone_from_the_servers_of_all_zones() -> None:
+    network = ["--network", "192.0.2.0/24,public,staff"]
+    assert edited_config(NEW, "x", asked(*network)) == NEW
+    found = edited_config(HELD, "x", asked(*network))
+    added = '[[zone]]\nsuffix = "2.0.192.in-addr.arpa"\nservers = ["192.0.2.9"]\n'
+    assert found.removeprefix(HELD).strip() == added.strip()
+    two = f'{HELD}\n[[zone]]\nsuffix = "other.example"\nservers = ["192.0.2.8"]\n'
+    assert edited_config(two, "x", asked(*network)) == two
+    given = edited_config(two, "x", asked(*network, "--controller", "192.0.2.7"))
+    assert given.count('servers = ["192.0.2.7"]') == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "message"),
+    [
+        (
+            'zone = [{suffix = "a", servers = ["192.0.2.9"]}]\n',
+            "--network 192.0.2.0/24,public,staff",
+            r"\[\[zone\]\] tables",
+        ),
+        ("clients = 3\n", "--learn 10.0.0.0/8", r"one \[clients\] table"),
+        ("[clients]\n[upstream]\n[clients.x]\n", "--learn 10.0.0.0/8", r"one \[clients\] table"),
+        ('[clients]\nunregistered = "resolve"\n', "--learn 10.0.0.0/8", "which has no end"),
+    ],
+)
+def test_what_cannot_be_edited_safely_is_refused(text: str, typed: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        edited_config(text, "x", asked(*typed.split()))

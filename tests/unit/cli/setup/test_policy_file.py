@@ -1,15 +1,23 @@
 """policy.toml holds what was registered, and stays valid."""
 
+import pytest
+
 from dnsfilter.cli.setup.answers import answers_of
 from dnsfilter.cli.setup.policy_file import NEW, edited_policy
 from dnsfilter.cli.setup.present import Present
 from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.errors import ConfigError
 from tests.support.policies import NOW
 from tests.unit.cli.setup.conftest import options
 
-NOTHING = Present((), (), (), {}, (), "")
-HELD = Present((), (), (), {"slug": "ghent"}, (), "")
+NOTHING = Present((), (), (), {}, {}, "")
+HELD = Present((), (), (), {"ghent": {}}, {}, "")
 FIRST = ["--authority", "ghent", "--kind", "municipality", "--name", "nl=Stad Gent", "--contact", "ict@ghent.example"]
+
+
+def test_inline_ranges_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"write \[\[range\]\] tables"):
+        edited_policy("range = [{}]", "x", answers_of(options("--network", "192.0.2.0/24,public,staff"), HELD))
 
 
 def test_a_policy_is_made_and_changed_only_where_asked() -> None:

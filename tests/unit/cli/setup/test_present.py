@@ -11,7 +11,7 @@ clients.learn_until = 2026-12-11
 [[zone]]
 suffix = "corp.local"
 """
-POLICY = '[[authority]]\nslug = "ghent"\n[[range]]\nprefix = "192.0.2.0/24"\n'
+POLICY = '[[authority]]\nslug = "ghent"\n[[range]]\nprefix = "192.0.2.0/24"\nlabel = "offices"\n'
 MAIL = "#DNSFILTER_API_NOTICES_MAIL=smtp://a\nDNSFILTER_API_NOTICES_MAIL=smtps://user:word@mail.example:465?from=a@b&to=c@d\n"
 
 
@@ -21,8 +21,8 @@ def test_values_are_as_the_files_write_them() -> None:
         listen=("192.0.2.53",),
         upstreams=("resolv.conf",),
         zones=("corp.local",),
-        authority={"slug": "ghent"},
-        networks=("192.0.2.0/24",),
+        authorities={"ghent": {"slug": "ghent"}},
+        networks={"192.0.2.0/24": "offices"},
         mail_server="mail.example:465",
         learning="2026-12-11",
     )
@@ -31,5 +31,10 @@ def test_values_are_as_the_files_write_them() -> None:
 
 def test_faulty_and_missing_values_are_left_out() -> None:
     odd = tomlkit.parse('listen = 1\nupstream = 2\nzone = "x"\nclients = 3\n')
-    several = tomlkit.parse('[[authority]]\nslug = "a"\n[[authority]]\nslug = "b"\n')
-    assert present_values(odd, several, "") == Present((), (), (), {}, (), "")
+    unnamed = tomlkit.parse("[[authority]]\n[[range]]\n")
+    assert present_values(odd, unnamed, "") == Present((), (), (), {}, {}, "")
+
+
+def test_the_only_authority_is_meant() -> None:
+    assert Present((), (), (), {"a": {}}, {}, "").slug == "a"
+    assert Present((), (), (), {"a": {}, "b": {}}, {}, "").slug == ""

@@ -1,16 +1,17 @@
 """The questions fill in what no option gave. An empty answer keeps what is there."""
 
+import shlex
 from collections.abc import Callable
 
 import pytest
 
 from dnsfilter.cli.setup.answers import Answers, answers_of
 from dnsfilter.cli.setup.present import Present
-from dnsfilter.cli.setup.questions import ask_for_missing
+from dnsfilter.cli.setup.questions import ask_for_missing, typed_line
 from tests.unit.cli.setup.conftest import options
 
-HELD = Present(("192.0.2.53",), ("198.51.100.1",), (), {"slug": "ghent"}, (), "192.0.2.25")
-NOTHING = Present((), (), (), {}, (), "")
+HELD = Present(("192.0.2.53",), ("198.51.100.1",), (), {"ghent": {}}, {}, "192.0.2.25")
+NOTHING = Present((), (), (), {}, {}, "")
 Type = Callable[..., None]
 
 
@@ -48,9 +49,9 @@ def test_a_first_run_asks_for_everything(typing: Type) -> None:
         Kind=["city", "municipality"],
         Languages="nl, fr",
         Name_in=["Stad Gent", "Gand"],
-        Contact="ict@ghent.example",
+        Contact=["", "ict@ghent.example"],
         Network=["192.0.2.1/24", "192.0.2.0/24"],
-        Who_paid="public",
+        Who_paid=["", "public"],
         Who_uses="staff",
         Label="offices",
         Mail_server="192.0.2.25",
@@ -71,3 +72,12 @@ def test_what_an_option_gave_is_not_asked(typing: Type) -> None:
     given = options("--listen", "192.0.2.53", "--upstream", "198.51.100.1")
     ask_for_missing(given, HELD)
     assert (given.listen, given.upstream) == (["192.0.2.53"], ["198.51.100.1"])
+
+
+def test_the_line_gives_the_same_options() -> None:
+    given = options(
+        "--listen", "192.0.2.53", "--listen", "::1", "--name", "nl=Stad Gent", "--mail-server", "192.0.2.25"
+    )
+    name, verb, *words = shlex.split(typed_line(given))
+    assert (name, verb) == ("dnsfilter", "setup")
+    assert vars(options(*words)) == vars(given) | {"yes": True}
