@@ -92,7 +92,7 @@ def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) ->
     assert machine.run("test -e /var/lib/dnsfilter/token-key").returncode == 1
 
 
-def test_without_systemd_and_files_the_lines_to_type_are_printed_and_the_next_run_registers(
+def test_without_systemd_the_lines_to_type_are_printed_and_later_runs_register_what_is_missing(
     machine: Installed,
 ) -> None:
     machine.sh(f"rmdir /run/systemd/system && rm {ETC}/*")
@@ -104,4 +104,15 @@ def test_without_systemd_and_files_the_lines_to_type_are_printed_and_the_next_ru
     assert "systemctl enable --now dnsfilter-api dnsfilter" in said["next"][0]
     machine.sh("systemctl enable --now dnsfilter-api dnsfilter")
     assert list(setup(machine, line)["changed"]) == [f"{ETC}/policy.toml"]  # type: ignore[call-overload]
-    assert eventually(lambda: rcode(machine, "health.dnsfilter.internal") == "NOERROR")
+    own = "health.dnsfilter.internal"
+    assert eventually(lambda: rcode(machine, own) == "NOERROR")
+    machine.sh(f"{TOKEN_FILE}dnsfilterctl range remove 192.0.2.0/24")
+    assert eventually(lambda: rcode(machine, own) == "REFUSED")
+    machine.sh("mkdir -p /run/systemd/system")
+    assert setup(machine, line)["changed"] == {}
+    assert eventually(lambda: rcode(machine, own) == "NOERROR")
+    machine.sh(
+        "systemctl stop dnsfilter dnsfilter-api\nrm -r /var/lib/dnsfilter\nsystemd-tmpfiles --create dnsfilter.conf"
+    )
+    assert setup(machine)["changed"] == {}
+    assert eventually(lambda: rcode(machine, own) == "NOERROR")
