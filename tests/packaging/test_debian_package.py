@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pyrage.x25519 import Identity
 
 from tests.bench.load import Asked, Target, ask
 from tests.support.booted_machine import BootedMachine, ensure_debian
@@ -25,6 +26,7 @@ PACKAGE = os.environ.get("DNSFILTER_PACKAGE", "")
 pytestmark = pytest.mark.skipif(not PACKAGE, reason="DNSFILTER_PACKAGE names no package: make packagetest")
 
 GUIDE = "docs/guide/administrators.md"
+RECOVERY = "docs/guide/recovery.md"
 ZONE = "$TTL 3600\n@ SOA ns hostmaster 1 3600 900 86400 300\n@ NS ns\nns A 192.0.2.54\n* A 192.0.2.80\n"
 OFFICE = "192.0.2.53"
 UPSTREAM = "192.0.2.54"
@@ -221,3 +223,20 @@ def files(machine: BootedMachine) -> set[str]:
     """Return all files of the machine, without those that Debian's own programs keep."""
     found = machine.sh("find / -xdev -not -type d -not -path '/var/log/*' -not -path '/var/cache/*'").splitlines()
     return {path for path in found if not path.startswith(("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd"))}
+
+
+def test_recovery_restores_over_the_installation_that_the_package_makes(machine: BootedMachine, tmp_path: Path) -> None:
+    with_office(machine)
+    identity = Identity.generate()
+    (tmp_path / "key.txt").write_text(str(identity))
+    machine.put(tmp_path / "key.txt", "key.txt")
+    backup = blocks(RECOVERY, "A moved machine")[0].replace("age1PUBLICKEY", str(identity.to_public()))
+    machine.sh(f"cd /srv; {backup}cp -a /etc/dnsfilter /var/lib/dnsfilter/api/*-key .")
+    machine.sh("apt-get purge --yes dnsfilter; rm -r /var/lib/dnsfilter")
+    machine.sh(INSTALL.format(version=FIRST))
+    aside, lines, _enrol = blocks(RECOVERY, "Restore")
+    install = "install -o dnsfilter-api -g dnsfilter-api -m 0600 snapshot-key checkpoint-key /var/lib/dnsfilter/api"
+    printed = machine.sh(f"cd /srv; {aside}cp -a dnsfilter /etc\n{lines.replace('dnsfilter-api new-keys', install)}")
+    assert "status: NOERROR" in printed
+    assert rcode(machine, "www.example.org") == "NOERROR"
+    assert eventually(lambda: " current " in machine.sh("dnsfilterctl node list"), within_s=60, every_s=1)
