@@ -79,7 +79,6 @@ def _vital_samples(vitals: Vitals) -> Iterator[tuple[str, Mapping[Labels, float]
         (metrics.DEFAULT_UPSTREAMS_UP, vitals.default_upstreams_up),
         (metrics.DATAGRAMS_DROPPED, vitals.datagrams_dropped),
         (metrics.RECEIVE_QUEUE_BYTES, vitals.receive_queue_bytes),
-        (metrics.LEARNING_END, vitals.learning_until),
         (metrics.STATE_DISK_FREE_BYTES, vitals.disk_free_bytes),
         (metrics.STATE_DISK_SIZE_BYTES, vitals.disk_size_bytes),
     ):

@@ -28,7 +28,6 @@ class Vitals:
     worker_queries: Mapping[int, int] = field(default_factory=dict)
     disk_free_bytes: int | None = None
     disk_size_bytes: int | None = None
-    learning_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

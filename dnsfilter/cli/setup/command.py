@@ -53,10 +53,9 @@ def setup(options: argparse.Namespace) -> int:
     from dnsfilter.cli.setup.questions import typed_line
     from dnsfilter.telemetry.dialogue import InputEnded
 
+    if os.geteuid() != 0:
+        raise ConfigError((Problem("dnsfilter setup", "needs root, to write /etc/dnsfilter and to start the units"),))
     try:
-        if os.geteuid() != 0:
-            problem = Problem("dnsfilter setup", "needs root, to write /etc/dnsfilter and to start the units")
-            raise ConfigError((problem,))
         return _run(options)
     except InputEnded:
         say("nothing was changed")
@@ -69,7 +68,7 @@ def setup(options: argparse.Namespace) -> int:
             problems = error.problems if isinstance(error, ConfigError) else (error,)
             print(json.dumps({"problems": [str(problem) for problem in problems]}))
         elif _asks(options):
-            say(f"to change an answer, type: {typed_line(options)}")
+            say(f"to repeat or change this, type: {typed_line(options)}")
         raise
 
 

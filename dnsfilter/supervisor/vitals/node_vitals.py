@@ -66,7 +66,6 @@ class NodeVitals:
             worker_queries={seat + 1: count for seat, count in self._crew.queries_by_seat().items()},
             disk_free_bytes=free,
             disk_size_bytes=size,
-            learning_until=self.learning_until or 0,
         )
 
     def numbers(self) -> Mapping[str, int]:

@@ -51,7 +51,6 @@ STATE = NodeState(
         worker_queries={1: 12, 2: 0},
         disk_free_bytes=5_000_000_000,
         disk_size_bytes=10_000_000_000,
-        learning_until=1_800_000_000,
     ),
 )
 BOUND = {"authority": "police", "service": "tiktok", "ban_authority": "brussels-capital", "ground": "law"}
@@ -129,7 +128,6 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_snapshot_revision", {}, 12),
         ("dnsfilter_snapshot_age_seconds", {}, 3.5),
         ("dnsfilter_clock_doubted", {}, 1),
-        ("dnsfilter_learning_end_timestamp_seconds", {}, 1_800_000_000),
         ("dnsfilter_build_info", {"version": "1.2.3", "engine": "reference"}, 1),
         ("dnsfilter_workers", {}, 2),
         ("dnsfilter_worker_restarts_total", {}, 1),
