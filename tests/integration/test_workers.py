@@ -258,6 +258,17 @@ def test_an_empty_configuration_is_not_reloaded(tmp_path: Path, authority: Knot)
         assert times(node, "the key is missing, and the default") == 2
 
 
+def test_an_end_of_learning_far_ahead_does_not_stop_the_start_and_is_not_reloaded(
+    tmp_path: Path, authority: Knot
+) -> None:
+    late = '[clients]\nunregistered = "learn"\nallowed = ["10.0.0.0/8"]\nlearn_until = 2199-01-01\n'
+    with started(tmp_path, authority, 1, config=late) as node:
+        assert node.dig("www.tiktok.com").rcode == "REFUSED"
+        assert node.logged("learning mode does not begin yet", "is more than 30 days ahead")
+        send_signal(node, signal.SIGHUP)
+        assert again(node, "not reloaded", 0)
+
+
 def is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:

@@ -114,6 +114,13 @@ def test_check_names_each_fault_of_both_files(config: Path, tmp_path: Path, caps
         assert part in error
 
 
+def test_check_names_an_end_of_learning_far_ahead(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    late = '[clients]\nunregistered = "learn"\nallowed = ["10.0.0.0/8"]\nlearn_until = 2199-01-01\n'
+    config.write_text(config.read_text() + late)
+    assert run("check", "--config", config) == 2
+    assert "clients.learn_until: is more than 30 days ahead" in capsys.readouterr().err
+
+
 def test_check_and_start_name_an_address_that_this_machine_does_not_have(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
