@@ -85,7 +85,7 @@ reproducible: ## build the release twice, in different directories, and compare 
 packagetest: deb ## build the Debian package, then install, upgrade and purge it on a booted Debian 13; needs root and debootstrap
 	@scripts/bootstrap dev
 	@scripts/components
-	@DNSFILTER_PACKAGE=$$(echo $(CURDIR)/dist/dnsfilter_*.deb) $(BIN)/pytest -s -p no:randomly tests/packaging
+	@DNSFILTER_PACKAGE=$$(ls -t $(CURDIR)/dist/dnsfilter_*.deb | head -n 1) $(BIN)/pytest -s -p no:randomly tests/packaging
 
 clean: ## remove caches and build output
 	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so

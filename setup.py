@@ -13,7 +13,7 @@ from setuptools import Extension, setup
 
 MISSING = "no C compiler or no Python.h: apt-get install gcc libc6-dev python3-dev, or set DNSFILTER_NO_EXTENSIONS=1"
 UNTAGGED = "0.0.0"
-"""The version of a tree without git or without a tag."""
+"""The version of a tree without git, and the tag before the first one."""
 
 
 class Build(build_ext):
@@ -25,6 +25,11 @@ class Build(build_ext):
         super().build_extensions()
 
 
+def git(*arguments):
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def version():
     """Return the version: DNSFILTER_VERSION, that of a source distribution, or the newest tag and the commits since."""
     if given := os.environ.get("DNSFILTER_VERSION"):
@@ -32,9 +37,10 @@ def version():
     if os.path.exists("PKG-INFO"):
         with open("PKG-INFO", encoding="utf-8") as file:
             return re.search(r"^Version: (.+)$", file.read(), re.MULTILINE)[1]
-    command = ["git", "-c", "safe.directory=*", "describe", "--tags", "--long", "--match=v[0-9]*"]
     try:
-        described = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        described = git("describe", "--tags", "--long", "--always", "--match=v[0-9]*")
+        if "-" not in described:  # a hash alone
+            described = f"{UNTAGGED}-{git('rev-list', '--count', 'HEAD')}-g{described}"
     except (OSError, subprocess.CalledProcessError):
         return UNTAGGED
     tag, since, commit = described.removeprefix("v").rsplit("-", 2)

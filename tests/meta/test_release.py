@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -20,7 +23,10 @@ def test_the_bill_of_materials_lists_every_pinned_package_of_the_environment_onc
     listed = [(each["name"], each["version"]) for each in bill["components"]]
     assert len(listed) == len(dict(listed))
     assert pins("requirements.lock").items() <= dict(listed).items()
-    assert all(each["purl"] == f"pkg:pypi/{each['name']}@{each['version']}" for each in bill["components"])
+    everything = [bill["metadata"]["component"], *bill["components"]]
+    assert all(each["purl"] == f"pkg:pypi/{each['name']}@{quote(each['version'])}" for each in everything)
+    (compiled,) = (each["components"] for each in everything if each["name"] == "cryptography")
+    assert "openssl" in {each["name"] for each in compiled}
 
 
 def test_the_licence_is_complete_and_named_where_people_look() -> None:
@@ -40,6 +46,23 @@ def test_a_release_without_a_section_of_the_changes_is_refused() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.endswith(reasons)  # the second one, where Debian's Python has no headers
+
+
+def test_a_release_of_files_that_are_not_committed_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "scripts/release"
+    script.parent.mkdir()
+    shutil.copy(PROJECT / "scripts/release", script)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    environ = {"DNSFILTER_VERSION": "0.0.0", "SOURCE_DATE_EPOCH": "0", "UV": f"{sys.prefix}/bin/uv"}
+    done = subprocess.run([script, "all"], env=os.environ | environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "?? scripts/" in done.stderr or "apt-get install" in done.stderr
+
+
+def test_the_image_context_and_the_package_have_every_example() -> None:
+    script = (PROJECT / "scripts/release").read_text()
+    assert re.search(r'^    cp -r .* "\$tree/deploy" "\$context"$', script, re.MULTILINE)
+    assert 'cp -r "$tree/deploy" "$doc/examples"' in script
 
 
 @pytest.mark.parametrize("target", ["release", "deb", "reproducible"])
