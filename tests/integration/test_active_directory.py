@@ -82,7 +82,7 @@ def _install(machine: Installed) -> None:
     machine.sh(blocks(GUIDE, "Install from a checkout")[1])
     text = machine.sh(f"cat {CONFIG}")
     for line in (line for line in blocks(GUIDE, "First start step by step", "toml")[0].splitlines() if " = " in line):
-        text = re.sub(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
+        text = re.sub(rf"^#?{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
     machine.sh(f'printf "%s" "$TEXT" > {CONFIG}', TEXT=text)
     machine.sh("\n".join(blocks(GUIDE, "First start step by step")[:3]))
     zones, limits = *blocks(CHAPTER, IN_FRONT, "toml"), *blocks(CHAPTER, BEHIND, "toml")

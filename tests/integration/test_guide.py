@@ -29,7 +29,7 @@ def machine() -> Iterator[Installed]:
         (configured,) = blocks(GUIDE, "First start step by step", "toml")
         text = made.sh("cat /etc/dnsfilter/dnsfilter.toml")
         for line in (line for line in configured.splitlines() if " = " in line):
-            text, count = re.subn(rf"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
+            text, count = re.subn(rf"^#?{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
             assert count == 1, line
         made.sh('printf "%s" "$TEXT" > /etc/dnsfilter/dnsfilter.toml', TEXT=text)
         yield made

@@ -34,8 +34,8 @@ RATE = 500
 """Queries a second during an upgrade."""
 UNCOMPILED = 'rm -r "$site"/dnsfilter/worker/__pycache__'
 FIRST, SECOND = "0.0.1", "0.0.2"
-INSTALL = "apt-get install --yes --allow-downgrades /srv/{version}.deb 2>&1"
-LISTENING = f'sed -i \'s/^listen = .*/listen = ["{OFFICE}:53", "127.0.0.1:53"]/\' /etc/dnsfilter/dnsfilter.toml'
+INSTALL = "apt-get install --yes --allow-downgrades -o Dpkg::Options::=--force-confold /srv/{version}.deb 2>&1"
+LISTENING = f'sed -i \'s/^#*listen = .*/listen = ["{OFFICE}:53", "127.0.0.1:53"]/\' /etc/dnsfilter/dnsfilter.toml'
 
 
 def repacked(directory: Path, version: str, *lines: str) -> Path:
@@ -55,10 +55,10 @@ def repacked(directory: Path, version: str, *lines: str) -> Path:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the same package in two versions."""
+    """Return a directory with the same package in two versions. The second has another default configuration."""
     directory = tmp_path_factory.mktemp("packages")
-    for version in (FIRST, SECOND):
-        repacked(directory, version)
+    repacked(directory, FIRST)
+    repacked(directory, SECOND, 'echo "# changed" >> "$TREE/etc/dnsfilter/dnsfilter.toml"')
     return directory
 
 
@@ -142,6 +142,7 @@ def test_upgrade_and_roll_back_lose_no_query(machine: BootedMachine, tmp_path: P
         print(f"{version}: {sum(run.sent for run in counted)} queries in {len(counted)} runs", flush=True)
         assert [(run.sent - run.answered, set(run.rcodes)) for run in counted] == [(0, {"NOERROR"})] * len(counted)
     assert machine.sh(process) == before
+    assert f'listen = ["{OFFICE}:53"' in machine.sh("cat /etc/dnsfilter/dnsfilter.toml")
 
 
 def shown(machine: BootedMachine) -> str:
@@ -150,7 +151,9 @@ def shown(machine: BootedMachine) -> str:
     return str(node["version"])
 
 
-def test_a_faulty_upgrade_leaves_the_resolver_as_it_is(machine: BootedMachine, tmp_path: Path) -> None:
+def test_a_faulty_upgrade_leaves_the_resolver_as_it_is_and_names_the_way_back(
+    machine: BootedMachine, tmp_path: Path
+) -> None:
     with_office(machine)
     faulty = repacked(
         tmp_path, SECOND, "echo 'raise SystemExit(7)' > \"$site/dnsfilter/worker/process.py\"", UNCOMPILED
@@ -160,6 +163,10 @@ def test_a_faulty_upgrade_leaves_the_resolver_as_it_is(machine: BootedMachine, t
     assert "The resolver still runs the version before" in printed
     assert rcode(machine, "www.example.org") == "NOERROR"
     assert "upgrade failed" in machine.sh("systemctl status dnsfilter --no-pager")
+    assert f"apt install --allow-downgrades ./dnsfilter_{FIRST}_" in printed
+    assert f"The resolver runs version {FIRST}." in machine.sh(INSTALL.format(version=FIRST))
+    machine.sh("systemctl restart dnsfilter")
+    assert rcode(machine, "www.example.org") == "NOERROR"
 
 
 def test_an_older_control_plane_on_a_newer_schema_says_what_to_type(machine: BootedMachine) -> None:
@@ -183,7 +190,8 @@ def test_a_faulty_reload_is_shown_and_the_old_configuration_stays(machine: Boote
     assert rcode(machine, "www.example.org") == "NOERROR"
 
 
-def test_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMachine) -> None:
+def test_without_ipv6_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMachine) -> None:
+    machine.sh("sysctl --write net.ipv6.conf.all.disable_ipv6=1")
     holder = (
         "import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 53)); time.sleep(999)"
     )
@@ -195,26 +203,51 @@ def test_a_held_port_is_named_and_freed_by_the_printed_lines(machine: BootedMach
     assert rcode(machine, "www.example.org", "127.0.0.1") == "REFUSED"
 
 
+def test_without_its_database_the_package_is_complete_and_the_printed_line_makes_the_installation(
+    machine: BootedMachine,
+) -> None:
+    file = "/etc/dnsfilter/api.env"
+    machine.sh(
+        f"dpkg-deb --fsys-tarfile /srv/{FIRST}.deb | tar -C / -x .{file}; cp {file} /srv\n"
+        f"sed -i 's,^DNSFILTER_API_DATABASE=.*,DNSFILTER_API_DATABASE=postgresql+psycopg://a:b@127.0.0.1/c,' {file}"
+    )
+    printed = machine.sh(INSTALL.format(version=FIRST))
+    assert "No installation was made" in printed
+    assert "The control plane does not start" in printed
+    (line,) = re.findall(r"^dnsfilter: (dnsfilter-api init; .*)$", printed, re.MULTILINE)
+    machine.sh(f"cp /srv/api.env {file}; {line}")
+    assert rcode(machine, "www.example.org", "127.0.0.1") == "REFUSED"
+    assert machine.sh("systemctl is-enabled dnsfilter dnsfilter-api").split() == ["enabled", "enabled"]
+
+
 def test_on_a_machine_with_a_masked_control_plane_nothing_is_made_or_started(machine: BootedMachine) -> None:
+    old = "/opt/dnsfilter/lib/python3.13/site-packages/dnsfilter/of_a_checkout.py"
+    machine.sh(f"mkdir --parents {Path(old).parent}; touch {old}")
     printed = machine.sh(f"systemctl mask dnsfilter-api 2>&1; {INSTALL.format(version=FIRST)}")
     assert "this machine is only a node" in printed
     assert machine.attempt("systemctl is-active dnsfilter").stdout.strip() == "inactive"
     assert machine.sh("ls -A /var/lib/dnsfilter/api /var/lib/dnsfilter/node").split() == [
         "/var/lib/dnsfilter/api:", "/var/lib/dnsfilter/node:",
     ]  # fmt: skip
+    assert "The program from a checkout is now in /opt/dnsfilter." in printed
+    assert machine.attempt(f"test -e {old}").returncode == 1
 
 
 def test_remove_and_purge_leave_only_what_purge_names(machine: BootedMachine) -> None:
     before = files(machine)
     with_office(machine)
+    machine.sh(f"cd /usr/share/doc/dnsfilter\n{blocks(GUIDE, 'Back up each night')[0]}")
     machine.sh("apt-get remove --yes dnsfilter")
     assert machine.attempt("systemctl is-active dnsfilter dnsfilter-api").stdout.split() == ["inactive", "inactive"]
     machine.sh(INSTALL.format(version=FIRST))
     assert rcode(machine, "www.tiktok.com") == "NOERROR"  # registered, and nothing is banned yet
+    assert machine.sh("systemctl is-active dnsfilter-backup.timer").strip() == "active"
+    machine.sh(blocks(GUIDE, "2. First start")[0])
     printed = machine.sh("apt-get purge --yes dnsfilter 2>&1")
-    (line,) = re.findall(r"^dnsfilter: (rm -r .*)$", printed, re.MULTILINE)
-    assert {path for path in files(machine) - before if not path.startswith("/var/lib/dnsfilter")} == set()
-    machine.sh(line)
+    lines = re.findall(r"^dnsfilter: (rm -r .*)$", printed, re.MULTILINE)
+    kept = ("/var/lib/dnsfilter", "/var/lib/private/dnsfilter-backup")
+    assert {path for path in files(machine) - before if not path.startswith(kept)} == set()
+    machine.sh("\n".join(lines))
     assert files(machine) - before == set()
     assert machine.attempt("getent passwd dnsfilter dnsfilter-api").stdout == ""
 

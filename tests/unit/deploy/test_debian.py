@@ -16,19 +16,19 @@ GUIDE = "docs/guide/administrators.md"
 RELEASE = (PROJECT / "scripts" / "release").read_text()
 PROCESSES = ("dnsfilter.service", "dnsfilter-api.service")
 """The units that the package starts."""
-SCRIPTS = ("postinst", "prerm", "postrm")
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", ["preinst", "postinst", "prerm", "postrm"])
 def test_a_script_is_one_that_dash_can_read(name: str) -> None:
     assert (DEBIAN / name).read_text().startswith("#!/bin/sh\n")
     subprocess.run(["sh", "-n", DEBIAN / name], check=True)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_acts_on_both_units_and_no_other(name: str) -> None:
-    units = {path.name for path in SYSTEMD.glob("*.service")}
-    assert set(re.findall(r"dnsfilter[a-z-]*\.service", (DEBIAN / name).read_text())) <= units
+@pytest.mark.parametrize("name", ["postinst", "prerm", "postrm"])
+def test_a_script_acts_on_every_unit_but_the_one_that_the_timer_starts(name: str) -> None:
+    units = {path.name for pattern in ("*.service", "*.timer") for path in SYSTEMD.glob(pattern)}
+    named = set(re.findall(r"dnsfilter[a-z-]*\.(?:service|timer)", (DEBIAN / name).read_text()))
+    assert named == units - {"dnsfilter-backup.service"}
 
 
 def test_the_package_asks_for_nothing_but_debians_python_and_systemd() -> None:
@@ -124,4 +124,6 @@ def test_what_purge_leaves_is_what_the_guide_says() -> None:
     script = (DEBIAN / "postrm").read_text()
     assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
     assert "state=/var/lib/dnsfilter\n" in script
+    for path in re.findall(r"^(?:state|backups)=(.+)$", script, re.MULTILINE):
+        assert f"`{path}`" in text(GUIDE)
     assert len(blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()) + 1 == 6

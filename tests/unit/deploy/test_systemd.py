@@ -155,6 +155,7 @@ def test_example_configuration_is_accepted(tmp_path: Path) -> None:
     config = load_config(SYSTEMD / "dnsfilter.toml", resolv_conf)
     assert config.state_dir == Path("/var/lib/dnsfilter")
     assert config.metrics_listen.port == 9153
+    assert config.default_listen  # so that the installation ends with a resolver also without IPv6
     environ = parse_environment((SYSTEMD / "api.env").read_text())
     assert config.control_plane.url == f"http://{environ[PREFIX + 'LISTEN']}"
     assert config.control_plane.token == parse_settings({}, environ).enrolment_token_path
