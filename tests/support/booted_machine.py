@@ -13,8 +13,8 @@ DEBIAN = PROJECT / "build/debian-root"
 """Debian 13 with what each installation has, and dig. `ensure_debian` makes it."""
 PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,bind9-dnsutils,procps"
 BOOT_S = 60.0
-# What is written goes to memory, and is gone at the end. systemd has a tree of control groups of its own. Credentials of
-# a unit reach it by a shared mount.
+# What is written goes to memory, and is gone at the end. systemd has a tree of control groups of its own.
+# Credentials reach a unit by a shared mount.
 BOOT = """
 mount --make-rprivate /
 mount -t tmpfs -o mode=0755 disk /mnt
