@@ -5,6 +5,7 @@ withdrawn.
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from dnsfilter.errors import UnavailableError
@@ -19,6 +20,12 @@ _LOG = logging.getLogger("dnsfilter.node")
 def request_drain(directory: Path, for_s: int) -> None:
     """Withdraw the running node. Raise UnavailableError if none takes the request."""
     make_request(directory / FILE_NAME, {"for_s": for_s}, "drain")
+
+
+def forget_drain(directory: Path) -> None:
+    """Remove a request that no node took, before this node starts: it was not meant for this start."""
+    with suppress(OSError):
+        (directory / FILE_NAME).unlink(missing_ok=True)
 
 
 def take_drain(directory: Path) -> int | None:
@@ -42,7 +49,6 @@ class Drain:
 
     def __init__(self) -> None:
         self._until: float | None = None
-        self._trouble = ""
 
     @property
     def began(self) -> bool:
@@ -54,9 +60,7 @@ class Drain:
         try:
             for_s = take_drain(directory)
         except UnavailableError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                logs.emit(_LOG, logging.ERROR, "not drained", reason=error)
+            logs.emit(_LOG, logging.ERROR, "not drained", reason=error)
             return False
         if for_s is not None:
             self._until = now + for_s

@@ -26,13 +26,15 @@ def make_request(path: Path, value: Mapping[str, object], what: str) -> None:
     `what` names the request in the error.
     """
     with writing(f"write {path}", path.with_suffix(".lock")):
-        replace_private(path, json.dumps(value).encode())
-        deadline = time.monotonic() + TAKEN_S
-        while path.exists():
-            if time.monotonic() > deadline:
-                path.unlink(missing_ok=True)
-                raise UnavailableError(f"{what}: no running node took the request: type systemctl status dnsfilter")
-            time.sleep(_PAUSE_S)
+        try:
+            replace_private(path, json.dumps(value).encode())
+            deadline = time.monotonic() + TAKEN_S
+            while path.exists():
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"{what}: no running node took the request: type systemctl status dnsfilter")
+                time.sleep(_PAUSE_S)
+        finally:
+            path.unlink(missing_ok=True)  # the next start must not find it
 
 
 def take_request(path: Path) -> Any:

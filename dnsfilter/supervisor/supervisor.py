@@ -315,8 +315,7 @@ class Supervisor:
         ordered = None if self._control is None else self._control.captures
         if self._captures.look(self._crew.take_captured(), ordered, self._feed.now()):
             self._crew.capture(self._captures.in_force)
-        is_free = self._errand is None or self._errand.done()  # an upgrade ends before a drain
-        if is_free and self._drain.look(now, self._crew.orders.config.node_dir):
+        if self._drain.look(now, self._crew.orders.config.node_dir):
             self.stop()
 
     # Snapshots.
@@ -420,16 +419,17 @@ class Supervisor:
         notify_reloading()
         metrics = (self._crew.orders.config.metrics_listen, self._status_socket)
         reason: str | None = "workers of the previous program are still running"
-        if self._drain.began:
-            reason = "the node drains"
-        elif not self._predecessors:
+        if not self._predecessors:
             logs.emit(_LOG, logging.INFO, "trial of the upgrade started", program=" ".join(self._means.program))
             reason = await try_out(self._means.program, self._listening, metrics, self._snapshot.revision)
         if self._stopping:
             return
         if reason is None:
+            await self._close_status()  # from here to the end nothing waits, so no drain begins
+        if self._drain.began:
+            reason = "the node drains"
+        if reason is None:
             logs.emit(_LOG, logging.INFO, "upgrade started")
-            await self._close_status()
             going_on = [member for member in self._crew.members if not member.gone]
             workers = [member.hand_over() for member in going_on]
             blocks = {member.process.pid: member.block for member in going_on}
@@ -444,6 +444,5 @@ class Supervisor:
                 reason = str(error)
                 for member in self._crew.members:
                     member.watch(self._wake)
-                self._open_status()
         logs.emit(_LOG, logging.ERROR, "upgrade failed, old program stays", reason=reason)
         notify("READY=1", f"STATUS=upgrade failed, version {__version__} serves: see its log")

@@ -13,7 +13,7 @@ import pytest
 from tests.support.components import PROJECT, component, end
 from tests.support.engines import query
 from tests.support.namespaces import Namespace, NodeWithin, link
-from tests.support.nodes import Process, eventually, program
+from tests.support.nodes import Process, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +92,7 @@ def test_route_follows_the_node(office: tuple[NodeWithin, Bird, Namespace]) -> N
             return path(router) == ["64512"] * 3
 
         assert eventually(lost, 60, 0.1), "lost upstreams make the route the last choice, and withdraw it never"
-    drain = subprocess.Popen([program("dnsfilter"), "drain", "--config", str(node.config), "--for", "10"])
+    drain = subprocess.Popen(node.drain_command(10))
     try:
         assert becomes(router, [])
         assert node.process is not None

@@ -26,11 +26,12 @@ def test_drained_node_answers_everything_until_it_ends(tmp_path: Path, authority
     with Node(tmp_path, authority.hostport, config=UNLIMITED) as node:
         with ConstantLoad(node.port, ["plain.example.org"], per_second=200, ports=4) as load:
             load.until_answered(100)
+            assert node.process is not None
+            node.process.send_signal(signal.SIGUSR2)
+            assert eventually(lambda: node.logged("trial of the upgrade started"))
             command = drain(node, "--for", "3")
             assert eventually(lambda: status_of(node.ready_url()) == 503, 20)
-            assert node.process is not None
             assert node.process.poll() is None
-            node.process.send_signal(signal.SIGUSR2)
             assert eventually(lambda: node.logged("upgrade failed, old program stays", "the node drains"))
             assert node.dig("plain.example.org").rcode == "NOERROR"
             load.until_answered(50)
@@ -50,8 +51,9 @@ def test_without_a_running_node_nothing_is_left_behind(tmp_path: Path, authority
     with Node(tmp_path, authority.hostport) as node:
         pass
     command = drain(node)
-    assert "no running node took the request" in command.communicate(timeout=60)[1]
+    assert "no running node at 127.0.0.1:" in command.communicate(timeout=60)[1]
     assert command.returncode == 1
+    (node.state / "node/drain.json").write_text('{"for_s": 0}')  # of a command that was killed
     with node:
         assert node.is_ready()
 

@@ -20,7 +20,7 @@ from tests.support import namespace_holder
 from tests.support.components import Component, component
 from tests.support.dig import DigResult, dig
 from tests.support.knot import PROBE_S, Knot
-from tests.support.nodes import Node
+from tests.support.nodes import Node, program
 
 START_S = 20.0
 STOP_S = 10.0
@@ -221,6 +221,11 @@ class NodeWithin(Node):
 
     def command(self) -> list[str]:
         return self._space.command(*super().command())
+
+    def drain_command(self, for_s: int) -> list[str]:
+        """Return the command that drains this node, for a program outside."""
+        arguments = ["drain", "--config", str(self.config), "--for", str(for_s)]
+        return self._space.command(program("dnsfilter"), *arguments)
 
     def is_ready(self) -> bool:
         return self._space.status_of(self.metrics_address) == 200

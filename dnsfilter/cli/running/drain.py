@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import DONE, add_command, add_files, config_of, local_node
+from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.telemetry.terminal import say
@@ -35,11 +36,15 @@ def add(commands: "Commands") -> None:
 
 def drain(options: argparse.Namespace) -> int:
     """Drain the node and wait for its end."""
+    from dnsfilter.cli.running.status_page import reached_at
     from dnsfilter.local.drain import MOST_S
 
     if not 0 <= options.for_s <= MOST_S:
         raise ConfigError((Problem("--for", f"must be between 0 and {MOST_S} seconds"),))
-    status = config_of(options).metrics_listen
+    status = reached_at(config_of(options).metrics_listen)
+    if not _accepts(status):
+        advice = "type systemctl status dnsfilter, and set metrics_listen as it was at the node's start"
+        raise UnavailableError(f"drain: no running node at {endpoint_text(status)}: {advice}")
     local_node(options).drain(options.for_s)
     say(f"this node is withdrawn and ends in {options.for_s} s; to undo: systemctl restart dnsfilter", flush=True)
     deadline = time.monotonic() + options.for_s + END_S
@@ -52,9 +57,11 @@ def drain(options: argparse.Namespace) -> int:
 
 
 def _accepts(status: Endpoint) -> bool:
-    """Return whether the node's status server still accepts connections."""
+    """Return whether the node's status server still accepts connections. Only a refused one shows that it does not."""
     try:
         socket.create_connection((str(status.address), status.port), timeout=1).close()
-    except OSError:
+    except ConnectionRefusedError:
         return False
+    except OSError:
+        return True
     return True

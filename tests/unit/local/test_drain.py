@@ -7,7 +7,7 @@ import pytest
 
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local import request_files
-from dnsfilter.local.drain import FILE_NAME, Drain, request_drain, take_drain
+from dnsfilter.local.drain import FILE_NAME, Drain, forget_drain, request_drain, take_drain
 from tests.support.nodes import eventually
 from tests.support.rows import each_row
 
@@ -25,6 +25,24 @@ def test_request_that_no_node_takes_is_withdrawn(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(request_files, "TAKEN_S", 0.0)
     with pytest.raises(UnavailableError, match="no running node took the request"):
         request_drain(tmp_path, 7)
+    assert take_drain(tmp_path) is None
+
+
+def test_interrupted_command_leaves_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_seconds: float) -> None:
+        assert (tmp_path / FILE_NAME).exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        request_drain(tmp_path, 7)
+    assert take_drain(tmp_path) is None
+
+
+def test_start_forgets_a_request_that_was_left_behind(tmp_path: Path) -> None:
+    forget_drain(tmp_path)
+    (tmp_path / FILE_NAME).write_text('{"for_s": 10}')
+    forget_drain(tmp_path)
     assert take_drain(tmp_path) is None
 
 
