@@ -16,11 +16,13 @@ pytestmark = pytest.mark.slow
 
 CONFIG = PROJECT / "deploy/dnsdist/dnsdist.conf"
 OFFICE, WIFI, UNREGISTERED = "127.0.5.10", "127.0.25.10", "127.0.99.10"
+PROXY = "127.0.98.1"
+"""The address that dnsdist asks from. It is in no range."""
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator[Node]:
-    config = '[clients]\ntrusted_proxies = ["127.0.0.1"]\n'
+    config = f'[clients]\ntrusted_proxies = ["{PROXY}"]\n'
     made = Node(tmp_path_factory.mktemp("node"), authority.hostport, config=config)
     made.is_forked = True
     with made as running:
@@ -35,6 +37,7 @@ def configured(directory: Path, port: int, node: Node) -> Path:
         ('{"192.0.2.0/24", "2001:db8::/32"}', '{"127.0.0.0/8"}'),
         ("192.0.2.53:53", f"127.0.0.1:{node.port}"),
         ('node("192.0.2.54:53", "node-2")\n', ""),
+        ("useProxyProtocol=true,", f'useProxyProtocol=true, source="{PROXY}",'),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -54,7 +57,7 @@ def front(tmp_path_factory: pytest.TempPathFactory, node: Node) -> Iterator[int]
 
     def answers() -> bool:
         try:
-            return dig("health.dnsfilter.internal", server="127.0.0.1", port=port).rcode == "NOERROR"
+            return dig("health.dnsfilter.internal", server="127.0.0.1", port=port, bind=OFFICE).rcode == "NOERROR"
         except NoAnswer:
             return False
 
@@ -79,7 +82,7 @@ def test_range_of_the_client_behind_dnsdist_decides(front: int, node: Node, tran
 
 def test_node_answers_a_trusted_proxy_only_behind_a_header(front: int, node: Node) -> None:
     with pytest.raises(NoAnswer):
-        node.dig("plain.example.org", extra=["+time=1", "+tries=1"])
+        node.dig("plain.example.org", bind=PROXY, extra=["+time=1", "+tries=1"])
     dropped = node.metrics()['dnsfilter_queries_total{outcome="dropped",transport="udp"}']
     assert dropped >= 1
     assert node.dig("www.tiktok.com", bind=OFFICE).rcode == "REFUSED"
