@@ -20,6 +20,7 @@ from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import ConfigError, UnavailableError
+from dnsfilter.local.drain import forget_drain
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload import check_listen
@@ -53,6 +54,8 @@ def serve(options: argparse.Namespace) -> int:
     drop_root(config)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # 256 sockets per upstream, and those of clients
+    if not handover.sockets:
+        forget_drain(config.node_dir)  # before a client of the status server could ask for a drain of this start
     listening, status = open_sockets(config, handover)
     standby = start_standby(listening, engine)  # its start overlaps with reading the snapshot
     store = store_of(options, config)
@@ -81,7 +84,7 @@ def serve(options: argparse.Namespace) -> int:
         if handover.is_trial:
             from dnsfilter.supervisor.trial import run_trial
 
-            await run_trial(supervisor, listening.endpoints[0])
+            await run_trial(supervisor, listening.endpoints[0], config.clients)
         else:
             await supervisor.run()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dnsfilter.policy.model import DEFAULT_SITE, Address, Instant, Prefix, WireName
+from dnsfilter.wire.proxy_header import LOCAL_HEADER
 
 DNS_PORT = 53
 MAX_LEARNING_S = 30 * 86_400
@@ -78,6 +79,10 @@ class Clients:
     def trusts(self, peer: bytes) -> bool:
         """Return whether messages from that packed address begin with a header that names the client."""
         return bool(self.trusted_proxies) and _holds(self.trusted_proxies, peer)
+
+    def header_from(self, address: str) -> bytes:
+        """Return what this machine sends to its own node first from that address: the header of a proxy, or nothing."""
+        return LOCAL_HEADER if self.trusts(ip_address(address).packed) else b""
 
 
 def _holds(prefixes: tuple[Prefix, ...], packed: bytes) -> bool:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dnsfilter.config.endpoint import family_of
-from dnsfilter.config.node_config import Config, Endpoint
+from dnsfilter.config.node_config import Clients, Config, Endpoint
 from dnsfilter.engine.slow_path.local import HEALTH_NAME
 from dnsfilter.errors import UnavailableError
 from dnsfilter.supervisor.sockets import TCP, Listening, check_free, open_private, open_tcp
@@ -40,14 +40,14 @@ def open_trial(config: Config, handover: Handover) -> tuple[Listening, socket.so
     return listening, open_tcp(Endpoint(listening.endpoints[0].address, 0))
 
 
-async def run_trial(supervisor: "Supervisor", endpoint: Endpoint) -> None:
+async def run_trial(supervisor: "Supervisor", endpoint: Endpoint, clients: Clients) -> None:
     """Run the node until it has proved that it answers at `endpoint`, then print `ANSWERED` on standard output.
 
     Raise UnavailableError, or the error of `run`, if it does not answer.
     """
     import_module("dnsfilter.control.link")  # a serving node imports it too
     running = asyncio.create_task(supervisor.run())
-    proving = asyncio.create_task(_prove(supervisor, endpoint))
+    proving = asyncio.create_task(_prove(supervisor, endpoint, clients))
     await asyncio.wait((running, proving), return_when=asyncio.FIRST_COMPLETED)
     if not proving.done():
         proving.cancel()
@@ -59,29 +59,31 @@ async def run_trial(supervisor: "Supervisor", endpoint: Endpoint) -> None:
     print(ANSWERED, flush=True)
 
 
-async def _prove(supervisor: "Supervisor", endpoint: Endpoint) -> None:
-    await _ask(endpoint)
+async def _prove(supervisor: "Supervisor", endpoint: Endpoint, clients: Clients) -> None:
+    await _ask(endpoint, clients)
     await asyncio.sleep(STEADY_S)
-    await _ask(endpoint)
+    await _ask(endpoint, clients)
     reason = supervisor.unready()
     if reason is not None:
         raise UnavailableError(f"it answered, but then: {reason}")
 
 
-async def _ask(endpoint: Endpoint) -> None:
+async def _ask(endpoint: Endpoint, clients: Clients) -> None:
     """Return once a query over UDP and one over TCP are answered."""
     question = question_of(HEALTH_NAME, Type.TXT)
     message = build_upstream_query(question, id=secrets.randbelow(1 << 16), cd=False, do=False)
-    await _exchange(endpoint, socket.SOCK_DGRAM, message, b"")
-    await _exchange(endpoint, socket.SOCK_STREAM, message, len(message).to_bytes(2, "big"))
+    await _exchange(endpoint, socket.SOCK_DGRAM, clients, message, b"")
+    await _exchange(endpoint, socket.SOCK_STREAM, clients, message, len(message).to_bytes(2, "big"))
 
 
-async def _exchange(endpoint: Endpoint, kind: socket.SocketKind, message: bytes, prefix: bytes) -> None:
+async def _exchange(
+    endpoint: Endpoint, kind: socket.SocketKind, clients: Clients, message: bytes, prefix: bytes
+) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket(family_of(endpoint.address), kind) as sock:
         sock.setblocking(False)
         await loop.sock_connect(sock, (str(endpoint.address), endpoint.port))
-        await loop.sock_sendall(sock, prefix + message)
+        await loop.sock_sendall(sock, clients.header_from(sock.getsockname()[0]) + prefix + message)
         reply = b""
         while len(reply) < len(prefix) + HEADER_SIZE:
             more = await loop.sock_recv(sock, _MOST_BYTES)

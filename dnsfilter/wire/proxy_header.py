@@ -13,6 +13,8 @@ MOST_BYTES = 512
 """Largest header that is accepted, with its additional values (TLVs), which are skipped."""
 _VERSION_2 = 0x20
 _LOCAL, _PROXY = 0, 1
+LOCAL_HEADER = _START.pack(_SIGNATURE, _VERSION_2 | _LOCAL, 0, 0)
+"""The header of a proxy that asks for itself."""
 _MAPPED = bytes(10) + b"\xff\xff"
 _ADDRESS_BYTES = {0x11: 4, 0x12: 4, 0x21: 16, 0x22: 16}
 """Family and transport of the client -> bytes of its address. Its transport may differ from the one to here."""
@@ -43,7 +45,7 @@ def proxy_header_size(data: bytes | bytearray) -> int | None:
 def parse_proxy_header(data: bytes | bytearray) -> ProxyHeader | None:
     """Return the header with which `data` begins; None if it is not valid or not complete."""
     size = proxy_header_size(data)
-    if size is None or len(data) < max(size, _START.size):
+    if size is None or len(data) < size:
         return None
     _signature, version, family, _length = _START.unpack_from(data)
     if version & 0x0F == _LOCAL:

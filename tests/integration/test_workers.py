@@ -424,8 +424,11 @@ def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: P
         assert node.metrics()["dnsfilter_snapshot_revision"] == 2
 
 
-def test_a_node_that_has_no_snapshot_yet_can_be_upgraded(tmp_path: Path, authority: Knot) -> None:
-    with Node(tmp_path, authority.hostport, policy=None, top="start_without_snapshot = true") as node:
+def test_a_node_without_a_snapshot_and_with_a_proxy_on_its_machine_can_be_upgraded(
+    tmp_path: Path, authority: Knot
+) -> None:
+    top, proxy = "start_without_snapshot = true", '[clients]\ntrusted_proxies = ["127.0.0.1"]\n'
+    with Node(tmp_path, authority.hostport, policy=None, top=top, config=proxy) as node:
         before = settled(node, 1)
         send_signal(node, signal.SIGUSR2)
         assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)

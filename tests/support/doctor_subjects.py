@@ -12,7 +12,7 @@ import dns.rdatatype
 
 from dnsfilter.cli.doctor.findings import Outcome, Subject
 from dnsfilter.config.load import load_config
-from dnsfilter.config.node_config import Config, Endpoint
+from dnsfilter.config.node_config import Clients, Config, Endpoint
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -104,10 +104,10 @@ def counted(**clients: int) -> Counter[bytes]:
     return Counter({ip_address(name.lstrip("a").replace("_", ".")).packed: sent for name, sent in clients.items()})
 
 
-def answers(rcode: str, *records: str) -> Callable[[Endpoint, bytes, int], Answer]:
+def answers(rcode: str, *records: str) -> Callable[..., Answer]:
     """Return a way to ask a node that answers so."""
 
-    def ask(server: Endpoint, name: bytes, qtype: int) -> Answer:
+    def ask(server: Endpoint, name: bytes, qtype: int, *, clients: Clients | None = None) -> Answer:
         asked = dns.message.make_query("control.example.org", dns.rdatatype.RdataType(qtype))
         made = dns.message.from_text(
             "\n".join(

@@ -5,7 +5,7 @@ import socket
 import time
 
 from dnsfilter.config.endpoint import endpoint_text, family_of
-from dnsfilter.config.node_config import Endpoint
+from dnsfilter.config.node_config import Clients, Endpoint
 from dnsfilter.errors import MalformedMessage, UnavailableError
 from dnsfilter.policy.model import Address
 from dnsfilter.telemetry.metrics import Transport
@@ -22,10 +22,13 @@ def ask(
     qtype: int,
     transport: Transport = Transport.UDP,
     *,
+    clients: Clients | None = None,
     source: Address | None = None,
     within_s: float = ANSWER_S,
 ) -> Answer:
     """Return the server's answer. `source` is the address of this machine to ask from.
+
+    `clients` is of the server's configuration, if that is known: it may take this machine for a proxy.
 
     Raise UnavailableError if there is no answer within `within_s` seconds, or none that is well-formed.
     """
@@ -39,7 +42,8 @@ def ask(
             if source is not None:
                 sock.bind((str(source), 0))
             sock.connect((str(server.address), server.port))
-            sock.sendall(message if transport is Transport.UDP else len(message).to_bytes(2, "big") + message)
+            header = b"" if clients is None else clients.header_from(sock.getsockname()[0])
+            sock.sendall(header + (b"" if transport is Transport.UDP else len(message).to_bytes(2, "big")) + message)
             while True:
                 reply = sock.recv(_MOST_BYTES) if transport is Transport.UDP else _framed(sock, deadline)
                 if reply[:2] == message[:2]:

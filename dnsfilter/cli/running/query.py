@@ -66,7 +66,7 @@ def query(options: argparse.Namespace) -> int:
     source = client if client.version == server.address.version and has_address(client) else None
     transport = Transport.TCP if options.tcp else Transport.UDP
     try:
-        answer, trouble = ask(server, name, qtype, transport, source=source), None
+        answer, trouble = ask(server, name, qtype, transport, clients=config.clients, source=source), None
     except UnavailableError as error:
         answer, trouble = None, str(error)
     asker = client if source is not None else "this machine"

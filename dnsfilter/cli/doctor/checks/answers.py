@@ -17,7 +17,7 @@ def answers(subject: Subject) -> Outcome:
     for endpoint in subject.config.listen:
         for transport in Transport:
             try:
-                ask(reached_at(endpoint), HEALTH_NAME, Type.TXT, transport)
+                ask(reached_at(endpoint), HEALTH_NAME, Type.TXT, transport, clients=subject.config.clients)
             except UnavailableError as error:
                 advice = "type journalctl -u dnsfilter -n 50, then systemctl restart dnsfilter"
                 findings.append(Finding(f"the node is silent: {error}", advice))

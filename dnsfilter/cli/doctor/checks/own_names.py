@@ -78,7 +78,7 @@ def _resolved(subject: Subject, name: str) -> str | Finding:
     advice = f"type dnsfilter query {name} {subject.options}".rstrip()
     try:
         for qtype in (Type.A, Type.AAAA):
-            answer = ask(server, parse_name(name), qtype)
+            answer = ask(server, parse_name(name), qtype, clients=subject.config.clients)
             if answer.rcode != Rcode.NOERROR:
                 return Finding(f"this node answers {rcode_text(answer.rcode)} for {name}", advice)
             data = [text for rtype, text in record_data(answer) if rtype == qtype]
