@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.nodes import eventually, program
+from tests.support.nodes import eventually
 from tests.support.two_nodes import PER_SECOND, Asking, TwoNodes, two_nodes
 
 pytestmark = pytest.mark.slow
@@ -55,6 +55,16 @@ def test_drained_node_hands_its_clients_over_and_loses_no_query(pair: TwoNodes) 
     assert asking.lost == 0, pair.log()
 
 
+def test_upgrade_does_not_move_the_address(pair: TwoNodes) -> None:
+    first, _second = pair.nodes
+    pair.until_at(first=True)
+    before, moves = first.worker_pids(), pair.moves()
+    assert first.process is not None
+    first.process.send_signal(signal.SIGUSR2)
+    assert eventually(lambda: not set(before) & set(first.worker_pids()) and first.is_ready(), 60)
+    assert (pair.at(), pair.moves()) == ([True, False], moves), pair.log()
+
+
 def test_lost_upstreams_move_the_address_and_never_withdraw_both(pair: TwoNodes) -> None:
     pair.until_at(first=True)
     with Asking(pair.client) as asking:
@@ -70,8 +80,7 @@ def test_lost_upstreams_move_the_address_and_never_withdraw_both(pair: TwoNodes)
 def drain(pair: TwoNodes) -> None:
     """Drain the first node, wait until the second has the address and the first has ended, and start it again."""
     first, _second = pair.nodes
-    command = [program("dnsfilter"), "drain", "--config", str(first.config), "--for", "15"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as draining:
+    with subprocess.Popen(first.drain_command(15), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as draining:
         pair.until_at(first=False)
         assert first.process is not None
         assert first.process.poll() is None, "the node ended before the other had the address"

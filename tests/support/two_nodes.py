@@ -136,6 +136,10 @@ class TwoNodes:
         """Return which of the two machines has the shared address."""
         return [keeper.has_address() for keeper in self.keepers]
 
+    def moves(self) -> int:
+        """Return how often either machine took or gave up the address, or was in fault."""
+        return sum(keeper.log.read_text().count("(dns) Entering ") for keeper in self.keepers)
+
     def forward_until(self, holds: Callable[[], bool], address: str) -> None:
         """Send one node queries for an upstream, until the condition holds."""
         with self.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
