@@ -113,7 +113,9 @@ class Resolver:
         servers = [self._endpoints[number] for number in update.servers]
 
         async def pass_on() -> None:
-            reply(await self._updates.ask(servers, update.message, client_block(update.client)))
+            outcome, answer = await self._updates.ask(servers, update.message, client_block(update.client))
+            update.count(outcome)
+            reply(answer)
 
         task = self._loop.create_task(pass_on())
         self._update_tasks.add(task)

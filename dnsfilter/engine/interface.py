@@ -10,11 +10,11 @@ from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.wire.query import Query
 
 LARGEST_UPDATE_ANSWER = 1232
-"""In bytes, over UDP. An answer has at most the sections of the update, which came in one datagram."""
+"""In bytes, over UDP, unless the update was larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,22 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A dynamic update for one of these servers. `reply` answers a datagram; it is None for a stream's client."""
+    """A dynamic update for one of these servers. `reply` answers a datagram; it is None for a stream's client.
+
+    Call `count` with what became of it: FORWARDED, FAILED or LIMITED.
+    """
 
     message: bytes
     client: bytes
     servers: tuple[int, ...]
+    count: Callable[[Outcome], object]
     reply: Callable[[bytes], object] | None = None
 
     def answered_by(self, listener: UdpListener, peer: PeerAddress, source: Ancillary) -> "Update":
         """Return the update with the way back to a datagram's sender. An answer that is too large is not sent."""
 
         def reply(answer: bytes) -> None:
-            if len(answer) <= LARGEST_UPDATE_ANSWER:
+            if len(answer) <= max(LARGEST_UPDATE_ANSWER, len(self.message)):
                 listener.send(answer, peer, source)
 
         return replace(self, reply=reply)

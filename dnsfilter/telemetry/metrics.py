@@ -284,7 +284,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Outcome.MALFORMED: "FORMERR: not a well-formed query",
             Outcome.UNSUPPORTED: "NOTIMP, BADVERS or REFUSED: an unsupported opcode, type or version",
             Outcome.DROPPED: "not answered: a response, or too short",
-            Outcome.LIMITED: "beyond a limit: not answered, answered with TC, or answered with SERVFAIL over TCP",
+            Outcome.LIMITED: "beyond a limit: not answered, answered with TC, or with SERVFAIL over TCP and to updates",
         },
         (LIMITED.name, "limit"): {
             Limit.CLIENT: "a client sends more queries a second than `queries_per_second`",

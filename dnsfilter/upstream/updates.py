@@ -10,11 +10,13 @@ from contextlib import suppress
 from typing import Final
 
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.telemetry.metrics import Outcome
 from dnsfilter.wire.names import HEADER_SIZE
 
 MOST_OPEN: Final = 64
 MOST_OF_CLIENT: Final = 4
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 4.0
+"""Less than a worker waits for pending queries before it ends."""
 CONNECT_S: Final = 2.0
 """Seconds after which the next server is tried. No other server is tried once one has the update."""
 _QR_OPCODE: Final = 0xF8
@@ -28,18 +30,22 @@ class Updates:
     def __init__(self) -> None:
         self._open: Counter[bytes] = Counter()
 
-    async def ask(self, servers: Sequence[Endpoint], message: bytes, client: bytes) -> bytes:
-        """Return the answer of the first server that accepts a connection, or SERVFAIL. `client` is its block."""
+    async def ask(self, servers: Sequence[Endpoint], message: bytes, client: bytes) -> tuple[Outcome, bytes]:
+        """Return the answer of the first server that accepts a connection, or why it is SERVFAIL.
+
+        `client` is its block.
+        """
         if self._open.total() >= MOST_OPEN or self._open[client] >= MOST_OF_CLIENT:
-            return failed_update(message)
+            return Outcome.LIMITED, failed_update(message)
         self._open[client] += 1
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await _exchange(servers, message) or failed_update(message)
+                answer = await _exchange(servers, message)
         except (TimeoutError, OSError, EOFError):
-            return failed_update(message)
+            answer = None
         finally:
             self._open -= Counter((client,))
+        return (Outcome.FAILED, failed_update(message)) if answer is None else (Outcome.FORWARDED, answer)
 
 
 def failed_update(message: bytes) -> bytes:

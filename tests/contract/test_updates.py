@@ -4,7 +4,7 @@ import dns.tsigkeyring
 import dns.update
 
 from dnsfilter.engine.interface import Reply, Update
-from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.metrics import Outcome, Transport
 from tests.contract.cases import internet, office
 from tests.support.engines import GHENT, UNREGISTERED, Rig, ZoneTo, query
 from tests.support.proxied import BEHIND_PROXY, PROXY, header
@@ -47,7 +47,9 @@ def test_update_of_a_conditional_zone_is_passed_on_unchanged(
     outcome = rig.judge(message, GHENT, transport)
     assert isinstance(outcome, Update), outcome
     assert (outcome.message, outcome.client, outcome.servers) == (message, b"\x7f\0\5\x0a", (1,))
-    assert rig.outcomes() == {(transport.value, "forwarded"): 1}
+    assert rig.outcomes() == {}
+    outcome.count(Outcome.LIMITED)
+    assert rig.outcomes() == {(transport.value, "limited"): 1}
 
 
 @each_row("transport", TRANSPORTS)
@@ -83,6 +85,13 @@ def test_answer_to_a_datagram_goes_back_to_its_sender(start: Start) -> None:
         assert rig.until(sender.receive) == b"answer"
         event.reply(bytes(1233))
         assert sender.receive() is None
+    large = update() + bytes(1400)
+    sender = rig.send(large, GHENT)
+    (event,) = _events(rig)
+    assert isinstance(event, Update)
+    assert event.reply is not None
+    event.reply(bytes(len(large)))
+    assert rig.until(sender.receive) == bytes(len(large))
     assert rig.ask(query("plain.example.org")).rcode().name == "NOERROR"
 
 

@@ -3,6 +3,8 @@
 They are never looked into further: a signed update (TSIG, RFC 8945) stays valid only if no byte changes.
 """
 
+from functools import partial
+
 from dnsfilter.engine.interface import Reply, Update
 from dnsfilter.engine.slow_path.judging import Judging
 from dnsfilter.errors import MalformedMessage
@@ -25,8 +27,7 @@ def decide_update(
     zone = _zone_of(message)
     servers = None if zone is None else zones.zone_servers(zone)
     if servers:
-        judging.count(transport, Outcome.FORWARDED)
-        return Update(message, client, servers)
+        return Update(message, client, servers, partial(judging.count, transport))
     judging.count(transport, Outcome.MALFORMED if zone is None else Outcome.UNSUPPORTED)
     return Reply(empty_reply(fault, Rcode.FORMERR if zone is None else Rcode.NOTAUTH, limit=limit))
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from dnsfilter.config.node_config import Endpoint
+from dnsfilter.telemetry.metrics import Outcome
 from dnsfilter.upstream import updates
 from dnsfilter.upstream.updates import MOST_OF_CLIENT, Updates, failed_update
 from tests.support.ports import free_port
@@ -15,7 +16,8 @@ from tests.support.rows import each_row
 
 MESSAGE = b"\x12\x34\x28\0" + bytes(8) + b"update"
 ANSWER = b"\x12\x34\xa8\0" + bytes(8)
-FAILED = b"\x12\x34\xa8\2" + bytes(8)
+SERVFAIL = b"\x12\x34\xa8\2" + bytes(8)
+FORWARDED, FAILED, LIMITED = (Outcome.FORWARDED, ANSWER), (Outcome.FAILED, SERVFAIL), (Outcome.LIMITED, SERVFAIL)
 
 
 class Server:
@@ -46,7 +48,7 @@ async def running(*servers: Server) -> AsyncIterator[None]:
             each.close()
 
 
-async def ask(servers: Sequence[Server], client: bytes = b"c") -> bytes:
+async def ask(servers: Sequence[Server], client: bytes = b"c") -> tuple[Outcome, bytes]:
     return await Updates().ask([each.endpoint for each in servers], MESSAGE, client)
 
 
@@ -54,7 +56,7 @@ def test_message_arrives_unchanged_at_the_first_server_that_accepts_a_connection
     async def check() -> None:
         dead, first, second = Server(ANSWER), Server(ANSWER), Server(ANSWER)
         async with running(first, second):
-            assert await ask([dead, first, second]) == ANSWER
+            assert await ask([dead, first, second]) == FORWARDED
         assert (first.got, second.got) == ([MESSAGE], [])
 
     asyncio.run(check())
@@ -67,7 +69,7 @@ def test_what_is_no_answer_to_an_update_becomes_servfail(answer: bytes) -> None:
     async def check() -> None:
         server = Server(answer)
         async with running(server):
-            assert await ask([server]) == FAILED == failed_update(MESSAGE)
+            assert await ask([server]) == FAILED == (Outcome.FAILED, failed_update(MESSAGE))
 
     asyncio.run(check())
 
@@ -94,13 +96,13 @@ def test_one_client_has_few_updates_in_flight() -> None:
             ]
             while len(server.got) < MOST_OF_CLIENT:
                 await asyncio.sleep(0.01)
-            assert await passing.ask([server.endpoint], MESSAGE, b"busy") == FAILED
+            assert await passing.ask([server.endpoint], MESSAGE, b"busy") == LIMITED
             assert len(server.got) == MOST_OF_CLIENT
             server.answer = ANSWER
-            assert await passing.ask([server.endpoint], MESSAGE, b"other") == ANSWER
+            assert await passing.ask([server.endpoint], MESSAGE, b"other") == FORWARDED
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            assert await passing.ask([server.endpoint], MESSAGE, b"busy") == ANSWER
+            assert await passing.ask([server.endpoint], MESSAGE, b"busy") == FORWARDED
 
     asyncio.run(check())
