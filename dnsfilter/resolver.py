@@ -76,6 +76,11 @@ class Resolver:
         """Drop the reply for a ticket, because its client is gone."""
         self._waiting.pop(ticket, None)
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether any update waits for its server."""
+        return bool(self._update_tasks)
+
     async def close(self) -> None:
         """Stop polling and cancel questions over streams."""
         self._loop.remove_reader(self._engine.fileno())

@@ -154,8 +154,11 @@ class Worker:
         self._wanted = frozenset()
         self._wanted_changed.set()
         await asyncio.sleep(0)
-        while (self._reading or self._engine.pending_count() or self._streams.is_busy) and loop.time() < deadline:
+        while (self._reading or self._is_busy()) and loop.time() < deadline:
             await asyncio.sleep(PAUSE_S)
+
+    def _is_busy(self) -> bool:
+        return bool(self._engine.pending_count()) or self._streams.is_busy or self._resolver.is_busy
 
     def _keep_up(self) -> None:
         """Take the announced policy if it is not the last one, before more queries are decided.

@@ -1,7 +1,9 @@
 """Signed dynamic updates through a node to a real server of a conditional zone, over UDP and TCP."""
 
+import signal
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import dns.message
 import dns.query
@@ -11,7 +13,7 @@ import dns.update
 import pytest
 
 from tests.support.knot import KEY_NAME, Knot
-from tests.support.nodes import Node
+from tests.support.nodes import Node, eventually
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -53,6 +55,27 @@ def test_signed_update_reaches_the_zone_and_its_signed_answer_the_client(
     assert answer.rcode() == dns.rcode.NOERROR
     assert answer.had_tsig  # dnspython has checked the signature
     assert node.dig(f"{host}.corp.internal", bind=CLIENT).rdata("A") == ["192.0.2.7"]
+
+
+def test_update_in_hand_is_answered_before_the_end(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(type=socket.SOCK_DGRAM) as client:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        zone = f'[[zone]]\nsuffix = "corp.internal"\nservers = ["{address}"]\n'
+        node = Node(tmp_path, address, config=zone).start()
+        assert node.process is not None
+        client.bind((CLIENT, 0))
+        client.connect(("127.0.0.1", node.port))
+        message = update(SECRET, "pc").to_wire()
+        client.sendall(message)
+        connection, _ = server.accept()
+        with connection:
+            node.process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: node.logged("worker ended"), 20)
+            answer = message[:2] + b"\xa8\0" + bytes(8)
+            connection.sendall(len(answer).to_bytes(2, "big") + answer)
+            client.settimeout(20)
+            assert client.recv(4096) == answer
+        assert node.process.wait(20) == 0
 
 
 def test_refusal_of_the_server_is_passed_back(node: Node) -> None:
