@@ -1,6 +1,7 @@
 """Debian's dnsdist in front of a node, with the configuration in deploy/dnsdist: ranges hold for its clients."""
 
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def configured(directory: Path, port: int, node: Node) -> Path:
         ('{"192.0.2.0/24", "2001:db8::/32"}', '{"127.0.0.0/8"}'),
         ("192.0.2.53:53", f"127.0.0.1:{node.port}"),
         ('node("192.0.2.54:53", "node-2")\n', ""),
+        ('-- controlSocket("127.0.0.1:5199")', f'controlSocket("127.0.0.1:{free_port()}")'),
+        ('-- setKey("")', f'setKey("{b64encode(bytes(32)).decode()}")'),
         ("useProxyProtocol=true,", f'useProxyProtocol=true, source="{PROXY}",'),
     ):
         assert old in text
@@ -46,23 +49,31 @@ def configured(directory: Path, port: int, node: Node) -> Path:
     return path
 
 
+def answers(port: int) -> bool:
+    try:
+        return dig("health.dnsfilter.internal", server="127.0.0.1", port=port, bind=OFFICE).rcode == "NOERROR"
+    except NoAnswer:
+        return False
+
+
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory, node: Node) -> Iterator[int]:
+def config(tmp_path_factory: pytest.TempPathFactory, node: Node) -> tuple[Path, int]:
+    """Write the configuration of dnsdist. Return its path and the port of clients."""
+    port = free_port()
+    return configured(tmp_path_factory.mktemp("dnsdist"), port, node), port
+
+
+@pytest.fixture(scope="module")
+def front(config: tuple[Path, int]) -> Iterator[int]:
     """Run dnsdist in front of the node. Yield its port."""
-    directory, port, program = tmp_path_factory.mktemp("dnsdist"), free_port(), component("dnsdist")
-    path = configured(directory, port, node)
+    path, port = config
+    directory, program = path.parent, component("dnsdist")
     command = [str(program.path), "--supervised", "--disable-syslog", "-C", str(path)]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, env=program.env, stdout=log, stderr=log)
 
-    def answers() -> bool:
-        try:
-            return dig("health.dnsfilter.internal", server="127.0.0.1", port=port, bind=OFFICE).rcode == "NOERROR"
-        except NoAnswer:
-            return False
-
     try:
-        assert eventually(answers, 30, 0.2), (directory / "log").read_text()
+        assert eventually(lambda: answers(port), 30, 0.2), (directory / "log").read_text()
         yield port
     finally:
         end(process)
@@ -86,6 +97,21 @@ def test_node_answers_a_trusted_proxy_only_behind_a_header(front: int, node: Nod
     dropped = node.metrics()['dnsfilter_queries_total{outcome="dropped",transport="udp"}']
     assert dropped >= 1
     assert node.dig("www.tiktok.com", bind=OFFICE).rcode == "REFUSED"
+
+
+def test_console_takes_the_node_out_and_back(front: int, config: tuple[Path, int]) -> None:
+    def order(command: str) -> None:
+        done = component("dnsdist").run("-C", str(config[0]), "-e", f"getServer(0):{command}()")
+        assert done.stdout.strip() == "", done.stdout
+
+    assert answers(front)
+    order("setDown")
+    try:
+        with pytest.raises(NoAnswer):
+            dig("health.dnsfilter.internal", port=front, bind=OFFICE, timeout_s=1)
+    finally:
+        order("setAuto")
+    assert eventually(lambda: answers(front), 30, 0.2)
 
 
 def test_deployed_configuration_is_valid() -> None:
