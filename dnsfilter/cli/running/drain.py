@@ -60,8 +60,6 @@ def _accepts(status: Endpoint) -> bool:
     """Return whether the node's status server still accepts connections. Only a refused one shows that it does not."""
     try:
         socket.create_connection((str(status.address), status.port), timeout=1).close()
-    except ConnectionRefusedError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ConnectionRefusedError)
     return True

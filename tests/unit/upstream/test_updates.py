@@ -11,6 +11,7 @@ from dnsfilter.config.node_config import Endpoint
 from dnsfilter.telemetry.metrics import Outcome
 from dnsfilter.upstream import updates
 from dnsfilter.upstream.updates import MOST_OF_CLIENT, Updates, failed_update
+from dnsfilter.worker.process import DRAIN_S
 from tests.support.ports import free_port
 from tests.support.rows import each_row
 
@@ -85,6 +86,10 @@ def test_update_without_a_server_that_answers_becomes_servfail(monkeypatch: pyte
         assert await ask([Server(ANSWER)]) == FAILED
 
     asyncio.run(check())
+
+
+def test_worker_that_ends_waits_longer_than_an_update_takes() -> None:
+    assert updates.TIMEOUT_S < DRAIN_S
 
 
 def test_one_client_has_few_updates_in_flight() -> None:
