@@ -18,7 +18,7 @@ from dnsfilter.cli.publishing import publish_policy_file
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.engines import data, query
 from tests.support.knot import Knot
-from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice
+from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice, status_of
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.steady_load import UNLIMITED, ConstantLoad
 from tests.support.zones import ZONES
@@ -383,6 +383,25 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
         assert load.tally.lost == 0
         assert node.worker_pids() == before
         assert node.is_ready()
+
+
+def test_a_node_stays_ready_while_the_workers_of_an_upgrade_start(tmp_path: Path, authority: Knot) -> None:
+    with Replaced(tmp_path, authority.hostport) as node:
+        before = settled(node, 1)
+        slow = tmp_path / "slow"
+        slow.write_text(f'#!/bin/sh\nsleep 3\nexec {sys.executable} "$@"\n')
+        slow.chmod(0o755)
+        after_the_trial = "if Path('tried').exists():"
+        node.lines.write_text(f"{after_the_trial} sys.executable = {str(slow)!r}\nPath('tried').touch()")
+        send_signal(node, signal.SIGUSR2)
+        statuses = set()
+
+        def upgraded() -> bool:
+            statuses.add(status_of(node.ready_url()))
+            return not set(before) & set(node.worker_pids())
+
+        assert eventually(upgraded, 60)
+        assert 503 not in statuses
 
 
 def test_a_reload_during_a_trial_is_done_after_it(tmp_path: Path, authority: Knot) -> None:
