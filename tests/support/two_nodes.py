@@ -19,12 +19,12 @@ from tests.support.engines import query
 from tests.support.namespaces import Namespace, NodeWithin, impossible, link
 from tests.support.nodes import Process, eventually
 
-SHARED, CLIENT = "192.0.2.60", "192.0.2.1"
+SHARED, SHARED_6, CLIENT = "192.0.2.60", "2001:db8::60", "192.0.2.1"
 LOCAL_NAME = "health.dnsfilter.internal"
 """A name that every node answers itself."""
 PER_SECOND = 100
 _QUIET_S = 2.0
-_CLIENTS = '[clients]\nunregistered = "resolve"\nallowed = ["192.0.2.0/24"]\n'
+_CLIENTS = '[clients]\nunregistered = "resolve"\nallowed = ["192.0.2.0/24", "2001:db8::/64"]\n'
 _DEPLOYED = PROJECT / "deploy/keepalived"
 
 
@@ -62,8 +62,9 @@ class Keepalived(Process):
         return "Startup complete" in self.log.read_text()
 
     def has_address(self) -> bool:
-        """Return whether this machine has the shared address."""
-        return f"{SHARED}/" in self._space.ip("address", "show", "dev", "eth0")
+        """Return whether this machine has the shared addresses."""
+        shown = self._space.ip("address", "show", "dev", "eth0")
+        return f"{SHARED}/" in shown and f"{SHARED_6}/" in shown
 
 
 class Asking:
@@ -138,7 +139,7 @@ class TwoNodes:
 
     def moves(self) -> int:
         """Return how often either machine took or gave up the address, or was in fault."""
-        return sum(keeper.log.read_text().count("(dns) Entering ") for keeper in self.keepers)
+        return sum(keeper.log.read_text().count(") Entering ") for keeper in self.keepers)
 
     def forward_until(self, holds: Callable[[], bool], address: str) -> None:
         """Send one node queries for an upstream, until the condition holds."""
@@ -155,8 +156,19 @@ class TwoNodes:
         return "\n\n".join(keeper.log.read_text()[-2000:] for keeper in self.keepers)
 
     def until_at(self, first: bool) -> None:
-        """Wait until only the first machine has the address, or only the second."""
+        """Wait until only the first machine has the addresses, or only the second, and answers over IPv6."""
         assert eventually(lambda: self.at() == [first, not first], 30, 0.05), self.log()
+        assert eventually(self._is_answered_over_ipv6), self.log()
+
+    def _is_answered_over_ipv6(self) -> bool:
+        with self.client.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(0.5)
+            asking.connect((SHARED_6, 53))
+            asking.send(query(LOCAL_NAME))
+            try:
+                return bool(asking.recv(4096))
+            except OSError:
+                return False
 
 
 @contextmanager
@@ -166,7 +178,7 @@ def two_nodes(directory: Path) -> Iterator[TwoNodes]:
         client = stack.enter_context(Namespace())
         client.ip("link", "add", "lan", "type", "bridge")
         client.ip("link", "set", "lan", "up")
-        client.add_address(f"{CLIENT}/24", device="lan")
+        client.add_address(f"{CLIENT}/24", "2001:db8::1/64", device="lan")
         spaces = (stack.enter_context(Namespace(client)), stack.enter_context(Namespace(client)))
         nodes, keepers = [], []
         for number, (space, priority) in enumerate(zip(spaces, (100, 90), strict=True), 1):
@@ -175,8 +187,11 @@ def two_nodes(directory: Path) -> Iterator[TwoNodes]:
             space.ip("link", "set", f"eth{number}", "down")
             space.ip("link", "set", f"eth{number}", "name", "eth0")
             space.ip("link", "set", "eth0", "up")
+            space.add_address(f"2001:db8::5{number}/64", f"fe80::5{number}/64", device="eth0")
             place = directory / f"node-{number}"
             node = NodeWithin(space, place, f"{CLIENT}:5353", address="0.0.0.0", config=_CLIENTS)
+            text = node.config.read_text()
+            node.config.write_text(text.replace('"0.0.0.0:53"', '"0.0.0.0:53", "[::]:53"'))
             nodes.append(stack.enter_context(node))
             _show_options(space, place)
             _apply_sysctl(space)
