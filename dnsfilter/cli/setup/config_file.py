@@ -1,5 +1,6 @@
 """Edit dnsfilter.toml: set what is asked, and keep every other key and comment."""
 
+import re
 import time
 from collections.abc import MutableMapping
 from datetime import date, timedelta
@@ -45,6 +46,8 @@ def edited_config(text: str, place: str, answers: Answers) -> str:
     """Return the text of the configuration with the answers in it. Raise ConfigError for a text that is not TOML."""
     document = parsed(text, place)
     if answers.listen:
+        if "listen" not in document:
+            document = parsed(re.sub("^#listen = .*$", "listen = []", text, count=1, flags=re.MULTILINE), place)
         _set(document, "listen", [endpoint_text(endpoint) for endpoint in answers.listen])
     if answers.upstreams:
         named = answers.upstreams

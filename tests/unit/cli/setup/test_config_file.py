@@ -46,6 +46,11 @@ def test_only_what_is_asked_changes() -> None:
     assert edited_config(found, "x", answers) == found
 
 
+def test_the_commented_line_becomes_the_addresses() -> None:
+    found = edited_config(PACKAGED.read_text(), "x", asked("--listen", "127.0.0.2"))
+    assert re.findall(".*listen = .*", found)[:2] == ['listen = ["127.0.0.2:53"]', 'metrics_listen = "127.0.0.1:9153"']
+
+
 @pytest.mark.parametrize("text", [NEW, PACKAGED.read_text()], ids=["new", "packaged"])
 def test_a_first_run_gives_a_configuration_that_loads(tmp_path: Path, text: str) -> None:
     typed = "--listen 127.0.0.2 --upstream 198.51.100.1 --domain corp.local --controller 192.0.2.10"
