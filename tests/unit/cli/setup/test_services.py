@@ -1,5 +1,6 @@
 """Registration asks the control plane of the configuration, and prints why it cannot."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from dnsfilter.cli.setup.answers import Answers
 from dnsfilter.cli.setup.services import Registration
 from dnsfilter.config.load import load_config
+from tests.support.nodes import program
 
 
 @pytest.mark.parametrize(
@@ -17,8 +19,9 @@ from dnsfilter.config.load import load_config
     ],
 )
 def test_without_an_answer_nothing_is_registered_and_the_reason_is_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: str, printed: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, keys: str, printed: str
 ) -> None:
+    monkeypatch.setattr(sys, "argv", [program("dnsfilter"), "setup"])
     path = tmp_path / "dnsfilter.toml"
     path.write_text(f'state_dir = "{tmp_path}"\n[upstream]\nservers = ["192.0.2.1"]\n[control_plane]\n{keys}\n')
     (tmp_path / "admin-token").write_text("dnsf_token\n")
