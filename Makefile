@@ -17,9 +17,9 @@ SCRATCH := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $
 # Tests start hundreds of processes. Without compiled files on disk each of them would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# One process more than cores, because tests that wait for a clock or a server leave their core idle. tests/conftest.py
+# Two processes more than cores, because tests that wait for a clock or a server leave their core idle. tests/conftest.py
 # says which files begin.
-PYTEST = $(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+PYTEST = $(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder
 
 test: ## run all tests in random order; TESTS=path runs some
 	@scripts/bootstrap dev
@@ -33,11 +33,11 @@ quick: ## run the tests for every change, in about a minute: unit, contract and 
 		tests/unit tests/contract tests/meta
 
 # One after the other and with their output: each takes minutes, and prints its progress.
-soak: ## run the tests that kill or overload the control plane for minutes, not seconds; DNSFILTER_SEED repeats one
+soak: ## run the tests that kill, overload or compare for minutes, not seconds; DNSFILTER_SEED repeats one
 	@scripts/bootstrap dev
 	@scripts/components
 	@DNSFILTER_SOAK=1 $(BIN)/pytest -s -p no:randomly tests/integration/test_crashes.py tests/integration/test_operators.py \
-		tests/integration/test_schemathesis.py
+		tests/integration/test_schemathesis.py tests/conformance/test_equal_to_unbound.py
 
 check: ## check lint, format, types and import contracts
 	@scripts/bootstrap dev

@@ -148,7 +148,7 @@ def test_big_answers_are_relayed_by_rule(kind: str) -> None:
     names = Names()
     with running(kind, office(), Scripted(silent)) as rig:
 
-        @examples(25)
+        @examples(12)
         @given(mutants(BIG_ANSWERS, 2), features)
         def check(answer: Mutant, fields: dict[str, bool | int]) -> None:
             label = names.next()

@@ -53,7 +53,7 @@ NAME = {service: parse_name(f"www.{service}1.example.org") for service in SERVIC
 CLIENTS = ("192.0.2.9", "192.0.2.137", "198.51.100.9", "203.0.113.9")
 COVERED = ({"public", "partly_public"}, {"staff"})
 STARTS = (START, START, *(change - 3 * DAY for change in SUMMER_TIME))
-EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "6"))
 LOST: dict[str, tuple[str, str, Any]] = {
     "toggle": ("PATCH", "/v1/authorities/{slug}/bans/{service}", {"mode": "monitor", "reply": "nxdomain"}),
     "end": ("POST", "/v1/authorities/{slug}/bans/{service}/end", {"reason": "it is lifted"}),

@@ -192,7 +192,7 @@ def test_a_missing_and_an_old_backup_raise_alerts(watched: Watched) -> None:
         backup()
         return watched.received.find("resolved", "DnsfilterBackupOld", api, count) is not None
 
-    assert eventually(renewed_and_resolved, WITHIN_S, 0.2)
+    assert eventually(renewed_and_resolved, WITHIN_S, 1)
 
 
 def test_a_node_that_stops_pulling_raises_alerts(watched: Watched) -> None:

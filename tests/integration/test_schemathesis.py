@@ -19,7 +19,7 @@ from tests.support.described_requests import CHECKS, Wanted
 from tests.support.nodes import EXAMPLE, ROOT
 from tests.support.soak import SOAKING, say
 
-CASES = 120 if SOAKING else 8
+CASES = 120 if SOAKING else 5
 """The number of described requests for each operation, and of other requests."""
 ROLES = ("reader", "operator", "approver", "auditor", "administrator")
 
