@@ -48,7 +48,9 @@ def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:
             faults.append(Fault(("record", index, "name"), f"{name} has a CNAME: it can have no other record"))
         if table.ttl != (first := ttls.setdefault((table.name, table.type), table.ttl)):
             # RFC 2181 section 5.2
-            faults.append(Fault(("record", index, "ttl"), f"the first {table.type.name} of {name} has ttl {first}"))
+            faults.append(
+                Fault(("record", index, "ttl"), f"must be {first}, as in the first {table.type.name} of {name}")
+            )
         try:
             value = (table.name, table.type, parse_rdata(table.type, table.data))
         except ValueError as error:

@@ -79,7 +79,7 @@ class Answered:
 class Update:
     """A dynamic update for one of these servers. `reply` answers a datagram; it is None for a stream's client.
 
-    Call `count` with what became of it: FORWARDED, FAILED or LIMITED.
+    Call `count` with the outcome: FORWARDED, FAILED or LIMITED.
     """
 
     message: bytes

@@ -16,7 +16,7 @@ from dnsfilter.wire.names import HEADER_SIZE
 MOST_OPEN: Final = 64
 MOST_OF_CLIENT: Final = 4
 TIMEOUT_S: Final = 4.0
-"""Less than a worker waits for pending queries before it ends."""
+"""Seconds until an update fails. Shorter than a worker waits for pending queries at its end."""
 CONNECT_S: Final = 2.0
 """Seconds after which the next server is tried. No other server is tried once one has the update."""
 _QR_OPCODE: Final = 0xF8
@@ -31,9 +31,9 @@ class Updates:
         self._open: Counter[bytes] = Counter()
 
     async def ask(self, servers: Sequence[Endpoint], message: bytes, client: bytes) -> tuple[Outcome, bytes]:
-        """Return the answer of the first server that accepts a connection, or why it is SERVFAIL.
+        """Return the outcome, and the answer of the first server that accepts a connection. `client` is its block.
 
-        `client` is its block.
+        Without an answer return FAILED or LIMITED, with SERVFAIL.
         """
         if self._open.total() >= MOST_OPEN or self._open[client] >= MOST_OF_CLIENT:
             return Outcome.LIMITED, failed_update(message)

@@ -38,7 +38,7 @@ def _address(kind: Type, text: str) -> bytes:
     except AddressValueError:
         raise ValueError(f"{text!r} is not an {'IPv4' if kind is Type.A else 'IPv6'} address") from None
     if "%" in text:
-        raise ValueError(f"{text!r} has a zone, which a record cannot have")
+        raise ValueError(f"{text!r} has an IPv6 zone index: remove it")
     return address.packed
 
 

@@ -163,7 +163,7 @@ def test_a_faulty_upgrade_leaves_the_resolver_as_it_is_and_names_the_way_back(
     assert "The resolver still runs the version before" in printed
     assert rcode(machine, "www.example.org") == "NOERROR"
     assert "upgrade failed" in machine.sh("systemctl status dnsfilter --no-pager")
-    assert f"apt install --allow-downgrades ./dnsfilter_{FIRST}_" in printed
+    assert f"apt install --allow-downgrades -o Dpkg::Options::=--force-confold ./dnsfilter_{FIRST}_" in printed
     assert f"The resolver runs version {FIRST}." in machine.sh(INSTALL.format(version=FIRST))
     machine.sh("systemctl restart dnsfilter")
     assert rcode(machine, "www.example.org") == "NOERROR"

@@ -43,7 +43,7 @@ def drain(options: argparse.Namespace) -> int:
         raise ConfigError((Problem("--for", f"must be between 0 and {MOST_S} seconds"),))
     status = reached_at(config_of(options).metrics_listen)
     if not _accepts(status):
-        advice = "type systemctl status dnsfilter, and set metrics_listen as it was at the node's start"
+        advice = "type systemctl status dnsfilter; if metrics_listen changed since the node's start, set the old value"
         raise UnavailableError(f"drain: no running node at {endpoint_text(status)}: {advice}")
     local_node(options).drain(options.for_s)
     say(f"this node is withdrawn and ends in {options.for_s} s; to undo: systemctl restart dnsfilter", flush=True)

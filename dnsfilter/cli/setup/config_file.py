@@ -72,7 +72,7 @@ def item_at(document: Document, key: str, kind: type[KindOfItem], place: str) ->
 def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
     """Let learning begin for two weeks, or add prefixes to one that goes on. Raise ConfigError with `resolve`."""
     if clients.get("unregistered") == Unregistered.RESOLVE:
-        message = 'clients.unregistered = "resolve" is there, which has no end: remove it and clients.allowed first'
+        message = 'clients.unregistered is "resolve", which has no end: remove it and clients.allowed first'
         raise ConfigError((Problem("--learn", message),))
     _set(clients, "unregistered", str(Unregistered.LEARN))
     now = int(time.time())
@@ -91,9 +91,9 @@ def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
 
 
 def _set_zones(document: Document, answers: Answers, place: str) -> None:
-    """Have the domain controllers asked for the domain and the networks' reverse names.
+    """Send queries for the domain and the networks' reverse names to the domain controllers.
 
-    If no controller is given, they are the servers of the zones that are there, if these all have the same.
+    Without a controller, use the servers of the existing zones if all name the same.
     """
     servers = [_server_text(server) for server in answers.controllers]
     if not servers and "zone" in document:

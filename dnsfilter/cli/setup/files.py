@@ -87,7 +87,7 @@ def put_in_place(drafts: Sequence[Draft]) -> list[tuple[Path, Path | None]]:
             copy = _keep(draft)
             draft.staged.rename(draft.path)
             sync_directory(draft.path.parent)
-            kept = "" if copy is None else f"; the file before is {copy}"
+            kept = "" if copy is None else f"; previous version: {copy}"
             say(f"wrote {draft.path}{kept}", file=sys.stderr)
             done.append((draft.path, copy))
     return done

@@ -40,9 +40,9 @@ def has_systemd() -> bool:
 
 
 def start_units() -> None:
-    """Start both units, also at each boot. One that runs takes the files, also those of an earlier run that failed.
+    """Start both units and enable them at boot, so that they read the files. Raise UnavailableError.
 
-    Raise UnavailableError.
+    Restart a running control plane and reload a running resolver.
     """
     _run("enable the units", "systemctl", "enable", *UNITS)
     _run("start the control plane", "systemctl", "restart", UNITS[0])

@@ -19,11 +19,14 @@ def table(name: str, kind: str, data: str) -> str:
         (table("a.example", "MX", "10 b.example"), "record[0].type (a.example): 'MX' is not one of A, AAAA, CNAME,"),
         (table("a.example", "A", "2001:db8::1"), "record[0].data (a.example): '2001:db8::1' is not an IPv4 address"),
         (table("a.example", "AAAA", "192.0.2.1"), "record[0].data (a.example): '192.0.2.1' is not an IPv6 address"),
-        (table("a.example", "AAAA", "fe80::1%eth0"), "record[0].data (a.example): 'fe80::1%eth0' has a zone"),
+        (
+            table("a.example", "AAAA", "fe80::1%eth0"),
+            "record[0].data (a.example): 'fe80::1%eth0' has an IPv6 zone index",
+        ),
         (table(".", "A", "192.0.2.1"), "record[0].name: the root can have no record here"),
         (
             table("a.example", "A", "192.0.2.1") + table("a.example", "A", "192.0.2.2") + "ttl = 60\n",
-            "record[1].ttl (a.example): the first A of a.example has ttl 300",
+            "record[1].ttl (a.example): must be 300, as in the first A of a.example",
         ),
         (table("a.example", "SRV", "0 5 b.example"), "'0 5 b.example' is not priority, weight, port and target"),
         (table("a.example", "SRV", "0 5 65536 b.example"), "is not priority, weight, port and target"),
