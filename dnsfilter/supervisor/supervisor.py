@@ -150,7 +150,7 @@ class Supervisor:
         """Return the reason why `/readyz` answers 503. Include an unreadable store, for which a start does not wait."""
         if self._drain.began:
             return "draining"
-        if self._predecessors and not self._crew.serving():
+        if self._predecessors.serving() and not self._crew.serving():
             return None  # after an upgrade the workers of the old program answer meanwhile
         reason = self.unready() or self._feed.unreadable
         return reason or (self._vitals.no_upstream() if upstreams else None)

@@ -78,15 +78,24 @@ class Predecessors:
             for worker in self._left:
                 worker.dismiss()
 
+    def serving(self) -> bool:
+        """Return whether any still answers: it runs, and was not asked to end."""
+        self._reap()
+        return self._dismissed_at is None and bool(self._left)
+
     def end(self, now: float) -> None:
         """Dismiss all, reap those that have ended, and kill those that take too long. `now` is of a monotonic clock."""
         self.dismiss()
+        self._reap()
+        if self._dismissed_at is not None and now - self._dismissed_at > STOP_S:
+            for worker in self._left:
+                worker.kill()
+
+    def _reap(self) -> None:
         for worker in list(self._left):
             if worker.has_ended():
                 self._left.remove(worker)
                 self._ended(worker.pid)
-            elif self._dismissed_at is not None and now - self._dismissed_at > STOP_S:
-                worker.kill()
 
 
 @dataclass(frozen=True, slots=True)

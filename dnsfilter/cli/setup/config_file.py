@@ -78,7 +78,7 @@ def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
     now = int(time.time())
     allowed, until = clients.get("allowed", []), clients.get("learn_until")
     if not isinstance(until, date) or end_of(until) <= now:
-        until = local_day(now, DEFAULT_ZONE) + LEARNING
+        allowed, until = [], local_day(now, DEFAULT_ZONE) + LEARNING
     allowed = list(dict.fromkeys([*allowed, *map(str, prefixes)]))
     after = "unregistered"
     for key, value in (("allowed", allowed), ("learn_until", until)):
@@ -93,12 +93,13 @@ def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
 def _set_zones(document: Document, answers: Answers, place: str) -> None:
     """Send queries for the domain and the networks' reverse names to the domain controllers.
 
-    Without a controller, use the servers of the existing zones if all name the same.
+    Without a controller, use the servers of the existing reverse zones if all name the same.
     """
     servers = [_server_text(server) for server in answers.controllers]
     if not servers and "zone" in document:
-        held = [zone.get("servers") for zone in item_at(document, "zone", AoT, place).unwrap()]
-        servers = list(held[0] or ()) if held.count(held[0]) == len(held) else []
+        zones = item_at(document, "zone", AoT, place).unwrap()
+        held = [zone.get("servers") for zone in zones if _is_reverse(zone.get("suffix"))]
+        servers = list(held[0] or ()) if held and held.count(held[0]) == len(held) else []
     if not servers:
         return
     suffixes = [] if answers.domain is None else [name_text(answers.domain)]
@@ -110,6 +111,10 @@ def _set_zones(document: Document, answers: Answers, place: str) -> None:
             zones.append({"suffix": suffix, "servers": servers})
         else:
             _set(zone, "servers", servers)
+
+
+def _is_reverse(suffix: object) -> bool:
+    return str(suffix).rstrip(".").lower().endswith(("in-addr.arpa", "ip6.arpa"))
 
 
 def _is_same_name(held: object, suffix: str) -> bool:

@@ -22,6 +22,8 @@ UNITS = ("dnsfilter-api", "dnsfilter")
 START = f"systemctl enable --now {' '.join(UNITS)}"
 _BOOTED = Path("/run/systemd/system")
 """Exists if systemd runs this machine (sd_booted(3))."""
+_NOT_REACHABLE = 4
+"""Exit code of dnsfilterctl."""
 _OPTIONS = {"kind": "--kind", "time_zone": "--time-zone", "contact": "--contact"}
 
 
@@ -63,6 +65,8 @@ class Registration:
         done = subprocess.run(self._ctl("authority", "list", "--json"), capture_output=True, text=True, check=False)
         if done.returncode:
             say(done.stderr.strip(), file=sys.stderr)
+            if done.returncode != _NOT_REACHABLE:
+                raise UnavailableError("register: the control plane refused the question; see above")
             return False
         if not json.loads(done.stdout)["items"]:
             _run(f"register {policy.name}", *self._ctl("apply", str(policy)))

@@ -91,22 +91,25 @@ def test_new_keys_follow_their_table_and_not_the_comments_on_the_next() -> None:
     assert zones.endswith('\n[[zone]]\nsuffix = "corp.local"\nservers = ["192.0.2.10"]\n')
 
 
-def test_learning_that_goes_on_keeps_its_end_and_gets_more_prefixes() -> None:
+def test_learning_that_goes_on_gets_more_prefixes_and_one_that_has_ended_begins_again() -> None:
     first = edited_config(PACKAGED.read_text(), "x", asked("--learn", "10.0.0.0/8"))
     found = re.sub("learn_until = .*", "learn_until = 2999-01-01", first)
     again = edited_config(found, "x", asked("--learn", "10.0.0.0/8", "--learn", "fd00::/8"))
     assert again == found.replace('["10.0.0.0/8"]', '["10.0.0.0/8", "fd00::/8"]')
     past = re.sub("learn_until = .*", "learn_until = 2020-01-01", first)
-    assert edited_config(past, "x", asked("--learn", "10.0.0.0/8")) == first
+    ended = edited_config(past, "x", asked("--learn", "fd00::/8"))
+    assert ended == first.replace('["10.0.0.0/8"]', '["fd00::/8"]')
 
 
-def test_a_later_network_gets_its_reverse_zone_from_the_servers_of_all_zones() -> None:
+def test_a_later_network_gets_its_reverse_zone_from_the_servers_of_the_reverse_zones() -> None:
     network = ["--network", "192.0.2.0/24,public,staff"]
-    assert edited_config(NEW, "x", asked(*network)) == NEW
-    found = edited_config(HELD, "x", asked(*network))
-    added = '[[zone]]\nsuffix = "2.0.192.in-addr.arpa"\nservers = ["192.0.2.9"]\n'
-    assert found.removeprefix(HELD).strip() == added.strip()
-    two = f'{HELD}\n[[zone]]\nsuffix = "other.example"\nservers = ["192.0.2.8"]\n'
+    for text in (NEW, HELD):
+        assert edited_config(text, "x", asked(*network)) == text
+    one = f'{HELD}\n[[zone]]\nsuffix = "10.In-Addr.Arpa."\nservers = ["192.0.2.6"]\n'
+    found = edited_config(one, "x", asked(*network))
+    added = '[[zone]]\nsuffix = "2.0.192.in-addr.arpa"\nservers = ["192.0.2.6"]\n'
+    assert found.removeprefix(one).strip() == added.strip()
+    two = f'{one}\n[[zone]]\nsuffix = "b.ip6.arpa"\nservers = ["192.0.2.8"]\n'
     assert edited_config(two, "x", asked(*network)) == two
     given = edited_config(two, "x", asked(*network, "--controller", "192.0.2.7"))
     assert given.count('servers = ["192.0.2.7"]') == 1
