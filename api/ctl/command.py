@@ -90,6 +90,13 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=WIDTH)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """Print the value of an option once, as Python 3.13 does: `-o, --output FILE`."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         wrapper = TextWrapper(width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
         lines = (indent + line if line[:1] in ("", " ") else wrapper.fill(line) for line in text.splitlines())

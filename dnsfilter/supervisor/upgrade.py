@@ -35,7 +35,7 @@ ANSWERED = "trial: answered"
 """The line that a trial prints when it has proved that it answers."""
 TRIAL_S = 60.0
 """Time limit of a trial in seconds."""
-_LAST_LINES = 40
+_LAST_LINES = 80
 _LOG = logging.getLogger("dnsfilter.node")
 
 

@@ -78,7 +78,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, authority: Knot) -> Iterator
 
 
 def test_a_command_that_waits_returns_when_the_slowest_node_has_the_change(world: World) -> None:
-    assert eventually(lambda: world.rcodes(world.nodes) == ["REFUSED"] * 3, 30, 0.2)
+    world.request("PATCH", BAN, {"mode": "enforce"})
+    assert eventually(lambda: world.rcodes(world.nodes) == ["REFUSED"] * 3, every_s=0.2)
     world.halt(signal.SIGSTOP)
     command = world.toggle("--mode", "off", "--reason", "a test of three nodes", "--wait")
     try:
