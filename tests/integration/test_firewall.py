@@ -1,5 +1,6 @@
 """The firewall next to a node, in namespaces: which resolvers a client reaches while a ban is enforced for it."""
 
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -152,6 +153,9 @@ def test_redirection_and_the_end_of_the_program(tmp_path: Path) -> None:
                     assert reaches(net.banned, net.gateway, other, 53, kind, at=mine)
                     assert asks(net, net.free, other, 53, kind)
         assert not asks(net, net.banned)
+        with Firewall(net.gateway, tmp_path / "restarted", VIDEO_BAN) as firewall:
+            firewall.stop(signal.SIGHUP)
+            assert firewall.is_there()
         with Firewall(net.gateway, tmp_path / "removed", VIDEO_BAN) as firewall:
             assert not asks(net, net.banned)
         assert not firewall.is_there()

@@ -67,6 +67,13 @@ def test_firewall_may_change_the_network_and_nothing_else() -> None:
     assert "ReadWritePaths" not in firewall
 
 
+def test_a_restart_of_the_firewall_sends_another_signal_than_a_stop() -> None:
+    # tests/integration/test_firewall.py tries what the program does at each.
+    firewall = directives("dnsfilter-firewall.service")
+    assert firewall["RestartKillSignal"] == ["SIGHUP"]
+    assert "KillSignal" not in firewall
+
+
 def test_control_plane_has_no_capability() -> None:
     control_plane = directives("dnsfilter-api.service")
     assert control_plane["CapabilityBoundingSet"] == control_plane["AmbientCapabilities"] == [""]
