@@ -120,6 +120,25 @@ def test_the_status_that_an_upgrade_waits_for_is_what_the_resolver_reports() -> 
     assert 'f"STATUS=upgrade failed' in supervisor
 
 
+def test_a_failed_installation_puts_the_newest_program_of_a_checkout_back(tmp_path: Path) -> None:
+    program, earlier = tmp_path / "dnsfilter", tmp_path / "dnsfilter.20200102T030405Z"
+    for directory in (program, earlier):
+        directory.mkdir()
+        (directory / directory.name).touch()
+    run_script("preinst", "install", tmp_path)
+    assert not program.exists()
+    for _ in range(2):  # the second time there is nothing to put back
+        run_script("postrm", "abort-install", tmp_path)
+        assert (program / program.name).exists()
+        assert earlier.exists()
+
+
+def run_script(name: str, action: str, opt: Path) -> None:
+    """Run a script of the package with this directory as /opt."""
+    script = (DEBIAN / name).read_text().replace("/opt/", f"{opt}/")
+    subprocess.run(["sh", "-c", script, name, action], check=True)
+
+
 def test_what_purge_leaves_is_what_the_guide_says() -> None:
     script = (DEBIAN / "postrm").read_text()
     assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
