@@ -165,6 +165,36 @@ def test_the_resolver_must_run_the_version_of_the_package() -> None:
         assert passes(dnsfilter_result={"status": status}, ansible_facts=facts) is passing
 
 
+def test_a_resolver_of_another_version_is_upgraded_and_not_reloaded() -> None:
+    by_name = {task["name"]: task for task in tasks()}
+    upgrade = by_name["Upgrade a resolver that still runs another version"]
+    _active, differs = map(jinja2.Environment().compile_expression, upgrade["when"])
+    facts = {"packages": {"dnsfilter": [{"version": __version__}]}}
+    serving = SERVING.removeprefix("STATUS=")
+    failed = "upgrade failed, version 0.0.1 serves: see its log"
+    for text, differing in ((serving, False), (f"{serving}; configuration not reloaded", False), (failed, True)):
+        assert differs(dnsfilter_resolver={"status": {"StatusText": text}}, ansible_facts=facts) is differing
+    assert by_name["Start the resolver"]["when"] == f"{upgrade['register']} is skipped"
+
+
+def test_the_last_check_waits_for_the_end_of_an_upgrade() -> None:
+    (until,) = (task["until"] for task in tasks() if "until" in task)
+    environment = jinja2.Environment()
+    environment.tests["skipped"] = lambda result: result.get("skipped", False)
+    ends = environment.compile_expression(until)
+    before = {"status": {"StateChangeTimestampMonotonic": "1"}}
+    for skipped, state, changed, ending in (
+        (True, "active", "1", True),
+        (False, "active", "1", False),
+        (False, "reloading", "2", False),
+        (False, "active", "3", True),
+        (False, "failed", "3", True),
+    ):
+        after = {"status": {"ActiveState": state, "StateChangeTimestampMonotonic": changed}}
+        given = {"dnsfilter_upgrade": {"skipped": skipped}, "dnsfilter_resolver": before, "dnsfilter_result": after}
+        assert ends(**given) is ending
+
+
 @pytest.mark.slow
 def test_ansible_lint_finds_no_fault(tmp_path: Path) -> None:
     # Without --profile, because no profile has the rule that checks the arguments of modules.
