@@ -72,6 +72,7 @@ def test_a_restart_of_the_firewall_sends_another_signal_than_a_stop() -> None:
     firewall = directives("dnsfilter-firewall.service")
     assert firewall["RestartKillSignal"] == ["SIGHUP"]
     assert "KillSignal" not in firewall
+    assert firewall["KillMode"] == ["mixed"]  # else a stop ends the call of nft that removes the table
 
 
 def test_control_plane_has_no_capability() -> None:
