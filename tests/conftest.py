@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
+from itertools import chain, groupby
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,12 +22,10 @@ settings.register_profile(
 settings.load_profile("dnsfilter")
 
 
-LONGEST = ("integration", "conformance")
-"""The directories with the slowest files. They start first, so that none of them runs alone at the end.
-
-`fuzz` is not in the list. Its engines bind thousands of random ports, and servers that start at the same time would
-find their ports taken.
-"""
+LONG = ("integration", "conformance")
+"""The directories whose tests wait for servers and clocks."""
+LONGEST = ("alerts", "guide", "decisions", "workers", "bench_smoke", "setup", "captures", "two_nodes")
+"""The files that take more than half a minute each."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,8 +45,21 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first and keep the random order otherwise. Mark tests with PostgreSQL as slow."""
-    items.sort(key=lambda item: not any(part in LONGEST for part in item.path.parts))
+    """Begin with the longest files and spread the other long ones, so that cores work while tests wait.
+
+    End with `fuzz`: its engines bind thousands of random ports, and servers that start at the same time would find
+    their ports taken. Keep the random order otherwise. Mark tests with PostgreSQL as slow.
+    """
+    files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
+    short = [tests for tests in files if not set(LONG) & set(tests[0].path.parts)]
+    long = [tests for tests in files if set(LONG) & set(tests[0].path.parts)]
+    long.sort(key=lambda tests: tests[0].path.stem.removeprefix("test_") not in LONGEST)
+    short.sort(key=lambda tests: "fuzz" in tests[0].path.parts)
+    between = len(short) * 8 // 10 // max(len(long), 1)  # the last fifth has no long ones
+    mixed: list[list[pytest.Item]] = []
+    for number, tests in enumerate(long):
+        mixed += [tests, *short[number * between :][:between]]
+    items[:] = chain.from_iterable((*mixed, *short[len(long) * between :]))
     for item in items:
         callspec = getattr(item, "callspec", None)
         if "server" in getattr(item, "fixturenames", ()) or (
