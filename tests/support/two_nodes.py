@@ -59,7 +59,8 @@ class Keepalived(Process):
         return [str(self._program.path), "--dont-fork", "--log-console", "--log-detail", "--vrrp", *files]
 
     def is_ready(self) -> bool:
-        return "Startup complete" in self.log.read_text()
+        """Return whether both instances, of IPv4 and IPv6, have begun."""
+        return self.log.read_text().count(") Entering BACKUP STATE") >= 2
 
     def has_address(self) -> bool:
         """Return whether this machine has the shared addresses."""
