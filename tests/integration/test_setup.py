@@ -51,13 +51,13 @@ def test_the_guides_line_leads_to_a_resolver_that_refuses_and_again_changes_only
     assert owners["dnsfilter.toml"] == owners["policy.toml"] == "root:dnsfilter:640"
     assert owners["api.env"] == "root:dnsfilter-api:640"
     assert setup(machine)["changed"] == {}
-    machine.sh(f"echo '# by hand' >> {ETC}/dnsfilter.toml")
+    machine.sh(f"echo '# our own line' >> {ETC}/dnsfilter.toml")
     more = "--listen 192.0.2.53 --network 192.0.2.64/26,private,public,visitors"
     changed = setup(machine, f"dnsfilter setup {more}")["changed"]
     copy = changed[f"{ETC}/dnsfilter.toml"]  # type: ignore[index]
     for path, listen in ((f"{ETC}/dnsfilter.toml", 1), (copy, 2)):
         text = machine.sh(f"cat {path}")
-        assert "# by hand" in text
+        assert "# our own line" in text
         assert 'suffix = "corp.local"' in text
         assert sum(line.count(":53") for line in text.splitlines() if line.startswith("listen")) == listen
     assert machine.sh(f"{TOKEN_FILE}dnsfilterctl range list").count("ghent") == 2

@@ -7,8 +7,9 @@ import pytest
 from tests.meta.project import PROJECT, tracked_files
 
 BANNED = (
-    "anew", "beside", "besides", "befall", "befalls", "befell", "byhand", "lately", "likewise", "nought", "octet",
-    "octets", "stranger", "strangers", "tell", "tells", "telling", "told", "thereby", "whatever", "whereby", "whole",
+    "anew", "beside", "besides", "befall", "befalls", "befell", "by hand", "byhand", "lately", "likewise",
+    "nought", "octet", "octets", "stranger", "strangers", "tell", "tells", "telling", "told", "thereby",
+    "whatever", "whereby", "whole",
 )  # fmt: skip
 WORD = re.compile(
     rf"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?i:{'|'.join(sorted(BANNED, key=len, reverse=True))})(?![a-z])"

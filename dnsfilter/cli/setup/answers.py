@@ -137,8 +137,8 @@ def answers_of(options: argparse.Namespace, present: "Present") -> Answers:
     contact = options.contact or str((held or {}).get("contact", ""))
     domain = parsing.one("--domain", options.domain, parse_domain)
     controllers = parsing.each("--controller", options.controller, read_server)
-    of_authority = options.network or options.kind or options.name or options.languages or options.time_zone
-    of_authority = of_authority or (options.contact and not options.mail_server)
+    fields = (options.network, options.kind, options.name, options.languages, options.time_zone)
+    of_authority = any(fields) or (options.contact and not options.mail_server)
     _need(parsing, slug or not of_authority, "--authority", "name the authority that these options are about")
     _need(parsing, not options.domain or options.controller, "--controller", "give the servers of the domain")
     asked = options.domain or options.network

@@ -26,7 +26,7 @@ def test_a_policy_is_made_and_changed_only_where_asked() -> None:
     assert (policy.authorities[0].names, policy.ranges[0].label) == ((("nl", "Stad Gent"),), "a")
     typed = ["--name", "fr=Gand", "--network", "192.0.2.0/24,private,staff", "--network", "2001:db8::/48,public,pupils"]
     second = parse_policy(
-        edited_policy(f"{first}# by hand\n", "x", answers_of(options(*typed), HELD)), "x", services={}, now=NOW
+        edited_policy(f"{first}# our own line\n", "x", answers_of(options(*typed), HELD)), "x", services={}, now=NOW
     )
     assert dict(second.authorities[0].names) == {"nl": "Stad Gent", "fr": "Gand"}
     assert [(str(each.prefix), each.funding, each.label) for each in second.ranges] == [
