@@ -81,7 +81,7 @@ class Clients:
         return bool(self.trusted_proxies) and _holds(self.trusted_proxies, peer)
 
     def header_from(self, address: str) -> bytes:
-        """Return what this machine sends to its own node first from that address: the header of a proxy, or nothing."""
+        """Return what this machine sends first when it asks its own node from that address: a header, or nothing."""
         return LOCAL_HEADER if self.trusts(ip_address(address).packed) else b""
 
 

@@ -17,7 +17,7 @@ FIXED_NAMES: Final = (*LOCAL_ONLY, "localhost", "invalid", "dnsfilter.internal")
 """Names that no record may have: these, those with a fixed meaning (RFC 6761 section 6), and this program's own."""
 
 MOST_PER_NAME: Final = 32
-"""Limits the size of an answer."""
+"""Maximum number of records of one name. It limits the size of an answer."""
 
 
 def record_faults(tables: Sequence[RecordTable | None]) -> list[Fault]:

@@ -14,7 +14,7 @@ from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.wire.query import Query
 
 LARGEST_UPDATE_ANSWER = 1232
-"""In bytes, over UDP, unless the update was larger."""
+"""Maximum answer to an update over UDP, in bytes. A larger update may get an answer of its own size."""
 
 
 @dataclass(frozen=True, slots=True)

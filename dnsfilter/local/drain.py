@@ -23,7 +23,7 @@ def request_drain(directory: Path, for_s: int) -> None:
 
 
 def forget_drain(directory: Path) -> None:
-    """Remove a request that no node took, before this node starts: it was not meant for this start."""
+    """Remove a request that no node took. It does not concern the node that starts now."""
     with suppress(OSError):
         (directory / FILE_NAME).unlink(missing_ok=True)
 

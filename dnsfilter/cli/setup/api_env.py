@@ -23,7 +23,7 @@ DNSFILTER_API_CHECKPOINT_KEY={STATE_DIR}/api/checkpoint-key
 
 
 def mail_line(text: str) -> re.Match[str] | None:
-    """Return the line that sets the mail server: the last one, as for systemd. Its groups are `login` and `host`."""
+    """Return the line that sets the mail server: the last, which systemd uses. Its groups are `login` and `host`."""
     return next(reversed([*_SET.finditer(text)]), None)
 
 
@@ -34,7 +34,7 @@ def edited_environment(text: str, answers: Answers) -> str:
     held = mail_line(text)
     login = _PLAIN if held is None else held["login"]
     if held is not None and login != _PLAIN and held["host"] != answers.mail_server:
-        message = f"api.env has {held['host']}, with a login or TLS: edit {_MAIL} in api.env"
+        message = f"api.env sets {held['host']} with a login or TLS: edit {_MAIL} in api.env"
         raise ConfigError((Problem("--mail-server", message),))
     sender, to = (quote(address, safe="@") for address in (answers.mail_from, answers.contact))
     line = f"{_MAIL}={login}{answers.mail_server}?from={sender}&to={to}"

@@ -70,7 +70,7 @@ def item_at(document: Document, key: str, kind: type[KindOfItem], place: str) ->
 
 
 def _set_learning(clients: Table, prefixes: tuple[Prefix, ...]) -> None:
-    """Let learning begin for two weeks, or add prefixes to one that goes on. Raise ConfigError with `resolve`."""
+    """Start learning for two weeks, or add prefixes before its end. Raise ConfigError with `resolve`."""
     if clients.get("unregistered") == Unregistered.RESOLVE:
         message = 'clients.unregistered is "resolve", which has no end: remove it and clients.allowed first'
         raise ConfigError((Problem("--learn", message),))

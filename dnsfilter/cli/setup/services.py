@@ -23,7 +23,7 @@ START = f"systemctl enable --now {' '.join(UNITS)}"
 _BOOTED = Path("/run/systemd/system")
 """Exists if systemd runs this machine (sd_booted(3))."""
 _NOT_REACHABLE = 4
-"""Exit code of dnsfilterctl."""
+"""Exit code of dnsfilterctl if the control plane does not answer."""
 _OPTIONS = {"kind": "--kind", "time_zone": "--time-zone", "contact": "--contact"}
 
 
@@ -42,10 +42,7 @@ def has_systemd() -> bool:
 
 
 def start_units() -> None:
-    """Start both units and enable them at boot, so that they read the files. Raise UnavailableError.
-
-    Restart a running control plane and reload a running resolver.
-    """
+    """Enable both units, restart the control plane, and start or reload the resolver. Raise UnavailableError."""
     _run("enable the units", "systemctl", "enable", *UNITS)
     _run("start the control plane", "systemctl", "restart", UNITS[0])
     _run("start the resolver", "systemctl", "reload-or-restart", UNITS[1])
@@ -66,7 +63,7 @@ class Registration:
         if done.returncode:
             say(done.stderr.strip(), file=sys.stderr)
             if done.returncode != _NOT_REACHABLE:
-                raise UnavailableError("register: the control plane refused the question; see above")
+                raise UnavailableError("register: the control plane refused the request; see above")
             return False
         if not json.loads(done.stdout)["items"]:
             _run(f"register {policy.name}", *self._ctl("apply", str(policy)))

@@ -45,7 +45,7 @@ cdef class Prefixes:
 
 @cython.final
 cdef class AllowedClients:
-    """The prefixes of unregistered clients that may ask, and from when until when."""
+    """The prefixes whose unregistered clients get answers, and the period in which they do."""
 
     cdef Prefixes prefixes
     cdef int64_t since
