@@ -15,6 +15,31 @@ from dnsfilter.snapshot.signature import sign_manifest, verify_manifest
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = public_text(KEY)
 MANIFEST = compile_policy(Policy(7), 1_800_000_000).manifest
+GOLDEN_MANIFEST = (
+    b'{"format":1,"made_s":1800000000,"names":{"sha256":"%s","size":576},"ranges":{"sha256":"%s","size":384},'
+    b'"revision":7,"rules":{"sha256":"%s","size":384},"signature":""}\n' % (32 * b"a1", 32 * b"b2", 32 * b"c3")
+)
+GOLDEN_SIGNATURE = (
+    b"7220b690a7aca5836416c09558807387349eb38d8d6f683d2914e754530cd826"
+    b"182bcfaf087897c0404d30cb38a31fb9018a4c94f0647f5ee0c864ca8fbb4f07"
+)
+"""Ed25519 with `KEY` over `dnsfilter snapshot 1`, a zero byte and `GOLDEN_MANIFEST`, computed without this project.
+
+Nodes in use verify exactly this. If it has to change, the format's version changes with it.
+"""
+
+
+def test_signature_of_a_known_manifest_never_changes() -> None:
+    signed = sign_manifest(GOLDEN_MANIFEST, KEY)
+    assert signed == GOLDEN_MANIFEST.replace(b'"signature":""', b'"signature":"%s"' % GOLDEN_SIGNATURE)
+    verify_manifest(signed, PUBLIC)
+
+
+@pytest.mark.parametrize("context", [b"", b"dnsfilter snapshot 2\0", b"dnsfilter checkpoint 1\0"])
+def test_signature_of_the_same_manifest_in_another_context_is_not_valid(context: bytes) -> None:
+    signature = KEY.sign(context + GOLDEN_MANIFEST).hex().encode()
+    with pytest.raises(SnapshotError, match="its signature is not valid"):
+        verify_manifest(GOLDEN_MANIFEST.replace(b'"signature":""', b'"signature":"%s"' % signature), PUBLIC)
 
 
 def test_signed_manifest_differs_only_in_its_signature_and_is_valid() -> None:
