@@ -1,7 +1,7 @@
 """Checkpoints: signed statements that a certain entry of the audit log has a certain hash. Pure.
 
-A checkpoint is one line of JSON. `signature` is Ed25519 (RFC 8032) over the other fields as `canonical` in
-entry_hash.py writes them. `key` is the public key. Numbers and signatures are in hexadecimal.
+A checkpoint is a JSON object, sent as one line. `signature` is Ed25519 (RFC 8032) over the other fields as `canonical`
+in entry_hash.py writes them. `key` is the public key. Numbers and signatures are in hexadecimal.
 """
 
 import json
@@ -16,9 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from api.chain.entry_hash import canonical
 
-MAX_LINE_BYTES = 4096
+MAX_BYTES = 4096
 MAX_NUMBER = 2**63 - 1
-_BEGIN = b'{"checkpoint":'
+UNSIGNED = "delivered"
+"""The field that the API adds to a checkpoint. The signature does not cover it."""
+_WRAPPING = re.compile(rb"=\r?\n|[\s>]+")
+"""What mail programs put into a long line, also quoted-printable ones. No field of a checkpoint contains any of it."""
 _SHAPES = {
     "installation": re.compile(r"[0-9a-f]{32}"),
     "hash": re.compile(r"[0-9a-f]{64}"),
@@ -73,21 +76,24 @@ class Checkpoint:
         return canonical(self.fields).decode()
 
 
-def parse_checkpoint(line: bytes) -> Checkpoint:
-    """Return the checkpoint in a line. Ignore what a log has put before it. Raise ValueError."""
-    if len(line) > MAX_LINE_BYTES:
-        raise ValueError(f"longer than {MAX_LINE_BYTES} bytes")
-    text = line.rstrip(b"\r\n")
-    begin = text.find(_BEGIN)
-    if begin < 0:
-        raise ValueError(f"not a checkpoint: it does not contain {_BEGIN.decode()}")
+def parse_checkpoint(text: bytes) -> Checkpoint:
+    """Return the checkpoint in a JSON object, of one line or of several, as the API shows it too. Raise ValueError."""
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"not a checkpoint: longer than {MAX_BYTES} bytes")
     try:
-        found = json.loads(text[begin:])
+        found = _loaded(text)
     except (ValueError, RecursionError) as error:
         raise ValueError("not a checkpoint: not JSON") from error
-    if not isinstance(found, dict) or found.keys() != {"checkpoint", "seq", *_SHAPES}:
+    if not isinstance(found, dict) or found.keys() - {UNSIGNED} != {"checkpoint", "seq", *_SHAPES}:
         raise ValueError("not a checkpoint: fields are missing or unknown")
     return _parsed(found)
+
+
+def _loaded(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(_WRAPPING.sub(b"", text))
 
 
 def _parsed(found: Mapping[str, Any]) -> Checkpoint:

@@ -13,6 +13,7 @@ from typing import Any
 
 from api.chain.checkpoint import Checkpoint, Statement
 from api.chain.entry_hash import FIELDS, GENESIS, TOKEN
+from api.chain.held_checkpoints import Printed
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 """More than an entry can have: a request body has at most a quarter of it."""
@@ -57,9 +58,17 @@ class CheckpointComparison:
     """The first checkpoint that the audit log does not agree with."""
     later: Checkpoint | None
     """The first agreeing checkpoint made after `disagreeing`. It is of the present audit log, and so proves nothing."""
+    printed: Printed | None
+    """The last checkpoint as text that the audit log agrees with, before the first one that disagrees."""
     beyond: int
     """Number of checkpoints of entries after the last one that was read."""
     faults: tuple[str, ...]
+
+    @property
+    def covered(self) -> int:
+        """Return the number of the last entry that a checkpoint confirms, or 0."""
+        signed = 0 if self.agreeing is None else self.agreeing.statement.seq
+        return max(signed, 0 if self.printed is None else self.printed.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +86,26 @@ class Report:
     @property
     def uncovered(self) -> int:
         """Return how many entries come after the last one that a checkpoint confirms."""
-        agreeing = self.held.agreeing if self.held is not None else None
-        return self.chain.seq - (agreeing.statement.seq if agreeing is not None else 0)
+        return self.chain.seq - (self.held.covered if self.held is not None else 0)
 
 
-def verify(lines: Iterable[bytes], held: Sequence[Checkpoint] | None = None, keys: Set[str] = frozenset()) -> Report:
+def verify(
+    lines: Iterable[bytes],
+    held: Sequence[Checkpoint] | None = None,
+    keys: Set[str] = frozenset(),
+    printed: Sequence[Printed] = (),
+) -> Report:
     """Verify the lines of an audit log, each with its line break. Read them once, and keep few in memory.
 
     `held` are checkpoints of the same installation, in any order. They are signed by one of `keys`. Without `keys`,
-    they are signed by a key that the audit log itself names.
+    they are signed by a key that the audit log itself names. `printed` are checkpoints as text, without signature.
     """
-    of_seq: dict[int, list[Checkpoint]] = {}
-    for checkpoint in held or ():
-        of_seq.setdefault(checkpoint.statement.seq, []).append(checkpoint)
-    reader = _Reader(frozenset(of_seq))
+    wanted = {checkpoint.statement.seq for checkpoint in held or ()} | {one.seq for one in printed}
+    reader = _Reader(frozenset(wanted))
     chain = reader.read(lines)
     if held is None:
         return Report(chain, None)
-    return Report(chain, _compared(chain, reader.hashes, held, keys))
+    return Report(chain, _compared(chain, reader.hashes, held, keys, printed))
 
 
 @dataclass(slots=True)
@@ -196,32 +207,75 @@ def _missing(first: int, last: int) -> str:
     return f"entry {first} is missing" if first == last else f"entries {first} to {last} are missing"
 
 
-def _compared(chain: Chain, hashes: dict[int, str], held: Sequence[Checkpoint], keys: Set[str]) -> CheckpointComparison:
+def _compared(
+    chain: Chain, hashes: dict[int, str], held: Sequence[Checkpoint], keys: Set[str], printed: Sequence[Printed]
+) -> CheckpointComparison:
     faults: list[str] = []
     sound = list(_genuine(chain, held, keys, faults))
     # Anybody can sign with their own key: such a checkpoint locates a fault only if no other one does. A truncated
     # audit log may name its key in the part that was not read.
     named = [one for one in sound if keys or chain.fault is not None or one.key in chain.keys] or sound
     disagreeing = _first_other(named, hashes) or _first_other(sound, hashes)
+    ends = [one.statement.seq for one in (disagreeing,) if one is not None]
+    text = _compared_text(hashes, printed, min(ends, default=chain.seq + 1))
     agreeing = later = None
     for checkpoint in named:
         statement = checkpoint.statement
-        if hashes.get(statement.seq) != statement.hash:
+        if hashes.get(statement.seq) != statement.hash or _is_at_or_after(statement, text.disagreeing):
             continue
         if disagreeing is None or _before(statement, disagreeing.statement):
             agreeing = checkpoint
         else:
             later = later or checkpoint
-    beyond = [one for one in named if one.statement.seq not in hashes]
     if disagreeing is not None:
         faults.append(_rebuilt(chain, agreeing, disagreeing, later))
+    faults.extend(text.faults)
+    beyond = [one for one in named if one.statement.seq not in hashes]
     if beyond and chain.fault is None:
-        last = beyond[-1]
-        faults.append(
-            f"entries were cut off at the end: the audit log ends with entry {chain.seq}, but {_words(last)} "
-            f"is of entry {last.statement.seq}"
-        )
-    return CheckpointComparison(agreeing, disagreeing, later, len(beyond), tuple(faults))
+        faults.append(_cut_off(chain, _words(beyond[-1]), beyond[-1].statement.seq))
+    elif text.beyond and chain.fault is None:
+        faults.append(_cut_off(chain, _words(text.beyond[-1]), text.beyond[-1].seq))
+    return CheckpointComparison(
+        agreeing, disagreeing, later, text.agreeing, len(beyond) + len(text.beyond), tuple(faults)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The result of comparing checkpoints as text. `disagreeing` is the first whose hash the audit log has not."""
+
+    agreeing: Printed | None
+    disagreeing: Printed | None
+    beyond: Sequence[Printed]
+    faults: Sequence[str]
+
+
+def _compared_text(hashes: dict[int, str], printed: Sequence[Printed], ends: int) -> _Text:
+    in_order = sorted(printed, key=lambda one: (one.seq, one.number))
+    other = next((one for one in in_order if hashes.get(one.seq, one.hash) != one.hash), None)
+    ends = ends if other is None else min(ends, other.seq)
+    agreeing = [one for one in in_order if one.seq in hashes and one.seq < ends]
+    beyond = [one for one in in_order if one.seq not in hashes]
+    faults = [] if other is None else [_other_text(other, hashes[other.seq])]
+    return _Text(agreeing[-1] if agreeing else None, other, beyond, faults)
+
+
+def _other_text(printed: Printed, found: str) -> str:
+    return (
+        f"entry {printed.seq} has the hash {found}, but {_words(printed)} says {printed.hash}. The text is not signed: "
+        f"check that it is of this installation"
+    )
+
+
+def _cut_off(chain: Chain, checkpoint: str, seq: int) -> str:
+    return (
+        f"entries were cut off at the end: the audit log ends with entry {chain.seq}, but {checkpoint} "
+        f"is of entry {seq}"
+    )
+
+
+def _is_at_or_after(one: Statement, other: Printed | None) -> bool:
+    return other is not None and one.seq >= other.seq
 
 
 def _before(one: Statement, other: Statement) -> bool:
@@ -282,6 +336,8 @@ def _rebuilt(chain: Chain, agreeing: Checkpoint | None, disagreeing: Checkpoint,
     return f"the audit log was rebuilt {between} {_words(disagreeing)}: {other} is different{hint}{since}"
 
 
-def _words(checkpoint: Checkpoint) -> str:
+def _words(checkpoint: Checkpoint | Printed) -> str:
+    if isinstance(checkpoint, Printed):
+        return f"checkpoint {checkpoint.number} as text"
     statement = checkpoint.statement
     return f"checkpoint {statement.number} ({statement.time}, entry {statement.seq})"

@@ -104,7 +104,8 @@ def _add_verify(group: Group) -> None:
         group,
         "verify",
         Verb(_verify, needs_token=False, local=True),
-        "Verify exported audit log files, without the control plane. Exit code 1 if they are not intact.",
+        "Verify exported audit log files, without the control plane. Exit code 1 if they are not intact, 2 if a "
+        "checkpoint cannot be read.",
         "audit verify record.jsonl --checkpoint held.jsonl",
     )
     verifier.add_argument(
@@ -114,7 +115,8 @@ def _add_verify(group: Group) -> None:
         "--checkpoint",
         action="append",
         metavar="HELD",
-        help="file with checkpoints that were stored elsewhere, or a saved mail or log with them; may be repeated",
+        help="file with checkpoints that were stored elsewhere, as JSON or as text, or a saved mail or log with them; "
+        "may be repeated",
     )
     verifier.add_argument(
         "--key",

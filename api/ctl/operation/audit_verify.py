@@ -3,17 +3,18 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from api.chain.checkpoint import Checkpoint, parse_checkpoint, parse_public
+from api.chain.checkpoint import Checkpoint, parse_public
+from api.chain.held_checkpoints import Printed, Unread, find_checkpoints
 from api.chain.verification import MAX_LINE_BYTES, CheckpointComparison, Report, verify
 from api.ctl.command import Result
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns
-from api.ctl.exit_codes import DONE, FOUND, WrongInput
+from api.ctl.exit_codes import DONE, FOUND, WRONG_INPUT, WrongInput
 
-MARK = b'{"checkpoint"'
 MAX_HELD_LINE = 64 * 1024
 MAX_HELD = 1_000_000
 MAX_KEY_BYTES = 16 * 1024
@@ -23,27 +24,38 @@ TORN_SEARCH = 100
 
 It is larger than the number of checkpoints that are sent to a destination at once.
 """
+_FORMS = "Give what `audit checkpoint` or `audit checkpoints` printed, or a mail or log with checkpoints."
 _CHAIN_ONLY = (
     "Only the hash chain was checked. To detect a rewritten or truncated audit log, give checkpoints with --checkpoint."
 )
 
 
+@dataclass(slots=True)
+class _Held:
+    """What was found in the files with checkpoints. `unread` and `torn` are lines for people."""
+
+    signed: list[Checkpoint] = field(default_factory=list)
+    printed: list[Printed] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """The number of checkpoints that were read."""
+        return len(self.signed) + len(self.printed)
+
+
 def verify_files(files: Sequence[str], held_files: Sequence[str] | None, keys: Sequence[str]) -> Result:
-    """Verify exported files. Return the findings with the exit code. Raise WrongInput if a file is unreadable."""
+    """Verify exported files. Return the findings with the exit code. Raise WrongInput if a file is unreadable.
+
+    A checkpoint that cannot be read says nothing about the audit log, so it is wrong input and not a finding.
+    """
     known = frozenset(map(_key, keys))
-    held: list[Checkpoint] | None = None
-    broken: list[str] = []
-    torn: list[str] = []
-    for name in held_files or ():
-        held = (held or []) + _held(name, broken, torn)
-    report = verify(_lines(files), held, known)
-    sound = report.sound and not broken
-    return Result(
-        _data(report, sound, held, broken),
-        lambda: _words(report, sound, held, broken),
-        DONE if sound else FOUND,
-        (_CHAIN_ONLY,) if held is None else _limited(torn),
-    )
+    held = None if held_files is None else _found(held_files)
+    report = verify(_lines(files), None if held is None else held.signed, known, () if held is None else held.printed)
+    code = FOUND if not report.sound else WRONG_INPUT if held is not None and held.unread else DONE
+    notes = (_CHAIN_ONLY,) if held is None else (*_limited(held.unread), *_limited(held.torn))
+    return Result(_data(report, held), lambda: _words(report, held), code, notes)
 
 
 def _lines(files: Sequence[str]) -> Iterator[bytes]:
@@ -53,34 +65,43 @@ def _lines(files: Sequence[str]) -> Iterator[bytes]:
                 yield line
 
 
-def _held(name: str, broken: list[str], torn: list[str]) -> list[Checkpoint]:
-    """Return the checkpoints of a file. Skip other lines, such as those of mails and logs.
+def _found(names: Sequence[str]) -> _Held:
+    """Return the checkpoints of some files."""
+    held = _Held()
+    for name in names:
+        _add(held, name)
+    return held
 
-    A truncated line, as a power cut or a full disk leaves, is not a fault if the complete line follows.
+
+def _add(held: _Held, name: str) -> None:
+    """Add the checkpoints of a file. Skip other lines, such as those of mails and logs.
+
+    A truncated line, as a power cut or a full disk leaves, is read if the complete line follows.
     """
-    found: list[Checkpoint] = []
-    bad: list[tuple[int, bytes, int, str]] = []
-    number = 0
+    signed: list[Checkpoint] = []
+    printed: list[Printed] = []
+    unread: list[tuple[Unread, int]] = []
     with _opened(name) as file:
-        while line := file.readline(MAX_HELD_LINE):
-            number += 1
-            if MARK not in line:
-                continue
-            try:
-                found.append(parse_checkpoint(line))
-            except ValueError as error:
-                bad.append((number, line[line.index(MARK) :].rstrip(b"\r\n\0"), len(found), str(error)))
-            if len(found) > MAX_HELD:
+        for found in find_checkpoints(iter(lambda: file.readline(MAX_HELD_LINE), b"")):
+            match found:
+                case Checkpoint():
+                    signed.append(found)
+                case Printed():
+                    printed.append(found)
+                case Unread():
+                    unread.append((found, len(signed)))
+            if len(signed) + len(printed) + len(unread) > MAX_HELD:
                 raise WrongInput(f"{name} has more than {MAX_HELD} checkpoints")
-    if not found and not bad:
-        raise WrongInput(f"{name} contains no checkpoint")
-    for number, part, before, reason in bad:
-        following = found[before : before + TORN_SEARCH]
-        if any(checkpoint.line.encode().startswith(part) for checkpoint in following):
-            torn.append(f"{name}, line {number}: truncated line; the complete line follows")
+    if not signed and not printed and not unread:
+        raise WrongInput(f"{name} was not compared: it contains no checkpoint. {_FORMS}")
+    for one, before in unread:
+        following = signed[before : before + TORN_SEARCH]
+        if any(checkpoint.line.encode().startswith(one.part) for checkpoint in following):
+            held.torn.append(f"{name}, line {one.line}: truncated line; the complete line follows")
         else:
-            broken.append(f"{name}, line {number}: {reason}")
-    return found
+            held.unread.append(f"{name}, line {one.line} was not compared: {one.reason}")
+    held.signed += signed
+    held.printed += printed
 
 
 def _key(given: str) -> str:
@@ -107,44 +128,50 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         raise WrongInput(f"cannot read {name}: {error.strerror}") from error
 
 
-def _data(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broken: Sequence[str]) -> dict[str, object]:
+def _data(report: Report, held: _Held | None) -> dict[str, object]:
     fault = report.chain.fault
     return {
-        "sound": sound,
+        "sound": report.sound,
         "entries": report.chain.seq,
         "hash": report.chain.hash,
         "fault": None if fault is None else {"line": fault.line, "seq": fault.seq, "message": fault.message},
-        "checkpoints": None if report.held is None else _data_of(report.held, len(held or ()), broken),
+        "checkpoints": None if report.held is None or held is None else _data_of(report.held, held),
         "not_covered": report.uncovered,
     }
 
 
-def _data_of(held: CheckpointComparison, count: int, broken: Sequence[str]) -> dict[str, object]:
+def _data_of(compared: CheckpointComparison, held: _Held) -> dict[str, object]:
     return {
-        "held": count,
-        "agreeing": held.agreeing.fields if held.agreeing is not None else None,
-        "disagreeing": held.disagreeing.fields if held.disagreeing is not None else None,
-        "later": held.later.fields if held.later is not None else None,
-        "beyond": held.beyond,
-        "faults": [*broken, *held.faults],
+        "held": held.count,
+        "agreeing": compared.agreeing.fields if compared.agreeing is not None else None,
+        "agreeing_text": None if compared.printed is None else _fields(compared.printed),
+        "disagreeing": compared.disagreeing.fields if compared.disagreeing is not None else None,
+        "later": compared.later.fields if compared.later is not None else None,
+        "beyond": compared.beyond,
+        "faults": list(compared.faults),
+        "not_compared": held.unread,
     }
 
 
-def _words(report: Report, sound: bool, held: Sequence[Checkpoint] | None, broken: Sequence[str]) -> Iterator[str]:
+def _fields(printed: Printed) -> dict[str, object]:
+    return {"checkpoint": printed.number, "seq": printed.seq, "hash": printed.hash}
+
+
+def _words(report: Report, held: _Held | None) -> Iterator[str]:
     chain = report.chain
-    intact = "intact" if held is not None else "intact, as far as the hash chain alone shows"
+    intact = "intact" if held is not None and held.count else "intact, as far as the hash chain alone shows"
     yield from columns(
         [
-            ("audit log", intact if sound else "NOT INTACT"),
+            ("audit log", intact if report.sound else "NOT INTACT"),
             ("entries", f"1 to {chain.seq} follow one another" if chain.seq else "none"),
             ("last hash", chain.hash),
-            ("checkpoints", "none given" if held is None else _count(len(held))),
+            ("checkpoints", "none given" if held is None else _count(held)),
             *_coverage(report),
         ]
     )
     if chain.fault is not None:
         yield f"line {chain.fault.line}: {chain.fault.message}"
-    yield from _limited([*broken, *(report.held.faults if report.held is not None else ())])
+    yield from _limited(report.held.faults if report.held is not None else ())
 
 
 def _limited(lines: Sequence[str]) -> tuple[str, ...]:
@@ -152,21 +179,28 @@ def _limited(lines: Sequence[str]) -> tuple[str, ...]:
     return (*lines[:MAX_SHOWN], *((f"and {rest} more like these",) if rest > 0 else ()))
 
 
-def _count(held: int) -> str:
-    return "1 held" if held == 1 else f"{held} held"
+def _count(held: _Held) -> str:
+    unread = f", {len(held.unread)} not compared" if held.unread else ""
+    return f"{held.count} held{unread}"
 
 
 def _coverage(report: Report) -> Iterator[tuple[str, str]]:
     if report.held is None or report.chain.seq == 0:
         return
-    agreeing = report.held.agreeing
-    covered = report.chain.seq - report.uncovered
-    if agreeing is not None:
+    agreeing, printed = report.held.agreeing, report.held.printed
+    covered = report.held.covered
+    if agreeing is not None and agreeing.statement.seq == covered:
         statement = agreeing.statement
         yield (
             "covered",
             f"up to entry {covered}, by checkpoint {statement.number} of {at_words(statement.time)}, "
             f"key {agreeing.key}",
+        )
+    elif printed is not None:
+        yield (
+            "covered",
+            f"up to entry {covered}, by checkpoint {printed.number} as text. It is not signed: trust it as far as "
+            f"you trust where it was kept",
         )
     if report.uncovered:
         # A checkpoint that agrees, but was made after one that disagrees, proves nothing.

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.chain.checkpoint import MAX_LINE_BYTES, parse_checkpoint, parse_public, public_text
+from api.chain.checkpoint import MAX_BYTES, parse_checkpoint, parse_public, public_text
 from tests.support.audit_records import KEY, held, record
 
 CHECKPOINT = held(record(3), 3)[0]
@@ -29,11 +29,6 @@ def test_the_signature_is_ed25519_as_in_rfc_8032() -> None:
     rest = {name: value for name, value in json.loads(CHECKPOINT.line).items() if name != "signature"}
     signed = json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
     KEY.public_key().verify(bytes.fromhex(CHECKPOINT.signature), signed)
-
-
-def test_text_that_a_log_puts_before_a_checkpoint_is_ignored() -> None:
-    line = f"Nov 25 10:00:00 host dnsfilter-api: {CHECKPOINT.line}\n"
-    assert parse_checkpoint(line.encode()) == CHECKPOINT
 
 
 @pytest.mark.parametrize(
@@ -66,11 +61,11 @@ def test_changing_any_field_invalidates_the_signature(field: str, value: object)
         CHECKPOINT.line.replace('"seq":3', '"seq":0').encode(),
         CHECKPOINT.line.replace('"seq":3', f'"seq":{2**63}').encode(),
         CHECKPOINT.line.replace('"signature":"', '"signature":"0').encode(),
-        CHECKPOINT.line.encode() + b" " * MAX_LINE_BYTES,
+        CHECKPOINT.line.encode() + b" " * MAX_BYTES,
     ],
 )
 def test_invalid_checkpoint_lines_are_refused(line: bytes) -> None:
-    with pytest.raises(ValueError, match=r"not a checkpoint|longer"):
+    with pytest.raises(ValueError, match="not a checkpoint"):
         parse_checkpoint(line)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from api.chain.checkpoint import Checkpoint, Statement, public_text
 from api.chain.entry_hash import canonical, entry_hash
+from api.chain.held_checkpoints import Printed
 from api.chain.verification import MAX_LINE_BYTES, Report, verify
 from tests.support.audit_records import INSTALLATION, KEY, OTHER_KEY, Entry, chained, entries, held, lines, record
 
@@ -379,3 +380,22 @@ def test_the_checkpoints_around_any_change_are_named(count: int, data: st.DataOb
     agreeing = before if after else [*before, *later]
     assert _seq(report.held.agreeing) == max(agreeing, default=None)
     assert _seq(report.held.later) == (later[0] if after and later else None)
+
+
+def test_text_that_disagrees_ends_what_signed_checkpoints_cover() -> None:
+    made = record(COUNT)
+    signed, good, bad = held(made, 4, 8), Printed(3, 5, made[4]["hash"]), Printed(4, 6, "0" * 64)
+    report = verify(lines(made), signed, printed=[bad, good])
+    assert report.held is not None
+    assert (report.sound, report.held.agreeing, report.held.printed) == (False, signed[0], good)
+    assert report.uncovered == COUNT - 5
+    assert "checkpoint 4 as text says" in report.held.faults[0]
+    agreeing = verify(lines(made), signed, printed=[good])
+    assert (agreeing.sound, agreeing.uncovered) == (True, COUNT - 8)
+
+
+def test_text_of_an_entry_after_a_fault_is_not_compared() -> None:
+    made = record(COUNT)
+    report = verify([*lines(made)[:3], b"{}\n"], [], printed=[Printed(1, 5, "0" * 64)])
+    assert report.held is not None
+    assert (report.held.beyond, report.held.faults) == (1, ())

@@ -134,7 +134,7 @@ def test_truncated_line_is_a_note_if_the_complete_line_follows(offline: Ctl, int
     with path.open("a") as file:
         file.write(made[2][:100])
     cut = offline("audit", "verify", intact, "--checkpoint", str(path))
-    assert (cut.code, f"{path}, line 6: not a checkpoint" in cut.out) == (1, True), "no complete line follows"
+    assert (cut.code, f"{path}, line 6 was not compared" in cut.err) == (2, True), "no complete line follows"
     deliver(FileDestination(path), INSTALLATION, [made[2].replace('"seq":10', '"seq":11')])
     assert offline("audit", "verify", intact, "--checkpoint", str(path)).code == 1
 
@@ -188,13 +188,55 @@ def test_truncated_audit_log_is_detected_by_a_checkpoint(offline: Ctl, tmp_path:
     assert "entries were cut off at the end" in done.out
 
 
-def test_damaged_checkpoint_is_a_fault(offline: Ctl, tmp_path: Path, intact: str) -> None:
+@pytest.mark.parametrize("rest", [True, False])
+def test_unreadable_checkpoint_is_wrong_input_and_does_not_accuse_the_audit_log(
+    offline: Ctl, tmp_path: Path, intact: str, *, rest: bool
+) -> None:
     good, other = [checkpoint.line.encode() for checkpoint in held(record(COUNT), 4, 8)]
-    name = _written(tmp_path / "damaged", [good, b"\n", other[:-9], b"\n"])
+    name = _written(tmp_path / "damaged", [good if rest else b"", b"\n", other[:-9], b"\n"])
     done = offline("audit", "verify", intact, "--checkpoint", name)
-    assert done.code == 1
-    assert f"{name}, line 2: not a checkpoint" in done.out
-    assert "NOT INTACT" in done.out
+    assert done.code == 2
+    assert f"{name}, line 2 was not compared: not a checkpoint" in done.err
+    assert "NOT INTACT" not in done.out
+    assert ("as far as the hash chain alone shows" in done.out) is not rest
+    assert f"{int(rest)} held, 1 not compared" in done.out
+    found = json.loads(offline("audit", "verify", intact, "--checkpoint", name, "--json").out)
+    assert (found["sound"], len(found["checkpoints"]["not_compared"])) == (True, 1)
+    changed = _written(tmp_path / "changed", [*lines(record(COUNT))[:3], b"{}\n"])
+    assert offline("audit", "verify", changed, "--checkpoint", name).code == 1, "a fault of the audit log comes first"
+
+
+def test_each_form_that_is_printed_can_be_verified(served: Served, ctl: Ctl, tmp_path: Path) -> None:
+    printed = [
+        ctl("audit", "checkpoint", "--held").out,
+        ctl("audit", "checkpoint", "--json").out,
+        ctl("audit", "checkpoint").out,
+        ctl("audit", "checkpoints", "--held").out,
+        ctl("audit", "checkpoints", "--json").out,
+        ctl("audit", "checkpoints").out,
+    ]
+    export = ctl("audit", "export").out
+    log = _written(tmp_path / "record.jsonl", [export.encode()])
+    last = len(export.splitlines())
+    for number, text in enumerate(printed):
+        name = _written(tmp_path / f"held-{number}", [text.encode()])
+        done = ctl("audit", "verify", log, "--checkpoint", name)
+        assert (done.code, done.err) == (0, ""), text
+        assert f"up to entry {last}, by checkpoint 1" in done.out
+        assert ("It is not signed" in done.out) is (number in (2, 5))
+
+
+def test_text_that_disagrees_is_a_fault(offline: Ctl, tmp_path: Path, intact: str) -> None:
+    first, second = [checkpoint.statement for checkpoint in held(record(COUNT), 4, 8)]
+    text = f"checkpoint 1: entry 4 has the hash {first.hash}\ncheckpoint 2: entry 8 has the hash {64 * '0'}\n"
+    name = _written(tmp_path / "noted", [text.encode()])
+    done = offline("audit", "verify", intact, "--checkpoint", name)
+    assert (done.code, "NOT INTACT" in done.out) == (1, True)
+    assert f"entry 8 has the hash {second.hash}, but checkpoint 2 as text says {64 * '0'}" in done.out
+    assert "up to entry 4, by checkpoint 1 as text" in done.out
+    later = _written(tmp_path / "later", [f"checkpoint 9: entry 99 has the hash {64 * '0'}".encode()])
+    cut = offline("audit", "verify", intact, "--checkpoint", later)
+    assert (cut.code, "but checkpoint 9 as text is of entry 99" in cut.out) == (1, True)
 
 
 def test_the_key_is_given_in_hexadecimal_or_as_a_file(offline: Ctl, tmp_path: Path, intact: str, kept: str) -> None:
@@ -219,6 +261,8 @@ def test_unreadable_file_is_wrong_input(offline: Ctl, intact: str, arguments: li
     done = offline("audit", "verify", *arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("dnsfilterctl: ")
+    without = arguments[1:] == ["--checkpoint", "record.jsonl"]
+    assert ("was not compared: it contains no checkpoint" in done.err) is without
     assert intact.endswith("record.jsonl")
 
 
