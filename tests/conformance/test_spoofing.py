@@ -21,6 +21,7 @@ from tests.support.nodes import ROOT
 from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, fails, lies, reply, says, silent
 from tests.support.starting import Start
+from tests.unit.engine.tables import no_more_descriptors
 
 NAME = "plain.example.org"
 TRUTH = ["A 198.51.100.10"]
@@ -86,6 +87,17 @@ def test_an_icmp_error_does_not_keep_the_true_answer_away(start: Start) -> None:
         rig.clock.advance(200)
         again.sendto(truth(first), first.peer)
         assert data(wait()) == TRUTH
+
+
+def test_an_icmp_error_about_a_question_that_was_sent_twice_from_one_socket_counts_once(start: Start) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    rig.begin(query(NAME))
+    rig.until_asked(1)
+    held.close()
+    with no_more_descriptors():  # the second attempt leaves from the only open socket
+        rig.pass_time(900)
+    assert rig.counters.slots[upstream_slots(1)[0].failure(Failure.UNREACHABLE)] == 1
 
 
 def test_a_forged_icmp_error_about_one_server_costs_no_more_than_turning_to_the_next(start: Start) -> None:

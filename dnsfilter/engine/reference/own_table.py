@@ -165,7 +165,7 @@ class OwnTable:
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error, which anybody can forge
-                for number in list(held.waiting.values()):
+                for number in dict.fromkeys(held.waiting.values()):  # a question sent twice fails once
                     yield Arrival(held.server, number, None)
                 continue
             yield Arrival(held.server, held.waiting.get(int.from_bytes(message[:2], "big"), 0), message)

@@ -289,7 +289,7 @@ cdef class PendingTable:
         ]
 
     cdef list waiting_on(self, int fd):
-        """Return the numbers of all exchanges that wait for an answer at a socket; PROBE for a probe."""
+        """Return the numbers of the exchanges that wait for answers at a socket, each once; PROBE for a probe."""
         cdef Pooled* held = self.pending.pools.at(fd)
         cdef Sending* sending
         cdef int i
@@ -300,7 +300,7 @@ cdef class PendingTable:
                 if sending.held == held:
                     numbers.append(PROBE if sending.flight == NULL else self.exchange_of(sending.flight).number)
                 sending = sending.next_of_bucket
-        return numbers
+        return list(dict.fromkeys(numbers))
 
 
 cdef tuple peer_of(bytes packed):
