@@ -4,7 +4,7 @@ from typing import ClassVar, TypeAlias
 from dnsfilter.cache.answers import Cache, Entry
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients, Limits
-from dnsfilter.engine.clock import Clock
+from dnsfilter.engine.clock import EngineClock
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
@@ -32,7 +32,7 @@ class CompiledEngine:
         limits: Limits,
         trust_ad: bool,
         longest_wait_ms: int = ...,
-        clock: Clock,
+        clock: EngineClock,
         counters: CounterBlock,
         snapshot: Snapshot,
         since_ms: int | None = None,

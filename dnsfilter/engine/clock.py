@@ -11,13 +11,20 @@ TOLERATED_S = 60
 
 
 class Clock(Protocol):
-    """The clocks of an engine: wall time for policy, boot time for cache and timers."""
+    """Wall time for policy, boot time for cache and timers."""
 
     def wall_s(self) -> Instant:
         """Return the wall time in seconds of UTC."""
 
     def boot_ns(self) -> int:
         """Return the nanoseconds since boot, including suspended time. It never runs backwards."""
+
+
+class EngineClock(Clock, Protocol):
+    """The clocks of an engine, and its alarm, which the kernel keeps."""
+
+    def alarm_ms(self, at_ms: int) -> int:
+        """Return when the alarm for `at_ms` of this clock has to fire, in milliseconds of CLOCK_BOOTTIME."""
 
 
 class SystemClock:
@@ -28,6 +35,9 @@ class SystemClock:
 
     def boot_ns(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def alarm_ms(self, at_ms: int) -> int:
+        return at_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ cdef class Loop:
 
     def set_alarm(self):
         """Set the alarm for the next work that no datagram announces."""
-        self.alarm.set(self.pending.next_alarm())
+        self.alarm.set(self.times.alarm_ms(self.pending.next_alarm()))
 
     # Queries of clients.
 

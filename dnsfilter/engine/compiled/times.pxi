@@ -44,6 +44,10 @@ cdef class Times:
     cdef int64_t wall_s(self) except? -1:
         return nanoseconds_of(CLOCK_REALTIME) // NS_PER_S if self.system else <int64_t>self.clock.wall_s()
 
+    cdef int64_t alarm_ms(self, int64_t at_ms) except? -1:
+        """Return when the alarm has to fire for `at_ms`; -1 is never."""
+        return at_ms if self.system or at_ms < 0 else <int64_t>self.clock.alarm_ms(at_ms)
+
     cdef int64_t instant(self, int64_t wall_s, int64_t boot_ms) except? -1:
         """Return the instant to decide by."""
         return self.anchor.instant(wall_s, boot_ms) if wall_s < self.trusted_s else wall_s

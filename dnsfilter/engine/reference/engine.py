@@ -13,7 +13,7 @@ from typing import ClassVar
 from dnsfilter.cache.answers import AnswerCache, Cache
 from dnsfilter.cache.failures import Failures
 from dnsfilter.config.node_config import Clients, Limits
-from dnsfilter.engine.clock import Anchor, Clock
+from dnsfilter.engine.clock import Anchor, EngineClock
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
@@ -60,7 +60,7 @@ class ReferenceEngine:
         limits: Limits,
         trust_ad: bool,
         longest_wait_ms: int = LONGEST_FIRST_WAIT_MS,
-        clock: Clock,
+        clock: EngineClock,
         counters: CounterBlock,
         snapshot: Snapshot,
         since_ms: int | None = None,
@@ -196,7 +196,7 @@ class ReferenceEngine:
     def _set_alarm(self) -> None:
         alarm_ms = self._path.next_alarm_ms()
         if alarm_ms is not None and alarm_ms != self._alarm_ms:
-            self._timer.set(alarm_ms)
+            self._timer.set(self._clock.alarm_ms(alarm_ms))
             self._alarm_ms = alarm_ms
 
     # One query.
