@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from blocklists.catalogue import load_catalogue
 from dnsfilter.cli.main import main
 from dnsfilter.cli.publishing import publish_policy_file
 from dnsfilter.config.resolved import resolved_policy
+from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
@@ -42,6 +44,11 @@ def run(config: Path, *arguments: str) -> int:
     return ended.value.code
 
 
+def made(store: SnapshotStore, revision: int) -> str:
+    """Return when a snapshot was made, as the commands print it."""
+    return f"made {at_words(store.manifest(revision).made_s)}, "
+
+
 def explained(config: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
     capsys.readouterr()
     assert run(config, "explain", *more, "127.0.5.10", "www.tiktok.com") == 0
@@ -51,8 +58,10 @@ def explained(config: Path, capsys: pytest.CaptureFixture[str], *more: str) -> l
 def test_suspension_is_printed_listed_explained_and_ended(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, "suspend", "ghent", "--for", "30m", "--reason", "payroll is down") == 0
     said = capsys.readouterr().out
-    assert said.startswith("ghent: nothing is refused on this node until 2")
-    assert said.endswith(": payroll is down\n")
+    assert run(config, "suspend", "--list", "--json") == 0
+    until = datetime.fromisoformat(json.loads(capsys.readouterr().out)[0]["until"])
+    words = at_words(int(until.timestamp()))
+    assert said == f"ghent: nothing is refused on this node until {words}: payroll is down\n"
     assert run(config, "suspend", "--list") == 0
     assert capsys.readouterr().out == said
     first, second = explained(config, capsys)
@@ -188,9 +197,9 @@ def test_snapshots_are_listed_and_an_older_one_used(
     store.quarantine(2, "workers died of it")
     assert run(config, "snapshot", "list") == 0
     newest, oldest = capsys.readouterr().out.splitlines()
-    assert newest.startswith("  2: made 2")
+    assert newest.startswith(f"  2: {made(store, 2)}")
     assert newest.endswith("quarantined: workers died of it")
-    assert oldest.startswith("* 1: made 2")
+    assert oldest.startswith(f"* 1: {made(store, 1)}")
     assert run(config, "snapshot", "list", "--json") == 0
     assert [each["in_use"] for each in json.loads(capsys.readouterr().out)] == [False, True]
     assert run(config, "snapshot", "use", "2", "--reason", "again") == 1
@@ -228,9 +237,9 @@ def test_damaged_snapshot_is_listed_and_skipped(
         assert ended.value.code == 0
     said = capsys.readouterr()
     newest, oldest, decision = said.out.splitlines()
-    assert newest.startswith("  2: made 2")
+    assert newest.startswith(f"  2: {made(SnapshotStore(node), 2)}")
     assert newest.endswith(", incomplete")
-    assert oldest.startswith("* 1: made 2")
+    assert oldest.startswith(f"* 1: {made(SnapshotStore(node), 1)}")
     assert decision.startswith("revision 1, www.tiktok.com: refuse")
     assert "decided by revision 1: read " in said.err
 
