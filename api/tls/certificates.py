@@ -13,6 +13,7 @@ from dnsfilter.telemetry.logs import emit
 
 CHECK_INTERVAL_S = 5.0
 """Seconds between checks of the files."""
+STOP_S = 1.0
 
 log = logging.getLogger("dnsfilter.api")
 
@@ -56,8 +57,8 @@ class Certificate:
         self._job.wake()
 
     def stop(self) -> None:
-        """Stop checking the files."""
-        self._job.stop()
+        """Stop checking the files. Do not wait longer than STOP_S for a disk that does not answer."""
+        self._job.stop(STOP_S)
 
     def reload(self, *, asked: bool = False) -> bool:
         """Load the pair if its files have changed, or if `asked`. Keep the old pair if the new one is broken.

@@ -1,6 +1,7 @@
 """Certificates and keys in PEM: check the files, and make a server's TLS context from a pair."""
 
 import ssl
+import stat
 from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificates
@@ -14,6 +15,8 @@ MISMATCH = "KEY_VALUES_MISMATCH"
 def check_pem(path: Path, kind: str) -> None:
     """Raise ValueError unless the file holds a PEM block of that kind, `CERTIFICATE` or `PRIVATE_KEY`."""
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # to open it would last until somebody writes to it
+            raise ValueError(f"{path} is a FIFO: give a file, which can be read again when it changes")
         with path.open("rb") as file:
             text = file.read(MAX_BYTES)
     except OSError as error:

@@ -1,12 +1,13 @@
 """Compile a policy file for a node without a control plane."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.node_config import Config
-from dnsfilter.errors import UnavailableError
 from dnsfilter.policy.model import Instant, Service
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.contents import Files
@@ -23,29 +24,49 @@ def publish_policy_file(path: Path, state_dir: Path, store: SnapshotStore, clock
 
     Raise ConfigError for a faulty file, UnavailableError if it cannot be written.
     """
-    from dnsfilter.config.resolved import last_loading, resolved_policy
+    prepare_policy(policy_text(path), path, state_dir, store, clock_s)()
+
+
+def policy_text(path: Path) -> str:
+    """Return the text of a policy file. Raise ConfigError if it cannot be read."""
+    return load_text(path, MAX_POLICY_BYTES)
+
+
+def prepare_policy(
+    text: str, path: Path, state_dir: Path, store: SnapshotStore, clock_s: Instant
+) -> Callable[[], None]:
+    """Compile the text of the policy file at `path`. Return a function that makes it the store's current snapshot.
+
+    Nothing is written before that function runs. Raise ConfigError for a faulty file. The function raises
+    UnavailableError if the snapshot cannot be written.
+    """
+    from dnsfilter.config.resolved import last_loading, resolve_policy
 
     now = store.creation_time_s(clock_s)
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnavailableError(f"make state directory {state_dir}: {error.strerror}") from error
-    policy = resolved_policy(path, state_dir, services=services(), now=now)
+    resolved = resolve_policy(text, path, state_dir, services=services(), now=now)
+    policy = resolved.policy
     loaded = last_loading(policy)
     if loaded > now + DAY_S:
         at = datetime.fromtimestamp(loaded, UTC).isoformat()
         logs.emit(_LOG, logging.WARNING, "policy file was loaded at a time in the future", at=at)
     # If the kept dates were lost, their count of revisions restarted, but that of the store did not.
     revision = max(policy.revision, store.current_revision() or 0)
-    store.publish(compile_policy(replace(policy, revision=revision), now))
-    store.prune(KEPT_REVISIONS)
+    compiled = compile_policy(replace(policy, revision=revision), now)
+
+    def publish() -> None:
+        resolved.keep()
+        store.publish(compiled)
+        store.prune(KEPT_REVISIONS)
+
+    return publish
 
 
 def policy_files(path: Path, config: Config, now: Instant, made_s: Instant) -> Files:
     """Compile the policy file as of `now`. Write nothing."""
-    from dnsfilter.config.resolved import resolved_policy
+    from dnsfilter.config.resolved import resolve_policy
 
-    made = compile_policy(resolved_policy(path, config.state_dir, services=services(), now=now, keep=False), made_s)
+    resolved = resolve_policy(policy_text(path), path, config.state_dir, services=services(), now=now)
+    made = compile_policy(resolved.policy, made_s)
     return Files(made.revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
 
 

@@ -8,24 +8,35 @@ import asyncio
 import logging
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnsfilter.cli.options import DONE, add_command, add_files, config_of, follows, node_dir, store_of
-from dnsfilter.cli.publishing import policy_files, publish_policy_file
+from dnsfilter.cli.options import (
+    DONE,
+    add_command,
+    add_files,
+    config_of,
+    config_path,
+    follows,
+    has_only_policy,
+    node_dir,
+    store_of,
+)
+from dnsfilter.cli.publishing import policy_files, prepare_policy, publish_policy_file
 from dnsfilter.config.client_tables import learning_problems
+from dnsfilter.config.load import MAX_CONFIG_BYTES, MAX_POLICY_BYTES, default_config, parse_config
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.identity import IDENTITY, load_token
 from dnsfilter.engine.choice import chosen_kind
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.local.drain import forget_drain
-from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor.first_snapshot import load_first
 from dnsfilter.supervisor.reload import check_listen
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.start import Means, drop_root, open_sockets, start_standby, this_program
+from dnsfilter.supervisor.start import Draft, Means, drop_root, open_sockets, start_standby, this_program
 from dnsfilter.supervisor.supervisor import Supervisor
 from dnsfilter.supervisor.upgrade import take_handover
 from dnsfilter.telemetry import logs
@@ -64,22 +75,29 @@ def serve(options: argparse.Namespace) -> int:
         now = store.creation_time_s(int(time.time()))
         feed.take(policy_files(options.policy, config, now, now))
     else:
-        _publish(options, config, store)
+        if options.policy is not None:
+            publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
         pull = None if follow is None else partial(pull_policy, config, one_time_token)
         load_first(feed, config, pull, least=handover.trial_of or 0)
 
     for problem in learning_problems(config.clients, int(time.time())):
         logs.emit(_LOG, logging.ERROR, "learning mode does not begin yet", reason=problem)
 
-    def load() -> Config:
-        fresh = config_of(options)
+    def draft(texts: Mapping[Path, str]) -> Draft:
+        fresh = default_config() if path is None else parse_config(texts[path], path)
         if faults := learning_problems(fresh.clients, int(time.time())):
             raise ConfigError(faults)
-        _publish(options, config, store)
-        return fresh
+        if options.policy is None:
+            return Draft(fresh, lambda: None)
+        text = texts[options.policy]
+        return Draft(fresh, prepare_policy(text, options.policy, config.state_dir, store, int(time.time())))
+
+    path = None if has_only_policy(options) else config_path(options.config)
+    given = {path: MAX_CONFIG_BYTES, options.policy: MAX_POLICY_BYTES}
+    files = {each: most for each, most in given.items() if each is not None}
 
     async def run() -> None:
-        means = Means(load, this_program(), None if handover.is_trial else follow)
+        means = Means(files, draft, this_program(), None if handover.is_trial else follow)
         supervisor = Supervisor(config, engine, listening, status, feed, means, handover, standby)
         if handover.is_trial:
             from dnsfilter.supervisor.trial import run_trial
@@ -90,12 +108,6 @@ def serve(options: argparse.Namespace) -> int:
 
     asyncio.run(run())
     return DONE
-
-
-def _publish(options: argparse.Namespace, config: Config, store: SnapshotStore) -> None:
-    """Publish the policy file, if one is given."""
-    if options.policy is not None:
-        publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
 
 
 def _one_time_token(config: Config) -> str | None:

@@ -36,19 +36,21 @@ from dnsfilter.wire.names import ROOT, is_at_or_below, name_text, parse_name
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 MAX_CONFIG_BYTES = 4 << 20
+MAX_POLICY_BYTES = 16 << 20
 
 
 def load_config(path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:
     """Return the configuration in that file, or raise ConfigError with every problem. Paths are relative to it."""
-    return _read(load_text(path, MAX_CONFIG_BYTES), path, resolv_conf)
+    return parse_config(load_text(path, MAX_CONFIG_BYTES), path, resolv_conf)
 
 
 def default_config(resolv_conf: Path = RESOLV_CONF) -> Config:
     """Return the configuration of an empty file. Raise ConfigError if even that cannot work."""
-    return _read("", Path("defaults"), resolv_conf)
+    return parse_config("", Path("defaults"), resolv_conf)
 
 
-def _read(text: str, path: Path, resolv_conf: Path) -> Config:
+def parse_config(text: str, path: Path, resolv_conf: Path = RESOLV_CONF) -> Config:
+    """Return the configuration that was read from that file, or raise ConfigError with every problem."""
     written = parse_toml(text, str(path))
     file, faults = read_tables(ConfigFile, written.data)
     if file is None:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dnsfilter.config.load import load_text
+from dnsfilter.config.load import MAX_POLICY_BYTES, load_text
 from dnsfilter.config.places import parse_toml
 from dnsfilter.config.policyfile import parse_loaded
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
 from dnsfilter.policy.model import Instant, Policy, Service
 
 STATE_FILE = "policy-resolved.toml"
-MAX_POLICY_BYTES = 16 << 20
 MAX_STATE_BYTES = 64 << 20
 _HEADER = """\
 # Kept by dnsfilter: when each term, binding and exemption of the policy file was loaded first, by the digest of its
@@ -35,31 +34,41 @@ class _Kept:
     loaded: Mapping[str, Instant]
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A policy file with resolved dates. `keep` stores those that are new, so that the next start finds them."""
+
+    policy: Policy
+    state: Path
+    kept: _Kept | None
+
+    def keep(self) -> None:
+        """Store the dates if the file has changed. Raise UnavailableError if the state cannot be written."""
+        if self.kept is not None:
+            _store(self.state, self.kept)
+
+
 def load_policy_file(path: Path, *, services: Mapping[str, Service], now: Instant, revision: int = 1) -> Policy:
     """Return the policy in that file as loaded at `now`, without state. Raise ConfigError with every problem."""
     text = load_text(path, MAX_POLICY_BYTES)
     return parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded={})[0]
 
 
-def resolved_policy(
-    path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant, keep: bool = True
-) -> Policy:
-    """Return the policy in that file, with relative dates resolved when first seen. A changed file gets a new revision.
+def resolve_policy(
+    text: str, path: Path, state_dir: Path, *, services: Mapping[str, Service], now: Instant
+) -> Resolved:
+    """Return the policy in `text`, read from that file, with relative dates resolved when first seen.
 
-    If `keep` is False, nothing is written: new items are resolved at `now`, and again at the next call.
+    A changed file gets a new revision. Nothing is written: until `keep`, new items are resolved again at each call.
 
-    Raise ConfigError with every problem of the file (the state stays as it is), or for a state file that is invalid.
-    Raise UnavailableError if the state cannot be written.
+    Raise ConfigError with every problem of the file, or for a state file that is invalid.
     """
-    text = load_text(path, MAX_POLICY_BYTES)
     digest = hashlib.sha256(text.encode()).hexdigest()
     state = state_dir / STATE_FILE
     kept = _load_kept(state)
     revision = kept.revision + (digest != kept.digest)
     policy, loaded = parse_loaded(text, str(path), services=services, now=now, revision=revision, loaded=kept.loaded)
-    if keep and digest != kept.digest:
-        _store(state, _Kept(digest, revision, loaded))
-    return policy
+    return Resolved(policy, state, None if digest == kept.digest else _Kept(digest, revision, loaded))
 
 
 def last_loading(policy: Policy) -> Instant:

@@ -1,15 +1,78 @@
-"""The parts of a reloaded configuration that take effect while the node runs."""
+"""The steps of a reload: read its files in time, and keep what takes effect only after a restart."""
 
+import asyncio
 import logging
-from collections.abc import Collection, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 from dnsfilter.config.endpoint import endpoint_text
+from dnsfilter.config.load import load_text
 from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
 from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.supervisor.sockets import Listening, open_listening
+from dnsfilter.supervisor.start import Means
 from dnsfilter.telemetry import logs
 
+READ_S = 2.0
+"""Seconds in which a reload must have read a file: a FIFO without a writer, or a dead NFS server, never ends."""
+Result = TypeVar("Result")
 _LOG = logging.getLogger("dnsfilter.node")
+
+
+async def reload_files(means: Means, running: Config, held: Listening) -> tuple[Config, Listening]:
+    """Read the files again, bind new addresses, then publish the policy file. Return what is to take effect now.
+
+    Raise DnsfilterError if one of these steps fails: then nothing has changed.
+    """
+    texts = await read_in_time(means.files)
+    draft = await in_thread(lambda: means.draft(texts))
+    config, kept = merge_reloadable(draft.config, running)
+    with ExitStack() as undone:
+        listening = held
+        if config != running:
+            listening = open_listening(config.listen, config.workers, list(held.placed()))
+            undone.callback(listening.close, held)
+        await in_thread(draft.publish)
+        undone.pop_all()
+    for key in kept:
+        logs.emit(_LOG, logging.WARNING, "key takes effect only after a restart", key=key)
+    return config, listening
+
+
+async def read_in_time(files: Mapping[Path, int]) -> Mapping[Path, str]:
+    """Return the texts of files, each of at most so many bytes. Raise ConfigError if one cannot be read in READ_S."""
+    texts = {}
+    for path, most in files.items():
+        try:
+            texts[path] = await asyncio.wait_for(in_thread(partial(load_text, path, most)), READ_S)
+        except TimeoutError:
+            message = f"cannot be read within {READ_S:.0f} seconds: check its disk or server, and reload again"
+            raise ConfigError((Problem(str(path), message),)) from None
+    return texts
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """Return the result of `work`, done by a thread that neither a cancellation nor the end of the process waits for.
+
+    The threads of `asyncio.to_thread` would hold up the end until a blocked call returns.
+    """
+    done: Future[Result] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except Exception as error:  # noqa: BLE001
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="reload", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 def check_listen(new: Config, running: Collection[Endpoint]) -> None:

@@ -5,8 +5,9 @@ import os
 import pwd
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
@@ -26,14 +27,29 @@ _LOG = logging.getLogger("dnsfilter.node")
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What a reload would put into effect: a configuration, and a policy file that `publish` writes to the store.
+
+    `publish` raises UnavailableError if it cannot write.
+    """
+
+    config: Config
+    publish: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
     """The functions and the command with which a running node reloads, upgrades and follows its control plane.
+
+    A reload reads `files`, each of at most so many bytes, and gives their texts to `draft`, which writes nothing and
+    raises ConfigError with every problem.
 
     `follow` is None if the node has no control plane. It is called when the node serves. Its argument is a callback,
     to be called from any thread when the store has another snapshot.
     """
 
-    load_config: Callable[[], Config]
+    files: Mapping[Path, int]
+    draft: Callable[[Mapping[Path, str]], Draft]
     program: Sequence[str]
     follow: "Callable[[Callable[[], object]], Control] | None" = None
 

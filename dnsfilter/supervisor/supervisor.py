@@ -27,9 +27,9 @@ from dnsfilter.local.drain import Drain
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import Crew, Death
-from dnsfilter.supervisor.reload import log_addresses, merge_reloadable
+from dnsfilter.supervisor.reload import log_addresses, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
-from dnsfilter.supervisor.sockets import Listening, log_buffer, open_listening, receive_buffer
+from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
 from dnsfilter.supervisor.start import Means, log_engine
 from dnsfilter.supervisor.upgrade import Handover, Predecessors, hand_over, restore_totals, try_out
 from dnsfilter.supervisor.vitals.node_vitals import NodeVitals
@@ -392,24 +392,20 @@ class Supervisor:
         notify_reloading()
         status = SERVING
         try:
-            config = await asyncio.to_thread(self._means.load_config)
-            config, kept = merge_reloadable(config, self._crew.orders.config)
-            for key in kept:
-                logs.emit(_LOG, logging.WARNING, "key takes effect only after a restart", key=key)
-            self._apply(config)
+            config, listening = await reload_files(self._means, self._crew.orders.config, self._listening)
+            self._apply(config, listening)
         except (DnsfilterError, OSError) as error:
             for problem in error.problems if isinstance(error, ConfigError) else (error,):
                 logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
             status = f"{SERVING}; configuration not reloaded, old one stays: see its log"
         notify("READY=1", status)
 
-    def _apply(self, config: Config) -> None:
-        """Start new workers with this configuration. Raise UnavailableError if an address cannot be bound."""
+    def _apply(self, config: Config, listening: Listening) -> None:
+        """Start new workers with this configuration, on these sockets."""
         orders = self._crew.orders
         if config == orders.config:
             logs.emit(_LOG, logging.INFO, "configuration is unchanged")
             return
-        listening = open_listening(config.listen, config.workers, list(self._listening.placed()))
         self._superseded.append(self._listening)
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)

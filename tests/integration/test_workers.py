@@ -19,6 +19,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.engines import data, query
 from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, publish_twice, status_of
+from tests.support.ports import free_port
 from tests.support.scripted import Asked, Scripted, reply
 from tests.support.steady_load import UNLIMITED, ConstantLoad
 from tests.support.zones import ZONES
@@ -293,6 +294,67 @@ def test_what_cannot_be_reloaded_is_said_and_the_old_goes_on(tmp_path: Path, aut
             assert again(node, said, 0)
             assert node.dig("www.tiktok.com").rcode == "REFUSED"
         assert node.worker_pids() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('listen = ["', 'listen = ["192.0.2.1:5300", "', "listen on 192.0.2.1:5300"),
+        ('listen = ["', '# listen = ["', "the key is missing, and the default"),
+    ],
+)
+def test_a_refused_configuration_publishes_no_policy(
+    tmp_path: Path, authority: Knot, old: str, new: str, said: str
+) -> None:
+    text = EXAMPLE.read_text()
+    with Node(tmp_path, authority.hostport, policy=text.replace('mode = "enforce"', 'mode = "off"')) as node:
+        good = node.config.read_text()
+        rename(node, (old, new))
+        node.policy.write_text(text)
+        send_signal(node, signal.SIGHUP)
+        assert again(node, said, 0)
+        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+        assert SnapshotStore(node.state / "policy-snapshots").current_revision() == 1
+        node.config.write_text(good)
+        send_signal(node, signal.SIGHUP)
+        assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 2, 30)
+
+
+def test_a_policy_that_cannot_be_published_leaves_the_configuration_and_its_addresses(
+    tmp_path: Path, authority: Knot
+) -> None:
+    with Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text()) as node:
+        before, port = node.worker_pids(), free_port()
+        rename(node, ('listen = ["', f'listen = ["127.0.0.1:{port}", "'))
+        node.policy.write_text(node.policy.read_text() + "# a comment\n")
+        (node.state / "policy-resolved.new").mkdir()  # where the dates of the changed file would be written
+        send_signal(node, signal.SIGHUP)
+        assert again(node, "not reloaded", 0)
+        assert is_free(port)
+        assert node.worker_pids() == before
+        (node.state / "policy-resolved.new").rmdir()
+        send_signal(node, signal.SIGHUP)
+        assert again(node, "configuration reloaded", 0)
+
+
+@pytest.mark.parametrize("which", ["config", "policy"])
+def test_a_file_that_never_ends_is_not_reloaded_and_stops_no_end(tmp_path: Path, authority: Knot, which: str) -> None:
+    with Node(tmp_path, authority.hostport, policy=EXAMPLE.read_text()) as node:
+        path: Path = getattr(node, which)
+        text = path.read_text()
+        path.unlink()
+        os.mkfifo(path)
+        send_signal(node, signal.SIGHUP)
+        assert again(node, f"{path}: cannot be read within 2 seconds", 0)
+        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
+        path.rename(path.with_suffix(".fifo"))
+        path.write_text(text + "# a comment\n")
+        send_signal(node, signal.SIGHUP)
+        assert again(node, "configuration is unchanged", 0)
+        path.unlink()
+        path.with_suffix(".fifo").rename(path)
+        send_signal(node, signal.SIGHUP)
+        assert node.stop() == 0
 
 
 def test_a_faulty_policy_file_changes_nothing_until_a_restart_and_then_is_named(

@@ -16,7 +16,7 @@ import pytest
 from blocklists.catalogue import load_catalogue
 from dnsfilter.cli.main import main
 from dnsfilter.cli.publishing import publish_policy_file
-from dnsfilter.config.resolved import resolved_policy
+from dnsfilter.config.resolved import resolve_policy
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.model import Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
@@ -149,7 +149,7 @@ def test_published_suspension_of_an_older_snapshot_is_printed_and_listed(
 ) -> None:
     now = int(time.time())
     store = SnapshotStore(tmp_path / "state" / "policy-snapshots")
-    held = resolved_policy(EXAMPLE, tmp_path / "state", services=SERVICES, now=now, keep=False)
+    held = resolve_policy(EXAMPLE.read_text(), EXAMPLE, tmp_path / "state", services=SERVICES, now=now).policy
     suspended = replace(held, revision=2, suspensions=(Suspension("ghent", now - 60, now + 3600),))
     store.publish(compile_policy(suspended, now))
     store.publish(compile_policy(replace(held, revision=3), now))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.config.resolved import STATE_FILE, load_policy_file, resolved_policy
+from dnsfilter.config.resolved import STATE_FILE, load_policy_file, resolve_policy
 from dnsfilter.errors import ConfigError, UnavailableError
 from dnsfilter.policy.model import Policy, Service, Tier
 
@@ -70,7 +70,9 @@ class Node:
 
     def start(self, text: str, now: int) -> Policy:
         self.file.write_text(text)
-        return resolved_policy(self.file, self.state, services=SERVICES, now=now)
+        resolved = resolve_policy(text, self.file, self.state, services=SERVICES, now=now)
+        resolved.keep()
+        return resolved.policy
 
 
 @pytest.fixture

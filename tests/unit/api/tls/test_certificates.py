@@ -1,6 +1,7 @@
 """A certificate in use: which files are loaded or refused, and that handshakes use the last one loaded."""
 
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -95,7 +96,13 @@ def with_a_password(certificate: Path, key: Path, authority: Authority) -> None:
     key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
 
 
+def never_read(certificate: Path, key: Path, authority: Authority) -> None:
+    key.unlink()
+    os.mkfifo(key)
+
+
 BROKEN = [
+    (never_read, "key.pem is a FIFO"),
     (no_key, "are not a certificate and its key"),
     (another_key, "the key in .*key.pem does not belong to the certificate"),
     (another_certificate, "the key in .*key.pem does not belong to the certificate"),
@@ -129,6 +136,7 @@ def test_a_broken_new_pair_leaves_the_old_one_in_use(
     caplog.clear()
     assert not used.reload()
     assert caplog.text == ""
+    pair[1].unlink(missing_ok=True)
     second = authority.issue(*pair)
     assert used.reload()
     assert serial_of(used.context, authority) == second
