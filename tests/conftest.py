@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files and spread the other long ones, so that cores work while tests wait.
 
     End with `fuzz`: its engines bind thousands of random ports, and servers that start at the same time would find
-    their ports taken. Keep the random order otherwise. Mark tests with PostgreSQL as slow.
+    their ports taken. Keep the random order otherwise. Mark tests with PostgreSQL as heavy.
     """
     files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
     short = [tests for tests in files if not set(LONG) & set(tests[0].path.parts)]
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "server" in getattr(item, "fixturenames", ()) or (
             callspec and callspec.params.get("backend") == "postgresql"
         ):
-            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.heavy)
 
 
 @pytest.fixture(autouse=True)

@@ -144,7 +144,7 @@ def test_wall_clock_slightly_behind_is_trusted(start: Start) -> None:
 # Size.
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_cache_stays_within_its_limit_and_keeps_entries_in_use(start: Start) -> None:
     upstream = Scripted(lambda asked: (reply(asked, (f"{asked.name}. 300 A 198.51.100.10",)),))
     rig = start(office(), upstream, cache_bytes=40_000)

@@ -16,7 +16,7 @@ from tests.support.engines import MECHELEN, data, edes, query
 from tests.support.scripted import Asked, Scripted, says
 from tests.support.starting import Start
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 KEPT = "kept.silent.example"
 ADDRESS = "198.51.100.77"

@@ -79,7 +79,7 @@ def test_waiting_queries_of_a_question_are_limited_in_all_and_for_each_client(st
     assert rig.outcomes() == {("tcp", "forwarded"): 4096, ("tcp", "limited"): 88 + 512}
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_number_of_pending_questions_is_limited(start: Start) -> None:
     rig = start(office(), Scripted(silent))
     refused = 0

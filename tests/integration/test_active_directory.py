@@ -15,7 +15,7 @@ from tests.support.installed_machine import BIN, Installed
 from tests.support.namespaces import KnotWithin
 from tests.support.nodes import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 GUIDE = "docs/guide/administrators.md"
 CHAPTER = "docs/guide/active-directory.md"

@@ -15,7 +15,7 @@ from tests.support.engines import query
 from tests.support.namespaces import Namespace, NodeWithin, link
 from tests.support.nodes import Process, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 NODE, ROUTER, SHARED = "192.0.2.53", "192.0.2.1", "192.0.2.60/32"
 ROUTER_CONFIG = f"""

@@ -13,7 +13,7 @@ from tests.support.knot import Knot
 from tests.support.nodes import Node, eventually
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 CONFIG = PROJECT / "deploy/dnsdist/dnsdist.conf"
 OFFICE, WIFI, UNREGISTERED = "127.0.5.10", "127.0.25.10", "127.0.99.10"

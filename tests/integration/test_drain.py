@@ -14,7 +14,7 @@ from tests.support.nodes import Node, eventually, program, status_of
 from tests.support.scripted import Scripted, silent
 from tests.support.steady_load import UNLIMITED, ConstantLoad
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def drain(node: Node, *options: str) -> "subprocess.Popen[str]":

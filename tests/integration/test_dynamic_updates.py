@@ -16,7 +16,7 @@ from tests.support.knot import KEY_NAME, Knot
 from tests.support.nodes import Node, eventually
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 SECRET, WRONG = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0", "d3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9u"
 CLIENT = "127.0.5.10"

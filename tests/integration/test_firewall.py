@@ -26,7 +26,7 @@ from tests.support.namespaces import Namespace
 from tests.support.nodes import eventually, program
 from tests.support.policies import ban, exemption, network, policy, service
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 VIDEO, ENCRYPTED = service("video", ["video.example"]), service(ENCRYPTED_DNS, ["dns.example"])

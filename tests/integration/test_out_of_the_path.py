@@ -27,7 +27,7 @@ def written(block: str, node: Node, upstream: str, directory: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_both_ways_of_the_runbook_answer_what_was_refused(tmp_path: Path, authority: Knot) -> None:
     (config,) = blocks(PAGE, HEADING, "yaml")
     suspend, swap = blocks(PAGE, HEADING)

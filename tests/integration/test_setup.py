@@ -9,7 +9,7 @@ from tests.support.documents import blocks
 from tests.support.installed_machine import Installed
 from tests.support.nodes import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 GUIDE = "docs/guide/administrators.md"
 SERVER = "192.0.2.53"

@@ -16,7 +16,7 @@ from tests.support.control_planes import Api
 from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, Node, eventually, program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 CLIENT, NAME = "127.0.5.10", "www.tiktok.com"
 BAN = "/v1/authorities/ghent/bans/tiktok"

@@ -26,13 +26,13 @@ def test_every_row_is_checked_and_those_that_fail_are_named() -> None:
 
 def test_what_a_row_says_is_no_fixture_and_marks_stay() -> None:
     @each_row("number", [1])
-    @pytest.mark.slow
+    @pytest.mark.heavy
     def check(kind: str, number: int) -> None:
         assert (kind, number) == ("reference", 1)
 
     check(kind="reference")
     assert list(inspect.signature(check).parameters) == ["kind"]
-    assert [mark.name for mark in vars(check)["pytestmark"]] == ["slow"]
+    assert [mark.name for mark in vars(check)["pytestmark"]] == ["heavy"]
 
 
 class _Start:

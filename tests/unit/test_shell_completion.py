@@ -14,7 +14,7 @@ from api.ctl.parser import fresh_parser
 from dnsfilter.cli.main import main, make_parser
 from dnsfilter.shell_completion import SHELLS, Words, completion_script, every
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 MAKERS: tuple[Callable[[], argparse.ArgumentParser], ...] = (fresh_parser, make_parser)
 PROGRAMS = ("dnsfilterctl", "dnsfilter")

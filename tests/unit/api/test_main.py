@@ -21,7 +21,7 @@ from tests.support.nodes import eventually
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def _start(arguments: Sequence[str], **environ: str) -> subprocess.Popen[str]:

@@ -21,7 +21,7 @@ from tests.support.namespaces import Namespace
 from tests.support.nodes import eventually
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 LAN = "192.0.2.2"
 
 

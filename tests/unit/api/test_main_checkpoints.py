@@ -14,7 +14,7 @@ from tests.support.forked_programs import run_api
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def _run(state: Path, held: Path, *, act: str) -> str:

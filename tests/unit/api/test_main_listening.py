@@ -23,7 +23,7 @@ from tests.support.forked_programs import start as start_fork
 from tests.support.nodes import eventually
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 TAKEN = "dnsf_000000000000_" + "a" * 43
 

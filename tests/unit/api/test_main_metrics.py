@@ -19,7 +19,7 @@ from tests.support.ports import free_port
 from tests.unit.api.conftest import authority, ban
 from tests.unit.api.nodes.conftest import report
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 RANGE = "192.0.2.0/24"
 
 

@@ -11,7 +11,7 @@ from tests.support.mail_and_syslog import mail_server
 from tests.support.ports import free_port
 from tests.unit.api.conftest import authority
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def test_a_suspension_is_mailed_to_the_authority_and_the_installation(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dnsfilter.cache.keys import CacheKey
 from dnsfilter.wire.answer import follow, parse_answer
 from tests.support.name_floods import answered, names
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 SIZE = 1_000_000
 

@@ -23,7 +23,7 @@ from tests.support.nodes import program
 from tests.support.policies import policy
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 NOBODY = "nobody"

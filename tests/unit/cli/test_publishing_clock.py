@@ -17,7 +17,7 @@ from tests.support.nodes import EXAMPLE
 from tests.support.opened_snapshot import opened
 from tests.support.policies import DAY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 RIGHT = RELEASED_S + 30 * DAY
 """The correct time at the first start."""

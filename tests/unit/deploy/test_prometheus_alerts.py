@@ -15,7 +15,7 @@ FILES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @each_file
 def test_promtool_confirms_each_case(path: Path) -> None:
     checked = component("promtool").run("test", "rules", str(path))

@@ -149,7 +149,7 @@ def test_flood_of_networks_that_may_not_ask_does_not_change_client_buckets() -> 
     assert bytes(limiter.table[:half]) == before
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_flood_from_one_client_does_not_affect_others() -> None:
     limiter = Limiter(Limits(), KEY)
     others = [f"192.0.2.{number}" for number in range(1, 51)]

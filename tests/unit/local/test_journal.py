@@ -214,7 +214,7 @@ def test_unreported_journal_is_bounded(path: Path, monkeypatch: pytest.MonkeyPat
     assert Journal(path).entries()[-1] == entries[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_concurrent_writers_are_serialized(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     writers = [context.Process(target=add, args=(path, 20)) for _ in range(2)]

@@ -271,7 +271,7 @@ def test_message_without_an_answer_ends_the_connection(run: Run, message: bytes)
     run(check())
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_idle_connection_ends_but_a_waiting_one_does_not(run: Run) -> None:
     async def check() -> None:
         async with serving(Scripted(silent), limits=replace(NO_RATES, connection_idle_s=0.05)) as served:
@@ -371,7 +371,7 @@ def wide(asked: Asked) -> tuple[bytes, ...]:
     return (reply(asked, (f"{asked.name}. 300 TXT {strings}",)),)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_client_that_does_not_read_is_disconnected(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MOST_UNSENT", 2_000)
 
@@ -389,7 +389,7 @@ def test_client_that_does_not_read_is_disconnected(run: Run, monkeypatch: pytest
     run(check())
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize(("most_unsent", "pause_s"), [(20_000, 0), (10_000_000, 0.04)])
 def test_slowly_reading_client_gets_all_answers(
     run: Run, monkeypatch: pytest.MonkeyPatch, most_unsent: int, pause_s: float
@@ -413,7 +413,7 @@ def test_slowly_reading_client_gets_all_answers(
     run(check())
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_client_with_many_queries_does_not_block_others(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:
@@ -430,7 +430,7 @@ def test_client_with_many_queries_does_not_block_others(run: Run) -> None:
     run(check())
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_client_with_many_queries_that_closes_gets_all_answers(run: Run) -> None:
     async def check() -> None:
         async with serving() as served:

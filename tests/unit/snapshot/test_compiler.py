@@ -13,7 +13,7 @@ from dnsfilter.snapshot.sections import File
 from tests.fuzz.examples import examples
 from tests.support.policies import DAY, NOW, ban, exemption, network, policies, policy, service
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 TIKTOK = service("tiktok", ["tiktok.example"])
 GHENT = policy(network("192.0.2.0/24", "ghent"), TIKTOK, ban(1, "ghent", "tiktok"))

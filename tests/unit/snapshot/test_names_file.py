@@ -136,7 +136,7 @@ def test_matches_the_same_as_the_oracle(tiers: list[tuple[frozenset[bytes], froz
     assert found == matched_tiers(made, name)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_hundred_thousand_names_are_all_found_and_no_others() -> None:
     listed = [parse_name(f"n{number}.list{number % 97}.example") for number in range(100_000)]
     file = compile_names((Service("big", "Big", (Tier(1, frozenset(listed)),)),))

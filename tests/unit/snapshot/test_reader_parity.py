@@ -15,7 +15,7 @@ from dnsfilter.snapshot.reader import Snapshot
 from tests.fuzz.examples import examples
 from tests.support.policies import DAY, NOW, clients_of, instants, names_of, policies, sites
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def opened(policy: Policy, site: str) -> Snapshot:

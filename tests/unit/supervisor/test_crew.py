@@ -32,7 +32,7 @@ from dnsfilter.worker.sealed import seal
 from tests.support.engines import GHENT, KINDS, UNREGISTERED, Client, query
 from tests.support.policies import authority, ban, network, policy, service
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 WORKERS = 2
 PATIENCE_S = 60.0

@@ -214,7 +214,7 @@ def served(totals: Totals) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_real_prometheus_reads_every_metric(served: str, tmp_path: Path) -> None:
     names = [f"{metric.name}_count" if metric.type is MetricType.HISTOGRAM else metric.name for metric in METRICS]
     with prometheus(tmp_path, {"dnsfilter": [served]}) as server:

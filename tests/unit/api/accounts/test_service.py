@@ -8,7 +8,7 @@ import pytest
 from api.auth.roles import Role
 from tests.unit.api.conftest import Plane, authority
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 OFF = {"mode": "off"}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.api.conftest import Plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def _token(plane: Plane, account: int, token: str | None = None, **body: Any) -> str:

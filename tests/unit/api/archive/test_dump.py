@@ -19,7 +19,7 @@ from tests.support.backups import members, rows
 from tests.support.earlier import ADDED_TABLES
 from tests.unit.api.conftest import Plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

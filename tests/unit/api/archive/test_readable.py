@@ -14,7 +14,7 @@ from api.usage.repository import DayKey, add_days
 from tests.support.backups import Members, members
 from tests.unit.api.conftest import Plane, authority, ban
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def archive(plane: Plane, query: str = "") -> bytes:

@@ -31,7 +31,7 @@ from api.settings import Settings
 from tests.support.backups import rows, with_lines, with_manifest, with_rows
 from tests.unit.api.conftest import START, Plane, make_plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DIGEST = "d" * 64
 LATER = START + 3600

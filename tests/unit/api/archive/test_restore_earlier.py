@@ -13,7 +13,7 @@ from api.settings import parse_settings
 from tests.support.earlier import ADDED_TABLES, earlier_backup, earlier_body
 from tests.unit.api.conftest import START, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def _restored(data: bytes, state: Path, url: str | None) -> dict[str, list[dict[str, Any]]]:

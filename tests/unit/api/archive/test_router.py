@@ -11,7 +11,7 @@ from starlette.types import Message
 from api.http.quota import Quota
 from tests.unit.api.conftest import Plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 ADMINISTRATOR = 1
 """The number of the administrator's account."""

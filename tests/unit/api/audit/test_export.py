@@ -16,7 +16,7 @@ from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.unit.api.conftest import Plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 HEADINGS = ("audit_UPDATE", "audit_DELETE", "audit_INSERT")
 

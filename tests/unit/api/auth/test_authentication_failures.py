@@ -108,7 +108,7 @@ def test_all_addresses_together_are_limited_too(plane: Plane, monkeypatch: pytes
     assert limits.admit("192.0.2.1", START + authentication_failures.ALL_INTERVAL_S) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_a_revoked_known_token_is_stored_during_a_flood_of_failures(plane: Plane) -> None:
     account, token = plane.account("desk")
     plane.done("DELETE", f"/v1/accounts/{account}/tokens/2")

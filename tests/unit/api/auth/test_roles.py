@@ -26,7 +26,7 @@ from tests.support.direct_requests import answer_of
 from tests.unit.api.auth.world import OWN, SELF, Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 PAGE = Path(__file__).parents[4] / "docs" / "permissions.md"
 

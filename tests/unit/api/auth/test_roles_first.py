@@ -14,7 +14,7 @@ from api.timestamps import timestamp_text
 from tests.unit.api.auth.world import Asked, make_world, requests, suspend
 from tests.unit.api.conftest import Plane, make_plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 RANGES = 300
 MOST_ROWS = 30

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 SOURCE, FOLLOWER = "/v1/authorities/town/bans/alpha", "/v1/authorities/zone/bans/alpha"
 DECISION = {"organ": "college", "reference": "Z-9", "date": "2026-09-20", "legal_basis": "decree 3"}

@@ -8,7 +8,7 @@ from api.timestamps import timestamp_text
 from tests.support.backups import members
 from tests.unit.api.conftest import START, Plane, authority, ban
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 HOUR = 3600

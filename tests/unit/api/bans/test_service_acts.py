@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 PATH = "/v1/authorities/town/bans/alpha"
 DAY = 86_400

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 OWN, OTHER = "/v1/authorities/town/bans/alpha", "/v1/authorities/zone/bans/alpha"
 DAY = 86_400

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.api.ctl.conftest import TOKEN, Ctl, Scripted, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 GHENT = ("ghent", "tiktok")
 

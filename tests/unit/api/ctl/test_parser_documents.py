@@ -85,7 +85,7 @@ def _ask_to_switch_off(plane: Plane) -> None:
     plane.done("PATCH", where, {"mode": "off", "mode_reason": "election night"}, token=token)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.usefixtures("_typed")
 @pytest.mark.parametrize("name", [README, OPERATORS, ADMINISTRATORS])
 def test_every_command_of_a_guide_succeeds(

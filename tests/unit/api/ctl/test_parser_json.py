@@ -14,7 +14,7 @@ from dnsfilter.shell_completion import every
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.notices.support import with_mail
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 COMMANDS = """
 export

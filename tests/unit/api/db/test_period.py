@@ -14,7 +14,7 @@ from dnsfilter.policy.intervals import FOREVER
 from tests.fuzz.examples import examples
 from tests.unit.api.conftest import on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 AT = 10
 _instants = st.integers(AT - 2, AT + 2)

@@ -48,7 +48,7 @@ def test_docs_openapi_json_is_current() -> None:
     assert stored == _described(), "docs/openapi.json is not current: dnsfilter-api openapi > docs/openapi.json"
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
     command = [sys.executable, "-m", "api.main", "openapi"]
     outputs = {
@@ -188,7 +188,7 @@ def _ask_to_switch_off(plane: Plane, login: str) -> None:
     plane.done("PATCH", where, {"mode": "off", "mode_reason": "election night"}, token=token)
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def _approver_too(plane: Plane) -> str:
     """Make the second administrator an approver too, and return the token."""
     grant = {"account": 2, "role": Role.APPROVER, "authority": "ghent", "reason": "for a test", "for": "1 year"}

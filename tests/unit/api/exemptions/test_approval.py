@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.api.conftest import Plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 FIRST, SECOND = "192.0.2.0/24", "203.0.113.0/24"
 PLACE = {"authority": "town", "funding": "public", "audience": "staff"}

@@ -7,7 +7,7 @@ import pytest
 from api.timestamps import parse_timestamp
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 QUESTION = "/v1/decision?client=192.0.2.10&name=alpha1.example.org"
 BODY: dict[str, Any] = {"ban": "town/alpha", "ranges": ["192.0.2.0/24"], "for": "30 days", "reason": "promotion"}

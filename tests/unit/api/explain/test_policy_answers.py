@@ -13,7 +13,7 @@ from dnsfilter.wire.names import parse_name
 from tests.support.opened_snapshot import opened
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 ALPHA = "/v1/authorities/town/bans/alpha"
 

@@ -11,7 +11,7 @@ import pytest
 from api.http.pagination import encode_cursor
 from tests.unit.api.conftest import BACKEND, Plane, authority, ban, on_both_databases, opened
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DAY_S = 86_400
 KINDS = ("police_zone", "municipality", "agency")

@@ -180,7 +180,7 @@ def test_an_unknown_field_of_a_body_is_refused(town: Plane) -> None:
     assert found == {"body.mod": "there is no such field"}
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_every_recorded_act_can_be_filtered_by() -> None:
     named = set(LOCAL_ACTS) | {f"ban.set_{mode}" for mode in Mode}
     for path in Path(api.__path__[0]).rglob("*.py"):

@@ -16,7 +16,7 @@ from dnsfilter.errors import ConfigError, UnavailableError
 from tests.support.ports import free_port
 from tests.support.postgresql import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -17,7 +17,7 @@ from dnsfilter.snapshot.signature import verify_manifest
 from tests.unit.api.conftest import Plane, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, crowd
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 WAITING = 3 * sum(most for most, _ in PLACES.values())
 

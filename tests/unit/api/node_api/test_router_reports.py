@@ -11,7 +11,7 @@ from api.nodes.fleet import Fleet
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 SHA = "0" * 64

@@ -13,7 +13,7 @@ from dnsfilter.snapshot.signature import verify_manifest
 from tests.support.control_planes import Api
 from tests.support.nodes import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 POLICY = """\
 [[authority]]
 slug = "town"

@@ -134,7 +134,7 @@ def _requests() -> Iterator[tuple[str, str, Where]]:
             yield min(route.methods or ()), path.replace("{number}", "1").replace("{account}", "1"), where
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_tokens_of_nodes_are_refused_on_all_other_routes(machine: Machine) -> None:
     plane = machine.plane
     invited = _register(plane, "office-2")

@@ -27,7 +27,7 @@ from tests.support.mail_and_syslog import Mailbox, mail_server
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import SENDER, begun, messages, notifier, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture

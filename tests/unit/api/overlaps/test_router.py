@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.api.conftest import Plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 OVERLAPS, GAPS = "/v1/ranges/overlaps", "/v1/spaces/gaps"
 

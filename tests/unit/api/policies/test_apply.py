@@ -15,7 +15,7 @@ from dnsfilter.config.policyfile import parse_policy
 from dnsfilter.errors import ConfigError
 from tests.unit.api.conftest import Plane, ban, make_plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 EXAMPLE = Path(__file__).parents[4] / "deploy" / "examples" / "belgium-2023.toml"
 FILE = """

@@ -16,7 +16,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import Plane, authority, ban, make_plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DAY_S = 86_400
 DECISION = {"organ": "parliament", "reference": "decree 2026/4", "date": "2026-06-05", "legal_basis": "decree 343"}

@@ -34,7 +34,7 @@ from api.publish.startup_check import keep_history
 from dnsfilter.policy.model import Instant, Policy, Service, Tier
 from tests.unit.api.conftest import START, Plane, authority, ban, make_plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 START_TEXT = "2026-09-21T14:13:20Z"
 BAN = "/v1/authorities/town/bans/alpha"

@@ -14,7 +14,7 @@ from api.publish.policy_rows import policy_of
 from api.publish.repository import Policies
 from tests.unit.api.conftest import Plane, authority, ban, catalogue, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 RENEWAL = {"for": "2 months", "decision": {"reference": "C-2"}}

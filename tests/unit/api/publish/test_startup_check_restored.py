@@ -15,7 +15,7 @@ from api.publish.startup_check import keep_history, reconcile_with_store
 from api.settings import parse_settings
 from tests.unit.api.conftest import START, Plane, make_plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 RESTORED = START + 300

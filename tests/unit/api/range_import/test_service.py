@@ -13,7 +13,7 @@ from api.chain.verification import verify
 from api.db.models import AuditRow, MatterRow, RangeRow, VersionRow
 from tests.unit.api.conftest import Plane, authority, ban, make_plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 HEADER = "prefix,authority,funding,audience,label\n"
 IMPORT = "/v1/ranges/import"

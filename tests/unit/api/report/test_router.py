@@ -9,7 +9,7 @@ from api.usage.repository import BypassKey, DayKey, add_bypass, add_days
 from tests.support.reported_authorities import DAYS, GHENT, STUDY
 from tests.unit.api.conftest import Plane, ban
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 TOWN = "/v1/authorities/town/bans/alpha/report?from=2026-09-12&to=2026-09-21"
 
 

@@ -13,7 +13,7 @@ from dnsfilter.policy.model import Mode
 from tests.support.reported_authorities import END_S, ODD_REASON, STUDIED, day_counts
 from tests.unit.api.conftest import Plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def test_a_report_has_the_formal_decision_and_every_term(ghent: ReportRead) -> None:

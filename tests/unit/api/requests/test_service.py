@@ -10,7 +10,7 @@ from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN, RULES = "/v1/authorities/town/bans/alpha", "/v1/authorities/town/off-rules"
 UNTIL = timestamp_text(START + 3600)

@@ -72,7 +72,7 @@ def test_revision_of_several_acts_shows_the_last_and_their_number(town: Plane) -
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_changes_match_the_audit_log(town: Plane) -> None:
     first = town.revision()
     bound = {"ban": "town/alpha", "authority": "zone", "ground": "agreement", "instrument": "a", "for": "1 year"}
@@ -167,7 +167,7 @@ def test_rollback_undoes_a_change_of_scope_and_the_reason_of_a_mode(town: Plane)
     assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_rollback_removes_a_reason_that_was_given_later(town: Plane) -> None:
     town.done("PATCH", BAN, {"mode": "monitor"})
     then, kept = town.revision(), town.done("GET", BAN)
@@ -176,7 +176,7 @@ def test_rollback_removes_a_reason_that_was_given_later(town: Plane) -> None:
     assert {**town.done("GET", BAN), "revision": 0} == {**kept, "revision": 0}
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_what_has_begun_and_what_is_newer_stays_as_it_is(town: Plane) -> None:
     then = town.revision()
     town.done("PATCH", BAN, {"mode": "off"})
@@ -215,7 +215,7 @@ def test_dry_run_shows_the_acts_and_does_nothing(town: Plane) -> None:
     assert [act["act"] for act in done["acts"]] == ["range.remove", "range.remove", "ban.set_enforce"]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_everything_that_prevents_a_rollback_is_reported_and_nothing_is_done(town: Plane) -> None:
     town.done("PUT", "/v1/authorities/third", authority())
     town.done("PUT", "/v1/ranges/default/10.0.0.0/24", {"authority": "third", **PLACE})

@@ -28,7 +28,7 @@ from api.settings import Endpoint, UnixSocket
 from api.tls.certificates import Certificate
 from tests.support.certificates import Authority
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 LARGE, SMALL = 6_000_000, 40_000
 """Sizes of answers above and below what the system buffers."""

@@ -40,7 +40,7 @@ class Turn:
         return waiting()
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_waiting_writers_leave_threads_to_others(town: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [town.account(f"operator-{number}", ("operator", "town"))[1] for number in range(CALLERS)]
     for token in tokens:

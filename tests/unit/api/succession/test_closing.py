@@ -8,7 +8,7 @@ from sqlalchemy import select
 from api.db.models import AuditRow
 from tests.unit.api.conftest import Plane, authority, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 CLOSE = "/v1/authorities/town/close"
 WHY = {"reason": "it is part of another from now on"}

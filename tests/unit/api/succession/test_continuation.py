@@ -15,7 +15,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import Plane, authority, ban, make_plane
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DAY_S = 86_400
 OLD, OTHER, NEW, THIRD = "203.0.113.9", "203.0.113.200", "192.0.2.9", "198.51.100.9"

@@ -13,7 +13,7 @@ from dnsfilter.policy.model import Policy
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DAY_S = 86_400
 OLD, NEW, THIRD = "203.0.113.9", "192.0.2.9", "198.51.100.9"

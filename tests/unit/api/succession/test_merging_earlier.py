@@ -14,7 +14,7 @@ from api.notices.kinds import Hour
 from tests.support.earlier import set_back
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DECISION = {"organ": "parliament", "reference": "decree 2026/4", "date": "2026-06-05", "legal_basis": "decree 343"}
 HALF, OTHER_HALF = "203.0.113.0/25", "203.0.113.128/25"

@@ -7,7 +7,7 @@ import pytest
 from api.suspensions.operator_limits import suspended_s
 from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BASE = "/v1/suspensions"
 WHY = "nobody can work"

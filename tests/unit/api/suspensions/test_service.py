@@ -13,7 +13,7 @@ from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 from tests.unit.api.conftest import authority as an_authority
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BASE = "/v1/suspensions"
 WHY = "the crisis centre needs every channel"

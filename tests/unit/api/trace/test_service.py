@@ -15,7 +15,7 @@ from blocklists.catalogue_file import Source
 from dnsfilter.wire.names import parse_name
 from tests.unit.api.conftest import START, Plane, authority, ban, catalogue, make_plane, on_both_databases
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 NAME = "www.alpha1.example.org"

@@ -27,7 +27,7 @@ def doctor(node: Node, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:
     return done.returncode, checks
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_running_node_has_a_clean_bill_and_a_stopped_one_is_found(tmp_path: Path) -> None:
     # What depends on the machine of the test is not compared.
     of_machine = {"receive buffers", "connection tracking", "disk", "own names", "other resolvers", "capabilities"}

@@ -13,7 +13,7 @@ from tests.support.engines import KINDS
 from tests.support.nodes import Node, eventually, program
 from tests.unit.cli.doctor.checks.test_upstreams import server
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 GHENT = "127.0.5.10"
 

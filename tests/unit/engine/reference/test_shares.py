@@ -15,7 +15,7 @@ from tests.support.engines import KINDS
 from tests.unit.engine.tables import Bench, bench, waiter
 from tests.unit.engine.tables import key_of as key
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 CROWD = [number.to_bytes(4, "big") for number in range(MOST_EXCHANGES)]
 FEW = CROWD[:30]

@@ -119,7 +119,7 @@ def test_equal_questions_join_up_to_the_limit_of_waiters() -> None:
         assert len(at.upstreams[0].asked) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_different_questions_start_up_to_the_limit_of_exchanges() -> None:
     with bench(Scripted(silent)) as at:
         for number in range(MOST_EXCHANGES):

@@ -90,7 +90,7 @@ def test_waiting_queries_of_one_question_are_limited(kind: str) -> None:
         assert len(at.table) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_questions_are_limited_and_a_rejected_one_does_not_count_for_its_client(kind: str) -> None:
     with bench(kind) as at:
         for number in range(MOST_EXCHANGES):

@@ -409,7 +409,7 @@ for revision in range(int(sys.argv[2]), 60, 2):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_two_writers_and_a_reader_never_get_an_incomplete_snapshot(store: SnapshotStore, directory: Path) -> None:
     store.publish(compiled(1))
     root = Path(__file__).parents[4]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 AT = "2026-09-21T16:13:20+02:00"
 """The time of the fixture's clock."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("served")]
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("served")]
 REPORT = ("ban", "report", "ghent", "tiktok")
 STUDY = ("study", "brussels-city")
 DAYS = ("--from", "2026-09-01", "--to", "2026-09-21")

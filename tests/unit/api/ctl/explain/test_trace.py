@@ -7,7 +7,7 @@ import pytest
 from tests.unit.api.conftest import START
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 ADMINISTRATOR = "administrator (account 1)"
 GHENT = ("--client", "127.0.5.10", "www.tiktok.com")

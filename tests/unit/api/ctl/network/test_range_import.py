@@ -11,7 +11,7 @@ import pytest
 from api.ctl.command import PROGRAM
 from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 HEADER = "prefix,authority,funding,audience,label\n"
 

@@ -13,7 +13,7 @@ from api.installation import environment
 from tests.support.backups import members, with_manifest, with_rows
 from tests.unit.api.ctl.conftest import Ctl, Scripted, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 DATABASE_VARIABLE = "DNSFILTER_API_DATABASE"
 

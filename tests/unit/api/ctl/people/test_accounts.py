@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.api.ctl.conftest import TOKEN, Ctl, Scripted, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def _done(ctl: Ctl, *arguments: str) -> Any:

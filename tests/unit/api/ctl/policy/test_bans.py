@@ -9,7 +9,7 @@ import pytest
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.nodes.conftest import Machine
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 GHENT = ("ghent", "tiktok")
 ZONE = ("police-brussels-capital-ixelles", "tiktok")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.api.ctl.conftest import Ctl, Outcome, Served
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 Lead = Callable[..., Outcome]
 

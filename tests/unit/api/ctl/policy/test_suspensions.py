@@ -9,7 +9,7 @@ from tests.unit.api.conftest import authority
 from tests.unit.api.ctl.conftest import Ctl, Served
 from tests.unit.api.nodes.conftest import Machine
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 WHY = ("--reason", "crisis centre")
 FIRST = "SUSPENDED: nothing is refused for ghent  Stad Gent until 21 September 2026 16:43:20 CEST (crisis centre)"

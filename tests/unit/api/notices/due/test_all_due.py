@@ -17,7 +17,7 @@ from api.timestamps import timestamp_text
 from tests.unit.api.conftest import START, Clock, Plane, authority, ban, on_both_databases
 from tests.unit.api.notices.support import DAY_S, begun, new_kinds, notifier, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 OWN = [("ban_ending", "town")]
 

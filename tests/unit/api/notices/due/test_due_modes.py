@@ -5,7 +5,7 @@ import pytest
 from tests.unit.api.conftest import Plane, ban, on_both_databases
 from tests.unit.api.notices.support import begun, new_kinds, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 BAN = "/v1/authorities/town/bans/alpha"
 HOUR_S = 3600

@@ -12,7 +12,7 @@ from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databa
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.notices.support import begun, new_kinds, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 HOUR_S = 3600
 

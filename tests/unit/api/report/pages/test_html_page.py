@@ -12,7 +12,7 @@ from api.report.pages.html_page import html_page
 from api.report.schemas import Language, ReportRead
 from tests.support.reported_authorities import ODD_REASON
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 

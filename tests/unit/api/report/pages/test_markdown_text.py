@@ -7,7 +7,7 @@ import pytest
 from api.report.pages.markdown_text import markdown_text
 from api.report.schemas import Language, ReportRead
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 
 def test_a_table_has_a_row_of_separators_and_as_many_cells_in_each_row(ghent: ReportRead) -> None:

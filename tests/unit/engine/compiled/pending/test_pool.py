@@ -94,7 +94,7 @@ def test_many_ports_are_in_use_at_once_over_the_full_range() -> None:
         assert all(abs(buckets[bucket] - len(asked) / 4) < 150 for bucket in range(4))
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_sockets_are_replaced_after_enough_sends() -> None:
     with asking(SERVER) as asker:
         asker.send(POOL_SIZE * 8)

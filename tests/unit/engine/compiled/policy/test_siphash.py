@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.components import PROJECT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
 
 pytest.importorskip("dnsfilter.engine._engine")
 

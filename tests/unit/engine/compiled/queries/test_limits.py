@@ -87,7 +87,7 @@ def test_queries_are_admitted_and_networks_counted_as_by_the_reference(
         assert found == expected
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_each_of_many_overrides_applies() -> None:
     networks = random.Random(1).sample(range(1 << 16), 4000)
     prefixes = [ip_network((number << 8, 24)) for number in networks[::3]]
@@ -101,7 +101,7 @@ def test_each_of_many_overrides_applies() -> None:
                 assert types == [Miss, Drop if place % 3 else Miss]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_flood_of_addresses_frees_no_limited_client() -> None:
     limits = Limits(clients=Rate(1, 2))
     with running("compiled", policy(), Scripted(silent), clients=EVERYONE, limits=limits) as rig:
