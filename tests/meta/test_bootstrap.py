@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,17 +13,15 @@ import pytest
 from tests.meta.project import PROJECT
 
 TOOLS = ("bash", "cat", "dirname", "flock", "grep", "id", "rm", "sed", "sleep", "sha256sum", "touch")
-FILES = (
-    "requirements.lock",
-    "requirements-dev.lock",
+LOCKS = ("requirements.lock", "requirements-dev.lock", "scripts/bootstrap")
+PROJECT_FILES = (
     "pyproject.toml",
     "setup.py",
-    "scripts/bootstrap",
     "dnsfilter/engine/_engine.pyx",
     "dnsfilter/engine/compiled/defs.pxi",
     "dnsfilter/engine/compiled/queries/wire.pxi",
 )
-"""The files that determine the environment, in the order in which the bootstrap hashes them."""
+"""With the locks, the files that determine the environment, in the order in which the bootstrap hashes them."""
 EXTENSION = "dnsfilter/engine/_engine.cpython-312-x86_64-linux-gnu.so"
 
 
@@ -32,8 +31,8 @@ def tree(tmp_path: Path) -> Path:
     tree, tools, inside = tmp_path / "project", tmp_path / "tools", tmp_path / "project" / ".venv" / "bin"
     for directory in (tree / "scripts", tree / "dnsfilter/engine/compiled/queries", tools, inside):
         directory.mkdir(parents=True)
-    for name in (*FILES, EXTENSION):
-        (tree / name).write_text(name)
+    for name in (*LOCKS, *PROJECT_FILES, EXTENSION):
+        (tree / name).write_text(f"{name}\n")
     shutil.copy(PROJECT / "scripts" / "bootstrap", tree / "scripts")
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -52,9 +51,14 @@ def _program(path: Path, text: str) -> None:
 
 def _ready(tree: Path, kind: str, version: str) -> None:
     """Write the files that a finished run leaves."""
-    made_from = f"{tree}\n \n".encode() + b"".join((tree / name).read_bytes() for name in FILES)
-    key = f"{sha256(made_from).hexdigest()}  -"
+    packages = _key(tree, f"{tree}\n", LOCKS)
+    (tree / ".venv" / ".packages").write_text(f"{kind} {version} {packages}\n")
+    key = _key(tree, f"{packages}  \n", PROJECT_FILES)
     (tree / ".venv" / ".ready").write_text(f"{kind} {version} {key}\n")
+
+
+def _key(tree: Path, first: str, names: Iterable[str]) -> str:
+    return f"{sha256(first.encode() + b''.join((tree / name).read_bytes() for name in names)).hexdigest()}  -"
 
 
 def _run(tree: Path, kind: str = "run", **more: str) -> tuple[int, str]:
@@ -75,6 +79,25 @@ def test_a_ready_environment_is_left_alone(tree: Path) -> None:
     assert _run(tree) == (0, "")
     _ready(tree, "dev", "3.12")
     assert [_run(tree, kind) for kind in ("run", "dev")] == [(0, ""), (0, "")]
+
+
+def test_settings_of_tests_and_checks_are_not_installed(tree: Path) -> None:
+    with (tree / "pyproject.toml").open("a") as file:
+        file.write("[tool.pytest.ini_options]\n[tool.ruff]\n")
+    (tree / ".venv" / ".unfinished").touch()
+    assert _run(tree) == (0, "")
+
+
+@pytest.mark.parametrize(("changed", "installs"), [("requirements.lock", True), ("setup.py", False)])
+def test_packages_are_installed_again_only_if_a_lock_has_changed(tree: Path, changed: str, installs: bool) -> None:
+    packages = (tree / ".venv/.packages").read_text()
+    _fake_environment(tree)
+    (tree / ".venv/.packages").write_text(packages)
+    python = tree / ".venv/bin/python"
+    python.write_text(python.read_text().replace("in ", 'in *require-hashes*) : >"$0.called" ;; ', 1))
+    (tree / changed).write_text("other")
+    assert _run(tree, DNSFILTER_NO_EXTENSIONS="1")[0] == 0
+    assert python.with_name("python.called").exists() == installs
 
 
 @pytest.mark.parametrize(
@@ -108,6 +131,7 @@ def test_what_has_changed_is_made_again(tree: Path, change: object) -> None:
 
 def _fake_environment(tree: Path) -> None:
     """Make the environment unready. Its Python installs nothing and names a compiler that does not exist."""
+    (tree / ".venv/.packages").unlink()
     answers = (("-V", "Python 3.12.1"), ("*sysconfig*", "no-such-cc\n/nowhere"), ("*%d*", "3.12"))
     cases = " ".join(f"{asked}) echo '{said}' ;;" for asked, said in answers)
     _program(tree / ".venv/bin/python", f'case "$*" in {cases} esac')
