@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test quick soak check format lock components bench fuzz release deb reproducible packagetest clean distclean
+.PHONY: help run quick test slow check format lock components bench fuzz release deb reproducible clean distclean
 BIN := .venv/bin
 
 help: ## list the targets
@@ -21,23 +21,22 @@ unexport PYTHONDONTWRITEBYTECODE
 # says which files begin.
 PYTEST = $(SCRATCH) $(BIN)/pytest -n $$(($$(nproc) + 2)) --dist loadfile --no-loadscope-reorder
 
-test: ## run all tests in random order; TESTS=path runs some
+# Schemathesis takes seconds to import, in each process.
+WITHOUT_SCHEMATHESIS := -p no:schemathesis --ignore=tests/integration/test_schemathesis.py
+
+quick: ## run the tests for every change, in about a minute: unit, contract and meta, without heavy ones
+	@scripts/bootstrap dev
+	@DNSFILTER_EXAMPLES=5 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not heavy and not slow" tests/unit tests/contract tests/meta
+
+test: ## run every rule once, in about six minutes; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@$(PYTEST) $(TESTS)
+	@DNSFILTER_FUZZ_EXAMPLES=40 $(PYTEST) $(WITHOUT_SCHEMATHESIS) -m "not slow" $(TESTS)
 
-# These tests do not use Schemathesis, whose import takes seconds in each process.
-quick: ## run the tests for every change, in about a minute: unit, contract and meta, without slow ones
-	@scripts/bootstrap dev
-	@DNSFILTER_EXAMPLES=5 DNSFILTER_FUZZ_EXAMPLES=10 $(PYTEST) -p no:schemathesis -m "not slow" \
-		tests/unit tests/contract tests/meta
-
-# One after the other and with their output: each takes minutes, and prints its progress.
-soak: ## run the tests that kill, overload or compare for minutes, not seconds; DNSFILTER_SEED repeats one
+slow: ## run what takes minutes: kills, comparisons at length, fuzz, browsers, the booted package; TESTS=path runs some
 	@scripts/bootstrap dev
 	@scripts/components
-	@DNSFILTER_SOAK=1 $(BIN)/pytest -s -p no:randomly tests/integration/test_crashes.py tests/integration/test_operators.py \
-		tests/integration/test_schemathesis.py tests/conformance/test_equal_to_unbound.py
+	@$(PYTEST) -m "slow or fuzz" $(TESTS)
 
 check: ## check lint, format, types and import contracts
 	@scripts/bootstrap dev
@@ -81,11 +80,6 @@ deb: ## build the Debian package alone, in dist/
 
 reproducible: ## build the release twice, in different directories, and compare every byte
 	@scripts/release check
-
-packagetest: deb ## build the Debian package, then install, upgrade and purge it on a booted Debian 13; needs root and debootstrap
-	@scripts/bootstrap dev
-	@scripts/components
-	@DNSFILTER_PACKAGE=$$(ls -t $(CURDIR)/dist/dnsfilter_*.deb | head -n 1) $(BIN)/pytest -s -p no:randomly tests/packaging
 
 clean: ## remove caches and build output
 	rm -rf build dist *.egg-info dnsfilter/engine/_engine.c dnsfilter/engine/_engine.*.so

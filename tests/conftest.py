@@ -48,7 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files and spread the other long ones, so that cores work while tests wait.
 
     End with `fuzz`: its engines bind thousands of random ports, and servers that start at the same time would find
-    their ports taken. Keep the random order otherwise. Mark tests with PostgreSQL as heavy.
+    their ports taken. Keep the random order otherwise.
+
+    Mark what the tiers of the Makefile choose by: tests in `fuzz`, tests with PostgreSQL as heavy, and as slow those
+    that SQLite has passed already.
     """
     files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
     short = [tests for tests in files if not set(LONG) & set(tests[0].path.parts)]
@@ -62,10 +65,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = chain.from_iterable((*mixed, *short[len(long) * between :]))
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if "server" in getattr(item, "fixturenames", ()) or (
-            callspec and callspec.params.get("backend") == "postgresql"
-        ):
+        if callspec and callspec.params.get("backend") == "postgresql":
+            item.add_marker(pytest.mark.slow)
+        elif "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.heavy)
+        if "fuzz" in item.path.parts:
+            item.add_marker(pytest.mark.fuzz)
 
 
 @pytest.fixture(autouse=True)

@@ -55,6 +55,7 @@ def hits_among(rig: Rig, messages: list[bytes]) -> int:
     return rig.counters.slots[CACHE_HITS] - before
 
 
+@pytest.mark.slow
 def test_a_flood_neither_grows_memory_nor_pushes_out_what_is_asked_often(
     flooded: tuple[Rig, Answering, Flooder], kind: str
 ) -> None:
@@ -96,6 +97,7 @@ def test_what_becomes_asked_often_during_a_flood_is_kept_too(flooded: tuple[Rig,
     assert hits_among(rig, hot) == HOT
 
 
+@pytest.mark.slow
 def test_names_that_a_flood_asks_twice_displace_only_what_is_asked_more_seldom(
     flooded: tuple[Rig, Answering, Flooder],
 ) -> None:
@@ -123,6 +125,7 @@ def _much_denial(asked: Asked) -> bytes:
     return reply(asked, (), (soa, *hashes), rcode=3)
 
 
+@pytest.mark.slow
 @each_row("large", [_much_data, _much_denial])
 def test_a_flood_of_the_largest_answers_stays_within_the_bound(start: Start, large: Callable[[Asked], bytes]) -> None:
     def behave(asked: Asked) -> list[bytes]:
@@ -190,6 +193,7 @@ def recover(rig: Rig, upstream: Answering, flooder: Flooder, seed: int) -> None:
     raise AssertionError("upstream answers again, and is not asked")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_on_its_way_after_a_flood(flooded: tuple[Rig, Answering, Flooder]) -> None:
     rig, upstream, flooder = flooded
     flooder.ask(names(1_000, seed=4))

@@ -133,6 +133,7 @@ def in_force(rig: Rig, kind: Reply, revision: int) -> None:
     rig.swap(office(reply=kind, addresses=(ADDRESS,), revision=revision))
 
 
+@pytest.mark.slow
 @by_kind
 @by_split
 def test_a_chain_of_eight_into_a_banned_name_is_decided_for_each_client(

@@ -21,12 +21,13 @@ from tests.support.odd_questions import odd_questions
 from tests.support.parallel_questions import Asker
 from tests.support.questions import Asked, Edns, questions
 from tests.support.reply_comparison import Pair, RecordSet, Seen, differing, seen
-from tests.support.soak import SOAKING
 from tests.support.unbound import Unbound
 from tests.support.unbound_differences import DIFFERENCES, explained
 from tests.support.varied_zones import SIGNED, VARIED
 
-NUMBER = 10_000 if SOAKING else 4_000
+pytestmark = pytest.mark.slow
+
+NUMBER = 10_000
 SEED = 20230310
 SHOWN = 5
 ODD_AT_A_TIME = 80

@@ -80,6 +80,7 @@ def proofs(message: dns.message.Message) -> list[dns.rdatatype.RdataType]:
 QUESTIONS = ((NAME, "A"), (NAME, "AAAA"), ("absent.example.org", "A"))
 
 
+@pytest.mark.slow
 @matrix
 @each_row("heeds_do", [True, False], ids=["heeding", "heedless"])
 @each_row("signed", [True, False], ids=["signed", "unsigned"])

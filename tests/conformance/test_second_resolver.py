@@ -76,7 +76,7 @@ def test_glibc_gets_the_address_that_a_ban_gives(glibc: Namespace) -> None:
     assert addresses_by_glibc(glibc, "www.instagram.com") == ["192.0.2.80"]
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "addresses"),
     [("www.tiktok.com", ["192.0.2.100"]), ("www.capcut.com", []), ("www.instagram.com", ["192.0.2.80"])],

@@ -24,6 +24,8 @@ from tests.support.nodes import Node, eventually, program
 from tests.support.opened_snapshot import opened
 from tests.support.zones import zone
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 200
 MOST_SHARED_BYTES = 60_000_000
 """The most bytes of memory that all workers may share for a million names."""

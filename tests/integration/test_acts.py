@@ -4,11 +4,11 @@ This file keeps the list (`tests/support/expected_decisions.py`) from the reques
 rewrites what has begun.
 """
 
-import os
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
@@ -53,7 +53,6 @@ NAME = {service: parse_name(f"www.{service}1.example.org") for service in SERVIC
 CLIENTS = ("192.0.2.9", "192.0.2.137", "198.51.100.9", "203.0.113.9")
 COVERED = ({"public", "partly_public"}, {"staff"})
 STARTS = (START, START, *(change - 3 * DAY for change in SUMMER_TIME))
-EXAMPLES = int(os.environ.get("DNSFILTER_EXAMPLES", "6"))
 LOST: dict[str, tuple[str, str, Any]] = {
     "toggle": ("PATCH", "/v1/authorities/{slug}/bans/{service}", {"mode": "monitor", "reply": "nxdomain"}),
     "end": ("POST", "/v1/authorities/{slug}/bans/{service}/end", {"reason": "it is lifted"}),
@@ -418,10 +417,11 @@ class Acts(Acted):
                 assert one.ended is None or (now.ended is not None and now.ended <= one.ended), key
 
 
-def test_any_sequence_of_acts_has_the_effects_that_were_decided() -> None:
+@pytest.mark.parametrize("examples", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_any_sequence_of_acts_has_the_effects_that_were_decided(examples: int) -> None:
     run_state_machine_as_test(
         Acts,
         settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

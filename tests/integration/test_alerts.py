@@ -319,6 +319,7 @@ def test_dropped_queries_raise_an_alert(watched: Watched, breakable: Breakable) 
         )
 
 
+@pytest.mark.slow
 def test_a_frozen_upstream_raises_alerts_and_the_greater_hides_the_smaller(
     watched: Watched, breakable: Breakable, authority: Knot
 ) -> None:

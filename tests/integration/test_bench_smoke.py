@@ -17,7 +17,7 @@ from api.db.unit_of_work import entry_of
 from tests.support.components import component
 from tests.support.nodes import ROOT
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("alone")]
 
 ENTRIES = 300
 

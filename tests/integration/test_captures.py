@@ -53,7 +53,7 @@ def _queries(path: Path) -> list[dict[str, Any]]:
     return [line for line in lines if "client" in line]
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_capture_of_a_range_ends_without_the_control_plane_and_is_deleted_by_an_act(api: Api, node: Node) -> None:
     _query(node)
     asked = {"authority": "ghent", "prefix": "127.0.5.0/24", "for": "30s", "reason": "names do not resolve"}

@@ -22,12 +22,12 @@ from api.db.unit_of_work import entry_of
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.forked_programs import Forked
 from tests.support.forked_programs import start as start_fork
+from tests.support.long_runs import drawn_seed, say
 from tests.support.many_authorities import SERVICE, body_of, policy_text
 from tests.support.nodes import eventually
 from tests.support.ports import free_port
-from tests.support.soak import SOAKING, drawn_seed, say
 
-KILLS = 200 if SOAKING else 10
+KILLS = 100
 AUTHORITIES, WRITERS = 10, 4
 MODES = ("off", "monitor", "enforce")
 LOAD_S = 0.25
@@ -36,7 +36,7 @@ START_S = 0.4
 """One kill in five comes while the control plane starts, at most this many seconds after the start."""
 SAID_EVERY = 5
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("alone")]
 
 
 @dataclass(frozen=True)

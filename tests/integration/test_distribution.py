@@ -88,6 +88,7 @@ def test_the_version_is_that_of_the_newest_tag_and_the_commits_since(source: Pat
     assert re.fullmatch(r"1\.2\.3\.post1\+g[0-9a-f]{7,}", version())
 
 
+@pytest.mark.slow
 def test_a_source_distribution_keeps_its_version(source: Path, tmp_path: Path) -> None:
     made = _setup(source, "sdist", "--dist-dir", str(tmp_path), DNSFILTER_VERSION="4.5.6")
     assert made.returncode == 0, made.stderr

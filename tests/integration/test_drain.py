@@ -22,6 +22,7 @@ def drain(node: Node, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_drained_node_answers_everything_until_it_ends(tmp_path: Path, authority: Knot) -> None:
     with Node(tmp_path, authority.hostport, config=UNLIMITED) as node:
         with ConstantLoad(node.port, ["plain.example.org"], per_second=200, ports=4) as load:

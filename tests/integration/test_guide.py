@@ -10,6 +10,8 @@ from tests.support.documents import blocks
 from tests.support.installed_machine import Installed
 from tests.support.nodes import eventually
 
+pytestmark = pytest.mark.slow
+
 GUIDE = "docs/guide/administrators.md"
 SERVER = "192.0.2.53"
 """The machine's address in the guide's commands."""

@@ -52,6 +52,7 @@ def test_upstream_that_stops_and_continues_is_seen_in_metrics_and_log(
         assert text.count("state=down") == text.count("state=up") == 1
 
 
+@pytest.mark.slow
 def test_counts_of_dropped_queries_and_cpu_time_outlive_reload_and_upgrade(tmp_path: Path, authority: Knot) -> None:
     name = "dnsfilter_datagrams_dropped_total"
     with Node(tmp_path, authority.hostport) as node:

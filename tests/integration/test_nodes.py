@@ -153,6 +153,7 @@ def test_a_toggle_is_in_force_on_both(joined: World, capsys: pytest.CaptureFixtu
         print(f"\nfrom the request until both nodes' digs saw it: {', '.join(f'{ms:.0f}' for ms in taken)} ms")
 
 
+@pytest.mark.slow
 def test_a_node_that_is_cut_off_and_restarted_decides_by_the_last_and_ends_a_term_on_time(joined: World) -> None:
     one, two = joined.one, joined.two
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)

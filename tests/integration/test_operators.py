@@ -15,17 +15,17 @@ import pytest
 
 from tests.support.control_planes import Api, Follower
 from tests.support.knot import Knot
+from tests.support.long_runs import drawn_seed, say
 from tests.support.many_authorities import NAME, SERVICE, body_of, client_of, policy_text
 from tests.support.nodes import eventually
-from tests.support.soak import SOAKING, drawn_seed, say
 
-LOAD_S = 60 if SOAKING else 3
+LOAD_S = 30
 OPERATORS, AUTHORITIES, READERS, NODES = 50, 25, 3, 2
 MODES = ("off", "monitor", "enforce")
 SAY_EVERY_S = 10
 
 Json = dict[str, Any]
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("alone")]
 
 
 @dataclass(frozen=True)

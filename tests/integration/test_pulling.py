@@ -72,6 +72,7 @@ def test_a_node_that_waits_for_the_next_snapshot_stops_on_sigterm(plane: Played,
     assert "Traceback" not in pulling.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_change_comes_after_an_upgrade_and_after_a_reload_too(plane: Played, pulling: Node) -> None:
     with pulling:
         assert waits(plane)

@@ -16,6 +16,8 @@ from tests.support.namespaces import KnotWithin, Namespace
 from tests.support.nodes import Process
 from tests.support.zones import ZONES
 
+pytestmark = pytest.mark.slow
+
 UPSTREAM = "192.0.2.53"
 """The upstream in README.md."""
 FIRST, *BLOCKS = [block for language, block in FENCE.findall(text("README.md")) if language == "sh"]

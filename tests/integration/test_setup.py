@@ -37,6 +37,7 @@ def rcode(machine: Installed, name: str = "www.tiktok.com") -> str:
     return machine.dig(name, server=SERVER, bind=SERVER).rcode
 
 
+@pytest.mark.slow
 def test_the_guides_line_leads_to_a_resolver_that_refuses_and_again_changes_only_what_is_asked(
     machine: Installed,
 ) -> None:
@@ -92,6 +93,7 @@ def test_every_problem_is_reported_and_nothing_is_changed(machine: Installed) ->
     assert machine.run("test -e /var/lib/dnsfilter/token-key").returncode == 1
 
 
+@pytest.mark.slow
 def test_without_systemd_the_lines_to_type_are_printed_and_later_runs_register_what_is_missing(
     machine: Installed,
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_local_suspension_ends_by_itself(node: Node) -> None:
     assert done(node, "suspend", "--list") == "nothing is suspended on this node\n"
 
 
+@pytest.mark.slow
 def test_a_local_suspension_survives_a_restart_and_is_ended_locally(node: Node) -> None:
     done(node, "suspend", "--for", "1h", "--reason", "fire")
     assert eventually(lambda: not refused(node) and not refused(node, MECHELEN))
@@ -81,6 +82,7 @@ def test_a_local_suspension_survives_a_restart_and_is_ended_locally(node: Node) 
     assert [json.loads(line)["act"] for line in journal] == ["suspend", "end_suspension"]
 
 
+@pytest.mark.slow
 def test_a_suspension_of_all_serves_unregistered_clients_and_ends_unaided(node: Node) -> None:
     def served(*more: str) -> bool:
         return node.dig(NAME, bind=UNREGISTERED, extra=more).rcode == "NOERROR"

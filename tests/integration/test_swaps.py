@@ -162,6 +162,7 @@ def inconsistent(askers: Sequence[Asker], expect: Callable[[int, str, str, str],
     return found
 
 
+@pytest.mark.slow
 def test_two_hundred_swaps_under_load_lose_nothing_and_mix_nothing(tmp_path: Path, authority: Knot) -> None:
     board = Board(1)
     with PublishedNode(tmp_path, authority.hostport, marked(1)) as node:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.nodes import eventually
 from tests.support.two_nodes import PER_SECOND, Asking, TwoNodes, two_nodes
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,7 @@ def send_signal(node: Node, number: signal.Signals) -> None:
 # Death and silence.
 
 
+@pytest.mark.slow
 @both_sizes
 def test_a_killed_worker_takes_with_it_only_what_was_in_its_hands(
     tmp_path: Path, authority: Knot, workers: int
@@ -110,6 +111,7 @@ def test_a_killed_worker_takes_with_it_only_what_was_in_its_hands(
         assert set(load.tally.rcodes) == {0, 5}
 
 
+@pytest.mark.slow
 @both_sizes
 def test_a_worker_that_hangs_is_stood_in_for(tmp_path: Path, authority: Knot, workers: int) -> None:
     with started(tmp_path, authority, workers) as node:
@@ -209,6 +211,7 @@ def test_the_only_snapshot_is_not_quarantined_and_a_restart_tries_again(tmp_path
 # Reload.
 
 
+@pytest.mark.slow
 def test_a_reload_under_load_loses_nothing_and_changes_what_it_can(tmp_path: Path, authority: Knot) -> None:
     with Knot(ZONES) as other, started(tmp_path, authority, 1) as node:
         before = settled(node, 1)
@@ -376,6 +379,7 @@ def test_a_faulty_policy_file_changes_nothing_until_a_restart_and_then_is_named(
 # Upgrade and end.
 
 
+@pytest.mark.slow
 @both_sizes
 def test_an_upgrade_under_load_loses_nothing(tmp_path: Path, authority: Knot, workers: int) -> None:
     with started(tmp_path, authority, workers) as node:
@@ -425,6 +429,7 @@ class Replaced(Node):
         return self.directory / "first.py"
 
 
+@pytest.mark.slow
 def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: Path, authority: Knot) -> None:
     with Replaced(tmp_path, authority.hostport, config=UNLIMITED) as node:
         before = settled(node, 1)
@@ -447,6 +452,7 @@ def test_a_program_that_starts_and_does_not_answer_is_not_upgraded_to(tmp_path: 
         assert node.is_ready()
 
 
+@pytest.mark.slow
 def test_a_node_stays_ready_while_the_workers_of_an_upgrade_start(tmp_path: Path, authority: Knot) -> None:
     with Replaced(tmp_path, authority.hostport) as node:
         before = settled(node, 1)
@@ -491,6 +497,7 @@ def test_an_upgrade_that_is_tried_ends_with_the_node(tmp_path: Path, authority: 
         assert eventually(lambda: not Path(f"/proc/{tried.read_text()}").exists(), 30)
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: Path, authority: Knot) -> None:
     node = Node(tmp_path, authority.hostport, policy=None)
     store = publish_twice(node)
@@ -505,6 +512,7 @@ def test_an_upgrade_that_would_go_back_to_an_older_policy_is_refused(tmp_path: P
         assert node.metrics()["dnsfilter_snapshot_revision"] == 2
 
 
+@pytest.mark.slow
 def test_a_node_without_a_snapshot_and_with_a_proxy_on_its_machine_can_be_upgraded(
     tmp_path: Path, authority: Knot
 ) -> None:
@@ -515,6 +523,7 @@ def test_a_node_without_a_snapshot_and_with_a_proxy_on_its_machine_can_be_upgrad
         assert eventually(lambda: not set(before) & set(node.worker_pids()) and node.is_ready(), 120)
 
 
+@pytest.mark.slow
 def test_with_a_damaged_snapshot_there_is_no_upgrade(tmp_path: Path, authority: Knot) -> None:
     anyhow = "start_without_snapshot = true"
     node = Node(tmp_path, authority.hostport, policy=None, config=UNLIMITED, top=anyhow)

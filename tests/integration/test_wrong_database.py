@@ -4,9 +4,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.control_planes import Api, Follower
 from tests.support.knot import Knot
 from tests.support.nodes import EXAMPLE, eventually, program, status_of
+
+pytestmark = pytest.mark.slow
 
 REFUSED = "127.0.5.10"
 """A client in Ghent's offices."""

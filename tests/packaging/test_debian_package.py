@@ -1,6 +1,6 @@
-"""The Debian package on a booted Debian 13 without compiler and network. `make packagetest` builds it and runs this.
+"""The Debian package on a booted Debian 13 without compiler and network. `make slow` runs this.
 
-A run takes some minutes, so `make test` runs only tests/unit/deploy/test_debian.py.
+DNSFILTER_PACKAGE names a package that was built before. Without it, the package is built of the last commit.
 """
 
 import json
@@ -18,12 +18,12 @@ from pyrage.x25519 import Identity
 
 from tests.bench.load import Asked, Target, ask
 from tests.support.booted_machine import BootedMachine, ensure_debian
+from tests.support.components import PROJECT
 from tests.support.documents import blocks
-from tests.support.namespaces import KnotWithin
+from tests.support.namespaces import KnotWithin, impossible
 from tests.support.nodes import eventually
 
-PACKAGE = os.environ.get("DNSFILTER_PACKAGE", "")
-pytestmark = pytest.mark.skipif(not PACKAGE, reason="DNSFILTER_PACKAGE names no package: make packagetest")
+pytestmark = pytest.mark.slow
 
 GUIDE = "docs/guide/administrators.md"
 RECOVERY = "docs/guide/recovery.md"
@@ -38,7 +38,24 @@ INSTALL = "apt-get install --yes --allow-downgrades -o Dpkg::Options::=--force-c
 LISTENING = f'sed -i \'s/^#*listen = .*/listen = ["{OFFICE}:53", "127.0.0.1:53"]/\' /etc/dnsfilter/dnsfilter.toml'
 
 
-def repacked(directory: Path, version: str, *lines: str) -> Path:
+def built(directory: Path) -> Path:
+    """Return the package of DNSFILTER_PACKAGE, else one that is built of the last commit. It takes minutes."""
+    if named := os.environ.get("DNSFILTER_PACKAGE"):
+        return Path(named)
+    done = subprocess.run(
+        [PROJECT / "scripts/release", "deb"],
+        env=os.environ | {"DIST": str(directory)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        impossible(f"no package was built: {done.stderr}")
+    (package,) = directory.glob("dnsfilter_*.deb")
+    return package
+
+
+def repacked(package: Path, directory: Path, version: str, *lines: str) -> Path:
     """Return the package with another version, changed by these lines of a shell: `$site` holds the packages."""
     unpacked, target = directory / f"{version}.tree", directory / f"{version}.deb"
     script = f"""
@@ -48,7 +65,7 @@ def repacked(directory: Path, version: str, *lines: str) -> Path:
         {"".join(f"{line}; " for line in lines)}
         dpkg-deb --root-owner-group -Zzstd -z1 --build "$TREE" "$TARGET"
     """
-    environ = os.environ | {"PACKAGE": PACKAGE, "TREE": str(unpacked), "TARGET": str(target)}
+    environ = os.environ | {"PACKAGE": str(package), "TREE": str(unpacked), "TARGET": str(target)}
     subprocess.run(["bash", "-euc", script], env=environ, check=True, capture_output=True)
     return target
 
@@ -57,8 +74,9 @@ def repacked(directory: Path, version: str, *lines: str) -> Path:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with the same package in two versions. The second has another default configuration."""
     directory = tmp_path_factory.mktemp("packages")
-    repacked(directory, FIRST)
-    repacked(directory, SECOND, 'echo "# changed" >> "$TREE/etc/dnsfilter/dnsfilter.toml"')
+    package = built(directory)
+    repacked(package, directory, FIRST)
+    repacked(package, directory, SECOND, 'echo "# changed" >> "$TREE/etc/dnsfilter/dnsfilter.toml"')
     return directory
 
 

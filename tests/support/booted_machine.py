@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.support.components import PROJECT
+from tests.support.components import PROJECT, component
 from tests.support.namespaces import Namespace, impossible, tool
 
 DEBIAN = PROJECT / "build/debian-root"
@@ -119,8 +119,13 @@ def ensure_debian() -> None:
         impossible("only root can boot a machine")
     if (DEBIAN / "etc/os-release").exists():
         return
-    program = shutil.which("debootstrap") or impossible("debootstrap is not here: apt-get install debootstrap")
+    program = component("debootstrap")
+    scripts = program.path.parents[1] / "share/debootstrap"
     unfinished = DEBIAN.with_name(f"{DEBIAN.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    subprocess.run([program, "--variant=minbase", f"--include={PACKAGES}", "trixie", unfinished], check=True)
+    subprocess.run(
+        [program.path, "--variant=minbase", f"--include={PACKAGES}", "trixie", unfinished],
+        env=dict(program.env) | {"DEBOOTSTRAP_DIR": str(scripts)},
+        check=True,
+    )
     unfinished.rename(DEBIAN)

@@ -33,6 +33,7 @@ def put(cache: AnswerCache, message: bytes, now_ms: int) -> None:
         cache.get(key, now_ms)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tracing")
 def test_full_cache_takes_the_accounted_memory_during_a_long_flood() -> None:
     cache = AnswerCache(SIZE, stale_s=3600)

@@ -195,7 +195,7 @@ def test_the_last_check_waits_for_the_end_of_an_upgrade() -> None:
         assert ends(**given) is ending
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_ansible_lint_finds_no_fault(tmp_path: Path) -> None:
     # Without --profile, because no profile has the rule that checks the arguments of modules.
     programs = Path(sys.executable).parent

@@ -91,7 +91,7 @@ def test_flipped_bytes_raise_nothing_else(which: int, data: st.DataObject) -> No
     survives([bytes(content) if number == which else other for number, other in enumerate(FILES)])
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_every_byte_at_its_largest_value() -> None:
     for which, original in enumerate(FILES):
         for place in range(len(original)):

@@ -48,7 +48,7 @@ def test_docs_openapi_json_is_current() -> None:
     assert stored == _described(), "docs/openapi.json is not current: dnsfilter-api openapi > docs/openapi.json"
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_the_description_does_not_depend_on_the_order_of_hashes() -> None:
     command = [sys.executable, "-m", "api.main", "openapi"]
     outputs = {
@@ -272,3 +272,21 @@ def _shape(value: Any) -> Any:
     if isinstance(value, list):
         return [_shape(item) for item in value[:1]]
     return type(value).__name__
+
+
+def test_a_method_that_is_not_described_gets_405_with_allow(plane: Plane) -> None:
+    known = {"slug": "ghent", "service": "tiktok", "site": "default", "address": "127.0.5.0", "length": "24"}
+    paths = plane.done("GET", "/openapi.json")["paths"]
+    for path in paths:
+        address = path.format_map({**known, **dict.fromkeys(("number", "account", "name", "key", "sha256"), "1")})
+        # A node's name can be any word, so /v1/nodes/enrol also matches that path.
+        there = {method.upper() for other, item in paths.items() if _is_at(address, other) for method in item}
+        for method in {"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"} - there:
+            answer = plane.call(method, address, headers={})
+            reported = answer.status_code, set(answer.headers["allow"].split(", "))
+            assert reported == (405, there), f"{method} {address}"
+
+
+def _is_at(address: str, path: str) -> bool:
+    """Return whether an address matches a path with placeholders."""
+    return re.fullmatch(re.sub(r"{\w+}", "[^/]+", re.sub(r"([.])", r"\\\1", path)), address) is not None

@@ -147,6 +147,7 @@ first = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(st.lists(st.tuples(acts, st.integers(0, 2)), min_size=20, max_size=30))
 def test_any_past_policy_is_rebuilt_as_it_was_compiled(done: list[tuple[Act, int]]) -> None:

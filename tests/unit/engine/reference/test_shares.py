@@ -158,6 +158,7 @@ spread = st.lists(questions, min_size=5, max_size=30)
 steps = st.lists(st.tuples(questions, st.sampled_from((0, 1, 150, 400))), max_size=60)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("compiled" not in KINDS, reason="there is no twin")
 @examples(25)
 @given(filling=spread, asked=steps)

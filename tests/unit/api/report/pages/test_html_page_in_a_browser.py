@@ -11,7 +11,7 @@ from api.report.pages.html_page import html_page
 from api.report.schemas import Language, ReportRead
 from tests.support.components import component
 
-pytestmark = pytest.mark.heavy
+pytestmark = pytest.mark.slow
 A4 = (595, 842)
 """The size of a page in points."""
 WINDOW = (900, 1600)

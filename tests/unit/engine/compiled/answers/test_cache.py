@@ -224,7 +224,7 @@ for flood in range(3):
 """
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.memory
 def test_full_cache_uses_the_memory_it_reports_and_a_longer_flood_no_more() -> None:
     size = 12_000_000

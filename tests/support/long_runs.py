@@ -1,9 +1,8 @@
-"""Settings of long-running tests: `make soak` sets DNSFILTER_SOAK."""
+"""Random draws that can be repeated, and progress, of tests that run for minutes."""
 
 import os
 import secrets
 
-SOAKING = os.environ.get("DNSFILTER_SOAK") == "1"
 SEED = "DNSFILTER_SEED"
 """The variable that repeats a run's random draws. Each run prints its value."""
 
@@ -16,5 +15,5 @@ def drawn_seed() -> int:
 
 
 def say(text: str) -> None:
-    """Print a line of progress. `make soak` shows it at once, other runs show it with a failure."""
+    """Print a line of progress. `pytest -s` shows it at once, other runs show it with a failure."""
     print(text, flush=True)
