@@ -9,6 +9,7 @@ from typing import cast
 from dnsfilter.config.node_config import Clients, Limits
 from dnsfilter.engine.limits import client_block
 from dnsfilter.resolver import Resolver
+from dnsfilter.server.keepalive import asks_keepalive, with_keepalive
 from dnsfilter.wire.proxy_header import parse_proxy_header, proxy_header_size
 
 BACKLOG = 1024
@@ -241,10 +242,11 @@ class _Connection(asyncio.Protocol):
     def _ask(self, message: bytes) -> bool:
         """Ask one query. A message without an answer ends the connection. Return whether it stays open."""
         ticket = 0
+        keepalive = asks_keepalive(message)
 
         def reply(answer: bytes) -> None:
             self._tickets.discard(ticket)
-            self._write(answer)
+            self._write(with_keepalive(answer, self._limits.connection_idle_s) if keepalive else answer)
             if ticket:
                 self._take()
 

@@ -87,6 +87,14 @@ def is_client_subnet(data: bytes) -> bool:
     return not unused or not address[-1] & ((1 << unused) - 1)
 
 
+def is_cookie(data: bytes) -> bool:
+    """Return whether the data of a COOKIE option in a query has a valid size (RFC 7873 section 4).
+
+    A client cookie has 8 bytes. A server cookie after it has 8 to 32.
+    """
+    return len(data) == 8 or 16 <= len(data) <= 40
+
+
 def opt_record(payload: int, do: bool, options: bytes = b"", ext_rcode: int = 0) -> bytes:
     """Return an OPT record of version 0. `options` are in wire form; `ext_rcode` is the rcode's upper eight bits."""
     return _FIXED.pack(Type.OPT, payload, (ext_rcode << 24) | (_DO if do else 0), len(options)) + options

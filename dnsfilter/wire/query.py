@@ -5,7 +5,7 @@ from struct import Struct
 from typing import Final
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, opt_record, parse_edns
+from dnsfilter.wire.edns import OUR_PAYLOAD, Ede, Edns, is_client_subnet, is_cookie, opt_record, parse_edns
 from dnsfilter.wire.iana import Class, EdeCode, Opcode, OptionCode, Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE, ROOT, HopBudget, read_name, skip_labels, skip_name
 
@@ -27,7 +27,8 @@ _QUERY_HOPS: Final = 128
 MIN_RECORD: Final = 11
 """Size in bytes of a record whose owner is the root and whose data is empty."""
 
-_TRANSFER_TYPES: Final = frozenset({Type.IXFR, Type.AXFR, Type.MAILB, Type.MAILA})
+# Types that ask a server to do something else than to look up data (RFC 2930, RFC 1995, RFC 1035 section 3.2.3).
+_UNSUPPORTED_TYPES: Final = frozenset({Type.TKEY, Type.IXFR, Type.AXFR, Type.MAILB, Type.MAILA})
 # Types that are invalid in questions: RFC 6891, RFC 8945, and RFC 9824 section 3.5.
 _NOT_ASKED_TYPES: Final = frozenset({Type.OPT, Type.TSIG, Type.NXNAME})
 
@@ -73,8 +74,10 @@ class Fault:
     ede: Ede | None = None
 
 
-def parse_query(message: bytes) -> Query | Fault | None:
+def parse_query(message: bytes, *, stream: bool = False) -> Query | Fault | None:
     """Return the query in a client's message, or None for silence: it is too short for a header, or a response.
+
+    `stream` says that it came over TCP, where the keepalive option counts.
 
     Never raise, for any bytes. Sources: RFC 1035 section 4, RFC 9619 (one question), RFC 6891 (OPT, versions).
     """
@@ -98,7 +101,7 @@ def parse_query(message: bytes) -> Query | Fault | None:
     rd = flags & FLAG_RD != 0
     cd = flags & FLAG_CD != 0
     if rcode is None and not opcode and question is not None:
-        rcode = _refusal_rcode(question, edns, ancount + nscount)
+        rcode = _refusal_rcode(question, edns, ancount + nscount, stream)
         if rcode is None:
             return Query(number, rd, flags & FLAG_AD != 0, cd, question, edns)
     wire = question.wire if question is not None else b""
@@ -111,21 +114,35 @@ def parse_query(message: bytes) -> Query | Fault | None:
     return Fault(number, opcode, rd, cd, Rcode.FORMERR if rcode is None else rcode, wire, edns)
 
 
-def _refusal_rcode(question: Question, edns: Edns | None, records: int) -> int | None:
+def _refusal_rcode(question: Question, edns: Edns | None, records: int, stream: bool) -> int | None:
     """Return the rcode of a well-formed query that we do not answer. `records` counts answer and authority."""
     if edns is not None and edns.version > 0:
         return Rcode.BADVERS
     if question.qtype in _NOT_ASKED_TYPES:
         return Rcode.FORMERR
-    # ECS is never used, but a sender of a malformed option gets FORMERR (RFC 7871 section 6).
-    if edns is not None and edns.options:
-        subnets = [data for code, data in edns.options if code == OptionCode.ECS]
-        if not all(map(is_client_subnet, subnets)):
-            return Rcode.FORMERR
+    if edns is not None and not all(_is_option(code, data, stream) for code, data in edns.options):
+        return Rcode.FORMERR
     # An IXFR carries the client's SOA in its authority section (RFC 1995 section 3).
-    if question.qtype in _TRANSFER_TYPES:
+    if question.qtype in _UNSUPPORTED_TYPES:
         return Rcode.NOTIMP
     return Rcode.FORMERR if records else None
+
+
+def _is_option(code: int, data: bytes, stream: bool) -> bool:
+    """Return whether an option has the form that its RFC demands of a query, else with FORMERR.
+
+    Subnets and cookies are not used, but checked (RFC 7871 section 6, RFC 7873 section 5.2.2). A keepalive in a query
+    holds no timeout, and is ignored over UDP (RFC 7828 sections 3.2.1 and 3.3.1).
+    """
+    match code:
+        case OptionCode.ECS:
+            return is_client_subnet(data)
+        case OptionCode.COOKIE:
+            return is_cookie(data)
+        case OptionCode.TCP_KEEPALIVE:
+            return not (stream and data)
+        case _:
+            return True
 
 
 def question_of(name: bytes, qtype: int, qclass: int = Class.IN) -> Question:

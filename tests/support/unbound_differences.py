@@ -224,18 +224,14 @@ def _transfer(pair: Pair) -> bool:
     return asked and _fails(pair, dns.rcode.NOTIMP) and _refused(pair, dns.rcode.REFUSED)
 
 
-def _mail(pair: Pair) -> bool:
-    asked = pair.asked.qtype in (MAILA, MAILB)
+def _unsupported(pair: Pair) -> bool:
+    asked = pair.asked.qtype in (MAILA, MAILB, TKEY)
     return asked and _fails(pair, dns.rcode.NOTIMP) and _refused(pair, dns.rcode.FORMERR)
 
 
 def _no_data_type(pair: Pair) -> bool:
     asked = pair.asked.qtype in (dns.rdatatype.OPT, NXNAME, TSIG)
     return asked and _fails(pair, dns.rcode.FORMERR) and _refused(pair, dns.rcode.FORMERR)
-
-
-def _tkey(pair: Pair) -> bool:
-    return pair.asked.qtype == TKEY and _answers_what_they_refuse(pair)
 
 
 def _query_with_tc(pair: Pair) -> bool:
@@ -368,11 +364,11 @@ DIFFERENCES: Final = (
         _transfer,
     ),
     Difference(
-        "mail",
-        "MAILB and MAILA are NOTIMP",
-        "they are well-formed and not supported (RFC 1035 sections 3.2.3 and 4.1.1); Unbound says FORMERR",
+        "unsupported",
+        "MAILB, MAILA and TKEY are NOTIMP",
+        "they are well-formed and not supported (RFC 1035 sections 3.2.3 and 4.1.1, RFC 2930); Unbound says FORMERR",
         frozenset({Aspect.RCODE}) | _FORM,
-        _mail,
+        _unsupported,
     ),
     Difference(
         "no-data-type",
@@ -380,13 +376,6 @@ DIFFERENCES: Final = (
         "RFC 1035 section 4.1.1 and RFC 6891 section 6.1.1 ask for both; Unbound leaves them out",
         _FORM,
         _no_data_type,
-    ),
-    Difference(
-        "tkey",
-        "TKEY is asked of the upstream",
-        "no type is refused for its number (RFC 5625 section 4.3), and its denial is true; Unbound says FORMERR",
-        frozenset({Aspect.RCODE}) | _RECORDS | _FORM,
-        _tkey,
     ),
     Difference(
         "tc-in-query",

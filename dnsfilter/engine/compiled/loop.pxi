@@ -85,7 +85,7 @@ cdef int answer_odd(
     cdef Fault fault
     cdef uint32_t limit
     # 2. Parse. A message that is too short or is itself a response gets no answer.
-    cdef int result = read_odd(message, size, asked, &fault)
+    cdef int result = read_odd(message, size, transport, asked, &fault)
     ahead.range_class = -1
     if result == ODD_SILENT:
         fast.slots[fast.outcomes[transport][AS_DROPPED]] += 1

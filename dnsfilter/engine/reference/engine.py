@@ -214,7 +214,7 @@ class ReferenceEngine:
     ) -> Reply | Miss | Drop | Update:
         judging = self._judging
         # 1. Parse. A message that is too short or is itself a response gets no answer.
-        query = parse_query(message)
+        query = parse_query(message, stream=transport is Transport.TCP)
         if query is None:
             judging.count(transport, Outcome.DROPPED)
             return Drop()

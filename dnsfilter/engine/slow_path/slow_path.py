@@ -112,7 +112,7 @@ class SlowPath:
         self, turn: Turn, message: bytes, client: bytes, transport: Transport, range_class: int | None
     ) -> Reply | Miss | Update:
         """Parse a query or update and decide it. Raise ValueError if the message is neither."""
-        query = parse_query(message)
+        query = parse_query(message, stream=transport is Transport.TCP)
         if isinstance(query, Fault) and self.takes(query, range_class):
             return self.update(message, query, client, transport)
         if not isinstance(query, Query):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+import dns.edns
 import dns.message
 import dns.rcode
 import pytest
@@ -122,6 +123,20 @@ def test_query_is_answered_by_the_policy_of_the_connections_address(run: Run) ->
                 client = await served.connect(source)
                 client.send(query("www.tiktok.com"))
                 assert dns.rcode.to_text((await client.receive()).rcode()) == rcode
+
+    run(check())
+
+
+@each_row(("name", "before"), [("plain.example.org", 0), ("www.tiktok.com", 1), ("localhost", 0)])
+def test_client_learns_how_long_its_connection_may_be_idle_if_it_asks(run: Run, name: str, before: int) -> None:
+    async def check() -> None:
+        async with serving(limits=replace(NO_RATES, connection_idle_s=7)) as served:
+            client = await served.connect()
+            keepalive = dns.edns.GenericOption(dns.edns.OptionType.make(11), b"")
+            client.send(query(name), query(name, options=[keepalive]), query(name, options=[keepalive], id=0xB000))
+            found = [await client.receive() for _ in range(3)]
+            options = [[(int(option.otype), option.to_wire()) for option in each.options[before:]] for each in found]
+            assert options == [[], [(11, b"\0F")], [(11, b"\0F")]]
 
     run(check())
 

@@ -8,7 +8,7 @@ cdef enum:
     OPCODE_UPDATE = 5
     ECS_FIXED = 4           # family, source and scope of a client subnet (RFC 7871 section 6)
     RR_IXFR = 251
-    RR_MAILA = 254          # the last type from IXFR on that asks for a transfer
+    RR_MAILA = 254          # the last type from IXFR on that is not supported
     CLASS_CH = 3
     CLASS_NONE = 254
     CLASS_ANY = 255
@@ -34,11 +34,14 @@ cdef struct Fault:
 # Facts from the additional section of a query that are not in Asked.
 cdef struct OptFound:
     uint8_t version
-    bint bad_subnet
+    bint bad_option
 
 
-cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* fault) noexcept nogil:
-    """Classify a message that is no plain query: return ODD_SILENT, ODD_FAULT or ODD_QUERY; fill `out` and `fault`."""
+cdef int read_odd(const uint8_t* message, uint32_t size, bint stream, Asked* out, Fault* fault) noexcept nogil:
+    """Classify a message that is no plain query: return ODD_SILENT, ODD_FAULT or ODD_QUERY; fill `out` and `fault`.
+
+    `stream` says that it came over TCP, as for `parse_query`.
+    """
     cdef uint16_t flags
     cdef uint32_t position
     cdef OptFound opt
@@ -56,7 +59,7 @@ cdef int read_odd(const uint8_t* message, uint32_t size, Asked* out, Fault* faul
         known = position != 0
     else:
         position, rcode = skip_questions(message, size, big16(message + 4)), RCODE_FORMERR
-    found = read_records(message, size, position, out, &opt) if position else 0
+    found = read_records(message, size, position, stream, out, &opt) if position else 0
     if found == 0:
         rcode, out.edns, out.payload, out.do_bit = RCODE_FORMERR, False, 0, False
     fault.opcode, fault.ede = (flags & BITS_OPCODE) >> 11, -1
@@ -100,13 +103,13 @@ cdef uint32_t skip_questions(const uint8_t* message, uint32_t size, uint32_t cou
 
 
 cdef int read_records(
-    const uint8_t* message, uint32_t size, uint32_t position, Asked* out, OptFound* opt
+    const uint8_t* message, uint32_t size, uint32_t position, bint stream, Asked* out, OptFound* opt
 ) noexcept nogil:
     """Return whether the records after the questions are well formed. Fill `out` and `opt` from an OPT."""
     cdef uint32_t before = <uint32_t>big16(message + 6) + big16(message + 8)
     cdef uint32_t total = before + big16(message + 10), index, length, data
     cdef int hops = QUERY_HOPS
-    opt.version, opt.bad_subnet = 0, False
+    opt.version, opt.bad_option = 0, False
     if total * LEAST_RECORD > size - position:
         return 0
     for index in range(total):
@@ -124,17 +127,22 @@ cdef int read_records(
             if opt.version == 0:
                 if not are_options(message + data, big16(message + position + 8), False):
                     return 0
-                opt.bad_subnet = has_bad_subnet(message + data, big16(message + position + 8))
+                opt.bad_option = has_bad_option(message + data, big16(message + position + 8), stream)
         position = data + big16(message + position + 8)
     return position == size
 
 
-cdef bint has_bad_subnet(const uint8_t* options, uint32_t size) noexcept nogil:
-    """Return whether a client subnet is malformed among the first MOST_OPTIONS options. The options are well formed."""
-    cdef uint32_t position = 0, count = 0, length
+cdef bint has_bad_option(const uint8_t* options, uint32_t size, bint stream) noexcept nogil:
+    """Return whether one of the first MOST_OPTIONS options lacks the form that query._is_option demands.
+
+    The options fill `size` bytes exactly.
+    """
+    cdef uint32_t position = 0, count = 0, code, length
     while position < size and count < MOST_OPTIONS:
-        length = big16(options + position + 2)
-        if big16(options + position) == OPTION_ECS and not is_subnet(options + position + 4, length):
+        code, length = big16(options + position), big16(options + position + 2)
+        if code == OPTION_ECS and not is_subnet(options + position + 4, length):
+            return True
+        if (code == OPTION_COOKIE and not is_cookie(length)) or (code == OPTION_KEEPALIVE and stream and length):
             return True
         position += 4 + length
         count += 1
@@ -158,19 +166,19 @@ cdef int refusal_rcode(const Asked* asked, const OptFound* opt, bint has_records
     """Return the rcode of a well-formed query that is not answered, -1 for all others; as query._refusal_rcode."""
     if asked.edns and opt.version > 0:
         return RCODE_BADVERS
-    if asked.qtype == TYPE_OPT or asked.qtype == RR_TSIG or asked.qtype == RR_NXNAME or opt.bad_subnet:
+    if asked.qtype == TYPE_OPT or asked.qtype == RR_TSIG or asked.qtype == RR_NXNAME or opt.bad_option:
         return RCODE_FORMERR
-    if RR_IXFR <= asked.qtype <= RR_MAILA:
+    if asked.qtype == RR_TKEY or RR_IXFR <= asked.qtype <= RR_MAILA:
         return RCODE_NOTIMP
     return RCODE_FORMERR if has_records else -1
 
 
 cdef bint read_query(const uint8_t* message, uint32_t size, Asked* out) noexcept nogil:
-    """Parse a query that can be answered into `out`. Return False if `message` is none."""
+    """Parse a query over UDP that can be answered into `out`. Return False if `message` is none."""
     cdef Fault fault
     if read_plain(message, size, out):
         return True
-    if read_odd(message, size, out, &fault) != ODD_QUERY:
+    if read_odd(message, size, False, out, &fault) != ODD_QUERY:
         return False
     if out.qtype == TYPE_ANY and out.qclass == CLASS_IN:
         look_for_alias(out)

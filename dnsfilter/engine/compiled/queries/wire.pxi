@@ -12,6 +12,8 @@ cdef enum:
     MOST_POINTERS = 16      # in one name: wire/names.py has the reason
     MOST_OPTIONS = 32       # options of one OPT that the reference reads; a plain query has no more
     OPTION_ECS = 8
+    OPTION_COOKIE = 10
+    OPTION_KEEPALIVE = 11
     LEAST_RECORD = 11       # bytes: the root as owner, and no data
     MOST_OWNERS = 128       # distinct names of one answer: question, owners and targets
     OWNERS_ROOM = 8192
@@ -118,12 +120,25 @@ cdef bint are_options(const uint8_t* options, uint32_t size, bint plain) noexcep
         if size - position < 4:
             return False
         count += 1
-        if plain and (count > MOST_OPTIONS or big16(options + position) == OPTION_ECS):
+        if plain and (count > MOST_OPTIONS or not is_plain_option(options + position)):
             return False
         position += 4 + big16(options + position + 2)
         if position > size:
             return False
     return True
+
+
+cdef inline bint is_cookie(uint32_t size) noexcept nogil:
+    """Return whether the data of a cookie may have this size, as edns.is_cookie."""
+    return size == 8 or 16 <= size <= 40
+
+
+cdef inline bint is_plain_option(const uint8_t* option) noexcept nogil:
+    """Return whether C can ignore an option over UDP and TCP: it is none that is checked, or it needs no closer look."""
+    cdef uint32_t code = big16(option), size = big16(option + 2)
+    if code == OPTION_COOKIE:
+        return is_cookie(size)
+    return code != OPTION_ECS and (code != OPTION_KEEPALIVE or size == 0)
 
 
 cdef bint is_plain_type(uint16_t qtype) noexcept nogil:
