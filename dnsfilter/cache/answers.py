@@ -15,8 +15,6 @@ from dnsfilter.wire.names import is_at_or_below
 
 LONGEST_S: Final = 86_400
 """Maximum lifetime of an entry in seconds, for any TTL. RFC 8767 section 4 suggests days; a day limits mistakes."""
-LONGEST_DENIAL_S: Final = 3_600
-"""Maximum lifetime of a denial in seconds (RFC 2308 section 5: one to three hours)."""
 
 # The cost of an entry without its data, measured on CPython 3.11 to 3.13 (64 bit).
 _ENTRY_BYTES: Final = 820
@@ -25,18 +23,18 @@ _RECORD_BYTES: Final = 330
 _TARGET_BYTES: Final = 48
 
 
-def lifetime_s(answer: Answer) -> int:
+def lifetime_s(answer: Answer, complete: bool = True) -> int:
     """Return how many seconds an answer may be cached, or 0 if it must not be.
 
-    Data: the smallest TTL of answer and authority, at most a day. Denial: also at most the SOA's limit and an hour, and
-    0 without SOA (RFC 2308 section 5). Failures and truncated answers: 0.
+    Data, and aliases whose end was not reached (not `complete`): the smallest TTL of answer and authority, at most a
+    day. Denial: also at most `negative_ttl`, and 0 without SOA (RFC 2308 section 5). Failures and truncated answers: 0.
     """
     if not _is_conclusive(answer):
         return 0
-    if answer.rcode == Rcode.NOERROR and _has_data(answer):
+    if answer.rcode == Rcode.NOERROR and (_has_data(answer) or not complete):
         return min(answer_ttl(answer), LONGEST_S)
     denial_s = negative_ttl(answer)
-    return 0 if denial_s is None else min(denial_s, answer_ttl(answer), LONGEST_DENIAL_S)
+    return 0 if denial_s is None else min(denial_s, answer_ttl(answer))
 
 
 def size_bytes(key: CacheKey, answer: Answer, targets: tuple[bytes, ...]) -> int:
@@ -92,8 +90,10 @@ class Cache(Protocol):
     def get(self, key: CacheKey, now_ms: int) -> Entry | None:
         """Return the entry, fresh or stale, or None if there is none or it is too old to be served stale."""
 
-    def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
-        """Keep an answer if it may be cached. Return its entry in any case."""
+    def put(
+        self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int, *, complete: bool = True
+    ) -> Entry:
+        """Keep an answer if it may be cached. Return its entry in any case. `complete` is as for `lifetime_s`."""
 
     def flush(self, name: WireName, *, below: bool) -> int:
         """Remove answers about the name, or with `below` also about all names below it. Return how many these were.
@@ -145,14 +145,16 @@ class AnswerCache:
         self._demote()
         return entry
 
-    def put(self, key: CacheKey, answer: Answer, targets: tuple[bytes, ...], ad: bool, now_ms: int) -> Entry:
+    def put(
+        self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int, *, complete: bool = True
+    ) -> Entry:
         """Keep an answer if it may be cached. Return its entry in any case, so that waiting clients can be answered.
 
         An answer that must not be cached removes the entry that it contradicts. A failure or a truncated answer does
         not: a good entry outlives those and is served stale (RFC 8767 section 4). An answer larger than an eighth of
         the cache is not kept.
         """
-        seconds = lifetime_s(answer)
+        seconds = lifetime_s(answer, complete)
         size = size_bytes(key, answer, targets)
         if not seconds or size > self._max_bytes // 8:
             if _is_conclusive(answer):

@@ -71,7 +71,9 @@ class Store:
     def get(self, key: CacheKey, now_ms: int) -> Entry | None:
         """Return the entry, fresh or stale; None if there is none or it is too old to serve as stale."""
 
-    def put(self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int) -> Entry:
+    def put(
+        self, key: CacheKey, answer: Answer, targets: _Names, ad: bool, now_ms: int, *, complete: bool = True
+    ) -> Entry:
         """Cache an answer if it may be cached. Return its entry in any case."""
 
     def flush(self, name: WireName, *, below: bool) -> int:

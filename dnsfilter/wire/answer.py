@@ -19,7 +19,7 @@ from dnsfilter.wire.checker import (
     parse_answer,
 )
 from dnsfilter.wire.compose import RawRecord, compose, raw
-from dnsfilter.wire.iana import Type
+from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE
 from dnsfilter.wire.query import FLAG_AD, HEADER, Question
 from dnsfilter.wire.rdata import target_name
@@ -49,6 +49,8 @@ __all__ = [
     "without_opt",
 ]
 
+LONGEST_DENIAL_S: Final = 3_600
+"""Maximum TTL of a denial in seconds (RFC 2308 section 5: one to three hours)."""
 _CNAME: Final = int(Type.CNAME)
 _SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
 _RRSIG: Final = int(Type.RRSIG)
@@ -137,34 +139,34 @@ def _is_in_order(chain: Sequence[Record]) -> bool:
 def _with_equal_ttls(answer: Answer, denial: bool) -> Answer:
     """Return the answer with the smallest TTL of each RRset in all its records (RFC 2181 section 5.2).
 
-    Signatures keep their TTLs: those of one owner cover several sets, and each has its set's TTL (RFC 4034 section 3).
-    The SOA of a denial gets at most its MINIMUM. Otherwise a client would keep the denial longer than allowed.
+    A signature gets at most the TTL of the set that it covers (RFC 4034 section 3). The SOA of a denial gets at most
+    the denial's TTL. Otherwise a client would keep the denial longer than allowed.
     """
     least: dict[tuple[bytes, int, int, int], int] = {}
-    differ = False
     for record in answer.records:
-        is_bound = denial and record.rtype == _SOA and record.section == AUTHORITY
-        ttl = _denial_ttl(answer, record) if is_bound else record.ttl
-        rrset = (record.owner, record.rtype, record.rclass, record.section)
-        known = least.setdefault(rrset, ttl)
-        if (known != ttl or ttl != record.ttl) and record.rtype != _RRSIG:
-            differ = True
-            least[rrset] = min(known, ttl)
-    if not differ:
-        return answer
-    records = tuple(
-        record
-        if record.rtype == _RRSIG
-        else replace(record, ttl=least[record.owner, record.rtype, record.rclass, record.section])
-        for record in answer.records
-    )
-    return replace(answer, records=records)
+        if record.rtype != _RRSIG:
+            is_bound = denial and record.rtype == _SOA and record.section == AUTHORITY
+            ttl = _denial_ttl(answer, record) if is_bound else record.ttl
+            rrset = (record.owner, record.rtype, record.rclass, record.section)
+            least[rrset] = min(ttl, least.get(rrset, ttl))
+    records = []
+    for record in answer.records:
+        covered = _covered_type(answer.message, record) if record.rtype == _RRSIG else record.rtype
+        ttl = min(record.ttl, least.get((record.owner, covered, record.rclass, record.section), record.ttl))
+        records.append(record if ttl == record.ttl else replace(record, ttl=ttl))
+    equal = tuple(records)
+    return answer if equal == answer.records else replace(answer, records=equal)
+
+
+def _covered_type(message: bytes, signature: Record) -> int:
+    """Return the type of the set that an RRSIG covers."""
+    return int.from_bytes(message[signature.rdata : signature.rdata + 2], "big")
 
 
 def _denial_ttl(answer: Answer, soa: Record) -> int:
-    """Return the TTL of a denial with this SOA: the smaller of its TTL and its MINIMUM (RFC 2308 section 5)."""
+    """Return the TTL of a denial with this SOA: its TTL or its MINIMUM (RFC 2308 section 5), at most an hour."""
     minimum = int.from_bytes(answer.message[soa.end - 4 : soa.end], "big")
-    return min(soa.ttl, minimum if minimum < 0x80000000 else 0)
+    return min(soa.ttl, minimum if minimum < 0x80000000 else 0, LONGEST_DENIAL_S)
 
 
 def additional_names(answer: Answer) -> frozenset[bytes]:
@@ -203,7 +205,7 @@ def _composed(answer: Answer, records: Sequence[Record], chain: Chain | None = N
         if record.start in made:
             owner, target = made[record.start]
             sections[ANSWER].append(RawRecord(owner, _CNAME, record.rclass, record.ttl, target))
-    return compose(answer.question, answer.flags, answer.rcode, sections)
+    return compose(answer.question, answer.flags, answer.rcode, sections, shrink_data=True)
 
 
 def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain, question: Question) -> Answer:
@@ -226,34 +228,47 @@ def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain,
             [proof for proof in proofs if (proof.owner.lower(), proof.rtype, proof.rdata) not in there] + authority,
             [raw(second, record) for record in second.section(ADDITIONAL)],
         ),
+        shrink_data=True,
     )
 
 
 def _is_proof(message: bytes, record: Record) -> bool:
     """Return whether the record denies existence, or signs a denial."""
-    if record.rtype == _RRSIG:
-        return int.from_bytes(message[record.rdata : record.rdata + 2], "big") in _DENIALS
-    return record.rtype in _DENIALS
+    return (_covered_type(message, record) if record.rtype == _RRSIG else record.rtype) in _DENIALS
 
 
 def join_legs(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:
     """Return the legs of a CNAME chain, at least one, as one answer to the first leg's question.
 
-    Raise `MalformedMessage` as `join` does, and if the aliases do not end. Endless aliases are an error (RFC 1034
-    section 3.6.2): the part that was followed would deny that its last name has data.
+    If the last leg or all together do not reach the end of the chain, the answer is what was found, without denial.
+
+    Raise `MalformedMessage` as `join` does, and if the aliases loop, which is an error (RFC 1034 section 3.6.2).
     """
     joined, chain = legs[0]
     question = joined.question
     for answer, leg in legs[1:]:
         joined = join(joined, chain, answer, leg, question)
         chain = follow(joined, question)
-    if chain.endless:
-        raise MalformedMessage(f"join answer: its aliases loop, or are more than {MAX_STEPS}")
-    return joined, chain
+    if chain.loops:
+        raise MalformedMessage("join answer: its aliases loop")
+    reached = legs[-1][1].complete and not chain.long
+    if not reached:
+        joined = _without_denial(joined)
+        chain = follow(joined, question)
+    return joined, replace(chain, complete=reached)
+
+
+def _without_denial(answer: Answer) -> Answer:
+    """Return the answer without what it says of a name that its chain does not reach: rcode, and SOA in authority.
+
+    A client would take that for a denial of the chain's end (RFC 2308 section 2.2).
+    """
+    left = [record for record in answer.records if record.section != AUTHORITY or record.rtype != _SOA]
+    return _composed(replace(answer, rcode=int(Rcode.NOERROR)), left)
 
 
 def negative_ttl(answer: Answer) -> int | None:
-    """Return the TTL of a denial: the smallest TTL and MINIMUM of the SOAs in authority (RFC 2308 section 5).
+    """Return the TTL of a denial: the smallest TTL and MINIMUM of the SOAs in authority, at most an hour (RFC 2308).
 
     Return None without a SOA: such a denial must not be cached.
     """

@@ -28,16 +28,18 @@ class Chain:
     `targets`: the folded names that its CNAME, DNAME, SVCB and HTTPS records lead to, each once, in order, without the
     question's name. `end`: the last owner on the chain of aliases.
 
-    `complete` is False if an alias leads to `end` and the message says nothing usable about `end`. `endless`: the
-    aliases loop, or are more than MAX_STEPS. `made`: the CNAMEs that are missing next to a DNAME, each as the DNAME's
-    start, the CNAME's owner and its target. `contradicts`: a CNAME leads elsewhere than the DNAME above it.
+    `complete` is False if an alias leads to `end` and the message says nothing usable about `end`, or if `long`: there
+    are more than MAX_STEPS aliases, and the rest was not followed. `loops`: an alias leads back to one before it.
+    `made`: the CNAMEs that are missing next to a DNAME, each as the DNAME's start, the CNAME's owner and its target.
+    `contradicts`: a CNAME leads elsewhere than the DNAME above it.
     """
 
     records: tuple[Record, ...]
     targets: tuple[bytes, ...]
     end: bytes
     complete: bool
-    endless: bool
+    loops: bool = False
+    long: bool = False
     made: tuple[tuple[int, bytes, bytes], ...] = ()
     contradicts: bool = False
 
@@ -72,7 +74,7 @@ class _Walk:
         owner = self._question.name
         seen = {owner}
         found = False
-        complete = endless = False
+        complete = loops = long = False
         for _ in range(MAX_STEPS + 1):
             found = self._keep_data(owner)
             following = None if found else self._keep_alias(owner)
@@ -80,7 +82,7 @@ class _Walk:
                 complete = found or len(seen) == 1 or self._is_denied(owner)
                 break
             if following in seen:
-                complete = endless = True
+                complete = loops = True
                 break
             owner = following
             seen.add(owner)
@@ -88,11 +90,11 @@ class _Walk:
                 complete = self._question.qtype == _CNAME  # A DNAME made the CNAME that was asked for.
                 break
         else:
-            complete = endless = True
+            long = True
         self._targets.pop(self._question.name, None)
         made = tuple(self._made)
         kept, targets = tuple(self._kept.values()), tuple(self._targets)
-        return Chain(kept, targets, owner, complete, endless, made, self._contradicts)
+        return Chain(kept, targets, owner, complete, loops, long, made, self._contradicts)
 
     def _keep_data(self, owner: bytes) -> bool:
         """Keep the records of the queried type at `owner`. Return whether there are any."""
@@ -187,8 +189,8 @@ def follow(answer: Answer, question: Question, leaves: Callable[[bytes], bool] =
     """Return the part of the answer section that the question reaches. Takes linear time in any order of records.
 
     At each owner, take the data of the queried type with its signatures, else the CNAME there, else the nearest DNAME
-    above (RFC 1034 section 3.6.2, RFC 6672 section 2.3). A loop or more than MAX_STEPS aliases end the chain as
-    complete and endless. An alias to a name for which `leaves` returns True ends it as not complete: other servers are
-    asked for that name, and this message's data for it is ignored.
+    above (RFC 1034 section 3.6.2, RFC 6672 section 2.3). A loop or more than MAX_STEPS aliases end the chain. An alias
+    to a name for which `leaves` returns True ends it as not complete: other servers are asked for that name, and this
+    message's data for it is ignored.
     """
     return _Walk(answer, question, leaves).chain()

@@ -5,6 +5,7 @@ last record that the header counts. The client gets exactly the records that the
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from dnsfilter.errors import MalformedMessage
 from dnsfilter.wire.edns import Edns, parse_edns
@@ -28,6 +29,8 @@ from dnsfilter.wire.rdata import check_rdata
 ANSWER = 0
 AUTHORITY = 1
 ADDITIONAL = 2
+LONGEST_TTL_S: Final = 604_800
+"""Highest TTL that is read, in seconds: a week (RFC 8767 section 4). A higher one counts as this."""
 _OPT = int(Type.OPT)
 
 
@@ -36,7 +39,7 @@ class Record:
     """The position of one record in its message.
 
     `owner` is folded. `[start, end)` is the complete record, `[rdata, end)` its data. `ttl` is 0 if the top bit is set
-    (RFC 2181 section 8). `section` is ANSWER, AUTHORITY or ADDITIONAL.
+    (RFC 2181 section 8), and at most LONGEST_TTL_S. `section` is ANSWER, AUTHORITY or ADDITIONAL.
     """
 
     owner: bytes
@@ -145,6 +148,5 @@ def _read_record(message: bytes, start: int, section: int, hops: HopBudget) -> R
     if end > len(message):
         raise MalformedMessage(f"read record: {length} bytes of data at byte {rdata} run past the end")
     check_rdata(message, rtype, rclass, rdata, end, hops)
-    return Record(
-        owner.lower(), rtype, rclass, ttl if ttl < 0x80000000 else 0, start, position + 4, rdata, end, section
-    )
+    ttl = min(ttl, LONGEST_TTL_S) if ttl < 0x80000000 else 0
+    return Record(owner.lower(), rtype, rclass, ttl, start, position + 4, rdata, end, section)

@@ -276,6 +276,24 @@ def test_an_alias_that_leads_out_of_the_answer_is_followed(start: Start) -> None
     assert rig.forwarded == [("a.example.org", "A"), ("b.example.net", "A")]
 
 
+@each_row("rest", [(), ("plain.example.org. 300 A 198.51.100.9",)], ids=["legs alone", "records that go"])
+def test_a_chain_that_is_put_together_is_as_small_as_any_message(start: Start, rest: tuple[str, ...]) -> None:
+    """Check that it fits into 512 bytes. Written out, its names alone take 600."""
+    zone = "a-name-of-some-length.in-a-large-network.example.org"
+    chain = {(f"c{n}.{zone}", "A"): (f"c{n}.{zone}. 300 CNAME c{n + 1}.{zone}.", *rest) for n in range(8)}
+    chain[f"c8.{zone}", "A"] = tuple(f"c8.{zone}. 300 A 198.51.100.{n}" for n in range(5)) + rest
+    rig = start(office(), Scripted(says(chain)))
+    wire = query(f"c0.{zone}", edns=False)
+    for _ in range(2):
+        content = bytes_of(rig, wire)
+        found = dns.message.from_wire(content)
+        assert not found.flags & dns.flags.TC
+        targets = [f"CNAME c{n}.{zone}." for n in range(1, 9)]
+        assert sorted(data(found)) == sorted([*targets, *(f"A 198.51.100.{n}" for n in range(5))])
+        # No name shares the question's end, whose spelling is the client's.
+        assert len(content) <= len(found.to_wire()) + len(zone)
+
+
 def test_an_alias_that_is_asked_for_is_not_followed(start: Start) -> None:
     rig = start(office(), Scripted(says({("a.example.org", "CNAME"): ("a.example.org. 300 CNAME b.example.net.",)})))
     assert data(rig.ask(query("a.example.org", "CNAME"))) == ["CNAME b.example.net."]

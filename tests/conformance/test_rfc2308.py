@@ -7,9 +7,10 @@ import dns.rdatatype
 
 from dnsfilter.engine.interface import Miss
 from dnsfilter.policy.model import Reply
+from dnsfilter.telemetry.metrics import Transport
 from tests.conformance.ways import BANNED
 from tests.contract.cases import office
-from tests.support.engines import data, query, ttls
+from tests.support.engines import data, edes, query, ttls
 from tests.support.rows import each_row
 from tests.support.scripted import Asked, Behaviour, Scripted, denial, fails, reply
 from tests.support.starting import Start
@@ -54,6 +55,20 @@ def test_the_soa_comes_with_the_denial_its_ttl_bound_by_minimum_and_counting_dow
     assert {_soa(found) for found in seen} == {
         f"example.org. ns.example.org. hostmaster.example.org. 7 3600 600 86400 {minimum}"
     }
+
+
+@each_denial
+@each_row("do", [False, True])
+@each_row(("ttl", "minimum", "kept_s"), [(86_400, 86_400, 3600), (1_000_000, 7200, 3600), (900, 60, 60)])
+def test_no_client_keeps_a_denial_longer_than_this_node_may(
+    start: Start, ttl: int, minimum: int, kept_s: int, do: bool, rcode: int
+) -> None:
+    """Check the SOA and its signature, fresh and cached. A validator takes the lesser of both TTLs."""
+    signature = f"example.org. {ttl} RRSIG SOA 13 2 {ttl} 20300101000000 20200101000000 1 example.org. AAAA"
+    lines = (SOA.format(ttl=ttl, minimum=minimum), signature)
+    rig = start(office(), Scripted(lambda asked: (reply(asked, authority=lines, rcode=rcode),)))
+    seen = [rig.ask(query(NAME, do=do))] + [rig.at_once(query(NAME, do=do), later_s=later_s) for later_s in (0, 59)]
+    assert [ttls(found) for found in seen] == [[each_s] * (1 + do) for each_s in (kept_s, kept_s, kept_s - 59)]
 
 
 @each_denial
@@ -123,6 +138,30 @@ def test_a_denial_of_our_own_has_a_soa_so_that_clients_need_not_ask_again_at_onc
     assert soa.rdtype == dns.rdatatype.SOA
     assert dns.name.from_text(BANNED).is_subdomain(soa.name)
     assert (soa.ttl, soa[0].minimum) == (10, 10)
+
+
+@each_row(
+    ("ban", "name", "rcode", "has_data"),
+    [
+        (Reply.NODATA, "TikTok.com", dns.rcode.NOERROR, True),
+        (Reply.ADDRESS, "TikTok.com", dns.rcode.NOERROR, True),
+        (Reply.NODATA, BANNED, dns.rcode.NOERROR, False),
+        (Reply.ADDRESS, BANNED, dns.rcode.NOERROR, False),
+        (Reply.NXDOMAIN, "TikTok.com", dns.rcode.NXDOMAIN, False),
+        (Reply.REFUSED, "TikTok.com", dns.rcode.REFUSED, None),
+    ],
+)
+@each_row("transport", tuple(Transport))
+def test_the_soa_at_the_apex_of_a_refused_domain_is_ours(
+    start: Start, transport: Transport, ban: Reply, name: str, rcode: int, has_data: bool | None
+) -> None:
+    """Check that no denial says that the owner of its own SOA has none."""
+    found = start(office(reply=ban), Scripted(fails(0))).at_once(query(name, "SOA"), transport=transport)
+    assert (found.rcode(), [code for code, _ in edes(found)]) == (rcode, [15])
+    shown = {True: [found.answer], False: [found.authority], None: []}[has_data]
+    assert [found.answer, found.authority].count([]) == 2 - len(shown)
+    for (soa,) in shown:
+        assert (soa.name, soa.rdtype, soa.ttl) == (dns.name.from_text("tiktok.com"), dns.rdatatype.SOA, 10)
 
 
 @each_row("name", ["x.invalid", "use-application-dns.net", "localhost", "1.0.0.10.in-addr.arpa"])

@@ -111,9 +111,10 @@ def test_types_and_classes_are_kept_apart(start: Start) -> None:
         ("NAPTR", bytes(4) + b"\1u\0\0", b""),
     ],
 )
-def test_names_in_data_of_known_types_are_written_out_in_a_rebuilt_message(
+def test_names_in_data_of_known_types_are_written_out_or_compressed_in_a_rebuilt_message(
     start: Start, qtype: str, before: bytes, after: bytes
 ) -> None:
+    """Check that only types of RFC 1035 hold compressed names, here the SOA, whose names have a common end."""
     rtype = int(dns.rdatatype.from_text(qtype))
 
     def behave(asked: Asked) -> tuple[bytes, ...]:
@@ -123,9 +124,9 @@ def test_names_in_data_of_known_types_are_written_out_in_a_rebuilt_message(
     rig = start(office(), Scripted(behave))
     for _ in range(2):
         content = bytes_of(rig, query(NAME, qtype))
-        assert b"\4Mail\7example\3org\0" + after in content
+        assert (b"\4Mail\xc0" if qtype == "SOA" else b"\4Mail\7example\3org\0" + after) in content
         assert b"extra" not in content
-        dns.message.from_wire(content)
+        assert "Mail.example.org." in dns.message.from_wire(content).answer[0][0].to_text()
 
 
 @each_row("extra", [(), (record(b"\0", 1, bytes(4)),)], ids=["as it came", "rebuilt"])

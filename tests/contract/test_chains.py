@@ -34,10 +34,46 @@ def test_an_unfinished_chain_is_followed(start: Start, hops: int, transport: Tra
     assert isinstance(rig.judge(query("c1.example.org")), Miss)
 
 
-def test_chain_beyond_eight_hops_fails(start: Start) -> None:
-    rig = start(office(), Scripted(says(chain(9))))
-    assert rig.ask(query("c0.example.org")).rcode() == dns.rcode.SERVFAIL
+@each_row("transport", tuple(Transport))
+@each_row("hops", [9, 12])
+def test_of_a_chain_beyond_eight_hops_what_was_found_is_answered_and_kept(
+    start: Start, hops: int, transport: Transport
+) -> None:
+    rig = start(office(), Scripted(says(chain(hops))))
+    for _ in range(2):
+        found = rig.ask(query("c0.example.org"), transport=transport)
+        assert (found.rcode(), data(found)) == (dns.rcode.NOERROR, [f"CNAME c{n + 1}.example.org." for n in range(9)])
+        assert found.authority == []
+    assert rig.forwarded == [(f"c{n}.example.org", "A") for n in range(9)]
+    rig.pass_time(300_000)
+    rig.ask(query("c0.example.org"), transport=transport)
+    assert len(rig.forwarded) == 18
+
+
+def test_a_chain_beyond_eight_hops_denies_nothing_of_its_last_name(start: Start) -> None:
+    unrelated = (
+        "example.net. 300 SOA ns.example.net. h.example.net. 1 2 3 4 300",
+        "example.net. 300 NS ns.example.net.",
+    )
+    links = chain(9)
+    rig = start(office(), Scripted(lambda asked: (reply(asked, links[asked.name, asked.qtype], unrelated),)))
+    for _ in range(2):
+        found = rig.ask(query("c0.example.org"))
+        assert [record.rdtype for record in found.authority] == [dns.rdatatype.NS]
     assert len(rig.forwarded) == 9
+
+
+@each_row("banned", [1, 9])
+def test_a_chain_beyond_eight_hops_through_a_banned_name_is_refused(start: Start, banned: int) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        at = banned if asked.name == "www.tiktok.com" else int(asked.name[1 : asked.name.index(".")])
+        target = "www.tiktok.com" if at + 1 == banned else f"c{at + 1}.example.org"
+        return [reply(asked, (f"{asked.name}. 300 CNAME {target}.",))]
+
+    rig = start(office(), Scripted(behave))
+    for _ in range(2):
+        assert rig.ask(query("c0.example.org"), GHENT).rcode() == dns.rcode.REFUSED
+        assert len(data(rig.ask(query("c0.example.org"), MECHELEN))) == 9
 
 
 def test_loop_over_several_answers_fails(start: Start) -> None:

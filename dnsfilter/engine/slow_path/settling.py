@@ -126,19 +126,22 @@ class Settling:
             ANSWER_DURATION.observe(self._slots, self._clock.boot_ns() - asked_ns)
 
     def _got(self, turn: Turn, exchange: Exchange, answer: Answer) -> Sequence[Result]:
-        """Cache the answer and deliver it to the waiting queries; or follow a CNAME that leads out of the answer."""
+        """Cache the answer and deliver it to the waiting queries; or follow a CNAME that leads out of the answer.
+
+        After MOST_HOPS aliases out of answers, or too many within one, deliver what was found.
+        """
         chain = follow(answer, exchange.question, answered_by_others(exchange.question, self._zones))
         exchange.legs.append((answer, chain))
-        if not chain.complete:
+        if not chain.complete and not chain.long and len(exchange.legs) <= MOST_HOPS:
             return self._follow_chain(turn, exchange, chain)
         try:
             joined, chain = join_legs(exchange.legs)
             relayed = prune_answer(joined, chain, exchange.key.do)
-        except MalformedMessage:  # the joined answer exceeds the size of a message
+        except MalformedMessage:  # the aliases loop, or the joined answer exceeds the size of a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         ad = passes_ad(self._trust_ad, ((leg.ad, self._zones.covers(leg.question.name)) for leg, _ in exchange.legs))
-        entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms)
+        entry = self._cache.put(exchange.key, relayed, chain.targets, ad, turn.boot_ms, complete=chain.complete)
         self._failures.forget(exchange.key)
         for waiter in self._inflight.finish(exchange):
             self.deliver(turn, waiter, entry, Outcome.FORWARDED)
@@ -146,7 +149,7 @@ class Settling:
 
     def _follow_chain(self, turn: Turn, exchange: Exchange, chain: Chain) -> Sequence[Result]:
         name, asked = chain.end, exchange.question
-        if len(exchange.legs) > MOST_HOPS or any(name == leg.question.name for leg, _ in exchange.legs):
+        if any(name == leg.question.name for leg, _ in exchange.legs):
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         question = question_of(name, asked.qtype, asked.qclass)

@@ -45,8 +45,11 @@ def test_owners_are_folded() -> None:
     assert answer.records[0].owner == b"\x01a\x01b\0"
 
 
-@pytest.mark.parametrize(("ttl", "read"), [(0, 0), (0x7FFFFFFF, 0x7FFFFFFF), (0x80000000, 0), (0xFFFFFFFF, 0)])
-def test_a_ttl_with_its_top_bit_counts_as_zero(ttl: int, read: int) -> None:
+@pytest.mark.parametrize(
+    ("ttl", "read"),
+    [(0, 0), (604_800, 604_800), (604_801, 604_800), (0x7FFFFFFF, 604_800), (0x80000000, 0), (0xFFFFFFFF, 0)],
+)
+def test_a_ttl_is_a_week_at_most_and_with_its_top_bit_zero(ttl: int, read: int) -> None:
     assert parse_answer(response(record(PTR, 1, bytes(4), ttl))).records[0].ttl == read
 
 

@@ -159,11 +159,11 @@ cdef class Store:
             entry.memory,
         )
 
-    def put(self, key, answer, targets, ad, int64_t now_ms):
+    def put(self, key, answer, targets, ad, int64_t now_ms, *, complete=True):
         """Cache an answer if it may be cached, as `AnswerCache.put`. Return its entry in any case."""
         cdef Key wanted = key_from(key)
         cdef Entry* entry = NULL
-        cdef int64_t seconds = lifetime_s(answer)
+        cdef int64_t seconds = lifetime_s(answer, complete)
         conclusive = answer.rcode in (RCODE_NOERROR, RCODE_NXDOMAIN) and not answer.tc
         self._free_dropped()
         if seconds:

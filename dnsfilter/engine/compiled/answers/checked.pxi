@@ -1,11 +1,14 @@
 # The strict check of an upstream's message in C: wire/checker.py and rdata.py, and the records that it reads. It
 # rejects every message that those reject, and hands over some that they accept.
 
+cdef enum:
+    LONGEST_TTL_S = 604800  # wire/checker.py
+
 # One record; `owner` is the number of its folded name.
 cdef struct Seen:
     uint32_t start
     uint32_t ttl_at
-    uint32_t ttl            # 0 if the top bit was set (RFC 2181 section 8)
+    uint32_t ttl            # 0 if the top bit was set (RFC 2181 section 8), at most LONGEST_TTL_S
     uint32_t rdata
     uint32_t end
     uint16_t rtype
@@ -254,7 +257,7 @@ cdef bint add_record(Reading* reading, uint32_t start, uint32_t rdata, uint32_t 
     reading.record_count += 1
     record.start = start
     record.ttl_at = rdata - 6
-    record.ttl = 0 if ttl >> 31 else ttl
+    record.ttl = 0 if ttl >> 31 else least_of(ttl, LONGEST_TTL_S)
     record.rdata = rdata
     record.end = end
     record.rtype = big16(message + rdata - 10)

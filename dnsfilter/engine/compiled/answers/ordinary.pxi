@@ -3,7 +3,7 @@
 
 cdef enum:
     LONGEST_LIFE_S = 86400  # LONGEST_S of cache/answers.py
-    LONGEST_DENIAL_S = 3600
+    LONGEST_DENIAL_S = 3600 # wire/answer.py
 
 
 cdef bint is_kept(Reading* reading, const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
@@ -25,31 +25,33 @@ cdef inline uint32_t least_of(uint32_t one, uint32_t other) noexcept nogil:
 
 
 cdef uint32_t denial_s(Reading* reading, const Seen* soa, uint32_t ttl) noexcept nogil:
-    """Return how long a denial with this SOA is valid, in seconds (RFC 2308 section 5)."""
+    """Return how long a denial with this SOA is valid, in seconds: _denial_ttl of wire/answer.py."""
     cdef uint32_t minimum = big32(reading.message + soa.end - 4)
-    return least_of(ttl, 0 if minimum >> 31 else minimum)
+    return least_of(least_of(ttl, LONGEST_DENIAL_S), 0 if minimum >> 31 else minimum)
 
 
-cdef inline bint is_one_set(const Seen* one, const Seen* other) noexcept nogil:
+cdef inline bint is_of_set(const Seen* record, const Seen* other, uint16_t rtype) noexcept nogil:
+    """Return whether a record has this type, and owner, class and section of the other one."""
     return (
-        one.owner == other.owner
-        and one.rtype == other.rtype
-        and one.section == other.section
-        and one.rclass == other.rclass
+        record.owner == other.owner
+        and record.rtype == rtype
+        and record.section == other.section
+        and record.rclass == other.rclass
     )
 
 
 cdef uint32_t least_ttl(Reading* reading, const Seen* record, bint denial) noexcept nogil:
-    """Return the least TTL of the record's set (RFC 2181 section 5.2). A denial's SOA has at most its MINIMUM."""
-    cdef bint is_bound = denial and record.rtype == TYPE_SOA and record.section == IN_AUTHORITY
+    """Return the TTL to give to a record: _with_equal_ttls of wire/answer.py."""
+    cdef uint16_t rtype = big16(reading.message + record.rdata) if record.rtype == RR_RRSIG else record.rtype
+    cdef bint is_bound = denial and rtype == TYPE_SOA and record.section == IN_AUTHORITY
     cdef uint32_t ttl = record.ttl
     cdef const Seen* other
     cdef int index
-    if record.rtype == RR_RRSIG:
+    if rtype == RR_RRSIG:
         return ttl
     for index in range(reading.record_count):
         other = &reading.records[index]
-        if is_one_set(other, record):
+        if is_of_set(other, record, rtype):
             ttl = least_of(ttl, denial_s(reading, other, other.ttl) if is_bound else other.ttl)
     return ttl
 
@@ -71,7 +73,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
         held = &out.records[index]
         held.end = out.size = record.end
         held.ttl_at = record.ttl_at
-        if index and record.rtype != RR_RRSIG and is_one_set(record, record - 1):
+        if index and record.rtype != RR_RRSIG and is_of_set(record - 1, record, record.rtype):
             held.ttl = out.records[index - 1].ttl
         else:
             held.ttl = least_ttl(reading, record, denial)
@@ -90,7 +92,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
 
 cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexcept nogil:
     """Return how long an answer may be cached, in seconds: lifetime_s of cache/answers.py."""
-    cdef uint32_t life = LONGEST_DENIAL_S if denial else LONGEST_LIFE_S
+    cdef uint32_t life = LONGEST_LIFE_S
     cdef bint has_soa = False
     cdef int index
     cdef const Seen* record
