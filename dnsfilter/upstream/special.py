@@ -49,13 +49,15 @@ class _Shape(Enum):
     LOOPBACK_V6 = "the PTR of ::1"
 
 
-def special(name: bytes, qtype: int) -> LocalAnswer | None:
+def special(name: bytes, qtype: int, do: bool = False) -> LocalAnswer | None:
     """Return the local answer for a folded wire name, or None if it resolves like any other name.
+
+    With `do` (RFC 3225), hosts of a single label resolve: a client that validates needs the root's proof.
 
     Takes one look-up for most names, and at most as many as the name has labels.
     """
     starts = _label_starts(name)
-    if len(starts) == 1 and name not in _ZONES and qtype in HOST_TYPES:
+    if len(starts) == 1 and name not in _ZONES and qtype in HOST_TYPES and not do:
         return LocalAnswer(Rcode.NOERROR, name, Records.NONE, True)
     if not starts or name[starts[-1] :] not in TOP_LABELS:
         return None

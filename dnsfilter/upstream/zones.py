@@ -89,9 +89,9 @@ class Zones:
         """
         return name in self.records or self._zone(name) is not None
 
-    def special(self, name: bytes, qtype: int) -> LocalAnswer | None:
+    def special(self, name: bytes, qtype: int, do: bool) -> LocalAnswer | None:
         """Return the local answer for a special name. None if a record, a zone or the default servers answer it."""
-        found = special(name, qtype)
+        found = special(name, qtype, do)
         if found is None or not found.overridable:
             return found
         if self.covers(name):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import dns.flags
 import dns.rcode
 import dns.rdatatype
 
@@ -42,6 +43,31 @@ def test_any_of_a_name_that_exists_gets_one_record(start: Start, name: str, tran
             assert (found.rcode(), data(found), ttls(found)) == (dns.rcode.NOERROR, LEAST, [3789])
             assert found.question[0].rdtype == dns.rdatatype.ANY
     assert rig.forwarded == [(name.rstrip("."), "CNAME")] * 2
+
+
+SIGNED = "20300101000000 20200101000000 1 example.org. AAAA"
+SIGNED_DENIAL = (
+    "example.org. 300 SOA ns.example.org. h.example.org. 1 2 3 4 300",
+    f"example.org. 300 RRSIG SOA 13 2 300 {SIGNED}",
+    "plain.example.org. 300 NSEC www.example.org. A RRSIG NSEC",
+    f"plain.example.org. 300 RRSIG NSEC 13 3 300 {SIGNED}",
+)
+
+
+@each_transport
+def test_any_of_a_signed_name_gets_its_signed_denial_if_the_client_validates(
+    start: Start, transport: Transport
+) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        return [reply(asked, authority=SIGNED_DENIAL, flags=int(dns.flags.AD))]
+
+    rig = start(office(), Scripted(behave), trust_ad=True)
+    for _ in range(2):
+        found = rig.ask(query("plain.example.org", "ANY", do=True), transport=transport)
+        assert (found.rcode(), data(found), ttls(found)) == (dns.rcode.NOERROR, [], [300] * 4)
+        assert found.question[0].rdtype == dns.rdatatype.ANY
+        assert not found.flags & dns.flags.AD, "that there is no CNAME is authentic, not that there is nothing"
+        assert data(rig.ask(query("plain.example.org", "ANY"), transport=transport)) == LEAST
 
 
 @each_transport

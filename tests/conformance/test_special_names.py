@@ -13,7 +13,7 @@ from tests.contract.cases import NETWORKS, internet, office
 from tests.support.engines import DIEST, GHENT, MECHELEN, UNREGISTERED, ZoneTo, data, edes, query
 from tests.support.policies import NOW, authority, ban, policy, service
 from tests.support.rows import each_row
-from tests.support.scripted import Scripted, fails, reply, says
+from tests.support.scripted import Asked, Scripted, fails, reply, says
 from tests.support.starting import Start
 
 ADDRESSED = ("A", "AAAA", "HTTPS")
@@ -284,6 +284,35 @@ def test_top_level_domains_resolve(start: Start, qtype: str) -> None:
     rig = start(office(), Scripted(lambda asked: (reply(asked, authority=PROOF[:1]),)))
     rig.ask(query("org", qtype), MECHELEN)
     assert rig.forwarded == [("org", qtype)]
+
+
+@each_row("transport", tuple(Transport))
+@each_row("qtype", [*ADDRESSED, "CNAME", "ANY"])
+@each_row("name", ["org", "printer"])
+def test_a_client_that_validates_gets_the_roots_word_on_a_single_label(
+    start: Start, name: str, qtype: str, transport: Transport
+) -> None:
+    signed = (*PROOF, ". 300 NSEC aaa. NS SOA RRSIG NSEC DNSKEY ZONEMD")
+    rig = start(office(), Scripted(lambda asked: (reply(asked, authority=signed, rcode=dns.rcode.NXDOMAIN),)))
+    for _ in range(2):
+        found = rig.ask(query(name, qtype, do=True), MECHELEN, transport)
+        assert (found.rcode(), len(found.authority)) == (dns.rcode.NXDOMAIN, len(signed))
+        assert rig.at_once(query(name, qtype), MECHELEN, transport).rcode() == dns.rcode.NOERROR
+    assert rig.forwarded == [(name, "CNAME" if qtype == "ANY" else qtype)]
+
+
+def test_a_client_that_validates_gets_the_roots_word_on_an_aliass_target(start: Start) -> None:
+    def behave(asked: Asked) -> list[bytes]:
+        if asked.name == "a.example.org":
+            return [reply(asked, ("a.example.org. 300 CNAME printer.",), PROOF, rcode=dns.rcode.NXDOMAIN)]
+        return []
+
+    rig = start(office(), Scripted(behave))
+    for _ in range(2):
+        found = rig.ask(query("a.example.org", do=True), MECHELEN)
+        assert (found.rcode(), data(found)) == (dns.rcode.NXDOMAIN, ["CNAME printer."])
+    found = rig.ask(query("a.example.org"), MECHELEN)
+    assert (found.rcode(), data(found)) == (dns.rcode.NOERROR, ["CNAME printer."])
 
 
 def test_an_office_may_serve_a_single_label_itself(start: Start) -> None:

@@ -152,7 +152,9 @@ def test_delv_validates_what_comes_through_us(place: Office, tmp_path: Path, nam
     assert any(line.startswith(f"{name}.") for line in shown)
 
 
-@pytest.mark.parametrize(("name", "qtype"), [("absent.example.org", "A"), ("www.example.org", "SRV")])
+@pytest.mark.parametrize(
+    ("name", "qtype"), [("absent.example.org", "A"), ("www.example.org", "SRV"), ("www.example.org", "ANY")]
+)
 def test_delv_validates_what_is_denied(place: Office, tmp_path: Path, name: str, qtype: str) -> None:
     assert delv(place, tmp_path, name, qtype)[0] == "; negative response, fully validated"
 

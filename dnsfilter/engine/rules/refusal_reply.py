@@ -28,8 +28,13 @@ def refusal(query: Query, judgement: Judgement, cap_s: int, limit: int) -> bytes
         records = _addresses(query, ban, ttl_s)
         if records:
             return local_reply(query, Rcode.NOERROR, records, (), (ede, Ede(EdeCode.FORGED_ANSWER)), limit)
-    rcode = Rcode.NXDOMAIN if ban.reply is Reply.NXDOMAIN and _covers_all_below(hit) else Rcode.NOERROR
-    return local_reply(query, rcode, (), (_soa(query, hit, ttl_s),), ede, limit)
+    soa = _soa(query, hit, ttl_s)
+    if ban.reply is Reply.NXDOMAIN and _covers_all_below(hit):
+        return local_reply(query, Rcode.NXDOMAIN, (), (soa,), ede, limit)
+    if query.question.qtype == Type.SOA and soa.owner == query.question.wire[:-4]:
+        # A denial would say that the owner of its SOA has no SOA.
+        return local_reply(query, Rcode.NOERROR, (soa,), (), ede, limit)
+    return local_reply(query, Rcode.NOERROR, (), (soa,), ede, limit)
 
 
 def _covers_all_below(hit: Matched) -> bool:

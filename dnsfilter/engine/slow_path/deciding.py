@@ -117,14 +117,14 @@ class Deciding:
         return local.message
 
     def _local(self, case: Case) -> Local | None:
-        question = case.query.question
+        query, question = case.query, case.query.question
         if question.qclass == Class.IN and question.name in SIGNAL_NAMES and self._enforces(case):
-            return signal_answer(case.query, case.limit)
-        if asks_probe(case.query) and question.qtype == Type.TXT:
-            return probe_answer(case.query, self._judging.probe_texts(case), case.limit)
+            return signal_answer(query, case.limit)
+        if asks_probe(query) and question.qtype == Type.TXT:
+            return probe_answer(query, self._judging.probe_texts(case), case.limit)
         revision = self._judging.snapshot.revision
-        found = self._zones.special(question.name, question.qtype)
-        return special_answer(case.query, found, revision, case.limit)
+        found = self._zones.special(question.name, question.qtype, query.do)
+        return special_answer(query, found, revision, case.limit)
 
     def _enforces(self, case: Case) -> bool:
         return case.range_class is not None and self._judging.snapshot.enforcing(case.range_class, case.at)

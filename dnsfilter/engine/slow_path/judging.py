@@ -14,7 +14,7 @@ from dnsfilter.engine.rules.refusal_reply import refusal
 from dnsfilter.engine.rules.stale import STALE_TTL_S, stale_code
 from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
 from dnsfilter.engine.slow_path.case import Case, Failed
-from dnsfilter.engine.slow_path.local import any_answer, asks_any
+from dnsfilter.engine.slow_path.local import any_answer, asks_any, has_signed_denial
 from dnsfilter.engine.slow_path.recorder import Recorder
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
@@ -95,7 +95,10 @@ class Judging:
         if asks_any(case.query.question):
             answer = replace(answer, question=case.query.question)
             if answer.rcode == Rcode.NOERROR and not answer.section(ANSWER):
-                answer, age_s, ad = any_answer(answer.question), 0, False
+                # AD would vouch that there are no types at all. Upstream's word is about CNAME.
+                ad = False
+                if not has_signed_denial(answer):
+                    answer, age_s = any_answer(answer.question), 0
         return relay(
             case.query,
             answer,

@@ -7,7 +7,7 @@ from dnsfilter.config.node_config import LocalRecord
 from dnsfilter.telemetry.metrics import Bypass
 from dnsfilter.upstream.special import APEXES, LocalAnswer, Records
 from dnsfilter.upstream.zones import Zones
-from dnsfilter.wire.answer import Answer, RawRecord, parse_answer
+from dnsfilter.wire.answer import AUTHORITY, Answer, RawRecord, parse_answer
 from dnsfilter.wire.compose import MAX_MESSAGE, compose
 from dnsfilter.wire.iana import Class, Rcode, Type
 from dnsfilter.wire.message import address_record, hinfo_record, soa_record, txt_record, txt_strings_record
@@ -70,19 +70,28 @@ def any_answer(question: Question) -> Answer:
     return compose(question, 0, Rcode.NOERROR, ([record],))
 
 
-def is_ours(name: bytes, qtype: int, zones: Zones) -> bool:
+def has_signed_denial(answer: Answer) -> bool:
+    """Return whether signatures cover the authority section. Only clients that set DO get such answers.
+
+    To a validator an unsigned record of a signed zone is bogus, but the signed denial of CNAME is not. So it answers
+    ANY there (RFC 8482 section 4: with DO the authority section of an empty answer is signed).
+    """
+    return any(record.rtype == Type.RRSIG for record in answer.section(AUTHORITY))
+
+
+def is_ours(name: bytes, qtype: int, do: bool, zones: Zones) -> bool:
     """Return whether this node answers a name itself."""
     if name in _SINGLE_NAMES or name in zones.records:
         return True
-    return zones.special(name, qtype) is not None
+    return zones.special(name, qtype, do) is not None
 
 
-def answered_by_others(question: Question, zones: Zones) -> Callable[[bytes], bool]:
+def answered_by_others(question: Question, do: bool, zones: Zones) -> Callable[[bytes], bool]:
     """Return a test for names that the servers of `question` do not answer: other servers do, or this node."""
     view = zones.route(question.name, question.qtype)
 
     def others(name: bytes) -> bool:
-        return zones.route(name, question.qtype) is not view or is_ours(name, question.qtype, zones)
+        return zones.route(name, question.qtype) is not view or is_ours(name, question.qtype, do, zones)
 
     return others
 
@@ -147,12 +156,12 @@ def _records(name: bytes, qtype: int, zones: Zones) -> tuple[LocalRecord, ...]:
     return zones.records.of(name)
 
 
-def local_leg(question: Question, zones: Zones, revision: int) -> Answer | None:
+def local_leg(question: Question, do: bool, zones: Zones, revision: int) -> Answer | None:
     """Return the answer for an alias target that is a local name; None for all other targets."""
     recorded = recorded_answer(question, zones)
     if recorded is not None:
         return recorded
-    found = zones.special(question.name, question.qtype)
+    found = zones.special(question.name, question.qtype, do)
     local = special_answer(Query(0, True, False, False, question, None), found, revision, MAX_MESSAGE)
     return None if local is None else parse_answer(local.message)
 

@@ -130,13 +130,14 @@ class Settling:
 
         After MOST_HOPS aliases out of answers, or too many within one, deliver what was found.
         """
-        chain = follow(answer, exchange.question, answered_by_others(exchange.question, self._zones))
+        do = exchange.key.do
+        chain = follow(answer, exchange.question, answered_by_others(exchange.question, do, self._zones))
         exchange.legs.append((answer, chain))
         if not chain.complete and not chain.long and len(exchange.legs) <= MOST_HOPS:
             return self._follow_chain(turn, exchange, chain)
         try:
             joined, chain = join_legs(exchange.legs)
-            relayed = prune_answer(joined, chain, exchange.key.do)
+            relayed = prune_answer(joined, chain, do)
         except MalformedMessage:  # the aliases loop, or the joined answer exceeds the size of a message
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
@@ -153,7 +154,7 @@ class Settling:
             self._gone(turn, exchange, EdeCode.OTHER)
             return ()
         question = question_of(name, asked.qtype, asked.qclass)
-        local = local_leg(question, self._zones, self._judging.snapshot.revision)
+        local = local_leg(question, exchange.key.do, self._zones, self._judging.snapshot.revision)
         if local is not None:
             exchange.question = question
             return self._got(turn, exchange, local)

@@ -249,6 +249,18 @@ cdef void note_rotation(Entry* entry) noexcept nogil:
             return
 
 
+cdef bint has_signed_denial(const Entry* entry) noexcept nogil:
+    """Return whether signatures cover the authority section, as engine/slow_path/local.py. TTLs must be stored."""
+    cdef const uint8_t* message = entry_message(entry)
+    cdef uint16_t at
+    cdef int index, answers = big16(message + 6)
+    for index in range(answers, answers + <int>big16(message + 8)):
+        memcpy(&at, entry_ttls(entry) + 2 * index, 2)
+        if big16(message + at - 4) == RR_RRSIG:
+            return True
+    return False
+
+
 cdef void fill_entry(Entry* entry, const Ordinary* found) noexcept nogil:
     """Write counts, TTLs and names of an answer into its entry, which already holds the message."""
     cdef uint8_t* message = entry_message(entry)

@@ -92,7 +92,7 @@ cdef class Delivering:
             memcpy(target.name, name, size)
             target.name_size = <uint16_t>size
             target.labels = <uint8_t>label_starts(name, <int>size, target.starts)
-            target.qtype = flight.qtype
+            target.qtype, target.do_bit = flight.qtype, flight.do_bit
             if self.fast.places.ours(&target) != NOT_OURS or self.fast.places.view_of(&target, False) != flight.view:
                 return NULL
             name += size

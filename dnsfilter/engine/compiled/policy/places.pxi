@@ -63,7 +63,7 @@ cdef class Places:
         if number >= 0:
             return number if number & (LOOPBACK | SIGNAL) and not number & RECORDED else BY_REFERENCE
         if asked.labels == 1:
-            return SINGLE_LABEL_HOST if asks_for_host(asked.qtype) else NOT_OURS
+            return SINGLE_LABEL_HOST if asks_for_host(asked.qtype) and not asked.do_bit else NOT_OURS
         start = asked.starts[asked.labels - 1]
         if self.tops.get(asked.name + start, asked.name_size - start) < 0:
             return NOT_OURS

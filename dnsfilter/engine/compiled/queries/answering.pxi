@@ -232,7 +232,9 @@ cdef class Answering:
         if ours & LOOPBACK and asked.qtype == RR_AAAA:
             return <int>write_one(asked, &self.records.loopback6, -1, limit, out)
         none.count, none.text, none.text_size = 0, NULL, 0
-        return <int>write_denial(asked, ours & ZONE_RCODE, asked.name, self.places.apex, soa, &none, limit, out)
+        return <int>write_denial(
+            asked, ours & ZONE_RCODE, asked.name, self.places.apex, soa, COUNT_AUTHORITY, &none, limit, out
+        )
 
     cdef int decline(
         self, const Asked* asked, int counted_as, int ede, int transport, uint32_t limit, uint8_t* out
@@ -253,6 +255,7 @@ cdef class Answering:
     ) noexcept nogil:
         """Reply from an entry. Apply policy to the question, unless it is DELIVERED, then to all names together."""
         cdef int size
+        cdef bint no_types = asked.any and entry.rcode == RCODE_NOERROR and not big16(entry_message(entry) + COUNT_ANSWER)
         if entry.generation != self.generation and not self.look_up(asked, entry):
             return HAND_OVER
         if read_matches(entry, 0, &self.found) < entry.found_size:
@@ -271,12 +274,12 @@ cdef class Answering:
                 if size > 0 and how != DELIVERED:
                     self.slots[self.cache_hits] += 1
                 return size
-        if asked.any and entry.rcode == RCODE_NOERROR and not big16(entry_message(entry) + COUNT_ANSWER):
+        if no_types and not has_signed_denial(entry):
             size = <int>write_one(asked, &self.records.any, self.cap_s(range_class, at), limit, out)
         else:
             size = <int>write_relayed(
                 asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at),
-                entry.ad and (asked.ad or asked.do_bit), how == AS_STALE, limit, out,
+                entry.ad and (asked.ad or asked.do_bit) and not no_types, how == AS_STALE, limit, out,
             )
             if size and entry.rotation_count > 1:
                 rotate_addresses(entry, asked.id, out)
@@ -347,6 +350,7 @@ cdef class Answering:
         cdef int reply = self.table.reply_of(self.judged.rule)
         cdef Edes edes
         cdef bint absent = reply == self.nxdomain_reply and self.judged.domain and not self.judged.target
+        cdef bint has_data = not absent and asked.qtype == TYPE_SOA and suffix == asked.name_size
         edes.count, edes.codes[0], edes.codes[1], edes.text, edes.text_size = 1, ede, EDE_FORGED, text, text_size
         if reply == self.address_reply and asked.qclass == CLASS_IN:
             addresses = self.table.addresses_of(self.judged.rule, &count)
@@ -357,7 +361,7 @@ cdef class Answering:
             edes.count = 1
         return <int>write_denial(
             asked, RCODE_NXDOMAIN if absent else RCODE_NOERROR, asked.message + HEADER_BYTES, suffix,
-            &self.records.denials[ttl_s], &edes, limit, out,
+            &self.records.denials[ttl_s], COUNT_ANSWER if has_data else COUNT_AUTHORITY, &edes, limit, out,
         )
 
     cdef int synthesised_s(self, int range_class, int64_t at) noexcept nogil:

@@ -154,17 +154,20 @@ cdef uint32_t end_draft(
 
 
 cdef uint32_t write_denial(
-    const Asked* asked, uint32_t rcode, const uint8_t* name, uint32_t suffix, const Body* soa, const Edes* edes,
-    uint32_t limit, uint8_t* out,
+    const Asked* asked, uint32_t rcode, const uint8_t* name, uint32_t suffix, const Body* soa, int section,
+    const Edes* edes, uint32_t limit, uint8_t* out,
 ) noexcept nogil:
-    """Write a denial with the SOA of the question's class. Its owner is the last `suffix` bytes of `name`."""
+    """Write a denial with the SOA of the question's class. Its owner is the last `suffix` bytes of `name`.
+
+    `section` is COUNT_AUTHORITY, or COUNT_ANSWER for a question about that SOA.
+    """
     cdef Draft draft
     cdef uint8_t* at
     begin_draft(asked, limit, out, &draft)
     at = add_local_record(asked, &draft, name, suffix, soa)
     if at != NULL:
         write_16(at + CLASS_AT, asked.qclass)
-    return end_draft(asked, &draft, rcode, COUNT_AUTHORITY, edes)
+    return end_draft(asked, &draft, rcode, section, edes)
 
 
 cdef bint has_address(uint16_t qtype, const uint8_t* address) noexcept nogil:
