@@ -71,7 +71,8 @@ def _watch(options: argparse.Namespace, config: Config, around: Surroundings) ->
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    feed = PolicyFeed(store_of(options, config), config.control_plane.site, node_dir=config.node_dir, read_only=True)
+    store, site = store_of(options, config), config.control_plane.site
+    feed = PolicyFeed(store, site, node_dir=config.node_dir, read_only=True, trust_clock=config.trust_clock)
     try:
         Keeper(feed, Nft(), around).run(stopping, keep=options.keep)
     finally:

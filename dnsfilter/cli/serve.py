@@ -70,13 +70,15 @@ def serve(options: argparse.Namespace) -> int:
     listening, status = open_sockets(config, handover)
     standby = start_standby(listening, engine)  # its start overlaps with reading the snapshot
     store = store_of(options, config)
-    feed = PolicyFeed(store, config.control_plane.site, node_dir=node_dir(config))
+    site = config.control_plane.site
+    feed = PolicyFeed(store, site, node_dir=node_dir(config), trust_clock=config.trust_clock)
+    feed.look_at_clock()
     if options.policy is not None and handover.is_trial:
-        now = store.creation_time_s(int(time.time()))
+        now = store.creation_time_s(feed.wall_s())
         feed.take(policy_files(options.policy, config, now, now))
     else:
         if options.policy is not None:
-            publish_policy_file(options.policy, config.state_dir, store, int(time.time()))
+            publish_policy_file(options.policy, config.state_dir, store, feed.wall_s())
         pull = None if follow is None else partial(pull_policy, config, one_time_token)
         load_first(feed, config, pull, least=handover.trial_of or 0)
 
@@ -90,7 +92,7 @@ def serve(options: argparse.Namespace) -> int:
         if options.policy is None:
             return Draft(fresh, lambda: None)
         text = texts[options.policy]
-        return Draft(fresh, prepare_policy(text, options.policy, config.state_dir, store, int(time.time())))
+        return Draft(fresh, prepare_policy(text, options.policy, config.state_dir, store, feed.wall_s()))
 
     path = None if has_only_policy(options) else config_path(options.config)
     given = {path: MAX_CONFIG_BYTES, options.policy: MAX_POLICY_BYTES}

@@ -167,6 +167,7 @@ class ConfigFile(Table):
     workers: Annotated[int | None, Field(ge=1, le=MAX_WORKERS)] = None
     user: Annotated[str | None, Field(min_length=1, max_length=32)] = None
     start_without_snapshot: bool = False
+    trust_clock: bool = False
     upstream: UpstreamTable = UpstreamTable()
     cache: CacheTable = CacheTable()
     clients: ClientsTable = ClientsTable()

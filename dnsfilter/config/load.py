@@ -287,6 +287,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         records=tuple(local_record(record) for record in file.record if record is not None),
         control_plane=_control_plane(file.control_plane, directory),
         start_without_snapshot=file.start_without_snapshot,
+        trust_clock=file.trust_clock,
         default_listen=default_listen,
         left_out=left_out,
     )

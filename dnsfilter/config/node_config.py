@@ -184,6 +184,7 @@ class Config:
     records: tuple[LocalRecord, ...]
     control_plane: ControlPlane
     start_without_snapshot: bool
+    trust_clock: bool = False
     user: str | None = None
     default_listen: bool = False
     left_out: tuple[Endpoint, ...] = ()

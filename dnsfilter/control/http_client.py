@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from types import TracebackType
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from dnsfilter import __version__
 from dnsfilter.config.node_config import ControlPlane
+from dnsfilter.engine.clock import Reference, SystemClock
 from dnsfilter.errors import UnavailableError
 
 CONNECT_S = 5.0
@@ -64,6 +66,8 @@ class ControlClient:
         """Whether the control plane is on this machine."""
         self.is_private = self._tls is not None or self.is_at_home
         """Whether nobody on the network can read the token."""
+        self.heard: Reference | None = None
+        """The time in the last answer. None if that is no evidence: without TLS, or from this machine's own clock."""
         self._connection: HTTPConnection | None = None
         self._closed = False
 
@@ -101,7 +105,13 @@ class ControlClient:
             if self._closed:
                 raise UnavailableError(f"ask {self.url}: cancelled") from error
             raise UnavailableError(f"ask {self.url}{path.partition('?')[0]}: {reason_text(error)}") from error
+        self._note_date(response.getheader("Date"))
         return Answer(response.status, response.getheader("ETag"), content, _seconds(response.getheader("Retry-After")))
+
+    def _note_date(self, text: str | None) -> None:
+        date_s = date_of(text)
+        if date_s is not None and self._tls is not None and not self.is_at_home:
+            self.heard = Reference(int(date_s), SystemClock().boot_ns() // 1_000_000)
 
     def close(self) -> None:
         """End a running request in any thread, and refuse further ones."""
@@ -174,6 +184,14 @@ class ControlClient:
             with suppress(OSError):
                 # Not SSLSocket's own shutdown, which breaks another thread that reads.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def date_of(text: str | None) -> float | None:
+    """Return the instant of a Date field (RFC 9110, section 6.6.1). None if there is none, or if it is invalid."""
+    try:
+        return None if text is None else parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return None
 
 
 def failure(action: str, answer: Answer) -> UnavailableError:

@@ -18,6 +18,7 @@ from dnsfilter.control.identity import Identity, TokenRefused, identity_mark, lo
 from dnsfilter.control.puller import SNAPSHOTS, Puller, receive_published
 from dnsfilter.control.report import Facts
 from dnsfilter.control.reporter import Reporter
+from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.local.capture_files import CaptureOrder
 from dnsfilter.local.journal import JOURNAL_NAME, Journal
@@ -190,6 +191,12 @@ class Control:
     def trouble(self) -> str | None:
         """Return the reason why this node may not have the control plane's newest snapshot. None if it has."""
         return self._trouble
+
+    @property
+    def heard(self) -> Reference | None:
+        """Return the control plane's time in its newest answer over TLS. None if there is none."""
+        heard = [each for each in (self._pulling.heard, self._reporting.heard) if each is not None]
+        return max(heard, key=lambda each: each.boot_ms, default=None)
 
     @property
     def captures(self) -> Sequence[CaptureOrder] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
 from dnsfilter.cache.keys import CacheKey
+from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.listening import Ancillary, PeerAddress, UdpListener
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import Noted
@@ -184,11 +185,11 @@ class Engine(Protocol):
     def is_open(self, exchange: int) -> bool:
         """Return whether an exchange still waits for `complete`. It may have been ended for another."""
 
-    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None, reference: Reference | None = None) -> None:
         """Decide by `snapshot` from the next batch on.
 
-        If the wall clock is in doubt, time runs on from the snapshot's creation, which counts as the boot time
-        `since_ms`; None is now.
+        If the wall clock is behind the snapshot's creation, time runs on from there: it counts as the boot time
+        `since_ms`; None is now. If the wall clock is ahead of the reference, time runs on from the reference.
         """
 
     def introduce(self, node: NodeLabel) -> None:

@@ -83,6 +83,7 @@ class Keeper:
 
     def step(self) -> None:
         """Take what has changed since the last step, and apply the rules if they are others now."""
+        self._feed.look_at_clock()
         self._feed.poll()
         self._update()
         now_s = self._clock_s()

@@ -6,13 +6,14 @@ cannot be written there is not done.
 
 import os
 import re
-import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
 from dnsfilter.errors import ConfigError, Problem, SnapshotError, UnavailableError
+from dnsfilter.local import believed_clock
+from dnsfilter.local.believed_clock import BelievedClock, this_boot
 from dnsfilter.local.drain import request_drain
 from dnsfilter.local.flush import WantedFlush, request_flush
 from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
@@ -23,7 +24,6 @@ from dnsfilter.local.local_suspensions import (
     Given,
     change_given,
     load_given,
-    this_boot,
 )
 from dnsfilter.local.private_files import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
@@ -89,7 +89,7 @@ class LocalNode:
             with self._as_reader():
                 _check_authority(authority, self._files())
         with self._as_owner():
-            now = _now(self._files())
+            now = self._now(self._files())
             until = now.instant + for_s
 
             def add(held: tuple[Given, ...]) -> tuple[Given, ...]:
@@ -113,7 +113,7 @@ class LocalNode:
         _check_reason(reason, needed=False)
         with self._as_owner():
             files = self._files()
-            now = _now(files)
+            now = self._now(files)
 
             def end(held: tuple[Given, ...]) -> tuple[Given, ...]:
                 others = _others(held, authority)
@@ -134,7 +134,7 @@ class LocalNode:
     def suspensions(self) -> tuple[Suspension, ...]:
         """Return the local suspensions in force. Raise UnavailableError if the caller cannot read them."""
         with self._as_reader():
-            now = _now(self._files())
+            now = self._now(self._files())
             found = [given.holds(now) for given in load_given(self._path)]
         return tuple(suspension for suspension in found if suspension is not None)
 
@@ -142,7 +142,7 @@ class LocalNode:
         """Return the suspensions in force in the snapshot in use."""
         with self._as_reader():
             files = self._files()
-            return _published(files, _now(files).instant)
+            return _published(files, self._now(files).instant)
 
     def snapshots(self) -> tuple[KeptSnapshot, ...]:
         """Return the snapshots on this node, newest first."""
@@ -160,7 +160,7 @@ class LocalNode:
                 return f"revision {revision} is already in use on this node"
         keeper = self._store_owner(revision)
         with self._as_owner():
-            now = _now(self._files())
+            now = self._now(self._files())
             self._journal().add(now.instant, self._uid, Act.USE_REVISION, reason, revision=revision)
         with acting_as(keeper):
             self._store.use(revision)
@@ -175,7 +175,7 @@ class LocalNode:
                 return f"revision {revision} is not quarantined on this node"
         keeper = self._store_owner(revision)
         with self._as_owner():
-            now = _now(self._files())
+            now = self._now(self._files())
             self._journal().add(now.instant, self._uid, Act.UNQUARANTINE, reason, revision=revision)
         with acting_as(keeper):
             self._store.unquarantine(revision)
@@ -186,7 +186,7 @@ class LocalNode:
     def flush_cache(self, wanted: WantedFlush) -> None:
         """Have the running node forget cached answers. Raise UnavailableError if none takes the request."""
         with self._as_owner():
-            now = _now(self._files())
+            now = self._now(self._files())
             self._journal().add(now.instant, self._uid, Act.FLUSH_CACHE, str(wanted)[:REASON_CHARS])
             request_flush(self._config.node_dir, wanted)
 
@@ -260,6 +260,16 @@ class LocalNode:
         except SnapshotError:
             return None
 
+    def _now(self, files: Files | None) -> ClockReading:
+        """Return the time as the node believes it."""
+        clock = SystemClock()
+        made_s = 0 if files is None else parse_manifest(files.manifest).made_s
+        believed = BelievedClock(self._config.node_dir / believed_clock.FILE_NAME, clock, read_only=True)
+        believed.look(made_s, trusted=self._config.trust_clock)
+        boot_ms = clock.boot_ns() // 1_000_000
+        anchor = Anchor(made_s, boot_ms, believed.reference)
+        return ClockReading(anchor.instant(clock.wall_s(), boot_ms), boot_ms, this_boot())
+
     def _journal(self) -> Journal:
         return Journal(self._config.node_dir / JOURNAL_NAME)
 
@@ -323,13 +333,6 @@ def _caller_uid() -> int:
     """Return the uid of the user who runs the command; with sudo, of the user who called sudo."""
     uid, before = os.getuid(), os.environ.get("SUDO_UID", "")
     return int(before) if uid == 0 and _UID.fullmatch(before) and int(before) <= MOST_UID else uid
-
-
-def _now(files: Files | None) -> ClockReading:
-    """Read the clocks. Correct a wall clock that is earlier than the snapshot's making."""
-    boot_ms = SystemClock().boot_ns() // 1_000_000
-    made_s = 0 if files is None else parse_manifest(files.manifest).made_s
-    return ClockReading(Anchor(made_s, boot_ms).instant(int(time.time()), boot_ms), boot_ms, this_boot())
 
 
 def _duration_s(text: str) -> int:

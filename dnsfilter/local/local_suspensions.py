@@ -170,14 +170,6 @@ def parse_given(data: bytes) -> tuple[Given, ...]:
     return given
 
 
-def this_boot() -> str:
-    """Return the id of this boot of the machine; "" if it cannot be read."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
 def _given(value: dict[str, Any]) -> Given:
     authority, for_s, reason, boot = value["authority"], value["for_s"], value["reason"], value["boot"]
     if not (authority is None or _is_line(authority)) or not _is_line(boot):

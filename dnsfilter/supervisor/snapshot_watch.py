@@ -2,14 +2,16 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from dnsfilter.engine.clock import Anchor, Clock, SystemClock
+from dnsfilter.engine.clock import Anchor, Clock, Reference, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
-from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, LocalSuspensions, this_boot
+from dnsfilter.local import believed_clock
+from dnsfilter.local.believed_clock import BelievedClock, kernel_is_synchronized, this_boot
+from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, LocalSuspensions
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files
@@ -38,15 +40,22 @@ class PolicyFeed:
         node_dir: Path | None = None,
         *,
         read_only: bool = False,
+        trust_clock: bool = False,
+        is_synchronized: Callable[[], bool] = kernel_is_synchronized,
     ) -> None:
-        """Initialize. Local suspensions are read from `node_dir`. If it is None, there are none.
+        """Initialize. Local suspensions and the believed time are read from `node_dir`. If it is None, there are none.
 
         `read_only` is for a process next to the node, which must not write to the node's files.
         """
+        self.trust_clock = trust_clock
+        """Whether a wall clock that jumps ahead is believed without a confirmation."""
         self._store = store
         self._site = site
         self._clock = clock or SystemClock()
         self._local = None if node_dir is None else LocalSuspensions(node_dir / FILE_NAME, read_only=read_only)
+        kept = None if node_dir is None else node_dir / believed_clock.FILE_NAME
+        self._believed = BelievedClock(kept, self._clock, read_only=read_only, is_synchronized=is_synchronized)
+        self._doubt = ""
         self._boot = this_boot()
         self._waits = 0
         self._token: tuple[int, int] | None = None
@@ -233,9 +242,40 @@ class PolicyFeed:
 
     def _anchor_of(self, files: Files) -> Anchor:
         made_s = parse_manifest(files.manifest).made_s
+        self._believed.look(made_s, trusted=self.trust_clock)
         if made_s == self.anchor.made_s:
-            return self.anchor
-        return Anchor(made_s, self._clock.boot_ns() // 1_000_000)
+            return replace(self.anchor, reference=self._believed.reference)
+        return Anchor(made_s, self._clock.boot_ns() // 1_000_000, self._believed.reference)
+
+    def look_at_clock(self, heard: Reference | None = None) -> bool:
+        """Judge the wall clock, once a second. Return whether workers need the new reference of `anchor`.
+
+        `heard` is the newest time of a control plane on another machine.
+        """
+        moved = self._believed.look(self.anchor.made_s, heard, trusted=self.trust_clock)
+        if moved:
+            self.anchor = replace(self.anchor, reference=self._believed.reference)
+        self._log_doubt()
+        return moved
+
+    def wall_s(self) -> Instant:
+        """Return the wall clock, or the believed time if the wall clock is ahead of it."""
+        return self._now(Anchor(0, 0, self._believed.reference)).instant
+
+    def _log_doubt(self) -> None:
+        """Log once that the wall clock is not believed, and once that it is again."""
+        wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
+        doubt = ""
+        if self.anchor.is_behind(wall_s):
+            doubt = "clock is earlier than the policy and not trusted"
+        elif self.anchor.is_ahead(wall_s, boot_ms):
+            doubt = "clock has jumped ahead and is not trusted"
+        if doubt and doubt != self._doubt:
+            believed = instant_text(self.anchor.instant(wall_s, boot_ms))
+            logs.emit(_LOG, logging.ERROR, doubt, clock=instant_text(wall_s), believed=believed)
+        elif self._doubt and not doubt:
+            logs.emit(_LOG, logging.INFO, "clock is trusted again", clock=instant_text(wall_s))
+        self._doubt = doubt
 
     def _log_change(self, suspensions: tuple[Suspension, ...]) -> None:
         for new in suspensions:

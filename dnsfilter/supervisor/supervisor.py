@@ -167,8 +167,9 @@ class Supervisor:
         return snapshot
 
     def _sealed(self) -> tuple[Sealed, int]:
-        since_ms, name = self._feed.anchor.boot_ms, self._vitals.node_name()
-        return Sealed(self._snapshot.revision, since_ms, self._feed.descriptors, name), self._snapshot.words.size
+        anchor, name = self._feed.anchor, self._vitals.node_name()
+        sealed = Sealed(self._snapshot.revision, anchor.boot_ms, self._feed.descriptors, name, anchor.reference)
+        return sealed, self._snapshot.words.size
 
     def _revision_in_force(self) -> int | None:
         """Return the oldest revision that a serving worker decides by. None if there is no such worker."""
@@ -323,6 +324,8 @@ class Supervisor:
     # Snapshots.
 
     def _look_for_snapshot(self, now: float) -> None:
+        if self._feed.look_at_clock(None if self._control is None else self._control.heard):
+            self._crew.send_policy()
         snapshot = self._feed.poll()
         if snapshot is not None:
             self._put_in_force(snapshot, now)
@@ -406,6 +409,7 @@ class Supervisor:
         if config == orders.config:
             logs.emit(_LOG, logging.INFO, "configuration is unchanged")
             return
+        self._feed.trust_clock = config.trust_clock
         self._superseded.append(self._listening)
         self._listening = listening
         logs.emit(_LOG, logging.INFO, "configuration reloaded", workers=config.workers)

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import VARIABLE, EngineKind
+from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Captured
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
@@ -63,13 +64,14 @@ class Orders:
 class Sealed:
     """The snapshot to decide by: its revision, the boot time that its making time counts from, its sealed files.
 
-    `node` is the name with which this node has enrolled, or empty.
+    `node` is the name with which this node has enrolled, or empty. A wall clock ahead of `reference` is not believed.
     """
 
     revision: int
     since_ms: int
     descriptors: Sequence[int]
     node: str = ""
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Standby:
         try:
             packed = seal("dnsfilter-config", pack_config(orders.config, sets))
             try:
-                setup = Setup(str(block.path), snapshot.since_ms, snapshot.node)
+                setup = Setup(str(block.path), snapshot.since_ms, snapshot.node, snapshot.reference)
                 channel.send(self.sock, setup, [packed, *snapshot.descriptors])
             finally:
                 os.close(packed)
@@ -195,7 +197,8 @@ class WorkerProcess:
 
     def send_policy(self, snapshot: Sealed) -> None:
         """Have it decide by another snapshot."""
-        self.send(Policy(snapshot.revision, snapshot.since_ms, snapshot.node), snapshot.descriptors)
+        policy = Policy(snapshot.revision, snapshot.since_ms, snapshot.node, snapshot.reference)
+        self.send(policy, snapshot.descriptors)
 
     def order_to_read(self, sets: frozenset[int]) -> None:
         """Have it read exactly these sets, as far as it has inherited them."""
@@ -243,8 +246,6 @@ class WorkerProcess:
             case Rejected(revision, reason):
                 logs.emit(_LOG, logging.ERROR, "worker rejected snapshot", revision=revision, reason=reason)
             case Alive(doubted):
-                if doubted and not self.clock_doubted:
-                    logs.emit(_LOG, logging.ERROR, "clock is earlier than the policy and not trusted")
                 self.clock_doubted = doubted
             case Flushed(answers):
                 logs.emit(_LOG, logging.INFO, "cache flushed", pid=self.process.pid, answers=answers)

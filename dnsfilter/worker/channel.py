@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 
+from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.engine.range_counts import MOST_TAKEN, PREFIX_CHARS
 from dnsfilter.engine.refused_clients import MOST_REFUSED, RefusedClient
@@ -48,6 +49,7 @@ class Setup(_Message, frozen=True):
     counters: str
     since_ms: int
     node: str = ""
+    reference: Reference | None = None
 
 
 class Listen(_Message, frozen=True):
@@ -60,11 +62,13 @@ class Policy(_Message, frozen=True):
     """To the worker: decide by this snapshot from now on. Descriptors: manifest, names, ranges, rules.
 
     `since_ms` is the boot time that its making time counts from. `node` is the name with which this node has enrolled.
+    A wall clock ahead of `reference` is not believed.
     """
 
     revision: int
     since_ms: int
     node: str = ""
+    reference: Reference | None = None
 
 
 class Flush(_Message, frozen=True):
@@ -92,7 +96,7 @@ class Rejected(_Message, frozen=True):
 
 
 class Alive(_Message, frozen=True):
-    """From the worker, regularly. `clock_doubted`: the wall clock is earlier than the snapshot's making."""
+    """From the worker, regularly. `clock_doubted`: it does not decide by the wall clock."""
 
     clock_doubted: bool
 

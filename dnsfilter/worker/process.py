@@ -19,7 +19,7 @@ import uvloop
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.choice import chosen_kind, engine_class
-from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.engine.interface import NodeLabel
 from dnsfilter.engine.listening import UdpListener
 from dnsfilter.errors import SnapshotError
@@ -88,7 +88,7 @@ class Worker:
         self._clock = SystemClock()
         self._counters = CounterBlock.open(Path(setup.counters))
         snapshot = self._open(descriptors)
-        self._adopt(snapshot, setup.since_ms)
+        self._adopt(snapshot, setup.since_ms, setup.reference)
         self._received_revision = self._waited_for = self._revision
         """The revision of the supervisor's last policy, whether it could be used or not."""
         zones = Zones(config.upstream.servers, config.zones, config.records)
@@ -105,6 +105,7 @@ class Worker:
             counters=self._counters,
             snapshot=snapshot,
             since_ms=setup.since_ms,
+            reference=setup.reference,
         )
         self._engine.introduce(NodeLabel(setup.node, self._site))
         self._resolver = Resolver(self._engine, zones.endpoints, StreamPool(), self._clock, self._keep_up)
@@ -190,9 +191,9 @@ class Worker:
                 # Stop reading the channel, or the loop would spin on it while pending queries are answered.
                 asyncio.get_running_loop().remove_reader(self._channel.fileno())
                 self._stopped.set()
-            case (Policy(revision, since_ms, node), descriptors):
-                self._engine.introduce(NodeLabel(node, self._site))
-                self._swap(revision, since_ms, descriptors)
+            case (Policy() as policy, descriptors):
+                self._engine.introduce(NodeLabel(policy.node, self._site))
+                self._swap(policy, descriptors)
             case (Listen(sets), _):
                 self._wanted = sets
                 self._wanted_changed.set()
@@ -228,24 +229,24 @@ class Worker:
                 servers = [await self._streams.listen(sock.dup()) for sock in tcp]
                 self._reading[number] = _Reading(listeners, servers)
 
-    def _swap(self, revision: int, since_ms: int, descriptors: Sequence[int]) -> None:
-        self._received_revision = revision
+    def _swap(self, policy: Policy, descriptors: Sequence[int]) -> None:
+        self._received_revision = policy.revision
         try:
             snapshot = self._open(descriptors)
-            self._engine.swap(snapshot, since_ms)
+            self._engine.swap(snapshot, policy.since_ms, policy.reference)
         except (SnapshotError, ValueError) as error:
-            send(self._channel, Rejected(revision, str(error)[:MOST_REASON]))
+            send(self._channel, Rejected(policy.revision, str(error)[:MOST_REASON]))
             return
-        self._adopt(snapshot, since_ms)
-        send(self._channel, InForce(revision))
+        self._adopt(snapshot, policy.since_ms, policy.reference)
+        send(self._channel, InForce(policy.revision))
 
     def _open(self, descriptors: Sequence[int]) -> Snapshot:
         manifest, names, ranges, rules = [map_sealed(descriptor) for descriptor in descriptors]
         return Snapshot.open(bytes(manifest), names, ranges, rules, self._site)
 
-    def _adopt(self, snapshot: Snapshot, since_ms: int) -> None:
+    def _adopt(self, snapshot: Snapshot, since_ms: int, reference: Reference | None) -> None:
         self._revision = snapshot.revision
-        self._anchor = Anchor(snapshot.made_s, since_ms)
+        self._anchor = Anchor(snapshot.made_s, since_ms, reference)
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -254,7 +255,8 @@ class Worker:
             self._engine.record_upstreams()
             self._report_captured()
             try:
-                send(self._channel, Alive(self._anchor.doubts(self._clock.wall_s())))
+                doubted = self._anchor.doubts(self._clock.wall_s(), self._clock.boot_ns() // 1_000_000)
+                send(self._channel, Alive(doubted))
                 self._report_ranges()
                 self._report_refused()
                 if loop.time() >= report_at:

@@ -5,8 +5,10 @@ before the making of the policy. A period begins in its first second. It is over
 also for clients that wait.
 """
 
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,8 +19,10 @@ import dns.rcode
 import pytest
 
 from dnsfilter.config.policyfile import parse_policy
+from dnsfilter.engine.clock import Reference
 from dnsfilter.engine.interface import Miss
-from dnsfilter.policy.calendar import parse_hours
+from dnsfilter.local.believed_clock import this_boot
+from dnsfilter.policy.calendar import instant_text, parse_hours
 from dnsfilter.policy.model import (
     Binding,
     Exemption,
@@ -451,7 +455,79 @@ def test_a_clock_set_back_while_a_client_waits_decides_as_it_then_is(start: Star
     assert (neighbour().rcode(), own().rcode()) == (NOERROR, REFUSED)
 
 
+# The wall clock jumps ahead.
+
+
+def test_a_clock_that_jumps_ahead_lifts_no_ban_until_its_reference_follows(start: Start) -> None:
+    rig = start(office(terms=(Term(0, NOW + 30 * DAY), Term(NOW + 300 * DAY, NOW + 301 * DAY))), internet(), wall_s=NOW)
+    rig.engine.swap(rig.snapshot, reference=Reference(NOW, rig.clock.boot_ms))
+    assert refused(rig, at=NOW + 400 * DAY)
+    rig.clock.advance(29 * DAY * 1000)
+    assert refused(rig)
+    rig.clock.advance(DAY * 1000)
+    assert not refused(rig)
+    assert refused(rig, at=NOW + 30 * DAY - 1)
+    ahead_s = NOW + 300 * DAY
+    assert not refused(rig, at=ahead_s)
+    rig.engine.swap(rig.snapshot, reference=Reference(ahead_s, rig.clock.boot_ms))
+    assert refused(rig)
+
+
+@each_transport
+def test_a_client_that_waits_while_the_clock_jumps_ahead_is_refused(start: Start, transport: Transport) -> None:
+    rig = start(office(terms=(Term(NOW + 1, NOW + DAY),)), Scripted(silent), wall_s=NOW)
+    rig.engine.swap(rig.snapshot, reference=Reference(NOW, rig.clock.boot_ms))
+    neighbour, own = waiting(rig, TIKTOK_NAME, transport)
+    rig.clock.advance(1_000)
+    rig.clock.now_s += 400 * DAY
+    come(rig, TIKTOK_NAME)
+    assert (neighbour().rcode(), own().rcode()) == (NOERROR, REFUSED)
+
+
 # A real node.
+
+
+UNSYNCHRONIZED = (
+    "from dnsfilter.local import believed_clock\n"
+    "class Kernel:\n"
+    "    adjtimex = staticmethod(lambda _: 5)\n"
+    "believed_clock._libc = Kernel\n"
+    "from dnsfilter.cli.main import main\n"
+    "main()"
+)
+"""A node on a kernel whose clock no NTP client has set, whatever the machine of the test has."""
+
+
+class Unsynchronized(PublishedNode):
+    is_forked = False
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", UNSYNCHRONIZED, *super().command()[1:]]
+
+
+def test_a_node_whose_clock_has_jumped_ahead_says_so_and_holds_its_bans(tmp_path: Path, authority: Knot) -> None:
+    now_s, boot_ms = int(time.time()), time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    before_s = now_s - 400 * DAY
+    lapsed = office(terms=(Term(0, now_s - DAY),))
+    with Unsynchronized(tmp_path, authority.hostport, lapsed, made_s=before_s - DAY) as node:
+        assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "NOERROR"
+    believed = {"instant": instant_text(before_s), "boot_ms": boot_ms, "boot": this_boot()}
+    (node.state / "node" / "clock.json").write_text(json.dumps(believed))
+    with node:
+        assert node.dig(TIKTOK_NAME, bind=GHENT).rcode == "REFUSED"
+        assert eventually(lambda: node.metrics()["dnsfilter_clock_doubted"] == 1)
+        assert node.logged("clock has jumped ahead and is not trusted")
+        assert DAY <= node.metrics()["dnsfilter_snapshot_age_seconds"] < DAY + HOUR
+        first = node.worker_pid()
+        os.kill(first, signal.SIGKILL)
+        assert node.dig(TIKTOK_NAME, bind=GHENT, extra=["+tries=5"]).rcode == "REFUSED"
+        assert node.worker_pid() != first
+        node.config.write_text(f"trust_clock = true\n{node.config.read_text()}")
+        assert node.process is not None
+        node.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: node.dig(TIKTOK_NAME, bind=GHENT).rcode == "NOERROR", 30)
+        assert eventually(lambda: node.metrics()["dnsfilter_clock_doubted"] == 0)
+        assert eventually(lambda: node.logged("clock is trusted again"))
 
 
 def test_a_node_begins_and_ends_a_term_by_itself(tmp_path: Path, authority: Knot) -> None:

@@ -1,5 +1,7 @@
 """The authorities' networks without bans, on a clock that a test moves: real programs, their API and dig."""
 
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +28,16 @@ class Office(SingleMachine):
         self.clock = MovedClock(directory, at)
         self.environment = {**self.clock.environment, **(settings or {})}
         self._http: httpx.Client | None = None
+
+    def start(self) -> Self:
+        """Start, and have the resolver believe a clock that a test moves by years."""
+        super().start()
+        config = self.state / "dnsfilter.toml"
+        config.write_text(f"trust_clock = true\n{config.read_text()}")
+        os.kill(self.child("dnsfilter serve"), signal.SIGHUP)
+        assert eventually(lambda: "configuration reloaded" in self.log.read_text(), 30)
+        assert eventually(self.is_ready, 30)
+        return self
 
     def __enter__(self) -> Self:
         super().__enter__()

@@ -4,13 +4,12 @@ import ssl
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from dnsfilter import __version__
 from dnsfilter.config.node_config import Config, ControlPlane
-from dnsfilter.control.http_client import Answer, reason_text, refusal, trust_of
+from dnsfilter.control.http_client import Answer, date_of, reason_text, refusal, trust_of
 from dnsfilter.control.identity import Identity, load_identity
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local.private_files import acting_as, owner_below
@@ -78,7 +77,7 @@ def ask_control_plane(control: ControlPlane, url: str, identity: Identity | None
         return Contact(url, enrolled, trouble=reason_text(error), untrusted=isinstance(error, ssl.SSLError))
     finally:
         connection.close()
-    ahead_s = _date_s(response.getheader("Date"))
+    ahead_s = date_of(response.getheader("Date"))
     return Contact(
         url,
         enrolled,
@@ -109,11 +108,4 @@ def _revision(body: bytes) -> int | None:
     try:
         return parse_manifest(body).revision
     except SnapshotError:
-        return None
-
-
-def _date_s(text: str | None) -> float | None:
-    try:
-        return None if text is None else parsedate_to_datetime(text).timestamp()
-    except ValueError:
         return None

@@ -19,7 +19,7 @@ class CompiledEngine:
 
     def __init__(
         self, *, listeners, zones, cache, clients, limits, trust_ad, longest_wait_ms=LONGEST_FIRST_WAIT_MS, clock,
-        counters, snapshot, since_ms=None,
+        counters, snapshot, since_ms=None, reference=None,
     ):
         self._cache, self._clock, self._counters, self._slots = cache, clock, counters, counters.slots
         self._unregistered = UnregisteredTable(secrets.token_bytes(TABLE_KEY_BYTES))
@@ -50,7 +50,7 @@ class CompiledEngine:
             self._fast, self._table, self._slow_path, self._alarm, self._listening, self._epoll.fileno(), trust_ad,
             clock, self._slots, Prefixes(clients.trusted_proxies), self._recording,
         )
-        self.swap(snapshot, since_ms)
+        self.swap(snapshot, since_ms, reference)
 
     def fileno(self):
         return self._epoll.fileno()
@@ -64,10 +64,10 @@ class CompiledEngine:
         for reply_fd in self._by_socket.values():
             os.close(reply_fd)
 
-    def swap(self, snapshot, since_ms=None):
+    def swap(self, snapshot, since_ms=None, reference=None):
         table = Table(snapshot)
         now_ms = self._clock.boot_ns() // NS_PER_MS
-        anchor = Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms)
+        anchor = Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms, reference)
         self._slow_path.swap(snapshot, anchor)
         self._loop.swap(anchor)
         self._range_counts.swap(snapshot)

@@ -29,14 +29,19 @@ cdef class Times:
     cdef object clock
     cdef bint system
     cdef object anchor
-    cdef int64_t trusted_s          # a wall clock at or after this time is trusted
+    cdef int64_t trusted_s          # a wall clock before this time is behind
+    cdef bint has_reference
+    cdef int64_t latest_s, latest_ms    # a wall clock after `latest_s` at the boot time `latest_ms` is ahead
 
     def __init__(self, clock):
         self.clock, self.system = clock, type(clock) is SystemClock
 
     def swap(self, anchor):
         """Use `anchor` from now on."""
-        self.anchor, self.trusted_s = anchor, anchor.made_s - TOLERATED_S
+        reference = anchor.reference
+        self.anchor, self.trusted_s, self.has_reference = anchor, anchor.made_s - TOLERATED_S, reference is not None
+        if self.has_reference:
+            self.latest_s, self.latest_ms = reference.instant + TOLERATED_S, reference.boot_ms
 
     cdef int64_t boot_ns(self) except? -1:
         return nanoseconds_of(CLOCK_BOOTTIME) if self.system else <int64_t>self.clock.boot_ns()
@@ -50,7 +55,11 @@ cdef class Times:
 
     cdef int64_t instant(self, int64_t wall_s, int64_t boot_ms) except? -1:
         """Return the instant to decide by."""
-        return self.anchor.instant(wall_s, boot_ms) if wall_s < self.trusted_s else wall_s
+        if wall_s < self.trusted_s:
+            return self.anchor.instant(wall_s, boot_ms)
+        if self.has_reference and (wall_s - self.latest_s) * 1000 > boot_ms - self.latest_ms:
+            return self.anchor.instant(wall_s, boot_ms)
+        return wall_s
 
 
 @cython.final

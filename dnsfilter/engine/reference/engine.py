@@ -13,7 +13,7 @@ from typing import ClassVar
 from dnsfilter.cache.answers import AnswerCache, Cache
 from dnsfilter.cache.failures import Failures
 from dnsfilter.config.node_config import Clients, Limits
-from dnsfilter.engine.clock import Anchor, EngineClock
+from dnsfilter.engine.clock import Anchor, EngineClock, Reference
 from dnsfilter.engine.interface import Capture, Captured, Drop, Event, Miss, NodeLabel, Reply, Update
 from dnsfilter.engine.limits import KEY_BYTES, Admission, Limiter
 from dnsfilter.engine.listening import UdpListener, packed_peer
@@ -64,6 +64,7 @@ class ReferenceEngine:
         counters: CounterBlock,
         snapshot: Snapshot,
         since_ms: int | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self._cache = cache
         self._limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
@@ -93,7 +94,7 @@ class ReferenceEngine:
             counters=counters,
         )
         self._judging = self._path.judging
-        self.swap(snapshot, since_ms)
+        self.swap(snapshot, since_ms, reference)
 
     def fileno(self) -> int:
         return self._epoll.fileno()
@@ -103,9 +104,9 @@ class ReferenceEngine:
         self._timer.close()
         self._epoll.close()
 
-    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None, reference: Reference | None = None) -> None:
         now_ms = self._clock.boot_ns() // 1_000_000
-        self._path.swap(snapshot, Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms))
+        self._path.swap(snapshot, Anchor(snapshot.made_s, now_ms if since_ms is None else since_ms, reference))
         self._range_counts.swap(snapshot)
 
     def introduce(self, node: NodeLabel) -> None:

@@ -54,7 +54,7 @@ class Node:
         snapshot = opened(self.store)
         anchor = Anchor(snapshot.made_s, 0)
         decision = snapshot.decide(ip_address("127.0.5.10"), parse_name("www.tiktok.com"), anchor.instant(clock_s, 0))
-        return Made(snapshot.revision, snapshot.made_s, anchor.doubts(clock_s), decision.verdict is Verdict.REFUSE)
+        return Made(snapshot.revision, snapshot.made_s, anchor.doubts(clock_s, 0), decision.verdict is Verdict.REFUSE)
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import dns.rcode
 import pytest
 
-from dnsfilter.engine.clock import Anchor, SystemClock
+from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.policy.model import Term
 from dnsfilter.telemetry.slots import upstream_slots
 from tests.contract.cases import NETWORKS
 from tests.support.engines import data, query, running
-from tests.support.policies import ban, policy, service
+from tests.support.policies import DAY, ban, policy, service
 from tests.support.scripted import Scripted, says
 
 MADE_S = 1_774_656_000
@@ -18,7 +18,30 @@ MADE_S = 1_774_656_000
     ("behind_s", "doubted"), [(-86_400, False), (0, False), (59, False), (60, False), (61, True), (10**9, True)]
 )
 def test_clock_more_than_a_minute_before_the_snapshot_is_doubted(behind_s: int, doubted: bool) -> None:
-    assert Anchor(MADE_S, 5_000).doubts(MADE_S - behind_s) is doubted
+    assert Anchor(MADE_S, 5_000).doubts(MADE_S - behind_s, 5_000) is doubted
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "elapsed_ms", "doubted"),
+    [
+        (0, 0, False),
+        (60, 0, False),
+        (61, 0, True),
+        (61, 999, True),
+        (61, 1_000, False),
+        (400 * DAY, 399 * DAY * 1000, True),
+        (400 * DAY, 400 * DAY * 1000, False),
+        (-DAY, 0, False),
+    ],
+)
+def test_clock_more_than_a_minute_ahead_of_its_reference_is_doubted(
+    ahead_s: int, elapsed_ms: int, doubted: bool
+) -> None:
+    believed_s, boot_ms = MADE_S + 2 * DAY, 7_000 + elapsed_ms
+    anchor = Anchor(MADE_S, 5_000, Reference(believed_s, 7_000))
+    assert anchor.doubts(believed_s + ahead_s, boot_ms) is doubted
+    expected_s = believed_s + (elapsed_ms // 1000 if doubted else ahead_s)
+    assert anchor.instant(believed_s + ahead_s, boot_ms) == expected_s
 
 
 @pytest.mark.parametrize(("boot_ms", "expected"), [(5_000, 0), (5_999, 0), (6_000, 1), (3_605_000, 3600)])

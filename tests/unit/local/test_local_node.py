@@ -26,7 +26,7 @@ CLOCK: Instant = NOW + 500
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUDO_UID", raising=False)
-    monkeypatch.setattr("dnsfilter.local.local_node.time.time", lambda: float(CLOCK))
+    monkeypatch.setattr("dnsfilter.engine.clock.time.time", lambda: float(CLOCK))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_only_all_can_be_suspended_without_a_snapshot(config: Config, tmp_path: 
 def test_wall_clock_earlier_than_the_snapshot_is_corrected(
     node: LocalNode, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnsfilter.local.local_node.time.time", lambda: 7.0)
+    monkeypatch.setattr("dnsfilter.engine.clock.time.time", lambda: 7.0)
     given = node.suspend("ghent", "30m", "why")
     assert (given.start, given.end) == (NOW, NOW + 1800)
     assert journal(config)[0].time == NOW

@@ -17,7 +17,6 @@ from dnsfilter.local.local_suspensions import (
     given_bytes,
     load_given,
     parse_given,
-    this_boot,
 )
 from dnsfilter.local.private_files import writing
 from dnsfilter.policy.model import Instant, Suspension
@@ -64,10 +63,6 @@ def test_times_for_which_a_suspension_holds(now: ClockReading, start: Instant | 
 def test_two_unknown_boots_are_not_the_same() -> None:
     given = replace(GIVEN, given_at=replace(THEN, boot=""))
     assert given.holds(ClockReading(NOW + 300, 7_000, "")) == Suspension("ghent", NOW, NOW + 600, "payroll is down")
-
-
-def test_boot_of_this_machine_is_stable() -> None:
-    assert this_boot() == this_boot() != ""
 
 
 def test_file_is_read_back() -> None:

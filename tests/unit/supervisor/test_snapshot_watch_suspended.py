@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, Given, change_given, this_boot
+from dnsfilter.local.believed_clock import this_boot
+from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, Given, change_given
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import DEFAULT_SITE, Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy

@@ -11,6 +11,7 @@ from unittest.mock import Mock, patch
 
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.config.node_config import Clients
+from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.reader import Snapshot
@@ -46,10 +47,10 @@ class Both:
         self.compared += 1
         return expected[0]
 
-    def swap(self, snapshot: Snapshot, since_ms: int | None = None) -> None:
+    def swap(self, snapshot: Snapshot, since_ms: int | None = None, reference: Reference | None = None) -> None:
         """Put a snapshot in force for both."""
         for rig in self.rigs:
-            rig.engine.swap(snapshot, since_ms)
+            rig.engine.swap(snapshot, since_ms, reference)
 
     def put(self, key: CacheKey, answer: Answer, targets: Sequence[bytes] = (), ad: bool = False) -> None:
         """Put an answer into both caches, as of now."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dnsfilter.engine.clock import Reference
 from dnsfilter.policy.model import Term
 from dnsfilter.telemetry.slots import ANSWER_DURATION
 from tests.contract.cases import internet, office
@@ -24,6 +25,19 @@ def test_doubted_clock_is_replaced_as_by_the_anchor(late_s: int, since_ms: int) 
         drawn = policy(*made.authorities, *made.ranges, *made.services, banned)
         with both(drawn, wall_s=NOW - late_s) as ask:
             ask.swap(snapshot_of(drawn), ask.rigs[0].clock.boot_ms - since_ms)
+            for later_ms in (0, 1_000):
+                ask(query("www.tiktok.com", id=7), later_ms=later_ms)
+
+
+@pytest.mark.parametrize("ahead_s", [0, 60, 61, 3600])
+@pytest.mark.parametrize("since_ms", [0, 1, 999, 1_000, 86_400_000])
+def test_clock_ahead_of_its_reference_is_replaced_as_by_the_anchor(ahead_s: int, since_ms: int) -> None:
+    for ends in (NOW, NOW + 1, NOW + 60, NOW + 61, NOW + 62, NOW + 86_400, NOW + 86_401, NOW + 86_461, NOW + 86_462):
+        made = office()
+        banned = ban(1, "ghent", "tiktok", terms=(Term(0, ends),))
+        drawn = policy(*made.authorities, *made.ranges, *made.services, banned)
+        with both(drawn, wall_s=NOW + ahead_s) as ask:
+            ask.swap(snapshot_of(drawn), reference=Reference(NOW, ask.rigs[0].clock.boot_ms - since_ms))
             for later_ms in (0, 1_000):
                 ask(query("www.tiktok.com", id=7), later_ms=later_ms)
 
