@@ -52,7 +52,8 @@ UP = (
     ),
     Panel(
         title="Clock", kind="stat", values={"0": ("trusted", "green"), "1": ("not trusted", "red")},
-        question="Is the clock of each node trusted? Not while it is earlier than the making of the policy in force.",
+        question="Is the clock of each node trusted? Not while it is earlier than the making of the policy in force, "
+        "or has jumped ahead.",
         queries={"{{instance}}": f"dnsfilter_clock_doubted{ON_NODE}"},
     ),
     Panel(

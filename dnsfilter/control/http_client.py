@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -69,6 +70,7 @@ class ControlClient:
         self.heard: Reference | None = None
         """The time in the last answer. None if that is no evidence: without TLS, or from this machine's own clock."""
         self._connection: HTTPConnection | None = None
+        self._is_elsewhere = False
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -110,7 +112,7 @@ class ControlClient:
 
     def _note_date(self, text: str | None) -> None:
         date_s = date_of(text)
-        if date_s is not None and self._tls is not None and not self.is_at_home:
+        if date_s is not None and self._tls is not None and self._is_elsewhere:
             self.heard = Reference(int(date_s), SystemClock().boot_ns() // 1_000_000)
 
     def close(self) -> None:
@@ -153,6 +155,7 @@ class ControlClient:
             self._connection = connection
         elif connection.sock is None:
             connection.connect()
+        self._is_elsewhere = is_elsewhere(connection.sock)
         if self._closed:
             self._shut()
         return connection
@@ -184,6 +187,12 @@ class ControlClient:
             with suppress(OSError):
                 # Not SSLSocket's own shutdown, which breaks another thread that reads.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def is_elsewhere(connected: socket.socket) -> bool:
+    """Return whether the peer is on another machine, with a clock of its own."""
+    peer = ip_address(connected.getpeername()[0])
+    return not peer.is_loopback and peer != ip_address(connected.getsockname()[0])
 
 
 def date_of(text: str | None) -> float | None:

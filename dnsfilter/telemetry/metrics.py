@@ -176,7 +176,7 @@ SNAPSHOT_AGE: Final = Metric(
 )
 CLOCK_DOUBTED: Final = Metric(
     "dnsfilter_clock_doubted", MetricType.GAUGE,
-    "Set to 1 if the wall clock is earlier than the creation of the snapshot and is not trusted, else 0.",
+    "Set to 1 if the wall clock is not trusted: it is earlier than the creation of the snapshot, or has jumped ahead.",
 )  # fmt: skip
 BUILD_INFO: Final = Metric(
     "dnsfilter_build_info",

@@ -2,15 +2,17 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from dnsfilter.config.node_config import ControlPlane
 from dnsfilter.control import http_client as module
-from dnsfilter.control.http_client import ControlClient
+from dnsfilter.control.http_client import ControlClient, is_elsewhere
 from dnsfilter.errors import UnavailableError
 from tests.support.certificates import Authority
 from tests.support.fake_control_plane import TOKEN, Played
@@ -174,6 +176,48 @@ def test_private_certificate_authority_is_trusted_if_configured(
             with pytest.raises(UnavailableError, match="its certificate is not trusted"):
                 client(plane.url, ca).ask("GET", FILE, TOKEN)
         assert len(plane.spoken) == 1
+
+
+@pytest.mark.parametrize(("elsewhere", "encrypted"), [(True, True), (True, False), (False, True)])
+def test_the_date_of_an_answer_is_evidence_over_tls_from_another_machine(
+    client: Client,
+    certified: Callable[[], tuple[Authority, Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    elsewhere: bool,
+    encrypted: bool,
+) -> None:
+    authority, certificate, key = certified()
+    monkeypatch.setattr("dnsfilter.control.http_client.is_elsewhere", lambda _: elsewhere)
+    with Played((certificate, key) if encrypted else None) as plane:
+        asking = client(plane.url, authority.ca if encrypted else None)
+        before_s, before_ms = int(time.time()), time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+        asking.ask("GET", FILE, TOKEN)
+        if not (elsewhere and encrypted):
+            assert asking.heard is None
+            return
+        assert asking.heard is not None
+        assert before_s <= asking.heard.instant <= time.time()
+        assert asking.heard.boot_ms >= before_ms
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+def test_a_peer_on_loopback_is_this_machine(address: str) -> None:
+    with socket.create_server((address, 0)) as server, socket.create_connection(server.getsockname()) as connected:
+        assert not is_elsewhere(connected)
+
+
+@pytest.mark.parametrize(
+    ("own", "peer", "expected"), [("192.0.2.1", "192.0.2.1", False), ("192.0.2.1", "192.0.2.2", True)]
+)
+def test_a_peer_with_the_own_address_is_this_machine(own: str, peer: str, expected: bool) -> None:
+    class Connected:
+        def getsockname(self) -> tuple[str, int]:
+            return own, 40_000
+
+        def getpeername(self) -> tuple[str, int]:
+            return peer, 443
+
+    assert is_elsewhere(cast(socket.socket, Connected())) is expected
 
 
 def test_missing_file_of_certificates_is_named(client: Client, tmp_path: Path) -> None:

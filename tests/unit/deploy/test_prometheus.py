@@ -135,8 +135,8 @@ def _clock_alert() -> dict[str, dict[str, str]]:
     return {
         "exp_labels": {"instance": "node", "severity": "warning"},
         "exp_annotations": {
-            "summary": "The clock of node is earlier than its policy and not trusted.",
-            "description": "Terms and exemptions follow the policy's making and the time since. Set the clock.",
+            "summary": "The clock of node is not trusted: it is earlier than its policy, or has jumped ahead.",
+            "description": "Terms and exemptions follow the last time that was believed. Set the clock by NTP.",
             "runbook_url": f"{RUNBOOK}node.md#dnsfilterclockdoubted",
         },
     }

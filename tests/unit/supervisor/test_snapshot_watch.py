@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
 from dnsfilter.snapshot.compiler import compile_policy
@@ -15,7 +16,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor import snapshot_watch
 from dnsfilter.supervisor.snapshot_watch import LOOKS_BETWEEN_TRIES, PolicyFeed
 from dnsfilter.worker.sealed import seal
-from tests.support.policies import NOW, authority, ban, network, service
+from tests.support.policies import DAY, NOW, authority, ban, network, service
 
 
 def policy(revision: int, mode: Mode = Mode.ENFORCE) -> Policy:
@@ -164,6 +165,50 @@ def test_elapsed_time_counts_from_the_first_snapshot_of_a_making_time(store: Sna
     assert feed.poll() is not None
     assert (feed.anchor.made_s, feed.anchor.boot_ms, feed.age_s()) == (NOW + 90, 160_000, 0)
     feed.close()
+
+
+class Jumping(Ticking):
+    """A clock whose wall time a test sets too. No NTP client sets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wall = NOW
+
+    def wall_s(self) -> int:
+        return self.wall
+
+
+def test_a_clock_that_jumps_ahead_is_logged_and_dates_nothing_until_it_is_confirmed(
+    store: SnapshotStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    clock = Jumping()
+    with closing(PolicyFeed(store, DEFAULT_SITE, clock, is_synchronized=lambda: False)) as feed:
+        feed.load()
+        assert feed.anchor.reference == Reference(NOW, 100_000)
+        clock.wall, clock.boot_s = NOW + 400 * DAY, 110
+        assert [feed.look_at_clock() for _ in range(3)] == [False] * 3
+        assert (feed.now().instant, feed.wall_s(), feed.age_s()) == (NOW + 10, NOW + 10, 10)
+        assert caplog.text.count("clock has jumped ahead and is not trusted") == 1
+        clock.boot_s = 120
+        assert feed.look_at_clock(Reference(NOW + 400 * DAY, 120_000))
+        assert feed.anchor.reference == Reference(NOW + 400 * DAY, 120_000)
+        assert feed.now().instant == feed.wall_s() == NOW + 400 * DAY
+        assert caplog.text.count("clock is trusted again") == 1
+
+
+def test_a_snapshot_that_is_loaded_during_a_jump_is_decided_by_the_believed_time(store: SnapshotStore) -> None:
+    clock = Jumping()
+    with closing(PolicyFeed(store, DEFAULT_SITE, clock, is_synchronized=lambda: False)) as feed:
+        feed.load()
+        clock.wall, clock.boot_s = NOW + 400 * DAY, 110
+        store.publish(compile_policy(policy(2), NOW + 5))
+        assert feed.poll() is not None
+        assert feed.now().instant == NOW + 10
+        feed.trust_clock = True
+        clock.boot_s = 120
+        assert feed.look_at_clock()
+        assert feed.now().instant == NOW + 400 * DAY
 
 
 def test_quarantined_snapshot_is_replaced_by_the_previous_one_for_good(store: SnapshotStore, feed: PolicyFeed) -> None:

@@ -9,16 +9,19 @@ from dnsfilter.telemetry.metrics import CLOCK_DOUBTED
 
 SET_IT = "type timedatectl set-ntp true, wait until timedatectl shows that the clock is synchronized"
 
+OR_TRUST_IT = "if it is right and no NTP client sets it, set trust_clock = true and reload"
+
 
 def clock(subject: Subject) -> Outcome:
     """Find a clock that the node does not believe, or that differs from the control plane's."""
     findings = []
     made_s = _made_s(subject)
-    if subject.metric(CLOCK_DOUBTED.name):
-        findings.append(Finding("the node does not believe this clock: it is earlier than the snapshot", SET_IT))
-    elif made_s is not None and subject.now_s < made_s - TOLERATED_S:
+    if made_s is not None and subject.now_s < made_s - TOLERATED_S:
         now, made = instant_text(int(subject.now_s)), instant_text(made_s)
         findings.append(Finding(f"the clock says {now}, but the snapshot was made at {made}", SET_IT))
+    elif subject.metric(CLOCK_DOUBTED.name):
+        text = "the node does not believe this clock: it has jumped ahead, or it was set right just now"
+        findings.append(Finding(text, f"{SET_IT}; {OR_TRUST_IT}"))
     ahead_s = None if subject.contact is None else subject.contact.clock_ahead_s
     if ahead_s is not None and abs(ahead_s) > TOLERATED_S:
         side = "behind" if ahead_s > 0 else "ahead of"

@@ -14,8 +14,11 @@ from tests.support.policies import NOW
 def test_clock_that_the_node_does_not_believe_is_found(tmp_path: Path) -> None:
     node = subject(tmp_path)
     doubted = replace(node, page=page(dnsfilter_clock_doubted=1))
-    assert texts(clock(doubted)) == ["the node does not believe this clock: it is earlier than the snapshot"]
+    assert texts(clock(doubted)) == [
+        "the node does not believe this clock: it has jumped ahead, or it was set right just now"
+    ]
     assert "timedatectl set-ntp true" in clock(doubted).findings[0].advice
+    assert "trust_clock = true" in clock(doubted).findings[0].advice
     assert texts(clock(replace(node, page=page(dnsfilter_clock_doubted=0)))) == []
 
 
