@@ -11,12 +11,15 @@ from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
 from dnsfilter.snapshot.compiler import compile_policy
+from dnsfilter.snapshot.contents import RELEASED_S
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor import snapshot_watch
 from dnsfilter.supervisor.snapshot_watch import LOOKS_BETWEEN_TRIES, PolicyFeed
 from dnsfilter.worker.sealed import seal
 from tests.support.policies import DAY, NOW, authority, ban, network, service
+
+START = RELEASED_S + 30 * DAY
 
 
 def policy(revision: int, mode: Mode = Mode.ENFORCE) -> Policy:
@@ -172,7 +175,7 @@ class Jumping(Ticking):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wall = NOW
+        self.wall = START
 
     def wall_s(self) -> int:
         return self.wall
@@ -185,15 +188,15 @@ def test_a_clock_that_jumps_ahead_is_logged_and_dates_nothing_until_it_is_confir
     clock = Jumping()
     with closing(PolicyFeed(store, DEFAULT_SITE, clock, is_synchronized=lambda: False)) as feed:
         feed.load()
-        assert feed.anchor.reference == Reference(NOW, 100_000)
-        clock.wall, clock.boot_s = NOW + 400 * DAY, 110
+        assert feed.anchor.reference == Reference(START, 100_000)
+        clock.wall, clock.boot_s = START + 400 * DAY, 110
         assert [feed.look_at_clock() for _ in range(3)] == [False] * 3
-        assert (feed.now().instant, feed.wall_s(), feed.age_s()) == (NOW + 10, NOW + 10, 10)
+        assert (feed.now().instant, feed.wall_s()) == (START + 10, START + 10)
         assert caplog.text.count("clock has jumped ahead and is not trusted") == 1
         clock.boot_s = 120
-        assert feed.look_at_clock(Reference(NOW + 400 * DAY, 120_000))
-        assert feed.anchor.reference == Reference(NOW + 400 * DAY, 120_000)
-        assert feed.now().instant == feed.wall_s() == NOW + 400 * DAY
+        assert feed.look_at_clock(Reference(START + 400 * DAY, 120_000))
+        assert feed.anchor.reference == Reference(START + 400 * DAY, 120_000)
+        assert feed.now().instant == feed.wall_s() == START + 400 * DAY
         assert caplog.text.count("clock is trusted again") == 1
 
 
@@ -201,14 +204,14 @@ def test_a_snapshot_that_is_loaded_during_a_jump_is_decided_by_the_believed_time
     clock = Jumping()
     with closing(PolicyFeed(store, DEFAULT_SITE, clock, is_synchronized=lambda: False)) as feed:
         feed.load()
-        clock.wall, clock.boot_s = NOW + 400 * DAY, 110
-        store.publish(compile_policy(policy(2), NOW + 5))
+        clock.wall, clock.boot_s = START + 400 * DAY, 110
+        store.publish(compile_policy(policy(2), START + 5))
         assert feed.poll() is not None
-        assert feed.now().instant == NOW + 10
+        assert feed.now().instant == START + 10
         feed.trust_clock = True
         clock.boot_s = 120
         assert feed.look_at_clock()
-        assert feed.now().instant == NOW + 400 * DAY
+        assert feed.now().instant == START + 400 * DAY
 
 
 def test_quarantined_snapshot_is_replaced_by_the_previous_one_for_good(store: SnapshotStore, feed: PolicyFeed) -> None:
