@@ -495,7 +495,7 @@ UNSYNCHRONIZED = (
     "from dnsfilter.cli.main import main\n"
     "main()"
 )
-"""A node on a kernel whose clock no NTP client has set, whatever the machine of the test has."""
+"""A node on a kernel whose clock no NTP client has set, also if the one of this machine is synchronized."""
 
 
 class Unsynchronized(PublishedNode):
