@@ -152,10 +152,9 @@ class ControlClient:
             else:
                 connection = HTTPSConnection(self._host, self._port, timeout=CONNECT_S, context=self._tls)
             connection.connect()
-            self._connection = connection
+            self._connection, self._is_elsewhere = connection, is_elsewhere(connection.sock)
         elif connection.sock is None:
             connection.connect()
-        self._is_elsewhere = is_elsewhere(connection.sock)
         if self._closed:
             self._shut()
         return connection
