@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from dnsfilter import __version__
 from dnsfilter.config.node_config import Config
@@ -25,8 +25,8 @@ from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.local.drain import Drain
 from dnsfilter.snapshot.reader import Snapshot
-from dnsfilter.supervisor.crashes import CrashLog, Suspect, Verdict
 from dnsfilter.supervisor.crew import Crew, Death
+from dnsfilter.supervisor.recovery import Recovery
 from dnsfilter.supervisor.reload import log_addresses, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
@@ -93,11 +93,9 @@ class Supervisor:
         self._crew.go_on_from(numbers)
         self._vitals = NodeVitals(self._crew, handover.dropped, numbers)
         self._captures = CaptureFiles(config.node_dir)
-        self._crashes, self._drain = CrashLog(), Drain()
-        self._in_force_since: float | None = None
-        """Since when the snapshot may be why workers die. None if no worker has used it yet, or after a quarantine."""
-        self._set_aside = numbers.get(_QUARANTINED, 0)
-        self._fallen_back = self._ready_sent = self._stopping = self._reload_waits = False
+        self._recovery = Recovery(feed, self._crew, self._put_in_force, numbers.get(_QUARANTINED, 0))
+        self._drain = Drain()
+        self._ready_sent = self._stopping = self._reload_waits = False
         self._woken = asyncio.Event()
         self._errand: asyncio.Task[None] | None = None
         self._control: Control | None = None
@@ -191,8 +189,8 @@ class Supervisor:
             revision,
             None if revision is None else self._feed.age_s(),
             any(worker.clock_doubted for worker in serving),
-            self._set_aside,
-            self._fallen_back,
+            self._recovery.quarantined,
+            self._recovery.fallen_back,
             receive_buffer(self._listening.sets[0].udp[0]),
             tuple(sorted(authority or "" for authority in self._feed.suspended())),
             self._vitals.read(self._udp_sockets()),
@@ -281,7 +279,8 @@ class Supervisor:
         self._look_for_snapshot(now)
         self._look_for_requests(now)
         if not self._ready_sent and self.unready() is None:
-            self._ready_sent, self._in_force_since = True, now
+            self._ready_sent = True
+            self._recovery.came_into_force(now)
             notify("READY=1", SERVING)
         if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
@@ -328,11 +327,11 @@ class Supervisor:
             self._crew.send_policy()
         snapshot = self._feed.poll()
         if snapshot is not None:
-            self._put_in_force(snapshot, now)
+            self._recovery.came_into_force(now)
+            self._put_in_force(snapshot)
 
-    def _put_in_force(self, snapshot: Snapshot, since: float | None) -> None:
-        """Have every worker decide by this snapshot. If `since` is None, the snapshot is not blamed for deaths."""
-        self._in_force_since = since
+    def _put_in_force(self, snapshot: Snapshot) -> None:
+        """Have every worker decide by this snapshot."""
         self._totals.learn(snapshot.rules_digest, snapshot.words)
         self._crew.send_policy()
 
@@ -341,38 +340,7 @@ class Supervisor:
             return  # another process asked it to end
         if self._handover.is_trial:  # end the node, and blame no snapshot
             raise UnavailableError(f"worker {death.pid} ended with status {death.status}")
-        match self._crashes.died(now, Suspect(self._snapshot.revision, self._in_force_since)):
-            case Verdict.START_AGAIN:
-                return
-            case Verdict.QUARANTINE:
-                helped = self._quarantine() or self._fall_back()
-            case Verdict.FALL_BACK:
-                helped = self._fall_back() or self._quarantine()
-            case verdict:
-                assert_never(verdict)
-        if not helped:
-            logs.emit(_LOG, logging.ERROR, "workers die too often", engine=self._crew.orders.engine)
-
-    def _quarantine(self) -> bool:
-        """Quarantine the snapshot and put the newest older one in force. Return False if there is none."""
-        revision = self._snapshot.revision
-        snapshot = self._feed.set_aside(revision, "workers died of it, three times within a minute")
-        if snapshot is None:
-            return False
-        self._set_aside += 1
-        logs.emit(_LOG, logging.ERROR, "snapshot quarantined", revision=revision, using=snapshot.revision)
-        self._put_in_force(snapshot, None)
-        return True
-
-    def _fall_back(self) -> bool:
-        """Switch to workers of the reference engine. Return False if the workers already run the reference engine."""
-        orders = self._crew.orders
-        if orders.engine is EngineKind.REFERENCE:
-            return False
-        self._fallen_back = True
-        logs.emit(_LOG, logging.ERROR, "workers die too often: the reference engine takes over", engine=orders.engine)
-        self._crew.renew(replace(orders, engine=EngineKind.REFERENCE))
-        return True
+        self._recovery.worker_died(now)
 
     # Signals.
 
@@ -435,7 +403,7 @@ class Supervisor:
             going_on = [member for member in self._crew.members if not member.gone]
             workers = [member.hand_over() for member in going_on]
             blocks = {member.process.pid: member.block for member in going_on}
-            numbers = {**self._crew.numbers(), **self._vitals.numbers(), _QUARANTINED: self._set_aside}
+            numbers = {**self._crew.numbers(), **self._vitals.numbers(), _QUARANTINED: self._recovery.quarantined}
             unreported = None if self._control is None else self._control.unreported(self._totals.usage())
             totals = write_totals(self._totals.keep(blocks, numbers, unreported))
             try:
