@@ -22,8 +22,8 @@ from dnsfilter.telemetry.notify import notify, watchdog_s
 
 POLL_S = 0.1
 CHECK_S = 5.0
-"""Seconds after which the table is looked for, since `flush ruleset` of another program removes it. Also the pause
-after a failure."""
+"""Seconds after which the table is compared, since another program may remove it or empty it. Also the pause after a
+failure."""
 _LOG = logging.getLogger("dnsfilter.firewall")
 
 
@@ -34,7 +34,7 @@ class Firewall(Protocol):
 
     def remove(self) -> None: ...
 
-    def is_present(self) -> bool: ...
+    def listed(self) -> str | None: ...
 
 
 class Keeper:
@@ -54,6 +54,8 @@ class Keeper:
         self._snapshot: Snapshot | None = None
         self._rules: RuleSet | None = None
         self._applied: RuleSet | None = None
+        self._listed: str | None = None
+        """The table as the firewall listed it when the rules had been applied."""
         self._at: Instant = 0
         self._check_at = 0.0
         self._trouble = ""
@@ -112,6 +114,7 @@ class Keeper:
     def _apply(self) -> None:
         assert self._rules is not None
         self._firewall.apply(table_text(self._rules, self._around))
+        self._listed = self._firewall.listed()
         self._applied, self._trouble, self._check_at = self._rules, "", self._clock_s() + CHECK_S
         until = "" if self._rules.until is None else instant_text(self._rules.until)
         revision = None if self._snapshot is None else self._snapshot.revision
@@ -119,7 +122,9 @@ class Keeper:
         logs.emit(_LOG, logging.INFO, "firewall rules applied", revision=revision, networks=networks, until=until)
 
     def _check(self) -> None:
+        """Apply the rules again if the table is not as it was when they were applied."""
         self._check_at = self._clock_s() + CHECK_S
-        if not self._firewall.is_present():
-            logs.emit(_LOG, logging.WARNING, "another program removed the firewall rules")
+        listed = self._firewall.listed()
+        if listed is None or listed != self._listed:
+            logs.emit(_LOG, logging.WARNING, "another program changed or removed the firewall rules")
             self._apply()

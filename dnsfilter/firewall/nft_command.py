@@ -30,9 +30,10 @@ class Nft:
         """Remove the table, if it is there."""
         self.apply(REMOVAL)
 
-    def is_present(self) -> bool:
-        """Return whether the table is there."""
-        return self._run(["--terse", "list", "table", *TABLE.split()], "").returncode == 0
+    def listed(self) -> str | None:
+        """Return the table with all its rules and elements as nft lists it. None if it is not there."""
+        done = self._run(["--stateless", "list", "table", *TABLE.split()], "")
+        return done.stdout if done.returncode == 0 else None
 
     def _run(self, arguments: list[str], text: str) -> "subprocess.CompletedProcess[str]":
         try:

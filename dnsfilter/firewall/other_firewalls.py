@@ -13,6 +13,7 @@ from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import ENCRYPTED_DNS, Prefix
 
 _Lists = dict[str, tuple[Prefix, ...]]
+_CISCO_LISTS = {4: "ip access-list extended DNSFILTER", 6: "ipv6 access-list DNSFILTER6"}
 
 
 def printed(syntax: str, rules: RuleSet, around: Surroundings, revision: int) -> str:
@@ -62,16 +63,21 @@ def _pf_block(protocols: str, clients: str, to: str) -> str:
 def _cisco(rules: RuleSet, around: Surroundings) -> str:
     """Return access lists for IOS XE. A list can be replaced while it is in use, which an object group cannot.
 
+    IOS adds the lines of a group to the members that it has, and empties or removes no group that a list uses. So the
+    lists are removed first, then the groups.
     A list denies everything until its last entry is there, also the session in which somebody types it.
     """
     lines = ["! Load it as a file (copy flash:FILE running-config). Typed line by line, it would cut off your session."]
-    for service, _ in rules.closed:
+    lines += [f"no {access_list}" for access_list in _CISCO_LISTS.values()]
+    for service, clients in rules.closed:
         for version, kind in ((4, "network"), (6, "v6-network")):
-            if addresses := of_family(around.addresses[service], version):
-                lines.append(f"object-group {kind} {_group(service, version)}")
-                lines += [f" {_cisco_member(prefix)}" for prefix in addresses]
-    for version, access_list in ((4, "ip access-list extended DNSFILTER"), (6, "ipv6 access-list DNSFILTER6")):
-        lines += [f"no {access_list}", access_list, *_cisco_entries(rules, around, version)]
+            group = f"object-group {kind} {_group(service, version)}"
+            # The first line makes a group that is missing, so that the removal cannot fail.
+            lines += [group, f"no {group}"]
+            if of_family(clients, version) and (addresses := of_family(around.addresses[service], version)):
+                lines += [group, *(f" {_cisco_member(prefix)}" for prefix in addresses)]
+    for version, access_list in _CISCO_LISTS.items():
+        lines += [access_list, *_cisco_entries(rules, around, version)]
     return "\n".join(lines) + "\n"
 
 

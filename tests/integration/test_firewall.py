@@ -145,6 +145,21 @@ def test_a_removed_table_comes_back_and_other_tables_stay(net: Places, firewall:
     assert "table inet office" in firewall.nft("list", "tables")
 
 
+@pytest.mark.parametrize(
+    "change", ["flush table inet dnsfilter", "flush set inet dnsfilter banned4", "flush chain inet dnsfilter forward"]
+)
+def test_rules_that_another_program_removed_from_the_table_come_back(
+    net: Places, firewall: Firewall, change: str
+) -> None:
+    firewall.publish(VIDEO_BAN)
+    assert comes_true(lambda: not asks(net, net.banned))
+    event = "another program changed or removed the firewall rules"
+    before = firewall.log.read_text().count(event)
+    firewall.nft(*change.split())
+    assert comes_true(lambda: firewall.log.read_text().count(event) > before)
+    assert comes_true(lambda: not asks(net, net.banned))
+
+
 def test_redirection_and_the_end_of_the_program(tmp_path: Path) -> None:
     with places() as net:
         with Firewall(net.gateway, tmp_path / "kept", VIDEO_BAN, ("--redirect", "--keep")):

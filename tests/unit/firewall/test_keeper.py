@@ -21,7 +21,7 @@ class FakeFirewall:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.attempts = 0
-        self.present = False
+        self.table: str | None = None
         self.failure = ""
 
     def apply(self, text: str) -> None:
@@ -29,13 +29,13 @@ class FakeFirewall:
         if self.failure:
             raise UnavailableError(self.failure)
         self.texts.append(text)
-        self.present = True
+        self.table = text
 
     def remove(self) -> None:
-        self.present = False
+        self.table = None
 
-    def is_present(self) -> bool:
-        return self.present
+    def listed(self) -> str | None:
+        return self.table
 
 
 class Place:
@@ -116,15 +116,17 @@ def test_a_failure_is_logged_once_and_tried_again_after_a_pause(place: Place, ca
     assert [record.message for record in caplog.records].count("firewall rules not applied") == 1
 
 
-def test_a_table_that_another_program_removed_is_applied_again(place: Place) -> None:
+@pytest.mark.parametrize("left", [None, "table inet dnsfilter {\n}\n"], ids=["removed", "emptied"])
+def test_a_table_that_another_program_changed_is_applied_again(place: Place, left: str | None) -> None:
     place.publish(1, ban(1, "ghent", "video"))
     place.keeper.step()
-    place.firewall.present = False
+    place.firewall.table = left
     place.keeper.step()
     assert place.banned() == [True]
-    place.elapsed_s = CHECK_S
-    place.keeper.step()
-    assert place.banned() == [True, True]
+    for checks in (1, 2):
+        place.elapsed_s = checks * CHECK_S
+        place.keeper.step()
+        assert place.banned() == [True, True]
 
 
 def test_the_first_failure_ends_the_program(place: Place) -> None:
@@ -141,4 +143,4 @@ def test_the_table_is_removed_at_the_end_unless_it_is_kept(place: Place, keep: b
     stopping.set()
     place.keeper.run(stopping, keep=keep)
     assert place.banned() == [True]
-    assert place.firewall.present is keep
+    assert (place.firewall.table is not None) is keep

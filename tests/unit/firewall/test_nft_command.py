@@ -40,7 +40,7 @@ def test_a_refusal_of_the_kernel_says_what_is_needed(programs: Path) -> None:
         Nft().apply("")
 
 
-@pytest.mark.parametrize(("code", "present"), [(0, True), (1, False)])
-def test_presence_is_an_exit_code(programs: Path, code: int, present: bool) -> None:
-    install(programs, f'[ "$*" = "--terse list table inet dnsfilter" ] && exit {code}; exit 3')
-    assert Nft().is_present() is present
+@pytest.mark.parametrize(("code", "listed"), [(0, "table inet dnsfilter\n"), (1, None)])
+def test_the_table_is_listed_with_its_elements(programs: Path, code: int, listed: str | None) -> None:
+    install(programs, f'[ "$*" = "--stateless list table inet dnsfilter" ] && echo table inet dnsfilter; exit {code}')
+    assert Nft().listed() == listed

@@ -32,11 +32,14 @@ block return in quick from <dnsfilter-encrypted_dns-clients> to <dnsfilter-encry
 """
 CISCO = """\
 ! Load it as a file (copy flash:FILE running-config). Typed line by line, it would cut off your session.
+no ip access-list extended DNSFILTER
+no ipv6 access-list DNSFILTER6
+object-group network DNSFILTER-ENCRYPTED-DNS
+no object-group network DNSFILTER-ENCRYPTED-DNS
 object-group network DNSFILTER-ENCRYPTED-DNS
  host 9.9.9.9
 object-group v6-network DNSFILTER6-ENCRYPTED-DNS
- host 2620:fe::fe
-no ip access-list extended DNSFILTER
+no object-group v6-network DNSFILTER6-ENCRYPTED-DNS
 ip access-list extended DNSFILTER
  permit ip host 192.0.2.53 any
  permit ip any host 192.0.2.53
@@ -46,7 +49,6 @@ ip access-list extended DNSFILTER
  deny tcp 192.0.2.128 0.0.0.127 any eq 853
  deny ip 192.0.2.128 0.0.0.127 object-group DNSFILTER-ENCRYPTED-DNS
  permit ip any any
-no ipv6 access-list DNSFILTER6
 ipv6 access-list DNSFILTER6
  permit ipv6 host 2001:db8::53 any
  permit ipv6 any host 2001:db8::53
@@ -96,6 +98,16 @@ def test_pf() -> None:
 
 def test_cisco() -> None:
     assert body("cisco") == CISCO
+
+
+def test_cisco_groups_lose_their_members_with_the_bans() -> None:
+    lines = body("cisco", NONE).splitlines()
+    assert not [line for line in lines if line.startswith(" host")]
+    for kind, group in (("network", "DNSFILTER-ENCRYPTED-DNS"), ("v6-network", "DNSFILTER6-ENCRYPTED-DNS")):
+        removal = lines.index(f"no object-group {kind} {group}")
+        assert lines.index("no ip access-list extended DNSFILTER") < removal
+        assert lines.index("no ipv6 access-list DNSFILTER6") < removal
+        assert f"object-group {kind} {group}" not in lines[removal:]
 
 
 def test_fortinet() -> None:
