@@ -253,6 +253,11 @@ class Snapshot:
         rules = self._rules.rules(class_index)
         return frozenset(rule.ban.service for rule in rules if self._rules.effect(rule, at) is Effect.ENFORCE)
 
+    def refused_entries(self, class_index: int, at: Instant) -> frozenset[int]:
+        """Return the numbers of the entries that any rule of that class refuses at `at`."""
+        rules = self._rules.rules(class_index)
+        return frozenset().union(*(rule.entries for rule in rules if self._rules.effect(rule, at) is Effect.ENFORCE))
+
     def next_change_of_any(self, class_index: int, at: Instant) -> Instant | None:
         """Return the first time after `at` at which any rule of that class starts, changes or ends."""
         changes = (self._rules.next_change(rule, at) for rule in self._rules.rules(class_index))

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from dnsfilter.control.unregistered_networks import UnregisteredBook, Unregister
 from dnsfilter.engine.interface import Capture, Captured
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.flush import take_flush
+from dnsfilter.supervisor.deaths.crashes import Cause, cause_of
 from dnsfilter.supervisor.seats import seats_to_fill, share_out
-from dnsfilter.supervisor.stalls import any_waiting, is_silent, queries_counted
+from dnsfilter.supervisor.stalls import any_waiting, queries_counted
+from dnsfilter.supervisor.vitals.process_use import cpu_s_of
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby, WorkerProcess, block_path
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import DEFAULT_CAPACITY, MAX_CAPACITY, CounterBlock
@@ -41,6 +44,7 @@ class Death:
 
     pid: int
     status: int
+    cause: Cause
 
 
 @dataclass(slots=True)
@@ -226,7 +230,8 @@ class Crew:
         if member.process.poll() is not None:
             return self._remove(member, now)
         late = member.leaving_since is not None and now - member.leaving_since > STOP_S
-        silent = is_silent(now, member.heard, starting=member.revision is None)
+        cpu_s = partial(cpu_s_of, member.process.pid)
+        silent = member.silence.look(now, member.heard, cpu_s, starting=member.revision is None)
         if late or silent:
             logs.emit(
                 _LOG, logging.ERROR, "worker does not end" if late else "worker is silent", pid=member.process.pid
@@ -252,8 +257,9 @@ class Crew:
         if now - member.started >= STEADY_S:
             seat.back_off_s = FIRST_BACK_OFF_S
         self._postpone(seat, now)
-        death = Death(member.process.pid, member.process.returncode)
-        logs.emit(_LOG, logging.ERROR, "worker died", pid=death.pid, status=death.status)
+        status = member.process.returncode
+        death = Death(member.process.pid, status, cause_of(status, hung=member.silence.is_hang))
+        logs.emit(_LOG, logging.ERROR, "worker died", pid=death.pid, status=status, cause=death.cause)
         return (death,)
 
     def _postpone(self, seat: _Seat, now: float) -> None:

@@ -15,6 +15,7 @@ from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, LocalSusp
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files
+from dnsfilter.snapshot.lifted_bans import LiftedBans
 from dnsfilter.snapshot.manifest import parse_manifest
 from dnsfilter.snapshot.overlay import overlay_manifest, overlay_rules
 from dnsfilter.snapshot.reader import Snapshot
@@ -24,6 +25,8 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
 from dnsfilter.worker.sealed import map_sealed, seal
 
+MOST_NAMED = 10
+"""Bans that a message names."""
 LOOKS_BETWEEN_TRIES = 50
 """Number of polls after which a snapshot that could not be loaded is read and hashed again."""
 _LOG = logging.getLogger("dnsfilter.node")
@@ -72,6 +75,9 @@ class PolicyFeed:
         self.unreadable: str | None = None
         """The reason why the store cannot be read. None while it can be, or if it has never had a snapshot."""
         self._was_there = False
+        self.passed_over: int | None = None
+        """The current revision, if an older snapshot had to take its place. None if it did not."""
+        self._lifted: LiftedBans | None = None
         self.suspensions: tuple[Suspension, ...] = ()
         """The local suspensions in force, without published ones."""
 
@@ -121,6 +127,7 @@ class PolicyFeed:
         self._was_there |= token is not None
         files, trouble = self._store.read_last_good(self._files, without=without)
         snapshot = self.take(files)
+        self._compare_with_current()
         self.trouble = trouble
         # The snapshot that was passed over is tried again: its quarantine may be ended.
         self._token = token if trouble is None else None
@@ -132,8 +139,39 @@ class PolicyFeed:
         """Take the newest complete revision, even a quarantined one. Raise SnapshotError if there is none."""
         files = self._store.read_any()
         snapshot = self.take(files)
+        self._compare_with_current()
         logs.emit(_LOG, logging.ERROR, "no other snapshot is complete", using=files.revision)
         return snapshot
+
+    def lifted(self) -> str | None:
+        """Return which bans of the current snapshot are not refused because an older one had to take its place.
+
+        Return None if there is no such ban. Suspensions on this node are left out: they would lift a ban in any case.
+        """
+        if self.passed_over is None or self._files is None:
+            return None
+        instead = f"revision {self._files.revision} is in force instead of {self.passed_over}"
+        if self._lifted is None:
+            return f"{instead}, which cannot be read: its bans may not be refused"
+        bans = self._lifted.at(self.now().instant)
+        more = f" and {len(bans) - MOST_NAMED} more" if len(bans) > MOST_NAMED else ""
+        return f"{instead}, and does not refuse all of {', '.join(bans[:MOST_NAMED])}{more}" if bans else None
+
+    def _compare_with_current(self) -> None:
+        """Compare the snapshot in use with the current one, if that was passed over."""
+        self.passed_over = self._lifted = None
+        current, files = self._store.current_revision(), self._files
+        if files is None or current is None or current <= files.revision:
+            return
+        self.passed_over = current
+        try:
+            passed_over = self._store.read_quarantined(files)
+            self._lifted = LiftedBans(self._published(passed_over), self._published(files))
+        except (SnapshotError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "snapshot not compared", revision=current, reason=error)
+
+    def _published(self, files: Files) -> Snapshot:
+        return Snapshot.open(files.manifest, files.names, files.ranges, files.rules, self._site)
 
     def poll(self) -> Snapshot | None:
         """Return the snapshot to use from now on if one was published or local suspensions changed, else None.
@@ -160,6 +198,7 @@ class PolicyFeed:
                 logs.emit(_LOG, logging.ERROR, "snapshot not loaded", reason=self.trouble)
             return None
         self._token, self.trouble = token, None
+        self.passed_over = self._lifted = None
         return snapshot
 
     def _look_at_store(self, *, there: bool) -> None:
@@ -300,6 +339,19 @@ class PolicyFeed:
         except UnavailableError as error:
             logs.emit(_LOG, logging.WARNING, "quarantine not written", reason=error)
         return snapshot
+
+    def reinstate(self, revision: int) -> Snapshot | None:
+        """End the quarantine of this revision and use the newest snapshot. Return None if an older one stays in use."""
+        try:
+            self._store.unquarantine(revision)
+        except UnavailableError as error:
+            logs.emit(_LOG, logging.WARNING, "mark of quarantine not removed", revision=revision, reason=error)
+        try:
+            snapshot = self.load()
+        except (SnapshotError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "quarantine not ended", revision=revision, reason=error)
+            return None
+        return snapshot if snapshot.revision >= revision else None
 
     def now(self) -> ClockReading:
         """Return the time by the trusted clock."""

@@ -26,7 +26,7 @@ from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.local.drain import Drain
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crew import Crew, Death
-from dnsfilter.supervisor.recovery import Recovery
+from dnsfilter.supervisor.deaths.recovery import Recovery
 from dnsfilter.supervisor.reload import log_addresses, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
@@ -145,12 +145,15 @@ class Supervisor:
         return None
 
     def _unready_page(self, upstreams: bool) -> str | None:
-        """Return the reason why `/readyz` answers 503. Include an unreadable store, for which a start does not wait."""
+        """Return the reason why `/readyz` answers 503.
+
+        Include an unreadable store and lifted bans, for which a start does not wait.
+        """
         if self._drain.began:
             return "draining"
         if self._predecessors.serving() and not self._crew.serving():
             return None  # after an upgrade the workers of the old program answer meanwhile
-        reason = self.unready() or self._feed.unreadable
+        reason = self.unready() or self._feed.unreadable or self._recovery.lifted
         return reason or (self._vitals.no_upstream() if upstreams else None)
 
     def unregistered(self) -> tuple[UnregisteredNetwork, ...]:
@@ -194,6 +197,7 @@ class Supervisor:
             receive_buffer(self._listening.sets[0].udp[0]),
             tuple(sorted(authority or "" for authority in self._feed.suspended())),
             self._vitals.read(self._udp_sockets()),
+            self._recovery.lifted is not None,
         )
 
     def _udp_sockets(self) -> Iterator[socket.socket]:
@@ -238,7 +242,7 @@ class Supervisor:
             None if state.snapshot_age_s is None else int(state.snapshot_age_s),
             state.engine,
             state.workers,
-            self._feed.unreadable or self._feed.trouble,
+            self._feed.unreadable or self._recovery.lifted or self._feed.trouble,
             queries,
             entries,
             (os.getpid(), *(member.process.pid for member in self._crew.members)),
@@ -277,10 +281,10 @@ class Supervisor:
             self._handle_death(death, now)
         self._vitals.look(now)
         self._look_for_snapshot(now)
+        self._recovery.look(now)
         self._look_for_requests(now)
         if not self._ready_sent and self.unready() is None:
             self._ready_sent = True
-            self._recovery.came_into_force(now)
             notify("READY=1", SERVING)
         if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
@@ -327,8 +331,8 @@ class Supervisor:
             self._crew.send_policy()
         snapshot = self._feed.poll()
         if snapshot is not None:
-            self._recovery.came_into_force(now)
             self._put_in_force(snapshot)
+            self._recovery.came_into_force(now)
 
     def _put_in_force(self, snapshot: Snapshot) -> None:
         """Have every worker decide by this snapshot."""
@@ -340,7 +344,7 @@ class Supervisor:
             return  # another process asked it to end
         if self._handover.is_trial:  # end the node, and blame no snapshot
             raise UnavailableError(f"worker {death.pid} ended with status {death.status}")
-        self._recovery.worker_died(now)
+        self._recovery.worker_died(death, now)
 
     # Signals.
 

@@ -18,7 +18,7 @@ from dnsfilter.engine.interface import Captured
 from dnsfilter.engine.refused_clients import RefusedClient
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.supervisor.sockets import Listening
-from dnsfilter.supervisor.stalls import Stall
+from dnsfilter.supervisor.stalls import MISSED_S, Silence, Stall
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.worker import channel
@@ -39,8 +39,6 @@ from dnsfilter.worker.channel import (
 from dnsfilter.worker.sealed import seal
 from dnsfilter.worker.start_config import Inherited, pack_config
 
-MISSED_S = 1.0
-"""If a worker sends nothing for this many seconds, four heartbeats, another covers for it."""
 _MOST_NOTED = 8 * PLACES
 """Unregistered networks, and refused clients, kept of one worker at a time. Reports beyond this are dropped."""
 _MOST_CAPTURED = 8
@@ -144,7 +142,7 @@ class WorkerProcess:
         self.gone = False
         self.leaving_since: float | None = None
         self.reading: frozenset[int] = frozenset()
-        self.stall = Stall()
+        self.stall, self.silence = Stall(), Silence()
         self.unregistered: list[Noted] = []
         """Reported networks in no range that the crew has not taken yet."""
         self.captured: list[Captured] = []

@@ -190,11 +190,15 @@ WORKER_RESTARTS: Final = Metric(
 )
 SNAPSHOTS_QUARANTINED: Final = Metric(
     "dnsfilter_snapshots_quarantined_total", MetricType.COUNTER,
-    "Snapshots set aside because they made workers die. An older snapshot is in force instead.",
+    "Snapshots set aside because they made workers crash. An older snapshot is in force instead.",
+)  # fmt: skip
+BANS_LIFTED: Final = Metric(
+    "dnsfilter_bans_lifted", MetricType.GAUGE,
+    "Set to 1 while an older snapshot had to take the place of the current one and bans are lifted by that, else 0.",
 )  # fmt: skip
 ENGINE_FALLBACK: Final = Metric(
     "dnsfilter_engine_fallback", MetricType.GAUGE,
-    "Set to 1 if workers run the reference engine because they died too often, else 0.",
+    "Set to 1 if workers run the reference engine because they crashed too often, else 0.",
 )  # fmt: skip
 RECEIVE_BUFFER_BYTES: Final = Metric(
     "dnsfilter_receive_buffer_bytes",
@@ -256,7 +260,7 @@ METRICS: Final = (
     QUERIES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, BYPASS_ATTEMPTS, AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES,
     UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
     TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
-    SNAPSHOTS_QUARANTINED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
+    SNAPSHOTS_QUARANTINED, BANS_LIFTED, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
     UPSTREAM_UP, DEFAULT_UPSTREAMS_UP, DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT,
     MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip

@@ -47,3 +47,5 @@ class NodeState:
     suspended: tuple[str, ...] = ()
     """Slugs of the suspended authorities; "" for all. The suspension is published or local."""
     vitals: Vitals = Vitals()
+    bans_lifted: bool = False
+    """Whether an older snapshot had to take the place of the current one, and does not refuse all that it refuses."""

@@ -6,6 +6,7 @@ The supervisor starts it as `python -m dnsfilter.worker.process FD`, where FD is
 import asyncio
 import gc
 import logging
+import os
 import select
 import signal
 import socket
@@ -22,7 +23,7 @@ from dnsfilter.engine.choice import chosen_kind, engine_class
 from dnsfilter.engine.clock import Anchor, Reference, SystemClock
 from dnsfilter.engine.interface import NodeLabel
 from dnsfilter.engine.listening import UdpListener
-from dnsfilter.errors import SnapshotError
+from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.resolver import Resolver
 from dnsfilter.server.stream import StreamServer
 from dnsfilter.snapshot.reader import Snapshot
@@ -316,7 +317,11 @@ def main() -> None:
     match received:
         case (Setup() as setup, descriptors):
             channel.setblocking(False)
-            uvloop.run(_serve(channel, setup, descriptors))
+            try:
+                uvloop.run(_serve(channel, setup, descriptors))
+            except (MemoryError, OSError, UnavailableError) as error:
+                logs.emit(_LOG, logging.ERROR, "the system refuses what a worker needs", failure=error)
+                sys.exit(os.EX_OSERR)  # other exceptions are evidence against the snapshot or the engine
         case _:
             sys.exit(1)
 

@@ -159,55 +159,6 @@ def test_a_change_of_policy_reaches_every_worker_and_all_of_them_count(tmp_path:
         assert node.worker_pids() == settled(node, 2)
 
 
-def kill_three_times(node: Node) -> None:
-    """Kill a worker, its successor and the next one, each when it is ready."""
-    for _ in range(3):
-        died = times(node, "worker died")
-        ready = times(node, "snapshot in force")
-        os.kill(node.worker_pids()[0], signal.SIGKILL)
-        assert again(node, "worker died", died)
-        assert again(node, "snapshot in force", ready)
-
-
-def test_a_snapshot_that_kills_is_set_aside_and_an_engine_that_does_is_replaced(
-    tmp_path: Path, authority: Knot
-) -> None:
-    policy = EXAMPLE.read_text()
-    with started(tmp_path, authority, 2, policy=policy) as node:
-        settled(node, 2)
-        node.policy.write_text(policy + "# another reading\n")
-        send_signal(node, signal.SIGHUP)
-        assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 2, 30)
-        kill_three_times(node)
-        assert eventually(lambda: node.metrics()["dnsfilter_snapshot_revision"] == 1, 30)
-        assert node.metrics()["dnsfilter_snapshots_quarantined_total"] == 1
-        assert (node.state / "policy-snapshots" / "2.quarantined").exists()
-        assert node.metrics()["dnsfilter_engine_fallback"] == 0
-        kill_three_times(node)
-        assert eventually(lambda: node.logged("workers die too often"), 30)
-        assert eventually(lambda: serving(node, 2), 30)
-        assert any('engine="reference"' in name for name in node.metrics() if "build_info" in name)
-        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
-        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
-
-
-def test_the_only_snapshot_is_not_quarantined_and_a_restart_tries_again(tmp_path: Path, authority: Knot) -> None:
-    with started(tmp_path, authority, 2) as node:
-        settled(node, 2)
-        with loaded(node) as load:
-            load.until_answered(100)
-            kill_three_times(node)
-            assert eventually(lambda: node.logged("the reference engine takes over"), 30)
-            assert eventually(lambda: serving(node, 2) and node.is_ready(), 30)
-            load.until_answered(500)
-        assert load.tally.lost <= 3 * BATCH, load.tally
-        assert node.metrics()["dnsfilter_engine_fallback"] == 1
-        assert not list(node.state.glob("*/*.quarantined"))
-    with node:
-        assert node.dig("www.tiktok.com", bind="127.0.5.10").rcode == "REFUSED"
-        assert node.metrics()["dnsfilter_engine_fallback"] == 0
-
-
 # Reload.
 
 

@@ -95,6 +95,10 @@ class StoredSnapshots:
                     raise
         return self._read(self._current(), known)
 
+    def read_quarantined(self, known: Files | None = None) -> Files:
+        """Return the current snapshot, even if it is quarantined, as `read_current` does."""
+        return self._read_complete(self._current(), known)
+
     def read_last_good(self, known: Files | None = None, *, without: int | None = None) -> tuple[Files, str | None]:
         """Return the current snapshot, or the newest older complete one and why newer ones were skipped.
 

@@ -145,6 +145,7 @@ class SnapshotStore(StoredSnapshots):
 
     def unquarantine(self, revision: int) -> None:
         """Remove the mark of `quarantine`."""
+        self._set_aside.discard(revision)
         with self._writing(f"unquarantine revision {revision}"):
             self._mark(revision).unlink(missing_ok=True)
             sync_directory(self._directory)

@@ -59,7 +59,7 @@ def _with_cpu(use: ProcessUse, cpu_s: float) -> ProcessUse:
 def use_of(pid: int) -> ProcessUse:
     """Return what a process uses now."""
     directory = Path("/proc") / str(pid)
-    return ProcessUse(_open_files(directory / "fd"), _limit(pid), _memory_bytes(directory), _cpu_s(directory))
+    return ProcessUse(_open_files(directory / "fd"), _limit(pid), _memory_bytes(directory), cpu_s_of(pid))
 
 
 def _open_files(directory: Path) -> int | None:
@@ -82,10 +82,11 @@ def _memory_bytes(directory: Path) -> int | None:
     return None
 
 
-def _cpu_s(directory: Path) -> float | None:
+def cpu_s_of(pid: int) -> float | None:
+    """Return the user and system CPU time of a process, which may have ended, in seconds."""
     with suppress(OSError, ValueError, IndexError):
         # The command name, in brackets, may contain blanks and brackets.
-        fields = (directory / "stat").read_text().rpartition(")")[2].split()
+        fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
         ticks = sum(int(fields[number - _STATE_FIELD]) for number in (_USER_TIME_FIELD, _SYSTEM_TIME_FIELD))
         return ticks / _TICKS_PER_S
     return None

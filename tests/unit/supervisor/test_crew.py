@@ -22,6 +22,7 @@ from dnsfilter.engine.choice import EngineKind
 from dnsfilter.engine.unregistered_counts import PLACES, Noted
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.supervisor.crew import LATE_S, Crew, Death
+from dnsfilter.supervisor.deaths.crashes import Cause
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.stalls import START_S
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
@@ -218,7 +219,7 @@ def test_worker_with_unknown_message_is_killed_and_replaced(
         found = asyncio.run(deaths())
     impostor.end.close()
     assert impostor.process is not None
-    assert found == [Death(impostor.process.pid, -signal.SIGKILL)]
+    assert found == [Death(impostor.process.pid, -signal.SIGKILL, Cause.OUTSIDE)]
     assert not (tmp_path / "made").exists()
 
 

@@ -15,7 +15,7 @@ from dnsfilter.snapshot.contents import RELEASED_S
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor import snapshot_watch
-from dnsfilter.supervisor.snapshot_watch import LOOKS_BETWEEN_TRIES, PolicyFeed
+from dnsfilter.supervisor.snapshot_watch import LOOKS_BETWEEN_TRIES, MOST_NAMED, PolicyFeed
 from dnsfilter.worker.sealed import seal
 from tests.support.policies import DAY, NOW, authority, ban, network, service
 
@@ -261,6 +261,91 @@ def test_snapshot_is_quarantined_although_the_store_is_read_only(
     assert before is not None
     assert before.revision == 1
     assert feed.poll() is None
+    again = feed.reinstate(2)
+    assert again is not None
+    assert again.revision == 2
+
+
+def test_snapshot_is_reinstated_unless_it_cannot_be_read(store: SnapshotStore, feed: PolicyFeed) -> None:
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.load()
+    for readable in (True, False):
+        feed.set_aside(2, "workers died of it")
+        if not readable:
+            break_current(store)
+        found = feed.reinstate(2)
+        assert (found is not None) is readable
+        assert feed.snapshot is not None
+        assert feed.snapshot.revision == (2 if readable else 1)
+        assert store.quarantine_reason(2) is None
+
+
+def break_current(store: SnapshotStore) -> None:
+    """Damage both copies of the current manifest."""
+    for path in store.directory.rglob(f"{store.current_revision()}.*.manifest"):
+        path.write_bytes(b"?")
+
+
+INSTEAD = "revision 1 is in force instead of 2"
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "lifted"),
+    [
+        (Mode.OFF, Mode.ENFORCE, f"{INSTEAD}, and does not refuse all of ghent/video"),
+        (Mode.ENFORCE, Mode.ENFORCE, None),
+        (Mode.ENFORCE, Mode.OFF, None),
+    ],
+)
+def test_bans_that_a_quarantine_lifts_are_named_also_after_a_restart(
+    tmp_path: Path, older: Mode, newer: Mode, lifted: str | None
+) -> None:
+    store = SnapshotStore(tmp_path)
+    for revision, mode in ((1, older), (2, newer)):
+        store.publish(compile_policy(policy(revision, mode), NOW))
+    for restarted in (False, True):
+        with closing(PolicyFeed(store, DEFAULT_SITE)) as feed:
+            feed.load()
+            if not restarted:
+                assert feed.lifted() is None
+                feed.set_aside(2, "workers died of it")
+            assert feed.lifted() == lifted
+    with closing(PolicyFeed(store, DEFAULT_SITE)) as feed:
+        feed.load()
+        store.publish(compile_policy(policy(3), NOW))
+        assert feed.poll() is not None
+        assert feed.lifted() is None
+
+
+def test_damage_of_the_newest_snapshot_may_lift_bans(store: SnapshotStore, feed: PolicyFeed) -> None:
+    store.publish(compile_policy(policy(2), NOW))
+    break_current(store)
+    feed.load()
+    assert feed.lifted() == f"{INSTEAD}, which cannot be read: its bans may not be refused"
+
+
+def test_snapshot_that_was_chosen_here_lifts_nothing_by_itself(store: SnapshotStore, feed: PolicyFeed) -> None:
+    store.publish(compile_policy(policy(2), NOW))
+    store.use(1)
+    feed.load()
+    assert feed.lifted() is None
+
+
+def test_message_names_some_of_many_lifted_bans(tmp_path: Path) -> None:
+    store, slugs = SnapshotStore(tmp_path), [f"town-{number:02}" for number in range(MOST_NAMED + 2)]
+    for revision, mode in ((1, Mode.OFF), (2, Mode.ENFORCE)):
+        towns = Policy(
+            revision,
+            authorities=tuple(map(authority, slugs)),
+            ranges=tuple(network(f"192.0.2.{number}/32", slug) for number, slug in enumerate(slugs)),
+            services=(service("video", ["example.org"]),),
+            bans=tuple(ban(number, slug, "video", mode) for number, slug in enumerate(slugs, 1)),
+        )
+        store.publish(compile_policy(towns, NOW))
+    with closing(PolicyFeed(store, DEFAULT_SITE)) as feed:
+        feed.load()
+        feed.set_aside(2, "workers died of it")
+        assert (feed.lifted() or "").endswith(f"town-{MOST_NAMED - 1:02}/video and 2 more")
 
 
 def test_locally_chosen_revision_is_kept_until_a_higher_one_comes(feed: PolicyFeed, store: SnapshotStore) -> None:

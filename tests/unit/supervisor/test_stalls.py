@@ -1,10 +1,19 @@
-"""Stalled workers: those that count no query over several looks while queries wait."""
+"""Workers that count no query over several looks while queries wait, and workers that report nothing."""
 
 import socket
 
 import pytest
 
-from dnsfilter.supervisor.stalls import HOLD_S, STILL_S, Stall, any_waiting, queries_counted
+from dnsfilter.supervisor.stalls import (
+    HOLD_S,
+    SILENCE_S,
+    START_S,
+    STILL_S,
+    Silence,
+    Stall,
+    any_waiting,
+    queries_counted,
+)
 from dnsfilter.telemetry.metrics import Outcome, Transport
 from dnsfilter.telemetry.slots import CACHE_HITS, FIXED_SLOTS, QUERY
 
@@ -53,6 +62,40 @@ def test_worker_that_reports_again_is_no_longer_stalled() -> None:
     stall = Stall()
     assert looked(stall, *[(7, True)] * 4)[-1]
     assert looked(stall, *[(7, True)] * 4, begin=2 * HOLD_S, heard=HOLD_S) == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("used_s", "starting", "ended_after", "hangs"),
+    [
+        pytest.param(1.0, False, SILENCE_S, True, id="computes all the time"),
+        pytest.param(0.3, False, SILENCE_S, True, id="shares the processor with others that hang"),
+        pytest.param(0.0, False, SILENCE_S, False, id="is stopped"),
+        pytest.param(0.1, False, SILENCE_S, False, id="gets little processor time"),
+        pytest.param(1.0, True, START_S, True, id="hangs at its start"),
+        pytest.param(None, False, SILENCE_S, False, id="processor time is unknown"),
+    ],
+)
+def test_silent_worker_hangs_if_it_computes_meanwhile(
+    used_s: float | None, starting: bool, ended_after: float, hangs: bool
+) -> None:
+    """`used_s` is the processor time for each second."""
+    silence = Silence()
+
+    def look(now: float) -> bool:
+        return silence.look(now, 0.0, lambda: None if used_s is None else 100.0 + used_s * now, starting=starting)
+
+    seconds = [step / 2 for step in range(int(2 * ended_after) + 1)]
+    assert not any(look(now) for now in seconds)
+    assert look(ended_after + 0.1)
+    assert silence.is_hang is hangs
+
+
+def test_processor_time_before_the_silence_does_not_count() -> None:
+    silence = Silence()
+    for now, heard, used_s in ((2.0, 0.0, 0.0), (3.0, 2.5, 1.0), (4.0, 2.5, 2.0)):
+        assert not silence.look(now, heard, lambda used_s=used_s: used_s, starting=False)  # type: ignore[misc]
+    assert silence.look(4.0 + SILENCE_S, 2.5, lambda: 2.0, starting=False)
+    assert not silence.is_hang
 
 
 def test_only_queries_count_as_progress() -> None:

@@ -1,5 +1,6 @@
 """A worker process that waits for its orders."""
 
+import os
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,6 +13,10 @@ from dnsfilter.engine.choice import EngineKind
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.worker_process import Orders, Sealed, Standby
 from dnsfilter.telemetry.block import CounterBlock
+from dnsfilter.worker import channel
+from dnsfilter.worker.channel import Setup
+from dnsfilter.worker.sealed import seal
+from dnsfilter.worker.start_config import pack_config
 
 
 @pytest.fixture
@@ -51,3 +56,22 @@ def test_orders_to_an_ended_standby_fail(listening: Listening, tmp_path: Path) -
         standby.order(orders, block, Sealed(1, 0, ()))
     assert standby.sock.fileno() == -1
     block.close()
+
+
+@pytest.mark.parametrize(
+    ("counters", "status"), [("missing", os.EX_OSERR), ("block", 1)], ids=["refused by the system", "other exception"]
+)
+def test_a_worker_says_by_its_status_that_the_system_refused_it_something(
+    listening: Listening, tmp_path: Path, counters: str, status: int
+) -> None:
+    path = tmp_path / "dnsfilter.toml"
+    path.write_text('[upstream]\nservers = ["192.0.2.1"]\n')
+    block = CounterBlock.create(tmp_path / "block", 1)
+    standby = Standby.start(listening, EngineKind.REFERENCE)
+    descriptors = [seal("dnsfilter-config", pack_config(load_config(path), ())), *(seal("x", b"?") for _ in range(4))]
+    channel.send(standby.sock, Setup(str(tmp_path / counters), 0, ""), descriptors)
+    assert standby.process.wait(30) == status
+    standby.sock.close()
+    block.close()
+    for descriptor in descriptors:
+        os.close(descriptor)

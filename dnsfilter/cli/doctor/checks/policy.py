@@ -7,7 +7,7 @@ from pathlib import Path
 from dnsfilter.cli.doctor.checks.control_plane import enrol_advice
 from dnsfilter.cli.doctor.findings import AS_ROOT, Finding, Outcome, Subject
 from dnsfilter.errors import SnapshotError
-from dnsfilter.telemetry.metrics import ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
+from dnsfilter.telemetry.metrics import BANS_LIFTED, ENGINE_FALLBACK, SNAPSHOT_REVISION, SNAPSHOTS_QUARANTINED
 
 LOG = "journalctl -u dnsfilter -n 50"
 
@@ -53,6 +53,9 @@ def _findings(subject: Subject, stored: int, running: float | None) -> Iterator[
             yield Finding(f"{text}, chosen by snapshot use", f"{back}, once the reason is gone")
         else:
             yield Finding(text, f"type {LOG}")
+    if subject.metric(BANS_LIFTED.name):
+        look = f"type dnsfilter snapshot list {subject.options}".rstrip()
+        yield Finding("bans of the newest revision are not refused, because an older one took its place", look)
     if subject.metric(ENGINE_FALLBACK.name):
         yield Finding("the node runs the slow reference engine", f"type {LOG}, then systemctl restart dnsfilter")
     if subject.metric(SNAPSHOTS_QUARANTINED.name):

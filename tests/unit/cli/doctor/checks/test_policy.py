@@ -78,10 +78,11 @@ def test_quarantined_revision_is_found_until_its_quarantine_ends(tmp_path: Path)
     ("name", "text"),
     [
         ("dnsfilter_engine_fallback", "the node runs the slow reference engine"),
+        ("dnsfilter_bans_lifted", "bans of the newest revision are not refused, because an older one took its place"),
         ("dnsfilter_snapshots_quarantined_total", "a snapshot was quarantined since the start"),
     ],
 )
-def test_what_a_restart_clears_is_found(tmp_path: Path, name: str, text: str) -> None:
+def test_what_the_running_node_reports_is_found(tmp_path: Path, name: str, text: str) -> None:
     node = replace(subject(tmp_path), page=page(dnsfilter_snapshot_revision=1, **{name: 1}))
     assert texts(policy(node)) == [text]
     assert texts(policy(replace(node, page=page(dnsfilter_snapshot_revision=1, **{name: 0})))) == []

@@ -1,0 +1,1 @@
+"""Deaths of workers: why they die, and what the node does then."""
