@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.coverage.state import HOURS_KEPT_S, SILENT_HOURS, WEEK_S, WEEKS_COMPARED
+from api.db.base import Base, Json
+from api.db.bulk import raise_all, replace_all
 from api.db.models import AuthorityRow, CoverageDayRow, CoverageRow, RangeRow
 from api.http.pagination import select_page
 from api.usage.repository import LARGEST
@@ -84,26 +86,30 @@ def compared_hours(session: Session, now_s: int) -> Mapping[RangeKey, Hours]:
 
 def add(session: Session, asked: Mapping[RangeKey, int], counts: Mapping[RangeKey, Hours]) -> None:
     """Record when ranges last asked, and add queries to their hours."""
-    keys = list(counts)
-    known = dict(_rows(session, CoverageRow, keys))
-    for key in keys:
-        row = known.get(key)
-        if row is None:
-            session.add(CoverageRow(**key._asdict(), last_asked_s=asked[key]))
-        else:
-            row.last_asked_s = max(row.last_asked_s, asked[key])
+    tables = Base.metadata.tables
+    last = [{**key._asdict(), "last_asked_s": asked_s} for key, asked_s in asked.items()]
+    raise_all(session, tables[CoverageRow.__tablename__], last, "last_asked_s")
     days = {(key, hour_s - hour_s % DAY_S) for key, own in counts.items() for hour_s in own}
     named = CoverageDayRow.day_s.in_({day_s for _, day_s in days})
-    rows = {(key, row.day_s): row for key, row in _rows(session, CoverageDayRow, keys, named)}
+    known = _by_day(session, list(counts), named)
+    after: list[Json] = []
     for key, day_s in days:
-        row_of_day = rows.get((key, day_s))
-        before = [0] * HOURS_OF_DAY if row_of_day is None else row_of_day.hours
-        own = counts[key]
-        after = [min(queries + own.get(day_s + number * HOUR_S, 0), LARGEST) for number, queries in enumerate(before)]
-        if row_of_day is None:
-            session.add(CoverageDayRow(**key._asdict(), day_s=day_s, hours=after))
-        else:
-            row_of_day.hours = after
+        before, own = known.get((key, day_s), [0] * HOURS_OF_DAY), counts[key]
+        hours = [min(queries + own.get(day_s + number * HOUR_S, 0), LARGEST) for number, queries in enumerate(before)]
+        after.append({**key._asdict(), "day_s": day_s, "hours": hours})
+    replace_all(session, tables[CoverageDayRow.__tablename__], after, "hours")
+
+
+def _by_day(
+    session: Session, keys: Sequence[RangeKey], *where: ColumnElement[bool]
+) -> Mapping[tuple[RangeKey, int], list[int]]:
+    """Return the hours of some days of ranges, by range and day."""
+    row, found = CoverageDayRow, {}
+    for start in range(0, len(keys), AT_ONCE):
+        named = tuple_(row.authority, row.site, row.prefix).in_(keys[start : start + AT_ONCE])
+        statement = select(row.authority, row.site, row.prefix, row.day_s, row.hours).where(named, *where)
+        found.update({(RangeKey(*key), day_s): hours for *key, day_s, hours in session.execute(statement)})
+    return found
 
 
 def _rows(

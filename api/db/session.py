@@ -3,7 +3,6 @@
 import logging
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from api.db import versions
 from api.db.migration import upgrade
 from api.db.models.audit_log import INSTALLATION, InstallationRow
+from api.db.turns import Turns
 from api.db.unit_of_work import DAMAGE
 from api.db.unusable import Unusable
 from dnsfilter.telemetry.logs import emit
@@ -41,7 +41,7 @@ class Database:
         self._reader = self._engine.execution_options(**levels)
         self._writer = self._engine.execution_options(**{_WRITE: True})
         # SQLite's busy handler polls with growing sleeps; waiting here costs a writer of this process nothing.
-        self._turn = threading.Lock()
+        self._turns = Turns()
         # Paths that must not be replaced. Each is held open, so that no other file gets its inode.
         self._watched: dict[Path, int] = {}
         self._log_keeper: PoolProxiedConnection | None = None
@@ -106,13 +106,16 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, *, is_background: bool = False) -> Iterator[Session]:
         """Open a transaction that no other writer overlaps. Commit at the block's end, roll back on an exception.
+
+        With `is_background`, let all acts that wait go first. Such a transaction must be short, because acts that come
+        later wait for it.
 
         Keep a version of each changed object of the policy. Raise Unusable if a watched path was replaced. That may be
         found only after the commit, and then the written data is lost.
         """
-        with self._turn:
+        with self._turns.turn(is_background=is_background):
             self._demand_same()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 session.info[DAMAGE] = self.damage
@@ -130,7 +133,7 @@ class Database:
         """Upgrade the schema to the newest version. Call this before using the database."""
         with self._engine.begin() as connection:
             upgrade(connection)
-        with self._turn:
+        with self._turns.turn():
             # A process that was killed may have left erased data in the log.
             self._stale_log = True
             self._empty_stale_log()

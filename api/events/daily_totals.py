@@ -17,25 +17,23 @@ from api.timestamps import timestamp_text
 from api.usage import repository as usage
 from api.usage.reading import shown
 from api.usage.repository import Day
-from api.usage.state import RESULTS
+from api.usage.state import NODES_KEEP_S, RESULTS
 from dnsfilter.policy.calendar import after_day, local_day
 from dnsfilter.policy.model import Usage
 
 LAST_ZONE_S: Final = 12 * 3600
 """Seconds from the end of a day in UTC to its end in the last time zone, UTC-12."""
-LATE_S: Final = 72 * 3600
-"""A node keeps usage for that long while the control plane is away."""
 TYPE: Final = "totals.day"
 
 
 def due_day(now_s: int) -> date:
     """Return the newest day whose totals are due."""
-    return local_day(now_s - LATE_S - LAST_ZONE_S, "UTC") - timedelta(days=1)
+    return local_day(now_s - NODES_KEEP_S - LAST_ZONE_S, "UTC") - timedelta(days=1)
 
 
 def due_s(day: date) -> int:
     """Return from when the totals of a day are due."""
-    return after_day(day, "UTC") + LAST_ZONE_S + LATE_S
+    return after_day(day, "UTC") + LAST_ZONE_S + NODES_KEEP_S
 
 
 def day_totals(session: Session, day: date) -> Iterator[Event]:

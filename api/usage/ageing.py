@@ -1,13 +1,12 @@
 """Delete usage that is older than it may be kept."""
 
-from collections.abc import Callable
-from datetime import date
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias, cast
 
-from sqlalchemy import delete, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, Table, and_, bindparam, delete, exists, select
 
 from api.coverage.state import HOURS_KEPT_S as COVERAGE_KEPT_S
+from api.db.base import Base
 from api.db.models import (
     BypassDayRow,
     CoverageDayRow,
@@ -23,75 +22,50 @@ from dnsfilter.policy.calendar import add_months, local_day
 
 SWEEP_S: Final = HOUR_S
 """Interval in seconds in which `age` is called. Clients go this much earlier, so that none is kept for too long."""
+ROWS: Final = 500
+"""Rows that one transaction deletes. An act waits for at most one such transaction."""
+_Old: TypeAlias = tuple[type[Base], ColumnElement[bool]]
 
 
 def age(database: Database, now_s: int) -> int:
     """Delete hours after 92 days, which leaves them in their days, and days after three years. Return the number.
 
     Delete hours of coverage after three weeks, and when a range last asked once the range is gone. Delete clients
-    before they are 30 days old.
-
-    Each transaction deletes at most one day's rows, so that no act waits long. Raise SQLAlchemyError.
+    before they are 30 days old. Raise SQLAlchemyError.
     """
-    first_kept = add_months(local_day(now_s, "UTC"), -DAYS_KEPT_MONTHS)
-    steps: tuple[Callable[[Session], int], ...] = (
-        lambda session: _delete_clients(session, now_s + SWEEP_S - CLIENTS_KEPT_S),
-        lambda session: _delete_hours(session, now_s - HOURS_KEPT_S),
-        lambda session: _delete_days(session, UsageDayRow, first_kept),
-        lambda session: _delete_days(session, BypassDayRow, first_kept),
-        lambda session: _delete_coverage_day(session, now_s - COVERAGE_KEPT_S - DAY_S),
-        _delete_gone_ranges,
-    )
     deleted = 0
-    for step in steps:
-        while (count := _once(database, step)) > 0:
-            deleted += count
+    for row, is_old in _old(now_s):
+        table = Base.metadata.tables[row.__tablename__]
+        while keys := _keys(database, table, is_old):
+            deleted += _delete(database, table, keys, is_old)
     return deleted
 
 
-def _once(database: Database, step: Callable[[Session], int]) -> int:
-    """Run a step in a transaction, which is rolled back if it deletes nothing."""
-    with database.writing() as session:
-        count = step(session)
-        if count:
-            forget(session)
-        return count
+def _old(now_s: int) -> Iterator[_Old]:
+    """Yield which rows of each table to delete."""
+    first_kept = add_months(local_day(now_s, "UTC"), -DAYS_KEPT_MONTHS).isoformat()
+    asked, own = CoverageRow, RangeRow
+    registered = exists().where(own.authority == asked.authority, own.site == asked.site, own.prefix == asked.prefix)
+    yield UsageClientRow, UsageClientRow.minute_s < now_s + SWEEP_S - CLIENTS_KEPT_S
+    yield UsageHourRow, UsageHourRow.hour_s < now_s - HOURS_KEPT_S
+    yield UsageDayRow, UsageDayRow.day < first_kept
+    yield BypassDayRow, BypassDayRow.day < first_kept
+    yield CoverageDayRow, CoverageDayRow.day_s <= now_s - COVERAGE_KEPT_S - DAY_S
+    yield CoverageRow, ~registered
 
 
-def _delete_clients(session: Session, before_s: int) -> int:
-    row = UsageClientRow
-    oldest = session.scalar(select(func.min(row.minute_s)))
-    if oldest is None or oldest >= before_s:
-        return 0
-    statement = delete(row).where(row.minute_s < min(before_s, oldest + HOUR_S)).returning(row.minute_s)
-    return len(session.execute(statement).all())
+def _keys(database: Database, table: Table, is_old: ColumnElement[bool]) -> Sequence[dict[str, Any]]:
+    """Return the keys of some old rows. Finding them may take long, so acts do not wait for it."""
+    columns = table.primary_key.columns
+    with database.reading() as session:
+        found = session.execute(select(*columns).where(is_old).limit(ROWS))
+        return [{f"_{column.name}": value for column, value in zip(columns, key, strict=True)} for key in found]
 
 
-def _delete_hours(session: Session, before_s: int) -> int:
-    row = UsageHourRow
-    oldest = session.scalar(select(func.min(row.hour_s)))
-    if oldest is None or oldest >= before_s:
-        return 0
-    statement = delete(row).where(row.hour_s < min(before_s, oldest + DAY_S)).returning(row.hour_s)
-    return len(session.execute(statement).all())
-
-
-def _delete_days(session: Session, row: type[UsageDayRow] | type[BypassDayRow], first_kept: date) -> int:
-    oldest = session.scalar(select(func.min(row.day)))
-    if oldest is None or oldest >= first_kept.isoformat():
-        return 0
-    return len(session.execute(delete(row).where(row.day == oldest).returning(row.day)).all())
-
-
-def _delete_coverage_day(session: Session, until_s: int) -> int:
-    row = CoverageDayRow
-    oldest = session.scalar(select(func.min(row.day_s)))
-    if oldest is None or oldest > until_s:
-        return 0
-    return len(session.execute(delete(row).where(row.day_s == oldest).returning(row.day_s)).all())
-
-
-def _delete_gone_ranges(session: Session) -> int:
-    row, own = CoverageRow, RangeRow
-    same = own.authority == row.authority, own.site == row.site, own.prefix == row.prefix
-    return len(session.execute(delete(row).where(~exists().where(*same)).returning(row.prefix)).all())
+def _delete(database: Database, table: Table, keys: Sequence[dict[str, Any]], is_old: ColumnElement[bool]) -> int:
+    """Delete rows that are still old. Return their number."""
+    named = and_(*(column == bindparam(f"_{column.name}") for column in table.primary_key.columns))
+    with database.writing(is_background=True) as session:
+        done = session.connection().execute(delete(table).where(named, is_old), keys)
+        forget(session)
+    return cast("CursorResult[Any]", done).rowcount

@@ -1,144 +1,121 @@
 """Take usage from reports of nodes, and store it in the background.
 
-A thousand nodes may report every ten seconds, so no report waits for the database. A batch is held until it is stored,
-for many nodes in one transaction. A node sends its batch again until a report's answer says that it is stored.
+A thousand nodes may report every ten seconds, so no report waits for the database. A batch is held until it is stored:
+small ones together, and a large one in parts, so that no act waits long for a transaction. A node sends its batch again
+until a report's answer says that it is stored.
 """
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from ipaddress import ip_network
-from typing import TypeAlias
+from time import monotonic
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.authorities.state import has_client_level
 from api.coverage import repository as coverage
-from api.coverage.repository import RangeKey
-from api.db.models import AuthorityRow, NodeRow, RangeRow
+from api.db.models import NodeRow
+from api.db.models.audit_log import INSTALLATION, InstallationRow
 from api.db.session import Database
+from api.errors import Invalid
 from api.jobs import Job
 from api.usage import repository
 from api.usage.ageing import SWEEP_S, age
-from api.usage.repository import BypassKey, ClientKey, DayKey, HourKey
-from api.usage.schemas import ClientCount, UsageBatch, UsageCount
-from api.usage.state import HOUR_S, HOURS_KEPT_S, MINUTE_S, RESULTS
-from dnsfilter.policy.calendar import local_day
-from dnsfilter.policy.counted_ranges import counts_bans, not_counted
-from dnsfilter.policy.model import Usage
+from api.usage.booking import Held, Part, Registered, Sums, items_of
+from api.usage.rate import MAX_AT_ONCE, Rates
+from api.usage.repository import Progress
+from api.usage.schemas import UsageBatch
+from api.usage.state import HOURS_KEPT_S
 from dnsfilter.telemetry.logs import emit
-from dnsfilter.telemetry.metrics import BanGround, Bypass
 
 LOOK_S = 2.0
-BATCHES = 50
-"""Batches per transaction. An act waits for at most one such transaction."""
+ITEMS: Final = 400
+"""Counts that one transaction stores, each in up to two rows. An act waits for at most one such transaction."""
 MAX_HELD = 200_000
 """Counts that are held until they are stored. Beyond these, nodes keep their batches."""
-MAX_HELD_EACH = 4
+MAX_HELD_EACH = 16
 """Batches of one node that are held until they are stored."""
-_BatchKey: TypeAlias = tuple[int, str, int]
-"""The node, the stream and the sequence of a batch."""
+MAX_CHANGES: Final = 10
+"""Changes of the database between the preparation of counts and their storage, after which a round ends."""
+RETRY_S: Final = 300
+"""Seconds after which a failed deletion is tried again."""
+
 
 log = logging.getLogger("dnsfilter.api")
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A batch of a node at a site. It was counted from `at_s` to `end_s` and came at `taken_s`, by our clock.
-
-    `clock_off_s` is how far the node's clock is ahead.
-    """
-
-    node: int
-    site: str
-    batch: UsageBatch
-    at_s: int
-    end_s: int
-    taken_s: int
-    clock_off_s: int
-
-    @property
-    def key(self) -> _BatchKey:
-        return self.node, self.batch.stream, self.batch.sequence
-
-    @property
-    def size(self) -> int:
-        batch = self.batch
-        return len(batch.counts) + len(batch.bypass) + len(batch.ranges) + len(batch.clients)
-
-    def minute_of(self, refused: ClientCount) -> int:
-        """Return the minute of a refused query by our clock: the nearest one, at most the present one."""
-        nearest_s = (refused.minute_s - self.clock_off_s + MINUTE_S // 2) // MINUTE_S
-        return min(nearest_s, self.taken_s // MINUTE_S) * MINUTE_S
-
-
-@dataclass(slots=True)
-class _Sums:
-    """The counts of some batches, by the row that they belong to."""
-
-    days: Counter[DayKey]
-    hours: Counter[HourKey]
-    bypass: Counter[BypassKey]
-    ranges: dict[RangeKey, Counter[int]]
-    asked: dict[RangeKey, int]
-    clients: Counter[ClientKey]
+class _Changed(Exception):
+    """Raised when the database has changed since counts were prepared."""
 
 
 class UsageIntake:
     """Batches of nodes that wait to be stored. Thread-safe. `start` starts a thread that stores them."""
 
-    def __init__(self, database: Database, services: Mapping[str, object], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        services: Mapping[str, object],
+        clock: Callable[[], float],
+        elapsed_s: Callable[[], float] = monotonic,
+    ) -> None:
+        """Create an intake. `clock` has the time of counts, `elapsed_s` never goes back."""
         self._database = database
         self._services = services
         self._clock = clock
+        self._rates = Rates(elapsed_s)
         self._lock = threading.Lock()
-        self._held: dict[_BatchKey, _Held] = {}
+        self._held: dict[tuple[int, str, int], Held] = {}
         self._stored: dict[int, tuple[str, int]] = {}
         """The last stored batch of each node: its stream and sequence."""
-        self._swept_s: float | None = None
+        self._settling = threading.Lock()
+        self._registered: Registered | None = None
+        self._sweep_from_s: float | None = None
+        self._sweep_after_s: float = 0
         self._job = Job("usage", self._write, every_s=LOOK_S, is_done_at_end=True)
 
     def take(self, node: int, site: str, batch: UsageBatch, clock_off_s: int) -> int:
         """Hold a batch until it is stored. Return the sequence of the last stored batch of its stream.
 
-        `clock_off_s` is how far the node's clock is ahead. Raise SQLAlchemyError.
+        `clock_off_s` is how far the node's clock is ahead. Raise Invalid for more queries than a node can answer, and
+        SQLAlchemyError.
         """
         stored = self._last(node, batch.stream)
         if batch.sequence <= stored:
             return stored
         now_s = int(self._clock())
-        at_s = min(max(batch.start_s - clock_off_s, now_s - HOURS_KEPT_S), now_s)
-        end_s = min(max(batch.end_s - clock_off_s, at_s), now_s)
-        held = _Held(node, site, batch, at_s, end_s, now_s, clock_off_s)
-        with self._lock:
-            size = held.size + sum(each.size for each in self._held.values())
-            own = sum(each.node == node for each in self._held.values())
-            if size <= MAX_HELD and own < MAX_HELD_EACH:
-                self._held.setdefault(held.key, held)
+        start_s = min(max(batch.start_s - clock_off_s, now_s - HOURS_KEPT_S), now_s)
+        end_s = min(max(batch.end_s - clock_off_s, start_s), now_s)
+        held = Held(node, site, batch.stream, batch.sequence, items_of(batch), start_s, end_s, now_s, clock_off_s)
+        queries = sum(item.queries for item in held.items)
+        if queries > MAX_AT_ONCE:
+            raise Invalid.at(
+                "body.usage", f"{queries} queries in a batch: a node answers at most {MAX_AT_ONCE} an hour"
+            )
+        self._hold(held, queries)
         return stored
 
     def settle(self) -> None:
         """Store the batches that are held. Raise SQLAlchemyError."""
-        for part in self._parts():
-            with self._database.writing() as session:
-                self._store(session, part)
-            with self._lock:
-                for held in part:
-                    self._stored[held.node] = held.batch.stream, held.batch.sequence
-                    del self._held[held.key]
+        with self._settling:
+            changes = 0
+            while changes <= MAX_CHANGES and (parts := self._next_parts()):
+                changes += not self._store(parts)
 
     def sweep(self) -> int:
-        """Delete old usage, once an hour. Return the number of deleted counts. Raise SQLAlchemyError."""
+        """Delete old usage, once an hour. Return the number of deleted counts. Raise SQLAlchemyError.
+
+        After a failure, try again in some minutes.
+        """
         now_s = self._clock()
-        if self._swept_s is not None and abs(now_s - self._swept_s) < SWEEP_S:
+        if self._sweep_from_s is not None and abs(now_s - self._sweep_from_s) < self._sweep_after_s:
             return 0
-        self._swept_s = now_s
-        return age(self._database, int(now_s))
+        self._sweep_from_s, self._sweep_after_s = now_s, RETRY_S
+        deleted = age(self._database, int(now_s))
+        self._sweep_after_s = SWEEP_S
+        return deleted
 
     def start(self) -> None:
         """Start storing in the background."""
@@ -153,28 +130,90 @@ class UsageIntake:
         if known is not None and known[0] == stream:
             return known[1]
         with self._database.reading() as session:
-            return repository.last_sequence(session, node, stream)
+            return repository.progress(session, node, stream).complete
 
-    def _parts(self) -> Iterator[Sequence[_Held]]:
+    def _hold(self, held: Held, queries: int) -> None:
+        """Hold a batch, unless it is held already or there is no room. Its node sends it again."""
         with self._lock:
-            waiting = list(self._held.values())
-        return (waiting[start : start + BATCHES] for start in range(0, len(waiting), BATCHES))
+            if held.key in self._held:
+                return
+            size = len(held.items) + sum(len(each.items) for each in self._held.values())
+            own = sum(each.node == held.node for each in self._held.values())
+            if size > MAX_HELD or own >= MAX_HELD_EACH:
+                return
+            within, is_news = self._rates.take(held.node, queries)
+            if within:
+                self._held[held.key] = held
+        if is_news:
+            emit(log, logging.WARNING, "usage of a node waits: more queries than a node can answer", node=held.node)
 
-    def _store(self, session: Session, part: Sequence[_Held]) -> None:
-        sums = _Sums(Counter(), Counter(), Counter(), {}, {}, Counter())
-        authorities = _Authorities(session, self._services)
-        for held in part:
-            batch, node = held.batch, session.get(NodeRow, held.node)
-            if node is None or repository.last_sequence(session, held.node, batch.stream) >= batch.sequence:
-                continue
-            repository.note_sequence(session, held.node, batch.stream, batch.sequence, int(self._clock()))
-            _sum(sums, held, authorities)
-            _sum_ranges(sums, held, authorities)
-        repository.add_days(session, sums.days)
-        repository.add_hours(session, sums.hours)
-        repository.add_bypass(session, sums.bypass)
-        coverage.add(session, sums.asked, sums.ranges)
-        repository.add_clients(session, sums.clients)
+    def _next_parts(self) -> Sequence[Part]:
+        """Return the counts to store next. Drop batches that are stored already.
+
+        A node's batches are in the order of their sequences, because storing one ends all earlier ones.
+        """
+        with self._lock:
+            waiting = sorted(self._held.values(), key=lambda held: held.key)
+        parts: list[Part] = []
+        left = ITEMS
+        with self._database.reading() as session:
+            for held in waiting:
+                at = repository.progress(session, held.node, held.stream)
+                first = at.items_of(held.sequence)
+                if held.sequence <= at.complete or session.get(NodeRow, held.node) is None:
+                    self._forget(held, max(at.complete, held.sequence))
+                    continue
+                last = min(first + left, len(held.items))
+                parts.append(Part(held, first, last))
+                left -= max(last - first, 1)
+                if left <= 0:
+                    break
+            if parts:
+                self._read(session, parts)
+        return parts
+
+    def _read(self, session: Session, parts: Sequence[Part]) -> None:
+        revision = session.scalars(select(InstallationRow.revision).where(InstallationRow.id == INSTALLATION)).one()
+        if self._registered is None or self._registered.revision != revision:
+            self._registered = Registered(revision, self._services, int(self._clock()))
+        self._registered.read(session, parts)
+
+    def _store(self, parts: Sequence[Part]) -> bool:
+        """Store counts in one transaction. Return False if the database has changed since they were prepared."""
+        registered = self._registered
+        if registered is None:
+            return False
+        sums = registered.book(parts)
+        try:
+            with self._database.writing(is_background=True) as session:
+                if session.get_one(InstallationRow, INSTALLATION).revision != registered.revision:
+                    raise _Changed
+                self._note_progress(session, parts)
+                _add(session, sums)
+        except _Changed:
+            return False
+        for part in parts:
+            if part.last == len(part.held.items):
+                self._forget(part.held, part.held.sequence)
+        return True
+
+    def _note_progress(self, session: Session, parts: Sequence[Part]) -> None:
+        """Record that counts are stored. Raise _Changed if another process has stored some of them."""
+        for part in parts:
+            held, sequence = part.held, part.held.sequence
+            at = repository.progress(session, held.node, held.stream)
+            if at.complete >= sequence or at.items_of(sequence) != part.first:
+                raise _Changed
+            reached = Progress(sequence, part.last if part.last < len(held.items) else 0)
+            repository.note_progress(session, held.node, held.stream, reached, int(self._clock()))
+
+    def _forget(self, held: Held, stored: int) -> None:
+        """Drop a batch that is stored, and remember for its node that batches up to `stored` are."""
+        with self._lock:
+            self._held.pop(held.key, None)
+            stream, before = self._stored.get(held.node, ("", 0))
+            if stream != held.stream or before < stored:
+                self._stored[held.node] = held.stream, stored
 
     def _write(self) -> None:
         for step in (self.settle, self.sweep):
@@ -187,92 +226,9 @@ class UsageIntake:
             emit(log, logging.WARNING, "usage not stored or not deleted, retrying", error=type(error).__name__)
 
 
-class _Authorities:
-    """What the database knows of authorities while batches are stored."""
-
-    def __init__(self, session: Session, services: Mapping[str, object]) -> None:
-        self._session = session
-        self._services = services
-        self._ranges: dict[str, frozenset[tuple[str, str]]] = {}
-        self._counted: dict[tuple[str, str], RangeKey | None] = {}
-        """The counted range of a site and prefix. All nodes of a site report the same ranges."""
-        rows = session.scalars(select(AuthorityRow)).all()
-        self._rows = {row.slug: row for row in rows}
-        self._known = {row.slug: (row.usage_level, row.time_zone) for row in rows}
-
-    def day(self, authority: str, at_s: int) -> str | None:
-        """Return the authority's day at an instant; None if it is unknown or its queries are not counted."""
-        level, zone = self._known.get(authority, (Usage.NONE, ""))
-        return None if level is Usage.NONE else local_day(at_s, zone).isoformat()
-
-    def knows(self, count: UsageCount | ClientCount) -> bool:
-        """Return whether the ban of a count can exist, and its ground is known."""
-        known = count.ban_authority in self._known and count.service in self._services
-        return known and count.ground in frozenset(BanGround)
-
-    def notes_clients(self, authority: str, minute_s: int) -> bool:
-        """Return whether an authority's usage was at the level `client` in a minute, and its queries are counted."""
-        row = self._rows.get(authority)
-        if row is None or row.usage_level is Usage.NONE:
-            return False
-        return has_client_level(row, minute_s, MINUTE_S)
-
-    def range_of(self, count: UsageCount, site: str) -> str | None:
-        """Return the range of a count if it is counted on its own: a large enough one of an authority that wants it."""
-        if count.range is None:
-            return None
-        if count.authority not in self._ranges:
-            rows = self._session.execute(
-                select(RangeRow.site, RangeRow.prefix).where(RangeRow.authority == count.authority)
-            )
-            self._ranges[count.authority] = frozenset((row.site, row.prefix) for row in rows)
-        prefix = count.range.prefix
-        large = counts_bans(ip_network(prefix), self._known[count.authority][0])
-        return prefix if large and (site, prefix) in self._ranges[count.authority] else None
-
-    def counted_ranges(self, site: str, prefixes: Sequence[str]) -> Iterator[RangeKey]:
-        """Yield those of some prefixes that are registered at the site and counted."""
-        unknown = [prefix for prefix in prefixes if (site, prefix) not in self._counted]
-        self._counted.update(((site, prefix), None) for prefix in unknown)
-        for start in range(0, len(unknown), coverage.AT_ONCE):
-            named = RangeRow.prefix.in_(unknown[start : start + coverage.AT_ONCE])
-            rows = self._session.execute(
-                select(RangeRow.authority, RangeRow.prefix).where(RangeRow.site == site, named)
-            )
-            for authority, prefix in rows:
-                if not_counted(ip_network(prefix), self._known[authority][0]) is None:
-                    self._counted[site, prefix] = RangeKey(authority, site, prefix)
-        found = (self._counted[site, prefix] for prefix in prefixes)
-        yield from (key for key in found if key is not None)
-
-
-def _sum(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
-    """Add a batch to the sums. Leave out what is unknown or must not be counted."""
-    for count in held.batch.counts:
-        day = authorities.day(count.authority, held.at_s)
-        if day is None or count.result not in RESULTS or not authorities.knows(count):
-            continue
-        ban = count.service, count.ban_authority, count.ground, count.result
-        sums.days[DayKey(count.authority, day, *ban)] += count.queries
-        prefix = authorities.range_of(count, held.site)
-        if prefix is not None:
-            hour_s = held.at_s - held.at_s % HOUR_S
-            sums.hours[HourKey(count.authority, held.site, prefix, hour_s, *ban)] += count.queries
-    for attempt in held.batch.bypass:
-        day = authorities.day(attempt.authority, held.at_s)
-        if day is not None and attempt.kind in frozenset(Bypass):
-            sums.bypass[BypassKey(attempt.authority, day, attempt.kind)] += attempt.queries
-    for refused in held.batch.clients:
-        minute_s = held.minute_of(refused)
-        if authorities.knows(refused) and authorities.notes_clients(refused.authority, minute_s):
-            decided = refused.service, refused.ban_authority, refused.ground
-            sums.clients[ClientKey(refused.authority, minute_s, *decided, refused.client)] += refused.queries
-
-
-def _sum_ranges(sums: _Sums, held: _Held, authorities: _Authorities) -> None:
-    """Add the queries of ranges to the sums. Leave out ranges that are unknown or must not be counted."""
-    queries = {one.prefix: one.queries for one in held.batch.ranges if one.queries}
-    hour_s = held.at_s - held.at_s % HOUR_S
-    for key in authorities.counted_ranges(held.site, list(queries)):
-        sums.asked[key] = max(sums.asked.get(key, 0), held.end_s)
-        sums.ranges.setdefault(key, Counter())[hour_s] += queries[key.prefix]
+def _add(session: Session, sums: Sums) -> None:
+    repository.add_days(session, sums.days)
+    repository.add_hours(session, sums.hours)
+    repository.add_bypass(session, sums.bypass)
+    coverage.add(session, sums.asked, sums.ranges)
+    repository.add_clients(session, sums.clients)

@@ -1,6 +1,6 @@
 """Queries on usage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeVar
@@ -8,12 +8,22 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from api.db.models import BypassDayRow, UsageClientRow, UsageDayRow, UsageHourRow, UsageStreamRow
+from api.db.base import Base, Json
+from api.db.bulk import add_to_all
+from api.db.models import (
+    AuditRow,
+    BypassDayRow,
+    UsageClientRow,
+    UsageDayRow,
+    UsageHourRow,
+    UsageStreamRow,
+    VersionRow,
+)
 from api.http.pagination import cut_page, decode_place
 from api.usage.schemas import By
 from dnsfilter.policy.calendar import after_day, local_midnight
 
-Row = TypeVar("Row", UsageDayRow, UsageHourRow, BypassDayRow, UsageClientRow)
+Row = UsageDayRow | UsageHourRow | BypassDayRow | UsageClientRow
 
 LARGEST = 2**53 - 1
 """The largest count: every JSON reader reads it exactly (RFC 8259 section 6)."""
@@ -104,6 +114,25 @@ class ClientKey(NamedTuple):
     ban_authority: str
     ground: str
     client: str
+
+
+Key = TypeVar("Key", DayKey, HourKey, BypassKey, ClientKey)
+
+
+class Progress(NamedTuple):
+    """How far a stream is counted: up to batch `sequence`, or the first `items` counts of that batch if not 0."""
+
+    sequence: int
+    items: int = 0
+
+    @property
+    def complete(self) -> int:
+        """Return the sequence of the last batch that is counted completely, or 0."""
+        return self.sequence - 1 if self.items else self.sequence
+
+    def items_of(self, sequence: int) -> int:
+        """Return how many counts of a later batch are stored."""
+        return self.items if sequence == self.sequence else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,47 +248,56 @@ def day_bounds(first: date, last: date, time_zone: str) -> tuple[int, int]:
     return local_midnight(first, time_zone), after_day(last, time_zone)
 
 
-def last_sequence(session: Session, node: int, stream: str) -> int:
-    """Return the sequence of the last counted batch of a node's stream, or 0."""
-    row = session.get(UsageStreamRow, (node, stream))
-    return 0 if row is None else row.sequence
+def progress(session: Session, node: int, stream: str) -> Progress:
+    """Return how far a node's stream is counted."""
+    row = session.get(UsageStreamRow, (node, stream), populate_existing=True)
+    return Progress(0) if row is None else Progress(row.sequence, row.items)
 
 
-def note_sequence(session: Session, node: int, stream: str, sequence: int, taken_s: int) -> None:
-    """Record that a node's batch is counted. Forget its oldest streams."""
-    session.merge(UsageStreamRow(node=node, stream=stream, sequence=sequence, taken_s=taken_s))
-    session.flush()
+def note_progress(session: Session, node: int, stream: str, reached: Progress, taken_s: int) -> None:
+    """Record how far a node's stream is counted. Forget its oldest streams."""
     row = UsageStreamRow
+    session.merge(row(node=node, stream=stream, sequence=reached.sequence, items=reached.items, taken_s=taken_s))
+    session.flush()
     newest = select(row.stream).where(row.node == node).order_by(row.taken_s.desc(), row.stream)
     for old in session.scalars(newest.offset(STREAMS_KEPT)).all():
         session.execute(delete(row).where(row.node == node, row.stream == old))
 
 
+def former_authorities(session: Session, site: str, since_s: int) -> frozenset[str]:
+    """Return the authorities of ranges at a site that have changed or gone since `since_s`, as they were then or later.
+
+    Nodes still report what they counted for them.
+    """
+    row, entry = VersionRow, AuditRow
+    before = select(entry.revision).where(entry.time_s < since_s).order_by(entry.seq.desc()).limit(1)
+    revision = session.scalar(before) or 0
+    changed = select(row.key).where(row.kind == "range", row.revision > revision)
+    statement = select(row.key, row.revision, row.body).where(row.kind == "range", row.key.in_(changed))
+    in_force: dict[tuple[str, int], Json | None] = {}
+    for key, at, body in session.execute(statement.order_by(row.key, row.revision)):
+        in_force[key, max(at, revision)] = body  # of those up to `revision`, the last one
+    return frozenset(body["authority"] for body in in_force.values() if body is not None and body["site"] == site)
+
+
 def add_days(session: Session, counts: Mapping[DayKey, int]) -> None:
     """Add to the counts of days. A count stays at the largest number that it can hold."""
-    for (authority, day), found in _grouped(counts, 2).items():
-        _add(session, UsageDayRow, (UsageDayRow.authority == authority, UsageDayRow.day == day), found)
+    _add(session, UsageDayRow, counts)
 
 
 def add_hours(session: Session, counts: Mapping[HourKey, int]) -> None:
     """Add to the counts of hours. A count stays at the largest number that it can hold."""
-    row = UsageHourRow
-    for (authority, site, prefix, hour_s), found in _grouped(counts, 4).items():
-        where = row.authority == authority, row.site == site, row.prefix == prefix, row.hour_s == hour_s
-        _add(session, row, where, found)
+    _add(session, UsageHourRow, counts)
 
 
 def add_bypass(session: Session, counts: Mapping[BypassKey, int]) -> None:
     """Add to the attempts of days. A count stays at the largest number that it can hold."""
-    for (authority, day), found in _grouped(counts, 2).items():
-        _add(session, BypassDayRow, (BypassDayRow.authority == authority, BypassDayRow.day == day), found)
+    _add(session, BypassDayRow, counts)
 
 
 def add_clients(session: Session, counts: Mapping[ClientKey, int]) -> None:
     """Add to the refused queries of clients. A count stays at the largest number that it can hold."""
-    row = UsageClientRow
-    for (authority, minute_s), found in _grouped(counts, 2).items():
-        _add(session, row, (row.authority == authority, row.minute_s == minute_s), found)
+    _add(session, UsageClientRow, counts)
 
 
 def _days(session: Session, whose: ColumnElement[bool], service: str | None, first: date, last: date) -> Sequence[Day]:
@@ -273,26 +311,6 @@ def _days(session: Session, whose: ColumnElement[bool], service: str | None, fir
     return [Day(slug, date.fromisoformat(day), *rest) for slug, day, *rest in session.execute(ordered)]
 
 
-_Key = DayKey | HourKey | BypassKey | ClientKey
-
-
-def _grouped(
-    counts: Mapping[DayKey, int] | Mapping[HourKey, int] | Mapping[BypassKey, int] | Mapping[ClientKey, int], width: int
-) -> dict[tuple[str | int, ...], dict[_Key, int]]:
-    """Group counts by the first columns of their keys, so that one query finds all rows of a group."""
-    groups: dict[tuple[str | int, ...], dict[_Key, int]] = {}
-    for key, queries in counts.items():
-        groups.setdefault(tuple(key[:width]), {})[key] = queries
-    return groups
-
-
-def _add(session: Session, kind: type[Row], where: Iterable[ColumnElement[bool]], counts: Mapping[_Key, int]) -> None:
-    """Add to the rows of one group that exist, and make those that do not."""
-    columns = next(iter(counts))._fields
-    rows = {tuple(getattr(row, name) for name in columns): row for row in session.scalars(select(kind).where(*where))}
-    for key, queries in counts.items():
-        row = rows.get(tuple(key))
-        if row is None:
-            session.add(kind(**key._asdict(), queries=min(queries, LARGEST)))
-        else:
-            row.queries = min(row.queries + queries, LARGEST)
+def _add(session: Session, kind: type[Row], counts: Mapping[Key, int]) -> None:
+    rows = [{**key._asdict(), "queries": min(queries, LARGEST)} for key, queries in counts.items()]
+    add_to_all(session, Base.metadata.tables[kind.__tablename__], rows, "queries", LARGEST)

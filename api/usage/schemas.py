@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from api.http.schemas import Day, DayText, InstantText, NodeMessage, Read, Reason, ServiceSlug, Slug, Strict, Timestamp
 from api.timestamps import parse_timestamp
+from api.usage.rate import MAX_AT_ONCE
 from dnsfilter.policy.model import DEFAULT_SITE
 
 By = Literal["day", "hour", "range"]
@@ -14,7 +15,7 @@ MAX_COUNTS = 2_000
 """Counts of one batch."""
 MAX_CLIENTS = 1_000
 """Refused queries under pseudonyms of one batch."""
-MAX_QUERIES = 10**12
+MAX_QUERIES = MAX_AT_ONCE
 """Queries of one count."""
 LARGEST_SEQUENCE = 2**53 - 1
 """The largest number that every JSON reader reads exactly (RFC 8259 section 6). It is sent back to the node."""

@@ -205,6 +205,7 @@ class Control:
 
     def report(self, facts: Facts) -> None:
         """Send these facts with the next report. They replace older ones that have not been sent."""
+        self._reporter.note(facts.usage)
         with self._news:
             self._facts = facts
             self._news.notify()

@@ -67,16 +67,16 @@ class Load:
 
 @dataclass(slots=True)
 class Pace:
-    """The times of a node's reports: every REPORT_S, and at once when its decisions change."""
+    """The times of a node's reports: every REPORT_S, and at once for a cause."""
 
     _reported_s: float | None = None
-    _by: Hashable = None
+    _cause: Hashable = None
 
-    def is_due(self, now_s: float, by: Hashable) -> bool:
-        """Return whether to report now, and if so, note the report. `by` changes when the node's decisions change."""
-        if self._reported_s is not None and now_s - self._reported_s < REPORT_S and by == self._by:
+    def is_due(self, now_s: float, cause: Hashable) -> bool:
+        """Return whether to report now, and if so, note the report. `cause` changes when there is a cause."""
+        if self._reported_s is not None and now_s - self._reported_s < REPORT_S and cause == self._cause:
             return False
-        self._reported_s, self._by = now_s, by
+        self._reported_s, self._cause = now_s, cause
         return True
 
 

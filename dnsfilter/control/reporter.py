@@ -24,8 +24,6 @@ from dnsfilter.telemetry.kept_totals import UsageTotals
 
 _PATH = "/v1/nodes/self/report"
 _MOST_REPORTS_AT_ONCE = MAX_ENTRIES // MOST_ENTRIES + 2
-_LAST_BATCHES = 3
-"""Batches that are sent before the program ends."""
 _LOG = logging.getLogger("dnsfilter.control.reporter")
 
 
@@ -64,37 +62,48 @@ class Reporter:
         load = self._meter.read(facts, time.monotonic())
         waiting = self._unreported()
         entries = waiting if self._knows else ()
-        with self._turn:
-            usage = self._usage.next(facts.usage, int(time.time()), refused=facts.refused)
+        usage = self._next_usage(facts)
         for _ in range(_MOST_REPORTS_AT_ONCE):
             taken = self._send(facts, load, trouble, entries, usage)
-            usage = None
+            usage = self._following(facts, usage)
             self._knows = True
             if not self._mark(taken) or (entries and taken < entries[0].number):
                 return  # it was not recorded at once; send the rest with the next report
             entries = self._unreported()
-            if not entries:
+            if not entries and usage is None:
                 return
 
     def report_last(self, facts: Facts, trouble: str | None) -> None:
-        """Send what was counted up to now, before this program ends. Raise UnavailableError if that fails.
+        """Send all that was counted up to now, before this program ends. Raise UnavailableError if that fails.
 
         An earlier batch may be stored but not yet acknowledged, so it is sent again first.
         """
         load = self._meter.read(facts, time.monotonic())
-        for _ in range(_LAST_BATCHES):
-            with self._turn:
-                usage = self._usage.next(facts.usage, int(time.time()), refused=facts.refused, at_once=True)
-            if usage is None:
-                return
+        while (usage := self._next_usage(facts, at_once=True)) is not None:
             self._send(facts, load, trouble, (), usage)
             with self._turn:
                 self._usage.forget(usage.sequence)
+
+    def note(self, counted: UsageTotals) -> None:
+        """Note what was counted up to now: later queries may belong to another hour. Any thread may call this."""
+        with self._turn:
+            self._usage.note(counted, int(time.time()))
 
     def unreported(self, counted: UsageTotals) -> UsageTotals:
         """Return what no report has contained of `counted`. Any thread may call this."""
         with self._turn:
             return self._usage.unreported(counted)
+
+    def _next_usage(self, facts: Facts, *, at_once: bool = False) -> Batch | None:
+        with self._turn:
+            return self._usage.next(facts.usage, int(time.time()), refused=facts.refused, at_once=at_once)
+
+    def _following(self, facts: Facts, sent: Batch | None) -> Batch | None:
+        """Return the batch after the one that was sent; None if that one is not stored yet."""
+        if sent is None:
+            return None
+        batch = self._next_usage(facts)
+        return None if batch is sent else batch
 
     def _send(
         self, facts: Facts, load: Load, trouble: str | None, entries: Sequence[Entry], usage: Batch | None

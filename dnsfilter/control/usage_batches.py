@@ -1,7 +1,11 @@
 """Batches of usage for the control plane: what was counted since the previous batch. In memory only.
 
 Each start of this program begins a stream with numbered batches. A batch stays the same until the control plane has
-stored it, so that it is counted once. While the control plane is away, there is a batch for each hour.
+stored it, so that it is counted once.
+
+Counts belong to periods. A period ends after a minute. While earlier counts wait for the control plane, it ends at the
+next quarter of an hour. So it lies in one hour and one day of every time zone. A period with many counts is sent as
+several batches, however long that takes.
 """
 
 import json
@@ -9,7 +13,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from dnsfilter.control.refused_queries import RefusedQueries, RefusedQuery
@@ -18,17 +22,18 @@ from dnsfilter.policy.model import Instant
 from dnsfilter.telemetry.kept_totals import UsageTotals
 from dnsfilter.telemetry.policy_words import BanUsage, BypassUsage
 
-BATCH_S: Final = 60
-"""Minimum interval in seconds between two batches."""
-HOUR_S: Final = 3600
+PERIOD_S: Final = 60
+"""Length of a period in seconds, if nothing waits."""
+QUARTER_S: Final = 900
+"""Hours and days of every time zone begin at a multiple of this."""
 MOST_COUNTS: Final = 2_000
 """Maximum number of counts of each kind in a batch."""
 MOST_CLIENTS: Final = 1_000
 """Maximum number of refused queries under pseudonyms in a batch."""
 MOST_BYTES: Final = 900_000
 """Maximum size of a batch in a report, which has at most 1 MiB. With long slugs, that is fewer counts."""
-MOST_WAITING: Final = 72
-"""Batches that wait for the control plane. Then the last one grows until one is stored."""
+MOST_WAITING: Final = 288
+"""Periods that wait for the control plane: 72 hours. Then the last one grows until one is stored."""
 Key = TypeVar("Key", BanUsage, BypassUsage, str)
 
 
@@ -87,6 +92,27 @@ class Batch:
         }
 
 
+@dataclass(slots=True)
+class _Period:
+    """What was counted in `[start, end)` and is in no batch yet."""
+
+    start: Instant
+    end: Instant
+    counts: UsageTotals
+
+    def first(self, most: int) -> UsageTotals:
+        """Return at most `most` counts of each kind."""
+        counts = self.counts
+        return UsageTotals(_first(counts.bans, most), _first(counts.bypass, most), _first(counts.ranges, most))
+
+    def drop(self, counts: UsageTotals) -> None:
+        """Drop the first counts, which are in a batch now."""
+        own = self.counts
+        self.counts = UsageTotals(
+            _after(own.bans, counts.bans), _after(own.bypass, counts.bypass), _after(own.ranges, counts.ranges)
+        )
+
+
 class UsageBatches:
     """The batches of one stream. Use it in one thread. `now_s` of its methods is wall time in seconds."""
 
@@ -94,11 +120,22 @@ class UsageBatches:
         self._stream = new_stream()
         self._since = now_s
         self._sequence = 0
-        self._made = UsageTotals()
-        """What batches contain so far, also those that were dropped."""
-        self._waiting: deque[Batch] = deque()
-        self._given = 0
-        """The highest sequence of a batch that `next` has returned. It may be stored."""
+        self._seen = UsageTotals()
+        """What periods contained so far, also those that were dropped."""
+        self._periods: deque[_Period] = deque()
+        self._batch: Batch | None = None
+        """The batch that `next` returns. It may be stored."""
+
+    def note(self, counted: UsageTotals, now_s: Instant) -> None:
+        """End the present period if it is over. `counted` is everything since the start.
+
+        Call this as soon as a quarter of an hour is over: later queries would be in the earlier hour.
+        """
+        in_new_quarter = now_s // QUARTER_S != self._since // QUARTER_S
+        is_idle = self._batch is None and not self._periods
+        is_due = not 0 <= now_s - self._since < PERIOD_S
+        if (in_new_quarter and len(self._periods) < MOST_WAITING) or (is_due and is_idle):
+            self._end_period(counted, now_s)
 
     def next(
         self,
@@ -110,68 +147,76 @@ class UsageBatches:
     ) -> Batch | None:
         """Return the oldest batch that is not stored, or None. `counted` is everything since the start.
 
-        A new batch takes from `refused`, which are queries of authorities at the level `client`.
-
-        Make a new batch if none waits, or in a new hour. With `at_once`, do not wait until a minute is over.
+        A new batch takes from `refused`, which are queries of authorities at the level `client`. With `at_once`, end
+        the present period now.
         """
-        is_due = at_once or not 0 <= now_s - self._since < BATCH_S
-        in_new_hour = now_s // HOUR_S != self._since // HOUR_S
-        if is_due and (at_once or not self._waiting or (in_new_hour and len(self._waiting) < MOST_WAITING)):
-            self._make(counted, now_s, {} if refused is None else refused.take(MOST_CLIENTS, now_s))
-        if not self._waiting:
-            return None
-        self._given = max(self._given, self._waiting[0].sequence)
-        return self._waiting[0]
+        self.note(counted, now_s)
+        if at_once:
+            self._end_period(counted, now_s)
+        while self._batch is None and self._periods:
+            self._batch = self._cut(self._periods[0], {} if refused is None else refused.take(MOST_CLIENTS, now_s))
+            if not self._periods[0].counts:
+                self._periods.popleft()
+        return self._batch
 
     def forget(self, sequence: int) -> None:
         """Forget the batches through `sequence`: they are stored, or refused."""
-        while self._waiting and self._waiting[0].sequence <= sequence:
-            self._waiting.popleft()
+        if self._batch is not None and self._batch.sequence <= sequence:
+            self._batch = None
 
     def unreported(self, counted: UsageTotals) -> UsageTotals:
         """Return what was never sent of `counted`, for the next program. What was sent may be stored already."""
-        left = _minus(counted, self._made)
-        for batch in self._waiting:
-            if batch.sequence > self._given:
-                left = _plus(left, batch.counts)
+        left = _minus(counted, self._seen)
+        for period in self._periods:
+            left = _plus(left, period.counts)
         return left
 
-    def _make(self, counted: UsageTotals, now_s: Instant, clients: Mapping[RefusedQuery, int]) -> None:
+    def _end_period(self, counted: UsageTotals, now_s: Instant) -> None:
         start, self._since = self._since, now_s
-        most = MOST_COUNTS
-        gained = _minus(counted, self._made, most)
-        if not gained.bans and not gained.bypass and not gained.ranges and not clients:
-            return
+        self._periods.append(_Period(min(start, now_s), now_s, _minus(counted, self._seen)))
+        # Counts of authorities that the rules in force do not count are not in `counted`, but may return.
+        self._seen = UsageTotals(
+            {**self._seen.bans, **counted.bans},
+            {**self._seen.bypass, **counted.bypass},
+            {**self._seen.ranges, **counted.ranges},
+        )
+
+    def _cut(self, period: _Period, clients: Mapping[RefusedQuery, int]) -> Batch | None:
+        """Return the next batch of a period; None if nothing is left of it."""
+        if not period.counts and not clients:
+            return None
         self._sequence += 1
-        batch = Batch(self._stream, self._sequence, min(start, now_s), now_s, gained, clients)
+        most = MOST_COUNTS
+        batch = Batch(self._stream, self._sequence, period.start, period.end, period.first(most), clients)
         while batch.size > MOST_BYTES and most > 1:
             most //= 2
-            batch = replace(batch, counts=_minus(counted, self._made, most))
-        self._waiting.append(batch)
-        self._made = _plus(self._made, batch.counts)
+            batch = replace(batch, counts=period.first(most))
+        period.drop(batch.counts)
+        return batch
 
 
-def _minus(counted: UsageTotals, made: UsageTotals, most: int | None = None) -> UsageTotals:
-    """Return what was counted and is not made, at most `most` counts of each kind: those not made for longest."""
+def _minus(counted: UsageTotals, seen: UsageTotals) -> UsageTotals:
+    """Return what was counted since."""
     return UsageTotals(
-        _gained(counted.bans, made.bans, most),
-        _gained(counted.bypass, made.bypass, most),
-        _gained(counted.ranges, made.ranges, most),
+        _gained(counted.bans, seen.bans), _gained(counted.bypass, seen.bypass), _gained(counted.ranges, seen.ranges)
     )
 
 
-def _plus(made: UsageTotals, gained: UsageTotals) -> UsageTotals:
-    return UsageTotals(_sum(made.bans, gained.bans), _sum(made.bypass, gained.bypass), _sum(made.ranges, gained.ranges))
+def _plus(one: UsageTotals, other: UsageTotals) -> UsageTotals:
+    return UsageTotals(_sum(one.bans, other.bans), _sum(one.bypass, other.bypass), _sum(one.ranges, other.ranges))
 
 
-def _gained(counted: Mapping[Key, int], made: Mapping[Key, int], most: int | None) -> dict[Key, int]:
-    never = (key for key in counted if key not in made)
-    gained = ((key, counted.get(key, 0) - made.get(key, 0)) for key in chain(never, made))
-    return dict(islice(((key, queries) for key, queries in gained if queries > 0), most))
+def _gained(counted: Mapping[Key, int], seen: Mapping[Key, int]) -> dict[Key, int]:
+    return {key: queries - seen.get(key, 0) for key, queries in counted.items() if queries > seen.get(key, 0)}
 
 
-def _sum(before: Mapping[Key, int], gained: Mapping[Key, int]) -> dict[Key, int]:
-    """Add what was gained. Its keys come last, so that `_gained` returns the others first the next time."""
-    summed = {key: queries for key, queries in before.items() if key not in gained}
-    summed.update((key, before.get(key, 0) + queries) for key, queries in gained.items())
-    return summed
+def _sum(one: Mapping[Key, int], other: Mapping[Key, int]) -> dict[Key, int]:
+    return {**one, **{key: one.get(key, 0) + queries for key, queries in other.items()}}
+
+
+def _first(counts: Mapping[Key, int], most: int) -> dict[Key, int]:
+    return dict(islice(counts.items(), most))
+
+
+def _after(counts: Mapping[Key, int], first: Mapping[Key, int]) -> dict[Key, int]:
+    return dict(islice(counts.items(), len(first), None))

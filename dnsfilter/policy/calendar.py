@@ -62,6 +62,12 @@ def local_day(at: Instant, time_zone: str) -> date:
     return datetime.fromtimestamp(at, zone(time_zone)).date()
 
 
+def start_of_hour(at: Instant, time_zone: str) -> Instant:
+    """Return the start of the local hour in the zone. In zones with half hours it is not a full hour of UTC."""
+    offset = _offset(at, zone(time_zone)) or timedelta()
+    return at - (at + int(offset.total_seconds())) % 3600
+
+
 def local_instant(local: datetime, time_zone: str, *, second: bool = False) -> Instant:
     """Return the instant of a naive local time: the first of two, or the end of a gap.
 

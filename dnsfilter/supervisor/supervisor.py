@@ -20,6 +20,7 @@ from dnsfilter import __version__
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.report import Facts, Pace, queries_and_entries
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
+from dnsfilter.control.usage_batches import QUARTER_S
 from dnsfilter.engine.choice import EngineKind
 from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
@@ -177,10 +178,13 @@ class Supervisor:
         revisions = (worker.revision for worker in self._crew.serving() if worker.revision is not None)
         return min(revisions, default=None)
 
-    def _decision_state(self) -> Hashable:
-        """Return a value that changes with the decisions: revision, manifest, local suspensions, learning mode."""
-        feed = self._feed
-        return self._revision_in_force(), feed.manifest_digest, feed.suspensions, self._vitals.learning_until
+    def _report_cause(self) -> Hashable:
+        """Return a value that changes with the decisions, and when counts begin to belong to another period.
+
+        Decisions depend on the revision, the manifest, local suspensions and learning mode.
+        """
+        feed, quarter = self._feed, int(time.time()) // QUARTER_S
+        return self._revision_in_force(), feed.manifest_digest, feed.suspensions, self._vitals.learning_until, quarter
 
     def _state(self) -> NodeState:
         serving, revision = self._crew.serving(), self._revision_in_force()
@@ -289,7 +293,7 @@ class Supervisor:
         if self._status is None and (self._ready_sent or now >= self._status_due):
             self._open_status()
             self._follow()
-        if self._control is not None and self._pace.is_due(now, self._decision_state()):
+        if self._control is not None and self._pace.is_due(now, self._report_cause()):
             self._control.report(self._facts())
         if self._crew.is_renewed:
             self._close_superseded(now)

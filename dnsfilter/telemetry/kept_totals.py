@@ -35,6 +35,10 @@ class UsageTotals:
     bypass: Mapping[BypassUsage, int] = field(default_factory=dict)
     ranges: Mapping[str, int] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Return whether there are any counts."""
+        return bool(self.bans or self.bypass or self.ranges)
+
 
 @dataclass(frozen=True, slots=True)
 class KeptBlock:

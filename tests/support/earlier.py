@@ -22,6 +22,7 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
         "exemptions": ("superseded_by",),
     },
     "0014": {"authorities": ("client_since_s", "client_until_s", "client_basis")},
+    "0015": {"usage_streams": ("items",)},
 }
 """The columns that a migration adds, by table."""
 ADDED_TABLES: Mapping[str, Sequence[str]] = {

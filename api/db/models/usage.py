@@ -83,7 +83,10 @@ class UsageClientRow(Base):
 
 
 class UsageStreamRow(Base):
-    """The last batch of a node's stream that was counted. A node begins another stream at each start."""
+    """The last batch of a node's stream that was counted. A node begins another stream at each start.
+
+    `items` is how many of the batch's counts are stored so far; 0 if all are.
+    """
 
     __tablename__ = "usage_streams"
 
@@ -91,6 +94,7 @@ class UsageStreamRow(Base):
     stream: Mapped[str] = mapped_column(String(32), primary_key=True)
     sequence: Mapped[int]
     taken_s: Mapped[int]
+    items: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class CoverageRow(Base):

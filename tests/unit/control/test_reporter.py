@@ -14,7 +14,9 @@ from dnsfilter.control.reporter import Reporter
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.journal import Act, Journal
+from dnsfilter.policy.calendar import instant_text
 from dnsfilter.telemetry.kept_totals import UsageTotals
+from dnsfilter.telemetry.policy_words import BanUsage
 from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW
 
@@ -156,6 +158,14 @@ def usage_of(queries: int) -> UsageTotals:
     return UsageTotals({("ghent", "tiktok", "ghent", "own", "refused", None): queries})
 
 
+def usage_of_towns(count: int) -> UsageTotals:
+    """Return usage of authorities that have 1, 2, 3 … queries."""
+    bans: dict[BanUsage, int] = {}
+    for number in range(1, count + 1):
+        bans[f"town-{number}", "tiktok", "ghent", "own", "refused", None] = number
+    return UsageTotals(bans)
+
+
 def sequences_sent(plane: Played) -> list[tuple[int, int] | None]:
     """Return sequence and queries of the usage in each report."""
     found = [report.get("usage") for report in plane.reports]
@@ -195,8 +205,37 @@ def test_usage_is_sent_again_until_it_is_stored(
     plane.stored = 1
     timed.report(replace(FACTS, usage=usage_of(4)), None)
     timed.report(replace(FACTS, usage=usage_of(5)), None)
-    assert sequences_sent(plane) == [None, (1, 2), (1, 2), (1, 2), (2, 3)]
+    assert sequences_sent(plane) == [None, (1, 2), (1, 2), (1, 2), (2, 2), (2, 2)]
     assert numbers_sent(plane)[2] == [1]
+
+
+def test_batches_that_wait_follow_at_once_when_the_one_before_is_stored(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnsfilter.control.usage_batches.MOST_COUNTS", 1)
+    minutes(60)
+    timed.report(replace(FACTS, usage=usage_of_towns(4)), None)
+    assert sequences_sent(plane) == [(1, 1), (2, 2), (3, 3), (4, 4)]
+
+
+def test_last_report_sends_all_batches(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnsfilter.control.usage_batches.MOST_COUNTS", 1)
+    plane.stored = 0
+    timed.report_last(replace(FACTS, usage=usage_of_towns(5)), None)
+    assert sequences_sent(plane) == [(number, number) for number in range(1, 6)]
+
+
+def test_what_is_noted_in_time_stays_in_its_quarter_of_an_hour(
+    plane: Played, timed: Reporter, minutes: Callable[[int], None]
+) -> None:
+    minutes(900 - NOW % 900)
+    timed.note(usage_of(7))
+    minutes(40)
+    timed.report(replace(FACTS, usage=usage_of(9)), None)
+    (sent,) = [report["usage"] for report in plane.reports]
+    assert (sent["until"], sent["counts"][0]["queries"]) == (instant_text(NOW + 900 - NOW % 900), 7)
 
 
 def test_control_plane_that_keeps_no_usage_gets_each_batch_once(

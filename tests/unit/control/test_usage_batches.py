@@ -4,11 +4,13 @@ import pytest
 
 from api.server.bodies import MAX_BYTES
 from api.usage.schemas import MAX_CLIENTS, MAX_COUNTS, UsageBatch
+from api.usage.state import NODES_KEEP_S
 from dnsfilter.control import usage_batches as module
 from dnsfilter.control.refused_queries import RefusedQueries
 from dnsfilter.control.report import Facts, Load, report_body
 from dnsfilter.control.usage_batches import Batch, UsageBatches
 from dnsfilter.engine.refused_clients import RefusedClient
+from dnsfilter.policy.calendar import start_of_hour
 from dnsfilter.telemetry.kept_totals import UsageTotals
 from dnsfilter.telemetry.policy_words import BanUsage
 from tests.support.policies import NOW
@@ -45,18 +47,54 @@ def test_batch_has_what_was_counted_since_the_last_one(batches: UsageBatches) ->
     assert given(batches.next(counted(10, 1), START + 400)) == (3, 300, 400, counted(1))
 
 
-def test_control_plane_that_is_away_gets_a_batch_for_each_hour(
+def everything(batches: UsageBatches, total: UsageTotals, now_s: int) -> list[tuple[int, int, int, UsageTotals]]:
+    """Return the batches that are left, each stored before the next."""
+    found = []
+    while (batch := given(batches.next(total, now_s, at_once=True))) is not None:
+        found.append(batch)
+        batches.forget(batch[0])
+    return found
+
+
+def test_control_plane_that_is_away_gets_batches_that_end_with_a_quarter_of_an_hour(
     batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 3)
-    for minute in range(1, 5 * 60 + 1):
+    for minute in range(1, 91):
         batches.next(counted(minute), START + 60 * minute)
-    found: list[tuple[int, int, int, UsageTotals]] = []
-    while (batch := batches.next(counted(300), START + 18_000, at_once=True)) is not None and len(found) < 9:
-        found.append((batch.sequence, batch.start - START, batch.end - START, batch.counts))
-        batches.forget(batch.sequence)
-    assert [one[:3] for one in found] == [(1, 0, 60), (2, 60, 3600), (3, 3600, 7200), (4, 7200, 18_000)]
-    assert sum(one[3].bans[BAN] for one in found) == 300
+    found = everything(batches, counted(90), START + 5400)
+    assert [one[:3] for one in found] == [(1, 0, 60), (2, 60, 900), (3, 900, 1800), (4, 1800, 2700), (5, 2700, 5400)]
+    assert sum(one[3].bans[BAN] for one in found) == 90
+
+
+def test_node_keeps_three_days_of_quarters() -> None:
+    assert module.MOST_WAITING * module.QUARTER_S == NODES_KEEP_S
+
+
+@pytest.mark.parametrize("zone", ["Europe/Brussels", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"])
+def test_no_batch_lies_in_two_hours_of_any_zone(batches: UsageBatches, zone: str) -> None:
+    for step in range(1, 400):
+        now_s = START + 30 * step
+        batch = batches.next(counted(step), now_s)
+        if batch is not None:
+            assert start_of_hour(batch.start, zone) == start_of_hour(batch.end - 1, zone)
+            batches.forget(batch.sequence)
+
+
+def test_many_counts_keep_their_interval_however_late_they_are_sent(
+    batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_COUNTS", 2)
+    early = UsageTotals(ranges=dict.fromkeys("abcde", 1))
+    late = UsageTotals(ranges=dict.fromkeys("abcde", 2))
+    assert given(batches.next(early, START + 60)) == (1, 0, 60, UsageTotals(ranges={"a": 1, "b": 1}))
+    batches.forget(1)
+    batches.note(early, START + 900)
+    assert batches.unreported(late) == UsageTotals(ranges={"a": 1, "b": 1, "c": 2, "d": 2, "e": 2})
+    found = everything(batches, late, START + 4000)
+    assert [one[:3] for one in found] == [(2, 0, 60), (3, 0, 60), (4, 900, 4000), (5, 900, 4000), (6, 900, 4000)]
+    assert [sum(one[3].ranges.values()) for one in found] == [2, 1, 2, 2, 1]
+    assert batches.unreported(late) == UsageTotals()
 
 
 def test_counts_that_are_not_shown_for_a_time_are_counted_once(batches: UsageBatches) -> None:
@@ -91,20 +129,6 @@ def test_batch_with_long_slugs_leaves_room_in_a_report(batches: UsageBatches) ->
             taken += sum(batch.counts.bans.values()) + sum(batch.counts.bypass.values())
             batches.forget(batch.sequence)
     assert taken == 2 * MAX_COUNTS * 10**9
-
-
-def test_ranges_that_were_not_sent_for_longest_come_first(
-    batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MOST_COUNTS", 2)
-    found = []
-    for turn in range(1, 5):
-        batch = batches.next(UsageTotals(ranges=dict.fromkeys("abc", turn)), START + 60 * turn)
-        assert batch is not None
-        found.append(dict(batch.counts.ranges))
-        batches.forget(batch.sequence)
-    assert found == [{"a": 1, "b": 1}, {"c": 2, "a": 1}, {"b": 2, "c": 1}, {"a": 2, "b": 1}]
-    assert batches.unreported(UsageTotals(ranges=dict.fromkeys("abc", 4))) == UsageTotals(ranges={"c": 1})
 
 
 def test_batch_with_ranges_is_one_that_the_control_plane_reads(batches: UsageBatches) -> None:

@@ -23,6 +23,7 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     parse_instant,
     parse_span,
+    start_of_hour,
     weekly_windows,
     zone,
 )
@@ -281,3 +282,21 @@ def test_an_instant_of_any_zone_is_read_and_none_without_one() -> None:
     for text in ("2026-10-01T00:00:00", "2026-10-01", "tomorrow"):
         with pytest.raises(ValueError, match=r"no zone|isoformat"):
             parse_instant(text)
+
+
+@pytest.mark.parametrize(
+    ("at", "time_zone", "start"),
+    [
+        ("2026-09-21T14:13:20", "UTC", "2026-09-21T14:00:00"),
+        ("2026-09-21T14:13:20", BRUSSELS, "2026-09-21T14:00:00"),
+        ("2026-09-21T14:13:20", "Asia/Kolkata", "2026-09-21T13:30:00"),
+        ("2026-09-21T18:30:00", "Asia/Kolkata", "2026-09-21T18:30:00"),
+        ("2026-09-21T18:14:59", "Asia/Kathmandu", "2026-09-21T17:15:00"),
+        ("2026-09-21T14:13:20", "America/St_Johns", "2026-09-21T13:30:00"),
+        # The clocks go back by half an hour at 15:00 UTC.
+        ("2026-04-04T14:59:59", "Australia/Lord_Howe", "2026-04-04T14:00:00"),
+        ("2026-04-04T15:00:00", "Australia/Lord_Howe", "2026-04-04T14:30:00"),
+    ],
+)
+def test_hour_starts_with_the_local_hour(at: str, time_zone: str, start: str) -> None:
+    assert start_of_hour(utc(at), time_zone) == utc(start)

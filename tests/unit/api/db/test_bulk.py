@@ -3,8 +3,8 @@
 from sqlalchemy import select, text
 
 from api.db.base import Base
-from api.db.bulk import insert_all, update_all
-from api.db.models import RangeRow, VersionRow
+from api.db.bulk import add_to_all, insert_all, raise_all, replace_all, update_all
+from api.db.models import CoverageDayRow, CoverageRow, RangeRow, VersionRow
 from tests.unit.api.conftest import Plane, on_both_databases
 
 RANGES, VERSIONS = (Base.metadata.tables[row.__tablename__] for row in (RangeRow, VersionRow))
@@ -39,3 +39,30 @@ def test_numbers_follow_the_order_of_rows_and_only_named_columns_are_updated(tow
     assert [row.prefix for row in kept] == prefixes
     assert [row.label for row in kept] == [prefixes[0], f"no. {keys[1]}", f"no. {keys[2]}", *prefixes[3:]]
     assert {(row.authority, row.funding, row.revision) for row in kept} == {("town", "public", 1)}
+
+
+@on_both_databases
+def test_rows_with_the_same_key_are_added_to_replaced_or_raised(town: Plane) -> None:
+    key = {"authority": "town", "site": "default"}
+    counts, days = (Base.metadata.tables[row.__tablename__] for row in (CoverageRow, CoverageDayRow))
+
+    def rows(name: str, values: dict[str, object], **more: int) -> list[dict[str, object]]:
+        return [{**key, "prefix": prefix, name: value, **more} for prefix, value in values.items()]
+
+    def kept() -> dict[str, int]:
+        with town.database.reading() as session:
+            return {row.prefix: row.last_asked_s for row in session.scalars(select(CoverageRow))}
+
+    with town.database.writing() as session:
+        add_to_all(session, counts, [], "last_asked_s", 100)
+        add_to_all(session, counts, rows("last_asked_s", {"a": 1, "b": 90}), "last_asked_s", 100)
+        add_to_all(session, counts, rows("last_asked_s", {"a": 2, "b": 11, "c": 3}), "last_asked_s", 100)
+    assert kept() == {"a": 3, "b": 100, "c": 3}
+    with town.database.writing() as session:
+        raise_all(session, counts, rows("last_asked_s", {"a": 2, "b": 101, "d": 4}), "last_asked_s")
+    assert kept() == {"a": 3, "b": 101, "c": 3, "d": 4}
+    for hours in ([1, 2], [3]):
+        with town.database.writing() as session:
+            replace_all(session, days, rows("hours", {"a": hours}, day_s=0), "hours")
+    with town.database.reading() as session:
+        assert [row.hours for row in session.scalars(select(CoverageDayRow))] == [[3]]

@@ -1,10 +1,12 @@
 """Batches as nodes report them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from api.timestamps import parse_timestamp, timestamp_text
 from tests.unit.api.conftest import Plane
 from tests.unit.api.node_api.conftest import machine
 from tests.unit.api.nodes.conftest import Machine
@@ -20,16 +22,22 @@ def batch(
     start: str = "2026-09-21T14:12:20Z",
     **changes: Any,
 ) -> dict[str, Any]:
-    """Return a batch of a minute at the start of a test's clock."""
+    """Return a batch of a minute, the last one at the start of a test's clock."""
     return {
         "stream": STREAM,
         "sequence": 1,
         "from": start,
-        "until": "2026-09-21T14:13:20Z",
+        "until": _after_a_minute(start),
         "counts": list(counts),
         "bypass": list(bypass),
         **changes,
     }
+
+
+def _after_a_minute(start: str) -> str:
+    with suppress(ValueError):
+        return timestamp_text(parse_timestamp(start, "UTC") + 60)
+    return start
 
 
 def count(queries: int = 10, **changes: Any) -> dict[str, Any]:

@@ -1,15 +1,20 @@
 """Usage that nodes report is counted once, at the level of its authority, and nothing else is counted."""
 
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-from api.db.models import UsageDayRow, UsageStreamRow
+from api.db.models import CoverageDayRow, UsageDayRow, UsageStreamRow
 from api.nodes.fleet import Fleet
 from api.usage import intake, repository
-from api.usage.repository import LARGEST, Bypass, Day, Hour
+from api.usage.booking import Part, Registered, Sums
+from api.usage.repository import LARGEST, Bypass, BypassKey, Day, DayKey, Hour, Progress
 from api.usage.schemas import MAX_COUNTS, MAX_QUERIES
 from tests.unit.api.conftest import START, Plane, authority, on_both_databases
 from tests.unit.api.nodes.conftest import Machine, report
@@ -33,6 +38,11 @@ def _hours(plane: Plane, slug: str = "town") -> list[Hour]:
 def _bypass(plane: Plane, slug: str = "town") -> list[Bypass]:
     with plane.database.reading() as session:
         return list(repository.bypass(session, slug, *EVER))
+
+
+def _asked(plane: Plane) -> int:
+    with plane.database.reading() as session:
+        return sum(sum(row.hours) for row in session.scalars(select(CoverageDayRow)))
 
 
 def _level(plane: Plane, level: str, slug: str = "town") -> None:
@@ -78,6 +88,154 @@ def test_batch_that_is_stored_is_known_after_a_restart(node: Machine) -> None:
     node.plane.app.state.fleet = again
     assert node.use(batch([count(1)])) == 1
     assert [row.queries for row in _days(node.plane)] == [1]
+
+
+@on_both_databases
+def test_large_batch_is_stored_in_parts_and_counted_once_over_a_failure_and_a_restart(
+    node: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = node.plane
+    monkeypatch.setattr(intake, "ITEMS", 2)
+    usage = batch([count(1), count(2, service="beta"), count(4)], [bypass(8)], ranges=[{**RANGE, "queries": 16}])
+    add_bypass = repository.add_bypass
+
+    def failing(session: Session, counts: Mapping[BypassKey, int]) -> None:
+        if counts:
+            raise OperationalError("INSERT", {}, Exception("disk full"))
+        add_bypass(session, counts)
+
+    monkeypatch.setattr(repository, "add_bypass", failing)
+    with pytest.raises(OperationalError):
+        node.use(usage)
+    assert [row.queries for row in _days(plane)] == [1, 2], "the first part is stored"
+    assert node.call("POST", "report", report(usage=usage)).json()["usage"] == 0, "the batch is not complete"
+    monkeypatch.setattr(repository, "add_bypass", add_bypass)
+    plane.app.state.fleet = Fleet(plane.database, plane.publisher, plane.clock)
+    assert node.use(usage) == 0
+    assert node.use(usage) == 1
+    assert [row.queries for row in _days(plane)] == [5, 2]
+    assert [row.queries for row in _bypass(plane)] == [8]
+    assert _asked(plane) == 16
+
+
+@on_both_databases
+def test_batch_that_follows_a_part_of_a_dropped_one_is_complete(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "ITEMS", 1)
+    with node.plane.database.writing() as session:
+        repository.note_progress(session, 1, STREAM, Progress(1, 2), START)
+    assert node.use(batch([count(1), count(2), count(4)], sequence=2)) == 0
+    assert node.use(batch(sequence=2)) == 2
+    assert [row.queries for row in _days(node.plane)] == [7]
+
+
+def test_several_small_batches_are_stored_in_one_transaction(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Machine.enrolled(node.plane, "office-2")
+    for machine in (node, other):
+        machine.call("POST", "report", report(usage=batch([count(1)])))
+    stored: list[int] = []
+    add_days = repository.add_days
+
+    def watched(session: Session, counts: Mapping[DayKey, int]) -> None:
+        stored.append(sum(counts.values()))
+        add_days(session, counts)
+
+    monkeypatch.setattr(repository, "add_days", watched)
+    node.plane.app.state.fleet.usage.settle()
+    assert stored == [2]
+
+
+# What two intakes, two threads or an act can do between the preparation of counts and their storage.
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Return a function that lets something happen once, after counts are prepared and before they are stored."""
+
+    def arrange(happen: Callable[[], object]) -> None:
+        waiting = [happen]
+        book = Registered.book
+
+        def booked(self: Registered, parts: Iterable[Part]) -> Sums:
+            sums = book(self, parts)
+            while waiting:
+                waiting.pop()()
+            return sums
+
+        monkeypatch.setattr(Registered, "book", booked)
+
+    return arrange
+
+
+@on_both_databases
+def test_batch_that_two_control_planes_hold_is_counted_once(
+    node: Machine, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    plane, usage = node.plane, batch([count(1)], [bypass(2)])
+    first = plane.app.state.fleet
+    node.call("POST", "report", report(usage=usage))
+    plane.app.state.fleet = second = Fleet(plane.database, plane.publisher, plane.clock)
+    node.call("POST", "report", report(usage=usage))
+    meanwhile(second.usage.settle)
+    first.usage.settle()
+    assert ([row.queries for row in _days(plane)], [row.queries for row in _bypass(plane)]) == ([1], [2])
+    for fleet in (first, second):
+        plane.app.state.fleet = fleet
+        assert node.use(usage) == 1
+
+
+def test_batch_that_comes_again_while_it_is_stored_is_counted_once(
+    node: Machine, meanwhile: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = node.plane.app.state.fleet.usage
+    monkeypatch.setattr(usage, "_last", lambda *_: 0)  # both reports were read before the batch was stored
+    meanwhile(lambda: node.call("POST", "report", report(usage=batch([count(1)]))))
+    node.use(batch([count(1)]))
+    node.use(batch([count(1)]))
+    monkeypatch.undo()
+    assert node.use(batch([count(2)], sequence=2)) == 1
+    assert node.use(batch([count(2)], sequence=2)) == 2
+    assert [row.queries for row in _days(node.plane)] == [3]
+
+
+def test_two_threads_that_store_at_once_count_once(
+    node: Machine, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
+    usage = node.plane.app.state.fleet.usage
+    failures: list[BaseException] = []
+
+    def settle() -> None:
+        try:
+            usage.settle()
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    other = Thread(target=settle)
+    node.call("POST", "report", report(usage=batch([count(1)])))
+    meanwhile(other.start)
+    usage.settle()
+    other.join()
+    assert failures == []
+    assert [row.queries for row in _days(node.plane)] == [1]
+
+
+def test_earlier_batch_that_comes_later_is_counted(node: Machine) -> None:
+    for sequence in (2, 1):
+        node.call("POST", "report", report(usage=batch([count(sequence)], sequence=sequence)))
+    node.plane.app.state.fleet.usage.settle()
+    assert [row.queries for row in _days(node.plane)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/authorities/town", {"usage": "none"}), ("/v1/authorities/town", {"usage": "authority"})]
+)
+def test_level_that_is_lowered_while_counts_are_stored_holds_for_them(
+    node: Machine, meanwhile: Callable[[Callable[[], object]], None], path: str, body: dict[str, str]
+) -> None:
+    _level(node.plane, "range")
+    meanwhile(lambda: node.plane.done("PATCH", path, body))
+    node.use(batch([count(range=RANGE)]))
+    assert _hours(node.plane) == []
+    assert len(_days(node.plane)) == (body["usage"] == "authority")
 
 
 def test_report_does_not_wait_for_the_database(node: Machine) -> None:
@@ -155,7 +313,7 @@ def test_ranges_are_counted_by_hour_at_their_level_only(node: Machine) -> None:
     assert _hours(plane) == []
     _level(plane, "range")
     node.use(batch(usage, sequence=2))
-    node.use(batch([count(1, range=RANGE)], sequence=3, start="2026-09-21T13:59:59Z"))
+    node.use(batch([count(1, range=RANGE)], sequence=3, start="2026-09-21T13:59:00Z"))
     hour_s = START - START % 3600
     ban = "alpha", "town", "own", "refused"
     assert _hours(plane) == [
@@ -168,7 +326,8 @@ def test_ranges_are_counted_by_hour_at_their_level_only(node: Machine) -> None:
 @pytest.mark.parametrize(
     ("start", "clock", "day"),
     [
-        ("2026-09-21T21:59:59Z", None, "2026-09-21"),
+        ("2026-09-21T21:59:00Z", None, "2026-09-21"),
+        ("2026-09-21T21:59:58Z", None, "2026-09-22"),
         ("2026-09-21T22:00:00Z", None, "2026-09-22"),
         ("2026-09-21T23:00:00Z", "2026-09-22T07:00:00Z", "2026-09-21"),
         ("2026-09-30T00:00:00Z", None, "2026-09-22"),
@@ -189,10 +348,10 @@ def test_day_is_that_of_the_authority_by_the_clock_of_the_control_plane(
 
 @on_both_databases
 def test_count_stays_at_the_largest_number(node: Machine) -> None:
-    for sequence in range(1, 4):
-        node.use(batch([count(MAX_QUERIES)] * MAX_COUNTS, sequence=sequence * 3))
-        node.use(batch([count(MAX_QUERIES)] * MAX_COUNTS, sequence=sequence * 3 + 1))
-        node.use(batch([count(MAX_QUERIES)] * MAX_COUNTS, sequence=sequence * 3 + 2))
+    key = DayKey("town", DAY.isoformat(), "alpha", "town", "own", "refused")
+    for queries in (LARGEST - 9, 10, 2 * LARGEST):
+        with node.plane.database.writing() as session:
+            repository.add_days(session, {key: queries})
     assert [row.queries for row in _days(node.plane)] == [LARGEST]
 
 

@@ -41,7 +41,7 @@ def ranges(node: Machine) -> Plane:
     """Return a control plane with counts of a range on two days and in three hours."""
     node.plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
     for sequence, (start, queries) in enumerate(
-        (("2026-09-20T13:30:00Z", 3), ("2026-09-21T12:59:59Z", 4), ("2026-09-21T13:00:00Z", 20)), 1
+        (("2026-09-20T13:30:00Z", 3), ("2026-09-21T12:59:00Z", 4), ("2026-09-21T13:00:00Z", 20)), 1
     ):
         counts = [count(queries, range=RANGE), count(100)]
         node.use(batch(counts, [bypass()], start, sequence=sequence))
