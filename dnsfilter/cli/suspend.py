@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from dnsfilter.cli.options import DONE, add_command, add_files, local_node
@@ -11,7 +12,7 @@ from dnsfilter.telemetry.terminal import say
 
 if TYPE_CHECKING:
     from dnsfilter.cli.options import Commands
-    from dnsfilter.local.local_node import PublishedSuspension
+    from dnsfilter.local.local_node import LocalNode, PublishedSuspension
     from dnsfilter.policy.model import Suspension
 
 
@@ -43,11 +44,26 @@ def suspend(options: argparse.Namespace) -> int:
         _show_suspensions(node.suspensions(), node.published(), as_json=options.json)
         return DONE
     if options.end:
-        local_node(options).end_suspension(options.authority, options.reason)
+        node = local_node(options)
+        node.end_suspension(options.authority, options.reason)
+        _warn_in_memory(node)
         say(f"{options.authority or 'all'}: the suspension on this node has ended")
         return DONE
-    say(suspension_text(local_node(options).suspend(options.authority, options.duration, options.reason)))
+    node = local_node(options)
+    given = node.suspend(options.authority, options.duration, options.reason)
+    _warn_in_memory(node)
+    say(suspension_text(given))
     return DONE
+
+
+def _warn_in_memory(node: "LocalNode") -> None:
+    """Print a warning if the disk did not take the act."""
+    if node.in_memory is not None:
+        print(
+            f"dnsfilter: the disk does not take this act ({node.in_memory}): it holds in memory, and the node writes "
+            "it when there is room. A restart of the machine forgets it. Free some space",
+            file=sys.stderr,
+        )
 
 
 def suspension_text(suspension: "Suspension") -> str:

@@ -18,6 +18,7 @@ from dnsfilter.control.identity import Identity, TokenRefused, identity_mark, lo
 from dnsfilter.control.puller import SNAPSHOTS, Puller, receive_published
 from dnsfilter.control.report import Facts
 from dnsfilter.control.reporter import Reporter
+from dnsfilter.control.unstored import Memory, Unstored, unstored_text
 from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.local.capture_files import CaptureOrder
@@ -158,6 +159,7 @@ class Control:
         self._config = config
         self._placed = placed
         self._membership = Membership(config, one_time_token)
+        self._memory = Memory()
         self._pulling, self._reporting = ControlClient(config.control_plane), ControlClient(config.control_plane)
         journal = Journal(config.node_dir / JOURNAL_NAME)
         self._reporter = Reporter(self._reporting, journal, self._membership.identity)
@@ -197,6 +199,11 @@ class Control:
         """Return the control plane's time in its newest answer over TLS. None if there is none."""
         heard = [each for each in (self._pulling.heard, self._reporting.heard) if each is not None]
         return max(heard, key=lambda each: each.boot_ms, default=None)
+
+    @property
+    def unstored(self) -> Unstored | None:
+        """Return the pulled snapshot that is only in memory. None if the disk has taken it."""
+        return self._memory.unstored
 
     @property
     def captures(self) -> Sequence[CaptureOrder] | None:
@@ -299,14 +306,15 @@ class Control:
             self._news.notify()
 
     def _begin_pulling(self) -> Callable[[], None]:
-        puller = Puller(self._pulling, self._config.node_dir, self._membership.identity())
+        identity = self._membership.identity()
+        puller = Puller(self._pulling, self._config.node_dir, identity, memory=self._memory)
         wait_s = 0  # the first request does not wait, so that a trouble that is over is cleared at once
 
         def turn() -> None:
             nonlocal wait_s
             asked_s = time.monotonic()
             revision = puller.pull(wait_s, self._placed)
-            self._set_trouble(None)
+            self._set_trouble(None if self.unstored is None else unstored_text(self.unstored))
             if revision is not None:
                 logs.emit(_LOG, logging.INFO, "snapshot pulled", revision=revision)
             elif wait_s and time.monotonic() - asked_s < FIRST_PAUSE_S:

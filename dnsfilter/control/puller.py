@@ -4,9 +4,11 @@ A snapshot that fails a check does not touch the one in force.
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 from dnsfilter.config.node_config import Config
 from dnsfilter.control.http_client import Answer, ControlClient, failure
 from dnsfilter.control.identity import Identity, load_identity
+from dnsfilter.control.unstored import Memory, Received, Unstored
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local.private_files import read_private, replace_private
@@ -23,6 +26,7 @@ from dnsfilter.snapshot.layout import MAX_MANIFEST_BYTES
 from dnsfilter.snapshot.manifest import FileRef, Manifest, parse_manifest
 from dnsfilter.snapshot.signature import verify_manifest
 from dnsfilter.snapshot.stored.store import SnapshotStore
+from dnsfilter.telemetry import logs
 
 PULLED = "pulled.json"
 SNAPSHOTS = "snapshots"
@@ -31,6 +35,7 @@ KEPT_REVISIONS = 20
 LARGEST_FILE = 1 << 30
 """Maximum size of one file in bytes. It is in memory once while it is fetched; a million names take 43 MB."""
 FILE_S = 600.0
+_LOG = logging.getLogger("dnsfilter.control.puller")
 
 
 class Puller:
@@ -47,8 +52,12 @@ class Puller:
         identity: Identity,
         store: SnapshotStore | None = None,
         clock: Callable[[], float] = time.time,
+        memory: Memory | None = None,
     ) -> None:
-        """Initialize. `store` defaults to the node's own. Raise UnavailableError if a file cannot be read."""
+        """Initialize. `store` defaults to the node's own. Raise UnavailableError if a file cannot be read.
+
+        With `memory`, a snapshot that the disk does not take is kept there, and stored by a later call of `pull`.
+        """
         self.identity = identity
         self._client = client
         self._store = store or own_store(directory)
@@ -62,6 +71,10 @@ class Puller:
         self._made_s: Instant = 0
         self._revision, self._tag = self._pulled()
         """The newest pulled revision; older ones are refused. The tag is its manifest's, None if a file is missing."""
+        self._memory = memory
+        if memory is not None and memory.unstored is not None:
+            files = memory.unstored.files
+            self._revision, self._tag = max(self._revision, files.revision), sha256(files.manifest).hexdigest()
         with suppress(UnavailableError):
             self._store.copy_current()
 
@@ -74,6 +87,7 @@ class Puller:
         """
         if afresh:
             self._tag = None
+        self._store_again(placed)
         headers = {} if self._tag is None else {"If-None-Match": f'"{self._tag}"'}
         path = f"/v1/nodes/self/snapshot?wait={wait_s}"
         answer = self._client.ask(
@@ -87,13 +101,51 @@ class Puller:
         manifest = parse_manifest(data)
         self._check(manifest, data, afresh=afresh)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
-        self._store.receive(data, files, placed, replace_chosen=afresh or self._begins)
+        received = Received(data, files, replace_chosen=afresh or self._begins)
+        try:
+            self._take(received, placed)
+        except UnavailableError as error:
+            self._hold(received, manifest, error)
+            placed()
+        return manifest.revision
+
+    def _take(self, received: Received, placed: Callable[[], object]) -> None:
+        """Store a snapshot. Raise UnavailableError if the disk does not take it."""
+        manifest = parse_manifest(received.manifest)
+        self._store.receive(received.manifest, received.fetched, placed, replace_chosen=received.replace_chosen)
         if self._begins:
             self._store.restart_at(manifest.revision, with_older=self._is_elsewhere)
-        self._note(manifest, sha256(data).hexdigest())
+        self._note(manifest, sha256(received.manifest).hexdigest())
         self._begins = False
+        if self._memory is not None:
+            self._memory.unstored = None
         self._store.prune(KEPT_REVISIONS)
-        return manifest.revision
+
+    def _hold(self, received: Received, manifest: Manifest, error: UnavailableError) -> None:
+        """Keep a snapshot in memory. Raise the error if that is not wanted, or if one was chosen on this node."""
+        held = self._store.held_up_to()
+        is_chosen = held is not None and manifest.revision <= held and not received.replace_chosen
+        if self._memory is None or is_chosen or self._begins:
+            raise error
+        files = self._store.files_of(received.manifest, received.fetched)
+        self._memory.unstored = Unstored(received, files, str(error), self._store.current_token())
+        self._revision, self._tag = manifest.revision, sha256(received.manifest).hexdigest()
+        logs.emit(_LOG, logging.ERROR, "snapshot is only in memory", revision=manifest.revision, reason=error)
+
+    def _store_again(self, placed: Callable[[], object]) -> None:
+        """Store the snapshot in memory if the disk takes it now. Forget it if another one was chosen meanwhile."""
+        unstored = None if self._memory is None else self._memory.unstored
+        if self._memory is None or unstored is None:
+            return
+        if self._store.current_token() != unstored.current:
+            self._memory.unstored = None
+            return
+        try:
+            self._take(unstored.received, placed)
+        except UnavailableError as error:
+            self._memory.unstored = replace(unstored, reason=str(error), current=self._store.current_token())
+            return
+        logs.emit(_LOG, logging.INFO, "snapshot is on disk now", revision=unstored.files.revision)
 
     def _check(self, manifest: Manifest, data: bytes, *, afresh: bool) -> None:
         try:

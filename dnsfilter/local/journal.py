@@ -8,6 +8,7 @@ serializes them. A broken line, for instance after a power cut, is skipped and c
 effect.
 """
 
+import errno
 import json
 import os
 import re
@@ -215,7 +216,7 @@ class Journal:
         with open(descriptor, "wb", buffering=0) as file:
             content = line.encode()
             if file.write(content) != len(content):
-                raise OSError(None, "the disk took only a part of the line")
+                raise OSError(errno.ENOSPC, "the disk took only a part of the line")
             os.fsync(descriptor)
         if is_new:
             sync_directory(self._path.parent)

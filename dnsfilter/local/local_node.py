@@ -1,13 +1,16 @@
 """Local acts on a node, for when there is no control plane: suspend, use an older snapshot, end a quarantine.
 
 Only root and the user that the node runs as may do this. Each act is in the journal before it has effect. An act that
-cannot be written there is not done.
+cannot be written there is not done, except a suspension and its end: if the disk is full, both are kept in memory.
 """
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from dnsfilter.config.node_config import Config
 from dnsfilter.engine.clock import Anchor, SystemClock
@@ -16,7 +19,7 @@ from dnsfilter.local import believed_clock
 from dnsfilter.local.believed_clock import BelievedClock, this_boot
 from dnsfilter.local.drain import request_drain
 from dnsfilter.local.flush import WantedFlush, request_flush
-from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Journal
+from dnsfilter.local.journal import JOURNAL_NAME, MOST_UID, REASON_CHARS, Act, Entry, Journal
 from dnsfilter.local.local_suspensions import (
     FILE_NAME,
     MAX_GIVEN,
@@ -24,8 +27,10 @@ from dnsfilter.local.local_suspensions import (
     Given,
     change_given,
     load_given,
+    path_in_use,
 )
 from dnsfilter.local.private_files import Owner, acting_as, is_roots_alone, make_private, owner_below, owner_of
+from dnsfilter.local.unwritten_acts import UnwrittenActs, is_of_disk
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import parse_duration
 from dnsfilter.policy.model import Instant, Suspension
@@ -36,6 +41,7 @@ from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.worker.privileges import unprivileged_user
 
 _MOST_NAMED = 100
+Change: TypeAlias = Callable[[tuple[Given, ...]], tuple[Given, ...]]
 _UID = re.compile(r"[0-9]{1,10}")
 
 
@@ -76,6 +82,8 @@ class LocalNode:
         self._by_policy_file = by_policy_file
         self._path = config.node_dir / FILE_NAME
         self._uid = _caller_uid()
+        self.in_memory: str | None = None
+        """The reason why the last act is in memory only. None if it is on disk."""
 
     def suspend(self, authority: str | None, duration: str, reason: str) -> Suspension:
         """Suspend filtering for the clients of that authority (None: all), from now on for `duration`.
@@ -99,10 +107,9 @@ class LocalNode:
                         f"suspend: {MAX_GIVEN} authorities are already suspended on this node: leave out AUTHORITY to "
                         "suspend all"
                     )
-                self._journal().add(now.instant, self._uid, Act.SUSPEND, reason, authority=authority, until=until)
                 return (*others, Given(authority, now, for_s, reason))
 
-            change_given(self._path, now, add)
+            self._change(now, add, partial(_add_act, now, self._uid, Act.SUSPEND, reason, authority, until))
         return Suspension(authority, now.instant, until, reason)
 
     def end_suspension(self, authority: str | None, reason: str) -> None:
@@ -126,16 +133,15 @@ class LocalNode:
                     raise UnavailableError(
                         f"end suspension: no suspension of {_name(authority)} was made on this node{left}"
                     )
-                self._journal().add(now.instant, self._uid, Act.END_SUSPENSION, reason, authority=authority)
                 return others
 
-            change_given(self._path, now, end)
+            self._change(now, end, partial(_add_act, now, self._uid, Act.END_SUSPENSION, reason, authority, None))
 
     def suspensions(self) -> tuple[Suspension, ...]:
         """Return the local suspensions in force. Raise UnavailableError if the caller cannot read them."""
         with self._as_reader():
             now = self._now(self._files())
-            found = [given.holds(now) for given in load_given(self._path)]
+            found = [given.holds(now) for given in load_given(path_in_use(self._path))]
         return tuple(suspension for suspension in found if suspension is not None)
 
     def published(self) -> tuple[PublishedSuspension, ...]:
@@ -260,6 +266,33 @@ class LocalNode:
         except SnapshotError:
             return None
 
+    def _change(self, now: ClockReading, change: Change, record: Callable[[Journal], Entry]) -> None:
+        """Change the suspensions, once the journal has the act. If the disk takes neither, do both in memory.
+
+        Raise UnavailableError if that fails too.
+        """
+        on_disk: list[Entry] = []
+
+        def recorded(held: tuple[Given, ...], journal: Callable[[], Journal]) -> tuple[Given, ...]:
+            changed = change(held)
+            if not on_disk:
+                on_disk.append(record(journal()))
+            return changed
+
+        unwritten = UnwrittenActs(self._config.node_dir)
+        if not unwritten.is_there():
+            try:
+                change_given(self._path, now, lambda held: recorded(held, self._journal))
+                return
+            except UnavailableError as error:
+                if not is_of_disk(error):
+                    raise
+                self.in_memory = str(error)
+        else:
+            self.in_memory = "earlier acts are not on disk yet"
+        unwritten.journal()  # makes the directory for both files
+        change_given(unwritten.suspensions, now, lambda held: recorded(held, unwritten.journal), base=self._path)
+
     def _now(self, files: Files | None) -> ClockReading:
         """Return the time as the node believes it."""
         clock = SystemClock()
@@ -317,6 +350,18 @@ class LocalNode:
             with acting_as(above):
                 make_private(node_dir, owner if owner != above else None)
         return owner
+
+
+def _add_act(
+    now: ClockReading,
+    uid: int,
+    act: Act,
+    reason: str,
+    authority: str | None,
+    until: Instant | None,
+    journal: Journal,
+) -> Entry:
+    return journal.add(now.instant, uid, act, reason, authority=authority, until=until)
 
 
 def _others(held: tuple[Given, ...], authority: str | None) -> tuple[Given, ...]:

@@ -16,12 +16,13 @@ from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import UnavailableError
 from dnsfilter.local.journal import REASON_CHARS
 from dnsfilter.local.private_files import read_private, replace_private, writing
+from dnsfilter.local.unwritten_acts import SUSPENSIONS, UnwrittenActs
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 from dnsfilter.policy.calendar import instant_text, parse_instant
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.telemetry import logs
 
-FILE_NAME = "suspensions.json"
+FILE_NAME = SUSPENSIONS
 MAX_GIVEN = 200
 """Maximum number of suspensions in force on a node. To suspend more authorities, suspend all."""
 _MAX_BYTES = 1024 * 1024
@@ -70,7 +71,7 @@ class LocalSuspensions:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Initialize. With `read_only`, corrections hold in memory only: another process makes them in the file."""
-        self._path = path
+        self._disk = self._path = path
         self._read_only = read_only
         self._token: tuple[int, int, int] | None = None
         self._given: tuple[Given, ...] = ()
@@ -80,6 +81,7 @@ class LocalSuspensions:
 
     def holding(self, now: ClockReading) -> tuple[Suspension, ...]:
         """Return the suspensions in force. A file that cannot be read has none, and is logged once."""
+        self._path = path_in_use(self._disk)
         token = _token(self._path)
         if token != self._token:
             self._token = token
@@ -114,6 +116,15 @@ class LocalSuspensions:
         return given
 
 
+def path_in_use(path: Path) -> Path:
+    """Return where the suspensions of the node's file are now: in memory if the disk did not take the last ones."""
+    try:
+        unwritten = UnwrittenActs(path.parent)
+    except UnavailableError:
+        return path
+    return unwritten.suspensions if unwritten.is_there() else path
+
+
 def load_given(path: Path) -> tuple[Given, ...]:
     """Return all suspensions in the file, also ended ones. Raise UnavailableError if the file cannot be read."""
     data = read_private(path, _MAX_BYTES)
@@ -126,15 +137,23 @@ def load_given(path: Path) -> tuple[Given, ...]:
 
 
 def change_given(
-    path: Path, now: ClockReading, change: Callable[[tuple[Given, ...]], tuple[Given, ...]], *, wait: bool = True
+    path: Path,
+    now: ClockReading,
+    change: Callable[[tuple[Given, ...]], tuple[Given, ...]],
+    *,
+    wait: bool = True,
+    base: Path | None = None,
 ) -> None:
     """Replace the suspensions in the file by the result of `change`, which gets those still in force.
 
-    An invalid file counts as empty and is replaced. `change` runs under the lock and before the write; if it raises,
-    nothing is written. Raise UnavailableError if the file cannot be written, or without `wait`, if it is locked.
+    If there is no file yet, they are those in the file `base`. An invalid file counts as empty and is replaced.
+    `change` runs under the lock and before the write; if it raises, nothing is written. Raise UnavailableError if the
+    file cannot be written, or without `wait`, if it is locked.
     """
     with writing(f"write {path}", path.with_suffix(".lock"), wait=wait):
         data = read_private(path, _MAX_BYTES)
+        if data is None and base is not None:
+            data = read_private(base, _MAX_BYTES)
         try:
             given = parse_given(data) if data is not None else ()
         except ValueError:

@@ -14,10 +14,11 @@ from typing import TypeVar
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.load import load_text
 from dnsfilter.config.node_config import Config, ControlPlane, Endpoint
-from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.errors import ConfigError, DnsfilterError, Problem
 from dnsfilter.supervisor.sockets import Listening, open_listening
 from dnsfilter.supervisor.start import Means
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.notify import SERVING
 
 READ_S = 2.0
 """Seconds in which a reload must have read a file: a FIFO without a writer, or a dead NFS server, never ends."""
@@ -43,6 +44,13 @@ async def reload_files(means: Means, running: Config, held: Listening) -> tuple[
     for key in kept:
         logs.emit(_LOG, logging.WARNING, "key takes effect only after a restart", key=key)
     return config, listening
+
+
+def log_refusal(error: DnsfilterError | OSError) -> str:
+    """Log every reason why a reload changed nothing. Return the state for the service manager."""
+    for problem in error.problems if isinstance(error, ConfigError) else (error,):
+        logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
+    return f"{SERVING}; configuration not reloaded, old one stays: see its log"
 
 
 async def read_in_time(files: Mapping[Path, int]) -> Mapping[Path, str]:

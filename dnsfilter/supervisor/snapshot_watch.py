@@ -7,11 +7,13 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from dnsfilter.control.unstored import Unstored, unstored_text
 from dnsfilter.engine.clock import Anchor, Clock, Reference, SystemClock
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.local import believed_clock
 from dnsfilter.local.believed_clock import BelievedClock, kernel_is_synchronized, this_boot
 from dnsfilter.local.local_suspensions import FILE_NAME, ClockReading, LocalSuspensions
+from dnsfilter.local.unwritten_acts import WriteBack
 from dnsfilter.policy.calendar import instant_text
 from dnsfilter.policy.model import Instant, Suspension
 from dnsfilter.snapshot.contents import Files
@@ -23,6 +25,7 @@ from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.stored.pointers import current_in
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.telemetry import logs
+from dnsfilter.telemetry.notify import SERVING, notify
 from dnsfilter.worker.sealed import map_sealed, seal
 
 MOST_NAMED = 10
@@ -59,6 +62,11 @@ class PolicyFeed:
         kept = None if node_dir is None else node_dir / believed_clock.FILE_NAME
         self._believed = BelievedClock(kept, self._clock, read_only=read_only, is_synchronized=is_synchronized)
         self._doubt = ""
+        self._write_back = None if node_dir is None or read_only else WriteBack(node_dir)
+        self._offered: Files | None = None
+        """The unstored snapshot that is in use, or that gave way to one that was chosen on this node."""
+        self.remark: str | None = None
+        """What is only in memory because the disk does not take it, and why. None if all is on disk."""
         self._boot = this_boot()
         self._waits = 0
         self._token: tuple[int, int] | None = None
@@ -173,14 +181,45 @@ class PolicyFeed:
     def _published(self, files: Files) -> Snapshot:
         return Snapshot.open(files.manifest, files.names, files.ranges, files.rules, self._site)
 
-    def poll(self) -> Snapshot | None:
+    def poll(self, unstored: Unstored | None = None) -> Snapshot | None:
         """Return the snapshot to use from now on if one was published or local suspensions changed, else None.
 
         A snapshot that cannot be loaded is tried again after some polls, because the reason may pass. Log it once.
+        `unstored` is a newer one that the disk did not take.
         """
-        return self._poll_store() or self._poll_suspensions()
+        if self._write_back is not None:
+            self._write_back.look()
+        snapshot = self._poll_store(unstored) or self._poll_unstored(unstored) or self._poll_suspensions()
+        self._note_remark(unstored)
+        return snapshot
 
-    def _poll_store(self) -> Snapshot | None:
+    def _poll_unstored(self, unstored: Unstored | None) -> Snapshot | None:
+        files = None if unstored is None else unstored.files
+        if files is None or files is self._offered:
+            return None
+        self._offered = files
+        if self._is_in_use(files) or self._store.quarantine_reason(files.revision) is not None:
+            return None
+        try:
+            return self.take(files)
+        except (SnapshotError, OSError) as error:
+            logs.emit(_LOG, logging.ERROR, "snapshot not loaded", reason=error)
+            return None
+
+    def _is_in_use(self, files: Files) -> bool:
+        return self._files is not None and self._files.manifest == files.manifest
+
+    def _note_remark(self, unstored: Unstored | None) -> None:
+        """Keep what is only in memory, and show a change to the service manager."""
+        snapshot = unstored_text(unstored) if unstored is not None and self._is_in_use(unstored.files) else None
+        acts = None if self._write_back is None else self._write_back.reason
+        notes = [snapshot, None if acts is None else f"local acts are only in memory: {acts}"]
+        remark = "; ".join(note for note in notes if note is not None) or None
+        if remark != self.remark:
+            notify(SERVING if remark is None else f"{SERVING}; {remark}")
+        self.remark = remark
+
+    def _poll_store(self, unstored: Unstored | None) -> Snapshot | None:
         token = self._store.current_token()
         self._look_at_store(there=token is not None)
         if token is None or token == self._token:
@@ -199,6 +238,7 @@ class PolicyFeed:
             return None
         self._token, self.trouble = token, None
         self.passed_over = self._lifted = None
+        self._offered = None if unstored is None else unstored.files
         return snapshot
 
     def _look_at_store(self, *, there: bool) -> None:

@@ -22,13 +22,13 @@ from dnsfilter.control.report import Facts, Pace, queries_and_entries
 from dnsfilter.control.unregistered_networks import UnregisteredNetwork
 from dnsfilter.control.usage_batches import QUARTER_S
 from dnsfilter.engine.choice import EngineKind
-from dnsfilter.errors import ConfigError, DnsfilterError, UnavailableError
+from dnsfilter.errors import DnsfilterError, UnavailableError
 from dnsfilter.local.capture_files import CaptureFiles
 from dnsfilter.local.drain import Drain
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.supervisor.crew import Crew, Death
 from dnsfilter.supervisor.deaths.recovery import Recovery
-from dnsfilter.supervisor.reload import log_addresses, reload_files
+from dnsfilter.supervisor.reload import log_addresses, log_refusal, reload_files
 from dnsfilter.supervisor.snapshot_watch import PolicyFeed
 from dnsfilter.supervisor.sockets import Listening, log_buffer, receive_buffer
 from dnsfilter.supervisor.start import Means, log_engine
@@ -202,6 +202,7 @@ class Supervisor:
             tuple(sorted(authority or "" for authority in self._feed.suspended())),
             self._vitals.read(self._udp_sockets()),
             self._recovery.lifted is not None,
+            self._feed.remark is not None,
         )
 
     def _udp_sockets(self) -> Iterator[socket.socket]:
@@ -220,7 +221,8 @@ class Supervisor:
         from dnsfilter.telemetry.collector import node_registry, render
 
         registry = node_registry(self._totals.snapshot, self._state)
-        self._status = StatusServer(self._status_socket.dup(), lambda: render(registry), self._unready_page)
+        pages = (lambda: render(registry)), self._unready_page, (lambda: self._feed.remark)
+        self._status = StatusServer(self._status_socket.dup(), *pages)
 
     async def _close_status(self) -> None:
         if self._status is not None:
@@ -331,10 +333,10 @@ class Supervisor:
     # Snapshots.
 
     def _look_for_snapshot(self, now: float) -> None:
-        if self._feed.look_at_clock(None if self._control is None else self._control.heard):
+        heard, unstored = (None, None) if self._control is None else (self._control.heard, self._control.unstored)
+        if self._feed.look_at_clock(heard):
             self._crew.send_policy()
-        snapshot = self._feed.poll()
-        if snapshot is not None:
+        if (snapshot := self._feed.poll(unstored)) is not None:
             self._put_in_force(snapshot)
             self._recovery.came_into_force(now)
 
@@ -374,9 +376,7 @@ class Supervisor:
             config, listening = await reload_files(self._means, self._crew.orders.config, self._listening)
             self._apply(config, listening)
         except (DnsfilterError, OSError) as error:
-            for problem in error.problems if isinstance(error, ConfigError) else (error,):
-                logs.emit(_LOG, logging.ERROR, "configuration not reloaded, old one stays", reason=problem)
-            status = f"{SERVING}; configuration not reloaded, old one stays: see its log"
+            status = log_refusal(error)
         notify("READY=1", status)
 
     def _apply(self, config: Config, listening: Listening) -> None:

@@ -25,14 +25,19 @@ _MOST_CONNECTIONS = 64
 class StatusServer:
     """Serve until `close`. `metrics` returns the exposition, `unready` the reason why the node is not ready or None.
 
-    The argument of `unready` says whether lost upstreams are such a reason.
+    The argument of `unready` says whether lost upstreams are such a reason. `remark` returns what a ready node lacks.
     """
 
     def __init__(
-        self, sock: socket.socket, metrics: Callable[[], bytes], unready: Callable[[bool], str | None]
+        self,
+        sock: socket.socket,
+        metrics: Callable[[], bytes],
+        unready: Callable[[bool], str | None],
+        remark: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._metrics = metrics
         self._unready = unready
+        self._remark = remark
         config = uvicorn.Config(
             self._app,
             interface="asgi3",
@@ -72,7 +77,10 @@ class StatusServer:
                 return 200, _PLAIN, b"alive\n"
             case "/readyz":
                 reason = self._unready(query == b"upstreams")
-                return (200, _PLAIN, b"ready\n") if reason is None else (503, _PLAIN, f"not ready: {reason}\n".encode())
+                if reason is not None:
+                    return 503, _PLAIN, f"not ready: {reason}\n".encode()
+                remark = self._remark()
+                return 200, _PLAIN, b"ready\n" if remark is None else f"ready; {remark}\n".encode()
             case _:
                 return 404, _PLAIN, b"there is /metrics, /readyz and /healthz\n"
 

@@ -59,6 +59,7 @@ def _state_samples(state: NodeState) -> Mapping[str, Mapping[Labels, float]]:
         metrics.WORKER_RESTARTS.name: {(): state.worker_restarts},
         metrics.SNAPSHOTS_QUARANTINED.name: {(): state.snapshots_quarantined},
         metrics.BANS_LIFTED.name: {(): int(state.bans_lifted)},
+        metrics.UNWRITTEN.name: {(): int(state.unwritten)},
         metrics.ENGINE_FALLBACK.name: {(): int(state.fallen_back)},
         metrics.RECEIVE_BUFFER_BYTES.name: {(): state.receive_buffer_bytes},
         metrics.SUSPENDED.name: {(("authority", authority),): 1 for authority in state.suspended},

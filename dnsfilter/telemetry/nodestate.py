@@ -49,3 +49,5 @@ class NodeState:
     vitals: Vitals = Vitals()
     bans_lifted: bool = False
     """Whether an older snapshot had to take the place of the current one, and does not refuse all that it refuses."""
+    unwritten: bool = False
+    """Whether a snapshot or local acts are only in memory, because the disk does not take them."""

@@ -22,32 +22,16 @@ from dnslib import DNSRecord
 from tests.support.certificates import DAY, Authority
 from tests.support.control_planes import Api
 from tests.support.knot import Knot
-from tests.support.namespaces import tool
 from tests.support.nodes import EXAMPLE, Node, SingleMachine, eventually
 from tests.support.paused import flood
 from tests.support.ports import free_port
 from tests.support.slow_upstream import slow_upstream
+from tests.support.small_disk import SmallDisk
 from tests.support.watched import WITHIN_S, Watched, watching
 
 DECISION = ("--organ", "college", "--reference", "2026/12", "--date", "2026-11-02", "--legal-basis", "decision")
 
 SLOW_ZONE, SLOW_S = "slow.test", 2.2
-
-
-class SmallDisk(Node):
-    """A node whose state directory is a disk of 16 MiB."""
-
-    def command(self) -> list[str]:
-        self.state.mkdir(exist_ok=True)
-        mounted = 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"'
-        within = [tool("unshare"), "--user", "--map-root-user", "--mount", "--"]
-        return [*within, "sh", "-c", mounted, str(self.state), *super().command()]
-
-    @property
-    def disk(self) -> Path:
-        """Return a path of the state directory that can be used outside of the node's mounts."""
-        assert self.process is not None
-        return Path(f"/proc/{self.process.pid}/root{self.state}")
 
 
 class Encrypted(Api):

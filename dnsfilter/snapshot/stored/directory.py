@@ -3,7 +3,7 @@
 Reading needs no lock and no write permission. `store` describes the directory, and writes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -141,6 +141,18 @@ class StoredSnapshots:
             with suppress(SnapshotError):
                 return self._read_complete(pointer, None)
         raise SnapshotError(f"read {self._directory}: no revision is complete")
+
+    def files_of(self, manifest: bytes, fetched: Mapping[bytes, bytes]) -> Files:
+        """Return a snapshot that is not stored. Its files are in `fetched`, by digest, or in the directory.
+
+        Raise SnapshotError if one is in neither.
+        """
+        read = parse_manifest(manifest)
+        names, ranges, rules = (
+            fetched[file.digest] if file.digest in fetched else self._immutable.read(name, file)
+            for name, file in named_files(read)
+        )
+        return Files(read.revision, manifest, names, ranges, rules)
 
     def open_named(self, digest: str) -> BinaryIO | None:
         """Open the file of this SHA-256 if a manifest here names it; else return None. Its bytes are not checked."""

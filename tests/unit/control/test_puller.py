@@ -1,8 +1,10 @@
 """Snapshots from the control plane: accepted and refused ones."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from dnsfilter.control import puller
 from dnsfilter.control.http_client import ControlClient
 from dnsfilter.control.identity import Identity
 from dnsfilter.control.puller import Puller
+from dnsfilter.control.unstored import Memory
 from dnsfilter.engine.clock import TOLERATED_S
 from dnsfilter.errors import SnapshotError, UnavailableError
 from dnsfilter.policy.model import Mode
+from dnsfilter.snapshot.stored import disk
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.support.fake_control_plane import TOKEN, Played
 from tests.support.policies import NOW
@@ -393,3 +397,86 @@ def test_newest_revisions_are_kept_and_older_ones_are_removed(
         plane.publish(compiled(revision, Mode.OFF if revision % 2 else Mode.ENFORCE))
         pulling.pull(0)
     assert (store.current_revision(), store.revisions()) == (5, (5, 4, 3))
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Return a function that fills the disk, or makes room."""
+    write = disk.write_atomically
+
+    def fill(is_full: bool) -> None:
+        def refuse(*_arguments: object, **_more: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        for name in ("store", "immutable"):
+            target = f"dnsfilter.snapshot.stored.{name}.write_atomically"
+            monkeypatch.setattr(target, refuse if is_full else write)
+
+    return fill
+
+
+def remembering(plane: Played, directory: Path, client: ControlClient, memory: Memory) -> Puller:
+    identity = Identity("one", "default", TOKEN, plane.key, "i", plane.url)
+    return Puller(client, directory, identity, clock=lambda: NOW + 7200, memory=memory)
+
+
+def test_a_snapshot_that_the_disk_does_not_take_is_kept_and_stored_later(
+    plane: Played, tmp_path: Path, store: SnapshotStore, memory: Memory, full: Callable[[bool], None]
+) -> None:
+    with ControlClient(ControlPlane(url=plane.url)) as client:
+        pulling = remembering(plane, tmp_path, client, memory)
+        pulling.pull(0)
+        full(True)
+        plane.publish(compiled(2, Mode.OFF))
+        placed: list[int] = []
+        assert pulling.pull(0, lambda: placed.append(2)) == 2
+        assert placed == [2]
+        assert memory.unstored is not None
+        rules = plane.files[compiled(2, Mode.OFF).rules.digest.hex()]
+        before = store.read_current()
+        assert memory.unstored.files == replace(before, revision=2, manifest=plane.manifest, rules=rules)
+        assert "No space left on device" in memory.unstored.reason
+        assert store.current_revision() == 1
+        assert pulling.pull(0) is None
+        again = remembering(plane, tmp_path, client, memory)  # as after an error of the network
+        full(False)
+        assert again.pull(0) is None
+        assert memory.unstored is None
+        assert store.read_current().manifest == plane.manifest
+        assert len(plane.asked("/v1/nodes/self/files/")) == 4
+
+
+def test_a_snapshot_in_memory_gives_way_to_one_that_is_chosen_on_the_node(
+    plane: Played, tmp_path: Path, store: SnapshotStore, memory: Memory, full: Callable[[bool], None]
+) -> None:
+    with ControlClient(ControlPlane(url=plane.url)) as client:
+        pulling = remembering(plane, tmp_path, client, memory)
+        pulling.pull(0)
+        plane.publish(compiled(2, Mode.OFF))
+        pulling.pull(0)
+        full(True)
+        plane.publish(compiled(3))
+        pulling.pull(0)
+        assert memory.unstored is not None
+        full(False)
+        store.use(1)
+        assert pulling.pull(0) is None
+        assert memory.unstored is None
+        assert store.current_revision() == 1
+        plane.publish(compiled(4, Mode.OFF))
+        assert pulling.pull(0) == 4
+        assert store.current_revision() == 4
+
+
+def test_a_first_snapshot_that_the_disk_does_not_take_is_an_error(
+    plane: Played, tmp_path: Path, memory: Memory, full: Callable[[bool], None]
+) -> None:
+    full(True)
+    with ControlClient(ControlPlane(url=plane.url)) as client, pytest.raises(UnavailableError, match="No space left"):
+        remembering(plane, tmp_path, client, memory).pull(0)
+    assert memory.unstored is None

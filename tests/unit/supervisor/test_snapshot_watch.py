@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dnsfilter.control.unstored import Received, Unstored
 from dnsfilter.engine.clock import Reference
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.model import DEFAULT_SITE, Mode, Policy
 from dnsfilter.snapshot.compiler import compile_policy
-from dnsfilter.snapshot.contents import RELEASED_S
+from dnsfilter.snapshot.contents import RELEASED_S, Files
 from dnsfilter.snapshot.sections import Buffer
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from dnsfilter.supervisor import snapshot_watch
@@ -389,3 +390,46 @@ def test_unreadable_store_is_logged_once_until_it_is_readable(
 def test_store_that_never_existed_is_no_trouble(tmp_path: Path) -> None:
     with closing(PolicyFeed(SnapshotStore(tmp_path / "none"), DEFAULT_SITE)) as feed:
         assert (feed.poll(), feed.unreadable) == (None, None)
+
+
+def unstored(revision: int, mode: Mode = Mode.OFF) -> Unstored:
+    made = compile_policy(policy(revision, mode), NOW)
+    files = Files(revision, made.manifest, made.names.data, made.ranges.data, made.rules.data)
+    return Unstored(Received(made.manifest, {}, replace_chosen=False), files, "no space left on device", None)
+
+
+def test_a_snapshot_in_memory_is_used_until_another_one_is_on_disk(feed: PolicyFeed, store: SnapshotStore) -> None:
+    feed.load()
+    held = unstored(2)
+    found = feed.poll(held)
+    assert found is not None
+    assert (found.revision, feed.poll(held)) == (2, None)
+    assert feed.remark == "revision 2 is in force, but only in memory: no space left on device"
+    newer = unstored(3, Mode.ENFORCE)
+    found = feed.poll(newer)
+    assert found is not None
+    assert found.revision == 3
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))  # as `snapshot use` does
+    chosen = feed.poll(newer)
+    assert chosen is not None
+    assert (chosen.revision, feed.poll(newer), feed.remark) == (2, None, None)
+
+
+def test_a_snapshot_in_memory_that_is_on_disk_at_last_is_not_loaded_twice(
+    feed: PolicyFeed, store: SnapshotStore
+) -> None:
+    feed.load()
+    feed.poll(unstored(2))
+    store.publish(compile_policy(policy(2, Mode.OFF), NOW))
+    feed.poll()
+    assert (feed.poll(), feed.remark) == (None, None)
+
+
+def test_a_quarantined_snapshot_in_memory_is_not_used(feed: PolicyFeed, store: SnapshotStore) -> None:
+    feed.load()
+    held = unstored(2)
+    assert feed.poll(held) is not None
+    assert feed.set_aside(2, "workers died of it") is not None
+    assert all(feed.poll(each) is None for each in (held, unstored(2)))
+    assert feed.snapshot is not None
+    assert feed.snapshot.revision == 1
