@@ -3,17 +3,19 @@
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, select
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import versions
+from api.db.disk_full import DISK_FULL, is_disk_full, try_space
 from api.db.migration import upgrade
 from api.db.models.audit_log import INSTALLATION, InstallationRow
 from api.db.turns import Turns
@@ -22,6 +24,8 @@ from api.db.unusable import Unusable
 from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5
+WRITE_TRIED_S = 5.0
+"""Seconds between two tries to write, however often anybody asks for them."""
 _FORGOTTEN = "forgotten"
 _LOCKED = "locked installation"
 _LOG_SUFFIX = "-wal"
@@ -49,6 +53,8 @@ class Database:
         """The damage because of which no act may be recorded. The check of the database sets it."""
         # True if SQLite's log may hold pages with erased data.
         self._stale_log = False
+        self._try_s = 0.0
+        self._write_fault: str | None = None
 
     def watch(self, *paths: Path) -> None:
         """Refuse to write after one of these paths is removed or replaced. Raise OSError.
@@ -128,6 +134,29 @@ class Database:
             self._demand_same()
             self._stale_log |= _FORGOTTEN in session.info
             self._empty_stale_log()
+
+    def write_fault(self) -> str | None:
+        """Return why the database accepts no write, as tried at most WRITE_TRIED_S seconds ago. None if it does.
+
+        While another transaction is written, the result is that of the last try.
+        """
+        if time.monotonic() < self._try_s:
+            return self._write_fault
+        with self._turns.free_turn() as is_free:
+            if is_free:
+                self._try_s = time.monotonic() + WRITE_TRIED_S
+                self._write_fault = self._try_to_write()
+        return self._write_fault
+
+    def _try_to_write(self) -> str | None:
+        try:
+            with self._writer.begin() as connection:
+                connection.execute(update(InstallationRow).values(revision=InstallationRow.revision))
+            if self._engine.name == "sqlite" and self._engine.url.database is not None:
+                try_space(Path(self._engine.url.database).parent)
+        except (SQLAlchemyError, OSError) as error:
+            return DISK_FULL if is_disk_full(error) else "the database accepts no write: check its disk"
+        return None
 
     def migrate(self) -> None:
         """Upgrade the schema to the newest version. Call this before using the database."""

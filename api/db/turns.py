@@ -28,9 +28,24 @@ class Turns:
         try:
             yield
         finally:
-            with self._acts:
-                self._is_taken = False
-                (self._acts if self._waiting_acts else self._others).notify()
+            self._end()
+
+    @contextmanager
+    def free_turn(self) -> Iterator[bool]:
+        """Hold the turn in a block if it is free and nobody waits for it. Yield whether it is held."""
+        with self._acts:
+            is_held = not self._is_taken and not self._waiting_acts
+            self._is_taken |= is_held
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self._end()
+
+    def _end(self) -> None:
+        with self._acts:
+            self._is_taken = False
+            (self._acts if self._waiting_acts else self._others).notify()
 
     def _wait_as_act(self) -> None:
         with self._acts:

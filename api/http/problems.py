@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import errors
+from api.db.disk_full import DISK_FULL, is_disk_full
 from api.db.unusable import Unusable
 from api.http.schemas import MAX_PLACE, ProblemRead, place_of, words_of
 from dnsfilter.telemetry.logs import emit
@@ -148,6 +149,8 @@ def cause(error: Exception) -> tuple[Kind, str, Sequence[errors.Fault]]:
         case DataError():
             # PostgreSQL accepts no NUL in a text, and no number or text that is larger than the column.
             return INVALID, "the request has a value that cannot be stored or searched", ()
+        case SQLAlchemyError() if is_disk_full(error):
+            return DATABASE, f"nothing was recorded: disk full. {DISK_FULL.capitalize()}, then try again", ()
         case SQLAlchemyError():
             return DATABASE, "nothing was recorded; try again", ()
     return INTERNAL, "the log of the control plane has the reason", ()

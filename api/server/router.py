@@ -28,7 +28,7 @@ def health(_permit: Anybody) -> HealthRead:
     responses={503: {"model": ReadinessRead, "description": "acts are not recorded, or not published"}},
 )
 def readiness(_permit: Anybody, request: Request, response: Response) -> ReadinessRead:
-    """Report whether acts can be recorded, and whether the database's last revision is published."""
+    """Report whether acts can be recorded, for which a write is tried, and whether the last revision is published."""
     publisher, holding = part_of(request, "publisher", Publisher), part_of(request, "holding", CurrentSuspensions)
     revision: int | None = None
     suspensions: int | None = None
@@ -39,11 +39,13 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
     except SQLAlchemyError:
         revision = None
     published = publisher.status.revision
-    reason = runtime(request).database.obstacle
+    database = runtime(request).database
     if revision is None:
-        reason = reason or "the database is unreachable"
-    elif published is None or published < revision:
-        reason = reason or f"revision {revision} is not published yet"
+        reason = database.obstacle or "the database is unreachable"
+    else:
+        reason = database.obstacle or database.write_fault()
+        if published is None or published < revision:
+            reason = reason or f"revision {revision} is not published yet"
     ready = reason is None
     response.status_code = 200 if ready else 503
     return ReadinessRead(

@@ -1,12 +1,14 @@
-"""A node whose disk is full: newer revisions and local suspensions hold in memory, and are stored later."""
+"""A full disk: on a node, revisions and local suspensions hold in memory; the control plane says what it refuses."""
 
 import json
 import os
 import shutil
 import urllib.request
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
+import httpx
 import pytest
 
 from dnsfilter.local.unwritten_acts import UnwrittenActs
@@ -14,8 +16,8 @@ from dnsfilter.policy.model import Mode
 from tests.integration.test_pulling import CLIENT, NAME, answers, snapshot
 from tests.support.fake_control_plane import ONE_TIME, Played
 from tests.support.knot import Knot
-from tests.support.nodes import eventually
-from tests.support.small_disk import SmallDisk
+from tests.support.nodes import EXAMPLE, eventually
+from tests.support.small_disk import SmallApi, SmallDisk, fill
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def stored(node: SmallDisk) -> int:
 
 
 def test_a_newer_revision_holds_in_memory_until_the_disk_takes_it(node: SmallDisk, plane: Played) -> None:
-    filler = node.fill()
+    filler = fill(node.disk)
     plane.publish(snapshot(2, Mode.OFF))
     assert answers(node, "NOERROR")
     assert eventually(lambda: unwritten(node) and node.metrics()["dnsfilter_snapshot_revision"] == 2)
@@ -70,7 +72,7 @@ def test_a_newer_revision_holds_in_memory_until_the_disk_takes_it(node: SmallDis
 
 def test_a_revision_in_memory_is_stored_when_there_is_room(node: SmallDisk, plane: Played) -> None:
     plane.script.waits = False
-    filler = node.fill()
+    filler = fill(node.disk)
     plane.publish(snapshot(2, Mode.OFF))
     assert answers(node, "NOERROR")
     filler.unlink()
@@ -81,7 +83,7 @@ def test_a_revision_in_memory_is_stored_when_there_is_room(node: SmallDisk, plan
 
 
 def test_a_local_suspension_and_its_end_hold_in_memory_until_the_disk_takes_them(node: SmallDisk) -> None:
-    filler = node.fill()
+    filler = fill(node.disk)
     done = node.run("suspend", "--for", "1h", "--reason", "the disk is full, and nobody can pay")
     assert (done.returncode, "No space left on device" in done.stderr) == (0, True), done.stderr
     assert "holds in memory" in done.stderr
@@ -108,3 +110,24 @@ def test_a_local_suspension_and_its_end_hold_in_memory_until_the_disk_takes_them
     shutil.rmtree(memory)
     assert node.run("suspend", "ghent", "--end").returncode == 0
     assert answers(node, "REFUSED")
+
+
+def test_the_control_plane_says_that_its_disk_is_full(tmp_path: Path) -> None:
+    with SmallApi(tmp_path, EXAMPLE.read_text()) as api:
+        token = (api.disk / "admin-token").read_text().strip()
+        with httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+
+            def toggle(mode: str) -> httpx.Response:
+                return client.patch("/v1/authorities/ghent/bans/tiktok", json={"mode": mode})
+
+            assert client.get("/readyz").json()["reason"] is None
+            filler = fill(api.disk)
+            modes = cycle(["off", "enforce"])
+            assert eventually(lambda: toggle(next(modes)).json().get("type") == "/problems/database-unavailable", 60)
+            assert toggle("off").json()["detail"].startswith("nothing was recorded: disk full. ")
+            assert eventually(lambda: client.get("/readyz").status_code == 503, 30)
+            assert "is full" in client.get("/readyz").json()["reason"]
+            assert client.get("/v1/authorities/ghent/bans/tiktok").status_code == 200
+            filler.unlink()
+            assert eventually(lambda: client.get("/readyz").status_code == 200, 60)
+            assert toggle("off").status_code == 200
