@@ -12,14 +12,18 @@ from dnsfilter.supervisor.web import StatusServer
 
 
 def ask(
-    paths: list[tuple[str, str]], unready: str | None = None, upstreams: str | None = None
+    paths: list[tuple[str, str]],
+    unready: str | None = None,
+    upstreams: str | None = None,
+    remark: str | None = None,
 ) -> Iterator[tuple[int, str]]:
     """Return status and body of each (method, path) from a server with these reasons not to be ready."""
 
     async def talk() -> list[tuple[int, str]]:
         sock = socket.create_server(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-        server = StatusServer(sock, lambda: b"dnsfilter_up 1\n", lambda also: unready or (upstreams if also else None))
+        reason = lambda also: unready or (upstreams if also else None)  # noqa: E731
+        server = StatusServer(sock, lambda: b"dnsfilter_up 1\n", reason, lambda: remark)
         answers = [await asyncio.to_thread(fetch, method, f"http://127.0.0.1:{port}{path}") for method, path in paths]
         await server.close()
         return answers
@@ -51,6 +55,12 @@ def test_only_get_and_head_are_allowed(method: str) -> None:
 
 def test_readyz_gives_the_reason_if_not_ready() -> None:
     assert list(ask([("GET", "/readyz")], "no worker is serving")) == [(503, "not ready: no worker is serving\n")]
+
+
+def test_readyz_says_what_is_only_in_memory_and_stays_ready() -> None:
+    asked = [("GET", "/readyz")]
+    assert list(ask(asked, remark="revision 7 is only in memory")) == [(200, "ready; revision 7 is only in memory\n")]
+    assert list(ask(asked, "draining", remark="revision 7 is only in memory")) == [(503, "not ready: draining\n")]
 
 
 def test_lost_upstreams_are_a_reason_only_if_asked_for() -> None:

@@ -36,6 +36,7 @@ STATE = NodeState(
     snapshot_revision=12,
     snapshot_age_s=3.5,
     clock_doubted=True,
+    unwritten=True,
     suspended=("", "ghent"),
     vitals=Vitals(
         site="town-hall",
@@ -128,6 +129,7 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_snapshot_revision", {}, 12),
         ("dnsfilter_snapshot_age_seconds", {}, 3.5),
         ("dnsfilter_clock_doubted", {}, 1),
+        ("dnsfilter_unwritten", {}, 1),
         ("dnsfilter_build_info", {"version": "1.2.3", "engine": "reference"}, 1),
         ("dnsfilter_workers", {}, 2),
         ("dnsfilter_worker_restarts_total", {}, 1),
