@@ -15,12 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.db import versions
-from api.db.disk_full import DISK_FULL, is_disk_full, try_space
 from api.db.migration import upgrade
 from api.db.models.audit_log import INSTALLATION, InstallationRow
 from api.db.turns import Turns
 from api.db.unit_of_work import DAMAGE
-from api.db.unusable import Unusable
+from api.db.unusable import DISK_FULL, Unusable, is_disk_full, try_space
 from dnsfilter.telemetry.logs import emit
 
 BUSY_TIMEOUT_S = 5

@@ -12,8 +12,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from api import errors
-from api.db.disk_full import DISK_FULL, is_disk_full
-from api.db.unusable import Unusable
+from api.db.unusable import DISK_FULL, Unusable, is_disk_full
 from api.http.schemas import MAX_PLACE, ProblemRead, place_of, words_of
 from dnsfilter.telemetry.logs import emit
 

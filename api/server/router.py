@@ -40,10 +40,11 @@ def readiness(_permit: Anybody, request: Request, response: Response) -> Readine
         revision = None
     published = publisher.status.revision
     database = runtime(request).database
+    reason = database.obstacle
     if revision is None:
-        reason = database.obstacle or "the database is unreachable"
+        reason = reason or "the database is unreachable"
     else:
-        reason = database.obstacle or database.write_fault()
+        reason = reason or database.write_fault()
         if published is None or published < revision:
             reason = reason or f"revision {revision} is not published yet"
     ready = reason is None

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from api.db.disk_full import DISK_FULL, is_disk_full, try_space
 from api.db.session import WRITE_TRIED_S
+from api.db.unusable import DISK_FULL, is_disk_full, try_space
 from tests.unit.api.conftest import Plane
 
 
