@@ -62,3 +62,16 @@ def test_turn_ends_with_an_error(*, is_background: bool) -> None:
         raise ZeroDivisionError
     with turns.turn(is_background=True):
         pass
+
+
+def test_a_free_turn_is_held_and_a_taken_one_is_not_waited_for() -> None:
+    turns = Turns()
+    with turns.free_turn() as first:
+        with turns.free_turn() as second:
+            assert (first, second) == (True, False)
+        with turns.free_turn() as third:
+            assert not third, "a turn that was not held must not be ended"
+    with turns.turn(), turns.free_turn() as other:
+        assert not other
+    with turns.free_turn() as again:
+        assert again
