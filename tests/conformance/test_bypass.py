@@ -26,8 +26,8 @@ from tests.unit.wire.build import message, opt, question, record
 
 ADDRESSES = ("192.0.2.80", "2001:db8::80")
 FORMERR, NOTIMP, REFUSED, BADVERS = 1, 4, 5, 16
-NOT_QUESTIONS = {41: FORMERR, 128: FORMERR, 250: FORMERR, 251: NOTIMP, 252: NOTIMP, 253: NOTIMP, 254: NOTIMP}
-"""Types that no query may ask for: OPT, NXNAME, TSIG, and the transfers."""
+NOT_QUESTIONS = {41: FORMERR, 128: FORMERR, 250: FORMERR} | dict.fromkeys((249, 251, 252, 253, 254), NOTIMP)
+"""Types that no query may ask for: OPT, NXNAME, TSIG; and those that are not supported: TKEY and the transfers."""
 WITH_OPT = (1, 0, 0, 1)
 BANNED = "www.tiktok.com"
 

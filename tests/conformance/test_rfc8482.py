@@ -114,8 +114,9 @@ def test_any_of_a_name_that_nobody_answers_for_fails_and_serves_as_stale(start: 
     rig.upstream.behave = lambda asked: (reply(asked, rcode=dns.rcode.REFUSED),)
     assert rig.ask(query("other.example.org", "ANY")).rcode() == dns.rcode.SERVFAIL
     rig.clock.advance(70_000)
-    found = rig.ask(query("plain.example.org", "ANY"))
-    assert (data(found), ttls(found), [code for code, _ in edes(found)]) == (LEAST, [30], [3])
+    for _ in range(3):  # the second time the failure is known
+        found = rig.ask(query("plain.example.org", "ANY"))
+        assert (data(found), ttls(found), [code for code, _ in edes(found)]) == (LEAST, [30], [3])
 
 
 @each_row("edns", [False, 0])

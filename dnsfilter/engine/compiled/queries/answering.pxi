@@ -228,9 +228,9 @@ cdef class Answering:
         if ours & SIGNAL:
             self.note_bypass(range_class, self.bypass_canary if ours & SIGNAL_CANARY else self.bypass_relay)
         if ours & LOOPBACK and (asked.qtype == RR_A or asked.qtype == TYPE_ANY):
-            return <int>write_one(asked, &self.records.loopback4, -1, limit, out)
+            return <int>write_one(asked, &self.records.loopback4, -1, False, limit, out)
         if ours & LOOPBACK and asked.qtype == RR_AAAA:
-            return <int>write_one(asked, &self.records.loopback6, -1, limit, out)
+            return <int>write_one(asked, &self.records.loopback6, -1, False, limit, out)
         none.count, none.text, none.text_size = 0, NULL, 0
         return <int>write_denial(
             asked, ours & ZONE_RCODE, asked.name, self.places.apex, soa, COUNT_AUTHORITY, &none, limit, out
@@ -275,7 +275,9 @@ cdef class Answering:
                     self.slots[self.cache_hits] += 1
                 return size
         if no_types and not has_signed_denial(entry):
-            size = <int>write_one(asked, &self.records.any, self.cap_s(range_class, at), limit, out)
+            size = <int>write_one(
+                asked, &self.records.any, self.cap_s(range_class, at), how == AS_STALE, limit, out
+            )
         else:
             size = <int>write_relayed(
                 asked, entry, age_of(entry, now_ms), self.cap_s(range_class, at),

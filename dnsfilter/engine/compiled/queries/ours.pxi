@@ -199,18 +199,20 @@ cdef uint32_t write_addresses(
 
 
 cdef uint32_t write_one(
-    const Asked* asked, const Body* body, int64_t cap_s, uint32_t limit, uint8_t* out
+    const Asked* asked, const Body* body, int64_t cap_s, bint stale, uint32_t limit, uint8_t* out
 ) noexcept nogil:
-    """Write a reply with one record of the asked name, its TTL at most the cap (-1: no cap)."""
+    """Write a reply with one record of the asked name, its TTL at most the cap (-1: no cap), and a stale one's."""
     cdef Draft draft
-    cdef Edes none
+    cdef Edes edes
     cdef uint8_t* at
-    none.count, none.text, none.text_size = 0, NULL, 0
+    edes.count, edes.codes[0], edes.text, edes.text_size = 1 if stale else 0, EDE_STALE, NULL, 0
+    if stale and (cap_s < 0 or cap_s > STALE_TTL):
+        cap_s = STALE_TTL
     begin_draft(asked, limit, out, &draft)
     at = add_local_record(asked, &draft, asked.name, asked.name_size, body)
     if at != NULL and 0 <= cap_s < <int64_t>read_32(at + TTL_AT):
         write_32(at + TTL_AT, <uint32_t>cap_s)
-    return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &none)
+    return end_draft(asked, &draft, RCODE_NOERROR, COUNT_ANSWER, &edes)
 
 
 cdef uint32_t write_failure(const Asked* asked, int code, uint32_t limit, uint8_t* out) noexcept nogil:
