@@ -84,6 +84,7 @@ def _sound_queries() -> Iterator[tuple[str, bytes]]:
     yield "probe", asked("probe.dnsfilter.internal", "TXT")
     yield "root", asked(".", "NS")
     yield "cookie", with_opt(option(10, b"12345678"))
+    yield "keepalive", with_opt(option(11))
     yield "payload 0", with_opt(payload=0)
     yield "payload 65535", with_opt(payload=65_535)
     yield "edns 1 with options", with_opt(option(3), b"\xff", ttl=0x0001_8000)
@@ -132,6 +133,9 @@ def _faulty_queries() -> Iterator[tuple[str, bytes]]:
     )
     yield "sig(0) behind opt", header(0x0100, 1, 0, 0, 2) + base + opt() + record(b"\0", 24, bytes(19), rclass=255)
     yield "a record in answer", header(0x0100, 1, 1) + base + record(HERE, A, bytes(4))
+    yield "cookie of nine bytes", with_opt(option(10, b"123456789"))
+    yield "keepalive with a timeout", with_opt(option(11, b"\0\x64"))
+    yield "type tkey", header(0x0100, 1) + question("www.tiktok.com", 249)
     yield "type nxname", header(0x0100, 1) + question("www.tiktok.com", 128)
     yield "type opt", header(0x0100, 1) + question("www.tiktok.com", OPT)
     yield "transfer", header(0x0100, 1) + question("tiktok.com", 252)
@@ -233,6 +237,16 @@ def _sound_answers() -> Iterator[tuple[str, bytes]]:
                 f"{HASH}.example.org. 300 NSEC3 1 1 12 aabbccdd {HASH} A",
             ),
             rcode=3,
+        ),
+    )
+    yield (
+        "signed denial that lasts for days",
+        answered(
+            "A",
+            authority=(
+                "example.org. 700000 SOA ns.example.org. h.example.org. 1 2 3 4 90000",
+                f"example.org. 700000 RRSIG SOA {SIGNATURE}",
+            ),
         ),
     )
     yield "nothing of the type", answered("AAAA", authority=(SOA_LINE,))
