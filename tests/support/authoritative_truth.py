@@ -56,6 +56,10 @@ def left_open(found: Seen, name: bytes, qtype: int, met: set[bytes]) -> bytes | 
 
 
 def _plain(question: Asked, name: bytes) -> Asked:
-    """Return the question about another name: over TCP, with EDNS, without RD and without oddities."""
-    plain = replace(question, flags=0, additional=(), behind=b"")
+    """Return the question about another name: over TCP, with EDNS, without RD and without oddities.
+
+    In place of ANY it asks for CNAME, as the resolver does.
+    """
+    qtype = int(dns.rdatatype.CNAME) if question.qtype == dns.rdatatype.ANY else question.qtype
+    plain = replace(question, qtype=qtype, flags=0, additional=(), behind=b"")
     return replace(plain, name=name, rd=False, edns=Edns(_PAYLOAD, do=question.do), stream=True)

@@ -80,6 +80,12 @@ def _any_alias(pair: Pair) -> bool:
     return pair.asked.qtype == dns.rdatatype.ANY and alone and known and not (pair.ours.denial or pair.ours.proofs)
 
 
+def _any_signed(pair: Pair) -> bool:
+    """Return whether ours is the zone's own denial of CNAME, with its proofs."""
+    asked = pair.asked.qtype == dns.rdatatype.ANY and pair.asked.do
+    return asked and bool(pair.ours.proofs) and not pair.ours.answer and _is_all(pair)
+
+
 def _both_cut(pair: Pair) -> bool:
     return pair.ours.cut and pair.theirs.cut and _is_true(pair)
 
@@ -141,6 +147,10 @@ def _long_chain(pair: Pair) -> bool:
     followed = _owned(pair.ours, dns.rdatatype.CNAME) == OURS_FOLLOWED + 1 or pair.ours.cut
     part = followed and pair.ours.rcode == dns.rcode.NOERROR and not pair.ours.denial
     return part and pair.truth.holds(pair.ours)
+
+
+def _part_of_failure(pair: Pair) -> bool:
+    return pair.ours.rcode == pair.theirs.rcode == dns.rcode.SERVFAIL and not pair.ours.answer
 
 
 def _denied_target(pair: Pair) -> bool:
@@ -261,6 +271,13 @@ DIFFERENCES: Final = (
         _any_alias,
     ),
     Difference(
+        "any-signed",
+        "with DO, ANY of a name in a signed zone that is no alias is answered with the signed denial of CNAME",
+        "RFC 8482 section 4: a validator takes an unsigned record for bogus; Unbound passes the question on",
+        frozenset({Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
+        _any_signed,
+    ),
+    Difference(
         "cut",
         "a truncated answer holds other records",
         "we cut between records, Unbound between sets; a client asks again over TCP (RFC 2181 section 9)",
@@ -301,6 +318,13 @@ DIFFERENCES: Final = (
         "ours is a fixed bound: 16 aliases, of which 8 lead to another answer; Unbound's depends on what it has kept",
         frozenset({Aspect.RCODE, Aspect.ANSWER, Aspect.DENIAL, Aspect.CUT, Aspect.PROOFS}),
         _long_chain,
+    ),
+    Difference(
+        "failed-part",
+        "SERVFAIL for a chain without end has no records",
+        "Unbound leaves in the answer what it had walked, which means nothing to a client",
+        frozenset({Aspect.ANSWER, Aspect.CUT}),
+        _part_of_failure,
     ),
     Difference(
         "denied-target",
