@@ -36,6 +36,7 @@ from api.report.dossier import BATCH, Dossier, acts_of, dossiers
 from api.report.kept_usage import kept_usage
 from api.suspensions.service import shown as shown_suspension
 from api.timestamps import optional_text, timestamp_text
+from api.usage.release import last_shown_day
 
 FORMAT = 1
 _MODE = 0o644
@@ -99,8 +100,9 @@ class _Found:
         return map(entry_of, acts_of(self.session, ban))
 
     def usage_of(self, ban: Dossier) -> list[Json]:
-        """Return what is kept of the usage of a ban, by authority and month."""
-        kept = kept_usage(self.session, ban.ban["authority"], ban.ban["service"])
+        """Return what is kept of the usage of a ban, by authority and month: days that were over at the last act."""
+        last = last_shown_day(self._last_act_s, ban.authority["time_zone"])
+        kept = kept_usage(self.session, ban.ban["authority"], ban.ban["service"], last)
         return [found.model_dump(mode="json") for found in kept]
 
     def report(self, ban: Dossier) -> Json:
@@ -130,6 +132,10 @@ class _Found:
             account |= {"created": timestamp_text(row.created_s), "disabled": optional_text(row.disabled_s)}
             name = called.get(row.id)
             yield account if name is None else {**account, "login": name.login, "name": name.name}
+
+    @cached_property
+    def _last_act_s(self) -> int:
+        return self.session.scalar(select(AuditRow.time_s).order_by(AuditRow.seq.desc()).limit(1)) or 0
 
     @property
     def _installation(self) -> InstallationRow:

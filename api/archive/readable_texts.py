@@ -102,7 +102,7 @@ def _counts(counts: Json) -> str:
 def _number(figure: Json) -> str:
     if figure["queries"] is not None:
         return str(figure["queries"])
-    return f"<{figure['below']}" if figure["below"] is not None else f"at least {figure['at_least']}"
+    return f"<{figure['below']}" if figure["below"] is not None else f"{figure['at_least']}-{figure['at_most']}"
 
 
 def _fields(value: Mapping[str, object], depth: int) -> Iterator[str]:

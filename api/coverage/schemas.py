@@ -18,7 +18,7 @@ class CoverageRead(Read):
     not_counted: NotCounted | None = Field(
         description="why the range is not counted: `level` of its authority, or `small`; null if it is counted"
     )
-    last_asked: Timestamp | None = Field(description="end of the interval in which a node last counted queries")
+    last_asked: Timestamp | None = Field(description="start of the hour in which a node last counted queries")
     usual_per_hour: int | None = Field(description="average of the hours with queries in the last two weeks")
     below: int | None = Field(
         description="set if `usual_per_hour` is hidden, because it is above 0 and below this number"

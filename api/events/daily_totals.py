@@ -15,7 +15,7 @@ from api.db.models import AuthorityRow
 from api.events.event_types import Event
 from api.timestamps import timestamp_text
 from api.usage import repository as usage
-from api.usage.reading import shown
+from api.usage.release import figure
 from api.usage.repository import Day
 from api.usage.state import NODES_KEEP_S, RESULTS
 from dnsfilter.policy.calendar import after_day, local_day
@@ -55,14 +55,14 @@ def _ban(row: Day) -> tuple[str, str, str]:
 def _event(rows: list[Day], end: str) -> Event:
     first = rows[0]
     queries = {row.result: row.queries for row in rows}
-    figures = {result: shown(queries.get(result, 0)) for result in RESULTS}
+    figures = {result: figure(queries.get(result, 0)) for result in RESULTS}
     data = {
         "day": first.day.isoformat(),
         "authority": first.authority,
         "service": first.service,
         "ban_authority": first.ban_authority,
         "ground": first.ground,
-        **{result: {"queries": number, "below": below} for result, (number, below) in figures.items()},
+        **{result: {"queries": found.queries, "below": found.below} for result, found in figures.items()},
     }
     identity = "/".join(("totals", first.day.isoformat(), first.authority, *_ban(first)))
     concerned = tuple(sorted({first.authority, first.ban_authority}))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.http.schemas import Read, Slug
 from api.report.figures import Counted, intervals
-from api.report.schemas import BucketRead, CountsRead, Interval
+from api.report.schemas import CountedDaysRead, CountsRead, Interval
 from api.usage.repository import Day, days_by_ban
 
 
@@ -18,12 +18,12 @@ class KeptUsageRead(Read):
     authority: Slug
     ground: str
     total: CountsRead
-    months: list[BucketRead]
+    months: list[CountedDaysRead]
 
 
-def kept_usage(session: Session, authority: str, service: str) -> Iterator[KeptUsageRead]:
-    """Return what is kept of the usage of an authority's ban, by authority and ground."""
-    rows = days_by_ban(session, authority, service, date.min, date.max)
+def kept_usage(session: Session, authority: str, service: str, last: date) -> Iterator[KeptUsageRead]:
+    """Return what is kept of the usage of an authority's ban through a day, by authority and ground."""
+    rows = days_by_ban(session, authority, service, date.min, last)
     for (slug, ground), found in groupby(sorted(rows, key=_whose), _whose):
         theirs = list(found)
         first, last = min(row.day for row in theirs), max(row.day for row in theirs)

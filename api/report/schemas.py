@@ -42,21 +42,25 @@ class Language(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a ban has no effect although one of its terms is in force."""
+    """Why a ban has no effect, or none for some clients, although one of its terms is in force."""
 
     OFF = "off"
     SUSPENDED = "suspended"
+    LOCAL = "local"
+    SCOPE = "scope"
 
 
 class FigureRead(Read):
-    """A number of queries. A number from 1 to 4 is not shown: `queries` is null, and `below` is 5.
+    """A number of queries. A number from 1 to 4 is hidden: `queries` is null, and `below` is 5.
 
-    The total of numbers of which some are not shown has `at_least` instead: otherwise these could be calculated.
+    The total of numbers of which some are hidden has `at_least` and `at_most` instead: otherwise these could be
+    calculated. `at_most` is null if no day of the report is over.
     """
 
     queries: int | None
     below: int | None = None
     at_least: int | None = None
+    at_most: int | None = None
 
 
 class CountsRead(Read):
@@ -67,11 +71,17 @@ class CountsRead(Read):
     exempted: FigureRead
 
 
-class BucketRead(CountsRead):
+class CountedDaysRead(CountsRead):
     """The counts of the days from `first` through `last`."""
 
     first: Day
     last: Day
+
+
+class BucketRead(CountedDaysRead):
+    """The counts of some days of a report. `banned` is false if no term of the ban was in force in them."""
+
+    banned: bool
 
 
 class BypassIntervalRead(Read):
@@ -104,9 +114,35 @@ class SpanRead(Read):
 
 
 class BanGapRead(SpanRead):
-    """A time in which a ban had no effect although one of its terms was in force."""
+    """A time in which a ban had no effect although one of its terms was in force.
+
+    It had none for anybody, or for some clients only: those that asked `nodes` on which bans were suspended, or those
+    that an act left out of the scope: `tiers`, `funding`, `audience`.
+    """
 
     cause: Cause
+    nodes: list[str]
+    tiers: list[int]
+    funding: list[Funding]
+    audience: list[Audience]
+
+
+class ScopeFieldRead(Read):
+    """A field of a ban's scope or reply before and after an act."""
+
+    name: str = Field(description="`tiers`, `funding`, `audience`, `reply` or `addresses`")
+    before: list[str]
+    after: list[str]
+
+
+class ScopeChangeRead(Read):
+    """A change of a ban's scope or reply by the entry `act` of the audit log."""
+
+    time: Timestamp
+    act: int
+    account: int
+    reason: str
+    fields: list[ScopeFieldRead]
 
 
 class SuspensionSpanRead(SpanRead):
@@ -119,13 +155,17 @@ class SuspensionSpanRead(SpanRead):
 
 
 class ExemptionReportRead(Read):
-    """An exemption that was requested, decided or in force in the report's time."""
+    """An exemption that was requested, decided or in force in the report's time.
+
+    `end` is when it ends, or ended because it was revoked. `planned_end` is as approved.
+    """
 
     number: int
     site: str
     ranges: list[str]
     start: Timestamp
     end: Timestamp
+    planned_end: Timestamp
     hours: list[str]
     time_zone: str
     reason: str
@@ -203,8 +243,9 @@ class ReportActRead(Read):
 class BanReportRead(Read):
     """A ban and what it did in the report's time. `in_force` is when a term was in force, by the acts.
 
-    `not_in_force` are the times in which a term was in force but the ban was off or its authority was suspended.
-    `only_monitored` are those in which it was in mode monitor: queries were counted and answered.
+    `no_ban` is the rest of the time. `not_in_force` are the times in which a term was in force but the ban was off or
+    suspended, `partly_in_force` those in which this holds for some clients only. `only_monitored` are those in which it
+    was in mode monitor: queries were counted and answered. `addressed` are those in which it replied with addresses.
     """
 
     number: int
@@ -220,8 +261,12 @@ class BanReportRead(Read):
     terms: list[TermRead]
     modes: list[ModeSpanRead]
     in_force: list[SpanRead]
+    no_ban: list[SpanRead]
     not_in_force: list[BanGapRead]
+    partly_in_force: list[BanGapRead]
     only_monitored: list[SpanRead]
+    addressed: list[SpanRead]
+    scope_changes: list[ScopeChangeRead]
     total: CountsRead
     buckets: list[BucketRead]
     bound: list[BoundRead]
@@ -258,8 +303,10 @@ class NamedAccountRead(Read):
 class ReportRead(Read):
     """The report of one ban, or the study of all services that an authority only monitors.
 
-    It covers the days from `first` through `last` in `time_zone`, which are the instants `[start, end)`. `usage` is the
-    level at which the authority's queries are counted. `bypass_total` has the kinds that were counted.
+    It covers the days from `first` through `last` in `time_zone`, which are the instants `[start, end)`. Times are
+    counted up to `until`: `end`, or the instant of reading if that is earlier. Queries are counted through the last day
+    that was over then (`counted_through`). `usage` is the level at which the authority's queries are counted.
+    `bypass_total` has the kinds that were counted.
     """
 
     kind: ReportKind
@@ -269,6 +316,8 @@ class ReportRead(Read):
     last: Day
     start: Timestamp
     end: Timestamp
+    until: Timestamp
+    counted_through: Day | None = Field(description="null if no day of the report was over")
     interval: Interval
     record: RecordRead
     authorities: list[NamedAuthorityRead]

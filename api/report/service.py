@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -19,45 +18,43 @@ from api.db.models import (
     BanRow,
     BindingRow,
     ExemptionRow,
-    InstallationRow,
-    MatterRow,
     RequestRow,
     SuspensionRow,
 )
-from api.db.models.audit_log import INSTALLATION
 from api.errors import Invalid
+from api.exemptions.state import exemption_end
 from api.report.dossier import Dossier, acts_of, dossiers
 from api.report.figures import Counted, interval_of, intervals
+from api.report.gaps import Suspended, full_gaps, partial_gaps
 from api.report.list_versions import list_versions
+from api.report.reading import read_gap, read_mode, read_record, read_scope_change, read_spans, reason_of
 from api.report.schemas import (
-    BanGapRead,
     BanReportRead,
     BoundRead,
-    Cause,
+    BucketRead,
+    CountedDaysRead,
     ExemptionReportRead,
     Interval,
-    ModeSpanRead,
     NamedAccountRead,
     NamedAuthorityRead,
-    RecordRead,
     ReportActRead,
     ReportKind,
     ReportRead,
-    SpanRead,
     SuspensionSpanRead,
 )
+from api.report.scope_changes import REPLY, SCOPE, addressed, changed_fields, left_out, state_at
+from api.report.suspended_nodes import local_acts, made_at, suspended_on, suspended_on_all
 from api.report.timeline import ModeSpan, held, is_only_monitored, mode_spans, spans_in
 from api.suspensions.state import finish
 from api.timestamps import timestamp_text
 from api.trace.object_acts import fields_set
 from api.usage import repository as usage
+from api.usage.release import last_shown_day
 from api.usage.state import MAX_DAYS
 from dnsfilter.policy.calendar import after_day, local_day, local_midnight
 from dnsfilter.policy.intervals import Interval as Within
 from dnsfilter.policy.intervals import Intervals, difference, intersection, union, until
 from dnsfilter.policy.model import Mode
-
-LOCAL_SUSPENSIONS = ("node.suspend", "node.end_suspension")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +110,13 @@ class _Maker:
         zone = owner.time_zone
         if asked.last > (today := local_day(sources.now_s, zone)):
             raise Invalid.at("query.to", f"{asked.last} has not begun in {zone}: give {today} or an earlier day")
-        self._within: Within = (local_midnight(asked.first, zone), after_day(asked.last, zone))
+        self._end = after_day(asked.last, zone)
+        # The second of the reading is complete: an act in it has had effect.
+        self._within: Within = (local_midnight(asked.first, zone), min(self._end, sources.now_s + 1))
         self._interval = asked.interval or interval_of(asked.first, asked.last)
-        self._counted = Counted(tuple(intervals(asked.first, asked.last, self._interval)))
+        self._last_counted = min(asked.last, last_shown_day(sources.now_s, zone))
+        self._counted = Counted(tuple(intervals(asked.first, self._last_counted, self._interval)))
+        self._local_acts = local_acts(self._session, owner.slug, self._within)
         self._named = {owner.slug}
         self._levels = {row.slug: row for row in self._session.scalars(select(AuthorityRow))}
 
@@ -128,7 +129,7 @@ class _Maker:
         """Return the report of these bans."""
         own = self._suspensions(self._owner.slug)
         parts = [self._part(row, own) for row in rows]
-        attempts = usage.bypass(self._session, self._owner.slug, self._asked.first, self._asked.last)
+        attempts = usage.bypass(self._session, self._owner.slug, self._asked.first, self._last_counted)
         return ReportRead(
             kind=kind,
             authority=self._owner.slug,
@@ -136,9 +137,11 @@ class _Maker:
             first=self._asked.first.isoformat(),
             last=self._asked.last.isoformat(),
             start=timestamp_text(self._within[0]),
-            end=timestamp_text(self._within[1]),
+            end=timestamp_text(self._end),
+            until=timestamp_text(self._within[1]),
+            counted_through=self._last_counted.isoformat() if self._counted.spans else None,
             interval=self._interval,
-            record=_record(self._session),
+            record=read_record(self._session),
             authorities=[self._name(slug) for slug in sorted(self._named)],
             accounts=self._accounts(parts, own),
             usage=self._owner.usage_level,
@@ -150,50 +153,64 @@ class _Maker:
 
     def _part(self, row: BanRow, suspensions: Sequence[SuspensionSpanRead]) -> BanReportRead:
         (dossier,) = dossiers(self._session, BanRow.number == row.number)
-        exemptions = self._exemptions(row)
-        ban, modes = dossier.ban, self._modes(dossier)
+        ban, acts, modes = dossier.ban, self._acts_on(dossier), self._modes(dossier)
+        scope = state_at(acts, self._within[1]) or ban
         in_force, suspended = held(row.terms, self._within), self._suspended()
+        full = full_gaps(in_force, modes, suspended)
+        effective = difference(in_force, union((gap.start, gap.end) for gap in full))
         counted = self._days(row)
         bound = self._bound(row, dossier, counted)
         days = counted.get(self._owner.slug, [])
+        self._name_followed(dossier)
         return BanReportRead(
-            **{field: ban[field] for field in ("number", "service", "reply", "addresses", "tiers", "funding")},
-            **{field: ban[field] for field in ("audience", "provisional", "decision", "terms")},
+            **{field: ban[field] for field in ("number", "service", "provisional", "decision", "terms")},
+            **{field: scope[field] for field in (*SCOPE, *REPLY)},
             service_name=self._sources.services.get(row.service, row.service),
-            modes=[_mode(each) for each in modes],
-            in_force=_spans(in_force),
-            not_in_force=self._gaps(in_force, modes, suspended),
-            only_monitored=_spans(difference(intersection(in_force, spans_in(modes, Mode.MONITOR)), suspended)),
-            total=self._counted.counts(days),
-            buckets=self._counted.buckets(days),
-            bound=bound,
-            exemptions=[
-                ExemptionReportRead(**{field: each[field] for field in ExemptionReportRead.model_fields})
-                for each in dossier.exemptions
-                if each["number"] in exemptions
+            modes=[read_mode(each) for each in modes],
+            in_force=read_spans(in_force),
+            no_ban=read_spans(difference((self._within,), in_force)),
+            not_in_force=[read_gap(one) for one in full],
+            partly_in_force=[
+                read_gap(one) for one in partial_gaps(in_force, full, suspended, left_out(acts, self._within))
             ],
+            only_monitored=read_spans(intersection(effective, spans_in(modes, Mode.MONITOR))),
+            addressed=read_spans(intersection(effective, addressed(acts, self._within))),
+            scope_changes=[
+                read_scope_change(act) for act in acts if self._is_within(act.time_s) and changed_fields(act)
+            ],
+            total=self._counted.counts(days),
+            buckets=[self._bucket(each, in_force) for each in self._counted.buckets(days)],
+            bound=bound,
+            exemptions=self._exemptions(row, dossier),
             lists=list_versions(self._session, row.service, self._within),
             acts=self._acts(row, dossier, suspensions, bound),
         )
 
+    def _acts_on(self, dossier: Dossier) -> list[AuditRow]:
+        """Return the acts on the ban itself."""
+        return [row for row in acts_of(self._session, dossier) if row.object == dossier.object]
+
     def _modes(self, dossier: Dossier) -> list[ModeSpan]:
-        acts = (row for row in acts_of(self._session, dossier) if row.object == dossier.object)
-        return mode_spans(acts, self._within)
+        return mode_spans(self._acts_on(dossier), self._within)
 
-    def _suspended(self) -> Intervals:
-        """Return when the authority was suspended."""
+    def _suspended(self) -> Suspended:
+        """Return when bans of the authority were suspended."""
         rows = self._suspension_rows(self._owner.slug)
-        return intersection(union((row.start_s, finish(row)) for row in rows), (self._within,))
+        by_act = intersection(union((row.start_s, finish(row)) for row in rows), (self._within,))
+        on = suspended_on(self._local_acts, self._within)
+        return Suspended(by_act, suspended_on_all(self._session, self._owner.slug, on, self._within), on)
 
-    def _gaps(self, in_force: Intervals, modes: Sequence[ModeSpan], suspended: Intervals) -> list[BanGapRead]:
-        off = intersection(in_force, spans_in(modes, Mode.OFF))
-        # A ban that is off is not suspended too.
-        held_back = difference(intersection(in_force, suspended), off)
-        found = [(span, cause) for cause, part in ((Cause.OFF, off), (Cause.SUSPENDED, held_back)) for span in part]
-        return [
-            BanGapRead(start=timestamp_text(start), end=timestamp_text(end), cause=cause)
-            for (start, end), cause in sorted(found)
-        ]
+    def _bucket(self, counts: CountedDaysRead, in_force: Intervals) -> BucketRead:
+        zone = self._owner.time_zone
+        first, last = date.fromisoformat(counts.first), date.fromisoformat(counts.last)
+        banned = bool(intersection(in_force, ((local_midnight(first, zone), after_day(last, zone)),)))
+        return BucketRead(**dict(counts), banned=banned)
+
+    def _name_followed(self, dossier: Dossier) -> None:
+        """Name the authorities whose bans the formal decisions follow."""
+        decisions = [dossier.ban["decision"], *(term["decision"] for term in dossier.ban["terms"])]
+        owners = {decision["follows"].partition("/")[0] for decision in decisions if decision["follows"]}
+        self._named |= owners & self._levels.keys()
 
     def _bound(self, row: BanRow, dossier: Dossier, counted: Mapping[str, Sequence[usage.Day]]) -> list[BoundRead]:
         statement = select(BindingRow).where(BindingRow.ban == row.number).order_by(BindingRow.number)
@@ -214,28 +231,39 @@ class _Maker:
                 BoundRead(
                     **{field: each[field] for field in fields},
                     usage=self._levels[slug].usage_level,
-                    counts=self._counted.sums(days),
+                    counts=self._counted.counts(days),
                     suspended=self._suspensions(slug),
                 )
             )
         return found
 
-    def _exemptions(self, row: BanRow) -> set[int]:
+    def _exemptions(self, row: BanRow, dossier: Dossier) -> list[ExemptionReportRead]:
         statement = select(ExemptionRow).where(ExemptionRow.ban == row.number)
-        return {
-            each.number
-            for each in self._session.scalars(statement)
-            if self._touches(min(each.start_s, each.requested_s), each.period.end)
-        }
+        rows = {each.number: each for each in self._session.scalars(statement)}
+        fields = ExemptionReportRead.model_fields.keys() - {"end", "planned_end"}
+        return [
+            ExemptionReportRead(
+                **{field: each[field] for field in fields},
+                end=timestamp_text(exemption_end(known)),
+                planned_end=each["end"],
+            )
+            for each in dossier.exemptions
+            if self._touches(min((known := rows[each["number"]]).start_s, known.requested_s), known.period.end)
+        ]
 
     def _touches(self, start: int, end: int | None) -> bool:
         return start < self._within[1] and until(end) > self._within[0]
 
+    def _is_within(self, at: int) -> bool:
+        return self._within[0] <= at < self._within[1]
+
     def _days(self, ban: BanRow) -> Mapping[str, list[usage.Day]]:
-        """Return what a ban decided, by the authority of the clients."""
+        """Return what a ban decided on days that are shown, by the authority of the clients."""
         found = defaultdict[str, list[usage.Day]](list)
-        for day in usage.days_by_ban(self._session, ban.authority, ban.service, self._asked.first, self._asked.last):
-            found[day.authority].append(day)
+        days = self._asked.first, self._last_counted
+        for day in usage.days_by_ban(self._session, ban.authority, ban.service, *days):
+            if day.day <= last_shown_day(self._sources.now_s, self._levels[day.authority].time_zone):
+                found[day.authority].append(day)
         return found
 
     def _suspension_rows(self, authority: str) -> list[SuspensionRow]:
@@ -268,9 +296,9 @@ class _Maker:
         requests = self._session.scalars(select(RequestRow.number).where(RequestRow.ban == row.number))
         numbers = {one.number for one in suspensions} | {one.number for each in bound for one in each.suspended}
         others = [f"request/{number}" for number in requests] + [f"suspension/{number}" for number in sorted(numbers)]
-        first, last = self._within
-        found = [act for act in acts_of(self._session, dossier, others) if first <= act.time_s < last]
-        found = sorted((*found, *self._local_acts()), key=lambda act: act.seq)
+        found = [act for act in acts_of(self._session, dossier, others) if self._is_within(act.time_s)]
+        local = (act for act in self._local_acts if made_at(act) >= self._within[0])
+        found = sorted((*found, *local), key=lambda act: act.seq)
         names = self._account_names({act.account for act in found})
         return [
             ReportActRead(
@@ -282,18 +310,11 @@ class _Maker:
                 act=act.act,
                 object=act.object,
                 revision=act.revision,
-                reason=_reason(act),
+                reason=reason_of(act),
                 fields=sorted(fields_set(act)),
             )
             for act in found
         ]
-
-    def _local_acts(self) -> Sequence[AuditRow]:
-        """Return the local suspensions of the authority that nodes reported."""
-        theirs = select(AuditRow).join(MatterRow, MatterRow.seq == AuditRow.seq)
-        theirs = theirs.where(MatterRow.authority == self._owner.slug, AuditRow.act.in_(LOCAL_SUSPENSIONS))
-        first, last = self._within
-        return self._session.scalars(theirs.where(AuditRow.time_s >= first, AuditRow.time_s < last)).all()
 
     def _accounts(
         self, parts: Iterable[BanReportRead], suspensions: Iterable[SuspensionSpanRead]
@@ -302,6 +323,7 @@ class _Maker:
         numbers: set[int | None] = {one.account for one in suspensions}
         for part in parts:
             numbers |= {one.account for one in part.modes} | {act.account for act in part.acts}
+            numbers |= {one.account for one in part.scope_changes}
             numbers |= {account for one in part.exemptions for account in (one.requested_by, one.decided_by)}
         names = self._account_names({number for number in numbers if number is not None})
         return [NamedAccountRead(number=number, name=names[number]) for number in sorted(names)]
@@ -315,42 +337,3 @@ class _Maker:
     def _name(self, slug: str) -> NamedAuthorityRead:
         row = self._levels[slug]
         return NamedAuthorityRead(slug=slug, names=row.names, languages=row.languages)
-
-
-def _record(session: Session) -> RecordRead:
-    row = session.get_one(InstallationRow, INSTALLATION)
-    last = session.scalars(select(AuditRow).order_by(AuditRow.seq.desc()).limit(1)).one()
-    return RecordRead(
-        installation=row.identity,
-        revision=row.revision,
-        seq=last.seq,
-        hash=last.hash,
-        time=timestamp_text(last.time_s),
-    )
-
-
-def _spans(found: Intervals) -> list[SpanRead]:
-    return [SpanRead(start=timestamp_text(start), end=timestamp_text(end)) for start, end in found]
-
-
-def _mode(span: ModeSpan) -> ModeSpanRead:
-    return ModeSpanRead(
-        start=timestamp_text(span.start),
-        end=timestamp_text(span.end),
-        mode=span.mode,
-        reason=span.reason,
-        act=span.act,
-        account=span.account,
-    )
-
-
-_REASONS = ("mode_reason", "ended_reason", "note", "reason")
-
-
-def _reason(act: AuditRow) -> str:
-    """Return the reason that an act gave: the text that it set, for a ban also at one of its terms."""
-    before, after = act.before or {}, act.after or {}
-    known = {term["ended_reason"] for term in before.get("terms", ())}
-    ended = (term["ended_reason"] for term in after.get("terms", ()) if term["ended_reason"] not in known)
-    changed = (after[field] for field in _REASONS if after.get(field) and after[field] != before.get(field))
-    return str(next(chain(filter(None, ended), changed), ""))

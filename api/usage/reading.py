@@ -1,27 +1,21 @@
-"""Usage as people may read it: small totals are hidden."""
+"""Usage as people may read it."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
 from api.timestamps import timestamp_text
+from api.usage.release import figure
 from api.usage.repository import Bypass, ClientKey, Counted
 from api.usage.schemas import BypassDayRead, ClientRead, UsageRead
-from api.usage.state import HIDDEN_BELOW
 
 COLUMNS = ("day", "hour", "site", "prefix", "service", "ban_authority", "ground", "result", "queries")
 """The columns of a table in CSV."""
 CLIENT_COLUMNS = tuple(ClientRead.model_fields)
 
 
-def shown(queries: int) -> tuple[int | None, int | None]:
-    """Return the number to show and its upper limit: one of them is None. A total from 1 to 4 is not shown."""
-    return (None, HIDDEN_BELOW) if 0 < queries < HIDDEN_BELOW else (queries, None)
-
-
 def read_usage(row: Counted) -> UsageRead:
     """Return a count as the API shows it."""
-    queries, below = shown(row.queries)
     return UsageRead(
         day=row.day,
         hour=None if row.hour_s is None else timestamp_text(row.hour_s),
@@ -31,15 +25,14 @@ def read_usage(row: Counted) -> UsageRead:
         ban_authority=row.ban_authority,
         ground=row.ground,
         result=row.result,
-        queries=queries,
-        below=below,
+        **row.figure._asdict(),
     )
 
 
 def read_bypass(row: Bypass) -> BypassDayRead:
     """Return attempts of a day as the API shows them."""
-    queries, below = shown(row.queries)
-    return BypassDayRead(day=row.day.isoformat(), kind=row.kind, queries=queries, below=below)
+    shown = figure(row.queries)
+    return BypassDayRead(day=row.day.isoformat(), kind=row.kind, queries=shown.queries, below=shown.below)
 
 
 def read_client(key: ClientKey, queries: int) -> ClientRead:
@@ -54,13 +47,8 @@ def read_client(key: ClientKey, queries: int) -> ClientRead:
     )
 
 
-def queries_text(queries: int | None, below: int | None) -> str:
-    """Return a number for people: `<5` if it is hidden."""
-    return f"<{below}" if queries is None else str(queries)
-
-
 def as_csv(rows: Iterable[Counted]) -> str:
-    """Return a table of counts in CSV, small totals hidden."""
+    """Return a table of counts in CSV, small numbers hidden."""
     return _csv_table(
         COLUMNS,
         (
@@ -73,7 +61,7 @@ def as_csv(rows: Iterable[Counted]) -> str:
                 row.ban_authority,
                 row.ground,
                 row.result,
-                queries_text(*shown(row.queries)),
+                row.figure.text,
             )
             for row in rows
         ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.db.base import Base, Json
@@ -20,20 +20,15 @@ from api.db.models import (
     VersionRow,
 )
 from api.http.pagination import cut_page, decode_place
-from api.usage.schemas import By
+from api.usage.release import Figure, figure
 from dnsfilter.policy.calendar import after_day, local_midnight
 
 Row = UsageDayRow | UsageHourRow | BypassDayRow | UsageClientRow
 
 LARGEST = 2**53 - 1
 """The largest count: every JSON reader reads it exactly (RFC 8259 section 6)."""
-_BAN_NAMES = ("service", "ban_authority", "ground", "result")
-DAY_NAMES = ("day", *_BAN_NAMES)
-_HOUR_NAMES: Mapping[str, Sequence[str]] = {
-    "hour": ("hour_s", "site", "prefix", *_BAN_NAMES),
-    "range": ("site", "prefix", *_BAN_NAMES),
-}
-"""The columns that counts of ranges are split by."""
+BAN_NAMES = ("service", "ban_authority", "ground", "result")
+DAY_NAMES = ("day", *BAN_NAMES)
 STREAMS_KEPT = 20
 """Streams of one node whose batches are still recognised. A node begins one at each start."""
 
@@ -137,25 +132,27 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read of an authority's usage: days `first` through `last`, split by day, hour or range."""
+    """What to read of an authority's usage: days `first` through `last`.
+
+    The days are shown ones (`api.usage.release`).
+    """
 
     authority: str
     service: str | None
     first: date
     last: date
-    by: By
     time_zone: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A count as it was asked for. What it is not split by is None."""
+    """A count as it may be shown. What it is not split by is None."""
 
     service: str
     ban_authority: str
     ground: str
     result: str
-    queries: int
+    figure: Figure
     day: str | None = None
     hour_s: int | None = None
     site: str | None = None
@@ -197,32 +194,23 @@ def hours(session: Session, authority: str, service: str | None, start_s: int, e
     return [Hour(*found) for found in session.execute(ordered)]
 
 
-def page(session: Session, wanted: Wanted, limit: int, cursor: str | None) -> tuple[Sequence[Counted], str | None]:
-    """Return a page of counts, sorted by the columns of their split. Raise Invalid for a foreign cursor.
-
-    Only the split by range adds rows up: the columns of the others identify a row.
-    """
-    row, names = (UsageDayRow, DAY_NAMES) if wanted.by == "day" else (UsageHourRow, _HOUR_NAMES[wanted.by])
-    columns = [getattr(row, name) for name in names]
-    if wanted.by == "day":
-        within: ColumnElement[bool] = UsageDayRow.day.between(wanted.first.isoformat(), wanted.last.isoformat())
-    else:
-        start_s, end_s = day_bounds(wanted.first, wanted.last, wanted.time_zone)
-        # An expression keeps SQLite from the primary key, which is in the order of hours: it would sort all of them.
-        hour_s = UsageHourRow.hour_s + 0 if wanted.by == "range" else UsageHourRow.hour_s
-        within = and_(hour_s >= start_s, hour_s < end_s)
-    queries = func.sum(row.queries) if wanted.by == "range" else row.queries
-    statement = select(*columns, queries).where(row.authority == wanted.authority, within)
+def page_of_days(
+    session: Session, wanted: Wanted, limit: int, cursor: str | None
+) -> tuple[Sequence[Counted], str | None]:
+    """Return a page of the counts of days, in their order. Raise Invalid for a foreign cursor."""
+    row = UsageDayRow
+    columns = [getattr(row, name) for name in DAY_NAMES]
+    within = row.day.between(wanted.first.isoformat(), wanted.last.isoformat())
+    statement = select(*columns, row.queries).where(row.authority == wanted.authority, within)
     if wanted.service is not None:
         statement = statement.where(row.service == wanted.service)
     if cursor is not None:
-        kinds = [int if name == "hour_s" else str for name in names]
-        statement = statement.where(tuple_(*columns) > tuple_(*decode_place(cursor, kinds)))
-    if wanted.by == "range":
-        statement = statement.group_by(*columns)
+        statement = statement.where(tuple_(*columns) > tuple_(*decode_place(cursor, [str] * len(columns))))
     ordered = statement.order_by(*columns).limit(limit + 1)
-    found = [Counted(**dict(zip(names, key, strict=True)), queries=int(n)) for *key, n in session.execute(ordered)]
-    return cut_page(found, limit, lambda one: [getattr(one, name) for name in names])
+    found = [
+        Counted(**dict(zip(DAY_NAMES, key, strict=True)), figure=figure(n)) for *key, n in session.execute(ordered)
+    ]
+    return cut_page(found, limit, lambda one: [getattr(one, name) for name in DAY_NAMES])
 
 
 def clients_page(

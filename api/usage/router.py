@@ -1,9 +1,11 @@
 """/v1/usage: what was counted for an authority's clients."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from api.authorities import repository as authorities
 from api.db.models import AuthorityRow
@@ -17,9 +19,10 @@ from api.http.problems import documented
 from api.http.routes import Route
 from api.http.schemas import DayText, Page, Slug
 from api.timestamps import parse_date
-from api.usage import repository, service
+from api.usage import range_pages, repository, service
 from api.usage.reading import as_csv, clients_csv, read_bypass, read_client, read_usage
-from api.usage.repository import Wanted
+from api.usage.release import first_split_day, last_shown_day
+from api.usage.repository import Counted, Wanted
 from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageErasing, UsageRead
 from api.usage.service import RangeOfSite, note_reading
 from api.usage.state import CLIENTS_KEPT_S, MAX_DAYS
@@ -38,11 +41,18 @@ _JSON_OR_CSV: dict[str, Any] = {
     "content": {CSV: {"schema": {"type": "string"}}},
 }
 
+_Page = Callable[[Session, Wanted, int, str | None], tuple[Sequence[Counted], str | None]]
+_PAGES: Mapping[By, _Page] = {
+    "day": repository.page_of_days,
+    "hour": range_pages.page_of_hours,
+    "range": range_pages.page_of_ranges,
+}
+
 router = APIRouter(route_class=Route, prefix="/v1/usage", tags=["usage"])
 
 From = Annotated[DayText | None, Query(alias="from", description=f"the first day; {DEFAULT_DAYS} days without it")]
 Format = Annotated[Literal["json", "csv"] | None, Query(alias="format")]
-To = Annotated[DayText | None, Query(description="the last day; today without it")]
+To = Annotated[DayText | None, Query(description="the last day; the newest without it")]
 
 
 @router.get(
@@ -70,19 +80,23 @@ def list_usage(
 ) -> Page[UsageRead] | Response:
     """List queries of the authority's clients, by day, by hour and range, or by range, and by the ban that decided.
 
-    Days are those of the authority's time zone. Totals from 1 to 4 are hidden. As CSV, the list is complete.
+    Days are those of the authority's time zone. A day is listed an hour after its end. Numbers from 1 to 4 are hidden.
+    A day is split into ranges and hours only if that reveals no hidden number. As CSV, the list is complete.
     """
     permit.demand_named(authority)
     demand_authority(unit.session, authority)
     row = authorities.get(unit.session, authority)
-    first, last = _days(row, from_, to, unit.now_s)
-    wanted = Wanted(authority, service, first, last, by, row.time_zone)
+    first, last = _shown_days(row, from_, to, unit.now_s)
+    if by != "day":
+        first = max(first, first_split_day(unit.now_s, row.time_zone))
+    wanted = Wanted(authority, service, first, last, row.time_zone)
+    page = _PAGES[by]
     if _wants_csv(request, format_):
-        rows, following = repository.page(unit.session, wanted, MAX_ROWS, None)
+        rows, following = page(unit.session, wanted, MAX_ROWS, None)
         if following is not None:
             raise Invalid.at("query.from", f"the table has more than {MAX_ROWS} rows. Give a shorter period.")
         return Response(as_csv(rows), media_type=CSV)
-    rows, following = repository.page(unit.session, wanted, limit, cursor)
+    rows, following = page(unit.session, wanted, limit, cursor)
     return Page(items=[read_usage(one) for one in rows], next=following)
 
 
@@ -92,14 +106,14 @@ def list_usage(
 def list_bypass(
     unit: UnitDep, permit: ReaderOfObject, authority: Slug, from_: From = None, to: To = None
 ) -> Page[BypassDayRead]:
-    """List attempts of the authority's clients to bypass the resolver, by day and kind. Totals from 1 to 4 are hidden.
+    """List attempts of the authority's clients to bypass the resolver, by day and kind. Numbers from 1 to 4 are hidden.
 
-    The list has one page.
+    A day is listed an hour after its end. The list has one page.
     """
     permit.demand_named(authority)
     demand_authority(unit.session, authority)
     row = authorities.get(unit.session, authority)
-    first, last = _days(row, from_, to, unit.now_s)
+    first, last = _shown_days(row, from_, to, unit.now_s)
     rows = repository.bypass(unit.session, authority, first, last)
     return Page(items=[read_bypass(one) for one in rows], next=None)
 
@@ -131,7 +145,7 @@ def list_clients(
     permit.demand_named(authority)
     demand_authority(unit.session, authority)
     row = authorities.get(unit.session, authority)
-    first, last = _days(row, from_, to, unit.now_s)
+    first, last = _days(from_, to, local_day(unit.now_s, row.time_zone))
     start_s, end_s = repository.day_bounds(first, last, row.time_zone)
     as_table = _wants_csv(request, format_)
     place = (MAX_ROWS, None) if as_table else (limit, cursor)
@@ -173,9 +187,16 @@ def _wants_csv(request: Request, format_: str | None) -> bool:
     return format_ == "csv" or (format_ is None and preferred_type(accepted, TYPES) == CSV)
 
 
-def _days(row: AuthorityRow, first: str | None, last: str | None, now_s: int) -> tuple[date, date]:
+def _shown_days(row: AuthorityRow, first: str | None, last: str | None, now_s: int) -> tuple[date, date]:
+    """Return the first and the last wanted day whose numbers are shown; the last before the first if there is none."""
+    shown = last_shown_day(now_s, row.time_zone)
+    start, end = _days(first, last, shown)
+    return start, min(end, shown)
+
+
+def _days(first: str | None, last: str | None, newest: date) -> tuple[date, date]:
     """Return the first and the last day to read. Raise Invalid if they are in the wrong order or too far apart."""
-    end = local_day(now_s, row.time_zone) if last is None else parse_date(last)
+    end = newest if last is None else parse_date(last)
     start = end - timedelta(days=DEFAULT_DAYS - 1) if first is None else parse_date(first)
     if end < start:
         raise Invalid.at("query.to", f"{end} is before {start}. Give a later day.")

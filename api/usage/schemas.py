@@ -108,7 +108,8 @@ class UsageRead(Read):
     """Queries of an authority's clients for a service, by the ban that decided. `queries` is null if it is hidden.
 
     `day` is a day of the authority's time zone, `hour` the start of an hour, `site` and `prefix` a range. Those that
-    the counts are not split by are null.
+    the counts are not split by are null. The sum of numbers of which some are hidden has `at_least` and `at_most`
+    instead; `at_most` is null if some days are not split into ranges.
     """
 
     day: Day | None
@@ -121,6 +122,8 @@ class UsageRead(Read):
     result: str = Field(description="`refused`, `monitored` or `exempted`")
     queries: int | None
     below: int | None = Field(description="set if `queries` is hidden, because it is above 0 and below this number")
+    at_least: int | None = Field(description="the least that a sum with hidden numbers can be")
+    at_most: int | None = Field(description="the most that it can be")
 
 
 class BypassDayRead(Read):

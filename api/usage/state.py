@@ -19,4 +19,4 @@ MAX_DAYS: Final = DAYS_KEPT_MONTHS // 12 * 366
 """The most days that can be read at once: no count is kept longer."""
 RESULTS: Final = tuple(result.value for result in BanResult)
 HIDDEN_BELOW: Final = 5
-"""Totals above 0 and below this are not shown: they could identify a person."""
+"""Numbers above 0 and below this are hidden: they could identify a person."""

@@ -9,9 +9,9 @@ from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
 from api.ctl.display.shown_names import Names
-from api.ctl.operation.usage_counts import number_text
 from api.ctl.remote.client import Client, path
 from api.http.schemas import Page
+from api.usage.release import Figure
 from dnsfilter.policy.counted_ranges import NotCounted
 
 _WHY = {NotCounted.LEVEL: "the authority counts nothing", NotCounted.SMALL: "fewer than 16 addresses"}
@@ -54,7 +54,7 @@ def _table(items: Sequence[CoverageRead], time_zone: str | None) -> Iterator[str
             item.label,
             item.state.replace("_", " ") if item.not_counted is None else f"not counted: {_WHY[item.not_counted]}",
             "" if item.last_asked is None else at_words(item.last_asked, time_zone),
-            "" if item.usual_per_hour is item.below is None else number_text(item.usual_per_hour, item.below),
+            "" if item.usual_per_hour is item.below is None else Figure(item.usual_per_hour, item.below).text,
         )
         for item in items
     ]

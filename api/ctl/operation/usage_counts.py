@@ -24,6 +24,7 @@ from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.remote.client import Client, path
 from api.http.schemas import Page
+from api.usage.release import Figure
 from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageRead
 
 
@@ -34,7 +35,7 @@ def add(groups: Group) -> None:
         group,
         "show",
         _show,
-        "Show how many queries bans refused, monitored or exempted. Totals from 1 to 4 are shown as <5.",
+        "Show how many queries bans refused, monitored or exempted, on days that are over. Numbers from 1 to 4 are <5.",
         "usage show ghent --service tiktok --from 2026-09-01 --to 2026-09-30",
         "usage show ghent --by range",
         "usage show ghent --csv",
@@ -54,7 +55,7 @@ def add(groups: Group) -> None:
         group,
         "bypass",
         _bypass,
-        "Show attempts to bypass the resolver, by day and kind. Totals from 1 to 4 are shown as <5.",
+        "Show attempts to bypass the resolver, by day and kind, on days that are over. Numbers from 1 to 4 are <5.",
         "usage bypass ghent --from 2026-09-01",
     )
     _add_period(bypass)
@@ -87,7 +88,7 @@ def add(groups: Group) -> None:
 def _add_period(
     parser: argparse.ArgumentParser,
     first: str = "first day, in the authority's time zone (default: 30 days)",
-    last: str = "last day (default: today)",
+    last: str = "last day (default: the newest)",
 ) -> None:
     parser.add_argument("authority", type=slug, metavar="AUTHORITY")
     parser.add_argument("--from", dest="from_", metavar="DATE", help=first)
@@ -136,7 +137,7 @@ def _client_table(items: list[ClientRead], time_zone: str | None) -> Iterator[st
 
 def _bypass(client: Client, options: Options) -> Result:
     page = client.get(Page[BypassDayRead], path("usage", "bypass"), _query(options))
-    rows = [(item.day, item.kind.replace("_", " "), number_text(item.queries, item.below)) for item in page.items]
+    rows = [(item.day, item.kind.replace("_", " "), Figure(item.queries, item.below).text) for item in page.items]
     return listed(page, lambda: table(("day", "kind", "queries"), rows), "attempts")
 
 
@@ -166,13 +167,8 @@ def _table(items: list[UsageRead], time_zone: str | None) -> Iterator[str]:
             item.ban_authority,
             item.ground,
             item.result,
-            number_text(item.queries, item.below),
+            Figure(item.queries, item.below, item.at_least, item.at_most).text,
         )
         for item in items
     ]
     yield from table(("time", "range", "site", "service", "ban of", "ground", "result", "queries"), rows, ("site",))
-
-
-def number_text(queries: int | None, below: int | None) -> str:
-    """Return a number for people: `<5` if it is hidden."""
-    return f"<{below}" if queries is None else str(queries)

@@ -28,10 +28,11 @@ DEFINITIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series of numbers, one for each bar. None is a number that is not shown."""
+    """A series of numbers, one for each bar, with their texts. None is a number that is not shown."""
 
     name: str
     numbers: Sequence[int | None]
+    texts: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Band:
 
 
 def bars(caption: Caption, labels: Sequence[str], series: Sequence[Series], number: Callable[[int], str]) -> str:
-    """Return a chart of stacked bars, one for each label. `number` formats a number."""
+    """Return a chart of stacked bars, one for each label. `number` formats one of the scale."""
     most = max((sum(filter(None, stack)) for stack in zip(*(each.numbers for each in series), strict=True)), default=0)
     top = _round_up(most)
     height = TOP + BARS_HEIGHT + LABELS_HEIGHT
@@ -61,21 +62,27 @@ def bars(caption: Caption, labels: Sequence[str], series: Sequence[Series], numb
         height + 20,
         [
             *_grid(top, number),
-            *_stacks(labels, series, top, number),
+            *_stacks(labels, series, top),
             *_bar_labels(labels),
             *_legend([each.name for each in series], height + 8),
         ],
     )
 
 
-def times(caption: Caption, bands: Sequence[Band], ticks: Sequence[tuple[float, str]], legend: Sequence[str]) -> str:
-    """Return a chart of times: a row for each band. `ticks` are labels at places from 0 to 1."""
+def times(
+    caption: Caption, bands: Sequence[Band], ticks: Sequence[tuple[float, str]], legend: Sequence[str], reach: float = 1
+) -> str:
+    """Return a chart of times: a row for each band. `ticks` are labels at places from 0 to 1.
+
+    Rows end at `reach`: nothing is known of the time after it.
+    """
     width, bottom = WIDTH - NAMES_WIDTH - RIGHT, TOP + len(bands) * (BAND + BAND_GAP)
     parts = []
     for row, band in enumerate(bands):
         y = TOP + row * (BAND + BAND_GAP)
         parts.append(f'<text x="0" y="{y + 12}">{escape(band.name)}</text>')
-        parts.append(f'<rect class="ground" x="{NAMES_WIDTH}" y="{y}" width="{width}" height="{BAND}"/>')
+        ground = f'x="{NAMES_WIDTH}" y="{y}" width="{reach * width:.1f}" height="{BAND}"'
+        parts.append(f'<rect class="ground" {ground}/>')
         for start, end, fill, words in band.spans:
             size = max(1.5, (end - start) * width)
             place = min(NAMES_WIDTH + start * width, NAMES_WIDTH + width - size)
@@ -107,7 +114,7 @@ def _grid(top: int, number: Callable[[int], str]) -> Iterator[str]:
         yield f'<text x="{LEFT - 6}" y="{y + 3:.1f}" text-anchor="end">{escape(number(top * part // 2))}</text>'
 
 
-def _stacks(labels: Sequence[str], series: Sequence[Series], top: int, number: Callable[[int], str]) -> Iterator[str]:
+def _stacks(labels: Sequence[str], series: Sequence[Series], top: int) -> Iterator[str]:
     step = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
     for place, label in enumerate(labels):
         x, y = LEFT + place * step, float(TOP + BARS_HEIGHT)
@@ -117,10 +124,9 @@ def _stacks(labels: Sequence[str], series: Sequence[Series], top: int, number: C
             if size == 0:
                 continue
             y -= size
-            shown = "<5" if found is None else number(found)
             yield (
                 f'<rect class="{fill}" x="{x + step * 0.12:.1f}" y="{y:.1f}" width="{step * 0.76:.1f}" '
-                f'height="{size:.1f}"><title>{escape(f"{label}: {each.name} {shown}")}</title></rect>'
+                f'height="{size:.1f}"><title>{escape(f"{label}: {each.name} {each.texts[place]}")}</title></rect>'
             )
 
 

@@ -30,17 +30,35 @@ class Chart:
     svg: str
 
 
-Part = str | Table | Facts | Chart
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The one paragraph that a hurried reader reads."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A place to sign: names of lines to write on."""
+
+    lines: Sequence[str]
+
+
+Part = str | Table | Facts | Chart | Conclusion | Signature
 """A part of a section. A text is a paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section with its title. `level` is 2 for a section of the page, 3 for one of a service."""
+    """A section with its title. `level` is 2 for a section of the page, 3 for one of a service.
+
+    It is printed on a new page if `begins_page`.
+    """
 
     title: str
     parts: Sequence[Part] = ()
     level: int = 2
+    begins_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

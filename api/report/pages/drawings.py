@@ -1,5 +1,6 @@
 """The charts of a report, in one language. Pure."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from api.report.pages.charts import Band, Caption, Series, bars, times
@@ -10,6 +11,8 @@ from dnsfilter.policy.calendar import add_months, local_midnight, parse_instant
 
 MODES = ("enforce", "monitor", "off")
 """Modes by the order of fills."""
+PARTLY = len(MODES)
+"""The fill of a time without effect for some clients."""
 MAX_TICKS = 8
 
 
@@ -20,9 +23,9 @@ def queries_chart(words: Words, ban: BanReportRead) -> Chart:
         f"queries-{ban.number}", phrases.queries_chart.format(service=ban.service_name), phrases.queries_described
     )
     series = [
-        Series(phrases.refused, [_number(one.refused) for one in ban.buckets]),
-        Series(phrases.monitored, [_number(one.monitored) for one in ban.buckets]),
-        Series(phrases.exempted, [_number(one.exempted) for one in ban.buckets]),
+        _series(words, phrases.refused, [one.refused for one in ban.buckets]),
+        _series(words, phrases.monitored, [one.monitored for one in ban.buckets]),
+        _series(words, phrases.exempted, [one.exempted for one in ban.buckets]),
     ]
     return Chart(bars(caption, [_label(words, one.first) for one in ban.buckets], series, words.integer))
 
@@ -32,13 +35,13 @@ def bypass_chart(words: Words) -> Chart:
     phrases, found = words.phrases, words.made.bypass
     caption = Caption("bypass", phrases.bypass_chart, phrases.bypass_described)
     series = [
-        Series(words.word(kind), [_number(one.attempts[kind]) for one in found]) for kind in words.made.bypass_total
+        _series(words, words.word(kind), [one.attempts[kind] for one in found]) for kind in words.made.bypass_total
     ]
     return Chart(bars(caption, [_label(words, one.first) for one in found], series, words.integer))
 
 
 def modes_chart(words: Words, ban: BanReportRead) -> Chart:
-    """Return the rows of terms, modes and suspensions over the report's time."""
+    """Return the rows of terms, modes and times without effect over the report's time, as far as it has passed."""
     phrases = words.phrases
 
     def span(start: str, end: str, fill: int, name: str) -> tuple[float, float, int, str]:
@@ -52,16 +55,22 @@ def modes_chart(words: Words, ban: BanReportRead) -> Chart:
             [span(one.start, one.end, MODES.index(one.mode), words.word(one.mode)) for one in ban.modes],
         ),
         Band(
-            phrases.suspensions,
-            [span(one.start, one.end, 0, words.authority(one.authority)) for one in words.made.suspensions],
+            phrases.no_effect,
+            [
+                *(span(one.start, one.end, 0, words.word(one.cause)) for one in ban.not_in_force),
+                *(span(one.start, one.end, PARTLY, words.word(one.cause)) for one in ban.partly_in_force),
+            ],
         ),
     ]
     caption = Caption(f"modes-{ban.number}", phrases.modes_chart, phrases.modes_described)
-    return Chart(times(caption, bands, _ticks(words), [words.word(mode) for mode in MODES]))
+    legend = [*map(words.word, MODES), phrases.for_some]
+    return Chart(times(caption, bands, _ticks(words), legend, reach=_place(words, words.made.until)))
 
 
-def _number(figure: FigureRead) -> int | None:
-    return figure.queries
+def _series(words: Words, name: str, figures: Sequence[FigureRead]) -> Series:
+    """Return numbers as heights of bars: of a total with hidden numbers the least."""
+    heights = [one.at_least if one.queries is None else one.queries for one in figures]
+    return Series(name, heights, list(map(words.figure, figures)))
 
 
 def _label(words: Words, first: str) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import assert_never
 
 from api.report.pages.charts import DEFINITIONS
-from api.report.pages.content import Chart, Content, Facts, Section, Table
+from api.report.pages.content import Chart, Conclusion, Content, Facts, Section, Signature, Table
 from api.report.pages.report_sections import content_of
 from api.report.schemas import Language, ReportRead
 
@@ -37,6 +38,9 @@ tfoot th, tfoot td { border-top: 1pt solid #444; border-bottom: 0; font-weight: 
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 dl { display: grid; grid-template-columns: 14rem 1fr; gap: .25em 1em; margin: .8em 0; }
 dt { font-weight: bold; } dd { margin: 0; overflow-wrap: anywhere; }
+p.conclusion { font-size: 1.15em; border-left: 3pt solid #12508c; padding-left: .8em; margin: .8em 0 1.2em; }
+dl.signature { grid-template-columns: 14rem 20rem; margin-top: 2.5em; row-gap: 1.2em; break-inside: avoid; }
+dl.signature dd { border-bottom: .5pt solid #444; } dl.signature dd:last-child { height: 3.5em; }
 svg { display: block; width: 100%; height: auto; margin: .6em 0; font: 10px "DejaVu Sans", Arial, sans-serif; }
 svg.definitions { position: absolute; }
 svg text { fill: #1b1b1b; }
@@ -45,7 +49,9 @@ svg text { fill: #1b1b1b; }
 .grid { stroke: #ccc; } .tick { stroke: #777; }
 @media print {
   body { font-size: 9.5pt; padding: 0; max-width: none; }
-  h2, h3 { break-after: avoid; } tr, svg, dl { break-inside: avoid; } thead { display: table-header-group; }
+  .page { break-before: page; margin-top: 0; }
+  h2, h3, caption, thead { break-after: avoid; } tr, svg, dl { break-inside: avoid; }
+  thead { display: table-header-group; } tbody tr:first-child { break-before: avoid; }
   tfoot { display: table-row-group; }
   table { font-size: 8pt; }
 }
@@ -72,7 +78,8 @@ def _page(content: Content) -> Iterator[str]:
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield f"<h{section.level}>{escape(section.title)}</h{section.level}>\n"
+    begins = ' class="page"' if section.begins_page else ""
+    yield f"<h{section.level}{begins}>{escape(section.title)}</h{section.level}>\n"
     for part in section.parts:
         match part:
             case str():
@@ -86,6 +93,13 @@ def _section(section: Section) -> Iterator[str]:
                 yield from _table(part, section.title)
             case Chart():
                 yield f"{part.svg}\n"
+            case Conclusion():
+                yield f'<p class="conclusion">{escape(part.text)}</p>\n'
+            case Signature():
+                lines = (f"<dt>{escape(name)}</dt><dd></dd>\n" for name in part.lines)
+                yield f'<dl class="signature">\n{"".join(lines)}</dl>\n'
+            case _:
+                assert_never(part)
 
 
 def _table(table: Table, title: str) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
-from api.report.pages.content import Chart, Facts, Section, Table
+from api.report.pages.content import Chart, Conclusion, Facts, Section, Signature, Table
 from api.report.pages.report_sections import content_of
 from api.report.schemas import Language, ReportRead
 
+LINE = r"\_" * 30
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$])")
 
 
@@ -34,6 +36,13 @@ def _section(section: Section) -> Iterator[str]:
                 yield from ("", *_table(part, section.title))
             case Chart():
                 continue
+            case Conclusion():
+                yield from ("", f"**{_escape(part.text)}**")
+            case Signature():
+                yield ""
+                yield from (f"- {_escape(name)}: {LINE}" for name in part.lines)
+            case _:
+                assert_never(part)
 
 
 def _table(table: Table, title: str) -> Iterator[str]:

@@ -23,11 +23,33 @@ class Phrases:
     times_in: str = "Times are in the time zone {zone}. An end without a time of day is the last day."
     no_services: str = "No service was only monitored in this time."
     summary: str = "Summary"
+    conclude_never: str = "In this time no ban on {service} was in force."
+    conclude_held: str = "The ban on {service} was in force for {length}."
+    conclude_no_ban: str = "For {length} there was no ban."
+    conclude_gaps: str = "For {length} of its time in force it refused nobody, because it was off or suspended."
+    conclude_partly: str = (
+        "For {length} it did not refuse some clients, because a node was suspended or an act took them out of its "
+        "scope."
+    )
+    conclude_monitored: str = "For {length} it only counted queries and answered them."
+    conclude_addressed: str = "For {length} it answered with the addresses that it gives, not with a refusal."
+    conclude_refused: str = "Through {day}, queries refused: {queries}."
+    conclude_study: str = "Services that were only monitored in this time, not refused: {count}."
+    data_until: str = "Data until"
+    counted_through: str = "Queries counted through"
+    no_day: str = "no day is over"
+    sign_name: str = "Name"
+    sign_function: str = "Function"
+    sign_date: str = "Place and date"
+    sign_signature: str = "Signature"
     authority: str = "Authority"
     service: str = "Service"
     time: str = "Time of the report"
     in_force_for: str = "Term in force"
     no_effect_for: str = "Of which without effect"
+    partly_for: str = "Of which without effect for some clients"
+    addressed_for: str = "Of which with addresses as reply"
+    no_ban_for: str = "No ban"
     only_monitored_for: str = "Of which only monitored"
     refused_total: str = "Queries refused"
     refused_there: str = "Queries refused ({authority})"
@@ -51,6 +73,10 @@ class Phrases:
     tiers: str = "Tiers of the service"
     funding: str = "Devices paid for with"
     audience: str = "Devices used by"
+    scope_changes: str = "Changes of scope and reply"
+    changed: str = "Changed"
+    before: str = "Before"
+    after: str = "After"
 
     terms: str = "Terms"
     number: str = "No."
@@ -63,7 +89,9 @@ class Phrases:
 
     modes: str = "Modes and times in force"
     modes_chart: str = "Times in which the ban was in force"
-    modes_described: str = "One row for terms, one for modes, one for suspensions. The tables give the same times."
+    modes_described: str = "One row for terms, one for modes, one for times without effect. The tables give the same."
+    no_effect: str = "Without effect"
+    for_some: str = "without effect for some"
     mode: str = "Mode"
     term: str = "Term"
     reason: str = "Reason"
@@ -71,13 +99,15 @@ class Phrases:
     no_modes: str = "No mode is recorded in this time."
     not_in_force: str = "No term was in force in this time."
     gaps: str = "Times without effect although a term was in force"
-    no_gaps: str = "At no time was the ban off or suspended while a term was in force."
+    no_gaps: str = "In that time it was never off or suspended, and nothing was taken out of its scope."
+    all_clients: str = "all clients"
+    clients_of: str = "clients of node {nodes}"
     cause: str = "Cause"
     length: str = "Duration"
     outages: str = (
         "Failures of nodes are not listed, because the control plane does not know them. A node that could "
-        "not be reached refused nothing and counted nothing. A suspension on one node is only among the acts: "
-        "other nodes went on refusing."
+        "not be reached refused nothing and counted nothing. A suspension on a node concerns all clients if no "
+        "other node serves them."
     )
 
     queries: str = "Queries over time"
@@ -89,9 +119,11 @@ class Phrases:
     exempted: str = "Exempted"
     total: str = "Total"
     hidden: str = (
-        "Numbers from 1 to 4 are shown as <5. A total of such numbers is given as the least that is possible "
-        "(≥), so that it does not reveal them. One visit can cause many queries."
+        "Numbers from 1 to 4 are shown as <5. A total with such numbers is given as the least and the most "
+        "that is possible, so that it does not reveal them. A day is counted when it is over. One visit can cause "
+        "many queries."
     )
+    no_ban: str = "no ban"
     not_counted: str = "Queries are not counted: {authority}."
     by_day: str = "Queries by day"
     by_week: str = "Queries by calendar week"
@@ -115,6 +147,7 @@ class Phrases:
     not_accepted: str = "not accepted"
 
     exemptions: str = "Exemptions"
+    planned: str = "planned: {end}"
     no_exemptions: str = "No exemption was requested or in force."
     ranges: str = "Networks"
     requested: str = "Requested"
@@ -142,10 +175,17 @@ class Phrases:
     removed: str = "Removed"
     until_now: str = "still in force"
 
-    acts: str = "Acts"
+    annex: str = "Annex: acts"
+    acts_on: str = "Acts on the ban on {service}"
     no_acts: str = "No act was recorded in this time."
     act: str = "Act"
     object: str = "Object"
+    ban_object: str = "ban on {name}"
+    binding_object: str = "binding {name}"
+    exemption_object: str = "exemption {name}"
+    node_object: str = "node {name}"
+    request_object: str = "request {name}"
+    suspension_object: str = "suspension {name}"
     entry: str = "Entry"
     installation: str = "the installation"
     account_number: str = "account {number}"
@@ -154,9 +194,9 @@ class Phrases:
     source: str = "Source"
     source_note: str = (
         "This report is made from the database at the revision below, whose audit log ends with the entry "
-        "below. The same record gives the same report. Each act names its entry in the audit log. Each number "
-        "of queries is the sum of the days in its row. The command dnsfilterctl audit verify checks the audit "
-        "log."
+        "below. When its last day is over, the same record gives the same report. Each act names its entry in the "
+        "audit log. Each number of queries is the sum of the days in its row. The command dnsfilterctl audit verify "
+        "checks the audit log."
     )
     revision: str = "Revision"
     last_entry: str = "Last entry of the audit log"
@@ -169,6 +209,8 @@ WORDS: Mapping[str, str] = {
     "monitor": "monitor",
     "off": "off",
     "suspended": "suspended",
+    "local": "suspended on a node",
+    "scope": "taken out of the scope",
     "refused": "refused (REFUSED)",
     "nxdomain": "no such name (NXDOMAIN)",
     "nodata": "no data (NODATA)",

@@ -1,15 +1,19 @@
 """Put a report into sections, in one language. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from api.bans.schemas import FormalRead
 from api.report.pages.content import Content, Facts, Part, Section, Table
 from api.report.pages.drawings import bypass_chart, modes_chart, queries_chart
+from api.report.pages.first_page import first_page, not_counted
 from api.report.pages.phrases import phrases_in
+from api.report.pages.scope_words import concerned, scope_changes, scope_facts
 from api.report.pages.words import Words
 from api.report.schemas import (
     BanReportRead,
     BoundRead,
+    BucketRead,
     CountsRead,
     ExemptionReportRead,
     Language,
@@ -17,6 +21,7 @@ from api.report.schemas import (
     ReportRead,
     SpanRead,
 )
+from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Ground, Usage
 
 SHOWN_DIGEST = 16
@@ -30,15 +35,17 @@ def content_of(made: ReportRead, language: Language) -> Content:
     service = made.bans[0].service_name if made.bans else ""
     title = phrases.title_study if is_study else phrases.title_ban.format(service=service)
     period = phrases.period.format(first=words.day(made.first), last=words.day(made.last))
-    sections = [Section(phrases.summary, _summary(words))]
-    for ban in made.bans:
+    sections = [first_page(words)]
+    for number, ban in enumerate(made.bans):
+        parts = list(_of_ban(words, ban, 3 if is_study else 2))
         if is_study:
-            sections.append(Section(ban.service_name, ()))
-        sections += _of_ban(words, ban, 3 if is_study else 2)
+            parts.insert(0, Section(ban.service_name))
+        sections += [replace(parts[0], begins_page=number == 0), *parts[1:]]
     sections += [
         Section(phrases.suspensions, [_suspensions(words)]),
         Section(phrases.bypass, list(_bypass(words))),
         Section(phrases.source, [phrases.source_note, _source(words)]),
+        Section(phrases.annex, list(_annex(words)), begins_page=True),
     ]
     return Content(language, title, f"{words.authority(made.authority)}, {period}", sections)
 
@@ -52,60 +59,6 @@ def _of_ban(words: Words, ban: BanReportRead, level: int) -> Iterator[Section]:
     yield Section(phrases.bound, list(_bound(words, ban)), level)
     yield Section(phrases.exemptions, [_exemptions(words, ban)], level)
     yield Section(phrases.lists, list(_lists(words, ban)), level)
-    yield Section(phrases.acts, [_acts(words, ban)], level)
-
-
-def _summary(words: Words) -> list[Part]:
-    made, phrases = words.made, words.phrases
-    rows = [
-        (phrases.authority, f"{words.authority(made.authority)} ({made.authority})"),
-        (phrases.time, phrases.period.format(first=words.day(made.first), last=words.day(made.last))),
-    ]
-    parts: list[Part] = []
-    if made.kind is ReportKind.STUDY:
-        parts.append(_services(words) if made.bans else phrases.no_services)
-    else:
-        for ban in made.bans:
-            rows += _results(words, ban)
-    attempts = ", ".join(f"{words.word(kind)} {words.figure(found)}" for kind, found in made.bypass_total.items())
-    rows.append((phrases.bypass, attempts or phrases.no_bypass))
-    return [Facts(rows), *parts, *_not_counted(words), phrases.times_in.format(zone=made.time_zone)]
-
-
-def _results(words: Words, ban: BanReportRead) -> Iterator[tuple[str, str]]:
-    phrases = words.phrases
-    yield phrases.in_force_for, words.length((one.start, one.end) for one in ban.in_force)
-    yield phrases.no_effect_for, words.length((one.start, one.end) for one in ban.not_in_force)
-    yield phrases.only_monitored_for, words.length((one.start, one.end) for one in ban.only_monitored)
-    yield phrases.refused_total, words.figure(ban.total.refused)
-    for one in ban.bound:
-        name = phrases.refused_there.format(authority=words.authority(one.authority))
-        yield name, words.figure(one.counts.refused)
-    yield phrases.monitored_total, words.figure(ban.total.monitored)
-    yield phrases.exempted_total, words.figure(ban.total.exempted)
-
-
-def _services(words: Words) -> Table:
-    phrases = words.phrases
-    columns = [phrases.service, phrases.in_force_for, phrases.no_effect_for, phrases.monitored, phrases.exempted]
-    rows = [
-        [
-            ban.service_name,
-            words.length((one.start, one.end) for one in ban.in_force),
-            words.length((one.start, one.end) for one in ban.not_in_force),
-            words.figure(ban.total.monitored),
-            words.figure(ban.total.exempted),
-        ]
-        for ban in words.made.bans
-    ]
-    return Table(phrases.monitored_total, columns, rows, frozenset({3, 4}))
-
-
-def _not_counted(words: Words) -> list[Part]:
-    made = words.made
-    if made.usage is not Usage.NONE:
-        return []
-    return [words.phrases.not_counted.format(authority=words.authority(made.authority))]
 
 
 def _decision(words: Words, ban: BanReportRead) -> Iterator[Part]:
@@ -117,15 +70,9 @@ def _decision(words: Words, ban: BanReportRead) -> Iterator[Part]:
         yield phrases.no_decision
     if ban.provisional:
         yield phrases.is_provisional
-    audience = ("public_audience" if one == "public" else one for one in ban.audience)
-    scope = [
-        (phrases.reply, words.word(ban.reply)),
-        (phrases.addresses, ", ".join(ban.addresses)),
-        (phrases.tiers, ", ".join(map(str, ban.tiers))),
-        (phrases.funding, words.words(ban.funding)),
-        (phrases.audience, words.words(audience)),
-    ]
-    yield Facts([(name, value) for name, value in scope if value], phrases.scope)
+    yield scope_facts(words, ban)
+    if ban.scope_changes:
+        yield scope_changes(words, ban)
 
 
 def _formal(words: Words, decision: FormalRead) -> list[tuple[str, str]]:
@@ -137,7 +84,7 @@ def _formal(words: Words, decision: FormalRead) -> list[tuple[str, str]]:
         (phrases.legal_basis, decision.legal_basis),
         (phrases.advice, decision.advice),
         (phrases.link, decision.link),
-        (phrases.follows, decision.follows or ""),
+        (phrases.follows, words.ban(decision.follows) if decision.follows else ""),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -188,31 +135,43 @@ def _modes(words: Words, ban: BanReportRead) -> Iterator[Part]:
         yield Table(phrases.in_force_for, [phrases.start, phrases.end, phrases.length], rows)
     else:
         yield phrases.not_in_force
-    if ban.not_in_force:
-        rows = [
-            [words.start(one.start), words.end(one.end), words.word(one.cause), words.length([(one.start, one.end)])]
-            for one in ban.not_in_force
-        ]
-        yield Table(phrases.gaps, [phrases.start, phrases.end, phrases.cause, phrases.length], rows)
+    if ban.no_ban:
+        rows = [_span(words, one) for one in ban.no_ban]
+        yield Table(phrases.no_ban_for, [phrases.start, phrases.end, phrases.length], rows)
+    gaps = sorted([*ban.not_in_force, *ban.partly_in_force], key=lambda gap: gap.start)
+    if gaps:
+        start, end, length = phrases.start, phrases.end, phrases.length
+        rows = [[*_span(words, one), words.word(one.cause), concerned(words, one)] for one in gaps]
+        yield Table(phrases.gaps, [start, end, length, phrases.cause, phrases.concerned], rows)
     else:
         yield phrases.no_gaps
     yield phrases.outages
 
 
 def _span(words: Words, one: SpanRead) -> list[str]:
-    return [words.start(one.start), words.end(one.end), words.length([(one.start, one.end)])]
+    return [
+        words.start(one.start),
+        words.end(one.end),
+        words.length([(parse_instant(one.start), parse_instant(one.end))]),
+    ]
 
 
 def _queries(words: Words, ban: BanReportRead) -> Iterator[Part]:
     phrases = words.phrases
-    yield from _not_counted(words)
+    yield from not_counted(words)
     yield queries_chart(words, ban)
-    rows = [[words.days(one.first, one.last), *_counts(words, one)] for one in ban.buckets]
+    rows = [[words.days(one.first, one.last), *_bucket(words, one)] for one in ban.buckets]
     total = [phrases.total, *_counts(words, ban.total)]
     caption = getattr(phrases, f"by_{words.made.interval}")
     columns = [phrases.days, phrases.refused, phrases.monitored, phrases.exempted]
     yield Table(caption, columns, rows, frozenset({1, 2, 3}), total)
     yield phrases.hidden
+
+
+def _bucket(words: Words, bucket: BucketRead) -> list[str]:
+    """Return the counts of an interval, or that there was no ban and so nothing to count."""
+    counts = _counts(words, bucket)
+    return counts if bucket.banned or set(counts) != {words.integer(0)} else [words.phrases.no_ban, "", ""]
 
 
 def _bound(words: Words, ban: BanReportRead) -> Iterator[Part]:
@@ -265,7 +224,7 @@ def _exemptions(words: Words, ban: BanReportRead) -> Part:
             str(one.number),
             ", ".join(one.ranges),
             words.start(one.start),
-            "; ".join((words.end(one.end), *one.hours)),
+            "; ".join((_exemption_end(words, one), *map(words.hours, one.hours))),
             one.reason,
             phrases.requested_by.format(at=words.at(one.requested), account=words.account(one.requested_by)),
             _outcome(words, one),
@@ -273,6 +232,13 @@ def _exemptions(words: Words, ban: BanReportRead) -> Part:
         for one in ban.exemptions
     ]
     return Table(phrases.exemptions, [*columns, phrases.requested, phrases.decided], rows, frozenset({0}))
+
+
+def _exemption_end(words: Words, one: ExemptionReportRead) -> str:
+    end = words.end(one.end)
+    return (
+        end if one.end == one.planned_end else f"{end} ({words.phrases.planned.format(end=words.end(one.planned_end))})"
+    )
 
 
 def _outcome(words: Words, one: ExemptionReportRead) -> str:
@@ -346,16 +312,26 @@ def _lists(words: Words, ban: BanReportRead) -> Iterator[Part]:
     yield phrases.lists_note
 
 
-def _acts(words: Words, ban: BanReportRead) -> Part:
+def _annex(words: Words) -> Iterator[Part]:
     phrases = words.phrases
-    if not ban.acts:
-        return phrases.no_acts
     columns = [phrases.entry, phrases.date, phrases.account, phrases.act, phrases.object, phrases.reason]
-    rows = [
-        [str(act.seq), words.at(act.time), words.account(act.account), words.word(act.act), act.object, act.reason]
-        for act in ban.acts
-    ]
-    return Table(phrases.acts, columns, rows, frozenset({0}))
+    for ban in words.made.bans:
+        rows = [
+            [
+                str(act.seq),
+                words.at(act.time),
+                words.account(act.account),
+                words.word(act.act),
+                words.object(act.object),
+                act.reason,
+            ]
+            for act in ban.acts
+        ]
+        if rows:
+            caption = phrases.acts_on.format(service=ban.service_name)
+            yield Table(caption, columns, rows, frozenset({0}))
+    if not any(ban.acts for ban in words.made.bans):
+        yield phrases.no_acts
 
 
 def _source(words: Words) -> Facts:

@@ -1,23 +1,26 @@
 """Numbers, dates, durations, names and accounts in the words of one language. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
 
 from api.notices.date_phrases import day_words
 from api.notices.translations import LOCALES
 from api.report.pages.phrases import Phrases, phrases_in, word_in
 from api.report.schemas import FigureRead, Language, ReportRead
-from dnsfilter.policy.calendar import last_day, local_day, parse_instant
+from dnsfilter.policy.calendar import DAY_NAMES, last_day, local_day, parse_instant
 from dnsfilter.policy.instants import is_midnight, local_time
+from dnsfilter.policy.intervals import Interval
 from dnsfilter.policy.model import Instant
 
 INSTALLATION_ACCOUNT = 0
 DAY_S = 86_400
+_DAY = re.compile("|".join(DAY_NAMES))
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ class Words:
         """Return a number of queries."""
         if figure.queries is not None:
             return self.integer(figure.queries)
-        return f"<{figure.below}" if figure.below is not None else f"≥ {self.integer(figure.at_least or 0)}"
+        if figure.below is not None:
+            return f"<{figure.below}"
+        least = self.integer(figure.at_least or 0)
+        return f"≥ {least}" if figure.at_most is None else f"{least}–{self.integer(figure.at_most)}"
 
     def day(self, day: str) -> str:
         """Return "1 October 2026" for a date."""
@@ -96,9 +102,9 @@ class Words:
             return self.short_day(last_day(at, self._zone).isoformat())
         return self.at(timestamp)
 
-    def length(self, spans: Iterable[tuple[str, str]]) -> str:
+    def length(self, spans: Iterable[Interval]) -> str:
         """Return how long spans last together. From a day on, a change of the clock does not count."""
-        left = sum((self._length(parse_instant(start), parse_instant(end)) for start, end in spans), timedelta())
+        left = sum((self._length(start, end) for start, end in spans), timedelta())
         hours, rest = divmod(left.seconds, 3600)
         return self.phrases.duration.format(days=self.integer(left.days), hours=hours, minutes=rest // 60)
 
@@ -112,6 +118,30 @@ class Words:
         return found.names.get(self.language) or next(
             (found.names[tag] for tag in found.languages if tag in found.names), slug
         )
+
+    def ban(self, reference: str) -> str:
+        """Return "TikTok (Ghent)" for `ghent/tiktok`."""
+        slug, _, service = reference.partition("/")
+        name = next((ban.service_name for ban in self.made.bans if ban.service == service), service)
+        return f"{name} ({self.authority(slug)})"
+
+    def object(self, text: str) -> str:
+        """Return the object of an act in words: "binding 2" for `binding/2`."""
+        kind, _, name = text.partition("/")
+        phrase = {
+            "ban": self.phrases.ban_object,
+            "binding": self.phrases.binding_object,
+            "exemption": self.phrases.exemption_object,
+            "node": self.phrases.node_object,
+            "request": self.phrases.request_object,
+            "suspension": self.phrases.suspension_object,
+        }[kind]
+        return phrase.format(name=self.ban(name) if kind == "ban" else name)
+
+    def hours(self, text: str) -> str:
+        """Return "Mon-Fri 09:00-12:00" with the names of days in the language."""
+        names = get_day_names("abbreviated", locale=self._locale)
+        return _DAY.sub(lambda found: str(names[DAY_NAMES.index(found[0])]), text).replace("-", "–")
 
     def account(self, number: int | None) -> str:
         """Return an account, with its name if the report has it."""

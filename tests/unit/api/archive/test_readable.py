@@ -126,6 +126,7 @@ def test_the_archive_has_decisions_as_json_and_as_text(files: Members) -> None:
 def test_a_report_has_the_history_of_a_ban_and_every_act_on_it(full: Plane) -> None:
     full.clock.now += 60
     full.done("POST", "/v1/authorities/town/bans/alpha/end", {"reason": "the council withdrew it"})
+    later_act(full, days=1)
     files = members(archive(full))
     report = files["reports/000001-town-alpha.txt"].decode()
     for said in (
@@ -149,13 +150,21 @@ def test_a_report_has_the_history_of_a_ban_and_every_act_on_it(full: Plane) -> N
     assert len(found["acts"]) >= 5
 
 
-def test_a_report_has_the_usage_by_month_and_authority(town: Plane) -> None:
+def later_act(plane: Plane, days: int) -> None:
+    """Let an act follow: the archive has usage of days that were over at the last act."""
+    plane.clock.now += 86_400 * days
+    plane.done("PATCH", "/v1/authorities/town", {"group": "coast"})
+
+
+def test_a_report_has_the_usage_of_days_that_are_over_by_month_and_authority(town: Plane) -> None:
     own = DayKey("town", "2026-09-21", "alpha", "town", "own", "refused")
     unused = members(archive(town))["reports/000001-town-alpha.txt"].decode()
     assert "are shown as <5\n  none\n" in unused
     with town.database.writing() as session:
         add_days(session, {own: 9, own._replace(day="2026-10-02"): 3, own._replace(service="beta"): 77})
         add_days(session, {DayKey("zone", "2026-09-22", "alpha", "town", "agreement", "monitored"): 12})
+        add_days(session, {own._replace(day="2026-10-03"): 500})
+    later_act(town, days=12)
     files = members(archive(town))
     report = files["reports/000001-town-alpha.txt"].decode()
     _, _, text = report.partition("are shown as <5\n")
@@ -163,14 +172,14 @@ def test_a_report_has_the_usage_by_month_and_authority(town: Plane) -> None:
         "  town, own",
         "    2026-09-21 through 2026-09-30: refused 9, monitored 0, exempted 0",
         "    2026-10-01 through 2026-10-02: refused <5, monitored 0, exempted 0",
-        "    total: refused at least 10, monitored 0, exempted 0",
+        "    total: refused 10-13, monitored 0, exempted 0",
         "  zone, agreement",
         "    2026-09-22 through 2026-09-22: refused 0, monitored 12, exempted 0",
         "    total: refused 0, monitored 12, exempted 0",
     ]
     found = json.loads(files["reports/000001-town-alpha.json"])["use"]
     assert [(one["authority"], one["ground"]) for one in found] == [("town", "own"), ("zone", "agreement")]
-    assert found[0]["months"][1]["refused"] == {"queries": None, "below": 5, "at_least": None}
+    assert found[0]["months"][1]["refused"] == {"queries": None, "below": 5, "at_least": None, "at_most": None}
 
 
 def test_a_report_has_no_acts_on_a_removed_ban_of_the_same_service(plane: Plane) -> None:

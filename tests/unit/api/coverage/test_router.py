@@ -18,7 +18,8 @@ from tests.unit.api.usage.conftest import batch
 
 ALL = "/v1/coverage?authority=town"
 TOWN, SMALL = "192.0.2.0/24", "192.0.2.0/29"
-ENDED = "2026-09-21T14:13:20Z"
+ASKED = "2026-09-21T14:00:00Z"
+"""The hour in which a batch ends: no list says the second of a last query."""
 
 
 def _asked(queries: int, prefix: str = TOWN) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def test_range_shows_when_it_last_asked_and_its_usual_number(node: Machine) -> N
     plane, other = node.plane, Machine.enrolled(node.plane, "office-2")
     assert _items(plane) == [_item()]
     node.use(batch(ranges=[_asked(30)]))
-    asking = _item(state="asking", last_asked=ENDED, usual_per_hour=30)
+    asking = _item(state="asking", last_asked=ASKED, usual_per_hour=30)
     assert _items(plane) == [asking]
     node.use(batch(ranges=[_asked(30)]))
     assert _items(plane) == [asking], "a batch counts once"
@@ -68,7 +69,7 @@ def test_range_shows_when_it_last_asked_and_its_usual_number(node: Machine) -> N
 @on_both_databases
 def test_small_numbers_are_hidden(node: Machine) -> None:
     node.use(batch(ranges=[_asked(4)]))
-    assert _items(node.plane) == [_item(state="asking", last_asked=ENDED, usual_per_hour=None, below=5)]
+    assert _items(node.plane) == [_item(state="asking", last_asked=ASKED, usual_per_hour=None, below=5)]
 
 
 def test_ranges_that_must_not_be_counted_are_listed_with_the_reason_and_not_stored(node: Machine) -> None:
@@ -179,8 +180,8 @@ def test_pages_follow_each_other(node: Machine) -> None:
 
 
 def test_batch_of_an_hour_counts_until_its_end_and_never_in_the_future(node: Machine) -> None:
-    node.use(batch(ranges=[_asked(9)], start="2026-09-21T13:00:00Z", until="2026-09-21T23:00:00Z"))
-    assert _items(node.plane)[0]["last_asked"] == ENDED
+    node.use(batch(ranges=[_asked(9)], start="2026-09-21T12:00:00Z", until="2026-09-21T23:00:00Z"))
+    assert _items(node.plane)[0]["last_asked"] == ASKED
 
 
 def test_many_ranges_of_one_report_are_stored(node: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,7 @@ def test_an_upgrade_begins_to_count_nothing_that_was_not_counted(empty: Database
 def test_an_upgrade_adds_captures_coverage_and_clients_and_keeps_usage(town: Plane) -> None:
     town.done("PATCH", "/v1/authorities/town", {"usage": "range"})
     Machine.enrolled(town, "office-1").use(batch([count(9, range={"prefix": "192.0.2.0/24"})]))
+    town.clock.now += 86_400
     paths = "/v1/authorities/town", "/v1/usage?authority=town", "/v1/usage?authority=town&by=range"
     before = [town.done("GET", path) for path in paths]
     set_back(town.database, "0011")

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.report.schemas import ReportRead
 from api.report.service import Asked, Sources, report_ban, study
+from api.usage.release import REPORTED_S
 from blocklists.catalogue import Catalogue
 from tests.support.reported_authorities import END_S, FIRST, LAST, live_half_a_year
 from tests.unit.api.conftest import Plane, make_plane
@@ -41,4 +42,4 @@ def brussels(reported: Plane) -> ReportRead:
 
 
 def _sources(session: Session) -> Sources:
-    return Sources(session, {"tiktok": "TikTok", "facebook": "Facebook"}, None, END_S)
+    return Sources(session, {"tiktok": "TikTok", "facebook": "Facebook"}, None, END_S + REPORTED_S)

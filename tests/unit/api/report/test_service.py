@@ -8,6 +8,7 @@ from api.errors import Invalid
 from api.report.pages.markdown_text import markdown_text
 from api.report.schemas import Cause, FigureRead, Interval, Language, ReportRead
 from api.report.service import Asked, Sources, report_ban, study
+from api.usage.release import total
 from api.usage.state import MAX_DAYS
 from dnsfilter.policy.model import Mode
 from tests.support.reported_authorities import END_S, ODD_REASON, STUDIED, day_counts
@@ -74,9 +75,10 @@ def test_counts_are_those_of_the_ban_alone_by_week(ghent: ReportRead) -> None:
     counted = day_counts("ghent", "tiktok")
     own = {(key.day, key.result): queries for key, queries in counted.items() if key.ban_authority == "ghent"}
     assert ghent.interval is Interval.WEEK
-    first = sum(queries for (day, _), queries in own.items() if day < "2027-03-08")
-    assert ban.buckets[0].refused.queries == first > 0
-    assert ban.total.refused.queries == sum(queries for (_, result), queries in own.items() if result == "refused")
+    refused = {day: queries for (day, result), queries in own.items() if result == "refused"}
+    first = total(queries for day, queries in refused.items() if day < "2027-03-08")
+    assert ban.buckets[0].refused == FigureRead(**first._asdict())
+    assert ban.total.refused == FigureRead(**total(refused.values())._asdict())
     assert len(ban.buckets) == 27
 
 
@@ -84,7 +86,7 @@ def test_a_report_names_what_a_binding_refused_in_another_authority(ghent: Repor
     ((bound,),) = [ban.bound for ban in ghent.bans]
     assert (bound.authority, bound.ground, bound.instrument) == ("mechelen", "agreement", "overeenkomst 2026/7")
     assert bound.accepted == "2027-05-12T08:00:00Z"
-    assert (bound.counts.refused.queries or 0) > 0
+    assert (bound.counts.refused.at_least or 0) > 0
     assert bound.counts.monitored == FigureRead(queries=0)
 
 

@@ -1,11 +1,13 @@
-"""Usage is read with small totals hidden, aged, and erased by an act."""
+"""Usage is read with small numbers hidden, aged, and erased by an act."""
 
 import csv
 import io
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
+from api.db.models import UsageHourRow
 from api.nodes.fleet import Fleet
 from api.usage import router as module
 from api.usage.state import HOURS_KEPT_S
@@ -17,6 +19,8 @@ DAY_S = 86_400
 RANGE = {"prefix": "192.0.2.0/24"}
 ALL = "/v1/usage?authority=town&from=2026-01-01&to=2026-12-31"
 HIDDEN = {"queries": None, "below": 5}
+UNKNOWN = {"below": None, "at_least": None, "at_most": None}
+WHERE = {"site": "default", "prefix": "192.0.2.0/24"}
 
 
 def _fleet(plane: Plane) -> Fleet:
@@ -28,7 +32,7 @@ def _fleet(plane: Plane) -> Fleet:
 def _item(**changes: Any) -> dict[str, Any]:
     split = {"day": None, "hour": None, "site": None, "prefix": None}
     ban = {"service": "alpha", "ban_authority": "town", "ground": "own", "result": "refused"}
-    return {**split, **ban, "below": None, **changes}
+    return {**split, **ban, **UNKNOWN, **changes}
 
 
 def _items(plane: Plane, query: str = "", **options: Any) -> list[dict[str, Any]]:
@@ -38,20 +42,30 @@ def _items(plane: Plane, query: str = "", **options: Any) -> list[dict[str, Any]
 
 @pytest.fixture
 def ranges(node: Machine) -> Plane:
-    """Return a control plane with counts of a range on two days and in three hours."""
+    """Return a control plane with counts of a range on two days and in three hours. Both days are over."""
     node.plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
     for sequence, (start, queries) in enumerate(
-        (("2026-09-20T13:30:00Z", 3), ("2026-09-21T12:59:00Z", 4), ("2026-09-21T13:00:00Z", 20)), 1
+        (("2026-09-20T12:59:00Z", 2), ("2026-09-20T13:30:00Z", 3), ("2026-09-21T13:00:00Z", 20)), 1
     ):
         counts = [count(queries, range=RANGE), count(100)]
         node.use(batch(counts, [bypass()], start, sequence=sequence))
+    node.plane.clock.now += DAY_S
     return node.plane
+
+
+def _hours(plane: Plane) -> int:
+    """Return the number of stored counts of hours."""
+    with plane.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(UsageHourRow)) or 0
 
 
 @on_both_databases
 def test_totals_below_five_are_hidden_and_zero_is_not(node: Machine) -> None:
     results = {"refused": 5, "monitored": 4, "exempted": 0}
     node.use(batch([count(queries, result=result) for result, queries in results.items()], [bypass(1)]))
+    assert _items(node.plane) == [], "the day is not over"
+    assert node.plane.done("GET", "/v1/usage/bypass?authority=town")["items"] == []
+    node.plane.clock.now += DAY_S
     day = "2026-09-21"
     assert _items(node.plane) == [
         _item(day=day, result="exempted", queries=0),
@@ -64,18 +78,43 @@ def test_totals_below_five_are_hidden_and_zero_is_not(node: Machine) -> None:
 
 @on_both_databases
 def test_counts_are_split_by_day_hour_or_range(ranges: Plane) -> None:
-    where = {"site": "default", "prefix": "192.0.2.0/24"}
-    assert _items(ranges) == [_item(day="2026-09-20", queries=103), _item(day="2026-09-21", queries=224)]
+    assert _items(ranges) == [_item(day="2026-09-20", queries=205), _item(day="2026-09-21", queries=120)]
     assert _items(ranges, "&by=hour") == [
-        _item(hour="2026-09-20T13:00:00Z", **where, **HIDDEN),
-        _item(hour="2026-09-21T12:00:00Z", **where, **HIDDEN),
-        _item(hour="2026-09-21T13:00:00Z", **where, queries=20),
+        _item(hour="2026-09-20T12:00:00Z", **WHERE, **HIDDEN),
+        _item(hour="2026-09-20T13:00:00Z", **WHERE, **HIDDEN),
+        _item(hour="2026-09-21T13:00:00Z", **WHERE, queries=20),
     ]
-    assert _items(ranges, "&by=range") == [_item(**where, queries=27)]
+    assert _items(ranges, "&by=range") == [_item(**WHERE, queries=None, at_least=22, at_most=28)]
     assert _items(ranges, "&service=beta") == []
-    assert ranges.done("GET", "/v1/usage?authority=town&from=2026-09-20&to=2026-09-20&by=range")["items"] == [
-        _item(**where, **HIDDEN)
-    ]
+    for day, shown in (("20", {"queries": None, "at_least": 2, "at_most": 8}), ("21", {"queries": 20})):
+        query = f"authority=town&from=2026-09-{day}&to=2026-09-{day}&by=range"
+        assert ranges.done("GET", f"/v1/usage?{query}")["items"] == [_item(**WHERE, **shown)]
+
+
+@on_both_databases
+@pytest.mark.parametrize(
+    ("in_hours", "elsewhere"),
+    [
+        pytest.param((3, 20), 0, id="the only hidden number of the day"),
+        pytest.param((4, 4), 0, id="two hidden numbers as large as possible"),
+        pytest.param((20, 20), 3, id="the rest of the day is hidden"),
+        pytest.param((3, 0), 4, id="a hidden number and a hidden rest"),
+        pytest.param((3, 0), 0, id="the day is hidden"),
+    ],
+)
+def test_a_day_is_not_split_if_that_reveals_a_hidden_number(
+    node: Machine, in_hours: tuple[int, int], elsewhere: int
+) -> None:
+    node.plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
+    for number, queries in enumerate(in_hours):
+        counts = [count(queries, range=RANGE), count(elsewhere * number)]
+        node.use(batch(counts, start=f"2026-09-20T1{number}:30:00Z", sequence=number + 1))
+    node.use(batch([count(30, range=RANGE)], start="2026-09-19T13:30:00Z", sequence=3))
+    assert [item["day"] for item in _items(node.plane)] == ["2026-09-19", "2026-09-20"]
+    assert _items(node.plane, "&by=hour") == [_item(hour="2026-09-19T13:00:00Z", **WHERE, queries=30)]
+    assert _items(node.plane, "&by=range") == [_item(**WHERE, queries=None, at_least=30)]
+    csv_text = node.plane.call("GET", f"{ALL}&by=range&format=csv").text
+    assert csv_text.splitlines()[1] == ",,default,192.0.2.0/24,alpha,town,own,refused,>=30"
 
 
 @on_both_databases
@@ -96,6 +135,7 @@ def test_pages_join_to_the_complete_list(ranges: Plane, by: str) -> None:
 def test_last_thirty_days_are_read_by_default(node: Machine) -> None:
     for sequence, start in enumerate(("2026-08-22T12:00:00Z", "2026-08-23T12:00:00Z", "2026-09-21T12:00:00Z"), 1):
         node.use(batch([count()], start=start, sequence=sequence))
+    node.plane.clock.now += DAY_S
     items = node.plane.done("GET", "/v1/usage?authority=town")["items"]
     assert [item["day"] for item in items] == ["2026-08-23", "2026-09-21"]
 
@@ -125,8 +165,8 @@ def test_csv_has_all_rows(ranges: Plane, query: str, accept: str) -> None:
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [(row["hour"], row["queries"], row["day"]) for row in rows] == [
+        ("2026-09-20T12:00:00Z", "<5", ""),
         ("2026-09-20T13:00:00Z", "<5", ""),
-        ("2026-09-21T12:00:00Z", "<5", ""),
         ("2026-09-21T13:00:00Z", "20", ""),
     ]
 
@@ -143,12 +183,13 @@ def test_hours_stay_in_their_days_after_92_days_and_days_go_after_three_years(ra
     usage = _fleet(ranges).usage
     assert usage.sweep() == 0
     ranges.clock.now = START - 3 * 3600 + HOURS_KEPT_S
-    assert usage.sweep() == 1
-    assert usage.sweep() == 0, "once an hour"
-    assert len(_items(ranges, "&by=hour")) == 2
-    ranges.clock.now += DAY_S
+    assert _items(ranges, "&by=hour") == [], "a day is shown by hour only with all its hours"
     assert usage.sweep() == 2
-    assert (_items(ranges, "&by=hour"), len(_items(ranges))) == ([], 2)
+    assert usage.sweep() == 0, "once an hour"
+    assert _hours(ranges) == 1
+    ranges.clock.now += DAY_S
+    assert usage.sweep() == 1
+    assert (_hours(ranges), len(_items(ranges))) == (0, 2)
     ranges.clock.now = START + 1096 * DAY_S  # 2029-09-21
     assert usage.sweep() == 2
     assert [item["day"] for item in _items(ranges)] == ["2026-09-21"]
@@ -163,20 +204,20 @@ def test_period_is_erased_by_an_act_that_says_how_much_but_not_what(ranges: Plan
     body = {"authority": "town", "from": "2026-09-21", "to": "2026-09-21", "reason": "counted by mistake"}
     assert ranges.done("POST", "/v1/usage/erase", body, token=approver) == {
         "days": 1,
-        "hours": 2,
+        "hours": 1,
         "bypass": 1,
         "coverage": 0,
         "clients": 0,
     }
     assert [item["day"] for item in _items(ranges)] == ["2026-09-20"]
-    assert len(_items(ranges, "&by=hour")) == 1
+    assert len(_items(ranges, "&by=hour")) == 2
     (act,) = ranges.done("GET", "/v1/audit?act=usage.erase&authority=town")["items"]
     assert act["after"] == {
         "from": "2026-09-21",
         "to": "2026-09-21",
         "range": None,
         "days": 1,
-        "hours": 2,
+        "hours": 1,
         "bypass": 1,
         "coverage": 0,
         "clients": 0,
@@ -190,15 +231,15 @@ def test_range_is_erased_from_its_hours_and_from_the_days(ranges: Plane) -> None
     erasing = {"authority": "town", "range": RANGE, "reason": "a wrong range"}
     assert ranges.done("POST", "/v1/usage/erase", {**erasing, "from": "2026-09-21"}) == {
         "days": 0,
-        "hours": 2,
+        "hours": 1,
         "bypass": 0,
         "coverage": 0,
         "clients": 0,
     }
-    assert [item["queries"] for item in _items(ranges)] == [103, 200]
+    assert [item["queries"] for item in _items(ranges)] == [205, 100]
     gone = ranges.done("POST", "/v1/usage/erase", erasing)
-    assert gone == {"days": 0, "hours": 1, "bypass": 0, "coverage": 0, "clients": 0}
-    assert ([item["queries"] for item in _items(ranges)], _items(ranges, "&by=hour")) == ([100, 200], [])
+    assert gone == {"days": 0, "hours": 2, "bypass": 0, "coverage": 0, "clients": 0}
+    assert ([item["queries"] for item in _items(ranges)], _items(ranges, "&by=hour")) == ([200, 100], [])
     assert ranges.done("POST", "/v1/usage/erase", erasing) == {
         "days": 0,
         "hours": 0,
@@ -210,7 +251,8 @@ def test_range_is_erased_from_its_hours_and_from_the_days(ranges: Plane) -> None
 
 def test_day_with_nothing_left_is_deleted(node: Machine) -> None:
     node.plane.done("PATCH", "/v1/authorities/town", {"usage": "range"})
-    node.use(batch([count(3, range=RANGE)]))
+    node.use(batch([count(3, range=RANGE)], start="2026-09-20T13:30:00Z"))
+    assert len(_items(node.plane)) == 1
     erasing = {"authority": "town", "range": RANGE, "reason": "a wrong range"}
     assert node.plane.done("POST", "/v1/usage/erase", erasing)["days"] == 1
     assert _items(node.plane) == []
@@ -283,5 +325,6 @@ def test_usage_of_a_merged_or_closed_authority_stays_with_its_name(node: Machine
     }
     plane.done("POST", "/v1/authorities/town/merge", merging)
     node.use(batch([count(1)], sequence=2))
+    plane.clock.now += DAY_S
     assert [item["queries"] for item in _items(plane)] == [11]
     assert plane.done("GET", "/v1/usage?authority=zone")["items"] == []

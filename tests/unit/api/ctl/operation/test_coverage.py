@@ -23,7 +23,7 @@ def test_ranges_are_shown_with_state_time_and_number(ctl: Ctl) -> None:
     lines = ctl("coverage", "ghent").out.splitlines()
     assert lines[0].split("  ")[0] == "range"
     (line,) = (line for line in lines if "127.0.5.0/24" in line)
-    assert (line.split()[-1], "asking" in line, "14:01" in line) == ("1200", True, True)
+    assert (line.split()[-1], "asking" in line, "14:00" in line) == ("1200", True, True)
     others = [line for line in lines[1:] if "127.0.5.0/24" not in line]
     assert all("never" in line or "not counted: fewer than 16 addresses" in line for line in others)
 

@@ -17,9 +17,11 @@ RANGE = {"prefix": "127.0.5.0/24"}
 def counted(served: Served, ctl: Ctl) -> Served:
     """Return a control plane with counts of one range and of the rest of an authority."""
     assert ctl("authority", "set", "ghent", "--usage", "range", "--reason", "the council asks").code == 0
-    start = "2026-09-21T12:00:00Z"
     node = Machine.enrolled(served.plane, "office-1")
-    node.use(batch([count(3, **GHENT, range=RANGE), count(100, **GHENT)], [bypass(7, authority="ghent")], start))
+    for sequence, (start, queries) in enumerate((("2026-09-21T11:00:00Z", 2), ("2026-09-21T12:00:00Z", 3)), 1):
+        counts = [count(queries, **GHENT, range=RANGE), count(49, **GHENT)]
+        node.use(batch(counts, [bypass(7, authority="ghent")], start, sequence=sequence))
+    served.plane.clock.now += 86_400
     return served
 
 
@@ -29,18 +31,19 @@ def test_usage_is_shown_by_day_hour_and_range(ctl: Ctl) -> None:
     by_day = ctl("usage", "show", "ghent", *period).out.splitlines()
     assert by_day[1].split() == ["2026-09-21", "tiktok", "ghent", "own", "refused", "103"]
     by_range = ctl("usage", "show", "ghent", *period, "--by", "range").out.splitlines()
-    assert by_range[1].split() == ["127.0.5.0/24", "default", "tiktok", "ghent", "own", "refused", "<5"]
+    assert by_range[1].split() == ["127.0.5.0/24", "default", "tiktok", "ghent", "own", "refused", "2-8"]
     by_hour = ctl("usage", "show", "ghent", *period, "--by", "hour").out
     assert "2026-09-21 14:00:00 CEST" in by_hour or "21 September 2026 14:00" in by_hour
+    assert [line.split()[-1] for line in by_hour.splitlines()[1:]] == ["<5", "<5"]
     found = json.loads(ctl("usage", "show", "ghent", *period, "--by", "range", "--json").out)["items"]
-    assert [(item["queries"], item["below"]) for item in found] == [(None, 5)]
+    assert [(item["queries"], item["at_least"], item["at_most"]) for item in found] == [(None, 2, 8)]
     table = ctl("usage", "show", "ghent", *period, "--by", "range", "--csv").out.splitlines()
     assert table == [
         "day,hour,site,prefix,service,ban_authority,ground,result,queries",
-        ",,default,127.0.5.0/24,tiktok,ghent,own,refused,<5",
+        ",,default,127.0.5.0/24,tiktok,ghent,own,refused,2-8",
     ]
     attempts = ctl("usage", "bypass", "ghent", *period).out.splitlines()
-    assert attempts[1].split() == ["2026-09-21", "encrypted", "dns", "7"]
+    assert attempts[1].split() == ["2026-09-21", "encrypted", "dns", "14"]
     assert ctl("usage", "show", "ghent", "--service", "instagram", *period).err == "no counts\n"
 
 
@@ -49,10 +52,10 @@ def test_usage_of_a_range_is_erased(ctl: Ctl) -> None:
     done = ctl("usage", "erase", "ghent", "--range", "127.0.5.0/24", "--reason", "a wrong range")
     assert (done.code, done.out) == (
         0,
-        "erased usage of ghent: 0 counts of days, 1 of hours, 0 of attempts to bypass the resolver, "
+        "erased usage of ghent: 0 counts of days, 2 of hours, 0 of attempts to bypass the resolver, "
         "0 of days of coverage, 0 of clients\n",
     )
-    assert ctl("usage", "show", "ghent", "--from", "2026-09-01").out.splitlines()[1].split()[-1] == "100"
+    assert ctl("usage", "show", "ghent", "--from", "2026-09-01").out.splitlines()[1].split()[-1] == "98"
 
 
 @pytest.mark.usefixtures("counted")

@@ -6,6 +6,7 @@ import pytest
 
 from api.report.pages.markdown_text import markdown_text
 from api.report.schemas import Language, ReportRead
+from dnsfilter.policy.calendar import DAY_NAMES
 
 pytestmark = pytest.mark.heavy
 
@@ -37,10 +38,10 @@ def test_every_section_of_the_page_is_a_heading(ghent: ReportRead, brussels: Rep
         "Bindings to other authorities",
         "Exemptions",
         "Lists of names",
-        "Acts",
         "Suspensions",
         "Attempts to bypass the resolver",
         "Source",
+        "Annex: acts",
     ]
     study = re.findall(r"^## (.*)$", markdown_text(brussels, Language.ENGLISH), re.MULTILINE)
     assert [one for one in study if one in ("Facebook", "instagram")] == ["Facebook", "instagram"]
@@ -50,3 +51,31 @@ def test_a_report_names_its_revision_and_the_hash_of_its_last_entry(ghent: Repor
     text = markdown_text(ghent, Language.ENGLISH)
     assert f"- Revision: {ghent.record.revision}\n- Last entry of the audit log: {ghent.record.seq}\n" in text
     assert f"- Hash of this entry: {ghent.record.hash}\n" in text
+
+
+@pytest.mark.parametrize("language", [Language.DUTCH, Language.FRENCH, Language.GERMAN])
+def test_a_translated_report_has_no_names_of_the_program_and_no_english_days(
+    ghent: ReportRead, brussels: ReportRead, language: Language
+) -> None:
+    for made in (ghent, brussels):
+        text = markdown_text(made, language)
+        assert re.findall(r"\b(?:ban|binding|exemption|request|suspension|node)/\w+", text) == []
+        assert re.findall(r"\bghent/|federal/", text) == []
+        assert re.findall(rf"\b(?:{'|'.join(DAY_NAMES)})\b(?!\.)", text) == []
+
+
+def test_the_first_page_has_one_conclusion_the_end_of_the_data_and_a_place_to_sign(ghent: ReportRead) -> None:
+    first, _, rest = markdown_text(ghent, Language.DUTCH).partition("\n## Besluit")
+    (conclusion,) = re.findall(r"^\*\*(.*)\*\*$", first, re.MULTILINE)
+    assert conclusion.startswith("Het verbod op TikTok was 185 d 0 u 0 min van kracht. Gedurende 0 d 8 u 45 min van de")
+    assert "Gedurende 7 d 0 u 0 min telde het de vragen alleen" in conclusion
+    assert "Geblokkeerde vragen tot en met 1 september 2027:" in conclusion
+    assert "- Gegevens tot: 01/09/2027\n- Vragen geteld tot en met: 01/09/2027\n" in first
+    assert re.findall(r"^- (Naam|Functie|Plaats en datum|Handtekening): (?:\\_)+$", first, re.MULTILINE) == [
+        "Naam",
+        "Functie",
+        "Plaats en datum",
+        "Handtekening",
+    ]
+    assert "Handelingen" not in first
+    assert rest.rpartition("\n## ")[2].startswith("Bijlage: handelingen\n")

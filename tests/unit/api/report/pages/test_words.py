@@ -13,6 +13,7 @@ from api.report.schemas import (
     ReportKind,
     ReportRead,
 )
+from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Usage
 
 MADE = ReportRead(
@@ -23,6 +24,8 @@ MADE = ReportRead(
     last="2026-09-01",
     start="2026-02-28T23:00:00Z",
     end="2026-09-01T22:00:00Z",
+    until="2026-09-01T22:00:00Z",
+    counted_through="2026-09-01",
     interval=Interval.WEEK,
     record=RecordRead(installation="", revision=1, seq=1, hash="", time=None),
     authorities=[NamedAuthorityRead(slug="ghent", names={"nl": "Stad Gent", "fr": "Ville de Gand"}, languages=["nl"])],
@@ -62,6 +65,7 @@ def test_numbers_and_dates_have_the_form_of_the_language(
         (FigureRead(queries=0), "0"),
         (FigureRead(queries=None, below=5), "<5"),
         (FigureRead(queries=None, at_least=1_234), "≥ 1,234"),
+        (FigureRead(queries=None, at_least=1_234, at_most=1_237), "1,234–1,237"),
     ],
 )
 def test_a_number_that_is_not_shown_says_so(figure: FigureRead, expected: str) -> None:
@@ -89,7 +93,7 @@ def test_a_start_and_an_end_at_midnight_are_days() -> None:
     ],
 )  # fmt: skip
 def test_a_change_of_the_clock_adds_no_hour_to_days(spans: list[tuple[str, str]], expected: str) -> None:
-    assert words("en").length(spans) == expected
+    assert words("en").length((parse_instant(start), parse_instant(end)) for start, end in spans) == expected
 
 
 def test_an_authority_has_the_name_in_the_language_or_in_its_own() -> None:
@@ -108,3 +112,32 @@ def test_an_account_without_a_name_is_a_number() -> None:
         "l'installation",
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("nl", "ma–vr 09:00–12:00"),
+        ("fr", "lun.–ven. 09:00–12:00"),
+        ("de", "Mo.–Fr. 09:00–12:00"),
+        ("en", "Mon–Fri 09:00–12:00"),
+    ],
+)
+def test_weekly_hours_have_the_days_of_the_language(language: str, expected: str) -> None:
+    assert words(language).hours("Mon-Fri 09:00-12:00") == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("nl", "ban/ghent/tiktok", "verbod op tiktok (Stad Gent)"),
+        ("fr", "ban/ghent/tiktok", "interdiction visant tiktok (Ville de Gand)"),
+        ("de", "exemption/3", "Ausnahme 3"),
+        ("nl", "binding/2", "gelding 2"),
+        ("fr", "request/5", "demande 5"),
+        ("nl", "suspension/1", "opschorting 1"),
+        ("fr", "node/office-1", "nœud office-1"),
+    ],
+)
+def test_the_object_of_an_act_is_in_words(language: str, text: str, expected: str) -> None:
+    assert words(language).object(text) == expected
