@@ -439,6 +439,7 @@ def test_a_snapshot_that_the_disk_does_not_take_is_kept_and_stored_later(
         assert memory.unstored is not None
         rules = plane.files[compiled(2, Mode.OFF).rules.digest.hex()]
         before = store.read_current()
+        assert plane.manifest is not None
         assert memory.unstored.files == replace(before, revision=2, manifest=plane.manifest, rules=rules)
         assert "No space left on device" in memory.unstored.reason
         assert store.current_revision() == 1

@@ -412,7 +412,10 @@ def test_a_snapshot_in_memory_is_used_until_another_one_is_on_disk(feed: PolicyF
     store.publish(compile_policy(policy(2, Mode.OFF), NOW))  # as `snapshot use` does
     chosen = feed.poll(newer)
     assert chosen is not None
-    assert (chosen.revision, feed.poll(newer), feed.remark) == (2, None, None)
+    assert chosen.revision == 2
+    assert feed.poll(newer) is None
+    remark: str | None = feed.remark
+    assert remark is None
 
 
 def test_a_snapshot_in_memory_that_is_on_disk_at_last_is_not_loaded_twice(
