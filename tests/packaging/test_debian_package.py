@@ -170,12 +170,11 @@ def shown(machine: BootedMachine) -> str:
 
 
 def test_a_faulty_upgrade_leaves_the_resolver_as_it_is_and_names_the_way_back(
-    machine: BootedMachine, tmp_path: Path
+    machine: BootedMachine, packages: Path, tmp_path: Path
 ) -> None:
     with_office(machine)
-    faulty = repacked(
-        tmp_path, SECOND, "echo 'raise SystemExit(7)' > \"$site/dnsfilter/worker/process.py\"", UNCOMPILED
-    )
+    raising = "echo 'raise SystemExit(7)' > \"$site/dnsfilter/worker/process.py\""
+    faulty = repacked(packages / f"{FIRST}.deb", tmp_path, SECOND, raising, UNCOMPILED)
     machine.put(faulty, "faulty.deb")
     printed = machine.sh(INSTALL.format(version="faulty"))
     assert "The resolver still runs the version before" in printed
