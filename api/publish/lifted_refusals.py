@@ -1,0 +1,221 @@
+"""What one policy refuses that another answers: the comparison that decides whether an act needs a second person. Pure.
+
+Rows are compared, not fields. So every change by which less is refused is found: of modes, terms, scopes, replies,
+ranges, bindings and exemptions. Suspensions are not compared: they have bounds of their own.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from api.http.prefixes import maps_by_site
+from dnsfilter.policy.intervals import Interval, difference, union
+from dnsfilter.policy.model import (
+    Address,
+    Audience,
+    Ban,
+    Binding,
+    Exemption,
+    Funding,
+    Instant,
+    Policy,
+    Prefix,
+    Range,
+    Reply,
+)
+from dnsfilter.policy.rows import Effect, RangeClass, RowMaker, exempted_ranges, without_ended_exemptions
+
+Item = TypeVar("Item", Ban, Binding, Exemption, Range)
+_SitePrefix: TypeAlias = tuple[str, Prefix]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LiftedRefusal:
+    """Queries for a tier of a service that are refused in `[start, end)` before an act, and answered after it.
+
+    The clients are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. `decider` is
+    the authority whose rule applies.
+    """
+
+    authority: str
+    site: str
+    prefix: str
+    funding: Funding
+    audience: Audience
+    service: str
+    tier: int
+    start: Instant
+    end: Instant
+    decider: str
+
+
+class _Place(NamedTuple):
+    """Clients that share their rows, and their class before and after. Without a class nothing is refused."""
+
+    site: str
+    prefix: str
+    before: RangeClass
+    after: RangeClass | None
+
+
+class _Piece(NamedTuple):
+    """A time in which a ban refuses a tier, and the addresses that clients get instead."""
+
+    interval: Interval
+    ban: int
+    given: frozenset[Address]
+
+
+_Refused: TypeAlias = Mapping[tuple[str, int], Sequence[_Piece]]
+"""What is refused, by service and tier."""
+
+
+def lifted_refusals(
+    before: Policy, after: Policy, deciders: Collection[str], now: Instant
+) -> tuple[LiftedRefusal, ...]:
+    """Return what `before` refuses from `now` on that `after` answers, or answers with another address.
+
+    Return it only if one of `deciders` decides: the authority of a ban that changed or is no longer bound, else that of
+    the ranges. Values that did not change should be the same objects: that makes the comparison fast.
+
+    Each service is compared by itself, even if two have a name in common.
+    """
+    changes = _Changes.between(before, after)
+    if not any((changes.bans, changes.bindings, changes.exemptions, changes.ranges)):
+        return ()
+    return tuple(sorted(_Comparison(_Side(before, now), _Side(after, now), changes, frozenset(deciders)).lifted()))
+
+
+class _Changes(NamedTuple):
+    """What only one of two policies has."""
+
+    bans: tuple[Ban, ...]
+    bindings: tuple[Binding, ...]
+    exemptions: tuple[Exemption, ...]
+    ranges: tuple[Range, ...]
+
+    @classmethod
+    def between(cls, before: Policy, after: Policy) -> "_Changes":
+        """Return what differs."""
+        return cls(
+            _changed(before.bans, after.bans),
+            _changed(before.bindings, after.bindings),
+            _changed(before.exemptions, after.exemptions),
+            _changed(before.ranges, after.ranges),
+        )
+
+
+class _Side:
+    """One of the two policies: what it refuses for a class of ranges."""
+
+    def __init__(self, policy: Policy, now: Instant) -> None:
+        self.policy = without_ended_exemptions(policy, now)
+        self.bans = {ban.number: ban for ban in policy.bans}
+        self.named = exempted_ranges(self.policy)
+        self._maker, self._now = RowMaker(self.policy), now
+        self._tiers = {service.slug: {tier.number for tier in service.tiers} for service in policy.services}
+
+    def class_of(self, held: Range) -> RangeClass:
+        """Return the class of a range, without what is only counted."""
+        exempted = (held.site, str(held.prefix)) if (held.site, held.prefix) in self.named else None
+        return RangeClass(held.authority, held.funding, held.audience, exempted)
+
+    def refused(self, range_class: RangeClass | None) -> _Refused:
+        """Return what is refused for a class. If several bans refuse, the winner's reply counts."""
+        found: defaultdict[tuple[str, int], list[_Piece]] = defaultdict(list)
+        rows = () if range_class is None else self._maker.rows(range_class, self._now)
+        enforced = (row for row in rows if row.effect is Effect.ENFORCE)
+        for row in sorted(enforced, key=lambda row: (row.bound, row.ban)):
+            ban, held = self.bans[row.ban], ((max(row.start, self._now), row.end),)
+            given = frozenset(ban.addresses) if ban.reply is Reply.ADDRESS else frozenset[Address]()
+            for tier in row.tiers & self._tiers[row.service]:
+                pieces = found[row.service, tier]
+                left = difference(held, union(piece.interval for piece in pieces))
+                pieces += [_Piece(interval, row.ban, given) for interval in left]
+        return found
+
+
+class _Comparison:
+    def __init__(self, before: _Side, after: _Side, changes: _Changes, deciders: frozenset[str]) -> None:
+        self._before, self._after, self._changes, self._deciders = before, after, changes, deciders
+        self._bans = {ban.number for ban in changes.bans}
+        self._rebound = {(binding.ban, binding.authority) for binding in changes.bindings}
+        self._authorities = frozenset(self._concerned())
+
+    def lifted(self) -> Iterator[LiftedRefusal]:
+        """Yield what is refused before and not after."""
+        for place in (*self._kinds(), *self._exempted(), *self._ranges()):
+            held, kept = place.before, self._after.refused(place.after)
+            for (service, tier), pieces in self._before.refused(held).items():
+                for piece in pieces:
+                    decider = self._decider(piece.ban, held.authority)
+                    still = (one.interval for one in kept.get((service, tier), ()) if one.given <= piece.given)
+                    for start, end in difference((piece.interval,), union(still)) if decider is not None else ():
+                        clients = held.authority, place.site, place.prefix, held.funding, held.audience
+                        yield LiftedRefusal(*clients, service, tier, start, end, decider or "")
+
+    def _decider(self, number: int, authority: str) -> str | None:
+        """Return who decides that a ban no longer refuses in an authority; None if no decider does."""
+        owner = self._before.bans[number].authority
+        if (number, authority) in self._rebound:
+            candidates: tuple[str, ...] = (owner, authority)
+        else:
+            candidates = (owner,) if number in self._bans else (authority,)
+        return next((one for one in candidates if one in self._deciders), None)
+
+    def _concerned(self) -> Iterator[str]:
+        """Yield the authorities in which a changed ban or binding may matter to a decider."""
+        owners = {ban.number: ban.authority for side in (self._before, self._after) for ban in side.bans.values()}
+        yield from (owners[number] for number in self._bans if owners[number] in self._deciders)
+        bound = {(one.ban, one.authority) for side in (self._before, self._after) for one in side.policy.bindings}
+        for number, authority in bound:
+            changed = number in self._bans or (number, authority) in self._rebound
+            if changed and not self._deciders.isdisjoint((owners[number], authority)):
+                yield authority
+
+    def _kinds(self) -> Iterator[_Place]:
+        """Yield the kinds of ranges that such a ban covers, registered or not: a ban is for later ranges too."""
+        concerned = self._bans | {number for number, _ in self._rebound}
+        bans = [ban for side in (self._before, self._after) for number, ban in side.bans.items() if number in concerned]
+        kinds = {kind for ban in bans for kind in product(ban.funding, ban.audience)}
+        for authority, kind in product(sorted(self._authorities), sorted(kinds)):
+            held = RangeClass(authority, *kind)
+            yield _Place("", "", held, held)
+
+    def _exempted(self) -> Iterator[_Place]:
+        """Yield the ranges that exemptions name, if a ban that applies there or such an exemption changed."""
+        touched = {(one.site, prefix) for one in self._changes.exemptions for prefix in one.ranges}
+        named = self._before.named | self._after.named
+        if named and (self._authorities or touched):
+            for held in self._before.policy.ranges:
+                place = held.site, held.prefix
+                if place in touched or (held.authority in self._authorities and place in named):
+                    yield self._place(place, held, held)
+
+    def _ranges(self) -> Iterator[_Place]:
+        """Yield the ranges that were registered, changed or removed. Their clients may be those of a wider range."""
+        before, after = self._before.policy.ranges, self._after.policy.ranges
+        changed = {(held.site, held.prefix) for held in self._changes.ranges}
+        if not changed:
+            return
+        maps = [maps_by_site((held.site, held.prefix, held) for held in ranges) for ranges in (before, after)]
+        for site, prefix in sorted(changed, key=str):
+            was, becomes = (found[site].of(prefix) if site in found else None for found in maps)
+            if was is not None:
+                yield self._place((site, prefix), was, becomes)
+
+    def _place(self, place: _SitePrefix, before: Range, after: Range | None) -> _Place:
+        becomes = None if after is None else self._after.class_of(after)
+        return _Place(place[0], str(place[1]), self._before.class_of(before), becomes)
+
+
+def _changed(before: Sequence[Item], after: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items that only one of the two has."""
+    if before is after:
+        return ()
+    held, holding = {id(item) for item in before}, {id(item) for item in after}
+    was = {item for item in before if id(item) not in holding}
+    becomes = {item for item in after if id(item) not in held}
+    return tuple(was ^ becomes)

@@ -1,0 +1,197 @@
+"""What an act lifts: every query that is refused before it and not after it, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.publish.lifted_refusals import LiftedRefusal, lifted_refusals
+from dnsfilter.policy.decide import Verdict, decide, matched_tiers, range_of
+from dnsfilter.policy.intervals import FOREVER
+from dnsfilter.policy.model import (
+    Address,
+    Audience,
+    Binding,
+    Funding,
+    Ground,
+    Instant,
+    Mode,
+    Policy,
+    Reply,
+    Term,
+    Tier,
+    WireName,
+)
+from tests.fuzz.examples import examples
+from tests.support.policies import (
+    NOW,
+    Thing,
+    ban,
+    clients,
+    exemption,
+    moments,
+    names,
+    network,
+    policies,
+    policy,
+    service,
+    sites,
+    wire,
+)
+
+TIKTOK = service("tiktok", ["tiktok.example"], (), Tier(2, wire("cdn.example"), wire()))
+OFFICE = network("192.0.2.0/24", "ghent")
+GUESTS = replace(OFFICE, audience=Audience.PUBLIC)
+INNER = network("192.0.2.64/26", "ghent", audience=Audience.PUBLIC)
+STAFF = network("192.0.2.64/26", "ghent")
+BAN = ban(1, "ghent", "tiktok")
+OTHER = ban(2, "mechelen", "tiktok")
+AGREED = Binding(1, 2, "ghent", Ground.AGREEMENT, 0, accepted=0)
+PAGE = ("198.51.100.80",)
+WHEN = (Term(0, NOW + 100),)
+BASE = (OFFICE, TIKTOK, BAN)
+SHORTER = replace(BAN, terms=(Term(0, NOW + 60),))
+ADDRESS = ban(1, "ghent", "tiktok", reply=Reply.ADDRESS, addresses=PAGE)
+
+
+def _lifted(before: tuple[Thing, ...], after: tuple[Thing, ...], *deciders: str) -> tuple[LiftedRefusal, ...]:
+    return lifted_refusals(policy(*before), policy(*after), deciders or ("ghent",), NOW)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param((OFFICE, TIKTOK), id="ban removed"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, mode=Mode.OFF)), id="off"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, mode=Mode.MONITOR)), id="monitor"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, off_until=NOW + 60)), id="off for a time"),
+        pytest.param((OFFICE, TIKTOK, SHORTER), id="ended later"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, terms=(Term(NOW + 60),))), id="begins later"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, tiers=frozenset({1}))), id="tier left out"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, funding=frozenset({Funding.PRIVATE}))), id="funding left out"),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, audience=frozenset({Audience.PUPILS}))), id="audience left out"),
+        pytest.param((OFFICE, TIKTOK, ADDRESS), id="an address instead"),
+        pytest.param((GUESTS, TIKTOK, BAN), id="range of another audience"),
+        pytest.param((replace(OFFICE, funding=Funding.PRIVATE), TIKTOK, BAN), id="range of another funding"),
+        pytest.param((replace(OFFICE, authority="diest"), TIKTOK, BAN), id="range of another authority"),
+        pytest.param((TIKTOK, BAN), id="range removed"),
+        pytest.param((OFFICE, INNER, TIKTOK, BAN), id="inner range of another audience"),
+        pytest.param((OFFICE, TIKTOK, BAN, exemption(1, 1, ["192.0.2.0/24"])), id="exempted"),
+    ],
+)
+def test_every_way_to_refuse_less_is_found(after: tuple[Thing, ...]) -> None:
+    found = _lifted(BASE, after)
+    assert found
+    assert {one.decider for one in found} == {"ghent"}
+    assert _lifted(BASE, after, "mechelen", "diest") == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(BASE, BASE, id="nothing"),
+        pytest.param(BASE, (OFFICE, STAFF, TIKTOK, BAN), id="inner range of the same kind"),
+        pytest.param((OFFICE, STAFF, TIKTOK, BAN), BASE, id="inner range of the same kind removed"),
+        pytest.param((*BASE, INNER), BASE, id="inner range of another kind removed"),
+        pytest.param(BASE, (replace(OFFICE, label="hall"), TIKTOK, BAN), id="label"),
+        pytest.param(BASE, (OFFICE, TIKTOK, replace(BAN, audience=frozenset(Audience))), id="wider"),
+        pytest.param((OFFICE, TIKTOK, SHORTER), BASE, id="longer"),
+        pytest.param(BASE, (OFFICE, TIKTOK, replace(BAN, reply=Reply.NXDOMAIN)), id="refused otherwise"),
+        pytest.param((OFFICE, TIKTOK, ADDRESS), BASE, id="no address any more"),
+        pytest.param(
+            (OFFICE, TIKTOK, replace(BAN, mode=Mode.MONITOR)),
+            (OFFICE, TIKTOK, replace(BAN, mode=Mode.OFF)),
+            id="counts",
+        ),
+        pytest.param((OFFICE, TIKTOK, replace(BAN, terms=(Term(0, NOW),))), (OFFICE, TIKTOK), id="lapsed"),
+        pytest.param((*BASE, OTHER, AGREED), (OFFICE, TIKTOK, OTHER, AGREED), id="another ban still refuses"),
+        pytest.param((*BASE, exemption(1, 1, ["192.0.2.0/24"])), BASE, id="exemption revoked"),
+        pytest.param(
+            (OFFICE, service("tiktok", ["tiktok.example"]), BAN),
+            (OFFICE, service("tiktok", ["tiktok.example"]), replace(BAN, tiers=frozenset({1}))),
+            id="a tier that the service does not have",
+        ),
+    ],
+)
+def test_what_refuses_as_much_lifts_nothing(before: tuple[Thing, ...], after: tuple[Thing, ...]) -> None:
+    assert _lifted(before, after) == ()
+
+
+def test_only_the_time_that_is_lost_is_lifted() -> None:
+    found = _lifted((OFFICE, TIKTOK, replace(BAN, terms=WHEN)), (OFFICE, TIKTOK, SHORTER))
+    assert {(one.start, one.end) for one in found} == {(NOW + 60, NOW + 100)}
+    assert {(one.start, one.end) for one in _lifted(BASE, (OFFICE, TIKTOK))} == {(NOW, FOREVER)}
+
+
+def test_range_is_named_and_a_ban_lifts_for_its_kinds() -> None:
+    (first, _) = _lifted(BASE, (OFFICE, INNER, TIKTOK, BAN))
+    assert (first.site, first.prefix, first.audience, first.tier) == ("default", "192.0.2.64/26", Audience.STAFF, 1)
+    kinds = {(one.prefix, one.funding, one.audience) for one in _lifted(BASE, (OFFICE, TIKTOK))}
+    assert kinds == {("", Funding.PUBLIC, Audience.STAFF), ("", Funding.PARTLY_PUBLIC, Audience.STAFF)}
+
+
+WITHDRAWN = replace(AGREED, end=NOW + 1)
+BOUND = (OFFICE, TIKTOK, OTHER, AGREED)
+
+
+@pytest.mark.parametrize(
+    ("after", "deciders", "decider"),
+    [
+        pytest.param((OFFICE, TIKTOK, OTHER, WITHDRAWN), ("ghent",), "ghent", id="withdrawn there"),
+        pytest.param((OFFICE, TIKTOK, OTHER, WITHDRAWN), ("mechelen",), "mechelen", id="ended by the ban's authority"),
+        pytest.param((OFFICE, TIKTOK, replace(OTHER, mode=Mode.OFF), AGREED), ("mechelen",), "mechelen", id="off"),
+        pytest.param((OFFICE, TIKTOK, replace(OTHER, mode=Mode.OFF), AGREED), ("ghent",), None, id="off elsewhere"),
+        pytest.param((GUESTS, TIKTOK, OTHER, AGREED), ("ghent",), "ghent", id="range"),
+        pytest.param((GUESTS, TIKTOK, OTHER, AGREED), ("mechelen",), None, id="range of another"),
+        pytest.param((*BOUND, ADDRESS), ("ghent",), "ghent", id="an own ban gives an address"),
+    ],
+)
+def test_authority_that_decides_is_that_of_the_ban_or_of_the_ranges(
+    after: tuple[Thing, ...], deciders: tuple[str, ...], decider: str | None
+) -> None:
+    assert {one.decider for one in _lifted(BOUND, after, *deciders)} == ({decider} if decider else set())
+
+
+def test_exempted_range_counts_although_another_ban_refuses_elsewhere() -> None:
+    exempted = exemption(1, 1, ["192.0.2.0/24"])
+    found = _lifted((*BASE, OTHER, AGREED, exempted), (*BASE, OTHER, WITHDRAWN, exempted))
+    assert {one.prefix for one in found} == {"192.0.2.0/24"}
+
+
+@st.composite
+def _changes(draw: st.DrawFn) -> tuple[Policy, Policy]:
+    before, other = draw(policies()), draw(policies())
+    parts = draw(st.sets(st.sampled_from(("ranges", "bans", "bindings", "exemptions")), min_size=1))
+    if "bans" not in parts:
+        kept = {one.number for one in before.bans}
+        other = replace(
+            other,
+            bindings=tuple(one for one in other.bindings if one.ban in kept),
+            exemptions=tuple(one for one in other.exemptions if one.ban in kept),
+        )
+    after = replace(before, **{part: getattr(other, part) for part in parts})
+    held = {one.number for one in after.bans}
+    bindings = tuple(one for one in after.bindings if one.ban in held)
+    return before, replace(after, bindings=bindings, exemptions=tuple(e for e in after.exemptions if e.ban in held))
+
+
+@examples(150)
+@given(_changes(), sites, clients, names, moments.filter(lambda at: at >= NOW))
+def test_any_query_refused_before_and_not_after_is_lifted(
+    change: tuple[Policy, Policy], site: str, client: Address, name: WireName, at: Instant
+) -> None:
+    before, after = change
+    was, becomes = (decide(each, site, client, name, at) for each in change)
+    if was.verdict is not Verdict.REFUSE or becomes.verdict is Verdict.REFUSE:
+        return
+    held = range_of(before, site, client)
+    assert held is not None
+    tiers = {one.slug: set(matched_tiers(one, name)) for one in before.services}
+    found = lifted_refusals(before, after, ("ghent", "mechelen"), NOW)
+    assert any(
+        (one.authority, one.funding, one.audience) == (held.authority, held.funding, held.audience)
+        and one.tier in tiers[one.service]
+        and one.start <= at < one.end
+        for one in found
+    )
