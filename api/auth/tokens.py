@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth.caller import Caller, HeldRole, narrowed, roles_at
+from api.auth.lineage import OWN_LABEL
 from api.auth.revocation import Revoked, revoke
 from api.auth.roles import Role
 from api.auth.state import Refusal, token_refusal
@@ -177,7 +178,7 @@ def replace_token(database: Database, key: bytes, path: Path, now_s: int, *, kee
         row = TokenRow(
             public=fresh.public,
             account=account.id,
-            label="the installation's",
+            label=OWN_LABEL,
             digest=fresh.digest,
             roles=[],
             authorities=[],

@@ -38,6 +38,24 @@ def test_only_an_administrator_exempts_a_complete_authority_even_in_steps(town: 
     assert _approve(town, second, approver).json()["state"] == "in_force"
 
 
+def test_what_the_installations_token_asks_for_is_decided_by_anybody_whose_token_descends_from_it(town: Plane) -> None:
+    town.done("PUT", f"/v1/ranges/default/{SECOND}", PLACE)
+    _, approver = town.account("approver", ("approver", "town"))
+    _, person = town.account("person", ("administrator", None))
+    number = _asked(town, town.token, FIRST)
+    assert "you cannot approve your own request" in _approve(town, number).text
+    assert _approve(town, number, approver).json()["state"] == "in_force"
+    # A person's token and grants still count.
+    made = {"kind": "user", "login": "second", "name": "second"}
+    second = town.done("POST", "/v1/accounts", made, token=person)["number"]
+    grant = {"account": second, "role": "approver", "authority": "town", "reason": "a test", "for": "1 year"}
+    town.done("POST", "/v1/grants", grant, token=person)
+    body = {"label": "test", "for": "90 days"}
+    descending = town.done("POST", f"/v1/accounts/{second}/tokens", body, token=person)["token"]
+    asked = _asked(town, person, SECOND, start="2027-01-01")
+    assert "made your token" in _approve(town, asked, descending).text
+
+
 BEYOND = {"start": "2026-11-01"}
 WITHIN = {"start": "2026-10-01"}
 
