@@ -34,7 +34,7 @@ from api.exemptions.exemption_counts import ExemptionCounts
 from api.exemptions.router import router as exemptions
 from api.explain.router import router as decisions
 from api.http.dependencies import NO_TOKEN, TOKEN_NOT_ACCEPTED, Runtime, note_failure, permit_for
-from api.http.idempotency import Replayed
+from api.http.idempotency import Answered
 from api.http.problems import install
 from api.http.routes import Route
 from api.local_suspensions.router import router as local_suspensions
@@ -210,7 +210,7 @@ def make_description(middleware: list[Middleware]) -> FastAPI:
     # include_router would build every route a second time, which takes longer than the rest of a start.
     app.router.routes += routes()
     install(app)
-    app.add_exception_handler(Replayed, _replayed)
+    app.add_exception_handler(Answered, _answered)
     app.state.allowed = _allowed
     app.openapi = cache(lambda: described(routes()))  # type: ignore[method-assign]
     content, lock = cache(lambda: bytes(JSONResponse(app.openapi()).body)), Lock()
@@ -229,8 +229,8 @@ def routes() -> list[Route]:
     return [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
 
-def _replayed(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, Replayed):
+def _answered(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Answered):
         raise error
     return error.answer
 

@@ -14,7 +14,8 @@ from api.ctl.command import PROGRAM, Options, Result, Verb
 from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
 from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, TokenRejected, WrongInput
 from api.ctl.parser import make_parser
-from api.ctl.remote.client import Client, parse_url
+from api.ctl.policy.requests import waiting_result
+from api.ctl.remote.client import Client, WaitsForApproval, parse_url
 from api.ctl.remote.fault_places import places_of
 from api.ctl.remote.token_file import DEFAULT_URL, Token, exposure_warning, load_token
 
@@ -60,7 +61,10 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
     ca = getattr(options, "ca", None) or environ.get(CA_VARIABLE) or None
     try:
         with Client(url, token.value if token else None, ca, places_of(options)) as client:
-            result = verb.run(client, options)
+            try:
+                result = verb.run(client, options)
+            except WaitsForApproval as waits:
+                result = waiting_result(waits.found)
             _print(result, as_json=getattr(options, "json", False))
     except TokenRejected as error:
         if token is None:

@@ -32,6 +32,7 @@ from api.policies.first_policy import load_into_empty
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history, reconcile_with_store
+from api.requests.second_person_rule import SecondPerson
 from api.server.connections import raise_limit
 from api.server.http_server import Server
 from api.server.listeners import listen_on_all, taken
@@ -70,7 +71,7 @@ def serve(settings: Settings) -> int:
         store = SnapshotStore(settings.snapshot_dir)
         clock = plausible_clock(time.time, store)
         publisher = Publisher(database, services, store, clock, _signing(settings))
-        runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key)
+        runtime = Runtime(settings, database, catalogue, services, publisher, clock, token_key, SecondPerson())
         checkpoint_job = _checkpoint_job(settings, runtime)
         fleet = Fleet(database, publisher, clock)
         names = {service.slug: service.name for service in services.values()}

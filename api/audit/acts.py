@@ -29,6 +29,7 @@ _VERBS: Mapping[str, Sequence[str]] = {
     "notice": ("test",),
     "policy": ("apply", "load", "rollback"),
     "range": ("register", "change", "remove", "transfer"),
+    "refusals": ("lift",),
     "request": ("ask", "approve", "reject", "withdraw"),
     "site": ("register", "change", "remove"),
     "space": ("allot", "transfer", "withdraw"),

@@ -1,4 +1,9 @@
-"""The second person: who may not decide on their own request, nor through a token or role that they control."""
+"""The second person: which acts need none, and who may not decide on a request.
+
+Nobody decides on their own request, nor through a token or role that they control.
+"""
+
+from collections.abc import Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,6 +14,15 @@ from api.auth.roles import Role
 from api.db.models import GrantRow
 from api.errors import Forbidden
 
+ALONE: Mapping[str, str] = {
+    "start_suspension": "it ends by itself: after four hours within 24 for an operator",
+    "end_suspension": "it refuses again",
+    "request_exemption": "it has no effect before another person approves it",
+    "withdraw_exemption": "the request has had no effect",
+    "approve_exemption": "another person has asked for it",
+    "withdraw_request": "the request has had no effect",
+}
+"""The operations that need no second person, and why: `docs/permissions.md` lists them. Every other one is judged."""
 OWN = "you cannot approve your own request: ask another person"
 
 

@@ -1,8 +1,5 @@
 """Setting a ban's mode: enforce, monitor, or off, for a time or until it is set again."""
 
-from collections.abc import Sequence
-
-from api.bans.reading import formal_decision, same_term
 from api.bans.state import Switch, switch_at
 from api.bans.wanted_change import BanChange
 from api.db.models import AuthorityRow, BanRow
@@ -10,14 +7,14 @@ from api.db.unit_of_work import UnitOfWork
 from api.errors import Invalid
 from dnsfilter.policy.instants import at_words
 from dnsfilter.policy.intervals import FOREVER
-from dnsfilter.policy.model import Audience, Funding, Instant, Mode, Reply, Term
+from dnsfilter.policy.model import Instant, Mode
 
 
 def set_mode(unit: UnitOfWork, row: BanRow, change: BanChange) -> None:
     """Set the mode, its end and its reason as the change says. Raise `Invalid` if a required reason is missing."""
     known, wanted = switch_at(row, unit.now_s), switched(unit, row, change)
     if wanted != known:
-        demand_reason(unit, row, known, wanted)
+        _demand_reason(unit, row, known, wanted)
         _write(unit, row, wanted)
 
 
@@ -59,39 +56,9 @@ def switched(unit: UnitOfWork, row: BanRow, change: BanChange) -> Switch:
     return Switch(mode, since, unit.actor.account, reason, until, returns)
 
 
-def needs_approver(authority: AuthorityRow, before: Switch, after: Switch, *, by_administrator: bool) -> bool:
-    """Return whether a change of mode waits as a request for an approver.
-
-    It does if the ban would refuse less and the authority requires a second person for that. Changes by administrators
-    never wait, because their policy files and rollbacks do not wait either.
-    """
-    return authority.off_needs_approver and not by_administrator and stops_refusing(before, after)
-
-
-def sets_only_mode(row: BanRow, change: BanChange) -> bool:
-    """Return whether the change affects only the mode. A PUT of all fields may do that."""
-    same = (
-        change.reply in (None, Reply(row.reply)),
-        change.addresses in (None, tuple(row.addresses)),
-        change.tiers in (None, frozenset(row.tiers)),
-        change.funding in (None, frozenset(map(Funding, row.funding))),
-        change.audience in (None, frozenset(map(Audience, row.audience))),
-        change.decision in (None, formal_decision(row.decision)),
-        change.provisional in (None, row.provisional),
-    )
-    return all(same) and (change.terms is None or _has_terms(row, change.terms))
-
-
-def _has_terms(row: BanRow, wanted: Sequence[Term]) -> bool:
-    """Return whether the ban has the wanted terms and no others."""
-    known = row.decided_terms
-    repeated = all(any(same_term(term, other) for other in wanted) for term in known)
-    return repeated and all(any(same_term(other, term) for other in known) for term in wanted)
-
-
-def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
+def _demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) -> None:
     """Raise `Invalid` if the ban stops refusing, its authority requires a reason, and none is given."""
-    if after.reason or not (after.mode is Mode.OFF or stops_refusing(before, after)):
+    if after.reason or not (after.mode is Mode.OFF or _stops_refusing(before, after)):
         return
     owner = unit.session.get_one(AuthorityRow, row.authority)
     if owner.off_needs_reason:
@@ -103,7 +70,7 @@ def demand_reason(unit: UnitOfWork, row: BanRow, before: Switch, after: Switch) 
         raise Invalid.at("body.mode_reason", message)
 
 
-def stops_refusing(before: Switch, after: Switch) -> bool:
+def _stops_refusing(before: Switch, after: Switch) -> bool:
     """Return whether the ban starts to refuse later than before, or no longer refuses."""
     return _refuses_from(after) > _refuses_from(before)
 

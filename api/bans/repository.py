@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.bans.schemas import State
 from api.bans.state import in_state, sql_mode_at
-from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, RequestRow, TermRow
+from api.db.models import AuditRow, BanRow, BindingRow, ExemptionRow, TermRow
 from api.db.unknown_names import no_ban
 from api.errors import Invalid, NotFound, did_you_mean
 from api.http.pagination import Sorting, sorted_page
@@ -92,8 +92,8 @@ def page(
 
 
 def referred_to(session: Session, number: int) -> bool:
-    """Return whether a binding, an exemption or a request names the ban."""
-    used = or_(*(exists().where(kind.ban == number) for kind in (BindingRow, ExemptionRow, RequestRow)))
+    """Return whether a binding or an exemption names the ban."""
+    used = or_(*(exists().where(kind.ban == number) for kind in (BindingRow, ExemptionRow)))
     return bool(session.scalar(select(used)))
 
 

@@ -1,10 +1,9 @@
 """/v1/bans and /v1/authorities/{slug}/bans."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import JSONResponse
 
 from api.auth.permit import Permit
 from api.auth.roles import READERS
@@ -25,14 +24,9 @@ from api.http.permits import AnyAccount, OperatorOfPath
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page, ServiceSlug, Slug
-from api.requests.reading import read_request
-from api.requests.schemas import RequestRead
-from api.requests.service import request_approval
 from api.suspensions.repository import suspended
 from api.timestamps import given_timestamp, parse_end
 from dnsfilter.policy.model import Instant, Mode
-
-WAITING: dict[str, Any] = {"model": RequestRead, "description": "the change waits for an approver of the authority"}
 
 bans = APIRouter(route_class=Route, prefix="/v1/bans", tags=["bans"])
 of_authority = APIRouter(route_class=Route, prefix="/v1/authorities/{slug}/bans", tags=["bans"])
@@ -106,11 +100,9 @@ def get_ban(slug: Slug, service: ServiceSlug, unit: UnitDep, permit: AnyAccount,
     "/{service}",
     operation_id="put_ban",
     summary="Adopt, change or toggle a ban",
-    response_model=BanRead,
     responses={
         **documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
         201: {"model": BanRead, "description": "adopted"},
-        202: WAITING,
     },
 )
 def put_ban(
@@ -122,13 +114,12 @@ def put_ban(
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
-) -> BanRead | Response:
+) -> BanRead:
     """Adopt the ban with its formal decision and terms, or provisionally. Change the given fields if the ban exists.
 
     Without terms, a formal decision that `follows` a ban takes over that ban's terms. Later renewals or ends of that
     ban have no effect here. `{"mode": "off"}` and `{"mode": "enforce"}` toggle an existing ban. Terms that have begun
-    are never rewritten. With `until` or `for` the earlier mode returns by itself. If the authority requires an
-    approver, a change that makes the ban refuse less waits as a request (202). Changes by administrators do not wait.
+    are never rewritten. With `until` or `for` the earlier mode returns by itself.
     """
     owner = authorities.get(unit.session, slug)
     row = repository.find(unit.session, slug, service)
@@ -140,8 +131,7 @@ def put_ban(
     "/{service}",
     operation_id="patch_ban",
     summary="Change or toggle a ban",
-    response_model=BanRead,
-    responses={**documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED), 202: WAITING},
+    responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def patch_ban(
     slug: Slug,
@@ -152,7 +142,7 @@ def patch_ban(
     held: RuntimeDep,
     response: Response,
     precondition: PreconditionDep,
-) -> BanRead | Response:
+) -> BanRead:
     """Change the given fields of an existing ban."""
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
@@ -251,16 +241,13 @@ def _put(
     row: BanRow | None,
     body: BanWrite,
     response: Response,
-) -> BanRead | Response:
+) -> BanRead:
     known = held.services.get(slug)
     if known is None:
         raise NotFound(unknown("service", slug, held.services))
     # A provisional ban is confirmed by new terms, not by its provisional one.
     terms = [] if row is None or row.provisional else row.terms
     change = _change(unit, body, terms, _subject(owner, slug, row))
-    request = None if row is None else request_approval(unit, permit, owner, row, change)
-    if row is not None and request is not None:
-        return JSONResponse(read_request(request, row, unit.now_s).model_dump(mode="json"), 202)
     response.status_code = 201 if row is None else 200
     row, read = acts.put(unit, owner, known, row, change)
     return _answer(unit, permit, owner, row, read, response)
@@ -271,7 +258,7 @@ def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> Ba
     if body.decision is not None:
         decision = decision_value(unit.session, body.decision, _subject(owner, row.service, row), "body.decision")
     at = given_timestamp(body.at, unit.now_s, owner.time_zone, "body.at", second=True)
-    return acts.end(unit, owner, row, at, body.reason, decision)
+    return acts.end(unit, owner, row, unit.not_past(at), body.reason, decision)
 
 
 def _change(unit: UnitOfWork, body: BanWrite, known: Sequence[TermRow], subject: Subject) -> BanChange:
@@ -303,7 +290,7 @@ def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | No
     if body.mode is not Mode.OFF:
         raise Invalid.at(place, "only the mode off takes an end: set the mode to off, or omit the end")
     with invalid_at(place):
-        found = parse_end(unit.now_s, None, body.until, body.for_, time_zone)
+        found = parse_end(unit.asked_s, None, body.until, body.for_, time_zone)
     if found is None or found <= unit.now_s:
         raise Invalid.at(place, f"{body.until or body.for_} has passed: give a later time")
     return found

@@ -51,15 +51,10 @@ def put(
         raise Invalid.at("body.mode_reason", "a reason needs a mode: give mode too")
     if row is None:
         return _adopt(unit, authority, service, followed(unit.session, change, unit.now_s))
-    return row, _change(unit, authority, service, row, taken_over(unit, row, change))
-
-
-def taken_over(unit: UnitOfWork, row: BanRow, change: BanChange) -> BanChange:
-    """Return the change of an existing ban.
-
-    If it confirms a provisional ban, it includes what it takes over from the ban that it follows.
-    """
-    return followed(unit.session, change, unit.now_s) if row.provisional and change.provisional is False else change
+    # A confirmation includes what it takes over from the ban that it follows.
+    confirms = row.provisional and change.provisional is False
+    wanted = followed(unit.session, change, unit.now_s) if confirms else change
+    return row, _change(unit, authority, service, row, wanted)
 
 
 def renew(unit: UnitOfWork, authority: AuthorityRow, row: BanRow, term: Term) -> BanRead:

@@ -145,7 +145,7 @@ def _responsible(ground: Ground, ban: BanRow) -> str | None:
 def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: EndAct) -> BindingRead:
     zone = authorities.get(unit.session, row.authority).time_zone
     at = given_timestamp(body.at, unit.now_s, zone, "body.at", second=True)
-    act(unit, row, at, body.reason, body.reference)
+    act(unit, row, unit.not_past(at), body.reason, body.reference)
     return _answer(unit, row, response)
 
 

@@ -198,6 +198,12 @@ def add_reason(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why; kept in the audit log")
 
 
+def add_why(parser: argparse.ArgumentParser) -> None:
+    """Add --reason of an act that needs one only if less is refused, and only where the authority says so."""
+    text = "why less is refused, if the act has that effect; kept in the audit log"
+    parser.add_argument("--reason", type=reason, metavar="TEXT", help=text)
+
+
 def add_site(parser: argparse.ArgumentParser) -> None:
     """Add --site, for networks with several sites."""
     parser.add_argument("--site", type=slug, default="default", metavar="SITE", help="the site (default: default)")

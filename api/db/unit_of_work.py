@@ -20,6 +20,8 @@ DAMAGE = "damage"
 """Key of a writing session's `info` with the damage of the database. No act is added to a damaged audit log."""
 INSTALLATION_ACCOUNT = 0
 """The account of acts that need no token, but write access to the installation's files."""
+MAX_SHOWN_ACTS = 20
+"""The most acts of a unit that a request for approval shows."""
 _AUDIT = Base.metadata.tables[AuditRow.__tablename__]
 
 
@@ -57,6 +59,16 @@ class Act:
     authorities: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The approved request that a unit carries out: its authority, reason and time, and what it may lift."""
+
+    authority: str
+    reason: str
+    requested_s: int
+    lifts: Sequence[Json]
+
+
 @dataclass(slots=True)
 class UnitOfWork:
     """One transaction by one actor at one instant. Its acts share one new revision.
@@ -71,6 +83,11 @@ class UnitOfWork:
     rehearsing: bool = field(default=False, init=False)
     shown_once: bool = field(default=False, init=False)
     """True if the answer holds a secret that is shown once, and so must not be stored."""
+    approval: Approval | None = field(default=None, init=False)
+    """Set if an approver carries out what another account asked for."""
+    acts: list[Act] = field(default_factory=list, init=False)
+    """The first acts of this unit, at most `MAX_SHOWN_ACTS`."""
+    act_count: int = field(default=0, init=False)
     _head: tuple[int, str] | None = field(default=None, init=False)
     """Number and hash of the last entry of the audit log."""
 
@@ -78,6 +95,15 @@ class UnitOfWork:
     def revision(self) -> int:
         """Return the database's revision as this transaction sees it, with its own acts."""
         return self._installation().revision
+
+    @property
+    def asked_s(self) -> int:
+        """Return when the acts were asked for: spans of time count from then."""
+        return self.now_s if self.approval is None else self.approval.requested_s
+
+    def not_past(self, at: int) -> int:
+        """Return `at`; if it has passed while a request waited for its approval, return now."""
+        return at if self.approval is None else max(at, self.now_s)
 
     def new_revision(self) -> int:
         """Return the revision of this unit's acts, for the rows that change. Increase the database's revision once."""
@@ -117,6 +143,9 @@ class UnitOfWork:
         """Return the columns of the next entry. Raise Unusable."""
         if self.session.info.get(DAMAGE) is not None:
             raise Unusable(self.session.info[DAMAGE])
+        self.act_count += 1
+        if len(self.acts) < MAX_SHOWN_ACTS:
+            self.acts.append(act)
         seq, previous = self._head or head(self.session)
         row: Json = {
             "seq": seq + 1,

@@ -15,6 +15,7 @@ from api.http import idempotency, problems
 from api.http.dependencies import MAX_TAGS, permit, precondition, unit_of_work
 from api.http.file_bodies import FileBody
 from api.http.problems import MEDIA_TYPE, Kind
+from api.http.routes import Route
 from api.node_api.node_permits import enrolled_node, enrolling_token
 from dnsfilter import __version__
 
@@ -47,7 +48,7 @@ TAGS: Mapping[str, str] = {
     "ranges": "Prefixes registered to one authority, with who paid for the devices there and who uses them.",
     "services": "The catalogue: services and their names, in tiers.",
     "bans": "An authority's decision on a service: mode, terms, the formal decision. Begun terms are not rewritten.",
-    "requests": "Requests to switch off a ban that needs a second person: one asks, another approves.",
+    "requests": "Acts after which less is refused, if they need a second person: one asks, another approves.",
     "report": "What a ban did in a time, and what it rests on; the study of services that are only monitored.",
     "bindings": "A ban that also applies in another authority, by law or by an agreement that it accepts.",
     "exemptions": "A time in which a ban does not apply in named ranges: one person asks, another approves.",
@@ -65,6 +66,10 @@ TAGS: Mapping[str, str] = {
     "accounts": "People and programs, their tokens and roles, and authentication failures.",
 }
 WITH_BODY = (problems.TIMEOUT, problems.TOO_LARGE, problems.MEDIA)
+_WAITS = {
+    "description": "The act needs a second person, and waits as a request.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RequestRead"}}},
+}
 _PROBLEM = {"$ref": "#/components/schemas/ProblemRead"}
 _ACTS = ("post", "put", "patch", "delete")
 
@@ -133,6 +138,8 @@ def _schema(schemas: dict[str, Any], model: type[BaseModel]) -> dict[str, str]:
 def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     """Add the parameters, headers and errors that come from middleware and dependencies."""
     responses = operation["responses"]
+    if isinstance(route, Route) and route.may_wait:
+        responses["202"] = _WAITS
     for response in responses.values():
         # FastAPI gives all answers of a route one media type, but problems have their own.
         if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):

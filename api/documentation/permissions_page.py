@@ -7,8 +7,10 @@ from typing import assert_never
 
 from api.application import routes
 from api.auth.roles import OF_AUTHORITY, Role, Rule, Where
+from api.auth.second_person import ALONE
 from api.http.routes import Route
 
+ALONE_MARK = "<!-- Generated from `ALONE` of `api/auth/second_person.py` by `permissions_page`; a test compares. -->"
 MARK = "<!-- Generated from the routes by `python -m api.documentation.permissions_page`; a test compares. -->"
 YES, NO, OWN, PART, SELF = "yes", "–", "own", "part", "self"
 COLUMNS = ("no token", "no role", *Role)
@@ -24,14 +26,10 @@ CONDITIONS: Mapping[str, str] = {
     "get_import": "your own import",
     "list_overlaps": "in the inner range's authority",
     "patch_off_rules": "only administrators may remove the need for an approver",
-    "put_ban": (
-        "if the authority requires a second person to switch a ban off, an operator's change waits as a request"
-    ),
-    "patch_ban": "as for adopting",
-    "get_request": "in the ban's authority",
-    "approve_request": "as for an exemption",
-    "reject_request": "in the ban's authority",
-    "withdraw_request": "in the ban's authority",
+    "get_request": "in the request's authority",
+    "approve_request": "in the request's authority; not your own request, nor that of an account that made your token",
+    "reject_request": "in the request's authority",
+    "withdraw_request": "in the request's authority",
     "create_binding": "agreement: in the ban's authority; law: administrators",
     "accept_binding": "in the bound authority",
     "withdraw_binding": "in the bound authority",
@@ -81,12 +79,22 @@ def render() -> str:
     return head + "".join(_row(route) for route in routes())
 
 
+def render_alone() -> str:
+    """Return the table of the requests that need no second person, and why."""
+    acting = {route.operation_id: route for route in routes()}
+    rows = (f"| `{_request(acting[name])}` | {why} |\n" for name, why in ALONE.items())
+    return f"| request | why |\n|---|---|\n{''.join(rows)}"
+
+
 def renewed(page: str) -> str:
-    """Return the page with everything after the mark replaced. Raise ValueError without the mark."""
-    prose, mark, _ = page.partition(MARK)
-    if not mark:
-        raise ValueError(f"the page has no line {MARK}")
-    return f"{prose}{mark}\n\n{render()}"
+    """Return the page with both tables replaced. Raise ValueError if it lacks a mark."""
+    for mark, table in ((ALONE_MARK, render_alone()), (MARK, render())):
+        prose, found, rest = page.partition(mark)
+        if not found:
+            raise ValueError(f"the page has no line {mark}")
+        _, _, after = rest.lstrip("\n").partition("\n\n")
+        page = f"{prose}{mark}\n\n{table}" + (f"\n{after}" if after else "")
+    return page
 
 
 def cell(rule: Rule, column: str) -> str:
@@ -114,12 +122,15 @@ def cell(rule: Rule, column: str) -> str:
 
 
 def _row(route: Route) -> str:
-    method = next(iter(route.methods or ()))
     operation = route.operation_id or ""
     summary = route.summary or operation.replace("_", " ")
     cells = " | ".join(cell(route.rule, column) for column in COLUMNS)
     conditions = CONDITIONS.get(operation, "")
-    return f"| `{method} {route.path}` | {summary[0].lower()}{summary[1:]} | {cells} | {conditions} |\n"
+    return f"| `{_request(route)}` | {summary[0].lower()}{summary[1:]} | {cells} | {conditions} |\n"
+
+
+def _request(route: Route) -> str:
+    return f"{next(iter(route.methods or ()))} {route.path}"
 
 
 if __name__ == "__main__":

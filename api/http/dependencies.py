@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.auth.authentication_failures import Failures, address_of, sweep
 from api.auth.caller import Caller
+from api.auth.judged_acts import JSON, Judging, Sent, Waits
 from api.auth.permit import Permit
 from api.auth.roles import Rule
 from api.auth.tokens import Refused, authenticate, caller_of_token, held_token, note_use
@@ -57,6 +59,9 @@ class Publishing(Protocol):
     def current(self, unit: UnitOfWork) -> Policy:
         """Return the policy as `unit` sees it."""
 
+    def committed(self) -> Policy:
+        """Return the policy without the acts of the transaction that is under way."""
+
     def publish(self, policy: Policy) -> None:
         """Bring a committed policy into force. Raise NotPublished."""
 
@@ -82,6 +87,7 @@ class Runtime:
     publishing: Publishing
     clock: Callable[[], float]
     token_key: bytes = field(repr=False)
+    second_person: Judging
     downloads: Quota = field(default_factory=lambda: Quota("downloads under way", MAX_DOWNLOADS, MAX_DOWNLOADS_EACH))
     backups: Quota = field(default_factory=lambda: Quota("backups under way", MAX_BACKUPS, MAX_BACKUPS_EACH))
     costly: Quota = field(default_factory=lambda: Quota("long reads under way", MAX_COSTLY, MAX_COSTLY_EACH))
@@ -173,11 +179,19 @@ def request_id(request: Request) -> str:
     return id_of(request.scope)
 
 
-def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Iterator[UnitOfWork]:
+async def sent_body(request: Request, _permit: PermitDep) -> bytes:
+    """Return the body of the request. It is read only after the permission check."""
+    return await request.body()
+
+
+def unit_of_work(
+    request: Request, held: RuntimeDep, permit: PermitDep, body: Annotated[bytes, Depends(sent_body)]
+) -> Iterator[UnitOfWork]:
     """Run one transaction per request. Commit it and publish its policy before the response is sent.
 
     Use it with scope="function": FastAPI would otherwise end it after the response. A route that has not checked its
-    permit commits nothing and shows nothing. An act with an Idempotency-Key is done once.
+    permit commits nothing and shows nothing. An act with an Idempotency-Key is done once. An act that needs a second
+    person is rolled back, and recorded as a request instead.
     """
     if request.method in ("GET", "HEAD"):
         with held.database.reading() as session:
@@ -185,13 +199,15 @@ def unit_of_work(request: Request, held: RuntimeDep, permit: PermitDep) -> Itera
             _settled(request, permit)
         return
     try:
-        yield from _act(request, held, permit)
+        yield from _act(request, held, permit, body)
+    except Waits as waits:
+        raise idempotency.Answered(_ask(request, held, permit, waits)) from None
     except _NotAccepted as error:
         note_failure(request.app.state.failures, error.refused, request.scope, held.clock())
         raise NotAuthenticated(TOKEN_NOT_ACCEPTED) from None
 
 
-def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork]:
+def _act(request: Request, held: Runtime, permit: Permit, body: bytes) -> Iterator[UnitOfWork]:
     policy, earlier = None, None
     with suppress(_Rehearsed), held.database.writing() as session:
         # Read the clock only now: a writer that waited for its turn would otherwise act in the past.
@@ -207,15 +223,37 @@ def _act(request: Request, held: Runtime, permit: Permit) -> Iterator[UnitOfWork
             if unit.rehearsing:
                 policy = None
                 raise _Rehearsed
+            if policy is not None:
+                held.second_person.judge(unit, permit, held.publishing.committed, policy, _sent(request, body))
             if asked is not None:
                 answer = None if unit.shown_once else request.state.answer
                 idempotency.keep(session, asked, answer, unit.now_s)
     if earlier is not None:
         # The first answer may have said that the act was not yet in force.
         held.publishing.catch_up()
-        raise idempotency.Replayed(earlier)
+        raise idempotency.Answered(earlier)
     if policy is not None:
         held.publishing.publish(policy)
+
+
+def _sent(request: Request, body: bytes) -> Sent:
+    path = {name: str(value) for name, value in request.path_params.items()}
+    media_type = str(request.scope.get("media_type", JSON))
+    return Sent(route_of(request).operation_id or "", path, request.url.query, media_type, body)
+
+
+def _ask(request: Request, held: Runtime, permit: Permit, waits: Waits) -> Response:
+    """Record that an act waits for a second person, in a transaction of its own. Return the answer."""
+    with held.database.writing() as session:
+        unit = UnitOfWork(session, permit.caller.actor, int(held.clock()))
+        token = _enter_again(session, request, permit, unit.now_s)
+        answer = JSONResponse(held.second_person.ask(unit, waits), 202)
+        policy = held.publishing.check(unit)
+        asked = idempotency.keyed(request, permit.caller, token)
+        if asked is not None:
+            idempotency.keep(session, asked, answer, unit.now_s)
+    held.publishing.publish(policy)
+    return answer
 
 
 class _Rehearsed(Exception):

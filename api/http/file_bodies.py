@@ -6,14 +6,10 @@ from typing import Annotated, Any, Generic
 from fastapi import Depends, Request
 
 from api.errors import Invalid
-from api.http.dependencies import PermitDep
+from api.http.dependencies import sent_body
 from api.http.schemas import Body, validated_json
 
 JSON = "application/json"
-
-
-async def _body(request: Request, _permit: PermitDep) -> bytes:
-    return await request.body()
 
 
 class FileBody(Generic[Body]):
@@ -27,7 +23,7 @@ class FileBody(Generic[Body]):
         self.media_type = media_type
         self.model = model
 
-    def __call__(self, request: Request, body: Annotated[bytes, Depends(_body)]) -> str | Body:
+    def __call__(self, request: Request, body: Annotated[bytes, Depends(sent_body)]) -> str | Body:
         """Read the body. A large one takes seconds, so the event loop must not run this."""
         if request.scope["media_type"] == JSON:
             return validated_json(self.model, body)

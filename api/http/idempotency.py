@@ -34,11 +34,11 @@ class Keyed:
     digest: str
 
 
-class Replayed(Exception):
-    """Raised if the act of a request was done before. It carries the first answer."""
+class Answered(Exception):
+    """Raised if a request gets another answer than its route's: that of the first time, or that its act waits."""
 
     def __init__(self, answer: Response) -> None:
-        super().__init__("the act was done before")
+        super().__init__("the request is answered")
         self.answer = answer
 
 

@@ -5,16 +5,17 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from inspect import signature
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as Needed
 from fastapi.routing import APIRoute
 
-from api.auth.roles import Rule, Where
+from api.auth.roles import Role, Rule, Where
+from api.auth.second_person import ALONE
 from api.errors import Fault, Invalid, did_you_mean
-from api.http.schemas import place_of
+from api.http.schemas import Reason, place_of
 
 TAG_DIGITS = 16
 MAX_UNKNOWN = 20
@@ -37,6 +38,8 @@ class Route(APIRoute):
 
     A query parameter that the route does not declare, or that is given twice, raises Invalid: a misspelled filter would
     have no effect. The token is checked first. Probes and nodes may send parameters that this version does not know.
+
+    An act of operators may wait for a second person, and takes a `reason`.
     """
 
     def __init__(
@@ -45,6 +48,10 @@ class Route(APIRoute):
         self.rule, first = _permission(path, endpoint)
         # These run before a transaction begins.
         checked = [first, *(dependencies or ()), Depends(_demand_known)]
+        alone = set(options.get("methods") or ("GET",)) == {"GET"} or options.get("operation_id") in ALONE
+        self.may_wait = Role.OPERATOR in self.rule.roles and not alone
+        if self.may_wait:
+            checked.append(Depends(_reason))
         super().__init__(path, endpoint, dependencies=checked, **options)
 
     @cached_property
@@ -117,6 +124,15 @@ async def _demand_known(request: Request) -> None:
         raise Invalid(
             [Fault(place_of(("query", name)), _wrong(name, times, known)) for name, times in wrong[:MAX_UNKNOWN]]
         )
+
+
+async def _reason(
+    reason: Annotated[
+        Reason | None,
+        Query(description="Why less is refused. An authority may require it; a reason in the body also counts."),
+    ] = None,
+) -> None:
+    """Declare the parameter. The rule of the second person reads it."""
 
 
 def _wrong(name: str, times: int, known: frozenset[str]) -> str:

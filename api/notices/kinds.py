@@ -26,6 +26,7 @@ class Kind(StrEnum):
     BAN_MONITORED = "ban_monitored"
     BAN_BACK = "ban_back"
     REQUEST_WAITING = "request_waiting"
+    REFUSALS_LIFTED = "refusals_lifted"
     SOURCE_RENEWED = "source_renewed"
     SOURCE_ENDED = "source_ended"
     SOURCE_GOES_ON = "source_goes_on"

@@ -57,6 +57,7 @@ COMMANDS: Mapping[Kind, str] = {
     Kind.BAN_OFF: "dnsfilterctl ban show {authority_slug} {slug}",
     Kind.BAN_MONITORED: "dnsfilterctl ban show {authority_slug} {slug}",
     Kind.REQUEST_WAITING: "dnsfilterctl request show {number}",
+    Kind.REFUSALS_LIFTED: "dnsfilterctl audit list --act refusals.lift",
     Kind.SOURCE_RENEWED: 'dnsfilterctl ban renew {authority_slug} {slug} --for "6 months" --reference REFERENCE',
     Kind.SOURCE_ENDED: "dnsfilterctl ban end {authority_slug} {slug} --reason REASON",
     Kind.EXEMPTION_WAITING: "dnsfilterctl exemption show {number}",
@@ -141,10 +142,15 @@ TEXTS: Mapping[Kind, Text] = {
         "Enforcement of the ban on {service} ({authority}) resumed {at}. The ban refuses queries as before.",
     ),
     Kind.REQUEST_WAITING: Text(
-        "a request to switch off the ban on {service} awaits your decision",
-        "Request {number} was submitted {at}. It asks to switch off the ban on {service} ({authority}) temporarily. "
-        "Until you decide, the ban applies as before.",
+        "request {number} awaits your decision: less would be refused",
+        "Request {number} was submitted {at}. It asks for a change after which less is refused ({scope}). Until you "
+        "decide, bans apply as before.",
         "An approver of your authority reviews the request, then approves or rejects it:",
+    ),
+    Kind.REFUSALS_LIFTED: Text(
+        "less is refused since a change",
+        "A change was made {at}. Since then, less is refused ({scope}).",
+        "To see who did this and why:",
     ),
     Kind.SOURCE_RENEWED: Text(
         "the ban on {service} that you adopted has been renewed",

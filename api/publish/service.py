@@ -129,6 +129,14 @@ class Publisher:
             return held
         return policy_of(self._policies.load(unit.session, unit.now_s), self.services)
 
+    def committed(self) -> Policy:
+        """Return the policy without the acts of the transaction that is under way."""
+        with self._database.reading() as session:
+            held = self._policy
+            if held is not None and held.revision == revision(session):
+                return held
+            return policy_of(self._policies.load(session, int(self._clock())), self.services)
+
     def publish(self, policy: Policy) -> None:
         """Publish a committed policy unless a newer one is in force. On failure, raise NotPublished and retry later."""
         with self._turn:

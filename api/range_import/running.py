@@ -14,7 +14,7 @@ from fastapi import Request
 from api.errors import NotPublished
 from api.http import problems
 from api.http.dependencies import part_of, request_id
-from api.http.idempotency import Replayed
+from api.http.idempotency import Answered
 from api.http.schemas import ProblemRead
 from api.ranges.schemas import ImportProgressRead, Stage
 
@@ -65,7 +65,7 @@ class Imports:
         begun = self._begin(account, key)
         try:
             yield begun
-        except Replayed:
+        except Answered:
             begun.end()
             raise
         except NotPublished as error:

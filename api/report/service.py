@@ -293,7 +293,9 @@ class _Maker:
         bound: Iterable[BoundRead],
     ) -> list[ReportActRead]:
         """Return the acts on the ban, its bindings, exemptions and requests, and the suspensions that concern it."""
-        requests = self._session.scalars(select(RequestRow.number).where(RequestRow.ban == row.number))
+        requests = self._session.scalars(
+            select(RequestRow.number).where(RequestRow.object == f"ban/{row.authority}/{row.service}")
+        )
         numbers = {one.number for one in suspensions} | {one.number for each in bound for one in each.suspended}
         others = [f"request/{number}" for number in requests] + [f"suspension/{number}" for number in sorted(numbers)]
         found = [act for act in acts_of(self._session, dossier, others) if self._is_within(act.time_s)]

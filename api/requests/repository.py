@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.db.models import BanRow, RequestRow
+from api.db.models import RequestRow
 from api.errors import NotFound
 from api.http.pagination import Sorting, sorted_page
 from api.requests.schemas import RequestState
@@ -23,9 +23,9 @@ def get(session: Session, number: int) -> RequestRow:
     return row
 
 
-def waiting(session: Session, ban: int, now: Instant) -> Sequence[RequestRow]:
-    """Return the requests about a ban that wait for a decision."""
-    statement = select(RequestRow).where(RequestRow.ban == ban, in_state(RequestState.REQUESTED, now))
+def waiting(session: Session, authority: str, now: Instant) -> Sequence[RequestRow]:
+    """Return the requests that wait for an approver of the authority."""
+    statement = select(RequestRow).where(RequestRow.authority == authority, in_state(RequestState.REQUESTED, now))
     return session.scalars(statement.order_by(RequestRow.number)).all()
 
 
@@ -40,7 +40,7 @@ def page(
     """Return a page of requests by number; only those in the authorities `visible`, unless it is None."""
     statement = select(RequestRow)
     if visible is not None:
-        statement = statement.where(RequestRow.ban.in_(select(BanRow.number).where(BanRow.authority.in_(visible))))
+        statement = statement.where(RequestRow.authority.in_(visible))
     if state is not None:
         statement = statement.where(in_state(state, now))
     return sorted_page(session, statement, SORTING, "number", limit, cursor)

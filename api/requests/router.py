@@ -2,21 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.auth.permit import Permit
 from api.auth.second_person import demand_second_person
-from api.db.models import BanRow, RequestRow
+from api.db.models import RequestRow
 from api.db.unit_of_work import UnitOfWork
-from api.errors import NotFound
 from api.exemptions.schemas import Note, Refusal
-from api.http.dependencies import PreconditionDep, RuntimeDep, UnitDep, tag
+from api.http.dependencies import PreconditionDep, UnitDep, tag
 from api.http.parameters import DEFAULT_LIMIT, Cursor, Limit
 from api.http.permits import ApproverOfObject, OperatorOfObject, ReaderOfObject, ReaderOfSome
 from api.http.problems import CONFLICT, NOT_FOUND, NOT_PUBLISHED, STALE, documented
 from api.http.routes import Route
 from api.http.schemas import Page
 from api.requests import repository, service
+from api.requests.carrying_out import carry_out
 from api.requests.reading import read_request
 from api.requests.schemas import RequestRead, RequestState
 
@@ -33,9 +33,9 @@ def list_requests(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[RequestRead]:
-    """List requests to switch a ban off or to set it to monitor, by number."""
+    """List the acts that wait, or have waited, for an approver, by number."""
     rows, following = repository.page(unit.session, permit.visible(), state, unit.now_s, limit, cursor)
-    return Page(items=[_read(unit, row) for row in rows], next=following)
+    return Page(items=[read_request(row, unit.now_s) for row in rows], next=following)
 
 
 @router.get("/{number}", operation_id="get_request", summary="Get a request", responses=documented(NOT_FOUND))
@@ -51,26 +51,25 @@ def get_request(number: Number, unit: UnitDep, permit: ReaderOfObject, response:
     responses=documented(NOT_FOUND, CONFLICT, STALE, NOT_PUBLISHED),
 )
 def approve_request(
+    request: Request,
     number: Number,
     unit: UnitDep,
-    held: RuntimeDep,
     permit: ApproverOfObject,
     response: Response,
     precondition: PreconditionDep,
     body: Note | None = None,
 ) -> RequestRead:
-    """Approve the request and set the mode that it asks for.
+    """Approve the request and carry it out, as it was sent.
 
-    The requester cannot approve it, nor can an approver whose role the requester granted.
+    The requester cannot approve it, nor can an approver whose role the requester granted. If the policy has changed and
+    more would be lifted than the request says, it is 409.
     """
     row = _permitted(number, unit, permit)
     precondition.check(row.revision)
-    ban = unit.session.get_one(BanRow, row.ban)
-    demand_second_person(permit.caller, unit.session, row.requested_by, permit.rule.roles, ban.authority, unit.now_s)
-    known = held.services.get(ban.service)
-    if known is None:
-        raise NotFound(f"service {ban.service} is not in the catalogue: reject the request")
-    service.approve(unit, row, known, body.note if body is not None else "")
+    demand_second_person(permit.caller, unit.session, row.requested_by, permit.rule.roles, row.authority, unit.now_s)
+    if row.approved_s is None:
+        service.approve(unit, row, body.note if body is not None else "")
+        carry_out(row, unit, request)
     return _answer(unit, row, response)
 
 
@@ -117,16 +116,12 @@ def withdraw_request(
 
 
 def _permitted(number: int, unit: UnitOfWork, permit: Permit) -> RequestRow:
-    """Return the request; raise `Forbidden` unless the caller has the role in the ban's authority."""
+    """Return the request; raise `Forbidden` unless the caller has the role in its authority."""
     row = repository.get(unit.session, number)
-    permit.demand(unit.session.get_one(BanRow, row.ban).authority)
+    permit.demand(row.authority)
     return row
 
 
 def _answer(unit: UnitOfWork, row: RequestRow, response: Response) -> RequestRead:
     tag(response, row.revision)
-    return _read(unit, row)
-
-
-def _read(unit: UnitOfWork, row: RequestRow) -> RequestRead:
-    return read_request(row, unit.session.get_one(BanRow, row.ban), unit.now_s)
+    return read_request(row, unit.now_s)

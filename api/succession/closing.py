@@ -97,12 +97,7 @@ def _exemptions(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[Exempt
 
 
 def _requests(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[RequestRow]:
-    found = [
-        request
-        for ban in repository.bans(unit.session, row.slug)
-        for request in waiting(unit.session, ban.number, unit.now_s)
-    ]
-    return [request for request in found if until(request.until_s) > at]
+    return [one for one in waiting(unit.session, row.slug, unit.now_s) if until(one.lapses_s) > at]
 
 
 def _bindings(unit: UnitOfWork, row: AuthorityRow, at: Instant) -> list[BindingRow]:

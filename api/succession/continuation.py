@@ -58,7 +58,10 @@ class Continuation:
     done: Outcome
 
     def continue_bans(self) -> None:
-        """Continue each ban that has not lapsed, with its bindings and exemptions; raise `Conflict` on failure."""
+        """Continue each ban that has not lapsed, with its bindings and exemptions; raise `Conflict` on failure.
+
+        List what waits for an approver as ended. Its authors must ask the successor again.
+        """
         for ban in repository.bans(self.unit.session, self.old.slug):
             service = self.services.get(ban.service)
             if has_lapsed(ban.terms, self.unit.now_s):
@@ -68,6 +71,8 @@ class Continuation:
                 self._end_with(ban)
             else:
                 self._continue(ban, service)
+        waiting = requests.waiting(self.unit.session, self.old.slug, self.unit.now_s)
+        self.done.ended += [f"request/{row.number}" for row in waiting]
 
     def continue_bindings_to(self) -> None:
         """Bind the successor by what binds the merged authority."""
@@ -82,14 +87,13 @@ class Continuation:
         session, now = self.unit.session, self.unit.now_s
         self.done.ended += map(_of_binding, repository.bindings_of(session, ban.number, now))
         self.done.ended += map(_of_exemption, repository.exemptions_from(session, ban.number, now, *CONTINUED))
-        self._end_requests(ban)
+        self._end_asked(ban)
 
-    def _end_requests(self, ban: BanRow) -> None:
-        """List the requests as ended. Their authors must ask the successor again."""
+    def _end_asked(self, ban: BanRow) -> None:
+        """List the exemptions that nobody has decided as ended. Their authors must ask the successor again."""
         session, now = self.unit.session, self.unit.now_s
         asked = repository.exemptions_from(session, ban.number, now, ExemptionState.REQUESTED)
         self.done.ended += map(_of_exemption, asked)
-        self.done.ended += [f"request/{row.number}" for row in requests.waiting(session, ban.number, now)]
 
     def _continue(self, ban: BanRow, service: Service) -> None:
         session, now = self.unit.session, self.unit.now_s
@@ -105,7 +109,7 @@ class Continuation:
                 self._continue_binding(binding, row, binding.authority)
         for exemption in repository.exemptions_from(session, ban.number, now, *CONTINUED):
             self._continue_exemption(exemption, row, applied)
-        self._end_requests(ban)
+        self._end_asked(ban)
 
     def _successor_ban(self, ban: BanRow, known: BanRow | None, service: Service) -> BanRow:
         """Return the successor's ban that continues the remaining terms of `ban`: its existing one, or a new one."""

@@ -8,6 +8,7 @@ from typing import Any
 from api.ctl.display.local_times import at_words
 from api.policies.schemas import ActRead
 from api.ranges.schemas import RangeChangeRead
+from api.requests.schemas import RequestedActRead
 from api.revisions.schemas import ChangeRead
 
 _INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"')
@@ -15,7 +16,7 @@ MAX_VALUE = 200
 """Maximum length of a value in characters; `--json` has the complete value."""
 
 
-def act_lines(act: ActRead | RangeChangeRead) -> Iterator[str]:
+def act_lines(act: ActRead | RangeChangeRead | RequestedActRead) -> Iterator[str]:
     """Yield a line for the act, and one for each field that differs."""
     return _object_lines(f"{act.object}  {act.act}", act.before, act.after)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 
-from api.ctl.command import AUDIENCE, FUNDING, Group, Options, Result, add_site, add_verb, given, integer, slug
+from api.ctl.command import AUDIENCE, FUNDING, Group, Options, Result, add_site, add_verb, add_why, given, integer, slug
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress
 from api.ctl.display.safe_text import counted
@@ -76,6 +76,7 @@ def add_import(group: Group) -> None:
         f"(default: {DEFAULT_REMOVALS}); required for an empty file",
     )
     add_site(parser)
+    add_why(parser)
 
 
 def _import(client: Client, options: Options) -> Result:
@@ -86,7 +87,7 @@ def _import(client: Client, options: Options) -> Result:
     with Progress() as progress:
         key = secrets.token_hex(16)
         query = {
-            **given(options, "site", "max_removals"),
+            **given(options, "site", "max_removals", "reason"),
             "authority": options.authority if options.sync else None,
             "sync": "true" if options.sync else None,
             "dry_run": "true" if options.dry_run else None,

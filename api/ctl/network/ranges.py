@@ -13,6 +13,7 @@ from api.ctl.command import (
     add_limit,
     add_site,
     add_verb,
+    add_why,
     given,
     prefix,
     slug,
@@ -50,6 +51,7 @@ def add(groups: Group) -> None:
     remove = add_verb(group, "remove", _remove, "Deregister a range.", "range remove 192.0.2.0/24")
     remove.add_argument("prefix", type=prefix, metavar="PREFIX")
     add_site(remove)
+    add_why(remove)
     add_import(group)
     add_layout(group)
     add_unregistered(group)
@@ -74,6 +76,7 @@ def _add_fields(parser: Parser, *, required: bool) -> None:
     )
     parser.add_argument("--label", metavar="TEXT", help="description of the network")
     add_site(parser)
+    add_why(parser)
 
 
 def _add_sites(groups: Group) -> None:
@@ -95,16 +98,17 @@ def _list(client: Client, options: Options) -> Result:
 
 def _add(client: Client, options: Options) -> Result:
     body = given(options, "authority", "funding", "audience", "label")
-    return _shown(client, client.send(RangeRead, "PUT", _where(options), body, {"If-None-Match": "*"}))
+    only_new = {"If-None-Match": "*"}
+    return _shown(client, client.send(RangeRead, "PUT", _where(options), body, only_new, given(options, "reason")))
 
 
 def _set(client: Client, options: Options) -> Result:
     body = given(options, "funding", "audience", "label")
-    return _shown(client, client.send(RangeRead, "PATCH", _where(options), body))
+    return _shown(client, client.send(RangeRead, "PATCH", _where(options), body, query=given(options, "reason")))
 
 
 def _remove(client: Client, options: Options) -> Result:
-    client.delete(_where(options))
+    client.delete(_where(options), given(options, "reason"))
     removed = {"removed": options.prefix, "site": options.site}
     return Result(removed, lambda: [f"removed range {options.prefix} of site {options.site}"])
 

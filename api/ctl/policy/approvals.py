@@ -27,7 +27,7 @@ def add_deciding(group: Group, noun: str, kind: Numbered[Any]) -> None:
 
 def prepare(items: Collection[Asked], names: Names, accounts: Accounts) -> None:
     """Look up the names that a table needs. Raise CtlError."""
-    bans = [item.ban.partition("/") for item in items]
+    bans = [item.ban.partition("/") for item in items if item.ban is not None]
     names.prepare({ban[0] for ban in bans}, {ban[2] for ban in bans})
     accounts.prepare({item.requested_by for item in items})
 

@@ -23,6 +23,7 @@ from api.ctl.command import (
     add_state,
     add_term,
     add_verb,
+    add_why,
     decision_body,
     given,
     reference,
@@ -43,10 +44,8 @@ from api.ctl.network.reached_nodes import add_wait, exit_code, nodes_of
 from api.ctl.network.reached_nodes import notes as nodes_notes
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_table, off_term
-from api.ctl.policy.requests import waiting_result
 from api.ctl.policy.suspensions import banner_lines, find_current
-from api.ctl.remote.client import Client, path
-from api.requests.schemas import RequestRead
+from api.ctl.remote.client import Client, Query, path
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Mode, Reply
 from dnsfilter.shell_completion import Words
@@ -87,6 +86,7 @@ def add(groups: Group) -> None:
         metavar="AUTHORITY/SERVICE",
         help="copy the remaining terms and the scope of this ban; later changes to it have no effect",
     )
+    add_why(renew)
     add_term(renew, review=True, start="the end of the terms in force")
     add_decision(renew, "decision to renew")
     end = add_verb(group, "end", _end, "End a ban early.", 'ban end ghent tiktok --reason "decision annulled"')
@@ -97,6 +97,7 @@ def add(groups: Group) -> None:
     add_report(group)
     remove = add_verb(group, "remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
     _add_subject(remove)
+    add_why(remove)
 
 
 def _add_subject(parser: Parser) -> None:
@@ -153,7 +154,7 @@ def _add_fields(parser: Parser) -> None:
     parser.add_argument(
         "--mode", choices=words_of(Mode), metavar="MODE", help="enforce, monitor (answer and count), or off"
     )
-    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set; kept in the audit log")
+    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set or less is refused; in the audit log")
     parser.add_argument(
         "--reply",
         choices=words_of(Reply),
@@ -212,8 +213,7 @@ def _adopt(client: Client, options: Options) -> Result:
         raise WrongInput(
             "a ban needs a decision and a term, --following, or --provisional. Type: dnsfilterctl ban adopt --help"
         )
-    ban = client.ask(BanRead, RequestRead, "PUT", _where(options), body)
-    return waiting_result(ban) if isinstance(ban, RequestRead) else _shown(client, ban)
+    return _shown(client, client.send(BanRead, "PUT", _where(options), body, query=_why(options)))
 
 
 def _set(client: Client, options: Options) -> Result:
@@ -223,9 +223,7 @@ def _set(client: Client, options: Options) -> Result:
         raise WrongInput("nothing to set. Give for example --mode. Type: dnsfilterctl ban set --help")
     # Only these fields may create a ban. Another change of an unknown ban is an error in its name.
     method = "PUT" if body.keys() & {"decision", "terms", "provisional"} else "PATCH"
-    ban = client.ask(BanRead, RequestRead, method, _where(options), body)
-    if isinstance(ban, RequestRead):
-        return waiting_result(ban)
+    ban = client.send(BanRead, method, _where(options), body, query=_why(options))
     lapsed = f"The ban has lapsed and refuses nothing in any mode. Type `{PROGRAM} ban renew` to add a term."
     result = _shown(client, ban)
     if ban.state == "lapsed":
@@ -238,8 +236,14 @@ def _set(client: Client, options: Options) -> Result:
 
 def _fields(options: Options) -> Body:
     """Return the fields of a ban that the options give, except its decision and term."""
-    reason = {} if options.reason is None else {"mode_reason": options.reason}
+    sets_mode = options.mode is not None and options.reason is not None
+    reason = {"mode_reason": options.reason} if sets_mode else {}
     return {**given(options, *_FIELDS, "addresses"), **reason}
+
+
+def _why(options: Options) -> Query:
+    """Return the reason of a change that sets no mode."""
+    return {"reason": options.reason} if options.mode is None else {}
 
 
 def _change(options: Options) -> Body:
@@ -266,7 +270,7 @@ def _renew(client: Client, options: Options) -> Result:
         body: Body = {"decision": _following(options)}
     else:
         body = with_decision(options, term_body(options))
-    return _shown(client, client.send(BanRead, "POST", _where(options, "terms"), body))
+    return _shown(client, client.send(BanRead, "POST", _where(options, "terms"), body, query=given(options, "reason")))
 
 
 def _end(client: Client, options: Options) -> Result:
@@ -285,7 +289,7 @@ def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[
 
 
 def _remove(client: Client, options: Options) -> Result:
-    client.delete(_where(options))
+    client.delete(_where(options), given(options, "reason"))
     subject = f"{options.authority}/{options.service}"
     return Result({"removed": subject}, lambda: [f"removed ban {subject}"])
 

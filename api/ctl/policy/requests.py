@@ -1,9 +1,10 @@
-"""dnsfilterctl request: requests to set a ban to off or monitor, which an approver decides."""
+"""dnsfilterctl request: acts after which less is refused, which an approver decides."""
 
 from collections.abc import Iterator
 
 from api.ctl.command import Group, Options, Result, add_group, add_limit, add_numbered, add_state, add_verb, given
 from api.ctl.display.account_names import Accounts
+from api.ctl.display.act_lines import act_lines
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, table
@@ -11,12 +12,12 @@ from api.ctl.display.shown_names import Names
 from api.ctl.numbered import Numbered
 from api.ctl.policy.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.remote.client import Client, path
-from api.requests.schemas import RequestRead, RequestState
+from api.requests.schemas import LiftRead, RequestRead, RequestState
 
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "request", "Manage requests to set a ban to off or monitor, which an approver decides.")
+    group = add_group(groups, "request", "Manage acts that wait for an approver, because less would be refused.")
     lister = add_verb(group, "list", _list, "List requests.", "request list --state requested")
     add_state(lister, RequestState)
     add_limit(lister)
@@ -26,8 +27,7 @@ def add(groups: Group) -> None:
 
 def waiting_result(found: RequestRead) -> Result:
     """Return the result of an act that waits for approval."""
-    authority = found.ban.partition("/")[0]
-    return Result(found, lambda: [f"Request {found.number} waits for an approver of {authority}."])
+    return Result(found, lambda: [f"Request {found.number} waits for an approver of {found.authority}."])
 
 
 def _list(client: Client, options: Options) -> Result:
@@ -36,16 +36,29 @@ def _list(client: Client, options: Options) -> Result:
 
 
 def _lines(found: RequestRead, names: Names, accounts: Accounts) -> Iterator[str]:
-    zone = _zone(found, names)
+    zone = names.time_zone(found.authority)
+    subject = ("about", found.object)
+    if found.ban is not None:
+        subject = ("for the ban", f"{found.ban}: {names.words(found.ban)}")
     rows = [
         ("request", str(found.number)),
-        ("for the ban", f"{found.ban}: {names.words(found.ban)}"),
-        ("mode", _mode(found, zone)),
+        ("authority", names.labelled(found.authority)),
+        subject,
+        ("asks for", _wish(found, zone)),
         ("reason", found.reason or "none"),
         ("state", found.state),
         *outcome_rows(found, zone, accounts),
     ]
     yield from columns(rows)
+    yield "It would do:"
+    for act in found.acts:
+        yield from act_lines(act)
+    if found.act_count > len(found.acts):
+        yield f"and {found.act_count - len(found.acts)} more"
+    yield "It would no longer refuse:"
+    yield from (f"  {_lifted(one, zone)}" for one in found.lifts)
+    if found.lift_count > len(found.lifts):
+        yield f"  and {found.lift_count - len(found.lifts)} more"
 
 
 _REQUESTS = Numbered(RequestRead, "requests", _lines)
@@ -56,22 +69,27 @@ def _table(items: list[RequestRead], names: Names, accounts: Accounts) -> Iterat
     rows = [
         (
             str(item.number),
-            *names.both(item.ban),
-            _mode(item, _zone(item, names)),
+            item.authority,
+            names.authority(item.authority),
+            item.object,
+            _wish(item, names.time_zone(item.authority)),
             item.state,
             accounts.words(item.requested_by),
             item.reason,
         )
         for item in items
     ]
-    yield from table(
-        ("no.", "ban of", "name", "service", "name", "mode", "state", "asked by", "reason"), rows, ("name",)
-    )
+    yield from table(("no.", "authority", "name", "about", "asks for", "state", "asked by", "reason"), rows, ("name",))
 
 
-def _mode(found: RequestRead, zone: str | None) -> str:
-    return found.mode if found.until is None else f"{found.mode} until {at_words(found.until, zone)}"
+def _wish(found: RequestRead, zone: str | None) -> str:
+    """Return the mode that the request sets, or the acts that it leads to."""
+    if found.mode is not None:
+        return found.mode if found.until is None else f"{found.mode} until {at_words(found.until, zone)}"
+    return ", ".join(dict.fromkeys(act.act for act in found.acts))
 
 
-def _zone(found: RequestRead, names: Names) -> str | None:
-    return names.time_zone(found.ban.partition("/")[0])
+def _lifted(one: LiftRead, zone: str | None) -> str:
+    where = one.prefix or f"{one.funding} {one.audience}"
+    end = "" if one.end is None else f" until {at_words(one.end, zone)}"
+    return f"{one.authority}, {where}: {one.service}, tier {one.tier}, from {at_words(one.start, zone)}{end}"

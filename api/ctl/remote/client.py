@@ -1,4 +1,7 @@
-"""Ask the API: return answers by their schemas, and raise every failure as a `CtlError`."""
+"""Ask the API: return answers by their schemas, and raise every failure as a `CtlError`.
+
+An act that waits for an approver raises `WaitsForApproval`.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from copy import copy
@@ -12,6 +15,7 @@ from api.ctl.exit_codes import CtlError, Denied, NotInForce, TokenRejected, Unre
 from api.ctl.remote.answer_reading import Problem, answer_of
 from api.ctl.remote.fault_places import Places, fault_line
 from api.http.schemas import Page
+from api.requests.schemas import RequestRead
 
 READ_S = 60.0
 """Read timeout in seconds. The API compiles and publishes a large policy before it answers."""
@@ -24,8 +28,15 @@ _ALONE = ("/problems/conflict", "/problems/stale")
 """Types of problems whose detail needs no title."""
 
 Found = TypeVar("Found", bound=BaseModel)
-Other = TypeVar("Other", bound=BaseModel)
 Query = Mapping[str, str | int | None]
+
+
+class WaitsForApproval(Exception):
+    """Raised if an act waits for an approver: it has become a request."""
+
+    def __init__(self, found: RequestRead) -> None:
+        super().__init__(f"request {found.number} waits for an approver of {found.authority}")
+        self.found = found
 
 
 def path(*parts: str | int) -> str:
@@ -148,16 +159,9 @@ class Client:
         answer = self._ask(method, where, query=query, json=body, headers=headers, accepted=(200, 201))
         return self._read(kind, answer)
 
-    def ask(
-        self, kind: type[Found], waiting: type[Other], method: str, where: str, body: Mapping[str, Any]
-    ) -> Found | Other:
-        """Act, and return the answer as a `kind`, or as a `waiting` if the act waits for approval. Raise CtlError."""
-        status, data = self._ask(method, where, json=body, accepted=(200, 201, 202))
-        return self._read(waiting, (status, data)) if status == 202 else self._read(kind, (status, data))
-
-    def delete(self, where: str) -> None:
+    def delete(self, where: str, query: Query | None = None) -> None:
         """Remove the resource. Raise CtlError."""
-        self._ask("DELETE", where, accepted=(204,))
+        self._ask("DELETE", where, query=query, accepted=(204,))
 
     def text(self, where: str) -> str:
         """Return a resource that is a text. Raise CtlError."""
@@ -195,6 +199,8 @@ class Client:
         **content: Any,
     ) -> tuple[int, bytes]:
         status, data = self._connection.ask(method, where, _params(query), within_s, **content)
+        if status == 202:
+            raise WaitsForApproval(self._read(RequestRead, (status, data)))
         if status not in accepted:
             raise self._problem(status, data)
         return status, data

@@ -1,30 +1,39 @@
-"""Requests to set a ban's mode that wait for a second person."""
+"""Acts that wait for a second person."""
 
-from sqlalchemy import ForeignKey, Integer, String
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.db.base import Base
+from api.db.base import Base, Json
 
 
 class RequestRow(Base):
-    """A request to set a ban's mode, until `until_s` if it is off for a time, and the outcome of the request.
+    """An API request whose act waits for an approver of `authority`, and the outcome.
 
-    `was` is the ban's mode at the time of the request, set at `was_set_s`. `requested_by` and `decided_by` are
-    accounts.
+    `operation`, `path`, `query`, `media_type` and `body` are the request as it was sent. `acts` are the first acts that
+    it led to, of `act_count`; `lifts` is what it would no longer refuse. It has no effect after `lapses_s`.
+    `requested_by` and `decided_by` are accounts.
     """
 
     __tablename__ = "requests"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    ban: Mapped[int] = mapped_column(ForeignKey("bans.number"), index=True)
-    mode: Mapped[str] = mapped_column(String(16))
-    until_s: Mapped[int | None]
+    authority: Mapped[str] = mapped_column(ForeignKey("authorities.slug"), index=True)
+    object: Mapped[str] = mapped_column(String(300), index=True)
+    operation: Mapped[str] = mapped_column(String(63))
+    path: Mapped[dict[str, str]] = mapped_column(JSON)
+    query: Mapped[str] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(String(100))
+    body: Mapped[str] = mapped_column(Text, deferred=True)
+    acts: Mapped[list[Json]] = mapped_column(JSON)
+    act_count: Mapped[int]
+    lifts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(String(1000))
-    was: Mapped[str] = mapped_column(String(16))
-    was_set_s: Mapped[int | None]
     requested_s: Mapped[int]
     requested_by: Mapped[int]
+    lapses_s: Mapped[int | None]
     approved_s: Mapped[int | None]
     rejected_s: Mapped[int | None]
     withdrawn_s: Mapped[int | None]

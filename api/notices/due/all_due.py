@@ -10,7 +10,7 @@ from api.db.models import AuthorityRow
 from api.notices.due.due_acts import due_bindings, due_captures, due_exemptions, due_mergers, due_suspensions
 from api.notices.due.due_bans import due_bans
 from api.notices.due.due_followed_bans import due_followed_bans
-from api.notices.due.due_modes import due_modes, due_requests
+from api.notices.due.due_modes import due_lifts, due_modes, due_requests
 from api.notices.due.due_nodes import due_nodes
 from api.notices.kinds import Due, Hour
 
@@ -24,6 +24,7 @@ def due(session: Session, hour: Hour) -> list[Due]:
         due_bans,
         due_modes,
         due_requests,
+        due_lifts,
         due_followed_bans,
         due_exemptions,
         due_bindings,

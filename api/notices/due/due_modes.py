@@ -12,7 +12,7 @@ from api.db.base import Json
 from api.db.models import AuditRow, BanRow, RequestRow
 from api.notices.due.due_bans import bindings_of, bound_at, facts_at, reference_of
 from api.notices.kinds import Due, Hour, Kind
-from api.requests.schemas import RequestState
+from api.requests.schemas import LIFT, RequestState
 from api.requests.state import in_state
 from api.timestamps import parse_timestamp
 from dnsfilter.policy.intervals import span
@@ -83,12 +83,22 @@ def _is_back(ban: BanRow, spells: Sequence[_Spell]) -> bool:
 
 
 def due_requests(session: Session, hour: Hour) -> Iterator[Due]:
-    """Yield notices about requests that wait for an approver, to the ban's authority."""
+    """Yield notices about requests that wait for an approver, to the authority whose approver decides."""
     waiting = in_state(RequestState.REQUESTED, hour.now)
     for row in session.scalars(select(RequestRow).where(waiting, RequestRow.requested_s > hour.oldest)).all():
-        ban, kind = session.get_one(BanRow, row.ban), Kind.REQUEST_WAITING
-        facts = {**facts_at(ban, hour.now), "number": row.number, "at_s": row.requested_s}
-        yield Due(f"{kind}/{row.number}", kind, ban.authority, facts)
+        kind = Kind.REQUEST_WAITING
+        facts: Json = {"scope": row.authority, "number": row.number, "at_s": row.requested_s}
+        yield Due(f"{kind}/{row.number}", kind, row.authority, facts)
+
+
+def due_lifts(session: Session, hour: Hour) -> Iterator[Due]:
+    """Yield notices about acts after which less is refused, to the authorities that have a rule for such acts."""
+    row, kind = AuditRow, Kind.REFUSALS_LIFTED
+    entries = select(row).where(row.act == LIFT, row.time_s > hour.oldest, row.time_s <= hour.now).order_by(row.seq)
+    for entry in session.scalars(entries):
+        for authority in entry.authorities:
+            facts: Json = {"scope": authority, "number": entry.seq, "at_s": entry.time_s}
+            yield Due(f"{kind}/{entry.seq}/{authority}", kind, authority, facts)
 
 
 def _kind(spell: _Spell) -> Kind | None:

@@ -33,6 +33,7 @@ from api.nodes.fleet import Fleet
 from api.publish.service import Publisher, plausible_clock
 from api.publish.snapshot_key import Signing
 from api.publish.startup_check import keep_history
+from api.requests.second_person_rule import SecondPerson
 from api.settings import Settings, parse_settings
 from blocklists.catalogue import Catalogue, CatalogueName, Entry, TierEntry, load_catalogue
 from blocklists.catalogue_file import Category
@@ -177,7 +178,7 @@ def make_plane(
     checkpoint_job = CheckpointJob(
         database, load_signing_key(settings.checkpoint_key), settings.checkpoint_destinations, read
     )
-    runtime = Runtime(settings, database, held, by_slug, publisher, read, key)
+    runtime = Runtime(settings, database, held, by_slug, publisher, read, key, SecondPerson())
     names = {service.slug: service.name for service in held.services}
     events = EventJob(database, key, names, settings.event_destinations, read)
     app, registry = make_application(runtime, publisher, checkpoint_job, Fleet(database, publisher, read), events)

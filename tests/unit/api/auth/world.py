@@ -81,7 +81,7 @@ def make_world(plane: Plane) -> World:
     grants = {slug: _number(plane, "/v1/grants", _grant(bystander, role, slug)) for role, slug in granted}
     actors = {slug: _actor(plane, slug) for slug in AUTHORITIES}
     _, asker = plane.account("asker", *(("operator", slug) for slug in AUTHORITIES))
-    waiting = {slug: _asked_to_switch_off(plane, slug, asker) for slug in AUTHORITIES}
+    waiting = {slug: _asked_to_refuse_less(plane, slug, asker) for slug in AUTHORITIES}
     policy = plane.call("GET", "/v1/policy").text
     return World(
         bystander,
@@ -98,10 +98,11 @@ def make_world(plane: Plane) -> World:
     )
 
 
-def _asked_to_switch_off(plane: Plane, slug: str, token: str) -> int:
+def _asked_to_refuse_less(plane: Plane, slug: str, token: str) -> int:
     rules = f"/v1/authorities/{slug}/off-rules"
     plane.done("PATCH", rules, {"off_needs_approver": True})
-    number: int = plane.done("PATCH", f"/v1/authorities/{slug}/bans/alpha", {"mode": "off"}, token=token)["number"]
+    place = f"/v1/ranges/default/2001:db8:{NUMBER[slug]}:1::/64"
+    number: int = plane.done("PATCH", place, {"audience": "public"}, token=token)["number"]
     plane.done("PATCH", rules, {"off_needs_approver": False})
     return number
 

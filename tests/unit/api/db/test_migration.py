@@ -16,6 +16,7 @@ from api.db.migration import schema_of, upgrade
 from api.db.models import AuditRow, AuthorityRow, NodeRow, VersionRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork, entry_of
+from api.timestamps import timestamp_text
 from tests.support.earlier import set_back
 from tests.unit.api.conftest import START, Plane, on_both_databases
 from tests.unit.api.nodes.conftest import Machine
@@ -178,6 +179,26 @@ def test_an_upgrade_adds_captures_coverage_and_clients_and_keeps_usage(town: Pla
     assert [one["queries"] for one in before[2]["items"]] == [9]
     asked = {"authority": "town", "prefix": "192.0.2.0/24", "for": "10m", "reason": "names do not resolve"}
     assert town.done("POST", "/v1/captures", asked)["number"] == 1
+
+
+@on_both_databases
+def test_an_upgrade_keeps_requests_and_lapses_those_that_wait(town: Plane) -> None:
+    set_back(town.database, "0015")
+    columns = "number, ban, mode, until_s, reason, was, requested_s, requested_by, approved_s, note, revision"
+    with town.database.engine.begin() as connection:
+        for values in (
+            f"1, 1, 'off', {START + 9}, 'election night', 'enforce', {START - 99}, 1, {START - 9}, 'for the night', 3",
+            f"2, 1, 'monitor', NULL, '', 'enforce', {START - 8}, 1, NULL, '', 4",
+        ):
+            connection.execute(text(f"INSERT INTO requests ({columns}) VALUES ({values})"))
+    town.database.migrate()
+    town.done("PATCH", "/v1/authorities/town/off-rules", {"off_needs_approver": True})
+    first, second = town.done("GET", "/v1/requests")["items"]
+    assert (first["ban"], first["mode"], first["until"]) == ("town/alpha", "off", timestamp_text(START + 9))
+    assert (first["state"], first["note"], first["reason"]) == ("approved", "for the night", "election night")
+    assert (second["mode"], second["until"], second["state"]) == ("monitor", None, "lapsed")
+    _, desk = town.account("desk", ("operator", "town"))
+    assert town.done("PATCH", "/v1/authorities/town/bans/alpha", {"mode": "off"}, token=desk)["number"] == 3
 
 
 @on_both_databases

@@ -1,0 +1,165 @@
+"""The rule of the second person: which acts wait for an approver, or need a reason. It is the only place that decides.
+
+An act waits if it lifts a refusal in an authority that requires an approver. The policies before and after it are
+compared, not its fields. Acts of administrators never wait; operations in `ALONE` need no second person.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from urllib.parse import parse_qs
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from api.auth.judged_acts import Sent, Waits
+from api.auth.permit import Permit
+from api.auth.roles import Where
+from api.auth.second_person import ALONE
+from api.db.base import Json
+from api.db.models import AuthorityRow
+from api.db.unit_of_work import UnitOfWork
+from api.errors import Conflict, Invalid
+from api.publish.lifted_refusals import LiftedRefusal, lifted_refusals
+from api.requests import service
+from api.requests.reading import MAX_LIFTS, read_request
+from api.requests.schemas import LIFT
+from dnsfilter.policy.intervals import FOREVER, difference, union, until
+from dnsfilter.policy.model import Mode, Policy
+
+MODE_ACTS = frozenset({"request.approve", *(f"ban.set_{mode}" for mode in Mode)})
+"""Acts that only set modes. They need and keep reasons of their own, and cause notices of their own."""
+_CLIENTS = ("authority", "site", "prefix", "funding", "audience", "service", "tier")
+
+
+class _WaitsFor(Waits):
+    def __init__(self, wanted: service.Wanted) -> None:
+        super().__init__(f"waits for an approver of {wanted.authority}")
+        self.wanted = wanted
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What an authority requires of acts that lift refusals."""
+
+    approver: bool
+    reason: bool
+
+
+class SecondPerson:
+    """The rule, as the unit of work applies it."""
+
+    def judge(self, unit: UnitOfWork, permit: Permit, before: Callable[[], Policy], after: Policy, sent: Sent) -> None:
+        """Let the acts of `unit` pass, and record what they lift; or raise `Waits`.
+
+        Raise `Invalid` without a required reason, and `Conflict` if an approved request would lift more than it says.
+        """
+        if sent.operation in ALONE:
+            return
+        rules = _rules(unit.session, permit)
+        if rules or unit.approval is not None:
+            _Judged(unit, permit, rules).judge(before(), after, sent)
+
+    def ask(self, unit: UnitOfWork, waits: Waits) -> Json:
+        """Record and return the request. Raise `Conflict` if one about the same object is waiting."""
+        if not isinstance(waits, _WaitsFor):
+            raise waits
+        row = service.ask(unit, waits.wanted)
+        return read_request(row, unit.now_s).model_dump(mode="json")
+
+
+def _rules(session: Session, permit: Permit) -> Mapping[str, _Rules]:
+    """Return the rules of the authorities for which the caller acts."""
+    row = AuthorityRow
+    statement = select(row.slug, row.off_needs_approver, row.off_needs_reason).where(
+        or_(row.off_needs_approver, row.off_needs_reason)
+    )
+    acting_for = {held.authority for held in permit.caller.held if held.role in permit.rule.roles}
+    if None not in acting_for:
+        statement = statement.where(row.slug.in_(acting_for))
+    return {slug: _Rules(approver, reason) for slug, approver, reason in session.execute(statement)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The acts of a unit, and the rules of the authorities for which its caller acts."""
+
+    unit: UnitOfWork
+    permit: Permit
+    rules: Mapping[str, _Rules]
+
+    def judge(self, before: Policy, after: Policy, sent: Sent) -> None:
+        approval = self.unit.approval
+        deciders = self.rules.keys() if approval is None else {approval.authority}
+        lifted = lifted_refusals(before, after, deciders, self.unit.now_s)
+        lifts = [_stored(item) for item in lifted]
+        if approval is not None and not _within(lifts, approval.lifts):
+            raise Conflict(
+                "the policy has changed since this was requested: more than the request says would be lifted. "
+                "Reject the request; it can be made again"
+            )
+        if not lifts:
+            return
+        authorities = {item.decider for item in lifted}
+        reason = _reason(sent) if approval is None else approval.reason
+        if approval is None:
+            self._demand_reason(authorities, reason)
+            self._demand_approver(authorities, sent, lifts, reason)
+        if not self._sets_only_modes():
+            shown = {"reason": reason, "lifts": lifts[:MAX_LIFTS], "lift_count": len(lifts)}
+            self.unit.record(LIFT, self._object(sent), None, shown, *authorities)
+
+    def _demand_approver(self, authorities: set[str], sent: Sent, lifts: list[Json], reason: str) -> None:
+        waiting = sorted(slug for slug in authorities if self.rules[slug].approver)
+        if not waiting or self.permit.caller.administers:
+            return
+        if len(waiting) > 1:
+            named = " and ".join(waiting)
+            raise Conflict(f"approvers of {named} must each decide: make the change separately for each authority")
+        raise _WaitsFor(self._wanted(waiting[0], sent, lifts, reason))
+
+    def _sets_only_modes(self) -> bool:
+        return all(act.act in MODE_ACTS for act in self.unit.acts)
+
+    def _demand_reason(self, authorities: set[str], reason: str) -> None:
+        all_of_it = self.permit.rule.where is Where.INSTALLATION
+        needing = sorted(slug for slug in authorities if self.rules[slug].reason)
+        if needing and not reason and not all_of_it and not self._sets_only_modes():
+            message = f"{needing[0]} requires a reason when less is refused: give one"
+            raise Invalid.at("query.reason", message)
+
+    def _wanted(self, authority: str, sent: Sent, lifts: list[Json], reason: str) -> service.Wanted:
+        acts = [
+            {"act": act.act, "object": act.subject, "before": act.before, "after": act.after} for act in self.unit.acts
+        ]
+        return service.Wanted(authority, self._object(sent), sent, acts, self.unit.act_count, lifts, reason)
+
+    def _object(self, sent: Sent) -> str:
+        """Return the object of all acts of the unit, or else the name of the operation."""
+        subjects = {act.subject for act in self.unit.acts if not act.act.startswith("request.")}
+        return subjects.pop() if len(subjects) == 1 and self.unit.act_count <= len(self.unit.acts) else sent.operation
+
+
+def _reason(sent: Sent) -> str:
+    """Return the reason that a request gives, in its query or in its body."""
+    given = parse_qs(sent.query).get("reason", [""])[0].strip()
+    body = sent.json or {}
+    return given or str(body.get("reason") or body.get("mode_reason") or "").strip()
+
+
+def _stored(item: LiftedRefusal) -> Json:
+    found = {**asdict(item), "end": None if item.end == FOREVER else item.end}
+    del found["decider"]
+    return found
+
+
+def _within(lifts: Sequence[Json], asked: Sequence[Json]) -> bool:
+    """Return whether all that is lifted was asked for, at those times."""
+    held = _times(asked)
+    return all(not difference(union(times), union(held.get(key, ()))) for key, times in _times(lifts).items())
+
+
+def _times(lifts: Sequence[Json]) -> dict[tuple[object, ...], list[tuple[int, int]]]:
+    found: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    for item in lifts:
+        found.setdefault(tuple(item[name] for name in _CLIENTS), []).append((item["start"], until(item["end"])))
+    return found
