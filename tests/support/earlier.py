@@ -58,7 +58,8 @@ def set_back(database: Database, schema: str) -> None:
             connection.execute(text(REQUESTS))
             connection.execute(text("CREATE INDEX ix_requests_ban ON requests (ban)"))
         for table, column in gone:
-            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+            if table not in _tables_since(schema):
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         for row in connection.execute(VersionRow.__table__.select()).mappings().all():
             body = earlier_body(row["kind"], row["body"], schema)
             if body != row["body"]:
