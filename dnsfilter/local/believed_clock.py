@@ -126,7 +126,8 @@ class BelievedClock:
                 return None
             return Reference(parse_instant(value["instant"]), int(value["boot_ms"])), str(value["boot"])
         except (UnavailableError, ValueError, TypeError, KeyError, OverflowError) as error:
-            logs.emit(_LOG, logging.WARNING, "believed time not read", reason=error)
+            if not self._read_only:  # a command reports what it cannot read by itself
+                logs.emit(_LOG, logging.WARNING, "believed time not read", reason=error)
             return None
 
     def _store(self, reference: Reference) -> None:

@@ -231,6 +231,8 @@ def test_a_damaged_file_is_as_none_and_is_replaced(
     machine: Machine, path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_text(content)
+    machine.clock(path, read_only=True).look(MADE_S)
+    assert caplog.text == ""
     clock = machine.clock(path)
     clock.look(MADE_S)
     assert clock.reference == Reference(START, 1_000_000)
