@@ -25,16 +25,18 @@ LIFTED = "not ready: revision 1 is in force instead of 2, and does not refuse al
 DEADLY = """
 import os, signal, sys
 from pathlib import Path
+from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.worker import process
 
-adopt = process.Worker._adopt
+read = Snapshot.open
 
-def die(worker, snapshot, since_ms):
+def die(*arguments):
+    snapshot = read(*arguments)
     if str(snapshot.revision) in Path("deadly").read_text().split():
         os.kill(os.getpid(), signal.SIGSEGV)
-    adopt(worker, snapshot, since_ms)
+    return snapshot
 
-process.Worker._adopt = die
+Snapshot.open = die
 sys.argv = [sys.argv[0], sys.argv[-1]]
 process.main()
 """
