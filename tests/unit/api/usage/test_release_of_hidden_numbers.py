@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -139,6 +139,8 @@ def can_be(session: Session, days: list[OneDay], place: int, key: tuple[str, int
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(one_day, min_size=1, max_size=2))
+@example([OneDay({(RANGES[0], 8): 3, (RANGES[0], 9): 12}, 0)])
+@example([OneDay({(RANGES[0], 8): 4, (RANGES[1], 8): 4}, 0), OneDay({}, 3)])
 def test_no_hidden_number_can_be_computed(town: Plane, days: list[OneDay]) -> None:
     """Each number that is shown as hidden can be each number from 1 to 4. One in no list can be another, too."""
     with town.database.writing() as session:
