@@ -17,6 +17,7 @@ CLIENTS = {
 }
 BY_TCP = {"dig": (), "kdig": (), "drill": ("-t",)}
 STATUS = re.compile(r"(?:status|rcode): ([A-Z]+)")
+FLAGS = re.compile(r"^;; flags: ?([a-z ]*);", re.MULTILINE)
 
 ANSWERS = [
     ("www.example.org", "A", "192.0.2.1"),
@@ -83,8 +84,9 @@ def _over_tcp(place: Office) -> float:
 
 
 def test_drill_says_that_an_answer_over_udp_was_truncated(place: Office) -> None:
-    shown = ask(place, "drill", "big.example.org", "TXT")
-    assert "The answer packet was truncated" in shown
+    flags = FLAGS.search(ask(place, "drill", "big.example.org", "TXT"))
+    assert flags is not None
+    assert "tc" in flags[1].split()
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -112,7 +114,7 @@ def test_a_stub_client_shows_its_user_the_refusal_and_the_reason(
     shown = ask(place, client, name, "A")
     assert (status(shown), records(shown, "A"), records(shown, "SOA")) == (rcode, addresses, soas)
     reason = REASON.format(service)
-    assert "EDE: 15 (Blocked)" in shown
+    assert re.search(r"\bEDE: 15\b", shown)
     assert (reason in shown) or (reason.encode().hex(" ") in shown)  # drill prints the bytes of the text
 
 

@@ -115,13 +115,13 @@ def test_every_query_is_promql(path: Path, tmp_path: Path) -> None:
 
 
 def check_promql(queries: Sequence[str], directory: Path) -> None:
+    assert queries
     # Check the queries as recording rules, which every promtool can do. JSON is YAML.
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
     file = directory / "rules.yml"
     file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
     checked = component("promtool").run("check", "rules", str(file))
     assert checked.returncode == 0, checked.stderr
-    assert f"{len(rules)} rules found" in checked.stdout
 
 
 @each_dashboard

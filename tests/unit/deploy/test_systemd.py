@@ -38,12 +38,18 @@ def tool(name: str) -> str:
     return path
 
 
+def verify(unit: str, directory: Path) -> str:
+    """Return what systemd says about a unit whose programs exist."""
+    for path in (path for path in SYSTEMD.iterdir() if path.is_file()):
+        text = re.sub(r"/usr/bin/dnsfilter(?:-api|ctl)?(?=\s)", "/bin/true", path.read_text())
+        (directory / path.name).write_text(text)
+    command = [tool("systemd-analyze"), "verify", "--man=no", str(directory / unit)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
+
+
 @each_unit
-def test_systemd_reports_only_the_missing_program(unit: str) -> None:
-    command = [tool("systemd-analyze"), "verify", "--man=no", str(SYSTEMD / unit)]
-    complaints = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr.splitlines()
-    missing = re.compile(rf"{unit}: Command /usr/bin/dnsfilter(-api)? is not executable: No such file or directory")
-    assert [line for line in complaints if not missing.fullmatch(line)] == []
+def test_systemd_accepts_the_unit(unit: str, tmp_path: Path) -> None:
+    assert verify(unit, tmp_path) == ""
 
 
 @pytest.mark.parametrize(("unit", "most"), [*zip(UNITS, MOST_EXPOSED, strict=True)])
@@ -224,10 +230,9 @@ def test_backup_command_is_one_of_dnsfilterctl_and_is_started_by_the_timer() -> 
 
 
 @pytest.mark.parametrize("unit", [BACKUP, "dnsfilter-backup.timer"])
-def test_systemd_accepts_the_backup_and_its_exposure_is_low(unit: str) -> None:
-    verify = [tool("systemd-analyze"), "verify", "--man=no", str(SYSTEMD / unit)]
-    complaints = subprocess.run(verify, capture_output=True, text=True, timeout=60).stderr.splitlines()
-    assert [line for line in complaints if "is not executable" not in line] == []
+def test_systemd_accepts_the_backup_and_its_exposure_is_low(unit: str, tmp_path: Path) -> None:
+    assert verify(unit, tmp_path) == ""
     if unit == BACKUP:
-        security = [verify[0], "security", "--offline=yes", "--no-pager", "--threshold=15", str(SYSTEMD / unit)]
+        analyze = tool("systemd-analyze")
+        security = [analyze, "security", "--offline=yes", "--no-pager", "--threshold=15", str(SYSTEMD / unit)]
         assert subprocess.run(security, capture_output=True, timeout=60).returncode == 0
