@@ -18,9 +18,9 @@ from pyrage.x25519 import Identity
 
 from tests.bench.load import Asked, Target, ask
 from tests.support.booted_machine import BootedMachine, ensure_debian
-from tests.support.components import PROJECT
+from tests.support.components import PROJECT, impossible
 from tests.support.documents import blocks
-from tests.support.namespaces import KnotWithin, impossible
+from tests.support.namespaces import KnotWithin
 from tests.support.nodes import eventually
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.support.components import PROJECT, component
-from tests.support.namespaces import Namespace, impossible, tool
+from tests.support.components import PROJECT, component, impossible
+from tests.support.namespaces import Namespace, tool
 
 DEBIAN = PROJECT / "build/debian-root"
 """Debian 13 with what each installation has, and dig. `ensure_debian` makes it."""

@@ -50,7 +50,7 @@ def component(name: str) -> Component:
     search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     if installed := shutil.which(name, path=search):
         return Component(Path(installed), dict(os.environ))
-    return _missing(f"{name} is not here: run scripts/components, or install it")
+    return impossible(f"{name} is not here: run scripts/components, or install it")
 
 
 def end(process: "subprocess.Popen[bytes]", patience_s: float = 10.0) -> None:
@@ -63,7 +63,8 @@ def end(process: "subprocess.Popen[bytes]", patience_s: float = 10.0) -> None:
         process.wait()
 
 
-def _missing(reason: str) -> NoReturn:
+def impossible(reason: str) -> NoReturn:
+    """Skip the calling test, or fail it if CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

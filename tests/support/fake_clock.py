@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from tests.support.components import DIRECTORY, component
+from tests.support.preloaded import compiled_library
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 REREAD_S = 1.1
@@ -19,6 +20,36 @@ REREAD_S = 1.1
 
 Without the cache, it opens the file each time a program reads the clock. That took half of such a test's CPU time.
 """
+
+
+_OWN_TIMERS = """\
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+int timerfd_settime(int fd, int flags, const struct itimerspec *now, struct itimerspec *before) {
+    return syscall(SYS_timerfd_settime, fd, flags, now, before);
+}
+int timerfd_gettime(int fd, struct itimerspec *now) { return syscall(SYS_timerfd_gettime, fd, now); }
+"""
+"""A library that keeps libfaketime from timers. It takes the clock of each for the wall clock."""
+
+
+def moved_to(at: datetime) -> dict[str, str]:
+    """Return the environment of programs whose wall clock shows `at` now, and runs on."""
+    return {**_faked(), "FAKETIME": f"{math.ceil(at.timestamp() - time.time()):+d}"}
+
+
+def _faked() -> dict[str, str]:
+    """Return the environment in which libfaketime gives a program its wall clock."""
+    component("faketime")
+    libraries = [path for root in (DIRECTORY / "root", Path("/")) for path in root.glob("usr/lib/*/faketime")]
+    return {
+        **os.environ,
+        "LD_PRELOAD": f"{compiled_library(_OWN_TIMERS)}:{libraries[0] / 'libfaketime.so.1'}",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
 
 
 class MovedClock:
@@ -32,17 +63,7 @@ class MovedClock:
     @property
     def environment(self) -> Mapping[str, str]:
         """Return the environment that makes this clock a program's wall clock."""
-        found = component("faketime")
-        libraries = [path for root in (DIRECTORY / "root", Path("/")) for path in root.glob("usr/lib/*/faketime")]
-        return {
-            **os.environ,
-            **{name: value for name, value in found.env.items() if name != "LD_LIBRARY_PATH"},
-            "LD_PRELOAD": str(libraries[0] / "libfaketime.so.1"),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "0",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        return {**_faked(), "FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_CACHE_DURATION": "0"}
 
     def set(self, at: str) -> None:
         """Set the clock to a local time in Brussels, such as "2028-03-10 09:00", or to less than a second later."""

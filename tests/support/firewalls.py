@@ -12,8 +12,8 @@ from time import time
 from dnsfilter.policy.model import Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
-from tests.support.components import component
-from tests.support.namespaces import ANSWER_S, Namespace, impossible, link
+from tests.support.components import component, impossible
+from tests.support.namespaces import ANSWER_S, Namespace, link
 from tests.support.nodes import Process, program
 
 BANNED, FREE = ("10.1.0.0/24", "2001:db8:1::/64"), ("10.2.0.0/24", "2001:db8:2::/64")

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from tests.support import fake_systemctl
-from tests.support.components import component
+from tests.support.components import component, impossible
 from tests.support.dig import DigResult, dig
-from tests.support.namespaces import Namespace, impossible, tool
+from tests.support.namespaces import Namespace, tool
 from tests.support.nodes import ROOT, program
 
 ROOM = "/mnt"

@@ -7,17 +7,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import dns.message
-import pytest
 
 from tests.support import namespace_holder
-from tests.support.components import Component, component
+from tests.support.components import Component, component, impossible
 from tests.support.dig import DigResult, dig
 from tests.support.knot import PROBE_S, Knot
 from tests.support.nodes import Node, program
@@ -25,6 +25,9 @@ from tests.support.nodes import Node, program
 START_S = 20.0
 STOP_S = 10.0
 ANSWER_S = 5.0
+UP_S = 10
+CLOCKS = {"boottime": time.CLOCK_BOOTTIME, "monotonic": time.CLOCK_MONOTONIC}
+"""The clocks that begin at the boot, by the names that `unshare` gives them."""
 
 
 class Namespace:
@@ -236,8 +239,13 @@ def tool(name: str) -> str:
     return shutil.which(name) or impossible(f"{name} of util-linux is not here")
 
 
-def impossible(reason: str) -> NoReturn:
-    """Skip the calling test, or fail it if CI=true."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+def just_booted() -> list[str]:
+    """Return what to put before a command, so that to it the machine has been up for UP_S seconds.
+
+    If the machine allows no time namespaces, skip the calling test, or fail it if CI=true.
+    """
+    offsets = [f"--{name}={UP_S - int(time.clock_gettime(clock))}" for name, clock in CLOCKS.items()]
+    as_user = [] if os.geteuid() == 0 else ["--user", "--map-current-user"]
+    command = [tool("unshare"), *as_user, "--time", *offsets, "--"]
+    tried = subprocess.run([*command, "true"], capture_output=True, text=True)
+    return command if tried.returncode == 0 else impossible(f"a time namespace is refused: {tried.stderr.strip()}")

@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +14,9 @@ from typing import Self
 
 from tests.support.components import DIRECTORY, PROJECT
 from tests.support.engines import query
-from tests.support.namespaces import Namespace, NodeWithin, impossible, link
+from tests.support.namespaces import Namespace, NodeWithin, link
 from tests.support.nodes import Process, eventually
+from tests.support.preloaded import compiled_library
 
 SHARED, SHARED_6, CLIENT = "192.0.2.60", "2001:db8::60", "192.0.2.1"
 LOCAL_NAME = "health.dnsfilter.internal"
@@ -26,6 +25,14 @@ PER_SECOND = 100
 _QUIET_S = 2.0
 _CLIENTS = '[clients]\nunregistered = "resolve"\nallowed = ["192.0.2.0/24", "2001:db8::/64"]\n'
 _DEPLOYED = PROJECT / "deploy/keepalived"
+_ALLOW_GROUPS = """\
+#include <stddef.h>
+int setgroups(size_t n, const void *groups) { (void)n; (void)groups; return 0; }
+"""
+"""A library that lets setgroups(2) succeed, which an unprivileged namespace refuses.
+
+keepalived calls it before a script, and takes a failure for the script's success.
+"""
 
 
 class Keepalived(Process):
@@ -35,8 +42,12 @@ class Keepalived(Process):
         super().__init__(directory, "keepalived")
         self._space = space
         self._program = space.component("keepalived")
-        self.environment = {**self._program.env, "LD_PRELOAD": str(_allow_groups(directory))}
+        self.environment = {**self._program.env, "LD_PRELOAD": str(compiled_library(_ALLOW_GROUPS))}
         script = _DEPLOYED / "dnsfilter-ready"
+        self._states = directory / "states"
+        noting = directory / "note-state"
+        noting.write_text(f"#!/bin/sh\necho \"$2 $3\" >>'{self._states}'\n")
+        noting.chmod(0o755)
         self.config = directory / "keepalived.conf"
         text = (_DEPLOYED / "keepalived.conf").read_text()
         for old, new in (
@@ -45,6 +56,7 @@ class Keepalived(Process):
             # A namespace has one user, and root runs no script from the directories of others.
             ("script_user nobody", "script_user root"),
             ("    enable_script_security\n", ""),
+            ("/usr/bin/logger -t dnsfilter-vrrp", str(noting)),
             *(
                 (f"/usr/local/bin/dnsfilter-ready {state}", f"{script} {state} {metrics}")
                 for state in ("answering", "preferred", "ready")
@@ -60,7 +72,11 @@ class Keepalived(Process):
 
     def is_ready(self) -> bool:
         """Return whether both instances, of IPv4 and IPv6, have begun."""
-        return self.log.read_text().count(") Entering BACKUP STATE") >= 2
+        return {"dns BACKUP", "dns6 BACKUP"} <= set(self.states())
+
+    def states(self) -> list[str]:
+        """Return each instance and state that it entered, in order, as keepalived reported it."""
+        return self._states.read_text().splitlines() if self._states.exists() else []
 
     def has_address(self) -> bool:
         """Return whether this machine has the shared addresses."""
@@ -140,7 +156,7 @@ class TwoNodes:
 
     def moves(self) -> int:
         """Return how often either machine took or gave up the address, or was in fault."""
-        return sum(keeper.log.read_text().count(") Entering ") for keeper in self.keepers)
+        return sum(len(keeper.states()) for keeper in self.keepers)
 
     def forward_until(self, holds: Callable[[], bool], address: str) -> None:
         """Send one node queries for an upstream, until the condition holds."""
@@ -198,18 +214,6 @@ def two_nodes(directory: Path) -> Iterator[TwoNodes]:
             _apply_sysctl(space)
             keepers.append(stack.enter_context(Keepalived(space, place, priority, node.metrics_address)))
         yield TwoNodes(client, spaces, (nodes[0], nodes[1]), (keepers[0], keepers[1]))
-
-
-def _allow_groups(directory: Path) -> Path:
-    """Return a library that lets setgroups(2) succeed, which an unprivileged namespace refuses.
-
-    keepalived calls it before a script, and takes a failure for the script's success.
-    """
-    library = directory / "groups.so"
-    code = "#include <stddef.h>\nint setgroups(size_t n, const void *groups) { (void)n; (void)groups; return 0; }\n"
-    command = [shutil.which("cc") or impossible("there is no C compiler"), "-shared", "-fPIC", "-x", "c", "-", "-o"]
-    subprocess.run([*command, str(library)], input=code, text=True, check=True)
-    return library
 
 
 def _apply_sysctl(space: Namespace) -> None:
