@@ -22,7 +22,7 @@ from dnsfilter.policy.model import Policy, Suspension
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.real_clock]
 
 SERVICES = {service.slug: service for service in load_catalogue().services}
 EXAMPLE = Path(__file__).parents[3] / "deploy/examples/belgium-2023.toml"
