@@ -145,6 +145,11 @@ def _add_destinations(parser: argparse.ArgumentParser) -> None:
         help="log acts and notices: udp://HOST:PORT, tcp://…, tls://… or /dev/log",
     )
     parser.add_argument(
+        "--webhook-networks",
+        metavar="PREFIXES",
+        help="private networks at which webhooks may be, separated by commas: 10.20.0.0/16,fd00::/8",
+    )
+    parser.add_argument(
         "--notices-mail",
         metavar="URL",
         help="mail notices to authorities: smtp://HOST:PORT?from=ADDRESS&to=ADDRESS",

@@ -75,7 +75,9 @@ def serve(settings: Settings) -> int:
         checkpoint_job = _checkpoint_job(settings, runtime)
         fleet = Fleet(database, publisher, clock)
         names = {service.slug: service.name for service in services.values()}
-        events = EventJob(database, token_key, names, settings.event_destinations, clock)
+        events = EventJob(
+            database, token_key, names, settings.event_destinations, clock, private=settings.webhook_networks
+        )
         app, registry = make_application(runtime, publisher, checkpoint_job, fleet, events)
         registry.register(DamageCollector(integrity))
         age_s = partial(backup_age_s, settings.last_backup_path, clock)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -23,6 +23,7 @@ from api.delivery.destinations import (
 )
 from api.tls.pem import CERTIFICATE, PRIVATE_KEY, check_pem, make_context
 from dnsfilter.errors import ConfigError, Problem
+from dnsfilter.policy.model import Prefix
 
 PREFIX = "DNSFILTER_API_"
 DEFAULTS = {"state_dir": "/var/lib/dnsfilter", "listen": "127.0.0.1:8080", "metrics_listen": "127.0.0.1:9154"}
@@ -154,6 +155,14 @@ def _boolean(text: str) -> bool:
     return text == "true"
 
 
+def _networks(text: str) -> tuple[Prefix, ...]:
+    """Parse prefixes, separated by commas."""
+    try:
+        return tuple(ip_network(each.strip()) for each in text.split(",")) if text.strip() else ()
+    except ValueError as error:
+        raise ValueError(f"{error}: write for example 10.20.0.0/16,fd00::/8") from None
+
+
 def _directory(text: str) -> Path:
     path = Path(text)
     if not text:
@@ -200,7 +209,8 @@ class Settings(BaseModel):
     `snapshot_key` and `checkpoint_key` are files with the keys that sign snapshots and checkpoints. `init_policy` is
     loaded only into an empty database. With `accept_damage`, acts are accepted even if the database is damaged.
     `notices_mail` is the mail server of notices, with the installation's own contact as recipients. Without it, no
-    notice is mailed. `env_file` is the file of variables given with `--env-file`.
+    notice is mailed. `webhook_networks` are the private networks at which webhooks may be. `env_file` is the file of
+    variables given with `--env-file`.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -221,6 +231,7 @@ class Settings(BaseModel):
     checkpoint_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
     events_file: Annotated[FileDestination | None, _optional(parse_file_destination)] = None
     events_syslog: Annotated[SyslogDestination | None, _optional(parse_syslog_destination)] = None
+    webhook_networks: Annotated[tuple[Prefix, ...], _text(_networks)] = ()
     notices_mail: Annotated[MailDestination | None, _optional(partial(parse_mail_destination, least=0))] = None
     accept_damage: Annotated[bool, _text(_boolean)] = False
     env_file: Path | None = None

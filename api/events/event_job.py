@@ -1,9 +1,10 @@
 """Send events to their receivers: webhooks, a file, a syslog server. Acts never wait for them.
 
 Each receiver has its position in the tables of acts and notices. It gets what follows, in order. A file and a syslog
-server have a second position: the last day whose totals they have. A receiver that fails is tried again with growing
-pauses, for as long as it exists, and then gets all that it missed. After a crash between sending and storing the
-position, an event is sent once more with the same id.
+server have a second position: the last day whose totals they have. A receiver that is away is tried again with growing
+pauses, for as long as it exists, and then gets all that it missed. An event that a receiver rejects is parked after
+`MOST_REJECTIONS` tries, so that the later ones arrive. After a crash between sending and storing the position, an event
+is sent once more with the same id.
 """
 
 import logging
@@ -25,17 +26,21 @@ from api.delivery.mail import describe_failure
 from api.delivery.sending import FAILURES
 from api.events import repository
 from api.events.daily_totals import day_totals, due_day, due_s
+from api.events.event_types import Event
 from api.events.receivers import LineReceiver, Receiver, WebhookReceiver
 from api.events.repository import Following, Position
-from api.events.webhook_sending import NotTaken, WebhookClient
+from api.events.webhook_sending import NotTaken, Rejected, WebhookClient
 from api.events.webhook_signature import secret_bytes
 from api.jobs import Job
 from dnsfilter.policy.calendar import parse_instant
+from dnsfilter.policy.model import Prefix
 from dnsfilter.telemetry.logs import emit
 
 ONE_DAY = timedelta(days=1)
 LOOK_S = 1.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 300.0
+MOST_REJECTIONS = 20
+"""Tries of an event that its receiver rejects, in about an hour. Then it is parked."""
 MOST_AT_ONCE = 8
 """Receivers that are served at the same time. A slow one does not delay the others."""
 STORED_AFTER = 1000
@@ -55,11 +60,12 @@ class ReceiverStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverFigures:
-    """How a receiver does: whether it failed last, and the age of the oldest event that it should have."""
+    """How a receiver does: whether it failed last, the age of the oldest event that it lacks, and events parked."""
 
     name: str
     is_failing: bool
     waiting_s: int
+    parked: int = 0
 
 
 @dataclass(slots=True)
@@ -67,6 +73,7 @@ class _Progress:
     """What is known of a receiver while this process runs. `at` None: not yet read from the database.
 
     `totals` is the last day whose totals it has. `waits_from_s` is the time of the oldest event that it should have.
+    `rejections` counts those of the event with the id `rejected`. `parked` counts the events that were parked.
     """
 
     at: Position | None = None
@@ -76,6 +83,15 @@ class _Progress:
     failure: str = ""
     again_s: float = 0.0
     is_busy: bool = False
+    rejected: str = ""
+    rejections: int = 0
+    parked: int = 0
+
+    def reject(self, event: str) -> int:
+        """Note that an event was rejected. Return how often it was."""
+        self.rejections = self.rejections + 1 if self.rejected == event else 1
+        self.rejected = event
+        return self.rejections
 
 
 class EventJob:
@@ -89,9 +105,11 @@ class EventJob:
         destinations: Sequence[FileDestination | SyslogDestination],
         clock: Callable[[], float],
         elapsed_s: Callable[[], float] = monotonic,
+        private: Sequence[Prefix] = (),
     ) -> None:
         """Create a job. `services` holds display names by slug. `destinations` get every event.
 
+        `private` are networks of private addresses at which webhooks may be.
         `elapsed_s` is the clock of pauses, which never goes back.
         """
         self._database = database
@@ -100,7 +118,7 @@ class EventJob:
         self._fixed = tuple(LineReceiver(destination) for destination in destinations)
         self._clock = clock
         self._elapsed_s = elapsed_s
-        self._client = WebhookClient()
+        self._client = WebhookClient(private)
         self._progress: dict[str, _Progress] = {}
         self._pool = ThreadPoolExecutor(MOST_AT_ONCE, "events")
         self._running: set[Future[None]] = set()
@@ -126,7 +144,12 @@ class EventJob:
         """Return how each receiver does, by name."""
         now_s = int(self._clock())
         return [
-            ReceiverFigures(name, one.failures > 0, 0 if one.waits_from_s is None else max(0, now_s - one.waits_from_s))
+            ReceiverFigures(
+                name,
+                one.failures > 0,
+                0 if one.waits_from_s is None else max(0, now_s - one.waits_from_s),
+                one.parked,
+            )
             for name, one in sorted(self._progress.items())
         ]
 
@@ -176,6 +199,7 @@ class EventJob:
             stored = repository.position(session, receiver.name)
             at = stored and (progress.at or stored)
             found = None if at is None else self._following(session, receiver, at)
+            progress.parked = repository.parked(session, receiver.name).count
             installation = identity(session)
         if stored is None or found is None:
             # A webhook has a position until it is removed.
@@ -186,7 +210,15 @@ class EventJob:
         left = found.events
         while left and not self._job.is_stopping:
             progress.waits_from_s = parse_instant(left[0].time)
-            taken = receiver.send(left, installation)
+            try:
+                taken = receiver.send(left, installation)
+            except Rejected as error:
+                if progress.reject(left[0].id) < MOST_REJECTIONS:
+                    raise
+                if not self._park(receiver, progress, left[0], str(error)):
+                    return False
+                left = left[1:]
+                continue
             last, left = left[taken - 1], left[taken:]
             if not self._keep(receiver, progress, Position(last.seq, last.notice)):
                 return False
@@ -232,6 +264,16 @@ class EventJob:
                 return False
         progress.at = at
         self._note_success(receiver, progress)
+        return True
+
+    def _park(self, receiver: Receiver, progress: _Progress, event: Event, reason: str) -> bool:
+        """Leave out an event, and begin the pauses again for the next one. Return False if the receiver was removed."""
+        at = Position(event.seq, event.notice)
+        with self._database.writing() as session:
+            if not repository.park(session, receiver.name, at, event.id, reason):
+                return False
+        emit(log, logging.ERROR, "event parked", receiver=receiver.name, id=event.id, error=reason)
+        progress.at, progress.failures, progress.parked = at, 0, progress.parked + 1
         return True
 
     def _note_success(self, receiver: Receiver, progress: _Progress) -> None:

@@ -33,6 +33,15 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """The events that a receiver rejected until they were left out: their number, and the last one with the reason."""
+
+    count: int = 0
+    event: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Following:
     """The next events of a receiver, and the position up to which all rows were read."""
 
@@ -76,6 +85,23 @@ def advance(session: Session, receiver: str, at: Position) -> bool:
         return False
     row.seq, row.notice = at.seq, at.notice
     return True
+
+
+def park(session: Session, receiver: str, at: Position, event: str, reason: str) -> bool:
+    """Leave out an event, which `at` is the position after. Return False if the receiver was removed."""
+    if not advance(session, receiver, at):
+        return False
+    row = session.get_one(EventCursorRow, receiver)
+    row.parked, row.parked_last = row.parked + 1, {"event": event, "reason": reason}
+    return True
+
+
+def parked(session: Session, receiver: str) -> Parked:
+    """Return the events that a receiver rejected until they were left out."""
+    row = session.get(EventCursorRow, receiver)
+    if row is None or row.parked == 0:
+        return Parked()
+    return Parked(row.parked, row.parked_last.get("event", ""), row.parked_last.get("reason", ""))
 
 
 def forget(session: Session, receiver: str) -> None:

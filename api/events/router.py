@@ -55,6 +55,9 @@ def add_webhook(
 ) -> WebhookMade:
     """Add a receiver of events: every later act and notice as a signed POST, in order, until the receiver answers 2xx.
 
+    An event that the receiver rejects for about an hour is left out and counted in `parked`. A receiver at a private
+    address needs `DNSFILTER_API_WEBHOOK_NETWORKS`.
+
     The answer contains the secret, which is shown only once. Requests follow the Standard Webhooks specification:
     `webhook-id`, `webhook-timestamp` and `webhook-signature` with an HMAC-SHA256. A receiver that was away gets what it
     missed. An event may arrive twice, with the same `webhook-id`.
@@ -94,6 +97,7 @@ def remove_webhook(number: WebhookNumber, unit: UnitDep, _permit: Administrator,
 def _read(session: Session, row: WebhookRow, events: Deliveries) -> WebhookRead:
     name = receiver_name(row.number)
     status, kept = events.status(name), repository.position(session, name)
+    parked = repository.parked(session, name)
     return WebhookRead(
         webhook=row.number,
         url=row.url,
@@ -103,4 +107,7 @@ def _read(session: Session, row: WebhookRow, events: Deliveries) -> WebhookRead:
         seq=status.seq if status is not None else kept.seq if kept is not None else 0,
         failures=status.failures if status is not None else 0,
         failure=status.failure if status is not None else "",
+        parked=parked.count,
+        parked_event=parked.event,
+        parked_reason=parked.reason,
     )

@@ -72,6 +72,9 @@ class WebhookRead(Read):
     seq: int = Field(examples=[345])
     failures: int = Field(examples=[0])
     failure: str = Field(description="the reason of the last failure; empty if there is none")
+    parked: int = Field(examples=[0], description="events that the receiver rejected until they were left out")
+    parked_event: str = Field(description="the id of the last one, such as `act-345`; empty if there is none")
+    parked_reason: str = Field(description="why the receiver did not take it")
 
 
 class WebhookMade(WebhookRead):

@@ -3,30 +3,46 @@
 import io
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from api.delivery.mail import describe_failure
 from dnsfilter import __version__
+from dnsfilter.policy.model import Prefix
 
 TIMEOUT_S = 10.0
 """Time to connect to an address, and time for the request and its answer together."""
 PIECE = 16 * 1024
+PRIVATE_SETTING = "DNSFILTER_API_WEBHOOK_NETWORKS"
+"""The setting that names private networks at which webhooks may be."""
+
+
+NOT_NOW = frozenset({408, 425, 429, 502, 503, 504})
+"""Answers by which a receiver, or a proxy in front of it, says that it cannot take any event now."""
 
 
 class NotTaken(Exception):
     """Raised when the receiver did not take an event. The message is the reason, without the receiver's words."""
 
 
+class Rejected(NotTaken):
+    """Raised when the receiver answered that it does not take this event."""
+
+
 class WebhookClient:
     """HTTP to the receivers of webhooks. Several threads may use it.
 
-    It uses no proxy of the environment and follows no redirect: only the named receiver gets events.
+    It uses no proxy of the environment and follows no redirect: only the named receiver gets events. A receiver may be
+    on the internet, at a loopback address, or in one of the networks `private`.
     """
+
+    def __init__(self, private: Sequence[Prefix] = ()) -> None:
+        self._private = private
 
     @cached_property
     def _secure(self) -> ssl.SSLContext:
@@ -34,27 +50,29 @@ class WebhookClient:
         return ssl.create_default_context()
 
     def post(self, url: str, body: bytes, headers: dict[str, str]) -> None:
-        """Send an event. Return if the receiver answers 2xx. Raise NotTaken for all else."""
+        """Send an event. Return if the receiver answers 2xx. Raise Rejected for another answer, else NotTaken."""
         try:
             status = self._status(url, body, headers)
         except TimeoutError:
             raise NotTaken(f"no answer within {TIMEOUT_S:.0f} s") from None
         except (OSError, HTTPException, UnicodeError) as error:
             raise NotTaken(describe_failure(error)) from error
-        if not 200 <= status < 300:
+        if status in NOT_NOW:
             raise NotTaken(f"answered {status}")
+        if not 200 <= status < 300:
+            raise Rejected(f"answered {status}")
 
     def _status(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         where = urlsplit(url)
         target = f"{where.path or '/'}?{where.query}" if where.query else where.path or "/"
         connection = (
-            HTTPSConnection(where.hostname or "", where.port, timeout=TIMEOUT_S, context=self._secure)
+            HTTPSConnection(where.hostname or "", where.port, context=self._secure)
             if where.scheme == "https"
-            else HTTPConnection(where.hostname or "", where.port, timeout=TIMEOUT_S)
+            else HTTPConnection(where.hostname or "", where.port)
         )
         try:
             own = {"Content-Type": "application/json", "User-Agent": f"dnsfilter-api/{__version__}"}
-            connection.connect()
+            connection.sock = self._connected(where)
             exchange = _Exchange(connection.sock)
             size = {"Content-Length": str(len(body))}
             connection.request("POST", target, exchange.pieces(body), {**own, **size, **headers})
@@ -64,6 +82,36 @@ class WebhookClient:
             return response.status
         finally:
             connection.close()
+
+    def _connected(self, where: SplitResult) -> socket.socket:
+        """Return a connection to an address of the host that webhooks may be at. Raise NotTaken, or OSError.
+
+        The addresses are checked here and not when a webhook is added: a name can change its addresses.
+        """
+        host, is_secure = where.hostname or "", where.scheme == "https"
+        failure: Exception = NotTaken(f"{host} has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, where.port or (443 if is_secure else 80), type=socket.SOCK_STREAM
+        ):
+            if not self._may_reach(ip_address(str(address[0]).partition("%")[0])):
+                failure = NotTaken(f"{address[0]} is a private address: name its network in {PRIVATE_SETTING}")
+                continue
+            plain = socket.socket(family, kind, protocol)
+            try:
+                plain.settimeout(TIMEOUT_S)
+                plain.connect(address)
+                return self._secure.wrap_socket(plain, server_hostname=host) if is_secure else plain
+            except OSError as error:
+                plain.close()
+                failure = error
+        raise failure
+
+    def _may_reach(self, address: IPv4Address | IPv6Address) -> bool:
+        """Return whether an address is on the internet, loopback, or in a network that the settings name."""
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        found = mapped or address
+        is_public = found.is_global and not found.is_multicast
+        return is_public or found.is_loopback or any(found in network for network in self._private)
 
 
 class _Exchange(io.RawIOBase):

@@ -1,5 +1,6 @@
 """A receiver of webhooks: an HTTP server on loopback that keeps what it gets, and can be away."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,17 +22,25 @@ class Delivery:
 
 @dataclass
 class WebhookReceiver:
-    """What was received, and the status of the next answers. `meanwhile` runs before an answer."""
+    """What was received, and the status of the next answers. `meanwhile` runs before an answer.
+
+    Events of the types in `rejected` are answered with that status.
+    """
 
     port: int
     status: int = 204
     meanwhile: Callable[[], object] = lambda: None
     scheme: str = "http"
+    rejected: dict[str, int] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"{self.scheme}://127.0.0.1:{self.port}/events"
+
+
+def _type(body: bytes) -> str:
+    return str(json.loads(body)["type"])
 
 
 @contextmanager
@@ -42,13 +51,14 @@ def webhook_receiver(port: int | None = None, secure: SSLContext | None = None) 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if receiver.status < 300:
+            status = receiver.rejected.get(_type(body), receiver.status) if receiver.rejected else receiver.status
+            if status < 300:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.deliveries.append(Delivery(headers, body))
             receiver.meanwhile()
-            self.send_response(receiver.status)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
-            if 300 <= receiver.status < 400:
+            if 300 <= status < 400:
                 self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
             self.end_headers()
 

@@ -85,7 +85,10 @@ def _table(items: list[WebhookRead]) -> Iterator[str]:
             at_words(item.made),
             str(item.seq),
             f"{item.failures} failures: {item.failure}" if item.failures else "",
+            f"{item.parked}, last {item.parked_event}: {item.parked_reason}" if item.parked else "",
         )
         for item in items
     ]
-    yield from table(("no.", "url", "authority", "types", "added", "through act", "problem"), rows, ("types", "url"))
+    yield from table(
+        ("no.", "url", "authority", "types", "added", "through act", "problem", "parked"), rows, ("types", "url")
+    )

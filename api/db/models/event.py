@@ -27,6 +27,8 @@ class WebhookRow(Base):
 class EventCursorRow(Base):
     """How far a receiver is: the last act and the last notice that it has. `receiver` is `file`, `webhook/3` ….
 
+    `parked` is how many events it rejected until they were left out, `parked_last` the last one with the reason.
+
     In `file/totals` and `syslog/totals`, `seq` is the number of the last day (from 1 January of year 1) that was sent.
     """
 
@@ -35,3 +37,5 @@ class EventCursorRow(Base):
     receiver: Mapped[str] = mapped_column(String(32), primary_key=True)
     seq: Mapped[int]
     notice: Mapped[int]
+    parked: Mapped[int] = mapped_column(default=0, server_default="0")
+    parked_last: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")

@@ -24,9 +24,10 @@ class EventsCollector(Collector):
         self._sending = sending
 
     def collect(self) -> Iterator[Metric]:
-        """Yield a family with both states, and one with a series per receiver."""
+        """Yield a family with both states, and two with a series per receiver."""
         found = self._sending.figures()
         failing = sum(one.is_failing for one in found)
         counts = ((table.RECEIVES, len(found) - failing), (table.FAILS, failing))
         yield family_of(table.EVENT_RECEIVERS, [((state,), count) for state, count in counts])
         yield family_of(table.EVENT_WAITING, [((one.name,), one.waiting_s) for one in found])
+        yield family_of(table.EVENTS_PARKED, [((one.name,), one.parked) for one in found])

@@ -19,8 +19,8 @@ from api.db.models import EventCursorRow, NoticeRow
 from api.delivery import sending
 from api.delivery.destinations import FileDestination, SyslogDestination, Transport
 from api.events import event_job, repository
-from api.events.event_job import EventJob
-from api.events.webhook_sending import WebhookClient
+from api.events.event_job import LAST_PAUSE_S, MOST_REJECTIONS, EventJob
+from api.events.webhook_sending import NOT_NOW, WebhookClient
 from dnsfilter.telemetry.logs import KeyValueFormatter
 from tests.support.mail_and_syslog import datagrams
 from tests.support.ports import free_port
@@ -112,6 +112,90 @@ def test_nothing_is_lost_while_a_receiver_answers_with_an_error(
     job.stop()
     _send(town)
     assert _types(receiver) == ["webhook.add", "ban.set_monitor"]
+
+
+def _try(plane: Plane, job: EventJob, times: int) -> None:
+    """Serve every receiver that often, each time after its longest pause."""
+    for _ in range(times):
+        _send(plane, job)
+        plane.clock.now += LAST_PAUSE_S
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 413, 500])
+def test_rejected_event_is_parked_and_the_later_ones_arrive(
+    town: Plane, receiver: WebhookReceiver, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = _add(town, receiver.url)["webhook"]
+    _toggle(town, "monitor")
+    _toggle(town, "enforce")
+    receiver.rejected["ban.set_monitor"] = status
+    job = _job(town)
+    _try(town, job, MOST_REJECTIONS - 1)
+    assert _types(receiver) == ["webhook.add"]
+    assert town.done("GET", f"/v1/webhooks/{number}")["parked"] == 0
+    assert [one.parked for one in job.figures()] == [0]
+    _try(town, job, 1)
+    assert _types(receiver) == ["webhook.add", "ban.set_enforce"]
+    parked = town.done("GET", "/v1/audit?act=ban.set_monitor")["items"][0]["seq"]
+    shown = town.done("GET", f"/v1/webhooks/{number}")
+    assert (shown["parked"], shown["parked_event"], shown["parked_reason"]) == (
+        1,
+        f"act-{parked}",
+        f"answered {status}",
+    )
+    assert [(one.parked, one.is_failing) for one in job.figures()] == [(1, False)]
+    said = [record.__dict__["dnsfilter_fields"] for record in caplog.records if record.message == "event parked"]
+    assert [fields["id"] for fields in said] == [f"act-{parked}"]
+    job.stop()
+    again = _job(town)
+    _send(town, again)
+    assert [one.parked for one in again.figures()] == [1], "the number is kept over a restart"
+    again.stop()
+    assert _types(receiver) == ["webhook.add", "ban.set_enforce"], "a parked event is not sent again"
+
+
+@pytest.mark.parametrize("status", sorted(NOT_NOW))
+def test_receiver_that_says_not_now_loses_nothing_however_long(
+    town: Plane, receiver: WebhookReceiver, status: int
+) -> None:
+    number = _add(town, receiver.url)["webhook"]
+    receiver.status = status
+    job = _job(town)
+    _try(town, job, 3 * MOST_REJECTIONS)
+    assert town.done("GET", f"/v1/webhooks/{number}")["parked"] == 0
+    receiver.status = 204
+    _try(town, job, 1)
+    job.stop()
+    assert _types(receiver) == ["webhook.add"]
+
+
+def test_each_event_has_its_own_tries(town: Plane, receiver: WebhookReceiver) -> None:
+    number = _add(town, receiver.url)["webhook"]
+    _toggle(town, "monitor")
+    receiver.status = 400
+    job = _job(town)
+    _try(town, job, MOST_REJECTIONS)
+    assert town.done("GET", f"/v1/webhooks/{number}")["parked"] == 1
+    # The try that parked the first event was the first one of the second.
+    _try(town, job, MOST_REJECTIONS - 2)
+    receiver.status = 204
+    _try(town, job, 1)
+    job.stop()
+    assert _types(receiver) == ["ban.set_monitor"]
+
+
+def test_webhook_that_is_removed_while_its_event_is_parked_stays_removed(
+    town: Plane, receiver: WebhookReceiver
+) -> None:
+    number = _add(town, receiver.url)["webhook"]
+    receiver.status = 400
+    job = _job(town)
+    _try(town, job, MOST_REJECTIONS - 1)
+    receiver.meanwhile = lambda: town.done("DELETE", f"/v1/webhooks/{number}")
+    _try(town, job, 1)
+    job.stop()
+    with town.database.reading() as session:
+        assert session.get(EventCursorRow, f"webhook/{number}") is None
 
 
 def test_receiver_that_was_away_gets_what_it_missed(town: Plane) -> None:

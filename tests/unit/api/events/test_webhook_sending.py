@@ -4,13 +4,16 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
 from api.events import webhook_sending
-from api.events.webhook_sending import PIECE, NotTaken, WebhookClient
+from api.events.webhook_sending import PIECE, PRIVATE_SETTING, NotTaken, Rejected, WebhookClient
+from api.settings import parse_settings
+from dnsfilter.errors import ConfigError
 from tests.support.certificates import Authority
 from tests.support.webhook_receiver import webhook_receiver
 
@@ -91,3 +94,73 @@ def test_a_receiver_whose_certificate_is_not_trusted_gets_nothing(
         with pytest.raises(NotTaken):
             WebhookClient().post(receiver.url, b"{}", {})
         assert receiver.deliveries == []
+
+
+@pytest.mark.parametrize(
+    ("address", "private", "reached"),
+    [
+        ("127.0.0.1", "", True),
+        ("::1", "", True),
+        ("10.1.2.3", "", False),
+        ("10.1.2.3", "10.1.0.0/16", True),
+        ("10.1.2.3", "10.2.0.0/16,192.168.0.0/16", False),
+        ("172.16.0.1", "", False),
+        ("192.168.1.1", "", False),
+        ("100.64.0.1", "", False),
+        ("169.254.169.254", "", False),
+        ("169.254.169.254", "169.254.169.254/32", True),
+        ("0.0.0.0", "", False),
+        ("224.0.0.1", "", False),
+        ("fe80::1", "", False),
+        ("fe80::1%lo", "", False),
+        ("fd00::1", "", False),
+        ("fd00::1", "fd00::/8", True),
+        ("::ffff:10.1.2.3", "", False),
+        ("::ffff:10.1.2.3", "10.0.0.0/8", True),
+        ("192.0.2.1", "", False),
+        ("1.1.1.1", "", True),
+        ("2606:4700::1111", "", True),
+    ],
+)
+def test_private_address_needs_a_setting_and_is_checked_where_the_connection_is_made(
+    monkeypatch: pytest.MonkeyPatch, address: str, private: str, *, reached: bool
+) -> None:
+    """A name leads to the address, as it may from one request to the next."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    found = [(family, socket.SOCK_STREAM, 6, "", (address, 443, 0, 0) if family == socket.AF_INET6 else (address, 443))]
+    tried: list[str] = []
+
+    def connect(_self: socket.socket, where: tuple[str, int]) -> None:
+        tried.append(where[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    networks = [ip_network(each) for each in private.split(",") if each]
+    with pytest.raises(NotTaken) as refused:
+        WebhookClient(networks).post("https://siem.example.org/", b"{}", {})
+    assert tried == ([address] if reached else [])
+    assert not isinstance(refused.value, Rejected)
+    if not reached:
+        assert str(refused.value) == (
+            f"{address} is a private address: name its network in DNSFILTER_API_WEBHOOK_NETWORKS"
+        )
+
+
+def test_setting_in_the_refusal_exists() -> None:
+    found = parse_settings({"webhook_networks": "10.20.0.0/16, fd00::/8"}, {})
+    assert found.webhook_networks == (ip_network("10.20.0.0/16"), ip_network("fd00::/8"))
+    assert parse_settings({}, {}).webhook_networks == ()
+    assert parse_settings({}, {PRIVATE_SETTING: ""}).webhook_networks == ()
+    with pytest.raises(ConfigError, match=r"10\.20\.0\.1/16 has host bits set: write for example"):
+        parse_settings({}, {PRIVATE_SETTING: "10.20.0.1/16"})
+
+
+def test_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with webhook_receiver() as receiver:
+        addresses = ["10.1.2.3", "127.0.0.2", "127.0.0.1"]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, receiver.port)) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        WebhookClient().post(f"http://siem.example.org:{receiver.port}/events", b"{}", {})
+        (one,) = receiver.deliveries
+        assert one.headers["host"] == f"siem.example.org:{receiver.port}"
