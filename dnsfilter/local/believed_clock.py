@@ -3,7 +3,7 @@
 Wall clock and time since boot advance together. If the wall clock jumps ahead of that, or if a machine starts more than
 MOST_OFF_S after its last record, the jump is doubted until it is confirmed: by the kernel, whose clock is synchronized
 (adjtimex(2)), by an answer of the control plane over TLS, or by the key `trust_clock`. Meanwhile time runs on from the
-last reading that was believed.
+last reading that was believed. A snapshot's making moves it on, because it is never earlier than that.
 """
 
 import ctypes
@@ -67,6 +67,7 @@ class BelievedClock:
         self._is_synchronized = is_synchronized
         self._boot = this_boot()
         self._look_ms: int | None = None
+        self._made_s: Instant | None = None
         self._store_ms = 0
         self._heard_ms = -1
         self._trouble = ""
@@ -75,14 +76,15 @@ class BelievedClock:
         """A wall clock that is ahead of it is not believed. If it is None, each reading is."""
 
     def look(self, made_s: Instant, heard: Reference | None = None, *, trusted: bool = False) -> bool:
-        """Read the clocks once a second. Return whether `reference` has changed.
+        """Read the clocks once a second, and at once with another `made_s`. Return whether `reference` has changed.
 
         `made_s` is when the snapshot in use was made, `heard` the newest time of a control plane on another machine.
         With `trusted` every reading is believed.
         """
         now = Reference(self._clock.wall_s(), self._clock.boot_ns() // 1_000_000)
-        if self._look_ms is not None and now.boot_ms < self._look_ms:
+        if self._look_ms is not None and now.boot_ms < self._look_ms and made_s == self._made_s:
             return False
+        self._made_s = made_s
         if self._look_ms is None or self._read_only:  # the node that writes the file knows more
             self._newest = self._kept(now) or self._newest
         self._look_ms = now.boot_ms + LOOK_MS
@@ -103,6 +105,8 @@ class BelievedClock:
         if heard is not None and heard.boot_ms > self._heard_ms and heard.instant >= made_s - TOLERATED_S:
             self._heard_ms, self._newest = heard.boot_ms, heard
         newest = self._newest
+        if newest is not None and newest.at(now.boot_ms) < made_s:
+            newest = self._newest = Reference(made_s, now.boot_ms)
         if newest is not None and abs(now.instant - newest.at(now.boot_ms)) > TOLERATED_S:
             return newest  # A clock that was set back may be set right again.
         return now

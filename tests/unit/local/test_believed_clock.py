@@ -122,6 +122,19 @@ def test_the_control_plane_confirms_a_jump_or_does_not(machine: Machine, heard_s
         assert clock.reference.instant >= START
 
 
+@pytest.mark.parametrize(("made_ago_s", "expected"), [(0, False), (60, False), (61, True), (5 * DAY, True)])
+def test_it_is_not_earlier_than_a_snapshots_making(machine: Machine, made_ago_s: int, expected: bool) -> None:
+    clock = machine.clock()
+    clock.look(MADE_S)
+    machine.wall += FAR
+    made_s = machine.wall - made_ago_s
+    assert clock.look(made_s)
+    assert doubted(machine, clock) is expected
+    assert clock.reference is not None
+    machine.go(HOUR)
+    assert clock.reference.at(machine.boot * 1000) >= made_s + HOUR
+
+
 def test_the_control_plane_contradicts_a_clock_that_was_ahead_at_the_first_start(machine: Machine) -> None:
     machine.wall += FAR
     clock = machine.clock()
