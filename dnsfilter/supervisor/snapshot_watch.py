@@ -171,12 +171,15 @@ class PolicyFeed:
         current, files = self._store.current_revision(), self._files
         if files is None or current is None or current <= files.revision:
             return
-        self.passed_over = current
+        self._compare(current, lambda: self._store.read_quarantined(files), files)
+
+    def _compare(self, revision: int, read: Callable[[], Files], files: Files) -> None:
+        """Note that `files` took the place of a revision, whose files `read` returns."""
+        self.passed_over = revision
         try:
-            passed_over = self._store.read_quarantined(files)
-            self._lifted = LiftedBans(self._published(passed_over), self._published(files))
+            self._lifted = LiftedBans(self._published(read()), self._published(files))
         except (SnapshotError, OSError) as error:
-            logs.emit(_LOG, logging.ERROR, "snapshot not compared", revision=current, reason=error)
+            logs.emit(_LOG, logging.ERROR, "snapshot not compared", revision=revision, reason=error)
 
     def _published(self, files: Files) -> Snapshot:
         return Snapshot.open(files.manifest, files.names, files.ranges, files.rules, self._site)
@@ -201,10 +204,12 @@ class PolicyFeed:
         if self._is_in_use(files) or self._store.quarantine_reason(files.revision) is not None:
             return None
         try:
-            return self.take(files)
+            snapshot = self.take(files)
         except (SnapshotError, OSError) as error:
             logs.emit(_LOG, logging.ERROR, "snapshot not loaded", reason=error)
             return None
+        self.passed_over = self._lifted = None
+        return snapshot
 
     def _is_in_use(self, files: Files) -> bool:
         return self._files is not None and self._files.manifest == files.manifest
@@ -344,14 +349,15 @@ class PolicyFeed:
     def _log_doubt(self) -> None:
         """Log once that the wall clock is not believed, and once that it is again."""
         wall_s, boot_ms = self._clock.wall_s(), self._clock.boot_ns() // 1_000_000
-        doubt = ""
+        doubt, advice = "", "set the clock by NTP"
         if self.anchor.is_behind(wall_s):
             doubt = "clock is earlier than the policy and not trusted"
         elif self.anchor.is_ahead(wall_s, boot_ms):
             doubt = "clock has jumped ahead and is not trusted"
+            advice = "synchronize it by NTP (chrony: rtcsync); if it is right without that, set trust_clock = true"
         if doubt and doubt != self._doubt:
             believed = instant_text(self.anchor.instant(wall_s, boot_ms))
-            logs.emit(_LOG, logging.ERROR, doubt, clock=instant_text(wall_s), believed=believed)
+            logs.emit(_LOG, logging.ERROR, doubt, clock=instant_text(wall_s), believed=believed, advice=advice)
         elif self._doubt and not doubt:
             logs.emit(_LOG, logging.INFO, "clock is trusted again", clock=instant_text(wall_s))
         self._doubt = doubt
@@ -369,11 +375,15 @@ class PolicyFeed:
 
         The quarantine is written to the store. If this process may not write there, it still does not load it again.
         """
+        before = self._files
         try:
             snapshot = self.load(without=revision)
         except (SnapshotError, OSError) as error:
             logs.emit(_LOG, logging.ERROR, "snapshot not quarantined, no other can be used", reason=error)
             return None
+        files = self._files
+        if before is not None and files is not None and before.revision == revision != self.passed_over:
+            self._compare(revision, lambda: before, files)  # it was only in memory, so `load` did not find it
         try:
             self._store.quarantine(revision, reason)
         except UnavailableError as error:
@@ -388,6 +398,10 @@ class PolicyFeed:
             logs.emit(_LOG, logging.WARNING, "mark of quarantine not removed", revision=revision, reason=error)
         try:
             snapshot = self.load()
+            unstored = self._offered
+            if unstored is not None and unstored.revision == revision > snapshot.revision:
+                snapshot = self.take(unstored)
+                self.passed_over = self._lifted = None
         except (SnapshotError, OSError) as error:
             logs.emit(_LOG, logging.ERROR, "quarantine not ended", revision=revision, reason=error)
             return None

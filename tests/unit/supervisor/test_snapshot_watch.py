@@ -194,6 +194,7 @@ def test_a_clock_that_jumps_ahead_is_logged_and_dates_nothing_until_it_is_confir
         assert [feed.look_at_clock() for _ in range(3)] == [False] * 3
         assert (feed.now().instant, feed.wall_s()) == (START + 10, START + 10)
         assert caplog.text.count("clock has jumped ahead and is not trusted") == 1
+        assert "set trust_clock = true" in caplog.records[-1].__dict__["dnsfilter_fields"]["advice"]
         clock.boot_s = 120
         assert feed.look_at_clock(Reference(START + 400 * DAY, 120_000))
         assert feed.anchor.reference == Reference(START + 400 * DAY, 120_000)
@@ -209,6 +210,9 @@ def test_a_snapshot_that_is_loaded_during_a_jump_is_decided_by_the_believed_time
         store.publish(compile_policy(policy(2), START + 5))
         assert feed.poll() is not None
         assert feed.now().instant == START + 10
+        store.publish(compile_policy(policy(3), START + 30 * DAY))  # the clock is right if that was made just now
+        assert feed.poll() is not None
+        assert feed.now().instant == START + 30 * DAY
         feed.trust_clock = True
         clock.boot_s = 120
         assert feed.look_at_clock()
@@ -315,6 +319,41 @@ def test_bans_that_a_quarantine_lifts_are_named_also_after_a_restart(
         feed.load()
         store.publish(compile_policy(policy(3), NOW))
         assert feed.poll() is not None
+        assert feed.lifted() is None
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "lifted"),
+    [
+        (Mode.OFF, Mode.ENFORCE, f"{INSTEAD}, and does not refuse all of ghent/video"),
+        (Mode.ENFORCE, Mode.ENFORCE, None),
+    ],
+)
+def test_bans_are_named_that_the_quarantine_of_a_snapshot_in_memory_lifts(
+    tmp_path: Path, older: Mode, newer: Mode, lifted: str | None
+) -> None:
+    store = SnapshotStore(tmp_path)
+    store.publish(compile_policy(policy(1, older), NOW))
+    with closing(PolicyFeed(store, DEFAULT_SITE)) as feed:
+        feed.load()
+        held = unstored(2, newer)
+        feed.poll(held)
+        feed.set_aside(2, "workers died of it")
+        assert (feed.poll(held), feed.lifted()) == (None, lifted)
+        again = feed.reinstate(2)
+        assert again is not None
+        assert (again.revision, feed.lifted()) == (2, None)
+
+
+def test_a_snapshot_in_memory_that_replaces_a_quarantined_one_lifts_nothing(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path)
+    for revision, mode in ((1, Mode.OFF), (2, Mode.ENFORCE)):
+        store.publish(compile_policy(policy(revision, mode), NOW))
+    with closing(PolicyFeed(store, DEFAULT_SITE)) as feed:
+        feed.load()
+        feed.set_aside(2, "workers died of it")
+        assert feed.lifted() is not None
+        assert feed.poll(unstored(3, Mode.ENFORCE)) is not None
         assert feed.lifted() is None
 
 
