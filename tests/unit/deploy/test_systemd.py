@@ -52,6 +52,11 @@ def test_systemd_accepts_the_unit(unit: str, tmp_path: Path) -> None:
     assert verify(unit, tmp_path) == ""
 
 
+def test_no_stop_removes_local_suspensions_from_shared_memory() -> None:
+    removing = {unit for unit in UNITS if "yes" in directives(unit).get("RemoveIPC", [])}
+    assert not any(directives(unit)["User"] == directives("dnsfilter.service")["User"] for unit in removing)
+
+
 @pytest.mark.parametrize(("unit", "most"), [*zip(UNITS, MOST_EXPOSED, strict=True)])
 def test_exposure_stays_low(unit: str, most: float) -> None:
     threshold = f"--threshold={round(most * 10)}"
