@@ -68,13 +68,18 @@ UP = (
     ),
     Panel(
         title="Snapshots quarantined", kind="stat", decimals=0, colours="zero is good",
-        question="Were snapshots set aside in the time shown because workers crashed by them?",
+        question="Were snapshots set aside in the time shown because they made workers crash?",
         queries={"{{instance}}": f"increase(dnsfilter_snapshots_quarantined_total[$__range]){ON_NODE}"},
     ),
     Panel(
         title="Bans lifted", kind="stat", values={"0": ("none", "green"), "1": ("some", "red")},
         question="Does a node answer banned names because an older snapshot took the place of the current one?",
         queries={"{{instance}}": f"dnsfilter_bans_lifted{ON_NODE}"},
+    ),
+    Panel(
+        title="Only in memory", kind="stat", values={"0": ("nothing", "green"), "1": ("some", "red")},
+        question="Does the disk of a node not take a policy or a local suspension that is in force?",
+        queries={"{{instance}}": f"dnsfilter_unwritten{ON_NODE}"},
     ),
     Panel(
         title="Counts lost", kind="stat", decimals=0, colours="zero is usual",
