@@ -44,7 +44,7 @@ process.main()
 
 
 class FaultyNode(Node):
-    """A node whose workers crash by the revisions in `deadly`."""
+    """A node whose workers crash with the revisions in `deadly`."""
 
     def __init__(self, directory: Path, upstream: str, engine: str) -> None:
         super().__init__(directory, upstream, policy=None, workers=2, config=UNLIMITED)

@@ -78,7 +78,7 @@ class CrashLog:
 
         Three within a minute have a response. The snapshot is quarantined if all three came within a minute after it
         came into force, or if no other engine can take over, and if none of another revision came meanwhile. If
-        workers die by the predecessor too, the snapshot was not the cause. After a response the count restarts.
+        workers die with the predecessor too, the snapshot was not the cause. After a response the count restarts.
         """
         is_soon = suspects.since is not None and now - suspects.since <= MINUTE_S
         self._deaths.append(_Death(now, suspects.revision, is_soon))

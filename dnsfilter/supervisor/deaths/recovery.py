@@ -93,13 +93,13 @@ class Recovery:
         return True
 
     def _reinstate(self) -> None:
-        """Put the quarantined snapshot in force again: workers die by the one that took its place too."""
+        """Put the quarantined snapshot in force again: workers also die with the one that took its place."""
         revision = self._suspects.replaced
         assert revision is not None
         snapshot = self._feed.reinstate(revision)
         if snapshot is None:
             return
-        logs.emit(_LOG, logging.ERROR, "quarantine ended, workers died by the older snapshot too", revision=revision)
+        logs.emit(_LOG, logging.ERROR, "quarantine ended, workers also died with the older snapshot", revision=revision)
         self._suspects = Suspects(snapshot.revision, is_cleared=snapshot.revision == revision)
         self._put_in_force(snapshot)
 

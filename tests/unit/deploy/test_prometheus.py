@@ -135,8 +135,10 @@ def _clock_alert() -> dict[str, dict[str, str]]:
     return {
         "exp_labels": {"instance": "node", "severity": "warning"},
         "exp_annotations": {
-            "summary": "The clock of node is not trusted: it is earlier than its policy, or has jumped ahead.",
-            "description": "Terms and exemptions follow the last time that was believed. Set the clock by NTP.",
+            "summary": "The clock of node is not trusted: it is earlier than its policy, or it has jumped ahead, "
+            "or the machine was off for over a week.",
+            "description": "Bans hold by the last believed time. Set the clock by NTP. If it is right and timedatectl "
+            "does not say synchronized, see the runbook: chrony needs rtcsync, other means need trust_clock.",
             "runbook_url": f"{RUNBOOK}node.md#dnsfilterclockdoubted",
         },
     }

@@ -9,7 +9,7 @@ from dnsfilter.telemetry.metrics import CLOCK_DOUBTED
 
 SET_IT = "type timedatectl set-ntp true, wait until timedatectl shows that the clock is synchronized"
 
-OR_TRUST_IT = "if it is right and no NTP client sets it, set trust_clock = true and reload"
+OR_TRUST_IT = "if it is right: add rtcsync to chrony.conf, or without an NTP client set trust_clock = true and reload"
 
 
 def clock(subject: Subject) -> Outcome:
@@ -20,7 +20,8 @@ def clock(subject: Subject) -> Outcome:
         now, made = instant_text(int(subject.now_s)), instant_text(made_s)
         findings.append(Finding(f"the clock says {now}, but the snapshot was made at {made}", SET_IT))
     elif subject.metric(CLOCK_DOUBTED.name):
-        text = "the node does not believe this clock: it has jumped ahead, or it was set right just now"
+        why = "it jumped ahead, it was just set, or the machine was off for over a week"
+        text = f"the node does not believe this clock: {why}"
         findings.append(Finding(text, f"{SET_IT}; {OR_TRUST_IT}"))
     ahead_s = None if subject.contact is None else subject.contact.clock_ahead_s
     if ahead_s is not None and abs(ahead_s) > TOLERATED_S:
