@@ -1,4 +1,4 @@
-"""`dnsfilter check`: check configuration and policy file, and print every problem."""
+"""`dnsfilter check`: check configuration, policy file and upstreams, and print every problem."""
 
 import argparse
 import json
@@ -78,6 +78,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     This process becomes that user.
     """
     from dnsfilter.cli.checkup import check_up
+    from dnsfilter.cli.upstream_questions import recursion_problems
 
     problems += map(str, learning_problems(config.clients, int(time.time())))
     found["listen"] = [endpoint_text(endpoint) for endpoint in config.listen]
@@ -92,6 +93,7 @@ def _check_here(options: argparse.Namespace, config: Config, problems: list[str]
     files = [config_path(options.config), *([] if options.policy is None else [options.policy])]
     checkup = check_up(config, files, store_of(options, config).directory, by_policy=options.policy is not None)
     problems += checkup.problems
+    problems += recursion_problems(config)
     found["user"] = checkup.user
     if checkup.not_tried:
         found["not tried"] = list(checkup.not_tried)

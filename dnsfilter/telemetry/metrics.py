@@ -80,6 +80,7 @@ class Failure(StrEnum):
     UNREACHABLE = "unreachable"
     SERVFAIL = "servfail"
     REFUSED = "refused"
+    NO_RECURSION = "no_recursion"
 
 
 class MetricType(StrEnum):
@@ -320,6 +321,7 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Failure.UNREACHABLE: "the network or the server refused the packet or connection",
             Failure.SERVFAIL: "the upstream answered SERVFAIL",
             Failure.REFUSED: "the upstream answered REFUSED",
+            Failure.NO_RECURSION: "the upstream does not recurse: a referral, or neither RA nor AA",
         },
     }
 )

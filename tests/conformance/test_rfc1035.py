@@ -58,13 +58,13 @@ def test_a_reply_offers_recursion_and_claims_neither_authority_nor_a_reserved_bi
     assert bool(found.flags & dns.flags.TC) == way.small
 
 
-def test_an_upstream_that_offers_no_recursion_changes_nothing_for_the_client(start: Start) -> None:
+def test_an_authoritative_upstream_without_recursion_changes_nothing_for_the_client(start: Start) -> None:
     def modest(asked: Asked) -> list[bytes]:
-        raw = reply(asked, (f"{NAME}. 300 A 198.51.100.10",))
+        raw = reply(asked, (f"{NAME}. 300 A 198.51.100.10",), flags=int(dns.flags.AA))
         return [raw[:3] + bytes([raw[3] & 0x7F]) + raw[4:]]
 
     found = start(office(), Scripted(modest)).ask(query(NAME))
-    assert (data(found), found.flags & dns.flags.RA) == (TRUTH, dns.flags.RA)
+    assert (data(found), found.flags & (dns.flags.RA | dns.flags.AA)) == (TRUTH, dns.flags.RA)
 
 
 # The question.

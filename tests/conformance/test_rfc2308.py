@@ -88,13 +88,6 @@ def test_a_denial_without_soa_is_given_once(start: Start, rcode: int) -> None:
     assert len(rig.forwarded) == 2
 
 
-def test_a_referral_is_no_denial_and_is_not_kept(start: Start) -> None:
-    lines = ("example.org. 300 NS ns.example.org.",)
-    rig = start(office(), Scripted(lambda asked: (reply(asked, authority=lines),)))
-    assert rig.ask(query(NAME)).rcode() == dns.rcode.NOERROR
-    assert isinstance(rig.judge(query(NAME)), Miss)
-
-
 @each_denial
 def test_a_denial_of_one_type_says_nothing_about_another(start: Start, rcode: int) -> None:
     rig = start(office(), Scripted(_denies(300, 300, rcode)))

@@ -256,6 +256,10 @@ def _sound_answers() -> Iterator[tuple[str, bytes]]:
             "A", authority=("example.org. 300 NS ns.example.org.",), additional=("ns.example.org. 300 A 192.0.2.53",)
         ),
     )
+    yield "empty, no recursion", said(A, flags=0x8100)
+    yield "address, no recursion", said(A, record(HERE, A, b"\xc6\x33\x64\1"), flags=0x8100)
+    yield "address, authoritative, no recursion", said(A, record(HERE, A, b"\xc6\x33\x64\1"), flags=0x8500)
+    yield "denial, no recursion", said(A, flags=0x8103)
     yield "refusal", answered("A", rcode=5)
     yield "badcookie", answered("A", rcode=23)
     yield (

@@ -187,6 +187,15 @@ def _fails(pair: Pair, rcode: dns.rcode.Rcode, *, opt: bool = True) -> bool:
     return pair.ours.rcode == rcode and _bare(pair.ours) and _in_form(pair, opt=opt)
 
 
+def _referral(pair: Pair) -> bool:
+    """Return whether the authority refers the last name to other servers, and Unbound passes that on."""
+    if pair.truth is None or pair.theirs.rcode != dns.rcode.NOERROR:
+        return False
+    last = pair.truth.last
+    referred = last.rcode == dns.rcode.NOERROR and not (last.answer or last.denial)
+    return referred and _fails(pair, dns.rcode.SERVFAIL)
+
+
 def _refused(pair: Pair, rcode: dns.rcode.Rcode) -> bool:
     """Return whether theirs is an error of that kind, without records."""
     return pair.theirs.rcode == rcode and _bare(pair.theirs)
@@ -325,6 +334,13 @@ DIFFERENCES: Final = (
         "Unbound leaves in the answer what it had walked, which means nothing to a client",
         frozenset({Aspect.ANSWER, Aspect.CUT}),
         _part_of_failure,
+    ),
+    Difference(
+        "referral",
+        "a referral is SERVFAIL",
+        "it says nothing about the name (RFC 1034 section 5.3.3); to a stub, the NOERROR of Unbound is a denial",
+        frozenset({Aspect.RCODE}) | _RECORDS,
+        _referral,
     ),
     Difference(
         "denied-target",

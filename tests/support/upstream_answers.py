@@ -51,11 +51,14 @@ class Speech:
     extra: bool
     signed: bool = False
     edits: tuple[Edit, ...] = ()
+    recurses: bool = True
 
 
 def spoken(speech: Speech, asked: Asked) -> bytes:
     """Return the answer to one query, with its id unless an edit changes that."""
     message = _sound(speech, replace(asked, message=bytes(2) + asked.message[2:]))
+    if not speech.recurses:
+        message = message[:3] + bytes([message[3] & ~int(dns.flags.RA) & 0xFF]) + message[4:]
     for edit in speech.edits:
         message = edited(message, edit, [message])
     number = int.from_bytes(message[:2], "big") ^ asked.id
@@ -153,4 +156,5 @@ def speeches(names: st.SearchStrategy[str], most_edits: int = 2) -> st.SearchStr
         st.booleans(),
         st.sampled_from((False, False, True)),
         often((2, st.just(())), (1, st.lists(edits, max_size=most_edits).map(tuple))),
+        often((7, st.just(True)), (1, st.just(False))),
     )

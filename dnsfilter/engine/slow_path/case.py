@@ -59,6 +59,7 @@ FAILED_AS: dict[Failure | None, EdeCode | None] = {
     None: None,  # no room on this node: no statement about the upstreams
     Failure.TIMEOUT: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.REFUSED: EdeCode.NO_REACHABLE_AUTHORITY,
+    Failure.NO_RECURSION: EdeCode.NO_REACHABLE_AUTHORITY,
     Failure.UNREACHABLE: EdeCode.NETWORK_ERROR,
     Failure.MALFORMED: EdeCode.NETWORK_ERROR,
     Failure.SERVFAIL: None,  # the server was reached, but could not resolve the name

@@ -27,9 +27,11 @@ from dnsfilter.upstream.attempt import (
     Step,
 )
 from dnsfilter.upstream.health import OWN_SHORTAGES
+from dnsfilter.upstream.recursion import delegates_below, is_unresolved
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
+from dnsfilter.wire.names import ROOT
 from dnsfilter.wire.query import FLAG_AD, FLAG_QR, HEADER, Question, build_upstream_query, read_question
 
 EXPIRED = 16
@@ -56,6 +58,7 @@ class Inflight:
         self.health = health
         self._table = table
         self._probes = Probes(table, suffixes, health, counters, slots)
+        self._suffixes = suffixes
         self._counters = counters
         self._slots = slots
         self._want_ad = want_ad
@@ -254,9 +257,9 @@ class Inflight:
         except MalformedData:
             return self._handle_malformed(exchange, server, read_question(message)[0], now_ns)
         except MalformedMessage:
-            failure, found = bare_failure(message), cut_question(message)
-            if failure is not None:
-                question, rcode, cut = exchange.question, failure, False
+            bare, found = bare_failure(message), cut_question(message)
+            if bare is not None:
+                question, rcode, cut = exchange.question, bare, False
             elif found is not None:
                 # Some servers cut within a record: get the complete answer over TCP.
                 question, rcode, cut = found, int(Rcode.NOERROR), True
@@ -266,9 +269,10 @@ class Inflight:
         if not same_question(question, exchange.question):
             self._count(server, Failure.MISMATCH)
             return []
-        if rcode in FAIL_OVER_RCODES and server != exchange.server:
+        failure = _failure(rcode, answer)
+        if failure is not None and server != exchange.server:
             exchange.attempt.strike(rcode, server)  # the server asked last may still answer
-            self._count_failure(server, rcode, now_ns // 1_000_000)
+            self._count_failure(server, failure, answer, now_ns // 1_000_000)
             return []
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
         if isinstance(step, Send) and step.server == server:
@@ -290,6 +294,8 @@ class Inflight:
         """Return the attempt's next step after an answer. Count it, and update the server's health."""
         now_ms = now_ns // 1_000_000
         has_opt = answer is not None and answer.edns is not None
+        failure = _failure(rcode, answer)
+        rcode = int(Rcode.REFUSED) if failure is Failure.NO_RECURSION else rcode
         step = exchange.attempt.on_answer(rcode, cut, now_ms, server, has_opt)
         if isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.sent_ns
@@ -297,18 +303,23 @@ class Inflight:
             self._counters[server].duration.observe(self._slots, elapsed_ns)
         elif isinstance(step, Send) and step.server == server:
             self._count(server, Failure.REFUSED)  # it is healthy, but has no EDNS
-        else:
-            exchange.reason = self._count_failure(server, rcode, now_ms)
+        elif failure is not None:
+            exchange.reason = failure
+            self._count_failure(server, failure, answer, now_ms)
         return step
 
-    def _count_failure(self, server: int, rcode: int, now_ms: int) -> Failure:
-        """Count a failure answer. SERVFAIL is not a server failure: it mostly concerns the name."""
+    def _count_failure(self, server: int, failure: Failure, answer: Answer | None, now_ms: int) -> None:
+        """Count an answer that is a failure, against the server's health too unless it concerns the name."""
         self.health.heard(server)
-        if rcode == Rcode.SERVFAIL:
-            self._count(server, Failure.SERVFAIL)
-            return Failure.SERVFAIL
-        self._failed(server, Failure.REFUSED, now_ms)
-        return Failure.REFUSED
+        if failure is Failure.SERVFAIL or (answer is not None and self._delegates(server, answer)):
+            self._count(server, failure)
+        else:
+            self._failed(server, failure, now_ms)
+
+    def _delegates(self, server: int, answer: Answer) -> bool:
+        """Return whether a conditional zone's server refers to the servers of a zone below its own."""
+        suffix = self._suffixes[server]
+        return suffix != ROOT and delegates_below(answer, suffix)
 
     def unreachable(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:
         """Ask another server if there is one. Keep waiting for this one, because ICMP is easily forged."""
@@ -330,3 +341,12 @@ class Inflight:
 
     def _count(self, server: int, reason: Failure) -> None:
         self._slots[self._counters[server].failure(reason)] += 1
+
+
+def _failure(rcode: int, answer: Answer | None) -> Failure | None:
+    """Return what makes an answer useless. None: it is useful, or truncated. Without `answer`, it was not readable."""
+    if rcode in FAIL_OVER_RCODES:
+        return Failure.SERVFAIL if rcode == Rcode.SERVFAIL else Failure.REFUSED
+    if answer is not None and not answer.tc and is_unresolved(answer):
+        return Failure.NO_RECURSION
+    return None

@@ -160,6 +160,7 @@ def checked_by_nobody(config: Path) -> list[str]:
     """
     script = (
         "import os, sys; import dnsfilter.cli.main, dnsfilter.config.resolved, dnsfilter.cli.checkup; "
+        "import dnsfilter.cli.upstream_questions; "
         "from dnsfilter.engine.choice import chosen_kind, engine_class; engine_class(chosen_kind()); "
         "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[3])); "
         "dnsfilter.cli.main.main(['check', '--config', sys.argv[1], '--json'])"

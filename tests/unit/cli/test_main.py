@@ -12,6 +12,7 @@ from dnsfilter.cli import options
 from dnsfilter.cli.main import main
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
+from tests.support.answering_server import server
 from tests.support.engines import KINDS
 from tests.support.policies import ban, policy
 
@@ -155,6 +156,13 @@ def test_unavailable_engine_is_reported_by_check_and_before_serving(
     assert words in json.loads(capsys.readouterr().out)["problems"][0]
     assert run("serve", "--config", config, "--policy", EXAMPLE) != 0
     assert words in capsys.readouterr().err
+
+
+def test_check_reports_an_upstream_that_does_not_recurse(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with server(recurses=False) as limited:
+        config.write_text(config.read_text().replace("192.0.2.53", f"127.0.0.1:{limited.port}"))
+        assert run("check", "--config", config) == 2
+    assert f"127.0.0.1:{limited.port} answers . NS without recursion: enable recursion" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])

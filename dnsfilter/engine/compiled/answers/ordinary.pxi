@@ -180,6 +180,9 @@ cdef int read_ordinary(
         return 0
     if reading.rcode != RCODE_NOERROR and reading.rcode != RCODE_NXDOMAIN:
         return 0
+    # The server does not recurse: is_unresolved of upstream/recursion.py. A referral has no SOA, and is not cached.
+    if reading.rcode == RCODE_NOERROR and not flags & (BIT_AA | BIT_RA):
+        return 0
     out.rcode = reading.rcode
     out.ad = (flags & BIT_AD) != 0
     out.has_opt = reading.has_opt

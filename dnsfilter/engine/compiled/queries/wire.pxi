@@ -3,8 +3,10 @@
 cdef enum:
     BIT_QR = 0x8000
     BITS_OPCODE = 0x7800
+    BIT_AA = 0x0400
     BIT_TC = 0x0200
     BIT_RD = 0x0100
+    BIT_RA = 0x0080
     BIT_AD = 0x0020
     BIT_CD = 0x0010
 

@@ -13,8 +13,8 @@ from dnsfilter.cli.doctor.findings import Outcome, Subject
 from dnsfilter.cli.doctor.table import CHECKS
 from dnsfilter.cli.main import main
 from dnsfilter.errors import UnavailableError
+from tests.support.answering_server import server
 from tests.support.nodes import Node, program
-from tests.unit.cli.doctor.checks.test_upstreams import server
 
 
 def doctor(node: Node, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:

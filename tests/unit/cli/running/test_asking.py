@@ -13,9 +13,9 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import parse_name
+from tests.support.answering_server import server
 from tests.support.ports import free_port
 from tests.support.proxied import LOCAL
-from tests.unit.cli.doctor.checks.test_upstreams import server
 
 NAME = parse_name("www.example.org")
 LOOPBACK = ip_address("127.0.0.1")

@@ -9,9 +9,9 @@ import pytest
 
 from dnsfilter.engine.choice import VARIABLE
 from dnsfilter.local.journal import JOURNAL_NAME, Act, Journal
+from tests.support.answering_server import server
 from tests.support.engines import KINDS
 from tests.support.nodes import Node, eventually, program
-from tests.unit.cli.doctor.checks.test_upstreams import server
 
 pytestmark = pytest.mark.heavy
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dnsfilter.cli.doctor.checks.answers import answers
+from tests.support.answering_server import server
 from tests.support.doctor_subjects import subject, texts
-from tests.unit.cli.doctor.checks.test_upstreams import server
 
 
 def test_silent_address_is_found_until_it_answers(tmp_path: Path) -> None:

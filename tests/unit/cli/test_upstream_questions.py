@@ -1,0 +1,37 @@
+"""`dnsfilter check` finds servers that do not recurse; silent ones are no problem of the configuration."""
+
+from pathlib import Path
+
+import dns.rcode
+
+from dnsfilter.cli.upstream_questions import recursion_problems
+from dnsfilter.config.load import load_config
+from dnsfilter.config.node_config import Config
+from tests.support.answering_server import server
+from tests.support.ports import free_port
+
+
+def written(place: Path, *servers: int, zone: int | None = None) -> Config:
+    """Return the configuration with upstreams on these ports of loopback, and a zone's server on another."""
+    path = place / "dnsfilter.toml"
+    upstreams = ", ".join(f'"127.0.0.1:{port}"' for port in servers)
+    lines = ['listen = ["127.0.0.1:5300"]', 'state_dir = "state"', "[upstream]", f"servers = [{upstreams}]"]
+    if zone is not None:
+        lines += ["[[zone]]", 'suffix = "corp.example.org"', f'servers = ["127.0.0.1:{zone}"]']
+    path.write_text("\n".join(lines))
+    return load_config(path)
+
+
+def test_servers_that_do_not_recurse_are_found(tmp_path: Path) -> None:
+    with server() as good, server(recurses=False) as limited, server(recurses=False) as of_zone:
+        found = recursion_problems(written(tmp_path, good.port, limited.port, zone=of_zone.port))
+    advice = "enable recursion there for this machine, or remove the server from the configuration"
+    assert found == [
+        f"127.0.0.1:{limited.port} answers . NS without recursion: {advice}",
+        f"127.0.0.1:{of_zone.port} answers corp.example.org SOA without recursion: {advice}",
+    ]
+
+
+def test_a_server_that_is_absent_or_refuses_is_no_problem_of_the_configuration(tmp_path: Path) -> None:
+    with server(dns.rcode.REFUSED, recurses=False) as refusing:
+        assert recursion_problems(written(tmp_path, refusing.port, free_port())) == []
