@@ -3,19 +3,22 @@
 The caller does what a step says and reports what happened. Times are CLOCK_BOOTTIME milliseconds. Ignore datagrams that
 are malformed, or that do not match id, question and address: the wait continues (RFC 5452 section 9.1).
 
-    start ─> Send ─ on_timeout ─> Send | Exhausted
-                  ─ on_error   ─> Send | Exhausted             port unreachable, or a stream that failed
-                  ─ on_answer  ─> Accept | AskByStream | Send | Exhausted
+    start ─> Send ─ on_timeout ─> Send | Wait | Exhausted
+                  ─ on_error   ─> Send | Wait | Exhausted      port unreachable, or a stream that failed
+                  ─ on_answer  ─> Accept | AskByStream | Send | Wait | Exhausted
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from dnsfilter.wire.iana import Rcode
 
-MAX_SENDS: Final = 3
-"""Maximum number of datagrams for one question, to all servers (RFC 9520 section 3.1 allows three to each)."""
+MAX_SENDS: Final = 4
+"""Maximum number of datagrams for one question, to all servers."""
+MAX_SENDS_TO_ONE: Final = 3
+"""Maximum number of datagrams for one question to one server (RFC 9520 section 3.1)."""
 TOTAL_MS: Final = 4_900
 """Time limit from start. A stub resolver asks again, or elsewhere, after 5 s (resolv.conf(5), `timeout`)."""
 HURRIED_MS: Final = 1_500
@@ -55,6 +58,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Send nothing more, but accept answers to earlier sends. Call `on_timeout` if none comes until `wait_until_ms`."""
+
+    wait_until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """Use this answer."""
 
@@ -74,11 +84,11 @@ class Exhausted:
     last: int | None = None
 
 
-Step: TypeAlias = Send | Accept | AskByStream | Exhausted
+Step: TypeAlias = Send | Wait | Accept | AskByStream | Exhausted
 
 
 def plan(servers: Sequence[int], first_wait_ms: int) -> Plan:
-    """Plan up to three sends, each with a longer wait than the one before (800, 1,200, 1,600 ms).
+    """Plan up to four sends, each with a longer wait than the one before (800, 1,200, 1,600, 2,000 ms).
 
     Raise ValueError if there is no server.
     """
@@ -92,10 +102,12 @@ class Attempt:
     """The progress of one question. Call `start` once, then report each event and do what the returned step says.
 
     Servers take turns. A server that failed or could not be reached is not asked again, except once without EDNS. The
-    servers in `plain` are asked without EDNS from the start.
+    servers in `plain` are asked without EDNS from the start. After the last send, a slow server may answer until the
+    deadline.
     """
 
     __slots__ = (
+        "_asked",
         "_by_stream",
         "_plain",
         "_plan",
@@ -104,9 +116,11 @@ class Attempt:
         "_server",
         "_struck_out",
         "_turn",
+        "_unanswered",
         "_wait_until_ms",
         "deadline_ms",
         "first_failure",
+        "only_waits",
     )
 
     def __init__(self, servers: Sequence[int], first_wait_ms: int, plain: Collection[int] = ()) -> None:
@@ -114,6 +128,8 @@ class Attempt:
         self._plain = frozenset(plain)
         self._rejected_edns: set[int] = set()
         self._sends = 0
+        self._asked: Counter[int] = Counter()
+        self._unanswered: set[int] = set()
         self._turn = 0
         self._by_stream = False
         self._server = self._plan.servers[0]
@@ -123,6 +139,8 @@ class Attempt:
         """The time limit for the question. It limits every wait, for datagrams and streams."""
         self.first_failure: int | None = None
         """Rcode of the first failing answer. The caller keeps its message, to deliver it if all attempts fail."""
+        self.only_waits = False
+        """Whether the last step was `Wait`."""
 
     @property
     def servers(self) -> tuple[int, ...]:
@@ -149,12 +167,12 @@ class Attempt:
         self.deadline_ms = now_ms + TOTAL_MS if deadline_ms is None else deadline_ms
         return self._send(self._plan.servers[0])
 
-    def on_timeout(self, now_ms: int) -> Send | Exhausted:
+    def on_timeout(self, now_ms: int) -> Send | Wait | Exhausted:
         """Handle silence until `wait_until_ms`: ask the next server, or the same one if there is no other."""
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         return self._next(now_ms)
 
-    def on_error(self, now_ms: int = 0) -> Send | Exhausted:
+    def on_error(self, now_ms: int = 0) -> Send | Wait | Exhausted:
         """Handle an unreachable server (ICMP unreachable, broken stream): ask one of the remaining servers now.
 
         The next wait starts at `now_ms`, or at the end of the planned wait if that is later.
@@ -175,8 +193,10 @@ class Attempt:
         self._wait_until_ms = max(self._wait_until_ms, now_ms)
         if server is not None:
             self._server = server
-        if not has_opt and rcode in NO_EDNS_RCODES and not self.is_plain(self._server) and self._may_send(now_ms):
+        without_edns = not has_opt and rcode in NO_EDNS_RCODES and not self.is_plain(self._server)
+        if without_edns and self._may_send(now_ms) and self._may_ask(self._server):
             self._rejected_edns.add(self._server)
+            self._unanswered.clear()  # the caller ignores answers to earlier sends
             return self._send(self._server)
         if rcode in FAIL_OVER_RCODES:
             if self.first_failure is None:
@@ -187,6 +207,7 @@ class Attempt:
             if self._by_stream:
                 return self.on_error(now_ms)  # TC on a stream is invalid, and asking again would loop.
             self._by_stream = True
+            self._unanswered.clear()  # the caller ignores answers to earlier sends
             self._sends += 1
             return AskByStream(self._server, self._stream_until_ms(now_ms))
         return Accept()
@@ -204,24 +225,28 @@ class Attempt:
             return (now_ms + self.deadline_ms) // 2
         return self.deadline_ms
 
-    def _next(self, now_ms: int) -> Send | Exhausted:
+    def _next(self, now_ms: int) -> Send | Wait | Exhausted:
         servers = self._plan.servers
-        if not self._may_send(now_ms):
-            return Exhausted(self.first_failure)
-        for step in range(1, len(servers) + 1):
+        for step in range(1, len(servers) + 1 if self._may_send(now_ms) else 0):
             turn = (self._turn + step) % len(servers)
-            if servers[turn] not in self._struck_out:
+            if self._may_ask(servers[turn]):
                 self._turn = turn
                 return self._send(servers[turn])
-        return Exhausted(self.first_failure)
+        self.only_waits = now_ms < self.deadline_ms and bool(self._unanswered - self._struck_out)
+        return Wait(self.deadline_ms) if self.only_waits else Exhausted(self.first_failure)
 
     def _may_send(self, now_ms: int) -> bool:
         return self._sends < len(self._plan.waits_ms) and now_ms < self.deadline_ms
+
+    def _may_ask(self, server: int) -> bool:
+        return server not in self._struck_out and self._asked[server] < MAX_SENDS_TO_ONE
 
     def _send(self, server: int) -> Send:
         # Counted from the end of the previous wait, so that a server asked early after a failure gets more time.
         self._wait_until_ms = min(self._wait_until_ms + self._plan.waits_ms[self._sends], self.deadline_ms)
         self._sends += 1
-        self._by_stream = False
+        self._asked[server] += 1
+        self._unanswered.add(server)
+        self._by_stream = self.only_waits = False
         self._server = server
         return Send(server, self._wait_until_ms)

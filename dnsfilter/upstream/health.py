@@ -18,6 +18,8 @@ USELESS_TO_RECOVER: Final = 8
 """Consecutive useless answers after which a useful one is a recovery: the server's own upstreams may have failed."""
 PROBE_EVERY_MS: Final = 1_000
 """Probe interval of a failing server in milliseconds, while questions need it or get its remembered failures."""
+SILENCE_TO_BE_GONE_MS: Final = 5_000
+"""Silence of a dead server after which it is gone: longer than a client waits for the answer of a slow one."""
 UNKNOWN_WAIT_MS: Final = 800
 EDNS_REMEMBERED_MS: Final = 900_000
 """Time to ask a server without EDNS after it rejected EDNS, or to trust that it has EDNS after an OPT."""
@@ -77,7 +79,8 @@ class Health:
 
     A quiet server is asked last until it answers. A server that fails three times in a row is in back-off: it is asked
     last, and probed. One that also misses a probe is dead. A dead server gets no questions while another server lives.
-    If all servers of a view are dead, the caller asks none, except for one question a second.
+    If all servers of a view are dead, the caller answers from stale data. If they are also gone, it asks none, except
+    for one question a second.
     """
 
     __slots__ = ("_servers", "_wanted", "recoveries")
@@ -158,8 +161,15 @@ class Health:
         """Return True if no server lives."""
         return bool(servers) and all(self._servers[number].dead for number in servers)
 
+    def all_gone(self, servers: Sequence[int], now_ms: int) -> bool:
+        """Return True if all servers are dead, and none has answered since a question five seconds ago."""
+        return bool(servers) and all(
+            known.dead and known.unanswered > 0 and now_ms - known.silent_since_ms >= SILENCE_TO_BE_GONE_MS
+            for known in map(self._servers.__getitem__, servers)
+        )
+
     def may_try(self, servers: Sequence[int], now_ms: int) -> bool:
-        """Return whether a question may try these servers, all dead. One a second may: some servers answer no probe."""
+        """Return whether a question may try these servers, all gone. One a second may: some servers answer no probe."""
         return now_ms >= self._servers[servers[0]].try_at_ms
 
     def want_probes(self) -> None:

@@ -12,7 +12,7 @@ from dnsfilter.engine.interface import Answered, Miss
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
 from dnsfilter.upstream.attempt import TOTAL_MS
-from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF
+from dnsfilter.upstream.health import FAILURES_TO_BACK_OFF, SILENCE_TO_BE_GONE_MS
 from tests.contract.cases import RECORDS, internet, office
 from tests.support.engines import GHENT, MECHELEN, Rig, ZoneTo, data, edes, query
 from tests.support.rows import each_row
@@ -275,7 +275,7 @@ def test_a_server_of_a_conditional_zone_is_probed_for_that_zone(start: Start) ->
 
 def test_server_behind_a_closed_port_is_dead_once_a_probe_fails_too(start: Start) -> None:
     rig = start(office(), closed())
-    for number in range(4):
+    for number in range(SILENCE_TO_BE_GONE_MS // 1_000):
         rig.begin(query(f"n{number}.example.org"))
         rig.settle()
         rig.pass_time(1_000)

@@ -27,14 +27,16 @@ def known_failure(
 ) -> Failed | None:
     """Return why `servers` are not asked now; None if they are.
 
-    Do not ask if the question failed recently, or all servers are dead. If they are dead, still ask one question per
-    second that has no stale answer.
+    Do not ask if the question failed recently, or all servers are dead and there is a stale answer. Without a stale
+    answer, ask until they are gone, and one question per second from then on.
     """
     found = failures.get(key, health.recoveries, boot_ms)
     if found is not None:
         health.want_probes()
         return Failed(found.code, found.targets, remembered=True)
-    if not health.all_dead(servers) or (stale is None and health.may_try(servers, boot_ms)):
+    if not health.all_dead(servers):
+        return None
+    if stale is None and (not health.all_gone(servers, boot_ms) or health.may_try(servers, boot_ms)):
         return None
     health.want_probes()
     return Failed(EdeCode.NO_REACHABLE_AUTHORITY, (), remembered=True)

@@ -25,6 +25,7 @@ from dnsfilter.upstream.attempt import (
     Exhausted,
     Send,
     Step,
+    Wait,
 )
 from dnsfilter.upstream.health import OWN_SHORTAGES
 from dnsfilter.upstream.recursion import delegates_below, is_unresolved
@@ -159,12 +160,12 @@ class Inflight:
 
     def _timed_out(self, exchange: Exchange, now_ns: int) -> list[Result]:
         now_ms = now_ns // 1_000_000
-        if exchange.reason is Failure.TIMEOUT:  # other failures are counted already
+        if exchange.reason is Failure.TIMEOUT and not exchange.attempt.only_waits:  # others are counted already
             self._failed(exchange.server, Failure.TIMEOUT, now_ms)
         if self._table.is_crowded():
             exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
-        dead = self.health.all_dead(exchange.attempt.servers)
-        return self._carry_out(exchange, Exhausted() if dead else exchange.attempt.on_timeout(now_ms), now_ns)
+        gone = self.health.all_gone(exchange.attempt.servers, now_ms)
+        return self._carry_out(exchange, Exhausted() if gone else exchange.attempt.on_timeout(now_ms), now_ns)
 
     def handle_stream_answer(
         self, exchange: Exchange, message: bytes | None, now_ns: int, server_failed: bool = True
@@ -203,6 +204,10 @@ class Inflight:
                 self._table.schedule(exchange)
                 return []
             step = exchange.attempt.on_error(now_ns // 1_000_000)
+        if isinstance(step, Wait):
+            exchange.wait_until_ms = step.wait_until_ms
+            self._table.schedule(exchange)
+            return []
         self._table.withdraw(exchange)
         self._table.schedule(exchange)
         match step:
@@ -270,7 +275,7 @@ class Inflight:
             self._count(server, Failure.MISMATCH)
             return []
         failure = _failure(rcode, answer)
-        if failure is not None and server != exchange.server:
+        if failure is not None and server != exchange.server and not exchange.attempt.only_waits:
             exchange.attempt.strike(rcode, server)  # the server asked last may still answer
             self._count_failure(server, failure, answer, now_ns // 1_000_000)
             return []

@@ -1,5 +1,6 @@
 """The dialogue of one question: each event, and the step that follows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
@@ -12,6 +13,7 @@ from dnsfilter.upstream.attempt import (
     FAIL_OVER_RCODES,
     HURRIED_MS,
     MAX_SENDS,
+    MAX_SENDS_TO_ONE,
     TOTAL_MS,
     Accept,
     AskByStream,
@@ -20,6 +22,7 @@ from dnsfilter.upstream.attempt import (
     Plan,
     Send,
     Step,
+    Wait,
     plan,
 )
 
@@ -80,16 +83,50 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
             (Start(), Send(4, 800)),
             (Timeout(800), Send(7, 2_000)),
             (Timeout(2_000), Send(4, 3_600)),
-            (Timeout(3_600), Exhausted(None)),
+            (Timeout(3_600), Send(7, 4_900)),
+            (Timeout(4_900), Exhausted(None)),
         ],
     ),
-    "a server that is alone is asked three times": (
+    "a server that is alone is asked three times, and then waited for": (
         [0],
         [
             (Start(), Send(0, 800)),
             (Timeout(800), Send(0, 2_000)),
             (Timeout(2_000), Send(0, 3_600)),
-            (Timeout(3_600), Exhausted(None)),
+            (Timeout(3_600), Wait(4_900)),
+            (Timeout(4_900), Exhausted(None)),
+        ],
+    ),
+    "a slow server may answer after the last wait": (
+        [0],
+        [
+            (Start(), Send(0, 800)),
+            (Timeout(800), Send(0, 2_000)),
+            (Timeout(2_000), Send(0, 3_600)),
+            (Timeout(3_600), Wait(4_900)),
+            (Answer(NOERROR, now_ms=4_000), Accept()),
+        ],
+    ),
+    "the wait for slow servers ends when all of them have failed": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Timeout(800), Send(1, 2_000)),
+            (Timeout(2_000), Send(0, 3_600)),
+            (Timeout(3_600), Send(1, 4_900)),
+            (Answer(SERVFAIL, now_ms=3_700), Wait(4_900)),
+            (Answer(REFUSED, now_ms=3_800, server=0), Exhausted(SERVFAIL)),
+        ],
+    ),
+    "a stream that fails leaves nobody to wait for": (
+        [0, 1],
+        [
+            (Start(), Send(0, 800)),
+            (Timeout(800), Send(1, 2_000)),
+            (Timeout(2_000), Send(0, 3_600)),
+            (Timeout(3_600), Send(1, 4_900)),
+            (Answer(NOERROR, truncated=True, now_ms=3_700), AskByStream(1, 4_900)),
+            (Unreachable(now_ms=4_000), Exhausted(None)),
         ],
     ),
     "a failure is not asked again when the server is alone": (
@@ -111,7 +148,8 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
             (Start(), Send(0, 800)),
             (Answer(FORMERR), Send(1, 2_000)),
             (Timeout(2_000), Send(1, 3_600)),
-            (Timeout(3_600), Exhausted(FORMERR)),
+            (Timeout(3_600), Send(1, 4_900)),
+            (Timeout(4_900), Exhausted(FORMERR)),
         ],
     ),
     "a server that rejects edns is asked once without it": (
@@ -124,6 +162,7 @@ DIALOGUES: dict[str, tuple[list[int], Dialogue]] = {
             (Start(), Send(0, 800)),
             (Answer(NOTIMP, has_opt=False), Send(0, 2_000)),
             (Answer(FORMERR, has_opt=False), Send(1, 3_600)),
+            (Answer(FORMERR, has_opt=False), Send(1, 4_900)),
             (Answer(FORMERR, has_opt=False), Exhausted(FORMERR)),
         ],
     ),
@@ -226,9 +265,9 @@ def test_a_server_known_to_lack_edns_is_asked_without_it_and_passed_over_when_it
 
 
 def test_waits_grow_and_are_bounded() -> None:
-    assert plan([3, 1], 800) == Plan((3, 1), (800, 1_200, 1_600))
-    assert plan([0], 10**9) == Plan((0,), (1_000, 1_500, 2_000))
-    assert plan([0], 0) == Plan((0,), (50, 75, 100))
+    assert plan([3, 1], 800) == Plan((3, 1), (800, 1_200, 1_600, 2_000))
+    assert plan([0], 10**9) == Plan((0,), (1_000, 1_500, 2_000, 2_500))
+    assert plan([0], 0) == Plan((0,), (50, 75, 100, 125))
 
 
 def test_attempt_without_servers_raises_value_error() -> None:
@@ -258,7 +297,7 @@ def test_a_later_leg_keeps_the_deadline_of_the_first() -> None:
 
 
 def next_event(choice: int, rcode: int, delay_ms: int, now_ms: int, step: Step) -> Event:
-    if choice == 0 and isinstance(step, Send):
+    if choice == 0 and isinstance(step, Send | Wait):
         return Timeout(max(now_ms, step.wait_until_ms) + delay_ms % 50)
     if choice == 1:
         return Unreachable(now_ms + delay_ms)
@@ -289,6 +328,7 @@ def test_sends_and_time_are_bounded_for_any_events(
     streams = [each for each in steps if isinstance(each, AskByStream)]
     assert len(sends) <= MAX_SENDS
     assert len(sends) + len(streams) <= MAX_SENDS + 1
+    assert all(count <= MAX_SENDS_TO_ONE for count in Counter(each.server for each in sends).values())
     assert {each.server for each in sends} | {each.server for each in streams} <= set(servers)
     deadlines = [each.wait_until_ms for each in sends]
     assert deadlines == sorted(deadlines)
@@ -304,7 +344,8 @@ def test_late_failure_of_a_server_does_not_shorten_the_wait_for_another() -> Non
     assert attempt.on_timeout(800) == Send(1, 2_000)
     attempt.strike(SERVFAIL, 0)
     assert attempt.on_timeout(2_000) == Send(2, 3_600)
-    assert attempt.on_timeout(3_600) == Exhausted(SERVFAIL)
+    assert attempt.on_timeout(3_600) == Send(1, 4_900)
+    assert attempt.on_timeout(4_900) == Exhausted(SERVFAIL)
 
 
 @pytest.mark.parametrize(("first_wait_ms", "ends_ms"), [(400, [400, 1000, 1500]), (1000, [1000, 1500])])

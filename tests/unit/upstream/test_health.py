@@ -173,6 +173,19 @@ def test_servers_are_all_dead_until_one_answers() -> None:
     assert not health.all_dead((0, 1))
 
 
+def test_dead_servers_are_gone_after_five_seconds_without_an_answer_to_a_question() -> None:
+    health = Health(2)
+    dead(health, 0, 1)
+    assert not health.all_gone((0, 1), 60_000)
+    health.sent(0, 1_000)
+    health.sent(1, 2_000)
+    health.sent(0, 4_000)
+    assert [health.all_gone((0, 1), now_ms) for now_ms in (6_999, 7_000)] == [False, True]
+    assert not health.all_gone((), 7_000)
+    health.heard(0)
+    assert not health.all_gone((0, 1), 7_000)
+
+
 def test_one_question_a_second_may_try_servers_that_are_all_dead() -> None:
     health = Health(2)
     dead(health, 0, 1)

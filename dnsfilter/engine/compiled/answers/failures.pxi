@@ -56,6 +56,8 @@ cdef class Failures:
             return IN_PYTHON if found.has_targets else found.code
         if not self.health.are_dead(servers.numbers, servers.count):
             return UNKNOWN
+        if not has_stale and not self.health.are_gone(servers.numbers, servers.count, now_ms):
+            return UNKNOWN
         if not has_stale and self.health.may_be_tried(servers.numbers, now_ms):
             return UNKNOWN
         self.health.wanted = True

@@ -5,7 +5,7 @@
 #   succeeded_at, failed_at, wait_of        succeeded, failed, first_wait_ms
 #   has_edns_at, is_plain_at                has_edns, is_plain
 #   sent_to                                 sent
-#   are_dead, may_be_tried                  all_dead, may_try
+#   are_dead, are_gone, may_be_tried        all_dead, all_gone, may_try
 #
 # C callers must pass valid server numbers; numbers from Python are checked.
 
@@ -20,6 +20,7 @@ cdef enum:
     UNKNOWN_QUIET_MS = 100
     USELESS_TO_RECOVER = 8
     PROBE_EVERY_MS = 1000
+    SILENCE_TO_BE_GONE_MS = 5000
     UNKNOWN_WAIT_MS = 800
     EDNS_REMEMBERED_MS = 900000
     SHORTEST_WAIT_MS = 400
@@ -51,6 +52,10 @@ cdef bint is_quiet(const Known* known, int64_t now_ms) noexcept nogil:
     if known.tried:
         usual_ms = known.rtt_ms + 4 * known.variation_ms
     return now_ms - known.silent_since_ms >= (usual_ms if usual_ms > SHORTEST_QUIET_MS else <double>SHORTEST_QUIET_MS)
+
+
+cdef bint is_gone(const Known* known, int64_t now_ms) noexcept nogil:
+    return known.dead and known.unanswered > 0 and now_ms - known.silent_since_ms >= SILENCE_TO_BE_GONE_MS
 
 
 @cython.final
@@ -110,6 +115,12 @@ cdef class Health:
     cdef bint are_dead(self, const uint16_t* servers, int count) noexcept nogil:
         cdef int i = 0
         while i < count and self.known[servers[i]].dead:
+            i += 1
+        return count > 0 and i == count
+
+    cdef bint are_gone(self, const uint16_t* servers, int count, int64_t now_ms) noexcept nogil:
+        cdef int i = 0
+        while i < count and is_gone(&self.known[servers[i]], now_ms):
             i += 1
         return count > 0 and i == count
 
@@ -238,6 +249,9 @@ cdef class Health:
 
     def all_dead(self, servers):
         return bool(servers) and all([self.known[self.checked(server)].dead for server in servers])
+
+    def all_gone(self, servers, int64_t now_ms):
+        return bool(servers) and all([is_gone(&self.known[self.checked(server)], now_ms) for server in servers])
 
     def may_try(self, servers, int64_t now_ms):
         return now_ms >= self.known[self.checked(servers[0])].try_at_ms

@@ -45,7 +45,7 @@ events = st.lists(
 
 def known(health: Any, now_ms: int) -> list[Any]:
     servers = [health.first_wait_ms(n) for n in range(COUNT)]
-    dead = [(health.all_dead((n,)), health.may_try((n,), now_ms)) for n in range(COUNT)]
+    dead = [(health.all_dead((n,)), health.all_gone((n,), now_ms), health.may_try((n,), now_ms)) for n in range(COUNT)]
     failures = [health.consecutive_failures(n) for n in range(COUNT)]
     return [*servers, *dead, *failures, health.all_dead(range(COUNT)), health.next_probe_ms(), health.recoveries]
 
