@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from dnsfilter.errors import MalformedMessage
-from dnsfilter.wire.chain import MAX_STEPS, TYPES_WITH_TARGET, Chain, check_dnames, follow
+from dnsfilter.wire.belonging import belonging
+from dnsfilter.wire.chain import MAX_STEPS, Chain, check_dnames, follow
 from dnsfilter.wire.checker import (
     ADDITIONAL,
     ANSWER,
@@ -22,7 +23,7 @@ from dnsfilter.wire.compose import RawRecord, compose, raw
 from dnsfilter.wire.iana import Rcode, Type
 from dnsfilter.wire.names import HEADER_SIZE
 from dnsfilter.wire.query import FLAG_AD, HEADER, Question
-from dnsfilter.wire.rdata import target_name
+from dnsfilter.wire.rdata import covered_type
 
 __all__ = [
     "ADDITIONAL",
@@ -55,24 +56,20 @@ _CNAME: Final = int(Type.CNAME)
 _SERVICE_BINDINGS: Final = frozenset({int(Type.SVCB), int(Type.HTTPS)})
 _RRSIG: Final = int(Type.RRSIG)
 _SOA: Final = int(Type.SOA)
-_SIG: Final = int(Type.SIG)
-_TSIG: Final = int(Type.TSIG)
 _ANY: Final = int(Type.ANY)
 _DENIALS: Final = frozenset({int(Type.NSEC), int(Type.NSEC3)})
 _PROOFS: Final = _DENIALS | {_RRSIG}
-_AUTHORITY_TYPES: Final = _PROOFS | {_SOA, int(Type.NS), int(Type.DS)}
 
 
 def prune_answer(answer: Answer, chain: Chain, do: bool) -> Answer:
-    """Return the answer with only the chain in its answer section, one TTL per RRset, and no OPT, TSIG or SIG(0).
+    """Return the answer with only the chain and what belongs to it, one TTL per RRset, and no OPT.
 
     Without `do`, also drop signatures and proofs that were not asked for (RFC 4035 section 3.2.1).
 
     Drop the additional section of an answer about SVCB or HTTPS. A server may use it to save clients the questions
     about targets (RFC 9460 section 4.2). Clients must ask them, so that policy applies to those names.
 
-    Keep the record types that belong in the authority section. Make the CNAME that is missing next to its DNAME (RFC
-    6672 section 3.1).
+    Make the CNAME that is missing next to its DNAME (RFC 6672 section 3.1).
 
     Keep the upstream's bytes if each alias stands before its target and only one of two parts must go: a final OPT, or
     everything after some record. Otherwise compose the message again. Raise `MalformedMessage` if it no longer fits.
@@ -83,7 +80,7 @@ def prune_answer(answer: Answer, chain: Chain, do: bool) -> Answer:
     )
     by_start = {record.start: record for record in answer.records}
     answers = [by_start[record.start] for record in chain.records]
-    others = [r for r in answer.records if r.section != ANSWER and _belongs(answer.message, r)]
+    others = belonging(answer, chain)
     if not do:
         answers, others = (
             [record for record in section if record.rtype not in _PROOFS or qtype in (record.rtype, _ANY)]
@@ -110,17 +107,6 @@ def _first_records(answer: Answer, number: int) -> Answer:
     counts = [sum(record.section == section for record in records) for section in (ANSWER, AUTHORITY)]
     HEADER.pack_into(head, 0, answer.id, answer.flags, 1, *counts, 0)
     return Answer(bytes(head), answer.id, answer.flags, answer.rcode, answer.question, records, None)
-
-
-def _belongs(message: bytes, record: Record) -> bool:
-    """Return whether a record of authority or additional may be passed on.
-
-    TSIG and SIG(0) are valid for one hop only (RFC 8945 section 5.2, RFC 2931 section 3). The authority section may
-    hold denials and delegations.
-    """
-    if record.section == AUTHORITY:
-        return record.rtype in _AUTHORITY_TYPES
-    return record.rtype != _TSIG and (record.rtype != _SIG or message[record.rdata : record.rdata + 2] != b"\0\0")
 
 
 def _is_in_order(chain: Sequence[Record]) -> bool:
@@ -151,16 +137,11 @@ def _with_equal_ttls(answer: Answer, denial: bool) -> Answer:
             least[rrset] = min(ttl, least.get(rrset, ttl))
     records = []
     for record in answer.records:
-        covered = _covered_type(answer.message, record) if record.rtype == _RRSIG else record.rtype
+        covered = covered_type(answer.message, record.rdata) if record.rtype == _RRSIG else record.rtype
         ttl = min(record.ttl, least.get((record.owner, covered, record.rclass, record.section), record.ttl))
         records.append(record if ttl == record.ttl else replace(record, ttl=ttl))
     equal = tuple(records)
     return answer if equal == answer.records else replace(answer, records=equal)
-
-
-def _covered_type(message: bytes, signature: Record) -> int:
-    """Return the type of the set that an RRSIG covers."""
-    return int.from_bytes(message[signature.rdata : signature.rdata + 2], "big")
 
 
 def _denial_ttl(answer: Answer, soa: Record) -> int:
@@ -170,13 +151,8 @@ def _denial_ttl(answer: Answer, soa: Record) -> int:
 
 
 def additional_names(answer: Answer) -> frozenset[bytes]:
-    """Return the owners of the additional records, and the targets of the aliases and service bindings there."""
-    names: set[bytes] = set()
-    for record in answer.section(ADDITIONAL):
-        names.add(record.owner)
-        if record.rtype in TYPES_WITH_TARGET:
-            names.add(target_name(answer.message, record.rtype, record.rdata))
-    return frozenset(names)
+    """Return the owners of the additional records, which are addresses and their signatures."""
+    return frozenset(record.owner for record in answer.section(ADDITIONAL))
 
 
 def without_additional(answer: Answer) -> Answer:
@@ -234,7 +210,7 @@ def join(first: Answer, first_chain: Chain, second: Answer, second_chain: Chain,
 
 def _is_proof(message: bytes, record: Record) -> bool:
     """Return whether the record denies existence, or signs a denial."""
-    return (_covered_type(message, record) if record.rtype == _RRSIG else record.rtype) in _DENIALS
+    return (covered_type(message, record.rdata) if record.rtype == _RRSIG else record.rtype) in _DENIALS
 
 
 def join_legs(legs: Sequence[tuple[Answer, Chain]]) -> tuple[Answer, Chain]:

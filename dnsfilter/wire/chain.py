@@ -9,7 +9,7 @@ from dnsfilter.wire.checker import ANSWER, AUTHORITY, Answer, Record
 from dnsfilter.wire.iana import Class, Rcode, Type
 from dnsfilter.wire.names import MAX_NAME, ROOT, is_at_or_below, parent
 from dnsfilter.wire.query import Question
-from dnsfilter.wire.rdata import target_name
+from dnsfilter.wire.rdata import covered_type, target_name
 
 MAX_STEPS: Final = 16
 """Maximum number of aliases that are followed within one answer."""
@@ -166,7 +166,7 @@ class _Walk:
     def _keep_signatures(self, owner: bytes, covered: int) -> None:
         message = self._answer.message
         for record in self._owners.get(owner, ()):
-            if record.rtype == _RRSIG and int.from_bytes(message[record.rdata : record.rdata + 2], "big") == covered:
+            if record.rtype == _RRSIG and covered_type(message, record.rdata) == covered:
                 self._kept[record.start] = record
 
     def _is_denied(self, owner: bytes) -> bool:

@@ -189,3 +189,26 @@ def plain_rdata(message: bytes, rtype: int, start: int, end: int) -> bytes:
 def target_name(message: bytes, rtype: int, start: int) -> bytes:
     """Return the folded name that a checked CNAME, DNAME, SVCB or HTTPS record leads to."""
     return read_name(message, start + LAYOUTS[rtype].before, HopBudget())[0].lower()
+
+
+def names_in(message: bytes, rtype: int, start: int) -> list[bytes]:
+    """Return the folded names in the data of a checked record, none for types without a layout."""
+    layout = LAYOUTS.get(rtype)
+    if layout is None:
+        return []
+    found = []
+    position = _first_name(message, layout, start, len(message))
+    for _ in range(layout.names):
+        name, position = read_name(message, position, HopBudget())
+        found.append(name.lower())
+    return found
+
+
+def covered_type(message: bytes, start: int) -> int:
+    """Return the type that a checked RRSIG covers."""
+    return int.from_bytes(message[start : start + 2], "big")
+
+
+def signer_name(message: bytes, start: int) -> bytes:
+    """Return the folded name of the zone that made a checked RRSIG."""
+    return read_name(message, start + _UNCOMPRESSED[Type.RRSIG], HopBudget())[0].lower()

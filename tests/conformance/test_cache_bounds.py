@@ -121,8 +121,10 @@ def _much_data(asked: Asked) -> bytes:
 
 def _much_denial(asked: Asked) -> bytes:
     soa = "example.org. 3600 SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 3600"
-    hashes = (f"{'0' * 28}{number:04}.example.org. 3600 NSEC3 1 0 0 - {'1' * 32} A" for number in range(400))
-    return reply(asked, (), (soa, *hashes), rcode=3)
+    owners = [f"{'0' * 28}{number:04}.example.org." for number in range(200)]
+    hashes = [f"{owner} 3600 NSEC3 1 0 0 - {'1' * 32} A" for owner in owners]
+    end = "13 3 3600 20300101000000 20200101000000 1 example.org. AAAA"
+    return reply(asked, (), (soa, *hashes, *(f"{owner} 3600 RRSIG NSEC3 {end}" for owner in owners)), rcode=3)
 
 
 @pytest.mark.slow

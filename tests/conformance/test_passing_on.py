@@ -265,9 +265,7 @@ def big(*, junk: int, signed: bool) -> dns.message.Message:
         found.answer.append(dns.rrset.from_text(f"{ALLOWED}.", 300, "IN", "RRSIG", signature))
     for number in range(junk):
         found.answer.append(dns.rrset.from_text(f"junk{number}.example.net.", 300, "IN", "A", "192.0.2.1"))
-    found.authority.append(
-        dns.rrset.from_text("late.example.com.", 300, "IN", "NS", "a.late.example.com.", "b.late.example.com.")
-    )
+    found.authority.append(dns.rrset.from_text("org.", 300, "IN", "NS", "a.late.example.com.", "b.late.example.com."))
     for name in ("a.late.example.com.", "b.late.example.com."):
         found.additional.append(dns.rrset.from_text(name, 300, "IN", "A", "192.0.2.1", "192.0.2.2"))
     return found

@@ -224,9 +224,10 @@ def _answers_with(*additional: bytes, rcode: int = 0) -> Behaviour:
     def behave(asked: Asked) -> Iterable[bytes]:
         question = asked.message[12:-11]
         flags = (0x8180 | rcode).to_bytes(2, "big")
-        head = asked.message[:2] + flags + b"\0\1\0\1\0\0" + len(additional).to_bytes(2, "big")
+        head = asked.message[:2] + flags + b"\0\1\0\1\0\1" + len(additional).to_bytes(2, "big")
         address = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc6\x33\x64\x0a"
-        return (head + question + address + b"".join(additional),)
+        zone = b"\xc0\x12\0\2\0\1\0\0\1\x2c\0\5\2ns\xc0\x12"
+        return (head + question + address + zone + b"".join(additional),)
 
     return behave
 

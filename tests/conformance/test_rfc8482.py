@@ -26,6 +26,8 @@ def authority(asked: Asked) -> Iterable[bytes]:
     """Answer for every name. Some names are aliases; names that begin with "missing" do not exist."""
     if asked.name in ALIASES:
         return (reply(asked, (f"{asked.name}. 300 CNAME {ALIASES[asked.name]}.",)),)
+    if not asked.name:
+        return (reply(asked, (), (". 60 SOA a.root-servers.example. hostmaster.example. 1 2 3 4 60",)),)
     return (denial(asked, "example.org", rcode=3 if asked.name.startswith("missing") else 0),)
 
 

@@ -1,4 +1,4 @@
-"""RFC 8767 section 5, RFC 9520 section 3.1: a slow answer reaches who waits for it, once, within a client's patience."""
+"""RFC 8767 section 5, RFC 9520 section 3.1: a slow answer reaches the clients that wait for it, once."""
 
 from collections.abc import Iterable
 from functools import partial

@@ -53,15 +53,14 @@ cdef bint walk_chain(Reading* reading, uint16_t qtype, Ordinary* out, bint* foun
     `found` says whether it leads to data of the asked type. Return False for DNAMEs, which the slow path handles.
     """
     cdef uint8_t noted[128]  # MOST_OWNERS
-    cdef uint8_t seen[128]
     cdef int owner = 0, following, index, step, alias = -1, first
     cdef Seen* record
     memset(noted, 0, sizeof(noted))
-    memset(seen, 0, sizeof(seen))
+    memset(reading.on_chain, 0, sizeof(reading.on_chain))
     if has_dname(reading):
         return False
     for step in range(MOST_ALIASES + 1):
-        seen[owner] = True
+        reading.on_chain[owner] = True
         found[0] = False
         first = -1
         for index in range(reading.record_count):
@@ -88,7 +87,7 @@ cdef bint walk_chain(Reading* reading, uint16_t qtype, Ordinary* out, bint* foun
             return False
         keep_signatures(reading, owner, TYPE_CNAME)
         following = target_number(reading, record)
-        if following < 0 or seen[following]:
+        if following < 0 or reading.on_chain[following]:
             return False
         alias = first
         owner = following

@@ -15,7 +15,7 @@ cdef struct Seen:
     uint16_t rclass
     uint8_t owner
     uint8_t section
-    bint kept               # part of the chain to cache
+    bint kept               # part of the chain, or belongs to it
 
 # A message that passed the check. Name 0 is the question's.
 cdef struct Reading:
@@ -29,6 +29,7 @@ cdef struct Reading:
     uint32_t names_size
     uint32_t name_at[128]   # MOST_OWNERS
     uint8_t name_size[128]
+    uint8_t on_chain[128]   # whether the name is the question's, or an alias leads to it
     Seen records[64]        # MOST_RECORDS
     uint8_t names[8192]     # OWNERS_ROOM
 

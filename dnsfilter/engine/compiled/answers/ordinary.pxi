@@ -6,18 +6,11 @@ cdef enum:
     LONGEST_DENIAL_S = 3600 # wire/answer.py
 
 
-cdef bint is_kept(Reading* reading, const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
-    """Return whether `prune_answer` of wire/answer.py keeps a record. Answer records outside the chain are not kept."""
-    cdef bint is_proof = record.rtype in (RR_RRSIG, RR_NSEC, RR_NSEC3)
-    if not do_bit and is_proof and record.rtype != qtype:
+cdef bint is_kept(const Seen* record, uint16_t qtype, bint do_bit) noexcept nogil:
+    """Return whether `prune_answer` of wire/answer.py keeps a record."""
+    if not do_bit and record.rtype in (RR_RRSIG, RR_NSEC, RR_NSEC3) and record.rtype != qtype:
         return False
-    if record.section == IN_ANSWER:
-        return record.kept
-    if record.section == IN_AUTHORITY:
-        return is_proof or record.rtype in (TYPE_SOA, RR_NS, RR_DS)
-    if qtype in (RR_SVCB, RR_HTTPS) or record.rtype == RR_TSIG:
-        return False
-    return record.rtype != RR_SIG or big16(reading.message + record.rdata) != 0
+    return record.kept and (record.section != IN_ADDITIONAL or qtype not in (RR_SVCB, RR_HTTPS))
 
 
 cdef inline uint32_t least_of(uint32_t one, uint32_t other) noexcept nogil:
@@ -66,7 +59,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
     out.size = reading.question_end
     for index in range(reading.record_count):
         record = &reading.records[index]
-        if not is_kept(reading, record, qtype, do_bit):
+        if not is_kept(record, qtype, do_bit):
             continue
         if out.record_count != index:
             return False
@@ -80,7 +73,7 @@ cdef bint fill_ordinary(Reading* reading, uint16_t qtype, bint do_bit, bint deni
         held.section = record.section
         out.counts[record.section] += 1
         out.record_count += 1
-        if record.section == IN_ADDITIONAL and not add_additional_names(reading, record, noted, out):
+        if record.section == IN_ADDITIONAL and not add_additional_name(reading, record, noted, out):
             return False
     # An OPT between the additional records would have to be cut out.
     if out.counts[IN_ADDITIONAL]:
@@ -107,22 +100,12 @@ cdef uint32_t life_s(Reading* reading, const Ordinary* found, bint denial) noexc
     return 0 if denial and not has_soa else life
 
 
-cdef bint add_additional_names(Reading* reading, const Seen* record, uint8_t* noted, Ordinary* out) noexcept nogil:
-    """Append the owner and target of an additional record to `out`, each once. Return False if there is no room."""
-    cdef int number = record.owner
-    if not noted[number]:
-        out.additional_count += 1
-        if out.additional_count > MOST_ADDITIONAL_NAMES or not add_name(reading, number, noted, out):
-            return False
-    if not has_target(record.rtype):
-        return True
-    number = target_number(reading, record)
-    if number < 0:
-        return False
-    if noted[number]:
+cdef bint add_additional_name(Reading* reading, const Seen* record, uint8_t* noted, Ordinary* out) noexcept nogil:
+    """Append the owner of an additional record to `out`, once. Return False if there is no room."""
+    if noted[record.owner]:
         return True
     out.additional_count += 1
-    return out.additional_count <= MOST_ADDITIONAL_NAMES and add_name(reading, number, noted, out)
+    return out.additional_count <= MOST_ADDITIONAL_NAMES and add_name(reading, record.owner, noted, out)
 
 
 cdef int read_ordinary(
@@ -189,4 +172,6 @@ cdef int read_ordinary(
     out.record_count = out.target_count = out.additional_count = 0
     out.names_size = 0
     out.counts[0] = out.counts[1] = out.counts[2] = 0
-    return walk_chain(&reading, qtype, out, &found) and fill_ordinary(&reading, qtype, do_bit, not found, out)
+    if not walk_chain(&reading, qtype, out, &found) or not keep_belonging(&reading):
+        return 0
+    return fill_ordinary(&reading, qtype, do_bit, not found, out)

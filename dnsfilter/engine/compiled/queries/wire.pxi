@@ -35,6 +35,7 @@ cdef enum:
     RR_RRSIG = 46
     RR_NSEC = 47
     RR_NSEC3 = 50
+    SIGNER_AT = 18          # bytes of an RRSIG before the name of its signer
     LONGEST_WINDOW = 32     # bytes of one window of a type bitmap (RFC 4034 section 4.1.2)
     RR_SVCB = 64
     RR_HTTPS = 65

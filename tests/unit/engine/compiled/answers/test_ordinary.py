@@ -291,9 +291,10 @@ def test_overlapping_labels_are_malformed(pair: Both) -> None:
 
 
 def test_ttls_are_the_least_of_their_set_in_one_section(pair: Both) -> None:
-    address = [answer_record(HERE, A, bytes(4), ttl=ttl) for ttl in (300, 60, 10)]
-    other = answer_record(HERE, 28, bytes(16), ttl=5)
-    seen = pair.answered(said(A, *address[:2], additional=(other, address[2])), A)
+    servers = [answer_record(HERE, NS, bytes((1, 97 + number)) + HERE, ttl=ttl) for number, ttl in enumerate((300, 60))]
+    owner = bytes((1, 97)) + HERE
+    added = answer_record(owner, 28, bytes(16), ttl=5), answer_record(owner, A, bytes(4), ttl=10)
+    seen = pair.answered(said(NS, *servers, additional=added), NS)
     assert not seen.handed
     assert seen.kept
     assert [record.ttl for record in seen.kept[0].records] == [60, 60, 5, 10]
@@ -338,9 +339,10 @@ def test_too_many_records_are_handed_over(pair: Both, count: int, in_c: bool) ->
 
 @each_row(("count", "in_c"), [(16, True), (17, False)])
 def test_too_many_additional_names_are_handed_over(pair: Both, count: int, in_c: bool) -> None:
-    more = tuple(answer_record(bytes((2, *f"{number:02}".encode())) + HERE, A, bytes(4)) for number in range(count))
-    soa = (answer_record(wire("example.org"), SOA, wire("a.example.org") * 2 + bytes(16) + b"\0\0\1\0"),)
-    assert pair.answered(said(A, authority=soa, additional=more, flags=0x8183), A).handed != in_c
+    owners = [bytes((2, *f"{number:02}".encode())) + HERE for number in range(count)]
+    servers = [answer_record(HERE, NS, owner) for owner in owners]
+    more = tuple(answer_record(owner, A, bytes(4)) for owner in owners)
+    assert pair.answered(said(NS, *servers, additional=more), NS).handed != in_c
 
 
 @each_row("name", ORDINARY)

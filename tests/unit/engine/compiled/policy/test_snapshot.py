@@ -170,7 +170,7 @@ def test_each_name_of_a_cached_answer_counts_after_a_swap(pair: Both) -> None:
             "@ 300 CNAME one.example.net.",
             "one.example.net. 60 CNAME two.example.net.",
             "two.example.net. 60 A 192.0.2.1",
-            authority=("example.net. 300 NS ns1.example.com.",),
+            authority=("example.net. 300 NS ns1.example.com.", "example.net. 300 NS ns2.example.com."),
             additional=("ns1.example.com. 300 A 192.0.2.53", "ns2.example.com. 300 AAAA 2001:db8::53"),
         ),
         A,
