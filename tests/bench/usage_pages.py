@@ -1,7 +1,7 @@
 """Pages of usage with half a year of it: `python -m tests.bench.usage_pages` prints how long a page takes over HTTP.
 
 A hundred authorities have ten services with three results a day. One of them also has ten ranges with six counts each
-hour for 92 days.
+hour for 92 days, and queries of small ranges each day, so that its days may be split.
 """
 
 import argparse
@@ -25,6 +25,8 @@ SERVICES = (
 RESULTS = ("refused", "monitored", "exempted")
 RANGES, OF_RANGES = 10, 2
 """Ranges, and services that each of them has queries for."""
+SPLIT_DAY = 100_000
+"""Queries of a day of the authority with ranges: more than its ranges have."""
 GOAL_MS = 50.0
 
 
@@ -36,7 +38,8 @@ def days(last: date) -> Iterator[tuple[object, ...]]:
             slug = body_of(number)
             for service in SERVICES:
                 for result in RESULTS:
-                    yield slug, day, service, slug, "own", result, (number * back) % 977
+                    queries = (number * back) % 977 if number else SPLIT_DAY
+                    yield slug, day, service, slug, "own", result, queries
 
 
 def hours(now_s: int) -> Iterator[tuple[object, ...]]:

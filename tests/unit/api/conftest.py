@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from api.accounts.repository import get
 from api.accounts.service import GrantWanted, TokenWanted, grant, make_token
@@ -319,3 +319,19 @@ def unlinked(backend: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
         Base.metadata.create_all(engine)
     yield engine
     engine.dispose()
+
+
+def statements(plane: Plane, act: Callable[[], object]) -> int:
+    """Return the number of statements that an act executes."""
+    found = 0
+
+    def executed(*_: object) -> None:
+        nonlocal found
+        found += 1
+
+    event.listen(plane.database.engine, "before_cursor_execute", executed)
+    try:
+        act()
+    finally:
+        event.remove(plane.database.engine, "before_cursor_execute", executed)
+    return found

@@ -11,7 +11,7 @@ from api.db.models import UsageHourRow
 from api.nodes.fleet import Fleet
 from api.usage import router as module
 from api.usage.state import HOURS_KEPT_S
-from tests.unit.api.conftest import START, Plane, on_both_databases
+from tests.unit.api.conftest import START, Plane, on_both_databases, statements
 from tests.unit.api.nodes.conftest import Machine
 from tests.unit.api.usage.conftest import batch, bypass, count
 
@@ -74,6 +74,16 @@ def test_totals_below_five_are_hidden_and_zero_is_not(node: Machine) -> None:
     ]
     attempts = node.plane.done("GET", "/v1/usage/bypass?authority=town")["items"]
     assert attempts == [{"day": day, "kind": "encrypted_dns", **HIDDEN}]
+
+
+@on_both_databases
+@pytest.mark.parametrize(("by", "more"), [("range", 0), ("hour", 12)])
+def test_a_page_of_a_long_period_needs_few_statements(ranges: Plane, by: str, more: int) -> None:
+    def read(first: str) -> None:
+        ranges.done("GET", f"/v1/usage?authority=town&from={first}&to=2026-09-21&by={by}")
+
+    few = statements(ranges, lambda: read("2026-09-20"))
+    assert statements(ranges, lambda: read("2026-06-23")) <= few + more
 
 
 @on_both_databases

@@ -1,11 +1,11 @@
 """Metrics show each ban with its mode, terms and dates, and each authority's exemptions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
-from sqlalchemy import Table, event, insert, select, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from api.bans.ban_summaries import BanSummaries
@@ -13,7 +13,7 @@ from api.db.base import Base
 from api.db.models import AuthorityRow
 from api.exemptions.exemption_counts import ExemptionCounts
 from api.server.metrics.policy_metrics import BansCollector, ExemptionsCollector
-from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases
+from tests.unit.api.conftest import START, Plane, authority, ban, on_both_databases, statements
 
 DAY_S = 86_400
 AUTHORITIES, BANS, TERMS = (Base.metadata.tables[name] for name in ("authorities", "bans", "terms"))
@@ -106,27 +106,12 @@ def test_no_series_while_the_database_is_unavailable(town: Plane, monkeypatch: p
     assert list(ExemptionsCollector(ExemptionCounts(town.database, town.clock)).collect()) == []
 
 
-def _statements(plane: Plane, act: Callable[[], object]) -> int:
-    found = 0
-
-    def executed(*_: object) -> None:
-        nonlocal found
-        found += 1
-
-    event.listen(plane.database.engine, "before_cursor_execute", executed)
-    try:
-        act()
-    finally:
-        event.remove(plane.database.engine, "before_cursor_execute", executed)
-    return found
-
-
 @on_both_databases
-def test_a_scrape_of_a_thousand_bans_needs_few_statements(town: Plane) -> None:
+def test_a_scrape_of_a_thousand_bans_needs_fewstatements(town: Plane) -> None:
     def scrape() -> bytes:
         return generate_latest(town.registry)
 
-    few = _statements(town, scrape)
+    few = statements(town, scrape)
     _fill(town, authorities=100, bans=10)
     text = ""
 
@@ -135,7 +120,7 @@ def test_a_scrape_of_a_thousand_bans_needs_few_statements(town: Plane) -> None:
         text = scrape().decode()
 
     # The terms of five hundred bans are one statement.
-    assert _statements(town, read) <= few + 2
+    assert statements(town, read) <= few + 2
     assert text.count("dnsfilter_ban_info{") == 1001
 
 
