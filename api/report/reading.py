@@ -9,7 +9,16 @@ from sqlalchemy.orm import Session
 from api.db.models import AuditRow, InstallationRow
 from api.db.models.audit_log import INSTALLATION
 from api.report.gaps import Gap
-from api.report.schemas import BanGapRead, ModeSpanRead, RecordRead, ScopeChangeRead, ScopeFieldRead, SpanRead
+from api.report.range_acts import RANGE_FIELDS
+from api.report.schemas import (
+    BanGapRead,
+    ModeSpanRead,
+    RangeActRead,
+    RecordRead,
+    ScopeChangeRead,
+    ScopeFieldRead,
+    SpanRead,
+)
 from api.report.scope_changes import changed_fields
 from api.report.timeline import ModeSpan
 from api.timestamps import timestamp_text
@@ -76,7 +85,27 @@ def read_scope_change(act: AuditRow) -> ScopeChangeRead:
     )
 
 
+def read_range_act(act: AuditRow) -> RangeActRead:
+    """Return an act on a range."""
+    before, after = act.before or {}, act.after or {}
+    return RangeActRead(
+        seq=act.seq,
+        time=timestamp_text(act.time_s),
+        account=act.account,
+        act=act.act,
+        site=(after or before)["site"],
+        prefix=(after or before)["prefix"],
+        fields=[
+            ScopeFieldRead(name=name, before=_texts(before.get(name)), after=_texts(after.get(name)))
+            for name in RANGE_FIELDS
+            if before.get(name) != after.get(name)
+        ],
+    )
+
+
 def _texts(value: object) -> list[str]:
+    if value is None:
+        return []
     return list(map(str, value)) if isinstance(value, list) else [str(value)]
 
 

@@ -128,9 +128,9 @@ class BanGapRead(SpanRead):
 
 
 class ScopeFieldRead(Read):
-    """A field of a ban's scope or reply before and after an act."""
+    """A field of a ban's scope or reply, or of a range, before and after an act. It has no values if there was none."""
 
-    name: str = Field(description="`tiers`, `funding`, `audience`, `reply` or `addresses`")
+    name: str = Field(description="`authority`, `tiers`, `funding`, `audience`, `reply` or `addresses`")
     before: list[str]
     after: list[str]
 
@@ -142,6 +142,21 @@ class ScopeChangeRead(Read):
     act: int
     account: int
     reason: str
+    fields: list[ScopeFieldRead]
+
+
+class RangeActRead(Read):
+    """An act on a range of the authority, the entry `seq` of the audit log, made while a ban of the report had a term.
+
+    `fields` are those that decide whether a ban covers the range, with what the act changed.
+    """
+
+    seq: int
+    time: Timestamp
+    account: int
+    act: str
+    site: str
+    prefix: str
     fields: list[ScopeFieldRead]
 
 
@@ -325,5 +340,6 @@ class ReportRead(Read):
     usage: Usage
     bans: list[BanReportRead]
     suspensions: list[SuspensionSpanRead]
+    range_acts: list[RangeActRead]
     bypass: list[BypassIntervalRead]
     bypass_total: dict[str, FigureRead]

@@ -27,7 +27,16 @@ from api.report.dossier import Dossier, acts_of, dossiers
 from api.report.figures import Counted, interval_of, intervals
 from api.report.gaps import Suspended, full_gaps, partial_gaps
 from api.report.list_versions import list_versions
-from api.report.reading import read_gap, read_mode, read_record, read_scope_change, read_spans, reason_of
+from api.report.range_acts import range_acts
+from api.report.reading import (
+    read_gap,
+    read_mode,
+    read_range_act,
+    read_record,
+    read_scope_change,
+    read_spans,
+    reason_of,
+)
 from api.report.schemas import (
     BanReportRead,
     BoundRead,
@@ -37,6 +46,7 @@ from api.report.schemas import (
     Interval,
     NamedAccountRead,
     NamedAuthorityRead,
+    RangeActRead,
     ReportActRead,
     ReportKind,
     ReportRead,
@@ -129,6 +139,9 @@ class _Maker:
         """Return the report of these bans."""
         own = self._suspensions(self._owner.slug)
         parts = [self._part(row, own) for row in rows]
+        in_force = union(span for row in rows for span in held(row.terms, self._within))
+        changed = [read_range_act(act) for act in range_acts(self._session, self._owner.slug, in_force)]
+        self._named |= {slug for act in changed for one in act.fields if one.name == "authority" for slug in one.after}
         attempts = usage.bypass(self._session, self._owner.slug, self._asked.first, self._last_counted)
         return ReportRead(
             kind=kind,
@@ -143,10 +156,11 @@ class _Maker:
             interval=self._interval,
             record=read_record(self._session),
             authorities=[self._name(slug) for slug in sorted(self._named)],
-            accounts=self._accounts(parts, own),
+            accounts=self._accounts(parts, [*own, *changed]),
             usage=self._owner.usage_level,
             bans=parts,
             suspensions=own,
+            range_acts=changed,
             bypass=self._counted.bypass(attempts),
             bypass_total=self._counted.attempts(attempts),
         )
@@ -319,10 +333,10 @@ class _Maker:
         ]
 
     def _accounts(
-        self, parts: Iterable[BanReportRead], suspensions: Iterable[SuspensionSpanRead]
+        self, parts: Iterable[BanReportRead], others: Iterable[SuspensionSpanRead | RangeActRead]
     ) -> list[NamedAccountRead]:
         """Return the accounts that the report mentions, with their names."""
-        numbers: set[int | None] = {one.account for one in suspensions}
+        numbers: set[int | None] = {one.account for one in others}
         for part in parts:
             numbers |= {one.account for one in part.modes} | {act.account for act in part.acts}
             numbers |= {one.account for one in part.scope_changes}

@@ -59,6 +59,8 @@ def _of_ban(words: Words, ban: BanReportRead) -> Iterator[str]:
             yield phrase.format(length=_length(words, spans))
     if not ban.not_in_force and not ban.partly_in_force:
         yield phrases.no_gaps
+    if made.range_acts:
+        yield phrases.range_acts_count.format(count=words.integer(len(made.range_acts)))
     if made.counted_through is not None and made.usage is not Usage.NONE:
         day, queries = words.day(made.counted_through), words.figure(ban.total.refused)
         yield phrases.conclude_refused.format(day=day, queries=queries)

@@ -56,6 +56,8 @@ class Phrases:
     monitored_total: str = "Queries monitored (answered and counted)"
     exempted_total: str = "Queries answered because of an exemption"
     duration: str = "{days} d {hours} h {minutes} min"
+    duration_of_hours: str = "{hours} h {minutes} min"
+    duration_of_minutes: str = "{minutes} min"
 
     decision: str = "Formal decision"
     no_decision: str = "No formal decision is recorded."
@@ -99,7 +101,8 @@ class Phrases:
     no_modes: str = "No mode is recorded in this time."
     not_in_force: str = "No term was in force in this time."
     gaps: str = "Times without effect although a term was in force"
-    no_gaps: str = "In that time it was never off or suspended, and nothing was taken out of its scope."
+    no_gaps: str = "While it was in force, it was never off or suspended, and no act on it narrowed its scope."
+    range_acts_count: str = "While it was in force, acts on networks of the authority: {count}. The annex lists them."
     all_clients: str = "all clients"
     clients_of: str = "clients of node {nodes}"
     cause: str = "Cause"
@@ -177,6 +180,8 @@ class Phrases:
 
     annex: str = "Annex: acts"
     acts_on: str = "Acts on the ban on {service}"
+    range_acts: str = "Acts on networks of the authority while a term was in force"
+    network: str = "Network"
     no_acts: str = "No act was recorded in this time."
     act: str = "Act"
     object: str = "Object"
@@ -255,6 +260,10 @@ ACTS: Mapping[str, str] = {
     "request.approve": "change of mode approved",
     "request.reject": "change of mode rejected",
     "request.withdraw": "request to change the mode withdrawn",
+    "range.register": "network registered",
+    "range.change": "network changed",
+    "range.remove": "network removed",
+    "range.transfer": "network passed to another authority",
     "suspension.start": "suspension started",
     "node.suspend": "suspended on one node",
     "node.end_suspension": "suspension on one node ended",

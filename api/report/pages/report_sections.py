@@ -8,7 +8,7 @@ from api.report.pages.content import Content, Facts, Part, Section, Table
 from api.report.pages.drawings import bypass_chart, modes_chart, queries_chart
 from api.report.pages.first_page import first_page, not_counted
 from api.report.pages.phrases import phrases_in
-from api.report.pages.scope_words import concerned, scope_changes, scope_facts
+from api.report.pages.scope_words import concerned, range_acts, scope_changes, scope_facts
 from api.report.pages.words import Words
 from api.report.schemas import (
     BanReportRead,
@@ -330,7 +330,9 @@ def _annex(words: Words) -> Iterator[Part]:
         if rows:
             caption = phrases.acts_on.format(service=ban.service_name)
             yield Table(caption, columns, rows, frozenset({0}))
-    if not any(ban.acts for ban in words.made.bans):
+    if words.made.range_acts:
+        yield range_acts(words)
+    elif not any(ban.acts for ban in words.made.bans):
         yield phrases.no_acts
 
 

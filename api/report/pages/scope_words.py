@@ -41,6 +41,25 @@ def scope_changes(words: Words, ban: BanReportRead) -> Table:
     return Table(phrases.scope_changes, columns, rows, frozenset({5}))
 
 
+def range_acts(words: Words) -> Table:
+    """Return the acts on ranges of the authority, each with before and after."""
+    phrases = words.phrases
+    columns = [phrases.entry, phrases.date, phrases.account, phrases.act, phrases.network]
+    rows = [
+        [
+            str(act.seq),
+            words.at(act.time),
+            words.account(act.account),
+            words.word(act.act),
+            act.prefix,
+            "; ".join(_field_value(words, one.name, one.before) for one in act.fields if one.before),
+            "; ".join(_field_value(words, one.name, one.after) for one in act.fields if one.after),
+        ]
+        for act in words.made.range_acts
+    ]
+    return Table(phrases.range_acts, [*columns, phrases.before, phrases.after], rows, frozenset({0}))
+
+
 def concerned(words: Words, gap: BanGapRead) -> str:
     """Return whose queries were not refused."""
     phrases = words.phrases
@@ -66,6 +85,8 @@ def _field_name(words: Words, field: str) -> str:
 
 def _field_value(words: Words, field: str, values: Iterable[str | int]) -> str:
     texts = map(str, values)
+    if field == "authority":
+        return ", ".join(map(words.authority, texts))
     if field == "audience":
         return words.words("public_audience" if text == "public" else text for text in texts)
     return words.words(texts) if field in ("reply", "funding") else ", ".join(texts)

@@ -106,7 +106,10 @@ class Words:
         """Return how long spans last together. From a day on, a change of the clock does not count."""
         left = sum((self._length(start, end) for start, end in spans), timedelta())
         hours, rest = divmod(left.seconds, 3600)
-        return self.phrases.duration.format(days=self.integer(left.days), hours=hours, minutes=rest // 60)
+        phrases = self.phrases
+        phrase = phrases.duration if left.days else phrases.duration_of_hours if hours else phrases.duration_of_minutes
+        minutes = "< 1" if timedelta() < left < timedelta(minutes=1) else rest // 60
+        return phrase.format(days=self.integer(left.days), hours=hours, minutes=minutes)
 
     def authority(self, slug: str | None) -> str:
         """Return the name of an authority."""

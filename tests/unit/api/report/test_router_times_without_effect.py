@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api.report.range_acts import range_acts
 from api.timestamps import timestamp_text
 from api.usage.repository import DayKey, add_days
 from tests.unit.api.conftest import START, Plane
@@ -62,8 +63,8 @@ def test_a_suspension_on_the_only_node_is_a_time_without_effect(town: Plane) -> 
     assert (gap["start"], gap["end"], gap["cause"]) == (at(HOUR_S), at(HOUR_S + 1800), "local")
     assert ban["partly_in_force"] == []
     text = text_of(town)
-    assert "- Of which without effect: 0 d 0 h 30 min\n" in text
-    assert "0 h 30 min | suspended on a node | all clients |" in text
+    assert "- Of which without effect: 30 min\n" in text
+    assert "| 30 min | suspended on a node | all clients |" in text
     assert "never off or suspended" not in text
 
 
@@ -136,11 +137,40 @@ def test_what_an_act_takes_out_of_the_scope_is_shown_and_counts_for_it(town: Pla
         (at(3 * HOUR_S), "funding", ["public"], both),
     ]
     text = text_of(town)
-    assert "- Of which without effect for some clients: 0 d 2 h 0 min\n" in text
+    assert "- Of which without effect for some clients: 2 h 0 min\n" in text
     assert re.search(
         r"\| Devices paid for with \| (partly )?public money, (partly )?public money \| public money \|", text
     )
     assert "| taken out of the scope | Devices paid for with: partly public money |" in text
+
+
+def test_acts_on_ranges_while_the_ban_was_in_force_are_in_the_annex(town: Plane) -> None:
+    inner = "192.0.2.128/25"
+    path = f"/v1/ranges/default/{inner}"
+    later(town, HOUR_S)
+    kind = {"authority": "town", "funding": "public", "audience": "staff", "label": "library"}
+    town.done("PUT", path, kind)
+    town.done("PUT", path, {**kind, "label": "reading room"})
+    later(town, 2 * HOUR_S)
+    town.done("PUT", path, {**kind, "funding": "private"})
+    later(town, 3 * HOUR_S)
+    town.done("DELETE", path)
+    later(town, 4 * HOUR_S)
+    found = report_of(town)
+    assert [(act["time"], act["act"], act["prefix"]) for act in found["range_acts"]] == [
+        (at(0), "range.register", "192.0.2.0/24"),
+        (at(HOUR_S), "range.register", inner),
+        (at(2 * HOUR_S), "range.change", inner),
+        (at(3 * HOUR_S), "range.remove", inner),
+    ], "a new label is left out"
+    assert found["range_acts"][2]["fields"] == [{"name": "funding", "before": ["public"], "after": ["private"]}]
+    with town.database.reading() as session:
+        between = (START + HOUR_S, START + 2 * HOUR_S), (START + 3 * HOUR_S + 1, START + 4 * HOUR_S)
+        assert [act.act for act in range_acts(session, "town", between)] == ["range.register"]
+    text = text_of(town)
+    assert "it was never off or suspended, and no act on it narrowed its scope. While it was in force, acts on" in text
+    assert "acts on networks of the authority: 4. The annex lists them." in text
+    assert "| network changed | 192.0.2.128/25 | public money | private money |" in text
 
 
 def test_a_report_has_the_scope_and_the_reply_of_its_time(town: Plane) -> None:
@@ -167,7 +197,7 @@ def test_nothing_beyond_the_instant_of_reading_is_counted(town: Plane) -> None:
     assert ban["total"]["refused"] == {"queries": None, "below": None, "at_least": 0, "at_most": None}
     text = text_of(town)
     assert "- Data until: 21/09/2026 19:13\n- Queries counted through: no day is over\n" in text
-    assert "- Term in force: 0 d 3 h 0 min\n" in text
+    assert "- Term in force: 3 h 0 min\n" in text
 
 
 def test_days_before_the_ban_have_no_ban(town: Plane) -> None:
@@ -200,7 +230,7 @@ def test_a_ban_that_is_off_and_suspended_at_once_is_without_effect_once(town: Pl
         ("suspended", at(HOUR_S), at(2 * HOUR_S)),
         ("off", at(2 * HOUR_S), at(4 * HOUR_S)),
     ]
-    assert "- Of which without effect: 0 d 3 h 0 min\n" in text_of(town)
+    assert "- Of which without effect: 3 h 0 min\n" in text_of(town)
 
 
 def test_a_revoked_exemption_ends_when_it_was_revoked(town: Plane) -> None:

@@ -33,6 +33,7 @@ MADE = ReportRead(
     usage=Usage.AUTHORITY,
     bans=[],
     suspensions=[],
+    range_acts=[],
     bypass=[],
     bypass_total={},
 )
@@ -86,14 +87,28 @@ def test_a_start_and_an_end_at_midnight_are_days() -> None:
     ("spans", "expected"),
     [
         ([("2026-02-28T23:00:00Z", "2026-09-01T22:00:00Z")], "185 d 0 h 0 min"),
-        ([("2026-03-28T23:00:00Z", "2026-03-29T03:30:00Z")], "0 d 4 h 30 min"),
+        ([("2026-03-28T23:00:00Z", "2026-03-29T03:30:00Z")], "4 h 30 min"),
         ([("2026-06-01T00:00:00Z", "2026-06-01T08:00:00Z"), ("2026-06-02T00:00:00Z", "2026-06-03T16:30:00Z")],
          "2 d 0 h 30 min"),
-        ([], "0 d 0 h 0 min"),
+        ([], "0 min"),
     ],
 )  # fmt: skip
 def test_a_change_of_the_clock_adds_no_hour_to_days(spans: list[tuple[str, str]], expected: str) -> None:
     assert words("en").length((parse_instant(start), parse_instant(end)) for start, end in spans) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("nl", ["1 d 0 u 5 min", "8 u 0 min", "30 min", "< 1 min"]),
+        ("fr", ["1 j 0 h 5 min", "8 h 0 min", "30 min", "< 1 min"]),
+        ("de", ["1 T 0 Std. 5 Min.", "8 Std. 0 Min.", "30 Min.", "< 1 Min."]),
+        ("en", ["1 d 0 h 5 min", "8 h 0 min", "30 min", "< 1 min"]),
+    ],
+)
+def test_a_duration_has_no_zero_units_at_its_start(language: str, expected: list[str]) -> None:
+    seconds = (86_400 + 300, 8 * 3600, 1800, 40)
+    assert [words(language).length([(0, each)]) for each in seconds] == expected
 
 
 def test_an_authority_has_the_name_in_the_language_or_in_its_own() -> None:
