@@ -143,9 +143,9 @@ class Attempt:
         """Whether the last step was `Wait`."""
 
     @property
-    def servers(self) -> tuple[int, ...]:
-        """The servers that this attempt may ask."""
-        return self._plan.servers
+    def remaining(self) -> tuple[int, ...]:
+        """The servers that have not failed, and may answer yet."""
+        return tuple(server for server in self._plan.servers if server not in self._struck_out)
 
     def hurry(self, deadline_ms: int) -> None:
         """Set the time limit to `deadline_ms` if that is earlier, to make room for other questions."""

@@ -7,10 +7,10 @@ import dns.rcode
 
 from dnsfilter.telemetry.metrics import Failure, Transport
 from dnsfilter.telemetry.slots import upstream_slots
-from dnsfilter.upstream.attempt import TOTAL_MS
+from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS, TOTAL_MS
 from dnsfilter.upstream.health import SILENCE_TO_BE_GONE_MS
 from tests.contract.cases import office
-from tests.support.engines import GHENT, Rig, data, edes, query
+from tests.support.engines import GHENT, Rig, data, edes, parsed, query
 from tests.support.rows import each_row
 from tests.support.scripted import Asked, Scripted, reply, silent
 from tests.support.starting import Start
@@ -189,3 +189,21 @@ def test_a_question_that_is_lost_three_times_is_answered_by_the_fourth_send(star
         rig.pass_time(STEP_MS)
     assert data(wait()) == TRUTH
     assert [len(upstream.asked) for upstream in rig.upstreams] == [2, 2]
+
+
+def test_what_one_server_cannot_resolve_fails_without_a_long_wait_for_another_that_is_gone(start: Start) -> None:
+    gone = Scripted(silent)
+    rig = start(office(), gone, Scripted(lambda asked: (reply(asked, rcode=dns.rcode.SERVFAIL),)))
+    for _ in range(2 * SILENCE_TO_BE_GONE_MS // 500):
+        rig.send(query(f"n{rig.clock.boot_ms}.example.org"))
+        rig.settle()
+        rig.pass_time(500)
+    began_ms = rig.clock.boot_ms
+    client = rig.send(query(NAME))
+    rig.settle()
+    found = client.receive()
+    while found is None:
+        rig.pass_time(STEP_MS)
+        found = client.receive()
+    assert parsed(found).rcode() == dns.rcode.SERVFAIL
+    assert rig.clock.boot_ms - began_ms <= 2 * LONGEST_FIRST_WAIT_MS

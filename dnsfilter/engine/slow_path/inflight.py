@@ -164,7 +164,7 @@ class Inflight:
             self._failed(exchange.server, Failure.TIMEOUT, now_ms)
         if self._table.is_crowded():
             exchange.attempt.hurry(exchange.started_ms + HURRIED_MS)
-        gone = self.health.all_gone(exchange.attempt.servers, now_ms)
+        gone = self.health.all_gone(exchange.attempt.remaining, now_ms)
         return self._carry_out(exchange, Exhausted() if gone else exchange.attempt.on_timeout(now_ms), now_ns)
 
     def handle_stream_answer(
