@@ -10,7 +10,7 @@ from dnsfilter.config.node_config import Config, Endpoint, LocalRecord, Zone
 from dnsfilter.upstream.local_records import LocalRecords
 from dnsfilter.upstream.special import LocalAnswer, special
 from dnsfilter.wire.iana import Rcode, Type
-from dnsfilter.wire.names import parent, suffixes
+from dnsfilter.wire.names import ROOT, parent, suffixes
 
 DEFAULT_VIEW: Final = 0
 """Number of the view without a zone. Zones count from 1, in configured order."""
@@ -98,13 +98,17 @@ class Zones:
             return None
         return replace(found, rcode=Rcode.NOERROR) if name in self.not_empty else found
 
-    def _zone(self, name: bytes) -> View | None:
+    def suffix_of(self, name: bytes) -> bytes:
+        """Return the suffix of the longest conditional zone that contains a folded wire name, else the root."""
         at = 0
         while self._by_suffix and at < len(name):
-            if (found := self._by_suffix.get(name[at:])) is not None:
-                return found
+            if name[at:] in self._by_suffix:
+                return name[at:]
             at += name[at] + 1
-        return None
+        return ROOT
+
+    def _zone(self, name: bytes) -> View | None:
+        return self._by_suffix.get(self.suffix_of(name))
 
 
 def server_texts(config: Config) -> tuple[str, ...]:

@@ -172,6 +172,17 @@ def test_a_referral_to_a_zone_below_concerns_the_name_and_not_the_server(start: 
     assert rig.counters.slots[upstream_slots(2)[1].state] == UPSTREAM_ANSWERS
 
 
+def test_a_referral_below_the_second_zone_of_a_server_concerns_the_name_too(start: Start) -> None:
+    corp = Scripted(authoritative)
+    zones = [ZoneTo("2.0.192.in-addr.arpa", corp), ZoneTo("corp.example", corp)]
+    rig = start(office(), internet(), corp, conditional=zones)
+    rig.ask(query("www.corp.example"))
+    for number in range(FAILURES_TO_BACK_OFF + 1):
+        assert rig.ask(query(f"n{number}.branch.corp.example")).rcode() == dns.rcode.SERVFAIL
+    rig.engine.record_upstreams()
+    assert rig.counters.slots[upstream_slots(2)[1].state] == UPSTREAM_ANSWERS
+
+
 @each_row("soa", [False, True])
 def test_a_name_that_does_not_exist_needs_no_recursion_because_blockers_clear_ra_there(start: Start, soa: bool) -> None:
     blocked = Scripted(lambda asked: (without_ra(denial(asked, "example.org") if soa else reply(asked, rcode=3)),))

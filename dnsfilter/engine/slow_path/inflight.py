@@ -29,6 +29,7 @@ from dnsfilter.upstream.attempt import (
 )
 from dnsfilter.upstream.health import OWN_SHORTAGES
 from dnsfilter.upstream.recursion import delegates_below, is_unresolved
+from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.answer import Answer
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.iana import Rcode
@@ -50,7 +51,7 @@ class Inflight:
         self,
         table: Table,
         health: HealthBook,
-        suffixes: Sequence[bytes],
+        zones: Zones,
         counters: Sequence[UpstreamSlots],
         slots: "memoryview[int]",
         want_ad: bool,
@@ -58,8 +59,8 @@ class Inflight:
     ) -> None:
         self.health = health
         self._table = table
-        self._probes = Probes(table, suffixes, health, counters, slots)
-        self._suffixes = suffixes
+        self._probes = Probes(table, zones.suffixes, health, counters, slots)
+        self._zones = zones
         self._counters = counters
         self._slots = slots
         self._want_ad = want_ad
@@ -316,14 +317,14 @@ class Inflight:
     def _count_failure(self, server: int, failure: Failure, answer: Answer | None, now_ms: int) -> None:
         """Count an answer that is a failure, against the server's health too unless it concerns the name."""
         self.health.heard(server)
-        if failure is Failure.SERVFAIL or (answer is not None and self._delegates(server, answer)):
+        if failure is Failure.SERVFAIL or (answer is not None and self._delegates(answer)):
             self._count(server, failure)
         else:
             self._failed(server, failure, now_ms)
 
-    def _delegates(self, server: int, answer: Answer) -> bool:
-        """Return whether a conditional zone's server refers to the servers of a zone below its own."""
-        suffix = self._suffixes[server]
+    def _delegates(self, answer: Answer) -> bool:
+        """Return whether a conditional zone's server refers to the servers of a zone below that zone."""
+        suffix = self._zones.suffix_of(answer.question.name)
         return suffix != ROOT and delegates_below(answer, suffix)
 
     def unreachable(self, exchange: Exchange, server: int, now_ns: int) -> list[Result]:

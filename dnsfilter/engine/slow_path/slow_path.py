@@ -62,7 +62,7 @@ class SlowPath:
         self.judging = Judging(clients, counters)
         self._recorder = Recorder(self.judging, clock)
         self._deciding = Deciding(self.judging, zones, cache, failures, health, slots)
-        self._inflight = Inflight(table, health, zones.suffixes, upstreams, slots, trust_ad, longest_wait_ms)
+        self._inflight = Inflight(table, health, zones, upstreams, slots, trust_ad, longest_wait_ms)
         self._settling = Settling(self.judging, self._inflight, zones, cache, failures, trust_ad, clock, slots)
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:

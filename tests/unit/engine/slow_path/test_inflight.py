@@ -17,6 +17,7 @@ from dnsfilter.telemetry.metrics import Failure
 from dnsfilter.telemetry.slots import fixed_size, upstream_slots
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.health import Health
+from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.edns import OUR_PAYLOAD
 from dnsfilter.wire.names import parse_name
 from dnsfilter.wire.query import Query, Question, parse_query
@@ -90,8 +91,8 @@ def bench(
         endpoints = [upstream.endpoint for upstream in upstreams]
         table = OwnTable(endpoints, poller, room or Room(Limits()))
         stack.callback(table.close)
-        suffixes = [b"\0"] * count
-        inflight = Inflight(table, Health(count), suffixes, upstream_slots(count), slots, False, longest_wait_ms)
+        zones = Zones(endpoints, [])
+        inflight = Inflight(table, Health(count), zones, upstream_slots(count), slots, False, longest_wait_ms)
         yield Bench(inflight, table, poller, upstreams, slots)
 
 
