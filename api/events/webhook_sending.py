@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -20,7 +20,10 @@ TIMEOUT_S = 10.0
 PIECE = 16 * 1024
 PRIVATE_SETTING = "DNSFILTER_API_WEBHOOK_NETWORKS"
 """The setting that names private networks at which webhooks may be."""
-
+_INTERNET6 = IPv6Network("2000::/3")
+"""All of IPv6 that is assigned for the internet (RFC 4291 section 2.4, IANA's registry of address space)."""
+_TRANSLATED6 = IPv6Network("64:ff9b::/96")
+"""Addresses by which NAT64 reaches IPv4 (RFC 6052)."""
 
 NOT_NOW = frozenset({408, 425, 429, 502, 503, 504})
 """Answers by which a receiver, or a proxy in front of it, says that it cannot take any event now."""
@@ -108,10 +111,20 @@ class WebhookClient:
 
     def _may_reach(self, address: IPv4Address | IPv6Address) -> bool:
         """Return whether an address is on the internet, loopback, or in a network that the settings name."""
-        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        found = mapped or address
-        is_public = found.is_global and not found.is_multicast
-        return is_public or found.is_loopback or any(found in network for network in self._private)
+        found = _leads_to(address)
+        if any(each in network for each in (address, found) for network in self._private):
+            return True
+        is_assigned = isinstance(found, IPv4Address) or found in _INTERNET6
+        return found.is_loopback or (is_assigned and found.is_global and not found.is_multicast)
+
+
+def _leads_to(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 address contains and leads to; without one, the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _TRANSLATED6:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 class _Exchange(io.RawIOBase):
