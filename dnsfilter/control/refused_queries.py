@@ -64,6 +64,11 @@ class RefusedQueries:
                 del self._kept[key]
             return taken
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing waits for a batch."""
+        return not self._kept
+
     def _change_key(self, now_s: Instant) -> None:
         """Make another key, and forget the last one, if another day has begun."""
         today = local_day(now_s, DEFAULT_ZONE)

@@ -155,7 +155,7 @@ class UsageBatches:
             self._end_period(counted, now_s)
         while self._batch is None and self._periods:
             self._batch = self._cut(self._periods[0], {} if refused is None else refused.take(MOST_CLIENTS, now_s))
-            if not self._periods[0].counts:
+            if not self._periods[0].counts and (refused is None or refused.is_empty):
                 self._periods.popleft()
         return self._batch
 

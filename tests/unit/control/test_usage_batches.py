@@ -175,5 +175,19 @@ def test_batch_takes_refused_queries_and_keeps_them_until_it_is_stored(
     assert batches.next(counted(3), START + 180, refused=refused) is None
 
 
+def test_refused_queries_that_do_not_fit_into_a_batch_follow_at_once(
+    batches: UsageBatches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CLIENTS", 2)
+    refused = RefusedQueries()
+    noted = [RefusedClient(bytes((0, 0, 0, number)), "ghent", "tiktok", "ghent", "own", 1) for number in range(5)]
+    refused.add(noted, START)
+    sent = []
+    while (batch := batches.next(counted(5), START + 60, refused=refused)) is not None:
+        sent.append((batch.sequence, sum(batch.counts.bans.values()), len(batch.clients)))
+        batches.forget(batch.sequence)
+    assert sent == [(1, 5, 2), (2, 0, 2), (3, 0, 1)]
+
+
 def test_batch_has_no_more_clients_than_the_control_plane_takes() -> None:
     assert module.MOST_CLIENTS <= MAX_CLIENTS
