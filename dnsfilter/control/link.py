@@ -224,14 +224,16 @@ class Control:
     def finish(self, facts: Facts, within_s: float) -> None:
         """Report these facts and all usage, if the last report was accepted. Wait at most `within_s` seconds for that.
 
-        Call `close` afterwards. Nothing else is reported.
+        Call `close` afterwards. Nothing else is reported: what did not arrive in time is lost, and the log says so.
         """
         with self._news:
             if not self._reports_accepted:
                 return
             self._facts, self._finishing = facts, True
             self._news.notify()
-        self._finished.wait(within_s)
+        if not self._finished.wait(within_s):
+            reason = f"{self._reporting.url} took longer than {within_s} s"
+            logs.emit(_LOG, logging.WARNING, "last usage not reported", reason=reason)
 
     def close(self) -> None:
         """End both threads, also in the middle of a request."""

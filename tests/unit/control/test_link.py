@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ from dnsfilter.control.identity import Identity, load_identity
 from dnsfilter.control.link import BackOff, Control, pull_first
 from dnsfilter.control.puller import own_store
 from dnsfilter.control.report import Facts
+from dnsfilter.control.reporter import Reporter
 from dnsfilter.errors import DnsfilterError, SnapshotError, UnavailableError
 from dnsfilter.local.journal import Act, Journal
 from dnsfilter.policy.model import Mode
@@ -223,6 +225,20 @@ def test_clean_end_reports_what_was_counted_last(plane: Played, config: Config, 
     (batch,) = [report["usage"] for report in plane.reports if "usage" in report]
     assert (batch["counts"], batch["bypass"]) == ([], [{"authority": "ghent", "kind": "ddr", "queries": 7}])
     assert link.unreported(counted) == UsageTotals()
+
+
+def test_clean_end_that_takes_too_long_says_so(
+    plane: Played, config: Config, follow: Follow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(Reporter, "report_last", lambda *_: is_over.wait())
+    link = follow(config)
+    link.report(FACTS)
+    assert eventually(lambda: bool(plane.reports) and link._reports_accepted)
+    link.finish(FACTS, 0)
+    is_over.set()
+    (said,) = [record for record in caplog.records if record.message == "last usage not reported"]
+    assert said.__dict__["dnsfilter_fields"]["reason"] == f"{plane.url} took longer than 0 s"
 
 
 def test_clean_end_does_not_wait_for_a_control_plane_that_is_away(
