@@ -148,8 +148,8 @@ TEXTS: Mapping[Kind, Text] = {
         "An approver of your authority reviews the request, then approves or rejects it:",
     ),
     Kind.REFUSALS_LIFTED: Text(
-        "less is refused since a change",
-        "A change was made {at}. Since then, less is refused ({scope}).",
+        "less is refused after a change",
+        "A change was made {at} after which less is refused ({scope}).",
         "To see who did this and why:",
     ),
     Kind.SOURCE_RENEWED: Text(

@@ -1,17 +1,18 @@
 """What one policy refuses that another answers: the comparison that decides whether an act needs a second person. Pure.
 
 Rows are compared, not fields. So every change by which less is refused is found: of modes, terms, scopes, replies,
-ranges, bindings and exemptions. Suspensions are not compared: they have bounds of their own.
+ranges, bindings and exemptions. Both policies are compared as if nothing was suspended: suspensions have bounds of
+their own, and an act during one can outlast it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from api.http.prefixes import maps_by_site
-from dnsfilter.policy.intervals import Interval, difference, union
+from dnsfilter.policy.intervals import Interval, Intervals, difference, intersection, union
 from dnsfilter.policy.model import (
     Address,
     Audience,
@@ -19,13 +20,17 @@ from dnsfilter.policy.model import (
     Binding,
     Exemption,
     Funding,
+    Ground,
     Instant,
     Policy,
     Prefix,
     Range,
     Reply,
+    Service,
+    WireName,
 )
 from dnsfilter.policy.rows import Effect, RangeClass, RowMaker, exempted_ranges, without_ended_exemptions
+from dnsfilter.wire.names import suffixes
 
 Item = TypeVar("Item", Ban, Binding, Exemption, Range)
 _SitePrefix: TypeAlias = tuple[str, Prefix]
@@ -35,8 +40,8 @@ _SitePrefix: TypeAlias = tuple[str, Prefix]
 class LiftedRefusal:
     """Queries for a tier of a service that are refused in `[start, end)` before an act, and answered after it.
 
-    The clients are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. `decider` is
-    the authority whose rule applies.
+    The clients are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. They get
+    `addresses` instead if a ban gives addresses, else what the name has. `decider` is the authority whose rule applies.
     """
 
     authority: str
@@ -48,6 +53,7 @@ class LiftedRefusal:
     tier: int
     start: Instant
     end: Instant
+    addresses: tuple[str, ...]
     decider: str
 
 
@@ -61,15 +67,20 @@ class _Place(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """A time in which a ban refuses a tier, and the addresses that clients get instead."""
+    """A time in which a ban refuses a tier, when no other ban goes first, and the addresses that clients then get."""
 
-    interval: Interval
     ban: int
+    ground: Ground | None
+    held: Interval
+    first: Intervals
     given: frozenset[Address]
 
 
-_Refused: TypeAlias = Mapping[tuple[str, int], Sequence[_Piece]]
-"""What is refused, by service and tier."""
+_Tier: TypeAlias = tuple[str, int]
+"""A service and one of its tiers."""
+_Refused: TypeAlias = Mapping[_Tier, Sequence[_Piece]]
+_Another: TypeAlias = tuple[frozenset[Address], Intervals]
+"""Addresses that clients get, and when."""
 
 
 def lifted_refusals(
@@ -80,7 +91,8 @@ def lifted_refusals(
     Return it only if one of `deciders` decides: the authority of a ban that changed or is no longer bound, else that of
     the ranges. Values that did not change should be the same objects: that makes the comparison fast.
 
-    Each service is compared by itself, even if two have a name in common.
+    What another ban still refuses is not lifted if `decider` has that ban, or if a law binds it. A ban by agreement
+    does not count: its authority could end it alone.
     """
     changes = _Changes.between(before, after)
     if not any((changes.bans, changes.bindings, changes.exemptions, changes.ranges)):
@@ -111,7 +123,7 @@ class _Side:
     """One of the two policies: what it refuses for a class of ranges."""
 
     def __init__(self, policy: Policy, now: Instant) -> None:
-        self.policy = without_ended_exemptions(policy, now)
+        self.policy = replace(without_ended_exemptions(policy, now), suspensions=())
         self.bans = {ban.number: ban for ban in policy.bans}
         self.named = exempted_ranges(self.policy)
         self._maker, self._now = RowMaker(self.policy), now
@@ -123,17 +135,17 @@ class _Side:
         return RangeClass(held.authority, held.funding, held.audience, exempted)
 
     def refused(self, range_class: RangeClass | None) -> _Refused:
-        """Return what is refused for a class. If several bans refuse, the winner's reply counts."""
-        found: defaultdict[tuple[str, int], list[_Piece]] = defaultdict(list)
+        """Return what is refused for a class. If several bans refuse, the reply of the first counts."""
+        found: defaultdict[_Tier, list[_Piece]] = defaultdict(list)
         rows = () if range_class is None else self._maker.rows(range_class, self._now)
         enforced = (row for row in rows if row.effect is Effect.ENFORCE)
         for row in sorted(enforced, key=lambda row: (row.bound, row.ban)):
-            ban, held = self.bans[row.ban], ((max(row.start, self._now), row.end),)
+            ban, held = self.bans[row.ban], (max(row.start, self._now), row.end)
             given = frozenset(ban.addresses) if ban.reply is Reply.ADDRESS else frozenset[Address]()
             for tier in row.tiers & self._tiers[row.service]:
                 pieces = found[row.service, tier]
-                left = difference(held, union(piece.interval for piece in pieces))
-                pieces += [_Piece(interval, row.ban, given) for interval in left]
+                first = difference((held,), _first(pieces))
+                pieces.append(_Piece(row.ban, row.ground, held, first, given))
         return found
 
 
@@ -143,18 +155,47 @@ class _Comparison:
         self._bans = {ban.number for ban in changes.bans}
         self._rebound = {(binding.ban, binding.authority) for binding in changes.bindings}
         self._authorities = frozenset(self._concerned())
+        self._sharing = _sharing(after.policy.services) if any(ban.addresses for ban in after.policy.bans) else {}
 
     def lifted(self) -> Iterator[LiftedRefusal]:
         """Yield what is refused before and not after."""
         for place in (*self._kinds(), *self._exempted(), *self._ranges()):
-            held, kept = place.before, self._after.refused(place.after)
-            for (service, tier), pieces in self._before.refused(held).items():
+            held, was, kept = place.before, self._before.refused(place.before), self._after.refused(place.after)
+            for (service, tier), pieces in was.items():
                 for piece in pieces:
                     decider = self._decider(piece.ban, held.authority)
-                    still = (one.interval for one in kept.get((service, tier), ()) if one.given <= piece.given)
-                    for start, end in difference((piece.interval,), union(still)) if decider is not None else ():
+                    if decider is None:
+                        continue
+                    for addresses, (start, end) in self._lost((service, tier), piece, decider, was, kept):
                         clients = held.authority, place.site, place.prefix, held.funding, held.audience
-                        yield LiftedRefusal(*clients, service, tier, start, end, decider or "")
+                        yield LiftedRefusal(*clients, service, tier, start, end, addresses, decider)
+
+    def _lost(
+        self, tier: _Tier, piece: _Piece, decider: str, was: _Refused, kept: _Refused
+    ) -> Iterator[tuple[tuple[str, ...], Interval]]:
+        """Yield when a piece no longer refuses, and the addresses that clients get then."""
+        left = piece.first
+        for given, when in self._other_addresses(tier, piece, was, kept):
+            addresses = tuple(sorted(map(str, given)))
+            yield from ((addresses, interval) for interval in intersection(left, when))
+            left = difference(left, when)
+        stays = union(one.held for one in kept.get(tier, ()) if self._stays(one, piece, decider))
+        yield from (((), interval) for interval in difference(left, stays))
+
+    def _stays(self, one: _Piece, before: _Piece, decider: str) -> bool:
+        """Return whether what refuses after the act is not another authority's to end without a law."""
+        return one.ban == before.ban or one.ground is Ground.LAW or self._after.bans[one.ban].authority == decider
+
+    def _other_addresses(self, tier: _Tier, piece: _Piece, was: _Refused, kept: _Refused) -> Iterator[_Another]:
+        """Yield the addresses that clients get only after the act, also of a ban on another tier that shares names."""
+        for one in kept.get(tier, ()):
+            if not one.given <= piece.given:
+                yield one.given, one.first
+        for sharing in self._sharing.get(tier, ()):
+            for one in kept.get(sharing, ()):
+                if not one.given <= piece.given:
+                    known = _first(old for old in was.get(sharing, ()) if one.given <= old.given)
+                    yield one.given, difference(one.first, known)
 
     def _decider(self, number: int, authority: str) -> str | None:
         """Return who decides that a ban no longer refuses in an authority; None if no decider does."""
@@ -209,6 +250,26 @@ class _Comparison:
     def _place(self, place: _SitePrefix, before: Range, after: Range | None) -> _Place:
         becomes = None if after is None else self._after.class_of(after)
         return _Place(place[0], str(place[1]), self._before.class_of(before), becomes)
+
+
+def _first(pieces: Iterable[_Piece]) -> Intervals:
+    return union(interval for piece in pieces for interval in piece.first)
+
+
+def _sharing(services: Iterable[Service]) -> Mapping[_Tier, frozenset[_Tier]]:
+    """Return for each tier the others that have a name in common with it, or one above or below."""
+    of_name: defaultdict[WireName, set[_Tier]] = defaultdict(set)
+    for service in services:
+        for tier in service.tiers:
+            for name in tier.domains | tier.hosts:
+                of_name[name].add((service.slug, tier.number))
+    found: defaultdict[_Tier, set[_Tier]] = defaultdict(set)
+    for name, lower in of_name.items():
+        for one, other in product(lower, {tier for above in suffixes(name) for tier in of_name.get(above, ())}):
+            if one != other:
+                found[one].add(other)
+                found[other].add(one)
+    return {tier: frozenset(others) for tier, others in found.items()}
 
 
 def _changed(before: Sequence[Item], after: Sequence[Item]) -> tuple[Item, ...]:

@@ -34,7 +34,8 @@ class RequestedActRead(Read):
 class LiftRead(Read):
     """Queries that are refused now and would be answered, or get another address.
 
-    They are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty.
+    They are those of the range `prefix` at `site`, or of all ranges of that kind if both are empty. `addresses` are
+    those that clients would get; empty if they would be answered.
     """
 
     authority: str
@@ -46,6 +47,7 @@ class LiftRead(Read):
     tier: int
     start: Timestamp
     end: Timestamp | None
+    addresses: list[str]
 
 
 class RequestRead(Read):

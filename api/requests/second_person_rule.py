@@ -4,7 +4,7 @@ An act waits if it lifts a refusal in an authority that requires an approver. Th
 compared, not its fields. Acts of administrators never wait; operations in `ALONE` need no second person.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qs
 
@@ -29,6 +29,7 @@ from dnsfilter.policy.model import Mode, Policy
 MODE_ACTS = frozenset({"request.approve", *(f"ban.set_{mode}" for mode in Mode)})
 """Acts that only set modes. They need and keep reasons of their own, and cause notices of their own."""
 _CLIENTS = ("authority", "site", "prefix", "funding", "audience", "service", "tier")
+"""The fields of a lifted refusal that say which queries of which clients."""
 
 
 class _WaitsFor(Waits):
@@ -51,7 +52,7 @@ class SecondPerson:
     def judge(self, unit: UnitOfWork, permit: Permit, before: Callable[[], Policy], after: Policy, sent: Sent) -> None:
         """Let the acts of `unit` pass, and record what they lift; or raise `Waits`.
 
-        Raise `Invalid` without a required reason, and `Conflict` if an approved request would lift more than it says.
+        Raise `Invalid` without a required reason. Raise `Conflict` if a request would lift what it does not say.
         """
         if sent.operation in ALONE:
             return
@@ -79,6 +80,11 @@ def _rules(session: Session, permit: Permit) -> Mapping[str, _Rules]:
     return {slug: _Rules(approver, reason) for slug, approver, reason in session.execute(statement)}
 
 
+def _with_approver(session: Session) -> Collection[str]:
+    """Return the authorities that require an approver."""
+    return session.scalars(select(AuthorityRow.slug).where(AuthorityRow.off_needs_approver)).all()
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """The acts of a unit, and the rules of the authorities for which its caller acts."""
@@ -89,12 +95,14 @@ class _Judged:
 
     def judge(self, before: Policy, after: Policy, sent: Sent) -> None:
         approval = self.unit.approval
-        deciders = self.rules.keys() if approval is None else {approval.authority}
+        # What an approver of one authority approves must not lift what an approver of another decides.
+        deciders = self.rules.keys() if approval is None else {approval.authority, *_with_approver(self.unit.session)}
         lifted = lifted_refusals(before, after, deciders, self.unit.now_s)
         lifts = [_stored(item) for item in lifted]
         if approval is not None and not _within(lifts, approval.lifts):
             raise Conflict(
-                "the policy has changed since this was requested: more than the request says would be lifted. "
+                "the policy has changed since this was requested: it would lift more than the request says, or give "
+                "other addresses. "
                 "Reject the request; it can be made again"
             )
         if not lifts:
@@ -153,7 +161,7 @@ def _stored(item: LiftedRefusal) -> Json:
 
 
 def _within(lifts: Sequence[Json], asked: Sequence[Json]) -> bool:
-    """Return whether all that is lifted was asked for, at those times."""
+    """Return whether all that is lifted was asked for, at those times and with those addresses."""
     held = _times(asked)
     return all(not difference(union(times), union(held.get(key, ()))) for key, times in _times(lifts).items())
 
@@ -161,5 +169,6 @@ def _within(lifts: Sequence[Json], asked: Sequence[Json]) -> bool:
 def _times(lifts: Sequence[Json]) -> dict[tuple[object, ...], list[tuple[int, int]]]:
     found: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for item in lifts:
-        found.setdefault(tuple(item[name] for name in _CLIENTS), []).append((item["start"], until(item["end"])))
+        key = *(item[name] for name in _CLIENTS), tuple(item["addresses"])
+        found.setdefault(key, []).append((item["start"], until(item["end"])))
     return found

@@ -92,4 +92,5 @@ def _wish(found: RequestRead, zone: str | None) -> str:
 def _lifted(one: LiftRead, zone: str | None) -> str:
     where = one.prefix or f"{one.funding} {one.audience}"
     end = "" if one.end is None else f" until {at_words(one.end, zone)}"
-    return f"{one.authority}, {where}: {one.service}, tier {one.tier}, from {at_words(one.start, zone)}{end}"
+    given = f", but give {', '.join(one.addresses)}" if one.addresses else ""
+    return f"{one.authority}, {where}: {one.service}, tier {one.tier}, from {at_words(one.start, zone)}{end}{given}"

@@ -19,6 +19,7 @@ from dnsfilter.policy.model import (
     Mode,
     Policy,
     Reply,
+    Suspension,
     Term,
     Tier,
     WireName,
@@ -48,6 +49,8 @@ STAFF = network("192.0.2.64/26", "ghent")
 BAN = ban(1, "ghent", "tiktok")
 OTHER = ban(2, "mechelen", "tiktok")
 AGREED = Binding(1, 2, "ghent", Ground.AGREEMENT, 0, accepted=0)
+BY_LAW = Binding(2, 3, "ghent", Ground.LAW, 0)
+NATIONAL = ban(3, "diest", "tiktok")
 PAGE = ("198.51.100.80",)
 WHEN = (Term(0, NOW + 100),)
 BASE = (OFFICE, TIKTOK, BAN)
@@ -105,7 +108,16 @@ def test_every_way_to_refuse_less_is_found(after: tuple[Thing, ...]) -> None:
             id="counts",
         ),
         pytest.param((OFFICE, TIKTOK, replace(BAN, terms=(Term(0, NOW),))), (OFFICE, TIKTOK), id="lapsed"),
-        pytest.param((*BASE, OTHER, AGREED), (OFFICE, TIKTOK, OTHER, AGREED), id="another ban still refuses"),
+        pytest.param((*BASE, NATIONAL, BY_LAW), (OFFICE, TIKTOK, NATIONAL, BY_LAW), id="a ban by law still refuses"),
+        pytest.param(
+            (*BASE, OTHER, AGREED, NATIONAL, BY_LAW),
+            (OFFICE, TIKTOK, OTHER, AGREED, NATIONAL, BY_LAW),
+            id="a ban by law still refuses after one by agreement",
+        ),
+        pytest.param((*BASE, OTHER, AGREED), (*BASE, OTHER), id="the own ban still refuses"),
+        pytest.param(
+            (OFFICE, TIKTOK, OTHER, AGREED), (OFFICE, STAFF, TIKTOK, OTHER, AGREED), id="the same ban refuses"
+        ),
         pytest.param((*BASE, exemption(1, 1, ["192.0.2.0/24"])), BASE, id="exemption revoked"),
         pytest.param(
             (OFFICE, service("tiktok", ["tiktok.example"]), BAN),
@@ -116,6 +128,45 @@ def test_every_way_to_refuse_less_is_found(after: tuple[Thing, ...]) -> None:
 )
 def test_what_refuses_as_much_lifts_nothing(before: tuple[Thing, ...], after: tuple[Thing, ...]) -> None:
     assert _lifted(before, after) == ()
+
+
+def test_ban_by_agreement_does_not_make_up_for_an_own_ban() -> None:
+    """Its authority can end it alone: nobody in ghent would have approved that."""
+    found = _lifted((*BASE, OTHER, AGREED), (OFFICE, TIKTOK, OTHER, AGREED))
+    assert {(one.decider, one.addresses) for one in found} == {("ghent", ())}
+
+
+def test_act_during_a_suspension_counts_because_the_suspension_can_end_earlier() -> None:
+    suspended = (*BASE, Suspension("ghent", NOW - 60, NOW + 60))
+    off = (OFFICE, TIKTOK, replace(BAN, off_until=NOW + 60), suspended[-1])
+    assert {(one.start, one.end) for one in _lifted(suspended, off)} == {(NOW, NOW + 60)}
+
+
+CHAT = service("messenger", ["chat.tiktok.example"])
+ON_CHAT = ban(4, "ghent", "messenger", reply=Reply.ADDRESS, addresses=PAGE)
+
+
+TWO_TIERS = service("tiktok", ["tiktok.example"], (), Tier(2, wire("chat.tiktok.example"), wire()))
+ON_ONE = (OFFICE, TWO_TIERS, replace(OTHER, tiers=frozenset({1})), AGREED)
+ON_TWO = replace(ADDRESS, tiers=frozenset({2}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "services"),
+    [
+        pytest.param(BASE, (OFFICE, TIKTOK, ADDRESS), {"tiktok"}, id="of the ban"),
+        pytest.param((*BASE, CHAT), (*BASE, CHAT, ON_CHAT), {"tiktok"}, id="of a ban on a name below"),
+        pytest.param(ON_ONE, (*ON_ONE, ON_TWO), {"tiktok"}, id="of an own ban on another tier"),
+        pytest.param((*BASE, CHAT, ON_CHAT), (OFFICE, TIKTOK, ADDRESS, CHAT, ON_CHAT), {"tiktok"}, id="known there"),
+        pytest.param((*BASE, CHAT, ON_CHAT), (*BASE, CHAT, ON_CHAT, STAFF), set(), id="as before"),
+    ],
+)
+def test_other_addresses_are_found_and_named(
+    before: tuple[Thing, ...], after: tuple[Thing, ...], services: set[str]
+) -> None:
+    found = _lifted(before, after)
+    assert {one.service for one in found} == services
+    assert {one.addresses for one in found} <= {PAGE}
 
 
 def test_only_the_time_that_is_lost_is_lifted() -> None:
@@ -159,6 +210,12 @@ def test_exempted_range_counts_although_another_ban_refuses_elsewhere() -> None:
     assert {one.prefix for one in found} == {"192.0.2.0/24"}
 
 
+def _given(held: Policy, number: int | None) -> frozenset[Address]:
+    """Return the addresses that the clients of a ban get."""
+    replying = (one for one in held.bans if one.number == number and one.reply is Reply.ADDRESS)
+    return frozenset(address for one in replying for address in one.addresses)
+
+
 @st.composite
 def _changes(draw: st.DrawFn) -> tuple[Policy, Policy]:
     before, other = draw(policies()), draw(policies())
@@ -178,12 +235,15 @@ def _changes(draw: st.DrawFn) -> tuple[Policy, Policy]:
 
 @examples(60)
 @given(_changes(), sites, clients, names, moments.filter(lambda at: at >= NOW))
-def test_any_query_refused_before_and_not_after_is_lifted(
+def test_any_query_refused_before_and_not_after_or_with_another_address_is_lifted(
     change: tuple[Policy, Policy], site: str, client: Address, name: WireName, at: Instant
 ) -> None:
     before, after = change
     was, becomes = (decide(each, site, client, name, at) for each in change)
-    if was.verdict is not Verdict.REFUSE or becomes.verdict is Verdict.REFUSE:
+    if was.verdict is not Verdict.REFUSE:
+        return
+    given = _given(after, becomes.ban) if becomes.verdict is Verdict.REFUSE else frozenset[Address]()
+    if becomes.verdict is Verdict.REFUSE and given <= _given(before, was.ban):
         return
     held = range_of(before, site, client)
     assert held is not None
@@ -193,5 +253,6 @@ def test_any_query_refused_before_and_not_after_is_lifted(
         (one.authority, one.funding, one.audience) == (held.authority, held.funding, held.audience)
         and one.tier in tiers[one.service]
         and one.start <= at < one.end
+        and set(one.addresses) == set(map(str, given))
         for one in found
     )

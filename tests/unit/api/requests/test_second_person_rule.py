@@ -15,11 +15,12 @@ from tests.unit.api.notices.support import begun, new_kinds
 
 pytestmark = pytest.mark.heavy
 
-TOWN = "/v1/authorities/town"
+TOWN, ZONE = "/v1/authorities/town", "/v1/authorities/zone"
 BAN, RULES, RANGE = f"{TOWN}/bans/alpha", f"{TOWN}/off-rules", "/v1/ranges/default/192.0.2.0/24"
 INNER = "/v1/ranges/default/192.0.2.64/26"
 STAFF = {"authority": "town", "funding": "public", "audience": "staff"}
 GUESTS = {**STAFF, "audience": "public"}
+AGREED = {"authority": "town", "ground": "agreement", "instrument": "A-1", "date": "2026-09-01"}
 LATER = timestamp_text(START + 3600)
 HEADING = "prefix,authority,label,funding,audience"
 GUEST_ROW = f"{HEADING}\n192.0.2.64/26,town,,public,public\n"
@@ -71,8 +72,7 @@ def desk(town: Plane) -> str:
     """Return the token of an operator in a town that requires an approver, with a bound ban on beta."""
     town.done("PUT", "/v1/spaces/default/192.0.2.0/24", {"authority": "town"})
     town.done("PUT", "/v1/authorities/zone/bans/beta", ban())
-    agreed = {"ban": "zone/beta", "authority": "town", "ground": "agreement", "instrument": "A-1", "date": "2026-09-01"}
-    town.done("POST", "/v1/bindings", agreed)
+    town.done("POST", "/v1/bindings", {**AGREED, "ban": "zone/beta"})
     town.done("POST", "/v1/bindings/1/accept")
     town.done("PATCH", RULES, {"off_needs_approver": True})
     return town.account("desk", ("operator", "town"))[1]
@@ -171,6 +171,55 @@ def test_rule_is_that_of_the_authority_whose_operator_acts(town: Plane, desk: st
     assert town.call("POST", "/v1/bindings/1/end", {"reason": "over"}, token=other).status_code == 200
     town.done("PATCH", "/v1/authorities/zone/off-rules", {"off_needs_approver": True})
     assert town.call("PATCH", "/v1/authorities/zone/bans/beta", {"mode": "off"}, token=other).status_code == 202
+
+
+def test_a_ban_by_agreement_does_not_let_an_operator_of_both_authorities_end_the_own_ban(town: Plane) -> None:
+    town.done("PATCH", RULES, {"off_needs_approver": True})
+    desk = town.account("desk", ("operator", "town"), ("operator", "zone"))[1]
+    town.done("PUT", f"{ZONE}/bans/alpha", ban(), token=desk)
+    town.done("POST", "/v1/bindings", {**AGREED, "ban": "zone/alpha"}, token=desk)
+    town.done("POST", "/v1/bindings/1/accept", token=desk)
+    assert town.call("PATCH", BAN, {"mode": "off"}, token=desk).status_code == 202
+    assert town.call("PATCH", f"{ZONE}/bans/alpha", {"mode": "off"}, token=desk).status_code == 200
+    assert _verdict(town, Walk("PATCH", BAN)) == "refuse"
+
+
+def test_an_act_during_a_suspension_waits_because_it_can_outlast_it(town: Plane, desk: str) -> None:
+    outage = {"authority": "town", "for": "4h", "reason": "an outage"}
+    number = town.done("POST", "/v1/suspensions", outage, token=desk)["number"]
+    off = {"mode": "off", "until": timestamp_text(START + 4 * 3600)}
+    assert town.call("PATCH", BAN, off, token=desk).status_code == 202
+    town.done("POST", f"/v1/suspensions/{number}/end", {"reason": "it works"}, token=desk)
+    assert _verdict(town, Walk("PATCH", BAN, at=START + 1)) == "refuse"
+
+
+def test_approval_gives_no_address_that_was_set_after_the_request(town: Plane, desk: str, approver: str) -> None:
+    own = f"{TOWN}/bans/beta"
+    town.done("PUT", own, ban(mode="off", **ADDRESS), token=desk)
+    # The bound ban refuses beta. The own one would give an address instead.
+    request = town.done("PATCH", own, {"mode": "enforce"}, token=desk)
+    assert request["lifts"][0]["addresses"] == ["203.0.113.80"]
+    town.done("PATCH", own, {"addresses": ["203.0.113.66"]}, token=desk)
+    refused = _approve(town, request["number"], approver)
+    assert (refused.status_code, "other addresses" in refused.json()["detail"]) == (409, True)
+    assert town.done("GET", own)["mode"] == "off"
+
+
+def test_approval_lifts_nothing_that_approvers_of_another_authority_decide(town: Plane) -> None:
+    for slug, prefix in (("town", "192.0.2.0/24"), ("zone", "198.51.100.0/24")):
+        town.done("PUT", f"/v1/spaces/default/{prefix}", {"authority": slug})
+        town.done("PATCH", f"/v1/authorities/{slug}/off-rules", {"off_needs_approver": True})
+    desk = town.account("desk", ("operator", "town"), ("operator", "zone"))[1]
+    approver = town.account("approver", ("approver", "town"))[1]
+    rows = [
+        {**GUESTS, "prefix": "192.0.2.64/26"},
+        {**GUESTS, "authority": "zone", "prefix": "198.51.100.64/26"},
+    ]
+    request = town.done("POST", "/v1/ranges/import", {"rows": rows}, token=desk)
+    assert {one["authority"] for one in request["lifts"]} == {"town"}
+    town.done("PUT", f"{ZONE}/bans/alpha", ban())
+    assert _approve(town, request["number"], approver).status_code == 409
+    assert _verdict(town, Walk("POST", "", client="198.51.100.70")) == "refuse"
 
 
 def test_administrator_does_not_wait(town: Plane, desk: str) -> None:
