@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.control_planes import Api
-from tests.support.nodes import program
+from tests.support.nodes import START_S, program
 
 NAME = "made_client"
 
@@ -25,7 +25,7 @@ class Made:
 
     def __init__(self, api: Api, directory: Path) -> None:
         self.api = api
-        self.description = httpx.get(f"{api.url}/openapi.json").json()
+        self.description = httpx.get(f"{api.url}/openapi.json", timeout=START_S).json()
         settings = directory / "settings.yaml"
         settings.write_text("post_hooks: []\n")  # otherwise ruff formats it for seconds
         self.directory = directory / NAME

@@ -16,7 +16,7 @@ from schemathesis.core.failures import Failure, FailureGroup
 from tests.support.control_planes import Api
 from tests.support.described_requests import CHECKS, Wanted
 from tests.support.long_runs import say
-from tests.support.nodes import EXAMPLE, ROOT
+from tests.support.nodes import EXAMPLE, ROOT, START_S
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_every_answer_is_as_described(api: Api) -> None:
 
 
 def test_an_answer_that_is_not_described_is_a_fault(api: Api) -> None:
-    reported = httpx.get(f"{api.url}/openapi.json").json()
+    reported = httpx.get(f"{api.url}/openapi.json", timeout=START_S).json()
     reported["components"]["schemas"]["VersionRead"]["properties"]["version"]["type"] = "integer"
     del reported["paths"]["/healthz"]["get"]["responses"]["200"]
     described = schemathesis.openapi.from_dict(reported)

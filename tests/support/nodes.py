@@ -226,7 +226,7 @@ class SingleMachine(Process):
 def status_of(url: str) -> int | None:
     """Return the HTTP status of a GET, or None if there is no answer."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=START_S) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         with error:
