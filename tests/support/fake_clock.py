@@ -49,6 +49,7 @@ def _faked() -> dict[str, str]:
         "LD_PRELOAD": f"{compiled_library(_OWN_TIMERS)}:{libraries[0] / 'libfaketime.so.1'}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
+        "FAKETIME_DISABLE_SHM": "1",  # a killed program would leave it behind
     }
 
 
