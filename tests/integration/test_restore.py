@@ -12,6 +12,8 @@ from tests.integration.test_example_policy import ANSWERED, REFUSED
 from tests.support.knot import Knot
 from tests.support.nodes import SingleMachine, eventually, program
 
+pytestmark = pytest.mark.slow
+
 EXEMPTED = "127.0.5.10"
 """A client in Ghent's offices, which an exemption frees during the test."""
 

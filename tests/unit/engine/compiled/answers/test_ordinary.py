@@ -200,7 +200,7 @@ def test_answers_of_all_record_types_are_read_as_by_the_reference(pair: Both, dr
     pair.all_answered(drawn)
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @each_row("rtype, rclass", [*((rtype, 1) for rtype in TYPES), *((rtype, 3) for rtype in range(1, 40))])
 def test_data_of_each_type_is_checked_as_by_the_reference(pair: Both, rtype: int, rclass: int) -> None:
     name = b"\3www" + pointer(21)
@@ -345,6 +345,7 @@ def test_too_many_additional_names_are_handed_over(pair: Both, count: int, in_c:
     assert pair.answered(said(NS, *servers, additional=more), NS).handed != in_c
 
 
+@pytest.mark.slow
 @each_row("name", ORDINARY)
 def test_ordinary_answer_cut_anywhere_is_not_cached(pair: Both, name: str) -> None:
     message = ANSWERS[name]
