@@ -166,7 +166,8 @@ class Totals:
         blocks = (self._kept_block(pid, block) for pid, block in running.items() if block in self._live)
         digests = {block.digest for block in running.values()}
         words = {digest: found for digest in digests if (found := self._words.get(digest)) is not None}
-        return KeptTotals(self._samples, self._policy, unreported or self.usage(), words, tuple(blocks), numbers)
+        usage = self.usage() if unreported is None else unreported
+        return KeptTotals(self._samples, self._policy, usage, words, tuple(blocks), numbers)
 
     def restore(self, kept: KeptTotals) -> Sequence[int]:
         """Go on from the totals of the previous program, and read the blocks of its workers until they end.

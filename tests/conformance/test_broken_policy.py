@@ -10,7 +10,7 @@ from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.stored.store import SnapshotStore
 from tests.contract.cases import NETWORKS, office
 from tests.support.engines import GHENT, MECHELEN
-from tests.support.nodes import Node, program
+from tests.support.nodes import Node, program, status_of
 from tests.support.policies import NOW, ban, policy, service
 
 BANNED = "www.tiktok.com"
@@ -21,6 +21,10 @@ class Bare(Node):
 
     def command(self) -> list[str]:
         return [program("dnsfilter"), "serve", "--config", str(self.config)]
+
+    def is_ready(self) -> bool:
+        """Return whether the node serves. With an older snapshot than the current one it is not ready."""
+        return status_of(self.ready_url()) in (200, 503) and "snapshot in force" in self.log.read_text()
 
 
 def stored(node: Node, *policies: Policy) -> Path:
@@ -59,7 +63,8 @@ def test_a_broken_snapshot_at_the_start_gives_way_to_the_last_good_one(
     break_file(path, damage)
     break_file(path.parent / "copy" / path.name, damage)
     with node:
-        assert node.metrics()["dnsfilter_snapshot_revision"] == 1
+        found = node.metrics()
+        assert (found["dnsfilter_snapshot_revision"], found["dnsfilter_bans_lifted"]) == (1, 1)
         assert node.dig(BANNED, bind=GHENT).rcode == "REFUSED"
         assert node.dig(BANNED, bind=GHENT).ede[0].code == 15
     assert "passed over" in node.log.read_text()

@@ -19,6 +19,7 @@ from ipaddress import ip_address
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.supervisor.sockets import open_listening, open_tcp
 from dnsfilter.supervisor.upgrade import hand_over
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 loopback = ip_address("127.0.0.1")
 metrics = Endpoint(loopback, {metrics})
 listening = open_listening([Endpoint(loopback, {port})], 2)

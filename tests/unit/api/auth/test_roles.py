@@ -19,7 +19,7 @@ from api.application import routes
 from api.auth.roles import OF_INSTALLATION, Role
 from api.auth.tokens import new_token
 from api.db.unit_of_work import head
-from api.documentation.permissions_page import COLUMNS, CONDITIONS, MARK, renewed
+from api.documentation.permissions_page import ALONE_MARK, COLUMNS, CONDITIONS, MARK, renewed
 from api.publish.repository import revision
 from api.timestamps import timestamp_text
 from tests.support.direct_requests import answer_of
@@ -58,9 +58,12 @@ def test_conditions_are_only_of_existing_routes() -> None:
 
 
 def test_a_page_without_the_mark_is_not_overwritten() -> None:
-    with pytest.raises(ValueError, match="has no line"):
-        renewed("# Something else\n")
-    assert renewed(f"# Page\n{MARK}\nold\n").startswith(f"# Page\n{MARK}\n\n| request |")
+    page = f"# Page\n{ALONE_MARK}\nold\n\n# Routes\n{MARK}\nold\n"
+    for mark in (ALONE_MARK, MARK):
+        with pytest.raises(ValueError, match="has no line"):
+            renewed(page.replace(mark, "# Something else"))
+    assert "old" not in renewed(page)
+    assert f"# Routes\n{MARK}\n\n| request |" in renewed(page)
 
 
 def test_every_route_answers_every_caller_as_documented(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from threading import Event, Thread
 import pytest
 
 from api.chain.checkpoint import parse_checkpoint
+from api.chain.held_checkpoints import find_checkpoints
 from api.delivery import sending
 from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
 from api.delivery.sending import FAILURES, MAX_DATAGRAM, PRIORITY, deliver, longest_line
@@ -72,7 +73,7 @@ def test_a_syslog_server_gets_a_datagram_for_each_line(family: socket.AddressFam
         deliver(SyslogDestination(Transport.UDP, address, listener.getsockname()[1]), INSTALLATION, LINES)
         received = [listener.recv(4096).decode() for _ in LINES]
     assert received == [HEADER + line for line in LINES]
-    assert [parse_checkpoint(line.encode()) for line in received] == CHECKPOINTS
+    assert list(find_checkpoints(line.encode() for line in received)) == CHECKPOINTS
 
 
 def test_over_tls_the_same_frames_reach_a_server_that_the_machine_trusts(
