@@ -277,7 +277,7 @@ class Inflight:
             return []
         failure = _failure(rcode, answer)
         if failure is not None and server != exchange.server and not exchange.attempt.only_waits:
-            exchange.attempt.strike(rcode, server)  # the server asked last may still answer
+            exchange.attempt.strike(_failed_as(failure, rcode), server)  # the server asked last may still answer
             self._count_failure(server, failure, answer, now_ns // 1_000_000)
             return []
         step = self._judge(exchange, server, rcode, cut, now_ns, answer)
@@ -301,8 +301,7 @@ class Inflight:
         now_ms = now_ns // 1_000_000
         has_opt = answer is not None and answer.edns is not None
         failure = _failure(rcode, answer)
-        rcode = int(Rcode.REFUSED) if failure is Failure.NO_RECURSION else rcode
-        step = exchange.attempt.on_answer(rcode, cut, now_ms, server, has_opt)
+        step = exchange.attempt.on_answer(_failed_as(failure, rcode), cut, now_ms, server, has_opt)
         if isinstance(step, Accept | AskByStream):
             elapsed_ns = now_ns - exchange.sent_ns
             self.health.succeeded(server, elapsed_ns // 1_000_000, now_ms)
@@ -356,3 +355,8 @@ def _failure(rcode: int, answer: Answer | None) -> Failure | None:
     if answer is not None and not answer.tc and is_unresolved(answer):
         return Failure.NO_RECURSION
     return None
+
+
+def _failed_as(failure: Failure | None, rcode: int) -> int:
+    """Return the rcode by which an attempt judges an answer: who does not recurse refuses."""
+    return int(Rcode.REFUSED) if failure is Failure.NO_RECURSION else rcode
