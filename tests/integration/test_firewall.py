@@ -63,7 +63,8 @@ def firewall(net: Places, running: Firewall) -> Firewall:
 
 def bans_networks(firewall: Firewall) -> bool:
     """Return whether the rules that were applied and listed last are about any network."""
-    return re.findall(r"firewall rules applied.* networks=(\d+)", firewall.log.read_text())[-1] != "0"
+    *_, last = re.finditer(r"firewall rules applied.* networks=(\d+)", firewall.log.read_text())
+    return last[1] != "0"
 
 
 def asks(net: Places, client: Namespace, address: str = OTHER[0], port: int = 53, kind: int = UDP) -> bool:
