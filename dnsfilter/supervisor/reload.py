@@ -54,7 +54,7 @@ def log_refusal(error: DnsfilterError | OSError) -> str:
 
 
 async def read_in_time(files: Mapping[Path, int]) -> Mapping[Path, str]:
-    """Return the texts of files, each of at most so many bytes. Raise ConfigError if one cannot be read in READ_S."""
+    """Return the texts of files, each with a limit in bytes. Raise ConfigError if one cannot be read in READ_S."""
     texts = {}
     for path, most in files.items():
         try:

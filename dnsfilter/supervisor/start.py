@@ -41,7 +41,7 @@ class Draft:
 class Means:
     """The functions and the command with which a running node reloads, upgrades and follows its control plane.
 
-    A reload reads `files`, each of at most so many bytes, and gives their texts to `draft`, which writes nothing and
+    A reload reads `files`, with a limit in bytes for each, and gives their texts to `draft`, which writes nothing and
     raises ConfigError with every problem.
 
     `follow` is None if the node has no control plane. It is called when the node serves. Its argument is a callback,
