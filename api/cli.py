@@ -8,14 +8,10 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from pydantic import BaseModel
-
 from api.ctl.command import PROGRAM, Options, Result, Verb
 from api.ctl.display.safe_text import dump_json, escape, lines_of, print_line
 from api.ctl.exit_codes import DONE, INTERRUPTED, CtlError, Denied, TokenRejected, WrongInput
-from api.ctl.parser import make_parser
-from api.ctl.policy.requests import waiting_result
-from api.ctl.remote.client import Client, WaitsForApproval, parse_url
+from api.ctl.parser import parser_for
 from api.ctl.remote.fault_places import places_of
 from api.ctl.remote.token_file import DEFAULT_URL, Token, exposure_warning, load_token
 
@@ -29,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # If a terminal cannot show a character, print its escape instead of a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    options = make_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = parser_for(given).parse_args(given)
     try:
         code = _run(options, os.environ)
         sys.stdout.flush()
@@ -46,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options, environ: Mapping[str, str]) -> int:
+    # Imported here, because help and wrong input need neither HTTP nor pydantic.
+    from api.ctl.remote.client import Client, WaitsForApproval
+
     verb: Verb = options.verb
     if verb.local:
         # Ignore the environment: the command asks no API.
@@ -64,6 +64,8 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
             try:
                 result = verb.run(client, options)
             except WaitsForApproval as waits:
+                from api.ctl.policy.requests import waiting_result
+
                 result = waiting_result(waits.found)
             _print(result, as_json=getattr(options, "json", False))
     except TokenRejected as error:
@@ -88,6 +90,8 @@ def _print(result: Result, *, as_json: bool) -> None:
     if result.stream is not None:
         _print_stream(result.stream)
     elif as_json:
+        from pydantic import BaseModel
+
         data = result.data
         print(dump_json(data.model_dump(mode="json") if isinstance(data, BaseModel) else data))
     elif result.raw is not None and not sys.stdout.isatty():
@@ -115,6 +119,8 @@ def _print_stream(pieces: Iterable[bytes]) -> None:
 
 
 def _url(option: str | None, environ: Mapping[str, str]) -> str:
+    from api.ctl.remote.client import parse_url
+
     try:
         return parse_url(option or environ.get(URL_VARIABLE) or DEFAULT_URL)
     except ValueError as error:

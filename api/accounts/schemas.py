@@ -6,19 +6,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.auth.roles import Role
-from api.http.schemas import (
-    LOGIN,
-    Day,
-    EndText,
-    Read,
-    Reason,
-    ShortLine,
-    Slug,
-    SpanText,
-    Strict,
-    Timestamp,
-    TimestampText,
-)
+from api.http.patterns import LOGIN
+from api.http.schemas import Day, EndText, Read, Reason, ShortLine, Slug, SpanText, Strict, Timestamp, TimestampText
 
 Login = Annotated[str, StringConstraints(pattern=LOGIN), Field(examples=["ict-ghent"])]
 

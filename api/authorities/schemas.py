@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from api.http.formal_decisions import FormalDecisionRead
-from api.http.schemas import LANGUAGE, EndText, Line, Read, Reason, ShortLine, Slug, Strict, Timestamp
+from api.http.patterns import LANGUAGE
+from api.http.schemas import EndText, Line, Read, Reason, ShortLine, Slug, Strict, Timestamp
 from dnsfilter.policy.calendar import zone
 from dnsfilter.policy.faults import usage_fault
 from dnsfilter.policy.instants import DEFAULT_ZONE

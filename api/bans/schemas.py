@@ -7,19 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, StringConstraints, field_validator
 
 from api.http.formal_decisions import FormalDecisionRead, FormalDecisionWrite
-from api.http.schemas import (
-    BAN_REFERENCE,
-    Day,
-    EndText,
-    Read,
-    Reason,
-    ServiceSlug,
-    Slug,
-    SpanText,
-    Strict,
-    Timestamp,
-    TimestampText,
-)
+from api.http.patterns import BAN_REFERENCE
+from api.http.schemas import Day, EndText, Read, Reason, ServiceSlug, Slug, SpanText, Strict, Timestamp, TimestampText
 from dnsfilter.policy.model import Audience, Funding, Mode, Reply
 
 Days: TypeAlias = Literal[1, 7, 30]

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_network
 from textwrap import TextWrapper
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from api.ctl.display.safe_text import escape
 from api.ctl.exit_codes import DONE, WRONG_INPUT
-from api.ctl.remote.client import Client
-from api.http.prefixes import why_no_prefix
-from api.http.schemas import SERVICE_SLUG
+from api.ctl.topics import SUMMARIES
+from api.http.patterns import SERVICE_SLUG
 from dnsfilter.policy.model import Audience, Funding, Kind
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
+
+if TYPE_CHECKING:
+    # The parser needs neither HTTP nor pydantic.
+    from api.ctl.remote.client import Client
 
 Options: TypeAlias = argparse.Namespace
 Body: TypeAlias = dict[str, Any]
@@ -57,7 +60,7 @@ class Result:
     """Output that may be too large for memory; printed as it arrives, instead of everything else."""
 
 
-Run: TypeAlias = Callable[[Client, Options], Result]
+Run: TypeAlias = Callable[["Client", Options], Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,18 @@ Group: TypeAlias = "argparse._SubParsersAction[Parser]"
 """The parsers to which commands, or the verbs of a command, are added."""
 
 
-def add_group(groups: Group, name: str, summary: str) -> Group:
-    """Add a noun and return the group for its verbs."""
+def add_group(groups: Group, name: str) -> Group:
+    """Add a noun of `SUMMARIES` and return the group for its verbs."""
+    summary = SUMMARIES[name]
     parser = groups.add_parser(
-        name, help=_first_sentence(summary), description=summary, formatter_class=Help, allow_abbrev=False
+        name, help=first_sentence(summary), description=summary, formatter_class=Help, allow_abbrev=False
     )
     return parser.add_subparsers(metavar="VERB", required=True)
+
+
+def add_command(groups: Group, name: str, verb: Verb | Run, *examples: str) -> Parser:
+    """Add a command of `SUMMARIES` that has no verbs."""
+    return add_verb(groups, name, verb, SUMMARIES[name], *examples)
 
 
 def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples: str) -> Parser:
@@ -121,7 +130,7 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
     heading = "example:" if len(examples) == 1 else "examples:"
     parser = group.add_parser(
         name,
-        help=_first_sentence(summary),
+        help=first_sentence(summary),
         description=summary,
         epilog=f"{heading}\n{lines}",
         formatter_class=Help,
@@ -132,7 +141,7 @@ def add_verb(group: Group, name: str, verb: Verb | Run, summary: str, *examples:
     return parser
 
 
-def _first_sentence(summary: str) -> str:
+def first_sentence(summary: str) -> str:
     """Return the first sentence of a summary, for lists of commands."""
     first = summary.partition(". ")[0].removesuffix(".")
     return first[0].lower() + first[1:]
@@ -324,6 +333,9 @@ def prefix(text: str) -> str:
     try:
         return str(ip_network(text))
     except ValueError as error:
+        # Imported here, because it needs pydantic.
+        from api.http.prefixes import why_no_prefix
+
         raise argparse.ArgumentTypeError(why_no_prefix(text)) from error
 
 

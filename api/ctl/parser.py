@@ -1,56 +1,12 @@
-"""The complete command line of dnsfilterctl."""
+"""The command line of dnsfilterctl: complete, or with the topics that one command line needs."""
 
+from collections.abc import Sequence, Set
 from functools import cache
+from importlib import import_module
 
-from api.ctl.command import PROGRAM, Help, Parser, add_global
-from api.ctl.explain import explain, reports, trace
-from api.ctl.network import nodes, ranges, spaces
-from api.ctl.operation import audit, backups, captures, completion, coverage, notices, status, usage_counts, webhooks
-from api.ctl.people import accounts, failures, grants, login, tokens
-from api.ctl.policy import (
-    authorities,
-    bans,
-    bindings,
-    exemptions,
-    policies,
-    requests,
-    revisions,
-    services,
-    suspensions,
-)
+from api.ctl.command import PROGRAM, Help, Parser, add_global, first_sentence
+from api.ctl.topics import TOPICS
 from dnsfilter import __version__
-
-_TOPICS = (
-    login,
-    authorities,
-    ranges,
-    spaces,
-    services,
-    bans,
-    reports,
-    requests,
-    bindings,
-    exemptions,
-    suspensions,
-    explain,
-    trace,
-    policies,
-    revisions,
-    usage_counts,
-    captures,
-    coverage,
-    audit,
-    notices,
-    webhooks,
-    accounts,
-    grants,
-    tokens,
-    failures,
-    backups,
-    nodes,
-    status,
-    completion,
-)
 
 _EPILOG = """\
 Global options may stand before or after the command. No option takes a token: other users can see command lines.
@@ -72,16 +28,26 @@ example:
   dnsfilterctl ban set ghent tiktok --mode enforce"""
 
 
-@cache
-def make_parser() -> Parser:
-    """Return the parser. Its results have `verb`, and `api`, `token_file` and `json` if they were given.
+def parser_for(arguments: Sequence[str]) -> Parser:
+    """Return a parser of this command line. Of topics that it does not name, only the summaries are known.
 
-    It is made once, because parsing does not change it.
+    Its results have `verb`, and `api`, `token_file` and `json` if they were given.
     """
-    return fresh_parser()
+    return _shared(frozenset(topic for topic, commands in TOPICS.items() if not commands.keys().isdisjoint(arguments)))
 
 
-def fresh_parser() -> Parser:
+def make_parser() -> Parser:
+    """Return the complete parser."""
+    return _shared(frozenset(TOPICS))
+
+
+@cache
+def _shared(topics: frozenset[str]) -> Parser:
+    """Make a parser once, because parsing does not change it."""
+    return fresh_parser(topics)
+
+
+def fresh_parser(topics: Set[str] = TOPICS.keys()) -> Parser:
     """Make a new parser, for callers that change it."""
     parser = Parser(
         prog=PROGRAM,
@@ -93,6 +59,10 @@ def fresh_parser() -> Parser:
     add_global(parser, shown=True)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     groups = parser.add_subparsers(metavar="COMMAND", required=True)
-    for topic in _TOPICS:
-        topic.add(groups)
+    for topic, commands in TOPICS.items():
+        if topic in topics:
+            import_module(f"api.ctl.{topic}").add(groups)
+        else:
+            for name, summary in commands.items():
+                groups.add_parser(name, help=first_sentence(summary), add_help=False)
     return parser

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.http.schemas import URL, Read, Slug, Strict, Timestamp
+from api.http.patterns import URL
+from api.http.schemas import Read, Slug, Strict, Timestamp
 
 MAX_TYPES = 50
 

@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from api.bans.schemas import BanReference
+from api.http.patterns import PRINTABLE
 from api.http.prefixes import PrefixText
-from api.http.schemas import PRINTABLE, Day, EndText, Read, Reason, Slug, SpanText, Strict, Timestamp, TimestampText
+from api.http.schemas import Day, EndText, Read, Reason, Slug, SpanText, Strict, Timestamp, TimestampText
 from dnsfilter.policy.model import DEFAULT_SITE
 
 HoursText = Annotated[

@@ -9,7 +9,7 @@ from api.auth.roles import Role
 from api.ctl.command import words_of
 from api.ctl.exit_codes import CtlError, Denied, TokenRejected, WrongInput
 from api.ctl.remote.client import Client, path
-from api.http.schemas import LOGIN
+from api.http.patterns import LOGIN
 
 ROLES = words_of(Role)
 TOKEN_PREFIX = "dnsf_"

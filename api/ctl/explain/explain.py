@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.command import WHEN, Group, Options, Result, add_site, add_verb, given, question
+from api.ctl.command import WHEN, Group, Options, Result, add_command, add_site, given, question
 from api.ctl.display.local_times import at_words, soon_words
 from api.ctl.display.safe_text import columns
 from api.ctl.display.shown_names import Names
@@ -28,11 +28,10 @@ STANDINGS = {
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    explain = add_verb(
+    explain = add_command(
         groups,
         "explain",
         _explain,
-        "Show the answer that a client gets for a name, and why.",
         "explain 127.0.5.10 www.tiktok.com",
         "explain 127.0.5.10 https://www.tiktok.com/@ghent",
         'explain 192.0.2.10 www.tiktok.com --at "2026-10-01 09:00"',
@@ -41,9 +40,7 @@ def add(groups: Group) -> None:
     explain.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")
     explain.add_argument("--at", metavar="WHEN", help=f"{WHEN} (default: now)")
     add_site(explain)
-    who = add_verb(
-        groups, "who", _who, "Show the authority of an address, its contact, and the bans that apply.", "who 127.0.5.10"
-    )
+    who = add_command(groups, "who", _who, "who 127.0.5.10")
     who.add_argument("address", metavar="ADDRESS", help="address of a client")
     add_site(who)
 

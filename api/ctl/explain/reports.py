@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from api.ctl.command import Group, Options, Parser, Result, add_verb, slug, words_of
+from api.ctl.command import Group, Options, Parser, Result, add_command, add_verb, slug, words_of
 from api.ctl.input_files import write_atomically
 from api.ctl.remote.client import Client, path
 from api.report.schemas import FileFormat, Interval, Language
@@ -13,11 +13,10 @@ from api.report.schemas import FileFormat, Interval, Language
 
 def add(groups: Group) -> None:
     """Add the command `study`."""
-    parser = add_verb(
+    parser = add_command(
         groups,
         "study",
         _study,
-        "Write the study of the services that an authority only monitors: the same as a report, for each of them.",
         "study brussels-city --from 2026-03-01 --to 2026-09-01",
         "study brussels-city --from 2026-03-01 --to 2026-09-01 --format html -o study.html",
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from api.ctl.command import WHEN, Group, Options, Result, add_site, add_verb, given, question
+from api.ctl.command import WHEN, Group, Options, Result, add_command, add_site, given, question
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.local_times import at_words, period_words, term_words
 from api.ctl.display.safe_text import columns
@@ -28,11 +28,10 @@ Cells = list[tuple[str, str]]
 
 def add(groups: Group) -> None:
     """Add the command."""
-    trace = add_verb(
+    trace = add_command(
         groups,
         "trace",
         _trace,
-        "Show the answer that a client got at a past time, and the decision, ban, acts and lists behind it.",
         'trace --at "2026-03-02 10:15" --client 127.0.5.10 www.tiktok.com',
     )
     trace.add_argument("name", type=question, metavar="NAME", help="domain name, or a URL")

@@ -34,7 +34,7 @@ _ONCE = "The token is shown only now, and can be used once"
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "node", "Manage nodes: the machines that answer queries.")
+    group = add_group(groups, "node")
     register = add_verb(
         group,
         "register",

@@ -30,7 +30,7 @@ from api.ranges.schemas import RangeRead, SiteRead
 
 def add(groups: Group) -> None:
     """Add the commands of both groups."""
-    group = add_group(groups, "range", "Manage ranges: the networks registered to authorities.")
+    group = add_group(groups, "range")
     lister = add_verb(group, "list", _list, "List ranges.", "range list --authority ghent")
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only ranges of this authority")
     lister.add_argument("--site", type=slug, metavar="SITE", help="only ranges of this site")
@@ -80,7 +80,7 @@ def _add_fields(parser: Parser, *, required: bool) -> None:
 
 
 def _add_sites(groups: Group) -> None:
-    group = add_group(groups, "site", "Manage sites: networks with an address plan of their own.")
+    group = add_group(groups, "site")
     add_limit(add_verb(group, "list", _list_sites, "List sites.", "site list"))
     adder = add_verb(group, "add", _add_site, "Register a site.", 'site add harbour --name "Harbour office"')
     setter = add_verb(group, "set", _set_site, "Register or rename a site.", 'site set harbour --name "Harbour office"')

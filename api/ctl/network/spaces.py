@@ -12,7 +12,7 @@ from api.spaces.schemas import SpaceRead
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "space", "Manage spaces: prefixes in which an authority registers ranges itself.")
+    group = add_group(groups, "space")
     lister = add_verb(group, "list", _list, "List allotted space.", "space list --authority ghent")
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only space of this authority")
     lister.add_argument("--site", type=slug, metavar="SITE", help="only space of this site")

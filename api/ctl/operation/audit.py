@@ -41,7 +41,7 @@ _DETAILED_ACTS = _LOCAL_ACTS | {"suspension.start"}
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "audit", "List acts, and export and verify the audit log.")
+    group = add_group(groups, "audit")
     _add_list(group)
     exporter = add_verb(
         group,

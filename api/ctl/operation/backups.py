@@ -21,7 +21,7 @@ from api.archive.encryption import (
     parse_identities,
     parse_recipients,
 )
-from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_verb
+from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_command
 from api.ctl.display.local_times import at_words
 from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import FOUND, WrongInput
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    backup = add_verb(
+    backup = add_command(
         groups,
         "backup",
         _backup,
-        "Back up the control plane to a file. Includes policy, accounts, hashes of tokens and the audit log.",
         "backup dnsfilter.backup",
         "backup dnsfilter.backup --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
     )
@@ -50,11 +49,10 @@ def add(groups: Group) -> None:
         metavar="KEY",
         help="encrypt to this age public key before anything is written; may be repeated",
     )
-    restore = add_verb(
+    restore = add_command(
         groups,
         "restore",
         Verb(_restore, needs_token=False, local=True),
-        "Restore a control plane from a backup. Runs on this machine, which must not have a control plane yet.",
         "restore dnsfilter.backup --state-dir .run",
         "restore dnsfilter.backup --identity key.txt",
     )

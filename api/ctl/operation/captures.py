@@ -26,7 +26,7 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "capture", "Record the queries of a range on its nodes, for a fault.")
+    group = add_group(groups, "capture")
     start = add_verb(
         group,
         "start",

@@ -1,14 +1,14 @@
 """dnsfilterctl completion: print a completion script for a shell."""
 
-from api.ctl.command import Group, Options, Result, Verb, add_verb
+from api.ctl.command import Group, Options, Result, Verb, add_command
 from api.ctl.remote.client import Client
-from dnsfilter.shell_completion import SHELLS, SUMMARY, completion_script
+from dnsfilter.shell_completion import SHELLS, completion_script
 
 
 def add(groups: Group) -> None:
     """Add the command."""
     verb = Verb(_completion, needs_token=False, local=True)
-    parser = add_verb(groups, "completion", verb, f"{SUMMARY[0].upper()}{SUMMARY[1:]}.", "completion bash")
+    parser = add_command(groups, "completion", verb, "completion bash")
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
 
 

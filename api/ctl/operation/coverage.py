@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from api.coverage.schemas import CoverageRead
 from api.coverage.state import CoverageState
-from api.ctl.command import MAX_LIMIT, Group, Options, Result, add_limit, add_verb, slug
+from api.ctl.command import MAX_LIMIT, Group, Options, Result, add_command, add_limit, slug
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import table
@@ -19,11 +19,10 @@ _WHY = {NotCounted.LEVEL: "the authority counts nothing", NotCounted.SMALL: "few
 
 def add(groups: Group) -> None:
     """Add the command."""
-    coverage = add_verb(
+    coverage = add_command(
         groups,
         "coverage",
         _coverage,
-        "Show when each range of an authority last asked, and how many queries an hour it usually sends.",
         "coverage ghent",
         "coverage ghent --state stopped",
     )

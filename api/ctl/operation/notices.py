@@ -15,7 +15,7 @@ from api.notices.schemas import NoticeRead, NoticesRead, NoticeState, NoticeTest
 
 def add(groups: Group) -> None:
     """Add the command of the group."""
-    group = add_group(groups, "notice", "Inspect notices that authorities get by mail.")
+    group = add_group(groups, "notice")
     lister = add_verb(group, "list", _list, "List notices, newest first.", "notice list --state failed")
     add_state(lister, NoticeState)
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only notices to this authority")

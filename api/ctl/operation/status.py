@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_verb
+from api.ctl.command import PROGRAM, Group, Options, Result, Verb, add_command
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, counted
 from api.ctl.display.shown_names import Names
@@ -16,18 +16,16 @@ from dnsfilter import __version__
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    add_verb(
+    add_command(
         groups,
         "version",
         Verb(_version, needs_token=False),
-        "Show the versions of this program and of the API.",
         "version",
     )
-    add_verb(
+    add_command(
         groups,
         "status",
         Verb(_status, needs_token=False, takes_token=True),
-        "Show whether the control plane is ready. Exit code 1 if it is not.",
         "status",
     )
 

@@ -30,7 +30,7 @@ from api.usage.schemas import By, BypassDayRead, ClientRead, UsageErased, UsageR
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "usage", "Show and erase what was counted for an authority's clients.")
+    group = add_group(groups, "usage")
     show = add_verb(
         group,
         "show",

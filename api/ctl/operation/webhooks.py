@@ -15,7 +15,7 @@ _ONCE = "The secret is shown only now. The receiver needs it to check signatures
 
 def add(groups: Group) -> None:
     """Add the group's commands."""
-    group = add_group(groups, "webhook", "Manage webhooks: receivers of acts and notices by HTTP.")
+    group = add_group(groups, "webhook")
     adder = add_verb(
         group,
         "add",

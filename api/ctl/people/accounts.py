@@ -14,7 +14,7 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "account", "Manage accounts: the persons and programs that may act.")
+    group = add_group(groups, "account")
     lister = add_verb(group, "list", _list, "List accounts by number.", "account list --authority ghent")
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only accounts of this authority")
     add_limit(lister)

@@ -13,7 +13,7 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the command of the group."""
-    group = add_group(groups, "failures", "Inspect authentication failures.")
+    group = add_group(groups, "failures")
     add_limit(
         add_verb(
             group,

@@ -28,7 +28,7 @@ from api.ctl.remote.client import Client, path
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "grant", "Manage grants: the roles of accounts.")
+    group = add_group(groups, "grant")
     lister = add_verb(
         group,
         "list",

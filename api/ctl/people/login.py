@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from api.accounts.schemas import HeldRead, SelfRead, TokenRead
-from api.ctl.command import Group, Options, Result, Verb, add_verb
+from api.ctl.command import Group, Options, Result, Verb, add_command
 from api.ctl.display.account_names import account_words
 from api.ctl.display.local_times import at_words, end_words
 from api.ctl.display.safe_text import columns
@@ -16,23 +16,20 @@ from api.ctl.remote.token_file import VARIABLE, ask_token, store_token, stored_p
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    add_verb(
+    add_command(
         groups,
         "login",
         Verb(_login, needs_token=False, asks_token=True),
-        "Check a token and store it for this control plane. Reads --token-file; without it asks on a terminal "
-        "without echo, or reads standard input.",
         "login",
         "login --token-file new-token",
     )
-    add_verb(
+    add_command(
         groups,
         "logout",
         Verb(_logout, needs_token=False),
-        "Remove the stored token of this control plane. The token stays valid until `token revoke`.",
         "logout",
     )
-    add_verb(groups, "whoami", _whoami, "Show your account, your token and its roles.", "whoami")
+    add_command(groups, "whoami", _whoami, "whoami")
 
 
 def _login(client: Client, options: Options) -> Result:

@@ -29,7 +29,7 @@ _ONCE = "The token is shown only now. Store it, for example with `dnsfilterctl l
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "token", "Manage tokens: your own and those of other accounts.")
+    group = add_group(groups, "token")
     lister = add_verb(
         group,
         "list",

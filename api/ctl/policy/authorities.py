@@ -27,7 +27,7 @@ _FIELDS = ("kind", "languages", "time_zone", "contact", "usage", "group")
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "authority", "Manage public authorities.")
+    group = add_group(groups, "authority")
     lister = add_verb(group, "list", _list, "List authorities by slug.", "authority list --kind municipality")
     lister.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"only this kind: {', '.join(KINDS)}")
     lister.add_argument("--group", metavar="NAME", help="only authorities of this group")

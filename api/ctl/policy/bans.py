@@ -58,7 +58,7 @@ _FIELDS = ("mode", "reply", "tiers", "funding", "audience")
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "ban", "Manage bans on services.")
+    group = add_group(groups, "ban")
     lister = add_verb(
         group, "list", _list, "List bans.", "ban list --authority ghent --state in_force", "ban list --state off"
     )

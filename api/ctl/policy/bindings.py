@@ -32,7 +32,7 @@ from dnsfilter.policy.model import Ground
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "binding", "Manage bindings, by which a ban also applies in another authority.")
+    group = add_group(groups, "binding")
     lister = add_verb(group, "list", _list, "List bindings.", "binding list --authority ghent")
     lister.add_argument(
         "--authority", type=slug, metavar="AUTHORITY", help="only bindings of this authority to bans of others"

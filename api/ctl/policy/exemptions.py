@@ -33,7 +33,7 @@ from api.exemptions.schemas import ExemptionRead, ExemptionState
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "exemption", "Manage exemptions, which remove a ban from named ranges.")
+    group = add_group(groups, "exemption")
     lister = add_verb(group, "list", _list, "List exemptions, including requests.", "exemption list --ban ghent/tiktok")
     lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="only exemptions from this ban")
     lister.add_argument("--site", type=slug, metavar="SITE", help="only exemptions at this site")

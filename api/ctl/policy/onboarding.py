@@ -30,7 +30,7 @@ from api.ctl.exit_codes import DONE, FOUND, Denied, WrongInput
 from api.ctl.policy.bans import warning_notes
 from api.ctl.remote.answer_reading import answer_of
 from api.ctl.remote.client import Client, path
-from api.http.schemas import LANGUAGE
+from api.http.patterns import LANGUAGE
 from api.onboarding.schemas import OnboardingRead, StepRead
 from api.ranges.schemas import RangeRead, SiteRead
 from api.services.schemas import ServiceRead

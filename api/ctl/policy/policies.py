@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from api.ctl.command import Group, Options, Result, add_verb
+from api.ctl.command import Group, Options, Result, add_command
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.progress import Progress, with_progress
 from api.ctl.exit_codes import DONE, FOUND, WRONG_INPUT, WrongInput
@@ -19,30 +19,27 @@ MAX_BYTES = 8 * 1024 * 1024
 def add(groups: Group) -> None:
     """Add the commands."""
     _add_export(groups)
-    diff = add_verb(
+    diff = add_command(
         groups,
         "diff",
         _diff,
-        "Show what applying a policy file would do. Exit code 1 for differences, 2 for faults that prevent it.",
         "diff policy.toml",
     )
     diff.add_argument("file", metavar="FILE", help="- is standard input")
-    apply = add_verb(
+    apply = add_command(
         groups,
         "apply",
         _apply,
-        "Apply a policy file in one revision, or do nothing. Never rewrites what has begun.",
         "apply policy.toml",
     )
     apply.add_argument("file", metavar="FILE", help="- is standard input")
 
 
 def _add_export(groups: Group) -> None:
-    export = add_verb(
+    export = add_command(
         groups,
         "export",
         _export,
-        "Export the policy as a file, or write an archive of decisions, acts and reports.",
         "export policy.toml",
         "export --archive dnsfilter-2026.zip",
     )

@@ -17,7 +17,7 @@ from api.requests.schemas import LiftRead, RequestRead, RequestState
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "request", "Manage acts that wait for an approver, because less would be refused.")
+    group = add_group(groups, "request")
     lister = add_verb(group, "list", _list, "List requests.", "request list --state requested")
     add_state(lister, RequestState)
     add_limit(lister)

@@ -21,7 +21,7 @@ MAX_NUMBER = 2**63 - 1
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "revision", "List and compare revisions of the policy, and roll back.")
+    group = add_group(groups, "revision")
     add_limit(add_verb(group, "list", _list, "List revisions, newest first.", "revision list --limit 20"))
     _add_number(add_verb(group, "show", _show, "Show a revision and its publications.", "revision show 12"))
     diff = add_verb(

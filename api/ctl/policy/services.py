@@ -11,7 +11,7 @@ from api.services.schemas import ServiceRead, ServiceSummary, TierRead
 
 def add(groups: Group) -> None:
     """Add the commands of the group."""
-    group = add_group(groups, "service", "Inspect the catalogue of services that can be banned.")
+    group = add_group(groups, "service")
     add_limit(add_verb(group, "list", _list, "List services by slug.", "service list"))
     show = add_verb(group, "show", _show, "Show a service with all its domain names.", "service show tiktok")
     show.add_argument("service", type=slug, metavar="SERVICE")

@@ -11,6 +11,7 @@ from api.ctl.command import (
     Group,
     Options,
     Result,
+    add_command,
     add_group,
     add_limit,
     add_numbered,
@@ -48,11 +49,10 @@ class Current:
 
 def add(groups: Group) -> None:
     """Add the commands."""
-    suspend = add_verb(
+    suspend = add_command(
         groups,
         "suspend",
         _suspend,
-        "Suspend filtering for an authority, or for everybody. Ends by itself, after four hours at most.",
         'suspend ghent --for 30m --reason "crisis centre"',
         'suspend --for 10m --reason "is it the filter?"',
         'suspend ghent --end --reason "it was not the filter"',
@@ -77,11 +77,7 @@ def add(groups: Group) -> None:
     suspend.add_argument(
         "--reason", type=reason, metavar="TEXT", help="why; kept in the audit log; required except with --list"
     )
-    group = add_group(
-        groups,
-        "suspension",
-        "Manage suspensions, during which nothing is refused for the suspended authority, or for everybody.",
-    )
+    group = add_group(groups, "suspension")
     lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspension list --state in_force")
     add_state(lister, SuspensionState)
     lister.add_argument(

@@ -16,17 +16,8 @@ from api.bans.schemas import BanWrite, Ending
 from api.bindings.schemas import BindingWrite
 from api.errors import Invalid
 from api.exemptions.schemas import ExemptionWrite
-from api.http.schemas import (
-    MAX_REPEATED,
-    OF_PATTERN,
-    SERVICE_SLUG,
-    Line,
-    Reason,
-    ShortLine,
-    Strict,
-    validated,
-    words_of,
-)
+from api.http.patterns import OF_PATTERN, SERVICE_SLUG
+from api.http.schemas import MAX_REPEATED, Line, Reason, ShortLine, Strict, validated, words_of
 from api.suspensions.schemas import SuspensionWrite
 from dnsfilter.policy.faults import text_fault
 from dnsfilter.policy.instants import EXAMPLES

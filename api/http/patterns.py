@@ -1,0 +1,43 @@
+"""Patterns of texts in requests, and messages about texts that do not match them.
+
+`dnsfilterctl` checks arguments with them before it loads pydantic.
+"""
+
+from collections.abc import Mapping
+
+SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+SERVICE_SLUG = r"^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$"
+# Control characters could forge a line of a log or of a refusal's EXTRA-TEXT. Invisible characters could disguise a
+# text. `text_fault` has the same rule for policies. The characters are listed by number, because not every library
+# that reads the description knows Unicode's category Cf.
+PRINTABLE = (
+    r"^[^\x00-\x1f\x7f-\x9f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    r"]*$"
+)
+DAY = r"^\d{4}-\d{2}-\d{2}$"
+DAY_OR_NONE = r"^(\d{4}-\d{2}-\d{2})?$"
+LINK = r"^(https?://[\x21-\x7e]+)?$"
+BAN_REFERENCE = r"^[a-z0-9-]{1,63}/[a-z0-9_-]{1,63}$"
+LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
+
+URL = r"^[!-~]+$"
+
+_NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
+_NO_DAY = "{} is not a date: write for example 2026-09-30"
+OF_PATTERN: Mapping[str, str] = {
+    SLUG: _NO_SLUG,
+    SERVICE_SLUG: _NO_SLUG,
+    PRINTABLE: "has a line break, another control character or an invisible character",
+    DAY: _NO_DAY,
+    DAY_OR_NONE: _NO_DAY,
+    # A link may hold a password: do not repeat it.
+    LINK: "is not a link: write for example https://www.example.org/decisions/118",
+    URL: "is not a URL: write for example https://siem.example.org/dnsfilter",
+    BAN_REFERENCE: "{} is not the name of a ban: write for example ghent/tiktok",
+    LANGUAGE: "{} is not a language: write for example nl, fr or de",
+    LOGIN: "{} is not a login: use lower-case letters, digits, dots and hyphens",
+}
+"""Messages about a text that does not match a pattern. {} is the text."""
