@@ -1,6 +1,6 @@
 """The `dnsfilterctl` command.
 
-Exit codes: 0 done, 1 a check found something, 2 wrong input, 3 no permission, 4 not reachable.
+Exit codes: 0 done, 1 a check found something, 2 wrong input, 3 no permission, 4 not reachable, 5 waits for an approver.
 """
 
 import io

@@ -9,10 +9,11 @@ from ipaddress import ip_network
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from api.ctl.ban_references import METAVAR, is_slug, join_references, reference
 from api.ctl.display.safe_text import escape
 from api.ctl.exit_codes import DONE, WRONG_INPUT
 from api.ctl.topics import SUMMARIES
-from api.http.patterns import SERVICE_SLUG
+from api.http.patterns import MIN_REASON
 from dnsfilter.policy.model import Audience, Funding, Kind
 from dnsfilter.wire.name_or_url import parse_typed_name
 from dnsfilter.wire.names import name_text
@@ -27,13 +28,14 @@ Body: TypeAlias = dict[str, Any]
 PROGRAM = "dnsfilterctl"
 WIDTH = 80
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
-MIN_REASON = 3
 MAX_DIGITS = 19
+
+KEPT = f"in at least {MIN_REASON} characters; kept in the audit log"
+"""Part of help texts about reasons."""
 
 WHEN = "a date or a time, in the authority's time zone"
 """Part of help texts; `dnsfilterctl --help` explains both forms."""
 
-_SLUG = re.compile(SERVICE_SLUG)
 _SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
 
 
@@ -85,6 +87,10 @@ class Parser(argparse.ArgumentParser):
         """Print the usage and the fault, and exit with 2."""
         shown = escape(_SECRET.sub("[hidden]", message))
         self.exit(WRONG_INPUT, f"{self.format_usage()}{self.prog}: {shown}\n")
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Do as argparse does, after the two words of each ban have become one."""
+        return super().parse_known_args(None if args is None else join_references(self._actions, args), namespace)
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -204,12 +210,12 @@ def add_state(parser: argparse.ArgumentParser, kind: type[StrEnum]) -> None:
 
 def add_reason(parser: argparse.ArgumentParser) -> None:
     """Add --reason of an act that needs one."""
-    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help="why; kept in the audit log")
+    parser.add_argument("--reason", type=reason, required=True, metavar="TEXT", help=f"why, {KEPT}")
 
 
 def add_why(parser: argparse.ArgumentParser) -> None:
     """Add --reason of an act that needs one only if less is refused, and only where the authority says so."""
-    text = "why less is refused, if the act has that effect; kept in the audit log"
+    text = f"why less is refused, if the act has that effect, {KEPT}"
     parser.add_argument("--reason", type=reason, metavar="TEXT", help=text)
 
 
@@ -229,9 +235,7 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "decision", *, of_
     group.add_argument("--advice", metavar="TEXT", help="reference of the advice behind it")
     group.add_argument("--link", metavar="URL", help="URL at which the decision can be read")
     if of_ban:
-        group.add_argument(
-            "--follows", type=reference, metavar="AUTHORITY/SERVICE", help="ban that the decision adopts"
-        )
+        group.add_argument("--follows", type=reference, metavar=METAVAR, help="ban that the decision adopts")
 
 
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
@@ -282,7 +286,7 @@ def given(options: Options, *names: str) -> Body:
 
 def slug(text: str) -> str:
     """Parse an argument that names an authority, a service or a site."""
-    if not _SLUG.fullmatch(text):
+    if not is_slug(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a slug. Use lower-case letters, digits and hyphens, for example ghent"
         )
@@ -292,15 +296,7 @@ def slug(text: str) -> str:
 def reason(text: str) -> str:
     """Parse an argument that gives a reason."""
     if len(text.strip()) < MIN_REASON:
-        raise argparse.ArgumentTypeError("give a reason of at least three characters")
-    return text
-
-
-def reference(text: str) -> str:
-    """Parse an argument that names a ban."""
-    authority, slash, service = text.partition("/")
-    if not slash or not _SLUG.fullmatch(authority) or not _SLUG.fullmatch(service):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a ban. Write AUTHORITY/SERVICE, for example ghent/tiktok")
+        raise argparse.ArgumentTypeError(f"give a reason of at least {MIN_REASON} characters")
     return text
 
 

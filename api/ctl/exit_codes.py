@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-DONE, FOUND, WRONG_INPUT, DENIED, UNREACHABLE = range(5)
+DONE, FOUND, WRONG_INPUT, DENIED, UNREACHABLE, WAITING = range(6)
 INTERRUPTED = 130
 """128 + SIGINT, the convention of shells."""
 

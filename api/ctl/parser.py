@@ -23,6 +23,7 @@ exit codes:
   2  wrong input, or a conflict with what is recorded
   3  permission denied, or no token
   4  control plane not reachable, or temporarily unable to answer
+  5  nothing has changed yet: the act waits for an approver
 
 example:
   dnsfilterctl ban set ghent tiktok --mode enforce"""

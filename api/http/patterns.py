@@ -24,6 +24,8 @@ LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 LOGIN = r"^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$"
 
 URL = r"^[!-~]+$"
+MIN_REASON = 3
+"""The fewest characters of a reason."""
 
 _NO_SLUG = "{} is not a short name: use lower-case letters, digits and hyphens"
 _NO_DAY = "{} is not a date: write for example 2026-09-30"

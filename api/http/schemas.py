@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from api.errors import Fault, Invalid, did_you_mean
-from api.http.patterns import DAY, DAY_OR_NONE, LINK, OF_PATTERN, PRINTABLE, SERVICE_SLUG, SLUG
+from api.http.patterns import DAY, DAY_OR_NONE, LINK, MIN_REASON, OF_PATTERN, PRINTABLE, SERVICE_SLUG, SLUG
 from api.timestamps import check_instant, parse_date, written_end, written_timestamp
 from dnsfilter.policy.calendar import parse_span
 
@@ -44,7 +44,9 @@ Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 ServiceSlug = Annotated[str, StringConstraints(pattern=SERVICE_SLUG)]
 Line = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE, strip_whitespace=True)]
 ShortLine = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE, strip_whitespace=True)]
-Reason = Annotated[str, StringConstraints(min_length=3, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)]
+Reason = Annotated[
+    str, StringConstraints(min_length=MIN_REASON, max_length=1000, pattern=PRINTABLE, strip_whitespace=True)
+]
 # Generated clients map these to the date and time types of their language.
 _TIMESTAMP = {"type": "string", "format": "date-time"}
 _DAY = {"type": "string", "format": "date"}

@@ -67,6 +67,9 @@ def test_bash_completes_every_command_option_and_choice(
     [
         (["dnsfilterctl", "ban", "li"], {"list"}),
         (["dnsfilterctl", "--json", "ban", "set", "ghent", "tiktok", "--mode", "en"], {"enforce"}),
+        (["dnsfilterctl", "ban", "set", "ghent/tiktok", "--mode", "en"], {"enforce"}),
+        (["dnsfilterctl", "exemption", "ask", "ghent", "tiktok", "192.0.2.0/28", "--rea"], {"--reason"}),
+        (["dnsfilterctl", "exemption", "ask", "ghent/tiktok", "192.0.2.0/28", "--rea"], {"--reason"}),
         (["dnsfilterctl", "apply", "pol"], {"policy.toml", "policies"}),
         (["dnsfilterctl", "ban", "list", "--token-file", "pol"], {"policy.toml", "policies"}),
         (["dnsfilterctl", "restore", "policy.toml", "--state-dir", "pol"], {"policies"}),

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from api.ctl.ban_references import add_ban
 from api.ctl.command import Group, Options, Parser, Result, add_command, add_verb, slug, words_of
 from api.ctl.input_files import write_atomically
-from api.ctl.remote.client import Client, path
+from api.ctl.remote.client import Client, path, where_of
 from api.report.schemas import FileFormat, Interval, Language
 
 
@@ -34,8 +35,7 @@ def add_report(group: Group) -> None:
         "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01",
         "ban report ghent tiktok --from 2026-03-01 --to 2026-09-01 --format html -o report.html",
     )
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
-    parser.add_argument("service", type=slug, metavar="SERVICE")
+    add_ban(parser)
     _add_options(parser)
 
 
@@ -70,7 +70,7 @@ def _add_options(parser: Parser) -> None:
 
 
 def _report(client: Client, options: Options) -> Result:
-    return _written(client, options, path("authorities", options.authority, "bans", options.service, "report"))
+    return _written(client, options, where_of(options.ban, "report"))
 
 
 def _study(client: Client, options: Options) -> Result:

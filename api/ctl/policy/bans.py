@@ -6,9 +6,11 @@ from typing import TypeAlias
 
 from api.bans.schemas import BanRead, BanWarningRead, FormalRead, State
 from api.bindings.schemas import BindingRead
+from api.ctl.ban_references import METAVAR, add_ban, reference
 from api.ctl.command import (
     AUDIENCE,
     FUNDING,
+    KEPT,
     PROGRAM,
     Body,
     Group,
@@ -26,7 +28,6 @@ from api.ctl.command import (
     add_why,
     decision_body,
     given,
-    reference,
     slug,
     term_body,
     tiers,
@@ -45,7 +46,7 @@ from api.ctl.network.reached_nodes import notes as nodes_notes
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_table, off_term
 from api.ctl.policy.suspensions import banner_lines, find_current
-from api.ctl.remote.client import Client, Query, path
+from api.ctl.remote.client import Client, Query, path, where_of
 from dnsfilter.policy.calendar import parse_instant
 from dnsfilter.policy.model import Mode, Reply
 from dnsfilter.shell_completion import Words
@@ -64,11 +65,11 @@ def add(groups: Group) -> None:
     )
     lister.add_argument("--authority", type=slug, metavar="AUTHORITY", help="only bans of this authority")
     lister.add_argument("--service", type=slug, metavar="SERVICE", help="only bans on this service")
-    lister.add_argument("--follows", type=reference, metavar="AUTHORITY/SERVICE", help="only bans that follow this ban")
+    lister.add_argument("--follows", type=reference, metavar=METAVAR, help="only bans that follow this ban")
     add_state(lister, State)
     add_limit(lister)
     summary = "Show a ban with its decision, terms, bindings and followers."
-    _add_subject(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
+    add_ban(add_verb(group, "show", _show, summary, "ban show ghent tiktok"))
     _add_adopt(group)
     _add_set(group)
     renew = add_verb(
@@ -79,30 +80,25 @@ def add(groups: Group) -> None:
         'ban renew ghent tiktok --start 2026-10-01 --for "6 months" --reference 2026/311',
         "ban renew mechelen tiktok --following federal/tiktok --reference 2026/40",
     )
-    _add_subject(renew)
+    add_ban(renew)
     renew.add_argument(
         "--following",
         type=reference,
-        metavar="AUTHORITY/SERVICE",
+        metavar=METAVAR,
         help="copy the remaining terms and the scope of this ban; later changes to it have no effect",
     )
     add_why(renew)
     add_term(renew, review=True, start="the end of the terms in force")
     add_decision(renew, "decision to renew")
     end = add_verb(group, "end", _end, "End a ban early.", 'ban end ghent tiktok --reason "decision annulled"')
-    _add_subject(end)
+    add_ban(end)
     add_at(end)
     add_reason(end)
     add_decision(end, "decision to end it")
     add_report(group)
     remove = add_verb(group, "remove", _remove, "Remove a ban that has not begun.", "ban remove ghent tiktok")
-    _add_subject(remove)
+    add_ban(remove)
     add_why(remove)
-
-
-def _add_subject(parser: Parser) -> None:
-    parser.add_argument("authority", type=slug, metavar="AUTHORITY")
-    parser.add_argument("service", type=slug, metavar="SERVICE")
 
 
 def _add_adopt(group: Group) -> None:
@@ -115,11 +111,11 @@ def _add_adopt(group: Group) -> None:
         'ban adopt mechelen tiktok --following federal/tiktok --legal-basis "decree" --reference 2026/9',
         "ban adopt diest tiktok --provisional",
     )
-    _add_subject(parser)
+    add_ban(parser)
     parser.add_argument(
         "--following",
         type=reference,
-        metavar="AUTHORITY/SERVICE",
+        metavar=METAVAR,
         help="copy terms, scope and mode of this ban, by a decision of your own; later changes to it have no effect",
     )
     parser.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
@@ -139,7 +135,7 @@ def _add_set(group: Group) -> None:
         "ban set ghent tiktok --mode enforce --wait",
         "ban set ghent tiktok --provisional",
     )
-    _add_subject(parser)
+    add_ban(parser)
     _add_fields(parser)
     standing = parser.add_mutually_exclusive_group()
     standing.add_argument("--provisional", action="store_true", help="adopt without a decision, for 72 hours")
@@ -154,7 +150,7 @@ def _add_fields(parser: Parser) -> None:
     parser.add_argument(
         "--mode", choices=words_of(Mode), metavar="MODE", help="enforce, monitor (answer and count), or off"
     )
-    parser.add_argument("--reason", metavar="TEXT", help="why the mode is set or less is refused; in the audit log")
+    parser.add_argument("--reason", metavar="TEXT", help=f"why the mode is set or less is refused, {KEPT}")
     parser.add_argument(
         "--reply",
         choices=words_of(Reply),
@@ -290,12 +286,11 @@ def _removed(client: Client, before: BanRead, ended: BanRead) -> Iterator[tuple[
 
 def _remove(client: Client, options: Options) -> Result:
     client.delete(_where(options), given(options, "reason"))
-    subject = f"{options.authority}/{options.service}"
-    return Result({"removed": subject}, lambda: [f"removed ban {subject}"])
+    return Result({"removed": options.ban}, lambda: [f"removed ban {options.ban}"])
 
 
 def _where(options: Options, *parts: str) -> str:
-    return path("authorities", options.authority, "bans", options.service, *parts)
+    return where_of(options.ban, *parts)
 
 
 def warning_notes(warnings: Iterable[BanWarningRead] | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from api.bindings.schemas import BindingRead
+from api.ctl.ban_references import METAVAR, add_ban, reference
 from api.ctl.command import (
     Group,
     Options,
@@ -15,7 +16,6 @@ from api.ctl.command import (
     add_term,
     add_verb,
     given,
-    reference,
     slug,
     term_body,
     words_of,
@@ -37,7 +37,7 @@ def add(groups: Group) -> None:
     lister.add_argument(
         "--authority", type=slug, metavar="AUTHORITY", help="only bindings of this authority to bans of others"
     )
-    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="only bindings to this ban")
+    lister.add_argument("--ban", type=reference, metavar=METAVAR, help="only bindings to this ban")
     add_limit(lister)
     add_numbered(group, "show", _BINDINGS.show, "Show a binding.", "binding show 1")
     _add_add(group)
@@ -57,7 +57,7 @@ def _add_add(group: Group) -> None:
         'binding add brussels-region/tiktok ghent --ground agreement --instrument "2026/7" --date 2026-03-16 '
         "--until 2026-09-30",
     )
-    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="ban to apply")
+    add_ban(parser, "ban to apply")
     parser.add_argument("authority", type=slug, metavar="AUTHORITY", help="authority to bind")
     parser.add_argument("--ground", choices=words_of(Ground), required=True, metavar="GROUND", help="law or agreement")
     parser.add_argument("--instrument", required=True, metavar="TEXT", help="reference of the law or the agreement")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from api.ctl.ban_references import METAVAR, add_ban, reference
 from api.ctl.command import (
     Group,
     Options,
@@ -16,7 +17,6 @@ from api.ctl.command import (
     add_verb,
     given,
     prefix,
-    reference,
     slug,
     term_body,
 )
@@ -35,7 +35,7 @@ def add(groups: Group) -> None:
     """Add the commands of the group."""
     group = add_group(groups, "exemption")
     lister = add_verb(group, "list", _list, "List exemptions, including requests.", "exemption list --ban ghent/tiktok")
-    lister.add_argument("--ban", type=reference, metavar="AUTHORITY/SERVICE", help="only exemptions from this ban")
+    lister.add_argument("--ban", type=reference, metavar=METAVAR, help="only exemptions from this ban")
     lister.add_argument("--site", type=slug, metavar="SITE", help="only exemptions at this site")
     add_state(lister, ExemptionState)
     add_limit(lister)
@@ -54,7 +54,7 @@ def _add_ask(group: Group) -> None:
         "Ask for an exemption. It takes effect when approved.",
         'exemption ask ghent/tiktok 192.0.2.0/28 --for "3 months" --hours "Mon-Fri 09:00-12:00" --reason "promotion"',
     )
-    parser.add_argument("ban", type=reference, metavar="AUTHORITY/SERVICE", help="ban to remove")
+    add_ban(parser, "ban to remove")
     parser.add_argument("ranges", nargs="+", type=prefix, metavar="PREFIX", help="ranges, exactly as registered")
     parser.add_argument(
         "--hours", action="append", metavar="HOURS", help='weekly hours, "Mon-Fri 09:00-12:00"; may be repeated'

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.authorities.schemas import AuthorityRead
 from api.bans.schemas import BanRead
+from api.ctl.ban_references import reference
 from api.ctl.command import (
     AUDIENCE,
     FUNDING,
@@ -20,7 +21,6 @@ from api.ctl.command import (
     Result,
     add_verb,
     prefix,
-    reference,
     slug,
 )
 from api.ctl.display.local_times import end_words, reach_words, usable_zone

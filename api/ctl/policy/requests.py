@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator
 
-from api.ctl.command import Group, Options, Result, add_group, add_limit, add_numbered, add_state, add_verb, given
+from api.ctl.command import (
+    PROGRAM,
+    Group,
+    Options,
+    Result,
+    add_group,
+    add_limit,
+    add_numbered,
+    add_state,
+    add_verb,
+    given,
+)
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.act_lines import act_lines
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.display.shown_names import Names
+from api.ctl.exit_codes import WAITING
 from api.ctl.numbered import Numbered
 from api.ctl.policy.approvals import add_deciding, outcome_rows, prepare
 from api.ctl.remote.client import Client, path
@@ -27,7 +39,9 @@ def add(groups: Group) -> None:
 
 def waiting_result(found: RequestRead) -> Result:
     """Return the result of an act that waits for approval."""
-    return Result(found, lambda: [f"Request {found.number} waits for an approver of {found.authority}."])
+    said = f"Request {found.number} waits for an approver of {found.authority}."
+    advice = f"Nothing has changed yet. The approver types: {PROGRAM} request approve {found.number}"
+    return Result(found, lambda: [said], WAITING, notes=(advice,))
 
 
 def _list(client: Client, options: Options) -> Result:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from api.ctl.command import (
     DEFAULT_LIMIT,
+    KEPT,
     MAX_LIMIT,
     Group,
     Options,
@@ -74,9 +75,7 @@ def add(groups: Group) -> None:
     reach.add_argument("--until", metavar="WHEN", help="end: a time of day such as 23:00, a date, or both")
     reach.add_argument("--end", action="store_true", help="end the suspension now")
     reach.add_argument("--list", action="store_true", help="list suspensions in force")
-    suspend.add_argument(
-        "--reason", type=reason, metavar="TEXT", help="why; kept in the audit log; required except with --list"
-    )
+    suspend.add_argument("--reason", type=reason, metavar="TEXT", help=f"why, {KEPT}; required except with --list")
     group = add_group(groups, "suspension")
     lister = add_verb(group, "list", _list, "List suspensions, newest first.", "suspension list --state in_force")
     add_state(lister, SuspensionState)
@@ -97,7 +96,7 @@ def _suspend(client: Client, options: Options) -> Result:
         options.state, options.limit = "in_force", DEFAULT_LIMIT
         return _list(client, options)
     if options.reason is None:
-        raise WrongInput("--reason is missing. Give a reason; it is kept in the audit log.")
+        raise WrongInput(f"--reason is missing. Say why, {KEPT}.")
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}

@@ -44,6 +44,12 @@ def path(*parts: str | int) -> str:
     return "/v1/" + "/".join(quote(str(part), safe="") for part in parts)
 
 
+def where_of(ban: str, *parts: str) -> str:
+    """Return the path of the ban `AUTHORITY/SERVICE`, or of a part of it."""
+    authority, _, service = ban.partition("/")
+    return path("authorities", authority, "bans", service, *parts)
+
+
 def parse_url(text: str) -> str:
     """Return the API's URL without a trailing slash, or `unix:` and the path of its socket. Raise ValueError.
 

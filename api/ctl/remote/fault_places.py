@@ -18,6 +18,8 @@ _DESTINATIONS: Mapping[str, Sequence[str]] = {
     "from": ("from_",),
     "login": ("account",),
     "names": ("name",),
+    "service": ("service", "ban"),
+    "slug": ("authority", "ban"),
     "provisional": ("confirm", "provisional"),
 }
 """Arguments that may have set a field, if not the argument of its name; the first one given counts."""

@@ -97,7 +97,7 @@ def test_each_site_needs_a_node_that_has_enrolled(town: Plane) -> None:
     assert _found(town, "node") == ("first at default", "enrol a node at depot")
     _seen(town, _enrol(town, "third", "depot"))
     assert _found(town, "node") == ("first at default, third at depot", "")
-    assert _found(town, "ranges")[0] == "1 (used by staff, paid publicly), 1 (used by the public, paid privately)"
+    assert _found(town, "ranges")[0] == "1 (public users, private devices), 1 (staff users, public devices)"
 
 
 def test_lapsed_ban_does_not_count(town: Plane) -> None:

@@ -8,9 +8,9 @@ from api.ranges.device_phrase import use_words
 @pytest.mark.parametrize(
     ("audience", "funding", "words"),
     [
-        ("staff", "public", "used by staff, paid publicly"),
-        ("public", "partly_public", "used by the public, paid partly publicly"),
-        ("pupils", "private", "used by pupils, paid privately"),
+        ("staff", "public", "staff users, public devices"),
+        ("public", "partly_public", "public users, partly public devices"),
+        ("pupils", "private", "pupil users, private devices"),
         ("guests", "gift", "guests, gift"),
     ],
 )

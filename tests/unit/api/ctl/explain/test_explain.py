@@ -23,7 +23,7 @@ def test_explain_shows_answer_range_winner_and_reason(served: Served, ctl: Ctl) 
         ["answer", "REFUSED, EDE 15 (Blocked)"],
         ["text", "EXAMPLE-GNT-2023-1; ict@ghent.example; TikTok geblokkeerd door Stad Gent"],
         ["client", "127.0.5.10"],
-        ["range", "127.0.5.0/24 (offices; used by staff, paid publicly) at site default"],
+        ["range", "127.0.5.0/24 (offices; staff users, public devices) at site default"],
         ["authority", "ghent", "Stad Gent"],
         ["name", "www.tiktok.com"],
         ["service", "tiktok", "TikTok"],
@@ -114,7 +114,7 @@ def test_invalid_name_is_wrong_input(served: Served, ctl: Ctl, command: tuple[st
 def test_who_shows_range_authority_contact_and_bans(served: Served, ctl: Ctl) -> None:
     assert _lines(ctl("who", "127.0.14.7").out) == [
         ["address", "127.0.14.7"],
-        ["range", "127.0.14.0/24 (offices; used by staff, paid publicly) at site default"],
+        ["range", "127.0.14.0/24 (offices; staff users, public devices) at site default"],
         ["authority", "police-brussels-capital-ixelles", "Zone de police Bruxelles-Capitale-Ixelles"],
         ["contact", "ict@police-zone.example"],
         ["at", "21 September 2026 16:13:20 CEST, revision 1"],
@@ -124,7 +124,7 @@ def test_who_shows_range_authority_contact_and_bans(served: Served, ctl: Ctl) ->
             "127.0.14.0/24",
             "police-brussels-capital-ixelles",
             "Zone de police Bruxelles-Capitale-Ixelles",
-            "(offices; used by staff, paid publicly)",
+            "(offices; staff users, public devices)",
         ],
         [],
         ["bans:"],
@@ -147,8 +147,8 @@ def test_who_shows_nested_ranges_and_the_space(served: Served, ctl: Ctl) -> None
     lines = ctl("who", "127.0.5.70").out.splitlines()
     first = lines.index("contained in:")
     assert lines[first + 1 : first + 4] == [
-        "  127.0.5.0/24  ghent  Stad Gent  (offices; used by staff, paid publicly)",
-        "    127.0.5.64/26  diest  Stad Diest  (used by pupils, paid privately)",
+        "  127.0.5.0/24  ghent  Stad Gent  (offices; staff users, public devices)",
+        "    127.0.5.64/26  diest  Stad Diest  (pupil users, private devices)",
         "in 127.0.5.0/24, allotted to ghent  Stad Gent",
     ]
 

@@ -44,7 +44,7 @@ def test_trace_reads_from_the_question_down_to_the_acts(toggled: Served, ctl: Ct
     assert lines == [
         ["question", "127.0.5.10 asked for www.tiktok.com"],
         ["at", "21 September 2026 17:15:00 CEST"],
-        ["range", "127.0.5.0/24 (offices; used by staff, paid publicly) at site default"],
+        ["range", "127.0.5.0/24 (offices; staff users, public devices) at site default"],
         ["authority", "ghent", "Stad Gent"],
         ["answer", "REFUSED, EDE 15 (Blocked)"],
         ["text", "EXAMPLE-GNT-2023-1; ict@ghent.example; TikTok geblokkeerd door Stad Gent"],

@@ -264,7 +264,8 @@ def test_switching_off_waits_for_an_approver_if_the_authority_requires_one(
     without = ctl(*off)
     assert (without.code, "ghent requires a reason" in without.err) == (2, True)
     waits = ctl(*off, "--reason", "election night", "--for", "2 hours")
-    assert (waits.code, waits.out) == (0, "Request 1 waits for an approver of ghent.\n")
+    assert (waits.code, waits.out) == (5, "Request 1 waits for an approver of ghent.\n")
+    assert waits.err == "Nothing has changed yet. The approver types: dnsfilterctl request approve 1\n"
     assert "off until 21 September 2026 18:13:20 CEST" in ctl("request", "list", "--state", "requested").out
     decided = ctl("request", "approve", "1", "--note", "for the night", "--token-file", str(files["approver"]))
     assert "state        approved\n" in decided.out

@@ -1,5 +1,6 @@
 """An operator cannot walk around the second person with dnsfilterctl."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,18 @@ def test_every_way_to_refuse_less_waits_for_an_approver(town: Plane, tmp_path: P
     question = "/v1/decision?client=192.0.2.70&name=alpha2.example.org"
     with listening(town.app) as url:
 
-        def run(login: str, *words: str) -> str:
+        def run(login: str, *words: str, code: int = 0) -> str:
             found = ctl("--api", url, "--token-file", str(tmp_path / login), *words)
-            assert found.code == 0, found.err
+            assert found.code == code, found.err
             return found.out
 
         town.clock.now += 1  # The ban is no longer in its first second, which an end keeps.
-        said = run("desk", *command.split())
-        assert said == "Request 1 waits for an approver of town.\n"
+        words, as_json = command.split(), command == WALKS[0]
+        said = run("desk", *words, *(["--json"] if as_json else []), code=5)
+        if as_json:
+            assert json.loads(said)["state"] == "requested"
+        else:
+            assert said == "Request 1 waits for an approver of town.\n"
         assert town.done("GET", question)["rcode"] == "REFUSED"
         assert "requested" in run("desk", "request", "list")
         shown = run("approver", "request", "show", "1")

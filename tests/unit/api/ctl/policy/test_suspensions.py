@@ -172,7 +172,7 @@ def test_suspend_list_shows_suspensions_in_force(served: Served, ctl: Ctl) -> No
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("--for", "30m"), "--reason is missing"), (("--for", "30m", "--reason", "no"), "at least three characters")],
+    [(("--for", "30m"), "--reason is missing"), (("--for", "30m", "--reason", "no"), "at least 3 characters")],
 )
 def test_suspension_needs_a_reason(served: Served, ctl: Ctl, arguments: tuple[str, ...], message: str) -> None:
     done = ctl("suspend", "ghent", *arguments)

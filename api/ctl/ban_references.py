@@ -1,0 +1,80 @@
+"""Read the ban that a command names: `AUTHORITY/SERVICE`, or `AUTHORITY SERVICE` as two words.
+
+Every command does it here. The two words become one before argparse reads them, because only their text shows that
+they belong together.
+"""
+
+import argparse
+import re
+from collections.abc import Iterable, Sequence
+
+from api.http.patterns import SERVICE_SLUG
+
+METAVAR = "AUTHORITY/SERVICE"
+_SLUG = re.compile(SERVICE_SLUG)
+
+
+def is_slug(text: str) -> bool:
+    """Return whether the text can name an authority, a service or a site."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def reference(text: str) -> str:
+    """Parse an argument that names a ban."""
+    authority, slash, service = text.partition("/")
+    if not slash or not is_slug(authority) or not is_slug(service):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a ban. Write AUTHORITY/SERVICE or AUTHORITY SERVICE, for example ghent/tiktok"
+        )
+    return text
+
+
+def add_ban(parser: argparse.ArgumentParser, what: str = "the ban") -> None:
+    """Add the argument that names a ban, as the first one of the command."""
+    parser.add_argument("ban", type=reference, metavar=METAVAR, help=f"{what}; AUTHORITY SERVICE is the same")
+
+
+def join_references(actions: Iterable[argparse.Action], arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command with the two words of each ban as one."""
+    options: dict[str, argparse.Action] = {}
+    places: list[argparse.Action] = []
+    for action in actions:
+        options.update(dict.fromkeys(action.option_strings, action))
+        places += [] if action.option_strings else [action]
+    ban_is_next = bool(places) and places[0].type is reference
+    alone: int | None = None
+    found: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        option = options.get(argument)
+        if option is not None and option.nargs != 0:
+            found += [argument, *_value(option, rest)]
+        elif argument.startswith("-"):
+            found.append(argument)
+        elif alone is not None and "/" not in argument:
+            found[alone] += f"/{argument}"
+            alone = None
+        else:
+            alone = len(found) if ban_is_next and is_slug(argument) else None
+            ban_is_next = False
+            found.append(argument)
+    return found
+
+
+def _value(option: argparse.Action, rest: Iterable[str]) -> Iterable[str]:
+    """Yield the value of an option, with the word after it if only both name a ban."""
+    words = iter(rest)
+    value = next(words, None)
+    if value is None:
+        return
+    if option.type is not reference or not is_slug(value):
+        yield value
+        return
+    following = next(words, None)
+    if following is None:
+        yield value
+    elif is_slug(following):
+        yield f"{value}/{following}"
+    else:
+        yield value
+        yield following
