@@ -54,6 +54,7 @@ from api.range_import.running import Imports
 from api.ranges.router import ranges, sites
 from api.report.router import router as report
 from api.requests.router import router as requests
+from api.revisions.recent_changes import RecentChanges
 from api.revisions.router import router as revisions
 from api.server.access_log import AccessMiddleware
 from api.server.bodies import BodyMiddleware
@@ -121,10 +122,11 @@ def make_application(
     failures = Failures(runtime.database)
     holding = CurrentSuspensions(runtime.database, runtime.clock)
     of_bans = BanSummaries(runtime.database, runtime.clock)
+    changes = RecentChanges(runtime.database, runtime.clock)
     of_exemptions = ExemptionCounts(runtime.database, runtime.clock)
     of_ranges = CoverageCounts(runtime.database, runtime.clock)
     registry, requests = make_registry(
-        Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, of_exemptions, of_ranges)
+        Sources(publisher, failures, checkpoint_job, holding, fleet, of_bans, changes, of_exemptions, of_ranges)
     )
 
     registry.register(EventsCollector(events))

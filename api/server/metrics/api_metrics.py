@@ -17,6 +17,8 @@ from api.server.metrics.families import family_of, single
 from api.server.metrics.policy_metrics import (
     Bans,
     BansCollector,
+    Changes,
+    ChangesCollector,
     Exemptions,
     ExemptionsCollector,
     Ranges,
@@ -230,6 +232,7 @@ class Sources:
     suspensions: Suspensions
     nodes: Nodes
     bans: Bans
+    changes: Changes
     exemptions: Exemptions
     ranges: Ranges
 
@@ -243,6 +246,7 @@ def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
     registry.register(SuspensionsCollector(sources.suspensions))
     registry.register(NodesCollector(sources.nodes))
     registry.register(BansCollector(sources.bans))
+    registry.register(ChangesCollector(sources.changes))
     registry.register(ExemptionsCollector(sources.exemptions))
     registry.register(RangesCollector(sources.ranges))
     info = table.API_BUILD_INFO

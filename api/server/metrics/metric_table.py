@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from api.coverage.state import CoverageState
+from api.revisions.recent_changes import NEWEST, Change
 from dnsfilter.policy.model import Mode
 from dnsfilter.telemetry.metrics import Metric, MetricType
 
@@ -81,6 +82,17 @@ BAN_OFF_SINCE: Final = Metric(
     MetricType.GAUGE,
     "Unix time since which the ban is switched off. Absent in other modes.",
     OF_BAN,
+)
+CHANGE: Final = Metric(
+    "dnsfilter_change_timestamp_seconds",
+    MetricType.GAUGE,
+    f"Unix time of a change of a ban, or of a suspension. Only the {NEWEST} newest, and of equal ones the last.",
+    (*OF_BAN, "change"),
+)
+POLICY_CHANGED: Final = Metric(
+    "dnsfilter_api_policy_changed_timestamp_seconds",
+    MetricType.GAUGE,
+    "Unix time of the last act that changed the policy. Absent before the first.",
 )
 EXEMPTIONS: Final = Metric(
     "dnsfilter_exemptions",
@@ -206,10 +218,10 @@ API_BUILD_INFO: Final = Metric(
 
 API_METRICS: Final = (
     REQUESTS, REQUEST_DURATION, DATABASE_REVISION, PUBLISHED_REVISION, PUBLISH_DURATION, PUBLISH_FAILURES, NODES,
-    NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE, EXEMPTIONS,
-    EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE, CHECKPOINT_DESTINATIONS,
-    CHECKPOINTS_UNDELIVERED, DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS, NOTICES_WAITING,
-    NOTICE_WAITING, NOTICES_GIVEN_UP, NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, EVENTS_PARKED,
+    NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE, CHANGE,
+    POLICY_CHANGED, EXEMPTIONS, EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE,
+    CHECKPOINT_DESTINATIONS, CHECKPOINTS_UNDELIVERED, DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS,
+    NOTICES_WAITING, NOTICE_WAITING, NOTICES_GIVEN_UP, NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, EVENTS_PARKED,
     CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO,
 )  # fmt: skip
 
@@ -230,6 +242,21 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
             Mode.ENFORCE: "queries are refused",
             Mode.MONITOR: "queries are counted and answered",
             Mode.OFF: "the ban has no effect",
+        },
+        (CHANGE.name, "change"): {
+            Change.ADOPTED: "the ban was adopted, also provisionally",
+            Change.CONFIRMED: "a provisional ban got its formal decision",
+            Change.RENEWED: "the ban got a further term",
+            Change.CHANGED: "reply, terms or scope were changed",
+            Change.ENFORCE: "the mode became `enforce`, by an act or because it returned",
+            Change.MONITOR: "the mode became `monitor`, by an act or because it returned",
+            Change.OFF: "the ban was switched off",
+            Change.ENDED: "an act ended the ban early",
+            Change.REMOVED: "the ban was removed before it began",
+            Change.BEGAN: "a term began after its act",
+            Change.LAPSED: "a term ended, and no other continued it",
+            Change.SUSPENDED: "a suspension started",
+            Change.RESUMED: "a suspension ended",
         },
         (EXEMPTIONS.name, "state"): {
             IN_FORCE: "approved and in force",
@@ -263,9 +290,9 @@ API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingPr
 
 API_OPEN_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "authority": "slug of an authority; in `dnsfilter_suspended` empty for all. In metrics of bans and exemptions, "
+        "authority": "slug of an authority; for suspensions empty for all. In metrics of bans and exemptions, "
         "the authority whose ban it is, until it closes",
-        "service": "slug of the service that the ban covers",
+        "service": "slug of the service that the ban covers; empty for a suspension",
         "reply": "`refused`, `nxdomain` or another reply of the policy",
         "reference": "reference of the decision behind the term in force, else of the last term or of the ban",
         "node": "name of an enrolled node",

@@ -1,4 +1,4 @@
-"""Metrics of bans, exemptions and ranges."""
+"""Metrics of bans, their changes, exemptions and ranges."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.bans.ban_summaries import BanSummary
 from api.coverage.state import CoverageState
 from api.exemptions.exemption_counts import ExemptionCount
+from api.revisions.recent_changes import Changed
 from api.server.metrics import metric_table as table
-from api.server.metrics.families import family_of
+from api.server.metrics.families import family_of, single
 from dnsfilter.policy.model import Mode
 
 
@@ -19,6 +20,13 @@ class Bans(Protocol):
     """The bans, as metrics read them."""
 
     def summaries(self) -> Sequence[BanSummary]: ...
+
+
+class Changes(Protocol):
+    """The newest changes, as metrics read them."""
+
+    def changes(self) -> Sequence[Changed]: ...
+    def policy_changed_s(self) -> int | None: ...
 
 
 class Exemptions(Protocol):
@@ -52,6 +60,22 @@ class BansCollector(Collector):
         yield family_of(table.BAN_END, [(of, ban.end) for of, ban in found if ban.end is not None])
         yield family_of(table.BAN_REVIEW, [(of, ban.review) for of, ban in found if ban.review is not None])
         yield family_of(table.BAN_OFF_SINCE, [(of, ban.off_since) for of, ban in found if ban.off_since is not None])
+
+
+class ChangesCollector(Collector):
+    """What changed last, read when scraped. There is no series while the database cannot be read."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield a family with a series for each of the newest changes, and one with the time of the last act."""
+        try:
+            found, changed_s = self._changes.changes(), self._changes.policy_changed_s()
+        except SQLAlchemyError:
+            return
+        yield family_of(table.CHANGE, [((one.authority, one.service, one.change), one.at) for one in found])
+        yield single(table.POLICY_CHANGED, changed_s)
 
 
 class ExemptionsCollector(Collector):
