@@ -30,6 +30,7 @@ from api.db.models import AuditRow, MatterRow
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.files import make_directories, rename_exclusively, set_owner, sync_directory, write_secret
+from api.publish.epoch import begin_epoch
 from api.settings import Settings
 
 SCHEMA_TABLE = "alembic_version"
@@ -336,6 +337,7 @@ def _record(session: Session, manifest: Manifest, order: Order, fault: str | Non
     unit = UnitOfWork(session, LOCAL, order.now_s)
     audit = manifest.audit
     after: Json = {"backup": order.digest, "time": manifest.time, "seq": audit.seq, "hash": audit.hash}
+    after["epoch"] = begin_epoch(session, order.now_s)
     unit.record(ACT, "installation", None, after if fault is None else {**after, "fault": fault})
     session.flush()
     return unit.revision

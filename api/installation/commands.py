@@ -34,9 +34,9 @@ from api.installation.opening import (
     wrong_database,
 )
 from api.nodes.enrolment_file import invite, maintain_enrolment_file
+from api.publish import startup_check
 from api.publish.repository import is_empty
 from api.publish.service import plausible_clock
-from api.publish.startup_check import raise_above
 from api.settings import PREFIX, Endpoint, Settings
 from dnsfilter.control.local_enrolment import NAME
 from dnsfilter.errors import ConfigError, Problem, UnavailableError
@@ -167,7 +167,7 @@ def accept(settings: Settings) -> str:
                 name = database_name(settings)
                 raise wrong_database(f"{name} holds no policy, so it may not replace one: check --database")
         note_key(settings, database, key)
-        raise_above(database, stored, _now_s(settings), foreign=True)
+        startup_check.accept(database, stored, _now_s(settings))
     return f"{database_name(settings)} is accepted; to publish its policy, type: {start_command(settings)}"
 
 

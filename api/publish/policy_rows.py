@@ -67,6 +67,7 @@ class Values:
     bindings: tuple[Binding, ...]
     exemptions: tuple[Exemption, ...]
     suspensions: tuple[Suspension, ...]
+    epoch: int = 0
 
 
 def values_of(rows: Rows) -> Values:
@@ -103,6 +104,7 @@ def policy_of(values: Values, services: Mapping[str, Service]) -> Policy:
         bindings=tuple(binding for binding in values.bindings if binding.ban in known),
         exemptions=tuple(exemption for exemption in exemptions if exemption.ranges),
         suspensions=values.suspensions,
+        epoch=values.epoch,
     )
 
 

@@ -124,7 +124,7 @@ class Policies:
     def load(self, session: Session, now: Instant) -> Values:
         """Return all values of the policy, except suspensions that a snapshot made after `now` leaves out."""
         session.flush()
-        newest, *states = session.execute(self._states).one()
+        newest, epoch, *states = session.execute(self._states).one()
         authorities, sites, ranges, bans, bindings, exemptions = zip(states[::2], states[1::2], strict=True)
         # Years of suspensions would slow every toggle. Twice the span of a snapshot, because clocks may be set back.
         kept = now - 2 * KEPT_PAST_S
@@ -139,17 +139,19 @@ class Policies:
             self._bindings.load(session, newest, *bindings),
             self._exemptions.load(session, newest, *exemptions),
             present(map(suspension_value, session.scalars(recent.order_by(SuspensionRow.number)))),
+            epoch,
         )
 
 
-def _states(*tables: TableCache[Any, Any]) -> Select[tuple[int, *tuple[Any, ...]]]:
-    """Return one query for the session's revision and each table's state: every act runs it."""
+def _states(*tables: TableCache[Any, Any]) -> Select[tuple[int, int, *tuple[Any, ...]]]:
+    """Return one query for the session's revision, its epoch and each table's state: every act runs it."""
     states = [table.state for table in tables]
     joined = InstallationRow.__table__.join(states[0], true())
     for state in states[1:]:
         joined = joined.join(state, true())
     columns = [column for state in states for column in state.c]
-    return select(InstallationRow.revision, *columns).select_from(joined).where(InstallationRow.id == INSTALLATION)
+    installation = InstallationRow.revision, InstallationRow.epoch
+    return select(*installation, *columns).select_from(joined).where(InstallationRow.id == INSTALLATION)
 
 
 def off_since(session: Session, at: Instant) -> Mapping[int, Instant]:

@@ -9,6 +9,7 @@ from api.db.models.audit_log import INSTALLATION
 from api.db.session import Database
 from api.db.unit_of_work import LOCAL, UnitOfWork
 from api.db.versions import KINDS, columns
+from api.publish.epoch import begin_epoch
 from api.publish.past_policies import BEGIN_ACT, RAISE_ACT
 from api.publish.service import Publisher
 
@@ -36,6 +37,19 @@ def raise_above(database: Database, stored: int | None, now_s: int, *, foreign: 
         unit = UnitOfWork(session, LOCAL, now_s)
         unit.record(RAISE_ACT, "installation", {"revision": before}, {"revision": stored + 1})
     return True
+
+
+def accept(database: Database, stored: int | None, now_s: int) -> None:
+    """Let the database's policy replace all that was published: raise its revision, and begin an epoch.
+
+    Nodes may have pulled revisions above `stored`, the one of the stored snapshot.
+    """
+    with database.writing() as session:
+        row = session.get_one(InstallationRow, INSTALLATION)
+        before = {"revision": row.revision, "epoch": row.epoch}
+        row.revision = max(row.revision, stored or 0)
+        after = {"revision": row.revision + 1, "epoch": begin_epoch(session, now_s)}
+        UnitOfWork(session, LOCAL, now_s).record(RAISE_ACT, "installation", before, after)
 
 
 def keep_history(database: Database, now_s: int) -> int:

@@ -35,6 +35,7 @@ KEPT_REVISIONS = 20
 LARGEST_FILE = 1 << 30
 """Maximum size of one file in bytes. It is in memory once while it is fetched; a million names take 43 MB."""
 FILE_S = 600.0
+_NOTHING = (-1, -1), None
 _LOG = logging.getLogger("dnsfilter.control.puller")
 
 
@@ -42,7 +43,7 @@ class Puller:
     """The snapshots that a node has pulled since it enrolled. The one in use may be another.
 
     DIRECTORY/snapshots      pulled snapshots
-    DIRECTORY/pulled.json    the newest pulled one: {"enrolment": …, "installation": …, "revision": …, "made_s": …, …}
+    DIRECTORY/pulled.json    the newest pulled one: {"enrolment": …, "installation": …, "epoch": …, "revision": …, …}
     """
 
     def __init__(
@@ -69,12 +70,13 @@ class Puller:
         """Whether the snapshots here come from another installation."""
         self._enrolment = identity.enrolment
         self._made_s: Instant = 0
-        self._revision, self._tag = self._pulled()
-        """The newest pulled revision; older ones are refused. The tag is its manifest's, None if a file is missing."""
+        self._version, self._tag = self._pulled()
+        """The newest pulled epoch and revision; older ones are refused. The tag is its manifest's, None if a file is
+        missing."""
         self._memory = memory
         if memory is not None and memory.unstored is not None:
-            files = memory.unstored.files
-            self._revision, self._tag = max(self._revision, files.revision), sha256(files.manifest).hexdigest()
+            held = memory.unstored.files.manifest
+            self._version, self._tag = max(self._version, parse_manifest(held).version), sha256(held).hexdigest()
         with suppress(UnavailableError):
             self._store.copy_current()
 
@@ -101,7 +103,7 @@ class Puller:
         manifest = parse_manifest(data)
         self._check(manifest, data, afresh=afresh)
         files = {file.digest: self._fetch(file, manifest.revision) for file in self._store.missing(manifest)}
-        received = Received(data, files, replace_chosen=afresh or self._begins)
+        received = Received(data, files, replace_chosen=afresh or self._restarts_at(manifest))
         try:
             self._take(received, placed)
         except UnavailableError as error:
@@ -113,8 +115,8 @@ class Puller:
         """Store a snapshot. Raise UnavailableError if the disk does not take it."""
         manifest = parse_manifest(received.manifest)
         self._store.receive(received.manifest, received.fetched, placed, replace_chosen=received.replace_chosen)
-        if self._begins:
-            self._store.restart_at(manifest.revision, with_older=self._is_elsewhere)
+        if self._restarts_at(manifest):
+            self._store.restart_at(manifest.revision, with_older=self._begins and self._is_elsewhere)
         self._note(manifest, sha256(received.manifest).hexdigest())
         self._begins = False
         if self._memory is not None:
@@ -125,11 +127,11 @@ class Puller:
         """Keep a snapshot in memory. Raise the error if that is not wanted, or if one was chosen on this node."""
         held = self._store.held_up_to()
         is_chosen = held is not None and manifest.revision <= held and not received.replace_chosen
-        if self._memory is None or is_chosen or self._begins:
+        if self._memory is None or is_chosen or self._restarts_at(manifest):
             raise error
         files = self._store.files_of(received.manifest, received.fetched)
         self._memory.unstored = Unstored(received, files, str(error), self._store.current_token())
-        self._revision, self._tag = manifest.revision, sha256(received.manifest).hexdigest()
+        self._version, self._tag = manifest.version, sha256(received.manifest).hexdigest()
         logs.emit(_LOG, logging.ERROR, "snapshot is only in memory", revision=manifest.revision, reason=error)
 
     def _store_again(self, placed: Callable[[], object]) -> None:
@@ -147,17 +149,27 @@ class Puller:
             return
         logs.emit(_LOG, logging.INFO, "snapshot is on disk now", revision=unstored.files.revision)
 
+    def _restarts_at(self, manifest: Manifest) -> bool:
+        """Return whether a snapshot begins another numbering: the first since the enrolment, or after a restore."""
+        return self._begins or manifest.epoch > self._version[0]
+
     def _check(self, manifest: Manifest, data: bytes, *, afresh: bool) -> None:
         try:
             verify_manifest(data, self.identity.key)
         except SnapshotError as error:
             raise SnapshotError(f"revision {manifest.revision} refused: {error}") from error
-        if manifest.revision < self._revision:
+        epoch, revision = self._version
+        if manifest.epoch < epoch:
             raise SnapshotError(
-                f"revision {manifest.revision} refused: this node has already pulled revision {self._revision}, "
-                "which is newer"
+                f"revision {manifest.revision} refused: it is of the time before a restore that this node has followed"
             )
-        if manifest.revision == self._revision and not afresh and self._is_made_earlier(manifest):
+        if manifest.version < self._version:
+            raise SnapshotError(
+                f"revision {manifest.revision} refused: this node has already pulled revision {revision}, "
+                "which is newer; if the control plane's database is an older copy, stop it, and type there: "
+                "dnsfilter-api accept"
+            )
+        if manifest.version == self._version and not afresh and self._is_made_earlier(manifest):
             raise SnapshotError(
                 f"revision {manifest.revision} refused: this node has already pulled one that was made later; "
                 "the next act at the control plane makes a new revision"
@@ -185,8 +197,8 @@ class Puller:
             )
         return data
 
-    def _pulled(self) -> tuple[int, str | None]:
-        """Return the revision and tag in `pulled.json`; (-1, None) if they are from before the enrolment.
+    def _pulled(self) -> tuple[tuple[int, int], str | None]:
+        """Return the version and tag in `pulled.json`; `_NOTHING` if they are from before the enrolment.
 
         A control plane that was set up again may start with revision 1. The tag is None if the manifest or a file of
         it is missing, so that it is pulled again.
@@ -196,24 +208,25 @@ class Puller:
             value = json.loads(noted or b"{}")
             if value.get("enrolment") != self._enrolment:
                 self._is_elsewhere = value.get("installation", self.identity.installation) != self.identity.installation
-                return -1, None
-            revision, tag = int(value["revision"]), str(value["manifest"])
+                return _NOTHING
+            version, tag = (int(value.get("epoch", 0)), int(value["revision"])), str(value["manifest"])
             self._made_s = int(value.get("made_s", 0))
         except (ValueError, LookupError, TypeError, AttributeError):
-            return -1, None
+            return _NOTHING
         self._begins = False
         found = next((each for each in self._store.manifests() if sha256(each).hexdigest() == tag), None)
         is_complete = found is not None and not self._store.missing(parse_manifest(found))
-        return revision, tag if is_complete and self._store.current_revision() is not None else None
+        return version, tag if is_complete and self._store.current_revision() is not None else None
 
     def _note(self, manifest: Manifest, tag: str) -> None:
         made_s = manifest.made_s
-        if manifest.revision == self._revision and self._made_s <= self._clock() + TOLERATED_S:
+        if manifest.version == self._version and self._made_s <= self._clock() + TOLERATED_S:
             made_s = max(made_s, self._made_s)  # never move back in small steps
-        self._revision, self._made_s, self._tag = manifest.revision, made_s, tag
+        self._version, self._made_s, self._tag = manifest.version, made_s, tag
         value = {
             "enrolment": self._enrolment,
             "installation": self.identity.installation,
+            "epoch": manifest.epoch,
             "revision": manifest.revision,
             "made_s": made_s,
             "manifest": tag,

@@ -374,3 +374,5 @@ class Policy:
     bindings: tuple[Binding, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     suspensions: tuple[Suspension, ...] = ()
+    epoch: int = 0
+    """The history that the revision belongs to. A later one may repeat revisions: see `api.publish.epoch`."""

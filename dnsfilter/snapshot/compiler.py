@@ -85,9 +85,8 @@ def compile_policy(
         raise PolicyError("compile snapshot: the names file is not compiled from the policy's services")
     compiled = compile_without_names(policy, made_s, before)
     ranges, rules = compiled.ranges, compiled.rules
-    manifest = write_manifest(
-        Manifest(policy.revision, made_s, _reference(names), _reference(ranges), _reference(rules))
-    )
+    files = _reference(names), _reference(ranges), _reference(rules)
+    manifest = write_manifest(Manifest(policy.revision, made_s, *files, epoch=policy.epoch))
     return Compiled(policy.revision, made_s, manifest, names, ranges, rules, compiled.classified, compiled.made)
 
 

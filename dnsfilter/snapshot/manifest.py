@@ -21,7 +21,10 @@ class FileRef:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A snapshot's revision, creation time and files. `signature` is empty until the manifest is signed."""
+    """A snapshot's revision, creation time and files. `signature` is empty until the manifest is signed.
+
+    `epoch` is the history that the revision belongs to, and higher for a later one. Earlier manifests lack it.
+    """
 
     revision: int
     made_s: int
@@ -29,11 +32,18 @@ class Manifest:
     ranges: FileRef
     rules: FileRef
     signature: str = ""
+    epoch: int = 0
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Return epoch and revision. A later policy of the same control plane has a higher pair."""
+        return self.epoch, self.revision
 
 
 def write_manifest(manifest: Manifest) -> bytes:
     """Return canonical JSON: sorted keys, no blanks, ASCII, a line feed at the end."""
     value = {
+        "epoch": manifest.epoch,
         "format": VERSION,
         "made_s": manifest.made_s,
         "names": _part_value(manifest.names),
@@ -68,6 +78,7 @@ def parse_manifest(data: bytes) -> Manifest:
         _part(value, "ranges"),
         _part(value, "rules"),
         signature,
+        _number(value, "epoch") if "epoch" in value else 0,
     )
 
 

@@ -24,6 +24,7 @@ ADDED: Mapping[str, Mapping[str, Sequence[str]]] = {
     "0014": {"authorities": ("client_since_s", "client_until_s", "client_basis")},
     "0015": {"usage_streams": ("items",)},
     "0017": {"event_cursors": ("parked", "parked_last")},
+    "0018": {"installation": ("epoch",)},
 }
 """The columns that a migration adds, by table."""
 ADDED_TABLES: Mapping[str, Sequence[str]] = {

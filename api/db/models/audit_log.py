@@ -15,6 +15,7 @@ class InstallationRow(Base):
     """The only row of the table. Every writing transaction locks it first: acts are serialised, revisions only grow.
 
     `identity` names the installation in its checkpoints. It stays the same when a backup is restored elsewhere.
+    `epoch` grows when acts may have been lost, so that nodes follow a lower revision: see `api.publish.epoch`.
     """
 
     __tablename__ = "installation"
@@ -23,6 +24,7 @@ class InstallationRow(Base):
     revision: Mapped[int]
     created_s: Mapped[int]
     identity: Mapped[str] = mapped_column(String(32))
+    epoch: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class AuditRow(Base):

@@ -16,9 +16,10 @@ from tests.support.policies import NOW, ban, network, policy, service
 GHENT = policy(network("192.0.2.0/24", "ghent"), service("video", ["example.org"]), ban(1, "ghent", "video"))
 
 
-def compiled(revision: int, mode: Mode = Mode.ENFORCE, made_s: Instant = NOW) -> Compiled:
+def compiled(revision: int, mode: Mode = Mode.ENFORCE, made_s: Instant = NOW, epoch: int = 0) -> Compiled:
     """Return a snapshot of one ban. Another mode changes the rules, but not names and ranges."""
-    return compile_policy(replace(GHENT, revision=revision, bans=(ban(1, "ghent", "video", mode),)), made_s)
+    policy = replace(GHENT, revision=revision, bans=(ban(1, "ghent", "video", mode),), epoch=epoch)
+    return compile_policy(policy, made_s)
 
 
 @pytest.fixture

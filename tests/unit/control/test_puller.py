@@ -334,6 +334,32 @@ def test_snapshot_pulled_by_an_older_program_gets_its_second_copy(
     assert store.read_current().manifest == plane.manifest
 
 
+def test_lower_revision_of_a_later_epoch_is_followed_and_no_earlier_epoch_ever_again(
+    plane: Played, make_puller: MakePuller, store: SnapshotStore
+) -> None:
+    pulling = make_puller()
+    for revision in (5, 7, 9):
+        plane.publish(compiled(revision))
+        pulling.pull(0)
+    store.quarantine(7, "workers died of it")
+    store.use(5)
+    plane.publish(compiled(6, Mode.OFF, epoch=NOW))
+    assert pulling.pull(0) == 6
+    assert store.read_current().manifest == plane.manifest
+    assert (store.revisions(), store.quarantine_reason(7)) == ((6, 5), None)
+    for revision in (6, 10):
+        plane.publish(compiled(revision))
+        for each in (pulling, make_puller()):
+            assert_refused(plane, each, store, f"revision {revision} refused: it is of the time before a restore")
+    plane.publish(compiled(5, epoch=NOW))
+    for each in (pulling, make_puller()):
+        assert_refused(plane, each, store, "already pulled revision 6, which is newer; .*dnsfilter-api accept")
+    plane.publish(compiled(5, epoch=NOW + 1))
+    assert make_puller().pull(0) == 5
+    plane.publish(compiled(6, epoch=NOW + 1))
+    assert make_puller().pull(0) == 6
+
+
 def test_second_enrolment_accepts_lower_revisions(
     plane: Played, make_puller: MakePuller, store: SnapshotStore, tmp_path: Path
 ) -> None:
@@ -474,10 +500,19 @@ def test_a_snapshot_in_memory_gives_way_to_one_that_is_chosen_on_the_node(
         assert store.current_revision() == 4
 
 
+@pytest.mark.parametrize("earlier", [(), (9,)], ids=["enrolment", "epoch"])
 def test_a_first_snapshot_that_the_disk_does_not_take_is_an_error(
-    plane: Played, tmp_path: Path, memory: Memory, full: Callable[[bool], None]
+    plane: Played, tmp_path: Path, memory: Memory, full: Callable[[bool], None], earlier: tuple[int, ...]
 ) -> None:
-    full(True)
-    with ControlClient(ControlPlane(url=plane.url)) as client, pytest.raises(UnavailableError, match="No space left"):
-        remembering(plane, tmp_path, client, memory).pull(0)
-    assert memory.unstored is None
+    with ControlClient(ControlPlane(url=plane.url)) as client:
+        pulling = remembering(plane, tmp_path, client, memory)
+        for revision in earlier:
+            plane.publish(compiled(revision))
+            pulling.pull(0)
+        plane.publish(compiled(3, Mode.OFF, epoch=NOW))
+        full(True)
+        with pytest.raises(UnavailableError, match="No space left"):
+            pulling.pull(0)
+        assert memory.unstored is None
+        full(False)
+        assert pulling.pull(0) == 3

@@ -1,6 +1,7 @@
 """The manifest: canonical, limited in size, and rejected if any value is invalid."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ VALUE: dict[str, Any] = json.loads(write_manifest(MANIFEST))
 def test_is_canonical_json() -> None:
     part = '{"sha256":"' + DIGEST.hex() + '","size":%d}'
     expected = (
-        f'{{"format":1,"made_s":1774656000,"names":{part % 1},"ranges":{part % 2},"revision":17,'
+        f'{{"epoch":0,"format":1,"made_s":1774656000,"names":{part % 1},"ranges":{part % 2},"revision":17,'
         f'"rules":{part % 3},"signature":""}}\n'
     )
     assert write_manifest(MANIFEST) == expected.encode()
@@ -27,6 +28,13 @@ def test_is_canonical_json() -> None:
 def test_reads_what_it_writes_and_skips_unknown_keys() -> None:
     assert parse_manifest(write_manifest(MANIFEST)) == MANIFEST
     assert parse_manifest(json.dumps(VALUE | {"later": [1]}).encode()) == MANIFEST
+    restored = replace(MANIFEST, epoch=1_774_656_123)
+    assert parse_manifest(write_manifest(restored)) == restored
+
+
+def test_a_manifest_of_an_earlier_program_is_of_the_first_epoch() -> None:
+    earlier = {key: value for key, value in VALUE.items() if key != "epoch"}
+    assert parse_manifest(json.dumps(earlier).encode()) == MANIFEST
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,8 @@ def test_reads_what_it_writes_and_skips_unknown_keys() -> None:
         {"revision": 2**63},
         {"revision": True},
         {"revision": 1.0},
+        {"epoch": -1},
+        {"epoch": "1"},
         {"made_s": None},
         {"names": None},
         {"names": {"sha256": DIGEST.hex()}},

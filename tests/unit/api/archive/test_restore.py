@@ -28,6 +28,7 @@ from api.db.session import Database
 from api.db.unit_of_work import entry_of
 from api.publish.startup_check import raise_above
 from api.settings import Settings
+from dnsfilter.snapshot.manifest import parse_manifest
 from tests.support.backups import rows, with_lines, with_manifest, with_rows
 from tests.unit.api.conftest import START, Plane, make_plane
 
@@ -82,12 +83,13 @@ def test_every_row_is_restored_and_the_restore_is_recorded(filled: Plane, backup
     act = after["audit"].pop()
     (installation,), (was,) = after.pop("installation"), before.pop("installation")
     assert after == before
-    assert (installation[0], installation[2:]) == (was[0], was[2:])
+    assert (installation[0], installation[2:-1]) == (was[0], was[2:-1])
     assert (was[1], installation[1]) == (done.revision - 1, done.revision)
+    assert (was[-1], installation[-1]) == (0, LATER)
     head = {"seq": done.manifest.audit.seq, "hash": done.manifest.audit.hash}
     recorded = dict(zip([column.name for column in AuditRow.__table__.columns], act, strict=True))
     assert recorded["act"] == ACT
-    assert recorded["after"] == {"backup": DIGEST, "time": "2026-09-21T14:14:20Z", **head}
+    assert recorded["after"] == {"backup": DIGEST, "time": "2026-09-21T14:14:20Z", "epoch": LATER, **head}
     assert (recorded["account"], recorded["access"], recorded["time_s"]) == (0, "local", LATER)
     assert recorded["previous"] == head["hash"]
 
@@ -158,7 +160,8 @@ def test_a_restored_control_plane_has_the_same_tokens_and_a_newer_revision(
     plane = _started(target.state_dir)
     try:
         plane.publisher.publish_current()
-        assert plane.store.read_current().revision == done.revision
+        manifest = parse_manifest(plane.store.read_current().manifest)
+        assert (manifest.revision, manifest.epoch) == (done.revision, LATER)
         assert plane.done("GET", "/v1/self", token=filled.token)["account"]["login"] == "administrator"
         assert plane.done("GET", "/v1/authorities/town/bans/alpha", token=filled.token)["mode"] == "enforce"
         exemption = plane.done("GET", "/v1/exemptions", token=filled.token)["items"][0]
@@ -168,6 +171,21 @@ def test_a_restored_control_plane_has_the_same_tokens_and_a_newer_revision(
         assert plane.revision() == done.revision + 8
     finally:
         plane.database.close()
+
+
+def test_each_restore_begins_a_later_epoch_also_with_a_clock_that_is_slow(
+    filled: Plane, backup: bytes, target: Settings
+) -> None:
+    epochs = []
+    for now_s in (LATER, LATER + 60, 5):
+        restore(io.BytesIO(backup), Order(DIGEST, now_s), target)
+        plane = _started(target.state_dir)
+        epochs.append(plane.publisher.committed().epoch)
+        if now_s > LATER:
+            backup = plane.call("GET", "/v1/backup", token=filled.token).content
+        plane.database.close()
+        shutil.rmtree(target.state_dir)
+    assert epochs == [LATER, LATER + 60, LATER + 61]
 
 
 def test_a_backup_of_an_older_schema_is_migrated(

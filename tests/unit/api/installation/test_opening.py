@@ -12,6 +12,7 @@ from api.archive.restore import Order, restore
 from api.installation import commands, opening
 from api.settings import Settings, parse_settings
 from dnsfilter.errors import ConfigError
+from dnsfilter.snapshot.manifest import parse_manifest
 from tests.unit.api.conftest import START, Plane, make_plane
 
 UNKNOWN = r"does not know revision \d+ in .*snapshots"
@@ -60,6 +61,16 @@ def test_an_older_copy_is_refused_until_it_is_accepted(town: Plane) -> None:
         assert not _is_refused(plane)
         plane.publisher.publish_current()
         assert plane.publisher.stored_revision() == plane.revision() > town.revision()
+
+
+def test_nodes_follow_an_accepted_copy_also_if_its_snapshots_are_as_old(town: Plane) -> None:
+    town.publisher.publish_current()
+    before = parse_manifest(town.store.read_current().manifest)
+    commands.accept(town.settings)
+    town.publisher.publish_current()
+    after = parse_manifest(town.store.read_current().manifest)
+    assert before.epoch == 0 < after.epoch
+    assert after.revision == before.revision + 1
 
 
 def test_an_empty_policy_never_replaces_a_policy(town: Plane, tmp_path: Path) -> None:
