@@ -71,9 +71,7 @@ def _run(options: Options, environ: Mapping[str, str]) -> int:
     except TokenRejected as error:
         if token is None:
             raise
-        raise TokenRejected(
-            *error.lines, f"The token comes from {token.source}. Type `{PROGRAM} login` to store another."
-        ) from error
+        raise TokenRejected(*error.lines, f"The token comes from {token.source}. {token.remedy}") from error
     return result.code
 
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import assert_never
 
@@ -47,7 +48,7 @@ def longest_line(destination: Destination) -> int | None:
 
 
 def _append(destination: FileDestination, lines: Sequence[str]) -> None:
-    descriptor = os.open(destination.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    descriptor = _open(destination.path)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         # A line that a power cut left incomplete must not join with the next one.
         size = os.fstat(descriptor).st_size
@@ -56,6 +57,17 @@ def _append(destination: FileDestination, lines: Sequence[str]) -> None:
         if file.write(content) != len(content):
             raise OSError(f"{destination.path} took only a part of the lines")
         os.fsync(descriptor)
+
+
+def _open(path: Path) -> int:
+    """Open a file to append to it. Raise OSError with the file's path, and with what to add to the unit."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        reason = f"{path}: {(error.strerror or str(error)).lower()}"
+        if error.errno == errno.EROFS:
+            reason += f"; systemctl edit dnsfilter-api, and add below [Service]: ReadWritePaths={path.parent}"
+        raise OSError(error.errno, reason) from error
 
 
 def _mail(destination: MailDestination, installation: str, lines: Sequence[str]) -> None:

@@ -279,6 +279,8 @@ def test_recovery_restores_over_the_installation_that_the_package_makes(machine:
     identity = Identity.generate()
     (tmp_path / "key.txt").write_text(str(identity))
     machine.put(tmp_path / "key.txt", "key.txt")
+    assert machine.sh("systemctl is-active dnsfilter-backup.timer").strip() == "active"
+    machine.sh(f"cd /usr/share/doc/dnsfilter\n{blocks(GUIDE, 'Back up each night')[0]}")
     backup = blocks(RECOVERY, "A moved machine")[0].replace("age1PUBLICKEY", str(identity.to_public()))
     machine.sh(f"cd /srv; {backup}cp -a /etc/dnsfilter /var/lib/dnsfilter/api/*-key .")
     machine.sh("apt-get purge --yes dnsfilter; rm -r /var/lib/dnsfilter")
@@ -289,3 +291,6 @@ def test_recovery_restores_over_the_installation_that_the_package_makes(machine:
     assert "status: NOERROR" in printed
     assert rcode(machine, "www.example.org") == "NOERROR"
     assert eventually(lambda: " current " in machine.sh("dnsfilterctl node list"), within_s=60, every_s=1)
+    assert machine.sh("systemctl is-active dnsfilter-backup.timer").strip() == "active"
+    machine.sh("rm -f /var/lib/private/dnsfilter-backup/*; systemctl start dnsfilter-backup")
+    assert machine.sh("ls /var/lib/private/dnsfilter-backup").endswith(".backup\n")

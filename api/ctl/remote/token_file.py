@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Mapping
@@ -20,15 +21,26 @@ INSTALLED = Path("/var/lib/dnsfilter/admin-token")
 """The token that the installed control plane of this machine writes, for root and its own user."""
 DEFAULT_URL = "http://127.0.0.1:8080"
 MAX_BYTES = 1024
+_RENEWAL = "dnsfilter-api new-token --keep"
+"""The command that replaces a lost token of the installation. All others stay valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token, its source, and a warning about that source."""
+    """A token, its source, and a warning about that source. `path` is its file, if it comes from one."""
 
     value: str = field(repr=False)
     source: str
     warning: str | None
+    path: Path | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What to do if the control plane does not accept the token."""
+        if self.path is None or self.path.name != INSTALLED.name:
+            return "Type `dnsfilterctl login` to store another."
+        where = "" if self.path == INSTALLED else f" --state-dir {shlex.quote(str(self.path.parent))}"
+        return f"If it is the installation's own, `{_RENEWAL}{where}` on its machine writes another."
 
 
 def load_token(option: str | None, environ: Mapping[str, str], url: str) -> Token:
@@ -104,11 +116,21 @@ def _choose(option: str | None, environ: Mapping[str, str], url: str) -> Path:
             return candidate
     if url == DEFAULT_URL and os.access(INSTALLED, os.R_OK):
         return INSTALLED
+    if url == DEFAULT_URL and INSTALLED.parent.is_dir():
+        raise Denied(_without_installed())
     searched = " and ".join(f"./{candidate}" for candidate in DEFAULTS)
     raise Denied(
         f"no token: {searched} do not exist here. Name its file with --token-file or {VARIABLE}, "
         "store one with `dnsfilterctl login`, or go to the directory in which the control plane was started."
     )
+
+
+def _without_installed() -> str:
+    """Return why there is no token on the machine of an installed control plane, and what to do."""
+    own = f"Or name the file of your own token with --token-file or {VARIABLE}, or store one with `dnsfilterctl login`."
+    if os.access(INSTALLED.parent, os.R_OK | os.X_OK):
+        return f"no token: {INSTALLED} does not exist. If it is lost, type as root: {_RENEWAL}. {own}"
+    return f"no token: only root can read {INSTALLED}. Type the command as root. {own}"
 
 
 def _load(path: Path) -> Token:
@@ -118,15 +140,15 @@ def _load(path: Path) -> Token:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Denied(f"cannot read the token file {path}: {error.strerror}") from error
-    return _parse(data, f"the file {path}", _warning(path, mode))
+    return _parse(data, f"the file {path}", _warning(path, mode), path)
 
 
-def _parse(data: bytes, source: str, warning: str | None = None) -> Token:
+def _parse(data: bytes, source: str, warning: str | None = None, path: Path | None = None) -> Token:
     value = data.strip().decode("latin-1")
     # A header can carry visible ASCII characters, RFC 6750 section 2.1. A longer file holds no token.
     if not value or len(data) > MAX_BYTES or not all("!" <= mark <= "~" for mark in value):
         raise Denied(f"{source} holds no token. It must be one line of printable ASCII characters.")
-    return Token(value, source, warning)
+    return Token(value, source, warning, path)
 
 
 def _warning(path: Path, mode: int) -> str | None:

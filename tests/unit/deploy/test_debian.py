@@ -92,7 +92,13 @@ def test_users_of_the_units_are_those_of_the_guides_table() -> None:
 def test_paths_and_commands_of_a_unit_stand_in_the_guide(unit: str) -> None:
     guide, lines = text(GUIDE), (SYSTEMD / unit).read_text().splitlines()
     settings = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
-    top = {"RuntimeDirectory": "/run/", "StateDirectory": "/var/lib/", "ReadWritePaths": "", "EnvironmentFile": ""}
+    top = {
+        "RuntimeDirectory": "/run/",
+        "StateDirectory": "/var/lib/",
+        "LogsDirectory": "/var/log/",
+        "ReadWritePaths": "",
+        "EnvironmentFile": "",
+    }
     for key, value in settings:
         if key in top:
             assert f"{top[key]}{value}" in guide, key
@@ -143,6 +149,6 @@ def test_what_purge_leaves_is_what_the_guide_says() -> None:
     script = (DEBIAN / "postrm").read_text()
     assert "rm -r $state && userdel dnsfilter-api && userdel dnsfilter" in script
     assert "state=/var/lib/dnsfilter\n" in script
-    for path in re.findall(r"^(?:state|backups)=(.+)$", script, re.MULTILINE):
+    for path in re.findall(r"^(?:state|backups|logs)=(.+)$", script, re.MULTILINE):
         assert f"`{path}`" in text(GUIDE)
     assert len(blocks(GUIDE, "First refusal in six commands", "console")[0].splitlines()) + 1 == 6

@@ -234,6 +234,17 @@ def test_backup_command_is_one_of_dnsfilterctl_and_is_started_by_the_timer() -> 
     assert directives("dnsfilter-backup.timer")["WantedBy"] == ["timers.target"]
 
 
+def test_file_of_events_in_the_example_is_in_a_directory_of_the_unit() -> None:
+    found, example = directives("dnsfilter-api.service"), (SYSTEMD / "api.env").read_text()
+    (path,) = re.findall(r"^#DNSFILTER_API_EVENTS_FILE=(.+)$", example, re.MULTILINE)
+    assert [str(Path(path).parent)] == [f"/var/log/{name}" for name in found["LogsDirectory"]]
+
+
+def test_backup_is_left_out_without_its_token() -> None:
+    found = directives(BACKUP)
+    assert [f"token:{path}" for path in found["ConditionPathExists"]] == found["LoadCredential"]
+
+
 @pytest.mark.parametrize("unit", [BACKUP, "dnsfilter-backup.timer"])
 def test_systemd_accepts_the_backup_and_its_exposure_is_low(unit: str, tmp_path: Path) -> None:
     assert verify(unit, tmp_path) == ""

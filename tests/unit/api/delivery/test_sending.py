@@ -1,5 +1,7 @@
 """Checkpoints reach real files, mail servers and syslog servers, or an error is raised."""
 
+import errno
+import os
 import socket
 import ssl
 from email import message_from_bytes
@@ -12,6 +14,7 @@ from api.chain.checkpoint import parse_checkpoint
 from api.chain.held_checkpoints import find_checkpoints
 from api.delivery import sending
 from api.delivery.destinations import Destination, FileDestination, MailDestination, SyslogDestination, Transport
+from api.delivery.mail import describe_failure
 from api.delivery.sending import FAILURES, MAX_DATAGRAM, PRIORITY, deliver, longest_line
 from tests.support.audit_records import INSTALLATION, held, record
 from tests.support.certificates import Authority
@@ -33,6 +36,29 @@ def test_lines_are_appended_to_a_file(tmp_path: Path) -> None:
     deliver(FileDestination(path), INSTALLATION, LINES[1:])
     assert path.read_text() == "".join(f"{line}\n" for line in LINES)
     assert path.stat().st_mode & 0o007 == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (
+            errno.EROFS,
+            "/mnt/records/held: read-only file system; systemctl edit dnsfilter-api, and add below [Service]: "
+            "ReadWritePaths=/mnt/records",
+        ),
+        (errno.EACCES, "/mnt/records/held: permission denied"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_and_a_read_only_one_with_what_to_add(
+    monkeypatch: pytest.MonkeyPatch, number: int, reason: str
+) -> None:
+    def refuse(*_arguments: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(OSError, match=r"held") as caught:
+        deliver(FileDestination(Path("/mnt/records/held")), INSTALLATION, LINES)
+    assert (caught.value.errno, describe_failure(caught.value)) == (number, reason)
 
 
 def test_an_incomplete_line_does_not_join_with_the_next(tmp_path: Path) -> None:

@@ -49,6 +49,40 @@ def test_token_of_the_installed_control_plane_goes_only_to_it(tmp_path: Path, mo
         load_token(None, {}, URL)
 
 
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (0o700, r"admin-token does not exist\. If it is lost, type as root: dnsfilter-api new-token --keep\. Or name"),
+        (0o300, r"only root can read .*/admin-token\. Type the command as root\. Or name"),
+    ],
+)
+def test_lost_token_of_the_installed_control_plane_is_named_with_the_command_that_writes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, expected: str
+) -> None:
+    monkeypatch.setattr(token_file, "INSTALLED", tmp_path / "state" / "admin-token")
+    (tmp_path / "state").mkdir()
+    # Root may read everything.
+    monkeypatch.setattr("os.access", lambda path, wanted: mode >> 6 & wanted == wanted and Path(path).exists())
+    with pytest.raises(Denied, match=expected):
+        load_token(None, {}, token_file.DEFAULT_URL)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("token", "Type `dnsfilterctl login` to store another."),
+        ("admin-token", "If it is the installation's own, `dnsfilter-api new-token --keep --state-dir {state}` on its machine"),
+        ("installed/admin-token", "If it is the installation's own, `dnsfilter-api new-token --keep` on its machine"),
+    ],
+)
+def test_remedy_for_a_token_that_is_not_accepted_depends_on_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, expected: str
+) -> None:
+    monkeypatch.setattr(token_file, "INSTALLED", tmp_path / "installed" / "admin-token")
+    remedy = load_token(str(_write(tmp_path / file)), {}, URL).remedy
+    assert remedy.startswith(expected.format(state=tmp_path))
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o622])
 def test_file_that_others_can_access_is_used_with_a_warning(tmp_path: Path, mode: int) -> None:
     path = _write(tmp_path / "token", mode=mode)
