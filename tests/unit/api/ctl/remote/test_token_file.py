@@ -71,7 +71,10 @@ def test_lost_token_of_the_installed_control_plane_is_named_with_the_command_tha
     ("file", "expected"),
     [
         ("token", "Type `dnsfilterctl login` to store another."),
-        ("admin-token", "If it is the installation's own, `dnsfilter-api new-token --keep --state-dir {state}` on its machine"),
+        (
+            "admin-token",
+            "If it is the installation's own, `dnsfilter-api new-token --keep --state-dir {state}` on its machine",
+        ),
         ("installed/admin-token", "If it is the installation's own, `dnsfilter-api new-token --keep` on its machine"),
     ],
 )
