@@ -16,7 +16,7 @@ from dnsfilter.policy.calendar import (
     parse_hours,
     parse_span,
 )
-from dnsfilter.policy.instants import Written, instant_of, parse_written
+from dnsfilter.policy.instants import Written, day_of, instant_of, parse_written
 from dnsfilter.policy.model import Instant, WeeklyHours
 
 Default = TypeVar("Default", Instant, None)
@@ -30,7 +30,9 @@ def parse_date(text: str) -> date:
     """Return the date of "2026-09-30". Raise ValueError that repeats the input."""
     if not _DATE.fullmatch(text):
         raise ValueError(f"{text!r} is not a date: write for example 2026-09-30")
-    return parse_written(text).local.date()
+    day = parse_written(text).day
+    assert day is not None
+    return day
 
 
 def written_timestamp(text: str) -> Written:
@@ -49,46 +51,67 @@ def written_end(text: str) -> Written:
 def check_instant(text: str) -> None:
     """Raise ValueError unless the text is an RFC 3339 time with a zone, or a date, which is read as UTC."""
     written = parse_written(text)
-    if written.offset is None and not written.is_date:
+    if written.is_relative or (written.offset is None and not written.is_date):
         raise ValueError(f"{text!r} has no zone: write for example 2026-11-25T10:00:00Z")
 
 
-def parse_timestamp(text: str, time_zone: str, *, second: bool = False) -> Instant:
+def stored_instant(text: str) -> Instant:
+    """Return the instant of a text that `check_instant` accepts, or that this program wrote. Raise ValueError."""
+    return instant_of(parse_written(text), "UTC", 0)
+
+
+def parse_timestamp(text: str, time_zone: str, now: Instant, *, second: bool = False, past: bool = False) -> Instant:
     """Return the instant of a written time, in `time_zone` unless it names a zone. A date means its midnight.
 
-    An ambiguous local time means the first instant, with `second` (for an end) the second. Raise ValueError.
+    A time without a date is the next one after `now`, or with `past` the last one. An ambiguous local time means the
+    first instant, with `second` (for an end) the second. Raise ValueError.
     """
-    return instant_of(written_timestamp(text), time_zone, second=second)
+    return instant_of(written_timestamp(text), time_zone, now, second=second, past=past)
 
 
 def given_timestamp(
-    text: str | None, default: Default, time_zone: str, place: str, *, second: bool = False
+    text: str | None,
+    default: Default,
+    time_zone: str,
+    now: Instant,
+    place: str,
+    *,
+    second: bool = False,
+    past: bool = False,
 ) -> Instant | Default:
     """Return `parse_timestamp` of a field, or `default` if it is absent. Raise Invalid at `place`."""
     with invalid_at(place):
-        return default if text is None else parse_timestamp(text, time_zone, second=second)
+        return default if text is None else parse_timestamp(text, time_zone, now, second=second, past=past)
 
 
-def given_bound(text: str | None, time_zone: str, place: str) -> Instant | None:
+def given_bound(text: str | None, time_zone: str, now: Instant, place: str, *, past: bool = False) -> Instant | None:
     """Return `parse_bound` of a field, or None if it is absent. Raise Invalid at `place`."""
     with invalid_at(place):
-        return None if text is None else parse_bound(text, time_zone)
+        return None if text is None else parse_bound(text, time_zone, now, past=past)
 
 
 def parse_end(
-    start: Instant, end: str | None, until: str | None, span: str | None, time_zone: str, *, exact: bool = False
+    start: Instant,
+    end: str | None,
+    until: str | None,
+    span: str | None,
+    time_zone: str,
+    now: Instant,
+    *,
+    exact: bool = False,
 ) -> Instant | None:
     """Return the exclusive end, given as at most one of `end`, `until` and a span. Raise ValueError.
 
-    A date means its first instant as `end`, and the last day as `until`. A span of days or months ends at midnight.
-    With `exact`, as in earlier versions, it keeps the time of day.
+    A time of day means the next one after the start and after `now`. A date means its first instant as `end`, and the
+    last day as `until`. A span of days or months ends at midnight. With `exact`, as in earlier versions, it keeps the
+    time of day.
     """
     if sum(value is not None for value in (end, until, span)) > 1:
         raise ValueError("give only one of end, until and for")
     if end is not None:
-        return parse_bound(end, time_zone, through=False)
+        return parse_bound(end, time_zone, now, start=start, through=False)
     if until is not None:
-        return parse_bound(until, time_zone)
+        return parse_bound(until, time_zone, now, start=start)
     if span is None:
         return None
     length = parse_span(span)
@@ -101,12 +124,25 @@ def parse_end(
     return found
 
 
-def parse_bound(text: str, time_zone: str, *, through: bool = True) -> Instant:
-    """Return the exclusive end of a written time; with `through` a date is the last day. Raise ValueError."""
+def parse_bound(
+    text: str,
+    time_zone: str,
+    now: Instant,
+    *,
+    start: Instant | None = None,
+    through: bool = True,
+    past: bool = False,
+) -> Instant:
+    """Return the exclusive end of a written time; with `through` a date is the last day. Raise ValueError.
+
+    A time of day is the next one after `start` and after `now`, or with `past` the last one before `now`.
+    """
     written = written_end(text)
     if written.is_date and (through or text.startswith((_THROUGH, _UNTIL))):
-        return after_day(written.local.date(), time_zone)
-    return instant_of(written, time_zone, second=True)
+        return after_day(day_of(written, time_zone, now, past=past), time_zone)
+    if written.is_time_of_day and start is not None:
+        now = max(start, now)
+    return instant_of(written, time_zone, now, second=True, past=past)
 
 
 def timestamp_text(at: Instant) -> str:

@@ -267,7 +267,7 @@ def make_grant(body: GrantWrite, unit: UnitDep, permit: ApproverOfObject, respon
     )
     account = repository.get(unit.session, body.account)
     zone = time_zone_of(unit.session, body.authority)
-    start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, "body.start"))
+    start = max(unit.now_s, given_timestamp(body.start, unit.now_s, zone, unit.asked_s, "body.start"))
     end = _end(unit, body.authority, start, body.end, body.until, body.for_)
     row = service.grant(unit, account, GrantWanted(body.role, body.authority, start, end, body.reason))
     response.headers["Location"] = f"/v1/grants/{row.number}"
@@ -314,7 +314,7 @@ def _end(
     unit: UnitOfWork, authority: str | None, start: int, end: str | None, until: str | None, span: str | None
 ) -> int | None:
     with invalid_at("body.end"):
-        return parse_end(start, end, until, span, time_zone_of(unit.session, authority))
+        return parse_end(start, end, until, span, time_zone_of(unit.session, authority), unit.asked_s)
 
 
 def _reach(unit: UnitOfWork, permit: Permit) -> int | None:

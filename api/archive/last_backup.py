@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api.files import write_secret
-from api.timestamps import parse_timestamp, timestamp_text
+from api.timestamps import stored_instant, timestamp_text
 from dnsfilter.policy.model import Instant
 from dnsfilter.telemetry.logs import emit
 
@@ -26,6 +26,6 @@ def note_backup(path: Path, made_s: Instant) -> None:
 def backup_age_s(path: Path, clock: Callable[[], float]) -> int | None:
     """Return the age of the last backup; None if there was none, or if the file is unreadable."""
     try:
-        return max(0, int(clock()) - parse_timestamp(path.read_text(encoding="utf-8").strip(), "UTC"))
+        return max(0, int(clock()) - stored_instant(path.read_text(encoding="utf-8").strip()))
     except (OSError, ValueError):
         return None

@@ -63,8 +63,8 @@ def list_audit(
     if authority is not None:
         repository.demand_concerned(unit.session, authority)
         visible = frozenset({authority}) if visible is None else visible & {authority}
-    first = given_timestamp(since, None, time_zone, "query.since")
-    before = given_bound(until, time_zone, "query.until")
+    first = given_timestamp(since, None, time_zone, unit.now_s, "query.since", past=True)
+    before = given_bound(until, time_zone, unit.now_s, "query.until", past=True)
     wanted = repository.EntryFilter(visible, act, object_, account, first, before, after)
     rows, following = repository.page(unit.session, wanted, limit, cursor, newest_first=sort == "-seq")
     return Page(items=[read_entry(row) for row in rows], next=following)

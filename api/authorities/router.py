@@ -169,7 +169,7 @@ def put_client_level(
     row = repository.get(unit.session, slug)
     precondition.check(row.revision)
     with invalid_at("body.until"):
-        until = parse_bound(body.until, row.time_zone)
+        until = parse_bound(body.until, row.time_zone, unit.asked_s)
     service.set_client_level(unit, row, until, body.model_dump(exclude={"until"}))
     tag(response, row.revision)
     return read_authority(row, unit.now_s)

@@ -64,7 +64,7 @@ def audit_fields(read: BanRead) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The ban that a request concerns. Dates in the request are local to `time_zone`.
+    """The ban that a request concerns. Dates in the request are local to `time_zone`, and said at `asked_s`.
 
     `ban` is its number; None if the ban does not exist yet.
     """
@@ -72,6 +72,7 @@ class Subject:
     authority: str
     service: str
     time_zone: str
+    asked_s: Instant
     ban: int | None
 
 
@@ -136,11 +137,12 @@ def term_value(
     Without `start` it begins at `begins`, or now. `exact` reads a duration as earlier versions did, so that it matches
     an end that they stored.
     """
-    time_zone = subject.time_zone
+    time_zone, asked = subject.time_zone, subject.asked_s
     with invalid_at(place):
-        start = (now if begins is None else begins) if body.start is None else parse_timestamp(body.start, time_zone)
-        end = parse_end(start, body.end, body.until, body.for_, time_zone, exact=exact)
-        review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone)
+        default = now if begins is None else begins
+        start = default if body.start is None else parse_timestamp(body.start, time_zone, asked)
+        end = parse_end(start, body.end, body.until, body.for_, time_zone, asked, exact=exact)
+        review_by = None if body.review_by is None else parse_timestamp(body.review_by, time_zone, asked)
     if end is not None and end <= start:
         raise Invalid.at(place, "the term ends before it starts: give a later end")
     if end is None and review_by is None:

@@ -192,7 +192,7 @@ def renew_ban(
     owner = authorities.get(unit.session, slug)
     row = repository.get(unit.session, slug, service)
     precondition.check(row.revision)
-    subject = _subject(owner, row.service, row)
+    subject = _subject(unit, owner, row.service, row)
     if body.decision is not None and body.decision.follows is not None and body.says_no_term:
         decision = decision_value(unit.session, body.decision, subject, "body.decision")
         read = acts.renew_following(unit, owner, row, decision)
@@ -247,7 +247,7 @@ def _put(
         raise NotFound(unknown("service", slug, held.services))
     # A provisional ban is confirmed by new terms, not by its provisional one.
     terms = [] if row is None or row.provisional else row.terms
-    change = _change(unit, body, terms, _subject(owner, slug, row))
+    change = _change(unit, body, terms, _subject(unit, owner, slug, row))
     response.status_code = 201 if row is None else 200
     row, read = acts.put(unit, owner, known, row, change)
     return _answer(unit, permit, owner, row, read, response)
@@ -256,8 +256,8 @@ def _put(
 def _end(unit: UnitOfWork, owner: AuthorityRow, row: BanRow, body: Ending) -> BanRead:
     decision = None
     if body.decision is not None:
-        decision = decision_value(unit.session, body.decision, _subject(owner, row.service, row), "body.decision")
-    at = given_timestamp(body.at, unit.now_s, owner.time_zone, "body.at", second=True)
+        decision = decision_value(unit.session, body.decision, _subject(unit, owner, row.service, row), "body.decision")
+    at = given_timestamp(body.at, unit.now_s, owner.time_zone, unit.asked_s, "body.at", second=True)
     return acts.end(unit, owner, row, unit.not_past(at), body.reason, decision)
 
 
@@ -290,14 +290,14 @@ def _off_until(unit: UnitOfWork, body: BanWrite, time_zone: str) -> Instant | No
     if body.mode is not Mode.OFF:
         raise Invalid.at(place, "only the mode off takes an end: set the mode to off, or omit the end")
     with invalid_at(place):
-        found = parse_end(unit.asked_s, None, body.until, body.for_, time_zone)
+        found = parse_end(unit.asked_s, None, body.until, body.for_, time_zone, unit.asked_s)
     if found is None or found <= unit.now_s:
         raise Invalid.at(place, f"{body.until or body.for_} has passed: give a later time")
     return found
 
 
-def _subject(owner: AuthorityRow, service: str, row: BanRow | None) -> Subject:
-    return Subject(owner.slug, service, owner.time_zone, None if row is None else row.number)
+def _subject(unit: UnitOfWork, owner: AuthorityRow, service: str, row: BanRow | None) -> Subject:
+    return Subject(owner.slug, service, owner.time_zone, unit.asked_s, None if row is None else row.number)
 
 
 def _listed(unit: UnitOfWork, wanted: repository.Wanted, sort: str, limit: int, cursor: str | None) -> Page[BanRead]:

@@ -67,9 +67,9 @@ def create_binding(body: BindingWrite, unit: UnitDep, permit: OperatorOfObject, 
     bound = authorities.find(unit.session, body.authority)
     if bound is None:
         raise Invalid.at("body.authority", no_authority(unit.session, body.authority))
-    start = given_timestamp(body.start, unit.now_s, bound.time_zone, "body.start")
+    start = given_timestamp(body.start, unit.now_s, bound.time_zone, unit.asked_s, "body.start")
     with invalid_at("body"):
-        end = parse_end(start, body.end, body.until, body.for_, bound.time_zone)
+        end = parse_end(start, body.end, body.until, body.for_, bound.time_zone, unit.asked_s)
     wanted = Binding(
         0, ban.number, body.authority, body.ground, start, end, None, unit.now_s, body.instrument, body.date
     )
@@ -144,7 +144,7 @@ def _responsible(ground: Ground, ban: BanRow) -> str | None:
 
 def _finish(row: BindingRow, body: BindingEnding, unit: UnitOfWork, response: Response, act: EndAct) -> BindingRead:
     zone = authorities.get(unit.session, row.authority).time_zone
-    at = given_timestamp(body.at, unit.now_s, zone, "body.at", second=True)
+    at = given_timestamp(body.at, unit.now_s, zone, unit.asked_s, "body.at", second=True)
     act(unit, row, unit.not_past(at), body.reason, body.reference)
     return _answer(unit, row, response)
 

@@ -33,8 +33,8 @@ MAX_DIGITS = 19
 KEPT = f"in at least {MIN_REASON} characters; kept in the audit log"
 """Part of help texts about reasons."""
 
-WHEN = "a date or a time, in the authority's time zone"
-"""Part of help texts; `dnsfilterctl --help` explains both forms."""
+WHEN = "18:00, tomorrow 18:00, a date, or a date and a time"
+"""Part of help texts; `dnsfilterctl --help` lists all forms."""
 
 _SECRET = re.compile(r"dnsf_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*@")
 
@@ -241,7 +241,7 @@ def add_decision(parser: argparse.ArgumentParser, what: str = "decision", *, of_
 def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: str = "now") -> "argparse._ArgumentGroup":
     """Add the options of a period. `review` allows a period without an end; `start` describes the default start."""
     group = parser.add_argument_group("term", "Times without a time zone are in the authority's time zone.")
-    group.add_argument("--start", metavar="WHEN", help=f"start: a date or a time (default: {start})")
+    group.add_argument("--start", metavar="WHEN", help=f"start: {WHEN} (default: {start})")
     add_end(group)
     if review:
         group.add_argument("--review-by", metavar="DATE", help="date of the next review, for a term without an end")
@@ -251,13 +251,13 @@ def add_term(parser: argparse.ArgumentParser, *, review: bool = False, start: st
 def add_end(parser: "argparse._ActionsContainer", *, required: bool = False) -> None:
     """Add the options of an end; only one of them may be given."""
     end = parser.add_mutually_exclusive_group(required=required)
-    end.add_argument("--end", metavar="WHEN", help="end, exclusive: a date or a time")
-    end.add_argument("--until", metavar="WHEN", help="end, inclusive: the last day, or a time")
+    end.add_argument("--end", metavar="WHEN", help=f"end, exclusive: {WHEN}")
+    end.add_argument("--until", metavar="WHEN", help="end, inclusive: the last day, or a time: 18:00, friday 18:00")
     end.add_argument(
         "--for",
         dest="for_",
         metavar="SPAN",
-        help='length: "6 months" or "30 days" (to the end of the last day), or "72 hours" (exact)',
+        help='length: "6 months" or "30 days" (to the end of the last day), or "72 hours" or "4 minutes" (exact)',
     )
 
 

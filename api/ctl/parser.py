@@ -12,9 +12,13 @@ _EPILOG = """\
 Global options may stand before or after the command. No option takes a token: other users can see command lines.
 
 times:
-  2026-09-30, "2026-09-30 17:00", "30 September 2026 17:00:00 CEST",
+  08:00, today, "tomorrow 08:00", "friday 18:00", 2026-09-30,
+  "2026-09-30 17:00", "30 September 2026 17:00:00 CEST",
   2026-09-30T17:00:00+02:00, and every form that dnsfilterctl prints. A time
-  without a zone is in the time zone of the authority, or in Europe/Brussels.
+  without a date is the next one; where only the past counts, the last one. A
+  time without a zone is in the time zone of the authority, or in
+  Europe/Brussels. Lengths are "4 minutes", "1h30m", "8 hours", "30 days",
+  "6 months". Weekly hours are "Mon-Fri 09:00-12:00", or "12-14h" for every day.
 
 exit codes:
   0  done

@@ -89,7 +89,7 @@ def request_exemption(
         permit.demand(owner)
     time_zone = body.time_zone or repository.default_zone(unit.session, ban, body.site, named)
     wanted = _wanted(unit, ban, body, prefixes, time_zone)
-    service.demand_no_duplicate(unit, ban, wanted, time_zone, lambda start: _end(body, start, time_zone))
+    service.demand_no_duplicate(unit, ban, wanted, time_zone, lambda start: _end(unit, body, start, time_zone))
     row = service.request(unit, ban, wanted, time_zone)
     response.headers["Location"] = f"/v1/exemptions/{row.number}"
     return _answer(unit, row, response)
@@ -202,14 +202,14 @@ def _wanted(
         zone(time_zone)
     with invalid_at("body.hours"):
         hours = tuple(parse_zoned_hours(text, time_zone) for text in body.hours)
-    start = given_timestamp(body.start, unit.now_s, time_zone, "body.start")
-    end = _end(body, start, time_zone)
+    start = given_timestamp(body.start, unit.now_s, time_zone, unit.asked_s, "body.start")
+    end = _end(unit, body, start, time_zone)
     return Exemption(0, ban.number, prefixes, start, end, hours, body.site, body.reason)
 
 
-def _end(body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
+def _end(unit: UnitOfWork, body: ExemptionWrite, start: Instant, time_zone: str) -> Instant:
     with invalid_at("body"):
-        end = parse_end(start, body.end, body.until, body.for_, time_zone)
+        end = parse_end(start, body.end, body.until, body.for_, time_zone, unit.asked_s)
     if end is None:
         raise Invalid.at("body.end", "an exemption needs an end: give end, until or for")
     return end

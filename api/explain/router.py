@@ -45,7 +45,7 @@ def get_decision(
     question = parse_question(name, "query.name")
     authority = authority_of(unit.session, site, address)
     permit.demand(authority)
-    instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), "query.at")
+    instant = given_timestamp(at, unit.now_s, time_zone_of(unit.session, authority), unit.now_s, "query.at")
     policy = held.publishing.current(unit)
     if instant < unit.now_s:
         # The policy has only recent suspensions.

@@ -15,7 +15,7 @@ from api.http.schemas import Page
 from api.local_suspensions.service import LocalSuspension, current_local_suspensions
 from api.node_api.node_permits import FleetDep
 from api.suspensions.schemas import LocalSuspensionRead
-from api.timestamps import parse_timestamp, timestamp_text
+from api.timestamps import stored_instant, timestamp_text
 
 router = APIRouter(route_class=Route, prefix="/v1/suspensions", tags=["suspensions"])
 
@@ -62,7 +62,7 @@ def _read(one: LocalSuspension) -> LocalSuspensionRead:
 def _without_node_names(found: Iterable[LocalSuspensionRead]) -> Iterable[LocalSuspensionRead]:
     """Return the longest suspension of each site and authority, without the node's name."""
     longest: dict[tuple[str, str | None], LocalSuspensionRead] = {}
-    for one in sorted(found, key=lambda one: parse_timestamp(one.until, "UTC")):
+    for one in sorted(found, key=lambda one: stored_instant(one.until)):
         longest[one.site, one.authority] = one.model_copy(update={"node": None})
     return longest.values()
 

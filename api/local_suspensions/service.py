@@ -10,7 +10,7 @@ from api.db.base import Json
 from api.db.models import AuthorityRow, NodeRow
 from api.nodes.last_reports import LastReports
 from api.nodes.state import last_report
-from api.timestamps import parse_timestamp
+from api.timestamps import stored_instant
 from dnsfilter.policy.model import Instant
 
 
@@ -27,7 +27,7 @@ class LocalSuspension:
 def local_suspensions(node: str, site: str, report: Json, now_s: Instant) -> Iterator[LocalSuspension]:
     """Yield the suspensions in a node's report that have not ended."""
     for one in report.get("suspended", ()):
-        until_s = parse_timestamp(one["until"], "UTC")
+        until_s = stored_instant(one["until"])
         if until_s > now_s:
             yield LocalSuspension(node, site, one["authority"], until_s)
 

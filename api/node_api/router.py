@@ -22,7 +22,7 @@ from api.nodes import service
 from api.nodes.enrolment_file import remove_used
 from api.nodes.schemas import Enrolled, Enrolling, JournalEntry, Reported, ReportWrite, Sha256
 from api.publish.newest import Dismissed
-from api.timestamps import parse_timestamp
+from api.timestamps import stored_instant
 from dnsfilter.policy.bounds import MAX_SUSPENSION_S
 
 MAX_WAIT_S = 30
@@ -134,7 +134,7 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
     journal = _record(request, held, node, entries[:admitted]) if admitted else node.journal
     if admitted < len(entries):
         journal = min(journal, entries[admitted].number - 1)
-    clock_off_s = parse_timestamp(body.clock, "UTC") - now_s
+    clock_off_s = stored_instant(body.clock) - now_s
     fleet.reports.take(node.number, node.site, body, clock_off_s)
     stored = None if body.usage is None else fleet.usage.take(node.number, node.site, body.usage, clock_off_s)
     with held.database.reading() as session:
@@ -145,7 +145,7 @@ def report_node(body: ReportWrite, request: Request, node: NodeDep, held: Runtim
 def _check_suspended(body: ReportWrite, now_s: int) -> None:
     """Raise Invalid if a suspension is longer than any node allows."""
     for index, one in enumerate(body.suspended):
-        if parse_timestamp(one.until, "UTC") > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
+        if stored_instant(one.until) > now_s + MAX_SUSPENSION_S + CLOCK_SLACK_S:
             raise Invalid.at(f"body.suspended.{index}.until", "a suspension lasts at most 4 hours")
 
 

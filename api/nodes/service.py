@@ -17,7 +17,7 @@ from api.nodes import repository
 from api.nodes.schemas import JournalEntry, LocalAct
 from api.ranges.repository import authorities_at
 from api.suspensions.bound_bans import concerned
-from api.timestamps import parse_timestamp, timestamp_text
+from api.timestamps import stored_instant, timestamp_text
 
 ENROLMENT_S = 24 * 3600
 MAX_NODES = 1500
@@ -130,7 +130,7 @@ def _words(act: str, after: Json) -> str:
 
 def _may_be_recorded(row: NodeRow, highest: int, entries: Sequence[JournalEntry]) -> bool:
     """Return whether entries may be recorded already: by their numbers, or as older than the node's enrolment."""
-    oldest_s = min(parse_timestamp(entry.time, "UTC") for entry in entries)
+    oldest_s = min(stored_instant(entry.time) for entry in entries)
     return entries[0].number <= highest or highest == 0 or row.enrolled_s is None or oldest_s <= row.enrolled_s
 
 
@@ -157,7 +157,7 @@ def _matters(session: Session, row: NodeRow, entry: JournalEntry) -> tuple[str, 
         known = authorities_at(session, row.site) if entry.act in _SUSPENDING else ()
     if entry.act != "suspend" or entry.until is None:
         return tuple(known)
-    return concerned(session, known, (parse_timestamp(entry.time, "UTC"), parse_timestamp(entry.until, "UTC")))
+    return concerned(session, known, (stored_instant(entry.time), stored_instant(entry.until)))
 
 
 def _invite(unit: UnitOfWork, key: bytes, row: NodeRow) -> Fresh:

@@ -44,7 +44,7 @@ def close_authority(
     precondition.check(row.revision)
     decision = FormalDecision() if body.decision is None else body.decision.value()
     revision, (before, _) = row.revision, head(unit.session)
-    at = given_timestamp(body.at, unit.now_s, row.time_zone, "body.at", second=True)
+    at = given_timestamp(body.at, unit.now_s, row.time_zone, unit.asked_s, "body.at", second=True)
     closing.close(unit, row, at, body.reason, decision)
     unit.rehearsing = body.dry_run
     tag(response, revision if body.dry_run else row.revision)

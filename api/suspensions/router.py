@@ -94,7 +94,7 @@ def _end(unit: UnitOfWork, body: SuspensionWrite) -> Instant:
     """Return the wanted end; raise `Invalid` if it is missing or wrong."""
     if (body.for_ is None) == (body.until is None):
         raise Invalid.at("body", 'give either "for" or "until", not both')
-    until = given_bound(body.until, time_zone_of(unit.session, body.authority), "body.until")
+    until = given_bound(body.until, time_zone_of(unit.session, body.authority), unit.asked_s, "body.until")
     return unit.now_s + parse_duration(body.for_ or "") if until is None else until
 
 

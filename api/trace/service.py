@@ -42,7 +42,7 @@ class Question:
 
 def parse_at(text: str, time_zone: str, now: Instant) -> Instant:
     """Return the past instant of a written time, by default in `time_zone`; raise `Invalid` if it is not past."""
-    at = given_timestamp(text, now, time_zone, "query.at")
+    at = given_timestamp(text, now, time_zone, now, "query.at", past=True)
     if at > now:
         raise Invalid.at(
             "query.at",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from api.http.schemas import Day, DayText, InstantText, NodeMessage, Read, Reason, ServiceSlug, Slug, Strict, Timestamp
-from api.timestamps import parse_timestamp
+from api.timestamps import stored_instant
 from api.usage.rate import MAX_AT_ONCE
 from dnsfilter.policy.model import DEFAULT_SITE
 
@@ -78,7 +78,7 @@ class ClientCount(NodeMessage):
     @property
     def minute_s(self) -> int:
         """Return the start of the minute, by the node's clock."""
-        return parse_timestamp(self.minute, "UTC")
+        return stored_instant(self.minute)
 
 
 class UsageBatch(NodeMessage):
@@ -96,12 +96,12 @@ class UsageBatch(NodeMessage):
     @property
     def start_s(self) -> int:
         """Return when the counting began, by the node's clock."""
-        return parse_timestamp(self.from_, "UTC")
+        return stored_instant(self.from_)
 
     @property
     def end_s(self) -> int:
         """Return when the counting ended, by the node's clock."""
-        return parse_timestamp(self.until, "UTC")
+        return stored_instant(self.until)
 
 
 class UsageRead(Read):

@@ -41,7 +41,7 @@ def explain(options: argparse.Namespace) -> int:
     now = store_of(options, config).creation_time_s(int(time.time()))
     try:
         client, name = ip_address(options.client), parse_typed_name(options.name)
-        at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE)
+        at = now if options.at is None else instant_of(parse_written(options.at), DEFAULT_ZONE, now)
     except ValueError as error:
         say(f"dnsfilter: {error}", file=sys.stderr)
         return WRONG_INPUT

@@ -17,21 +17,22 @@ MINUTES_PER_DAY = 1440
 
 # Names with a lower-case first letter are files of the system ("localtime", "posix/…", "right/…"), not zones.
 _ZONE_NAME = re.compile(r"[A-Z][A-Za-z0-9_+-]{0,40}(?:/[A-Za-z0-9_+-]{1,40}){0,3}")
-_SPAN = re.compile(r"(\d{1,4}) ?(hours?|h|days?|d|weeks?|months?|years?)")
+_SPAN = re.compile(r"(\d{1,4}) ?(days?|d|weeks?|months?|years?)", re.ASCII)
 _DURATION = re.compile(
-    r"(?:(\d{1,3}) ?(?:hours?|h))? ?(?:(\d{1,4}) ?(?:minutes?|mins?|m))? ?(?:(\d{1,5}) ?(?:seconds?|secs?|s))?",
+    r"(?:(\d{1,4}) ?(?:hours?|h))? ?(?:(\d{1,4}) ?(?:minutes?|mins?|m))? ?(?:(\d{1,5}) ?(?:seconds?|secs?|s))?",
     re.ASCII,
 )
-_HOURS = re.compile(r"([A-Za-z,-]{3,40}) +(\d\d):(\d\d) ?- ?(\d\d):(\d\d)")
+_MINUTES_OR_MONTHS = re.compile(r"\d{1,4} ?m", re.ASCII)
+_HOURS = re.compile(r"(?:([A-Za-z,-]{3,40}) +)?(\d\d?)(?::(\d\d))?h? ?- ?(\d\d?)(?::(\d\d)|h)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A length of time as people specify it. Months and days are calendar ones, hours have 3600 s."""
+    """A length of time as people specify it. Months and days are calendar ones, seconds are exact."""
 
     months: int = 0
     days: int = 0
-    hours: int = 0
+    seconds: int = 0
 
 
 def zone(time_zone: str) -> ZoneInfo:
@@ -98,14 +99,23 @@ def add_months(day: date, months: int) -> date:
 
 
 def parse_span(text: str) -> Span:
-    """Return the `Span` of "6 months", "1 year", "2 weeks", "30 days" or "72 h". ValueError names an invalid text."""
-    match = _SPAN.fullmatch(text.strip().lower())
+    """Return the `Span` of "6 months", "1 year", "2 weeks", "30 days", "72 h", "1h30m" or "4 minutes".
+
+    ValueError names an invalid text. "6m" is one: it can mean months or minutes.
+    """
+    said = text.strip().lower()
+    if _MINUTES_OR_MONTHS.fullmatch(said):
+        number = said.removesuffix("m").strip()
+        raise ValueError(f'{text!r} can mean minutes or months: write "{number} minutes" or "{number} months"')
+    seconds = _exact_s(said)
+    if seconds:
+        return Span(seconds=seconds)
+    match = _SPAN.fullmatch(said)
     if match is None or int(match[1]) == 0:
-        raise ValueError(f'{text!r} is not a span of time: write for example "6 months", "30 days" or "72 hours"')
+        forms = '"4 minutes", "72 hours", "30 days" or "6 months"'
+        raise ValueError(f"{text!r} is not a span of time: write for example {forms}")
     count = int(match[1])
     match match[2][0]:
-        case "h":
-            return Span(hours=count)
         case "d":
             return Span(days=count)
         case "w":
@@ -116,34 +126,48 @@ def parse_span(text: str) -> Span:
             return Span(months=count)
 
 
+def is_span(text: str) -> bool:
+    """Return whether a text is a length of time."""
+    try:
+        parse_span(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_duration(text: str) -> int:
     """Return the seconds of "30m", "1h30m", "4h" or "30 minutes". ValueError names an invalid text.
 
-    This is not a `Span`: "m" means minutes here, and must not be confused with months.
+    A duration has no months, so "m" means minutes.
     """
-    match = _DURATION.fullmatch(text.strip().lower())
-    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match is not None else (0, 0, 0)
-    duration_s = 3600 * hours + 60 * minutes + seconds
+    duration_s = _exact_s(text.strip().lower())
     if not duration_s:
         raise ValueError(f'{text!r} is not a duration: write for example "30m", "1h30m" or "30 minutes"')
     return duration_s
 
 
+def _exact_s(said: str) -> int:
+    """Return the seconds of hours, minutes and seconds; 0 for another text."""
+    match = _DURATION.fullmatch(said)
+    hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match is not None else (0, 0, 0)
+    return 3600 * hours + 60 * minutes + seconds
+
+
 def end_of_span(start_day: date, span: Span, time_zone: str) -> Instant:
-    """Return the exclusive end of `span` from the first instant of `start_day`: a midnight, plus the span's hours."""
-    return local_midnight(_add(start_day, span), time_zone) + 3600 * span.hours
+    """Return the exclusive end of `span` from the first instant of `start_day`: a midnight, plus its seconds."""
+    return local_midnight(_add(start_day, span), time_zone) + span.seconds
 
 
 def end_after(start: Instant, span: Span, time_zone: str) -> Instant:
-    """Return the exclusive end of `span` from `start`: the same local time after months and days, plus hours."""
+    """Return the exclusive end of `span` from `start`: the same local time after months and days, plus seconds."""
     if not span.months and not span.days:
-        return start + 3600 * span.hours
+        return start + span.seconds
     local = datetime.fromtimestamp(start, zone(time_zone))
-    return local_instant(datetime.combine(_add(local.date(), span), local.time()), time_zone) + 3600 * span.hours
+    return local_instant(datetime.combine(_add(local.date(), span), local.time()), time_zone) + span.seconds
 
 
 def end_of_last_day(start: Instant, span: Span, time_zone: str) -> Instant:
-    """Return the exclusive end of `span` from `start`: exact if the span is in hours, else the next midnight.
+    """Return the exclusive end of `span` from `start`: exact if the span has no days, else the next midnight.
 
     Rounding up gives at least the months or days that were asked for.
     """
@@ -177,15 +201,19 @@ def weekly_windows(hours: WeeklyHours, start: Instant, end: Instant) -> Iterator
 
 
 def parse_hours(text: str, time_zone: str) -> WeeklyHours:
-    """Return `WeeklyHours` of "Mon-Fri 09:00-12:00" or "Mon,Wed,Fri-Sun 00:00-24:00". ValueError names invalid text."""
+    """Return `WeeklyHours` of "Mon-Fri 09:00-12:00", "Mon,Wed,Fri-Sun 00:00-24:00" or, for every day, "12-14h".
+
+    ValueError names an invalid text.
+    """
     match = _HOURS.fullmatch(text.strip().replace("–", "-"))
     if match is None:
-        raise ValueError(f'{text!r} is not valid as weekly hours: write for example "Mon-Fri 09:00-12:00"')
+        forms = '"Mon-Fri 09:00-12:00", or "12-14h" for every day'
+        raise ValueError(f"{text!r} is not valid as weekly hours: write for example {forms}")
     zone(time_zone)
     start, end = _minute(match[2], match[3], text), _minute(match[4], match[5], text)
     if start >= end:
         raise ValueError(f"the hours {text!r} end before they start: write hours across midnight as two entries")
-    return WeeklyHours(_parse_days(match[1], text), start, end, time_zone)
+    return WeeklyHours(_parse_days(match[1] or f"{DAY_NAMES[0]}-{DAY_NAMES[-1]}", text), start, end, time_zone)
 
 
 def hours_text(hours: WeeklyHours) -> str:
@@ -254,10 +282,10 @@ def _day(name: str, text: str) -> int:
     return DAY_NAMES.index(name.title())
 
 
-def _minute(hour: str, minute: str, text: str) -> int:
-    minutes = 60 * int(hour) + int(minute)
-    if int(minute) > 59 or minutes > MINUTES_PER_DAY:
-        raise ValueError(f"{hour}:{minute} in {text!r} is not a time of day (00:00 to 24:00)")
+def _minute(hour: str, minute: str | None, text: str) -> int:
+    minutes = 60 * int(hour) + int(minute or 0)
+    if int(minute or 0) > 59 or minutes > MINUTES_PER_DAY:
+        raise ValueError(f"{hour}:{minute or '00'} in {text!r} is not a time of day (00:00 to 24:00)")
     return minutes
 
 

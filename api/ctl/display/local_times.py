@@ -3,32 +3,16 @@
 A time zone of None is the default zone. The API accepts every form that is printed here.
 """
 
-import re
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from api.bans.schemas import TermRead
 from dnsfilter.policy import instants
-from dnsfilter.policy.calendar import local_instant, parse_instant, zone
+from dnsfilter.policy.calendar import parse_instant, zone
 from dnsfilter.policy.instants import DEFAULT_ZONE, day_words, is_midnight, local_time
 from dnsfilter.policy.model import Instant
 
 End = TypeVar("End", bound=str | None, covariant=True)
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-
-
-def next_local(clock: str, now: Instant, time_zone: str | None) -> Instant:
-    """Return the next instant at which a clock there shows `clock`, for example "23:00". Raise ValueError.
-
-    In the repeated hour in autumn both occurrences count.
-    """
-    if not _CLOCK.fullmatch(clock):
-        raise ValueError(f"{clock!r} is not a time of day. Write for example 23:00")
-    zone_here = time_zone or DEFAULT_ZONE
-    today, shown = local_time(now, zone_here).date(), time.fromisoformat(clock)
-    days = (datetime.combine(today + timedelta(days=ahead), shown) for ahead in (0, 1, 2))
-    found = (local_instant(day, zone_here, second=second) for day in days for second in (False, True))
-    return next(at for at in found if at > now)
 
 
 def usable_zone(name: str) -> str:

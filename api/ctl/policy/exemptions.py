@@ -57,7 +57,10 @@ def _add_ask(group: Group) -> None:
     add_ban(parser, "ban to remove")
     parser.add_argument("ranges", nargs="+", type=prefix, metavar="PREFIX", help="ranges, exactly as registered")
     parser.add_argument(
-        "--hours", action="append", metavar="HOURS", help='weekly hours, "Mon-Fri 09:00-12:00"; may be repeated'
+        "--hours",
+        action="append",
+        metavar="HOURS",
+        help='weekly hours: "Mon-Fri 09:00-12:00", or 12-14h every day; may be repeated',
     )
     parser.add_argument(
         "--time-zone",

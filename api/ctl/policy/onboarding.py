@@ -1,6 +1,7 @@
 """dnsfilterctl authority onboard: show what a new authority still needs, or ask for each step and do it."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -356,8 +357,9 @@ def _formal(talk: _Talk, basis: str) -> Body:
     """Return the request body of a ban with a decision."""
     time_zone = usable_zone(talk.client.get(AuthorityRead, path("authorities", talk.name)).time_zone)
     decision = _decision(basis)
+    now = int(time.time())
     start = ask_for(
-        "start: a date, or empty for now", lambda typed: _checked_text(typed, parse_timestamp(typed, time_zone))
+        "start: a date, or empty for now", lambda typed: _checked_text(typed, parse_timestamp(typed, time_zone, now))
     )
     span = ask_for("length", lambda typed: _checked_text(typed, parse_span(typed)), _SPAN) or _SPAN
     return {"decision": decision, "terms": [_given({"start": start, "for": span})]}

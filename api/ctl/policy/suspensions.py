@@ -1,7 +1,5 @@
 """dnsfilterctl suspend and suspension: the emergency switch, and the banner of other commands while one is in force."""
 
-import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -9,6 +7,7 @@ from api.ctl.command import (
     DEFAULT_LIMIT,
     KEPT,
     MAX_LIMIT,
+    WHEN,
     Group,
     Options,
     Result,
@@ -25,7 +24,7 @@ from api.ctl.command import (
 )
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.listing import listed
-from api.ctl.display.local_times import at_words, effective_end, next_local
+from api.ctl.display.local_times import at_words, effective_end
 from api.ctl.display.safe_text import columns, cut, table
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
@@ -33,7 +32,7 @@ from api.ctl.numbered import Numbered
 from api.ctl.remote.client import Client, path
 from api.ranges.schemas import RangeRead
 from api.suspensions.schemas import LocalSuspensionRead, SuspensionRead, SuspensionState
-from dnsfilter.policy.calendar import instant_text, parse_instant
+from dnsfilter.policy.calendar import parse_instant
 
 EVERYBODY = "everybody"
 MAX_REASON_SHOWN = 100
@@ -72,7 +71,7 @@ def add(groups: Group) -> None:
         metavar="SPAN",
         help="duration: 30m, 1h30m, 4h; an operator may suspend at most 4h within 24h",
     )
-    reach.add_argument("--until", metavar="WHEN", help="end: a time of day such as 23:00, a date, or both")
+    reach.add_argument("--until", metavar="WHEN", help=f"end: {WHEN}")
     reach.add_argument("--end", action="store_true", help="end the suspension now")
     reach.add_argument("--list", action="store_true", help="list suspensions in force")
     suspend.add_argument("--reason", type=reason, metavar="TEXT", help=f"why, {KEPT}; required except with --list")
@@ -100,20 +99,8 @@ def _suspend(client: Client, options: Options) -> Result:
     if options.end:
         return _end_all(client, options)
     body = {key.rstrip("_"): value for key, value in given(options, "for_", "until", "reason").items()}
-    # Every date has a hyphen or a space; a time of day has neither.
-    if "until" in body and not re.search("[- ]", body["until"]):
-        body["until"] = _until(body["until"], options.authority, Names(client))
     made = client.send(SuspensionRead, "POST", path("suspensions"), {"authority": options.authority, **body})
     return Result(made, lambda: _made(made, client))
-
-
-def _until(clock: str, authority: str | None, names: Names) -> str:
-    """Return the next instant of a time of day, in the authority's or the default time zone. Raise WrongInput."""
-    try:
-        at = next_local(clock, int(time.time()), names.time_zone(authority))
-    except ValueError as error:
-        raise WrongInput(f"cannot suspend until {clock}: {error}") from error
-    return instant_text(at)
 
 
 def _end_all(client: Client, options: Options) -> Result:

@@ -14,7 +14,7 @@ from api.notices.due.due_bans import bindings_of, bound_at, facts_at, reference_
 from api.notices.kinds import Due, Hour, Kind
 from api.requests.schemas import LIFT, RequestState
 from api.requests.state import in_state
-from api.timestamps import parse_timestamp
+from api.timestamps import stored_instant
 from dnsfilter.policy.intervals import span
 from dnsfilter.policy.model import Instant, Mode
 
@@ -64,7 +64,7 @@ def _spells(session: Session, ban: BanRow, now: Instant) -> list[_Spell]:
     for entry, following in zip_longest(known, known[1:]):
         after = entry.after or {}
         off_until = after.get("off_until")
-        until = None if off_until is None else parse_timestamp(off_until, "UTC")
+        until = None if off_until is None else stored_instant(off_until)
         spells.append(_Spell(entry.time_s, Mode(after["mode"]), entry, until))
         if until is not None and until <= (now if following is None else following.time_s):
             spells.append(_Spell(until, Mode(after["returns_to"]), None))

@@ -5,6 +5,7 @@ import pytest
 from api.ctl.display.local_times import end_words, start_words
 from api.errors import Invalid
 from api.timestamps import (
+    check_instant,
     given_bound,
     given_timestamp,
     parse_bound,
@@ -16,6 +17,8 @@ from api.timestamps import (
 )
 
 ZONE = "Europe/Brussels"
+NOW = 1_790_000_000
+"""Monday 21 September 2026, 16:13:20 in Brussels."""
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,7 @@ ZONE = "Europe/Brussels"
     ],
 )
 def test_a_written_time_is_local_unless_it_names_a_zone(text: str, shown: str) -> None:
-    assert timestamp_text(parse_timestamp(text, ZONE)) == shown
+    assert timestamp_text(parse_timestamp(text, ZONE, NOW)) == shown
 
 
 @pytest.mark.parametrize(
@@ -47,9 +50,38 @@ def test_a_written_time_is_local_unless_it_names_a_zone(text: str, shown: str) -
 def test_an_end_is_an_instant_a_last_day_or_a_span(
     end: str | None, until: str | None, span: str | None, shown: str, day: str | None
 ) -> None:
-    found = parse_end(parse_timestamp("2026-11-01", ZONE), end, until, span, ZONE)
+    found = parse_end(parse_timestamp("2026-11-01", ZONE, NOW), end, until, span, ZONE, NOW)
     assert found is not None
     assert (timestamp_text(found), through(found, ZONE)) == (shown, day)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "until", "shown"),
+    [
+        (None, "18:00", None, "2026-09-21T16:00:00Z"),
+        (None, None, "08:00", "2026-09-22T06:00:00Z"),
+        (None, None, "tomorrow", "2026-09-22T22:00:00Z"),
+        (None, "tomorrow", None, "2026-09-21T22:00:00Z"),
+        (None, None, "until friday", "2026-09-25T22:00:00Z"),
+        (None, None, "friday 18:00", "2026-09-25T16:00:00Z"),
+        ("tomorrow 08:00", "12:00", None, "2026-09-22T10:00:00Z"),
+        ("tomorrow 08:00", None, "tomorrow 12:00", "2026-09-22T10:00:00Z"),
+        ("2026-09-01", None, "18:00", "2026-09-21T16:00:00Z"),
+    ],
+)
+def test_an_end_that_is_said_comes_after_its_start_and_now(
+    start: str | None, end: str | None, until: str | None, shown: str
+) -> None:
+    begins = given_timestamp(start, NOW, ZONE, NOW, "body.start")
+    found = parse_end(begins, end, until, None, ZONE, NOW)
+    assert found is not None
+    assert timestamp_text(found) == shown
+
+
+@pytest.mark.parametrize("text", ["08:00", "tomorrow", "friday 18:00", "2026-11-25 10:00"])
+def test_a_node_says_instants_alone(text: str) -> None:
+    with pytest.raises(ValueError, match="has no zone: write for example 2026-11-25T10:00:00Z"):
+        check_instant(text)
 
 
 @pytest.mark.parametrize(
@@ -67,35 +99,35 @@ def test_an_end_is_an_instant_a_last_day_or_a_span(
 def test_spans_of_days_and_months_end_at_midnight_and_hours_are_exact(
     start: str, span: str, last: str | None, at: str | None
 ) -> None:
-    found = parse_end(parse_timestamp(start, ZONE), None, None, span, ZONE)
+    found = parse_end(parse_timestamp(start, ZONE, NOW), None, None, span, ZONE, NOW)
     assert found is not None
     assert through(found, ZONE) == last
     assert at in (None, timestamp_text(found))
 
 
 def test_an_ambiguous_hour_is_the_first_for_a_start_and_the_second_for_an_end() -> None:
-    assert timestamp_text(parse_timestamp("2026-10-25 02:30", ZONE)) == "2026-10-25T00:30:00Z"
-    assert timestamp_text(parse_bound("2026-10-25 02:30", ZONE)) == "2026-10-25T01:30:00Z"
+    assert timestamp_text(parse_timestamp("2026-10-25 02:30", ZONE, NOW)) == "2026-10-25T00:30:00Z"
+    assert timestamp_text(parse_bound("2026-10-25 02:30", ZONE, NOW)) == "2026-10-25T01:30:00Z"
 
 
 @pytest.mark.parametrize("at", [1_790_000_000, 1_790_028_000, 1_792_888_200, 1_792_891_800])
 def test_printed_periods_can_be_parsed_back(at: int) -> None:
     text = timestamp_text(at)
-    assert parse_timestamp(start_words(text, ZONE), ZONE) == at
-    assert parse_end(0, None, end_words(text, ZONE), None, ZONE) == at
-    assert parse_end(0, end_words(text, ZONE), None, None, ZONE) == at
-    assert parse_end(0, text, None, None, ZONE) == at
+    assert parse_timestamp(start_words(text, ZONE), ZONE, NOW) == at
+    assert parse_end(0, None, end_words(text, ZONE), None, ZONE, NOW) == at
+    assert parse_end(0, end_words(text, ZONE), None, None, ZONE, NOW) == at
+    assert parse_end(0, text, None, None, ZONE, NOW) == at
 
 
 def test_a_fault_names_its_field_and_what_to_write() -> None:
     with pytest.raises(Invalid) as caught:
-        given_timestamp("1 July 2026 09:00 CET", None, ZONE, "body.at")
+        given_timestamp("1 July 2026 09:00 CET", None, ZONE, NOW, "body.at")
     assert caught.value.faults[0].place == "body.at"
     assert "write CEST, or an offset such as +02:00" in caught.value.faults[0].message
     with pytest.raises(Invalid):
-        given_bound("through 1 July 2026 09:00", ZONE, "body.until")
-    assert given_timestamp(None, 7, ZONE, "body.at") == 7
-    assert given_bound(None, ZONE, "body.until") is None
+        given_bound("through 1 July 2026 09:00", ZONE, NOW, "body.until")
+    assert given_timestamp(None, 7, ZONE, NOW, "body.at") == 7
+    assert given_bound(None, ZONE, NOW, "body.until") is None
 
 
 @pytest.mark.parametrize("text", ["1 July 2026", "2026-02-30", "2026-07-01T10:00:00Z"])

@@ -28,7 +28,7 @@ def table(until: str, allowed: str = '["10.0.0.0/8"]') -> str:
 def test_learning_ends_after_the_day_or_at_the_time_also_if_that_is_past(
     tmp_path: Path, written: str, end: str
 ) -> None:
-    at = instant_of(parse_written(end), "Europe/Brussels")
+    at = instant_of(parse_written(end), "Europe/Brussels", 0)
     clients = load(tmp_path, table(written)).clients
     assert clients == Clients(Unregistered.LEARN, (ip_network("10.0.0.0/8"),), at)
     client = b"\x0a\0\0\1"
@@ -62,7 +62,7 @@ def test_fault_names_its_place(tmp_path: Path, text: str, expected: str) -> None
 
 def test_an_end_far_ahead_is_a_problem_for_check_and_loads_nevertheless(tmp_path: Path) -> None:
     clients = load(tmp_path, table("2026-03-10T12:00:00Z")).clients
-    until = instant_of(parse_written("2026-03-10T12:00:00Z"), "Europe/Brussels")
+    until = instant_of(parse_written("2026-03-10T12:00:00Z"), "Europe/Brussels", 0)
     begins = until - MAX_LEARNING_S
     assert learning_problems(clients, begins) == ()
     (problem,) = learning_problems(clients, begins - 1)

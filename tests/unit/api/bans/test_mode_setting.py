@@ -49,6 +49,21 @@ def test_the_mode_before_returns_at_the_end_without_an_act(town: Plane, before: 
     assert town.revision() == revision
 
 
+@pytest.mark.parametrize(
+    ("term", "until"),
+    [
+        ({"until": "18:00"}, "2026-09-21T16:00:00Z"),
+        ({"until": "08:00"}, "2026-09-22T06:00:00Z"),
+        ({"until": "tomorrow 08:00"}, "2026-09-22T06:00:00Z"),
+        ({"until": "friday 18:00"}, "2026-09-25T16:00:00Z"),
+        ({"until": "tomorrow"}, "2026-09-22T22:00:00Z"),
+        ({"for": "4 minutes"}, timestamp_text(START + 240)),
+    ],
+)
+def test_the_end_is_said_as_people_say_times(town: Plane, term: dict[str, str], until: str) -> None:
+    assert _set(town, mode="off", **term)["off_until"] == until
+
+
 def test_without_an_end_a_ban_stays_off_and_may_get_an_end_later(town: Plane) -> None:
     _set(town, mode="monitor")
     assert _set(town, mode="off")["off_until"] is None
@@ -76,6 +91,9 @@ def test_repeated_mode_is_no_act(town: Plane) -> None:
         ({"mode": "off", "for": "300 years"}, "body.for", "'300 years' ends after the year 2199"),
         ({"mode": "off", "until": timestamp_text(START)}, "body.until", "has passed: give a later time"),
         ({"mode": "off", "until": UNTIL, "for": "1 hour"}, "body.until", "give only one of"),
+        ({"mode": "off", "until": "monday 18:00"}, "body.until", "can mean today or 28 September 2026: write today 18"),
+        ({"mode": "off", "until": "4 minutes"}, "body.until", "It is a length of time, which is given by `for`."),
+        ({"mode": "off", "for": "6m"}, "body.for", "can mean minutes or months"),
     ],
 )
 def test_an_end_that_makes_no_sense_is_refused(town: Plane, body: Any, place: str, message: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.timestamps import parse_timestamp
+from api.timestamps import stored_instant
 from tests.unit.api.conftest import START, Plane, on_both_databases
 
 pytestmark = pytest.mark.heavy
@@ -99,7 +99,7 @@ def test_a_request_for_time_that_was_not_asked_for_is_another_one(
 def test_repeated_request_conflicts_after_midnight(
     town: Plane, first: str, span: str, minutes: int, status: int, approved: bool
 ) -> None:
-    town.clock.now = parse_timestamp(first, "UTC")
+    town.clock.now = stored_instant(first)
     body = {**BODY, "for": "3 months" if status == 201 else span}
     number = town.done("POST", "/v1/exemptions", body)["number"]
     if approved:

@@ -25,7 +25,7 @@ from tests.unit.api.conftest import authority
 
 REASON = "because of that"
 NO_TIME = f"not a date or time: write for example {EXAMPLES}"
-NO_SPAN = 'not a span of time: write for example "6 months", "30 days" or "72 hours"'
+NO_SPAN = 'not a span of time: write for example "4 minutes", "72 hours", "30 days" or "6 months"'
 
 
 def faults(kind: type[BaseModel], values: dict[str, Any]) -> list[tuple[str, str]]:

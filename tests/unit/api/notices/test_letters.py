@@ -12,12 +12,12 @@ from api.notices.kinds import Kind
 from api.notices.letters import SEPARATOR, WIDTH, Names, languages_of, letter
 from api.notices.texts import COMMANDS, TEXTS
 from api.notices.translations import LOCALES, phrases_in
-from api.timestamps import parse_timestamp
+from api.timestamps import parse_timestamp, stored_instant
 from dnsfilter.policy import model
 from dnsfilter.policy.model import Authority
 
-MIDNIGHT = parse_timestamp("2026-10-01", "Europe/Brussels")
-MORNING = parse_timestamp("2026-10-01T09:00:00+02:00", "UTC")
+MIDNIGHT = parse_timestamp("2026-10-01", "Europe/Brussels", 0)
+MORNING = stored_instant("2026-10-01T09:00:00+02:00")
 FACTS: dict[str, Any] = {
     "ban": "federal/tiktok",
     "reference": "KB 2026/12",

@@ -234,6 +234,13 @@ def test_a_waiting_act_sent_again_with_its_key_gets_the_same_answer(town: Plane,
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
+def test_a_time_that_is_said_counts_from_the_request(town: Plane, desk: str, approver: str) -> None:
+    number = town.done("PATCH", BAN, {"mode": "off", "until": "tomorrow 08:00"}, token=desk)["number"]
+    town.clock.now += 8 * 3600  # It is tomorrow.
+    assert _approve(town, number, approver).status_code == 200
+    assert town.done("GET", BAN)["off_until"] == "2026-09-22T06:00:00Z"
+
+
 def test_span_counts_from_the_request_and_an_end_that_has_passed_is_now(town: Plane, desk: str, approver: str) -> None:
     number = town.done("PATCH", BAN, {"mode": "off", "for": "2 hours"}, token=desk)["number"]
     town.clock.now += 3600

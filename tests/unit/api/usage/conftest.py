@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.timestamps import parse_timestamp, timestamp_text
+from api.timestamps import stored_instant, timestamp_text
 from tests.unit.api.conftest import Plane
 from tests.unit.api.node_api.conftest import machine
 from tests.unit.api.nodes.conftest import Machine
@@ -36,7 +36,7 @@ def batch(
 
 def _after_a_minute(start: str) -> str:
     with suppress(ValueError):
-        return timestamp_text(parse_timestamp(start, "UTC") + 60)
+        return timestamp_text(stored_instant(start) + 60)
     return start
 
 

@@ -8,7 +8,6 @@ from api.bans.schemas import FormalRead, TermRead
 from api.ctl.display.local_times import (
     at_words,
     end_words,
-    next_local,
     period_words,
     reach_words,
     soon_words,
@@ -16,7 +15,6 @@ from api.ctl.display.local_times import (
     term_words,
     usable_zone,
 )
-from dnsfilter.policy.calendar import parse_instant
 
 BRUSSELS = "Europe/Brussels"
 NO_DECISION = FormalRead(organ="", reference="", date="", legal_basis="", advice="", link="", follows=None)
@@ -98,29 +96,6 @@ def test_unknown_time_zone_becomes_utc(zone: str, usable: str) -> None:
     assert usable_zone(zone) == usable
 
 
-@pytest.mark.parametrize(
-    ("clock", "now", "at"),
-    [
-        ("17:30", "2026-09-21T14:13:20Z", "2026-09-21T15:30:00Z"),
-        ("16:13", "2026-09-21T14:13:20Z", "2026-09-22T14:13:00Z"),
-        ("02:30", "2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z"),
-        ("00:10", "2026-09-21T21:50:00Z", "2026-09-21T22:10:00Z"),
-        ("02:30", "2026-10-25T00:10:00Z", "2026-10-25T00:30:00Z"),
-        ("02:30", "2026-10-25T00:40:00Z", "2026-10-25T01:30:00Z"),
-        ("02:30", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"),
-        ("02:30", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"),
-    ],
-)
-def test_time_of_day_is_its_next_occurrence(clock: str, now: str, at: str) -> None:
-    assert next_local(clock, parse_instant(now), "Europe/Brussels") == parse_instant(at)
-
-
-@pytest.mark.parametrize("clock", ["24:00", "7:00", "12:60", "noon", "12:00:00"])
-def test_invalid_time_of_day_is_rejected(clock: str) -> None:
-    with pytest.raises(ValueError, match="is not a time of day"):
-        next_local(clock, 0, "UTC")
-
-
 def test_times_without_an_authority_are_in_the_default_zone(
     zone_here: Callable[[str], None],
 ) -> None:
@@ -128,7 +103,6 @@ def test_times_without_an_authority_are_in_the_default_zone(
     assert at_words("2026-11-25T23:33:32Z") == "26 November 2026 00:33:32 CET"
     assert end_words("2026-09-30T22:00:00Z", None) == "through 30 September 2026"
     assert end_words("2026-09-30T22:00:01Z", None) == "until 1 October 2026 00:00:01 CEST"
-    assert next_local("16:13", parse_instant("2026-09-21T14:13:20Z"), None) == parse_instant("2026-09-22T14:13:00Z")
 
 
 def test_future_instant_says_today_or_tomorrow_only_with_now() -> None:

@@ -82,7 +82,7 @@ def test_question_is_repeated_after_a_wrong_answer(served: Served, lead: Lead) -
         "harbour", "agency", "Dutch", "nl", "Haven", "ict@harbour.example", "Europe/Nowhere", "",
         "192.0.2.1/24", "192.0.2.0/24", "hall", "default", "",
         "",
-        "toktik", "tiktok", "decree 7", "", "", "20 September", "2026-09-20", "tomorrow", "2026-10-01", "long",
+        "toktik", "tiktok", "decree 7", "", "", "20 September", "2026-09-20", "some day", "2026-10-01", "long",
         "1 year", "perhaps", "yes",
     )  # fmt: skip
     assert "'harbour' is not one of federal" in done.out
@@ -91,7 +91,7 @@ def test_question_is_repeated_after_a_wrong_answer(served: Served, lead: Lead) -
     assert "has host bits set" in done.out
     assert "no site hall. Type `dnsfilterctl site list` to see all" in done.out
     assert "no service toktik. Type `dnsfilterctl service list` to see all" in done.out
-    assert all(f"'{wrong}' is " in done.out for wrong in ("20 September", "tomorrow", "long", "perhaps"))
+    assert all(f"'{wrong}' is " in done.out for wrong in ("20 September", "some day", "long", "perhaps"))
     ban = served.plane.done("GET", "/v1/authorities/harbour/bans/tiktok")
     assert (ban["decision"]["date"], ban["terms"][0]["start"]) == ("2026-09-20", "2026-09-30T22:00:00Z")
     assert done.out.count("harbour is registered") == 1
