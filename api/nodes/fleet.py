@@ -45,10 +45,11 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class NodeFigures:
-    """What an enrolled node reported last; None if it has not reported."""
+    """State of an enrolled node, and what it reported last; None if it has not reported."""
 
     name: str
     site: str
+    state: State
     revision: int | None
     report_age_s: int | None
 
@@ -119,16 +120,16 @@ class Fleet:
         return {state: found[state] for state in get_args(State)}
 
     def figures(self) -> Sequence[NodeFigures]:
-        """Return what each enrolled node reported last, by name. Raise SQLAlchemyError."""
+        """Return the state of each enrolled node and what it reported last, by name. Raise SQLAlchemyError."""
         now_s = self._clock()
         with self._database.reading() as session:
             rows = [row for row in repository.briefs(session) if row.removed_s is None and row.enrolled_s is not None]
-            reports = self._last_reports(session, rows)
+            reports, states = self._last_reports(session, rows), self.states(session, rows)
         return [
             NodeFigures(
-                row.name, row.site, body.get("revision"), None if seen_s is None else max(0, int(now_s - seen_s))
+                row.name, row.site, state, body.get("revision"), None if seen_s is None else max(0, int(now_s - seen_s))
             )
-            for row, (body, seen_s) in zip(rows, reports, strict=True)
+            for row, state, (body, seen_s) in zip(rows, states, reports, strict=True)
         ]
 
     def having(self, session: Session, revision: int) -> Sequence[NodeHaving]:

@@ -83,6 +83,11 @@ SIZE = (
         question="Which share of the disk of the control plane is free?",
         queries={"{{instance}}": "dnsfilter_api_state_disk_free_bytes / dnsfilter_api_state_disk_size_bytes"},
     ),
+    Panel(
+        title="Clock difference", kind="stat", unit="s",
+        question="How far is the clock of each node from that of Prometheus? An alert fires beyond 30 seconds.",
+        queries={"{{instance}}": f"abs(dnsfilter_time_seconds - timestamp(dnsfilter_time_seconds)){ON_NODE}"},
+    ),
 )  # fmt: skip
 
 CAPACITY = build(

@@ -16,7 +16,7 @@ class ProcessUse:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """State of a node's upstreams, sockets, processes and disk. A value is None if the kernel did not give it."""
+    """A node's upstreams, sockets, processes, disk and clock. A value is None if the kernel did not give it."""
 
     site: str = ""
     node: str = ""
@@ -28,6 +28,7 @@ class Vitals:
     worker_queries: Mapping[int, int] = field(default_factory=dict)
     disk_free_bytes: int | None = None
     disk_size_bytes: int | None = None
+    time_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import time
 import urllib.request
 from contextlib import suppress
 from itertools import count
@@ -93,7 +94,9 @@ def test_each_process_of_a_node_is_shown_and_queries_stay_with_their_worker(tmp_
         assert eventually(lambda: node.metrics()["dnsfilter_workers"] == 2, 30)
         for _ in range(20):
             node.dig("www.tiktok.com")
+        before = time.time()
         shown = node.metrics()
+        assert before <= shown["dnsfilter_time_seconds"] <= time.time()
         for metric in ("open_files", "open_files_limit", "memory_bytes", "cpu_seconds_total"):
             assert all(shown[f'dnsfilter_process_{metric}{{process="{name}"}}'] > 0 for name in names)
         assert shown['dnsfilter_node_info{node="",site="default"}'] == 1

@@ -170,12 +170,13 @@ class NodesCollector(Collector):
         self._nodes = nodes
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family with a series per state, and two with a series per enrolled node."""
+        """Yield one family with a series per state, and three with a series per enrolled node."""
         try:
             counts, found = self._nodes.counts(), self._nodes.figures()
         except SQLAlchemyError:
             return
         yield family_of(table.NODES, [((state,), count) for state, count in counts.items()])
+        yield family_of(table.NODE_STATE, [((one.name, one.site, one.state), 1) for one in found])
         revisions = [((one.name, one.site), one.revision) for one in found if one.revision is not None]
         yield family_of(table.NODE_REVISION, revisions)
         ages = [((one.name, one.site), one.report_age_s) for one in found if one.report_age_s is not None]

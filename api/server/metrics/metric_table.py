@@ -41,6 +41,10 @@ PUBLISH_FAILURES: Final = Metric(
     "dnsfilter_api_publish_failures_total", MetricType.COUNTER, "Snapshots that failed to publish."
 )
 NODES: Final = Metric("dnsfilter_api_nodes", MetricType.GAUGE, "Nodes by state.", ("state",))
+NODE_STATE: Final = Metric(
+    "dnsfilter_api_node_state", MetricType.GAUGE, "Always 1, for each enrolled node in its current state.",
+    (*OF_NODE, "state"),
+)  # fmt: skip
 NODE_REVISION: Final = Metric(
     "dnsfilter_api_node_revision",
     MetricType.GAUGE,
@@ -218,8 +222,8 @@ API_BUILD_INFO: Final = Metric(
 
 API_METRICS: Final = (
     REQUESTS, REQUEST_DURATION, DATABASE_REVISION, PUBLISHED_REVISION, PUBLISH_DURATION, PUBLISH_FAILURES, NODES,
-    NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE, CHANGE,
-    POLICY_CHANGED, EXEMPTIONS, EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE,
+    NODE_STATE, NODE_REVISION, NODE_REPORT_AGE, BAN_INFO, BAN_MODE, BAN_IN_FORCE, BAN_END, BAN_REVIEW, BAN_OFF_SINCE,
+    CHANGE, POLICY_CHANGED, EXEMPTIONS, EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE,
     CHECKPOINT_DESTINATIONS, CHECKPOINTS_UNDELIVERED, DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS,
     NOTICES_WAITING, NOTICE_WAITING, NOTICES_GIVEN_UP, NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, EVENTS_PARKED,
     CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO,
@@ -238,6 +242,7 @@ _STATES: Final[Mapping[str, str]] = MappingProxyType(
 API_LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyType(
     {
         (NODES.name, "state"): _STATES,
+        (NODE_STATE.name, "state"): _STATES,
         (BAN_MODE.name, "mode"): {
             Mode.ENFORCE: "queries are refused",
             Mode.MONITOR: "queries are counted and answered",

@@ -66,6 +66,7 @@ class NodeVitals:
             worker_queries={seat + 1: count for seat, count in self._crew.queries_by_seat().items()},
             disk_free_bytes=free,
             disk_size_bytes=size,
+            time_s=time.time(),
         )
 
     def numbers(self) -> Mapping[str, int]:

@@ -52,6 +52,7 @@ STATE = NodeState(
         worker_queries={1: 12, 2: 0},
         disk_free_bytes=5_000_000_000,
         disk_size_bytes=10_000_000_000,
+        time_s=1_800_000_000.5,
     ),
 )
 BOUND = {"authority": "police", "service": "tiktok", "ban_authority": "brussels-capital", "ground": "law"}
@@ -150,6 +151,7 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_worker_queries_total", {"worker": "2"}, 0),
         ("dnsfilter_state_disk_free_bytes", {}, 5_000_000_000),
         ("dnsfilter_state_disk_size_bytes", {}, 10_000_000_000),
+        ("dnsfilter_time_seconds", {}, 1_800_000_000.5),
     ],
 )
 def test_sample_is_exposed(totals: Totals, name: str, labels: dict[str, str], value: float) -> None:
