@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
-from dnsfilter.cli.doctor.processes import Process, holders, open_sockets, sockets_at
+from dnsfilter.cli.processes import Process, holders, open_sockets, sockets_at
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.worker.privileges import CAP_NET_BIND_SERVICE
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dnsfilter.cli.doctor.findings import Finding, Outcome, Subject
-from dnsfilter.cli.doctor.processes import Process, holders, open_sockets, sockets_at, sockets_below
+from dnsfilter.cli.processes import Process, holders, open_sockets, sockets_at, sockets_below
 from dnsfilter.config.endpoint import endpoint_text
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.telemetry.metrics import Transport
