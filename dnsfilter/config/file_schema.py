@@ -168,6 +168,7 @@ class ConfigFile(Table):
     user: Annotated[str | None, Field(min_length=1, max_length=32)] = None
     start_without_snapshot: bool = False
     trust_clock: bool = False
+    recent_names: bool = True
     upstream: UpstreamTable = UpstreamTable()
     cache: CacheTable = CacheTable()
     clients: ClientsTable = ClientsTable()

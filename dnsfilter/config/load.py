@@ -288,6 +288,7 @@ def _config(file: ConfigFile, servers: tuple[Endpoint, ...], directory: Path) ->
         control_plane=_control_plane(file.control_plane, directory),
         start_without_snapshot=file.start_without_snapshot,
         trust_clock=file.trust_clock,
+        recent_names=file.recent_names,
         default_listen=default_listen,
         left_out=left_out,
     )

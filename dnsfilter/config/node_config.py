@@ -185,6 +185,7 @@ class Config:
     control_plane: ControlPlane
     start_without_snapshot: bool
     trust_clock: bool = False
+    recent_names: bool = True
     user: str | None = None
     default_listen: bool = False
     left_out: tuple[Endpoint, ...] = ()

@@ -6,6 +6,7 @@ a full tmpfs is an error then, never a SIGBUS later. Words are uint64 in machine
     header   magic, version, slots, upstreams, capacity (words), areas, generation, released, ordered
     slots    fixed slots, then one run per upstream (`slots.py`)
     areas    AREAS times: generation, words, digest length, digest (32 bytes), then `capacity` words
+    names    the names that were last refused, monitored or failed (`recent_names.py`)
 
 Policy counts. Their words have a meaning only under the rules with one digest (`policy_words.py`). So counts belong to
 a *generation*: one period of one rules digest in this worker, numbered from 1. Generation g uses area g mod AREAS.
@@ -29,10 +30,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from dnsfilter.errors import UnavailableError
+from dnsfilter.telemetry.recent_names import NAMES_WORDS
 from dnsfilter.telemetry.slots import MAX_UPSTREAMS, POLICY_COUNTS_LOST, fixed_size
 
 MAGIC: Final = int.from_bytes(b"dnsfctrs", sys.byteorder)
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 AREAS: Final = 4
 DEFAULT_CAPACITY: Final = 65_536
 MAX_CAPACITY: Final = 8_388_608
@@ -60,6 +62,11 @@ def _pages(words: int) -> int:
     return -(-words // _PAGE_WORDS) * _PAGE_WORDS
 
 
+def _file_words(slots: int, capacity: int) -> int:
+    areas = AREAS * _pages(_AREA_HEAD_WORDS + capacity)
+    return _pages(_HEADER_WORDS + slots) + areas + _pages(NAMES_WORDS)
+
+
 class CounterBlock:
     """One mapped counter file. `create` is for the supervisor, `open` for the worker."""
 
@@ -74,6 +81,9 @@ class CounterBlock:
         """Fixed and upstream slots. The answer path adds to them directly."""
         self._first_area = _pages(_HEADER_WORDS + self._words[_SLOTS])
         self._area_words = _pages(_AREA_HEAD_WORDS + self.capacity)
+        first_name = self._first_area + AREAS * self._area_words
+        self.names: memoryview[int] = self._words[first_name : first_name + NAMES_WORDS]
+        """The names last noted."""
         self.policy: memoryview[int] = self._words[:0]
         """The worker's policy counts in force, by word. `open_policy` replaces this view."""
 
@@ -86,7 +96,7 @@ class CounterBlock:
         if not 0 < capacity <= MAX_CAPACITY:
             raise ValueError(f"lay out counters for {capacity} words: at most {MAX_CAPACITY}")
         slots = fixed_size(upstreams)
-        words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity)
+        words = _file_words(slots, capacity)
         try:
             path.unlink(missing_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -109,13 +119,14 @@ class CounterBlock:
         return cls(path, mapping)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
         """Open the block that the supervisor created. Raise UnavailableError if the file is not one of this version."""
+        mode, access = (os.O_RDONLY, mmap.ACCESS_READ) if read_only else (os.O_RDWR, mmap.ACCESS_WRITE)
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, mode | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 size = os.fstat(fd).st_size
-                mapping = mmap.mmap(fd, size) if size >= _HEADER_WORDS * _WORD else None
+                mapping = mmap.mmap(fd, size, access=access) if size >= _HEADER_WORDS * _WORD else None
             finally:
                 os.close(fd)
         except OSError as error:
@@ -131,7 +142,7 @@ class CounterBlock:
 
     def close(self) -> None:
         """Unmap the file. The file stays."""
-        for view in (self.policy, self.slots, self._words, self._view):
+        for view in (self.policy, self.names, self.slots, self._words, self._view):
             view.release()
         self._mapping.close()
 
@@ -245,5 +256,4 @@ def _fits(mapping: mmap.mmap) -> bool:
         return False
     if not (0 < capacity <= MAX_CAPACITY and upstreams <= MAX_UPSTREAMS):
         return False
-    words = _pages(_HEADER_WORDS + slots) + AREAS * _pages(_AREA_HEAD_WORDS + capacity)
-    return slots == fixed_size(upstreams) and len(mapping) == words * _WORD
+    return slots == fixed_size(upstreams) and len(mapping) == _file_words(slots, capacity) * _WORD

@@ -30,6 +30,7 @@ from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry import logs
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Limit
+from dnsfilter.telemetry.recent_names import boot_minute, refresh
 from dnsfilter.telemetry.slots import LIMITED, TCP_CONNECTIONS
 from dnsfilter.upstream.stream_pool import StreamPool
 from dnsfilter.upstream.zones import Zones
@@ -86,6 +87,7 @@ class Worker:
         descriptors = descriptors[1:]
         self._channel = channel
         self._site = config.control_plane.site
+        self._keeps_names = config.recent_names
         self._clock = SystemClock()
         self._counters = CounterBlock.open(Path(setup.counters))
         snapshot = self._open(descriptors)
@@ -254,6 +256,8 @@ class Worker:
         report_at = loop.time() + REPORT_UNREGISTERED_S
         while True:
             self._engine.record_upstreams()
+            if self._keeps_names:
+                refresh(self._counters.names, boot_minute(self._clock.boot_ns()))
             self._report_captured()
             try:
                 doubted = self._anchor.doubts(self._clock.wall_s(), self._clock.boot_ns() // 1_000_000)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from dnsfilter.cli.running.last_names import counter_files
+from dnsfilter.config.load import load_config
 from tests.support.control_planes import Api
 from tests.support.knot import Knot
-from tests.support.nodes import EXAMPLE, Node, eventually
+from tests.support.nodes import EXAMPLE, Node, eventually, program
 
 CLIENT = "127.0.8.77"
 """An address of Diest, which monitors TikTok and refuses nothing."""
@@ -93,6 +96,16 @@ def _states(api: Api) -> dict[str, list[str]]:
     return {slug: [item["state"] for item in items] for slug, items in found.items()}
 
 
+def _last_names(node: Node) -> subprocess.CompletedProcess[str]:
+    command = [program("dnsfilter"), "top", "--names", "--once", "--json", "--config", str(node.config)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def _memory(node: Node) -> bytes:
+    """Return the memory that the workers share with `dnsfilter top --names`."""
+    return b"".join(path.read_bytes() for path in counter_files(load_config(node.config)))
+
+
 def _query(node: Node) -> None:
     for _ in range(QUERIES):
         assert node.dig(NAME, bind=CLIENT).rcode == "NOERROR"
@@ -110,7 +123,12 @@ def test_client_is_found_nowhere_and_a_running_day_is_not_shown(tmp_path: Path, 
     with node:
         _query(node)
         pages = _text(f"http://{node.metrics_address}/metrics")
+        noted = {"outcome": "monitored", "authority": "diest", "name": NAME}
+        assert json.loads(_last_names(node).stdout) == {"names": [noted]}
+        memory, counters = _memory(node), counter_files(load_config(node.config))
         _reported(node, api)
+    assert [trace for trace in (CLIENT.encode(), ip_address(CLIENT).packed) if trace in memory] == []
+    assert [path for path in counters if path.exists()] == [], "names are gone with the node"
     assert eventually(lambda: _counted(api.state) == [("monitored", QUERIES)], 20)
     shown = [_call(api, "GET", f"/v1/usage?authority=diest&by={by}") for by in ("day", "hour", "range")]
     assert [page["items"] for page in shown] == [[], [], []], "the day is not over"
@@ -132,9 +150,12 @@ def test_client_at_level_client_has_a_pseudonym_and_its_address_is_nowhere(
         "until": (datetime.now(UTC) + timedelta(days=30)).date().isoformat(),
     }
     _call(api, "PUT", "/v1/authorities/ghent/client-level", level, approver)
+    node.config.write_text(f"recent_names = false\n{node.config.read_text()}")
     with node:
         for _ in range(QUERIES):
             assert node.dig(UNIQUE, bind=NOTED).rcode == "REFUSED"
+        assert UNIQUE.split(".")[0].encode() not in _memory(node)
+        assert (_last_names(node).returncode, "recent_names is false" in _last_names(node).stderr) == (1, True)
         node.dig(OTHER, bind=NOTED)
         pages = _text(f"http://{node.metrics_address}/metrics")
         _reported(node, api)
@@ -156,6 +177,7 @@ def test_nothing_is_counted_at_level_none(api: Api, node: Node) -> None:
     assert _call(api, "PATCH", "/v1/authorities/diest/usage", reason)["usage"] == "none"
     with node:
         _query(node)
+        assert json.loads(_last_names(node).stdout) == {"names": []}
         page = _text(f"http://{node.metrics_address}/metrics")
         _reported(node, api)
     assert 'authority="diest"' not in page

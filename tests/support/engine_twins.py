@@ -14,6 +14,7 @@ from dnsfilter.engine.interface import Drop, Miss, Reply
 from dnsfilter.engine.unregistered_counts import Noted
 from dnsfilter.policy.model import Policy
 from dnsfilter.telemetry.metrics import Transport
+from dnsfilter.telemetry.recent_names import RecentName, boot_minute, read_names, refresh
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_BYTES, CACHE_ENTRIES
 from dnsfilter.wire.query import Query, parse_query
 from tests.support.caches import facts
@@ -99,6 +100,8 @@ class Seen:
     in_hand: int
     unregistered: list[Noted]
     """The networks in no range that asked, by prefix."""
+    names: list[tuple[str, str, bytes]]
+    """The names that were noted. The order of those that time out together is free."""
 
 
 @dataclass(slots=True)
@@ -118,6 +121,7 @@ class Course:
         """Carry out a step. Return what was observed."""
         before = len(self.asked)
         streams = len(self.rig.truncated)
+        refresh(self.rig.counters.names, boot_minute(self.rig.clock.boot_ns()))
         outcomes: list[object] = []
         match step:
             case Ask(questions, answer):
@@ -211,7 +215,11 @@ class Course:
             list(rig.counters.policy),
             rig.engine.pending_count(),
             sorted(rig.engine.take_unregistered(), key=lambda one: one.prefix),
+            sorted((one.outcome, one.authority, one.name) for one in self._names()),
         )
+
+    def _names(self) -> list[RecentName]:
+        return read_names(self.rig.counters.names, boot_minute(self.rig.clock.boot_ns()))
 
     def _heard(self) -> list[tuple[int, bytes]]:
         heard = [(self.tickets[ticket], message) for ticket, message in self.rig.answered.items()]

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dnsfilter.cli.options import DONE, add_command, add_files, config_of
 from dnsfilter.telemetry.terminal import escape, say
@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
     from dnsfilter.cli.options import Commands
     from dnsfilter.cli.running.figures import Figures
-    from dnsfilter.config.node_config import Endpoint
+    from dnsfilter.cli.running.last_names import LastNames
+    from dnsfilter.config.node_config import Config, Endpoint
 
 LEAST_S, MOST_S = 0.1, 3600.0
+
+
+class Reading(Protocol):
+    """What is shown again every few seconds."""
+
+    def value(self) -> dict[str, object]: ...
+    def rows(self) -> Iterator[tuple[str, str]]: ...
+    def on_a_screen(self) -> "Reading": ...
 
 
 def add(commands: "Commands") -> None:
@@ -31,13 +40,21 @@ def add(commands: "Commands") -> None:
         metavar="SECONDS",
         help="time between two readings (default: %(default)s)",
     )
-    command.add_argument("--once", action="store_true", help="print the figures of one interval, and end")
+    command.add_argument(
+        "--names",
+        action="store_true",
+        help="show the names that were last refused, monitored or failed, without clients (as root)",
+    )
+    command.add_argument("--once", action="store_true", help="print one reading, and end")
     command.add_argument("--json", action="store_true", help="print each reading as a line of JSON")
 
 
 def top(options: argparse.Namespace) -> int:
-    """Show figures until Ctrl-C. Raise UnavailableError if the node does not answer."""
-    readings = _readings(config_of(options).metrics_listen, options.interval)
+    """Show figures or names until Ctrl-C. Raise UnavailableError if the node does not answer."""
+    config = config_of(options)
+    readings: Iterator[Reading] = (
+        _names(config, options.interval) if options.names else _figures(config.metrics_listen, options.interval)
+    )
     try:
         if options.json or options.once or not sys.stdout.isatty():
             for found in readings:
@@ -51,7 +68,15 @@ def top(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _readings(endpoint: "Endpoint", interval_s: float) -> "Iterator[Figures]":
+def _names(config: "Config", interval_s: float) -> "Iterator[LastNames]":
+    from dnsfilter.cli.running.last_names import last_names
+
+    while True:
+        yield last_names(config)
+        time.sleep(interval_s)
+
+
+def _figures(endpoint: "Endpoint", interval_s: float) -> "Iterator[Figures]":
     from dnsfilter.cli.running.figures import figures
     from dnsfilter.cli.running.status_page import fetch_samples
 
@@ -63,7 +88,7 @@ def _readings(endpoint: "Endpoint", interval_s: float) -> "Iterator[Figures]":
         before, at_s = now, now_s
 
 
-def _print(found: "Figures", *, as_json: bool) -> None:
+def _print(found: Reading, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found.value()), flush=True)
         return
@@ -71,15 +96,15 @@ def _print(found: "Figures", *, as_json: bool) -> None:
         say(f"{label}: {text}", flush=True)
 
 
-def _show_live(readings: "Iterator[Figures]") -> None:
+def _show_live(readings: Iterator[Reading]) -> None:
     from rich.live import Live
 
     with Live(screen=True, auto_refresh=False) as live:
         for found in readings:
-            live.update(_table(found), refresh=True)
+            live.update(_table(found.on_a_screen()), refresh=True)
 
 
-def _table(found: "Figures") -> "Table":
+def _table(found: Reading) -> "Table":
     from rich.table import Table
     from rich.text import Text
 

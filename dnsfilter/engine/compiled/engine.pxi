@@ -43,7 +43,7 @@ class CompiledEngine:
         limiter = Limiter(limits, secrets.token_bytes(KEY_BYTES))
         self._fast = Answering(
             cache, zones, clients, self._slots, limiter, self._unregistered, self._slow_path.judging.refused_clients,
-            failures,
+            self._slow_path.judging.names, failures,
         )
         self._recording = Recording()
         self._loop = Loop(

@@ -23,6 +23,7 @@ from dnsfilter.snapshot.reader import PASS, Judgement, Matched, Snapshot
 from dnsfilter.telemetry.block import CounterBlock
 from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
 from dnsfilter.telemetry.policy_words import BYPASS_KIND, PolicyKind, bypass_word, policy_word
+from dnsfilter.telemetry.recent_names import FAILED, MONITORED, REFUSED, RecentNames
 from dnsfilter.telemetry.slots import BYPASS, QUERY
 from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
@@ -46,10 +47,12 @@ class Judging:
         self.recorder: Recorder | None = None
         """Records queries while a capture is in force. None otherwise."""
         self.refused_clients = RefusedClients()
+        self.names = RecentNames(counters.names)
 
     def swap(self, snapshot: Snapshot, anchor: Anchor) -> None:
         """Decide by `snapshot` from now on."""
         self._counters.open_policy(snapshot.rules_digest, snapshot.words.size)
+        self.names.swap(snapshot.words.bypass)
         self._first_ban, self._first_bypass = snapshot.words.first_ban, snapshot.words.first_bypass
         self.snapshot, self.anchor = snapshot, anchor
 
@@ -143,7 +146,12 @@ class Judging:
         return case.range_class is not None and self.snapshot.notes_clients(case.range_class, case.at)
 
     def note(self, case: Case, judgement: Judgement) -> None:
-        """Count the effect of the bans on a query, and an attempt to use an encrypted resolver, once it is certain."""
+        """Count the effect of the bans on a query, and an attempt to use an encrypted resolver, once it is certain.
+
+        Note its name if a ban refuses or monitors it.
+        """
+        if judgement.verdict is not Verdict.PASS:
+            self._note_name(case, REFUSED if judgement.verdict is Verdict.REFUSE else MONITORED)
         self._note_all(0, judgement.refused, judgement.monitored, judgement.exempted)
         self._note_all(self._first_ban, judgement.refused_by, judgement.monitored_by, judgement.exempted_by)
         if judgement.is_bypass:
@@ -152,9 +160,16 @@ class Judging:
     def note_bypass(self, case: Case, kind: Bypass) -> None:
         """Count an attempt to use a way around the resolver, also for the client's authority."""
         self._slots[BYPASS[kind]] += 1
-        number = -1 if case.range_class is None else self.snapshot.bypass_number(case.range_class)
+        number = self._counted_number(case)
         if number >= 0:
             self._counters.count(self._first_bypass + bypass_word(number, BYPASS_KIND[kind]))
+
+    def _note_name(self, case: Case, ring: int) -> None:
+        self.names.note(ring, self._counted_number(case), case.query.question.name)
+
+    def _counted_number(self, case: Case) -> int:
+        """Return the number of the client's authority among those that count anything, or -1."""
+        return -1 if case.range_class is None else self.snapshot.bypass_number(case.range_class)
 
     def _note_all(self, first: int, refused: int, monitored: tuple[int, ...], exempted: tuple[int, ...]) -> None:
         counted = self._counters.count
@@ -176,5 +191,6 @@ class Judging:
         if judgement.verdict is Verdict.REFUSE:
             return self.refuse(case, judgement, matches)
         self.note(case, judgement)
+        self._note_name(case, FAILED)
         self.count(case.transport, Outcome.FAILED)
         return empty_reply(case.query, Rcode.SERVFAIL, failed.edes, case.limit)

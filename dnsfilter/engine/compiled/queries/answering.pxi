@@ -75,6 +75,7 @@ cdef class Answering:
     cdef AllowedClients allowed     # unregistered clients that may ask
     cdef Records records
     cdef Failures failures
+    cdef NameRings names
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
     cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
     cdef int bypass_first, bypass_stride    # slot of the first kind, and words of an authority
@@ -87,10 +88,12 @@ cdef class Answering:
     cdef Matches found
 
     def __init__(
-        self, Store store, zones, clients, slots, limiter, unregistered, refused_clients, Failures failures not None
+        self, Store store, zones, clients, slots, limiter, unregistered, refused_clients, recent_names,
+        Failures failures not None,
     ):
         self.store, self.failures = store, failures
         self.clients_left = refused_clients.left
+        self.names = NameRings(recent_names)
         self.buckets = Buckets(limiter)
         self.unregistered = UnregisteredNetworks(unregistered)
         self.slots = slots
@@ -114,6 +117,7 @@ cdef class Answering:
     def swap(self, Table table, policy, range_counts):
         """Decide by the snapshot of `table` from now on. `policy` and `range_counts` hold its counters."""
         self.table, self.policy, self.ranges = table, policy, RangeWords(range_counts)
+        self.names.swap()
         self.first_ban, self.first_bypass = table.snapshot.words.first_ban, table.snapshot.words.first_bypass
         if table.snapshot.names_digest != self.names_digest:
             self.names_digest = table.snapshot.names_digest
@@ -121,7 +125,7 @@ cdef class Answering:
 
     def release(self):
         """Release the memory of the counters. Answer nothing afterwards."""
-        self.slots = self.policy = self.ranges = None
+        self.slots = self.policy = self.ranges = self.names = None
 
     cdef inline bint may_ask(self, int range_class, const uint8_t* client, int size, int64_t at) noexcept nogil:
         """Return whether the client is registered or allowed by configuration, or all authorities are suspended."""
@@ -189,7 +193,8 @@ cdef class Answering:
 
     cdef int fail(self, const Asked* asked, int code, int transport, uint32_t limit, uint8_t* out) noexcept nogil:
         """Answer SERVFAIL to a question that is known to fail. Policy has passed it."""
-        self.note()
+        self.note(asked)
+        self.note_name(NAME_FAILED, asked)
         self.slots[self.outcomes[transport][AS_FAILED]] += 1
         return <int>write_failure(asked, code, limit, out)
 
@@ -221,7 +226,7 @@ cdef class Answering:
             return HAND_OVER
         if not self.pass_policy(asked, range_class, at):
             return self.refused_or_handed(asked, range_class, transport, at, limit, out)
-        self.note()
+        self.note(asked)
         self.slots[self.outcomes[transport][AS_LOCAL]] += 1
         if ours & ZONE_BYPASS:
             self.note_bypass(range_class, self.bypass_ddr)
@@ -240,7 +245,7 @@ cdef class Answering:
         self, const Asked* asked, int counted_as, int ede, int transport, uint32_t limit, uint8_t* out
     ) noexcept nogil:
         """Answer REFUSED to a query that is never forwarded."""
-        self.note()
+        self.note(asked)
         self.slots[self.outcomes[transport][counted_as]] += 1
         return <int>write_empty(asked, RCODE_REFUSED, ede, NULL, 0, limit, out)
 
@@ -288,7 +293,7 @@ cdef class Answering:
         if size == 0:
             return HAND_OVER
         if self.found.count:
-            self.note()
+            self.note(asked)
         if how != DELIVERED:
             self.slots[self.cache_hits] += 1
         self.slots[self.outcomes[transport][how]] += 1
@@ -336,7 +341,7 @@ cdef class Answering:
             return HAND_OVER
         if self.table.notes_clients(range_class, at) and self.clients_left[0]:
             return HAND_OVER  # the slow path notes the client
-        self.note()
+        self.note(asked)
         self.slots[self.outcomes[transport][AS_BLOCKED]] += 1
         if self.table.reply_of(self.judged.rule) == self.refused_reply:
             return <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
@@ -371,9 +376,13 @@ cdef class Answering:
         cdef int64_t cap_s = self.cap_s(range_class, at)
         return MOST_SYNTHESISED if cap_s < 0 or cap_s > MOST_SYNTHESISED else <int>cap_s
 
-    cdef void note(self) noexcept nogil:
-        """Count the effect of the bans on the query, and an attempt to use an encrypted resolver."""
+    cdef void note(self, const Asked* asked) noexcept nogil:
+        """Count the effect of the bans on the query, and an attempt to use an encrypted resolver. Note its name."""
         cdef Judged* judged = &self.judged
+        if judged.verdict == VERDICT_REFUSE:
+            self.note_name(NAME_REFUSED, asked)
+        elif judged.verdict == VERDICT_MONITOR:
+            self.note_name(NAME_MONITORED, asked)
         self.note_all(
             0, judged.refused, judged.monitored, judged.monitored_count, judged.exempted, judged.exempted_count
         )
@@ -395,6 +404,11 @@ cdef class Answering:
             self.policy[first + <Py_ssize_t>monitored[i] * self.policy_stride + self.monitored] += 1
         for i in range(exempted_count):
             self.policy[first + <Py_ssize_t>exempted[i] * self.policy_stride + self.exempted] += 1
+
+    cdef inline void note_name(self, int ring, const Asked* asked) noexcept nogil:
+        """Note the name of a judged question."""
+        if self.names.has_room(ring):
+            self.names.note(ring, self.table.bypass_number(self.judged.range_class), asked)
 
     cdef void note_bypass(self, int range_class, int kind) noexcept nogil:
         """Count an attempt to use a way around the resolver, also for the client's authority."""
