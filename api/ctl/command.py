@@ -28,6 +28,7 @@ Body: TypeAlias = dict[str, Any]
 PROGRAM = "dnsfilterctl"
 WIDTH = 80
 DEFAULT_LIMIT, MAX_LIMIT = 200, 10_000
+WAIT_S = 60
 MAX_DIGITS = 19
 
 KEPT = f"in at least {MIN_REASON} characters; kept in the audit log"
@@ -217,6 +218,12 @@ def add_why(parser: argparse.ArgumentParser) -> None:
     """Add --reason of an act that needs one only if less is refused, and only where the authority says so."""
     text = f"why less is refused, if the act has that effect, {KEPT}"
     parser.add_argument("--reason", type=reason, metavar="TEXT", help=text)
+
+
+def add_wait(parser: Parser, what: str) -> None:
+    """Add --wait, for nodes that `reached_nodes` asks about."""
+    text = f"wait up to {WAIT_S} seconds until every node that reports has {what}. Exit code 1 if a node does not"
+    parser.add_argument("--wait", action="store_true", help=text)
 
 
 def add_site(parser: argparse.ArgumentParser) -> None:

@@ -141,13 +141,14 @@ def _progress_shown(client: Client, key: str, progress: Progress) -> Iterator[No
         yield
         return
     ended = threading.Event()
-    watching = threading.Thread(target=_watch, args=(client, key, progress, ended), daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watching.join()
+    with client.another() as watcher:
+        watching = threading.Thread(target=_watch, args=(watcher, key, progress, ended), daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watching.join()
 
 
 def _watch(client: Client, key: str, progress: Progress, ended: threading.Event) -> None:

@@ -3,21 +3,13 @@
 from collections.abc import Iterator, Mapping
 from time import monotonic
 
-from api.ctl.command import Parser
+from api.ctl.command import WAIT_S
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import counted, table
 from api.ctl.exit_codes import DONE, FOUND
 from api.ctl.remote.client import PAGE, Client, path
 from api.http.preferences import MAX_WAIT_S
 from api.revisions.schemas import NodeOfRevision, NodesOfRevision
-
-WAIT_S = 60
-
-
-def add_wait(parser: Parser, what: str) -> None:
-    """Add --wait."""
-    text = f"wait up to {WAIT_S} seconds until every node that reports has {what}. Exit code 1 if a node does not"
-    parser.add_argument("--wait", action="store_true", help=text)
 
 
 def nodes_of(client: Client, number: int, *, wait: bool) -> NodesOfRevision:

@@ -25,6 +25,7 @@ from api.ctl.command import (
     add_state,
     add_term,
     add_verb,
+    add_wait,
     add_why,
     decision_body,
     given,
@@ -41,8 +42,6 @@ from api.ctl.display.safe_text import columns, counted, table
 from api.ctl.display.shown_names import Names
 from api.ctl.exit_codes import WrongInput
 from api.ctl.explain.reports import add_report
-from api.ctl.network.reached_nodes import add_wait, exit_code, nodes_of
-from api.ctl.network.reached_nodes import notes as nodes_notes
 from api.ctl.policy.bindings import standing_words
 from api.ctl.policy.off_bans import off_end, off_table, off_term
 from api.ctl.policy.suspensions import banner_lines, find_current
@@ -226,8 +225,12 @@ def _set(client: Client, options: Options) -> Result:
         result = replace(result, notes=(*result.notes, lapsed))
     if not options.wait:
         return result
-    found = nodes_of(client, ban.revision, wait=True)
-    return replace(result, code=exit_code(found), notes=(*result.notes, *nodes_notes(client, found)))
+    # Imported here, because most toggles do not wait.
+    from api.ctl.network import reached_nodes
+
+    found = reached_nodes.nodes_of(client, ban.revision, wait=True)
+    notes = (*result.notes, *reached_nodes.notes(client, found))
+    return replace(result, code=reached_nodes.exit_code(found), notes=notes)
 
 
 def _fields(options: Options) -> Body:

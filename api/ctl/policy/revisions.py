@@ -3,14 +3,25 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from api.ctl.command import Group, Options, Parser, Result, add_group, add_limit, add_reason, add_verb, integer
+from api.ctl.command import (
+    Group,
+    Options,
+    Parser,
+    Result,
+    add_group,
+    add_limit,
+    add_reason,
+    add_verb,
+    add_wait,
+    integer,
+)
 from api.ctl.display.account_names import Accounts
 from api.ctl.display.act_lines import act_lines, changed_lines
 from api.ctl.display.listing import listed
 from api.ctl.display.local_times import at_words
 from api.ctl.display.safe_text import columns, table
 from api.ctl.exit_codes import DONE, FOUND
-from api.ctl.network.reached_nodes import add_wait, exit_code, node_lines, nodes_of, notes
+from api.ctl.network.reached_nodes import exit_code, node_lines, nodes_of, notes
 from api.ctl.remote.client import PAGE, Client, path
 from api.policies.schemas import ActRead
 from api.revisions.schemas import ChangeRead, NodeOfRevision, RevisionRead, RevisionSummary, RollbackRead

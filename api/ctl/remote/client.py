@@ -3,6 +3,7 @@
 An act that waits for an approver raises `WaitsForApproval`.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from copy import copy
 from types import TracebackType
@@ -84,10 +85,10 @@ def _params(query: Query | None) -> dict[str, str | int]:
 
 
 class Client:
-    """A client of the control plane at `url`, as a context manager. Without `token` it can only ask what needs none.
+    """A client of the control plane at `url`, as a context manager, for one thread.
 
-    `ca` is a file of CA certificates to trust; None: those that the machine trusts. `places` translates the places of
-    faults. Raise WrongInput if `ca` is unusable.
+    Without `token` it can only ask what needs none. `ca` is a file of CA certificates to trust; None: those that the
+    machine trusts. `places` translates the places of faults. Raise WrongInput if `ca` is unusable.
     """
 
     def __init__(self, url: str, token: str | None, ca: str | None = None, places: Places = str) -> None:
@@ -111,6 +112,12 @@ class Client:
         own, placed = self._places, copy(self)
         placed._places = lambda place: own(places(place))
         return placed
+
+    def another(self) -> Self:
+        """Return a client with a connection of its own, for another thread."""
+        made = copy(self)
+        made._connection = self._connection.another()
+        return made
 
     @property
     def has_token(self) -> bool:
@@ -162,7 +169,12 @@ class Client:
         query: Query | None = None,
     ) -> Found:
         """Act, and return the answer as a `kind`. Raise CtlError."""
-        answer = self._ask(method, where, query=query, json=body, headers=headers, accepted=(200, 201))
+        sent = dict(headers or {})
+        content: bytes | None = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False).encode()
+        answer = self._ask(method, where, query=query, body=content, headers=sent, accepted=(200, 201))
         return self._read(kind, answer)
 
     def delete(self, where: str, query: Query | None = None) -> None:
@@ -192,7 +204,7 @@ class Client:
     ) -> Found:
         """Send a file, by default a policy file, and return the answer as a `kind`. Raise CtlError."""
         sent = {**(headers or {}), "Content-Type": media_type}
-        return self._read(kind, self._ask("POST", where, query=query, content=text.encode(), headers=sent))
+        return self._read(kind, self._ask("POST", where, query=query, body=text.encode(), headers=sent))
 
     def _ask(
         self,
@@ -202,9 +214,10 @@ class Client:
         query: Query | None = None,
         accepted: Collection[int] = (200,),
         within_s: float = READ_S,
-        **content: Any,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> tuple[int, bytes]:
-        status, data = self._connection.ask(method, where, _params(query), within_s, **content)
+        status, data = self._connection.ask(method, where, _params(query), within_s, headers, body)
         if status == 202:
             raise WaitsForApproval(self._read(RequestRead, (status, data)))
         if status not in accepted:

@@ -1,12 +1,14 @@
 """HTTP to a control plane, with limits of time and size; failures are raised as `Unreachable`."""
 
 import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-
-import httpx
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from select import select
+from urllib.parse import quote, urlencode, urlsplit
 
 from api.ctl.exit_codes import Unreachable, WrongInput
 from dnsfilter import __version__
@@ -17,6 +19,7 @@ FIRST_BYTE_S = 600.0
 TOTAL_S = 120.0
 """Time limit of a complete answer in seconds, except files."""
 MAX_BYTES = 32 * 1024 * 1024
+_PIECE = 1 << 16
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _UNKNOWN_ISSUER = re.compile("self.signed certificate|unable to get (local )?issuer certificate")
 
@@ -24,27 +27,25 @@ Params = Mapping[str, str | int]
 
 
 class Connection:
-    """A connection to `url`, through the socket `file` if that is given.
+    """A connection to `url`, through the socket `file` if that is given, for one thread.
+
+    It uses no proxy and follows no redirect: only the control plane may see the token.
 
     `ca` is a file of CA certificates to trust; None: those that the machine trusts. Raise WrongInput if it is unusable.
     """
 
     def __init__(self, url: str, file: str | None, ca: str | None) -> None:
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"dnsfilterctl/{__version__}",
-        }
-        self.url = url
-        # Ignore proxies from the environment: only the control plane may see the token. Do not use the CA list of
-        # httpx: the control plane of an office may be signed by a CA that only this machine trusts.
-        secure = _tls_context(ca) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._http = httpx.Client(
-            base_url=url if file is None else "http://localhost",
-            headers=headers,
-            transport=httpx.HTTPTransport(verify=secure, trust_env=False, uds=file),
-            trust_env=False,
-        )
+        self.url, self._file, self._ca = url, file, ca
+        parts = urlsplit("http://localhost" if file is not None else url)
+        self._path = parts.path
+        self._http = _connection_to(parts.hostname or "", parts.port, file, ca, is_secure=parts.scheme == "https")
+        self._headers = {"Accept": "application/json", "User-Agent": f"dnsfilterctl/{__version__}"}
+
+    def another(self) -> "Connection":
+        """Return another connection to the same control plane, with the same token."""
+        made = Connection(self.url, self._file, self._ca)
+        made._headers = dict(self._headers)
+        return made
 
     def close(self) -> None:
         """Close the connection."""
@@ -53,48 +54,99 @@ class Connection:
     @property
     def has_token(self) -> bool:
         """Return True if requests carry a token."""
-        return "Authorization" in self._http.headers
+        return "Authorization" in self._headers
 
     def use_token(self, token: str) -> None:
         """Send this token with every later request."""
-        self._http.headers["Authorization"] = f"Bearer {token}"
+        self._headers["Authorization"] = f"Bearer {token}"
 
-    def ask(self, method: str, where: str, params: Params, within_s: float, **content: Any) -> tuple[int, bytes]:
-        """Return status and body of the answer. `content` is passed to httpx. Raise Unreachable."""
+    def ask(
+        self,
+        method: str,
+        where: str,
+        params: Params,
+        within_s: float,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        """Return status and body of the answer. Raise Unreachable."""
         deadline = time.monotonic() + TOTAL_S
-        timeout = httpx.Timeout(within_s, connect=CONNECT_S)
-        try:
-            with self._http.stream(method, where, params=params, timeout=timeout, **content) as response:
-                return response.status_code, self._bounded(response, deadline)
-        except httpx.TimeoutException as error:
-            raise self._timeout_error(method, _timeout_text(error, within_s)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable: {_error_text(error)}") from error
+        with (
+            self._failures(method, within_s, "is not reachable"),
+            self._answer(method, where, params, within_s, headers or {}, body) as response,
+        ):
+            return response.status, self._bounded(response, method, deadline)
 
     def pieces(self, where: str, params: Params, refused: Callable[[int, bytes], Exception]) -> Iterator[bytes]:
         """Yield a file of any size, piece by piece. Raise Unreachable, or the error of `refused` for other statuses."""
-        try:
-            timeout = httpx.Timeout(FIRST_BYTE_S, connect=CONNECT_S)
-            headers = {"Accept": "*/*"}
-            with self._http.stream("GET", where, params=params, headers=headers, timeout=timeout) as response:
-                if response.status_code != 200:
-                    raise refused(response.status_code, self._bounded(response, time.monotonic() + TOTAL_S))
-                yield from response.iter_bytes()
-        except httpx.TimeoutException as error:
-            raise self._timeout_error("GET", _timeout_text(error, FIRST_BYTE_S)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(f"{self.url} is not reachable, or the connection broke: {_error_text(error)}") from error
+        with (
+            self._failures("GET", FIRST_BYTE_S, "is not reachable, or the connection broke"),
+            self._answer("GET", where, params, FIRST_BYTE_S, {"Accept": "*/*"}, None) as response,
+        ):
+            if response.status != 200:
+                raise refused(response.status, self._bounded(response, "GET", time.monotonic() + TOTAL_S))
+            yield from _pieces(response)
 
-    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
+    @contextmanager
+    def _answer(
+        self,
+        method: str,
+        where: str,
+        params: Params,
+        within_s: float,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> Iterator[HTTPResponse]:
+        query = urlencode(params, quote_via=quote)
+        self._connect()
+        self._http.sock.settimeout(within_s)
+        target = f"{self._path}{where}?{query}" if query else f"{self._path}{where}"
+        # The server may refuse a large body before its end.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._http.request(method, target, body, {**self._headers, **headers})
+        response = self._http.getresponse()
+        try:
+            yield response
+        finally:
+            if response.length != 0 and not response.isclosed():
+                # The rest of this answer would be taken for the next one.
+                self._http.close()
+            response.close()
+
+    def _connect(self) -> None:
+        """Connect, also if the server has closed the connection meanwhile. An act is never sent twice."""
+        if self._http.sock is not None and select([self._http.sock], [], [], 0)[0]:
+            self._http.close()
+        if self._http.sock is None:
+            try:
+                self._http.connect()
+            except TimeoutError as error:
+                raise _NoConnection from error
+
+    @contextmanager
+    def _failures(self, method: str, within_s: float, what: str) -> Iterator[None]:
+        """Raise Unreachable for failures of the network. After a failure the next request connects again."""
+        try:
+            yield
+        except _NoConnection as error:
+            raise self._timeout_error(method, f"no connection within {CONNECT_S:g} s") from error
+        except TimeoutError as error:
+            self._http.close()
+            raise self._timeout_error(method, f"no answer within {within_s:g} s") from error
+        except (OSError, HTTPException, UnicodeError) as error:
+            self._http.close()
+            raise Unreachable(f"{self.url} {what}: {_error_text(error)}") from error
+
+    def _bounded(self, response: HTTPResponse, method: str, deadline: float) -> bytes:
         parts: list[bytes] = []
         size = 0
-        for part in response.iter_bytes():
+        for part in _pieces(response):
             parts.append(part)
             size += len(part)
             if size > MAX_BYTES:
                 raise self.unexpected_answer(f"the answer is larger than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise self._timeout_error(response.request.method, f"not finished after {TOTAL_S:.0f} s")
+                raise self._timeout_error(method, f"not finished after {TOTAL_S:.0f} s")
         return b"".join(parts)
 
     def unexpected_answer(self, what: str) -> Unreachable:
@@ -108,6 +160,32 @@ class Connection:
         return Unreachable(*lines)
 
 
+class _NoConnection(Exception):
+    """Raised if a connection takes longer than `CONNECT_S`."""
+
+
+class _SocketConnection(HTTPConnection):
+    """HTTP through a Unix socket."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__("localhost", timeout=CONNECT_S)
+        self._file = file
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(CONNECT_S)
+        self.sock.connect(self._file)
+
+
+def _connection_to(host: str, port: int | None, file: str | None, ca: str | None, *, is_secure: bool) -> HTTPConnection:
+    if file is not None:
+        return _SocketConnection(file)
+    if is_secure:
+        return HTTPSConnection(host, port, timeout=CONNECT_S, context=_tls_context(ca))
+    return HTTPConnection(host, port, timeout=CONNECT_S)
+
+
 def _tls_context(ca: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
@@ -116,18 +194,24 @@ def _tls_context(ca: str | None) -> ssl.SSLContext:
         raise WrongInput(f"cannot use the certificates in {ca}: {error.strerror or error}") from error
 
 
+def _pieces(response: HTTPResponse) -> Iterator[bytes]:
+    while piece := response.read1(_PIECE):
+        yield piece
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+
+
 def _error_text(error: Exception) -> str:
     """Return the message of an error without its error number, with the option that helps if there is one."""
-    message = _ERRNO.sub("", str(error)) or type(error).__name__
+    match error:
+        case IncompleteRead():
+            return "the answer ends early"
+        case OSError():
+            message = _ERRNO.sub("", str(error)) or type(error).__name__
+        case UnicodeError():
+            return "the host is not a valid name"
+        case _:
+            return f"the answer is not valid HTTP: {type(error).__name__}"
     if _UNKNOWN_ISSUER.search(message):
         return f"{message}: give the file of its certificate authority with --ca"
     return message
-
-
-def _timeout_text(error: httpx.TimeoutException, within_s: float) -> str:
-    match error:
-        case httpx.ConnectTimeout():
-            return f"no connection within {CONNECT_S:g} s"
-        case httpx.ReadTimeout():
-            return f"no answer within {within_s:g} s"
-    return type(error).__name__
