@@ -12,6 +12,7 @@ from dnsfilter.errors import UnavailableError
 from dnsfilter.telemetry.metrics import Transport
 from dnsfilter.upstream.stream_pool import BusyError, StreamPool
 from dnsfilter.upstream.updates import Updates
+from dnsfilter.wire.reply import header_rcode
 
 POLL_BUDGET = 8
 """Batches per wake-up: enough to drain a burst, but few enough that streams and commands get their turn."""
@@ -119,7 +120,7 @@ class Resolver:
 
         async def pass_on() -> None:
             outcome, answer = await self._updates.ask(servers, update.message, client_block(update.client))
-            update.count(outcome)
+            update.count(outcome, header_rcode(answer))
             reply(answer)
 
         task = self._loop.create_task(pass_on())

@@ -80,13 +80,13 @@ class Answered:
 class Update:
     """A dynamic update for one of these servers. `reply` answers a datagram; it is None for a stream's client.
 
-    Call `count` with the outcome: FORWARDED, FAILED or LIMITED.
+    Call `count` with the outcome, FORWARDED, FAILED or LIMITED, and the response code.
     """
 
     message: bytes
     client: bytes
     servers: tuple[int, ...]
-    count: Callable[[Outcome], object]
+    count: Callable[[Outcome, int], object]
     reply: Callable[[bytes], object] | None = None
 
     def answered_by(self, listener: UdpListener, peer: PeerAddress, source: Ancillary) -> "Update":

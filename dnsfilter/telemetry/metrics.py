@@ -36,6 +36,34 @@ class Outcome(StrEnum):
     LIMITED = "limited"
 
 
+class QueryType(StrEnum):
+    """The type of a query, or `other`."""
+
+    A = "A"
+    AAAA = "AAAA"
+    HTTPS = "HTTPS"
+    PTR = "PTR"
+    MX = "MX"
+    TXT = "TXT"
+    SRV = "SRV"
+    NS = "NS"
+    SOA = "SOA"
+    ANY = "ANY"
+    OTHER = "other"
+
+
+class ResponseCode(StrEnum):
+    """The response code of a reply to a client, or `other`."""
+
+    NOERROR = "NOERROR"
+    NXDOMAIN = "NXDOMAIN"
+    SERVFAIL = "SERVFAIL"
+    REFUSED = "REFUSED"
+    FORMERR = "FORMERR"
+    NOTIMP = "NOTIMP"
+    OTHER = "other"
+
+
 class Bypass(StrEnum):
     """A way around the resolver that a client queried."""
 
@@ -76,6 +104,7 @@ class Failure(StrEnum):
 
     TIMEOUT = "timeout"
     MISMATCH = "mismatch"
+    LATE = "late"
     MALFORMED = "malformed"
     UNREACHABLE = "unreachable"
     SERVFAIL = "servfail"
@@ -115,6 +144,13 @@ UPSTREAM_BUCKETS: Final = ANSWER_BUCKETS[2:]
 QUERIES: Final = Metric(
     "dnsfilter_queries_total", MetricType.COUNTER, "Queries read, by transport and outcome.", ("transport", "outcome")
 )
+QUERY_TYPES: Final = Metric(
+    "dnsfilter_query_types_total", MetricType.COUNTER, "Well-formed queries read, by type, with any outcome.", ("type",)
+)
+RESPONSES: Final = Metric(
+    "dnsfilter_responses_total", MetricType.COUNTER,
+    "Replies to queries, by response code. A query that gets no reply has none.", ("rcode",),
+)  # fmt: skip
 REFUSED: Final = Metric(
     "dnsfilter_refused_total", MetricType.COUNTER,
     "Queries refused by a ban, by the client's authority and the service.", ("authority", "service"),
@@ -155,7 +191,8 @@ UPSTREAM_QUERIES: Final = Metric(
 )
 UPSTREAM_FAILURES: Final = Metric(
     "dnsfilter_upstream_failures_total", MetricType.COUNTER,
-    "Queries and probes to an upstream without a usable answer, by reason.", ("upstream", "reason"),
+    "Queries and probes to an upstream without a usable answer, and datagrams that answer no open one, by reason.",
+    ("upstream", "reason"),
 )  # fmt: skip
 UPSTREAM_DURATION: Final = Metric(
     "dnsfilter_upstream_duration_seconds", MetricType.HISTOGRAM,
@@ -268,12 +305,13 @@ COUNTS_LOST: Final = Metric(
 )  # fmt: skip
 
 METRICS: Final = (
-    QUERIES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, BYPASS_ATTEMPTS, AUTHORITY_BYPASS, LIMITED, UPSTREAM_QUERIES,
-    UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL, CACHE_ENTRIES_NOW, CACHE_BYTES_NOW,
-    TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME, CLOCK_DOUBTED, BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS,
-    SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN, ENGINE_FALLBACK, RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST,
-    UPSTREAM_UP, DEFAULT_UPSTREAMS_UP, DATAGRAMS_DROPPED, RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT,
-    MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO, STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
+    QUERIES, QUERY_TYPES, RESPONSES, REFUSED, MONITORED, EXEMPTED, BAN_QUERIES, BYPASS_ATTEMPTS, AUTHORITY_BYPASS,
+    LIMITED, UPSTREAM_QUERIES, UPSTREAM_FAILURES, UPSTREAM_DURATION, ANSWER_DURATION_SECONDS, CACHE_HITS_TOTAL,
+    CACHE_ENTRIES_NOW, CACHE_BYTES_NOW, TCP_CONNECTIONS_NOW, SNAPSHOT_REVISION, SNAPSHOT_AGE, TIME, CLOCK_DOUBTED,
+    BUILD_INFO, WORKERS_NOW, WORKER_RESTARTS, SNAPSHOTS_QUARANTINED, BANS_LIFTED, UNWRITTEN, ENGINE_FALLBACK,
+    RECEIVE_BUFFER_BYTES, SUSPENDED, COUNTS_LOST, UPSTREAM_UP, DEFAULT_UPSTREAMS_UP, DATAGRAMS_DROPPED,
+    RECEIVE_QUEUE_BYTES, OPEN_FILES, OPEN_FILES_LIMIT, MEMORY_BYTES, CPU_SECONDS, WORKER_QUERIES, NODE_INFO,
+    STATE_DISK_FREE_BYTES, STATE_DISK_SIZE_BYTES,
 )  # fmt: skip
 
 _BYPASS_KINDS: Final[Mapping[str, str]] = {
@@ -301,6 +339,20 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
             Outcome.DROPPED: "not answered: a response, or too short",
             Outcome.LIMITED: "beyond a limit: not answered, answered with TC, or with SERVFAIL over TCP and to updates",
         },
+        (QUERY_TYPES.name, "type"): {
+            **{kind: f"{kind} records" for kind in QueryType if kind not in (QueryType.ANY, QueryType.OTHER)},
+            QueryType.ANY: "records of all types (RFC 8482)",
+            QueryType.OTHER: "any other type",
+        },
+        (RESPONSES.name, "rcode"): {
+            ResponseCode.NOERROR: "an answer, also an empty one; a truncated reply",
+            ResponseCode.NXDOMAIN: "the name does not exist",
+            ResponseCode.SERVFAIL: "no answer could be found",
+            ResponseCode.REFUSED: "a ban's reply, or the client or query is not served",
+            ResponseCode.FORMERR: "not a well-formed query",
+            ResponseCode.NOTIMP: "an unsupported opcode or type",
+            ResponseCode.OTHER: "any other code, such as BADVERS",
+        },
         (LIMITED.name, "limit"): {
             Limit.CLIENT: "a client sends more queries a second than `queries_per_second`",
             Limit.UNREGISTERED: "an unregistered network gets more replies a second than `unregistered_per_second`",
@@ -322,7 +374,8 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Mapping[str, str]]] = MappingProxyT
         (AUTHORITY_BYPASS.name, "kind"): _BYPASS_KINDS,
         (UPSTREAM_FAILURES.name, "reason"): {
             Failure.TIMEOUT: "no answer in time",
-            Failure.MISMATCH: "a datagram whose id, question or case differs from the query",
+            Failure.MISMATCH: "a datagram whose id or question is not that of a query sent from its port",
+            Failure.LATE: "an answer to a recent query that no longer waits: retried, answered or given up",
             Failure.MALFORMED: "an answer that is not a well-formed message",
             Failure.UNREACHABLE: "the network or the server refused the packet or connection",
             Failure.SERVFAIL: "the upstream answered SERVFAIL",

@@ -16,7 +16,17 @@ from typing import Final
 
 from dnsfilter.telemetry import metrics
 from dnsfilter.telemetry.metrics import ANSWER_BUCKETS as ANSWER_BUCKETS
-from dnsfilter.telemetry.metrics import UPSTREAM_BUCKETS, Bypass, Failure, Limit, Metric, Outcome, Transport
+from dnsfilter.telemetry.metrics import (
+    UPSTREAM_BUCKETS,
+    Bypass,
+    Failure,
+    Limit,
+    Metric,
+    Outcome,
+    QueryType,
+    ResponseCode,
+    Transport,
+)
 
 Labels = tuple[tuple[str, str], ...]
 NS_PER_S: Final = 1_000_000_000
@@ -92,7 +102,15 @@ QUERY: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
     }
 )
 """Transport, outcome -> slot."""
-_BYPASS_FIRST: Final = QUERY_FIRST + len(Transport) * len(Outcome)
+_TYPE_FIRST: Final = QUERY_FIRST + len(Transport) * len(Outcome)
+QUERY_TYPE: Final[Mapping[str, int]] = MappingProxyType({kind: _TYPE_FIRST + i for i, kind in enumerate(QueryType)})
+"""Type of a query -> slot."""
+_RESPONSE_FIRST: Final = _TYPE_FIRST + len(QueryType)
+RESPONSE: Final[Mapping[str, int]] = MappingProxyType(
+    {code: _RESPONSE_FIRST + i for i, code in enumerate(ResponseCode)}
+)
+"""Response code of a reply -> slot."""
+_BYPASS_FIRST: Final = _RESPONSE_FIRST + len(ResponseCode)
 BYPASS: Final[Mapping[str, int]] = MappingProxyType({kind: _BYPASS_FIRST + i for i, kind in enumerate(Bypass)})
 """Kind of bypass attempt -> slot."""
 CACHE_HITS: Final = _BYPASS_FIRST + len(Bypass)
@@ -184,6 +202,10 @@ def _fixed_table() -> Iterator[Slot]:
         for outcome in Outcome:
             labels = (("transport", transport.value), ("outcome", outcome.value))
             yield _counter(QUERY[transport][outcome], metrics.QUERIES, labels)
+    for asked in QueryType:
+        yield _counter(QUERY_TYPE[asked], metrics.QUERY_TYPES, (("type", asked.value),))
+    for code in ResponseCode:
+        yield _counter(RESPONSE[code], metrics.RESPONSES, (("rcode", code.value),))
     for kind in Bypass:
         yield _counter(BYPASS[kind], metrics.BYPASS_ATTEMPTS, (("kind", kind.value),))
     yield _counter(CACHE_HITS, metrics.CACHE_HITS_TOTAL)

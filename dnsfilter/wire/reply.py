@@ -162,16 +162,23 @@ def _boundary(answer: Answer, least: int, most: int) -> int:
     return end
 
 
+def expressible(rcode: int, edns: Edns | None) -> int:
+    """Return the rcode of a reply: SERVFAIL for one that needs an OPT, if there is none."""
+    return Rcode.SERVFAIL if rcode > 15 and edns is None else rcode  # the lower four bits alone would be another rcode
+
+
+def header_rcode(reply: bytes) -> int:
+    """Return the rcode in the header of a reply that needs no OPT for it."""
+    return reply[3] & 15
+
+
 def _flags(query: Query | Fault, edns: Edns | None, rcode: int) -> int:
     """Return the header's second word, without TC and AD.
 
     RD and RA exist in the opcodes of RFC 1035 section 4.1.1, and CD in QUERY (RFC 6895 section 2.1).
     """
-    if rcode > 15 and edns is None:
-        # The lower four bits alone would be another rcode.
-        rcode = Rcode.SERVFAIL
     opcode = query.opcode if isinstance(query, Fault) else Opcode.QUERY
-    flags = FLAG_QR | opcode << 11 | (rcode & 15)
+    flags = FLAG_QR | opcode << 11 | (expressible(rcode, edns) & 15)
     if opcode <= Opcode.STATUS:
         flags |= FLAG_RA | (FLAG_RD if query.rd else 0)
     return flags | (FLAG_CD if query.cd and opcode == Opcode.QUERY else 0)

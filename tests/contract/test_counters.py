@@ -5,6 +5,7 @@ from collections.abc import Callable
 import dns.rcode
 
 from dnsfilter.policy.model import Binding, Ground, Mode, Suspension, Usage
+from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.telemetry.metrics import BanGround, Transport
 from dnsfilter.telemetry.policy_words import BanCount
 from dnsfilter.telemetry.slots import ANSWER_DURATION, CACHE_HITS, upstream_slots
@@ -41,36 +42,91 @@ def stale(rig: Rig, transport: Transport) -> None:
     failed(rig, transport)
 
 
+def with_code(rcode: int, edns: int | bool = 0) -> Callable[[Rig, Transport], None]:
+    def ask(rig: Rig, transport: Transport) -> None:
+        rig.upstream.behave = fails(rcode)
+        rig.ask(query("plain.example.org", edns=edns), GHENT, transport)
+
+    return ask
+
+
 @each_row("transport", tuple(Transport))
 @each_row(
-    ("act", "outcomes"),
+    ("act", "outcomes", "types", "codes"),
     [
-        (asked(PLAIN), ["forwarded"]),
-        (lambda rig, transport: [rig.ask(PLAIN, GHENT, transport) for _ in range(2)], ["forwarded", "cached"]),
-        (stale, ["forwarded", "stale"]),
-        (failed, ["failed"]),
-        (asked(query("localhost")), ["local"]),
-        (asked(query("plain.example.org", "ANY")), ["forwarded"]),
-        (asked(query("use-application-dns.net")), ["local"]),
-        (asked(query("health.dnsfilter.internal")), ["local"]),
-        (asked(query("www.tiktok.com")), ["blocked"]),
-        (asked(query("www.tiktok.com", rd=False)), ["blocked"]),
-        (asked(query("video.example.org")), ["blocked"]),
-        (asked(query("video.example.org"), MECHELEN), ["forwarded"]),
-        (asked(PLAIN, UNREGISTERED), ["unregistered"]),
-        (asked(query("plain.example.org", rd=False)), ["not_recursive"]),
-        (asked(PLAIN + b"\0"), ["malformed"]),
-        (asked(query("plain.example.org", "AXFR")), ["unsupported"]),
-        (asked(query("version.bind", "TXT", "CH")), ["unsupported"]),
-        (dropped, ["dropped"]),
+        (asked(PLAIN), ["forwarded"], {"A": 1}, {"NOERROR": 1}),
+        (
+            lambda rig, transport: [rig.ask(PLAIN, GHENT, transport) for _ in range(2)],
+            ["forwarded", "cached"],
+            {"A": 2},
+            {"NOERROR": 2},
+        ),
+        (stale, ["forwarded", "stale"], {"A": 2}, {"NOERROR": 2}),
+        (failed, ["failed"], {"A": 1}, {"SERVFAIL": 1}),
+        (with_code(dns.rcode.NXDOMAIN), ["forwarded"], {"A": 1}, {"NXDOMAIN": 1}),
+        (with_code(dns.rcode.YXDOMAIN), ["forwarded"], {"A": 1}, {"other": 1}),
+        (with_code(24), ["forwarded"], {"A": 1}, {"other": 1}),
+        (with_code(24, edns=False), ["forwarded"], {"A": 1}, {"SERVFAIL": 1}),
+        (asked(query("localhost")), ["local"], {"A": 1}, {"NOERROR": 1}),
+        (asked(query("localhost", "MX")), ["local"], {"MX": 1}, {"NOERROR": 1}),
+        (asked(query("plain.example.org", "ANY")), ["forwarded"], {"ANY": 1}, {"NXDOMAIN": 1}),
+        (asked(query("use-application-dns.net", "AAAA")), ["local"], {"AAAA": 1}, {"NXDOMAIN": 1}),
+        (asked(query("x.invalid", "SRV")), ["local"], {"SRV": 1}, {"NXDOMAIN": 1}),
+        (asked(query("health.dnsfilter.internal")), ["local"], {"A": 1}, {"NOERROR": 1}),
+        (asked(query("www.tiktok.com", "HTTPS")), ["blocked"], {"HTTPS": 1}, {"REFUSED": 1}),
+        (asked(query("www.tiktok.com", "CNAME", rd=False)), ["blocked"], {"other": 1}, {"REFUSED": 1}),
+        (asked(query("video.example.org")), ["blocked"], {"A": 1}, {"REFUSED": 1}),
+        (asked(query("video.example.org"), MECHELEN), ["forwarded"], {"A": 1}, {"NOERROR": 1}),
+        (asked(PLAIN, UNREGISTERED), ["unregistered"], {"A": 1}, {"REFUSED": 1}),
+        (asked(query("plain.example.org", "NS", rd=False)), ["not_recursive"], {"NS": 1}, {"REFUSED": 1}),
+        (asked(PLAIN + b"\0"), ["malformed"], {}, {"FORMERR": 1}),
+        (asked(query("plain.example.org", edns=1)), ["malformed"], {}, {"other": 1}),
+        (asked(query("plain.example.org", "AXFR")), ["unsupported"], {}, {"NOTIMP": 1}),
+        (asked(query("version.bind", "TXT", "CH")), ["unsupported"], {"TXT": 1}, {"REFUSED": 1}),
+        (dropped, ["dropped"], {}, {}),
     ],
 )
-def test_each_query_has_exactly_one_outcome(
-    start: Start, act: Callable[[Rig, Transport], object], outcomes: list[str], transport: Transport
+def test_each_query_has_exactly_one_outcome_and_its_type_and_each_reply_its_code(
+    start: Start,
+    act: Callable[[Rig, Transport], object],
+    outcomes: list[str],
+    types: dict[str, int],
+    codes: dict[str, int],
+    transport: Transport,
 ) -> None:
     rig = start(office(), internet())
     act(rig, transport)
     assert rig.outcomes() == {(transport.value, outcome): 1 for outcome in outcomes}
+    assert (rig.types(), rig.responses()) == (types, codes)
+
+
+@each_row("transport", tuple(Transport))
+@each_row(
+    ("qtype", "kind"),
+    [("A", "A"), ("PTR", "PTR"), ("SOA", "SOA"), ("DS", "other"), (0, "other"), (256, "other"), (65_280, "other")],
+)
+def test_each_type_is_counted_as_itself_or_as_another(
+    start: Start, qtype: str | int, kind: str, transport: Transport
+) -> None:
+    rig = start(office(), internet())
+    rig.judge(query("plain.example.org", qtype), GHENT, transport)
+    rig.judge(query("www.tiktok.com", qtype), GHENT, transport)
+    assert rig.types() == {kind: 2}
+
+
+@each_row(
+    ("reply", "code"),
+    [
+        (BanReply.REFUSED, "REFUSED"),
+        (BanReply.NXDOMAIN, "NXDOMAIN"),
+        (BanReply.NODATA, "NOERROR"),
+        (BanReply.ADDRESS, "NOERROR"),
+    ],
+)
+def test_each_reply_of_a_ban_counts_its_code(start: Start, reply: BanReply, code: str) -> None:
+    rig = start(office(reply=reply, addresses=("192.0.2.7",) if reply is BanReply.ADDRESS else ()), internet())
+    rig.ask(query("www.tiktok.com"))
+    assert rig.responses() == {code: 1}
 
 
 def test_refused_queries_are_counted_for_the_clients_authority_and_the_service(start: Start) -> None:

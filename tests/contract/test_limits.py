@@ -78,6 +78,7 @@ def test_datagrams_of_clients_that_may_not_ask_are_refused_or_truncated_or_dropp
     codes = [None if reply is None else dns.message.from_wire(reply).rcode() for reply in replies]
     assert codes == [*[dns.rcode.REFUSED] * 3, *[None, dns.rcode.NOERROR] * 3]
     assert rig.outcomes() == {("udp", "unregistered"): 3, ("udp", "limited"): 6}
+    assert (rig.types(), rig.responses()) == ({"A": 9}, {"REFUSED": 3, "NOERROR": 3})
     assert limited(rig) == {Limit.UNREGISTERED: 6}
 
 

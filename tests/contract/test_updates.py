@@ -48,8 +48,8 @@ def test_update_of_a_conditional_zone_is_passed_on_unchanged(
     assert isinstance(outcome, Update), outcome
     assert (outcome.message, outcome.client, outcome.servers) == (message, b"\x7f\0\5\x0a", (1,))
     assert rig.outcomes() == {}
-    outcome.count(Outcome.LIMITED)
-    assert rig.outcomes() == {(transport.value, "limited"): 1}
+    outcome.count(Outcome.LIMITED, 2)
+    assert (rig.outcomes(), rig.responses()) == ({(transport.value, "limited"): 1}, {"SERVFAIL": 1})
 
 
 @each_row("transport", TRANSPORTS)
@@ -57,14 +57,14 @@ def test_update_of_a_conditional_zone_is_passed_on_unchanged(
 def test_update_of_another_zone_is_notauth(start: Start, zone: str, transport: Transport) -> None:
     rig = started(start)
     assert rcode_of(rig.judge(update(zone), GHENT, transport)) == 9
-    assert rig.outcomes() == {(transport.value, "unsupported"): 1}
+    assert (rig.outcomes(), rig.responses()) == ({(transport.value, "unsupported"): 1}, {"other": 1})
 
 
 @each_row("message", [update(rdtype="A"), update(zones=0), update(zones=2), update()[:20]], ids=["A", "0", "2", "cut"])
 def test_update_without_exactly_one_zone_is_formerr(start: Start, message: bytes) -> None:
     rig = started(start)
     assert rcode_of(rig.judge(message)) == 1
-    assert rig.outcomes() == {("udp", "malformed"): 1}
+    assert (rig.outcomes(), rig.responses(), rig.types()) == ({("udp", "malformed"): 1}, {"FORMERR": 1}, {})
 
 
 @each_row("transport", TRANSPORTS)

@@ -1,6 +1,7 @@
 """Questions to upstreams: joining, retries, other servers, streams."""
 
 import resource
+from collections.abc import Callable
 from ipaddress import ip_address
 
 import dns.flags
@@ -77,6 +78,7 @@ def test_waiting_queries_of_a_question_are_limited_in_all_and_for_each_client(st
     assert set(rig.answered) == {*flood, *others}
     assert len(held.asked) == 1
     assert rig.outcomes() == {("tcp", "forwarded"): 4096, ("tcp", "limited"): 88 + 512}
+    assert rig.responses() == {"NOERROR": 4096, "SERVFAIL": 88 + 512}
 
 
 @pytest.mark.heavy
@@ -136,6 +138,53 @@ def test_answer_to_an_earlier_send_is_accepted(start: Start) -> None:
     rig.until_asked(2)
     held.say(held.asked[0], true_answer(held.asked[0]))
     assert data(wait()) == TRUTH
+
+
+def answered_by_another(rig: Rig, held: Scripted) -> Asked:
+    """Let a question be answered by its second send. Return the first."""
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    rig.pass_time(900)
+    rig.until_asked(2)
+    held.say(held.asked[1], true_answer(held.asked[1]))
+    assert data(wait()) == TRUTH
+    return held.asked[0]
+
+
+def answered_before(rig: Rig, held: Scripted) -> Asked:
+    """Let a question be answered by its only send. Return that."""
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    held.say(held.asked[0], true_answer(held.asked[0]))
+    assert data(wait()) == TRUTH
+    return held.asked[0]
+
+
+def given_up(rig: Rig, held: Scripted) -> Asked:
+    """Let a question end without an answer. Return its first send."""
+    wait = rig.begin(query(NAME))
+    rig.until_asked(1)
+    for _ in range(6):
+        rig.pass_time(1000)
+    assert wait().rcode() == dns.rcode.SERVFAIL
+    return held.asked[0]
+
+
+@each_row("before", [answered_by_another, answered_before, given_up])
+def test_answer_to_a_question_that_waits_no_longer_is_late_and_no_mismatch(
+    start: Start, before: Callable[[Rig, Scripted], Asked]
+) -> None:
+    held = Scripted(silent)
+    rig = start(office(), held)
+    asked = before(rig, held)
+    held.say(asked, true_answer(asked))
+    rig.settle()
+    assert [failures(rig, reason) for reason in (Failure.LATE, Failure.MISMATCH)] == [1, 0]
+    guessed = (asked.id ^ 0x5555).to_bytes(2, "big") + true_answer(asked)[2:]
+    for forged in (guessed, guessed[:1]):
+        held.say(asked, forged)
+    rig.settle()
+    assert [failures(rig, reason) for reason in (Failure.LATE, Failure.MISMATCH)] == [1, 2]
 
 
 @each_row("transport", tuple(Transport))
@@ -248,6 +297,16 @@ def test_no_question_waits_for_a_server_that_answers_no_probe(start: Start) -> N
     assert len([asked for asked in rig.upstream.asked if asked.qtype == "A"]) == before
     probes = [asked for asked in rig.upstream.asked if (asked.name, asked.qtype) == ("", "SOA")]
     assert 70 <= len(probes) <= 72
+
+
+def test_late_answer_to_a_probe_is_no_mismatch(start: Start) -> None:
+    rig = start(office(), Scripted(silent), Scripted(addressed))
+    down(rig)
+    rig.pass_time(1_000)
+    probe = next(asked for asked in rig.upstream.asked if asked.qtype == "SOA")
+    rig.upstream.say(probe, reply(probe))
+    rig.settle()
+    assert [failures(rig, reason) for reason in (Failure.LATE, Failure.MISMATCH)] == [1, 0]
 
 
 def test_a_server_that_answers_a_probe_is_asked_first_again_at_once(start: Start) -> None:

@@ -32,9 +32,9 @@ from dnsfilter.policy.model import DEFAULT_SITE, Instant, Policy
 from dnsfilter.snapshot.compiler import compile_policy
 from dnsfilter.snapshot.reader import Snapshot
 from dnsfilter.telemetry.block import CounterBlock
-from dnsfilter.telemetry.metrics import Bypass, Outcome, Transport
+from dnsfilter.telemetry.metrics import Bypass, Outcome, QueryType, ResponseCode, Transport
 from dnsfilter.telemetry.policy_words import BanCount, PolicyKind, bypass_word, policy_word
-from dnsfilter.telemetry.slots import QUERY
+from dnsfilter.telemetry.slots import QUERY, QUERY_TYPE, RESPONSE
 from dnsfilter.upstream.attempt import LONGEST_FIRST_WAIT_MS
 from dnsfilter.upstream.zones import Zones
 from dnsfilter.wire.names import parse_name
@@ -342,6 +342,16 @@ class Rig:
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Return how many queries had each outcome, by transport. Leave out outcomes without queries."""
         found = {(t.value, o.value): self.counters.slots[QUERY[t][o]] for t in Transport for o in Outcome}
+        return {key: number for key, number in found.items() if number}
+
+    def types(self) -> dict[str, int]:
+        """Return the well-formed queries by type. Leave out types without queries."""
+        found = {kind.value: self.counters.slots[QUERY_TYPE[kind]] for kind in QueryType}
+        return {key: number for key, number in found.items() if number}
+
+    def responses(self) -> dict[str, int]:
+        """Return the replies by response code. Leave out codes without replies."""
+        found = {code.value: self.counters.slots[RESPONSE[code]] for code in ResponseCode}
         return {key: number for key, number in found.items() if number}
 
     def pairs(self) -> dict[tuple[str, str], tuple[int, int, int]]:

@@ -36,6 +36,7 @@ cdef int answer_plain(
     int64_t at, int64_t now_ms, uint32_t limit, uint8_t* out,
 ) noexcept nogil:
     """Answer a plain query, after `look_ahead`."""
+    fast.note_type(asked)
     # 3. Count the client's range or network, and refuse it unless it may ask. Limits apply to every client.
     fast.note_client(ahead, client, client_size, now_ms)
     if not ahead.may_ask:
@@ -91,6 +92,8 @@ cdef int answer_odd(
         fast.slots[fast.outcomes[transport][AS_DROPPED]] += 1
         return DROPPED
     limit = STREAM_ROOM if transport else udp_limit_of(asked)
+    if result == ODD_QUERY:
+        fast.note_type(asked)
     # 3. Client and limits.
     ahead.range_class = fast.table.find_counted(client, client_size, &ahead.counted)
     fast.note_client(ahead, client, client_size, now_ms)
@@ -104,7 +107,7 @@ cdef int answer_odd(
     if fault.opcode == OPCODE_UPDATE and fast.takes_updates and ahead.range_class >= 0:
         return HAND_OVER
     result = AS_UNSUPPORTED if fault.rcode == RCODE_NOTIMP else AS_MALFORMED
-    fast.slots[fast.outcomes[transport][result]] += 1
+    fast.count(transport, result, fault.rcode)
     return <int>write_fault(asked, &fault, out)
 
 

@@ -27,6 +27,7 @@ from dnsfilter.engine.slow_path.exchange import Waiter
 from dnsfilter.engine.slow_path.local import asks_probe
 from dnsfilter.engine.slow_path.settling import STREAM_LIMIT
 from dnsfilter.engine.slow_path.slow_path import SlowPath
+from dnsfilter.engine.tallies import type_slot
 from dnsfilter.engine.unregistered_counts import TABLE_KEY_BYTES, Noted, UnregisteredTable
 from dnsfilter.policy.model import Instant, WireName
 from dnsfilter.snapshot.reader import Snapshot
@@ -219,6 +220,8 @@ class ReferenceEngine:
         if query is None:
             judging.count(transport, Outcome.DROPPED)
             return Drop()
+        if isinstance(query, Query):
+            self._slots[type_slot(query.question.qtype)] += 1
         # 2. The client, and whether it may ask.
         range_class = judging.snapshot.find(client)
         if range_class is None:
@@ -238,7 +241,8 @@ class ReferenceEngine:
         if isinstance(query, Fault):
             if self._path.takes(query, range_class):
                 return self._path.update(message, query, client, transport)
-            judging.count(transport, Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED)
+            outcome = Outcome.UNSUPPORTED if query.rcode == Rcode.NOTIMP else Outcome.MALFORMED
+            judging.count(transport, outcome, query.rcode)
             return Reply(empty_reply(query, query.rcode, limit=size_limit))
         case = Case(query, transport, client, range_class, at, boot_ms, size_limit)
         if not may_ask and not asks_probe(query):
@@ -250,6 +254,7 @@ class ReferenceEngine:
         self._judging.count(transport, Outcome.LIMITED)
         self._slots[LIMITED[limit]] += 1
         if admission is Admission.SLIP and isinstance(query, Query):
+            self._judging.count_reply(Rcode.NOERROR)
             return Reply(truncated_reply(query))
         return Drop()
 

@@ -20,7 +20,7 @@ _LARGEST_ANSWER = 65535
 class Arrival(NamedTuple):
     """A datagram from `server`; without `message`, an ICMP error.
 
-    `number` is the exchange that was sent under its id, or PROBE, or 0 if there is none.
+    `number` is the exchange that was sent under its id, or PROBE, LATE, or 0 if nothing was.
     """
 
     server: int
@@ -168,7 +168,7 @@ class OwnTable:
                 for number in dict.fromkeys(held.waiting.values()):  # a question sent twice fails once
                     yield Arrival(held.server, number, None)
                 continue
-            yield Arrival(held.server, held.waiting.get(int.from_bytes(message[:2], "big"), 0), message)
+            yield Arrival(held.server, held.exchange_of(message), message)
 
     def _send(self, server: int, message: bytes, now_ms: int) -> tuple[PoolSocket, int]:
         held, number = self._pools[server].draw(now_ms)

@@ -8,15 +8,19 @@ import errno
 import secrets
 import select
 import socket
+from collections import deque
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from dnsfilter.config.node_config import Endpoint
 from dnsfilter.engine.listening import ignore_path_mtu
+from dnsfilter.engine.slow_path.pending_table import LATE
 
 POOL_SIZE = 256
 LIFETIME_MS = 30_000
 LIFETIME_SENDS = 1_000
+MOST_PAST = 256
+"""Ids that a socket remembers after it has stopped waiting for them."""
 LOWEST_PORT = 1024
 HIGHEST_PORT = 65535
 _BIND_ATTEMPTS = 16
@@ -24,13 +28,14 @@ _BIND_ATTEMPTS = 16
 
 @dataclass(slots=True, eq=False)
 class PoolSocket:
-    """A connected socket. `waiting` maps the ids of its outstanding sends to exchange numbers."""
+    """A connected socket. `waiting` maps ids of outstanding sends to exchange numbers; `past` has earlier ids."""
 
     sock: socket.socket
     server: int
     opened_ms: int
     sends: int = 0
     waiting: dict[int, int] = field(default_factory=dict)
+    past: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_PAST))
 
     def is_worn(self, now_ms: int) -> bool:
         """Return whether the socket has been used enough to retire its port."""
@@ -46,7 +51,15 @@ class PoolSocket:
 
     def forget(self, number: int) -> None:
         """Stop waiting for an answer under the id `number`."""
-        self.waiting.pop(number, None)
+        if self.waiting.pop(number, None) is not None:
+            self.past.append(number)
+
+    def exchange_of(self, message: bytes) -> int:
+        """Return the exchange that was sent under the id of a message, or PROBE, LATE, or 0 if nothing was."""
+        if len(message) < 2:
+            return 0
+        number = int.from_bytes(message[:2], "big")
+        return self.waiting.get(number, LATE if number in self.past else 0)
 
 
 class UpstreamPool:

@@ -29,7 +29,7 @@ from dnsfilter.wire.answer import follow
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Class, EdeCode, Rcode, Type
 from dnsfilter.wire.query import question_of
-from dnsfilter.wire.reply import empty_reply
+from dnsfilter.wire.reply import empty_reply, header_rcode
 
 _UNANSWERED_CLASSES = frozenset({Class.CH, Class.NONE, Class.ANY})
 
@@ -103,15 +103,15 @@ class Deciding:
         """Return the reply to a query that is never forwarded; None for all other queries."""
         query, count = case.query, self._judging.count
         if not query.rd:
-            count(case.transport, Outcome.NOT_RECURSIVE)
+            count(case.transport, Outcome.NOT_RECURSIVE, Rcode.REFUSED)
             return empty_reply(query, Rcode.REFUSED, Ede(EdeCode.NOT_AUTHORITATIVE), case.limit)
         if query.question.qclass in _UNANSWERED_CLASSES:
-            count(case.transport, Outcome.UNSUPPORTED)
+            count(case.transport, Outcome.UNSUPPORTED, Rcode.REFUSED)
             return empty_reply(query, Rcode.REFUSED, None, case.limit)
         local = self._local(case)
         if local is None:
             return None
-        count(case.transport, Outcome.LOCAL)
+        count(case.transport, Outcome.LOCAL, header_rcode(local.message))
         if local.bypass is not None:
             self._judging.note_bypass(case, local.bypass)
         return local.message

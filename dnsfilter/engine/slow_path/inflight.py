@@ -10,7 +10,7 @@ from dataclasses import replace
 from dnsfilter.cache.keys import CacheKey
 from dnsfilter.engine.slow_path.arrivals import bare_failure, cut_question, parse_checked, same_question
 from dnsfilter.engine.slow_path.exchange import Cut, Exchange, Gone, Got, Late, Result, Waiter
-from dnsfilter.engine.slow_path.pending_table import PROBE, HealthBook, Table
+from dnsfilter.engine.slow_path.pending_table import LATE, PROBE, HealthBook, Table
 from dnsfilter.engine.slow_path.probing import Probes
 from dnsfilter.errors import MalformedData, MalformedMessage
 from dnsfilter.telemetry.metrics import Failure
@@ -117,7 +117,7 @@ class Inflight:
         return self._carry_out(exchange, exchange.attempt.start(now_ms, deadline_ms), now_ns)
 
     def finish(self, exchange: Exchange) -> list[Waiter]:
-        """Forget the exchange and return its waiters. A later answer is a mismatch."""
+        """Forget the exchange and return its waiters. A later answer is late."""
         return self._table.finish(exchange)
 
     def dismiss(self, exchange: Exchange) -> list[Waiter]:
@@ -127,7 +127,7 @@ class Inflight:
     def arrived(self, server: int, number: int, message: bytes | None, now_ns: int) -> list[Result]:
         """Handle a datagram from `server`, matched by socket, id and question (RFC 5452 section 9.1).
 
-        `number` is the exchange with that id, or PROBE; another number only counts a mismatch. A `message` of None is
+        `number` is the exchange with that id, PROBE or LATE; another number counts a mismatch. A `message` of None is
         an ICMP error.
         """
         exchange = self._table.get(number)
@@ -139,7 +139,7 @@ class Inflight:
             self._probes.answered(server, now_ns // 1_000_000)
             return []
         if exchange is None or len(message) < 2:
-            self._count(server, Failure.MISMATCH)
+            self._count(server, Failure.LATE if number == LATE else Failure.MISMATCH)
             return []
         return self._handle_datagram(exchange, server, message, now_ns)
 

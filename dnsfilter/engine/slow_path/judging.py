@@ -16,6 +16,7 @@ from dnsfilter.engine.rules.ttl_cap import ttl_cap_s
 from dnsfilter.engine.slow_path.case import Case, Failed
 from dnsfilter.engine.slow_path.local import any_answer, asks_any, has_signed_denial
 from dnsfilter.engine.slow_path.recorder import Recorder
+from dnsfilter.engine.tallies import response_slot
 from dnsfilter.errors import SnapshotError
 from dnsfilter.policy.decide import Verdict
 from dnsfilter.policy.model import Instant
@@ -29,7 +30,7 @@ from dnsfilter.wire.answer import ANSWER, additional_names, without_additional
 from dnsfilter.wire.edns import Ede
 from dnsfilter.wire.iana import Rcode
 from dnsfilter.wire.query import Question
-from dnsfilter.wire.reply import empty_reply, relay
+from dnsfilter.wire.reply import empty_reply, expressible, header_rcode, relay
 
 
 class Judging:
@@ -62,7 +63,7 @@ class Judging:
 
     def unregistered(self, case: Case) -> bytes:
         """Return the refusal to a client that may not ask."""
-        self.count(case.transport, Outcome.UNREGISTERED)
+        self.count(case.transport, Outcome.UNREGISTERED, Rcode.REFUSED)
         return unregistered_reply(case.query, case.limit)
 
     def probe_texts(self, case: Case) -> tuple[str, ...]:
@@ -89,7 +90,7 @@ class Judging:
         if judgement.verdict is Verdict.REFUSE:
             return self.refuse(case, judgement, matches)
         self.note(case, judgement)
-        self.count(case.transport, outcome)
+        self.count(case.transport, outcome, expressible(entry.answer.rcode, case.query.edns))
         stale = outcome is Outcome.STALE
         added = cast(tuple[tuple[Matched, ...], ...], entry.additional_matches)
         hidden = any(self.judge(case, found).verdict is Verdict.REFUSE for found in added)
@@ -136,11 +137,12 @@ class Judging:
     def refuse(self, case: Case, judgement: Judgement, matches: tuple[Matched, ...]) -> bytes:
         """Return the reply to a query that policy refuses."""
         self.note(case, judgement)
-        self.count(case.transport, Outcome.BLOCKED)
         if (number := judgement.refused_by) >= 0 and self._notes_client(case):
             self.refused_clients.note(case.client, self.snapshot.words.bans[number])
         cap_s = self._cap_s(case, matches) or ttl_cap_s(case.at, None)
-        return refusal(case.query, judgement, cap_s, case.limit)
+        reply = refusal(case.query, judgement, cap_s, case.limit)
+        self.count(case.transport, Outcome.BLOCKED, header_rcode(reply))
+        return reply
 
     def _notes_client(self, case: Case) -> bool:
         return case.range_class is not None and self.snapshot.notes_clients(case.range_class, case.at)
@@ -180,9 +182,15 @@ class Judging:
         for number in exempted:
             counted(first + policy_word(number, PolicyKind.EXEMPTED))
 
-    def count(self, transport: Transport, outcome: Outcome) -> None:
-        """Count a query once its outcome is certain."""
+    def count(self, transport: Transport, outcome: Outcome, rcode: int | None = None) -> None:
+        """Count a query once its outcome is certain, and its reply; without a reply, `rcode` is None."""
         self._slots[QUERY[transport][outcome]] += 1
+        if rcode is not None:
+            self.count_reply(rcode)
+
+    def count_reply(self, rcode: int) -> None:
+        """Count a reply to a query that is counted already."""
+        self._slots[response_slot(rcode)] += 1
 
     def fail(self, case: Case, failed: Failed) -> bytes:
         """Return SERVFAIL, or a refusal if policy, which may have changed, refuses the question or its targets."""
@@ -192,5 +200,5 @@ class Judging:
             return self.refuse(case, judgement, matches)
         self.note(case, judgement)
         self._note_name(case, FAILED)
-        self.count(case.transport, Outcome.FAILED)
+        self.count(case.transport, Outcome.FAILED, Rcode.SERVFAIL)
         return empty_reply(case.query, Rcode.SERVFAIL, failed.edes, case.limit)

@@ -12,6 +12,8 @@ from dnsfilter.wire.query import Question
 
 PROBE: Final = -1
 """Stands for a probe where a number of an exchange is expected."""
+LATE: Final = -2
+"""Stands for a query that was sent but no longer waits, where a number of an exchange is expected."""
 
 
 class Table(Protocol):

@@ -130,6 +130,7 @@ class SlowPath:
     def forward(self, turn: Turn, miss: Miss, ticket: int) -> None:
         """Ask for a stream's client, whose reply is this ticket's event, now or in a later turn."""
         if not self.ask(turn, miss, Waiter(miss.query, miss.client, turn.boot_ns, ticket=ticket)):
+            self.judging.count_reply(Rcode.SERVFAIL)
             turn.events.append(Answered(ticket, empty_reply(miss.query, Rcode.SERVFAIL)))
 
     def arrived(self, turn: Turn, server: int, number: int, message: bytes | None) -> None:

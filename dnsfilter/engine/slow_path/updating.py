@@ -28,8 +28,9 @@ def decide_update(
     servers = None if zone is None else zones.zone_servers(zone)
     if servers:
         return Update(message, client, servers, partial(judging.count, transport))
-    judging.count(transport, Outcome.MALFORMED if zone is None else Outcome.UNSUPPORTED)
-    return Reply(empty_reply(fault, Rcode.FORMERR if zone is None else Rcode.NOTAUTH, limit=limit))
+    outcome, rcode = (Outcome.MALFORMED, Rcode.FORMERR) if zone is None else (Outcome.UNSUPPORTED, Rcode.NOTAUTH)
+    judging.count(transport, outcome, rcode)
+    return Reply(empty_reply(fault, rcode, limit=limit))
 
 
 def _zone_of(message: bytes) -> bytes | None:

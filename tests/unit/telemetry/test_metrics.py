@@ -10,6 +10,8 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 # Dashboards and checks outside the project rely on these.
 PROMISED = {
     "dnsfilter_queries_total": ("transport", "outcome"),
+    "dnsfilter_query_types_total": ("type",),
+    "dnsfilter_responses_total": ("rcode",),
     "dnsfilter_refused_total": ("authority", "service"),
     "dnsfilter_monitored_total": ("authority", "service"),
     "dnsfilter_exempted_total": ("authority", "service"),

@@ -214,6 +214,7 @@ cdef class FlightTable:
             at = &at[0].next_of_bucket
         at[0] = sending.next_of_bucket
         sending.held.waiting -= 1
+        add_past(sending.held, sending.id)
         sending.held = NULL
 
     cdef void remove_sends(self, Flight* flight) noexcept nogil:

@@ -44,7 +44,8 @@ def make_pending(
     for i, of in enumerate(counters):
         if of.duration.sum >= len(slots):
             raise ValueError(f"upstream {i} has no counter slots: there are {len(slots)}")
-        made.counts[i].queries, made.counts[i].mismatch = of.queries, of.failure(Failure.MISMATCH)
+        made.counts[i].queries = of.queries
+        made.counts[i].mismatch, made.counts[i].late = of.failure(Failure.MISMATCH), of.failure(Failure.LATE)
         made.counts[i].durations = of.duration.first
     for i, bound in enumerate(bounds):
         made.bounds_ns[i] = bound

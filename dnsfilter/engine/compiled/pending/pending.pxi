@@ -71,6 +71,7 @@ cdef struct Probe:
 cdef struct Counts:
     uint32_t queries
     uint32_t mismatch
+    uint32_t late
     uint32_t durations
 
 
@@ -243,6 +244,7 @@ cdef class Pending:
         cdef Pooled* held = self.pools.at(fd)
         cdef Sending* sending
         cdef ssize_t size
+        cdef uint16_t id
         cdef int found
         # After the first read of a turn, read on only if an answer is outstanding; leave the rest to the next turn.
         while held != NULL and left[0] > 0 and (held.waiting or left[0] == ARRIVALS):
@@ -256,7 +258,8 @@ cdef class Pending:
             out.message, out.size = self.inbox, <uint32_t>size
             out.flight, found, sending = NULL, -1, NULL
             if size >= 2:
-                sending = self.table.find_send(held, <uint16_t>(self.inbox[0] << 8 | self.inbox[1]))
+                id = <uint16_t>(self.inbox[0] << 8 | self.inbox[1])
+                sending = self.table.find_send(held, id)
             if sending != NULL and sending.flight == NULL:
                 return PROBED
             if sending != NULL:
@@ -270,7 +273,10 @@ cdef class Pending:
                 )
             if found >= 0:
                 return ORDINARY if found else JUDGE
-            self.slots[self.counts[held.server].mismatch] += 1
+            if size >= 2 and sending == NULL and is_past(held, id):
+                self.slots[self.counts[held.server].late] += 1
+            else:
+                self.slots[self.counts[held.server].mismatch] += 1
         left[0] = 0
         return NOTHING
 

@@ -64,6 +64,7 @@ cdef enum:
     LIFETIME_SENDS = 1000
     LOWEST_PORT = 1024      # up to 65535
     BIND_ATTEMPTS = 16
+    MOST_PAST = 256         # as in engine/reference/pool.py
     DRAWN_BYTES = 256      # getrandom(2) never returns fewer for requests up to this size
 
 cdef struct Pooled:
@@ -72,6 +73,8 @@ cdef struct Pooled:
     int64_t opened_ms
     uint32_t sends
     uint32_t waiting        # outstanding sends
+    uint32_t past_count     # ids that no longer wait, of which `past` has the last
+    uint16_t past[256]      # MOST_PAST
     bint retired
 
 cdef struct ServerAddress:
@@ -237,6 +240,21 @@ cdef class Pools:
         while number >= 65536 - 65536 % bound:
             number = self.random16()
         return number % bound
+
+
+cdef inline void add_past(Pooled* held, uint16_t id) noexcept nogil:
+    """Remember an id for which the socket has stopped waiting."""
+    held.past[held.past_count % MOST_PAST] = id
+    held.past_count += 1
+
+
+cdef bint is_past(const Pooled* held, uint16_t id) noexcept nogil:
+    """Return whether the socket remembers an id for which it has stopped waiting."""
+    cdef uint32_t i
+    for i in range(min(held.past_count, <uint32_t>MOST_PAST)):
+        if held.past[i] == id:
+            return True
+    return False
 
 
 cdef inline bint is_worn(const Pooled* held, int64_t now_ms) noexcept nogil:

@@ -2,6 +2,7 @@
 # handed over to the slow path; until then only its charge against the limits is counted.
 
 from dnsfilter.config.node_config import MAX_LEARNING_S, Unregistered
+from dnsfilter.engine.tallies import RESPONSE_SLOTS, TYPE_SLOTS
 from dnsfilter.policy.model import Reply as BanReply
 from dnsfilter.snapshot.layout import REPLIES
 from dnsfilter.telemetry.metrics import Bypass, Limit, Outcome, Transport
@@ -16,6 +17,8 @@ cdef enum:
     CONCERNED_TTL = 60      # rules/ttl_cap.py
     EDE_PROHIBITED = 18
     EDE_NOT_AUTHORITATIVE = 20
+    LAST_TYPE = 256         # engine/tallies.py
+    LAST_RCODE = 16
 
 # The outcome that a query counts as: indexes of COUNTED_AS. The first two also say how an entry is served.
 cdef enum:
@@ -77,6 +80,8 @@ cdef class Answering:
     cdef Failures failures
     cdef NameRings names
     cdef int[2][12] outcomes        # by transport, in the order of COUNTED_AS
+    cdef int[257] types             # TYPE_SLOTS of engine/tallies.py
+    cdef int[17] responses          # RESPONSE_SLOTS
     cdef int cache_hits, limited_client, limited_unregistered, limited_waiting
     cdef int bypass_first, bypass_stride    # slot of the first kind, and words of an authority
     cdef int bypass_encrypted, bypass_ddr, bypass_canary, bypass_relay  # places of the kinds after it
@@ -102,6 +107,10 @@ cdef class Answering:
         for row, transport in enumerate((Transport.UDP, Transport.TCP)):
             for column, outcome in enumerate(COUNTED_AS):
                 self.outcomes[row][column] = QUERY[transport][outcome]
+        for row, slot in enumerate(TYPE_SLOTS):
+            self.types[row] = slot
+        for row, slot in enumerate(RESPONSE_SLOTS):
+            self.responses[row] = slot
         self.bypass_first, self.bypass_stride = min(BYPASS.values()), BYPASS_KINDS
         self.bypass_encrypted, self.bypass_ddr = BYPASS_KIND[Bypass.ENCRYPTED_DNS], BYPASS_KIND[Bypass.DDR]
         self.bypass_canary, self.bypass_relay = BYPASS_KIND[Bypass.CANARY], BYPASS_KIND[Bypass.RELAY]
@@ -158,6 +167,18 @@ cdef class Answering:
         else:
             self.ranges.note(ahead.counted)
 
+    cdef inline void note_type(self, const Asked* asked) noexcept nogil:
+        """Count a well-formed query by its type."""
+        self.slots[self.types[min(<uint32_t>asked.qtype, <uint32_t>LAST_TYPE)]] += 1
+
+    cdef inline void count(self, int transport, int outcome, uint32_t rcode) noexcept nogil:
+        """Count a query once its outcome is certain, and its reply."""
+        self.slots[self.outcomes[transport][outcome]] += 1
+        self.count_reply(rcode)
+
+    cdef inline void count_reply(self, uint32_t rcode) noexcept nogil:
+        self.slots[self.responses[min(rcode, <uint32_t>LAST_RCODE)]] += 1
+
     cdef int admit(
         self, const uint8_t* client, int client_size, bint as_client, int transport, int64_t now_ms
     ) noexcept nogil:
@@ -183,10 +204,11 @@ cdef class Answering:
         if admission == ADMIT_PASS:
             if self.places.is_probe(asked):
                 return HAND_OVER
-            self.slots[self.outcomes[transport][AS_UNREGISTERED]] += 1
+            self.count(transport, AS_UNREGISTERED, RCODE_REFUSED)
             return <int>write_empty(asked, RCODE_REFUSED, EDE_PROHIBITED, NULL, 0, limit, out)
         if admission == ADMIT_DROP:
             return DROPPED
+        self.count_reply(RCODE_NOERROR)
         size = write_empty(asked, RCODE_NOERROR, -1, NULL, 0, limit, out)
         out[2] |= 0x02  # TC: a client that is not forged retries over TCP
         return <int>size
@@ -195,7 +217,7 @@ cdef class Answering:
         """Answer SERVFAIL to a question that is known to fail. Policy has passed it."""
         self.note(asked)
         self.note_name(NAME_FAILED, asked)
-        self.slots[self.outcomes[transport][AS_FAILED]] += 1
+        self.count(transport, AS_FAILED, RCODE_SERVFAIL)
         return <int>write_failure(asked, code, limit, out)
 
     cdef bint pass_policy(self, const Asked* asked, int range_class, int64_t at) noexcept nogil:
@@ -227,7 +249,7 @@ cdef class Answering:
         if not self.pass_policy(asked, range_class, at):
             return self.refused_or_handed(asked, range_class, transport, at, limit, out)
         self.note(asked)
-        self.slots[self.outcomes[transport][AS_LOCAL]] += 1
+        self.count(transport, AS_LOCAL, ours & ZONE_RCODE)
         if ours & ZONE_BYPASS:
             self.note_bypass(range_class, self.bypass_ddr)
         if ours & SIGNAL:
@@ -246,7 +268,7 @@ cdef class Answering:
     ) noexcept nogil:
         """Answer REFUSED to a query that is never forwarded."""
         self.note(asked)
-        self.slots[self.outcomes[transport][counted_as]] += 1
+        self.count(transport, counted_as, RCODE_REFUSED)
         return <int>write_empty(asked, RCODE_REFUSED, ede, NULL, 0, limit, out)
 
     cdef void drop_waiting(self, int transport) noexcept nogil:
@@ -296,7 +318,7 @@ cdef class Answering:
             self.note(asked)
         if how != DELIVERED:
             self.slots[self.cache_hits] += 1
-        self.slots[self.outcomes[transport][how]] += 1
+        self.count(transport, how, expressible(asked, entry.rcode))
         return size
 
     cdef bint look_up(self, const Asked* asked, Entry* entry) noexcept nogil:
@@ -336,16 +358,19 @@ cdef class Answering:
         """Write the reply of the winning ban. `found` holds the matches that it was judged by."""
         cdef uint16_t size = 0
         cdef uint16_t ede = 0
+        cdef int written
         cdef const uint8_t* text = self.table.text_of(self.judged.rule, &size, &ede)
         if text == NULL:
             return HAND_OVER
         if self.table.notes_clients(range_class, at) and self.clients_left[0]:
             return HAND_OVER  # the slow path notes the client
         self.note(asked)
-        self.slots[self.outcomes[transport][AS_BLOCKED]] += 1
         if self.table.reply_of(self.judged.rule) == self.refused_reply:
-            return <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
-        return self.refuse_by_record(asked, self.synthesised_s(range_class, at), ede, text, size, limit, out)
+            written = <int>write_empty(asked, RCODE_REFUSED, ede, text, size, limit, out)
+        else:
+            written = self.refuse_by_record(asked, self.synthesised_s(range_class, at), ede, text, size, limit, out)
+        self.count(transport, AS_BLOCKED, out[3] & EXTENDED)
+        return written
 
     cdef int refuse_by_record(
         self, const Asked* asked, int ttl_s, uint16_t ede, const uint8_t* text, uint16_t text_size, uint32_t limit,

@@ -25,10 +25,14 @@ cdef uint32_t udp_limit_of(const Asked* asked) noexcept nogil:
     return asked.payload if asked.payload < OUR_PAYLOAD else OUR_PAYLOAD
 
 
+cdef inline uint32_t expressible(const Asked* asked, uint32_t rcode) noexcept nogil:
+    """Return the rcode of a reply, as wire/reply.py."""
+    return UNEXPRESSED if rcode > EXTENDED and not asked.edns else rcode
+
+
 cdef void write_header(const Asked* asked, uint32_t rcode, uint32_t flags, uint8_t* out) noexcept nogil:
     """Write id, flags and the count of questions."""
-    if rcode > EXTENDED and not asked.edns:
-        rcode = UNEXPRESSED
+    rcode = expressible(asked, rcode)
     write_16(out, asked.id)
     flags |= REPLY_FLAGS | (REPLY_RD if asked.rd else 0) | (REPLY_CD if asked.cd else 0)
     write_16(out + 2, flags | (rcode & EXTENDED))
