@@ -84,6 +84,7 @@ def _vital_samples(vitals: Vitals) -> Iterator[tuple[str, Mapping[Labels, float]
         (metrics.STATE_DISK_FREE_BYTES, vitals.disk_free_bytes),
         (metrics.STATE_DISK_SIZE_BYTES, vitals.disk_size_bytes),
         (metrics.TIME, vitals.time_s),
+        (metrics.PROCESS_START, vitals.started_s),
     ):
         yield metric.name, {} if value is None else {(): value}
     for metric, attribute in (

@@ -29,6 +29,8 @@ class Vitals:
     disk_free_bytes: int | None = None
     disk_size_bytes: int | None = None
     time_s: float | None = None
+    started_s: float | None = None
+    """Unix time at which the supervisor's process started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from api.server.metrics.policy_metrics import (
     Ranges,
     RangesCollector,
 )
+from api.server.metrics.state_metrics import ProcessCollector
 from api.settings import Endpoint
 from dnsfilter import __version__
 
@@ -250,6 +251,7 @@ def make_registry(sources: Sources) -> tuple[Registry, RequestMetrics]:
     registry.register(ChangesCollector(sources.changes))
     registry.register(ExemptionsCollector(sources.exemptions))
     registry.register(RangesCollector(sources.ranges))
+    registry.register(ProcessCollector())
     info = table.API_BUILD_INFO
     Gauge(info.name, info.help, info.labels, registry=registry).labels(__version__).set(1)
     return registry, RequestMetrics(registry)

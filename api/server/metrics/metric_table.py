@@ -10,7 +10,7 @@ from typing import Final
 from api.coverage.state import CoverageState
 from api.revisions.recent_changes import NEWEST, Change
 from dnsfilter.policy.model import Mode
-from dnsfilter.telemetry.metrics import Metric, MetricType
+from dnsfilter.telemetry.metrics import PROCESS_START, Metric, MetricType
 
 BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 OF_BAN: Final = ("authority", "service")
@@ -226,7 +226,7 @@ API_METRICS: Final = (
     CHANGE, POLICY_CHANGED, EXEMPTIONS, EXEMPTION_WAITING, RANGES, SUSPENDED, DATABASE_DAMAGED, CHECKPOINT_AGE,
     CHECKPOINT_DESTINATIONS, CHECKPOINTS_UNDELIVERED, DELIVERED_AGE, CHECKPOINT_FAILURES, BACKUP_AGE, REFUSED_TOKENS,
     NOTICES_WAITING, NOTICE_WAITING, NOTICES_GIVEN_UP, NOTICE_FAILURES, EVENT_RECEIVERS, EVENT_WAITING, EVENTS_PARKED,
-    CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO,
+    CERTIFICATE_EXPIRY, DISK_FREE, DISK_SIZE, API_BUILD_INFO, PROCESS_START,
 )  # fmt: skip
 
 _STATES: Final[Mapping[str, str]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""Metrics of what the installation keeps outside the database: its disk, its last backup, its certificate."""
+"""Metrics of the process, and of what the installation keeps outside the database: disk, last backup, certificate."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,6 +10,8 @@ from prometheus_client.registry import Collector
 
 from api.server.metrics import metric_table as table
 from api.server.metrics.families import single
+from dnsfilter.telemetry.metrics import PROCESS_START
+from dnsfilter.telemetry.process_start import process_start_s
 
 
 class Expiring(Protocol):
@@ -35,6 +37,14 @@ class StateCollector(Collector):
             return
         yield single(table.DISK_FREE, found.f_bavail * found.f_frsize)
         yield single(table.DISK_SIZE, found.f_blocks * found.f_frsize)
+
+
+class ProcessCollector(Collector):
+    """The start of this process, read when scraped."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family with one value, which is left out if the kernel does not give it."""
+        yield single(PROCESS_START, process_start_s())
 
 
 class CertificateCollector(Collector):

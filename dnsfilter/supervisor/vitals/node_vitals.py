@@ -19,6 +19,7 @@ from dnsfilter.supervisor.vitals.process_use import ProcessTable
 from dnsfilter.supervisor.vitals.upstream_states import UpstreamStates
 from dnsfilter.telemetry.metrics import CPU_SECONDS
 from dnsfilter.telemetry.nodestate import ProcessUse, Vitals
+from dnsfilter.telemetry.process_start import process_start_s
 
 
 class NodeVitals:
@@ -67,6 +68,7 @@ class NodeVitals:
             disk_free_bytes=free,
             disk_size_bytes=size,
             time_s=time.time(),
+            started_s=process_start_s(),
         )
 
     def numbers(self) -> Mapping[str, int]:

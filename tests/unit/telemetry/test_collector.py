@@ -53,6 +53,7 @@ STATE = NodeState(
         disk_free_bytes=5_000_000_000,
         disk_size_bytes=10_000_000_000,
         time_s=1_800_000_000.5,
+        started_s=1_700_000_000.25,
     ),
 )
 BOUND = {"authority": "police", "service": "tiktok", "ban_authority": "brussels-capital", "ground": "law"}
@@ -152,6 +153,7 @@ def samples_of(text: bytes) -> Samples:
         ("dnsfilter_state_disk_free_bytes", {}, 5_000_000_000),
         ("dnsfilter_state_disk_size_bytes", {}, 10_000_000_000),
         ("dnsfilter_time_seconds", {}, 1_800_000_000.5),
+        ("process_start_time_seconds", {}, 1_700_000_000.25),
     ],
 )
 def test_sample_is_exposed(totals: Totals, name: str, labels: dict[str, str], value: float) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, OPEN_LABELS, Metric, MetricType
+from dnsfilter.telemetry.metrics import LABEL_VALUES, METRICS, OPEN_LABELS, PROCESS_START, Metric, MetricType
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 # Dashboards and checks outside the project rely on these.
@@ -12,6 +12,7 @@ PROMISED = {
     "dnsfilter_queries_total": ("transport", "outcome"),
     "dnsfilter_query_types_total": ("type",),
     "dnsfilter_responses_total": ("rcode",),
+    "process_start_time_seconds": (),
     "dnsfilter_refused_total": ("authority", "service"),
     "dnsfilter_monitored_total": ("authority", "service"),
     "dnsfilter_exempted_total": ("authority", "service"),
@@ -41,7 +42,7 @@ def test_no_name_is_used_twice() -> None:
 
 @each_metric
 def test_name_has_prefix_and_suffix_of_its_type(metric: Metric) -> None:
-    assert re.fullmatch(r"dnsfilter_[a-z]+(_[a-z]+)*", metric.name)
+    assert metric is PROCESS_START or re.fullmatch(r"dnsfilter_[a-z]+(_[a-z]+)*", metric.name)
     assert metric.name.endswith("_total") == (metric.type is MetricType.COUNTER)
     if metric.type is MetricType.HISTOGRAM or "duration" in metric.name or "_age" in metric.name:
         assert metric.name.endswith("_seconds")

@@ -7,20 +7,20 @@ import pytest
 
 from api.nodes.schemas import State
 from api.server.metrics.metric_table import API_LABEL_VALUES, API_METRICS, API_OPEN_LABELS, NODES
-from dnsfilter.telemetry.metrics import METRICS, Metric, MetricType
+from dnsfilter.telemetry.metrics import METRICS, PROCESS_START, Metric, MetricType
 
 each_metric = pytest.mark.parametrize("metric", API_METRICS, ids=lambda metric: metric.name)
 
 
-def test_nodes_and_api_share_only_the_suspensions() -> None:
+def test_nodes_and_api_share_only_the_suspensions_and_the_start() -> None:
     names = [metric.name for metric in API_METRICS]
     assert len(set(names)) == len(names)
-    assert set(names) & {metric.name for metric in METRICS} == {"dnsfilter_suspended"}
+    assert set(names) & {metric.name for metric in METRICS} == {"dnsfilter_suspended", PROCESS_START.name}
 
 
 @each_metric
 def test_name_and_help_follow_the_conventions(metric: Metric) -> None:
-    assert re.fullmatch(r"dnsfilter_[a-z]+(_[a-z]+)*", metric.name)
+    assert metric is PROCESS_START or re.fullmatch(r"dnsfilter_[a-z]+(_[a-z]+)*", metric.name)
     assert metric.name.endswith("_total") == (metric.type is MetricType.COUNTER)
     if any(word in metric.name for word in ("duration", "_age", "_timestamp")):
         assert metric.name.endswith("_seconds")

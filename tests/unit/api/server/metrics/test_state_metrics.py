@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from api.server.metrics.state_metrics import StateCollector
+from api.server.metrics.state_metrics import ProcessCollector, StateCollector
+from dnsfilter.telemetry.process_start import process_start_s
 
 
 @pytest.mark.parametrize("age_s", [None, 0, 90_000])
@@ -24,3 +25,9 @@ def test_a_directory_that_is_gone_leaves_the_other_metrics(tmp_path: Path) -> No
     registry.register(StateCollector(tmp_path / "gone", lambda: 5))
     assert registry.get_sample_value("dnsfilter_api_backup_age_seconds") == 5
     assert registry.get_sample_value("dnsfilter_api_state_disk_free_bytes") is None
+
+
+def test_start_of_the_process_is_shown() -> None:
+    registry = CollectorRegistry()
+    registry.register(ProcessCollector())
+    assert registry.get_sample_value("process_start_time_seconds") == process_start_s()
